@@ -1,0 +1,67 @@
+#ifndef SQ_BACKEND_H
+#define SQ_BACKEND_H
+
+#include "kernels/graph.h"
+
+/* A machine that runs graphs: "reference" (plain loops, the oracle), "cpu" (OpenMP and CBLAS), later "cuda". */
+
+/* Device memory. A struct, so that host code cannot dereference it by mistake. */
+typedef struct {
+    unsigned char *address;
+} sq_device_ptr;
+
+typedef struct {
+    sq_device_ptr base[SQ_ROLES];
+} sq_binding; /* a slot's address = base[role] + offset */
+
+typedef struct sq_backend sq_backend;
+typedef struct sq_program sq_program; /* immutable after compile; belongs to the backend that made it */
+
+struct sq_backend_ops {
+    const char *name;
+    void (*close)(sq_backend *b);
+
+    /* 64-byte aligned, zero-filled. SQ_NO_MEMORY says how much was asked for. */
+    sq_status (*allocate)(sq_backend *b, size_t bytes, sq_device_ptr *out);
+    void (*release)(sq_backend *b, sq_device_ptr p); /* accepts a null pointer */
+
+    /* Copies are ordered with run(). write() has taken the bytes when it returns; read() waits. */
+    sq_status (*write)(sq_backend *b, sq_device_ptr to, const void *from, size_t bytes);
+    sq_status (*read)(sq_backend *b, void *to, sq_device_ptr from, size_t bytes);
+
+    /* Checks the graph and fixes addresses, tiles and workspace: nothing is allocated after it. The graph may be freed
+     * after the call; the memory behind the binding must outlive *out. SQ_UNSUPPORTED names the first operation that
+     * this backend cannot run. */
+    sq_status (*compile)(sq_backend *b, const sq_graph *g, const sq_binding *at, sq_program **out);
+    sq_status (*run)(sq_backend *b, const sq_program *p);
+    void (*discard)(sq_backend *b, sq_program *p); /* accepts NULL */
+
+    /* Waits for everything enqueued; an asynchronous failure surfaces here, with the program's name. */
+    sq_status (*wait)(sq_backend *b);
+
+    /* Median seconds of one run, device clock, after warm-up: the source of latency tables. */
+    sq_status (*measure)(sq_backend *b, const sq_program *p, int repeats, double *seconds);
+
+    /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops. */
+    sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr grads, size_t count);
+    sq_status (*join)(sq_backend *b);
+};
+
+struct sq_backend {
+    const struct sq_backend_ops *ops;
+}; /* first member of every backend's own struct */
+
+/* Opens a backend by name; "auto" takes the fastest that this machine can run. threads 0: all cores (cpu only).
+ * SQ_INVALID for an unknown name, with the backends of this build in the text. Close with sq_backend_close. */
+SQ_MUST_USE sq_status sq_backend_open(const char *name, int threads, sq_backend **out);
+void sq_backend_close(sq_backend *b); /* accepts NULL */
+
+/* One line about each backend of this build: what was found, and why something is not used. `line` 0, 1, ...; false
+ * when there are no more. */
+bool sq_backend_describe(int line, char *text, size_t text_bytes);
+
+/* The backends' own entries; use sq_backend_open. */
+SQ_MUST_USE sq_status sq_reference_open(sq_backend **out);
+SQ_MUST_USE sq_status sq_cpu_open(int threads, sq_backend **out);
+
+#endif

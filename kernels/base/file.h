@@ -1,0 +1,34 @@
+#ifndef SQ_FILE_H
+#define SQ_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernels/base/status.h"
+
+/* Files that are whole or absent: written under path.tmp, synced, renamed, and the folder synced. */
+
+typedef struct {
+    const void *data;
+    size_t bytes;
+} sq_piece;
+
+/* Writes the pieces one after another. On failure nothing is left under path or path.tmp, and an older file at path is
+ * untouched. SQ_IO "<path>: reason". */
+SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
+
+/* Reads a whole file into malloc'd memory with a zero byte behind it. limit: refuse larger files. */
+SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);
+
+/* Creates a folder and its parents; fine if it exists. */
+SQ_MUST_USE sq_status sq_folder_make(const char *path);
+/* Syncs a folder, so that renames in it survive a crash. */
+SQ_MUST_USE sq_status sq_folder_sync(const char *path);
+/* Removes a file or a folder with all it holds; fine if it is not there. */
+SQ_MUST_USE sq_status sq_path_remove(const char *path);
+bool sq_path_exists(const char *path);
+
+/* Points the symbolic link `path` at `target` by rename, so that it always points somewhere. */
+SQ_MUST_USE sq_status sq_link_replace(const char *path, const char *target);
+
+#endif

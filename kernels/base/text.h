@@ -1,0 +1,29 @@
+#ifndef SQ_TEXT_H
+#define SQ_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Small helpers for text that people write and read. */
+
+/* The word of `words` (count) that is nearest to `text` by edit distance, or NULL if none is near enough to suggest. */
+const char *sq_text_nearest(const char *text, const char *const *words, int count);
+
+/* Whole-string conversions with range checks; false leaves *out untouched. */
+bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out);
+bool sq_text_double(const char *text, double minimum, double maximum, double *out);
+
+/* folder/name into out (bytes long); false when it does not fit. */
+bool sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
+
+/* "1.23 M", "45.6 kB": 3 significant digits with a decimal unit prefix. Returns out. */
+char *sq_text_si(char *out, size_t bytes, double value, const char *unit);
+/* "2 h 05 min", "3 min 20 s", "14 s". Returns out. */
+char *sq_text_duration(char *out, size_t bytes, double seconds);
+
+/* 64-bit FNV-1a; `hash` continues an earlier one, start with SQ_HASH_START. */
+#define SQ_HASH_START UINT64_C(0xcbf29ce484222325)
+uint64_t sq_hash(uint64_t hash, const void *data, size_t bytes);
+
+#endif

@@ -1,0 +1,67 @@
+#ifndef SQ_SEARCH_H
+#define SQ_SEARCH_H
+
+#include "data/loader.h"
+#include "search/latency.h"
+#include "supernet/model.h"
+
+/* Looks for the most accurate path under hard limits: a searcher asks for candidates (ask), the evaluator calibrates
+ * batch norm and scores each on images held out from training, and the searcher is told (tell). State is saved after
+ * every evaluation; a killed search goes on where it was and ends with the same files. */
+
+typedef struct {
+    double macs, parameters, latency_ms;
+} sq_limits; /* 0: no limit; macs and parameters in millions */
+
+typedef enum { SQ_SEARCH_EVOLUTION, SQ_SEARCH_RANDOM } sq_search_kind;
+
+typedef struct {
+    sq_search_kind kind;
+    uint64_t seed;
+    int population, generations, parents, crossover, mutation; /* SPOS: 50, 20, 10, 25, 25 */
+    double mutation_probability;                               /* 0.1 */
+    int tries;              /* per wanted child before it becomes a random path: 10 */
+    int random_paths;       /* scored as a baseline, reported as their mean: 0..; RANDOM: the budget is the same as
+                               evolution's */
+    int calibration_images; /* SPOS: 20,000 */
+    int calibration_batch, evaluation_batch;
+    int evaluation_images; /* 0: the whole held-out split */
+    sq_limits limits;
+} sq_search_options;
+
+typedef struct {
+    int *path;                           /* [layer_count]; owned by the result */
+    double loss, top1, top5;             /* on the held-out images; shares in 0..1 */
+    double macs, parameters, latency_ms; /* latency 0: no device given */
+    int generation;                      /* -1: the random baseline */
+} sq_candidate;
+
+typedef struct {
+    sq_candidate *candidates;
+    int candidate_count;
+    int best;                /* index: highest top1, then top5, then lower loss, then first; only generations >= 0 */
+    double random_mean_top1; /* NaN without a baseline */
+} sq_search_result;
+
+void sq_search_result_clear(sq_search_result *result);
+
+/* Batch-norm calibration and accuracy of one path: the engine under search, `squall evaluate` and export. */
+typedef struct sq_evaluator sq_evaluator;
+SQ_MUST_USE sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space,
+                                          sq_model *weights, bool use_average, const sq_image_set *calibration,
+                                          int calibration_batch, const sq_image_set *validation, int evaluation_batch);
+void sq_evaluator_destroy(sq_evaluator *evaluator);
+/* Resets the path's statistics and collects their plain mean over the calibration images. */
+SQ_MUST_USE sq_status sq_evaluator_calibrate(sq_evaluator *evaluator, const int *path);
+/* Scores with the statistics that are there. */
+SQ_MUST_USE sq_status sq_evaluator_score(sq_evaluator *evaluator, const int *path, sq_result *out);
+/* The model whose STATISTICS the calibration filled. */
+sq_model *sq_evaluator_model(sq_evaluator *evaluator);
+
+/* Fails before anything is evaluated when no path can meet the limits, naming the smallest possible value. `run` is the
+ * folder: <run>/search/{state.json, search.json, arch.json}; is_resumed continues from state.json. */
+SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
+                                const sq_latency_cache *latency, const char *run, bool is_resumed,
+                                sq_search_result *out);
+
+#endif

@@ -1,0 +1,35 @@
+#ifndef SQ_CHECKPOINT_H
+#define SQ_CHECKPOINT_H
+
+#include "supernet/model.h"
+
+/* A run's folder holds ckpt-00012345/{model.safetensors, optim.safetensors, state.json} and the link `last`. A
+ * checkpoint is written under a temporary name, synced and renamed, so a folder named ckpt-* is complete; its files
+ * carry checksums. model: weights and running statistics by PyTorch name. optim: momentum and moving average. state:
+ * step, hashes, sums. */
+
+typedef struct {
+    int64_t step; /* steps done */
+    uint64_t seed;
+    uint64_t space_hash;
+    int batch;       /* images per step */
+    double loss_sum; /* of the log interval in progress, so that a resumed log equals an undisturbed one */
+    int64_t top1, images;
+    int64_t bad_images;
+} sq_training_state;
+
+/* Writes run/ckpt-<step>, moves `last`, removes older ones beyond `keep`. On failure (full disk) the previous
+ * checkpoint and `last` are untouched and nothing partial stays. */
+SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, int keep);
+
+/* Restores from one checkpoint folder. SQ_INVALID names the file and what is wrong: damaged, of another space, other
+ * seed. has_optimiser false reads only the model (search, export). */
+SQ_MUST_USE sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser,
+                                         sq_training_state *out);
+
+/* The newest usable checkpoint of a run, tried from `last` backwards; damaged ones are reported through `note` (may be
+ * NULL) and passed over. Writes its folder to out. SQ_DATA when there is none; *step is that of the found one. */
+SQ_MUST_USE sq_status sq_checkpoint_find(const char *run, char *out, size_t bytes, int64_t *step,
+                                         void (*note)(const char *line));
+
+#endif

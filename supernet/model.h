@@ -1,0 +1,82 @@
+#ifndef SQ_MODEL_H
+#define SQ_MODEL_H
+
+#include "kernels/backend.h"
+#include "supernet/block.h"
+
+/* A supernet on a backend: one allocation per role, every block's place in it, and the compiled programs. A step or an
+ * evaluation is a walk over programs along a path; nothing is allocated in it. */
+
+typedef struct {
+    const sq_space *space; /* borrowed */
+    sq_block_options options;
+    bool is_training; /* has gradients, momentum and saved activations */
+    size_t role_bytes[SQ_ROLES];
+    sq_region **regions;      /* [layer][choice] */
+    sq_parameter *parameters; /* all, in memory order */
+    int parameter_count;
+} sq_plan;
+
+/* Computes every address. The plan can be printed without a device. Free with sq_plan_clear. */
+SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options,
+                                   bool is_training);
+void sq_plan_clear(sq_plan *plan);
+
+/* Bytes of one role that one path uses at a time (activation memory of a deployed network is BOUNDARY + SCRATCH). */
+const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name); /* NULL when absent */
+
+typedef struct sq_model sq_model;
+
+typedef struct {
+    sq_block_options block;
+    bool is_training;
+    sq_model *weights_of; /* shares WEIGHT (or its AVERAGE, if use_average) of that model; it must outlive this one */
+    bool use_average;
+} sq_model_options;
+
+SQ_MUST_USE sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *space,
+                                      const sq_model_options *options);
+void sq_model_destroy(sq_model *model); /* accepts NULL */
+
+const sq_plan *sq_model_plan(const sq_model *model);
+sq_backend *sq_model_backend(const sq_model *model);
+
+/* Compiles all programs of these modes now (a bit set of 1 << mode); others are made on first use. */
+SQ_MUST_USE sq_status sq_model_compile(sq_model *model, unsigned modes);
+
+/* Initial weights by the space's rule (SPOS: stem N(0, 0.01), others N(0, 1/shape[1]), linear N(0, 0.01), gamma 1, beta
+ * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1. A function of the seed alone. */
+SQ_MUST_USE sq_status sq_model_initialise(sq_model *model, uint64_t seed);
+
+/* One batch: images uint8 (n, resolution, resolution, 3) RGB, labels n, augment n * SQ_AUGMENT_COUNT or NULL (none).
+ * n may be below the plan's batch in evaluation; what is missing repeats the first image and does not count. */
+typedef struct {
+    const uint8_t *images;
+    const int32_t *labels;
+    const float *augment;
+    int count;
+} sq_model_batch;
+SQ_MUST_USE sq_status sq_model_load(sq_model *model, const sq_model_batch *batch);
+SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);
+
+/* Walks: forward (training statistics) and loss; backward with reductions; update of what the path used. */
+SQ_MUST_USE sq_status sq_model_forward(sq_model *model, const int *path);
+SQ_MUST_USE sq_status sq_model_backward(sq_model *model, const int *path);
+SQ_MUST_USE sq_status sq_model_update(sq_model *model, const int *path);
+/* Forward walk in mode COLLECT or EVALUATE, the loss included. */
+SQ_MUST_USE sq_status sq_model_walk(sq_model *model, const int *path, sq_mode mode);
+
+/* Reads the sums since the last clear, and clears them. */
+SQ_MUST_USE sq_status sq_model_result(sq_model *model, sq_result *out);
+
+/* A whole role, or one parameter of it (role WEIGHT, WEIGHT_GRAD, MOMENTUM, AVERAGE or STATISTICS). Waits. */
+SQ_MUST_USE sq_status sq_model_read(sq_model *model, sq_role role, size_t offset, void *to, size_t bytes);
+SQ_MUST_USE sq_status sq_model_write(sq_model *model, sq_role role, size_t offset, const void *from, size_t bytes);
+
+/* Logits of the last walk: FP32 (count, classes). */
+SQ_MUST_USE sq_status sq_model_logits(sq_model *model, float *out, int count);
+
+/* Median milliseconds of one block's evaluate program: what `squall measure` writes. */
+SQ_MUST_USE sq_status sq_model_measure(sq_model *model, int layer, int choice, int repeats, double *milliseconds);
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef SQ_TRAINER_H
+#define SQ_TRAINER_H
+
+#include "data/loader.h"
+#include "supernet/model.h"
+
+/* The training loop: path = sample(seed, step); batch = next(loader); forward; backward; update; every so often a log
+ * line, a checkpoint. Nothing in a step allocates. */
+
+typedef enum { SQ_SAMPLE_UNIFORM, SQ_SAMPLE_COST_BINS } sq_sampling;
+
+typedef struct {
+    sq_sampling sampling;
+    double bin_low, bin_high, bin_width; /* COST_BINS: multiply-adds in millions; SPOS: 290, 360, 10 */
+} sq_sampler;
+
+/* path[layer_count] of a step: the same on every rank. SPOS's rule: pick a bin, then up to 500 random paths until one
+ * falls in it, else any random path. (papers.md 2.3) */
+void sq_sample_path(const sq_sampler *sampler, const sq_space *space, uint64_t seed, uint64_t step, int *path);
+
+typedef enum { SQ_SCHEDULE_CONSTANT, SQ_SCHEDULE_LINEAR, SQ_SCHEDULE_COSINE } sq_schedule_kind;
+
+typedef struct {
+    sq_schedule_kind kind;
+    double base, final;   /* learning rates at the end of the warm-up and after the last step */
+    int64_t warmup_steps; /* linear from 0 */
+    int64_t steps;
+} sq_schedule;
+
+/* Learning rate of step 0 .. steps-1, a pure function. */
+double sq_schedule_at(const sq_schedule *schedule, int64_t step);
+
+typedef struct {
+    uint64_t seed;
+    int64_t steps;
+    int batch;
+    double momentum, weight_decay, label_smoothing;
+    double average_decay; /* 0: no moving average */
+    sq_schedule schedule;
+    sq_sampler sampler;
+    int log_every; /* steps */
+    int checkpoint_every, keep;
+} sq_train_options;
+
+typedef struct {
+    const char *run;      /* folder; made if needed */
+    bool is_resumed;      /* continue from `last` if there is one */
+    const int *only_path; /* --arch: always this path, or NULL; the space is then sq_space_single's, path all zeros */
+    bool is_quiet;        /* no progress line (tests) */
+} sq_train_run;
+
+/* Trains to the end. The model must be a training model with options.batch; the loader's options carry the data set.
+ * returns  SQ_NONFINITE (exit 4): the loss of a step is NaN or infinite; the text names step and path, and the last
+ * good checkpoint is kept; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint written;
+ *          otherwise what data, model or checkpoint returned. */
+SQ_MUST_USE sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
+                               const sq_train_options *options, const sq_train_run *run);
+
+#endif
