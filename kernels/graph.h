@@ -192,7 +192,7 @@ typedef struct {
 } sq_result;
 
 typedef struct {
-    const char *name; /* for traces and errors: "layer 7 shuffle_5x5 backward" */
+    char name[128]; /* for traces and errors: "layer 7 shuffle_5x5 backward" */
     sq_slot *slots;
     sq_norm *norms;
     sq_op *ops; /* in execution order */

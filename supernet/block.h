@@ -40,9 +40,11 @@ typedef struct {
 
 typedef struct {
     int batch;
-    float label_smoothing; /* of the classifier's loss in FORWARD */
-    bool is_supernet;      /* names carry the choice: "features.3.1.x"; else "features.3.x" */
-    bool has_average;      /* UPDATE keeps the moving average */
+    float label_smoothing;       /* of the classifier's loss in FORWARD */
+    bool is_supernet;            /* names carry the choice: "features.3.1.x"; else "features.3.x" */
+    bool has_average;            /* UPDATE keeps the moving average */
+    float mean[3], deviation[3]; /* of the pixels, RGB, after scaling to 0..1; deviation 0: not normalised */
+    bool is_raw, is_bgr;         /* pixels stay 0..255; channels in the order blue, green, red */
 } sq_block_options;
 
 /* Builds one graph. `region` gives the offsets and receives the bytes; offsets inside a role are the same in all modes.
@@ -51,8 +53,8 @@ typedef struct {
 SQ_MUST_USE sq_status sq_block_build(const sq_space *space, int layer, int choice, sq_mode mode,
                                      const sq_block_options *options, sq_region *region, sq_graph *out);
 
-/* The block's parameters in the order in which they lie in memory: decayed weights, then the others, then statistics.
- * Writes at most `limit`; returns how many there are. */
+/* The block's parameters in the order in which they lie in memory: weights with decay, then for each convolution its
+ * norm, statistics and biases. Writes at most `limit`; returns how many there are. `region` gives the offsets. */
 int sq_block_parameters(const sq_space *space, int layer, int choice, const sq_block_options *options,
                         const sq_region *region, sq_parameter *out, int limit);
 

@@ -22,7 +22,6 @@ SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq
                                    bool is_training);
 void sq_plan_clear(sq_plan *plan);
 
-/* Bytes of one role that one path uses at a time (activation memory of a deployed network is BOUNDARY + SCRATCH). */
 const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name); /* NULL when absent */
 
 typedef struct sq_model sq_model;
@@ -57,6 +56,7 @@ typedef struct {
     int count;
 } sq_model_batch;
 SQ_MUST_USE sq_status sq_model_load(sq_model *model, const sq_model_batch *batch);
+/* Sets the scalars of the following walks; valid_count 0 stands for the count of the last load. */
 SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);
 
 /* Walks: forward (training statistics) and loss; backward with reductions; update of what the path used. */

@@ -1,0 +1,277 @@
+/* A supernet in memory: allocations, programs, and the walks over them. Nothing here allocates once the programs that a
+ * walk needs are compiled. */
+#include "supernet/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    sq_program *modes[SQ_MODES];
+} program_set;
+
+struct sq_model {
+    const sq_space *space;
+    sq_backend *backend;
+    sq_plan plan;
+    sq_binding binding;
+    bool owns_weights;
+    program_set **programs; /* [layer][choice] */
+    float *neutral_augment; /* for batches that come without augmentation */
+    int loaded_count;
+};
+
+const sq_plan *sq_model_plan(const sq_model *model)
+{
+    return &model->plan;
+}
+
+sq_backend *sq_model_backend(const sq_model *model)
+{
+    return model->backend;
+}
+
+static sq_device_ptr at(const sq_model *model, sq_role role, size_t offset)
+{
+    return (sq_device_ptr){model->binding.base[role].address + offset};
+}
+
+/* ---- Creation ---- */
+
+static sq_status allocate_roles(sq_model *model, const sq_model_options *options)
+{
+    for (int role = 0; role < SQ_ROLES; role++) {
+        if (model->plan.role_bytes[role] == 0 || (role == SQ_ROLE_WEIGHT && !model->owns_weights))
+            continue;
+        SQ_TRY(model->backend->ops->allocate(model->backend, model->plan.role_bytes[role], &model->binding.base[role]));
+    }
+    if (!model->owns_weights)
+        model->binding.base[SQ_ROLE_WEIGHT] =
+            options->weights_of->binding.base[options->use_average ? SQ_ROLE_AVERAGE : SQ_ROLE_WEIGHT];
+    return SQ_OK;
+}
+
+static sq_status make_tables(sq_model *model)
+{
+    model->programs = calloc((size_t)model->space->layer_count, sizeof *model->programs);
+    if (!model->programs)
+        return sq_fail(SQ_NO_MEMORY, "model: program table");
+    for (int l = 0; l < model->space->layer_count; l++) {
+        model->programs[l] = calloc((size_t)model->space->layers[l].choice_count, sizeof **model->programs);
+        if (!model->programs[l])
+            return sq_fail(SQ_NO_MEMORY, "model: program table");
+    }
+    const size_t batch = (size_t)model->plan.options.batch;
+    model->neutral_augment = calloc(batch * SQ_AUGMENT_COUNT, sizeof(float));
+    if (!model->neutral_augment)
+        return sq_fail(SQ_NO_MEMORY, "model: augmentation");
+    for (size_t i = 0; i < batch; i++) {
+        float *augment = model->neutral_augment + i * SQ_AUGMENT_COUNT;
+        augment[SQ_AUGMENT_ORDER] = -1;
+        augment[SQ_AUGMENT_BRIGHTNESS] = augment[SQ_AUGMENT_CONTRAST] = augment[SQ_AUGMENT_SATURATION] = 1;
+    }
+    return SQ_OK;
+}
+
+/* Shared weights must lie as this model's own would. */
+static sq_status check_sharing(const sq_model *model, const sq_model_options *options)
+{
+    const sq_model *source = options->weights_of;
+    if (!source)
+        return SQ_OK;
+    if (source->plan.role_bytes[SQ_ROLE_WEIGHT] != model->plan.role_bytes[SQ_ROLE_WEIGHT])
+        return sq_fail(SQ_INVALID, "model: shared weights of %zu bytes, wanted %zu",
+                       source->plan.role_bytes[SQ_ROLE_WEIGHT], model->plan.role_bytes[SQ_ROLE_WEIGHT]);
+    if (options->use_average && source->plan.role_bytes[SQ_ROLE_AVERAGE] == 0)
+        return sq_fail(SQ_INVALID, "model: the weights have no moving average");
+    return SQ_OK;
+}
+
+sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *space, const sq_model_options *options)
+{
+    sq_model *model = calloc(1, sizeof *model);
+    if (!model)
+        return sq_fail(SQ_NO_MEMORY, "model of %s", space->name);
+    model->space = space;
+    model->backend = backend;
+    model->owns_weights = options->weights_of == NULL;
+    sq_status status = sq_plan_make(&model->plan, space, &options->block, options->is_training);
+    if (status == SQ_OK)
+        status = check_sharing(model, options);
+    if (status == SQ_OK)
+        status = make_tables(model);
+    if (status == SQ_OK)
+        status = allocate_roles(model, options);
+    if (status == SQ_OK)
+        *out = model;
+    else
+        sq_model_destroy(model);
+    return status;
+}
+
+void sq_model_destroy(sq_model *model)
+{
+    if (!model)
+        return;
+    const struct sq_backend_ops *ops = model->backend->ops;
+    for (int l = 0; model->programs && l < model->space->layer_count; l++) {
+        for (int c = 0; model->programs[l] && c < model->space->layers[l].choice_count; c++)
+            for (int mode = 0; mode < SQ_MODES; mode++)
+                ops->discard(model->backend, model->programs[l][c].modes[mode]);
+        free(model->programs[l]);
+    }
+    free(model->programs);
+    for (int role = 0; role < SQ_ROLES; role++)
+        if (role != SQ_ROLE_WEIGHT || model->owns_weights)
+            ops->release(model->backend, model->binding.base[role]);
+    free(model->neutral_augment);
+    if (model->plan.space)
+        sq_plan_clear(&model->plan);
+    free(model);
+}
+
+/* ---- Programs ---- */
+
+static sq_status compile(sq_model *model, int layer, int choice, sq_mode mode)
+{
+    sq_graph graph = {0};
+    sq_region region = model->plan.regions[layer][choice];
+    SQ_TRY(sq_block_build(model->space, layer, choice, mode, &model->plan.options, &region, &graph));
+    sq_program **slot = &model->programs[layer][choice].modes[mode];
+    const sq_status status = model->backend->ops->compile(model->backend, &graph, &model->binding, slot);
+    sq_graph_clear(&graph);
+    return status;
+}
+
+sq_status sq_model_compile(sq_model *model, unsigned modes)
+{
+    for (int l = 0; l < model->space->layer_count; l++)
+        for (int c = 0; c < model->space->layers[l].choice_count; c++)
+            for (int mode = 0; mode < SQ_MODES; mode++)
+                if (modes >> mode & 1 && !model->programs[l][c].modes[mode])
+                    SQ_TRY(compile(model, l, c, (sq_mode)mode));
+    return SQ_OK;
+}
+
+static sq_status run(sq_model *model, int layer, int choice, sq_mode mode)
+{
+    if (!model->programs[layer][choice].modes[mode])
+        SQ_TRY(compile(model, layer, choice, mode));
+    return model->backend->ops->run(model->backend, model->programs[layer][choice].modes[mode]);
+}
+
+/* ---- Walks ---- */
+
+sq_status sq_model_walk(sq_model *model, const int *path, sq_mode mode)
+{
+    for (int l = 0; l < model->space->layer_count; l++)
+        SQ_TRY(run(model, l, path[l], mode));
+    return SQ_OK;
+}
+
+sq_status sq_model_forward(sq_model *model, const int *path)
+{
+    return sq_model_walk(model, path, SQ_FORWARD);
+}
+
+/* Each layer's gradients travel while the layer before it is computed. */
+sq_status sq_model_backward(sq_model *model, const int *path)
+{
+    const struct sq_backend_ops *ops = model->backend->ops;
+    for (int l = model->space->layer_count; l-- > 0;) {
+        const sq_region *region = &model->plan.regions[l][path[l]];
+        SQ_TRY(run(model, l, path[l], SQ_BACKWARD));
+        SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
+                                region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
+    }
+    return ops->join(model->backend);
+}
+
+sq_status sq_model_update(sq_model *model, const int *path)
+{
+    return sq_model_walk(model, path, SQ_UPDATE);
+}
+
+sq_status sq_model_measure(sq_model *model, int layer, int choice, int repeats, double *milliseconds)
+{
+    double seconds = 0;
+    if (!model->programs[layer][choice].modes[SQ_EVALUATE])
+        SQ_TRY(compile(model, layer, choice, SQ_EVALUATE));
+    SQ_TRY(model->backend->ops->measure(model->backend, model->programs[layer][choice].modes[SQ_EVALUATE], repeats,
+                                        &seconds));
+    *milliseconds = 1e3 * seconds;
+    return SQ_OK;
+}
+
+/* ---- In and out ---- */
+
+sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
+{
+    const struct sq_backend_ops *ops = model->backend->ops;
+    const int limit = model->plan.options.batch;
+    if (batch->count < 1 || batch->count > limit)
+        return sq_fail(SQ_INVALID, "model: batch of %d images, wanted 1..%d", batch->count, limit);
+    const sq_input_layout layout = sq_block_input(model->space, limit);
+    const size_t side = (size_t)model->space->resolution, image_bytes = side * side * 3, count = (size_t)batch->count;
+    const float *augment = batch->augment ? batch->augment : model->neutral_augment;
+    SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, 0), batch->images, count * image_bytes));
+    SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, layout.labels), batch->labels, count * sizeof(int32_t)));
+    SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, layout.augment), augment,
+                      count * SQ_AUGMENT_COUNT * sizeof(float)));
+    for (size_t i = count; i < (size_t)limit; i++) {
+        SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, i * image_bytes), batch->images, image_bytes));
+        SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, layout.labels + i * sizeof(int32_t)), batch->labels,
+                          sizeof(int32_t)));
+        SQ_TRY(ops->write(model->backend,
+                          at(model, SQ_ROLE_INPUT, layout.augment + i * SQ_AUGMENT_COUNT * sizeof(float)), augment,
+                          SQ_AUGMENT_COUNT * sizeof(float)));
+    }
+    model->loaded_count = batch->count;
+    return SQ_OK;
+}
+
+sq_status sq_model_set_step(sq_model *model, const sq_step *step)
+{
+    sq_step filled = *step;
+    if (filled.valid_count == 0)
+        filled.valid_count = model->loaded_count;
+    return model->backend->ops->write(model->backend, at(model, SQ_ROLE_STEP, 0), &filled, sizeof filled);
+}
+
+sq_status sq_model_result(sq_model *model, sq_result *out)
+{
+    static const sq_result cleared;
+    SQ_TRY(model->backend->ops->read(model->backend, out, at(model, SQ_ROLE_RESULT, 0), sizeof *out));
+    return model->backend->ops->write(model->backend, at(model, SQ_ROLE_RESULT, 0), &cleared, sizeof cleared);
+}
+
+static sq_status check_range(const sq_model *model, sq_role role, size_t offset, size_t bytes)
+{
+    const size_t limit = model->plan.role_bytes[role];
+    if (offset > limit || bytes > limit - offset)
+        return sq_fail(SQ_INVALID, "model: bytes %zu..%zu of a role of %zu bytes", offset, offset + bytes, limit);
+    return SQ_OK;
+}
+
+sq_status sq_model_read(sq_model *model, sq_role role, size_t offset, void *to, size_t bytes)
+{
+    SQ_TRY(check_range(model, role, offset, bytes));
+    return model->backend->ops->read(model->backend, to, at(model, role, offset), bytes);
+}
+
+sq_status sq_model_write(sq_model *model, sq_role role, size_t offset, const void *from, size_t bytes)
+{
+    SQ_TRY(check_range(model, role, offset, bytes));
+    return model->backend->ops->write(model->backend, at(model, role, offset), from, bytes);
+}
+
+sq_status sq_model_logits(sq_model *model, float *out, int count)
+{
+    const int last = model->space->layer_count - 1;
+    const sq_layer *l = &model->space->layers[last];
+    const size_t classes = (size_t)model->space->classes, pitch = (size_t)l->pitch_out;
+    for (size_t i = 0; i < (size_t)count; i++)
+        SQ_TRY(sq_model_read(model, SQ_ROLE_BOUNDARY,
+                             model->plan.regions[last][0].boundary_out + i * pitch * sizeof(float), out + i * classes,
+                             classes * sizeof(float)));
+    return SQ_OK;
+}
