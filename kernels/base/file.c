@@ -1,0 +1,204 @@
+/* Whole files or none. */
+#include "kernels/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096 };
+
+static sq_status fail_errno(const char *path)
+{
+    return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
+}
+
+static sq_status write_all(int file, const char *path, const void *data, size_t bytes)
+{
+    const char *next = data;
+    while (bytes > 0) {
+        const ssize_t done = write(file, next, bytes);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fail_errno(path);
+        next += done;
+        bytes -= (size_t)done;
+    }
+    return SQ_OK;
+}
+
+static sq_status write_temporary(const char *path, const sq_piece *pieces, int piece_count)
+{
+    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0)
+        return fail_errno(path);
+    sq_status status = SQ_OK;
+    for (int i = 0; status == SQ_OK && i < piece_count; i++)
+        status = write_all(file, path, pieces[i].data, pieces[i].bytes);
+    if (status == SQ_OK && fsync(file) != 0)
+        status = fail_errno(path);
+    if (close(file) != 0 && status == SQ_OK)
+        status = fail_errno(path);
+    return status;
+}
+
+/* The folder that holds `path`, into out. */
+static void parent(char *out, size_t bytes, const char *path)
+{
+    (void)snprintf(out, bytes, "%s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        (void)snprintf(out, bytes, ".");
+    else if (slash == out)
+        out[1] = 0;
+    else
+        *slash = 0;
+}
+
+static sq_status temporary_name(char *out, const char *path)
+{
+    const int needed = snprintf(out, PATH_BYTES, "%s.tmp", path);
+    return needed < PATH_BYTES ? SQ_OK : sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+}
+
+sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count)
+{
+    char temporary[PATH_BYTES], folder[PATH_BYTES];
+    SQ_TRY(temporary_name(temporary, path));
+    sq_status status = write_temporary(temporary, pieces, piece_count);
+    if (status == SQ_OK && rename(temporary, path) != 0)
+        status = fail_errno(path);
+    if (status != SQ_OK) {
+        (void)unlink(temporary); /* nothing better can be done */
+        return status;
+    }
+    parent(folder, sizeof folder, path);
+    return sq_folder_sync(folder);
+}
+
+sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes)
+{
+    struct stat info;
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return fail_errno(path);
+    sq_status status = SQ_OK;
+    char *text = NULL;
+    size_t done = 0;
+    if (fstat(file, &info) != 0)
+        status = fail_errno(path);
+    else if (!S_ISREG(info.st_mode))
+        status = sq_fail(SQ_IO, "%s: not a file", path);
+    else if ((size_t)info.st_size > limit)
+        status = sq_fail(SQ_INVALID, "%s: %lld bytes, wanted at most %zu", path, (long long)info.st_size, limit);
+    else if (!(text = malloc((size_t)info.st_size + 1)))
+        status = sq_fail(SQ_NO_MEMORY, "%s: %lld bytes", path, (long long)info.st_size);
+    while (status == SQ_OK && done < (size_t)info.st_size) {
+        const ssize_t got = read(file, text + done, (size_t)info.st_size - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            status = fail_errno(path);
+        else if (got == 0)
+            break; /* it shrank meanwhile */
+        else
+            done += (size_t)got;
+    }
+    (void)close(file); /* only read */
+    if (status != SQ_OK) {
+        free(text);
+        return status;
+    }
+    text[done] = 0;
+    *out = text;
+    *bytes = done;
+    return SQ_OK;
+}
+
+static sq_status make_one(const char *path)
+{
+    struct stat info;
+    if (mkdir(path, 0777) == 0)
+        return SQ_OK;
+    if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return SQ_OK;
+    return fail_errno(path);
+}
+
+sq_status sq_folder_make(const char *path)
+{
+    char part[PATH_BYTES];
+    if (snprintf(part, sizeof part, "%s", path) >= PATH_BYTES)
+        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+    for (char *slash = strchr(part + 1, '/'); *part && slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        SQ_TRY(make_one(part));
+        *slash = '/';
+    }
+    return make_one(part);
+}
+
+sq_status sq_folder_sync(const char *path)
+{
+    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return fail_errno(path);
+    sq_status status = SQ_OK;
+    if (fsync(folder) != 0 && errno != EINVAL) /* some file systems cannot sync a folder */
+        status = fail_errno(path);
+    (void)close(folder); /* only synced */
+    return status;
+}
+
+sq_status sq_path_remove(const char *path)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? SQ_OK : fail_errno(path);
+    if (!S_ISDIR(info.st_mode))
+        return unlink(path) == 0 || errno == ENOENT ? SQ_OK : fail_errno(path);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return fail_errno(path);
+    sq_status status = SQ_OK;
+    for (struct dirent *entry = readdir(folder); status == SQ_OK && entry; entry = readdir(folder)) {
+        char inner[PATH_BYTES];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name) >= PATH_BYTES)
+            status = sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+        else
+            status = sq_path_remove(inner);
+    }
+    (void)closedir(folder); /* only read */
+    if (status == SQ_OK && rmdir(path) != 0)
+        status = fail_errno(path);
+    return status;
+}
+
+bool sq_path_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+sq_status sq_link_replace(const char *path, const char *target)
+{
+    char temporary[PATH_BYTES], folder[PATH_BYTES];
+    SQ_TRY(temporary_name(temporary, path));
+    SQ_TRY(sq_path_remove(temporary));
+    if (symlink(target, temporary) != 0)
+        return fail_errno(temporary);
+    if (rename(temporary, path) != 0) {
+        const sq_status status = fail_errno(path);
+        (void)unlink(temporary); /* nothing better can be done */
+        return status;
+    }
+    parent(folder, sizeof folder, path);
+    return sq_folder_sync(folder);
+}
