@@ -53,6 +53,8 @@ static sq_status check_view(const checker *k, const char *operand, sq_view view,
     SQ_TRY(check_slot(k, operand, view.slot, false));
     const sq_slot *s = slot_of(k, view.slot);
     const int c = view.part == SQ_ALL ? s->c : s->c / 2;
+    if (view.part == SQ_ALL && s->is_split)
+        return fail(k, operand, "a split slot is seen by its halves");
     if (view.part != SQ_ALL && (s->c % 2 || view.norm != SQ_NONE || view.gate != SQ_NONE))
         return fail(k, operand, "a part is seen of plain slots with an even number of channels");
     if (view.norm != SQ_NONE && (view.norm < 0 || view.norm >= k->graph->norm_count))

@@ -1,0 +1,140 @@
+/* libcyaml reports through a log function; here its lines are caught and told again in ours. */
+#include "kernels/base/yaml.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+
+enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20 };
+
+typedef struct { char message[TEXT_BYTES]; char field[64]; int line; } report;
+
+/* Keeps the first message, and the innermost line and field of the backtrace below it. */
+static void catch_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
+{
+    report *r = context;
+    char text[TEXT_BYTES];
+    (void)level; /* only errors are asked for */
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = 0;
+    const char *body = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
+    const char *line = strstr(body, "(line: ");
+    if (!r->message[0] && !line)
+        (void)snprintf(r->message, sizeof r->message, "%s", body);
+    if (!r->line && line)
+        r->line = atoi(line + 7);
+    const char *field = strstr(body, "in mapping field '");
+    if (!r->field[0] && field) {
+        (void)snprintf(r->field, sizeof r->field, "%s", field + 18);
+        r->field[strcspn(r->field, "'")] = 0;
+    }
+}
+
+static cyaml_config_t config_of(report *r)
+{
+    return (cyaml_config_t){.log_fn = catch_log, .log_ctx = r, .log_level = CYAML_LOG_ERROR, .mem_fn = cyaml_mem};
+}
+
+static int collect_keys(const cyaml_schema_value_t *schema, const char **keys, int count)
+{
+    if (schema->type == CYAML_SEQUENCE || schema->type == CYAML_SEQUENCE_FIXED)
+        return collect_keys(schema->sequence.entry, keys, count);
+    if (schema->type != CYAML_MAPPING)
+        return count;
+    for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key; field++) {
+        if (count < MAX_KEYS)
+            keys[count++] = field->key;
+        count = collect_keys(&field->value, keys, count);
+    }
+    return count;
+}
+
+int sq_yaml_line(const char *text, const char *key, int from)
+{
+    const size_t length = strlen(key);
+    int number = 1, found = 0;
+    for (const char *line = text; line && !found; number++) {
+        const char *end = strchr(line, '\n');
+        const char *stop = end ? end : line + strlen(line);
+        for (const char *p = line; number >= from && p + length < stop && *p != '#'; p++) {
+            const bool is_start = p == line || strchr(" {,-\"'", p[-1]);
+            const char after = p[length];
+            if (is_start && strncmp(p, key, length) == 0 && (after == ':' || after == '"' || after == '\'')) {
+                found = number;
+                break;
+            }
+        }
+        line = end ? end + 1 : NULL;
+    }
+    return found;
+}
+
+static sq_status tell(const report *r, const char *text, const char *name, const cyaml_schema_value_t *schema)
+{
+    static const char unexpected[] = "Unexpected key: ";
+    if (strncmp(r->message, unexpected, sizeof unexpected - 1) != 0) {
+        if (r->field[0] && r->line)
+            return sq_fail(SQ_INVALID, "%s:%d: %s: %s", name, r->line, r->field, r->message);
+        return sq_fail(SQ_INVALID, "%s:%d: %s", name, r->line, r->message[0] ? r->message : "not valid YAML");
+    }
+    const char *key = r->message + sizeof unexpected - 1, *keys[MAX_KEYS];
+    const char *nearest = sq_text_nearest(key, keys, collect_keys(schema, keys, 0));
+    const int line = sq_yaml_line(text, key, r->line);
+    if (nearest)
+        return sq_fail(SQ_INVALID, "%s:%d: unknown key '%s', did you mean '%s'?", name, line ? line : r->line, key, nearest);
+    return sq_fail(SQ_INVALID, "%s:%d: unknown key '%s'", name, line ? line : r->line, key);
+}
+
+sq_status sq_yaml_parse(void **out, const char *text, const char *name, const cyaml_schema_value_t *schema)
+{
+    report r = {{0}, {0}, 0};
+    const cyaml_config_t config = config_of(&r);
+    cyaml_data_t *data = NULL;
+    const cyaml_err_t error = cyaml_load_data((const uint8_t *)text, strlen(text), &config, schema, &data, NULL);
+    if (error == CYAML_ERR_OOM)
+        return sq_fail(SQ_NO_MEMORY, "%s: YAML", name);
+    if (error != CYAML_OK)
+        return r.message[0] ? tell(&r, text, name, schema) : sq_fail(SQ_INVALID, "%s: %s", name, cyaml_strerror(error));
+    if (!data)
+        return sq_fail(SQ_INVALID, "%s: empty, wanted a YAML mapping", name);
+    *out = data;
+    return SQ_OK;
+}
+
+sq_status sq_yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
+    const sq_status status = strlen(text) == bytes ? sq_yaml_parse(out, text, path, schema)
+                                                   : sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
+    free(text);
+    return status;
+}
+
+void sq_yaml_free(void *data, const cyaml_schema_value_t *schema)
+{
+    report r = {{0}, {0}, 0};
+    const cyaml_config_t config = config_of(&r);
+    (void)cyaml_free(&config, schema, data, 0); /* fails only for a wrong schema */
+}
+
+sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema)
+{
+    report r = {{0}, {0}, 0};
+    cyaml_config_t config = config_of(&r);
+    config.flags = CYAML_CFG_STYLE_BLOCK;
+    char *text = NULL;
+    size_t bytes = 0;
+    const cyaml_err_t error = cyaml_save_data(&text, &bytes, &config, schema, data, 0);
+    if (error != CYAML_OK)
+        return sq_fail(SQ_INVALID, "%s: %s", path, r.message[0] ? r.message : cyaml_strerror(error));
+    const sq_piece piece = {text, bytes};
+    const sq_status status = sq_file_replace(path, &piece, 1);
+    cyaml_mem(NULL, text, 0);
+    return status;
+}

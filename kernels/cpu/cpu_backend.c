@@ -1,0 +1,262 @@
+/* The cpu backend: resolves a graph's operands once, and runs a program as a loop over prepared calls. */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include <cblas.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/cpu_kernels.h"
+
+typedef struct {
+    sq_backend base;
+    sq_cpu_workspace workspace; /* grows while programs are compiled; calls point to it */
+    const sq_cpu_table *table;
+} cpu_backend;
+
+typedef struct { sq_cpu_call call; sq_op op; void (*run)(const sq_cpu_call *); } prepared;
+
+struct sq_program {
+    char name[128];
+    int count;
+    prepared calls[];
+};
+
+/* ---- Operands ---- */
+
+typedef struct { const sq_graph *graph; const sq_binding *at; } resolver;
+
+static void *address(const resolver *r, int slot)
+{
+    return sq_host_address(r->graph, r->at, slot);
+}
+
+static sq_cpu_tensor tensor_of(const resolver *r, int slot)
+{
+    if (slot == SQ_NONE)
+        return (sq_cpu_tensor){0};
+    const sq_slot *s = &r->graph->slots[slot];
+    return (sq_cpu_tensor){address(r, slot), s->c, s->pitch, s->is_split};
+}
+
+static sq_cpu_view view_of(const resolver *r, sq_view view)
+{
+    if (view.slot == SQ_NONE)
+        return (sq_cpu_view){0};
+    const sq_slot *s = &r->graph->slots[view.slot];
+    const sq_channels channels = sq_view_channels(s, view.part);
+    sq_cpu_view out = {.data = address(r, view.slot), .n = s->n, .h = s->h, .w = s->w, .c = channels.c, .pitch = s->pitch,
+                       .first = channels.first, .step = channels.step, .activation = view.activation};
+    if (view.norm != SQ_NONE) {
+        const sq_norm *norm = &r->graph->norms[view.norm];
+        float *live = address(r, norm->live);
+        out.scale = live + SQ_LIVE_SCALE * norm->c;
+        out.shift = live + SQ_LIVE_SHIFT * norm->c;
+        out.mean = live + SQ_LIVE_MEAN * norm->c;
+        out.inverse = live + SQ_LIVE_INVERSE * norm->c;
+        out.s1 = live + SQ_LIVE_S1 * norm->c;
+        out.s2 = live + SQ_LIVE_S2 * norm->c;
+    }
+    if (view.gate != SQ_NONE) {
+        out.gate = address(r, view.gate);
+        out.gate_pitch = r->graph->slots[view.gate].pitch;
+    }
+    return out;
+}
+
+static sq_cpu_norm norm_of(const resolver *r, int index)
+{
+    if (index == SQ_NONE)
+        return (sq_cpu_norm){0};
+    const sq_norm *norm = &r->graph->norms[index];
+    return (sq_cpu_norm){
+        .c = norm->c,
+        .gamma = address(r, norm->gamma),
+        .beta = address(r, norm->beta),
+        .gamma_grad = address(r, norm->gamma_grad),
+        .beta_grad = address(r, norm->beta_grad),
+        .running_mean = address(r, norm->running_mean),
+        .running_variance = address(r, norm->running_variance),
+        .live = address(r, norm->live),
+        .epsilon = norm->epsilon,
+    };
+}
+
+static sq_cpu_call resolve(const resolver *r, const sq_op *op)
+{
+    sq_cpu_call call = {
+        .op = op,
+        .x = view_of(r, op->x),
+        .y = view_of(r, op->y),
+        .z = view_of(r, op->z),
+        .out = tensor_of(r, op->out),
+        .grad = tensor_of(r, op->grad),
+        .dx = tensor_of(r, op->dx),
+        .dy = tensor_of(r, op->dy),
+        .addend = tensor_of(r, op->addend),
+        .aux = tensor_of(r, op->aux),
+        .aux2 = tensor_of(r, op->aux2),
+        .dx_view = view_of(r, sq_view_plain(op->dx, op->dx_part)),
+        .dy_view = view_of(r, sq_view_plain(op->dy, op->dy_part)),
+        .norm = norm_of(r, op->out_norm),
+        .weight = address(r, op->weight),
+        .bias = address(r, op->bias),
+        .weight2 = address(r, op->weight2),
+        .bias2 = address(r, op->bias2),
+        .weight_grad = address(r, op->weight_grad),
+        .bias_grad = address(r, op->bias_grad),
+        .weight2_grad = address(r, op->weight2_grad),
+        .bias2_grad = address(r, op->bias2_grad),
+        .raw_x = address(r, op->x.slot),
+        .raw_aux = address(r, op->aux),
+        .raw_out = address(r, op->out),
+        .step = (const sq_step *)(const void *)r->at->base[SQ_ROLE_STEP].address,
+    };
+    if (op->kind == SQ_OP_CONV) { /* the shape of what it makes, as backward has it */
+        call.z = view_of(r, sq_view_plain(op->out, SQ_ALL));
+    }
+    if (op->kind == SQ_OP_UPDATE)
+        call.out = tensor_of(r, op->weight);
+    return call;
+}
+
+static const sq_cpu_kind *kind_of(const sq_cpu_table *table, const sq_op *op)
+{
+    const bool is_pointwise = op->kernel == 1 && op->stride == 1 && !op->is_depthwise;
+    switch (op->kind) {
+    case SQ_OP_IMAGE:
+        return &table->image;
+    case SQ_OP_CONV:
+        return op->is_depthwise ? &table->depthwise : is_pointwise ? &table->pointwise : &table->dense;
+    case SQ_OP_CONV_BACK:
+        return op->is_depthwise ? &table->depthwise_back : is_pointwise ? &table->pointwise_back : &table->dense_back;
+    case SQ_OP_GATE:
+        return &table->gate;
+    case SQ_OP_GATE_BACK:
+        return &table->gate_back;
+    case SQ_OP_JOIN:
+        return &table->join;
+    case SQ_OP_JOIN_BACK:
+        return &table->join_back;
+    case SQ_OP_POOL:
+        return &table->pool;
+    case SQ_OP_POOL_BACK:
+        return &table->pool_back;
+    case SQ_OP_LINEAR:
+        return &table->linear;
+    case SQ_OP_LINEAR_BACK:
+        return &table->linear_back;
+    case SQ_OP_LOSS:
+        return &table->loss;
+    default:
+        return &table->update;
+    }
+}
+
+/* ---- The table ---- */
+
+static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wanted, size_t copies)
+{
+    if (wanted <= *count)
+        return SQ_OK;
+    const size_t rounded = (wanted + 63) / 64 * 64; /* threads do not share cache lines */
+    sq_device_ptr p;
+    SQ_TRY(sq_host_allocate(b, rounded * copies * sizeof **floats, &p));
+    free(*floats);
+    *floats = (float *)(void *)p.address;
+    *count = rounded;
+    return SQ_OK;
+}
+
+static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at, sq_program **out)
+{
+    cpu_backend *cpu = (cpu_backend *)b;
+    SQ_TRY(sq_graph_check(g));
+    sq_program *p = calloc(1, sizeof *p + (size_t)g->op_count * sizeof(prepared));
+    if (!p)
+        return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
+    const resolver r = {g, at};
+    sq_status status = SQ_OK;
+    memcpy(p->name, g->name, sizeof p->name);
+    for (int i = 0; status == SQ_OK && i < g->op_count; i++) {
+        prepared *c = &p->calls[p->count++];
+        const sq_cpu_kind *kind = kind_of(cpu->table, &g->ops[i]);
+        size_t shared = 0, scratch = 0;
+        c->op = g->ops[i];
+        c->call = resolve(&r, &g->ops[i]);
+        c->call.op = &c->op;
+        c->call.name = p->name;
+        c->call.workspace = &cpu->workspace;
+        c->run = kind->run;
+        kind->prepare(&c->call, &shared, &scratch);
+        status = grow(b, &cpu->workspace.shared, &cpu->workspace.shared_count, shared, 1);
+        if (status == SQ_OK)
+            status = grow(b, &cpu->workspace.scratch, &cpu->workspace.scratch_count, scratch, (size_t)cpu->workspace.threads);
+    }
+    if (status == SQ_OK)
+        *out = p;
+    else
+        free(p);
+    return status;
+}
+
+static sq_status run(sq_backend *b, const sq_program *p)
+{
+    (void)b; /* calls know their workspace */
+    for (int i = 0; i < p->count; i++)
+        p->calls[i].run(&p->calls[i].call);
+    return SQ_OK;
+}
+
+static void discard(sq_backend *b, sq_program *p)
+{
+    (void)b; /* a program is one block of memory */
+    free(p);
+}
+
+static void close_cpu(sq_backend *b)
+{
+    cpu_backend *cpu = (cpu_backend *)b;
+    free(cpu->workspace.shared);
+    free(cpu->workspace.scratch);
+    free(cpu);
+}
+
+static int usable_cores(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    const int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count > 0 ? count : 1;
+}
+
+sq_status sq_cpu_open(int threads, sq_backend **out)
+{
+    static const struct sq_backend_ops ops = {
+        .name = "cpu",
+        .close = close_cpu,
+        .allocate = sq_host_allocate,
+        .release = sq_host_release,
+        .write = sq_host_write,
+        .read = sq_host_read,
+        .compile = compile,
+        .run = run,
+        .discard = discard,
+        .wait = sq_host_wait,
+        .measure = sq_host_measure,
+        .reduce_mean = sq_host_reduce_mean,
+        .join = sq_host_join,
+    };
+    if (threads < 0 || threads > 1024)
+        return sq_fail(SQ_INVALID, "threads: %d, wanted 0 (all cores) to 1024", threads);
+    cpu_backend *cpu = calloc(1, sizeof *cpu);
+    if (!cpu)
+        return sq_fail(SQ_NO_MEMORY, "cpu: backend");
+    const char *name;
+    cpu->base.ops = &ops;
+    cpu->workspace.threads = threads > 0 ? threads : usable_cores();
+    cpu->table = sq_cpu_choose_table(&name);
+    openblas_set_num_threads(1); /* a product belongs to one of our threads */
+    *out = &cpu->base;
+    return SQ_OK;
+}

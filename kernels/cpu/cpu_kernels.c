@@ -1,0 +1,67 @@
+/* The choice of instruction sets. */
+#include "kernels/cpu/cpu_kernels.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernels/cpu/cpu.h"
+
+#if defined(__x86_64__)
+
+static int has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+const sq_cpu_table *sq_cpu_choose_table(const char **name)
+{
+    if (has_avx512()) {
+        *name = "avx512";
+        return &sq_cpu_table_avx512;
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        *name = "avx2";
+        return &sq_cpu_table_avx2;
+    }
+    *name = "baseline";
+    return &sq_cpu_table_baseline;
+}
+
+void sq_cpu_choose_kernels(char **argv)
+{
+    static const char *const older[] = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Excavator", "Steamroller"};
+    const char *core = openblas_get_corename();
+    if (getenv("OPENBLAS_CORETYPE") || !has_avx512())
+        return;
+    for (size_t i = 0; i < sizeof older / sizeof *older; i++)
+        if (strcmp(core, older[i]) == 0 && setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) == 0) {
+            (void)execv("/proc/self/exe", argv); /* if it fails, the slower kernels are right as well */
+            return;
+        }
+}
+
+#else
+
+const sq_cpu_table *sq_cpu_choose_table(const char **name)
+{
+    *name = "baseline";
+    return &sq_cpu_table_baseline;
+}
+
+void sq_cpu_choose_kernels(char **argv)
+{
+    (void)argv; /* OpenBLAS knows these processors */
+}
+
+#endif
+
+void sq_cpu_describe(char *text, size_t bytes)
+{
+    const char *name;
+    (void)sq_cpu_choose_table(&name);
+    (void)snprintf(text, bytes, "%s, OpenBLAS %s, %ld cores", name, openblas_get_corename(), sysconf(_SC_NPROCESSORS_ONLN));
+}
