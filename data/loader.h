@@ -39,7 +39,7 @@ typedef struct sq_loader sq_loader;
 SQ_MUST_USE sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options);
 /* The next batch, valid until the following call. SQ_DATA when too many images are bad (names the last one). */
 SQ_MUST_USE sq_status sq_loader_next(sq_loader *loader, sq_batch *out);
-sq_loader_counters sq_loader_count(const sq_loader *loader);
+sq_loader_counters sq_loader_count(sq_loader *loader);
 void sq_loader_close(sq_loader *loader); /* accepts NULL; joins the threads */
 
 /* Position `i` of epoch `epoch`'s permutation of 0 .. count-1: element i of the array that this fills. */

@@ -19,9 +19,11 @@ typedef struct {
     double brightness, contrast, saturation; /* jitter factors in [max(0, 1 - x), 1 + x] */
 } sq_transform;
 
+/* A rectangle of the source image, in pixels. is_cut: cut out before it is resized, so that nothing around it is seen. */
 typedef struct {
     double x, y, w, h;
-} sq_crop; /* a rectangle of the source image, in pixels */
+    bool is_cut;
+} sq_crop;
 
 /* torchvision's RandomResizedCrop (ten tries, then a centre crop within the aspect bounds), whole pixels. */
 sq_crop sq_transform_crop(const sq_transform *transform, int h, int w, sq_rng *rng);
