@@ -23,7 +23,7 @@ typedef struct {
 SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, int keep);
 
 /* Restores from one checkpoint folder. SQ_INVALID names the file and what is wrong: damaged, of another space, other
- * seed. has_optimiser false reads only the model (search, export). */
+ * seed. has_optimiser false reads only the model (search, export). out->space_hash says which space is wanted; 0: any. */
 SQ_MUST_USE sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser,
                                          sq_training_state *out);
 

@@ -3,20 +3,10 @@
 
 #include "data/loader.h"
 #include "supernet/model.h"
+#include "supernet/sampler.h"
 
 /* The training loop: path = sample(seed, step); batch = next(loader); forward; backward; update; every so often a log
  * line, a checkpoint. Nothing in a step allocates. */
-
-typedef enum { SQ_SAMPLE_UNIFORM, SQ_SAMPLE_COST_BINS } sq_sampling;
-
-typedef struct {
-    sq_sampling sampling;
-    double bin_low, bin_high, bin_width; /* COST_BINS: multiply-adds in millions; SPOS: 290, 360, 10 */
-} sq_sampler;
-
-/* path[layer_count] of a step: the same on every rank. SPOS's rule: pick a bin, then up to 500 random paths until one
- * falls in it, else any random path. (papers.md 2.3) */
-void sq_sample_path(const sq_sampler *sampler, const sq_space *space, uint64_t seed, uint64_t step, int *path);
 
 typedef enum { SQ_SCHEDULE_CONSTANT, SQ_SCHEDULE_LINEAR, SQ_SCHEDULE_COSINE } sq_schedule_kind;
 
@@ -37,7 +27,7 @@ typedef struct {
     double momentum, weight_decay, label_smoothing;
     double average_decay; /* 0: no moving average */
     sq_schedule schedule;
-    sq_sampler sampler;
+    sq_sampler_options sampler;
     int log_every; /* steps */
     int checkpoint_every, keep;
 } sq_train_options;
@@ -45,7 +35,7 @@ typedef struct {
 typedef struct {
     const char *run;      /* folder; made if needed */
     bool is_resumed;      /* continue from `last` if there is one */
-    const int *only_path; /* --arch: always this path, or NULL; the space is then sq_space_single's, path all zeros */
+    /* --arch trains one path: the model is then of sq_space_single, where every path is the same */
     bool is_quiet;        /* no progress line (tests) */
 } sq_train_run;
 

@@ -1,0 +1,246 @@
+/* The training loop. The step itself is run_step() below; everything around it is bookkeeping that a resumed run repeats to
+ * the byte: what depends on the clock goes to the progress line and to timing.jsonl, never to log.jsonl. */
+#include "supernet/trainer.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "supernet/checkpoint.h"
+#include "supernet/interrupt.h"
+#include "supernet/progress.h"
+
+enum { PATH_BYTES = 4096 };
+
+typedef struct {
+    sq_model *model;
+    const sq_train_options *options;
+    const sq_train_run *run;
+    const sq_space *space;
+    sq_loader *loader;
+    sq_sampler *sampler;
+    sq_progress *progress;
+    FILE *timing;
+    sq_training_state state;
+    int path[SQ_MAX_LAYERS];
+    double mark_seconds, mark_wait;  /* when the log interval began */
+    int64_t mark_step, start_step;
+    double start_seconds;
+} trainer;
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- The step ---- */
+
+static sq_step scalars_of(const trainer *t, int64_t step, int count)
+{
+    return (sq_step){
+        .seed = t->options->seed,
+        .step = (uint64_t)step,
+        .learning_rate = (float)sq_schedule_at(&t->options->schedule, step),
+        .momentum = (float)t->options->momentum,
+        .weight_decay = (float)t->options->weight_decay,
+        .statistics_rate = t->space->momentum,
+        .average_decay = (float)t->options->average_decay,
+        .gradient_scale = 1,
+        .valid_count = count,
+    };
+}
+
+/* Refuses a step whose loss is not a number, before its gradients reach the weights. */
+static sq_status check_loss(trainer *t, int64_t step)
+{
+    sq_result result;
+    char arch[512];
+    SQ_TRY(sq_model_result(t->model, &result));
+    t->state.loss_sum += result.loss;
+    t->state.top1 += result.top1;
+    t->state.images += result.images;
+    if (result.nonfinite == 0)
+        return SQ_OK;
+    (void)sq_arch_print(t->space, t->path, arch, sizeof arch);
+    return sq_fail(SQ_NONFINITE, "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64 " images is not finite, path %s, learning rate %g",
+                   step, result.nonfinite, result.images, arch, sq_schedule_at(&t->options->schedule, step));
+}
+
+static sq_status run_step(trainer *t, int64_t step)
+{
+    sq_batch batch;
+    sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, t->path);
+    SQ_TRY(sq_loader_next(t->loader, &batch));
+    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+    const sq_step scalars = scalars_of(t, step, batch.count);
+    SQ_TRY(sq_model_load(t->model, &loaded));
+    SQ_TRY(sq_model_set_step(t->model, &scalars));
+    SQ_TRY(sq_model_forward(t->model, t->path));
+    SQ_TRY(check_loss(t, step));
+    SQ_TRY(sq_model_backward(t->model, t->path));
+    return sq_model_update(t->model, t->path);
+}
+
+/* ---- Around it ---- */
+
+static void show(trainer *t, int64_t done, double loss, double top1)
+{
+    char line[256], left[64];
+    const double seconds = now() - t->mark_seconds, wait = sq_loader_count(t->loader).wait_seconds - t->mark_wait;
+    const double rate = (double)((done - t->mark_step) * t->options->batch) / (seconds > 0 ? seconds : 1e-9);
+    const double per_step = (now() - t->start_seconds) / (double)(done - t->start_step);
+    (void)snprintf(line, sizeof line,
+                   "train %6" PRId64 "/%" PRId64 " %3.0f%%  loss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s", done,
+                   t->options->steps, 100.0 * (double)done / (double)t->options->steps, loss, 100 * top1, rate,
+                   100 * wait / (seconds > 0 ? seconds : 1e-9),
+                   sq_text_duration(left, sizeof left, per_step * (double)(t->options->steps - done)));
+    sq_progress_show(t->progress, line);
+    (void)fprintf(t->timing, "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f}\n", done, seconds,
+                  rate, wait);
+    (void)fflush(t->timing); /* of use even if it is lost */
+    t->mark_seconds = now();
+    t->mark_wait = sq_loader_count(t->loader).wait_seconds;
+    t->mark_step = done;
+}
+
+static sq_status log_interval(trainer *t, int64_t done)
+{
+    const double images = (double)t->state.images, loss = t->state.loss_sum / images, top1 = (double)t->state.top1 / images;
+    show(t, done, loss, top1);
+    SQ_TRY(sq_progress_log(t->progress, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
+                                                  "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
+    t->state.loss_sum = 0;
+    t->state.top1 = t->state.images = 0;
+    return SQ_OK;
+}
+
+static sq_status save(trainer *t, int64_t done)
+{
+    SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
+    t->state.step = done;
+    t->state.bad_images = sq_loader_count(t->loader).bad;
+    return sq_checkpoint_write(t->run->run, t->model, &t->state, t->options->keep);
+}
+
+static sq_status loop(trainer *t)
+{
+    const int64_t steps = t->options->steps;
+    for (int64_t step = t->state.step; step < steps; step++) {
+        const int64_t done = step + 1;
+        SQ_TRY(run_step(t, step));
+        if (done % t->options->log_every == 0 || done == steps)
+            SQ_TRY(log_interval(t, done));
+        if (sq_interrupt_asked() && done < steps) {
+            SQ_TRY(save(t, done));
+            return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on", sq_interrupt_name(), done,
+                           steps);
+        }
+        if (done % t->options->checkpoint_every == 0 || done == steps)
+            SQ_TRY(save(t, done));
+    }
+    return SQ_OK;
+}
+
+/* ---- Begin and end ---- */
+
+static sq_status remove_leftovers(const char *run)
+{
+    DIR *folder = opendir(run);
+    sq_status status = SQ_OK;
+    for (struct dirent *e = folder ? readdir(folder) : NULL; status == SQ_OK && e; e = readdir(folder)) {
+        char path[PATH_BYTES];
+        const size_t length = strlen(e->d_name);
+        if (strncmp(e->d_name, "ckpt-", 5) == 0 && length > 4 && strcmp(e->d_name + length - 4, ".tmp") == 0 &&
+            sq_text_path(path, sizeof path, run, e->d_name))
+            status = sq_path_remove(path);
+    }
+    if (folder)
+        (void)closedir(folder); /* only read */
+    return status;
+}
+
+static void warn(const char *line)
+{
+    (void)fprintf(stderr, "passed over: %s\n", line);
+}
+
+/* Weights and state to begin with: a checkpoint's, or fresh ones. */
+static sq_status restore(trainer *t)
+{
+    char folder[PATH_BYTES];
+    int64_t step;
+    const uint64_t wanted = t->state.space_hash;
+    if (!t->run->is_resumed || sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK)
+        return sq_model_initialise(t->model, t->options->seed);
+    SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
+    if (t->state.space_hash != wanted || t->state.seed != t->options->seed || t->state.batch != t->options->batch)
+        return sq_fail(SQ_INVALID, "%s: seed %" PRIu64 ", batch %d; the configuration has seed %" PRIu64 ", batch %d: not the same run",
+                       folder, t->state.seed, t->state.batch, t->options->seed, t->options->batch);
+    return SQ_OK;
+}
+
+static sq_status open_timing(trainer *t)
+{
+    char path[PATH_BYTES];
+    if (!sq_text_path(path, sizeof path, t->run->run, "timing.jsonl"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", t->run->run);
+    t->timing = fopen(path, "a");
+    return t->timing ? SQ_OK : sq_fail(SQ_IO, "%s: cannot be written", path);
+}
+
+static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
+{
+    SQ_TRY(sq_folder_make(t->run->run));
+    SQ_TRY(remove_leftovers(t->run->run));
+    SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
+    t->state = (sq_training_state){.seed = t->options->seed, .space_hash = sq_space_hash(t->space), .batch = t->options->batch};
+    SQ_TRY(restore(t));
+    SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
+    SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
+    SQ_TRY(open_timing(t));
+    if (t->state.step == 0)
+        SQ_TRY(sq_progress_log(t->progress, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space", t->space->name,
+                                                      "steps", (json_int_t)t->options->steps, "batch", t->options->batch, "seed",
+                                                      (json_int_t)t->options->seed)));
+    sq_loader_options loader = *options;
+    loader.first_batch = (uint64_t)t->state.step;
+    SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
+    t->start_step = t->mark_step = t->state.step;
+    t->start_seconds = t->mark_seconds = now();
+    return SQ_OK;
+}
+
+static void end(trainer *t)
+{
+    sq_loader_close(t->loader);
+    sq_sampler_close(t->sampler);
+    sq_progress_close(t->progress);
+    if (t->timing)
+        (void)fclose(t->timing); /* every line was flushed */
+}
+
+static sq_status check_options(const sq_train_options *o)
+{
+    if (o->steps < 1 || o->batch < 1 || o->log_every < 1 || o->checkpoint_every < 1)
+        return sq_fail(SQ_INVALID, "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1", o->steps,
+                       o->batch, o->log_every, o->checkpoint_every);
+    return SQ_OK;
+}
+
+sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader, const sq_train_options *options,
+                   const sq_train_run *run)
+{
+    trainer t = {.model = model, .options = options, .run = run, .space = sq_model_plan(model)->space};
+    SQ_TRY(check_options(options));
+    sq_status status = begin(&t, dataset, loader);
+    if (status == SQ_OK)
+        status = loop(&t);
+    end(&t);
+    return status;
+}
