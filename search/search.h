@@ -55,13 +55,20 @@ void sq_evaluator_destroy(sq_evaluator *evaluator);
 SQ_MUST_USE sq_status sq_evaluator_calibrate(sq_evaluator *evaluator, const int *path);
 /* Scores with the statistics that are there. */
 SQ_MUST_USE sq_status sq_evaluator_score(sq_evaluator *evaluator, const int *path, sq_result *out);
-/* The model whose STATISTICS the calibration filled. */
+/* Takes the path's statistics from another model of the same space instead: those of training, say. */
+SQ_MUST_USE sq_status sq_evaluator_adopt(sq_evaluator *evaluator, sq_model *source, const int *path);
+/* The model whose STATISTICS the calibration filled; it runs EVALUATE with the evaluation batch. */
 sq_model *sq_evaluator_model(sq_evaluator *evaluator);
 
 /* Fails before anything is evaluated when no path can meet the limits, naming the smallest possible value. `run` is the
  * folder: <run>/search/{state.json, search.json, arch.json}; is_resumed continues from state.json. */
+typedef struct {
+    const char *run;      /* folder */
+    bool is_resumed, is_quiet;
+    uint64_t weights;     /* fingerprint of the supernet's weights: a search is not continued on others */
+} sq_search_run;
+
 SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
-                                const sq_latency_cache *latency, const char *run, bool is_resumed,
-                                sq_search_result *out);
+                                const sq_latency_cache *latency, const sq_search_run *run, sq_search_result *out);
 
 #endif

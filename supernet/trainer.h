@@ -35,7 +35,6 @@ typedef struct {
 typedef struct {
     const char *run;      /* folder; made if needed */
     bool is_resumed;      /* continue from `last` if there is one */
-    /* --arch trains one path: the model is then of sq_space_single, where every path is the same */
     bool is_quiet;        /* no progress line (tests) */
 } sq_train_run;
 

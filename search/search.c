@@ -1,0 +1,251 @@
+/* The search loop: baseline, then generations; every score is on disk before the next path is tried. */
+#include "search/search.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "search/searcher.h"
+#include "search/state.h"
+#include "supernet/cost.h"
+#include "supernet/interrupt.h"
+
+enum { PATH_BYTES = 4096 };
+
+typedef struct {
+    sq_searcher searcher;
+    sq_evaluator *evaluator;
+    const char *run;
+    bool is_quiet;
+    char state_path[PATH_BYTES], folder[PATH_BYTES];
+    uint64_t fingerprint;
+    sq_candidate *all;        /* baseline first, then generations; paths owned */
+    int count, limit, baseline_count;
+    sq_candidate *remembered; /* scores of an interrupted search */
+    int remembered_count;
+    double begin_seconds;
+    int begin_count;
+} search;
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static const sq_candidate *best_of(const search *s)
+{
+    const sq_candidate *best = NULL;
+    for (int i = s->baseline_count; i < s->count; i++)
+        if (!best || sq_candidate_is_better(&s->all[i], best))
+            best = &s->all[i];
+    return best;
+}
+
+static void show(const search *s, bool is_terminal)
+{
+    char line[256], left[64];
+    const sq_candidate *best = best_of(s), *last = &s->all[s->count - 1];
+    const double each = (now() - s->begin_seconds) / (double)(s->count - s->begin_count);
+    if (s->is_quiet)
+        return;
+    (void)snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%  best %5.1f%%  left %s", s->count, s->limit, 100 * last->top1,
+                   best ? 100 * best->top1 : 0, sq_text_duration(left, sizeof left, each * (s->limit - s->count)));
+    if (is_terminal)
+        (void)fprintf(stderr, "\r%s\033[K%s", line, s->count == s->limit ? "\n" : "");
+    else if (s->count % 10 == 0 || s->count == s->limit)
+        (void)fprintf(stderr, "%s\n", line);
+}
+
+/* Scores from the interrupted search, or by calibrating and evaluating. */
+static sq_status score(search *s, sq_candidate *c)
+{
+    const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *c->path;
+    sq_result result;
+    if (s->count < s->remembered_count) {
+        const sq_candidate *known = &s->remembered[s->count];
+        if (memcmp(known->path, c->path, bytes) != 0)
+            return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path, s->count);
+        c->loss = known->loss;
+        c->top1 = known->top1;
+        c->top5 = known->top5;
+        return SQ_OK;
+    }
+    SQ_TRY(sq_evaluator_calibrate(s->evaluator, c->path));
+    SQ_TRY(sq_evaluator_score(s->evaluator, c->path, &result));
+    const double images = (double)result.images;
+    c->loss = result.nonfinite ? 1e30 : result.loss / images; /* a network that gives NaN is the worst, not an accident */
+    c->top1 = (double)result.top1 / images;
+    c->top5 = (double)result.top5 / images;
+    return SQ_OK;
+}
+
+/* Takes a candidate (its path is copied) into the list with its score, and saves. */
+static sq_status evaluate(search *s, const sq_candidate *asked)
+{
+    sq_candidate c = *asked;
+    const bool is_new = s->count >= s->remembered_count;
+    c.path = malloc((size_t)s->searcher.space->layer_count * sizeof *c.path);
+    if (!c.path)
+        return sq_fail(SQ_NO_MEMORY, "search: candidate %d", s->count);
+    memcpy(c.path, asked->path, (size_t)s->searcher.space->layer_count * sizeof *c.path);
+    const sq_status status = score(s, &c);
+    if (status != SQ_OK) {
+        free(c.path);
+        return status;
+    }
+    s->all[s->count++] = c;
+    if (!is_new)
+        return SQ_OK;
+    SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, s->all, s->count, s->searcher.space));
+    show(s, isatty(STDERR_FILENO) == 1);
+    if (sq_interrupt_asked() && s->count < s->limit)
+        return sq_fail(SQ_INTERRUPTED, "%s: %d candidates are saved; --resume auto goes on", sq_interrupt_name(), s->count);
+    return SQ_OK;
+}
+
+static sq_status run_baseline(search *s)
+{
+    int path[SQ_MAX_LAYERS];
+    for (int i = 0; i < s->searcher.options->random_paths; i++) {
+        sq_candidate c = {.path = path, .generation = -1};
+        if (!sq_searcher_random(&s->searcher, (UINT64_C(1) << 50) + (uint64_t)i, s->all, s->count, path))
+            break; /* a small space has no more */
+        sq_searcher_cost(&s->searcher, &c);
+        SQ_TRY(evaluate(s, &c));
+        s->baseline_count = s->count;
+    }
+    return SQ_OK;
+}
+
+static sq_status run_generations(search *s, sq_candidate *asked)
+{
+    const bool is_evolution = s->searcher.options->kind == SQ_SEARCH_EVOLUTION;
+    for (;;) {
+        int count = 0;
+        s->searcher.told = s->all + s->baseline_count;
+        s->searcher.told_count = s->count - s->baseline_count;
+        (is_evolution ? sq_evolution_ask : sq_random_ask)(&s->searcher, asked, &count);
+        if (count == 0)
+            return SQ_OK;
+        for (int i = 0; i < count; i++)
+            SQ_TRY(evaluate(s, &asked[i]));
+    }
+}
+
+/* Room for one generation of questions. */
+static sq_status ask_all(search *s)
+{
+    const size_t population = (size_t)s->searcher.options->population, layers = (size_t)s->searcher.space->layer_count;
+    sq_candidate *asked = calloc(population, sizeof *asked);
+    int *paths = calloc(population * layers, sizeof *paths);
+    sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", population);
+    for (size_t i = 0; status == SQ_OK && i < population; i++)
+        asked[i].path = paths + i * layers;
+    if (status == SQ_OK)
+        status = run_generations(s, asked);
+    free(paths);
+    free(asked);
+    return status;
+}
+
+static void fill_costs(sq_searcher *searcher)
+{
+    for (int l = 0; l < searcher->space->layer_count; l++)
+        for (int c = 0; c < searcher->space->layers[l].choice_count; c++) {
+            const sq_cost cost = sq_cost_block(searcher->space, l, c);
+            searcher->macs[l][c] = 1e-6 * (double)cost.macs;
+            searcher->parameters[l][c] = 1e-6 * (double)(cost.weights + cost.norm_weights);
+        }
+}
+
+static sq_status check_options(const sq_search_options *o)
+{
+    if (o->population < 1 || o->generations < 0 || o->parents < 1 || o->crossover < 0 || o->mutation < 0 || o->tries < 1 ||
+        !(o->mutation_probability >= 0 && o->mutation_probability <= 1))
+        return sq_fail(SQ_INVALID, "search: population %d, generations %d, parents %d, tries %d, mutation probability %g: wanted at least 1, "
+                                   "0, 1, 1 and 0..1",
+                       o->population, o->generations, o->parents, o->tries, o->mutation_probability);
+    return SQ_OK;
+}
+
+static sq_status begin(search *s, bool is_resumed)
+{
+    const sq_search_options *o = s->searcher.options;
+    SQ_TRY(check_options(o));
+    fill_costs(&s->searcher);
+    SQ_TRY(sq_searcher_check_limits(&s->searcher));
+    if (!sq_text_path(s->folder, sizeof s->folder, s->run, "search") ||
+        !sq_text_path(s->state_path, sizeof s->state_path, s->folder, "state.json"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", s->run);
+    SQ_TRY(sq_folder_make(s->folder));
+    if (is_resumed)
+        SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->remembered, &s->remembered_count));
+    s->limit = o->random_paths + o->population * (o->generations + 1);
+    s->all = calloc((size_t)s->limit + 1, sizeof *s->all);
+    s->begin_seconds = now();
+    s->begin_count = s->remembered_count;
+    return s->all ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d candidates", s->limit);
+}
+
+static sq_status finish(search *s, sq_search_result *out)
+{
+    const sq_candidate *best = best_of(s);
+    if (!best)
+        return sq_fail(SQ_INVALID, "search: no path within the limits was found");
+    sq_search_result result = {s->all, s->count, (int)(best - s->all), NAN};
+    double sum = 0;
+    for (int i = 0; i < s->baseline_count; i++)
+        sum += s->all[i].top1;
+    if (s->baseline_count)
+        result.random_mean_top1 = sum / s->baseline_count;
+    SQ_TRY(sq_search_report_write(s->folder, s->searcher.options, s->searcher.space, &result));
+    *out = result;
+    s->all = NULL; /* the caller's now */
+    return SQ_OK;
+}
+
+static void release(sq_candidate *candidates, int count)
+{
+    for (int i = 0; candidates && i < count; i++)
+        free(candidates[i].path);
+    free(candidates);
+}
+
+sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator, const sq_latency_cache *latency,
+                    const sq_search_run *run, sq_search_result *out)
+{
+    search *s = calloc(1, sizeof *s);
+    if (!s)
+        return sq_fail(SQ_NO_MEMORY, "search");
+    s->searcher.options = options;
+    s->searcher.space = space;
+    s->searcher.latency = latency;
+    s->evaluator = evaluator;
+    s->run = run->run;
+    s->is_quiet = run->is_quiet;
+    s->fingerprint = sq_search_fingerprint(options, space, latency, run->weights);
+    sq_status status = begin(s, run->is_resumed);
+    if (status == SQ_OK)
+        status = run_baseline(s);
+    if (status == SQ_OK)
+        status = ask_all(s);
+    if (status == SQ_OK)
+        status = finish(s, out);
+    release(s->all, s->count);
+    release(s->remembered, s->remembered_count);
+    free(s);
+    return status;
+}
+
+void sq_search_result_clear(sq_search_result *result)
+{
+    release(result->candidates, result->candidate_count);
+    memset(result, 0, sizeof *result);
+}
