@@ -291,6 +291,22 @@ sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optim
     return SQ_OK;
 }
 
+sq_status sq_checkpoint_read_average(const char *folder, sq_model *model)
+{
+    const sq_plan *plan = sq_model_plan(model);
+    char path[PATH_BYTES];
+    sq_safetensors *file = NULL;
+    if (!sq_text_path(path, sizeof path, folder, "optim.safetensors"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_safetensors_open(&file, path));
+    sq_status status = SQ_OK;
+    for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++)
+        if (plan->parameters[i].role == SQ_ROLE_WEIGHT)
+            status = load_tensor(model, file, path, &plan->parameters[i], SQ_ROLE_WEIGHT, ".average");
+    sq_safetensors_close(file);
+    return status;
+}
+
 /* Whether every file of the folder is whole. */
 static sq_status inspect(const char *folder, int64_t *step)
 {

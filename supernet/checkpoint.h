@@ -27,6 +27,9 @@ SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, cons
 SQ_MUST_USE sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser,
                                          sq_training_state *out);
 
+/* Puts the checkpoint's moving average in place of the model's weights: what --arch runs and searches evaluate when train.ema is set. */
+SQ_MUST_USE sq_status sq_checkpoint_read_average(const char *folder, sq_model *model);
+
 /* The newest usable checkpoint of a run, tried from `last` backwards; damaged ones are reported through `note` (may be
  * NULL) and passed over. Writes its folder to out. SQ_DATA when there is none; *step is that of the found one. */
 SQ_MUST_USE sq_status sq_checkpoint_find(const char *run, char *out, size_t bytes, int64_t *step,

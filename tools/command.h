@@ -1,16 +1,16 @@
 #ifndef SQ_COMMAND_H
 #define SQ_COMMAND_H
 
-/* The subcommands. Each file tools/<name>.c defines one of these; squall.c lists them. A command parses its own options
- * with getopt_long, prints its failure through command_fail() and returns the exit code. Output for people goes to
- * stdout, progress to stderr. */
+/* The subcommands. Each file tools/<name>.c defines one of these; squall.c lists them. A command reads its options with
+ * sq_options_read, tells a failure through sq_command_fail and returns the exit code. Output for people goes to stdout, progress
+ * to stderr. */
 
 #include "tools/config.h"
 
 typedef struct {
     const char *name, *summary;
     const char *usage; /* "squall train CONFIG [options]" */
-    const char *help;  /* the whole text of `squall help NAME` and `squall NAME --help`, below the usage line */
+    const char *help;  /* the text of `squall help NAME` and `squall NAME --help`, below the usage line */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 } sq_command;
 
@@ -19,27 +19,73 @@ extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate
 
 /* "squall train: <sq_error_text()>" on stderr; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
-/* The same for wrong usage, with "see squall help NAME"; returns 2. */
+/* The same for wrong usage, with a hint to the help; returns 2. */
 int sq_command_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What several commands open first, and how they close it: configuration, space (with the data's class count), data
- * sets. */
+/* ---- Options ---- */
+
+enum { SQ_MAX_OVERRIDES = 256, SQ_MAX_OPTIONS = 24 };
+
+typedef struct {
+    const char *name;   /* "--arch" or "-o" */
+    const char **value; /* takes a value; or NULL */
+    bool *flag;         /* is set */
+    const char *key;    /* the value becomes the override "key=value" */
+} sq_option;
+
+/* --set key=value, --device, --seed and --threads are understood by every command that gives `overrides`. */
+typedef struct {
+    const char *overrides[SQ_MAX_OVERRIDES];
+    int override_count;
+    char storage[SQ_MAX_OVERRIDES][512]; /* of overrides made from options */
+    const char *arguments[8];
+    int argument_count;
+} sq_options;
+
+/* Reads argv[1..]; *is_help when --help is among them. Returns 0, or 2 after telling what is wrong. */
+int sq_options_read(sq_options *out, const sq_option *options, int argc, char **argv, bool *is_help);
+
+/* ---- What several commands open first ---- */
+
 typedef struct {
     sq_config *config;
     sq_space *space;
-    sq_dataset *all;      /* the whole training source */
-    sq_dataset *train;    /* without the held-out part */
-    sq_dataset *held_out; /* what the search scores on */
-    sq_dataset *val;      /* the test split; only opened when asked */
+    sq_dataset *whole, *all;  /* the training source, and its first data.classes classes */
+    sq_dataset *train;        /* without the held-out part */
+    sq_dataset *held_out;     /* what the search scores on; NULL when data.held_out is 0 */
+    sq_dataset *whole_val, *val; /* the test split; only opened when asked */
     sq_backend *backend;
 } sq_session;
 
-/* Reads nothing that it does not need: flags say what to open. */
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4 };
-SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides,
-                                      int override_count, unsigned flags);
+
+SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
+                                      unsigned flags);
 void sq_session_close(sq_session *session);
 /* Loader options for training (augmented, shuffled) or evaluation (centre crop, ordered). */
 sq_loader_options sq_session_loader(const sq_session *session, bool is_training);
+/* Block options of the configuration: smoothing, pixels. */
+sq_block_options sq_session_block(const sq_session *session, int batch, bool is_supernet);
+
+/* ---- A trained run, opened for search, evaluation and export ---- */
+
+typedef struct {
+    sq_session session;
+    sq_space *single;      /* of a run that trained one path; else NULL */
+    sq_space *space;       /* the model's */
+    sq_model *model;
+    sq_image_set calibration, validation;
+    sq_evaluator *evaluator;
+    uint64_t weights;      /* fingerprint of the loaded weights */
+    char single_arch[1024]; /* tuple of that one path */
+    long long step;
+} sq_run;
+
+/* Opens <run>/config.yaml (or other_config instead), its newest checkpoint, and the images. on_val: score on the test split. */
+SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val);
+void sq_run_close(sq_run *run);
+
+/* A table of "name value" rows for people. */
+void sq_print_row(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,0 +1,137 @@
+/* squall export */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "supernet/cost.h"
+#include "supernet/export.h"
+#include "tools/command.h"
+
+enum { PATH_BYTES = 4096 };
+
+typedef struct { const char *arch, *out, *fold; bool on_val; } arguments;
+
+static char *class_names(const sq_dataset *data)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < sq_dataset_class_count(data); i++)
+        json_array_append_new(list, json_string(sq_dataset_class(data, i)));
+    char *text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
+static sq_status choose_path(const sq_run *r, const char *run, const char *arch, int *path)
+{
+    char found[PATH_BYTES];
+    memset(path, 0, SQ_MAX_LAYERS * sizeof *path);
+    if (r->single)
+        return SQ_OK;
+    if (arch && strcmp(arch, "best") != 0)
+        return sq_arch_read(r->space, arch, path);
+    if (!sq_text_path(found, sizeof found, run, "search/arch.json") || !sq_path_exists(found))
+        return sq_fail(SQ_INVALID, "%s: no search/arch.json in it; run squall search first, or give --arch", run);
+    return sq_arch_read(r->space, found, path);
+}
+
+static void print_file(const char *folder, const char *name)
+{
+    char path[PATH_BYTES], size[32];
+    struct stat info;
+    if (sq_text_path(path, sizeof path, folder, name) && stat(path, &info) == 0)
+        sq_print_row(name, "%s", sq_text_si(size, sizeof size, (double)info.st_size, "B"));
+}
+
+static void print_result(const sq_run *r, const int *path, const sq_export_options *o, const arguments *a)
+{
+    char arch[1024];
+    const sq_cost cost = sq_cost_path(r->space, path);
+    (void)sq_arch_print(r->space, path, arch, sizeof arch);
+    (void)printf("exported %s into %s\n", r->single ? r->single_arch : arch, o->folder);
+    sq_print_row(a->on_val ? "test accuracy" : "held-out accuracy", "%.2f %% top-1 with exactly these weights (%zu images)",
+                 100 * o->accuracy, r->validation.count);
+    sq_print_row("multiply-adds", "%.2f M", 1e-6 * (double)cost.macs);
+    sq_print_row("parameters", "%.3f M", 1e-6 * (double)(cost.weights + cost.norm_weights));
+    print_file(o->folder, "model.onnx");
+    print_file(o->folder, "model.safetensors");
+    print_file(o->folder, "arch.json");
+    if (!o->is_folded)
+        print_file(o->folder, "supernet.safetensors");
+    (void)printf("next: python3 -c \"import onnxruntime; print(onnxruntime.InferenceSession('%s/model.onnx').get_inputs()[0].shape)\"\n",
+                 o->folder);
+}
+
+static sq_status export_run(sq_run *r, const char *run, const arguments *a)
+{
+    int path[SQ_MAX_LAYERS];
+    char folder[PATH_BYTES];
+    sq_result result;
+    const sq_data_config *data = &r->session.config->data;
+    SQ_TRY(choose_path(r, run, a->arch, path));
+    if (!sq_text_path(folder, sizeof folder, run, "export"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    SQ_TRY(sq_evaluator_calibrate(r->evaluator, path));
+    SQ_TRY(sq_evaluator_score(r->evaluator, path, &result));
+    char *classes = class_names(r->session.all);
+    sq_export_options o = {.folder = a->out ? a->out : folder,
+                           .is_folded = strcmp(a->fold, "on") == 0,
+                           .opset = r->session.config->opset,
+                           .classes_json = classes,
+                           .arch = r->single ? r->single_arch : NULL,
+                           .is_raw = data->range == 1,
+                           .is_bgr = data->channel_order == 1,
+                           .crop_fraction = data->transform.crop_fraction,
+                           .accuracy = (double)result.top1 / (double)result.images};
+    memcpy(o.mean, data->mean, sizeof o.mean);
+    memcpy(o.deviation, data->std, sizeof o.deviation);
+    sq_status status = sq_export_network(sq_evaluator_model(r->evaluator), path, &o);
+    if (status == SQ_OK && !o.is_folded)
+        status = sq_export_supernet(r->model, o.folder);
+    if (status == SQ_OK)
+        print_result(r, path, &o, a);
+    free(classes);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.fold = "on"};
+    bool is_help;
+    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},       {"--out", &a.out, NULL, NULL},
+                                 {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
+                                 {NULL, NULL, NULL, NULL}};
+    sq_run r;
+    const int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code)
+        return code;
+    if (read.argument_count != 1)
+        return sq_command_usage("export", "wanted one run");
+    if (strcmp(a.fold, "on") != 0 && strcmp(a.fold, "off") != 0)
+        return sq_command_usage("export", "--fold %s: wanted on or off", a.fold);
+    sq_status status = sq_run_open(&r, read.arguments[0], NULL, &read, a.on_val);
+    if (status == SQ_OK)
+        status = export_run(&r, read.arguments[0], &a);
+    sq_run_close(&r);
+    return status == SQ_OK ? 0 : sq_command_fail("export", status);
+}
+
+const sq_command sq_command_export = {
+    .name = "export",
+    .summary = "hand out one network: safetensors, ONNX, arch.json",
+    .usage = "squall export RUN [--arch A] [-o DIR] [--opset N] [--fold on|off] [--on-val]",
+    .help = "Calibrates the path's batch norm, scores exactly these weights, and writes model.safetensors (PyTorch module names),\n"
+            "model.onnx and arch.json into DIR.\n\n"
+            "  --arch A         which path; default: the one that squall search found, or the one that RUN trained\n"
+            "  -o, --out DIR    default: RUN/export\n"
+            "  --opset N        ONNX operator set, 13 to 21\n"
+            "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
+            "  --on-val         score on the test split instead of the held-out images\n"
+            "  --set key=value  replace one key; --device, --threads, --seed as in train\n",
+    .run = run,
+};

@@ -1,0 +1,154 @@
+/* squall info */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+#include "kernels/cpu/cpu_kernels.h"
+#include "supernet/cost.h"
+#include "tools/command.h"
+
+typedef struct { const char *arch, *batch, *resolution, *classes; } arguments;
+
+static int info_device(void)
+{
+    char line[256];
+    (void)printf("backends of this build\n");
+    for (int i = 0; sq_backend_describe(i, line, sizeof line); i++)
+        (void)printf("  %s\n", line);
+    sq_cpu_describe(line, sizeof line);
+    (void)printf("cpu kernels\n  %s\n", line);
+    return 0;
+}
+
+static double wasted(const sq_layer *l)
+{
+    return 100.0 * (l->pitch_out - l->c_out) / l->pitch_out;
+}
+
+static void print_layers(const sq_space *space)
+{
+    (void)printf("layer  input            width asked used stored wasted  stride  choices\n");
+    for (int l = 0; l < space->layer_count; l++) {
+        const sq_layer *layer = &space->layers[l];
+        char input[32];
+        (void)snprintf(input, sizeof input, "%dx%dx%d", layer->h_in, layer->w_in, layer->c_in);
+        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_asked, layer->c_out, layer->pitch_out, wasted(layer),
+                     layer->stride);
+        for (int c = 0; c < layer->choice_count; c++)
+            (void)printf(" %s", space->choices[layer->choices[c]].name);
+        (void)putchar('\n');
+    }
+}
+
+static void print_range(const sq_space *space)
+{
+    double least = 0, most = 0, paths = 1;
+    for (int l = 0; l < space->layer_count; l++) {
+        double low = 1e30, high = 0;
+        for (int c = 0; c < space->layers[l].choice_count; c++) {
+            const double macs = 1e-6 * (double)sq_cost_block(space, l, c).macs;
+            low = macs < low ? macs : low;
+            high = macs > high ? macs : high;
+        }
+        least += low;
+        most += high;
+        paths *= space->layers[l].choice_count;
+    }
+    sq_print_row("paths", "%.4g", paths);
+    sq_print_row("multiply-adds", "%.1f M to %.1f M", least, most);
+}
+
+static sq_status print_memory(const sq_space *space, int batch, bool is_training)
+{
+    static const char *const roles[SQ_ROLES] = {"input", "boundaries", "boundary gradients", "weights", "weight gradients", "momentum",
+                                                "moving average", "statistics", "saved activations", "scratch", "step", "result"};
+    const sq_block_options options = {.batch = batch, .is_supernet = true};
+    sq_plan plan;
+    char size[32];
+    size_t total = 0, weights = 0;
+    SQ_TRY(sq_plan_make(&plan, space, &options, is_training));
+    for (int i = 0; i < plan.parameter_count; i++)
+        weights += plan.parameters[i].role == SQ_ROLE_WEIGHT ? plan.parameters[i].count : 0;
+    if (is_training)
+        sq_print_row("supernet", "%s", sq_text_si(size, sizeof size, (double)weights, "parameters"));
+    (void)printf("memory plan, %s, batch %d\n", is_training ? "training" : "evaluation", batch);
+    for (int role = 0; role < SQ_ROLES; role++) {
+        if (plan.role_bytes[role] > 0)
+            sq_print_row(roles[role], "%14zu B", plan.role_bytes[role]);
+        total += plan.role_bytes[role];
+    }
+    sq_print_row("in all", "%14zu B  (%s)", total, sq_text_si(size, sizeof size, (double)total, "B"));
+    sq_plan_clear(&plan);
+    return SQ_OK;
+}
+
+static sq_status print_arch(const sq_space *space, const char *arch)
+{
+    int path[SQ_MAX_LAYERS];
+    char text[1024], memory[32];
+    SQ_TRY(sq_arch_read(space, arch, path));
+    (void)sq_arch_print(space, path, text, sizeof text);
+    (void)printf("\narchitecture %s\nlayer  choice               multiply-adds M   parameters\n", text);
+    for (int l = 0; l < space->layer_count; l++) {
+        const sq_cost cost = sq_cost_block(space, l, path[l]);
+        (void)printf("%5d  %-20s %15.3f %12lld\n", l, space->choices[space->layers[l].choices[path[l]]].name, 1e-6 * (double)cost.macs,
+                     (long long)(cost.weights + cost.norm_weights));
+    }
+    const sq_cost cost = sq_cost_path(space, path);
+    sq_print_row("multiply-adds", "%.2f M", 1e-6 * (double)cost.macs);
+    sq_print_row("parameters", "%.3f M, with norms %.3f M", 1e-6 * (double)cost.weights, 1e-6 * (double)(cost.weights + cost.norm_weights));
+    sq_print_row("activation memory", "%s at its peak, one image, FP32", sq_text_si(memory, sizeof memory, (double)cost.activation_bytes, "B"));
+    return SQ_OK;
+}
+
+static sq_status info_space(const char *file, const arguments *a, int resolution, int classes, int batch)
+{
+    sq_space *space = NULL;
+    SQ_TRY(sq_space_read(&space, file, resolution, classes));
+    (void)printf("%s: %d layers, %d searched, %d x %d pixels, %d classes\n", space->name, space->layer_count, space->searched_count,
+                 space->resolution, space->resolution, space->classes);
+    print_layers(space);
+    print_range(space);
+    sq_status status = print_memory(space, batch, true);
+    if (status == SQ_OK)
+        status = print_memory(space, batch, false);
+    if (status == SQ_OK && a->arch)
+        status = print_arch(space, a->arch);
+    sq_space_free(space);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.batch = "32", .resolution = "0", .classes = "0"};
+    bool is_help;
+    int64_t batch, resolution, classes;
+    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL}, {"--batch", &a.batch, NULL, NULL}, {"--resolution", &a.resolution, NULL, NULL},
+                                 {"--classes", &a.classes, NULL, NULL}, {NULL, NULL, NULL, NULL}};
+    const int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code)
+        return code;
+    if (read.argument_count == 1 && strcmp(read.arguments[0], "device") == 0)
+        return info_device();
+    if (read.argument_count != 2 || strcmp(read.arguments[0], "space") != 0)
+        return sq_command_usage("info", "wanted 'space FILE' or 'device'");
+    if (!sq_text_int(a.batch, 1, 65536, &batch) || !sq_text_int(a.resolution, 0, 4096, &resolution) ||
+        !sq_text_int(a.classes, 0, 1000000, &classes))
+        return sq_command_usage("info", "--batch %s, --resolution %s, --classes %s: wanted whole numbers", a.batch, a.resolution, a.classes);
+    const sq_status status = info_space(read.arguments[1], &a, (int)resolution, (int)classes, (int)batch);
+    return status == SQ_OK ? 0 : sq_command_fail("info", status);
+}
+
+const sq_command sq_command_info = {
+    .name = "info",
+    .summary = "what a space holds and costs; what this machine has",
+    .usage = "squall info space FILE [--arch A] [--batch N] | squall info device",
+    .help = "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, and the exact\n"
+            "memory plan of training and evaluation; with --arch the costs of one network, layer by layer.\n"
+            "info device: the backends of this build, and what the processor has.\n\n"
+            "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
+            "  --batch N           images of the memory plan (default 32)\n"
+            "  --resolution R, --classes C   instead of the space's\n",
+    .run = run,
+};

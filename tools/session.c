@@ -1,0 +1,335 @@
+/* What commands share: options, the configured data sets, and a trained run. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "supernet/checkpoint.h"
+#include "supernet/safetensors.h"
+#include "tools/command.h"
+
+enum { PATH_BYTES = 4096 };
+
+int sq_command_fail(const char *name, sq_status status)
+{
+    (void)fprintf(stderr, "squall %s: %s\n", name, sq_error_text());
+    return sq_exit_code(status);
+}
+
+int sq_command_usage(const char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fprintf(stderr, "squall %s: ", name);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fprintf(stderr, "; see squall help %s\n", name);
+    va_end(arguments);
+    return 2;
+}
+
+void sq_print_row(const char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)printf("  %-24s ", name);
+    (void)vprintf(format, arguments);
+    (void)putchar('\n');
+    va_end(arguments);
+}
+
+/* ---- Options ---- */
+
+static const sq_option common[] = {{"--device", NULL, NULL, "device"}, {"--seed", NULL, NULL, "seed"},
+                                   {"--threads", NULL, NULL, "threads"}, {"--set", NULL, NULL, ""}, {NULL, NULL, NULL, NULL}};
+
+static const sq_option *find_option(const sq_option *options, const char *name, size_t length)
+{
+    for (; options->name; options++)
+        if (strlen(options->name) == length && strncmp(options->name, name, length) == 0)
+            return options;
+    return NULL;
+}
+
+static bool add_override(sq_options *out, const char *key, const char *value)
+{
+    if (out->override_count == SQ_MAX_OVERRIDES)
+        return false;
+    char *text = out->storage[out->override_count];
+    const int needed = *key ? snprintf(text, sizeof *out->storage, "%s=%s", key, value) : snprintf(text, sizeof *out->storage, "%s", value);
+    out->overrides[out->override_count++] = text;
+    return needed >= 0 && (size_t)needed < sizeof *out->storage;
+}
+
+static const char *nearest_option(const sq_option *options, const char *name)
+{
+    const char *names[2 * SQ_MAX_OPTIONS];
+    int count = 0;
+    for (const sq_option *o = options; o->name; o++)
+        names[count++] = o->name;
+    for (const sq_option *o = common; o->name; o++)
+        names[count++] = o->name;
+    return sq_text_nearest(name, names, count);
+}
+
+int sq_options_read(sq_options *out, const sq_option *options, int argc, char **argv, bool *is_help)
+{
+    memset(out, 0, sizeof *out);
+    *is_help = false;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i], *equals = strchr(word, '=');
+        const size_t length = equals && word[0] == '-' ? (size_t)(equals - word) : strlen(word);
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            *is_help = true;
+            return 0;
+        }
+        if (word[0] != '-' || !word[1]) {
+            if (out->argument_count == 8)
+                return sq_command_usage(argv[0], "'%s' is one argument too many", word);
+            out->arguments[out->argument_count++] = word;
+            continue;
+        }
+        const sq_option *o = find_option(options, word, length);
+        o = o ? o : find_option(common, word, length);
+        if (!o) {
+            const char *nearest = nearest_option(options, word);
+            return sq_command_usage(argv[0], "unknown option '%s'%s%s%s", word, nearest ? ", did you mean '" : "", nearest ? nearest : "",
+                                    nearest ? "'?" : "");
+        }
+        if (o->flag) {
+            *o->flag = true;
+            continue;
+        }
+        const char *value = length < strlen(word) ? word + length + 1 : i + 1 < argc ? argv[++i] : NULL;
+        if (!value)
+            return sq_command_usage(argv[0], "%s needs a value", o->name);
+        if (o->value)
+            *o->value = value;
+        if (o->key && !add_override(out, o->key, value))
+            return sq_command_usage(argv[0], "%s %s: too long, or too many", o->name, value);
+    }
+    return 0;
+}
+
+/* ---- Session ---- */
+
+static sq_status limit_classes(sq_dataset **out, sq_dataset *whole, int classes)
+{
+    if (classes == 0) {
+        *out = whole;
+        return SQ_OK;
+    }
+    return sq_dataset_limit_classes(out, whole, classes);
+}
+
+static sq_status open_val(sq_session *s)
+{
+    const sq_data_config *data = &s->config->data;
+    const char *source = *data->val ? data->val : data->train;
+    SQ_TRY(sq_dataset_open(&s->whole_val, source, "val"));
+    if (s->whole)
+        SQ_TRY(sq_dataset_same_classes(s->whole, s->whole_val));
+    return limit_classes(&s->val, s->whole_val, data->classes);
+}
+
+static sq_status open_data(sq_session *s)
+{
+    const sq_data_config *data = &s->config->data;
+    if (!*data->train)
+        return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>");
+    SQ_TRY(sq_dataset_open(&s->whole, data->train, "train"));
+    SQ_TRY(limit_classes(&s->all, s->whole, data->classes));
+    if (data->held_out > 0)
+        SQ_TRY(sq_dataset_hold_out(&s->held_out, s->all, data->held_out, (uint64_t)s->config->seed, true));
+    return sq_dataset_hold_out(&s->train, s->all, data->held_out, (uint64_t)s->config->seed, false);
+}
+
+sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count, unsigned flags)
+{
+    sq_session s = {0};
+    sq_status status = sq_config_read(&s.config, config_path, overrides, override_count);
+    if (status == SQ_OK && flags & SQ_OPEN_DATA)
+        status = open_data(&s);
+    if (status == SQ_OK && flags & SQ_OPEN_VAL)
+        status = open_val(&s);
+    if (status == SQ_OK)
+        status = sq_space_read(&s.space, s.config->space, s.config->data.resolution, s.all ? sq_dataset_class_count(s.all) : 0);
+    if (status == SQ_OK && flags & SQ_OPEN_BACKEND)
+        status = sq_backend_open(s.config->device, s.config->threads, &s.backend);
+    if (status == SQ_OK)
+        *out = s;
+    else
+        sq_session_close(&s);
+    return status;
+}
+
+void sq_session_close(sq_session *s)
+{
+    if (s->val != s->whole_val)
+        sq_dataset_close(s->val);
+    sq_dataset_close(s->whole_val);
+    sq_dataset_close(s->train);
+    sq_dataset_close(s->held_out);
+    if (s->all != s->whole)
+        sq_dataset_close(s->all);
+    sq_dataset_close(s->whole);
+    sq_space_free(s->space);
+    sq_backend_close(s->backend);
+    sq_config_free(s->config);
+    memset(s, 0, sizeof *s);
+}
+
+sq_loader_options sq_session_loader(const sq_session *s, bool is_training)
+{
+    sq_loader_options options = {
+        .transform = s->config->data.transform,
+        .batch = is_training ? s->config->train.batch : 256,
+        .is_shuffled = is_training,
+        .seed = (uint64_t)s->config->seed,
+        .threads = s->config->data.threads,
+        .ring = s->config->data.ring,
+        .max_bad = s->config->data.max_bad,
+    };
+    options.transform.is_augmented = is_training;
+    options.transform.resolution = s->space->resolution;
+    return options;
+}
+
+sq_block_options sq_session_block(const sq_session *s, int batch, bool is_supernet)
+{
+    const sq_data_config *data = &s->config->data;
+    sq_block_options options = {
+        .batch = batch,
+        .label_smoothing = (float)s->config->train.label_smoothing,
+        .is_supernet = is_supernet,
+        .has_average = s->config->train.average_decay > 0,
+        .is_raw = data->range == 1,
+        .is_bgr = data->channel_order == 1,
+    };
+    memcpy(options.mean, data->mean, sizeof options.mean);
+    memcpy(options.deviation, data->std, sizeof options.deviation);
+    return options;
+}
+
+/* ---- Runs ---- */
+
+/* A run that trained one path says so in its arch.json. */
+static sq_status open_space(sq_run *r, const char *run)
+{
+    char path[PATH_BYTES];
+    int layers[SQ_MAX_LAYERS];
+    r->space = r->session.space;
+    if (!sq_text_path(path, sizeof path, run, "arch.json") || !sq_path_exists(path))
+        return SQ_OK;
+    SQ_TRY(sq_arch_read(r->session.space, path, layers));
+    (void)sq_arch_print(r->session.space, layers, r->single_arch, sizeof r->single_arch);
+    SQ_TRY(sq_space_single(&r->single, r->session.space, layers));
+    r->space = r->single;
+    return SQ_OK;
+}
+
+static void warn(const char *line)
+{
+    (void)fprintf(stderr, "passed over: %s\n", line);
+}
+
+static sq_status load_weights(sq_run *r, const char *run)
+{
+    char folder[PATH_BYTES];
+    int64_t step = 0;
+    sq_training_state state = {.space_hash = sq_space_hash(r->space)};
+    const sq_model_options options = {.block = sq_session_block(&r->session, 1, r->single == NULL)};
+    SQ_TRY(sq_checkpoint_find(run, folder, sizeof folder, &step, warn));
+    SQ_TRY(sq_model_create(&r->model, r->session.backend, r->space, &options));
+    SQ_TRY(sq_checkpoint_read(folder, r->model, false, &state));
+    if (options.block.has_average)
+        SQ_TRY(sq_checkpoint_read_average(folder, r->model));
+    r->step = state.step;
+    r->weights = sq_hash(SQ_HASH_START, &state.step, sizeof state.step);
+    r->weights = sq_hash(r->weights, &state.seed, sizeof state.seed);
+    r->weights = sq_hash(r->weights, &state.space_hash, sizeof state.space_hash);
+    return SQ_OK;
+}
+
+/* `count` images of the training part, spread over it by seed. */
+static sq_status load_calibration(sq_run *r)
+{
+    const sq_loader_options options = sq_session_loader(&r->session, false);
+    const size_t all = sq_dataset_count(r->session.train);
+    size_t wanted = (size_t)r->session.config->search.calibration_images;
+    wanted = wanted < all ? wanted : all;
+    size_t *indices = malloc(all * sizeof *indices);
+    if (!indices)
+        return sq_fail(SQ_NO_MEMORY, "calibration images");
+    sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 0);
+    for (size_t i = 0; i < all; i++)
+        indices[i] = i;
+    for (size_t i = 0; i < wanted; i++) {
+        const size_t j = i + sq_rng_below(&rng, (uint32_t)(all - i)), swap = indices[i];
+        indices[i] = indices[j];
+        indices[j] = swap;
+    }
+    const sq_status status = sq_image_set_load(&r->calibration, r->session.train, &options, indices, wanted);
+    free(indices);
+    return status;
+}
+
+static sq_status load_validation(sq_run *r, bool on_val)
+{
+    const sq_loader_options options = sq_session_loader(&r->session, false);
+    const sq_dataset *source = on_val ? r->session.val : r->session.held_out;
+    if (!source)
+        return sq_fail(SQ_INVALID, "data.held_out: 0, so there is nothing to score on; give a share, or --on-val");
+    const size_t all = sq_dataset_count(source);
+    const size_t asked = (size_t)r->session.config->search.evaluation_images, wanted = asked && asked < all ? asked : all;
+    size_t *indices = malloc(wanted * sizeof *indices);
+    if (!indices)
+        return sq_fail(SQ_NO_MEMORY, "held-out images");
+    for (size_t i = 0; i < wanted; i++)
+        indices[i] = i * all / wanted; /* evenly: images are sorted by class */
+    const sq_status status = sq_image_set_load(&r->validation, source, &options, indices, wanted);
+    free(indices);
+    return status;
+}
+
+static sq_status open_run(sq_run *r, const char *run, const char *other_config, const sq_options *options, bool on_val)
+{
+    char path[PATH_BYTES];
+    const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
+    if (!sq_text_path(path, sizeof path, run, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    if (!other_config && !sq_path_exists(path))
+        return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
+    SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count, flags));
+    SQ_TRY(open_space(r, run));
+    SQ_TRY(load_weights(r, run));
+    SQ_TRY(load_calibration(r));
+    SQ_TRY(load_validation(r, on_val));
+    const sq_search_options *search = &r->session.config->search;
+    const int batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch : (int)r->calibration.count;
+    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration, batch, &r->validation,
+                               search->evaluation_batch);
+}
+
+sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)
+{
+    memset(out, 0, sizeof *out);
+    const sq_status status = open_run(out, run, other_config, options, on_val);
+    if (status != SQ_OK)
+        sq_run_close(out);
+    return status;
+}
+
+void sq_run_close(sq_run *r)
+{
+    sq_evaluator_destroy(r->evaluator);
+    sq_model_destroy(r->model);
+    sq_image_set_clear(&r->calibration);
+    sq_image_set_clear(&r->validation);
+    sq_space_free(r->single);
+    sq_session_close(&r->session);
+    memset(r, 0, sizeof *r);
+}
