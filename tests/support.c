@@ -1,0 +1,89 @@
+#include "tests/support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/rng.h"
+
+char *make_folder(void)
+{
+    char *folder = strdup("/tmp/squall-test-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    return folder;
+}
+
+void drop_folder(char *folder)
+{
+    MUST(sq_path_remove(folder));
+    free(folder);
+}
+
+subject open_subject(const char *space, const char *backend, int threads, int batch)
+{
+    subject s = {0};
+    const sq_model_options options = {.block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
+                                      .is_training = true};
+    MUST(sq_space_read(&s.space, space, 0, 0));
+    MUST(sq_backend_open(backend, threads, &s.backend));
+    MUST(sq_model_create(&s.model, s.backend, s.space, &options));
+    MUST(sq_model_initialise(s.model, 1));
+    MUST(sq_model_compile(s.model, (1u << SQ_MODES) - 1));
+    return s;
+}
+
+void close_subject(subject *s)
+{
+    sq_model_destroy(s->model);
+    sq_backend_close(s->backend);
+    sq_space_free(s->space);
+}
+
+void draw_path(const sq_space *space, uint64_t number, int *path)
+{
+    sq_rng rng = sq_rng_open(5, SQ_RNG_TEST, number);
+    for (int l = 0; l < space->layer_count; l++)
+        path[l] = (int)sq_rng_below(&rng, (uint32_t)space->layers[l].choice_count);
+}
+
+void load_drawn(sq_model *model, uint64_t number)
+{
+    const sq_plan *plan = sq_model_plan(model);
+    const size_t batch = (size_t)plan->options.batch, pixels = (size_t)plan->space->resolution * (size_t)plan->space->resolution * 3;
+    uint8_t *images = malloc(batch * pixels);
+    int32_t *labels = malloc(batch * sizeof *labels);
+    float *augment = calloc(batch * SQ_AUGMENT_COUNT, sizeof *augment);
+    sq_rng rng = sq_rng_open(6, SQ_RNG_TEST, number);
+    for (size_t i = 0; i < batch * pixels; i++)
+        images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
+    for (size_t i = 0; i < batch; i++) {
+        float *a = augment + i * SQ_AUGMENT_COUNT;
+        labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)plan->space->classes);
+        a[SQ_AUGMENT_FLIP] = (float)sq_rng_below(&rng, 2);
+        a[SQ_AUGMENT_ORDER] = (float)sq_rng_below(&rng, 7) - 1;
+        for (int j = SQ_AUGMENT_BRIGHTNESS; j <= SQ_AUGMENT_SATURATION; j++)
+            a[j] = (float)(0.6 + 0.8 * sq_rng_uniform(&rng));
+    }
+    const sq_model_batch loaded = {images, labels, augment, (int)batch};
+    MUST(sq_model_load(model, &loaded));
+    free(images);
+    free(labels);
+    free(augment);
+}
+
+sq_step drawn_step(uint64_t number)
+{
+    return (sq_step){.seed = 3, .step = number, .learning_rate = 0.02f, .momentum = 0.9f, .weight_decay = 1e-4f, .statistics_rate = 0.1f,
+                     .average_decay = 0.99f, .gradient_scale = 1};
+}
+
+double relative_error(const float *a, const float *b, size_t count)
+{
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        size += (double)a[i] * a[i];
+    }
+    return size > 0 ? sqrt(difference / size) : sqrt(difference);
+}

@@ -1,0 +1,32 @@
+#ifndef SQ_TEST_SUPPORT_H
+#define SQ_TEST_SUPPORT_H
+
+#include <criterion/criterion.h>
+
+#include "supernet/model.h"
+
+/* What several tests share. */
+
+#define MUST(call) cr_assert_eq((call), SQ_OK, "%s: %s", #call, sq_error_text())
+
+/* A file of the source tree. */
+#define SOURCE(path) SQ_SOURCE_DIR "/" path
+
+/* A new empty folder; freed and removed by drop_folder. */
+char *make_folder(void);
+void drop_folder(char *folder);
+
+/* A training model of a space on a backend, initialised with seed 1, all programs compiled. */
+typedef struct { sq_space *space; sq_backend *backend; sq_model *model; } subject;
+subject open_subject(const char *space, const char *backend, int threads, int batch);
+void close_subject(subject *s);
+
+/* A batch and path drawn by number: the same for every subject. */
+void draw_path(const sq_space *space, uint64_t number, int *path);
+void load_drawn(sq_model *model, uint64_t number);
+sq_step drawn_step(uint64_t number);
+
+/* sqrt(sum (a - b)^2) / sqrt(sum a^2), over `count` floats. */
+double relative_error(const float *a, const float *b, size_t count);
+
+#endif
