@@ -13,7 +13,7 @@
 
 enum { ROUNDS = 5, CHECK_PATHS = 6 };
 
-typedef struct { const char *out, *batch, *repeats, *resolution, *classes, *name; } arguments;
+typedef struct { const char *arch, *out, *batch, *repeats, *resolution, *classes, *name; } arguments;
 
 typedef struct {
     const sq_space *space;
@@ -102,6 +102,25 @@ static sq_status time_path(const bench *b, const int *path, double *milliseconds
     return SQ_OK;
 }
 
+/* One network against what the table in `folder` says of it. */
+static sq_status measure_path(const bench *b, const char *arch, const char *folder)
+{
+    int path[SQ_MAX_LAYERS];
+    double measured;
+    sq_latency *latency = NULL;
+    sq_latency_cache cache = {0};
+    SQ_TRY(sq_arch_read(b->space, arch, path));
+    SQ_TRY(time_path(b, path, &measured));
+    sq_print_row("measured latency", "%.3f ms", measured);
+    SQ_TRY(sq_latency_open(&latency, folder));
+    const sq_status status = sq_latency_prepare(&cache, latency, b->space);
+    if (status == SQ_OK)
+        sq_print_row("predicted latency", "%.3f ms", sq_latency_predict(&cache, b->space, path));
+    sq_latency_cache_clear(&cache);
+    sq_latency_close(latency);
+    return status;
+}
+
 /* Whole networks against the sum of their blocks: base is the mean difference, the error what remains. */
 static sq_status fit(const bench *b, uint64_t seed, sq_device_info *info)
 {
@@ -140,10 +159,22 @@ static void describe(sq_device_info *info, const sq_session *s, const arguments 
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
 
+static sq_status measure_table(bench *b, const sq_session *s, const arguments *a, int batch)
+{
+    sq_device_info info;
+    describe(&info, s, a, batch);
+    list_blocks(b);
+    (void)printf("measuring %d distinct blocks of %s on %s, batch %d\n", b->count, b->space->name, info.runtime, batch);
+    SQ_TRY(measure_blocks(b));
+    SQ_TRY(fit(b, (uint64_t)s->config->seed, &info));
+    SQ_TRY(sq_latency_write(a->out, &info, b->entries, (size_t)b->count, ROUNDS * b->repeats));
+    sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
+    return SQ_OK;
+}
+
 static sq_status measure(const sq_session *s, const sq_space *space, const arguments *a, int batch, int repeats)
 {
     enum { LIMIT = SQ_MAX_LAYERS * SQ_MAX_CHOICES };
-    sq_device_info info;
     bench b = {.space = space, .repeats = repeats, .entries = calloc(LIMIT, sizeof *b.entries), .rounds = calloc(LIMIT, sizeof *b.rounds),
                .where = calloc(LIMIT, sizeof *b.where)};
     const sq_model_options options = {.block = {.batch = batch}};
@@ -157,18 +188,10 @@ static sq_status measure(const sq_session *s, const sq_space *space, const argum
         status = sq_model_compile(b.model, 1u << SQ_EVALUATE);
     if (status == SQ_OK)
         status = sq_model_set_step(b.model, &step);
-    if (status == SQ_OK) {
-        describe(&info, s, a, batch);
-        list_blocks(&b);
-        (void)printf("measuring %d distinct blocks of %s on %s, batch %d\n", b.count, space->name, info.runtime, batch);
-        status = measure_blocks(&b);
-    }
-    if (status == SQ_OK)
-        status = fit(&b, (uint64_t)s->config->seed, &info);
-    if (status == SQ_OK)
-        status = sq_latency_write(a->out, &info, b.entries, (size_t)b.count, ROUNDS * repeats);
-    if (status == SQ_OK)
-        sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
+    if (status == SQ_OK && a->arch)
+        status = measure_path(&b, a->arch, a->out);
+    if (status == SQ_OK && !a->arch)
+        status = measure_table(&b, s, a, batch);
     sq_model_destroy(b.model);
     free(b.entries);
     free(b.rounds);
@@ -195,9 +218,9 @@ static int run(int argc, char **argv)
     arguments a = {.batch = "1", .repeats = "20", .resolution = "0", .classes = "0"};
     bool is_help;
     int64_t batch, repeats, resolution, classes;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL},           {"--out", &a.out, NULL, NULL},         {"--batch", &a.batch, NULL, NULL},
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL}, {"--arch", &a.arch, NULL, NULL}, {"--out", &a.out, NULL, NULL},         {"--batch", &a.batch, NULL, NULL},
                                  {"--repeats", &a.repeats, NULL, NULL}, {"--resolution", &a.resolution, NULL, NULL},
-                                 {"--classes", &a.classes, NULL, NULL}, {"--name", &a.name, NULL, NULL},        {NULL, NULL, NULL, NULL}};
+                                 {"--classes", &a.classes, NULL, NULL}, {"--name", &a.name, NULL, NULL}, {"--arch", &a.arch, NULL, NULL},        {NULL, NULL, NULL, NULL}};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
@@ -221,6 +244,7 @@ const sq_command sq_command_measure = {
             "  --batch N          images at once (default 1)\n"
             "  --repeats N        runs per round and block; there are 5 interleaved rounds (default 20)\n"
             "  --resolution R, --classes C   instead of the space's\n"
+            "  --arch A           time one network instead, and compare it with the table in DEVICE\n"
             "  --name NAME        of the device (default: the backend)\n"
             "  --device D, --threads N       as in train\n",
     .run = run,

@@ -1,0 +1,45 @@
+# Sourced by tools/quickstart and tools/test: finds what is missing, and installs it where that is possible.
+
+squall_packages="gcc cmake ninja-build pkg-config libopenblas-dev libcyaml-dev libyaml-dev libjansson-dev libstb-dev
+libjpeg62-turbo-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgomp1"
+
+# need_packages PACKAGE...: returns when all are there; otherwise installs them (Debian, as root) or says how, and ends.
+need_packages() {
+    local missing="" package
+    if ! command -v dpkg-query >/dev/null; then
+        command -v cmake >/dev/null && command -v pkg-config >/dev/null && return 0 # cmake names what it misses
+        echo "This system has no Debian packages. Install what corresponds to: $*" >&2
+        exit 1
+    fi
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+    done
+    [ -z "$missing" ] && return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "Packages are missing. Run this, then start again:" >&2
+        echo "    sudo apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+    echo "installing:$missing"
+    local log
+    log=$(mktemp)
+    if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -5 "$log" >&2
+        echo "apt-get could not install:$missing" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
+
+# build_squall FOLDER [cmake options]: configures and builds quietly; the log is shown when it fails.
+build_squall() {
+    local folder=$1 log
+    shift
+    log=$(mktemp)
+    if ! { cmake -S "$root" -B "$folder" -G Ninja "$@" && cmake --build "$folder" -j "$(nproc)"; } >"$log" 2>&1; then
+        tail -30 "$log" >&2
+        echo "the build failed" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
