@@ -20,6 +20,7 @@ typedef struct {
     char boundary[SQ_MAX_LAYERS + 1][NAME];
     char halves[2][NAME];         /* of this layer's input, once somebody asked */
     char slots[MOST_SLOTS][NAME]; /* value of a slot in this layer: pre-activation of a convolution, gate, pooled vector */
+    bool has_bounds;              /* relu6's constants are there */
     sq_status status;
 } encoder;
 
@@ -97,6 +98,7 @@ static void split_input(encoder *e)
 
 static void activate(encoder *e, char *out, const char *in, sq_activation activation)
 {
+    static const float zero = 0, six = 6;
     char gate[NAME];
     sq_onnx_node *n;
     switch (activation) {
@@ -104,6 +106,11 @@ static void activate(encoder *e, char *out, const char *in, sq_activation activa
         (void)node(e, "Relu", out, in, NULL, NULL);
         break;
     case SQ_RELU6:
+        if (!e->has_bounds) {
+            sq_onnx_floats(e->writer, "zero", &zero, NULL, 0);
+            sq_onnx_floats(e->writer, "six", &six, NULL, 0);
+            e->has_bounds = true;
+        }
         (void)node(e, "Clip", out, in, "zero", "six");
         break;
     case SQ_SIGMOID:
@@ -332,7 +339,6 @@ static void add_metadata(encoder *e, const int *path)
 
 sq_status sq_onnx_encode(sq_model *model, const int *path, const sq_export_options *options, void **bytes, size_t *size)
 {
-    static const float zero = 0, six = 6;
     const sq_space *space = sq_model_plan(model)->space;
     const int in[] = {0, 3, space->resolution, space->resolution}, out[] = {0, space->classes};
     encoder *e = calloc(1, sizeof *e);
@@ -345,8 +351,6 @@ sq_status sq_onnx_encode(sq_model *model, const int *path, const sq_export_optio
         (void)snprintf(e->boundary[0], NAME, "input");
         sq_onnx_value(e->writer, "input", in, 4, 0);
         sq_onnx_value(e->writer, "output", out, 2, 1);
-        sq_onnx_floats(e->writer, "zero", &zero, NULL, 0);
-        sq_onnx_floats(e->writer, "six", &six, NULL, 0);
         add_metadata(e, path);
     }
     for (e->layer = 0; status == SQ_OK && e->layer < space->layer_count; e->layer++)

@@ -142,7 +142,7 @@ static sq_status check_sum(const sq_safetensors *file, size_t header_bytes)
     header[header_bytes] = 0;
     char *key = strstr(header, checksum_key);
     char *written = key ? key + sizeof checksum_key - 1 : NULL;
-    bool is_right = true; /* files of others carry none */
+    bool is_right = false;
     if (written && strlen(written) >= DIGITS) {
         char wanted[DIGITS + 1];
         (void)snprintf(wanted, sizeof wanted, "%.16s", written);
@@ -153,7 +153,7 @@ static sq_status check_sum(const sq_safetensors *file, size_t header_bytes)
         is_right = strcmp(digits, wanted) == 0;
     }
     free(header);
-    return is_right ? SQ_OK : damaged(file, "its checksum is another");
+    return is_right ? SQ_OK : damaged(file, "its checksum is another, or not there");
 }
 
 static sq_status read_tensor(sq_safetensors *file, const char *name, const json_t *value, const unsigned char *data, size_t data_bytes,

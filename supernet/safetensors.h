@@ -7,8 +7,7 @@
 #include "kernels/base/status.h"
 
 /* The safetensors file format (huggingface/safetensors README): 8-byte length, JSON header, tensors without holes. Only
- * what Squall writes: F32 tensors of up to 4 dimensions, and string metadata. Reading accepts any file of the format
- * whose wanted tensors are F32; every length is checked before it is used. */
+ * what Squall writes is read: F32 tensors of up to 4 dimensions, string metadata, and a checksum over all of it there. */
 
 typedef struct {
     const char *name;

@@ -1,0 +1,118 @@
+/* Exports random paths of a space with what the evaluate programs say of them: <out>/<n>/{model.onnx, model.safetensors, arch.json,
+ * input.raw (3, c, h, w) FP32, logits.raw (3, classes) FP32}. For tests/check_exports.py.
+ * usage: dump_exports SPACE RESOLUTION PATHS OUT [fold|unfold] */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/rng.h"
+#include "supernet/export.h"
+
+enum { BATCH = 3, WARM_UP = 4 };
+
+#define TRY SQ_TRY
+
+static void fill(uint8_t *pixels, size_t count, uint64_t number)
+{
+    sq_rng rng = sq_rng_open(11, SQ_RNG_TEST, number);
+    for (size_t i = 0; i < count; i++)
+        pixels[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
+}
+
+/* Gives norms statistics and weights a life of their own: a few training steps on noise. */
+static sq_status warm_up(sq_model *model, const int *path, uint8_t *pixels, size_t count)
+{
+    const int32_t labels[BATCH] = {0, 1, 2};
+    for (uint64_t i = 0; i < WARM_UP; i++) {
+        const sq_model_batch batch = {pixels, labels, NULL, BATCH};
+        const sq_step step = {.step = i, .learning_rate = 0.01f, .momentum = 0.9f, .statistics_rate = 0.3f, .gradient_scale = 1};
+        fill(pixels, count, 100 + i);
+        TRY(sq_model_load(model, &batch));
+        TRY(sq_model_set_step(model, &step));
+        TRY(sq_model_forward(model, path));
+        TRY(sq_model_backward(model, path));
+        TRY(sq_model_update(model, path));
+    }
+    return SQ_OK;
+}
+
+static sq_status write_raw(const char *folder, const char *name, const void *data, size_t bytes)
+{
+    char path[4096];
+    const sq_piece piece = {data, bytes};
+    (void)snprintf(path, sizeof path, "%.3000s/%s", folder, name);
+    return sq_file_replace(path, &piece, 1);
+}
+
+static sq_status dump(sq_model *model, const int *path, const char *folder, bool is_folded, const sq_export_options *base)
+{
+    const sq_space *space = sq_model_plan(model)->space;
+    const size_t side = (size_t)space->resolution, pixels = side * side, count = BATCH * pixels * 3;
+    uint8_t *images = malloc(count);
+    float *input = malloc(count * sizeof *input), *logits = malloc(BATCH * (size_t)space->classes * sizeof *logits);
+    const int32_t labels[BATCH] = {0};
+    const sq_model_batch batch = {images, labels, NULL, BATCH};
+    const sq_step step = {0};
+    sq_export_options options = *base;
+    options.folder = folder;
+    options.is_folded = is_folded;
+    TRY(warm_up(model, path, images, count));
+    fill(images, count, 1);
+    for (size_t n = 0; n < BATCH; n++)
+        for (size_t p = 0; p < pixels; p++)
+            for (size_t c = 0; c < 3; c++)
+                input[(n * 3 + c) * pixels + p] = ((float)images[(n * pixels + p) * 3 + c] / 255 - base->mean[c]) / base->deviation[c];
+    TRY(sq_model_load(model, &batch));
+    TRY(sq_model_set_step(model, &step));
+    TRY(sq_model_walk(model, path, SQ_EVALUATE));
+    TRY(sq_model_logits(model, logits, BATCH));
+    TRY(sq_export_network(model, path, &options));
+    TRY(write_raw(folder, "input.raw", input, count * sizeof *input));
+    TRY(write_raw(folder, "logits.raw", logits, BATCH * (size_t)space->classes * sizeof *logits));
+    free(images);
+    free(input);
+    free(logits);
+    return SQ_OK;
+}
+
+static sq_status run(char **argv)
+{
+    sq_space *space = NULL;
+    sq_backend *backend = NULL;
+    sq_model *model = NULL;
+    const sq_export_options options = {.opset = 13, .mean = {0.4f, 0.5f, 0.6f}, .deviation = {0.2f, 0.25f, 0.3f}, .crop_fraction = 0.875,
+                                       .accuracy = NAN};
+    sq_model_options how = {.block = {.batch = BATCH, .is_supernet = true}, .is_training = true};
+    memcpy(how.block.mean, options.mean, sizeof options.mean);
+    memcpy(how.block.deviation, options.deviation, sizeof options.deviation);
+    TRY(sq_space_read(&space, argv[1], atoi(argv[2]), 0));
+    TRY(sq_backend_open("cpu", 2, &backend));
+    TRY(sq_model_create(&model, backend, space, &how));
+    TRY(sq_model_initialise(model, 1));
+    for (int i = 0; i < atoi(argv[3]); i++) {
+        char folder[4096];
+        int path[SQ_MAX_LAYERS];
+        sq_rng rng = sq_rng_open(12, SQ_RNG_TEST, (uint64_t)i);
+        for (int l = 0; l < space->layer_count; l++)
+            path[l] = (int)sq_rng_below(&rng, (uint32_t)space->layers[l].choice_count);
+        (void)snprintf(folder, sizeof folder, "%.3000s/%d", argv[4], i);
+        TRY(dump(model, path, folder, strcmp(argv[5], "fold") == 0, &options));
+    }
+    sq_model_destroy(model);
+    sq_backend_close(backend);
+    sq_space_free(space);
+    return SQ_OK;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6)
+        return 2;
+    if (run(argv) != SQ_OK) {
+        (void)fprintf(stderr, "%s\n", sq_error_text());
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Makes tests/fixtures/oracle_blocks.safetensors and oracle_training.safetensors with PyTorch in FP64.
+
+usage: make_fixtures.py           (needs torch, numpy, yaml; Debian: python3-torch)
+blocks: for each path of oracle.yaml the loss, logits, all gradients and running statistics of one training step.
+training: the losses of 50 steps of the supernet on fixed paths, SGD with momentum, decay on weights only, label smoothing 0.1.
+"""
+import json
+import os
+import struct
+
+import numpy
+import torch
+import yaml
+from torch import nn
+
+from networks import Network
+
+FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fixtures")
+MEAN, STD, BATCH = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 6
+
+
+def fnv1a64(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def write(path, tensors):
+    """safetensors with Squall's checksum in the metadata."""
+    header, data = {"__metadata__": {"format": "pt", "checksum_fnv1a64": "0" * 16}}, b""
+    for name, value in tensors.items():
+        value = numpy.ascontiguousarray(value, numpy.float32)
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(data), len(data) + value.nbytes]}
+        data += value.tobytes()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    length = struct.pack("<Q", len(text))
+    digits = b"%016x" % fnv1a64(length + text + data)
+    text = text.replace(b'"checksum_fnv1a64":"' + b"0" * 16, b'"checksum_fnv1a64":"' + digits, 1)
+    with open(path, "wb") as file:
+        file.write(length + text + data)
+
+
+def as_input(images):
+    scaled = images / 255.0
+    return ((scaled - numpy.array(MEAN)) / numpy.array(STD)).transpose(0, 3, 1, 2)
+
+
+def randomise(net, generator):
+    """Weights of unit variance through the layers; gammas and betas away from 1 and 0, so that nothing is symmetric."""
+    for name, parameter in net.named_parameters():
+        if parameter.dim() > 1:
+            fan = parameter[0].numel()
+            parameter.data.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) / fan ** 0.5)
+        elif name.endswith("weight"):
+            parameter.data.copy_(0.75 + 0.5 * torch.rand(parameter.shape, generator=generator, dtype=torch.float64))
+        else:
+            parameter.data.copy_(0.2 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+        parameter.data.copy_(parameter.data.float().double())
+
+
+def make_blocks(space):
+    tensors = {}
+    generator = torch.Generator().manual_seed(1)
+    images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))
+    labels = torch.tensor([0, 1, 2, 3, 4, 1])
+    tensors["images"], tensors["labels"] = images, labels.numpy()
+    for first in range(12):
+        second = (first * 5 + 3) % 12
+        path = [min(first, 10), second]
+        net = Network(space, path).double().train()
+        randomise(net, generator)
+        prefix = f"path.{path[0]}.{path[1]}."
+        for name, parameter in net.named_parameters():
+            tensors[prefix + "weight." + name] = parameter.detach().numpy().copy()
+        logits = net(torch.from_numpy(as_input(images)))
+        loss = nn.CrossEntropyLoss(label_smoothing=0.1)(logits, labels)
+        loss.backward()
+        tensors[prefix + "loss"] = numpy.array([loss.item()])
+        tensors[prefix + "logits"] = logits.detach().numpy()
+        for name, parameter in net.named_parameters():
+            tensors[prefix + "grad." + name] = parameter.grad.numpy()
+        for name, value in net.named_buffers():
+            if "running" in name:
+                tensors[prefix + "statistic." + name] = value.numpy()
+    write(os.path.join(FIXTURES, "oracle_blocks.safetensors"), tensors)
+
+
+def make_training(space):
+    steps = 50
+    generator = torch.Generator().manual_seed(2)
+    rng = numpy.random.default_rng(2)
+    net = Network(space).double().train()
+    randomise(net, generator)
+    tensors = {"weight." + name: parameter.detach().numpy().copy() for name, parameter in net.named_parameters()}
+    images = rng.integers(0, 256, (4, BATCH, 12, 12, 3))
+    labels = rng.integers(0, 5, (4, BATCH))
+    paths = numpy.stack([rng.integers(0, 11, steps), rng.integers(0, 12, steps)], 1)
+    decayed = [p for p in net.parameters() if p.dim() > 1]
+    others = [p for p in net.parameters() if p.dim() == 1]
+    optimiser = torch.optim.SGD([{"params": decayed, "weight_decay": 1e-3}, {"params": others, "weight_decay": 0}], 0.05, momentum=0.9)
+    losses = []
+    for step in range(steps):
+        optimiser.zero_grad(set_to_none=True)
+        loss = nn.CrossEntropyLoss(label_smoothing=0.1)(net(torch.from_numpy(as_input(images[step % 4])), paths[step]),
+                                                        torch.from_numpy(labels[step % 4]))
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    tensors.update(images=images.reshape(4 * BATCH, 12, 12, 3), labels=labels.reshape(-1), paths=paths, losses=numpy.array(losses))
+    write(os.path.join(FIXTURES, "oracle_training.safetensors"), tensors)
+
+
+def main():
+    torch.set_num_threads(1)
+    with open(os.path.join(FIXTURES, "oracle.yaml")) as file:
+        space = yaml.safe_load(file)
+    make_blocks(space)
+    make_training(space)
+
+
+main()

@@ -1,0 +1,289 @@
+/* Random numbers, text, files and tensors on disk. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <signal.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/rng.h"
+#include "kernels/base/text.h"
+#include "supernet/checkpoint.h"
+#include "supernet/cost.h"
+#include "supernet/safetensors.h"
+#include "supernet/sampler.h"
+#include "supernet/trainer.h"
+#include "tests/support.h"
+
+/* Known answers of Random123's Philox-4x32-10. */
+Test(base, philox_known_answers)
+{
+    uint32_t out[4];
+    const uint32_t zero[4] = {0}, ones[4] = {~0u, ~0u, ~0u, ~0u};
+    sq_philox(out, zero, zero);
+    cr_expect(out[0] == 0x6627e8d5 && out[1] == 0xe169c58d && out[2] == 0xbc57ac4c && out[3] == 0x9b00dbd8);
+    sq_philox(out, ones, ones);
+    cr_expect(out[0] == 0x408f276d && out[1] == 0x41c83b0e && out[2] == 0xa20bc7c6 && out[3] == 0x6d5451fd);
+}
+
+Test(base, draws_are_uniform_and_normal)
+{
+    sq_rng rng = sq_rng_open(1, SQ_RNG_TEST, 0);
+    int counts[7] = {0};
+    double sum = 0, squares = 0;
+    for (int i = 0; i < 70000; i++)
+        counts[sq_rng_below(&rng, 7)]++;
+    for (int i = 0; i < 7; i++)
+        cr_expect_lt(abs(counts[i] - 10000), 5 * 93); /* five deviations of a binomial */
+    for (int i = 0; i < 20000; i++) {
+        const double x = sq_rng_normal(&rng);
+        sum += x;
+        squares += x * x;
+    }
+    cr_expect_lt(fabs(sum / 20000), 5 / sqrt(20000));
+    cr_expect_lt(fabs(squares / 20000 - 1), 5 * sqrt(2.0 / 20000));
+}
+
+Test(base, nearest_word_is_suggested_only_when_near)
+{
+    static const char *const words[] = {"train.batch", "train.steps", "seed"};
+    cr_expect_str_eq(sq_text_nearest("train.bacth", words, 3), "train.batch");
+    cr_expect_str_eq(sq_text_nearest("sed", words, 3), "seed");
+    cr_expect_null(sq_text_nearest("zzzzzz", words, 3));
+}
+
+Test(base, numbers_are_read_whole_and_in_range)
+{
+    int64_t i = 7;
+    double d = 7;
+    cr_expect(sq_text_int("12", 0, 12, &i) && i == 12);
+    cr_expect(!sq_text_int("13", 0, 12, &i) && !sq_text_int("1x", 0, 12, &i) && !sq_text_int("", 0, 12, &i) && i == 12);
+    cr_expect(!sq_text_int("99999999999999999999", 0, INT64_MAX, &i));
+    cr_expect(sq_text_double("4e-5", 0, 1, &d) && d == 4e-5);
+    cr_expect(!sq_text_double("nan", 0, 1, &d) && !sq_text_double("2", 0, 1, &d) && !sq_text_double("0.5 ", 0, 1, &d));
+}
+
+/* ---- Files ---- */
+
+static void write_text(const char *path, const char *text)
+{
+    const sq_piece piece = {text, strlen(text)};
+    MUST(sq_file_replace(path, &piece, 1));
+}
+
+Test(base, failed_write_leaves_the_old_file)
+{
+    char *folder = make_folder(), path[256], *text = NULL;
+    size_t bytes = 0;
+    char *large = calloc(1, 100000);
+    const sq_piece piece = {large, 100000};
+    const struct rlimit small = {4096, RLIM_INFINITY};
+    (void)snprintf(path, sizeof path, "%s/file", folder);
+    write_text(path, "old");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cr_expect_eq(sq_file_replace(path, &piece, 1), SQ_IO);
+    MUST(sq_file_read(path, 100, &text, &bytes));
+    cr_expect_str_eq(text, "old");
+    (void)strcat(path, ".tmp");
+    cr_expect(!sq_path_exists(path));
+    free(text);
+    free(large);
+    drop_folder(folder);
+}
+
+static const float values[] = {1, 2.5f, -3, 4, 5, 6};
+
+static void write_tensors(const char *path)
+{
+    const sq_tensor tensors[] = {{"a.weight", {2, 2}, 2, values, 4}, {"b", {2}, 1, values + 4, 2}};
+    const sq_metadata metadata[] = {{"format", "pt"}};
+    MUST(sq_safetensors_write(path, tensors, 2, metadata, 1));
+}
+
+Test(base, safetensors_read_back_what_was_written)
+{
+    char *folder = make_folder(), path[256];
+    sq_safetensors *file = NULL;
+    (void)snprintf(path, sizeof path, "%s/x.safetensors", folder);
+    write_tensors(path);
+    MUST(sq_safetensors_open(&file, path));
+    const sq_tensor *a = sq_safetensors_find(file, "a.weight");
+    cr_assert_not_null(a);
+    cr_expect(a->dim_count == 2 && a->dims[0] == 2 && a->count == 4 && memcmp(a->data, values, 16) == 0);
+    cr_expect_null(sq_safetensors_find(file, "c"));
+    cr_expect_str_eq(sq_safetensors_metadata(file, "format"), "pt");
+    sq_safetensors_close(file);
+    drop_folder(folder);
+}
+
+Test(base, safetensors_refuse_every_damaged_byte_and_length)
+{
+    char *folder = make_folder(), path[256], *text = NULL;
+    size_t bytes = 0;
+    (void)snprintf(path, sizeof path, "%s/x.safetensors", folder);
+    write_tensors(path);
+    MUST(sq_file_read(path, 1 << 20, &text, &bytes));
+    for (size_t i = 0; i < bytes; i++)
+        for (int how = 0; how < 2; how++) {
+            sq_safetensors *file = NULL;
+            const char kept = text[i];
+            text[i] = (char)(how ? kept ^ 0x20 : kept + 1);
+            const sq_piece piece = {text, bytes};
+            MUST(sq_file_replace(path, &piece, 1));
+            text[i] = kept;
+            cr_expect_eq(sq_safetensors_open(&file, path), SQ_INVALID, "byte %zu", i);
+            sq_safetensors_close(file);
+        }
+    for (size_t length = 0; length < bytes; length++) {
+        sq_safetensors *file = NULL;
+        const sq_piece piece = {text, length};
+        MUST(sq_file_replace(path, &piece, 1));
+        cr_expect_eq(sq_safetensors_open(&file, path), SQ_INVALID, "length %zu", length);
+        sq_safetensors_close(file);
+    }
+    free(text);
+    drop_folder(folder);
+}
+
+/* ---- Checkpoints ---- */
+
+static void save(const char *run, subject *s, int64_t step)
+{
+    const sq_training_state state = {.step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2, .loss_sum = 0.1};
+    MUST(sq_checkpoint_write(run, s->model, &state, 2));
+}
+
+Test(base, checkpoint_damaged_anywhere_is_passed_over)
+{
+    static const char *const files[] = {"model.safetensors", "optim.safetensors", "state.json"};
+    char *run = make_folder(), found[4096], wanted[4096];
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
+    int64_t step = 0;
+    save(run, &s, 10);
+    save(run, &s, 20);
+    (void)snprintf(wanted, sizeof wanted, "%s/ckpt-00000010", run);
+    for (int f = 0; f < 3; f++) {
+        char path[4096], *text = NULL;
+        size_t bytes = 0;
+        (void)snprintf(path, sizeof path, "%s/ckpt-00000020/%s", run, files[f]);
+        MUST(sq_file_read(path, 1 << 26, &text, &bytes));
+        const size_t stride = bytes > 4096 ? bytes / 97 : bytes > 100 ? 3 : 1;
+        for (size_t i = 0; i < bytes; i += stride) {
+            text[i] ^= 1;
+            const sq_piece piece = {text, bytes};
+            MUST(sq_file_replace(path, &piece, 1));
+            text[i] ^= 1;
+            MUST(sq_checkpoint_find(run, found, sizeof found, &step, NULL));
+            cr_expect_str_eq(found, wanted, "%s, byte %zu of %zu", files[f], i, bytes);
+        }
+        const sq_piece whole = {text, bytes};
+        MUST(sq_file_replace(path, &whole, 1));
+        free(text);
+    }
+    MUST(sq_checkpoint_find(run, found, sizeof found, &step, NULL));
+    cr_expect_eq(step, 20);
+    close_subject(&s);
+    drop_folder(run);
+}
+
+Test(base, checkpoint_of_another_space_is_refused)
+{
+    char *run = make_folder(), folder[4096];
+    subject a = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
+    subject b = open_subject(SOURCE("tests/fixtures/smooth.yaml"), "cpu", 1, 2);
+    sq_training_state state = {.space_hash = sq_space_hash(b.space)};
+    int64_t step;
+    save(run, &a, 5);
+    MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
+    cr_expect_eq(sq_checkpoint_read(folder, b.model, true, &state), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "another space"));
+    close_subject(&a);
+    close_subject(&b);
+    drop_folder(run);
+}
+
+Test(base, full_disk_keeps_the_previous_checkpoint)
+{
+    char *run = make_folder(), folder[4096], path[4200];
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
+    const struct rlimit small = {10000, RLIM_INFINITY};
+    const sq_training_state state = {.step = 20, .seed = 1, .space_hash = sq_space_hash(s.space), .batch = 2};
+    int64_t step = 0;
+    save(run, &s, 10);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cr_expect_eq(sq_checkpoint_write(run, s.model, &state, 1), SQ_IO);
+    MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
+    cr_expect_eq(step, 10);
+    (void)snprintf(path, sizeof path, "%s/ckpt-00000020.tmp", run);
+    cr_expect(!sq_path_exists(path));
+    (void)snprintf(path, sizeof path, "%s/last/state.json", run);
+    cr_expect(sq_path_exists(path));
+    close_subject(&s);
+    drop_folder(run);
+}
+
+/* ---- Schedules and samplers ---- */
+
+Test(base, schedules_have_their_ends)
+{
+    sq_schedule s = {SQ_SCHEDULE_LINEAR, 0.5, 0, 0, 150000};
+    cr_expect_float_eq(sq_schedule_at(&s, 0), 0.5, 1e-12);
+    cr_expect_float_eq(sq_schedule_at(&s, 75000), 0.25, 1e-12);
+    cr_expect_float_eq(sq_schedule_at(&s, 149999), 0.5 / 150000, 1e-9);
+    s = (sq_schedule){SQ_SCHEDULE_COSINE, 1, 0.1, 10, 110};
+    cr_expect_float_eq(sq_schedule_at(&s, 0), 0.1, 1e-12);
+    cr_expect_float_eq(sq_schedule_at(&s, 9), 1, 1e-12);
+    cr_expect_float_eq(sq_schedule_at(&s, 10), 1, 1e-12);
+    cr_expect_float_eq(sq_schedule_at(&s, 60), 0.55, 1e-12);
+    s.kind = SQ_SCHEDULE_CONSTANT;
+    cr_expect_float_eq(sq_schedule_at(&s, 100), 1, 0);
+}
+
+Test(base, uniform_sampler_draws_every_choice_alike_and_by_step)
+{
+    const sq_sampler_options options = {SQ_SAMPLE_UNIFORM, 0, 0, 1};
+    sq_space *space = NULL;
+    sq_sampler *sampler = NULL;
+    int counts[SQ_MAX_LAYERS][4] = {{0}}, path[SQ_MAX_LAYERS], again[SQ_MAX_LAYERS];
+    MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
+    MUST(sq_sampler_open(&sampler, space, &options));
+    for (uint64_t step = 0; step < 4000; step++) {
+        sq_sampler_draw(sampler, 1, step, path);
+        sq_sampler_draw(sampler, 1, step, again);
+        cr_expect_eq(memcmp(path, again, (size_t)space->layer_count * sizeof *path), 0);
+        for (int l = 0; l < space->layer_count; l++)
+            counts[l][path[l]]++;
+    }
+    for (int l = 1; l <= 20; l++)
+        for (int c = 0; c < 4; c++)
+            cr_expect_lt(abs(counts[l][c] - 1000), 5 * 28); /* five deviations */
+    sq_sampler_close(sampler);
+    sq_space_free(space);
+}
+
+Test(base, cost_bins_are_met_as_spos_meets_them)
+{
+    const sq_sampler_options options = {SQ_SAMPLE_COST_BINS, 290, 360, 10};
+    sq_space *space = NULL;
+    sq_sampler *sampler = NULL;
+    int bins[7] = {0}, outside = 0, path[SQ_MAX_LAYERS];
+    MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
+    MUST(sq_sampler_open(&sampler, space, &options));
+    for (uint64_t step = 0; step < 700; step++) {
+        sq_sampler_draw(sampler, 1, step, path);
+        const double macs = 1e-6 * (double)sq_cost_path(space, path).macs;
+        if (macs >= 290 && macs < 360)
+            bins[(int)((macs - 290) / 10)]++;
+        else
+            outside++;
+    }
+    cr_expect_lt(outside, 35); /* a bin that 500 tries do not meet */
+    for (int i = 0; i < 7; i++)
+        cr_expect_gt(bins[i], 40, "bin %d: %d of about 100", i, bins[i]);
+    sq_sampler_close(sampler);
+    sq_space_free(space);
+}
