@@ -24,7 +24,7 @@ static bool is_stale(const char *line, int64_t from)
     const char *key = strstr(line, "\"step\":");
     if (!strchr(line, '\n'))
         return true;
-    return from >= 0 && (!key || strtoll(key + 7, NULL, 10) > from);
+    return from == 0 || (from > 0 && (!key || strtoll(key + 7, NULL, 10) > from));
 }
 
 /* Keeps the lines before the first stale one. */

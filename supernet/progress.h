@@ -13,7 +13,7 @@
 typedef struct sq_progress sq_progress;
 
 /* Appends to <run>/log.jsonl after cutting away whatever a resumed run will write again: lines whose "step" is above
- * `from` (negative: keep all), and a torn last line. is_quiet: nothing on stderr. */
+ * `from` (0: every line, negative: none), and a torn last line. is_quiet: nothing on stderr. */
 SQ_MUST_USE sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, bool is_quiet);
 void sq_progress_close(sq_progress *progress);
 

@@ -1,0 +1,218 @@
+/* The trainer: exact resume, no allocation in a step, flat memory, non-finite losses. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernels/base/file.h"
+#include "supernet/checkpoint.h"
+#include "supernet/trainer.h"
+#include "tests/support.h"
+
+/* ---- Counting allocations: this program's malloc counts and passes on ---- */
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#define COUNTS_ALLOCATIONS 1
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+static long allocation_count;
+
+void *malloc(size_t bytes)
+{
+    __atomic_add_fetch(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes)
+{
+    __atomic_add_fetch(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_calloc(count, bytes);
+}
+
+void *realloc(void *old, size_t bytes)
+{
+    __atomic_add_fetch(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_realloc(old, bytes);
+}
+#else
+#define COUNTS_ALLOCATIONS 0
+static long allocation_count;
+#endif
+
+/* ---- A small run on the bundled digits ---- */
+
+typedef struct { sq_dataset *dataset; sq_space *space; sq_backend *backend; sq_model *model; sq_loader_options loader; } bench;
+
+static bench open_bench(void)
+{
+    bench b = {0};
+    const sq_model_options options = {.block = {.batch = 8, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
+                                      .is_training = true};
+    MUST(sq_dataset_open(&b.dataset, SOURCE("data/samples"), "train"));
+    MUST(sq_space_read(&b.space, SOURCE("configs/spaces/tiny.yaml"), 16, 10));
+    MUST(sq_backend_open("cpu", 2, &b.backend));
+    MUST(sq_model_create(&b.model, b.backend, b.space, &options));
+    b.loader = (sq_loader_options){.transform = {.is_augmented = true, .resolution = 16, .crop_fraction = 1, .area_min = 0.5, .area_max = 1,
+                                                 .aspect_min = 0.8, .aspect_max = 1.25, .flip = 0.5, .brightness = 0.4, .contrast = 0.4,
+                                                 .saturation = 0.4},
+                                   .batch = 8, .is_shuffled = true, .seed = 3, .threads = 2, .ring = 3, .max_bad = 0};
+    return b;
+}
+
+static void close_bench(bench *b)
+{
+    sq_model_destroy(b->model);
+    sq_backend_close(b->backend);
+    sq_space_free(b->space);
+    sq_dataset_close(b->dataset);
+}
+
+static sq_train_options options_of(int64_t steps)
+{
+    return (sq_train_options){.seed = 3, .steps = steps, .batch = 8, .momentum = 0.9, .weight_decay = 1e-4, .label_smoothing = 0.1,
+                              .average_decay = 0.9, .schedule = {SQ_SCHEDULE_COSINE, 0.05, 0, 2, steps}, .log_every = 3,
+                              .checkpoint_every = 4, .keep = 10};
+}
+
+static sq_status train(const char *run, bool is_resumed, const sq_train_options *options)
+{
+    bench b = open_bench();
+    const sq_train_run how = {.run = run, .is_resumed = is_resumed, .is_quiet = true};
+    const sq_status status = sq_train(b.model, b.dataset, &b.loader, options, &how);
+    close_bench(&b);
+    return status;
+}
+
+static char *read_file(const char *run, const char *name, size_t *bytes)
+{
+    char path[4096], *text = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s", run, name);
+    MUST(sq_file_read(path, 1 << 28, &text, bytes));
+    return text;
+}
+
+static void expect_same(const char *a, const char *b, const char *name)
+{
+    size_t bytes_a, bytes_b;
+    char *x = read_file(a, name, &bytes_a), *y = read_file(b, name, &bytes_b);
+    cr_expect(bytes_a == bytes_b && memcmp(x, y, bytes_a) == 0, "%s differs", name);
+    free(x);
+    free(y);
+}
+
+Test(train, resumed_run_ends_with_the_same_bytes)
+{
+    static const char *const files[] = {"ckpt-00000014/model.safetensors", "ckpt-00000014/optim.safetensors", "ckpt-00000014/state.json",
+                                        "log.jsonl"};
+    static const char *const lost[] = {"ckpt-00000008", "ckpt-00000012", "ckpt-00000014"};
+    char *a = make_folder(), *b = make_folder(), path[4096];
+    const sq_train_options options = options_of(14);
+    MUST(train(a, false, &options));
+    MUST(train(b, false, &options));
+    for (int i = 0; i < 3; i++) { /* as if it had died soon after step 4 */
+        (void)snprintf(path, sizeof path, "%s/%s", b, lost[i]);
+        MUST(sq_path_remove(path));
+    }
+    MUST(train(b, true, &options));
+    for (int i = 0; i < 4; i++)
+        expect_same(a, b, files[i]);
+    drop_folder(a);
+    drop_folder(b);
+}
+
+Test(train, resume_of_another_run_is_refused)
+{
+    char *run = make_folder();
+    sq_train_options options = options_of(4);
+    MUST(train(run, false, &options));
+    options.seed = 4;
+    cr_expect_eq(train(run, true, &options), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "not the same run"));
+    drop_folder(run);
+}
+
+Test(train, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
+{
+    char *run = make_folder(), folder[4096];
+    int64_t step = 0;
+    sq_train_options options = options_of(40);
+    options.schedule = (sq_schedule){SQ_SCHEDULE_CONSTANT, 1e30, 0, 0, 40};
+    options.checkpoint_every = 1;
+    cr_expect_eq(train(run, false, &options), SQ_NONFINITE, "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "path ("));
+    if (sq_checkpoint_find(run, folder, sizeof folder, &step, NULL) == SQ_OK)
+        cr_expect_lt(step, 40);
+    drop_folder(run);
+}
+
+static void step_once(bench *b, sq_loader *loader, sq_sampler *sampler, uint64_t number)
+{
+    int path[SQ_MAX_LAYERS];
+    sq_batch batch;
+    sq_result result;
+    sq_sampler_draw(sampler, 1, number, path);
+    MUST(sq_loader_next(loader, &batch));
+    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+    const sq_step step = {.step = number, .learning_rate = 0.01f, .momentum = 0.9f, .statistics_rate = 0.1f, .average_decay = 0.9f,
+                          .gradient_scale = 1};
+    MUST(sq_model_load(b->model, &loaded));
+    MUST(sq_model_set_step(b->model, &step));
+    MUST(sq_model_forward(b->model, path));
+    MUST(sq_model_backward(b->model, path));
+    MUST(sq_model_update(b->model, path));
+    MUST(sq_model_result(b->model, &result));
+}
+
+static long resident_pages(void)
+{
+    long total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert_not_null(file);
+    cr_assert_eq(fscanf(file, "%ld %ld", &total, &resident), 2);
+    (void)fclose(file);
+    return resident;
+}
+
+Test(train, steps_allocate_nothing_and_memory_stays_flat)
+{
+    const sq_sampler_options uniform = {SQ_SAMPLE_UNIFORM, 0, 0, 1};
+    bench b = open_bench();
+    sq_loader *loader = NULL;
+    sq_sampler *sampler = NULL;
+    MUST(sq_model_initialise(b.model, 1));
+    MUST(sq_model_compile(b.model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
+    MUST(sq_sampler_open(&sampler, b.space, &uniform));
+    MUST(sq_loader_open(&loader, b.dataset, &b.loader));
+    uint64_t number = 0;
+    while (number < 200)
+        step_once(&b, loader, sampler, number++);
+    /* Decoding is stb_image's: PNG takes memory for every image. The step itself is counted with the loader at rest. */
+    sq_batch kept;
+    MUST(sq_loader_next(loader, &kept));
+    (void)usleep(200000);
+    const long before = allocation_count;
+    for (int i = 0; i < 50; i++) {
+        int path[SQ_MAX_LAYERS];
+        sq_result result;
+        const sq_model_batch loaded = {kept.images, kept.labels, kept.augment, kept.count};
+        const sq_step step = {.step = number++, .learning_rate = 0.01f, .statistics_rate = 0.1f, .gradient_scale = 1};
+        sq_sampler_draw(sampler, 1, number, path);
+        MUST(sq_model_load(b.model, &loaded));
+        MUST(sq_model_set_step(b.model, &step));
+        MUST(sq_model_forward(b.model, path));
+        MUST(sq_model_backward(b.model, path));
+        MUST(sq_model_update(b.model, path));
+        MUST(sq_model_result(b.model, &result));
+    }
+    if (COUNTS_ALLOCATIONS)
+        cr_expect_eq(allocation_count - before, 0, "%ld allocations in 50 steps", allocation_count - before);
+    const long pages = resident_pages();
+    for (int i = 0; i < 2000; i++)
+        step_once(&b, loader, sampler, number++);
+    cr_expect_leq(resident_pages() - pages, 256, "grew by %ld pages", resident_pages() - pages);
+    sq_loader_close(loader);
+    sq_sampler_close(sampler);
+    close_bench(&b);
+}
