@@ -55,11 +55,12 @@ def kill_often(words, kills, finished):
 
 def kill_train(scratch):
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
-    first = ["train", CONFIG, "-o", a, "--quiet", *SMALL]
-    again = ["train", CONFIG, "-o", b, "--quiet", "--resume", "auto", *SMALL]
-    kill_often((first, again), 20, lambda: os.path.exists(os.path.join(b, "ckpt-00000120")))
-    same_files(a, b, ["ckpt-00000120/model.safetensors", "ckpt-00000120/optim.safetensors", "ckpt-00000120/state.json", "log.jsonl"])
-    assert os.readlink(os.path.join(b, "last")) == "ckpt-00000120"
+    longer = ["--set", "train.steps=600"]
+    first = ["train", CONFIG, "-o", a, "--quiet", *SMALL, *longer]
+    again = ["train", CONFIG, "-o", b, "--quiet", "--resume", "auto", *SMALL, *longer]
+    kill_often((first, again), 20, lambda: os.path.exists(os.path.join(b, "ckpt-00000600")))
+    same_files(a, b, ["ckpt-00000600/model.safetensors", "ckpt-00000600/optim.safetensors", "ckpt-00000600/state.json", "log.jsonl"])
+    assert os.readlink(os.path.join(b, "last")) == "ckpt-00000600"
     assert not [name for name in os.listdir(b) if name.endswith(".tmp")]
 
 
