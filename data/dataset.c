@@ -18,11 +18,11 @@
 enum { PATH_BYTES = 4096, LARGEST_IMAGE = 1 << 30 };
 
 typedef struct {
-    char *name;          /* path of the file, or "tar:member"; owned */
+    char *name; /* path of the file, or "tar:member"; owned */
     int label;
-    int tar;             /* index of the open tar, or -1: a file of its own */
+    int tar; /* index of the open tar, or -1: a file of its own */
     uint64_t offset, size;
-    char *class_name;    /* while the list is made; owned by it */
+    char *class_name; /* while the list is made; owned by it */
 } entry;
 
 struct sq_dataset {
@@ -30,7 +30,7 @@ struct sq_dataset {
     entry *entries;          /* of a whole */
     size_t *indices;         /* of a subset: positions in `whole` */
     size_t count, limit;
-    char **classes;          /* owned by a whole */
+    char **classes; /* owned by a whole */
     int class_count;
     int *tars;
     int tar_count;
@@ -95,7 +95,8 @@ static sq_status read_class_folder(sq_dataset *d, const char *path, const char *
         else if (stat(name, &info) != 0)
             status = sq_fail(SQ_IO, "%s: %s", name, strerror(errno));
         else if (S_ISREG(info.st_mode))
-            status = add_entry(d, name, class_name, strlen(class_name), (entry){.tar = -1, .size = (uint64_t)info.st_size});
+            status =
+                add_entry(d, name, class_name, strlen(class_name), (entry){.tar = -1, .size = (uint64_t)info.st_size});
     }
     if (folder)
         (void)closedir(folder); /* only read */
@@ -168,7 +169,8 @@ static sq_status walk_tar(sq_dataset *d, sq_tar *tar, const char *split, int ind
             continue;
         char name[PATH_BYTES + 64];
         (void)snprintf(name, sizeof name, "%s:%.3000s", tar->path, member.name);
-        SQ_TRY(add_entry(d, name, class_name, length, (entry){.tar = index, .offset = member.offset, .size = member.size}));
+        SQ_TRY(add_entry(d, name, class_name, length,
+                         (entry){.tar = index, .offset = member.offset, .size = member.size}));
     }
 }
 
@@ -184,7 +186,6 @@ static sq_status read_tar(sq_dataset *d, const char *path, const char *split)
     return walk_tar(d, &tar, split, d->tar_count - 1);
 }
 
-
 static sq_status read_tar_folder(sq_dataset *d, const char *path, const char *split, int *found)
 {
     struct dirent **names = NULL;
@@ -193,7 +194,8 @@ static sq_status read_tar_folder(sq_dataset *d, const char *path, const char *sp
     *found = 0;
     for (int i = 0; i < count; i++) {
         char name[PATH_BYTES];
-        if (status == SQ_OK && ends_with(names[i]->d_name, ".tar") && sq_text_path(name, sizeof name, path, names[i]->d_name)) {
+        if (status == SQ_OK && ends_with(names[i]->d_name, ".tar") &&
+            sq_text_path(name, sizeof name, path, names[i]->d_name)) {
             status = read_tar(d, name, split);
             ++*found;
         }
@@ -300,8 +302,10 @@ static sq_status make_subset(sq_dataset **out, const sq_dataset *whole, int clas
     return SQ_OK;
 }
 
-/* Marks for one class's images, first .. end: which are held out. The rank of an image's draw decides, so the share is exact. */
-static void choose_held_out(const sq_dataset *whole, size_t first, size_t end, double fraction, uint64_t seed, bool *marks)
+/* Marks for one class's images, first .. end: which are held out. The rank of an image's draw decides, so the share is
+ * exact. */
+static void choose_held_out(const sq_dataset *whole, size_t first, size_t end, double fraction, uint64_t seed,
+                            bool *marks)
 {
     const size_t count = end - first, wanted = (size_t)((double)count * fraction + 0.5);
     for (size_t i = first; i < end; i++)
@@ -315,12 +319,15 @@ static void choose_held_out(const sq_dataset *whole, size_t first, size_t end, d
     }
 }
 
-sq_status sq_dataset_hold_out(sq_dataset **out, const sq_dataset *whole, double fraction, uint64_t seed, bool is_held_out)
+sq_status sq_dataset_hold_out(sq_dataset **out, const sq_dataset *whole, double fraction, uint64_t seed,
+                              bool is_held_out)
 {
     sq_dataset *d = NULL;
     bool *marks = calloc(whole->count ? whole->count : 1, sizeof *marks);
-    sq_status status = marks ? make_subset(&d, whole, whole->class_count) : sq_fail(SQ_NO_MEMORY, "data set: held-out part");
-    for (size_t first = 0, end; status == SQ_OK && first < whole->count; first = end) { /* entries are sorted by class */
+    sq_status status =
+        marks ? make_subset(&d, whole, whole->class_count) : sq_fail(SQ_NO_MEMORY, "data set: held-out part");
+    for (size_t first = 0, end; status == SQ_OK && first < whole->count;
+         first = end) { /* entries are sorted by class */
         for (end = first + 1; end < whole->count && sq_dataset_label(whole, end) == sq_dataset_label(whole, first);)
             end++;
         choose_held_out(whole, first, end, fraction, seed, marks);
@@ -420,7 +427,8 @@ sq_status sq_dataset_read(const sq_dataset *d, size_t index, void **buffer, size
     const sq_dataset *owner;
     const entry *e = entry_of(d, index, &owner);
     if (e->size > LARGEST_IMAGE)
-        return sq_fail(SQ_DATA, "%s: %llu bytes, wanted at most %d", e->name, (unsigned long long)e->size, LARGEST_IMAGE);
+        return sq_fail(SQ_DATA, "%s: %llu bytes, wanted at most %d", e->name, (unsigned long long)e->size,
+                       LARGEST_IMAGE);
     SQ_TRY(make_room(buffer, capacity, (size_t)e->size, e->name));
     const int file = e->tar >= 0 ? owner->tars[e->tar] : open(e->name, O_RDONLY | O_CLOEXEC);
     if (file < 0)

@@ -70,7 +70,11 @@ static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, int w, bool is_inverte
         }
 }
 
-typedef struct { struct jpeg_decompress_struct info; jpeg_errors errors; uint8_t *row; } jpeg_reader;
+typedef struct {
+    struct jpeg_decompress_struct info;
+    jpeg_errors errors;
+    uint8_t *row;
+} jpeg_reader;
 
 static sq_status read_jpeg(jpeg_reader *r, sq_image *out, const char *name, size_t max_pixels)
 {
@@ -94,7 +98,8 @@ static sq_status read_jpeg(jpeg_reader *r, sq_image *out, const char *name, size
 }
 
 /* *is_refused: libjpeg-turbo cannot read it at all, another decoder may. */
-static sq_status decode_jpeg(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels, bool *is_refused)
+static sq_status decode_jpeg(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels,
+                             bool *is_refused)
 {
     jpeg_reader r;
     volatile sq_status status = SQ_OK;

@@ -1,5 +1,6 @@
-/* Threads that decode ahead. Sample t of the endless sequence belongs to batch t / batch; a worker takes the next t, decodes it
- * into its place, and the batch is ready when all of its places are filled. What t is depends on (seed, t) alone. */
+/* Threads that decode ahead. Sample t of the endless sequence belongs to batch t / batch; a worker takes the next t,
+ * decodes it into its place, and the batch is ready when all of its places are filled. What t is depends on (seed, t)
+ * alone. */
 #include "data/loader.h"
 
 #include <errno.h>
@@ -16,15 +17,24 @@
 enum { DEFAULT_RING = 4, MOST_THREADS = 256 };
 static const size_t DEFAULT_MAX_PIXELS = 178956970; /* Pillow's limit against image bombs */
 
-typedef struct { uint64_t epoch; bool is_made; uint32_t *order; } permutation;
+typedef struct {
+    uint64_t epoch;
+    bool is_made;
+    uint32_t *order;
+} permutation;
 
-typedef struct { uint8_t *images; int32_t *labels; float *augment; int filled, count; } ring_batch;
+typedef struct {
+    uint8_t *images;
+    int32_t *labels;
+    float *augment;
+    int filled, count;
+} ring_batch;
 
 struct sq_loader {
     const sq_dataset *dataset;
     sq_loader_options options;
-    const size_t *indices;      /* of an image set's subset; borrowed */
-    size_t count;               /* samples of an epoch */
+    const size_t *indices; /* of an image set's subset; borrowed */
+    size_t count;          /* samples of an epoch */
     size_t image_bytes;
     ring_batch *ring;
     permutation *permutations;
@@ -33,16 +43,22 @@ struct sq_loader {
     int started;
     pthread_mutex_t lock;
     pthread_cond_t has_room, has_batch;
-    uint64_t next_sample;       /* the next to be taken by a worker */
-    uint64_t next_batch;        /* the next to be given out */
+    uint64_t next_sample; /* the next to be taken by a worker */
+    uint64_t next_batch;  /* the next to be given out */
     bool is_given, is_closing;
     sq_status failure;
     char failure_text[1024];
-    bool *is_known_bad;         /* by data set index */
+    bool *is_known_bad; /* by data set index */
     sq_loader_counters counters;
 };
 
-typedef struct { sq_image image; void *bytes; size_t capacity; float *scratch; size_t scratch_count; } worker_memory;
+typedef struct {
+    sq_image image;
+    void *bytes;
+    size_t capacity;
+    float *scratch;
+    size_t scratch_count;
+} worker_memory;
 
 static double now(void)
 {
@@ -131,15 +147,16 @@ static sq_status note_bad(sq_loader *loader, size_t index, const char *why)
         }
     }
     if (loader->counters.bad > loader->options.max_bad)
-        return sq_fail(SQ_DATA, "%lld bad images, data.max_bad is %d; the last one: %s", (long long)loader->counters.bad,
-                       loader->options.max_bad, why);
+        return sq_fail(SQ_DATA, "%lld bad images, data.max_bad is %d; the last one: %s",
+                       (long long)loader->counters.bad, loader->options.max_bad, why);
     return SQ_OK;
 }
 
 /* ---- Work ---- */
 
 /* Decodes the image at `index` into its place; SQ_DATA when it is bad. */
-static sq_status decode_one(const sq_loader *loader, worker_memory *memory, size_t index, uint64_t epoch, uint8_t *pixels, float *augment)
+static sq_status decode_one(const sq_loader *loader, worker_memory *memory, size_t index, uint64_t epoch,
+                            uint8_t *pixels, float *augment)
 {
     const sq_transform *t = &loader->options.transform;
     const char *name = sq_dataset_name(loader->dataset, index);
@@ -148,7 +165,8 @@ static sq_status decode_one(const sq_loader *loader, worker_memory *memory, size
     SQ_TRY(sq_image_decode(&memory->image, memory->bytes, size, name, loader->options.max_pixels));
     sq_rng rng = sq_rng_open(loader->options.seed, SQ_RNG_AUGMENT, (epoch << 40) + index);
     const sq_image *image = &memory->image;
-    const sq_crop crop = t->is_augmented ? sq_transform_crop(t, image->h, image->w, &rng) : sq_transform_centre(t, image->h, image->w);
+    const sq_crop crop =
+        t->is_augmented ? sq_transform_crop(t, image->h, image->w, &rng) : sq_transform_centre(t, image->h, image->w);
     sq_transform_draw(t, &rng, augment);
     return sq_transform_resize(image, crop, t->resolution, pixels, &memory->scratch, &memory->scratch_count);
 }
@@ -161,8 +179,8 @@ static sq_status fill(sq_loader *loader, worker_memory *memory, uint64_t sample,
     ring_batch *b = &loader->ring[batch % (uint64_t)loader->options.ring];
     for (size_t tries = 0; tries < loader->count; tries++) {
         const size_t index = index_at(loader, order, (place + tries) % loader->count);
-        const sq_status status =
-            decode_one(loader, memory, index, epoch, b->images + slot * loader->image_bytes, b->augment + slot * SQ_AUGMENT_COUNT);
+        const sq_status status = decode_one(loader, memory, index, epoch, b->images + slot * loader->image_bytes,
+                                            b->augment + slot * SQ_AUGMENT_COUNT);
         b->labels[slot] = sq_dataset_label(loader->dataset, index);
         if (status != SQ_DATA)
             return status;
@@ -255,8 +273,8 @@ static int core_count(void)
     return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (int)count;
 }
 
-static sq_status open_subset(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options, const size_t *indices,
-                             size_t index_count)
+static sq_status open_subset(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options,
+                             const size_t *indices, size_t index_count)
 {
     sq_loader *loader = calloc(1, sizeof *loader);
     if (!loader)
@@ -373,10 +391,11 @@ static sq_status copy_batches(sq_image_set *set, sq_loader *loader)
     return SQ_OK;
 }
 
-sq_status sq_image_set_load(sq_image_set *out, const sq_dataset *dataset, const sq_loader_options *options, const size_t *indices,
-                            size_t index_count)
+sq_status sq_image_set_load(sq_image_set *out, const sq_dataset *dataset, const sq_loader_options *options,
+                            const size_t *indices, size_t index_count)
 {
-    sq_image_set set = {.count = indices ? index_count : sq_dataset_count(dataset), .resolution = options->transform.resolution};
+    sq_image_set set = {.count = indices ? index_count : sq_dataset_count(dataset),
+                        .resolution = options->transform.resolution};
     const size_t bytes = (size_t)set.resolution * (size_t)set.resolution * 3;
     sq_loader *loader = NULL;
     sq_loader_options ordered = *options;

@@ -95,7 +95,8 @@ static void read_pax_path(const char *text, size_t bytes, char *name, size_t nam
 }
 
 /* Reads a long name ('L') or pax header ('x') that belongs to the next member. */
-static sq_status read_extension(const sq_tar *tar, char type, uint64_t offset, uint64_t size, char *name, size_t name_bytes)
+static sq_status read_extension(const sq_tar *tar, char type, uint64_t offset, uint64_t size, char *name,
+                                size_t name_bytes)
 {
     if (size > LONGEST_EXTENSION)
         return sq_fail(SQ_DATA, "%s: an extended header of %llu bytes at byte %llu, wanted at most %d", tar->path,
@@ -130,7 +131,8 @@ sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end)
         uint64_t size = 0;
         *is_end = tar->position + BLOCK > tar->length;
         if (*is_end && tar->position < tar->length)
-            return sq_fail(SQ_DATA, "%s: the tar ends inside a header at byte %llu", tar->path, (unsigned long long)tar->position);
+            return sq_fail(SQ_DATA, "%s: the tar ends inside a header at byte %llu", tar->path,
+                           (unsigned long long)tar->position);
         if (*is_end)
             return SQ_OK;
         SQ_TRY(read_at(tar, header, BLOCK, tar->position));
@@ -138,11 +140,13 @@ sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end)
         if (*is_end)
             return SQ_OK;
         if (!has_good_checksum(header) || !read_number(header + 124, 12, &size) || size > tar->length)
-            return sq_fail(SQ_DATA, "%s: damaged tar header at byte %llu", tar->path, (unsigned long long)tar->position);
+            return sq_fail(SQ_DATA, "%s: damaged tar header at byte %llu", tar->path,
+                           (unsigned long long)tar->position);
         const uint64_t offset = tar->position + BLOCK;
         const char type = (char)header[156];
         if (size > tar->length - offset)
-            return sq_fail(SQ_DATA, "%s: the member at byte %llu ends after the tar", tar->path, (unsigned long long)tar->position);
+            return sq_fail(SQ_DATA, "%s: the member at byte %llu ends after the tar", tar->path,
+                           (unsigned long long)tar->position);
         tar->position = offset + (size + BLOCK - 1) / BLOCK * BLOCK;
         if (type == 'L' || type == 'x') {
             SQ_TRY(read_extension(tar, type, offset, size, long_name, sizeof long_name));

@@ -8,9 +8,17 @@
 
 /* Walks the members of a tar: ustar, GNU long names, pax paths, base-256 sizes. Only headers are read. */
 
-typedef struct { char name[4096]; uint64_t offset, size; bool is_file; } sq_tar_member;
+typedef struct {
+    char name[4096];
+    uint64_t offset, size;
+    bool is_file;
+} sq_tar_member;
 
-typedef struct { int file; const char *path; uint64_t position, length; } sq_tar;
+typedef struct {
+    int file;
+    const char *path;
+    uint64_t position, length;
+} sq_tar;
 
 SQ_MUST_USE sq_status sq_tar_open(sq_tar *out, const char *path);
 /* The next member; *is_end when there are no more. SQ_DATA names the offset of a damaged header. */

@@ -1,4 +1,5 @@
-/* Crops, flips and jitter as torchvision draws them; resizing as Pillow does it (a triangle filter, widened when shrinking). */
+/* Crops, flips and jitter as torchvision draws them; resizing as Pillow does it (a triangle filter, widened when
+ * shrinking). */
 #include "data/transform.h"
 
 #include <math.h>
@@ -28,11 +29,13 @@ sq_crop sq_transform_crop(const sq_transform *t, int h, int w, sq_rng *rng)
 {
     const double low = log(t->aspect_min), high = log(t->aspect_max);
     for (int i = 0; i < 10; i++) {
-        const double area = (double)h * w * between(rng, t->area_min, t->area_max), aspect = exp(between(rng, low, high));
+        const double area = (double)h * w * between(rng, t->area_min, t->area_max),
+                     aspect = exp(between(rng, low, high));
         const double cw = floor(sqrt(area * aspect) + 0.5), ch = floor(sqrt(area / aspect) + 0.5);
         if (cw < 1 || ch < 1 || cw > w || ch > h)
             continue;
-        const double y = sq_rng_below(rng, (uint32_t)(h - (int)ch + 1)), x = sq_rng_below(rng, (uint32_t)(w - (int)cw + 1));
+        const double y = sq_rng_below(rng, (uint32_t)(h - (int)ch + 1)),
+                     x = sq_rng_below(rng, (uint32_t)(w - (int)cw + 1));
         return (sq_crop){x, y, cw, ch, true};
     }
     return fallback_crop(t, h, w);
@@ -68,10 +71,15 @@ void sq_transform_draw(const sq_transform *t, sq_rng *rng, float *augment)
 /* ---- Resizing ---- */
 
 /* Weights of one output position: source pixels first .. first + count. */
-typedef struct { int first, count; } taps;
+typedef struct {
+    int first, count;
+} taps;
 
 /* A stretch of source pixels along one axis, and the pixels low .. high - 1 that may be looked at. */
-typedef struct { double begin, length; int low, high; } stretch;
+typedef struct {
+    double begin, length;
+    int low, high;
+} stretch;
 
 static stretch stretch_of(double begin, double length, int limit, bool is_cut)
 {
@@ -104,7 +112,8 @@ static size_t taps_limit(double length, int size)
 }
 
 /* One source row, reduced to `resolution` columns. */
-static void shrink_row(const uint8_t *row, int resolution, const taps *columns, const float *weights, size_t stride, float *out)
+static void shrink_row(const uint8_t *row, int resolution, const taps *columns, const float *weights, size_t stride,
+                       float *out)
 {
     for (int x = 0; x < resolution; x++) {
         const uint8_t *from = row + 3 * (size_t)columns[x].first;
@@ -127,9 +136,15 @@ static uint8_t to_byte(float x)
 }
 
 /* Scratch: column weights and taps, row weights, the reduced rows that the crop touches, one sum. */
-typedef struct { float *column_weights, *row_weights, *rows, *sum; taps *columns; size_t stride; int first_row, row_count; } plan;
+typedef struct {
+    float *column_weights, *row_weights, *rows, *sum;
+    taps *columns;
+    size_t stride;
+    int first_row, row_count;
+} plan;
 
-static sq_status make_plan(plan *p, const sq_image *image, sq_crop crop, int resolution, float **scratch, size_t *scratch_count)
+static sq_status make_plan(plan *p, const sq_image *image, sq_crop crop, int resolution, float **scratch,
+                           size_t *scratch_count)
 {
     const size_t side = (size_t)resolution, row_taps = taps_limit(crop.h, resolution);
     const double support = crop.h > resolution ? crop.h / resolution : 1;
@@ -137,7 +152,8 @@ static sq_status make_plan(plan *p, const sq_image *image, sq_crop crop, int res
     p->first_row = first < 0 ? 0 : first;
     p->row_count = (last > image->h ? image->h : last) - p->first_row;
     p->stride = taps_limit(crop.w, resolution);
-    const size_t needed = side * p->stride + row_taps + (size_t)p->row_count * side * 3 + side * 3 + side * sizeof(taps) / sizeof(float);
+    const size_t needed =
+        side * p->stride + row_taps + (size_t)p->row_count * side * 3 + side * 3 + side * sizeof(taps) / sizeof(float);
     if (needed > *scratch_count) {
         float *more = realloc(*scratch, needed * sizeof **scratch);
         if (!more)
@@ -158,13 +174,14 @@ sq_status sq_transform_resize(const sq_image *image, sq_crop crop, int resolutio
 {
     plan p = {0};
     const size_t width = (size_t)resolution * 3;
-    const stretch across = stretch_of(crop.x, crop.w, image->w, crop.is_cut), down = stretch_of(crop.y, crop.h, image->h, crop.is_cut);
+    const stretch across = stretch_of(crop.x, crop.w, image->w, crop.is_cut),
+                  down = stretch_of(crop.y, crop.h, image->h, crop.is_cut);
     SQ_TRY(make_plan(&p, image, crop, resolution, scratch, scratch_count));
     for (int x = 0; x < resolution; x++)
         p.columns[x] = weights_at(x, resolution, across, p.column_weights + (size_t)x * p.stride);
     for (int r = 0; r < p.row_count; r++)
-        shrink_row(image->pixels + (size_t)(p.first_row + r) * (size_t)image->w * 3, resolution, p.columns, p.column_weights, p.stride,
-                   p.rows + (size_t)r * width);
+        shrink_row(image->pixels + (size_t)(p.first_row + r) * (size_t)image->w * 3, resolution, p.columns,
+                   p.column_weights, p.stride, p.rows + (size_t)r * width);
     for (int y = 0; y < resolution; y++) {
         const taps rows = weights_at(y, resolution, down, p.row_weights);
         memset(p.sum, 0, width * sizeof *p.sum);

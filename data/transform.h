@@ -19,7 +19,8 @@ typedef struct {
     double brightness, contrast, saturation; /* jitter factors in [max(0, 1 - x), 1 + x] */
 } sq_transform;
 
-/* A rectangle of the source image, in pixels. is_cut: cut out before it is resized, so that nothing around it is seen. */
+/* A rectangle of the source image, in pixels. is_cut: cut out before it is resized, so that nothing around it is seen.
+ */
 typedef struct {
     double x, y, w, h;
     bool is_cut;

@@ -10,7 +10,11 @@ static sq_status open_reference(int threads, sq_backend **out)
     return sq_reference_open(out);
 }
 
-static const struct { const char *name; sq_status (*open)(int, sq_backend **); const char *about; } backends[] = {
+static const struct {
+    const char *name;
+    sq_status (*open)(int, sq_backend **);
+    const char *about;
+} backends[] = {
     {"cpu", sq_cpu_open, "OpenMP and CBLAS in FP32"},
     {"reference", open_reference, "plain loops in FP32 with FP64 sums, the oracle of the tests; slow"},
 };

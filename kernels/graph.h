@@ -19,23 +19,21 @@
 
 typedef enum { SQ_F32, SQ_I32, SQ_U8, SQ_BYTES } sq_dtype;
 
-typedef enum {                /* who writes the bytes, and how long they live; a model makes one allocation per role */
-               SQ_ROLE_INPUT, /* uint8 images, labels, parameters of their augmentation: written by the host each step
-                               */
-               SQ_ROLE_BOUNDARY,      /* block outputs: boundary l is what layer l reads; kept until its backward */
-               SQ_ROLE_BOUNDARY_GRAD, /* their gradients, two buffers in turn */
-               SQ_ROLE_WEIGHT, /* trained parameters, FP32 master, in PyTorch's layout; contiguous per (layer, choice)
-                                */
-               SQ_ROLE_WEIGHT_GRAD, /* the same offsets as WEIGHT */
-               SQ_ROLE_MOMENTUM,    /* the same offsets as WEIGHT */
-               SQ_ROLE_AVERAGE,     /* exponential moving average of the weights; the same offsets as WEIGHT */
-               SQ_ROLE_STATISTICS,  /* running mean and variance of every norm */
-               SQ_ROLE_SAVED,   /* written by forward, read by the backward of the same (layer, choice); a region per
-                                   layer */
-               SQ_ROLE_SCRATCH, /* dead when the program ends; all programs share it */
-               SQ_ROLE_STEP,    /* one sq_step: the scalars of the current step */
-               SQ_ROLE_RESULT,  /* one sq_result: sums over the batches since it was cleared */
-               SQ_ROLES
+/* Who writes a slot's bytes, and how long they live. A model makes one allocation per role. */
+typedef enum {
+    SQ_ROLE_INPUT,         /* uint8 images, labels, parameters of their augmentation: written by the host each step */
+    SQ_ROLE_BOUNDARY,      /* block outputs: boundary l is what layer l reads; kept until its backward */
+    SQ_ROLE_BOUNDARY_GRAD, /* their gradients, two buffers in turn */
+    SQ_ROLE_WEIGHT,        /* trained parameters, FP32 master, PyTorch's layout; contiguous per (layer, choice) */
+    SQ_ROLE_WEIGHT_GRAD,   /* the same offsets as WEIGHT */
+    SQ_ROLE_MOMENTUM,      /* the same offsets as WEIGHT */
+    SQ_ROLE_AVERAGE,       /* exponential moving average of the weights; the same offsets as WEIGHT */
+    SQ_ROLE_STATISTICS,    /* running mean and variance of every norm */
+    SQ_ROLE_SAVED,         /* written by forward, read by backward of the same choice; a region per layer */
+    SQ_ROLE_SCRATCH,       /* dead when the program ends; all programs share it */
+    SQ_ROLE_STEP,          /* one sq_step: the scalars of the current step */
+    SQ_ROLE_RESULT,        /* one sq_result: sums over the batches since it was cleared */
+    SQ_ROLES
 } sq_role;
 
 typedef struct {

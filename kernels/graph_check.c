@@ -12,7 +12,8 @@ typedef struct {
 
 static sq_status fail(const checker *k, const char *operand, const char *why)
 {
-    return sq_fail(SQ_INVALID, "%s: operation %d %s: %s: %s", k->graph->name, k->index, sq_op_name(k->op->kind), operand, why);
+    return sq_fail(SQ_INVALID, "%s: operation %d %s: %s: %s", k->graph->name, k->index, sq_op_name(k->op->kind),
+                   operand, why);
 }
 
 static const sq_slot *slot_of(const checker *k, int slot)
@@ -37,8 +38,9 @@ static sq_status check_shape(const checker *k, const char *operand, int slot, co
         return SQ_OK;
     const sq_slot *s = slot_of(k, slot);
     if (s->n != want[0] || s->h != want[1] || s->w != want[2] || s->c != want[3])
-        return sq_fail(SQ_INVALID, "%s: operation %d %s: %s is %dx%dx%dx%d, wanted %dx%dx%dx%d", k->graph->name, k->index,
-                       sq_op_name(k->op->kind), operand, s->n, s->h, s->w, s->c, want[0], want[1], want[2], want[3]);
+        return sq_fail(SQ_INVALID, "%s: operation %d %s: %s is %dx%dx%dx%d, wanted %dx%dx%dx%d", k->graph->name,
+                       k->index, sq_op_name(k->op->kind), operand, s->n, s->h, s->w, s->c, want[0], want[1], want[2],
+                       want[3]);
     return SQ_OK;
 }
 
@@ -251,11 +253,11 @@ static sq_status check_slots(const sq_graph *graph)
     for (int i = 0; i < graph->slot_count; i++) {
         const sq_slot *s = &graph->slots[i];
         if (s->n < 1 || s->h < 1 || s->w < 1 || s->c < 1 || s->pitch < s->c || s->offset % 64)
-            return sq_fail(SQ_INVALID, "%s: slot %d: %dx%dx%dx%d, pitch %d, offset %zu: not a tensor", graph->name, i, s->n,
-                           s->h, s->w, s->c, s->pitch, s->offset);
+            return sq_fail(SQ_INVALID, "%s: slot %d: %dx%dx%dx%d, pitch %d, offset %zu: not a tensor", graph->name, i,
+                           s->n, s->h, s->w, s->c, s->pitch, s->offset);
         if (s->is_split && (s->c % 2 || s->pitch % 2))
-            return sq_fail(SQ_INVALID, "%s: slot %d: split with %d channels, pitch %d, wanted even numbers", graph->name, i,
-                           s->c, s->pitch);
+            return sq_fail(SQ_INVALID, "%s: slot %d: split with %d channels, pitch %d, wanted even numbers",
+                           graph->name, i, s->c, s->pitch);
     }
     return SQ_OK;
 }
@@ -263,10 +265,10 @@ static sq_status check_slots(const sq_graph *graph)
 sq_status sq_graph_check(const sq_graph *graph)
 {
     static sq_status (*const checks[SQ_OP_KINDS])(const checker *) = {
-        [SQ_OP_IMAGE] = check_image,   [SQ_OP_CONV] = check_conv,       [SQ_OP_CONV_BACK] = check_conv,
-        [SQ_OP_GATE] = check_gate,     [SQ_OP_GATE_BACK] = check_gate,  [SQ_OP_JOIN] = check_join,
-        [SQ_OP_JOIN_BACK] = check_join, [SQ_OP_POOL] = check_pool,      [SQ_OP_POOL_BACK] = check_pool,
-        [SQ_OP_LINEAR] = check_linear, [SQ_OP_LINEAR_BACK] = check_linear, [SQ_OP_LOSS] = check_loss,
+        [SQ_OP_IMAGE] = check_image,    [SQ_OP_CONV] = check_conv,          [SQ_OP_CONV_BACK] = check_conv,
+        [SQ_OP_GATE] = check_gate,      [SQ_OP_GATE_BACK] = check_gate,     [SQ_OP_JOIN] = check_join,
+        [SQ_OP_JOIN_BACK] = check_join, [SQ_OP_POOL] = check_pool,          [SQ_OP_POOL_BACK] = check_pool,
+        [SQ_OP_LINEAR] = check_linear,  [SQ_OP_LINEAR_BACK] = check_linear, [SQ_OP_LOSS] = check_loss,
         [SQ_OP_UPDATE] = check_update,
     };
     if (graph->slot_count < 0 || graph->norm_count < 0 || graph->op_count < 0)

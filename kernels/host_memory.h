@@ -21,8 +21,14 @@ void *sq_host_address(const sq_graph *graph, const sq_binding *at, int slot);
 /* Keep mask of dropout, the same on every backend: 1 / (1 - rate) or 0 for element `index` of step `step`. */
 float sq_dropout_scale(uint64_t seed, uint64_t step, uint32_t index, float rate);
 
-/* Averages what `count` images of logits gave into `result` and (may be NULL) their gradient. One row; see SQ_OP_LOSS. */
-typedef struct { const float *logits; float *gradient; int classes, label; float smoothing, scale; } sq_loss_row;
+/* Averages what `count` images of logits gave into `result` and (may be NULL) their gradient. One row; see SQ_OP_LOSS.
+ */
+typedef struct {
+    const float *logits;
+    float *gradient;
+    int classes, label;
+    float smoothing, scale;
+} sq_loss_row;
 void sq_loss_of_row(const sq_loss_row *row, sq_result *result);
 
 #endif

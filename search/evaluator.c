@@ -9,7 +9,7 @@ struct sq_evaluator {
     sq_model *collect, *score; /* score may be NULL: nothing to score on */
     const sq_image_set *calibration, *validation;
     int calibration_batch, evaluation_batch;
-    void *statistics;          /* host copy of one block's, the largest */
+    void *statistics; /* host copy of one block's, the largest */
     size_t statistics_bytes;
 };
 
@@ -24,9 +24,11 @@ static size_t largest_statistics(const sq_plan *plan)
     return largest;
 }
 
-static sq_status create_models(sq_evaluator *e, sq_backend *backend, const sq_space *space, sq_model *weights, bool use_average)
+static sq_status create_models(sq_evaluator *e, sq_backend *backend, const sq_space *space, sq_model *weights,
+                               bool use_average)
 {
-    sq_model_options options = {.block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = use_average};
+    sq_model_options options = {
+        .block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = use_average};
     options.block.batch = e->calibration_batch;
     SQ_TRY(sq_model_create(&e->collect, backend, space, &options));
     options.block.batch = e->evaluation_batch;
@@ -35,14 +37,16 @@ static sq_status create_models(sq_evaluator *e, sq_backend *backend, const sq_sp
     return sq_model_compile(e->score, 1u << SQ_EVALUATE);
 }
 
-sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space, sq_model *weights, bool use_average,
-                              const sq_image_set *calibration, int calibration_batch, const sq_image_set *validation,
-                              int evaluation_batch)
+sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space, sq_model *weights,
+                              bool use_average, const sq_image_set *calibration, int calibration_batch,
+                              const sq_image_set *validation, int evaluation_batch)
 {
     if (calibration_batch < 2 || evaluation_batch < 1 || calibration->count < (size_t)calibration_batch)
-        return sq_fail(SQ_INVALID, "search: %zu calibration images in batches of %d, evaluation batch %d: wanted at least one whole batch "
-                                   "of 2 or more",
-                       calibration->count, calibration_batch, evaluation_batch);
+        return sq_fail(
+            SQ_INVALID,
+            "search: %zu calibration images in batches of %d, evaluation batch %d: wanted at least one whole batch "
+            "of 2 or more",
+            calibration->count, calibration_batch, evaluation_batch);
     sq_evaluator *e = calloc(1, sizeof *e);
     if (!e)
         return sq_fail(SQ_NO_MEMORY, "evaluator");
@@ -80,7 +84,8 @@ static sq_status reset(sq_evaluator *e, const int *path)
     memset(e->statistics, 0, e->statistics_bytes);
     for (int l = 0; l < plan->space->layer_count; l++) {
         const sq_region *r = &plan->regions[l][path[l]];
-        SQ_TRY(sq_model_write(e->collect, SQ_ROLE_STATISTICS, r->at[SQ_ROLE_STATISTICS], e->statistics, r->bytes[SQ_ROLE_STATISTICS]));
+        SQ_TRY(sq_model_write(e->collect, SQ_ROLE_STATISTICS, r->at[SQ_ROLE_STATISTICS], e->statistics,
+                              r->bytes[SQ_ROLE_STATISTICS]));
     }
     return SQ_OK;
 }
@@ -106,8 +111,8 @@ sq_status sq_evaluator_calibrate(sq_evaluator *e, const int *path)
     sq_result ignored;
     SQ_TRY(reset(e, path));
     for (size_t i = 0; i < batches; i++) {
-        const sq_model_batch loaded = {e->calibration->images + i * batch * image, e->calibration->labels + i * batch, NULL,
-                                       e->calibration_batch};
+        const sq_model_batch loaded = {e->calibration->images + i * batch * image, e->calibration->labels + i * batch,
+                                       NULL, e->calibration_batch};
         const sq_step step = {.statistics_rate = 1.0f / (float)(i + 1)};
         SQ_TRY(sq_model_load(e->collect, &loaded));
         SQ_TRY(sq_model_set_step(e->collect, &step));
@@ -123,7 +128,8 @@ sq_status sq_evaluator_score(sq_evaluator *e, const int *path, sq_result *out)
     const size_t batch = (size_t)e->evaluation_batch, count = e->validation->count;
     for (size_t first = 0; first < count; first += batch) {
         const int images = count - first < batch ? (int)(count - first) : e->evaluation_batch;
-        const sq_model_batch loaded = {e->validation->images + first * image, e->validation->labels + first, NULL, images};
+        const sq_model_batch loaded = {e->validation->images + first * image, e->validation->labels + first, NULL,
+                                       images};
         const sq_step step = {.valid_count = images};
         SQ_TRY(sq_model_load(e->score, &loaded));
         SQ_TRY(sq_model_set_step(e->score, &step));

@@ -1,5 +1,5 @@
-/* Latency tables: the native format (device.yaml and table.csv), lookup with the missing key named, prediction by addition.
- * Tables in ProxylessNAS's dialect are read by proxyless.c into the same form. */
+/* Latency tables: the native format (device.yaml and table.csv), lookup with the missing key named, prediction by
+ * addition. Tables in ProxylessNAS's dialect are read by proxyless.c into the same form. */
 #include "search/latency.h"
 
 #include <stdio.h>
@@ -78,8 +78,8 @@ static sq_status read_row(sq_latency *latency, const char *path, int line, char 
         return sq_fail(SQ_INVALID, "%s:%d: %d columns, wanted %d: %s", path, line, count, COLUMNS, csv_header);
     if (!sq_text_double(fields[10], 0, 1e9, &mean) || !sq_text_double(fields[11], 0, 1e9, &deviation) ||
         !sq_text_int(fields[12], 1, INT64_MAX, &samples))
-        return sq_fail(SQ_INVALID, "%s:%d: mean_ms '%s', std_ms '%s', count '%s', wanted numbers >= 0 and a count >= 1", path, line,
-                       fields[10], fields[11], fields[12]);
+        return sq_fail(SQ_INVALID, "%s:%d: mean_ms '%s', std_ms '%s', count '%s', wanted numbers >= 0 and a count >= 1",
+                       path, line, fields[10], fields[11], fields[12]);
     for (size_t i = 0; i < length && row + i < fields[KEY_COLUMNS] - 1; i++)
         if (!row[i])
             row[i] = ','; /* the first ten columns again as one key */
@@ -149,8 +149,11 @@ static sq_status read_device(sq_device_info *info, const char *path)
     void *data = NULL;
     SQ_TRY(sq_yaml_load(&data, path, &device_schema));
     const raw_device *raw = data;
-    *info = (sq_device_info){.batch = raw->batch ? raw->batch : 1, .threads = raw->threads, .base_ms = raw->base_ms,
-                             .scale = raw->scale != 0 ? raw->scale : 1, .is_measured = raw->measured};
+    *info = (sq_device_info){.batch = raw->batch ? raw->batch : 1,
+                             .threads = raw->threads,
+                             .base_ms = raw->base_ms,
+                             .scale = raw->scale != 0 ? raw->scale : 1,
+                             .is_measured = raw->measured};
     copy(info->name, sizeof info->name, raw->name);
     copy(info->runtime, sizeof info->runtime, raw->runtime);
     copy(info->dtype, sizeof info->dtype, raw->dtype);
@@ -161,18 +164,28 @@ static sq_status read_device(sq_device_info *info, const char *path)
     return SQ_OK;
 }
 
-sq_status sq_latency_write(const char *folder, const sq_device_info *info, const sq_latency_entry *entries, size_t count, int samples)
+sq_status sq_latency_write(const char *folder, const sq_device_info *info, const sq_latency_entry *entries,
+                           size_t count, int samples)
 {
     char path[PATH_BYTES];
-    raw_device raw = {(char *)(uintptr_t)info->name, (char *)(uintptr_t)info->runtime, (char *)(uintptr_t)info->dtype,
-                      (char *)(uintptr_t)info->date, (char *)(uintptr_t)info->source, (char *)(uintptr_t)info->licence, info->batch,
-                      info->threads, info->base_ms, info->scale, info->is_measured};
+    raw_device raw = {(char *)(uintptr_t)info->name,
+                      (char *)(uintptr_t)info->runtime,
+                      (char *)(uintptr_t)info->dtype,
+                      (char *)(uintptr_t)info->date,
+                      (char *)(uintptr_t)info->source,
+                      (char *)(uintptr_t)info->licence,
+                      info->batch,
+                      info->threads,
+                      info->base_ms,
+                      info->scale,
+                      info->is_measured};
     char *text = malloc((count + 1) * (SQ_LATENCY_KEY_BYTES + 80));
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "%s: table", folder);
     size_t used = (size_t)sprintf(text, "%s\n", csv_header);
     for (size_t i = 0; i < count; i++)
-        used += (size_t)sprintf(text + used, "%s,%.6f,%.6f,%d\n", entries[i].key, entries[i].mean, entries[i].deviation, samples);
+        used += (size_t)sprintf(text + used, "%s,%.6f,%.6f,%d\n", entries[i].key, entries[i].mean, entries[i].deviation,
+                                samples);
     const sq_piece piece = {text, used};
     sq_status status = sq_folder_make(folder);
     if (status == SQ_OK && sq_text_path(path, sizeof path, folder, "table.csv"))
@@ -197,7 +210,8 @@ sq_status sq_latency_open(sq_latency **out, const char *path)
     sq_status status = SQ_OK;
     if (is_folder && sq_text_path(inner, sizeof inner, path, "device.yaml"))
         status = read_device(&latency->info, inner);
-    if (status == SQ_OK && is_folder && sq_text_path(inner, sizeof inner, path, "proxyless.yaml") && sq_path_exists(inner))
+    if (status == SQ_OK && is_folder && sq_text_path(inner, sizeof inner, path, "proxyless.yaml") &&
+        sq_path_exists(inner))
         status = sq_latency_read_proxyless(latency, inner);
     else if (status == SQ_OK && is_folder && sq_text_path(inner, sizeof inner, path, "table.csv"))
         status = read_csv(latency, inner);
@@ -241,11 +255,13 @@ int sq_latency_key(const sq_space *space, int layer, int choice, char *text, siz
     const sq_layer *l = &space->layers[layer];
     const sq_choice *c = &space->choices[l->choices[choice]];
     const sq_activation activation = c->activation == SQ_ACTIVATIONS ? l->activation : c->activation;
-    return snprintf(text, bytes, "%s,%d,%d,%d,%d,%d,%d,%d,%d,%s", sq_block_name(c->kind), l->h_in, l->w_in, l->c_in, l->c_out,
-                    middle(space, layer, choice), c->kernel, l->stride, c->has_se, sq_activation_name(activation));
+    return snprintf(text, bytes, "%s,%d,%d,%d,%d,%d,%d,%d,%d,%s", sq_block_name(c->kind), l->h_in, l->w_in, l->c_in,
+                    l->c_out, middle(space, layer, choice), c->kernel, l->stride, c->has_se,
+                    sq_activation_name(activation));
 }
 
-sq_status sq_latency_block(const sq_latency *latency, const sq_space *space, int layer, int choice, double *mean, double *deviation)
+sq_status sq_latency_block(const sq_latency *latency, const sq_space *space, int layer, int choice, double *mean,
+                           double *deviation)
 {
     char key[SQ_LATENCY_KEY_BYTES];
     const sq_choice *c = &space->choices[space->layers[layer].choices[choice]];
@@ -259,8 +275,8 @@ sq_status sq_latency_block(const sq_latency *latency, const sq_space *space, int
         (void)sq_latency_key(space, layer, choice, key, sizeof key);
     const sq_latency_entry *e = find(latency, key);
     if (!e)
-        return sq_fail(SQ_DATA, "%s: no entry '%s', wanted by layer %d, choice '%s' of %s", latency->path, key, layer, c->name,
-                       space->name);
+        return sq_fail(SQ_DATA, "%s: no entry '%s', wanted by layer %d, choice '%s' of %s", latency->path, key, layer,
+                       c->name, space->name);
     *mean = e->mean;
     *deviation = e->deviation;
     return SQ_OK;
@@ -268,13 +284,16 @@ sq_status sq_latency_block(const sq_latency *latency, const sq_space *space, int
 
 sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency *latency, const sq_space *space)
 {
-    sq_latency_cache cache = {.base = latency->info.base_ms, .scale = latency->info.scale != 0 ? latency->info.scale : 1};
+    sq_latency_cache cache = {.base = latency->info.base_ms,
+                              .scale = latency->info.scale != 0 ? latency->info.scale : 1};
     for (int l = 0; l < space->layer_count; l++)
-        cache.choice_limit = space->layers[l].choice_count > cache.choice_limit ? space->layers[l].choice_count : cache.choice_limit;
+        cache.choice_limit =
+            space->layers[l].choice_count > cache.choice_limit ? space->layers[l].choice_count : cache.choice_limit;
     const size_t count = (size_t)space->layer_count * (size_t)cache.choice_limit;
     cache.mean = calloc(count, sizeof *cache.mean);
     cache.deviation = calloc(count, sizeof *cache.deviation);
-    sq_status status = cache.mean && cache.deviation ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency table: %zu blocks", count);
+    sq_status status =
+        cache.mean && cache.deviation ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency table: %zu blocks", count);
     for (int l = 0; status == SQ_OK && l < space->layer_count; l++)
         for (int c = 0; status == SQ_OK && c < space->layers[l].choice_count; c++) {
             const size_t i = (size_t)l * (size_t)cache.choice_limit + (size_t)c;

@@ -7,12 +7,15 @@
 
 enum { SQ_LATENCY_KEY_BYTES = 160 };
 
-typedef struct { char key[SQ_LATENCY_KEY_BYTES]; double mean, deviation; } sq_latency_entry;
+typedef struct {
+    char key[SQ_LATENCY_KEY_BYTES];
+    double mean, deviation;
+} sq_latency_entry;
 
 struct sq_latency {
     char path[1024];
     sq_device_info info;
-    bool is_proxyless;       /* keys are in ProxylessNAS's dialect */
+    bool is_proxyless; /* keys are in ProxylessNAS's dialect */
     sq_latency_entry *entries;
     size_t count, limit;
 };
@@ -28,7 +31,7 @@ SQ_MUST_USE sq_status sq_latency_read_proxyless(sq_latency *latency, const char 
 SQ_MUST_USE sq_status sq_latency_proxyless_key(const sq_space *space, int layer, int choice, char *text, size_t bytes);
 
 /* Writes device.yaml and table.csv; `samples` is the count column. */
-SQ_MUST_USE sq_status sq_latency_write(const char *folder, const sq_device_info *info, const sq_latency_entry *entries, size_t count,
-                                       int samples);
+SQ_MUST_USE sq_status sq_latency_write(const char *folder, const sq_device_info *info, const sq_latency_entry *entries,
+                                       size_t count, int samples);
 
 #endif

@@ -17,7 +17,8 @@ static const char *scalar(yaml_document_t *document, int node)
 }
 
 /* {count: 949, mean: 4.39, var: 0.156} */
-static sq_status read_entry(sq_latency *latency, const char *path, yaml_document_t *document, const yaml_node_pair_t *pair)
+static sq_status read_entry(sq_latency *latency, const char *path, yaml_document_t *document,
+                            const yaml_node_pair_t *pair)
 {
     const char *key = scalar(document, pair->key);
     const yaml_node_t *value = yaml_document_get_node(document, pair->value);
@@ -29,8 +30,8 @@ static sq_status read_entry(sq_latency *latency, const char *path, yaml_document
         const char *field = scalar(document, p->key), *text = scalar(document, p->value);
         double *to = !field ? NULL : strcmp(field, "mean") == 0 ? &mean : strcmp(field, "var") == 0 ? &variance : NULL;
         if (to && (!text || !sq_text_double(text, 0, 1e9, to)))
-            return sq_fail(SQ_INVALID, "%s:%d: '%s': %s: '%s', wanted a number of milliseconds >= 0", path, line, key, field,
-                           text ? text : "");
+            return sq_fail(SQ_INVALID, "%s:%d: '%s': %s: '%s', wanted a number of milliseconds >= 0", path, line, key,
+                           field, text ? text : "");
     }
     if (mean < 0)
         return sq_fail(SQ_INVALID, "%s:%d: '%s': no mean", path, line, key);
@@ -41,7 +42,8 @@ static sq_status read_document(sq_latency *latency, const char *path, yaml_docum
 {
     const yaml_node_t *root = yaml_document_get_root_node(document);
     if (!root || root->type != YAML_MAPPING_NODE)
-        return sq_fail(SQ_INVALID, "%s: wanted a YAML mapping of layers, or a folder with device.yaml and table.csv", path);
+        return sq_fail(SQ_INVALID, "%s: wanted a YAML mapping of layers, or a folder with device.yaml and table.csv",
+                       path);
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++)
         SQ_TRY(read_entry(latency, path, document, p));
     return sq_latency_sort(latency, path);
@@ -64,7 +66,8 @@ sq_status sq_latency_read_proxyless(sq_latency *latency, const char *path)
         status = read_document(latency, path, &document);
         yaml_document_delete(&document);
     } else {
-        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1, parser.problem ? parser.problem : "not YAML");
+        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
+                         parser.problem ? parser.problem : "not YAML");
     }
     yaml_parser_delete(&parser);
     (void)fclose(file); /* only read */
@@ -85,18 +88,20 @@ sq_status sq_latency_proxyless_key(const sq_space *space, int layer, int choice,
     const bool has_residual = l->stride == 1 && l->c_in == l->c_out;
     switch (c->kind) {
     case SQ_BLOCK_CONV:
-        (void)snprintf(text, bytes, "%s-input:%dx%dx%d-output:%dx%dx%d", layer == 0 ? "Conv" : "Conv_1", l->h_in, l->w_in, l->c_in,
-                       l->h_out, l->w_out, l->c_out);
+        (void)snprintf(text, bytes, "%s-input:%dx%dx%d-output:%dx%dx%d", layer == 0 ? "Conv" : "Conv_1", l->h_in,
+                       l->w_in, l->c_in, l->h_out, l->w_out, l->c_out);
         return SQ_OK;
     case SQ_BLOCK_MB:
-        (void)snprintf(text, bytes, "expanded_conv-input:%dx%dx%d-output:%dx%dx%d-expand:%g-kernel:%d-stride:%d-idskip:%d", l->h_in,
-                       l->w_in, l->c_in, l->h_out, l->w_out, l->c_out, c->expansion, c->kernel, l->stride, has_residual);
+        (void)snprintf(
+            text, bytes, "expanded_conv-input:%dx%dx%d-output:%dx%dx%d-expand:%g-kernel:%d-stride:%d-idskip:%d",
+            l->h_in, l->w_in, l->c_in, l->h_out, l->w_out, l->c_out, c->expansion, c->kernel, l->stride, has_residual);
         return SQ_OK;
     case SQ_BLOCK_CLASSIFIER:
         (void)snprintf(text, bytes, "Logits-input:%dx%dx%d-output:%d", l->h_in, l->w_in, l->c_in, space->classes);
         return SQ_OK;
     default:
-        return sq_fail(SQ_UNSUPPORTED, "layer %d, choice '%s': a ProxylessNAS table knows conv, mb, skip and the classifier, not %s",
+        return sq_fail(SQ_UNSUPPORTED,
+                       "layer %d, choice '%s': a ProxylessNAS table knows conv, mb, skip and the classifier, not %s",
                        layer, c->name, sq_block_name(c->kind));
     }
 }

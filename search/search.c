@@ -24,7 +24,7 @@ typedef struct {
     bool is_quiet;
     char state_path[PATH_BYTES], folder[PATH_BYTES];
     uint64_t fingerprint;
-    sq_candidate *all;        /* baseline first, then generations; paths owned */
+    sq_candidate *all; /* baseline first, then generations; paths owned */
     int count, limit, baseline_count;
     sq_candidate *remembered; /* scores of an interrupted search */
     int remembered_count;
@@ -55,8 +55,9 @@ static void show(const search *s, bool is_terminal)
     const double each = (now() - s->begin_seconds) / (double)(s->count - s->begin_count);
     if (s->is_quiet)
         return;
-    (void)snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%  best %5.1f%%  left %s", s->count, s->limit, 100 * last->top1,
-                   best ? 100 * best->top1 : 0, sq_text_duration(left, sizeof left, each * (s->limit - s->count)));
+    (void)snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%  best %5.1f%%  left %s", s->count, s->limit,
+                   100 * last->top1, best ? 100 * best->top1 : 0,
+                   sq_text_duration(left, sizeof left, each * (s->limit - s->count)));
     if (is_terminal)
         (void)fprintf(stderr, "\r%s\033[K%s", line, s->count == s->limit ? "\n" : "");
     else if (s->count % 10 == 0 || s->count == s->limit)
@@ -71,7 +72,8 @@ static sq_status score(search *s, sq_candidate *c)
     if (s->count < s->remembered_count) {
         const sq_candidate *known = &s->remembered[s->count];
         if (memcmp(known->path, c->path, bytes) != 0)
-            return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path, s->count);
+            return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path,
+                           s->count);
         c->loss = known->loss;
         c->top1 = known->top1;
         c->top5 = known->top5;
@@ -80,7 +82,8 @@ static sq_status score(search *s, sq_candidate *c)
     SQ_TRY(sq_evaluator_calibrate(s->evaluator, c->path));
     SQ_TRY(sq_evaluator_score(s->evaluator, c->path, &result));
     const double images = (double)result.images;
-    c->loss = result.nonfinite ? 1e30 : result.loss / images; /* a network that gives NaN is the worst, not an accident */
+    c->loss =
+        result.nonfinite ? 1e30 : result.loss / images; /* a network that gives NaN is the worst, not an accident */
     c->top1 = (double)result.top1 / images;
     c->top5 = (double)result.top5 / images;
     return SQ_OK;
@@ -106,7 +109,8 @@ static sq_status evaluate(search *s, const sq_candidate *asked)
     SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, s->all, s->count, s->searcher.space));
     show(s, isatty(STDERR_FILENO) == 1);
     if (sq_interrupt_asked() && s->count < s->limit)
-        return sq_fail(SQ_INTERRUPTED, "%s: %d candidates are saved; --resume auto goes on", sq_interrupt_name(), s->count);
+        return sq_fail(SQ_INTERRUPTED, "%s: %d candidates are saved; --resume auto goes on", sq_interrupt_name(),
+                       s->count);
     return SQ_OK;
 }
 
@@ -167,11 +171,13 @@ static void fill_costs(sq_searcher *searcher)
 
 static sq_status check_options(const sq_search_options *o)
 {
-    if (o->population < 1 || o->generations < 0 || o->parents < 1 || o->crossover < 0 || o->mutation < 0 || o->tries < 1 ||
-        !(o->mutation_probability >= 0 && o->mutation_probability <= 1))
-        return sq_fail(SQ_INVALID, "search: population %d, generations %d, parents %d, tries %d, mutation probability %g: wanted at least 1, "
-                                   "0, 1, 1 and 0..1",
-                       o->population, o->generations, o->parents, o->tries, o->mutation_probability);
+    if (o->population < 1 || o->generations < 0 || o->parents < 1 || o->crossover < 0 || o->mutation < 0 ||
+        o->tries < 1 || !(o->mutation_probability >= 0 && o->mutation_probability <= 1))
+        return sq_fail(
+            SQ_INVALID,
+            "search: population %d, generations %d, parents %d, tries %d, mutation probability %g: wanted at least 1, "
+            "0, 1, 1 and 0..1",
+            o->population, o->generations, o->parents, o->tries, o->mutation_probability);
     return SQ_OK;
 }
 
@@ -186,7 +192,8 @@ static sq_status begin(search *s, bool is_resumed)
         return sq_fail(SQ_INVALID, "%s: the path is too long", s->run);
     SQ_TRY(sq_folder_make(s->folder));
     if (is_resumed)
-        SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->remembered, &s->remembered_count));
+        SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->remembered,
+                                    &s->remembered_count));
     s->limit = o->random_paths + o->population * (o->generations + 1);
     s->all = calloc((size_t)s->limit + 1, sizeof *s->all);
     s->begin_seconds = now();
@@ -218,8 +225,8 @@ static void release(sq_candidate *candidates, int count)
     free(candidates);
 }
 
-sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator, const sq_latency_cache *latency,
-                    const sq_search_run *run, sq_search_result *out)
+sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
+                    const sq_latency_cache *latency, const sq_search_run *run, sq_search_result *out)
 {
     search *s = calloc(1, sizeof *s);
     if (!s)

@@ -63,9 +63,9 @@ sq_model *sq_evaluator_model(sq_evaluator *evaluator);
 /* Fails before anything is evaluated when no path can meet the limits, naming the smallest possible value. `run` is the
  * folder: <run>/search/{state.json, search.json, arch.json}; is_resumed continues from state.json. */
 typedef struct {
-    const char *run;      /* folder */
+    const char *run; /* folder */
     bool is_resumed, is_quiet;
-    uint64_t weights;     /* fingerprint of the supernet's weights: a search is not continued on others */
+    uint64_t weights; /* fingerprint of the supernet's weights: a search is not continued on others */
 } sq_search_run;
 
 SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,

@@ -1,4 +1,5 @@
-/* Evolution as SPOS runs it, and random search. Facts: SPOS, src/Search/search.py; papers: arXiv 1904.00420, section 3.4. */
+/* Evolution as SPOS runs it, and random search. Facts: SPOS, src/Search/search.py; papers: arXiv 1904.00420,
+ * section 3.4. */
 #include "search/searcher.h"
 
 #include <stdlib.h>
@@ -32,7 +33,8 @@ void sq_searcher_cost(const sq_searcher *s, sq_candidate *candidate)
 bool sq_searcher_is_legal(const sq_searcher *s, const sq_candidate *c)
 {
     const sq_limits *limits = &s->options->limits;
-    return (limits->macs == 0 || c->macs <= limits->macs) && (limits->parameters == 0 || c->parameters <= limits->parameters) &&
+    return (limits->macs == 0 || c->macs <= limits->macs) &&
+           (limits->parameters == 0 || c->parameters <= limits->parameters) &&
            (limits->latency_ms == 0 || c->latency_ms <= limits->latency_ms);
 }
 
@@ -40,7 +42,8 @@ static sq_status check_limit(const char *what, double limit, double least, const
 {
     if (limit == 0 || least <= limit)
         return SQ_OK;
-    return sq_fail(SQ_INVALID, "search: %s limit %.6g %s: no path can meet it, the smallest has %.6g %s", what, limit, unit, least, unit);
+    return sq_fail(SQ_INVALID, "search: %s limit %.6g %s: no path can meet it, the smallest has %.6g %s", what, limit,
+                   unit, least, unit);
 }
 
 sq_status sq_searcher_check_limits(const sq_searcher *s)
@@ -49,7 +52,8 @@ sq_status sq_searcher_check_limits(const sq_searcher *s)
     for (int l = 0; l < s->space->layer_count; l++) {
         double least[3] = {s->macs[l][0], s->parameters[l][0], 0};
         for (int c = 0; c < s->space->layers[l].choice_count; c++) {
-            const double ms = s->latency ? s->latency->mean[(size_t)l * (size_t)s->latency->choice_limit + (size_t)c] : 0;
+            const double ms =
+                s->latency ? s->latency->mean[(size_t)l * (size_t)s->latency->choice_limit + (size_t)c] : 0;
             least[0] = s->macs[l][c] < least[0] ? s->macs[l][c] : least[0];
             least[1] = s->parameters[l][c] < least[1] ? s->parameters[l][c] : least[1];
             least[2] = c == 0 || ms < least[2] ? ms : least[2];
@@ -63,7 +67,8 @@ sq_status sq_searcher_check_limits(const sq_searcher *s)
         return sq_fail(SQ_INVALID, "search: a latency limit needs a device: give --latency");
     SQ_TRY(check_limit("multiply-add", limits->macs, macs, "M"));
     SQ_TRY(check_limit("parameter", limits->parameters, parameters, "M"));
-    return s->latency ? check_limit("latency", limits->latency_ms, s->latency->base + s->latency->scale * latency, "ms") : SQ_OK;
+    return s->latency ? check_limit("latency", limits->latency_ms, s->latency->base + s->latency->scale * latency, "ms")
+                      : SQ_OK;
 }
 
 /* ---- Drawing ---- */
@@ -135,12 +140,16 @@ static void mutate(const sq_searcher *s, const sq_candidate *const *parents, int
 
 static void cross(const sq_searcher *s, const sq_candidate *const *parents, int count, sq_rng *rng, int *path)
 {
-    const int *a = parents[sq_rng_below(rng, (uint32_t)count)]->path, *b = parents[sq_rng_below(rng, (uint32_t)count)]->path;
+    const int *a = parents[sq_rng_below(rng, (uint32_t)count)]->path,
+              *b = parents[sq_rng_below(rng, (uint32_t)count)]->path;
     for (int l = 0; l < s->space->layer_count; l++)
         path[l] = sq_rng_below(rng, 2) ? a[l] : b[l];
 }
 
-typedef struct { sq_candidate *out; int count, limit; } generation;
+typedef struct {
+    sq_candidate *out;
+    int count, limit;
+} generation;
 
 static void accept(const sq_searcher *s, generation *g, int number)
 {
@@ -149,11 +158,13 @@ static void accept(const sq_searcher *s, generation *g, int number)
     g->count++;
 }
 
-/* `wanted` children of one kind, each within `tries`; the first stream of a generation serves crossover, the second mutation. */
-static void breed(const sq_searcher *s, generation *g, int number, int wanted, bool is_crossover, const sq_candidate *const *parents,
-                  int parent_count)
+/* `wanted` children of one kind, each within `tries`; the first stream of a generation serves crossover, the second
+ * mutation. */
+static void breed(const sq_searcher *s, generation *g, int number, int wanted, bool is_crossover,
+                  const sq_candidate *const *parents, int parent_count)
 {
-    sq_rng rng = sq_rng_open(s->options->seed, SQ_RNG_SEARCH, (UINT64_C(1) << 40) + 2 * (uint64_t)number + is_crossover);
+    sq_rng rng =
+        sq_rng_open(s->options->seed, SQ_RNG_SEARCH, (UINT64_C(1) << 40) + 2 * (uint64_t)number + is_crossover);
     for (int tries = wanted * s->options->tries, made = 0; tries > 0 && made < wanted && g->count < g->limit; tries--) {
         int *path = g->out[g->count].path;
         (is_crossover ? cross : mutate)(s, parents, parent_count, &rng, path);
@@ -169,7 +180,8 @@ void sq_evolution_ask(const sq_searcher *s, sq_candidate *out, int *count)
     const sq_candidate **parents = NULL;
     const int number = s->told_count ? s->told[s->told_count - 1].generation + 1 : 0;
     generation g = {out, 0, s->options->population};
-    if (number > 0 && number <= s->options->generations && (parents = malloc((size_t)s->options->parents * sizeof *parents))) {
+    if (number > 0 && number <= s->options->generations &&
+        (parents = malloc((size_t)s->options->parents * sizeof *parents))) {
         const int parent_count = choose_parents(s, parents);
         breed(s, &g, number, s->options->crossover, true, parents, parent_count);
         breed(s, &g, number, s->options->mutation, false, parents, parent_count);

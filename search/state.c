@@ -13,17 +13,20 @@
 
 enum { PATH_BYTES = 4096, LARGEST_STATE = 1 << 30, ARCH_BYTES = 1024 };
 
-uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space, const sq_latency_cache *latency, uint64_t weights)
+uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space, const sq_latency_cache *latency,
+                               uint64_t weights)
 {
     char text[512];
-    const int length = snprintf(text, sizeof text, "%d %" PRIu64 " %d %d %d %d %d %a %d %d %d %d %d %d %a %a %a %016" PRIx64 " %016" PRIx64,
-                                (int)o->kind, o->seed, o->population, o->generations, o->parents, o->crossover, o->mutation,
-                                o->mutation_probability, o->tries, o->random_paths, o->calibration_images, o->calibration_batch,
-                                o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.latency_ms,
-                                sq_space_hash(space), weights);
+    const int length = snprintf(
+        text, sizeof text, "%d %" PRIu64 " %d %d %d %d %d %a %d %d %d %d %d %d %a %a %a %016" PRIx64 " %016" PRIx64,
+        (int)o->kind, o->seed, o->population, o->generations, o->parents, o->crossover, o->mutation,
+        o->mutation_probability, o->tries, o->random_paths, o->calibration_images, o->calibration_batch,
+        o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.latency_ms,
+        sq_space_hash(space), weights);
     uint64_t hash = sq_hash(SQ_HASH_START, text, (size_t)length);
     if (latency)
-        hash = sq_hash(hash, latency->mean, (size_t)space->layer_count * (size_t)latency->choice_limit * sizeof *latency->mean);
+        hash = sq_hash(hash, latency->mean,
+                       (size_t)space->layer_count * (size_t)latency->choice_limit * sizeof *latency->mean);
     return hash;
 }
 
@@ -43,9 +46,9 @@ static json_t *path_of(const sq_space *space, const int *path)
 
 static json_t *candidate_object(const sq_space *space, const sq_candidate *c)
 {
-    json_t *object = json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f}", "arch", path_of(space, c->path), "generation", c->generation,
-                               "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc", real(c->top5), "macs_m", c->macs,
-                               "parameters_m", c->parameters);
+    json_t *object = json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f}", "arch", path_of(space, c->path), "generation",
+                               c->generation, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc",
+                               real(c->top5), "macs_m", c->macs, "parameters_m", c->parameters);
     if (object && c->latency_ms > 0)
         json_object_set_new(object, "latency_ms", real(c->latency_ms));
     return object;
@@ -65,14 +68,16 @@ static sq_status write_json(const char *path, json_t *object)
 
 /* ---- State ---- */
 
-sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count, const sq_space *space)
+sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count,
+                                const sq_space *space)
 {
     char mark[32];
     json_t *list = json_array();
     (void)snprintf(mark, sizeof mark, "%016" PRIx64, fingerprint);
     for (int i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:o, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path), "loss",
-                                              candidates[i].loss, "top1", candidates[i].top1, "top5", candidates[i].top5));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path), "loss",
+                                        candidates[i].loss, "top1", candidates[i].top1, "top5", candidates[i].top5));
     return write_json(path, json_pack("{s:s, s:o}", "fingerprint", mark, "scored", list));
 }
 
@@ -95,7 +100,8 @@ static sq_status read_candidate(const char *path, const sq_space *space, const j
     return SQ_OK;
 }
 
-static sq_status read_list(const char *path, uint64_t fingerprint, const sq_space *space, const json_t *root, sq_candidate **out, int *count)
+static sq_status read_list(const char *path, uint64_t fingerprint, const sq_space *space, const json_t *root,
+                           sq_candidate **out, int *count)
 {
     char mark[32];
     const char *found = json_string_value(json_object_get(root, "fingerprint"));
@@ -104,8 +110,10 @@ static sq_status read_list(const char *path, uint64_t fingerprint, const sq_spac
     if (!found || !json_is_array(list))
         return sq_fail(SQ_INVALID, "%s: not a search's state", path);
     if (strcmp(found, mark) != 0)
-        return sq_fail(SQ_INVALID, "%s: the state of another search (options, limits, device or weights differ); --resume never begins anew",
-                       path);
+        return sq_fail(
+            SQ_INVALID,
+            "%s: the state of another search (options, limits, device or weights differ); --resume never begins anew",
+            path);
     const size_t size = json_array_size(list);
     sq_candidate *candidates = calloc(size + 1, sizeof *candidates);
     sq_status status = candidates ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: candidates", path);
@@ -122,7 +130,8 @@ static sq_status read_list(const char *path, uint64_t fingerprint, const sq_spac
     return status;
 }
 
-sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_space *space, sq_candidate **out, int *count)
+sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_space *space, sq_candidate **out,
+                               int *count)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -170,16 +179,18 @@ static json_t *limits_object(const sq_limits *limits)
     return object;
 }
 
-sq_status sq_search_report_write(const char *folder, const sq_search_options *options, const sq_space *space, const sq_search_result *result)
+sq_status sq_search_report_write(const char *folder, const sq_search_options *options, const sq_space *space,
+                                 const sq_search_result *result)
 {
     char path[PATH_BYTES];
     json_t *list = json_array();
     for (int i = 0; i < result->candidate_count; i++)
         json_array_append_new(list, candidate_object(space, &result->candidates[i]));
-    json_t *report = json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", space->name, "searcher",
-                               options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed", (json_int_t)options->seed, "limits",
-                               limits_object(&options->limits), "best", result->best, "random_mean_top1_acc",
-                               real(result->random_mean_top1), "candidates", list);
+    json_t *report =
+        json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", space->name, "searcher",
+                  options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed", (json_int_t)options->seed,
+                  "limits", limits_object(&options->limits), "best", result->best, "random_mean_top1_acc",
+                  real(result->random_mean_top1), "candidates", list);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(write_json(path, report));

@@ -3,19 +3,22 @@
 
 #include "search/searcher.h"
 
-/* What a search keeps on disk: state.json after every evaluation, search.json and arch.json at the end. None holds a time, so
- * that a killed and resumed search ends with the same bytes. */
+/* What a search keeps on disk: state.json after every evaluation, search.json and arch.json at the end. None holds a
+ * time, so that a killed and resumed search ends with the same bytes. */
 
 /* A fingerprint of everything that decides the search's course; a state of another one is refused. */
-uint64_t sq_search_fingerprint(const sq_search_options *options, const sq_space *space, const sq_latency_cache *latency, uint64_t weights);
+uint64_t sq_search_fingerprint(const sq_search_options *options, const sq_space *space, const sq_latency_cache *latency,
+                               uint64_t weights);
 
 /* Scored candidates in order (baseline first). Written whole or not at all. */
-SQ_MUST_USE sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count,
-                                            const sq_space *space);
-/* Reads scores into candidates that are then asked for again: path and scores of each; *count 0 when there is no file. */
-SQ_MUST_USE sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_space *space, sq_candidate **out, int *count);
+SQ_MUST_USE sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates,
+                                            int count, const sq_space *space);
+/* Reads scores into candidates that are then asked for again: path and scores of each; *count 0 when there is no file.
+ */
+SQ_MUST_USE sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_space *space,
+                                           sq_candidate **out, int *count);
 
-SQ_MUST_USE sq_status sq_search_report_write(const char *folder, const sq_search_options *options, const sq_space *space,
-                                             const sq_search_result *result);
+SQ_MUST_USE sq_status sq_search_report_write(const char *folder, const sq_search_options *options,
+                                             const sq_space *space, const sq_search_result *result);
 
 #endif

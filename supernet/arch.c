@@ -11,7 +11,10 @@
 
 enum { LARGEST_FILE = 1 << 20 };
 
-typedef struct { int values[SQ_MAX_LAYERS]; int count; } tuple;
+typedef struct {
+    int values[SQ_MAX_LAYERS];
+    int count;
+} tuple;
 
 static sq_status add_value(tuple *t, const char *word, const char *where)
 {
@@ -60,8 +63,8 @@ static sq_status read_object(const json_t *object, const char *where, tuple *t)
         (void)snprintf(key, sizeof key, "LayerChoice%zu", i);
         const json_t *value = json_object_get(object, key);
         if (!value)
-            return sq_fail(SQ_INVALID, "%s: no '%s', wanted LayerChoice1 .. LayerChoice%zu or a list 'arch'", where, key,
-                           json_object_size(object));
+            return sq_fail(SQ_INVALID, "%s: no '%s', wanted LayerChoice1 .. LayerChoice%zu or a list 'arch'", where,
+                           key, json_object_size(object));
         SQ_TRY(add_json(t, value, where));
     }
     return SQ_OK;
@@ -142,8 +145,9 @@ int sq_arch_print_nni(const sq_space *space, const int *path, char *text, size_t
     for (int l = 0; l < space->layer_count; l++) {
         const int index = space->layers[l].searched_index;
         if (index != SQ_NONE)
-            used = append(text, bytes, used, index ? ",\n    \"LayerChoice%d\": \"%d\"" : "    \"LayerChoice%d\": \"%d\"", index + 1,
-                          path[l]);
+            used =
+                append(text, bytes, used, index ? ",\n    \"LayerChoice%d\": \"%d\"" : "    \"LayerChoice%d\": \"%d\"",
+                       index + 1, path[l]);
     }
     return append(text, bytes, used, "\n}\n", 0, 0);
 }

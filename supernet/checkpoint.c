@@ -53,7 +53,8 @@ static sq_status open_list(tensor_list *list, const sq_plan *plan, int copies)
     return sq_fail(SQ_NO_MEMORY, "checkpoint: %zu tensors", limit);
 }
 
-static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_parameter *p, sq_role role, const char *suffix, size_t *used)
+static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_parameter *p, sq_role role, const char *suffix,
+                            size_t *used)
 {
     sq_tensor *t = &list->tensors[list->count];
     float *values = list->values + *used;
@@ -98,8 +99,8 @@ static sq_status write_tensors(const char *path, sq_model *model, bool is_optimi
     return status;
 }
 
-static sq_status load_tensor(sq_model *model, const sq_safetensors *file, const char *path, const sq_parameter *p, sq_role role,
-                             const char *suffix)
+static sq_status load_tensor(sq_model *model, const sq_safetensors *file, const char *path, const sq_parameter *p,
+                             sq_role role, const char *suffix)
 {
     char name[160];
     (void)snprintf(name, sizeof name, "%s%s", p->name, suffix);
@@ -136,13 +137,14 @@ static sq_status read_tensors(const char *path, sq_model *model, bool is_optimis
 static sq_status write_state(const char *path, const sq_training_state *s)
 {
     char text[1024], whole[1200];
-    const int length = snprintf(text, sizeof text,
-                                "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
-                                "\", \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64
-                                ", \"bad_images\": %" PRId64 "}",
-                                s->step, s->seed, s->space_hash, s->batch, s->loss_sum, s->top1, s->images, s->bad_images);
-    const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n", text,
-                               sq_hash(SQ_HASH_START, text, (size_t)length));
+    const int length =
+        snprintf(text, sizeof text,
+                 "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
+                 "\", \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64
+                 ", \"bad_images\": %" PRId64 "}",
+                 s->step, s->seed, s->space_hash, s->batch, s->loss_sum, s->top1, s->images, s->bad_images);
+    const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n",
+                               text, sq_hash(SQ_HASH_START, text, (size_t)length));
     const sq_piece piece = {whole, (size_t)bytes};
     return sq_file_replace(path, &piece, 1);
 }
@@ -160,7 +162,8 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
     json_t *state = json_loadb(begin, (size_t)(end - begin), 0, &error);
     if (!state)
         return sq_fail(SQ_INVALID, "%s:%d: %s", path, error.line, error.text);
-    const char *seed = json_string_value(json_object_get(state, "seed")), *hash = json_string_value(json_object_get(state, "space_hash"));
+    const char *seed = json_string_value(json_object_get(state, "seed")),
+               *hash = json_string_value(json_object_get(state, "space_hash"));
     const char *sum = json_string_value(json_object_get(state, "loss_sum"));
     const bool is_whole = seed && hash && sum;
     if (is_whole)
@@ -240,7 +243,9 @@ static sq_status write_files(const char *folder, sq_model *model, const sq_train
 }
 
 /* The folder's name in `run`, the same with .tmp behind, and the link. */
-typedef struct { char name[64], final[PATH_BYTES], temporary[PATH_BYTES], link[PATH_BYTES]; } paths;
+typedef struct {
+    char name[64], final[PATH_BYTES], temporary[PATH_BYTES], link[PATH_BYTES];
+} paths;
 
 static sq_status make_paths(paths *p, const char *run, int64_t step)
 {
@@ -280,8 +285,8 @@ sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optim
     sq_training_state state;
     SQ_TRY(read_state(folder, &state));
     if (out->space_hash && state.space_hash != out->space_hash)
-        return sq_fail(SQ_INVALID, "%s: a checkpoint of another space (hash %016" PRIx64 ", wanted %016" PRIx64 ")", folder,
-                       state.space_hash, out->space_hash);
+        return sq_fail(SQ_INVALID, "%s: a checkpoint of another space (hash %016" PRIx64 ", wanted %016" PRIx64 ")",
+                       folder, state.space_hash, out->space_hash);
     if (!sq_text_path(path, sizeof path, folder, "model.safetensors"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(read_tensors(path, model, false));
@@ -337,7 +342,8 @@ sq_status sq_checkpoint_find(const char *run, char *out, size_t bytes, int64_t *
     bool is_found = false;
     for (int i = 0; i < count && !is_found; i++) {
         char path[PATH_BYTES];
-        is_found = sq_text_path(path, sizeof path, run, names[i]->d_name) && strlen(path) < bytes && inspect(path, step) == SQ_OK;
+        is_found = sq_text_path(path, sizeof path, run, names[i]->d_name) && strlen(path) < bytes &&
+                   inspect(path, step) == SQ_OK;
         if (is_found)
             (void)snprintf(out, bytes, "%s", path);
         else if (note)

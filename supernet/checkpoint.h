@@ -23,11 +23,13 @@ typedef struct {
 SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, int keep);
 
 /* Restores from one checkpoint folder. SQ_INVALID names the file and what is wrong: damaged, of another space, other
- * seed. has_optimiser false reads only the model (search, export). out->space_hash says which space is wanted; 0: any. */
+ * seed. has_optimiser false reads only the model (search, export). out->space_hash says which space is wanted; 0: any.
+ */
 SQ_MUST_USE sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser,
                                          sq_training_state *out);
 
-/* Puts the checkpoint's moving average in place of the model's weights: what --arch runs and searches evaluate when train.ema is set. */
+/* Puts the checkpoint's moving average in place of the model's weights: what --arch runs and searches evaluate when
+ * train.ema is set. */
 SQ_MUST_USE sq_status sq_checkpoint_read_average(const char *folder, sq_model *model);
 
 /* The newest usable checkpoint of a run, tried from `last` backwards; damaged ones are reported through `note` (may be

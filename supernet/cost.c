@@ -43,7 +43,8 @@ static bool needs_input(const sq_description *d, int now)
 
 static int64_t peak_bytes(const sq_layer *layer, const sq_description *d)
 {
-    const int64_t in = bytes_of(layer->h_in, layer->w_in, layer->c_in), out = bytes_of(layer->h_out, layer->w_out, layer->c_out);
+    const int64_t in = bytes_of(layer->h_in, layer->w_in, layer->c_in),
+                  out = bytes_of(layer->h_out, layer->w_out, layer->c_out);
     int64_t peak = in + (d->unit_count ? 0 : out);
     for (int now = 0; now <= d->unit_count; now++) {
         int64_t live = (needs_input(d, now) ? in : 0) + (now == d->unit_count ? out : 0);
@@ -62,7 +63,8 @@ sq_cost sq_cost_block(const sq_space *space, int layer, int choice)
     sq_describe_block(space, layer, choice, &d);
     for (int u = 0; u < d.unit_count; u++) {
         const sq_unit *unit = &d.units[u];
-        const int64_t weights = (int64_t)unit->c_out * (unit->is_depthwise ? 1 : unit->c_in) * unit->kernel * unit->kernel;
+        const int64_t weights =
+            (int64_t)unit->c_out * (unit->is_depthwise ? 1 : unit->c_in) * unit->kernel * unit->kernel;
         const int64_t gate = 2 * (int64_t)unit->c_out * unit->se_channels;
         cost.macs += weights * unit->h_out * unit->w_out + gate;
         cost.weights += weights + gate + (unit->se_channels ? unit->c_out + unit->se_channels : 0);

@@ -50,7 +50,8 @@ static sq_status add(tensor_list *list, sq_model *model, const sq_parameter *p, 
     if (!list->values[i])
         return sq_fail(SQ_NO_MEMORY, "export: %s", name);
     (void)snprintf(list->names[i], sizeof *list->names, "%.127s", name);
-    list->tensors[i] = (sq_tensor){.name = list->names[i], .dim_count = p->dim_count, .data = list->values[i], .count = p->count};
+    list->tensors[i] =
+        (sq_tensor){.name = list->names[i], .dim_count = p->dim_count, .data = list->values[i], .count = p->count};
     memcpy(list->tensors[i].dims, p->dims, sizeof p->dims);
     list->count++;
     for (size_t v = 0; constant && v < p->count; v++)
@@ -73,7 +74,8 @@ static sq_status add_block(tensor_list *list, sq_model *model, int layer, int ch
     sq_parameter parameters[MOST_OF_A_BLOCK];
     sq_block_options single = plan->options;
     single.is_supernet = false;
-    const int count = sq_block_parameters(plan->space, layer, choice, &single, &plan->regions[layer][choice], parameters, MOST_OF_A_BLOCK);
+    const int count = sq_block_parameters(plan->space, layer, choice, &single, &plan->regions[layer][choice],
+                                          parameters, MOST_OF_A_BLOCK);
     for (int i = 0; i < count && i < MOST_OF_A_BLOCK; i++) {
         const sq_parameter *p = &parameters[i];
         char name[160];
@@ -156,8 +158,9 @@ static json_t *layers_of(const sq_space *space, const int *path)
     for (int l = 0; l < space->layer_count; l++) {
         const sq_layer *layer = &space->layers[l];
         json_array_append_new(list, json_pack("{s:s, s:[i,i,i], s:[i,i,i], s:i}", "choice",
-                                              space->choices[layer->choices[path[l]]].name, "in", layer->h_in, layer->w_in, layer->c_in,
-                                              "out", layer->h_out, layer->w_out, layer->c_out, "stride", layer->stride));
+                                              space->choices[layer->choices[path[l]]].name, "in", layer->h_in,
+                                              layer->w_in, layer->c_in, "out", layer->h_out, layer->w_out, layer->c_out,
+                                              "stride", layer->stride));
     }
     return list;
 }
@@ -171,12 +174,13 @@ static sq_status write_arch(const sq_space *space, const int *path, const sq_exp
     for (int l = 0; l < space->layer_count; l++)
         if (space->layers[l].searched_index != SQ_NONE)
             json_array_append_new(arch, json_integer(path[l]));
-    root = json_pack("{s:o, s:s, s:s, s:f, s:f, s:I, s:{s:i, s:f, s:s, s:s, s:o, s:o}, s:o}", "arch", arch, "tuple",
-                     o->arch ? o->arch : tuple, "space", space->name, "macs_m", 1e-6 * (double)cost.macs, "parameters_m",
-                     1e-6 * (double)(cost.weights + cost.norm_weights), "activation_bytes", (json_int_t)cost.activation_bytes, "input",
-                     "resolution", space->resolution, "crop_fraction", o->crop_fraction, "channel_order", o->is_bgr ? "BGR" : "RGB",
-                     "range", o->is_raw ? "0..255" : "0..1", "mean", triple(o->mean), "std", triple(o->deviation), "layers",
-                     layers_of(space, path));
+    root =
+        json_pack("{s:o, s:s, s:s, s:f, s:f, s:I, s:{s:i, s:f, s:s, s:s, s:o, s:o}, s:o}", "arch", arch, "tuple",
+                  o->arch ? o->arch : tuple, "space", space->name, "macs_m", 1e-6 * (double)cost.macs, "parameters_m",
+                  1e-6 * (double)(cost.weights + cost.norm_weights), "activation_bytes",
+                  (json_int_t)cost.activation_bytes, "input", "resolution", space->resolution, "crop_fraction",
+                  o->crop_fraction, "channel_order", o->is_bgr ? "BGR" : "RGB", "range", o->is_raw ? "0..255" : "0..1",
+                  "mean", triple(o->mean), "std", triple(o->deviation), "layers", layers_of(space, path));
     json_object_set_new(root, "top1_acc", isfinite(o->accuracy) ? json_real(o->accuracy) : json_null());
     if (nni && sq_arch_print_nni(space, path, nni, 64 * SQ_MAX_LAYERS) > 0 && space->searched_count > 0)
         json_object_set_new(root, "nni", json_loads(nni, 0, NULL));
@@ -186,8 +190,9 @@ static sq_status write_arch(const sq_space *space, const int *path, const sq_exp
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "%s: arch.json", o->folder);
     const sq_piece pieces[2] = {{text, strlen(text)}, {"\n", 1}};
-    sq_status status = sq_text_path(file, sizeof file, o->folder, "arch.json") ? sq_file_replace(file, pieces, 2)
-                                                                                : sq_fail(SQ_INVALID, "%s: the path is too long", o->folder);
+    sq_status status = sq_text_path(file, sizeof file, o->folder, "arch.json")
+                           ? sq_file_replace(file, pieces, 2)
+                           : sq_fail(SQ_INVALID, "%s: the path is too long", o->folder);
     free(text);
     return status;
 }

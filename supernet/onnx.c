@@ -1,5 +1,5 @@
-/* ONNX from the same graphs that the backends run: the evaluate program of each layer, operation by operation. So a new block
- * kind exports by being described. Logical channel order; how boundaries are stored stays inside. */
+/* ONNX from the same graphs that the backends run: the evaluate program of each layer, operation by operation. So a new
+ * block kind exports by being described. Logical channel order; how boundaries are stored stays inside. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,10 @@ typedef struct {
     const sq_op *op;
     int layer, serial;
     char boundary[SQ_MAX_LAYERS + 1][NAME];
-    char halves[2][NAME];         /* of this layer's input, once somebody asked */
-    char slots[MOST_SLOTS][NAME]; /* value of a slot in this layer: pre-activation of a convolution, gate, pooled vector */
-    bool has_bounds;              /* relu6's constants are there */
+    char halves[2][NAME]; /* of this layer's input, once somebody asked */
+    char slots[MOST_SLOTS]
+              [NAME]; /* value of a slot in this layer: pre-activation of a convolution, gate, pooled vector */
+    bool has_bounds;  /* relu6's constants are there */
     sq_status status;
 } encoder;
 
@@ -54,7 +55,8 @@ static float *read_slot(encoder *e, int slot, size_t count, float otherwise)
     for (size_t i = 0; slot == SQ_NONE && i < count; i++)
         values[i] = otherwise;
     if (slot != SQ_NONE && e->status == SQ_OK)
-        e->status = sq_model_read(e->model, slot_of(e, slot)->role, slot_of(e, slot)->offset, values, count * sizeof *values);
+        e->status =
+            sq_model_read(e->model, slot_of(e, slot)->role, slot_of(e, slot)->offset, values, count * sizeof *values);
     return values;
 }
 
@@ -166,7 +168,8 @@ static void folded(encoder *e, const sq_norm *norm, const char *x, char *out)
     const sq_slot *w = slot_of(e, e->op->weight);
     const size_t c = (size_t)norm->c, each = sq_slot_count(w) / c;
     const int dims[] = {w->n, w->h, w->w, w->c};
-    float *weight = read_slot(e, e->op->weight, c * each, 0), *gamma = read_slot(e, norm->gamma, c, 1), *beta = read_slot(e, norm->beta, c, 0);
+    float *weight = read_slot(e, e->op->weight, c * each, 0), *gamma = read_slot(e, norm->gamma, c, 1),
+          *beta = read_slot(e, norm->beta, c, 0);
     float *mean = read_slot(e, norm->running_mean, c, 0), *variance = read_slot(e, norm->running_variance, c, 1);
     char weight_name[NAME], bias_name[NAME];
     if (weight && gamma && beta && mean && variance) {
@@ -180,7 +183,8 @@ static void folded(encoder *e, const sq_norm *norm, const char *x, char *out)
         name_new(e, bias_name, "bias");
         sq_onnx_floats(e->writer, weight_name, weight, dims, 4);
         sq_onnx_floats(e->writer, bias_name, beta, &norm->c, 1);
-        conv_attributes(e, node(e, "Conv", out, x, weight_name, bias_name), e->op->kernel, e->op->stride, e->op->is_depthwise ? norm->c : 1);
+        conv_attributes(e, node(e, "Conv", out, x, weight_name, bias_name), e->op->kernel, e->op->stride,
+                        e->op->is_depthwise ? norm->c : 1);
     }
     free(weight);
     free(gamma);
@@ -202,7 +206,8 @@ static void unfolded(encoder *e, const sq_norm *norm, const char *x, char *out)
 {
     char raw[NAME], weight[NAME], vectors[4][NAME];
     put_weight(e, weight, "weight", e->op->weight);
-    conv_attributes(e, node(e, "Conv", raw, x, weight, NULL), e->op->kernel, e->op->stride, e->op->is_depthwise ? norm->c : 1);
+    conv_attributes(e, node(e, "Conv", raw, x, weight, NULL), e->op->kernel, e->op->stride,
+                    e->op->is_depthwise ? norm->c : 1);
     put_vector(e, vectors[0], "gamma", norm->gamma, norm->c, 1);
     put_vector(e, vectors[1], "beta", norm->beta, norm->c, 0);
     put_vector(e, vectors[2], "mean", norm->running_mean, norm->c, 0);
@@ -270,7 +275,8 @@ static void encode_linear(encoder *e)
     free(values);
     if (e->op->bias != SQ_NONE)
         put_weight(e, bias, "bias", e->op->bias);
-    const char *inputs[] = {e->slots[e->op->x.slot], weight, e->op->bias == SQ_NONE ? NULL : bias, NULL}, *outputs[] = {"output", NULL};
+    const char *inputs[] = {e->slots[e->op->x.slot], weight, e->op->bias == SQ_NONE ? NULL : bias, NULL},
+               *outputs[] = {"output", NULL};
     sq_onnx_int(e->writer, sq_onnx_add(e->writer, "Gemm", inputs, outputs), "transB", 1);
 }
 
@@ -283,7 +289,8 @@ static sq_status encode_layer(encoder *e, int choice)
     e->graph = &graph;
     e->halves[0][0] = 0;
     if (graph.slot_count > MOST_SLOTS)
-        e->status = sq_fail(SQ_UNSUPPORTED, "ONNX: layer %d has %d tensors, wanted at most %d", e->layer, graph.slot_count, MOST_SLOTS);
+        e->status = sq_fail(SQ_UNSUPPORTED, "ONNX: layer %d has %d tensors, wanted at most %d", e->layer,
+                            graph.slot_count, MOST_SLOTS);
     for (int i = 0; e->status == SQ_OK && i < graph.op_count; i++) {
         e->op = &graph.ops[i];
         switch (e->op->kind) {
@@ -325,7 +332,8 @@ static void add_metadata(encoder *e, const int *path)
     sq_onnx_metadata(e->writer, "input_range", o->is_raw ? "0..255" : "0..1, then (x - mean) / deviation");
     (void)snprintf(text, sizeof text, "[%.9g, %.9g, %.9g]", (double)o->mean[0], (double)o->mean[1], (double)o->mean[2]);
     sq_onnx_metadata(e->writer, "mean", text);
-    (void)snprintf(text, sizeof text, "[%.9g, %.9g, %.9g]", (double)o->deviation[0], (double)o->deviation[1], (double)o->deviation[2]);
+    (void)snprintf(text, sizeof text, "[%.9g, %.9g, %.9g]", (double)o->deviation[0], (double)o->deviation[1],
+                   (double)o->deviation[2]);
     sq_onnx_metadata(e->writer, "std", text);
     (void)snprintf(text, sizeof text, "%d", space->resolution);
     sq_onnx_metadata(e->writer, "resolution", text);

@@ -8,7 +8,10 @@
 #include "onnx/onnx.pb-c.h"
 
 /* Everything allocated is chained, and freed at once. */
-typedef struct block { struct block *next; max_align_t data[]; } block;
+typedef struct block {
+    struct block *next;
+    max_align_t data[];
+} block;
 
 struct sq_onnx_writer {
     block *blocks;
@@ -124,7 +127,8 @@ sq_onnx_node *sq_onnx_add(sq_onnx_writer *w, const char *type, const char *const
     return node;
 }
 
-static Onnx__AttributeProto *attribute(sq_onnx_writer *w, sq_onnx_node *node, const char *name, Onnx__AttributeProto__AttributeType type)
+static Onnx__AttributeProto *attribute(sq_onnx_writer *w, sq_onnx_node *node, const char *name,
+                                       Onnx__AttributeProto__AttributeType type)
 {
     Onnx__AttributeProto *a = take(w, sizeof *a);
     Onnx__AttributeProto **more = take(w, (node->n_attribute + 1) * sizeof *more);
@@ -169,7 +173,8 @@ void sq_onnx_float(sq_onnx_writer *w, sq_onnx_node *node, const char *name, floa
     }
 }
 
-static void initialiser(sq_onnx_writer *w, const char *name, int32_t type, const void *values, size_t bytes, const int64_t *dims, int dim_count)
+static void initialiser(sq_onnx_writer *w, const char *name, int32_t type, const void *values, size_t bytes,
+                        const int64_t *dims, int dim_count)
 {
     Onnx__TensorProto *t = take(w, sizeof *t);
     if (!t)
@@ -215,7 +220,8 @@ static Onnx__TensorShapeProto *shape_of(sq_onnx_writer *w, const int *dims, int 
         if (!d)
             return NULL;
         onnx__tensor_shape_proto__dimension__init(d);
-        d->value_case = i == 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        d->value_case = i == 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
+                               : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         if (i == 0)
             d->dim_param = text(w, "batch");
         else

@@ -6,8 +6,8 @@
 
 #include "kernels/base/status.h"
 
-/* Puts an ONNX model together: nodes and initialisers are copied in, memory belongs to the writer. A failed allocation is kept
- * and reported by sq_onnx_finish. Names are unique by the caller's care. */
+/* Puts an ONNX model together: nodes and initialisers are copied in, memory belongs to the writer. A failed allocation
+ * is kept and reported by sq_onnx_finish. Names are unique by the caller's care. */
 
 typedef struct sq_onnx_writer sq_onnx_writer;
 typedef struct Onnx__NodeProto sq_onnx_node; /* the generated code knows what is in it */
@@ -16,7 +16,8 @@ SQ_MUST_USE sq_status sq_onnx_open(sq_onnx_writer **out, const char *graph_name,
 void sq_onnx_close(sq_onnx_writer *writer); /* accepts NULL */
 
 /* A node with up to 6 inputs (NULL ends them) and up to 2 outputs. Never NULL. */
-sq_onnx_node *sq_onnx_add(sq_onnx_writer *writer, const char *type, const char *const *inputs, const char *const *outputs);
+sq_onnx_node *sq_onnx_add(sq_onnx_writer *writer, const char *type, const char *const *inputs,
+                          const char *const *outputs);
 void sq_onnx_int(sq_onnx_writer *writer, sq_onnx_node *node, const char *name, int64_t value);
 void sq_onnx_ints(sq_onnx_writer *writer, sq_onnx_node *node, const char *name, const int64_t *values, int count);
 void sq_onnx_float(sq_onnx_writer *writer, sq_onnx_node *node, const char *name, float value);

@@ -53,7 +53,8 @@ sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, boo
         return sq_fail(SQ_NO_MEMORY, "%s: log", run);
     p->is_quiet = is_quiet;
     p->is_terminal = isatty(STDERR_FILENO) == 1;
-    sq_status status = sq_text_path(p->path, sizeof p->path, run, "log.jsonl") ? SQ_OK : sq_fail(SQ_INVALID, "%s: too long", run);
+    sq_status status =
+        sq_text_path(p->path, sizeof p->path, run, "log.jsonl") ? SQ_OK : sq_fail(SQ_INVALID, "%s: too long", run);
     if (status == SQ_OK)
         status = cut_log(p->path, from);
     if (status == SQ_OK && !(p->log = fopen(p->path, "a")))

@@ -1,5 +1,5 @@
-/* safetensors, written so that equal arguments give equal bytes and any damaged byte is seen: a checksum over header and data
- * stands in the metadata, computed with its own digits as zeros. */
+/* safetensors, written so that equal arguments give equal bytes and any damaged byte is seen: a checksum over header
+ * and data stands in the metadata, computed with its own digits as zeros. */
 #include "supernet/safetensors.h"
 
 #include <errno.h>
@@ -33,7 +33,8 @@ static json_t *describe(const sq_tensor *t, size_t begin)
 }
 
 /* The header as text, padded to 8 bytes, checksum digits zero. */
-static char *make_header(const sq_tensor *tensors, int tensor_count, const sq_metadata *metadata, int metadata_count, size_t *bytes)
+static char *make_header(const sq_tensor *tensors, int tensor_count, const sq_metadata *metadata, int metadata_count,
+                         size_t *bytes)
 {
     json_t *root = json_object(), *meta = json_object();
     size_t begin = 0;
@@ -66,8 +67,8 @@ static uint64_t hash_header(const unsigned char length[8], const char *header, s
     return sq_hash(sq_hash(SQ_HASH_START, length, 8), header, bytes);
 }
 
-sq_status sq_safetensors_write(const char *path, const sq_tensor *tensors, int tensor_count, const sq_metadata *metadata,
-                               int metadata_count)
+sq_status sq_safetensors_write(const char *path, const sq_tensor *tensors, int tensor_count,
+                               const sq_metadata *metadata, int metadata_count)
 {
     size_t bytes = 0;
     unsigned char length[8];
@@ -100,7 +101,7 @@ struct sq_safetensors {
     char path[1024];
     unsigned char *map;
     size_t bytes;
-    json_t *root;        /* owns the names */
+    json_t *root; /* owns the names */
     sq_tensor *tensors;
     int tensor_count;
 };
@@ -156,14 +157,16 @@ static sq_status check_sum(const sq_safetensors *file, size_t header_bytes)
     return is_right ? SQ_OK : damaged(file, "its checksum is another, or not there");
 }
 
-static sq_status read_tensor(sq_safetensors *file, const char *name, const json_t *value, const unsigned char *data, size_t data_bytes,
-                             size_t *covered)
+static sq_status read_tensor(sq_safetensors *file, const char *name, const json_t *value, const unsigned char *data,
+                             size_t data_bytes, size_t *covered)
 {
     const json_t *shape = json_object_get(value, "shape"), *offsets = json_object_get(value, "data_offsets");
     const char *dtype = json_string_value(json_object_get(value, "dtype"));
-    const json_int_t begin = json_integer_value(json_array_get(offsets, 0)), end = json_integer_value(json_array_get(offsets, 1));
+    const json_int_t begin = json_integer_value(json_array_get(offsets, 0)),
+                     end = json_integer_value(json_array_get(offsets, 1));
     sq_tensor *t = &file->tensors[file->tensor_count];
-    if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 || begin < 0 || end < begin || (uint64_t)end > data_bytes)
+    if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 || begin < 0 || end < begin ||
+        (uint64_t)end > data_bytes)
         return damaged(file, "a tensor lies outside of it");
     *covered += (size_t)(end - begin);
     if (strcmp(dtype, "F32") != 0)

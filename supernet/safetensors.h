@@ -7,7 +7,8 @@
 #include "kernels/base/status.h"
 
 /* The safetensors file format (huggingface/safetensors README): 8-byte length, JSON header, tensors without holes. Only
- * what Squall writes is read: F32 tensors of up to 4 dimensions, string metadata, and a checksum over all of it there. */
+ * what Squall writes is read: F32 tensors of up to 4 dimensions, string metadata, and a checksum over all of it there.
+ */
 
 typedef struct {
     const char *name;

@@ -18,8 +18,9 @@ typedef struct sq_sampler sq_sampler;
 SQ_MUST_USE sq_status sq_sampler_open(sq_sampler **out, const sq_space *space, const sq_sampler_options *options);
 void sq_sampler_close(sq_sampler *sampler); /* accepts NULL */
 
-/* path[layer_count]. Uniform: every choice of every layer alike. COST_BINS, as SPOS draws: a bin uniformly, then up to 500
- * random paths until one falls into it, else any random path (papers: SPOS, src/Supernet/train.py). Allocates nothing. */
+/* path[layer_count]. Uniform: every choice of every layer alike. COST_BINS, as SPOS draws: a bin uniformly, then up to
+ * 500 random paths until one falls into it, else any random path (papers: SPOS, src/Supernet/train.py). Allocates
+ * nothing. */
 void sq_sampler_draw(const sq_sampler *sampler, uint64_t seed, uint64_t step, int *path);
 
 #endif

@@ -55,11 +55,11 @@ static sq_status read_choice(sq_space *space, const sq_raw_choice *raw)
     if (c->kernel < 1 || c->kernel > 7 || c->kernel % 2 == 0)
         return sq_fail(SQ_INVALID, "%s: choice '%s': kernel %d, wanted 1, 3, 5 or 7", space->path, c->name, c->kernel);
     if (!(c->expansion > 0 && c->expansion <= 64))
-        return sq_fail(SQ_INVALID, "%s: choice '%s': expansion %g, wanted more than 0 and at most 64", space->path, c->name,
-                       c->expansion);
+        return sq_fail(SQ_INVALID, "%s: choice '%s': expansion %g, wanted more than 0 and at most 64", space->path,
+                       c->name, c->expansion);
     if (!(c->se_ratio > 0 && c->se_ratio <= 1))
-        return sq_fail(SQ_INVALID, "%s: choice '%s': se_ratio %g, wanted more than 0 and at most 1", space->path, c->name,
-                       c->se_ratio);
+        return sq_fail(SQ_INVALID, "%s: choice '%s': se_ratio %g, wanted more than 0 and at most 1", space->path,
+                       c->name, c->se_ratio);
     if (c->has_se && (c->kind == SQ_BLOCK_CONV || c->kind == SQ_BLOCK_SKIP))
         return sq_fail(SQ_INVALID, "%s: choice '%s': se is for shuffle, xception, mb and sep", space->path, c->name);
     space->choice_count++;
@@ -105,8 +105,8 @@ static sq_status add_choice(const sq_space *space, sq_layer *l, int layer, const
     const sq_choice *c = &space->choices[index];
     const char *why = obstacle(l, c);
     if (why && (is_explicit && c->kind != SQ_BLOCK_SKIP))
-        return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): choice '%s': %s", space->path, layer, l->c_in,
-                       l->c_out, l->stride, name, why);
+        return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): choice '%s': %s", space->path, layer,
+                       l->c_in, l->c_out, l->stride, name, why);
     if (why)
         return SQ_OK; /* left out where it cannot stand */
     for (int i = 0; i < l->choice_count; i++)
@@ -116,17 +116,22 @@ static sq_status add_choice(const sq_space *space, sq_layer *l, int layer, const
     return SQ_OK;
 }
 
-static sq_status fill_choices(const sq_space *space, const sq_raw_space *raw, const sq_raw_layer *from, sq_layer *l, int layer)
+static sq_status fill_choices(const sq_space *space, const sq_raw_space *raw, const sq_raw_layer *from, sq_layer *l,
+                              int layer)
 {
     const bool is_explicit = from->choices_count > 0;
-    const unsigned count = is_explicit ? from->choices_count : raw->searched_count ? raw->searched_count : raw->choices_count;
+    const unsigned count = is_explicit           ? from->choices_count
+                           : raw->searched_count ? raw->searched_count
+                                                 : raw->choices_count;
     for (unsigned i = 0; i < count; i++) {
-        const char *name = is_explicit ? from->choices[i] : raw->searched_count ? raw->searched[i] : raw->choices[i].name;
+        const char *name = is_explicit           ? from->choices[i]
+                           : raw->searched_count ? raw->searched[i]
+                                                 : raw->choices[i].name;
         SQ_TRY(add_choice(space, l, layer, name, is_explicit));
     }
     if (l->choice_count == 0)
-        return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): no choice can stand there", space->path, layer,
-                       l->c_in, l->c_out, l->stride);
+        return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): no choice can stand there",
+                       space->path, layer, l->c_in, l->c_out, l->stride);
     return SQ_OK;
 }
 
@@ -148,11 +153,13 @@ static sq_status read_layer(sq_space *space, const sq_raw_space *raw, const sq_r
 {
     const int repeat = from->repeat ? from->repeat : 1, stride = from->stride ? from->stride : 1;
     if (from->width < 1 || from->width > WIDEST)
-        return sq_fail(SQ_INVALID, "%s: layer %d: width %d, wanted 1..%d", space->path, space->layer_count, from->width, WIDEST);
+        return sq_fail(SQ_INVALID, "%s: layer %d: width %d, wanted 1..%d", space->path, space->layer_count, from->width,
+                       WIDEST);
     if (stride != 1 && stride != 2)
         return sq_fail(SQ_INVALID, "%s: layer %d: stride %d, wanted 1 or 2", space->path, space->layer_count, stride);
     if (repeat < 1 || repeat > SQ_MAX_LAYERS)
-        return sq_fail(SQ_INVALID, "%s: layer %d: repeat %d, wanted 1..%d", space->path, space->layer_count, repeat, SQ_MAX_LAYERS);
+        return sq_fail(SQ_INVALID, "%s: layer %d: repeat %d, wanted 1..%d", space->path, space->layer_count, repeat,
+                       SQ_MAX_LAYERS);
     for (int r = 0; r < repeat; r++) {
         if (space->layer_count >= SQ_MAX_LAYERS - 1)
             return sq_fail(SQ_INVALID, "%s: more than %d layers", space->path, SQ_MAX_LAYERS - 1);
@@ -160,7 +167,8 @@ static sq_status read_layer(sq_space *space, const sq_raw_space *raw, const sq_r
         l.activation = from->activation ? *from->activation : raw->activation ? *raw->activation : SQ_RELU;
         SQ_TRY(fill_choices(space, raw, from, &l, space->layer_count));
         if (l.stride == 2 && l.h_in < 2)
-            return sq_fail(SQ_INVALID, "%s: layer %d: stride 2 on %d x %d pixels", space->path, space->layer_count, l.h_in, l.w_in);
+            return sq_fail(SQ_INVALID, "%s: layer %d: stride 2 on %d x %d pixels", space->path, space->layer_count,
+                           l.h_in, l.w_in);
         l.searched_index = l.choice_count > 1 ? space->searched_count++ : SQ_NONE;
         space->layers[space->layer_count++] = l;
     }
@@ -170,8 +178,13 @@ static sq_status read_layer(sq_space *space, const sq_raw_space *raw, const sq_r
 static void add_classifier(sq_space *space)
 {
     sq_choice *c = &space->choices[space->choice_count];
-    *c = (sq_choice){.name = "classifier", .kind = SQ_BLOCK_CLASSIFIER, .kernel = 1, .expansion = 1, .se_ratio = 0.25,
-                     .gate_activation = SQ_SIGMOID, .activation = SQ_LINEAR};
+    *c = (sq_choice){.name = "classifier",
+                     .kind = SQ_BLOCK_CLASSIFIER,
+                     .kernel = 1,
+                     .expansion = 1,
+                     .se_ratio = 0.25,
+                     .gate_activation = SQ_SIGMOID,
+                     .activation = SQ_LINEAR};
     sq_layer l = next_layer(space, space->classes, 1);
     l.h_out = l.w_out = 1;
     l.c_out = space->classes;
@@ -181,7 +194,8 @@ static void add_classifier(sq_space *space)
     space->layers[space->layer_count++] = l;
 }
 
-/* A boundary is stored split when all of its readers shuffle; then the even half passes through without a copy of the rest. */
+/* A boundary is stored split when all of its readers shuffle; then the even half passes through without a copy of the
+ * rest. */
 static bool is_split(const sq_space *space, const sq_layer *l)
 {
     for (int i = 0; i < l->choice_count; i++) {
@@ -197,7 +211,9 @@ static void place_boundaries(sq_space *space)
     for (int i = 0; i < space->layer_count; i++) {
         sq_layer *l = &space->layers[i];
         l->is_split_in = is_split(space, l);
-        l->pitch_in = i == 0 ? l->c_in : l->is_split_in ? 2 * sq_space_pitch(space, l->c_in / 2) : sq_space_pitch(space, l->c_in);
+        l->pitch_in = i == 0           ? l->c_in
+                      : l->is_split_in ? 2 * sq_space_pitch(space, l->c_in / 2)
+                                       : sq_space_pitch(space, l->c_in);
         if (i > 0) {
             space->layers[i - 1].is_split_out = l->is_split_in;
             space->layers[i - 1].pitch_out = l->pitch_in;
@@ -251,7 +267,8 @@ sq_status sq_space_read(sq_space **out, const char *path, int resolution, int cl
     void *raw = NULL;
     SQ_TRY(sq_yaml_load(&raw, path, &sq_space_schema));
     sq_space *space = calloc(1, sizeof *space);
-    const sq_status status = space ? build(space, raw, path, resolution, classes) : sq_fail(SQ_NO_MEMORY, "%s: space", path);
+    const sq_status status =
+        space ? build(space, raw, path, resolution, classes) : sq_fail(SQ_NO_MEMORY, "%s: space", path);
     sq_yaml_free(raw, &sq_space_schema);
     if (status == SQ_OK)
         *out = space;
@@ -287,9 +304,9 @@ sq_status sq_space_single(sq_space **out, const sq_space *space, const int *path
 uint64_t sq_space_hash(const sq_space *space)
 {
     char text[256];
-    int length = snprintf(text, sizeof text, "%s %d %d %d %d %d %a %a %a %d", space->name, space->resolution, space->classes,
-                          (int)space->widths, (int)space->naming, space->is_affine, (double)space->epsilon, (double)space->momentum,
-                          (double)space->dropout, space->has_bias);
+    int length = snprintf(text, sizeof text, "%s %d %d %d %d %d %a %a %a %d", space->name, space->resolution,
+                          space->classes, (int)space->widths, (int)space->naming, space->is_affine,
+                          (double)space->epsilon, (double)space->momentum, (double)space->dropout, space->has_bias);
     uint64_t hash = sq_hash(SQ_HASH_START, text, (size_t)length);
     for (int l = 0; l < space->layer_count; l++) {
         const sq_layer *layer = &space->layers[l];
@@ -297,8 +314,8 @@ uint64_t sq_space_hash(const sq_space *space)
         hash = sq_hash(hash, text, (size_t)length);
         for (int i = 0; i < layer->choice_count; i++) {
             const sq_choice *c = &space->choices[layer->choices[i]];
-            length = snprintf(text, sizeof text, "; %s %d %d %a %d %a %d %d", c->name, (int)c->kind, c->kernel, c->expansion, c->has_se,
-                              c->se_ratio, (int)c->gate_activation, (int)c->activation);
+            length = snprintf(text, sizeof text, "; %s %d %d %a %d %a %d %d", c->name, (int)c->kind, c->kernel,
+                              c->expansion, c->has_se, c->se_ratio, (int)c->gate_activation, (int)c->activation);
             hash = sq_hash(hash, text, (size_t)length);
         }
     }

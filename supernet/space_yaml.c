@@ -1,15 +1,16 @@
 /* The schema of space files. */
 #include "supernet/space_yaml.h"
 
-#define OPTIONAL CYAML_FLAG_OPTIONAL
-#define STRICT_OPTIONAL (CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT)
+#define OPTIONAL         CYAML_FLAG_OPTIONAL
+#define STRICT_OPTIONAL  (CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT)
 #define POINTER_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array)     (sizeof(array) / sizeof *(array))
 
-static const cyaml_strval_t kinds[] = {{"conv", SQ_BLOCK_CONV}, {"shuffle", SQ_BLOCK_SHUFFLE},
+static const cyaml_strval_t kinds[] = {{"conv", SQ_BLOCK_CONV},         {"shuffle", SQ_BLOCK_SHUFFLE},
                                        {"xception", SQ_BLOCK_XCEPTION}, {"mb", SQ_BLOCK_MB},
-                                       {"sep", SQ_BLOCK_SEP}, {"skip", SQ_BLOCK_SKIP}};
-static const cyaml_strval_t activations[] = {{"linear", SQ_LINEAR}, {"relu", SQ_RELU}, {"relu6", SQ_RELU6}, {"hswish", SQ_HSWISH}};
+                                       {"sep", SQ_BLOCK_SEP},           {"skip", SQ_BLOCK_SKIP}};
+static const cyaml_strval_t activations[] = {
+    {"linear", SQ_LINEAR}, {"relu", SQ_RELU}, {"relu6", SQ_RELU6}, {"hswish", SQ_HSWISH}};
 static const cyaml_strval_t gates[] = {{"sigmoid", SQ_SIGMOID}, {"hsigmoid", SQ_HSIGMOID}};
 static const cyaml_strval_t widths[] = {{"round", SQ_WIDTHS_ROUND}, {"pad", SQ_WIDTHS_PAD}, {"keep", SQ_WIDTHS_KEEP}};
 static const cyaml_strval_t namings[] = {{"spos", SQ_NAMES_SPOS}, {"proxyless", SQ_NAMES_PROXYLESS}};
@@ -29,7 +30,8 @@ static const cyaml_schema_field_t choice_fields[] = {
                          COUNT(activations)),
     CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t choice_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, sq_raw_choice, choice_fields)};
+static const cyaml_schema_value_t choice_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, sq_raw_choice, choice_fields)};
 
 static const cyaml_schema_field_t layer_fields[] = {
     CYAML_FIELD_INT("width", CYAML_FLAG_DEFAULT, sq_raw_layer, width),

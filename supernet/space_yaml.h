@@ -23,7 +23,10 @@ typedef struct {
     sq_activation *activation;
 } sq_raw_layer;
 
-typedef struct { bool *affine; double epsilon, momentum; } sq_raw_norm;
+typedef struct {
+    bool *affine;
+    double epsilon, momentum;
+} sq_raw_norm;
 
 typedef struct {
     char *name, *source;

@@ -1,5 +1,5 @@
-/* The training loop. The step itself is run_step() below; everything around it is bookkeeping that a resumed run repeats to
- * the byte: what depends on the clock goes to the progress line and to timing.jsonl, never to log.jsonl. */
+/* The training loop. The step itself is run_step() below; everything around it is bookkeeping that a resumed run
+ * repeats to the byte: what depends on the clock goes to the progress line and to timing.jsonl, never to log.jsonl. */
 #include "supernet/trainer.h"
 
 #include <dirent.h>
@@ -27,7 +27,7 @@ typedef struct {
     FILE *timing;
     sq_training_state state;
     int path[SQ_MAX_LAYERS];
-    double mark_seconds, mark_wait;  /* when the log interval began */
+    double mark_seconds, mark_wait; /* when the log interval began */
     int64_t mark_step, start_step;
     double start_seconds;
 } trainer;
@@ -68,7 +68,9 @@ static sq_status check_loss(trainer *t, int64_t step)
     if (result.nonfinite == 0)
         return SQ_OK;
     (void)sq_arch_print(t->space, t->path, arch, sizeof arch);
-    return sq_fail(SQ_NONFINITE, "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64 " images is not finite, path %s, learning rate %g",
+    return sq_fail(SQ_NONFINITE,
+                   "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
+                   " images is not finite, path %s, learning rate %g",
                    step, result.nonfinite, result.images, arch, sq_schedule_at(&t->options->schedule, step));
 }
 
@@ -96,13 +98,15 @@ static void show(trainer *t, int64_t done, double loss, double top1)
     const double rate = (double)((done - t->mark_step) * t->options->batch) / (seconds > 0 ? seconds : 1e-9);
     const double per_step = (now() - t->start_seconds) / (double)(done - t->start_step);
     (void)snprintf(line, sizeof line,
-                   "train %6" PRId64 "/%" PRId64 " %3.0f%%  loss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s", done,
-                   t->options->steps, 100.0 * (double)done / (double)t->options->steps, loss, 100 * top1, rate,
+                   "train %6" PRId64 "/%" PRId64
+                   " %3.0f%%  loss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s",
+                   done, t->options->steps, 100.0 * (double)done / (double)t->options->steps, loss, 100 * top1, rate,
                    100 * wait / (seconds > 0 ? seconds : 1e-9),
                    sq_text_duration(left, sizeof left, per_step * (double)(t->options->steps - done)));
     sq_progress_show(t->progress, line);
-    (void)fprintf(t->timing, "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f}\n", done, seconds,
-                  rate, wait);
+    (void)fprintf(t->timing,
+                  "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f}\n", done,
+                  seconds, rate, wait);
     (void)fflush(t->timing); /* of use even if it is lost */
     t->mark_seconds = now();
     t->mark_wait = sq_loader_count(t->loader).wait_seconds;
@@ -111,10 +115,12 @@ static void show(trainer *t, int64_t done, double loss, double top1)
 
 static sq_status log_interval(trainer *t, int64_t done)
 {
-    const double images = (double)t->state.images, loss = t->state.loss_sum / images, top1 = (double)t->state.top1 / images;
+    const double images = (double)t->state.images, loss = t->state.loss_sum / images,
+                 top1 = (double)t->state.top1 / images;
     show(t, done, loss, top1);
-    SQ_TRY(sq_progress_log(t->progress, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
-                                                  "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
+    SQ_TRY(sq_progress_log(t->progress,
+                           json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss",
+                                     loss, "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
     t->state.loss_sum = 0;
     t->state.top1 = t->state.images = 0;
     return SQ_OK;
@@ -138,8 +144,8 @@ static sq_status loop(trainer *t)
             SQ_TRY(log_interval(t, done));
         if (sq_interrupt_asked() && done < steps) {
             SQ_TRY(save(t, done));
-            return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on", sq_interrupt_name(), done,
-                           steps);
+            return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
+                           sq_interrupt_name(), done, steps);
         }
         if (done % t->options->checkpoint_every == 0 || done == steps)
             SQ_TRY(save(t, done));
@@ -176,11 +182,14 @@ static sq_status restore(trainer *t)
     char folder[PATH_BYTES];
     int64_t step;
     const uint64_t wanted = t->state.space_hash;
-    if (!t->run->is_resumed || sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK)
+    if (!t->run->is_resumed ||
+        sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK)
         return sq_model_initialise(t->model, t->options->seed);
     SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
     if (t->state.space_hash != wanted || t->state.seed != t->options->seed || t->state.batch != t->options->batch)
-        return sq_fail(SQ_INVALID, "%s: seed %" PRIu64 ", batch %d; the configuration has seed %" PRIu64 ", batch %d: not the same run",
+        return sq_fail(SQ_INVALID,
+                       "%s: seed %" PRIu64 ", batch %d; the configuration has seed %" PRIu64
+                       ", batch %d: not the same run",
                        folder, t->state.seed, t->state.batch, t->options->seed, t->options->batch);
     return SQ_OK;
 }
@@ -199,15 +208,17 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     SQ_TRY(sq_folder_make(t->run->run));
     SQ_TRY(remove_leftovers(t->run->run));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
-    t->state = (sq_training_state){.seed = t->options->seed, .space_hash = sq_space_hash(t->space), .batch = t->options->batch};
+    t->state = (sq_training_state){
+        .seed = t->options->seed, .space_hash = sq_space_hash(t->space), .batch = t->options->batch};
     SQ_TRY(restore(t));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
     SQ_TRY(open_timing(t));
     if (t->state.step == 0)
-        SQ_TRY(sq_progress_log(t->progress, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space", t->space->name,
-                                                      "steps", (json_int_t)t->options->steps, "batch", t->options->batch, "seed",
-                                                      (json_int_t)t->options->seed)));
+        SQ_TRY(
+            sq_progress_log(t->progress, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0,
+                                                   "space", t->space->name, "steps", (json_int_t)t->options->steps,
+                                                   "batch", t->options->batch, "seed", (json_int_t)t->options->seed)));
     sq_loader_options loader = *options;
     loader.first_batch = (uint64_t)t->state.step;
     SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
@@ -228,13 +239,14 @@ static void end(trainer *t)
 static sq_status check_options(const sq_train_options *o)
 {
     if (o->steps < 1 || o->batch < 1 || o->log_every < 1 || o->checkpoint_every < 1)
-        return sq_fail(SQ_INVALID, "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1", o->steps,
-                       o->batch, o->log_every, o->checkpoint_every);
+        return sq_fail(SQ_INVALID,
+                       "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1",
+                       o->steps, o->batch, o->log_every, o->checkpoint_every);
     return SQ_OK;
 }
 
-sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader, const sq_train_options *options,
-                   const sq_train_run *run)
+sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
+                   const sq_train_options *options, const sq_train_run *run)
 {
     trainer t = {.model = model, .options = options, .run = run, .space = sq_model_plan(model)->space};
     SQ_TRY(check_options(options));

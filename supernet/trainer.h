@@ -33,9 +33,9 @@ typedef struct {
 } sq_train_options;
 
 typedef struct {
-    const char *run;      /* folder; made if needed */
-    bool is_resumed;      /* continue from `last` if there is one */
-    bool is_quiet;        /* no progress line (tests) */
+    const char *run; /* folder; made if needed */
+    bool is_resumed; /* continue from `last` if there is one */
+    bool is_quiet;   /* no progress line (tests) */
 } sq_train_run;
 
 /* Trains to the end. The model must be a training model with options.batch; the loader's options carry the data set.

@@ -1,5 +1,5 @@
-/* Exports random paths of a space with what the evaluate programs say of them: <out>/<n>/{model.onnx, model.safetensors, arch.json,
- * input.raw (3, c, h, w) FP32, logits.raw (3, classes) FP32}. For tests/check_exports.py.
+/* Exports random paths of a space with what the evaluate programs say of them: <out>/<n>/{model.onnx,
+ * model.safetensors, arch.json, input.raw (3, c, h, w) FP32, logits.raw (3, classes) FP32}. For tests/check_exports.py.
  * usage: dump_exports SPACE RESOLUTION PATHS OUT [fold|unfold] */
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@ static sq_status warm_up(sq_model *model, const int *path, uint8_t *pixels, size
     const int32_t labels[BATCH] = {0, 1, 2};
     for (uint64_t i = 0; i < WARM_UP; i++) {
         const sq_model_batch batch = {pixels, labels, NULL, BATCH};
-        const sq_step step = {.step = i, .learning_rate = 0.01f, .momentum = 0.9f, .statistics_rate = 0.3f, .gradient_scale = 1};
+        const sq_step step = {
+            .step = i, .learning_rate = 0.01f, .momentum = 0.9f, .statistics_rate = 0.3f, .gradient_scale = 1};
         fill(pixels, count, 100 + i);
         TRY(sq_model_load(model, &batch));
         TRY(sq_model_set_step(model, &step));
@@ -46,7 +47,8 @@ static sq_status write_raw(const char *folder, const char *name, const void *dat
     return sq_file_replace(path, &piece, 1);
 }
 
-static sq_status dump(sq_model *model, const int *path, const char *folder, bool is_folded, const sq_export_options *base)
+static sq_status dump(sq_model *model, const int *path, const char *folder, bool is_folded,
+                      const sq_export_options *base)
 {
     const sq_space *space = sq_model_plan(model)->space;
     const size_t side = (size_t)space->resolution, pixels = side * side, count = BATCH * pixels * 3;
@@ -63,7 +65,8 @@ static sq_status dump(sq_model *model, const int *path, const char *folder, bool
     for (size_t n = 0; n < BATCH; n++)
         for (size_t p = 0; p < pixels; p++)
             for (size_t c = 0; c < 3; c++)
-                input[(n * 3 + c) * pixels + p] = ((float)images[(n * pixels + p) * 3 + c] / 255 - base->mean[c]) / base->deviation[c];
+                input[(n * 3 + c) * pixels + p] =
+                    ((float)images[(n * pixels + p) * 3 + c] / 255 - base->mean[c]) / base->deviation[c];
     TRY(sq_model_load(model, &batch));
     TRY(sq_model_set_step(model, &step));
     TRY(sq_model_walk(model, path, SQ_EVALUATE));
@@ -82,7 +85,10 @@ static sq_status run(char **argv)
     sq_space *space = NULL;
     sq_backend *backend = NULL;
     sq_model *model = NULL;
-    const sq_export_options options = {.opset = 13, .mean = {0.4f, 0.5f, 0.6f}, .deviation = {0.2f, 0.25f, 0.3f}, .crop_fraction = 0.875,
+    const sq_export_options options = {.opset = 13,
+                                       .mean = {0.4f, 0.5f, 0.6f},
+                                       .deviation = {0.2f, 0.25f, 0.3f},
+                                       .crop_fraction = 0.875,
                                        .accuracy = NAN};
     sq_model_options how = {.block = {.batch = BATCH, .is_supernet = true}, .is_training = true};
     memcpy(how.block.mean, options.mean, sizeof options.mean);

@@ -23,8 +23,9 @@ void drop_folder(char *folder)
 subject open_subject(const char *space, const char *backend, int threads, int batch)
 {
     subject s = {0};
-    const sq_model_options options = {.block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
-                                      .is_training = true};
+    const sq_model_options options = {
+        .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
+        .is_training = true};
     MUST(sq_space_read(&s.space, space, 0, 0));
     MUST(sq_backend_open(backend, threads, &s.backend));
     MUST(sq_model_create(&s.model, s.backend, s.space, &options));
@@ -50,7 +51,8 @@ void draw_path(const sq_space *space, uint64_t number, int *path)
 void load_drawn(sq_model *model, uint64_t number)
 {
     const sq_plan *plan = sq_model_plan(model);
-    const size_t batch = (size_t)plan->options.batch, pixels = (size_t)plan->space->resolution * (size_t)plan->space->resolution * 3;
+    const size_t batch = (size_t)plan->options.batch,
+                 pixels = (size_t)plan->space->resolution * (size_t)plan->space->resolution * 3;
     uint8_t *images = malloc(batch * pixels);
     int32_t *labels = malloc(batch * sizeof *labels);
     float *augment = calloc(batch * SQ_AUGMENT_COUNT, sizeof *augment);
@@ -74,8 +76,14 @@ void load_drawn(sq_model *model, uint64_t number)
 
 sq_step drawn_step(uint64_t number)
 {
-    return (sq_step){.seed = 3, .step = number, .learning_rate = 0.02f, .momentum = 0.9f, .weight_decay = 1e-4f, .statistics_rate = 0.1f,
-                     .average_decay = 0.99f, .gradient_scale = 1};
+    return (sq_step){.seed = 3,
+                     .step = number,
+                     .learning_rate = 0.02f,
+                     .momentum = 0.9f,
+                     .weight_decay = 1e-4f,
+                     .statistics_rate = 0.1f,
+                     .average_decay = 0.99f,
+                     .gradient_scale = 1};
 }
 
 double relative_error(const float *a, const float *b, size_t count)

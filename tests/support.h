@@ -17,7 +17,11 @@ char *make_folder(void);
 void drop_folder(char *folder);
 
 /* A training model of a space on a backend, initialised with seed 1, all programs compiled. */
-typedef struct { sq_space *space; sq_backend *backend; sq_model *model; } subject;
+typedef struct {
+    sq_space *space;
+    sq_backend *backend;
+    sq_model *model;
+} subject;
 subject open_subject(const char *space, const char *backend, int threads, int batch);
 void close_subject(subject *s);
 

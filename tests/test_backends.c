@@ -1,4 +1,5 @@
-/* Every backend against the reference, and the reference against central differences, on whole networks of every block kind. */
+/* Every backend against the reference, and the reference against central differences, on whole networks of every block
+ * kind. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,8 @@ static float *read_parameter(sq_model *model, const sq_parameter *p, sq_role rol
     return values;
 }
 
-/* FP32 sums in another order: sqrt(2^12 terms) * 2^-24, through some 12 layers, is 5e-5. Sums that cancel (the gradient of a gamma)
- * keep the rounding of their terms: a twentieth of the largest gradient in the network stands for those. */
+/* FP32 sums in another order: sqrt(2^12 terms) * 2^-24, through some 12 layers, is 5e-5. Sums that cancel (the gradient
+ * of a gamma) keep the rounding of their terms: a twentieth of the largest gradient in the network stands for those. */
 static const double tolerance = 5e-5;
 
 static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role)
@@ -44,7 +45,8 @@ static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role
             largest = pass == 0 && sqrt(size) > largest ? sqrt(size) : largest;
             const double error = relative_error(x, y, p->count) * (size > 0 ? sqrt(size) : 1);
             if (pass == 1)
-                cr_expect_leq(error, tolerance * (sqrt(size) + 0.05 * largest), "%s: differs by %g of %g", p->name, error, sqrt(size));
+                cr_expect_leq(error, tolerance * (sqrt(size) + 0.05 * largest), "%s: differs by %g of %g", p->name,
+                              error, sqrt(size));
             free(x);
             free(y);
         }
@@ -149,8 +151,8 @@ Test(backends, bits_do_not_depend_on_threads_or_repetition)
             if (k == 0)
                 first[r] = now;
             else {
-                cr_expect_eq(memcmp(first[r], now, sq_model_plan(s.model)->role_bytes[roles[r]]), 0, "role %d, %d threads", (int)roles[r],
-                             threads[k]);
+                cr_expect_eq(memcmp(first[r], now, sq_model_plan(s.model)->role_bytes[roles[r]]), 0,
+                             "role %d, %d threads", (int)roles[r], threads[k]);
                 free(now);
             }
         }
@@ -172,8 +174,9 @@ static double loss_of(sq_model *model, uint64_t number, const int *path)
     return result.loss / (double)result.images;
 }
 
-/* Directional derivative along a random direction d of one tensor: (L(w + h d) - L(w - h d)) / 2h against g . d. Directions average
- * out rounding: the loss is FP32-rounded in some 1e-7, h |d| is about 1e-2, so 2e-5 absolute and the third derivative remain. */
+/* Directional derivative along a random direction d of one tensor: (L(w + h d) - L(w - h d)) / 2h against g . d.
+ * Directions average out rounding: the loss is FP32-rounded in some 1e-7, h |d| is about 1e-2, so 2e-5 absolute and the
+ * third derivative remain. */
 static void check_tensor(sq_model *model, const sq_parameter *p, uint64_t number, const int *path)
 {
     const double h = 4e-3;
@@ -198,7 +201,8 @@ static void check_tensor(sq_model *model, const sq_parameter *p, uint64_t number
     }
     MUST(sq_model_write(model, SQ_ROLE_WEIGHT, p->offset, w, p->count * sizeof *w));
     const double numeric = (loss[0] - loss[1]) / (2 * h);
-    cr_expect_lt(fabs(numeric - analytic), 3e-4 + 0.02 * fabs(analytic), "%s: %.6g by differences, %.6g analytic", p->name, numeric, analytic);
+    cr_expect_lt(fabs(numeric - analytic), 3e-4 + 0.02 * fabs(analytic), "%s: %.6g by differences, %.6g analytic",
+                 p->name, numeric, analytic);
     free(w);
     free(g);
     free(moved);
@@ -216,7 +220,8 @@ Test(backends, reference_gradients_are_the_slopes_of_the_loss)
         sq_result ignored;
         MUST(sq_model_result(s.model, &ignored));
         for (int i = 0; i < plan->parameter_count; i++)
-            if (plan->parameters[i].role == SQ_ROLE_WEIGHT && plan->parameters[i].choice == path[plan->parameters[i].layer])
+            if (plan->parameters[i].role == SQ_ROLE_WEIGHT &&
+                plan->parameters[i].choice == path[plan->parameters[i].layer])
                 check_tensor(s.model, &plan->parameters[i], number, path);
     }
     close_subject(&s);

@@ -152,7 +152,8 @@ Test(base, safetensors_refuse_every_damaged_byte_and_length)
 
 static void save(const char *run, subject *s, int64_t step)
 {
-    const sq_training_state state = {.step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2, .loss_sum = 0.1};
+    const sq_training_state state = {
+        .step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2, .loss_sum = 0.1};
     MUST(sq_checkpoint_write(run, s->model, &state, 2));
 }
 

@@ -13,14 +13,19 @@
 
 static const size_t limit = 1 << 24;
 
-/* The fixtures' formats and what their pixel in the middle must be, within JPEG's tolerance (tests/oracle/make_images.py). */
+/* The fixtures' formats and what their pixel in the middle must be, within JPEG's tolerance
+ * (tests/oracle/make_images.py). */
 Test(data, every_format_decodes_to_rgb)
 {
-    static const struct { const char *name; int h, w, r, g, b, tolerance; } rows[] = {
-        {"rgb.jpg", 24, 32, 200, 60, 30, 8},         {"grey.jpg", 24, 32, 120, 120, 120, 4},  {"progressive.jpg", 24, 32, 200, 60, 30, 8},
-        {"cmyk.jpg", 24, 32, 200, 60, 30, 12},       {"rgb.png", 24, 32, 200, 60, 30, 0},     {"grey16.png", 24, 32, 128, 128, 128, 1},
-        {"alpha.png", 24, 32, 200, 60, 30, 0},       {"palette.gif", 24, 32, 200, 60, 30, 0}, {"png_named.JPEG", 24, 32, 200, 60, 30, 0},
-        {"rgb.bmp", 24, 32, 200, 60, 30, 0},
+    static const struct {
+        const char *name;
+        int h, w, r, g, b, tolerance;
+    } rows[] = {
+        {"rgb.jpg", 24, 32, 200, 60, 30, 8},         {"grey.jpg", 24, 32, 120, 120, 120, 4},
+        {"progressive.jpg", 24, 32, 200, 60, 30, 8}, {"cmyk.jpg", 24, 32, 200, 60, 30, 12},
+        {"rgb.png", 24, 32, 200, 60, 30, 0},         {"grey16.png", 24, 32, 128, 128, 128, 1},
+        {"alpha.png", 24, 32, 200, 60, 30, 0},       {"palette.gif", 24, 32, 200, 60, 30, 0},
+        {"png_named.JPEG", 24, 32, 200, 60, 30, 0},  {"rgb.bmp", 24, 32, 200, 60, 30, 0},
     };
     sq_image image = {0};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -99,13 +104,17 @@ Test(data, folders_and_tars_of_the_same_are_the_same)
     sq_dataset *a = NULL, *b = NULL;
     put(folder, "set/train/cat/1.png", "one");
     put(folder, "set/train/cat/2.png", "two");
-    put(folder, "set/train/ant/a-name-that-is-much-longer-than-the-one-hundred-bytes-that-a-plain-tar-header-has-room-for-so-that-an-"
-                "extension-is-needed.png", "three");
+    put(folder,
+        "set/train/ant/"
+        "a-name-that-is-much-longer-than-the-one-hundred-bytes-that-a-plain-tar-header-has-room-for-so-that-an-"
+        "extension-is-needed.png",
+        "three");
     put(folder, "set/train/LICENSE.txt", "not a class");
     put(folder, "set/val/cat/3.png", "four");
     (void)snprintf(tar, sizeof tar, "%s/set.tar", folder);
     for (int format = 0; format < 2; format++) {
-        (void)snprintf(command, sizeof command, "tar -C %s/set --format=%s -cf %s ./train ./val", folder, format ? "pax" : "gnu", tar);
+        (void)snprintf(command, sizeof command, "tar -C %s/set --format=%s -cf %s ./train ./val", folder,
+                       format ? "pax" : "gnu", tar);
         cr_assert_eq(system(command), 0);
         (void)snprintf(command, sizeof command, "%s/set", folder);
         MUST(sq_dataset_open(&a, command, "train"));
@@ -143,7 +152,8 @@ Test(data, unusable_sources_are_named)
     cr_expect_not_null(strstr(sq_error_text(), "empty: an empty class folder"), "%s", sq_error_text());
     cr_expect_eq(sq_dataset_open(&d, path, "val"), SQ_DATA);
     cr_expect_not_null(strstr(sq_error_text(), "no folder val"), "%s", sq_error_text());
-    put(folder, "not-a-tar.tar", "this is no tar, but it is longer than one block of 512 bytes would be if it were repeated often enough");
+    put(folder, "not-a-tar.tar",
+        "this is no tar, but it is longer than one block of 512 bytes would be if it were repeated often enough");
     (void)snprintf(path, sizeof path, "%s/not-a-tar.tar", folder);
     cr_expect_eq(sq_dataset_open(&d, path, "train"), SQ_DATA);
     cr_expect_not_null(strstr(sq_error_text(), "byte 0"), "%s", sq_error_text());
@@ -219,7 +229,11 @@ Test(data, held_out_part_and_rest_are_the_whole)
 
 Test(data, crops_stay_inside_and_follow_the_published_distribution)
 {
-    const sq_transform t = {.is_augmented = true, .resolution = 224, .area_min = 0.08, .area_max = 1, .aspect_min = 0.75,
+    const sq_transform t = {.is_augmented = true,
+                            .resolution = 224,
+                            .area_min = 0.08,
+                            .area_max = 1,
+                            .aspect_min = 0.75,
                             .aspect_max = 4.0 / 3};
     double area = 0;
     for (uint64_t i = 0; i < 4000; i++) {
@@ -236,7 +250,11 @@ Test(data, crops_stay_inside_and_follow_the_published_distribution)
 /* Pillow's numbers for a gradient image; made by tests/oracle/make_images.py. */
 Test(data, resizing_is_pillows_within_one_grey_level)
 {
-    static const struct { const char *name; sq_crop crop; int side; } rows[] = {
+    static const struct {
+        const char *name;
+        sq_crop crop;
+        int side;
+    } rows[] = {
         {"resize_down.raw", {5, 3, 90, 70, true}, 24},
         {"resize_up.raw", {10, 10, 9, 11, true}, 24},
         {"resize_whole.raw", {0, 0, 120, 100, true}, 16},
@@ -269,9 +287,20 @@ Test(data, resizing_is_pillows_within_one_grey_level)
 
 static sq_loader_options loader_options(int threads)
 {
-    return (sq_loader_options){.transform = {.is_augmented = true, .resolution = 20, .crop_fraction = 1, .area_min = 0.3, .area_max = 1,
-                                             .aspect_min = 0.75, .aspect_max = 4.0 / 3, .flip = 0.5},
-                               .batch = 7, .is_shuffled = true, .seed = 2, .threads = threads, .ring = 3, .max_bad = 5};
+    return (sq_loader_options){.transform = {.is_augmented = true,
+                                             .resolution = 20,
+                                             .crop_fraction = 1,
+                                             .area_min = 0.3,
+                                             .area_max = 1,
+                                             .aspect_min = 0.75,
+                                             .aspect_max = 4.0 / 3,
+                                             .flip = 0.5},
+                               .batch = 7,
+                               .is_shuffled = true,
+                               .seed = 2,
+                               .threads = threads,
+                               .ring = 3,
+                               .max_bad = 5};
 }
 
 static uint64_t hash_of(uint64_t hash, const sq_batch *b)
@@ -376,7 +405,8 @@ Test(data, imagenet_originals_decode)
     if (access(folder, R_OK) != 0)
         cr_skip_test("no ../shared/datasets/imagenet-sample");
     MUST(sq_dataset_open(&d, folder, "val"));
-    const sq_loader_options options = {.transform = {.resolution = 224, .crop_fraction = 0.875}, .batch = 16, .threads = 2};
+    const sq_loader_options options = {
+        .transform = {.resolution = 224, .crop_fraction = 0.875}, .batch = 16, .threads = 2};
     sq_image_set set;
     MUST(sq_image_set_load(&set, d, &options, NULL, 0));
     cr_expect_eq(set.count, 173);

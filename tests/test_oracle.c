@@ -1,5 +1,5 @@
-/* Against PyTorch in FP64 (tests/oracle/make_fixtures.py): every block kind at both strides, forward, all gradients, running
- * statistics; and the loss curve of 50 training steps. */
+/* Against PyTorch in FP64 (tests/oracle/make_fixtures.py): every block kind at both strides, forward, all gradients,
+ * running statistics; and the loss curve of 50 training steps. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,11 @@ enum { BATCH = 6, PIXELS = 12 * 12 * 3, STEPS = 50 };
 static sq_model *make_model(const sq_space *space, const char *backend_name, bool is_supernet, sq_backend **backend)
 {
     sq_model *model = NULL;
-    const sq_model_options options = {.block = {.batch = BATCH, .is_supernet = is_supernet, .label_smoothing = 0.1f,
-                                                .mean = {0.4f, 0.5f, 0.6f}, .deviation = {0.2f, 0.25f, 0.3f}},
+    const sq_model_options options = {.block = {.batch = BATCH,
+                                                .is_supernet = is_supernet,
+                                                .label_smoothing = 0.1f,
+                                                .mean = {0.4f, 0.5f, 0.6f},
+                                                .deviation = {0.2f, 0.25f, 0.3f}},
                                       .is_training = true};
     MUST(sq_backend_open(backend_name, 2, backend));
     MUST(sq_model_create(&model, *backend, space, &options));
@@ -58,7 +61,8 @@ static void load_images(sq_model *model, const sq_safetensors *file, size_t firs
 }
 
 /* |found - wanted| <= 1e-5 (|wanted| + floor); the floor stands for sums that cancel to nothing in exact arithmetic. */
-static void compare(sq_model *model, sq_role role, const sq_parameter *p, const sq_tensor *wanted, double floor, const char *what)
+static void compare(sq_model *model, sq_role role, const sq_parameter *p, const sq_tensor *wanted, double floor,
+                    const char *what)
 {
     float *found = malloc(p->count * sizeof *found);
     double size = 0;
@@ -71,7 +75,8 @@ static void compare(sq_model *model, sq_role role, const sq_parameter *p, const 
     free(found);
 }
 
-static void check_path(const sq_space *space, const sq_safetensors *file, const char *backend_name, int first, int second)
+static void check_path(const sq_space *space, const sq_safetensors *file, const char *backend_name, int first,
+                       int second)
 {
     char arch[32], prefix[32];
     int path[SQ_MAX_LAYERS];
@@ -154,7 +159,11 @@ Test(oracle, fifty_training_steps_follow_pytorchs_loss)
         char arch[32];
         int path[SQ_MAX_LAYERS];
         sq_result result;
-        const sq_step step = {.step = (uint64_t)i, .learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 1e-3f, .statistics_rate = 0.1f,
+        const sq_step step = {.step = (uint64_t)i,
+                              .learning_rate = 0.05f,
+                              .momentum = 0.9f,
+                              .weight_decay = 1e-3f,
+                              .statistics_rate = 0.1f,
                               .gradient_scale = 1};
         (void)snprintf(arch, sizeof arch, "%d,%d", (int)paths->data[2 * i], (int)paths->data[2 * i + 1]);
         MUST(sq_arch_read(space, arch, path));
@@ -164,8 +173,8 @@ Test(oracle, fifty_training_steps_follow_pytorchs_loss)
         MUST(sq_model_backward(model, path));
         MUST(sq_model_update(model, path));
         MUST(sq_model_result(model, &result));
-        cr_expect_float_eq(result.loss / BATCH, losses->data[i], 1e-4, "step %d: %.6f, PyTorch %.6f", i, result.loss / BATCH,
-                           (double)losses->data[i]);
+        cr_expect_float_eq(result.loss / BATCH, losses->data[i], 1e-4, "step %d: %.6f, PyTorch %.6f", i,
+                           result.loss / BATCH, (double)losses->data[i]);
     }
     sq_model_destroy(model);
     sq_backend_close(backend);

@@ -22,12 +22,23 @@ static double score(const sq_space *space, const int *path)
     return (double)right / space->searched_count;
 }
 
-typedef struct { sq_space *space; sq_search_options options; sq_searcher *searcher; sq_candidate *told; } game;
+typedef struct {
+    sq_space *space;
+    sq_search_options options;
+    sq_searcher *searcher;
+    sq_candidate *told;
+} game;
 
 static game open_game(uint64_t seed)
 {
-    game g = {.options = {.seed = seed, .population = 50, .generations = 20, .parents = 10, .crossover = 25, .mutation = 25,
-                          .mutation_probability = 0.1, .tries = 10}};
+    game g = {.options = {.seed = seed,
+                          .population = 50,
+                          .generations = 20,
+                          .parents = 10,
+                          .crossover = 25,
+                          .mutation = 25,
+                          .mutation_probability = 0.1,
+                          .tries = 10}};
     MUST(sq_space_read(&g.space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
     g.searcher = calloc(1, sizeof *g.searcher);
     g.searcher->space = g.space;
@@ -98,7 +109,8 @@ Test(search, no_path_is_asked_twice_and_limits_hold)
     (void)play(&g, sq_evolution_ask);
     for (int i = 0; i < g.searcher->told_count; i++)
         for (int j = 0; j < i; j++)
-            cr_expect_neq(memcmp(g.told[i].path, g.told[j].path, (size_t)g.space->layer_count * sizeof(int)), 0, "%d and %d", i, j);
+            cr_expect_neq(memcmp(g.told[i].path, g.told[j].path, (size_t)g.space->layer_count * sizeof(int)), 0,
+                          "%d and %d", i, j);
     close_game(&g);
 }
 
@@ -116,7 +128,8 @@ Test(search, told_prefix_decides_what_comes_next)
     sq_evolution_ask(b.searcher, asked, &count);
     cr_assert_eq(count, 50);
     for (int i = 0; i < count; i++)
-        cr_expect_eq(memcmp(paths[i], a.told[350 + i].path, (size_t)a.space->layer_count * sizeof(int)), 0, "candidate %d", i);
+        cr_expect_eq(memcmp(paths[i], a.told[350 + i].path, (size_t)a.space->layer_count * sizeof(int)), 0,
+                     "candidate %d", i);
     b.searcher->told = b.told;
     b.searcher->told_count = 0;
     close_game(&a);
@@ -174,17 +187,21 @@ Test(search, missing_entry_is_named_with_its_layer)
     MUST(sq_space_read(&space, SOURCE("configs/spaces/proxyless.yaml"), 192, 0));
     MUST(sq_latency_open(&latency, SOURCE("configs/devices/proxylessnas-pixel")));
     cr_expect_eq(sq_latency_prepare(&cache, latency, space), SQ_DATA);
-    cr_expect_not_null(strstr(sq_error_text(), "no entry 'Conv-input:192x192x3-output:96x96x32', wanted by layer 0"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "no entry 'Conv-input:192x192x3-output:96x96x32', wanted by layer 0"),
+                       "%s", sq_error_text());
     sq_latency_close(latency);
     sq_space_free(space);
 }
 
 Test(search, native_table_reads_back_and_bad_ones_are_refused)
 {
-    static const struct { const char *table, *text; } rows[] = {
+    static const struct {
+        const char *table, *text;
+    } rows[] = {
         {"kind,h\n", ":1: header"},
         {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\nconv,1,2\n", ":2: 3 columns, wanted 13"},
-        {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\nconv,1,1,1,1,0,1,1,0,relu,-1,0,1\n", ":2: mean_ms '-1'"},
+        {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\nconv,1,1,1,1,0,1,1,0,relu,-1,0,1\n",
+         ":2: mean_ms '-1'"},
         {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\n", "no entries"},
     };
     char *folder = make_folder(), path[600];
@@ -214,7 +231,8 @@ Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 2, 4);
     const size_t pixels = 16 * 16 * 3;
-    sq_image_set set = {.images = malloc(12 * pixels), .labels = calloc(12, sizeof(int32_t)), .count = 12, .resolution = 16};
+    sq_image_set set = {
+        .images = malloc(12 * pixels), .labels = calloc(12, sizeof(int32_t)), .count = 12, .resolution = 16};
     for (size_t i = 0; i < 12 * pixels; i++)
         set.images[i] = (uint8_t)(i * i / 7);
     int path[SQ_MAX_LAYERS];
@@ -229,7 +247,8 @@ Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
     float mean[8], expected[8] = {0}, one[8];
     MUST(sq_model_read(sq_evaluator_model(e), SQ_ROLE_STATISTICS, p->offset, mean, sizeof mean));
     for (int i = 0; i < 3; i++) {
-        const sq_image_set part = {.images = set.images + (size_t)i * 4 * pixels, .labels = set.labels, .count = 4, .resolution = 16};
+        const sq_image_set part = {
+            .images = set.images + (size_t)i * 4 * pixels, .labels = set.labels, .count = 4, .resolution = 16};
         sq_evaluator *single = NULL;
         MUST(sq_evaluator_create(&single, s.backend, s.space, s.model, false, &part, 4, &part, 4));
         MUST(sq_evaluator_calibrate(single, path));

@@ -17,7 +17,9 @@ static sq_space *read_space(const char *path)
 /* Golden numbers: SPOS's official networks; multiply-adds and parameters in millions, to the printed digit. */
 Test(space, spos_costs_are_the_published_ones)
 {
-    static const struct { const char *arch, *macs, *weights, *parameters; } rows[] = {
+    static const struct {
+        const char *arch, *macs, *weights, *parameters;
+    } rows[] = {
         {"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "295.8", "3.132", "3.155"},
         {"1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "313.7", "3.190", "3.212"},
         {"2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2", "340.4", "3.275", "3.298"},
@@ -93,7 +95,9 @@ Test(space, nni_dialect_gives_the_same_path)
 
 Test(space, bad_architectures_are_refused)
 {
-    static const struct { const char *arch, *text; } rows[] = {
+    static const struct {
+        const char *arch, *text;
+    } rows[] = {
         {"1,2", "2 numbers, wanted 20"},
         {"(0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,4)", "4 at position 20, wanted 0..3"},
         {"0,0,0,x", "'x' at position 4"},
@@ -114,7 +118,9 @@ Test(space, bad_architectures_are_refused)
 /* Each row edits a valid space by replacing one text, and names what the message must hold. */
 Test(space, impossible_spaces_are_refused_by_name)
 {
-    static const struct { const char *from, *to, *text; } rows[] = {
+    static const struct {
+        const char *from, *to, *text;
+    } rows[] = {
         {"choices:\n", "chioces:\n", "unknown key 'chioces', did you mean 'choices'?"},
         {"kernel: 3}", "kernal: 3}", "did you mean 'kernel'?"},
         {"resolution: 16", "resolution: big", ":4: resolution: Invalid INT value: 'big'"},
@@ -138,7 +144,8 @@ Test(space, impossible_spaces_are_refused_by_name)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *at = strstr(text, rows[i].from);
         cr_assert_not_null(at, "%s", rows[i].from);
-        const sq_piece pieces[3] = {{text, (size_t)(at - text)}, {rows[i].to, strlen(rows[i].to)},
+        const sq_piece pieces[3] = {{text, (size_t)(at - text)},
+                                    {rows[i].to, strlen(rows[i].to)},
                                     {at + strlen(rows[i].from), strlen(at + strlen(rows[i].from))}};
         sq_space *space = NULL;
         MUST(sq_file_replace(path, pieces, 3));
@@ -153,14 +160,16 @@ Test(space, impossible_spaces_are_refused_by_name)
 
 Test(space, divisible_is_mobilenets_rule)
 {
-    static const int rows[][2] = {{1, 8}, {11, 16}, {12, 16}, {20, 24}, {36, 40}, {116, 120}, {32, 32}, {90, 88}, {17, 16}};
+    static const int rows[][2] = {{1, 8},     {11, 16}, {12, 16}, {20, 24}, {36, 40},
+                                  {116, 120}, {32, 32}, {90, 88}, {17, 16}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_expect_eq(sq_divisible(rows[i][0]), rows[i][1], "%d gives %d", rows[i][0], sq_divisible(rows[i][0]));
 }
 
 Test(space, memory_plan_holds_every_slot)
 {
-    static const char *const files[] = {SOURCE("configs/spaces/tiny.yaml"), SOURCE("tests/fixtures/odd_widths_pad.yaml")};
+    static const char *const files[] = {SOURCE("configs/spaces/tiny.yaml"),
+                                        SOURCE("tests/fixtures/odd_widths_pad.yaml")};
     for (int f = 0; f < 2; f++) {
         sq_space *space = read_space(files[f]);
         const sq_block_options options = {.batch = 3, .is_supernet = true, .has_average = true};

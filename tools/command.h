@@ -2,8 +2,8 @@
 #define SQ_COMMAND_H
 
 /* The subcommands. Each file tools/<name>.c defines one of these; squall.c lists them. A command reads its options with
- * sq_options_read, tells a failure through sq_command_fail and returns the exit code. Output for people goes to stdout, progress
- * to stderr. */
+ * sq_options_read, tells a failure through sq_command_fail and returns the exit code. Output for people goes to stdout,
+ * progress to stderr. */
 
 #include "tools/config.h"
 
@@ -50,17 +50,17 @@ int sq_options_read(sq_options *out, const sq_option *options, int argc, char **
 typedef struct {
     sq_config *config;
     sq_space *space;
-    sq_dataset *whole, *all;  /* the training source, and its first data.classes classes */
-    sq_dataset *train;        /* without the held-out part */
-    sq_dataset *held_out;     /* what the search scores on; NULL when data.held_out is 0 */
+    sq_dataset *whole, *all;     /* the training source, and its first data.classes classes */
+    sq_dataset *train;           /* without the held-out part */
+    sq_dataset *held_out;        /* what the search scores on; NULL when data.held_out is 0 */
     sq_dataset *whole_val, *val; /* the test split; only opened when asked */
     sq_backend *backend;
 } sq_session;
 
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4 };
 
-SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
-                                      unsigned flags);
+SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides,
+                                      int override_count, unsigned flags);
 void sq_session_close(sq_session *session);
 /* Loader options for training (augmented, shuffled) or evaluation (centre crop, ordered). */
 sq_loader_options sq_session_loader(const sq_session *session, bool is_training);
@@ -71,18 +71,20 @@ sq_block_options sq_session_block(const sq_session *session, int batch, bool is_
 
 typedef struct {
     sq_session session;
-    sq_space *single;      /* of a run that trained one path; else NULL */
-    sq_space *space;       /* the model's */
+    sq_space *single; /* of a run that trained one path; else NULL */
+    sq_space *space;  /* the model's */
     sq_model *model;
     sq_image_set calibration, validation;
     sq_evaluator *evaluator;
-    uint64_t weights;      /* fingerprint of the loaded weights */
+    uint64_t weights;       /* fingerprint of the loaded weights */
     char single_arch[1024]; /* tuple of that one path */
     long long step;
 } sq_run;
 
-/* Opens <run>/config.yaml (or other_config instead), its newest checkpoint, and the images. on_val: score on the test split. */
-SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val);
+/* Opens <run>/config.yaml (or other_config instead), its newest checkpoint, and the images. on_val: score on the test
+ * split. */
+SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options,
+                                  bool on_val);
 void sq_run_close(sq_run *run);
 
 /* A table of "name value" rows for people. */

@@ -31,25 +31,30 @@ typedef struct {
 } key_info;
 
 #define AT(field) offsetof(sq_config, field)
-#define BIG 1e15
+#define BIG       1e15
 
 static const key_info keys[] = {
     {"space", FILE_PATH, AT(space), "configs/spaces/spos.yaml", 0, 0, NULL, "space file"},
     {"device", TEXT, AT(device), "auto", 0, 0, NULL, "backend: auto, cpu, reference"},
     {"threads", INT, AT(threads), "0", 0, 1024, NULL, "threads of the backend; 0: all cores"},
-    {"latency", FILE_PATH, AT(latency), "", 0, 0, NULL, "latency table: a device folder or a ProxylessNAS YAML; empty: none"},
+    {"latency", FILE_PATH, AT(latency), "", 0, 0, NULL,
+     "latency table: a device folder or a ProxylessNAS YAML; empty: none"},
     {"seed", LONG, AT(seed), "0", 0, BIG, NULL, "everything random follows from it"},
     {"data.train", FILE_PATH, AT(data.train), "", 0, 0, NULL, "images: folder or tar with train/<class>/<image>"},
     {"data.val", FILE_PATH, AT(data.val), "", 0, 0, NULL, "test images, val/<class>/<image>; empty: the same source"},
     {"data.held_out", REAL, AT(data.held_out), "0.1", 0, 0.9, NULL, "share of the training images kept for the search"},
     {"data.classes", INT, AT(data.classes), "0", 0, 1e6, NULL, "use the first so many classes; 0: all"},
     {"data.resolution", INT, AT(data.resolution), "0", 0, 4096, NULL, "side of the input; 0: the space's"},
-    {"data.mean", TRIPLE, AT(data.mean), "0.485, 0.456, 0.406", -BIG, BIG, NULL, "of the pixels in 0..1, red, green, blue"},
+    {"data.mean", TRIPLE, AT(data.mean), "0.485, 0.456, 0.406", -BIG, BIG, NULL,
+     "of the pixels in 0..1, red, green, blue"},
     {"data.std", TRIPLE, AT(data.std), "0.229, 0.224, 0.225", 1e-9, BIG, NULL, "deviation of the pixels"},
-    {"data.range", WORD, AT(data.range), "unit", 0, 1, "unit raw ", "unit: 0..1, normalised; raw: 0..255 as they are (SPOS)"},
+    {"data.range", WORD, AT(data.range), "unit", 0, 1, "unit raw ",
+     "unit: 0..1, normalised; raw: 0..255 as they are (SPOS)"},
     {"data.channel_order", WORD, AT(data.channel_order), "rgb", 0, 1, "rgb bgr ", "bgr: as SPOS trains"},
-    {"data.crop_fraction", REAL, AT(data.transform.crop_fraction), "0.875", 0.01, 1, NULL, "evaluation: share of the short side kept"},
-    {"data.area_min", REAL, AT(data.transform.area_min), "0.08", 1e-4, 1, NULL, "random resized crop: smallest share of the image"},
+    {"data.crop_fraction", REAL, AT(data.transform.crop_fraction), "0.875", 0.01, 1, NULL,
+     "evaluation: share of the short side kept"},
+    {"data.area_min", REAL, AT(data.transform.area_min), "0.08", 1e-4, 1, NULL,
+     "random resized crop: smallest share of the image"},
     {"data.area_max", REAL, AT(data.transform.area_max), "1", 1e-4, 1, NULL, "largest share of the image"},
     {"data.aspect_min", REAL, AT(data.transform.aspect_min), "0.75", 0.05, 20, NULL, "narrowest crop"},
     {"data.aspect_max", REAL, AT(data.transform.aspect_max), "1.3333333333333333", 0.05, 20, NULL, "widest crop"},
@@ -64,14 +69,18 @@ static const key_info keys[] = {
     {"train.batch", INT, AT(train.batch), "1024", 2, 65536, NULL, "images per step"},
     {"train.lr", REAL, AT(train.schedule.base), "0.5", 0, BIG, NULL, "learning rate after the warm-up"},
     {"train.final_lr", REAL, AT(train.schedule.final), "0", 0, BIG, NULL, "learning rate after the last step"},
-    {"train.schedule", WORD, AT(train.schedule.kind), "linear", 0, 2, "constant linear cosine ", "constant, linear or cosine"},
+    {"train.schedule", WORD, AT(train.schedule.kind), "linear", 0, 2, "constant linear cosine ",
+     "constant, linear or cosine"},
     {"train.warmup_steps", LONG, AT(train.schedule.warmup_steps), "0", 0, BIG, NULL, "linear from 0"},
     {"train.momentum", REAL, AT(train.momentum), "0.9", 0, 0.99999, NULL, "of SGD"},
     {"train.weight_decay", REAL, AT(train.weight_decay), "4e-5", 0, 1, NULL, "on weights of more than one dimension"},
     {"train.label_smoothing", REAL, AT(train.label_smoothing), "0.1", 0, 0.99, NULL, "of the cross-entropy"},
-    {"train.ema", REAL, AT(train.average_decay), "0", 0, 0.999999, NULL, "decay of the moving average of weights; 0: none"},
-    {"train.sampler", WORD, AT(train.sampler.sampling), "uniform", 0, 1, "uniform cost_bins ", "how a step draws its path"},
-    {"train.bin_low", REAL, AT(train.sampler.bin_low), "290", 0, BIG, NULL, "cost_bins: lowest multiply-adds, millions"},
+    {"train.ema", REAL, AT(train.average_decay), "0", 0, 0.999999, NULL,
+     "decay of the moving average of weights; 0: none"},
+    {"train.sampler", WORD, AT(train.sampler.sampling), "uniform", 0, 1, "uniform cost_bins ",
+     "how a step draws its path"},
+    {"train.bin_low", REAL, AT(train.sampler.bin_low), "290", 0, BIG, NULL,
+     "cost_bins: lowest multiply-adds, millions"},
     {"train.bin_high", REAL, AT(train.sampler.bin_high), "360", 0, BIG, NULL, "cost_bins: highest"},
     {"train.bin_width", REAL, AT(train.sampler.bin_width), "10", 1e-9, BIG, NULL, "cost_bins: width"},
     {"train.log_every", INT, AT(train.log_every), "50", 1, 1e9, NULL, "steps between log lines"},
@@ -86,9 +95,11 @@ static const key_info keys[] = {
     {"search.mutation_probability", REAL, AT(search.mutation_probability), "0.1", 0, 1, NULL, "of each layer"},
     {"search.tries", INT, AT(search.tries), "10", 1, 1e6, NULL, "per wanted child, then a random path"},
     {"search.random_paths", INT, AT(search.random_paths), "20", 0, 1e6, NULL, "random paths scored as a baseline"},
-    {"search.calibration_images", INT, AT(search.calibration_images), "20000", 2, 1e9, NULL, "training images for batch norm, per candidate"},
+    {"search.calibration_images", INT, AT(search.calibration_images), "20000", 2, 1e9, NULL,
+     "training images for batch norm, per candidate"},
     {"search.calibration_batch", INT, AT(search.calibration_batch), "128", 2, 65536, NULL, "their batch"},
-    {"search.evaluation_images", INT, AT(search.evaluation_images), "0", 0, 1e9, NULL, "held-out images scored; 0: all"},
+    {"search.evaluation_images", INT, AT(search.evaluation_images), "0", 0, 1e9, NULL,
+     "held-out images scored; 0: all"},
     {"search.evaluation_batch", INT, AT(search.evaluation_batch), "200", 1, 65536, NULL, "their batch"},
     {"search.limit_macs", REAL, AT(search.limits.macs), "0", 0, BIG, NULL, "most multiply-adds, millions; 0: no limit"},
     {"search.limit_parameters", REAL, AT(search.limits.parameters), "0", 0, BIG, NULL, "most parameters, millions"},
@@ -106,8 +117,8 @@ static sq_status wrong(const char *where, const key_info *info, const char *valu
         return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted one of: %s", where, info->key, value, info->words);
     if (info->type == TRIPLE)
         return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted three numbers", where, info->key, value);
-    return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted %s from %g to %g", where, info->key, value, info->type == REAL ? "a number" : "a whole number",
-                   info->minimum, info->maximum);
+    return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted %s from %g to %g", where, info->key, value,
+                   info->type == REAL ? "a number" : "a whole number", info->minimum, info->maximum);
 }
 
 static int find_word(const char *words, const char *word)
@@ -201,8 +212,8 @@ static sq_status set_by_name(sq_config *config, const char *key, const char *val
     for (int i = 0; i < KEYS; i++)
         names[i] = keys[i].key;
     const char *nearest = sq_text_nearest(key, names, KEYS);
-    return sq_fail(SQ_INVALID, "%s: unknown key '%s'%s%s%s", where, key, nearest ? ", did you mean '" : "", nearest ? nearest : "",
-                   nearest ? "'?" : "");
+    return sq_fail(SQ_INVALID, "%s: unknown key '%s'%s%s%s", where, key, nearest ? ", did you mean '" : "",
+                   nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* ---- YAML ---- */
@@ -217,20 +228,24 @@ static bool node_text(yaml_document_t *document, const yaml_node_t *node, char *
         const yaml_node_t *item = yaml_document_get_node(document, *i);
         if (!item || item->type != YAML_SCALAR_NODE || used >= bytes)
             return false;
-        used += (size_t)snprintf(out + used, bytes - used, "%s%s", used ? ", " : "", (const char *)item->data.scalar.value);
+        used +=
+            (size_t)snprintf(out + used, bytes - used, "%s%s", used ? ", " : "", (const char *)item->data.scalar.value);
     }
     return used < bytes;
 }
 
-static sq_status read_mapping(sq_config *config, const char *path, yaml_document_t *document, const yaml_node_t *mapping, const char *prefix)
+static sq_status read_mapping(sq_config *config, const char *path, yaml_document_t *document,
+                              const yaml_node_t *mapping, const char *prefix)
 {
     for (const yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < mapping->data.mapping.pairs.top; p++) {
-        const yaml_node_t *key = yaml_document_get_node(document, p->key), *value = yaml_document_get_node(document, p->value);
+        const yaml_node_t *key = yaml_document_get_node(document, p->key),
+                          *value = yaml_document_get_node(document, p->value);
         char name[256], where[PATH_BYTES + 32], text[VALUE_BYTES];
         if (!key || !value || key->type != YAML_SCALAR_NODE)
             return sq_fail(SQ_INVALID, "%s: wanted 'key: value'", path);
         (void)snprintf(where, sizeof where, "%.4000s:%zu", path, key->start_mark.line + 1);
-        if ((size_t)snprintf(name, sizeof name, "%s%s", prefix, (const char *)key->data.scalar.value) >= sizeof name - 2)
+        if ((size_t)snprintf(name, sizeof name, "%s%s", prefix, (const char *)key->data.scalar.value) >=
+            sizeof name - 2)
             return sq_fail(SQ_INVALID, "%s: a key of more than 250 letters", where);
         if (value->type == YAML_MAPPING_NODE) {
             (void)strcat(name, ".");
@@ -265,7 +280,8 @@ static sq_status read_yaml(sq_config *config, const char *path)
             status = sq_fail(SQ_INVALID, "%s:1: wanted a mapping of keys", path);
         yaml_document_delete(&document);
     } else {
-        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1, parser.problem ? parser.problem : "not YAML");
+        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
+                         parser.problem ? parser.problem : "not YAML");
     }
     yaml_parser_delete(&parser);
     (void)fclose(file); /* only read */
@@ -282,8 +298,8 @@ static bool try_path(char **value, const char *candidate)
     return set_text(value, resolved) == SQ_OK;
 }
 
-/* Relative paths: working folder, the configuration's folder, the share folder; then absolute. What is nowhere stays as it is, and
- * whoever opens it says so. */
+/* Relative paths: working folder, the configuration's folder, the share folder; then absolute. What is nowhere stays as
+ * it is, and whoever opens it says so. */
 static void resolve_paths(sq_config *config, const char *path)
 {
     char folder[PATH_BYTES], candidate[PATH_BYTES];
@@ -320,11 +336,11 @@ static sq_status check(const sq_config *config)
 {
     const sq_transform *t = &config->data.transform;
     if (t->area_min > t->area_max || t->aspect_min > t->aspect_max)
-        return sq_fail(SQ_INVALID, "data: area %g..%g, aspect %g..%g: the smaller one first", t->area_min, t->area_max, t->aspect_min,
-                       t->aspect_max);
+        return sq_fail(SQ_INVALID, "data: area %g..%g, aspect %g..%g: the smaller one first", t->area_min, t->area_max,
+                       t->aspect_min, t->aspect_max);
     if (config->train.schedule.warmup_steps > config->train.steps)
-        return sq_fail(SQ_INVALID, "train.warmup_steps: %lld, more than train.steps %lld", (long long)config->train.schedule.warmup_steps,
-                       (long long)config->train.steps);
+        return sq_fail(SQ_INVALID, "train.warmup_steps: %lld, more than train.steps %lld",
+                       (long long)config->train.schedule.warmup_steps, (long long)config->train.steps);
     return SQ_OK;
 }
 
@@ -413,7 +429,8 @@ sq_status sq_config_write(const sq_config *config, const char *path)
     }
     const bool is_whole = fclose(file) == 0;
     const sq_piece piece = {text, bytes};
-    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: configuration", path);
+    const sq_status status =
+        is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: configuration", path);
     free(text);
     return status;
 }

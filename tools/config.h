@@ -4,15 +4,15 @@
 #include "search/search.h"
 #include "supernet/trainer.h"
 
-/* One configuration file says everything about a run: which space, data, training, search and export. It is a table of dotted
- * keys; the table in config.c is the only place that knows names, types, defaults, ranges and meanings, and feeds reader, writer
- * and manual alike. */
+/* One configuration file says everything about a run: which space, data, training, search and export. It is a table of
+ * dotted keys; the table in config.c is the only place that knows names, types, defaults, ranges and meanings, and
+ * feeds reader, writer and manual alike. */
 
 typedef struct {
-    char *train, *val;        /* sources (see data/dataset.h); val empty: same source as train */
-    double held_out;          /* share of train kept for the search */
-    int classes;              /* 0: all */
-    int resolution;           /* 0: the space's */
+    char *train, *val; /* sources (see data/dataset.h); val empty: same source as train */
+    double held_out;   /* share of train kept for the search */
+    int classes;       /* 0: all */
+    int resolution;    /* 0: the space's */
     float mean[3], std[3];
     int range, channel_order; /* 1: pixels stay 0..255; 1: BGR */
     sq_transform transform;   /* training; evaluation takes resolution and crop_fraction from it */
@@ -20,10 +20,10 @@ typedef struct {
 } sq_data_config;
 
 typedef struct {
-    char *space;              /* path of the space file */
-    char *device;             /* backend: auto, cpu, reference */
-    char *latency;            /* device folder or ProxylessNAS YAML; empty: none */
-    int threads;              /* of the backend; 0: all cores */
+    char *space;   /* path of the space file */
+    char *device;  /* backend: auto, cpu, reference */
+    char *latency; /* device folder or ProxylessNAS YAML; empty: none */
+    int threads;   /* of the backend; 0: all cores */
     int64_t seed;
     sq_data_config data;
     sq_train_options train;
@@ -31,10 +31,11 @@ typedef struct {
     int opset;
 } sq_config;
 
-/* Reads `path` (NULL: all defaults), then applies overrides "train.batch=32" in order. SQ_INVALID: file:line, key, what was found and
- * what was wanted; an unknown key names the nearest known one. Relative paths in it are looked for in the working folder, in
- * the file's folder, and in Squall's share folder. */
-SQ_MUST_USE sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides, int override_count);
+/* Reads `path` (NULL: all defaults), then applies overrides "train.batch=32" in order. SQ_INVALID: file:line, key, what
+ * was found and what was wanted; an unknown key names the nearest known one. Relative paths in it are looked for in the
+ * working folder, in the file's folder, and in Squall's share folder. */
+SQ_MUST_USE sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides,
+                                     int override_count);
 /* Writes the resolved configuration: reading it back gives the same. */
 SQ_MUST_USE sq_status sq_config_write(const sq_config *config, const char *path);
 void sq_config_free(sq_config *config); /* accepts NULL */

@@ -9,8 +9,8 @@ static sq_status score(sq_run *r, const int *path, const char *what)
     sq_result result;
     SQ_TRY(sq_evaluator_score(r->evaluator, path, &result));
     const double images = (double)result.images;
-    sq_print_row(what, "%.2f %% top-1, %.2f %% top-5, loss %.4f", 100 * (double)result.top1 / images, 100 * (double)result.top5 / images,
-                 result.loss / images);
+    sq_print_row(what, "%.2f %% top-1, %.2f %% top-5, loss %.4f", 100 * (double)result.top1 / images,
+                 100 * (double)result.top5 / images, result.loss / images);
     return SQ_OK;
 }
 
@@ -22,7 +22,8 @@ static sq_status evaluate(sq_run *r, const char *arch, bool on_val)
         SQ_TRY(sq_arch_read(r->space, arch, path));
     (void)sq_arch_print(r->space, path, text, sizeof text);
     (void)printf("step %lld, %s\n", r->step, r->single ? r->single_arch : text);
-    sq_print_row("images", "%zu %s, %zu for calibration", r->validation.count, on_val ? "of the test split" : "held out", r->calibration.count);
+    sq_print_row("images", "%zu %s, %zu for calibration", r->validation.count,
+                 on_val ? "of the test split" : "held out", r->calibration.count);
     SQ_TRY(sq_evaluator_adopt(r->evaluator, r->model, path));
     SQ_TRY(score(r, path, "running statistics"));
     SQ_TRY(sq_evaluator_calibrate(r->evaluator, path));
@@ -34,7 +35,8 @@ static int run(int argc, char **argv)
     static sq_options read; /* large; the program runs one command */
     const char *arch = NULL;
     bool on_val = false, is_help;
-    const sq_option options[] = {{"--arch", &arch, NULL, NULL}, {"--on-val", NULL, &on_val, NULL}, {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {
+        {"--arch", &arch, NULL, NULL}, {"--on-val", NULL, &on_val, NULL}, {NULL, NULL, NULL, NULL}};
     sq_run r;
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
@@ -54,7 +56,8 @@ const sq_command sq_command_evaluate = {
     .name = "evaluate",
     .summary = "accuracy of one path, before and after calibration",
     .usage = "squall evaluate RUN --arch A [--on-val]",
-    .help = "Scores one path of the supernet in RUN (or the one that RUN trained) with the running statistics of training, and with\n"
+    .help = "Scores one path of the supernet in RUN (or the one that RUN trained) with the running statistics of "
+            "training, and with\n"
             "calibrated ones.\n\n"
             "  --arch A         tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
             "  --on-val         on the test split instead of the held-out images\n"

@@ -14,7 +14,10 @@
 
 enum { PATH_BYTES = 4096 };
 
-typedef struct { const char *arch, *out, *fold; bool on_val; } arguments;
+typedef struct {
+    const char *arch, *out, *fold;
+    bool on_val;
+} arguments;
 
 static char *class_names(const sq_dataset *data)
 {
@@ -53,8 +56,8 @@ static void print_result(const sq_run *r, const int *path, const sq_export_optio
     const sq_cost cost = sq_cost_path(r->space, path);
     (void)sq_arch_print(r->space, path, arch, sizeof arch);
     (void)printf("exported %s into %s\n", r->single ? r->single_arch : arch, o->folder);
-    sq_print_row(a->on_val ? "test accuracy" : "held-out accuracy", "%.2f %% top-1 with exactly these weights (%zu images)",
-                 100 * o->accuracy, r->validation.count);
+    sq_print_row(a->on_val ? "test accuracy" : "held-out accuracy",
+                 "%.2f %% top-1 with exactly these weights (%zu images)", 100 * o->accuracy, r->validation.count);
     sq_print_row("multiply-adds", "%.2f M", 1e-6 * (double)cost.macs);
     sq_print_row("parameters", "%.3f M", 1e-6 * (double)(cost.weights + cost.norm_weights));
     print_file(o->folder, "model.onnx");
@@ -62,7 +65,8 @@ static void print_result(const sq_run *r, const int *path, const sq_export_optio
     print_file(o->folder, "arch.json");
     if (!o->is_folded)
         print_file(o->folder, "supernet.safetensors");
-    (void)printf("next: python3 -c \"import onnxruntime; print(onnxruntime.InferenceSession('%s/model.onnx').get_inputs()[0].shape)\"\n",
+    (void)printf("next: python3 -c \"import onnxruntime; "
+                 "print(onnxruntime.InferenceSession('%s/model.onnx').get_inputs()[0].shape)\"\n",
                  o->folder);
 }
 
@@ -103,9 +107,10 @@ static int run(int argc, char **argv)
     static sq_options read; /* large; the program runs one command */
     arguments a = {.fold = "on"};
     bool is_help;
-    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},       {"--out", &a.out, NULL, NULL},
-                                 {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
-                                 {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {
+        {"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},          {"--out", &a.out, NULL, NULL},
+        {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
+        {NULL, NULL, NULL, NULL}};
     sq_run r;
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
@@ -125,13 +130,15 @@ const sq_command sq_command_export = {
     .name = "export",
     .summary = "hand out one network: safetensors, ONNX, arch.json",
     .usage = "squall export RUN [--arch A] [-o DIR] [--opset N] [--fold on|off] [--on-val]",
-    .help = "Calibrates the path's batch norm, scores exactly these weights, and writes model.safetensors (PyTorch module names),\n"
-            "model.onnx and arch.json into DIR.\n\n"
-            "  --arch A         which path; default: the one that squall search found, or the one that RUN trained\n"
-            "  -o, --out DIR    default: RUN/export\n"
-            "  --opset N        ONNX operator set, 13 to 21\n"
-            "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
-            "  --on-val         score on the test split instead of the held-out images\n"
-            "  --set key=value  replace one key; --device, --threads, --seed as in train\n",
+    .help =
+        "Calibrates the path's batch norm, scores exactly these weights, and writes model.safetensors (PyTorch module "
+        "names),\n"
+        "model.onnx and arch.json into DIR.\n\n"
+        "  --arch A         which path; default: the one that squall search found, or the one that RUN trained\n"
+        "  -o, --out DIR    default: RUN/export\n"
+        "  --opset N        ONNX operator set, 13 to 21\n"
+        "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
+        "  --on-val         score on the test split instead of the held-out images\n"
+        "  --set key=value  replace one key; --device, --threads, --seed as in train\n",
     .run = run,
 };

@@ -7,7 +7,9 @@
 #include "supernet/cost.h"
 #include "tools/command.h"
 
-typedef struct { const char *arch, *batch, *resolution, *classes; } arguments;
+typedef struct {
+    const char *arch, *batch, *resolution, *classes;
+} arguments;
 
 static int info_device(void)
 {
@@ -32,8 +34,8 @@ static void print_layers(const sq_space *space)
         const sq_layer *layer = &space->layers[l];
         char input[32];
         (void)snprintf(input, sizeof input, "%dx%dx%d", layer->h_in, layer->w_in, layer->c_in);
-        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_asked, layer->c_out, layer->pitch_out, wasted(layer),
-                     layer->stride);
+        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_asked, layer->c_out, layer->pitch_out,
+                     wasted(layer), layer->stride);
         for (int c = 0; c < layer->choice_count; c++)
             (void)printf(" %s", space->choices[layer->choices[c]].name);
         (void)putchar('\n');
@@ -60,8 +62,10 @@ static void print_range(const sq_space *space)
 
 static sq_status print_memory(const sq_space *space, int batch, bool is_training)
 {
-    static const char *const roles[SQ_ROLES] = {"input", "boundaries", "boundary gradients", "weights", "weight gradients", "momentum",
-                                                "moving average", "statistics", "saved activations", "scratch", "step", "result"};
+    static const char *const roles[SQ_ROLES] = {
+        "input",    "boundaries",     "boundary gradients", "weights",           "weight gradients",
+        "momentum", "moving average", "statistics",         "saved activations", "scratch",
+        "step",     "result"};
     const sq_block_options options = {.batch = batch, .is_supernet = true};
     sq_plan plan;
     char size[32];
@@ -91,13 +95,15 @@ static sq_status print_arch(const sq_space *space, const char *arch)
     (void)printf("\narchitecture %s\nlayer  choice               multiply-adds M   parameters\n", text);
     for (int l = 0; l < space->layer_count; l++) {
         const sq_cost cost = sq_cost_block(space, l, path[l]);
-        (void)printf("%5d  %-20s %15.3f %12lld\n", l, space->choices[space->layers[l].choices[path[l]]].name, 1e-6 * (double)cost.macs,
-                     (long long)(cost.weights + cost.norm_weights));
+        (void)printf("%5d  %-20s %15.3f %12lld\n", l, space->choices[space->layers[l].choices[path[l]]].name,
+                     1e-6 * (double)cost.macs, (long long)(cost.weights + cost.norm_weights));
     }
     const sq_cost cost = sq_cost_path(space, path);
     sq_print_row("multiply-adds", "%.2f M", 1e-6 * (double)cost.macs);
-    sq_print_row("parameters", "%.3f M, with norms %.3f M", 1e-6 * (double)cost.weights, 1e-6 * (double)(cost.weights + cost.norm_weights));
-    sq_print_row("activation memory", "%s at its peak, one image, FP32", sq_text_si(memory, sizeof memory, (double)cost.activation_bytes, "B"));
+    sq_print_row("parameters", "%.3f M, with norms %.3f M", 1e-6 * (double)cost.weights,
+                 1e-6 * (double)(cost.weights + cost.norm_weights));
+    sq_print_row("activation memory", "%s at its peak, one image, FP32",
+                 sq_text_si(memory, sizeof memory, (double)cost.activation_bytes, "B"));
     return SQ_OK;
 }
 
@@ -105,8 +111,8 @@ static sq_status info_space(const char *file, const arguments *a, int resolution
 {
     sq_space *space = NULL;
     SQ_TRY(sq_space_read(&space, file, resolution, classes));
-    (void)printf("%s: %d layers, %d searched, %d x %d pixels, %d classes\n", space->name, space->layer_count, space->searched_count,
-                 space->resolution, space->resolution, space->classes);
+    (void)printf("%s: %d layers, %d searched, %d x %d pixels, %d classes\n", space->name, space->layer_count,
+                 space->searched_count, space->resolution, space->resolution, space->classes);
     print_layers(space);
     print_range(space);
     sq_status status = print_memory(space, batch, true);
@@ -124,8 +130,11 @@ static int run(int argc, char **argv)
     arguments a = {.batch = "32", .resolution = "0", .classes = "0"};
     bool is_help;
     int64_t batch, resolution, classes;
-    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL}, {"--batch", &a.batch, NULL, NULL}, {"--resolution", &a.resolution, NULL, NULL},
-                                 {"--classes", &a.classes, NULL, NULL}, {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL},
+                                 {"--batch", &a.batch, NULL, NULL},
+                                 {"--resolution", &a.resolution, NULL, NULL},
+                                 {"--classes", &a.classes, NULL, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
@@ -135,7 +144,8 @@ static int run(int argc, char **argv)
         return sq_command_usage("info", "wanted 'space FILE' or 'device'");
     if (!sq_text_int(a.batch, 1, 65536, &batch) || !sq_text_int(a.resolution, 0, 4096, &resolution) ||
         !sq_text_int(a.classes, 0, 1000000, &classes))
-        return sq_command_usage("info", "--batch %s, --resolution %s, --classes %s: wanted whole numbers", a.batch, a.resolution, a.classes);
+        return sq_command_usage("info", "--batch %s, --resolution %s, --classes %s: wanted whole numbers", a.batch,
+                                a.resolution, a.classes);
     const sq_status status = info_space(read.arguments[1], &a, (int)resolution, (int)classes, (int)batch);
     return status == SQ_OK ? 0 : sq_command_fail("info", status);
 }
@@ -144,7 +154,8 @@ const sq_command sq_command_info = {
     .name = "info",
     .summary = "what a space holds and costs; what this machine has",
     .usage = "squall info space FILE [--arch A] [--batch N] | squall info device",
-    .help = "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, and the exact\n"
+    .help = "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, "
+            "and the exact\n"
             "memory plan of training and evaluation; with --arch the costs of one network, layer by layer.\n"
             "info device: the backends of this build, and what the processor has.\n\n"
             "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"

@@ -13,14 +13,16 @@
 
 enum { ROUNDS = 5, CHECK_PATHS = 6 };
 
-typedef struct { const char *arch, *out, *batch, *repeats, *resolution, *classes, *name; } arguments;
+typedef struct {
+    const char *arch, *out, *batch, *repeats, *resolution, *classes, *name;
+} arguments;
 
 typedef struct {
     const sq_space *space;
     sq_model *model;
     sq_latency_entry *entries;
     double (*rounds)[ROUNDS];
-    int (*where)[2];         /* layer and choice that an entry was measured at */
+    int (*where)[2]; /* layer and choice that an entry was measured at */
     int count;
     int repeats;
 } bench;
@@ -140,7 +142,8 @@ static sq_status fit(const bench *b, uint64_t seed, sq_device_info *info)
     }
     info->base_ms = base;
     info->scale = 1;
-    sq_print_row("whole networks", "%d random paths: base %.4f ms, largest error of the prediction %.1f %%", CHECK_PATHS, base, 100 * worst);
+    sq_print_row("whole networks", "%d random paths: base %.4f ms, largest error of the prediction %.1f %%",
+                 CHECK_PATHS, base, 100 * worst);
     return SQ_OK;
 }
 
@@ -175,7 +178,10 @@ static sq_status measure_table(bench *b, const sq_session *s, const arguments *a
 static sq_status measure(const sq_session *s, const sq_space *space, const arguments *a, int batch, int repeats)
 {
     enum { LIMIT = SQ_MAX_LAYERS * SQ_MAX_CHOICES };
-    bench b = {.space = space, .repeats = repeats, .entries = calloc(LIMIT, sizeof *b.entries), .rounds = calloc(LIMIT, sizeof *b.rounds),
+    bench b = {.space = space,
+               .repeats = repeats,
+               .entries = calloc(LIMIT, sizeof *b.entries),
+               .rounds = calloc(LIMIT, sizeof *b.rounds),
                .where = calloc(LIMIT, sizeof *b.where)};
     const sq_model_options options = {.block = {.batch = batch}};
     const sq_step step = {.valid_count = batch};
@@ -199,7 +205,8 @@ static sq_status measure(const sq_session *s, const sq_space *space, const argum
     return status;
 }
 
-static sq_status run_measure(const sq_options *read, const arguments *a, int64_t batch, int64_t repeats, int64_t resolution, int64_t classes)
+static sq_status run_measure(const sq_options *read, const arguments *a, int64_t batch, int64_t repeats,
+                             int64_t resolution, int64_t classes)
 {
     sq_session s = {0};
     sq_space *space = NULL;
@@ -218,9 +225,16 @@ static int run(int argc, char **argv)
     arguments a = {.batch = "1", .repeats = "20", .resolution = "0", .classes = "0"};
     bool is_help;
     int64_t batch, repeats, resolution, classes;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL}, {"--arch", &a.arch, NULL, NULL}, {"--out", &a.out, NULL, NULL},         {"--batch", &a.batch, NULL, NULL},
-                                 {"--repeats", &a.repeats, NULL, NULL}, {"--resolution", &a.resolution, NULL, NULL},
-                                 {"--classes", &a.classes, NULL, NULL}, {"--name", &a.name, NULL, NULL}, {"--arch", &a.arch, NULL, NULL},        {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},
+                                 {"--out", &a.out, NULL, NULL},
+                                 {"--batch", &a.batch, NULL, NULL},
+                                 {"--repeats", &a.repeats, NULL, NULL},
+                                 {"--resolution", &a.resolution, NULL, NULL},
+                                 {"--classes", &a.classes, NULL, NULL},
+                                 {"--name", &a.name, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
@@ -228,8 +242,9 @@ static int run(int argc, char **argv)
         return sq_command_usage("measure", "wanted one space file and -o DEVICE");
     if (!sq_text_int(a.batch, 1, 65536, &batch) || !sq_text_int(a.repeats, 1, 1000000, &repeats) ||
         !sq_text_int(a.resolution, 0, 4096, &resolution) || !sq_text_int(a.classes, 0, 1000000, &classes))
-        return sq_command_usage("measure", "--batch %s, --repeats %s, --resolution %s, --classes %s: wanted whole numbers", a.batch, a.repeats,
-                                a.resolution, a.classes);
+        return sq_command_usage("measure",
+                                "--batch %s, --repeats %s, --resolution %s, --classes %s: wanted whole numbers",
+                                a.batch, a.repeats, a.resolution, a.classes);
     const sq_status status = run_measure(&read, &a, batch, repeats, resolution, classes);
     return status == SQ_OK ? 0 : sq_command_fail("measure", status);
 }
@@ -238,7 +253,8 @@ const sq_command sq_command_measure = {
     .name = "measure",
     .summary = "make a latency table of this machine",
     .usage = "squall measure SPACE -o DEVICE [--batch N] [--repeats N] [--resolution R] [--classes C]",
-    .help = "Times every distinct block of SPACE as the backend runs it, checks the sum against whole random networks, and writes\n"
+    .help = "Times every distinct block of SPACE as the backend runs it, checks the sum against whole random networks, "
+            "and writes\n"
             "DEVICE/device.yaml and DEVICE/table.csv for --latency.\n\n"
             "  -o, --out DEVICE   folder of the device\n"
             "  --batch N          images at once (default 1)\n"

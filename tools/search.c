@@ -6,7 +6,10 @@
 
 #include "tools/command.h"
 
-typedef struct { const char *config, *resume; bool on_val, is_quiet; } arguments;
+typedef struct {
+    const char *config, *resume;
+    bool on_val, is_quiet;
+} arguments;
 
 static void print_result(const sq_run *r, const sq_search_result *result, const char *run, bool on_val)
 {
@@ -15,10 +18,11 @@ static void print_result(const sq_run *r, const sq_search_result *result, const 
     (void)sq_arch_print(r->space, best->path, arch, sizeof arch);
     (void)printf("found after %d candidates\n", result->candidate_count);
     sq_print_row("path", "%s", arch);
-    sq_print_row(on_val ? "test accuracy" : "held-out accuracy", "%.2f %% top-1, %.2f %% top-5 (%zu images)", 100 * best->top1,
-                 100 * best->top5, r->validation.count);
+    sq_print_row(on_val ? "test accuracy" : "held-out accuracy", "%.2f %% top-1, %.2f %% top-5 (%zu images)",
+                 100 * best->top1, 100 * best->top5, r->validation.count);
     if (isfinite(result->random_mean_top1))
-        sq_print_row("random paths", "%.2f %% top-1, mean of %d", 100 * result->random_mean_top1, r->session.config->search.random_paths);
+        sq_print_row("random paths", "%.2f %% top-1, mean of %d", 100 * result->random_mean_top1,
+                     r->session.config->search.random_paths);
     sq_print_row("multiply-adds", "%.2f M", best->macs);
     sq_print_row("parameters", "%.3f M", best->parameters);
     if (best->latency_ms > 0)
@@ -86,8 +90,10 @@ const sq_command sq_command_search = {
     .name = "search",
     .summary = "find the most accurate path under limits",
     .usage = "squall search RUN [--limit-macs M] [--limit-latency MS --latency DEVICE] [--set key=value]...",
-    .help = "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch norm, and keeps\n"
-            "to the limits. State is saved after every candidate; a killed search goes on where it was, to the same result.\n\n"
+    .help = "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch "
+            "norm, and keeps\n"
+            "to the limits. State is saved after every candidate; a killed search goes on where it was, to the same "
+            "result.\n\n"
             "  --limit-macs M        most multiply-adds, millions\n"
             "  --limit-parameters M  most parameters, millions\n"
             "  --limit-latency MS    highest predicted latency, milliseconds; needs --latency\n"

@@ -43,8 +43,11 @@ void sq_print_row(const char *name, const char *format, ...)
 
 /* ---- Options ---- */
 
-static const sq_option common[] = {{"--device", NULL, NULL, "device"}, {"--seed", NULL, NULL, "seed"},
-                                   {"--threads", NULL, NULL, "threads"}, {"--set", NULL, NULL, ""}, {NULL, NULL, NULL, NULL}};
+static const sq_option common[] = {{"--device", NULL, NULL, "device"},
+                                   {"--seed", NULL, NULL, "seed"},
+                                   {"--threads", NULL, NULL, "threads"},
+                                   {"--set", NULL, NULL, ""},
+                                   {NULL, NULL, NULL, NULL}};
 
 static const sq_option *find_option(const sq_option *options, const char *name, size_t length)
 {
@@ -59,7 +62,8 @@ static bool add_override(sq_options *out, const char *key, const char *value)
     if (out->override_count == SQ_MAX_OVERRIDES)
         return false;
     char *text = out->storage[out->override_count];
-    const int needed = *key ? snprintf(text, sizeof *out->storage, "%s=%s", key, value) : snprintf(text, sizeof *out->storage, "%s", value);
+    const int needed = *key ? snprintf(text, sizeof *out->storage, "%s=%s", key, value)
+                            : snprintf(text, sizeof *out->storage, "%s", value);
     out->overrides[out->override_count++] = text;
     return needed >= 0 && (size_t)needed < sizeof *out->storage;
 }
@@ -96,8 +100,8 @@ int sq_options_read(sq_options *out, const sq_option *options, int argc, char **
         o = o ? o : find_option(common, word, length);
         if (!o) {
             const char *nearest = nearest_option(options, word);
-            return sq_command_usage(argv[0], "unknown option '%s'%s%s%s", word, nearest ? ", did you mean '" : "", nearest ? nearest : "",
-                                    nearest ? "'?" : "");
+            return sq_command_usage(argv[0], "unknown option '%s'%s%s%s", word, nearest ? ", did you mean '" : "",
+                                    nearest ? nearest : "", nearest ? "'?" : "");
         }
         if (o->flag) {
             *o->flag = true;
@@ -147,7 +151,8 @@ static sq_status open_data(sq_session *s)
     return sq_dataset_hold_out(&s->train, s->all, data->held_out, (uint64_t)s->config->seed, false);
 }
 
-sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count, unsigned flags)
+sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
+                          unsigned flags)
 {
     sq_session s = {0};
     sq_status status = sq_config_read(&s.config, config_path, overrides, override_count);
@@ -156,7 +161,8 @@ sq_status sq_session_open(sq_session *out, const char *config_path, const char *
     if (status == SQ_OK && flags & SQ_OPEN_VAL)
         status = open_val(&s);
     if (status == SQ_OK)
-        status = sq_space_read(&s.space, s.config->space, s.config->data.resolution, s.all ? sq_dataset_class_count(s.all) : 0);
+        status = sq_space_read(&s.space, s.config->space, s.config->data.resolution,
+                               s.all ? sq_dataset_class_count(s.all) : 0);
     if (status == SQ_OK && flags & SQ_OPEN_BACKEND)
         status = sq_backend_open(s.config->device, s.config->threads, &s.backend);
     if (status == SQ_OK)
@@ -284,7 +290,8 @@ static sq_status load_validation(sq_run *r, bool on_val)
     if (!source)
         return sq_fail(SQ_INVALID, "data.held_out: 0, so there is nothing to score on; give a share, or --on-val");
     const size_t all = sq_dataset_count(source);
-    const size_t asked = (size_t)r->session.config->search.evaluation_images, wanted = asked && asked < all ? asked : all;
+    const size_t asked = (size_t)r->session.config->search.evaluation_images,
+                 wanted = asked && asked < all ? asked : all;
     size_t *indices = malloc(wanted * sizeof *indices);
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
@@ -303,15 +310,17 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
         return sq_fail(SQ_INVALID, "%s: the path is too long", run);
     if (!other_config && !sq_path_exists(path))
         return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
-    SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count, flags));
+    SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count,
+                           flags));
     SQ_TRY(open_space(r, run));
     SQ_TRY(load_weights(r, run));
     SQ_TRY(load_calibration(r));
     SQ_TRY(load_validation(r, on_val));
     const sq_search_options *search = &r->session.config->search;
-    const int batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch : (int)r->calibration.count;
-    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration, batch, &r->validation,
-                               search->evaluation_batch);
+    const int batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch
+                                                                               : (int)r->calibration.count;
+    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration, batch,
+                               &r->validation, search->evaluation_batch);
 }
 
 sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)

@@ -7,7 +7,7 @@
 #include "supernet/interrupt.h"
 #include "tools/command.h"
 
-static const sq_command *const commands[] = {&sq_command_train,  &sq_command_search, &sq_command_evaluate,
+static const sq_command *const commands[] = {&sq_command_train,  &sq_command_search,  &sq_command_evaluate,
                                              &sq_command_export, &sq_command_measure, &sq_command_info};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -22,14 +22,16 @@ static const sq_command *find(const char *name)
 
 static void help_all(void)
 {
-    (void)printf("Squall trains one-shot supernets, searches them under a device's limits, and exports the network it finds.\n\n"
-                 "usage: squall COMMAND [arguments]\n\n");
+    (void)printf(
+        "Squall trains one-shot supernets, searches them under a device's limits, and exports the network it finds.\n\n"
+        "usage: squall COMMAND [arguments]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         (void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    (void)printf("  %-10s %s\n  %-10s %s\n", "help", "this text, squall help COMMAND, or squall help config (every key)", "--version",
-                 "the version");
-    (void)printf("\nExit codes: 0 done, 1 error, 2 usage or configuration, 3 data, 4 non-finite loss, 5 communication,\n"
-                 "75 checkpointed after a signal (start it again with --resume auto).\n");
+    (void)printf("  %-10s %s\n  %-10s %s\n", "help",
+                 "this text, squall help COMMAND, or squall help config (every key)", "--version", "the version");
+    (void)printf(
+        "\nExit codes: 0 done, 1 error, 2 usage or configuration, 3 data, 4 non-finite loss, 5 communication,\n"
+        "75 checkpointed after a signal (start it again with --resume auto).\n");
 }
 
 static void help_config(void)
@@ -52,8 +54,8 @@ static int unknown(const char *name)
         names[i] = commands[i]->name;
     names[COMMANDS] = "help";
     const char *nearest = sq_text_nearest(name, names, COMMANDS + 1);
-    (void)fprintf(stderr, "squall: unknown command '%s'%s%s%s; see squall help\n", name, nearest ? ", did you mean '" : "",
-                  nearest ? nearest : "", nearest ? "'?" : "");
+    (void)fprintf(stderr, "squall: unknown command '%s'%s%s%s; see squall help\n", name,
+                  nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     return 2;
 }
 

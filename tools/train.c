@@ -11,7 +11,10 @@
 
 enum { PATH_BYTES = 4096 };
 
-typedef struct { const char *run, *arch, *resume; bool is_quiet; } arguments;
+typedef struct {
+    const char *run, *arch, *resume;
+    bool is_quiet;
+} arguments;
 
 static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const arguments *a)
 {
@@ -28,13 +31,14 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
     for (int i = 0; i < plan->parameter_count; i++)
         count += plan->parameters[i].role == SQ_ROLE_WEIGHT ? plan->parameters[i].count : 0;
     (void)printf("training %s into %s\n", a->arch ? "one path" : "the supernet", a->run);
-    sq_print_row("space", "%s: %d layers, %d searched, %.3g paths, %s", space->name, space->layer_count, space->searched_count, paths,
-                 sq_text_si(parameters, sizeof parameters, (double)count, "parameters"));
+    sq_print_row("space", "%s: %d layers, %d searched, %.3g paths, %s", space->name, space->layer_count,
+                 space->searched_count, paths, sq_text_si(parameters, sizeof parameters, (double)count, "parameters"));
     sq_print_row("images", "%zu to train on, %zu held out, %d classes, %d x %d", sq_dataset_count(s->train),
                  s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
     sq_print_row("schedule", "%lld steps of %d images (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
                  (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
-    sq_print_row("device", "%s, %s planned", s->backend->ops->name, sq_text_si(memory, sizeof memory, (double)bytes, "B"));
+    sq_print_row("device", "%s, %s planned", s->backend->ops->name,
+                 sq_text_si(memory, sizeof memory, (double)bytes, "B"));
     (void)fflush(stdout);
 }
 
@@ -48,7 +52,8 @@ static sq_status check_folder(const arguments *a)
     if (!sq_text_path(path, sizeof path, a->run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", a->run);
     if (sq_path_exists(path) && !is_resumed)
-        return sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one", a->run);
+        return sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
+                       a->run);
     return SQ_OK;
 }
 
@@ -67,15 +72,17 @@ static sq_status write_config(const sq_session *s, const arguments *a, const int
     tuple[strlen(tuple) - 1] = ']';
     const int length = snprintf(text, sizeof text, "{\"arch\": %s}\n", tuple);
     const sq_piece piece = {text, (size_t)length};
-    return sq_text_path(file, sizeof file, a->run, "arch.json") ? sq_file_replace(file, &piece, 1)
-                                                                : sq_fail(SQ_INVALID, "%s: the path is too long", a->run);
+    return sq_text_path(file, sizeof file, a->run, "arch.json")
+               ? sq_file_replace(file, &piece, 1)
+               : sq_fail(SQ_INVALID, "%s: the path is too long", a->run);
 }
 
 static sq_status train(const sq_session *s, const sq_space *space, const arguments *a)
 {
     char bad_log[PATH_BYTES];
     sq_model *model = NULL;
-    const sq_model_options options = {.block = sq_session_block(s, s->config->train.batch, !a->arch), .is_training = true};
+    const sq_model_options options = {.block = sq_session_block(s, s->config->train.batch, !a->arch),
+                                      .is_training = true};
     sq_loader_options loader = sq_session_loader(s, true);
     const sq_train_run run = {.run = a->run, .is_resumed = strcmp(a->resume, "auto") == 0, .is_quiet = a->is_quiet};
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, a->run, "bad-images.txt") ? bad_log : NULL;
@@ -93,7 +100,8 @@ static sq_status run_train(const sq_options *options, const arguments *a)
     sq_space *single = NULL;
     int path[SQ_MAX_LAYERS] = {0};
     SQ_TRY(check_folder(a));
-    SQ_TRY(sq_session_open(&s, options->arguments[0], options->overrides, options->override_count, SQ_OPEN_DATA | SQ_OPEN_BACKEND));
+    SQ_TRY(sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
+                           SQ_OPEN_DATA | SQ_OPEN_BACKEND));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
     if (status == SQ_OK && a->arch)
         status = sq_space_single(&single, s.space, path);
@@ -109,8 +117,9 @@ static sq_status run_train(const sq_options *options, const arguments *a)
 static int run(int argc, char **argv)
 {
     arguments a = {.resume = "never"};
-    const sq_option options[] = {{"-o", &a.run, NULL, NULL},         {"--out", &a.run, NULL, NULL}, {"--arch", &a.arch, NULL, NULL},
-                                 {"--resume", &a.resume, NULL, NULL}, {"--quiet", NULL, &a.is_quiet, NULL}, {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {{"-o", &a.run, NULL, NULL},           {"--out", &a.run, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},      {"--resume", &a.resume, NULL, NULL},
+                                 {"--quiet", NULL, &a.is_quiet, NULL}, {NULL, NULL, NULL, NULL}};
     sq_options read;
     bool is_help;
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
@@ -130,16 +139,19 @@ const sq_command sq_command_train = {
     .name = "train",
     .summary = "train a supernet, or one path of it",
     .usage = "squall train CONFIG -o RUN [--resume auto] [--arch A] [--set key=value]...",
-    .help = "Trains the space that CONFIG names on the images that it names, one random path a step, and writes checkpoints,\n"
-            "log.jsonl and the resolved config.yaml into the folder RUN.\n\n"
-            "  -o, --out RUN       folder of the run\n"
-            "  --resume auto       go on from the newest whole checkpoint of RUN, if there is one; exact to the last bit\n"
-            "  --arch A            train only this path, from scratch: a tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
-            "  --set key=value     replace one key of CONFIG (squall help config lists them)\n"
-            "  --device D          auto, cpu, reference\n"
-            "  --threads N         threads of the device; 0: all cores\n"
-            "  --seed N            everything random follows from it\n"
-            "  --quiet             no progress line\n\n"
-            "SIGINT, SIGTERM, SIGUSR1: the step is finished, a checkpoint written, exit 75.\n",
+    .help =
+        "Trains the space that CONFIG names on the images that it names, one random path a step, and writes "
+        "checkpoints,\n"
+        "log.jsonl and the resolved config.yaml into the folder RUN.\n\n"
+        "  -o, --out RUN       folder of the run\n"
+        "  --resume auto       go on from the newest whole checkpoint of RUN, if there is one; exact to the last bit\n"
+        "  --arch A            train only this path, from scratch: a tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of "
+        "either\n"
+        "  --set key=value     replace one key of CONFIG (squall help config lists them)\n"
+        "  --device D          auto, cpu, reference\n"
+        "  --threads N         threads of the device; 0: all cores\n"
+        "  --seed N            everything random follows from it\n"
+        "  --quiet             no progress line\n\n"
+        "SIGINT, SIGTERM, SIGUSR1: the step is finished, a checkpoint written, exit 75.\n",
     .run = run,
 };

@@ -63,7 +63,8 @@ static void parent(char *out, size_t bytes, const char *path)
 static sq_status temporary_name(char *out, const char *path)
 {
     const int needed = snprintf(out, PATH_BYTES, "%s.tmp", path);
-    return needed < PATH_BYTES ? SQ_OK : sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+    return needed < PATH_BYTES ? SQ_OK
+                               : sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
 }
 
 sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count)

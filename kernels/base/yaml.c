@@ -11,7 +11,11 @@
 
 enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20 };
 
-typedef struct { char message[TEXT_BYTES]; char field[64]; int line; } report;
+typedef struct {
+    char message[TEXT_BYTES];
+    char field[64];
+    int line;
+} report;
 
 /* Keeps the first message, and the innermost line and field of the backtrace below it. */
 static void catch_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
@@ -85,7 +89,8 @@ static sq_status tell(const report *r, const char *text, const char *name, const
     const char *nearest = sq_text_nearest(key, keys, collect_keys(schema, keys, 0));
     const int line = sq_yaml_line(text, key, r->line);
     if (nearest)
-        return sq_fail(SQ_INVALID, "%s:%d: unknown key '%s', did you mean '%s'?", name, line ? line : r->line, key, nearest);
+        return sq_fail(SQ_INVALID, "%s:%d: unknown key '%s', did you mean '%s'?", name, line ? line : r->line, key,
+                       nearest);
     return sq_fail(SQ_INVALID, "%s:%d: unknown key '%s'", name, line ? line : r->line, key);
 }
 

@@ -5,7 +5,8 @@
 
 #include "kernels/base/status.h"
 
-/* YAML files through libcyaml, with failures in one line: "<file>:<line>: unknown key 'widht', did you mean 'width'?". */
+/* YAML files through libcyaml, with failures in one line: "<file>:<line>: unknown key 'widht', did you mean 'width'?".
+ */
 
 /* Loads a whole file by a schema whose top is a mapping with CYAML_FLAG_POINTER. SQ_INVALID for what the file says,
  * SQ_IO when it cannot be read. Free with sq_yaml_free. */
@@ -17,8 +18,8 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema); /* accepts NU
 /* Writes a file by the schema, whole or not at all. */
 SQ_MUST_USE sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema);
 
-/* Line of the first "key:" at or after line `from` (1-based) of a text; 0 when there is none. For messages about values that
- * only a later check finds wrong. */
+/* Line of the first "key:" at or after line `from` (1-based) of a text; 0 when there is none. For messages about values
+ * that only a later check finds wrong. */
 int sq_yaml_line(const char *text, const char *key, int from);
 
 #endif

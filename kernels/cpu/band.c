@@ -1,5 +1,5 @@
-/* Filling bands and running the taps over them. Channels lie in vectors outside, neighbouring outputs share the taps they
- * load. */
+/* Filling bands and running the taps over them. Channels lie in vectors outside, neighbouring outputs share the taps
+ * they load. */
 #include "kernels/cpu/band.h"
 
 enum { BAND_FLOATS = 96 * 1024, PIXELS_AT_ONCE = 4 };
@@ -14,15 +14,15 @@ void sq_band_fill_input(const sq_cpu_view *x, int n, int first, int rows, int bo
             continue;
         }
         memset(row, 0, (size_t)border * (size_t)out->c * sizeof *row);
-        sq_tile_load(x, ((size_t)n * (size_t)x->h + (size_t)h) * (size_t)x->w, x->w, row + (size_t)border * (size_t)out->c,
-                     out->c);
+        sq_tile_load(x, ((size_t)n * (size_t)x->h + (size_t)h) * (size_t)x->w, x->w,
+                     row + (size_t)border * (size_t)out->c, out->c);
         const int right = out->columns - border - x->w;
         memset(row + (size_t)(border + x->w) * (size_t)out->c, 0, (size_t)right * (size_t)out->c * sizeof *row);
     }
 }
 
 void sq_band_fill_gradient(const sq_cpu_call *call, const float *constants, int n, int first, int rows, int border,
-                          const band *out)
+                           const band *out)
 {
     const sq_cpu_view *z = &call->z;
     for (int r = 0; r < rows; r++) {
@@ -34,8 +34,8 @@ void sq_band_fill_gradient(const sq_cpu_call *call, const float *constants, int 
         }
         const size_t pixel = ((size_t)n * (size_t)z->h + (size_t)h) * (size_t)z->w;
         memset(row, 0, (size_t)border * (size_t)out->c * sizeof *row);
-        sq_tile_gradient(z, constants, pixel, z->w, call->grad.data + pixel * (size_t)call->grad.pitch, call->grad.pitch,
-                         row + (size_t)border * (size_t)out->c, out->c);
+        sq_tile_gradient(z, constants, pixel, z->w, call->grad.data + pixel * (size_t)call->grad.pitch,
+                         call->grad.pitch, row + (size_t)border * (size_t)out->c, out->c);
         const int right = out->columns - border - z->w;
         memset(row + (size_t)(border + z->w) * (size_t)out->c, 0, (size_t)right * (size_t)out->c * sizeof *row);
     }
@@ -47,7 +47,8 @@ void sq_band_turn_weights(const float *weight, int c, int k, bool is_turned, flo
     memset(out, 0, (size_t)taps * (size_t)padded * sizeof *out);
     for (int i = 0; i < c; i++)
         for (int t = 0; t < taps; t++)
-            out[(size_t)t * (size_t)padded + (size_t)i] = weight[(size_t)i * (size_t)taps + (size_t)(is_turned ? taps - 1 - t : t)];
+            out[(size_t)t * (size_t)padded + (size_t)i] =
+                weight[(size_t)i * (size_t)taps + (size_t)(is_turned ? taps - 1 - t : t)];
 }
 
 /* `pixels` (a constant) neighbouring outputs of a row, one vector of channels. in: first tap of the first one. */
@@ -66,8 +67,8 @@ INLINE void taps_at(const float *in, size_t row, int c, const float *weight, int
 }
 
 /* One row of outputs: in points at the first tap of the first output. */
-INLINE void convolve_row(const band *in, const float *first, const float *weight, int k, int stride, int columns, float *out,
-                         int out_pitch, int c)
+INLINE void convolve_row(const band *in, const float *first, const float *weight, int k, int stride, int columns,
+                         float *out, int out_pitch, int c)
 {
     const size_t row = (size_t)in->columns * (size_t)in->c;
     FOR_CHANNELS(i, count, c)
@@ -82,7 +83,8 @@ INLINE void convolve_row(const band *in, const float *first, const float *weight
     }
 }
 
-void sq_band_convolve(const band *in, int row, const float *weight, int k, int stride, int columns, float *out, int out_pitch, int c)
+void sq_band_convolve(const band *in, int row, const float *weight, int k, int stride, int columns, float *out,
+                      int out_pitch, int c)
 {
     const float *first = band_at(in, row, 0);
     switch (10 * k + stride) {

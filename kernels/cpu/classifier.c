@@ -96,8 +96,8 @@ void SQ_CPU_NAME(linear_run)(const sq_cpu_call *call)
     for (int i = 0; i < n; i++)
         for (int o = 0; o < c_out; o++)
             call->out.data[(size_t)i * (size_t)call->out.pitch + (size_t)o] = call->bias ? call->bias[o] : 0;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, c_out, c_in, 1, call->x.data, call->x.pitch, call->weight, c_in, 1,
-                call->out.data, call->out.pitch);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, c_out, c_in, 1, call->x.data, call->x.pitch, call->weight,
+                c_in, 1, call->out.data, call->out.pitch);
 }
 
 void SQ_CPU_NAME(linear_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
@@ -110,8 +110,8 @@ void SQ_CPU_NAME(linear_back_run)(const sq_cpu_call *call)
 {
     const int n = call->x.n, c_in = call->x.c, c_out = call->grad.c;
     const float keep = call->step->accumulate ? 1 : 0;
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, c_in, n, 1, call->grad.data, call->grad.pitch, call->x.data,
-                call->x.pitch, keep, call->weight_grad, c_in);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, c_in, n, 1, call->grad.data, call->grad.pitch,
+                call->x.data, call->x.pitch, keep, call->weight_grad, c_in);
     for (int o = 0; o < c_out && call->bias_grad; o++) {
         float sum = call->step->accumulate ? call->bias_grad[o] : 0;
         for (int i = 0; i < n; i++)
@@ -119,8 +119,8 @@ void SQ_CPU_NAME(linear_back_run)(const sq_cpu_call *call)
         call->bias_grad[o] = sum;
     }
     if (call->dx.data)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, c_in, c_out, 1, call->grad.data, call->grad.pitch, call->weight,
-                    c_in, 0, call->dx.data, call->dx.pitch);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, c_in, c_out, 1, call->grad.data, call->grad.pitch,
+                    call->weight, c_in, 0, call->dx.data, call->dx.pitch);
 }
 
 /* ---- Loss ---- */
@@ -143,8 +143,11 @@ void SQ_CPU_NAME(loss_run)(const sq_cpu_call *call)
                 memset(gradient, 0, (size_t)call->x.c * sizeof *gradient);
             continue;
         }
-        const sq_loss_row row = {.logits = call->x.data + (size_t)n * (size_t)call->x.pitch, .gradient = gradient,
-                                 .classes = call->x.c, .label = labels[n], .smoothing = call->op->label_smoothing,
+        const sq_loss_row row = {.logits = call->x.data + (size_t)n * (size_t)call->x.pitch,
+                                 .gradient = gradient,
+                                 .classes = call->x.c,
+                                 .label = labels[n],
+                                 .smoothing = call->op->label_smoothing,
                                  .scale = step->gradient_scale / (float)step->valid_count};
         sq_loss_of_row(&row, result);
     }

@@ -3,30 +3,31 @@
 
 #include "kernels/host_memory.h"
 
-/* Internal to the cpu backend. A program is an array of prepared calls: operands resolved to pointers, tiles chosen. The
- * files that compute are compiled once per instruction set (SQ_CPU_ISA: baseline, avx2, avx512) and reached by a table.
+/* Internal to the cpu backend. A program is an array of prepared calls: operands resolved to pointers, tiles chosen.
+ * The files that compute are compiled once per instruction set (SQ_CPU_ISA: baseline, avx2, avx512) and reached by a
+ * table.
  *
  * The rule to know: work is cut into tiles, and tiles into groups, by shape alone; partial results are kept per tile or
  * group and merged in that order. So bits do not depend on the number of threads. */
 
-typedef struct {          /* an sq_view with addresses */
-    float *data;          /* NULL: absent */
-    int n, h, w, c;       /* of the view */
+typedef struct {    /* an sq_view with addresses */
+    float *data;    /* NULL: absent */
+    int n, h, w, c; /* of the view */
     int pitch, first, step;
     sq_activation activation;
     const float *scale, *shift, *mean, *inverse; /* of the pending norm; NULL: plain */
     float *s1, *s2;
-    const float *gate;    /* (n, gate_pitch), or NULL */
+    const float *gate; /* (n, gate_pitch), or NULL */
     int gate_pitch;
 } sq_cpu_view;
 
-typedef struct {          /* a slot that is written or read plainly */
+typedef struct { /* a slot that is written or read plainly */
     float *data;
     int c, pitch;
     bool is_split;
 } sq_cpu_tensor;
 
-typedef struct {          /* a norm with addresses */
+typedef struct { /* a norm with addresses */
     int c;
     const float *gamma, *beta;
     float *gamma_grad, *beta_grad, *running_mean, *running_variance, *live;
@@ -34,8 +35,8 @@ typedef struct {          /* a norm with addresses */
 } sq_cpu_norm;
 
 typedef struct sq_cpu_workspace {
-    float *shared;             /* partial results */
-    float *scratch;            /* thread t has scratch + t * scratch_count */
+    float *shared;  /* partial results */
+    float *scratch; /* thread t has scratch + t * scratch_count */
     size_t shared_count, scratch_count;
     int threads;
 } sq_cpu_workspace;
@@ -52,25 +53,28 @@ typedef struct {
     void *raw_x, *raw_aux, *raw_out; /* images, labels, result */
     const sq_step *step;
     const sq_cpu_workspace *workspace;
-    int tile;                     /* pixels or rows of a tile */
+    int tile; /* pixels or rows of a tile */
     int tiles, groups;
 } sq_cpu_call;
 
-enum { SQ_CPU_LANES = 16 };      /* scratch tensors pad channels to this, on every instruction set */
+enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to this, on every instruction set */
 
 static inline int sq_cpu_padded(int c)
 {
     return (c + SQ_CPU_LANES - 1) / SQ_CPU_LANES * SQ_CPU_LANES;
 }
 
-/* One kind: how it cuts its work and what workspace that takes (floats shared, floats for each thread), and the work. */
+/* One kind: how it cuts its work and what workspace that takes (floats shared, floats for each thread), and the work.
+ */
 typedef struct {
     void (*prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch);
     void (*run)(const sq_cpu_call *call);
 } sq_cpu_kind;
 
-typedef struct { sq_cpu_kind image, pointwise, pointwise_back, depthwise, depthwise_back, dense, dense_back, gate, gate_back, join,
-                     join_back, pool, pool_back, linear, linear_back, loss, update; } sq_cpu_table;
+typedef struct {
+    sq_cpu_kind image, pointwise, pointwise_back, depthwise, depthwise_back, dense, dense_back, gate, gate_back, join,
+        join_back, pool, pool_back, linear, linear_back, loss, update;
+} sq_cpu_table;
 
 extern const sq_cpu_table sq_cpu_table_baseline, sq_cpu_table_avx2, sq_cpu_table_avx512;
 
@@ -80,11 +84,11 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name);
 #ifdef SQ_CPU_ISA /* in the files that are compiled per instruction set */
 
 #define SQ_CPU_PASTE2(name, isa) sq_cpu_##name##_##isa
-#define SQ_CPU_PASTE(name, isa) SQ_CPU_PASTE2(name, isa)
-#define SQ_CPU_NAME(name) SQ_CPU_PASTE(name, SQ_CPU_ISA)
+#define SQ_CPU_PASTE(name, isa)  SQ_CPU_PASTE2(name, isa)
+#define SQ_CPU_NAME(name)        SQ_CPU_PASTE(name, SQ_CPU_ISA)
 
 #define SQ_CPU_KIND(kind)                                                                                              \
-    void SQ_CPU_NAME(kind##_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch);                              \
+    void SQ_CPU_NAME(kind##_prepare)(sq_cpu_call * call, size_t * shared, size_t * scratch);                           \
     void SQ_CPU_NAME(kind##_run)(const sq_cpu_call *call);
 SQ_CPU_KIND(image)
 SQ_CPU_KIND(pointwise)
@@ -106,16 +110,16 @@ SQ_CPU_KIND(update)
 
 /* ---- Shared pieces (tile.c, statistics.c) ---- */
 
-#define sq_tile_load SQ_CPU_NAME(tile_load)
-#define sq_tile_gradient SQ_CPU_NAME(tile_gradient)
-#define sq_tile_moments SQ_CPU_NAME(tile_moments)
-#define sq_tile_sums SQ_CPU_NAME(tile_sums)
+#define sq_tile_load          SQ_CPU_NAME(tile_load)
+#define sq_tile_gradient      SQ_CPU_NAME(tile_gradient)
+#define sq_tile_moments       SQ_CPU_NAME(tile_moments)
+#define sq_tile_sums          SQ_CPU_NAME(tile_sums)
 #define sq_gradient_constants SQ_CPU_NAME(gradient_constants)
-#define sq_merge_moments SQ_CPU_NAME(merge_moments)
-#define sq_fix_norm SQ_CPU_NAME(fix_norm)
-#define sq_merge_sums SQ_CPU_NAME(merge_sums)
-#define sq_merge_weights SQ_CPU_NAME(merge_weights)
-#define sq_store_norm_grads SQ_CPU_NAME(store_norm_grads)
+#define sq_merge_moments      SQ_CPU_NAME(merge_moments)
+#define sq_fix_norm           SQ_CPU_NAME(fix_norm)
+#define sq_merge_sums         SQ_CPU_NAME(merge_sums)
+#define sq_merge_weights      SQ_CPU_NAME(merge_weights)
+#define sq_store_norm_grads   SQ_CPU_NAME(store_norm_grads)
 
 /* out[r * out_pitch + i] = value of the view at pixel first + r, for `rows` pixels. */
 void sq_tile_load(const sq_cpu_view *view, size_t first, int rows, float *out, int out_pitch);
@@ -123,23 +127,24 @@ void sq_tile_load(const sq_cpu_view *view, size_t first, int rows, float *out, i
 /* dZ = A * dY + B * Z + C by channel; the three constants in one array of 3 * padded(c). */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants);
 /* out = dZ for `rows` pixels from z (its view has the norm and activation) and g. */
-void sq_tile_gradient(const sq_cpu_view *z, const float *constants, size_t first, int rows, const float *g, int g_pitch, float *out,
-                      int out_pitch);
+void sq_tile_gradient(const sq_cpu_view *z, const float *constants, size_t first, int rows, const float *g, int g_pitch,
+                      float *out, int out_pitch);
 
 /* Mean and M2 of each channel over `rows` pixels. */
 void sq_tile_moments(const float *z, int pitch, int rows, int c, float *mean, float *m2);
 /* partial[0..c) = S1, partial[c..2c) = S2 of the view over pixels first .. first + rows, g their gradient. */
 void sq_tile_sums(const sq_cpu_view *view, size_t first, int rows, const float *g, int g_pitch, float *partial);
 
-/* Merges the tiles' moments (tile t: mean at partial + 2ct, M2 behind; `rows` pixels, the last one `last_rows`) and sets
- * the norm's live rows and running statistics. */
+/* Merges the tiles' moments (tile t: mean at partial + 2ct, M2 behind; `rows` pixels, the last one `last_rows`) and
+ * sets the norm's live rows and running statistics. */
 void sq_merge_moments(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows);
 /* The live rows from the running statistics (mode FIXED). */
 void sq_fix_norm(const sq_cpu_call *call);
 /* S1, S2 of a view from `tiles` partials of 2c. Nothing for plain or gated views. */
 void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles);
 /* gradient (+)= sum of `groups` partials of `count`, each `stride` apart. */
-void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride, size_t count);
+void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride,
+                      size_t count);
 void sq_store_norm_grads(const sq_cpu_call *call);
 
 static inline bool sq_wants_sums(const sq_cpu_view *view)

@@ -14,7 +14,11 @@ typedef struct {
     const sq_cpu_table *table;
 } cpu_backend;
 
-typedef struct { sq_cpu_call call; sq_op op; void (*run)(const sq_cpu_call *); } prepared;
+typedef struct {
+    sq_cpu_call call;
+    sq_op op;
+    void (*run)(const sq_cpu_call *);
+} prepared;
 
 struct sq_program {
     char name[128];
@@ -24,7 +28,10 @@ struct sq_program {
 
 /* ---- Operands ---- */
 
-typedef struct { const sq_graph *graph; const sq_binding *at; } resolver;
+typedef struct {
+    const sq_graph *graph;
+    const sq_binding *at;
+} resolver;
 
 static void *address(const resolver *r, int slot)
 {
@@ -45,8 +52,15 @@ static sq_cpu_view view_of(const resolver *r, sq_view view)
         return (sq_cpu_view){0};
     const sq_slot *s = &r->graph->slots[view.slot];
     const sq_channels channels = sq_view_channels(s, view.part);
-    sq_cpu_view out = {.data = address(r, view.slot), .n = s->n, .h = s->h, .w = s->w, .c = channels.c, .pitch = s->pitch,
-                       .first = channels.first, .step = channels.step, .activation = view.activation};
+    sq_cpu_view out = {.data = address(r, view.slot),
+                       .n = s->n,
+                       .h = s->h,
+                       .w = s->w,
+                       .c = channels.c,
+                       .pitch = s->pitch,
+                       .first = channels.first,
+                       .step = channels.step,
+                       .activation = view.activation};
     if (view.norm != SQ_NONE) {
         const sq_norm *norm = &r->graph->norms[view.norm];
         float *live = address(r, norm->live);
@@ -191,7 +205,8 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
         kind->prepare(&c->call, &shared, &scratch);
         status = grow(b, &cpu->workspace.shared, &cpu->workspace.shared_count, shared, 1);
         if (status == SQ_OK)
-            status = grow(b, &cpu->workspace.scratch, &cpu->workspace.scratch_count, scratch, (size_t)cpu->workspace.threads);
+            status = grow(b, &cpu->workspace.scratch, &cpu->workspace.scratch_count, scratch,
+                          (size_t)cpu->workspace.threads);
     }
     if (status == SQ_OK)
         *out = p;

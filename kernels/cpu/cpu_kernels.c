@@ -13,8 +13,8 @@
 
 static int has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
 const sq_cpu_table *sq_cpu_choose_table(const char **name)
@@ -33,7 +33,8 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
 
 void sq_cpu_choose_kernels(char **argv)
 {
-    static const char *const older[] = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Excavator", "Steamroller"};
+    static const char *const older[] = {"Haswell",  "Zen",       "Sandybridge", "Nehalem",
+                                        "Prescott", "Excavator", "Steamroller"};
     const char *core = openblas_get_corename();
     if (getenv("OPENBLAS_CORETYPE") || !has_avx512())
         return;
@@ -63,5 +64,6 @@ void sq_cpu_describe(char *text, size_t bytes)
 {
     const char *name;
     (void)sq_cpu_choose_table(&name);
-    (void)snprintf(text, bytes, "%s, OpenBLAS %s, %ld cores", name, openblas_get_corename(), sysconf(_SC_NPROCESSORS_ONLN));
+    (void)snprintf(text, bytes, "%s, OpenBLAS %s, %ld cores", name, openblas_get_corename(),
+                   sysconf(_SC_NPROCESSORS_ONLN));
 }

@@ -1,5 +1,5 @@
-/* The dense k x k unit (the stem): patches of a tile of output pixels are laid out as a matrix, then it is a matrix product.
- * Work is cut by image, so that the input gradient's overlapping sums stay with one thread. */
+/* The dense k x k unit (the stem): patches of a tile of output pixels are laid out as a matrix, then it is a matrix
+ * product. Work is cut by image, so that the input gradient's overlapping sums stay with one thread. */
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
@@ -25,11 +25,12 @@ static size_t image_floats(const sq_cpu_call *call)
     return (size_t)call->x.h * (size_t)call->x.w * (size_t)call->x.c;
 }
 
-/* (rows * w_out, c * k * k) patches of output rows first .., columns in the order of the weights (c, k, k). `image` holds the
- * activated image (h, w, c). */
+/* (rows * w_out, c * k * k) patches of output rows first .., columns in the order of the weights (c, k, k). `image`
+ * holds the activated image (h, w, c). */
 static void lay_out(const sq_cpu_call *call, const float *image, int first, int rows, float *out)
 {
-    const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h, w_in = call->x.w;
+    const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h,
+              w_in = call->x.w;
     for (int p = 0; p < rows * call->z.w; p++)
         for (int y = 0; y < k; y++)
             for (int x = 0; x < k; x++) {
@@ -45,7 +46,8 @@ static void lay_out(const sq_cpu_call *call, const float *image, int first, int 
 /* The reverse: adds the patches' gradients to the image's. */
 static void add_back(const sq_cpu_call *call, const float *patches, int first, int rows, float *image)
 {
-    const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h, w_in = call->x.w;
+    const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h,
+              w_in = call->x.w;
     for (int p = 0; p < rows * call->z.w; p++)
         for (int y = 0; y < k; y++)
             for (int x = 0; x < k; x++) {
@@ -75,12 +77,14 @@ void SQ_CPU_NAME(dense_run)(const sq_cpu_call *call)
     for (int n = 0; n < call->x.n; n++) {
         float *image = scratch_of(call), *patches = image + image_floats(call);
         float *out = call->out.data + (size_t)n * (size_t)pixels * (size_t)call->out.pitch;
-        sq_tile_load(&call->x, (size_t)n * (size_t)call->x.h * (size_t)call->x.w, call->x.h * call->x.w, image, call->x.c);
+        sq_tile_load(&call->x, (size_t)n * (size_t)call->x.h * (size_t)call->x.w, call->x.h * call->x.w, image,
+                     call->x.c);
         for (int first = 0; first < call->z.h; first += call->tile) {
             const int rows = call->z.h - first < call->tile ? call->z.h - first : call->tile;
             lay_out(call, image, first, rows, patches);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows * call->z.w, c_out, patch, 1, patches, patch, call->weight,
-                        patch, 0, out + (size_t)first * (size_t)call->z.w * (size_t)call->out.pitch, call->out.pitch);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows * call->z.w, c_out, patch, 1, patches, patch,
+                        call->weight, patch, 0, out + (size_t)first * (size_t)call->z.w * (size_t)call->out.pitch,
+                        call->out.pitch);
         }
         if (has_moments) {
             float *mean = partial + 2 * (size_t)c_out * (size_t)n;
@@ -117,32 +121,36 @@ static void write_image(const sq_cpu_call *call, int n, const float *image)
     const size_t pixels = (size_t)call->x.h * (size_t)call->x.w;
     for (size_t p = 0; p < pixels; p++) {
         float *to = dx->data + ((size_t)n * pixels + p) * (size_t)dx->pitch + dx->first;
-        const float *addend = call->addend.data ? call->addend.data + ((size_t)n * pixels + p) * (size_t)call->addend.pitch : NULL;
+        const float *addend =
+            call->addend.data ? call->addend.data + ((size_t)n * pixels + p) * (size_t)call->addend.pitch : NULL;
         for (int i = 0; i < call->x.c; i++)
             to[i * dx->step] = image[p * (size_t)call->x.c + (size_t)i] + (addend ? addend[i] : 0);
     }
 }
 
-static void back_image(const sq_cpu_call *call, const float *constants, int n, float *weight_partial, bool is_first, float *sums)
+static void back_image(const sq_cpu_call *call, const float *constants, int n, float *weight_partial, bool is_first,
+                       float *sums)
 {
     const int c_out = call->z.c, patch = patch_count(call);
-    const size_t in_pixels = (size_t)call->x.h * (size_t)call->x.w, tile_pixels = (size_t)call->tile * (size_t)call->z.w;
-    float *image = scratch_of(call), *image_grad = image + image_floats(call), *patches = image_grad + image_floats(call);
+    const size_t in_pixels = (size_t)call->x.h * (size_t)call->x.w,
+                 tile_pixels = (size_t)call->tile * (size_t)call->z.w;
+    float *image = scratch_of(call), *image_grad = image + image_floats(call),
+          *patches = image_grad + image_floats(call);
     float *patch_grad = patches + tile_pixels * (size_t)patch, *dz = patch_grad + tile_pixels * (size_t)patch;
     sq_tile_load(&call->x, (size_t)n * in_pixels, (int)in_pixels, image, call->x.c);
     memset(image_grad, 0, image_floats(call) * sizeof *image_grad);
     for (int first = 0; first < call->z.h; first += call->tile) {
         const int rows = call->z.h - first < call->tile ? call->z.h - first : call->tile, count = rows * call->z.w;
         const size_t pixel = ((size_t)n * (size_t)call->z.h + (size_t)first) * (size_t)call->z.w;
-        sq_tile_gradient(&call->z, constants, pixel, count, call->grad.data + pixel * (size_t)call->grad.pitch, call->grad.pitch, dz,
-                         c_out);
+        sq_tile_gradient(&call->z, constants, pixel, count, call->grad.data + pixel * (size_t)call->grad.pitch,
+                         call->grad.pitch, dz, c_out);
         lay_out(call, image, first, rows, patches);
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, patch, count, 1, dz, c_out, patches, patch,
                     is_first && first == 0 ? 0 : 1, weight_partial, patch);
         if (!call->dx.data)
             continue;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, patch, c_out, 1, dz, c_out, call->weight, patch, 0, patch_grad,
-                    patch);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, patch, c_out, 1, dz, c_out, call->weight, patch,
+                    0, patch_grad, patch);
         add_back(call, patch_grad, first, rows, image_grad);
     }
     if (!call->dx.data)

@@ -1,6 +1,6 @@
-/* The depthwise unit. A tile is a band of rows of one image: its input is activated once into a padded buffer, and the taps
- * run over it. Backward forms dZ and the activated input of a band once and computes input gradient and weight gradient
- * from them. */
+/* The depthwise unit. A tile is a band of rows of one image: its input is activated once into a padded buffer, and the
+ * taps run over it. Backward forms dZ and the activated input of a band once and computes input gradient and weight
+ * gradient from them. */
 #include "kernels/cpu/band.h"
 
 /* ---- Forward ---- */
@@ -58,10 +58,11 @@ void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
         const int rows = h_out - first < call->tile ? h_out - first : call->tile;
         const band in = {scratch_of(call), call->x.w + k - 1 + stride, padded};
         sq_band_fill_input(&call->x, n, first * stride - pad, input_rows(rows, k, stride), pad, &in);
-        float *out = call->out.data + ((size_t)n * (size_t)h_out + (size_t)first) * (size_t)w_out * (size_t)call->out.pitch;
+        float *out =
+            call->out.data + ((size_t)n * (size_t)h_out + (size_t)first) * (size_t)w_out * (size_t)call->out.pitch;
         for (int r = 0; r < rows; r++)
             sq_band_convolve(&in, r * stride, weight, k, stride, w_out,
-                     out + (size_t)r * (size_t)w_out * (size_t)call->out.pitch, call->out.pitch, c);
+                             out + (size_t)r * (size_t)w_out * (size_t)call->out.pitch, call->out.pitch, c);
         if (has_moments) {
             float *mean = partial + 2 * (size_t)c * (size_t)t;
             sq_tile_moments(out, call->out.pitch, rows * w_out, c, mean, mean + c);
@@ -102,15 +103,17 @@ void SQ_CPU_NAME(depthwise_back_prepare)(sq_cpu_call *call, size_t *shared, size
     call->groups = (call->z.h + call->tile - 1) / call->tile; /* bands of an image */
     call->tiles = call->groups * call->x.n;
     const size_t partials = call->tiles < WEIGHT_GROUPS ? (size_t)call->tiles : WEIGHT_GROUPS;
-    *shared = partials * (size_t)(k * k * c) + 2 * (size_t)call->x.c * (size_t)call->tiles + (size_t)(k * k * c) + 3 * (size_t)c +
-              (size_t)(k * k) * (size_t)call->x.c;
-    *scratch = ((size_t)input_rows(call->tile, k, stride) * (size_t)in_columns +
-                (size_t)(call->tile + 2 * gradient_border(call)) * (size_t)z_columns + (size_t)call->x.w + PIXELS_AT_ONCE) * (size_t)c;
+    *shared = partials * (size_t)(k * k * c) + 2 * (size_t)call->x.c * (size_t)call->tiles + (size_t)(k * k * c) +
+              3 * (size_t)c + (size_t)(k * k) * (size_t)call->x.c;
+    *scratch =
+        ((size_t)input_rows(call->tile, k, stride) * (size_t)in_columns +
+         (size_t)(call->tile + 2 * gradient_border(call)) * (size_t)z_columns + (size_t)call->x.w + PIXELS_AT_ONCE) *
+        (size_t)c;
 }
 
 /* Sums over a band for the taps of rows y0 .. y0 + rows - 1 of the kernel (constants k, rows). */
-INLINE void weight_taps(const band *in, const band *dz, int border, int band_rows, int columns, int k, int stride, int y0, int rows,
-                        float *partial, int i)
+INLINE void weight_taps(const band *in, const band *dz, int border, int band_rows, int columns, int k, int stride,
+                        int y0, int rows, float *partial, int i)
 {
     vfloat sum[21];
     for (int t = 0; t < rows * k; t++)
@@ -121,7 +124,8 @@ INLINE void weight_taps(const band *in, const band *dz, int border, int band_row
         for (int w = 0; w < columns; w++, g += dz->c, a += stride * in->c) {
             const vfloat gradient = load(g);
             for (int t = 0; t < rows * k; t++)
-                sum[t] += gradient * load(a + (size_t)(t / k) * (size_t)in->columns * (size_t)in->c + (size_t)(t % k) * (size_t)in->c);
+                sum[t] += gradient * load(a + (size_t)(t / k) * (size_t)in->columns * (size_t)in->c +
+                                          (size_t)(t % k) * (size_t)in->c);
         }
     }
     for (int t = 0; t < rows * k; t++)
@@ -144,8 +148,8 @@ static void weight_gradient(const sq_cpu_call *call, const band *in, const band 
 }
 
 /* Inputs of one column parity of row h: output rows and columns of matching parity, the taps of which step by two. */
-INLINE void spread_parity(const sq_cpu_call *call, const band *dz, int first_row, int h, int parity, const float *weight, int i,
-                          float *out)
+INLINE void spread_parity(const sq_cpu_call *call, const band *dz, int first_row, int h, int parity,
+                          const float *weight, int i, float *out)
 {
     const int k = call->op->kernel, pad = k / 2, border = gradient_border(call), c = dz->c;
     const int count = (call->x.w - parity + 1) / 2, x0 = (parity + pad) % 2;
@@ -164,7 +168,8 @@ INLINE void spread_parity(const sq_cpu_call *call, const band *dz, int first_row
     }
 }
 
-/* (h + pad - y) / 2 and (parity + pad - x) / 2 are exact: both differ from an even number by the parity that was chosen. */
+/* (h + pad - y) / 2 and (parity + pad - x) / 2 are exact: both differ from an even number by the parity that was
+ * chosen. */
 static void spread_row(const sq_cpu_call *call, const band *dz, int first_row, int h, const float *weight, float *out)
 {
     for (int parity = 0; parity < 2; parity++)
@@ -180,14 +185,15 @@ static void write_row(const sq_cpu_call *call, int n, int h, const float *row, i
     for (int w = 0; w < call->x.w; w++) {
         const float *from = row + (size_t)w * (size_t)c_padded;
         float *to = dx->data + (pixel + (size_t)w) * (size_t)dx->pitch + dx->first;
-        const float *addend = call->addend.data ? call->addend.data + (pixel + (size_t)w) * (size_t)call->addend.pitch : NULL;
+        const float *addend =
+            call->addend.data ? call->addend.data + (pixel + (size_t)w) * (size_t)call->addend.pitch : NULL;
         for (int i = 0; i < call->x.c; i++)
             to[i * dx->step] = addend ? from[i] + addend[i] : from[i];
     }
 }
 
-static void input_gradient(const sq_cpu_call *call, const band *dz, int n, int first, int rows, const float *weight, float *row,
-                           float *sums)
+static void input_gradient(const sq_cpu_call *call, const band *dz, int n, int first, int rows, const float *weight,
+                           float *row, float *sums)
 {
     const int stride = call->op->stride, border = gradient_border(call);
     const int begin = first * stride, end = begin + rows * stride < call->x.h ? begin + rows * stride : call->x.h;
@@ -200,18 +206,21 @@ static void input_gradient(const sq_cpu_call *call, const band *dz, int n, int f
     }
     if (sq_wants_sums(&call->x)) {
         const size_t pixel = ((size_t)n * (size_t)call->x.h + (size_t)begin) * (size_t)call->x.w;
-        sq_tile_sums(&call->x, pixel, (end - begin) * call->x.w, call->dx_view.data + pixel * (size_t)call->dx_view.pitch,
-                     call->dx_view.pitch, sums);
+        sq_tile_sums(&call->x, pixel, (end - begin) * call->x.w,
+                     call->dx_view.data + pixel * (size_t)call->dx_view.pitch, call->dx_view.pitch, sums);
     }
 }
 
-static void back_band(const sq_cpu_call *call, const float *constants, const float *weight, int t, float *partial, float *sums)
+static void back_band(const sq_cpu_call *call, const float *constants, const float *weight, int t, float *partial,
+                      float *sums)
 {
-    const int k = call->op->kernel, stride = call->op->stride, c = sq_cpu_padded(call->x.c), border = gradient_border(call);
+    const int k = call->op->kernel, stride = call->op->stride, c = sq_cpu_padded(call->x.c),
+              border = gradient_border(call);
     const int n = t / call->groups, first = t % call->groups * call->tile;
     const int rows = call->z.h - first < call->tile ? call->z.h - first : call->tile;
     const band in = {scratch_of(call), input_columns(call), c};
-    const band dz = {in.data + (size_t)input_rows(call->tile, k, stride) * (size_t)in.columns * (size_t)c, gradient_columns(call), c};
+    const band dz = {in.data + (size_t)input_rows(call->tile, k, stride) * (size_t)in.columns * (size_t)c,
+                     gradient_columns(call), c};
     float *row = dz.data + (size_t)(call->tile + 2 * border) * (size_t)dz.columns * (size_t)c;
     sq_band_fill_input(&call->x, n, first * stride - k / 2, input_rows(rows, k, stride), k / 2, &in);
     sq_band_fill_gradient(call, constants, n, first - border, rows + 2 * border, border, &dz);
@@ -222,7 +231,8 @@ static void back_band(const sq_cpu_call *call, const float *constants, const flo
 
 void SQ_CPU_NAME(depthwise_back_run)(const sq_cpu_call *call)
 {
-    const int k = call->op->kernel, c = sq_cpu_padded(call->x.c), partials = call->tiles < WEIGHT_GROUPS ? call->tiles : WEIGHT_GROUPS;
+    const int k = call->op->kernel, c = sq_cpu_padded(call->x.c),
+              partials = call->tiles < WEIGHT_GROUPS ? call->tiles : WEIGHT_GROUPS;
     const size_t taps = (size_t)(k * k), stride = taps * (size_t)c;
     float *partial = call->workspace->shared, *sums = partial + (size_t)partials * stride;
     float *weight = sums + 2 * (size_t)call->x.c * (size_t)call->tiles, *constants = weight + stride;

@@ -1,4 +1,5 @@
-/* Global means and what hangs on them: squeeze-and-excitation and the pooling before the classifier. One image, one thread. */
+/* Global means and what hangs on them: squeeze-and-excitation and the pooling before the classifier. One image, one
+ * thread. */
 #include "kernels/cpu/band.h"
 
 static size_t pixels_of(const sq_cpu_view *view)
@@ -62,7 +63,8 @@ void SQ_CPU_NAME(gate_run)(const sq_cpu_call *call)
         for (int j = 0; j < r; j++)
             hidden[j] = sq_activate(SQ_RELU, call->bias[j] + dot(call->weight + (size_t)j * (size_t)c, pooled, c));
         for (int i = 0; i < c; i++)
-            out[i] = sq_activate(call->op->gate_activation, call->bias2[i] + dot(call->weight2 + (size_t)i * (size_t)r, hidden, r));
+            out[i] = sq_activate(call->op->gate_activation,
+                                 call->bias2[i] + dot(call->weight2 + (size_t)i * (size_t)r, hidden, r));
     }
 }
 
@@ -98,7 +100,8 @@ static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh
     float *dx = call->dx.data + first * (size_t)call->dx.pitch;
     for (size_t p = 0; p < pixels; p++)
         for (int i = 0; i < c; i++)
-            dx[p * (size_t)call->dx.pitch + (size_t)i] = grad[p * (size_t)call->grad.pitch + (size_t)i] * gate[i] + pooled[i];
+            dx[p * (size_t)call->dx.pitch + (size_t)i] =
+                grad[p * (size_t)call->grad.pitch + (size_t)i] * gate[i] + pooled[i];
     if (sq_wants_sums(&call->x))
         sq_tile_sums(&call->x, first, (int)pixels, dx, call->dx.pitch, sums + 2 * (size_t)c * (size_t)n);
 }
@@ -109,8 +112,8 @@ static void store_value(const sq_cpu_call *call, float *to, float value)
 }
 
 /* Weight gradients of both layers: `rows` outputs with gradients `d`, inputs `in`; summed over images in order. */
-static void layer_gradients(const sq_cpu_call *call, const float *d, int rows, const sq_cpu_tensor *in, float *weight_grad,
-                            float *bias_grad)
+static void layer_gradients(const sq_cpu_call *call, const float *d, int rows, const sq_cpu_tensor *in,
+                            float *weight_grad, float *bias_grad)
 {
     for (int o = 0; o < rows; o++) {
         float bias = 0;
@@ -129,7 +132,8 @@ static void layer_gradients(const sq_cpu_call *call, const float *d, int rows, c
 void SQ_CPU_NAME(gate_back_run)(const sq_cpu_call *call)
 {
     const int c = call->x.c, r = call->aux2.c;
-    float *dg = call->workspace->shared, *dh = dg + (size_t)call->x.n * (size_t)c, *sums = dh + (size_t)call->x.n * (size_t)r;
+    float *dg = call->workspace->shared, *dh = dg + (size_t)call->x.n * (size_t)c,
+          *sums = dh + (size_t)call->x.n * (size_t)r;
 #pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++)
         gate_back_image(call, n, dg + (size_t)n * (size_t)c, dh + (size_t)n * (size_t)r, sums);
@@ -188,7 +192,8 @@ void SQ_CPU_NAME(pool_back_run)(const sq_cpu_call *call)
         for (size_t p = 1; p < pixels; p++)
             memcpy(dx + p * (size_t)out->pitch, dx, (size_t)out->pitch * sizeof *dx);
         if (sq_wants_sums(&call->x))
-            sq_tile_sums(&call->x, (size_t)n * pixels, (int)pixels, dx, out->pitch, sums + 2 * (size_t)call->x.c * (size_t)n);
+            sq_tile_sums(&call->x, (size_t)n * pixels, (int)pixels, dx, out->pitch,
+                         sums + 2 * (size_t)call->x.c * (size_t)n);
     }
     sq_merge_sums(&call->x, sums, call->x.n);
 }

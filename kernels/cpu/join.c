@@ -1,5 +1,5 @@
-/* Joins: the end of a block. A row of logical channels is assembled per pixel and stored as its reader wants it, even channels
- * first where a shuffle follows. */
+/* Joins: the end of a block. A row of logical channels is assembled per pixel and stored as its reader wants it, even
+ * channels first where a shuffle follows. */
 #include "kernels/cpu/band.h"
 
 enum { TILE_FLOATS = 64 * 1024 };
@@ -19,7 +19,8 @@ static void cut(sq_cpu_call *call)
 
 static int rows_of(const sq_cpu_call *call, int t)
 {
-    const size_t pixels = (size_t)call->x.n * (size_t)call->x.h * (size_t)call->x.w, first = (size_t)t * (size_t)call->tile;
+    const size_t pixels = (size_t)call->x.n * (size_t)call->x.h * (size_t)call->x.w,
+                 first = (size_t)t * (size_t)call->tile;
     return pixels - first < (size_t)call->tile ? (int)(pixels - first) : call->tile;
 }
 
@@ -102,7 +103,8 @@ void SQ_CPU_NAME(join_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
 }
 
 /* The gradient of one side for a tile, and its sums. */
-static void side_back(const sq_cpu_call *call, const sq_cpu_view *view, const sq_cpu_view *to, int offset, int t, float *sums)
+static void side_back(const sq_cpu_call *call, const sq_cpu_view *view, const sq_cpu_view *to, int offset, int t,
+                      float *sums)
 {
     const size_t first = (size_t)t * (size_t)call->tile;
     const int rows = rows_of(call, t);
@@ -110,13 +112,15 @@ static void side_back(const sq_cpu_call *call, const sq_cpu_view *view, const sq
         take(&call->grad, call->grad.data + (first + (size_t)r) * (size_t)call->grad.pitch, offset,
              to->data + (first + (size_t)r) * (size_t)to->pitch + to->first, view->c, to->step);
     if (sq_wants_sums(view))
-        sq_tile_sums(view, first, rows, to->data + first * (size_t)to->pitch, to->pitch, sums + 2 * (size_t)view->c * (size_t)t);
+        sq_tile_sums(view, first, rows, to->data + first * (size_t)to->pitch, to->pitch,
+                     sums + 2 * (size_t)view->c * (size_t)t);
 }
 
 void SQ_CPU_NAME(join_back_run)(const sq_cpu_call *call)
 {
     const int offset = call->op->join == SQ_JOIN_CONCAT && call->y.data ? call->y.c : 0;
-    float *x_sums = call->workspace->shared, *y_sums = x_sums + 2 * (size_t)sq_cpu_padded(call->x.c) * (size_t)call->tiles;
+    float *x_sums = call->workspace->shared,
+          *y_sums = x_sums + 2 * (size_t)sq_cpu_padded(call->x.c) * (size_t)call->tiles;
 #pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
     for (int t = 0; t < call->tiles; t++) {
         if (call->dx.data)

@@ -1,6 +1,6 @@
-/* The pointwise unit: a matrix product per tile of pixels, with the producer's pending normalisation applied on load and the
- * moments of the result taken while the tile is warm. Backward is one pass: both operands are formed once per tile and
- * serve the input gradient and the weight gradient. */
+/* The pointwise unit: a matrix product per tile of pixels, with the producer's pending normalisation applied on load
+ * and the moments of the result taken while the tile is warm. Backward is one pass: both operands are formed once per
+ * tile and serve the input gradient and the weight gradient. */
 #include <cblas.h>
 #include <omp.h>
 
@@ -72,8 +72,8 @@ void SQ_CPU_NAME(pointwise_run)(const sq_cpu_call *call)
         float *out = call->out.data + first * (size_t)call->out.pitch;
         int pitch;
         const float *in = operand(&call->x, first, rows, scratch_of(call), &pitch);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, c_out, c_in, 1, in, pitch, call->weight, c_in, 0, out,
-                    call->out.pitch);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, c_out, c_in, 1, in, pitch, call->weight, c_in, 0,
+                    out, call->out.pitch);
         if (has_moments) {
             float *mean = partial + 2 * (size_t)c_out * (size_t)t;
             sq_tile_moments(out, call->out.pitch, rows, c_out, mean, mean + c_out);
@@ -88,7 +88,9 @@ void SQ_CPU_NAME(pointwise_run)(const sq_cpu_call *call)
 /* ---- Backward ---- */
 
 /* Scratch of a thread: dZ tile, input tile, dX tile where it cannot be written in place, constants. */
-typedef struct { float *dz, *in, *dx; } buffers;
+typedef struct {
+    float *dz, *in, *dx;
+} buffers;
 
 static buffers cut_scratch(const sq_cpu_call *call, float *scratch)
 {
@@ -134,17 +136,18 @@ static const float *input_gradient(const sq_cpu_call *call, const buffers *b, si
     return out;
 }
 
-static void back_tile(const sq_cpu_call *call, const float *constants, int t, float *weight_partial, bool is_first, float *sums)
+static void back_tile(const sq_cpu_call *call, const float *constants, int t, float *weight_partial, bool is_first,
+                      float *sums)
 {
     const buffers b = cut_scratch(call, scratch_of(call));
     const size_t first = (size_t)t * (size_t)call->tile;
     const int rows = rows_of(call, pixels_of(&call->x), t), c_in = call->x.c, c_out = call->z.c;
     int in_pitch, dx_pitch;
-    sq_tile_gradient(&call->z, constants, first, rows, call->grad.data + first * (size_t)call->grad.pitch, call->grad.pitch,
-                     b.dz, c_out);
+    sq_tile_gradient(&call->z, constants, first, rows, call->grad.data + first * (size_t)call->grad.pitch,
+                     call->grad.pitch, b.dz, c_out);
     const float *in = operand(&call->x, first, rows, b.in, &in_pitch);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, c_in, rows, 1, b.dz, c_out, in, in_pitch, is_first ? 0 : 1,
-                weight_partial, c_in);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, c_in, rows, 1, b.dz, c_out, in, in_pitch,
+                is_first ? 0 : 1, weight_partial, c_in);
     if (!call->dx.data)
         return;
     const float *dx = input_gradient(call, &b, first, rows, &dx_pitch);
@@ -160,7 +163,8 @@ void SQ_CPU_NAME(pointwise_back_run)(const sq_cpu_call *call)
     sq_gradient_constants(call, constants);
 #pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
     for (int g = 0; g < call->groups; g++) {
-        const int begin = (int)((long)call->tiles * g / call->groups), end = (int)((long)call->tiles * (g + 1) / call->groups);
+        const int begin = (int)((long)call->tiles * g / call->groups),
+                  end = (int)((long)call->tiles * (g + 1) / call->groups);
         for (int t = begin; t < end; t++)
             back_tile(call, constants, t, partial + (size_t)g * weights, t == begin, sums);
     }

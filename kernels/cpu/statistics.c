@@ -1,11 +1,13 @@
-/* Merging what tiles left: moments (Chan, Golub, LeVeque 1979), sums of gradients, partial weight gradients. In FP64 or in a
- * fixed order, so that the result does not depend on threads. */
+/* Merging what tiles left: moments (Chan, Golub, LeVeque 1979), sums of gradients, partial weight gradients. In FP64 or
+ * in a fixed order, so that the result does not depend on threads. */
 #include <math.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vector.h"
 
-typedef struct { double mean, variance, unbiased; } moments;
+typedef struct {
+    double mean, variance, unbiased;
+} moments;
 
 static void set_live(const sq_cpu_call *call, int i, double mean, double variance)
 {
@@ -22,7 +24,8 @@ static moments merge_channel(const float *partial, int c, int i, int tiles, int 
 {
     double count = 0, mean = 0, m2 = 0;
     for (int t = 0; t < tiles; t++) {
-        const double more = t + 1 < tiles ? rows : last_rows, delta = partial[2 * (size_t)c * (size_t)t + (size_t)i] - mean;
+        const double more = t + 1 < tiles ? rows : last_rows,
+                     delta = partial[2 * (size_t)c * (size_t)t + (size_t)i] - mean;
         const double total = count + more;
         mean += delta * more / total;
         m2 += partial[2 * (size_t)c * (size_t)t + (size_t)(c + i)] + delta * delta * count * more / total;
@@ -65,7 +68,8 @@ void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles)
     }
 }
 
-void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride, size_t count)
+void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride,
+                      size_t count)
 {
     const bool is_added = call->step->accumulate != 0;
     const long blocks = (long)((count + 1023) / 1024);

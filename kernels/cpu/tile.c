@@ -1,5 +1,6 @@
-/* What happens to a tile of pixels while it is warm: the pending normalisation on load, the gradient of a raw output, moments
- * and sums by channel. Loops run over a vector of channels outside and pixels inside, so sums stay in registers. */
+/* What happens to a tile of pixels while it is warm: the pending normalisation on load, the gradient of a raw output,
+ * moments and sums by channel. Loops run over a vector of channels outside and pixels inside, so sums stay in
+ * registers. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vector.h"
 
@@ -15,7 +16,8 @@ static void load_plain(const sq_cpu_view *view, size_t first, int rows, float *o
     }
 }
 
-INLINE void load_pending(const sq_cpu_view *view, sq_activation activation, size_t first, int rows, float *out, int out_pitch)
+INLINE void load_pending(const sq_cpu_view *view, sq_activation activation, size_t first, int rows, float *out,
+                         int out_pitch)
 {
     const int pixels = view->h * view->w;
     FOR_CHANNELS(i, count, view->c)
@@ -78,8 +80,8 @@ INLINE void gradient_of(const sq_cpu_view *z, sq_activation activation, const fl
     }
 }
 
-void sq_tile_gradient(const sq_cpu_view *z, const float *constants, size_t first, int rows, const float *g, int g_pitch, float *out,
-                      int out_pitch)
+void sq_tile_gradient(const sq_cpu_view *z, const float *constants, size_t first, int rows, const float *g, int g_pitch,
+                      float *out, int out_pitch)
 {
     if (z->activation == SQ_RELU)
         gradient_of(z, SQ_RELU, constants, first, rows, g, g_pitch, out, out_pitch);
@@ -116,8 +118,8 @@ void sq_tile_moments(const float *z, int pitch, int rows, int c, float *mean, fl
     }
 }
 
-INLINE void sums_of(const sq_cpu_view *view, sq_activation activation, size_t first, int rows, const float *g, int g_pitch,
-                    float *partial)
+INLINE void sums_of(const sq_cpu_view *view, sq_activation activation, size_t first, int rows, const float *g,
+                    int g_pitch, float *partial)
 {
     FOR_CHANNELS(i, count, view->c)
     {

@@ -6,8 +6,8 @@
 
 #include "kernels/graph.h"
 
-/* Vectors of the widest registers of the instruction set that this file is compiled for (GCC vector extensions). Comparisons
- * are written so that NaN passes through every activation. */
+/* Vectors of the widest registers of the instruction set that this file is compiled for (GCC vector extensions).
+ * Comparisons are written so that NaN passes through every activation. */
 
 #if defined(__AVX512F__)
 enum { LANES = 16 };
@@ -108,9 +108,9 @@ INLINE vfloat through(sq_activation activation, vfloat x, vfloat g)
 }
 
 /* A loop over channels by whole vectors and one part: body(i, count) with count == LANES but for the last. */
-#define FOR_CHANNELS(i, count, c) for (int i = 0, count; count = (c) - i < LANES ? (c) - i : LANES, i < (c); i += LANES)
+#define FOR_CHANNELS(i, count, c) for (int i = 0, count; count = (c)-i < LANES ? (c)-i : LANES, i < (c); i += LANES)
 
-#define LOAD(p, count) ((count) == LANES ? load(p) : load_part(p, count))
+#define LOAD(p, count)     ((count) == LANES ? load(p) : load_part(p, count))
 #define STORE(p, v, count) ((count) == LANES ? store(p, v) : store_part(p, v, count))
 
 #endif

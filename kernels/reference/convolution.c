@@ -1,5 +1,5 @@
-/* Convolution with lazy normalisation, forward and backward, as design section 3 states it. Dense, pointwise and depthwise
- * are one loop nest. */
+/* Convolution with lazy normalisation, forward and backward, as design section 3 states it. Dense, pointwise and
+ * depthwise are one loop nest. */
 #include <math.h>
 
 #include "kernels/reference/reference.h"
@@ -7,7 +7,8 @@
 static const float *weight_at(const sq_reference_call *call, int slot, int o, int i, int y, int x)
 {
     const int k = call->op->kernel, c_in = call->op->is_depthwise ? 1 : sq_ref_slot(call, slot)->h;
-    return sq_ref_data(call, slot) + (((size_t)o * (size_t)c_in + (size_t)i) * (size_t)k + (size_t)y) * (size_t)k + (size_t)x;
+    return sq_ref_data(call, slot) + (((size_t)o * (size_t)c_in + (size_t)i) * (size_t)k + (size_t)y) * (size_t)k +
+           (size_t)x;
 }
 
 /* Input channels that output channel o reads: [*first, *last). */
@@ -31,7 +32,8 @@ static double conv_at(const sq_reference_call *call, int n, int h, int w, int o)
             if (hi < 0 || hi >= x->h || wi < 0 || wi >= x->w)
                 continue;
             for (int i = first; i < last; i++)
-                sum += (double)sq_ref_value(call, op->x, n, hi, wi, i) * *weight_at(call, op->weight, o, i - first, y, v);
+                sum +=
+                    (double)sq_ref_value(call, op->x, n, hi, wi, i) * *weight_at(call, op->weight, o, i - first, y, v);
         }
     return sum;
 }
@@ -98,10 +100,12 @@ static double raw_gradient(const sq_reference_call *call, int n, int h, int w, i
     const sq_slot *z = sq_ref_slot(call, op->z.slot);
     const double count = (double)z->n * z->h * z->w;
     const double dy = (double)*sq_ref_at(call, op->grad, n, h, w, o) * sq_ref_slope(call, op->z, n, h, w, o);
-    const double xhat = (*sq_ref_at(call, op->z.slot, n, h, w, o) - (double)sq_ref_live(call, op->out_norm, SQ_LIVE_MEAN)[o]) *
-                        sq_ref_live(call, op->out_norm, SQ_LIVE_INVERSE)[o];
+    const double xhat =
+        (*sq_ref_at(call, op->z.slot, n, h, w, o) - (double)sq_ref_live(call, op->out_norm, SQ_LIVE_MEAN)[o]) *
+        sq_ref_live(call, op->out_norm, SQ_LIVE_INVERSE)[o];
     return sq_ref_live(call, op->out_norm, SQ_LIVE_SCALE)[o] *
-           (dy - sq_ref_live(call, op->out_norm, SQ_LIVE_S1)[o] / count - xhat * sq_ref_live(call, op->out_norm, SQ_LIVE_S2)[o] / count);
+           (dy - sq_ref_live(call, op->out_norm, SQ_LIVE_S1)[o] / count -
+            xhat * sq_ref_live(call, op->out_norm, SQ_LIVE_S2)[o] / count);
 }
 
 static void weight_gradient(const sq_reference_call *call)
@@ -141,7 +145,8 @@ static double input_gradient(const sq_reference_call *call, int n, int h, int w,
             if (hs < 0 || ws < 0 || hs % op->stride || ws % op->stride || ho >= z->h || wo >= z->w)
                 continue;
             for (int o = first; o < last; o++)
-                sum += raw_gradient(call, n, ho, wo, o) * *weight_at(call, op->weight, o, op->is_depthwise ? 0 : i, y, v);
+                sum +=
+                    raw_gradient(call, n, ho, wo, o) * *weight_at(call, op->weight, o, op->is_depthwise ? 0 : i, y, v);
         }
     return sum;
 }
@@ -162,8 +167,10 @@ void sq_reference_conv_back(const sq_reference_call *call)
         for (int h = 0; h < x->h; h++)
             for (int w = 0; w < x->w; w++)
                 for (int i = 0; i < sq_ref_view_c(call, op->x); i++) {
-                    const double addend = op->addend == SQ_NONE ? 0 : *sq_ref_part_at(call, op->addend, op->dx_part, n, h, w, i);
-                    *sq_ref_part_at(call, op->dx, op->dx_part, n, h, w, i) = (float)(input_gradient(call, n, h, w, i) + addend);
+                    const double addend =
+                        op->addend == SQ_NONE ? 0 : *sq_ref_part_at(call, op->addend, op->dx_part, n, h, w, i);
+                    *sq_ref_part_at(call, op->dx, op->dx_part, n, h, w, i) =
+                        (float)(input_gradient(call, n, h, w, i) + addend);
                 }
     sq_ref_sums(call, op->x, op->dx);
 }

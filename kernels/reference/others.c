@@ -18,7 +18,8 @@ static float grey_of(const float *rgb)
     return 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 }
 
-/* One of torchvision's three adjustments, over a whole image of `pixels`: blend with black, the mean grey, or the grey. */
+/* One of torchvision's three adjustments, over a whole image of `pixels`: blend with black, the mean grey, or the grey.
+ */
 static void adjust(float *image, int pixels, int what, float factor)
 {
     double grey_sum = 0;
@@ -142,14 +143,18 @@ static void gate_weight_gradients(const sq_reference_call *call)
             double sum = 0;
             for (int n = 0; n < x->n; n++)
                 sum += hidden_gradient(call, n, j) * (i < 0 ? 1 : *sq_ref_at(call, op->aux, n, 0, 0, i));
-            sq_ref_store(call, i < 0 ? sq_ref_data(call, op->bias_grad) + j : sq_ref_data(call, op->weight_grad) + j * x->c + i, sum);
+            sq_ref_store(
+                call, i < 0 ? sq_ref_data(call, op->bias_grad) + j : sq_ref_data(call, op->weight_grad) + j * x->c + i,
+                sum);
         }
     for (int i = 0; i < x->c; i++)
         for (int j = -1; j < r; j++) {
             double sum = 0;
             for (int n = 0; n < x->n; n++)
                 sum += gate_gradient(call, n, i) * (j < 0 ? 1 : *sq_ref_at(call, op->aux2, n, 0, 0, j));
-            sq_ref_store(call, j < 0 ? sq_ref_data(call, op->bias2_grad) + i : sq_ref_data(call, op->weight2_grad) + i * r + j, sum);
+            sq_ref_store(
+                call, j < 0 ? sq_ref_data(call, op->bias2_grad) + i : sq_ref_data(call, op->weight2_grad) + i * r + j,
+                sum);
         }
 }
 
@@ -277,7 +282,8 @@ void sq_reference_linear_back(const sq_reference_call *call)
         for (int i = -1; i < c_in; i++) { /* i = -1 stands for the bias */
             double sum = 0;
             for (int n = 0; n < out->n; n++)
-                sum += (double)*sq_ref_at(call, op->grad, n, 0, 0, o) * (i < 0 ? 1 : sq_ref_value(call, op->x, n, 0, 0, i));
+                sum += (double)*sq_ref_at(call, op->grad, n, 0, 0, o) *
+                       (i < 0 ? 1 : sq_ref_value(call, op->x, n, 0, 0, i));
             if (i >= 0)
                 sq_ref_store(call, sq_ref_data(call, op->weight_grad) + (size_t)o * (size_t)c_in + (size_t)i, sum);
             else if (op->bias_grad != SQ_NONE)
@@ -307,8 +313,11 @@ void sq_reference_loss(const sq_reference_call *call)
                 memset(gradient, 0, (size_t)x->c * sizeof *gradient);
             continue;
         }
-        const sq_loss_row row = {.logits = sq_ref_at(call, op->x.slot, n, 0, 0, 0), .gradient = gradient, .classes = x->c,
-                                 .label = labels[n], .smoothing = op->label_smoothing,
+        const sq_loss_row row = {.logits = sq_ref_at(call, op->x.slot, n, 0, 0, 0),
+                                 .gradient = gradient,
+                                 .classes = x->c,
+                                 .label = labels[n],
+                                 .smoothing = op->label_smoothing,
                                  .scale = step->gradient_scale / (float)step->valid_count};
         sq_loss_of_row(&row, result);
     }

@@ -1,5 +1,5 @@
-/* The reference backend: programs are graphs, walked by plain loops. Slow and obvious; every other backend is compared to
- * it. */
+/* The reference backend: programs are graphs, walked by plain loops. Slow and obvious; every other backend is compared
+ * to it. */
 #include "kernels/reference/reference.h"
 
 #include <stdlib.h>
@@ -123,12 +123,18 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
 static sq_status run(sq_backend *b, const sq_program *p)
 {
     static void (*const kinds[SQ_OP_KINDS])(const sq_reference_call *) = {
-        [SQ_OP_IMAGE] = sq_reference_image,         [SQ_OP_CONV] = sq_reference_conv,
-        [SQ_OP_CONV_BACK] = sq_reference_conv_back, [SQ_OP_GATE] = sq_reference_gate,
-        [SQ_OP_GATE_BACK] = sq_reference_gate_back, [SQ_OP_JOIN] = sq_reference_join,
-        [SQ_OP_JOIN_BACK] = sq_reference_join_back, [SQ_OP_POOL] = sq_reference_pool,
-        [SQ_OP_POOL_BACK] = sq_reference_pool_back, [SQ_OP_LINEAR] = sq_reference_linear,
-        [SQ_OP_LINEAR_BACK] = sq_reference_linear_back, [SQ_OP_LOSS] = sq_reference_loss,
+        [SQ_OP_IMAGE] = sq_reference_image,
+        [SQ_OP_CONV] = sq_reference_conv,
+        [SQ_OP_CONV_BACK] = sq_reference_conv_back,
+        [SQ_OP_GATE] = sq_reference_gate,
+        [SQ_OP_GATE_BACK] = sq_reference_gate_back,
+        [SQ_OP_JOIN] = sq_reference_join,
+        [SQ_OP_JOIN_BACK] = sq_reference_join_back,
+        [SQ_OP_POOL] = sq_reference_pool,
+        [SQ_OP_POOL_BACK] = sq_reference_pool_back,
+        [SQ_OP_LINEAR] = sq_reference_linear,
+        [SQ_OP_LINEAR_BACK] = sq_reference_linear_back,
+        [SQ_OP_LOSS] = sq_reference_loss,
         [SQ_OP_UPDATE] = sq_reference_update,
     };
     (void)b; /* runs where it is called */

@@ -5,7 +5,11 @@
 
 /* Internal to the reference backend: a graph with its addresses, and one function per kind of operation. */
 
-typedef struct { const sq_graph *graph; const sq_binding *at; const sq_op *op; } sq_reference_call;
+typedef struct {
+    const sq_graph *graph;
+    const sq_binding *at;
+    const sq_op *op;
+} sq_reference_call;
 
 void sq_reference_image(const sq_reference_call *call);
 void sq_reference_conv(const sq_reference_call *call);
@@ -48,7 +52,8 @@ int sq_ref_view_c(const sq_reference_call *call, sq_view view);
 /* What the view shows, with and without its gate; and d value / d pre-activation. */
 float sq_ref_value(const sq_reference_call *call, sq_view view, int n, int h, int w, int i);
 float sq_ref_slope(const sq_reference_call *call, sq_view view, int n, int h, int w, int i);
-/* S1 and S2 of a view's norm from the gradient of its value, kept in slot `grad`. Nothing without norm or with a gate. */
+/* S1 and S2 of a view's norm from the gradient of its value, kept in slot `grad`. Nothing without norm or with a gate.
+ */
 void sq_ref_sums(const sq_reference_call *call, sq_view view, int grad);
 /* Writes or adds, as step.accumulate says. */
 void sq_ref_store(const sq_reference_call *call, float *gradient, double value);

@@ -1,6 +1,6 @@
-/* Times training steps of a supernet on random paths: forward, backward and update on synthetic images, the loader left out.
- * Prints one line per step, so that a runner can interleave it with a peer: reads a line from stdin, does one step with that
- * path, answers with the seconds. */
+/* Times training steps of a supernet on random paths: forward, backward and update on synthetic images, the loader left
+ * out. Prints one line per step, so that a runner can interleave it with a peer: reads a line from stdin, does one step
+ * with that path, answers with the seconds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,13 +49,14 @@ static sq_status serve(const char *space_path, int batch, int threads)
     char line[1024];
     SQ_TRY(sq_space_read(&space, space_path, 0, 0));
     SQ_TRY(sq_backend_open("cpu", threads, &backend));
-    const sq_model_options options = {.block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f}, .is_training = true};
+    const sq_model_options options = {.block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f},
+                                      .is_training = true};
     SQ_TRY(sq_model_create(&model, backend, space, &options));
     SQ_TRY(sq_model_initialise(model, 1));
     SQ_TRY(sq_model_compile(model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(make_batch(space, batch, model));
-    const sq_step scalars = {.learning_rate = 1e-4f, .momentum = 0.9f, .weight_decay = 4e-5f, .statistics_rate = 0.1f,
-                             .gradient_scale = 1};
+    const sq_step scalars = {
+        .learning_rate = 1e-4f, .momentum = 0.9f, .weight_decay = 4e-5f, .statistics_rate = 0.1f, .gradient_scale = 1};
     SQ_TRY(sq_model_set_step(model, &scalars));
     while (fgets(line, sizeof line, stdin)) {
         int path[SQ_MAX_LAYERS];
