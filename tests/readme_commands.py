@@ -42,7 +42,8 @@ def main():
     keys = subprocess.run([SQUALL, "help", "config"], capture_output=True, text=True, check=True).stdout
     for key, initial in re.findall(r"^  ([a-z_.]+) +(\S+)", keys, re.M):
         assert f"| `{key}` |" in readme, f"README.md does not list the key {key}"
-    for key in re.findall(r"^\| `([a-z_.]+)` \|", readme, re.M):
+    section = readme.split("## Configuration")[1].split("\n## ")[0]
+    for key in re.findall(r"^\| `([a-z_.]+)` \|", section, re.M):
         assert f"  {key} " in keys, f"README.md lists a key that is not there: {key}"
     summary = subprocess.run([SQUALL, "help"], capture_output=True, text=True, check=True).stdout
     for name in re.findall(r"^  ([a-z]+) ", summary, re.M):
