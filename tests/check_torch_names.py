@@ -19,7 +19,7 @@ except ImportError as error:
     sys.exit(77)
 
 sys.path.insert(0, sys.argv[3])
-from networks import Network  # noqa: E402
+from networks import Network, Proxyless  # noqa: E402
 
 
 def load(path):
@@ -40,7 +40,7 @@ def main():
     program, spaces = sys.argv[1:3]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
-        for name, resolution in (("spos", 64), ("samples", 28), ("tiny", 16)):
+        for name, resolution in (("spos", 64), ("proxyless", 64), ("samples", 28), ("tiny", 16)):
             out = os.path.join(scratch, name)
             subprocess.run([program, os.path.join(spaces, name + ".yaml"), str(resolution), "2", out, "fold"], check=True)
             with open(os.path.join(spaces, name + ".yaml")) as file:
@@ -49,7 +49,7 @@ def main():
                 folder = os.path.join(out, str(i))
                 with open(os.path.join(folder, "arch.json")) as file:
                     arch = json.load(file)["arch"]
-                net = Network(space, arch).eval()
+                net = (Proxyless if space["naming"] == "proxyless" else Network)(space, arch).eval()
                 weights = load(os.path.join(folder, "model.safetensors"))
                 missing = [key for key in net.state_dict() if key not in weights and not key.endswith("num_batches_tracked")]
                 unknown = [key for key in weights if key not in net.state_dict()]

@@ -108,14 +108,58 @@ def block(choice, inputs, outputs, stride, activation):
     return kinds[choice["kind"]](choice, inputs, outputs, stride, activation)
 
 
+def rows_of(space):
+    choices = {choice["name"]: choice for choice in space["choices"]}
+    rows = [dict(row, stride=row.get("stride", 1) if i == 0 else 1) for row in space["layers"] for i in range(row.get("repeat", 1))]
+    return choices, rows, space["activation"]
+
+
+def names_of(space, choices, row, inputs, outputs, stride):
+    """The choices that a layer has: skip only where it can stand."""
+    return [name for name in row.get("choices", space.get("searched", list(choices)))
+            if choices[name]["kind"] != "skip" or (stride == 1 and inputs == outputs)]
+
+
+class Proxyless(nn.Module):
+    """The single network of a path of a space with naming: proxyless (mit-han-lab/proxylessnas, proxyless_nas/)."""
+
+    def __init__(self, space, path):
+        super().__init__()
+        choices, rows, act = rows_of(space)
+        epsilon = space["norm"].get("epsilon", 1e-5)
+
+        def part(inputs, outputs, kernel, stride):
+            return nn.ModuleDict({"conv": conv(inputs, outputs, kernel, stride), "bn": nn.BatchNorm2d(outputs), "act": ACTIVATIONS[act]()})
+
+        inputs, gene = divisible(rows[0]["width"]), iter(path)
+        self.first_conv = part(3, inputs, 3, rows[0]["stride"])
+        self.blocks = nn.ModuleList()
+        for row in rows[1:-1]:
+            outputs, stride = divisible(row["width"]), row["stride"]
+            names = names_of(space, choices, row, inputs, outputs, stride)
+            name = names[next(gene)] if len(names) > 1 else names[0]
+            self.blocks.append(nn.ModuleDict({"mobile_inverted_conv": block(choices[name], inputs, outputs, stride, act)}))
+            inputs = outputs
+        outputs = divisible(rows[-1]["width"])
+        self.feature_mix_layer = part(inputs, outputs, 1, 1)
+        self.classifier = nn.ModuleDict({"linear": nn.Linear(outputs, space["classes"], bias=space.get("classifier_bias", False))})
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = epsilon
+
+    def forward(self, x):
+        for layer in [self.first_conv, *self.blocks, self.feature_mix_layer]:
+            for name in layer:
+                x = layer[name](x)
+        return self.classifier["linear"](x.mean((2, 3)))
+
+
 class Network(nn.Module):
     """A space (a dict as its YAML reads) as supernet (paths=None) or as the single network of one path. SPOS module names."""
 
     def __init__(self, space, path=None):
         super().__init__()
-        choices = {choice["name"]: choice for choice in space["choices"]}
-        rows = [dict(row, stride=row.get("stride", 1) if i == 0 else 1) for row in space["layers"] for i in range(row.get("repeat", 1))]
-        act = space["activation"]
+        choices, rows, act = rows_of(space)
         self.supernet = path is None
         stem, head, inputs = rows[0], rows[-1], divisible(rows[0]["width"])
         stem_kernel = choices[stem["choices"][0]].get("kernel", 3)
@@ -123,8 +167,7 @@ class Network(nn.Module):
         self.features = nn.ModuleList()
         for i, row in enumerate(rows[1:-1]):
             outputs, stride = divisible(row["width"]), row["stride"]
-            names = [n for n in row.get("choices", space.get("searched", list(choices)))
-                     if choices[n]["kind"] != "skip" or (stride == 1 and inputs == outputs)]
+            names = names_of(space, choices, row, inputs, outputs, stride)
             if path is None:
                 self.features.append(nn.ModuleList(block(choices[n], inputs, outputs, stride, act) for n in names))
             else:
