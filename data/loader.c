@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "kernels/base/clock.h"
 #include "kernels/graph.h"
 
 enum { DEFAULT_RING = 4, MOST_THREADS = 256 };
@@ -59,13 +59,6 @@ typedef struct {
     float *scratch;
     size_t scratch_count;
 } worker_memory;
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void sq_loader_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t epoch)
 {
@@ -219,9 +212,9 @@ static void *work(void *argument)
     (void)pthread_mutex_lock(&loader->lock);
     while (take_sample(loader, &sample, &order)) {
         (void)pthread_mutex_unlock(&loader->lock);
-        const double begin = now();
+        const double begin = sq_seconds_now();
         const sq_status status = fill(loader, &memory, sample, order);
-        const double seconds = now() - begin;
+        const double seconds = sq_seconds_now() - begin;
         (void)pthread_mutex_lock(&loader->lock);
         ring_batch *b = &loader->ring[sample / (uint64_t)loader->options.batch % (uint64_t)loader->options.ring];
         loader->counters.decode_seconds += seconds;
@@ -324,10 +317,10 @@ sq_status sq_loader_next(sq_loader *loader, sq_batch *out)
     }
     ring_batch *b = &loader->ring[loader->next_batch % (uint64_t)loader->options.ring];
     const int count = batch_size(loader, loader->next_batch);
-    const double begin = now();
+    const double begin = sq_seconds_now();
     while (count > 0 && b->filled < count && loader->failure == SQ_OK)
         (void)pthread_cond_wait(&loader->has_batch, &loader->lock);
-    loader->counters.wait_seconds += now() - begin;
+    loader->counters.wait_seconds += sq_seconds_now() - begin;
     sq_status status = SQ_OK;
     if (loader->failure != SQ_OK) {
         status = sq_fail(loader->failure, "%s", loader->failure_text);

@@ -1,12 +1,10 @@
 /* ProxylessNAS's latency tables: a YAML mapping from a described layer to {count, mean, var}. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <yaml.h>
-
 #include "kernels/base/text.h"
+#include "kernels/base/yaml.h"
 #include "search/latency_table.h"
 #include "supernet/describe.h"
 
@@ -38,9 +36,9 @@ static sq_status read_entry(sq_latency *latency, const char *path, yaml_document
     return sq_latency_add(latency, key, mean, sqrt(variance));
 }
 
-static sq_status read_document(sq_latency *latency, const char *path, yaml_document_t *document)
+static sq_status read_document(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
 {
-    const yaml_node_t *root = yaml_document_get_root_node(document);
+    sq_latency *latency = context;
     if (!root || root->type != YAML_MAPPING_NODE)
         return sq_fail(SQ_INVALID, "%s: wanted a YAML mapping of layers, or a folder with device.yaml and table.csv",
                        path);
@@ -51,26 +49,6 @@ static sq_status read_document(sq_latency *latency, const char *path, yaml_docum
 
 sq_status sq_latency_read_proxyless(sq_latency *latency, const char *path)
 {
-    yaml_parser_t parser;
-    yaml_document_t document;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
-    sq_status status = SQ_OK;
-    if (!yaml_parser_initialize(&parser)) {
-        (void)fclose(file); /* only read */
-        return sq_fail(SQ_NO_MEMORY, "%s: YAML", path);
-    }
-    yaml_parser_set_input_file(&parser, file);
-    if (yaml_parser_load(&parser, &document)) {
-        status = read_document(latency, path, &document);
-        yaml_document_delete(&document);
-    } else {
-        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
-                         parser.problem ? parser.problem : "not YAML");
-    }
-    yaml_parser_delete(&parser);
-    (void)fclose(file); /* only read */
     latency->is_proxyless = true;
     if (!latency->info.name[0]) {
         (void)snprintf(latency->info.name, sizeof latency->info.name, "proxyless table");
@@ -78,7 +56,7 @@ sq_status sq_latency_read_proxyless(sq_latency *latency, const char *path)
         latency->info.batch = 1;
         latency->info.is_measured = true;
     }
-    return status;
+    return sq_yaml_visit(path, latency, read_document);
 }
 
 sq_status sq_latency_proxyless_key(const sq_space *space, int layer, int choice, char *text, size_t bytes)

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/searcher.h"
@@ -32,13 +32,6 @@ typedef struct {
     int begin_count;
 } search;
 
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static const sq_candidate *best_of(const search *s)
 {
     const sq_candidate *best = NULL;
@@ -52,7 +45,7 @@ static void show(const search *s, bool is_terminal)
 {
     char line[256], left[64];
     const sq_candidate *best = best_of(s), *last = &s->all[s->count - 1];
-    const double each = (now() - s->begin_seconds) / (double)(s->count - s->begin_count);
+    const double each = (sq_seconds_now() - s->begin_seconds) / (double)(s->count - s->begin_count);
     if (s->is_quiet)
         return;
     (void)snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%  best %5.1f%%  left %s", s->count, s->limit,
@@ -196,7 +189,7 @@ static sq_status begin(search *s, bool is_resumed)
                                     &s->remembered_count));
     s->limit = o->random_paths + o->population * (o->generations + 1);
     s->all = calloc((size_t)s->limit + 1, sizeof *s->all);
-    s->begin_seconds = now();
+    s->begin_seconds = sq_seconds_now();
     s->begin_count = s->remembered_count;
     return s->all ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d candidates", s->limit);
 }

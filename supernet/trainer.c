@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "supernet/checkpoint.h"
@@ -31,13 +31,6 @@ typedef struct {
     int64_t mark_step, start_step;
     double start_seconds;
 } trainer;
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- The step ---- */
 
@@ -94,9 +87,10 @@ static sq_status run_step(trainer *t, int64_t step)
 static void show(trainer *t, int64_t done, double loss, double top1)
 {
     char line[256], left[64];
-    const double seconds = now() - t->mark_seconds, wait = sq_loader_count(t->loader).wait_seconds - t->mark_wait;
+    const double seconds = sq_seconds_now() - t->mark_seconds,
+                 wait = sq_loader_count(t->loader).wait_seconds - t->mark_wait;
     const double rate = (double)((done - t->mark_step) * t->options->batch) / (seconds > 0 ? seconds : 1e-9);
-    const double per_step = (now() - t->start_seconds) / (double)(done - t->start_step);
+    const double per_step = (sq_seconds_now() - t->start_seconds) / (double)(done - t->start_step);
     (void)snprintf(line, sizeof line,
                    "train %6" PRId64 "/%" PRId64
                    " %3.0f%%  loss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s",
@@ -108,7 +102,7 @@ static void show(trainer *t, int64_t done, double loss, double top1)
                   "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f}\n", done,
                   seconds, rate, wait);
     (void)fflush(t->timing); /* of use even if it is lost */
-    t->mark_seconds = now();
+    t->mark_seconds = sq_seconds_now();
     t->mark_wait = sq_loader_count(t->loader).wait_seconds;
     t->mark_step = done;
 }
@@ -223,7 +217,7 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     loader.first_batch = (uint64_t)t->state.step;
     SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
     t->start_step = t->mark_step = t->state.step;
-    t->start_seconds = t->mark_seconds = now();
+    t->start_seconds = t->mark_seconds = sq_seconds_now();
     return SQ_OK;
 }
 

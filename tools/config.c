@@ -1,7 +1,6 @@
 /* The configuration: a table of keys over one struct. */
 #include "tools/config.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
@@ -10,10 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include <yaml.h>
-
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "kernels/base/yaml.h"
 #include "tools/share.h"
 
 enum { PATH_BYTES = 4096, VALUE_BYTES = 4096 };
@@ -259,33 +257,11 @@ static sq_status read_mapping(sq_config *config, const char *path, yaml_document
     return SQ_OK;
 }
 
-static sq_status read_yaml(sq_config *config, const char *path)
+static sq_status read_document(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
 {
-    yaml_parser_t parser;
-    yaml_document_t document;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
-    if (!yaml_parser_initialize(&parser)) {
-        (void)fclose(file); /* only read */
-        return sq_fail(SQ_NO_MEMORY, "%s: YAML", path);
-    }
-    sq_status status = SQ_OK;
-    yaml_parser_set_input_file(&parser, file);
-    if (yaml_parser_load(&parser, &document)) {
-        const yaml_node_t *root = yaml_document_get_root_node(&document);
-        if (root && root->type == YAML_MAPPING_NODE)
-            status = read_mapping(config, path, &document, root, "");
-        else if (root)
-            status = sq_fail(SQ_INVALID, "%s:1: wanted a mapping of keys", path);
-        yaml_document_delete(&document);
-    } else {
-        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
-                         parser.problem ? parser.problem : "not YAML");
-    }
-    yaml_parser_delete(&parser);
-    (void)fclose(file); /* only read */
-    return status;
+    if (root && root->type != YAML_MAPPING_NODE)
+        return sq_fail(SQ_INVALID, "%s:1: wanted a mapping of keys", path);
+    return root ? read_mapping(context, path, document, root, "") : SQ_OK;
 }
 
 /* ---- Paths ---- */
@@ -351,7 +327,7 @@ sq_status sq_config_read(sq_config **out, const char *path, const char *const *o
     for (int i = 0; status == SQ_OK && i < KEYS; i++)
         status = set(config, &keys[i], keys[i].initial, "default");
     if (status == SQ_OK && path)
-        status = read_yaml(config, path);
+        status = sq_yaml_visit(path, config, read_document);
     for (int i = 0; status == SQ_OK && i < override_count; i++)
         status = apply(config, overrides[i]);
     if (status == SQ_OK)

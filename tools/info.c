@@ -74,7 +74,7 @@ static sq_status print_memory(const sq_space *space, int batch, bool is_training
     for (int i = 0; i < plan.parameter_count; i++)
         weights += plan.parameters[i].role == SQ_ROLE_WEIGHT ? plan.parameters[i].count : 0;
     if (is_training)
-        sq_print_row("supernet", "%s", sq_text_si(size, sizeof size, (double)weights, "parameters"));
+        sq_print_row("supernet", "%s", sq_text_si(size, sizeof size, (double)weights, " parameters"));
     (void)printf("memory plan, %s, batch %d\n", is_training ? "training" : "evaluation", batch);
     for (int role = 0; role < SQ_ROLES; role++) {
         if (plan.role_bytes[role] > 0)

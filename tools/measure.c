@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
 #include "search/latency_table.h"
@@ -91,13 +92,11 @@ static sq_status time_path(const bench *b, const int *path, double *milliseconds
 {
     double times[ROUNDS * 4];
     for (int i = -1; i < ROUNDS * 4; i++) {
-        struct timespec begin, end;
-        (void)clock_gettime(CLOCK_MONOTONIC, &begin); /* cannot fail with this clock */
+        const double begin = sq_seconds_now();
         SQ_TRY(sq_model_walk(b->model, path, SQ_EVALUATE));
         SQ_TRY(sq_model_backend(b->model)->ops->wait(sq_model_backend(b->model)));
-        (void)clock_gettime(CLOCK_MONOTONIC, &end);
         if (i >= 0)
-            times[i] = 1e3 * (double)(end.tv_sec - begin.tv_sec) + 1e-6 * (double)(end.tv_nsec - begin.tv_nsec);
+            times[i] = 1e3 * (sq_seconds_now() - begin);
     }
     qsort(times, ROUNDS * 4, sizeof *times, by_value);
     *milliseconds = times[ROUNDS * 2];

@@ -32,7 +32,7 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
         count += plan->parameters[i].role == SQ_ROLE_WEIGHT ? plan->parameters[i].count : 0;
     (void)printf("training %s into %s\n", a->arch ? "one path" : "the supernet", a->run);
     sq_print_row("space", "%s: %d layers, %d searched, %.3g paths, %s", space->name, space->layer_count,
-                 space->searched_count, paths, sq_text_si(parameters, sizeof parameters, (double)count, "parameters"));
+                 space->searched_count, paths, sq_text_si(parameters, sizeof parameters, (double)count, " parameters"));
     sq_print_row("images", "%zu to train on, %zu held out, %d classes, %d x %d", sq_dataset_count(s->train),
                  s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
     sq_print_row("schedule", "%lld steps of %d images (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
@@ -114,6 +114,20 @@ static sq_status run_train(const sq_options *options, const arguments *a)
     return status;
 }
 
+/* What could not be decoded, if anything. */
+static void print_bad_images(const char *run)
+{
+    char path[PATH_BYTES], *text = NULL;
+    size_t bytes = 0, lines = 0;
+    if (!sq_text_path(path, sizeof path, run, "bad-images.txt") || !sq_path_exists(path) ||
+        sq_file_read(path, 1 << 28, &text, &bytes) != SQ_OK)
+        return;
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    (void)printf("%zu images could not be decoded and were replaced: %s\n", lines, path);
+    free(text);
+}
+
 static int run(int argc, char **argv)
 {
     arguments a = {.resume = "never"};
@@ -130,6 +144,7 @@ static int run(int argc, char **argv)
     const sq_status status = run_train(&read, &a);
     if (status != SQ_OK)
         return sq_command_fail("train", status);
+    print_bad_images(a.run);
     if (!a.is_quiet)
         (void)printf("done: %s/last\nnext: squall %s %s\n", a.run, a.arch ? "export" : "search", a.run);
     return 0;

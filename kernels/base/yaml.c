@@ -1,6 +1,7 @@
 /* libcyaml reports through a log function; here its lines are caught and told again in ours. */
 #include "kernels/base/yaml.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,5 +142,32 @@ sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_va
     const sq_piece piece = {text, bytes};
     const sq_status status = sq_file_replace(path, &piece, 1);
     cyaml_mem(NULL, text, 0);
+    return status;
+}
+
+sq_status sq_yaml_visit(const char *path, void *context,
+                        sq_status (*use)(void *context, const char *path, yaml_document_t *document,
+                                         const yaml_node_t *root))
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
+    if (!yaml_parser_initialize(&parser)) {
+        (void)fclose(file); /* only read */
+        return sq_fail(SQ_NO_MEMORY, "%s: YAML", path);
+    }
+    sq_status status = SQ_OK;
+    yaml_parser_set_input_file(&parser, file);
+    if (yaml_parser_load(&parser, &document)) {
+        status = use(context, path, &document, yaml_document_get_root_node(&document));
+        yaml_document_delete(&document);
+    } else {
+        status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
+                         parser.problem ? parser.problem : "not YAML");
+    }
+    yaml_parser_delete(&parser);
+    (void)fclose(file); /* only read */
     return status;
 }

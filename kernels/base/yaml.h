@@ -2,6 +2,7 @@
 #define SQ_YAML_H
 
 #include <cyaml/cyaml.h>
+#include <yaml.h>
 
 #include "kernels/base/status.h"
 
@@ -17,6 +18,12 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema); /* accepts NU
 
 /* Writes a file by the schema, whole or not at all. */
 SQ_MUST_USE sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema);
+
+/* Loads a file as a tree of nodes, for what no schema describes, and hands it to `use` with its root (NULL: an empty
+ * file). */
+SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
+                                    sq_status (*use)(void *context, const char *path, yaml_document_t *document,
+                                                     const yaml_node_t *root));
 
 /* Line of the first "key:" at or after line `from` (1-based) of a text; 0 when there is none. For messages about values
  * that only a later check finds wrong. */

@@ -2,10 +2,8 @@
  * and the moments of the result taken while the tile is warm. Backward is one pass: both operands are formed once per
  * tile and serve the input gradient and the weight gradient. */
 #include <cblas.h>
-#include <omp.h>
 
-#include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vector.h"
+#include "kernels/cpu/band.h"
 
 enum { TILE_FLOATS = 96 * 1024, SMALLEST_TILE = 128, LARGEST_TILE = 1024, WEIGHT_GROUP_FLOATS = 1 << 18 };
 
@@ -33,11 +31,6 @@ static void cut(sq_cpu_call *call, int c_out)
     const size_t pixels = pixels_of(&call->x);
     call->tile = tile_of(call->x.c, c_out, pixels);
     call->tiles = (int)((pixels + (size_t)call->tile - 1) / (size_t)call->tile);
-}
-
-static float *scratch_of(const sq_cpu_call *call)
-{
-    return call->workspace->scratch + (size_t)omp_get_thread_num() * call->workspace->scratch_count;
 }
 
 /* The view's values at pixels first .., where they lie or loaded into `tile`. */

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 #include "kernels/cpu/cpu_kernels.h"
 #include "supernet/model.h"
@@ -31,13 +31,11 @@ static sq_status make_batch(const sq_space *space, int batch, sq_model *model)
 
 static sq_status step(sq_model *model, const int *path, double *seconds)
 {
-    struct timespec begin, end;
-    (void)clock_gettime(CLOCK_MONOTONIC, &begin); /* cannot fail with this clock */
+    const double begin = sq_seconds_now();
     SQ_TRY(sq_model_forward(model, path));
     SQ_TRY(sq_model_backward(model, path));
     SQ_TRY(sq_model_update(model, path));
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    *seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    *seconds = sq_seconds_now() - begin;
     return SQ_OK;
 }
 
