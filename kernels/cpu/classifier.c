@@ -69,7 +69,7 @@ void SQ_CPU_NAME(image_run)(const sq_cpu_call *call)
 {
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     const size_t pixels = (size_t)call->x.h * (size_t)call->x.w;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
+#pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
         const float *augment = call->aux.data ? call->aux.data + (size_t)n * SQ_AUGMENT_COUNT : NULL;
         float *image = scratch_of(call);
@@ -167,7 +167,7 @@ void SQ_CPU_NAME(update_run)(const sq_cpu_call *call)
     float *weight = call->out.data, *momentum = call->aux.data, *average = call->aux2.data;
     const float *gradient = call->weight_grad;
     const float rate = step->learning_rate, inertia = step->momentum, kept = step->average_decay;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static) if (call->out.c > 16384)
+#pragma omp parallel for num_threads(call->threads) schedule(static) if (call->out.c > 16384)
     for (int i = 0; i < call->out.c; i++) {
         const float decay = (size_t)i < call->op->decayed_count ? step->weight_decay : 0;
         momentum[i] = inertia * momentum[i] + (gradient[i] + decay * weight[i]);

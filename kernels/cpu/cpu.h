@@ -55,6 +55,7 @@ typedef struct {
     const sq_cpu_workspace *workspace;
     int tile; /* pixels or rows of a tile */
     int tiles, groups;
+    int threads; /* 1 where the work is smaller than the cost of sharing it */
 } sq_cpu_call;
 
 enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to this, on every instruction set */

@@ -73,7 +73,7 @@ void SQ_CPU_NAME(dense_run)(const sq_cpu_call *call)
     const int pixels = call->z.h * call->z.w, c_out = call->z.c, patch = patch_count(call);
     const bool has_moments = call->op->statistics != SQ_STATISTICS_FIXED;
     float *partial = call->workspace->shared;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int n = 0; n < call->x.n; n++) {
         float *image = scratch_of(call), *patches = image + image_floats(call);
         float *out = call->out.data + (size_t)n * (size_t)pixels * (size_t)call->out.pitch;
@@ -169,7 +169,7 @@ void SQ_CPU_NAME(dense_back_run)(const sq_cpu_call *call)
     float *partial = call->workspace->shared, *sums = partial + (size_t)groups * weights;
     float *constants = sums + 2 * (size_t)call->x.c * (size_t)call->x.n;
     sq_gradient_constants(call, constants);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int g = 0; g < groups; g++) {
         const int begin = call->x.n * g / groups, end = call->x.n * (g + 1) / groups;
         for (int n = begin; n < end; n++)

@@ -52,7 +52,7 @@ void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
     const bool has_moments = call->op->statistics != SQ_STATISTICS_FIXED;
     float *partial = call->workspace->shared, *weight = partial + 2 * (size_t)c * (size_t)call->tiles;
     sq_band_turn_weights(call->weight, c, k, false, weight);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int t = 0; t < call->tiles; t++) {
         const int n = t / call->groups, first = t % call->groups * call->tile;
         const int rows = h_out - first < call->tile ? h_out - first : call->tile;
@@ -239,7 +239,7 @@ void SQ_CPU_NAME(depthwise_back_run)(const sq_cpu_call *call)
     float *flat = constants + 3 * (size_t)c;
     sq_band_turn_weights(call->weight, call->x.c, k, call->op->stride == 1, weight);
     sq_gradient_constants(call, constants);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int g = 0; g < partials; g++) {
         float *own = partial + (size_t)g * stride;
         const int begin = (int)((long)call->tiles * g / partials), end = (int)((long)call->tiles * (g + 1) / partials);

@@ -52,7 +52,7 @@ void SQ_CPU_NAME(gate_run)(const sq_cpu_call *call)
 {
     const int c = call->x.c, r = call->aux2.c;
     const float share = 1.0f / (float)pixels_of(&call->x);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
+#pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
         float *pooled = call->aux.data + (size_t)n * (size_t)call->aux.pitch;
         float *hidden = call->aux2.data + (size_t)n * (size_t)call->aux2.pitch;
@@ -134,7 +134,7 @@ void SQ_CPU_NAME(gate_back_run)(const sq_cpu_call *call)
     const int c = call->x.c, r = call->aux2.c;
     float *dg = call->workspace->shared, *dh = dg + (size_t)call->x.n * (size_t)c,
           *sums = dh + (size_t)call->x.n * (size_t)r;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
+#pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++)
         gate_back_image(call, n, dg + (size_t)n * (size_t)c, dh + (size_t)n * (size_t)r, sums);
     layer_gradients(call, dh, r, &call->aux, call->weight_grad, call->bias_grad);
@@ -160,7 +160,7 @@ static float keep(const sq_cpu_call *call, int n, int i)
 void SQ_CPU_NAME(pool_run)(const sq_cpu_call *call)
 {
     const float share = 1.0f / (float)pixels_of(&call->x);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
+#pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
         float *out = call->out.data + (size_t)n * (size_t)call->out.pitch;
         sum_image(&call->x, n, NULL, 0, scratch_of(call), out);
@@ -179,7 +179,7 @@ void SQ_CPU_NAME(pool_back_run)(const sq_cpu_call *call)
 {
     const size_t pixels = pixels_of(&call->x);
     float *sums = call->workspace->shared;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
+#pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
         const float *grad = call->grad.data + (size_t)n * (size_t)call->grad.pitch;
         float *pixel = scratch_of(call), *dx = call->dx.data + (size_t)n * pixels * (size_t)call->dx.pitch;

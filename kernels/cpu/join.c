@@ -88,7 +88,7 @@ static void join_tile(const sq_cpu_call *call, int t)
 
 void SQ_CPU_NAME(join_run)(const sq_cpu_call *call)
 {
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int t = 0; t < call->tiles; t++)
         join_tile(call, t);
 }
@@ -121,7 +121,7 @@ void SQ_CPU_NAME(join_back_run)(const sq_cpu_call *call)
     const int offset = call->op->join == SQ_JOIN_CONCAT && call->y.data ? call->y.c : 0;
     float *x_sums = call->workspace->shared,
           *y_sums = x_sums + 2 * (size_t)sq_cpu_padded(call->x.c) * (size_t)call->tiles;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int t = 0; t < call->tiles; t++) {
         if (call->dx.data)
             side_back(call, &call->x, &call->dx_view, offset, t, x_sums);

@@ -58,7 +58,7 @@ void SQ_CPU_NAME(pointwise_run)(const sq_cpu_call *call)
     const int c_in = call->x.c, c_out = call->out.c;
     const bool has_moments = call->op->statistics != SQ_STATISTICS_FIXED;
     float *partial = call->workspace->shared;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int t = 0; t < call->tiles; t++) {
         const size_t first = (size_t)t * (size_t)call->tile;
         const int rows = rows_of(call, pixels, t);
@@ -154,7 +154,7 @@ void SQ_CPU_NAME(pointwise_back_run)(const sq_cpu_call *call)
     float *partial = call->workspace->shared, *sums = partial + (size_t)call->groups * weights;
     float *constants = sums + 2 * (size_t)call->x.c * (size_t)call->tiles;
     sq_gradient_constants(call, constants);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int g = 0; g < call->groups; g++) {
         const int begin = (int)((long)call->tiles * g / call->groups),
                   end = (int)((long)call->tiles * (g + 1) / call->groups);

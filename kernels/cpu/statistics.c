@@ -38,7 +38,7 @@ void sq_merge_moments(const sq_cpu_call *call, const float *partial, int tiles, 
 {
     const sq_cpu_norm *norm = &call->norm;
     const double rate = call->step->statistics_rate;
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static)
+#pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int i = 0; i < norm->c; i++) {
         const moments m = merge_channel(partial, norm->c, i, tiles, rows, last_rows);
         norm->running_mean[i] += (float)((m.mean - norm->running_mean[i]) * rate);
@@ -73,7 +73,7 @@ void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *par
 {
     const bool is_added = call->step->accumulate != 0;
     const long blocks = (long)((count + 1023) / 1024);
-#pragma omp parallel for num_threads(call->workspace->threads) schedule(static) if (blocks > 8)
+#pragma omp parallel for num_threads(call->threads) schedule(static) if (blocks > 8)
     for (long b = 0; b < blocks; b++) {
         const size_t begin = (size_t)b * 1024, end = begin + 1024 < count ? begin + 1024 : count;
         for (size_t i = begin; i < end; i++) {
