@@ -322,7 +322,9 @@ static sq_status check(const sq_config *config)
 
 sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides, int override_count)
 {
+    char shared[PATH_BYTES];
     sq_config *config = calloc(1, sizeof *config);
+    path = path ? sq_share_find(shared, sizeof shared, path) : NULL;
     sq_status status = config ? SQ_OK : sq_fail(SQ_NO_MEMORY, "configuration");
     for (int i = 0; status == SQ_OK && i < KEYS; i++)
         status = set(config, &keys[i], keys[i].initial, "default");

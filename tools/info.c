@@ -6,6 +6,7 @@
 #include "kernels/cpu/cpu_kernels.h"
 #include "supernet/cost.h"
 #include "tools/command.h"
+#include "tools/share.h"
 
 typedef struct {
     const char *arch, *batch, *resolution, *classes;
@@ -110,7 +111,8 @@ static sq_status print_arch(const sq_space *space, const char *arch)
 static sq_status info_space(const char *file, const arguments *a, int resolution, int classes, int batch)
 {
     sq_space *space = NULL;
-    SQ_TRY(sq_space_read(&space, file, resolution, classes));
+    char shared[4096];
+    SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, file), resolution, classes));
     (void)printf("%s: %d layers, %d searched, %d x %d pixels, %d classes\n", space->name, space->layer_count,
                  space->searched_count, space->resolution, space->resolution, space->classes);
     print_layers(space);

@@ -11,6 +11,7 @@
 #include "search/latency_table.h"
 #include "supernet/interrupt.h"
 #include "tools/command.h"
+#include "tools/share.h"
 
 enum { ROUNDS = 5, CHECK_PATHS = 6 };
 
@@ -210,7 +211,9 @@ static sq_status run_measure(const sq_options *read, const arguments *a, int64_t
     sq_session s = {0};
     sq_space *space = NULL;
     SQ_TRY(sq_session_open(&s, NULL, read->overrides, read->override_count, SQ_OPEN_BACKEND));
-    sq_status status = sq_space_read(&space, read->arguments[0], (int)resolution, (int)classes);
+    char shared[4096];
+    const char *file = sq_share_find(shared, sizeof shared, read->arguments[0]);
+    sq_status status = sq_space_read(&space, file, (int)resolution, (int)classes);
     if (status == SQ_OK)
         status = measure(&s, space, a, (int)batch, (int)repeats);
     sq_space_free(space);

@@ -25,3 +25,8 @@ bool sq_share_path(char *out, size_t bytes, const char *name)
     }
     return false;
 }
+
+const char *sq_share_find(char *out, size_t bytes, const char *name)
+{
+    return !sq_path_exists(name) && sq_share_path(out, bytes, name) ? out : name;
+}
