@@ -83,6 +83,7 @@ static sq_status print_memory(const sq_space *space, int batch, bool is_training
         total += plan.role_bytes[role];
     }
     sq_print_row("in all", "%14zu B  (%s)", total, sq_text_si(size, sizeof size, (double)total, "B"));
+    sq_print_row("on top", "the backend's workspace for tiles, known once its programs are compiled");
     sq_plan_clear(&plan);
     return SQ_OK;
 }

@@ -43,7 +43,6 @@ typedef struct sq_cpu_workspace {
 
 typedef struct {
     const sq_op *op;
-    const char *name;
     sq_cpu_view x, y, z;
     sq_cpu_tensor out, grad, dx, dy, addend, aux, aux2;
     sq_cpu_view dx_view, dy_view; /* dx, dy with their part: where channel i goes */

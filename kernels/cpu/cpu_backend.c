@@ -3,7 +3,6 @@
 #include <cblas.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/cpu_kernels.h"
@@ -21,7 +20,6 @@ typedef struct {
 } prepared;
 
 struct sq_program {
-    char name[128];
     int count;
     prepared calls[];
 };
@@ -205,7 +203,6 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
         return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
     const resolver r = {g, at};
     sq_status status = SQ_OK;
-    memcpy(p->name, g->name, sizeof p->name);
     for (int i = 0; status == SQ_OK && i < g->op_count; i++) {
         prepared *c = &p->calls[p->count++];
         const sq_cpu_kind *kind = kind_of(cpu->table, &g->ops[i]);
@@ -213,7 +210,6 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
         c->op = g->ops[i];
         c->call = resolve(&r, &g->ops[i]);
         c->call.op = &c->op;
-        c->call.name = p->name;
         c->call.workspace = &cpu->workspace;
         c->call.threads = threads_for(&c->call, cpu->workspace.threads);
         c->run = kind->run;
