@@ -23,6 +23,8 @@ void sq_interrupt_listen(void)
     action.sa_flags = SA_RESTART;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         (void)sigaction(signals[i], &action, NULL); /* these can be caught */
+    action.sa_handler = SIG_IGN; /* a file over the limit is an error of write(), told like a full disk */
+    (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
 bool sq_interrupt_asked(void)
