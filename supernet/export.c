@@ -147,9 +147,70 @@ sq_status sq_export_supernet(sq_model *model, const char *folder)
 
 /* ---- arch.json ---- */
 
-static json_t *triple(const float *values)
+sq_export_pixels sq_export_pixels_of(const sq_block_options *o)
 {
-    return json_pack("[f, f, f]", (double)values[0], (double)values[1], (double)values[2]);
+    sq_export_pixels p = {.range = o->is_raw ? "0..255" : "0..1", .order = o->is_bgr ? "BGR" : "RGB"};
+    for (int i = 0; i < 3; i++) {
+        const int from = o->is_bgr ? 2 - i : i;
+        const bool is_normalised = !o->is_raw && o->deviation[from] > 0; /* as the image operation does */
+        p.mean[i] = is_normalised ? o->mean[from] : 0;
+        p.deviation[i] = is_normalised ? o->deviation[from] : 1;
+    }
+    return p;
+}
+
+void sq_export_triple(const float values[3], char *text, size_t bytes)
+{
+    char number[3][32];
+    for (int i = 0; i < 3; i++)
+        for (int digits = 6; digits <= 9; digits++) {
+            (void)snprintf(number[i], sizeof number[i], "%.*g", digits, (double)values[i]);
+            if (strtof(number[i], NULL) == values[i])
+                break;
+        }
+    (void)snprintf(text, bytes, "[%s, %s, %s]", number[0], number[1], number[2]);
+}
+
+static json_t *triple(const float values[3])
+{
+    char text[128];
+    sq_export_triple(values, text, sizeof text);
+    return json_loads(text, 0, NULL);
+}
+
+/* Latin-1 is what one-byte names nearly always are; each byte above 127 becomes two. */
+static json_t *latin1(const char *name)
+{
+    char *wide = malloc(2 * strlen(name) + 1), *to = wide;
+    if (!wide)
+        return NULL;
+    for (const unsigned char *from = (const unsigned char *)name; *from; from++)
+        if (*from < 0x80) {
+            *to++ = (char)*from;
+        } else {
+            *to++ = (char)(0xC0 | *from >> 6);
+            *to++ = (char)(0x80 | (*from & 0x3F));
+        }
+    *to = 0;
+    json_t *string = json_string(wide);
+    free(wide);
+    return string;
+}
+
+sq_status sq_export_classes(const char *const *names, int count, char **json)
+{
+    json_t *list = json_array();
+    bool is_whole = list != NULL;
+    for (int i = 0; is_whole && i < count; i++) {
+        json_t *name = json_string(names[i]);
+        is_whole = json_array_append_new(list, name ? name : latin1(names[i])) == 0;
+    }
+    char *text = is_whole ? json_dumps(list, JSON_COMPACT) : NULL;
+    json_decref(list);
+    if (!text)
+        return sq_fail(SQ_NO_MEMORY, "export: %d class names", count);
+    *json = text;
+    return SQ_OK;
 }
 
 static json_t *layers_of(const sq_space *space, const int *path)
@@ -165,34 +226,79 @@ static json_t *layers_of(const sq_space *space, const int *path)
     return list;
 }
 
-static sq_status write_arch(const sq_space *space, const int *path, const sq_export_options *o)
+/* The numbers of the searched layers, and the same as SPOS and NNI write them. */
+static bool add_architecture(json_t *root, const sq_space *space, const int *path)
 {
-    char file[PATH_BYTES], tuple[1024], *nni = malloc(64 * SQ_MAX_LAYERS);
-    const sq_cost cost = sq_cost_path(space, path);
-    json_t *arch = json_array(), *root;
-    (void)sq_arch_print(space, path, tuple, sizeof tuple);
+    char tuple[1024], *nni = malloc(64 * SQ_MAX_LAYERS);
+    json_t *arch = json_array();
+    if (!nni || !arch) {
+        free(nni);
+        json_decref(arch);
+        return false;
+    }
     for (int l = 0; l < space->layer_count; l++)
         if (space->layers[l].searched_index != SQ_NONE)
-            json_array_append_new(arch, json_integer(path[l]));
-    root =
-        json_pack("{s:o, s:s, s:s, s:f, s:f, s:I, s:{s:i, s:f, s:s, s:s, s:o, s:o}, s:o}", "arch", arch, "tuple",
-                  o->arch ? o->arch : tuple, "space", space->name, "macs_m", 1e-6 * (double)cost.macs, "parameters_m",
-                  1e-6 * (double)(cost.weights + cost.norm_weights), "activation_bytes",
-                  (json_int_t)cost.activation_bytes, "input", "resolution", space->resolution, "crop_fraction",
-                  o->crop_fraction, "channel_order", o->is_bgr ? "BGR" : "RGB", "range", o->is_raw ? "0..255" : "0..1",
-                  "mean", triple(o->mean), "std", triple(o->deviation), "layers", layers_of(space, path));
-    json_object_set_new(root, "top1_acc", isfinite(o->accuracy) ? json_real(o->accuracy) : json_null());
-    if (nni && sq_arch_print_nni(space, path, nni, 64 * SQ_MAX_LAYERS) > 0 && space->searched_count > 0)
-        json_object_set_new(root, "nni", json_loads(nni, 0, NULL));
+            (void)json_array_append_new(arch, json_integer(path[l])); /* a lost one shows when the file is read */
+    (void)sq_arch_print(space, path, tuple, sizeof tuple);
+    (void)sq_arch_print_nni(space, path, nni, 64 * SQ_MAX_LAYERS);
+    const bool is_whole = (int)json_array_size(arch) == space->searched_count;
+    const int failures = json_object_set_new(root, "arch", arch) +
+                         json_object_set_new(root, "tuple", json_string(tuple)) +
+                         json_object_set_new(root, "nni", json_loads(nni, 0, NULL));
     free(nni);
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    return is_whole && failures == 0;
+}
+
+static json_t *costs_of(const sq_space *space, const int *path)
+{
+    const sq_cost cost = sq_cost_path(space, path);
+    return json_pack("{s:f, s:f, s:I}", "macs_m", 1e-6 * (double)cost.macs, "parameters_m",
+                     1e-6 * (double)(cost.weights + cost.norm_weights), "activation_bytes",
+                     (json_int_t)cost.activation_bytes);
+}
+
+static json_t *input_of(const sq_plan *plan, double crop_fraction)
+{
+    const sq_export_pixels pixels = sq_export_pixels_of(&plan->options);
+    return json_pack("{s:i, s:f, s:s, s:s, s:o, s:o}", "resolution", plan->space->resolution, "crop_fraction",
+                     crop_fraction, "channel_order", pixels.order, "range", pixels.range, "mean", triple(pixels.mean),
+                     "std", triple(pixels.deviation));
+}
+
+/* NULL when there is no memory. */
+static json_t *describe(const sq_plan *plan, const int *path, const sq_export_options *o)
+{
+    json_t *root = json_object();
+    const bool is_larger = o->arch_space != NULL;
+    if (!root)
+        return NULL;
+    bool is_whole = add_architecture(root, is_larger ? o->arch_space : plan->space, is_larger ? o->arch_path : path);
+    is_whole &= json_object_set_new(root, "space", json_string(plan->space->name)) == 0;
+    is_whole &= json_object_update_new(root, costs_of(plan->space, path)) == 0;
+    is_whole &=
+        json_object_set_new(root, "top1_acc", isfinite(o->accuracy) ? json_real(o->accuracy) : json_null()) == 0;
+    is_whole &= json_object_set_new(root, "input", input_of(plan, o->crop_fraction)) == 0;
+    is_whole &=
+        json_object_set_new(root, "classes", json_loads(o->classes_json ? o->classes_json : "[]", 0, NULL)) == 0;
+    is_whole &= json_object_set_new(root, "layers", layers_of(plan->space, path)) == 0;
+    if (is_whole)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+static sq_status write_arch(const sq_plan *plan, const int *path, const sq_export_options *o)
+{
+    char file[PATH_BYTES];
+    json_t *root = describe(plan, path, o);
+    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "%s: arch.json", o->folder);
     const sq_piece pieces[2] = {{text, strlen(text)}, {"\n", 1}};
-    sq_status status = sq_text_path(file, sizeof file, o->folder, "arch.json")
-                           ? sq_file_replace(file, pieces, 2)
-                           : sq_fail(SQ_INVALID, "%s: the path is too long", o->folder);
+    const sq_status status = sq_text_path(file, sizeof file, o->folder, "arch.json")
+                                 ? sq_file_replace(file, pieces, 2)
+                                 : sq_fail(SQ_INVALID, "%s: the path is too long", o->folder);
     free(text);
     return status;
 }
@@ -217,6 +323,6 @@ sq_status sq_export_network(sq_model *model, const int *path, const sq_export_op
         return sq_fail(SQ_INVALID, "export: opset %d, wanted 13 or higher", options->opset);
     SQ_TRY(sq_folder_make(options->folder));
     SQ_TRY(write_weights(model, path, options->folder));
-    SQ_TRY(write_arch(sq_model_plan(model)->space, path, options));
+    SQ_TRY(write_arch(sq_model_plan(model), path, options));
     return write_onnx(model, path, options);
 }

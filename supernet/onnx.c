@@ -322,18 +322,19 @@ static sq_status encode_layer(encoder *e, int choice)
 static void add_metadata(encoder *e, const int *path)
 {
     const sq_export_options *o = e->options;
-    const sq_space *space = sq_model_plan(e->model)->space;
+    const sq_plan *plan = sq_model_plan(e->model);
+    const sq_space *space = plan->space;
+    const sq_export_pixels pixels = sq_export_pixels_of(&plan->options);
     char text[1024];
-    (void)sq_arch_print(space, path, text, sizeof text);
-    sq_onnx_metadata(e->writer, "arch", o->arch ? o->arch : text);
+    (void)sq_arch_print(o->arch_space ? o->arch_space : space, o->arch_space ? o->arch_path : path, text, sizeof text);
+    sq_onnx_metadata(e->writer, "arch", text);
     sq_onnx_metadata(e->writer, "space", space->name);
     sq_onnx_metadata(e->writer, "classes", o->classes_json ? o->classes_json : "[]");
-    sq_onnx_metadata(e->writer, "channel_order", o->is_bgr ? "BGR" : "RGB");
-    sq_onnx_metadata(e->writer, "input_range", o->is_raw ? "0..255" : "0..1, then (x - mean) / deviation");
-    (void)snprintf(text, sizeof text, "[%.9g, %.9g, %.9g]", (double)o->mean[0], (double)o->mean[1], (double)o->mean[2]);
+    sq_onnx_metadata(e->writer, "channel_order", pixels.order);
+    sq_onnx_metadata(e->writer, "input_range", pixels.range);
+    sq_export_triple(pixels.mean, text, sizeof text);
     sq_onnx_metadata(e->writer, "mean", text);
-    (void)snprintf(text, sizeof text, "[%.9g, %.9g, %.9g]", (double)o->deviation[0], (double)o->deviation[1],
-                   (double)o->deviation[2]);
+    sq_export_triple(pixels.deviation, text, sizeof text);
     sq_onnx_metadata(e->writer, "std", text);
     (void)snprintf(text, sizeof text, "%d", space->resolution);
     sq_onnx_metadata(e->writer, "resolution", text);

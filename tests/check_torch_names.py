@@ -42,20 +42,23 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         for name, resolution in (("spos", 64), ("proxyless", 64), ("samples", 28), ("tiny", 16)):
             out = os.path.join(scratch, name)
-            subprocess.run([program, os.path.join(spaces, name + ".yaml"), str(resolution), "2", out, "fold"], check=True)
+            subprocess.run([program, os.path.join(spaces, name + ".yaml"), str(resolution), "2", out, "fold", "13"], check=True)
             with open(os.path.join(spaces, name + ".yaml")) as file:
                 space = yaml.safe_load(file)
             for i in range(2):
                 folder = os.path.join(out, str(i))
                 with open(os.path.join(folder, "arch.json")) as file:
-                    arch = json.load(file)["arch"]
+                    said = json.load(file)
+                arch = said["arch"]
                 net = (Proxyless if space["naming"] == "proxyless" else Network)(space, arch).eval()
                 weights = load(os.path.join(folder, "model.safetensors"))
                 missing = [key for key in net.state_dict() if key not in weights and not key.endswith("num_batches_tracked")]
                 unknown = [key for key in weights if key not in net.state_dict()]
                 assert not missing and not unknown, (missing[:3], unknown[:3])
                 net.load_state_dict(weights, strict=False)
-                data = torch.from_numpy(numpy.fromfile(os.path.join(folder, "input.raw"), numpy.float32).reshape(3, 3, resolution, resolution))
+                images = numpy.fromfile(os.path.join(folder, "images.raw"), numpy.uint8).reshape(3, resolution, resolution, 3) / 255
+                pixels = (images - said["input"]["mean"]) / said["input"]["std"]
+                data = torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(numpy.float32))
                 wanted = numpy.fromfile(os.path.join(folder, "logits.raw"), numpy.float32).reshape(3, -1)
                 found = net(data).detach().numpy()
                 error = numpy.linalg.norm(found - wanted) / numpy.linalg.norm(wanted)

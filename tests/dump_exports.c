@@ -1,6 +1,7 @@
 /* Exports random paths of a space with what the evaluate programs say of them: <out>/<n>/{model.onnx,
- * model.safetensors, arch.json, input.raw (3, c, h, w) FP32, logits.raw (3, classes) FP32}. For tests/check_exports.py.
- * usage: dump_exports SPACE RESOLUTION PATHS OUT [fold|unfold] */
+ * model.safetensors, arch.json, images.raw (3, h, w, 3) uint8 RGB, logits.raw (3, classes) FP32}. Whoever reads them
+ * makes the network's input from the images by what the export says of it. For check_exports.py, check_torch_names.py.
+ * usage: dump_exports SPACE RESOLUTION PATHS OUT fold|unfold|bgr|raw OPSET */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,35 +48,26 @@ static sq_status write_raw(const char *folder, const char *name, const void *dat
     return sq_file_replace(path, &piece, 1);
 }
 
-static sq_status dump(sq_model *model, const int *path, const char *folder, bool is_folded,
-                      const sq_export_options *base)
+static sq_status dump(sq_model *model, const int *path, const sq_export_options *options)
 {
     const sq_space *space = sq_model_plan(model)->space;
-    const size_t side = (size_t)space->resolution, pixels = side * side, count = BATCH * pixels * 3;
+    const size_t side = (size_t)space->resolution, count = BATCH * side * side * 3,
+                 logit_bytes = BATCH * (size_t)space->classes * sizeof(float);
     uint8_t *images = malloc(count);
-    float *input = malloc(count * sizeof *input), *logits = malloc(BATCH * (size_t)space->classes * sizeof *logits);
+    float *logits = malloc(logit_bytes);
     const int32_t labels[BATCH] = {0};
     const sq_model_batch batch = {images, labels, NULL, BATCH};
     const sq_step step = {0};
-    sq_export_options options = *base;
-    options.folder = folder;
-    options.is_folded = is_folded;
     TRY(warm_up(model, path, images, count));
     fill(images, count, 1);
-    for (size_t n = 0; n < BATCH; n++)
-        for (size_t p = 0; p < pixels; p++)
-            for (size_t c = 0; c < 3; c++)
-                input[(n * 3 + c) * pixels + p] =
-                    ((float)images[(n * pixels + p) * 3 + c] / 255 - base->mean[c]) / base->deviation[c];
     TRY(sq_model_load(model, &batch));
     TRY(sq_model_set_step(model, &step));
     TRY(sq_model_walk(model, path, SQ_EVALUATE));
     TRY(sq_model_logits(model, logits, BATCH));
-    TRY(sq_export_network(model, path, &options));
-    TRY(write_raw(folder, "input.raw", input, count * sizeof *input));
-    TRY(write_raw(folder, "logits.raw", logits, BATCH * (size_t)space->classes * sizeof *logits));
+    TRY(sq_export_network(model, path, options));
+    TRY(write_raw(options->folder, "images.raw", images, count));
+    TRY(write_raw(options->folder, "logits.raw", logits, logit_bytes));
     free(images);
-    free(input);
     free(logits);
     return SQ_OK;
 }
@@ -85,14 +77,16 @@ static sq_status run(char **argv)
     sq_space *space = NULL;
     sq_backend *backend = NULL;
     sq_model *model = NULL;
-    const sq_export_options options = {.opset = 13,
-                                       .mean = {0.4f, 0.5f, 0.6f},
-                                       .deviation = {0.2f, 0.25f, 0.3f},
-                                       .crop_fraction = 0.875,
-                                       .accuracy = NAN};
-    sq_model_options how = {.block = {.batch = BATCH, .is_supernet = true}, .is_training = true};
-    memcpy(how.block.mean, options.mean, sizeof options.mean);
-    memcpy(how.block.deviation, options.deviation, sizeof options.deviation);
+    const char *mode = argv[5];
+    const sq_model_options how = {.block = {.batch = BATCH,
+                                            .is_supernet = true,
+                                            .mean = {0.4f, 0.5f, 0.6f},
+                                            .deviation = {0.2f, 0.25f, 0.3f},
+                                            .is_raw = strcmp(mode, "raw") == 0,
+                                            .is_bgr = strcmp(mode, "raw") == 0 || strcmp(mode, "bgr") == 0},
+                                  .is_training = true};
+    sq_export_options options = {
+        .is_folded = strcmp(mode, "unfold") != 0, .opset = atoi(argv[6]), .crop_fraction = 0.875, .accuracy = NAN};
     TRY(sq_space_read(&space, argv[1], atoi(argv[2]), 0));
     TRY(sq_backend_open("cpu", 2, &backend));
     TRY(sq_model_create(&model, backend, space, &how));
@@ -104,7 +98,8 @@ static sq_status run(char **argv)
         for (int l = 0; l < space->layer_count; l++)
             path[l] = (int)sq_rng_below(&rng, (uint32_t)space->layers[l].choice_count);
         (void)snprintf(folder, sizeof folder, "%.3000s/%d", argv[4], i);
-        TRY(dump(model, path, folder, strcmp(argv[5], "fold") == 0, &options));
+        options.folder = folder;
+        TRY(dump(model, path, &options));
     }
     sq_model_destroy(model);
     sq_backend_close(backend);
@@ -114,7 +109,7 @@ static sq_status run(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    if (argc != 7)
         return 2;
     if (run(argv) != SQ_OK) {
         (void)fprintf(stderr, "%s\n", sq_error_text());

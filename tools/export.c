@@ -1,5 +1,4 @@
 /* squall export */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,27 +18,39 @@ typedef struct {
     bool on_val;
 } arguments;
 
-static char *class_names(const sq_dataset *data)
+static sq_status class_names(const sq_dataset *data, char **json)
 {
-    json_t *list = json_array();
-    for (int i = 0; i < sq_dataset_class_count(data); i++)
-        json_array_append_new(list, json_string(sq_dataset_class(data, i)));
-    char *text = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
-    return text;
+    const int count = sq_dataset_class_count(data);
+    const char **names = calloc((size_t)count + 1, sizeof *names);
+    if (!names)
+        return sq_fail(SQ_NO_MEMORY, "export: %d class names", count);
+    for (int i = 0; i < count; i++)
+        names[i] = sq_dataset_class(data, i);
+    const sq_status status = sq_export_classes(names, count, json);
+    free(names);
+    return status;
 }
 
+/* The path in the space that the configuration names: of a supernet's run, what was asked for or found; of a run that
+ * trained one path, that one. */
 static sq_status choose_path(const sq_run *r, const char *run, const char *arch, int *path)
 {
-    char found[PATH_BYTES];
-    memset(path, 0, SQ_MAX_LAYERS * sizeof *path);
+    char found[PATH_BYTES], asked[1024];
+    const bool is_best = !arch || strcmp(arch, "best") == 0;
+    if (!is_best)
+        SQ_TRY(sq_arch_read(r->session.space, arch, path));
+    if (!is_best && r->single) {
+        (void)sq_arch_print(r->session.space, path, asked, sizeof asked);
+        if (strcmp(asked, r->single_arch) != 0)
+            return sq_fail(SQ_INVALID, "%s: --arch %s, but this run trained only %s", run, asked, r->single_arch);
+    }
     if (r->single)
+        return sq_arch_read(r->session.space, r->single_arch, path);
+    if (!is_best)
         return SQ_OK;
-    if (arch && strcmp(arch, "best") != 0)
-        return sq_arch_read(r->space, arch, path);
     if (!sq_text_path(found, sizeof found, run, "search/arch.json") || !sq_path_exists(found))
         return sq_fail(SQ_INVALID, "%s: no search/arch.json in it; run squall search first, or give --arch", run);
-    return sq_arch_read(r->space, found, path);
+    return sq_arch_read(r->session.space, found, path);
 }
 
 static void print_file(const char *folder, const char *name)
@@ -54,8 +65,8 @@ static void print_result(const sq_run *r, const int *path, const sq_export_optio
 {
     char arch[1024];
     const sq_cost cost = sq_cost_path(r->space, path);
-    (void)sq_arch_print(r->space, path, arch, sizeof arch);
-    (void)printf("exported %s into %s\n", r->single ? r->single_arch : arch, o->folder);
+    (void)sq_arch_print(o->arch_space, o->arch_path, arch, sizeof arch);
+    (void)printf("exported %s into %s\n", arch, o->folder);
     sq_print_row(a->on_val ? "test accuracy" : "held-out accuracy",
                  "%.2f %% top-1 with exactly these weights (%zu images)", 100 * o->accuracy, r->validation.count);
     sq_print_row("multiply-adds", "%.2f M", 1e-6 * (double)cost.macs);
@@ -72,27 +83,25 @@ static void print_result(const sq_run *r, const int *path, const sq_export_optio
 
 static sq_status export_run(sq_run *r, const char *run, const arguments *a)
 {
-    int path[SQ_MAX_LAYERS];
-    char folder[PATH_BYTES];
+    int chosen[SQ_MAX_LAYERS];
+    const int only[SQ_MAX_LAYERS] = {0}; /* the path of a space that has one */
+    const int *path = r->single ? only : chosen;
+    char folder[PATH_BYTES], *classes = NULL;
     sq_result result;
-    const sq_data_config *data = &r->session.config->data;
-    SQ_TRY(choose_path(r, run, a->arch, path));
+    SQ_TRY(choose_path(r, run, a->arch, chosen));
     if (!sq_text_path(folder, sizeof folder, run, "export"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", run);
     SQ_TRY(sq_evaluator_calibrate(r->evaluator, path));
     SQ_TRY(sq_evaluator_score(r->evaluator, path, &result));
-    char *classes = class_names(r->session.all);
-    sq_export_options o = {.folder = a->out ? a->out : folder,
-                           .is_folded = strcmp(a->fold, "on") == 0,
-                           .opset = r->session.config->opset,
-                           .classes_json = classes,
-                           .arch = r->single ? r->single_arch : NULL,
-                           .is_raw = data->range == 1,
-                           .is_bgr = data->channel_order == 1,
-                           .crop_fraction = data->transform.crop_fraction,
-                           .accuracy = (double)result.top1 / (double)result.images};
-    memcpy(o.mean, data->mean, sizeof o.mean);
-    memcpy(o.deviation, data->std, sizeof o.deviation);
+    SQ_TRY(class_names(r->session.all, &classes));
+    const sq_export_options o = {.folder = a->out ? a->out : folder,
+                                 .is_folded = strcmp(a->fold, "on") == 0,
+                                 .opset = r->session.config->opset,
+                                 .classes_json = classes,
+                                 .arch_space = r->session.space,
+                                 .arch_path = chosen,
+                                 .crop_fraction = r->session.config->data.transform.crop_fraction,
+                                 .accuracy = (double)result.top1 / (double)result.images};
     sq_status status = sq_export_network(sq_evaluator_model(r->evaluator), path, &o);
     if (status == SQ_OK && !o.is_folded)
         status = sq_export_supernet(r->model, o.folder);
@@ -134,7 +143,8 @@ const sq_command sq_command_export = {
         "Calibrates the path's batch norm, scores exactly these weights, and writes model.safetensors (PyTorch module "
         "names),\n"
         "model.onnx and arch.json into DIR.\n\n"
-        "  --arch A         which path; default: the one that squall search found, or the one that RUN trained\n"
+        "  --arch A         tuple, NNI JSON or a file of either; default (best): what squall search found, or what RUN "
+        "trained\n"
         "  -o, --out DIR    default: RUN/export\n"
         "  --opset N        ONNX operator set, 13 to 21\n"
         "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
