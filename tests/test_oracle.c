@@ -60,18 +60,28 @@ static void load_images(sq_model *model, const sq_safetensors *file, size_t firs
     MUST(sq_model_load(model, &batch));
 }
 
-/* |found - wanted| <= 1e-5 (|wanted| + floor); the floor stands for sums that cancel to nothing in exact arithmetic. */
-static void compare(sq_model *model, sq_role role, const sq_parameter *p, const sq_tensor *wanted, double floor,
+static double norm(const sq_tensor *t)
+{
+    double squares = 0;
+    for (size_t i = 0; i < t->count; i++)
+        squares += (double)t->data[i] * t->data[i];
+    return sqrt(squares);
+}
+
+/* |found - wanted| <= 1e-5 |wanted|. Only a gradient below a thousandth of the path's largest is held to the absolute
+ * bound 1e-5 * 0.05 * largest instead: it is what remains of sums that cancel, exactly (a shift before a batch norm: 0)
+ * or nearly (biases of SE at 7e-4 and 4e-4 of the largest: 2.4e-5 here, where PyTorch itself in FP32 has 3.4e-5). */
+static void compare(sq_model *model, sq_role role, const sq_parameter *p, const sq_tensor *wanted, double largest,
                     const char *what)
 {
     float *found = malloc(p->count * sizeof *found);
-    double size = 0;
     MUST(sq_model_read(model, role, p->offset, found, p->count * sizeof *found));
+    double squares = 0;
     for (size_t i = 0; i < p->count; i++)
-        size += (double)wanted->data[i] * wanted->data[i];
-    size = sqrt(size);
-    const double error = relative_error(wanted->data, found, p->count) * (size > 0 ? size : 1);
-    cr_expect_leq(error, 1e-5 * (size + floor), "%s %s: differs by %g of %g", what, p->name, error, size);
+        squares += ((double)found[i] - wanted->data[i]) * ((double)found[i] - wanted->data[i]);
+    const double size = norm(wanted), error = sqrt(squares);
+    const double reference = size >= 1e-3 * largest ? size : size + 0.05 * largest;
+    cr_expect_leq(error, 1e-5 * reference, "%s %s: differs by %g of %g", what, p->name, error, size);
     free(found);
 }
 
@@ -104,16 +114,13 @@ static void check_path(const sq_space *space, const sq_safetensors *file, const 
     double largest = 0;
     for (int i = 0; i < plan->parameter_count; i++)
         if (plan->parameters[i].role == SQ_ROLE_WEIGHT) {
-            const sq_tensor *t = find(file, prefix, "grad.", plan->parameters[i].name);
-            double size = 0;
-            for (size_t j = 0; j < t->count; j++)
-                size += (double)t->data[j] * t->data[j];
-            largest = sqrt(size) > largest ? sqrt(size) : largest;
+            const double size = norm(find(file, prefix, "grad.", plan->parameters[i].name));
+            largest = size > largest ? size : largest;
         }
     for (int i = 0; i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
         if (p->role == SQ_ROLE_WEIGHT)
-            compare(model, SQ_ROLE_WEIGHT_GRAD, p, find(file, prefix, "grad.", p->name), 0.05 * largest, prefix);
+            compare(model, SQ_ROLE_WEIGHT_GRAD, p, find(file, prefix, "grad.", p->name), largest, prefix);
         else
             compare(model, SQ_ROLE_STATISTICS, p, find(file, prefix, "statistic.", p->name), 0, prefix);
     }
