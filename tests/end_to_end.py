@@ -133,6 +133,8 @@ def bad_input(scratch):
     assert "(0, 1, 2, 3, 0, 1, 2, 3)" in run("export", a + "5", "--fold", "off").stdout
     arch = os.path.join(a + "5", "export/arch.json")
     assert "(0, 1, 2, 3, 0, 1, 2, 3)" in run("export", a + "5", "--arch", arch, "-o", a + "6").stdout
+    assert "trained only (0, 1, 2, 3, 0, 1, 2, 3)" in run("evaluate", a + "5", "--arch", "0,0,0,0,0,0,0,0", code=2).stderr
+    assert "(0, 1, 2, 3, 0, 1, 2, 3)" in run("evaluate", a + "5").stdout
     assert "trained only (0, 1, 2, 3, 0, 1, 2, 3)" in run("export", a + "5", "--arch", "0,0,0,0,0,0,0,0", code=2).stderr
     # A full disk, as a limit on the size of files: one line, nothing left over.
     small = subprocess.run(["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", SQUALL, "export", a + "5", "-o", a + "7"], cwd=SOURCE,

@@ -86,6 +86,8 @@ typedef struct {
 SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options,
                                   bool on_val);
 void sq_run_close(sq_run *run);
+/* Reads --arch in the space that the configuration names. SQ_INVALID where the run trained one path and this is another. */
+SQ_MUST_USE sq_status sq_run_read_arch(const sq_run *run, const char *arch, int *path);
 
 /* A table of "name value" rows for people. */
 void sq_print_row(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));

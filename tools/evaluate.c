@@ -16,12 +16,13 @@ static sq_status score(sq_run *r, const int *path, const char *what)
 
 static sq_status evaluate(sq_run *r, const char *arch, bool on_val)
 {
-    int path[SQ_MAX_LAYERS] = {0};
+    int asked[SQ_MAX_LAYERS] = {0}, path[SQ_MAX_LAYERS] = {0};
     char text[1024];
+    SQ_TRY(sq_run_read_arch(r, arch ? arch : r->single_arch, asked));
     if (!r->single)
-        SQ_TRY(sq_arch_read(r->space, arch, path));
-    (void)sq_arch_print(r->space, path, text, sizeof text);
-    (void)printf("step %lld, %s\n", r->step, r->single ? r->single_arch : text);
+        memcpy(path, asked, sizeof path);
+    (void)sq_arch_print(r->session.space, asked, text, sizeof text);
+    (void)printf("step %lld, %s\n", r->step, text);
     sq_print_row("images", "%zu %s, %zu for calibration", r->validation.count,
                  on_val ? "of the test split" : "held out", r->calibration.count);
     SQ_TRY(sq_evaluator_adopt(r->evaluator, r->model, path));

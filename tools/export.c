@@ -35,19 +35,11 @@ static sq_status class_names(const sq_dataset *data, char **json)
  * trained one path, that one. */
 static sq_status choose_path(const sq_run *r, const char *run, const char *arch, int *path)
 {
-    char found[PATH_BYTES], asked[1024];
-    const bool is_best = !arch || strcmp(arch, "best") == 0;
-    if (!is_best)
-        SQ_TRY(sq_arch_read(r->session.space, arch, path));
-    if (!is_best && r->single) {
-        (void)sq_arch_print(r->session.space, path, asked, sizeof asked);
-        if (strcmp(asked, r->single_arch) != 0)
-            return sq_fail(SQ_INVALID, "%s: --arch %s, but this run trained only %s", run, asked, r->single_arch);
-    }
+    char found[PATH_BYTES];
+    if (arch && strcmp(arch, "best") != 0)
+        return sq_run_read_arch(r, arch, path);
     if (r->single)
         return sq_arch_read(r->session.space, r->single_arch, path);
-    if (!is_best)
-        return SQ_OK;
     if (!sq_text_path(found, sizeof found, run, "search/arch.json") || !sq_path_exists(found))
         return sq_fail(SQ_INVALID, "%s: no search/arch.json in it; run squall search first, or give --arch", run);
     return sq_arch_read(r->session.space, found, path);

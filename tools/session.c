@@ -237,6 +237,16 @@ static sq_status open_space(sq_run *r, const char *run)
     return SQ_OK;
 }
 
+sq_status sq_run_read_arch(const sq_run *run, const char *arch, int *path)
+{
+    char asked[1024];
+    SQ_TRY(sq_arch_read(run->session.space, arch, path));
+    (void)sq_arch_print(run->session.space, path, asked, sizeof asked);
+    if (run->single && strcmp(asked, run->single_arch) != 0)
+        return sq_fail(SQ_INVALID, "--arch %s: this run trained only %s", asked, run->single_arch);
+    return SQ_OK;
+}
+
 static void warn(const char *line)
 {
     (void)fprintf(stderr, "passed over: %s\n", line);

@@ -61,27 +61,54 @@ def randomise(net, generator):
         parameter.data.copy_(parameter.data.float().double())
 
 
+def train_step(net, images, labels):
+    """(loss, logits, gradients by name) in the precision of the network."""
+    weight = next(net.parameters())
+    logits = net(torch.from_numpy(as_input(images)).to(weight.dtype))
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)(logits, labels)
+    loss.backward()
+    return loss.item(), logits.detach(), {name: parameter.grad.double() for name, parameter in net.named_parameters()}
+
+
+def is_conditioned(exact, single):
+    """Whether FP32 can know these gradients to 1e-5: PyTorch's own FP32 run must have half of that error. What is 0 in exact
+    arithmetic (a shift before a batch norm; some 1e-16 of the largest here) has no relative error and is not asked."""
+    largest = max(gradient.norm() for gradient in exact.values())
+    return all((single[name] - gradient).norm() <= 5e-6 * gradient.norm()
+               for name, gradient in exact.items() if gradient.norm() > 1e-10 * largest)
+
+
+def conditioned_network(space, path, images, labels):
+    """The network with the weights of the first seed at which is_conditioned holds, and its exact results."""
+    for seed in range(1, 1000):
+        results = []
+        for dtype in (torch.float32, torch.float64):
+            net = Network(space, path).double().train()
+            randomise(net, torch.Generator().manual_seed(seed))
+            net.to(dtype)
+            results.append(train_step(net, images, labels))
+        if is_conditioned(results[1][2], results[0][2]):
+            print("path", path, "seed", seed)
+            return net, results[1]
+    raise SystemExit(f"no seed below 1000 conditions path {path}")
+
+
 def make_blocks(space):
     tensors = {}
-    generator = torch.Generator().manual_seed(1)
     images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))
     labels = torch.tensor([0, 1, 2, 3, 4, 1])
     tensors["images"], tensors["labels"] = images, labels.numpy()
     for first in range(12):
         second = (first * 5 + 3) % 12
         path = [min(first, 10), second]
-        net = Network(space, path).double().train()
-        randomise(net, generator)
+        net, (loss, logits, gradients) = conditioned_network(space, path, images, labels)
         prefix = f"path.{path[0]}.{path[1]}."
         for name, parameter in net.named_parameters():
             tensors[prefix + "weight." + name] = parameter.detach().numpy().copy()
-        logits = net(torch.from_numpy(as_input(images)))
-        loss = nn.CrossEntropyLoss(label_smoothing=0.1)(logits, labels)
-        loss.backward()
-        tensors[prefix + "loss"] = numpy.array([loss.item()])
-        tensors[prefix + "logits"] = logits.detach().numpy()
-        for name, parameter in net.named_parameters():
-            tensors[prefix + "grad." + name] = parameter.grad.numpy()
+        tensors[prefix + "loss"] = numpy.array([loss])
+        tensors[prefix + "logits"] = logits.numpy()
+        for name, gradient in gradients.items():
+            tensors[prefix + "grad." + name] = gradient.numpy()
         for name, value in net.named_buffers():
             if "running" in name:
                 tensors[prefix + "statistic." + name] = value.numpy()
