@@ -3,7 +3,7 @@
 
 #include "kernels/graph.h"
 
-/* A machine that runs graphs: "reference" (plain loops, the oracle), "cpu" (OpenMP and CBLAS), later "cuda". */
+/* A machine that runs graphs: "reference" (plain loops, the oracle), "cpu" (OpenMP and CBLAS), "cuda". */
 
 /* Device memory. A struct, so that host code cannot dereference it by mistake. */
 typedef struct {
@@ -17,8 +17,17 @@ typedef struct {
 typedef struct sq_backend sq_backend;
 typedef struct sq_program sq_program; /* immutable after compile; belongs to the backend that made it */
 
+typedef struct {
+    const char *kernel;
+    int op;            /* index of the graph's operation that it belongs to */
+    double bytes;      /* of device memory read and written by construction, caches helping nobody but a block itself */
+    double operations; /* multiply-adds of the operation's definition; 0 for merges */
+} sq_program_part;
+
 struct sq_backend_ops {
     const char *name;
+    sq_dtype activation; /* of the tensors between units, and of their gradients: SQ_F32 or SQ_BF16 */
+    int alignment;       /* their channels are stored padded to a multiple of this */
     void (*close)(sq_backend *b);
 
     /* 64-byte aligned, zero-filled. SQ_NO_MEMORY says how much was asked for. */
@@ -28,6 +37,12 @@ struct sq_backend_ops {
     /* Copies are ordered with run(). write() has taken the bytes when it returns; read() waits. */
     sq_status (*write)(sq_backend *b, sq_device_ptr to, const void *from, size_t bytes);
     sq_status (*read)(sq_backend *b, void *to, sq_device_ptr from, size_t bytes);
+
+    /* Bytes of ROLE_WORKSPACE that the graph's program needs; NULL: the backend keeps its own. */
+    sq_status (*workspace)(sq_backend *b, const sq_graph *g, size_t *bytes);
+
+    /* Bytes that allocate() could still give, 0: unknown; NULL: not a device of its own. */
+    size_t (*available)(sq_backend *b);
 
     /* Checks the graph and fixes addresses, tiles and workspace: nothing is allocated after it. The graph may be freed
      * after the call; the memory behind the binding must outlive *out. SQ_UNSUPPORTED names the first operation that
@@ -42,6 +57,11 @@ struct sq_backend_ops {
     /* Median seconds of one run, device clock, after warm-up: the source of latency tables. */
     sq_status (*measure)(sq_backend *b, const sq_program *p, int repeats, double *seconds);
 
+    /* Launch `index` of a program, false when there are no more; and the median seconds of it alone. NULL: programs of
+     * this backend have no parts. */
+    bool (*part)(const sq_program *p, int index, sq_program_part *out);
+    sq_status (*measure_part)(sq_backend *b, const sq_program *p, int index, int repeats, double *seconds);
+
     /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops. */
     sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr grads, size_t count);
     sq_status (*join)(sq_backend *b);
@@ -51,8 +71,17 @@ struct sq_backend {
     const struct sq_backend_ops *ops;
 }; /* first member of every backend's own struct */
 
-/* Opens a backend by name; "auto" takes the fastest that this machine can run. threads 0: all cores (cpu only).
- * SQ_INVALID for an unknown name, with the backends of this build in the text. Close with sq_backend_close. */
+typedef struct {
+    int threads;    /* of cpu; 0: all cores */
+    int device;     /* which GPU */
+    bool no_graphs; /* cuda: plain launches instead of CUDA graphs; the same bits */
+} sq_backend_options;
+
+/* Opens a backend by name: "cuda" or "cuda:1", "cpu", "reference"; "auto" takes cuda where a GPU can be used, else cpu.
+ * options NULL: none. SQ_INVALID for an unknown name, with the known ones in the text; SQ_DEVICE, SQ_UNSUPPORTED when
+ * there is no GPU that can be used, and why. Close with sq_backend_close. */
+SQ_MUST_USE sq_status sq_backend_open_with(const char *name, const sq_backend_options *options, sq_backend **out);
+/* The same with a number of threads alone. */
 SQ_MUST_USE sq_status sq_backend_open(const char *name, int threads, sq_backend **out);
 void sq_backend_close(sq_backend *b); /* accepts NULL */
 
@@ -60,8 +89,10 @@ void sq_backend_close(sq_backend *b); /* accepts NULL */
  * when there are no more. */
 bool sq_backend_describe(int line, char *text, size_t text_bytes);
 
-/* The backends' own entries; use sq_backend_open. */
-SQ_MUST_USE sq_status sq_reference_open(sq_backend **out);
-SQ_MUST_USE sq_status sq_cpu_open(int threads, sq_backend **out);
+/* The backends' own entries; use sq_backend_open. In a build without CUDA sq_cuda_open says so. */
+SQ_MUST_USE sq_status sq_reference_open(const sq_backend_options *options, sq_backend **out);
+SQ_MUST_USE sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out);
+SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out);
+void sq_cuda_describe(char *text, size_t text_bytes); /* the device, or why it is not used */
 
 #endif

@@ -12,7 +12,7 @@ size_t sq_slot_count(const sq_slot *slot)
 
 size_t sq_slot_bytes(const sq_slot *slot)
 {
-    static const size_t bytes[] = {[SQ_F32] = 4, [SQ_I32] = 4, [SQ_U8] = 1, [SQ_BYTES] = 1};
+    static const size_t bytes[] = {[SQ_F32] = 4, [SQ_BF16] = 2, [SQ_I32] = 4, [SQ_U8] = 1, [SQ_BYTES] = 1};
     return sq_slot_count(slot) * bytes[slot->dtype];
 }
 

@@ -17,7 +17,7 @@
 
 #define SQ_NONE (-1)
 
-typedef enum { SQ_F32, SQ_I32, SQ_U8, SQ_BYTES } sq_dtype;
+typedef enum { SQ_F32, SQ_BF16, SQ_I32, SQ_U8, SQ_BYTES } sq_dtype;
 
 /* Who writes a slot's bytes, and how long they live. A model makes one allocation per role. */
 typedef enum {
@@ -31,6 +31,7 @@ typedef enum {
     SQ_ROLE_STATISTICS,    /* running mean and variance of every norm */
     SQ_ROLE_SAVED,         /* written by forward, read by backward of the same choice; a region per layer */
     SQ_ROLE_SCRATCH,       /* dead when the program ends; all programs share it */
+    SQ_ROLE_WORKSPACE,     /* partial results and repacked weights of the program that runs; the backend says how many bytes */
     SQ_ROLE_STEP,          /* one sq_step: the scalars of the current step */
     SQ_ROLE_RESULT,        /* one sq_result: sums over the batches since it was cleared */
     SQ_ROLES
@@ -89,13 +90,15 @@ typedef struct {
     float epsilon;
 } sq_norm;
 
-enum {                  /* rows of a norm's live slot; row r begins at element r * c */
+enum {                  /* rows of a norm's live slot; row r begins at element r * pitch */
        SQ_LIVE_SCALE,   /* a = gamma * inverse */
        SQ_LIVE_SHIFT,   /* b = beta - mean * a */
        SQ_LIVE_MEAN,    /* of this batch, or the running one */
        SQ_LIVE_INVERSE, /* 1 / sqrt(variance + epsilon); the batch's variance is the biased one */
        SQ_LIVE_S1,      /* sum of dY over (n,h,w), dY = G * activation'(a Z + b); written by the producer of G */
        SQ_LIVE_S2,      /* sum of dY * xhat, xhat = (Z - mean) * inverse */
+       SQ_LIVE_BY_Z,    /* cuda only, made with S1 and S2: dZ = scale * dY + by_z * Z + constant */
+       SQ_LIVE_CONSTANT,
        SQ_LIVE_ROWS
 };
 

@@ -83,6 +83,14 @@ sq_status sq_host_join(sq_backend *b)
     return SQ_OK;
 }
 
+sq_status sq_host_check_dtypes(const sq_backend *b, const sq_graph *graph)
+{
+    for (int i = 0; i < graph->slot_count; i++)
+        if (graph->slots[i].dtype == SQ_BF16)
+            return sq_fail(SQ_UNSUPPORTED, "%s: slot %d: BF16, but %s computes in FP32", graph->name, i, b->ops->name);
+    return SQ_OK;
+}
+
 void *sq_host_address(const sq_graph *graph, const sq_binding *at, int slot)
 {
     return slot == SQ_NONE ? NULL : at->base[graph->slots[slot].role].address + graph->slots[slot].offset;

@@ -15,6 +15,9 @@ sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, doubl
 sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr grads, size_t count);
 sq_status sq_host_join(sq_backend *b);
 
+/* SQ_UNSUPPORTED when a slot is BF16. */
+sq_status sq_host_check_dtypes(const sq_backend *b, const sq_graph *graph);
+
 /* Address of a slot; NULL for SQ_NONE. */
 void *sq_host_address(const sq_graph *graph, const sq_binding *at, int slot);
 

@@ -22,6 +22,22 @@ sq_input_layout sq_block_input(const sq_space *space, int batch)
     return layout;
 }
 
+sq_dtype sq_block_boundary_dtype(const sq_space *space, const sq_block_options *options, int boundary)
+{
+    return boundary == space->layer_count ? SQ_F32 : options->activation;
+}
+
+int sq_block_boundary_pitch(const sq_space *space, const sq_block_options *options, int boundary)
+{
+    const bool is_logits = boundary == space->layer_count;
+    const sq_layer *l = &space->layers[is_logits ? boundary - 1 : boundary];
+    if (is_logits)
+        return l->pitch_out;
+    if (boundary == 0) /* three channels: padded to 4, not to a whole vector */
+        return options->alignment > 1 ? (l->pitch_in + 3) / 4 * 4 : l->pitch_in;
+    return l->is_split_in ? 2 * sq_builder_aligned(options, l->pitch_in / 2) : sq_builder_aligned(options, l->pitch_in);
+}
+
 /* ---- Views ---- */
 
 sq_view sq_builder_input_view(const sq_builder *b, sq_part part)

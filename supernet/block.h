@@ -40,6 +40,8 @@ typedef struct {
 
 typedef struct {
     int batch;
+    sq_dtype activation; /* of boundaries, raw outputs and their gradients, as the backend wants them; logits are FP32 */
+    int alignment;       /* their channels are padded to a multiple of this; 0: 1 */
     float label_smoothing;       /* of the classifier's loss in FORWARD */
     bool is_supernet;            /* names carry the choice: "features.3.1.x"; else "features.3.x" */
     bool has_average;            /* UPDATE keeps the moving average */
@@ -57,6 +59,10 @@ SQ_MUST_USE sq_status sq_block_build(const sq_space *space, int layer, int choic
  * norm, statistics and biases. Writes at most `limit`; returns how many there are. `region` gives the offsets. */
 int sq_block_parameters(const sq_space *space, int layer, int choice, const sq_block_options *options,
                         const sq_region *region, sq_parameter *out, int limit);
+
+/* Dtype and pitch of the tensor that layer `boundary` reads, or (boundary = layer_count) of the logits. */
+sq_dtype sq_block_boundary_dtype(const sq_space *space, const sq_block_options *options, int boundary);
+int sq_block_boundary_pitch(const sq_space *space, const sq_block_options *options, int boundary);
 
 /* Offsets inside ROLE_INPUT for a batch: images at 0, then labels, then augmentation; bytes in all. */
 typedef struct {

@@ -5,9 +5,7 @@
 static int sq_builder_take_unit_grad(sq_builder *b, int u)
 {
     const sq_unit *unit = &b->description.units[u];
-    const int pitch = sq_space_pitch(b->space, unit->c_out);
-    return sq_builder_take(
-        b, sq_builder_tensor(SQ_ROLE_SCRATCH, b->options->batch, unit->h_out, unit->w_out, unit->c_out, pitch));
+    return sq_builder_take(b, sq_builder_activation(b, SQ_ROLE_SCRATCH, unit));
 }
 
 /* The gradient of the join's inputs. A sum that is not stored split hands the output's gradient on as it is. */

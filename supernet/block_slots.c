@@ -18,6 +18,26 @@ sq_slot sq_builder_tensor(sq_role role, int n, int h, int w, int c, int pitch)
     return (sq_slot){.role = role, .dtype = SQ_F32, .n = n, .h = h, .w = w, .c = c, .pitch = pitch};
 }
 
+int sq_builder_aligned(const sq_block_options *options, int c)
+{
+    const int alignment = options->alignment > 0 ? options->alignment : 1;
+    return (c + alignment - 1) / alignment * alignment;
+}
+
+sq_slot sq_builder_activation(const sq_builder *b, sq_role role, const sq_unit *unit)
+{
+    const int pitch = sq_builder_aligned(b->options, sq_space_pitch(b->space, unit->c_out));
+    sq_slot slot = sq_builder_tensor(role, b->options->batch, unit->h_out, unit->w_out, unit->c_out, pitch);
+    slot.dtype = b->options->activation;
+    return slot;
+}
+
+/* FP32 by image or by norm, padded too: kernels read eight channels at a time. */
+static sq_slot padded_rows(const sq_builder *b, sq_role role, int n, int w, int c)
+{
+    return sq_builder_tensor(role, n, 1, w, c, sq_builder_aligned(b->options, c));
+}
+
 bool sq_builder_is_trained(const sq_builder *b)
 {
     return b->mode == SQ_FORWARD || b->mode == SQ_BACKWARD;
@@ -118,7 +138,7 @@ static void take_norm(sq_builder *b, int u)
     norm.epsilon = b->space->epsilon;
     norm.running_mean = take_statistic(b, SQ_PARAMETER_MEAN, unit->norm, "running_mean", c);
     norm.running_variance = take_statistic(b, SQ_PARAMETER_VARIANCE, unit->norm, "running_var", c);
-    norm.live = sq_builder_take(b, sq_builder_tensor(work_role(b), 1, 1, SQ_LIVE_ROWS, c, c));
+    norm.live = sq_builder_take(b, padded_rows(b, work_role(b), 1, SQ_LIVE_ROWS, c));
     b->units[u].norm = sq_graph_norm(b->graph, norm);
 }
 
@@ -147,13 +167,12 @@ static void take_activations(sq_builder *b)
     for (int u = 0; u < d->unit_count; u++) {
         const sq_unit *unit = &d->units[u];
         sq_unit_slots *s = &b->units[u];
-        const int pitch = sq_space_pitch(b->space, unit->c_out);
-        s->z = sq_builder_take(b, sq_builder_tensor(work_role(b), n, unit->h_out, unit->w_out, unit->c_out, pitch));
+        s->z = sq_builder_take(b, sq_builder_activation(b, work_role(b), unit));
         if (unit->se_channels == 0)
             continue;
-        s->gate = sq_builder_take(b, sq_builder_tensor(work_role(b), n, 1, 1, unit->c_out, unit->c_out));
-        s->pooled = sq_builder_take(b, sq_builder_tensor(work_role(b), n, 1, 1, unit->c_out, unit->c_out));
-        s->hidden = sq_builder_take(b, sq_builder_tensor(work_role(b), n, 1, 1, unit->se_channels, unit->se_channels));
+        s->gate = sq_builder_take(b, padded_rows(b, work_role(b), n, 1, unit->c_out));
+        s->pooled = sq_builder_take(b, padded_rows(b, work_role(b), n, 1, unit->c_out));
+        s->hidden = sq_builder_take(b, padded_rows(b, work_role(b), n, 1, unit->se_channels));
     }
     if (d->is_classifier)
         b->pooled = sq_builder_take(b, sq_builder_tensor(work_role(b), n, 1, 1, b->layer->c_in, b->layer->c_in));
@@ -162,8 +181,13 @@ static void take_activations(sq_builder *b)
 static void take_boundaries(sq_builder *b)
 {
     const sq_layer *l = b->layer;
-    sq_slot in = sq_builder_tensor(SQ_ROLE_BOUNDARY, b->options->batch, l->h_in, l->w_in, l->c_in, l->pitch_in);
-    sq_slot out = sq_builder_tensor(SQ_ROLE_BOUNDARY, b->options->batch, l->h_out, l->w_out, l->c_out, l->pitch_out);
+    const int index = b->layer_index, n = b->options->batch;
+    const int pitch_in = sq_block_boundary_pitch(b->space, b->options, index);
+    const int pitch_out = sq_block_boundary_pitch(b->space, b->options, index + 1);
+    sq_slot in = sq_builder_tensor(SQ_ROLE_BOUNDARY, n, l->h_in, l->w_in, l->c_in, pitch_in);
+    sq_slot out = sq_builder_tensor(SQ_ROLE_BOUNDARY, n, l->h_out, l->w_out, l->c_out, pitch_out);
+    in.dtype = sq_block_boundary_dtype(b->space, b->options, index);
+    out.dtype = sq_block_boundary_dtype(b->space, b->options, index + 1);
     in.is_split = l->is_split_in;
     out.is_split = l->is_split_out;
     in.offset = b->region->boundary_in;

@@ -40,6 +40,9 @@ size_t sq_builder_take_all(sq_builder *b);
 /* Takes the next bytes of a role for the slot and returns its index. */
 int sq_builder_take(sq_builder *b, sq_slot slot);
 sq_slot sq_builder_tensor(sq_role role, int n, int h, int w, int c, int pitch);
+/* What a unit makes, or its gradient: dtype and pitch as the backend wants them. */
+sq_slot sq_builder_activation(const sq_builder *b, sq_role role, const sq_unit *unit);
+int sq_builder_aligned(const sq_block_options *options, int c);
 /* FORWARD or BACKWARD: what forward leaves is read again. */
 bool sq_builder_is_trained(const sq_builder *b);
 

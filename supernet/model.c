@@ -94,7 +94,7 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
     model->space = space;
     model->backend = backend;
     model->owns_weights = options->weights_of == NULL;
-    sq_status status = sq_plan_make(&model->plan, space, &options->block, options->is_training);
+    sq_status status = sq_plan_make(&model->plan, space, &options->block, options->is_training, backend);
     if (status == SQ_OK)
         status = check_sharing(model, options);
     if (status == SQ_OK)

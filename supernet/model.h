@@ -17,9 +17,10 @@ typedef struct {
     int parameter_count;
 } sq_plan;
 
-/* Computes every address. The plan can be printed without a device. Free with sq_plan_clear. */
+/* Computes every address, with the dtype, padding and workspace that the backend asks for; backend NULL: FP32, nothing
+ * padded, so a plan can be printed without a device. Free with sq_plan_clear. */
 SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options,
-                                   bool is_training);
+                                   bool is_training, sq_backend *backend);
 void sq_plan_clear(sq_plan *plan);
 
 const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name); /* NULL when absent */

@@ -22,9 +22,12 @@ static size_t boundary_bytes(const sq_plan *plan, int boundary)
     const sq_space *space = plan->space;
     const bool is_last = boundary == space->layer_count;
     const sq_layer *l = &space->layers[is_last ? boundary - 1 : boundary];
-    const size_t pixels = is_last ? (size_t)l->h_out * (size_t)l->w_out : (size_t)l->h_in * (size_t)l->w_in;
-    const size_t pitch = (size_t)(is_last ? l->pitch_out : l->pitch_in);
-    return round_up((size_t)plan->options.batch * pixels * pitch * sizeof(float));
+    const sq_slot slot = {.dtype = sq_block_boundary_dtype(space, &plan->options, boundary),
+                          .n = plan->options.batch,
+                          .h = is_last ? l->h_out : l->h_in,
+                          .w = is_last ? l->w_out : l->w_in,
+                          .pitch = sq_block_boundary_pitch(space, &plan->options, boundary)};
+    return round_up(sq_slot_bytes(&slot));
 }
 
 /* Training keeps every boundary for its backward; otherwise two buffers serve in turn. Gradients always alternate; the
@@ -53,23 +56,29 @@ static void place_boundaries(const sq_plan *plan, size_t *offsets, size_t *grad_
 }
 
 /* Builds the block once in each mode that the plan runs, to learn its bytes. */
-static sq_status measure_block(const sq_plan *plan, int layer, int choice, sq_region *region, size_t *saved,
-                               size_t *scratch)
+static sq_status measure_block(sq_plan *plan, sq_backend *backend, int layer, int choice, sq_region *region,
+                               size_t *saved)
 {
+    size_t *bytes = plan->role_bytes;
     for (int mode = 0; mode < SQ_MODES; mode++) {
         const bool is_needed = plan->is_training ? mode != SQ_UPDATE : mode == SQ_COLLECT || mode == SQ_EVALUATE;
         if (!is_needed)
             continue;
         sq_graph graph = {0};
         SQ_TRY(sq_block_build(plan->space, layer, choice, (sq_mode)mode, &plan->options, region, &graph));
+        size_t workspace = 0;
+        const bool has_workspace = backend && backend->ops->workspace;
+        const sq_status status = has_workspace ? backend->ops->workspace(backend, &graph, &workspace) : SQ_OK;
         sq_graph_clear(&graph);
+        SQ_TRY(status);
         *saved = largest(*saved, region->bytes[SQ_ROLE_SAVED]);
-        *scratch = largest(*scratch, region->bytes[SQ_ROLE_SCRATCH]);
+        bytes[SQ_ROLE_SCRATCH] = largest(bytes[SQ_ROLE_SCRATCH], region->bytes[SQ_ROLE_SCRATCH]);
+        bytes[SQ_ROLE_WORKSPACE] = largest(bytes[SQ_ROLE_WORKSPACE], round_up(workspace));
     }
     return SQ_OK;
 }
 
-static sq_status place_blocks(sq_plan *plan, const size_t *offsets, const size_t *grad_offsets)
+static sq_status place_blocks(sq_plan *plan, sq_backend *backend, const size_t *offsets, const size_t *grad_offsets)
 {
     size_t *bytes = plan->role_bytes;
     for (int l = 0; l < plan->space->layer_count; l++) {
@@ -87,7 +96,7 @@ static sq_status place_blocks(sq_plan *plan, const size_t *offsets, const size_t
             r->at[SQ_ROLE_WEIGHT] = bytes[SQ_ROLE_WEIGHT];
             r->at[SQ_ROLE_STATISTICS] = bytes[SQ_ROLE_STATISTICS];
             r->at[SQ_ROLE_SAVED] = bytes[SQ_ROLE_SAVED];
-            SQ_TRY(measure_block(plan, l, c, r, &saved, &bytes[SQ_ROLE_SCRATCH]));
+            SQ_TRY(measure_block(plan, backend, l, c, r, &saved));
             bytes[SQ_ROLE_WEIGHT] += r->bytes[SQ_ROLE_WEIGHT];
             bytes[SQ_ROLE_STATISTICS] += r->bytes[SQ_ROLE_STATISTICS];
             plan->parameter_count += sq_block_parameters(plan->space, l, c, &plan->options, r, NULL, 0);
@@ -122,18 +131,23 @@ static void size_roles(sq_plan *plan)
     bytes[SQ_ROLE_AVERAGE] = plan->options.has_average ? bytes[SQ_ROLE_WEIGHT] : 0;
 }
 
-sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options, bool is_training)
+sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options, bool is_training,
+                       sq_backend *backend)
 {
     sq_plan plan = {.space = space, .options = *options, .is_training = is_training};
     size_t offsets[SQ_MAX_LAYERS + 1], grad_offsets[SQ_MAX_LAYERS + 1];
     if (options->batch < 1)
         return sq_fail(SQ_INVALID, "memory plan: batch %d, wanted at least 1", options->batch);
+    if (backend) {
+        plan.options.activation = backend->ops->activation;
+        plan.options.alignment = backend->ops->alignment;
+    }
     place_boundaries(&plan, offsets, grad_offsets, &plan.role_bytes[SQ_ROLE_BOUNDARY],
                      &plan.role_bytes[SQ_ROLE_BOUNDARY_GRAD]);
     plan.regions = calloc((size_t)space->layer_count, sizeof *plan.regions);
     sq_status status = plan.regions ? SQ_OK : sq_fail(SQ_NO_MEMORY, "memory plan: %d layers", space->layer_count);
     if (status == SQ_OK)
-        status = place_blocks(&plan, offsets, grad_offsets);
+        status = place_blocks(&plan, backend, offsets, grad_offsets);
     if (status == SQ_OK)
         status = list_parameters(&plan);
     if (status == SQ_OK) {

@@ -86,6 +86,15 @@ sq_step drawn_step(uint64_t number)
                      .gradient_scale = 1};
 }
 
+void run_drawn_step(sq_model *model, uint64_t number, const int *path)
+{
+    const sq_step step = drawn_step(number);
+    load_drawn(model, number);
+    MUST(sq_model_set_step(model, &step));
+    MUST(sq_model_forward(model, path));
+    MUST(sq_model_backward(model, path));
+}
+
 double relative_error(const float *a, const float *b, size_t count)
 {
     double difference = 0, size = 0;

@@ -29,6 +29,8 @@ void close_subject(subject *s);
 void draw_path(const sq_space *space, uint64_t number, int *path);
 void load_drawn(sq_model *model, uint64_t number);
 sq_step drawn_step(uint64_t number);
+/* Loads the drawn batch, then forward and backward along the path with the drawn step. */
+void run_drawn_step(sq_model *model, uint64_t number, const int *path);
 
 /* sqrt(sum (a - b)^2) / sqrt(sum a^2), over `count` floats. */
 double relative_error(const float *a, const float *b, size_t count);

@@ -85,7 +85,7 @@ static void check_single_names(const char *space, uint64_t number)
     MUST(sq_export_network(e.model, e.path, &options));
     MUST(sq_safetensors_open(&file, file_of(&e, "model.safetensors")));
     MUST(sq_space_single(&single, e.space, e.path));
-    MUST(sq_plan_make(&plan, single, &block, false));
+    MUST(sq_plan_make(&plan, single, &block, false, NULL));
     cr_expect_eq(sq_safetensors_count(file), plan.parameter_count, "%s", space);
     for (int i = 0; i < plan.parameter_count; i++) {
         const sq_parameter *p = &plan.parameters[i];

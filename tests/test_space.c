@@ -174,7 +174,7 @@ Test(space, memory_plan_holds_every_slot)
         sq_space *space = read_space(files[f]);
         const sq_block_options options = {.batch = 3, .is_supernet = true, .has_average = true};
         sq_plan plan;
-        MUST(sq_plan_make(&plan, space, &options, true));
+        MUST(sq_plan_make(&plan, space, &options, true, NULL));
         for (int l = 0; l < space->layer_count; l++)
             for (int c = 0; c < space->layers[l].choice_count; c++)
                 for (int mode = 0; mode < SQ_MODES; mode++) {

@@ -66,12 +66,13 @@ static sq_status print_memory(const sq_space *space, int batch, bool is_training
     static const char *const roles[SQ_ROLES] = {
         "input",    "boundaries",     "boundary gradients", "weights",           "weight gradients",
         "momentum", "moving average", "statistics",         "saved activations", "scratch",
+        "workspace",
         "step",     "result"};
     const sq_block_options options = {.batch = batch, .is_supernet = true};
     sq_plan plan;
     char size[32];
     size_t total = 0, weights = 0;
-    SQ_TRY(sq_plan_make(&plan, space, &options, is_training));
+    SQ_TRY(sq_plan_make(&plan, space, &options, is_training, NULL));
     for (int i = 0; i < plan.parameter_count; i++)
         weights += plan.parameters[i].role == SQ_ROLE_WEIGHT ? plan.parameters[i].count : 0;
     if (is_training)

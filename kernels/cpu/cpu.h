@@ -28,7 +28,7 @@ typedef struct { /* a slot that is written or read plainly */
 } sq_cpu_tensor;
 
 typedef struct { /* a norm with addresses */
-    int c;
+    int c, live_pitch;
     const float *gamma, *beta;
     float *gamma_grad, *beta_grad, *running_mean, *running_variance, *live;
     float epsilon;

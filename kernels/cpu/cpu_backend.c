@@ -62,12 +62,13 @@ static sq_cpu_view view_of(const resolver *r, sq_view view)
     if (view.norm != SQ_NONE) {
         const sq_norm *norm = &r->graph->norms[view.norm];
         float *live = address(r, norm->live);
-        out.scale = live + SQ_LIVE_SCALE * norm->c;
-        out.shift = live + SQ_LIVE_SHIFT * norm->c;
-        out.mean = live + SQ_LIVE_MEAN * norm->c;
-        out.inverse = live + SQ_LIVE_INVERSE * norm->c;
-        out.s1 = live + SQ_LIVE_S1 * norm->c;
-        out.s2 = live + SQ_LIVE_S2 * norm->c;
+        const int pitch = r->graph->slots[norm->live].pitch;
+        out.scale = live + SQ_LIVE_SCALE * pitch;
+        out.shift = live + SQ_LIVE_SHIFT * pitch;
+        out.mean = live + SQ_LIVE_MEAN * pitch;
+        out.inverse = live + SQ_LIVE_INVERSE * pitch;
+        out.s1 = live + SQ_LIVE_S1 * pitch;
+        out.s2 = live + SQ_LIVE_S2 * pitch;
     }
     if (view.gate != SQ_NONE) {
         out.gate = address(r, view.gate);
@@ -83,6 +84,7 @@ static sq_cpu_norm norm_of(const resolver *r, int index)
     const sq_norm *norm = &r->graph->norms[index];
     return (sq_cpu_norm){
         .c = norm->c,
+        .live_pitch = r->graph->slots[norm->live].pitch,
         .gamma = address(r, norm->gamma),
         .beta = address(r, norm->beta),
         .gamma_grad = address(r, norm->gamma_grad),
@@ -198,6 +200,7 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
 {
     cpu_backend *cpu = (cpu_backend *)b;
     SQ_TRY(sq_graph_check(g));
+    SQ_TRY(sq_host_check_dtypes(b, g));
     sq_program *p = calloc(1, sizeof *p + (size_t)g->op_count * sizeof(prepared));
     if (!p)
         return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
@@ -256,10 +259,12 @@ static int usable_cores(void)
     return count > 0 ? count : 1;
 }
 
-sq_status sq_cpu_open(int threads, sq_backend **out)
+sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
 {
+    const int threads = options->threads;
     static const struct sq_backend_ops ops = {
         .name = "cpu",
+        .alignment = 1,
         .close = close_cpu,
         .allocate = sq_host_allocate,
         .release = sq_host_release,

@@ -14,10 +14,10 @@ static void set_live(const sq_cpu_call *call, int i, double mean, double varianc
     const sq_cpu_norm *norm = &call->norm;
     const double inverse = 1 / sqrt(variance + norm->epsilon);
     const double scale = (norm->gamma ? norm->gamma[i] : 1) * inverse;
-    norm->live[SQ_LIVE_SCALE * norm->c + i] = (float)scale;
-    norm->live[SQ_LIVE_SHIFT * norm->c + i] = (float)((norm->beta ? norm->beta[i] : 0) - mean * scale);
-    norm->live[SQ_LIVE_MEAN * norm->c + i] = (float)mean;
-    norm->live[SQ_LIVE_INVERSE * norm->c + i] = (float)inverse;
+    norm->live[SQ_LIVE_SCALE * norm->live_pitch + i] = (float)scale;
+    norm->live[SQ_LIVE_SHIFT * norm->live_pitch + i] = (float)((norm->beta ? norm->beta[i] : 0) - mean * scale);
+    norm->live[SQ_LIVE_MEAN * norm->live_pitch + i] = (float)mean;
+    norm->live[SQ_LIVE_INVERSE * norm->live_pitch + i] = (float)inverse;
 }
 
 static moments merge_channel(const float *partial, int c, int i, int tiles, int rows, int last_rows)
@@ -92,7 +92,7 @@ void sq_store_norm_grads(const sq_cpu_call *call)
         return;
     const bool is_added = call->step->accumulate != 0;
     for (int i = 0; i < norm->c; i++) {
-        norm->gamma_grad[i] = norm->live[SQ_LIVE_S2 * norm->c + i] + (is_added ? norm->gamma_grad[i] : 0);
-        norm->beta_grad[i] = norm->live[SQ_LIVE_S1 * norm->c + i] + (is_added ? norm->beta_grad[i] : 0);
+        norm->gamma_grad[i] = norm->live[SQ_LIVE_S2 * norm->live_pitch + i] + (is_added ? norm->gamma_grad[i] : 0);
+        norm->beta_grad[i] = norm->live[SQ_LIVE_S1 * norm->live_pitch + i] + (is_added ? norm->beta_grad[i] : 0);
     }
 }

@@ -104,6 +104,7 @@ static void *copy_of(const void *items, size_t bytes)
 static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at, sq_program **out)
 {
     SQ_TRY(sq_graph_check(g));
+    SQ_TRY(sq_host_check_dtypes(b, g));
     sq_program *p = calloc(1, sizeof *p);
     if (!p)
         return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
@@ -145,10 +146,12 @@ static sq_status run(sq_backend *b, const sq_program *p)
     return SQ_OK;
 }
 
-sq_status sq_reference_open(sq_backend **out)
+sq_status sq_reference_open(const sq_backend_options *options, sq_backend **out)
 {
+    (void)options; /* plain loops run alone */
     static const struct sq_backend_ops ops = {
         .name = "reference",
+        .alignment = 1,
         .close = close_reference,
         .allocate = sq_host_allocate,
         .release = sq_host_release,

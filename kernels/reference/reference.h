@@ -39,7 +39,7 @@ static inline float *sq_ref_data(const sq_reference_call *call, int slot)
 
 static inline float *sq_ref_live(const sq_reference_call *call, int norm, int row)
 {
-    return sq_ref_data(call, call->graph->norms[norm].live) + (size_t)row * (size_t)call->graph->norms[norm].c;
+    return sq_ref_data(call, call->graph->norms[norm].live) + (size_t)row * (size_t)sq_ref_slot(call, call->graph->norms[norm].live)->pitch;
 }
 
 const sq_step *sq_ref_step(const sq_reference_call *call);

@@ -1,0 +1,146 @@
+#ifndef SQ_CUDA_CONVOLUTION_H
+#define SQ_CUDA_CONVOLUTION_H
+
+#include "kernels/cuda/operands.h"
+
+/* Launchers of convolutions, their gradients and their merges. A launcher checks its shapes, chooses a grid and launches;
+ * cudaErrorInvalidValue: a shape that the kernel does not have. */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- rows.cu: rows of pixels times a weight matrix ---- */
+
+typedef enum {
+    SQ_CUDA_FORWARD,      /* out = weight * value of x; part p leaves (mean, M2) at partial + 2 * p * width */
+    SQ_CUDA_FORWARD_KXK,  /* the same for a dense k x k convolution: depth is taps * c_in, channels innermost */
+    SQ_CUDA_BACKWARD,     /* sink = weight * dZ; part p leaves sums there, where they are wanted */
+    SQ_CUDA_BACKWARD_KXK, /* the same for k x k: depth is taps * padded c_out */
+} sq_cuda_rows_mode;
+
+typedef struct {
+    sq_cuda_rows_mode mode;
+    sq_cuda_view x;      /* FORWARD */
+    sq_cuda_gradient dz; /* BACKWARD */
+    sq_cuda_geometry at; /* KXK */
+    const sq_bf16 *weight; /* (width, depth), both padded, as sq_cuda_pack leaves it */
+    int rows, depth, width;
+    sq_bf16 *out; /* FORWARD; pitch below */
+    int out_pitch;
+    sq_cuda_sink sink; /* BACKWARD */
+    sq_cuda_parts parts;
+} sq_cuda_rows;
+
+/* Row blocks are dealt to parts in turn; no more parts than row blocks. */
+enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_CHUNK = 64 };
+cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream);
+
+/* ---- weight_gradient.cu: dW = sum over rows of dZ (x) value of x ---- */
+
+typedef struct {
+    sq_cuda_gradient dz;
+    sq_cuda_view x;
+    sq_cuda_geometry at;
+    bool is_gathered;    /* x is gathered by taps: depth = taps * c_in; else rows are pixels of both */
+    int rows, depth;     /* padded columns of x */
+    sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
+} sq_cuda_weight_gradient;
+cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
+
+/* ---- depthwise.cu, depthwise_back.cu ---- */
+
+typedef struct {
+    sq_cuda_view x;
+    sq_cuda_geometry at;
+    const float *weight; /* (c, 1, k, k) */
+    sq_bf16 *out;
+    int out_pitch, c;
+    sq_cuda_parts parts; /* per slab of 64 channels; part p leaves (count, mean, M2) rows of padded c */
+} sq_cuda_depthwise;
+cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStream_t stream);
+
+typedef struct {
+    sq_cuda_view x;
+    sq_cuda_gradient dz;
+    sq_cuda_sink sink; /* data NULL: the gradient of x is not wanted */
+    sq_cuda_geometry at;
+    const float *weight;
+    int c;
+    sq_cuda_parts parts; /* part p leaves k * k rows of padded c: gradients of the taps */
+    float *sums;         /* part p: (S1, S2) */
+} sq_cuda_depthwise_back;
+cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *a, cudaStream_t stream);
+
+/* Jobs (strips of images) that a depthwise convolution has for each slab of channels: no more parts than that. */
+int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back);
+
+/* ---- statistics.cu: merges ---- */
+
+typedef struct {
+    int c, pitch; /* pitch: of the live rows, padded c */
+    const float *gamma, *beta;
+    float *gamma_grad, *beta_grad, *running_mean, *running_variance, *live;
+    float epsilon;
+} sq_cuda_norm;
+
+typedef struct {
+    sq_cuda_norm norm;
+    const float *partial;
+    int parts, rows; /* rows of all parts together */
+    bool has_counts; /* parts carry their own counts (3 rows each); else row blocks dealt in turn (2 rows each) */
+    const sq_step *step;
+} sq_cuda_moments;
+/* Moments -> live scale, shift, mean, inverse; running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
+cudaError_t sq_cuda_moments_run(const sq_cuda_moments *a, cudaStream_t stream);
+
+typedef struct { /* live rows of several norms from their running statistics (mode FIXED) */
+    sq_cuda_norm norms[8];
+    int count;
+} sq_cuda_fixed;
+cudaError_t sq_cuda_fixed_run(const sq_cuda_fixed *a, cudaStream_t stream);
+
+/* Sums that a part leaves for the norm of a view: rows of dY and of dY (Z - mean); S2 is the latter times 1/sigma. */
+typedef struct { /* S1, S2 of a norm from parts of two rows of `width`; then B and C of its dZ */
+    float *live;
+    int c, pitch, width;
+    const float *partial;
+    int parts;
+    float inverse_count; /* 1 / (n h w) */
+} sq_cuda_sums;
+cudaError_t sq_cuda_sums_run(const sq_cuda_sums *a, cudaStream_t stream);
+
+typedef struct { /* what a convolution's backward leaves: weight, gamma and beta gradients */
+    const float *partial;
+    int parts;
+    size_t part_count;   /* floats of a part */
+    int row_pitch;       /* floats between output channels, or (depthwise) between taps */
+    int c_out, c_in, taps;
+    bool is_depthwise;
+    float *weight_grad; /* PyTorch's layout */
+    sq_cuda_norm norm;
+    const sq_step *step;
+} sq_cuda_gather_gradient;
+cudaError_t sq_cuda_gather_gradient_run(const sq_cuda_gather_gradient *a, cudaStream_t stream);
+
+/* ---- pack.cu: FP32 weights to the BF16 matrices that the tensor cores read ---- */
+
+typedef struct {
+    const float *from; /* (c_out, c_in, taps) */
+    sq_bf16 *to;
+    int c_out, c_in, taps;
+    int rows, depth;    /* of the padded matrix */
+    bool is_transposed; /* (c_in, taps * padded c_out) instead of (c_out, taps * c_in) */
+} sq_cuda_pack_job;
+enum { SQ_CUDA_PACK_JOBS = 8 };
+typedef struct {
+    sq_cuda_pack_job jobs[SQ_CUDA_PACK_JOBS];
+    int count;
+} sq_cuda_pack;
+cudaError_t sq_cuda_pack_run(const sq_cuda_pack *a, cudaStream_t stream);
+
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,393 @@
+/* The cuda backend: one device, one stream. Programs are lists of launches at fixed addresses, recorded as CUDA graphs
+ * unless that is switched off; both run the same kernels with the same arguments and give the same bits. Everything is
+ * enqueued; a failure on the device surfaces in wait() or read(), with the programs that were under way. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda/cuda_program.h"
+
+enum { CHUNKS = 4, CHUNK_BYTES = 4 << 20, OLDEST_MAJOR = 8 };
+
+typedef struct {
+    sq_backend base;
+    cudaStream_t stream;
+    sq_cuda_machine machine;
+    int device;
+    bool has_graphs;
+    struct { /* pinned memory in turn: what write() has taken and the device has not yet */
+        unsigned char *bytes;
+        cudaEvent_t copied;
+    } chunks[CHUNKS];
+    int next_chunk;
+    char first_name[128], last_name[128]; /* programs enqueued since the last wait; "" none */
+} cuda_backend;
+
+static const char *backend_name(void)
+{
+#ifdef SQ_CUDA_EMULATED
+    return "emulated";
+#else
+    return "cuda";
+#endif
+}
+
+static sq_status translate(const cuda_backend *b, cudaError_t error, const char *what)
+{
+    if (error == cudaSuccess)
+        return SQ_OK;
+    const bool is_memory = error == cudaErrorMemoryAllocation;
+    if (b && b->first_name[0])
+        return sq_fail(is_memory ? SQ_NO_MEMORY : SQ_DEVICE,
+                       "%s: %s: %s, in \"%s\" or a program after it, up to \"%s\" (--graphs off with "
+                       "CUDA_LAUNCH_BLOCKING=1 names the operation)",
+                       backend_name(), what, cudaGetErrorString(error), b->first_name, b->last_name);
+    return sq_fail(is_memory ? SQ_NO_MEMORY : SQ_DEVICE, "%s: %s: %s", backend_name(), what, cudaGetErrorString(error));
+}
+
+#define SQ_CUDA(b, call, what) SQ_TRY(translate((b), (call), (what)))
+
+/* ---- Memory ---- */
+
+static size_t available(sq_backend *base)
+{
+    size_t free_bytes = 0, total = 0;
+    (void)base; /* the current device's */
+    return cudaMemGetInfo(&free_bytes, &total) == cudaSuccess ? free_bytes : 0;
+}
+
+static sq_status allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    void *p = NULL;
+    const cudaError_t error = cudaMalloc(&p, bytes ? bytes : 1);
+    if (error == cudaErrorMemoryAllocation) {
+        size_t free_bytes = 0, total = 0;
+        (void)cudaGetLastError(); /* this one does not stay */
+        (void)cudaMemGetInfo(&free_bytes, &total);
+        return sq_fail(SQ_NO_MEMORY, "%s: %.2f GiB of device memory asked for; %.2f of %.2f GiB are free", backend_name(),
+                       (double)bytes / (1 << 30), (double)free_bytes / (1 << 30), (double)total / (1 << 30));
+    }
+    SQ_CUDA(b, error, "memory");
+    const cudaError_t cleared = cudaMemsetAsync(p, 0, bytes ? bytes : 1, b->stream);
+    if (cleared != cudaSuccess)
+        (void)cudaFree(p);
+    SQ_CUDA(b, cleared, "memory");
+    out->address = p;
+    return SQ_OK;
+}
+
+static void release(sq_backend *base, sq_device_ptr p)
+{
+    (void)base;             /* the current device's */
+    (void)cudaFree(p.address); /* after an error there is nothing left to say */
+}
+
+static sq_status wait_for_device(sq_backend *base)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    SQ_CUDA(b, cudaStreamSynchronize(b->stream), "failed");
+    b->first_name[0] = b->last_name[0] = '\0';
+    return SQ_OK;
+}
+
+static sq_status write_device(sq_backend *base, sq_device_ptr to, const void *from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    for (size_t done = 0; done < bytes; b->next_chunk = (b->next_chunk + 1) % CHUNKS) {
+        const size_t part = bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES;
+        unsigned char *chunk = b->chunks[b->next_chunk].bytes;
+        SQ_CUDA(b, cudaEventSynchronize(b->chunks[b->next_chunk].copied), "failed");
+        memcpy(chunk, (const unsigned char *)from + done, part);
+        SQ_CUDA(b, cudaMemcpyAsync(to.address + done, chunk, part, cudaMemcpyHostToDevice, b->stream), "copy");
+        SQ_CUDA(b, cudaEventRecord(b->chunks[b->next_chunk].copied, b->stream), "copy");
+        done += part;
+    }
+    return SQ_OK;
+}
+
+static sq_status read_device(sq_backend *base, void *to, sq_device_ptr from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    SQ_CUDA(b, cudaMemcpyAsync(to, from.address, bytes, cudaMemcpyDeviceToHost, b->stream), "copy");
+    return wait_for_device(base);
+}
+
+/* ---- Programs ---- */
+
+static void discard(sq_backend *base, sq_program *p)
+{
+    (void)base; /* a program owns what it has */
+    if (!p)
+        return;
+    if (p->graph)
+        (void)cudaGraphExecDestroy(p->graph); /* nothing to do about a failure */
+    free(p->launches);
+    free(p);
+}
+
+static sq_status workspace(sq_backend *base, const sq_graph *g, size_t *bytes)
+{
+    struct sq_program program = {0};
+    sq_cuda_planner planner = {.graph = g, .machine = ((cuda_backend *)base)->machine, .program = &program};
+    const sq_status status = sq_cuda_plan(&planner);
+    free(program.launches);
+    if (status == SQ_OK)
+        *bytes = planner.most;
+    return status;
+}
+
+static sq_status launch_all(const cuda_backend *b, const sq_program *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        const cudaError_t error = sq_cuda_launch_run(&p->launches[i], b->stream);
+        if (error != cudaSuccess)
+            return sq_fail(SQ_DEVICE, "%s: %s: operation %d, %s: %s", backend_name(), p->name, p->launches[i].op,
+                           sq_cuda_kernel_name(p->launches[i].kernel), cudaGetErrorString(error));
+    }
+    return SQ_OK;
+}
+
+static sq_status record(cuda_backend *b, sq_program *p)
+{
+    cudaGraph_t graph = NULL;
+    SQ_CUDA(b, cudaStreamBeginCapture(b->stream, cudaStreamCaptureModeThreadLocal), p->name);
+    const sq_status status = launch_all(b, p);
+    const cudaError_t ended = cudaStreamEndCapture(b->stream, &graph);
+    SQ_TRY(status);
+    SQ_CUDA(b, ended, p->name);
+    const cudaError_t made = cudaGraphInstantiate(&p->graph, graph, 0);
+    (void)cudaGraphDestroy(graph); /* the executable graph is a copy */
+    if (made != cudaSuccess)
+        p->graph = NULL;
+    SQ_CUDA(b, made, p->name);
+    return SQ_OK;
+}
+
+static sq_status compile(sq_backend *base, const sq_graph *g, const sq_binding *at, sq_program **out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    SQ_TRY(sq_graph_check(g));
+    sq_program *p = calloc(1, sizeof *p);
+    if (!p)
+        return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
+    memcpy(p->name, g->name, sizeof p->name);
+    sq_cuda_planner planner = {.graph = g, .at = at, .machine = b->machine, .program = p};
+    sq_status status = sq_cuda_plan(&planner);
+    if (status == SQ_OK && b->has_graphs && p->count > 0)
+        status = record(b, p);
+    if (status == SQ_OK)
+        *out = p;
+    else
+        discard(base, p);
+    return status;
+}
+
+static sq_status run(sq_backend *base, const sq_program *p)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    if (p->graph)
+        SQ_CUDA(b, cudaGraphLaunch(p->graph, b->stream), p->name);
+    else
+        SQ_TRY(launch_all(b, p));
+    if (!b->first_name[0])
+        memcpy(b->first_name, p->name, sizeof b->first_name);
+    memcpy(b->last_name, p->name, sizeof b->last_name);
+    return SQ_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static sq_status run_part(cuda_backend *b, const sq_program *p, int part)
+{
+    if (part < 0)
+        return run(&b->base, p);
+    SQ_CUDA(b, sq_cuda_launch_run(&p->launches[part], b->stream), p->name);
+    return SQ_OK;
+}
+
+/* The device's clock, between two events around each run of a part (-1: the program). */
+static sq_status time_runs(cuda_backend *b, const sq_program *p, int part, cudaEvent_t begin, cudaEvent_t end, float *times,
+                           int count)
+{
+    for (int i = -1; i < count; i++) { /* the first warms up */
+        SQ_CUDA(b, cudaEventRecord(begin, b->stream), p->name);
+        SQ_TRY(run_part(b, p, part));
+        SQ_CUDA(b, cudaEventRecord(end, b->stream), p->name);
+        SQ_TRY(wait_for_device(&b->base));
+        if (i >= 0)
+            SQ_CUDA(b, cudaEventElapsedTime(&times[i], begin, end), p->name);
+    }
+    return SQ_OK;
+}
+
+static sq_status measure_part(sq_backend *base, const sq_program *p, int part, int repeats, double *seconds)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    const int count = repeats > 0 ? repeats : 1;
+    cudaEvent_t begin = NULL, end = NULL;
+    float *times = malloc((size_t)count * sizeof *times);
+    sq_status status = times ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %d timings", backend_name(), count);
+    if (status == SQ_OK)
+        status = translate(b, cudaEventCreate(&begin), "event");
+    if (status == SQ_OK)
+        status = translate(b, cudaEventCreate(&end), "event");
+    if (status == SQ_OK)
+        status = time_runs(b, p, part, begin, end, times, count);
+    if (status == SQ_OK) {
+        qsort(times, (size_t)count, sizeof *times, by_value);
+        *seconds = 1e-3 * (double)(count % 2 ? times[count / 2] : (times[count / 2 - 1] + times[count / 2]) / 2);
+    }
+    if (begin)
+        (void)cudaEventDestroy(begin); /* measured or not */
+    if (end)
+        (void)cudaEventDestroy(end);
+    free(times);
+    return status;
+}
+
+static sq_status measure(sq_backend *base, const sq_program *p, int repeats, double *seconds)
+{
+    return measure_part(base, p, -1, repeats, seconds);
+}
+
+static bool part_of(const sq_program *p, int index, sq_program_part *out)
+{
+    if (index >= p->count)
+        return false;
+    const sq_cuda_launch *launch = &p->launches[index];
+    *out = (sq_program_part){sq_cuda_kernel_name(launch->kernel), launch->op, launch->bytes, launch->operations};
+    return true;
+}
+
+static sq_status reduce_mean(sq_backend *base, sq_device_ptr grads, size_t count)
+{
+    (void)base, (void)grads, (void)count; /* one rank: the mean is what is there */
+    return SQ_OK;
+}
+
+static sq_status join(sq_backend *base)
+{
+    (void)base; /* nothing was begun */
+    return SQ_OK;
+}
+
+/* ---- Opening ---- */
+
+static void close_device(sq_backend *base)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    if (b->stream)
+        (void)cudaStreamSynchronize(b->stream); /* a failure has been told, or nobody waits for it any more */
+    for (int i = 0; i < CHUNKS; i++) {
+        if (b->chunks[i].copied)
+            (void)cudaEventDestroy(b->chunks[i].copied);
+        (void)cudaFreeHost(b->chunks[i].bytes);
+    }
+    if (b->stream)
+        (void)cudaStreamDestroy(b->stream);
+    free(b);
+}
+
+/* Why no device can be used, or SQ_OK and the device's number. */
+static sq_status find_device(int wanted, struct cudaDeviceProp *properties)
+{
+    int count = 0, driver = 0, runtime = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    (void)cudaDriverGetVersion(&driver); /* 0 without a driver */
+    (void)cudaRuntimeGetVersion(&runtime);
+    if (driver == 0)
+        return sq_fail(SQ_DEVICE, "%s: no NVIDIA driver on this machine", backend_name());
+    if (error == cudaErrorInsufficientDriver)
+        return sq_fail(SQ_DEVICE, "%s: the driver is for CUDA %d.%d, this build needs %d.%d or newer", backend_name(),
+                       driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+    if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
+        return sq_fail(SQ_DEVICE, "%s: a driver, but no GPU that it shows (CUDA_VISIBLE_DEVICES?)", backend_name());
+    SQ_CUDA(NULL, error, "devices");
+    if (wanted < 0 || wanted >= count)
+        return sq_fail(SQ_INVALID, "%s:%d: this machine has devices 0..%d", backend_name(), wanted, count - 1);
+    SQ_CUDA(NULL, cudaGetDeviceProperties(properties, wanted), "properties");
+    if (properties->major < OLDEST_MAJOR)
+        return sq_fail(SQ_UNSUPPORTED, "%s: %s has compute capability %d.%d, wanted 8.0 (Ampere) or newer", backend_name(),
+                       properties->name, properties->major, properties->minor);
+    return SQ_OK;
+}
+
+static sq_status prepare(cuda_backend *b)
+{
+    const cudaError_t error = cudaSetDevice(b->device);
+    if (error == cudaErrorDevicesUnavailable)
+        return sq_fail(SQ_DEVICE, "%s: device %d belongs to another process (exclusive mode, nvidia-smi -q -d COMPUTE)",
+                       backend_name(), b->device);
+    SQ_CUDA(b, error, "device");
+    SQ_CUDA(b, cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking), "stream");
+    for (int i = 0; i < CHUNKS; i++) {
+        SQ_CUDA(b, cudaMallocHost((void **)&b->chunks[i].bytes, CHUNK_BYTES), "pinned memory");
+        SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
+    }
+    return SQ_OK;
+}
+
+sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
+{
+    static const struct sq_backend_ops ops = {
+#ifdef SQ_CUDA_EMULATED
+        .name = "emulated",
+#else
+        .name = "cuda",
+#endif
+        .activation = SQ_BF16,
+        .alignment = SQ_CUDA_VECTOR,
+        .close = close_device,
+        .allocate = allocate,
+        .release = release,
+        .write = write_device,
+        .read = read_device,
+        .workspace = workspace,
+        .available = available,
+        .compile = compile,
+        .run = run,
+        .discard = discard,
+        .wait = wait_for_device,
+        .measure = measure,
+        .part = part_of,
+        .measure_part = measure_part,
+        .reduce_mean = reduce_mean,
+        .join = join,
+    };
+    struct cudaDeviceProp properties;
+    SQ_TRY(find_device(options->device, &properties));
+    cuda_backend *b = calloc(1, sizeof *b);
+    if (!b)
+        return sq_fail(SQ_NO_MEMORY, "%s: backend", backend_name());
+    b->base.ops = &ops;
+    b->device = options->device;
+    b->has_graphs = !options->no_graphs;
+    b->machine.multiprocessors = properties.multiProcessorCount;
+    const sq_status status = prepare(b);
+    if (status == SQ_OK)
+        *out = &b->base;
+    else
+        close_device(&b->base);
+    return status;
+}
+
+void sq_cuda_describe(char *text, size_t text_bytes)
+{
+    struct cudaDeviceProp properties;
+    int driver = 0, runtime = 0;
+    if (find_device(0, &properties) != SQ_OK) {
+        (void)snprintf(text, text_bytes, "not used: %s", sq_error_text());
+        return;
+    }
+    (void)cudaDriverGetVersion(&driver); /* shown only */
+    (void)cudaRuntimeGetVersion(&runtime);
+    (void)snprintf(text, text_bytes, "%s, compute %d.%d, %d multiprocessors, %.1f GiB, driver for CUDA %d.%d, runtime %d.%d",
+                   properties.name, properties.major, properties.minor, properties.multiProcessorCount,
+                   (double)properties.totalGlobalMem / (1 << 30), driver / 1000, driver % 1000 / 10, runtime / 1000,
+                   runtime % 1000 / 10);
+}

@@ -1,0 +1,123 @@
+#ifndef SQ_CUDA_PROGRAM_H
+#define SQ_CUDA_PROGRAM_H
+
+#include "kernels/cuda/convolution.h"
+#include "kernels/cuda/others.h"
+
+/* Internal to the cuda backend's host side: its state, a program as a list of launches, and the planners that turn
+ * operations into launches (cuda_plan.c, cuda_convolution.c, cuda_others.c). */
+
+typedef enum {
+    SQ_CUDA_ROWS,
+    SQ_CUDA_WEIGHT_GRADIENT,
+    SQ_CUDA_DEPTHWISE,
+    SQ_CUDA_DEPTHWISE_BACK,
+    SQ_CUDA_MOMENTS,
+    SQ_CUDA_FIXED,
+    SQ_CUDA_SUMS,
+    SQ_CUDA_GATHER_GRADIENT,
+    SQ_CUDA_PACK,
+    SQ_CUDA_JOIN,
+    SQ_CUDA_JOIN_BACK,
+    SQ_CUDA_POOL,
+    SQ_CUDA_GATE,
+    SQ_CUDA_GATE_BACK,
+    SQ_CUDA_SPREAD,
+    SQ_CUDA_GEMM,
+    SQ_CUDA_COLUMN_SUMS,
+    SQ_CUDA_LOSS,
+    SQ_CUDA_UPDATE,
+    SQ_CUDA_IMAGE,
+    SQ_CUDA_KERNELS
+} sq_cuda_kernel;
+
+typedef struct {
+    sq_cuda_kernel kernel;
+    int op;       /* index of the operation that it belongs to */
+    double bytes; /* of device memory that the launch reads and writes by construction, once through the caches */
+    double operations; /* multiply-adds of the operation's definition */
+    union {
+        sq_cuda_rows rows;
+        sq_cuda_weight_gradient weight_gradient;
+        sq_cuda_depthwise depthwise;
+        sq_cuda_depthwise_back depthwise_back;
+        sq_cuda_moments moments;
+        sq_cuda_fixed fixed;
+        sq_cuda_sums sums;
+        sq_cuda_gather_gradient gather_gradient;
+        sq_cuda_pack pack;
+        sq_cuda_join join;
+        sq_cuda_join_back join_back;
+        sq_cuda_pool pool;
+        sq_cuda_gate gate;
+        sq_cuda_gate_back gate_back;
+        sq_cuda_spread spread;
+        sq_cuda_gemm gemm;
+        sq_cuda_column_sums column_sums;
+        sq_cuda_loss loss;
+        sq_cuda_update update;
+        sq_cuda_image image;
+    } a;
+} sq_cuda_launch;
+
+struct sq_program {
+    char name[128];
+    sq_cuda_launch *launches; /* owned */
+    int count, limit;
+    cudaGraphExec_t graph; /* owned; NULL: plain launches */
+};
+
+/* What the kernels may count on; without a device (memory plans) an H200's. */
+typedef struct {
+    int multiprocessors;
+} sq_cuda_machine;
+
+/* A plan in the making. With `at` NULL nothing is resolved: only the workspace is counted. */
+typedef struct {
+    const sq_graph *graph;
+    const sq_binding *at;
+    sq_cuda_machine machine;
+    struct sq_program *program;
+    const sq_op *op;
+    size_t kept, used, most; /* bytes of workspace: of the whole program, of this operation too, at most so far */
+    sq_status status;        /* first failure */
+    const sq_bf16 *packed[64]; /* by operation: its weights as sq_cuda_pack leaves them */
+} sq_cuda_planner;
+
+/* Launches of a graph into planner->program; planner->most: bytes of workspace. */
+SQ_MUST_USE sq_status sq_cuda_plan(sq_cuda_planner *planner);
+const char *sq_cuda_kernel_name(sq_cuda_kernel kernel);
+cudaError_t sq_cuda_launch_run(const sq_cuda_launch *launch, cudaStream_t stream);
+
+/* ---- For the planners ---- */
+
+/* The next launch, zeroed; valid until the next call. Never NULL: a failure is kept in planner->status. */
+sq_cuda_launch *sq_cuda_add(sq_cuda_planner *p, sq_cuda_kernel kernel);
+/* Workspace for this operation; 256-byte aligned. */
+void *sq_cuda_take(sq_cuda_planner *p, size_t bytes);
+const sq_slot *sq_cuda_slot(const sq_cuda_planner *p, int slot);
+void *sq_cuda_address(const sq_cuda_planner *p, int slot); /* NULL for SQ_NONE */
+const sq_step *sq_cuda_step(const sq_cuda_planner *p);
+sq_cuda_view sq_cuda_view_of(const sq_cuda_planner *p, sq_view view);
+/* Where the gradient of `view` goes; its sums are wanted where the view has a norm and no gate. */
+sq_cuda_sink sq_cuda_sink_of(const sq_cuda_planner *p, sq_view view, int dx, sq_part part, int addend);
+sq_cuda_norm sq_cuda_norm_of(const sq_cuda_planner *p, int norm);
+int sq_cuda_rows_of(const sq_slot *slot); /* pixels in all */
+double sq_cuda_view_bytes(const sq_cuda_planner *p, sq_view view);
+double sq_cuda_slot_bytes(const sq_cuda_planner *p, int slot);
+
+/* Merges what the launch before left for the view's norm. `width`: of the partial rows. */
+void sq_cuda_plan_sums(sq_cuda_planner *p, sq_view view, const float *partial, int parts, int width);
+/* Sums of a view from its stored gradient, where the kernel that stored it could not make them. */
+void sq_cuda_plan_late_sums(sq_cuda_planner *p, sq_view view, int dx);
+/* Parts for kernels that pass over `rows`, `step` rows at a time, with `blocks` blocks on a multiprocessor; `tiles` blocks
+ * each. */
+int sq_cuda_parts_for(const sq_cuda_planner *p, int jobs, int tiles, int blocks);
+
+void sq_cuda_plan_pack(sq_cuda_planner *p);  /* weights of all convolutions, at the program's beginning */
+void sq_cuda_plan_fixed(sq_cuda_planner *p); /* norms in mode FIXED, likewise */
+void sq_cuda_plan_conv(sq_cuda_planner *p);
+void sq_cuda_plan_conv_back(sq_cuda_planner *p);
+void sq_cuda_plan_other(sq_cuda_planner *p);
+
+#endif

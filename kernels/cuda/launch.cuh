@@ -1,0 +1,39 @@
+/* launch.cuh - the three places where CUDA C is not C++: `<<<...>>>` and the two kinds of __shared__.
+ *
+ *   LAUNCH((kernel<3, 1>), grid, block, shared_bytes, stream, args...);
+ *   SHARED(float, tile, [8][64]);      float tile[8][64] for the block
+ *   DYNAMIC_SHARED(float, partial);    float *partial, as many bytes as the launch asked for
+ *
+ * Every .cu file of the project includes this header and nothing else from the emulator. Built by
+ * nvcc it expands to plain CUDA; built by g++ with `-include cuda_emu.h` it runs on the host.
+ */
+#ifndef LAUNCH_H
+#define LAUNCH_H
+
+#ifdef CUDA_EMU
+
+/* Arguments are captured by value, as the CUDA driver copies them at launch. */
+#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
+    emu_launch(#kernel, (const void *)(kernel), (grid), (block), (shared_bytes), (stream), [=] { (kernel)(__VA_ARGS__); })
+#define SHARED(type, name, ...)                                                                                        \
+    static char name##_key;                                                                                            \
+    using name##_array = type __VA_ARGS__;                                                                             \
+    name##_array &name = *static_cast<name##_array *>(                                                                 \
+        emu_shared(&name##_key, sizeof(name##_array), alignof(name##_array)))
+#define DYNAMIC_SHARED(type, name) type *const name = static_cast<type *>(emu_shared(nullptr, 0, 16))
+
+#else
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                       \
+    (kernel)<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
+#define SHARED(type, name, ...) __shared__ type name __VA_ARGS__
+#define DYNAMIC_SHARED(type, name)                                                   \
+    extern __shared__ __align__(16) unsigned char launch_dynamic_shared[];           \
+    type *const name = reinterpret_cast<type *>(launch_dynamic_shared)
+
+#endif
+#endif /* LAUNCH_H */

@@ -1,0 +1,366 @@
+/* rows.cu - rows of pixels times a weight matrix on the tensor cores: the pointwise convolution forward (input through
+ * its pending normalisation, output raw with the moments of each channel) and its gradient of the input (dZ formed on
+ * load, S1 and S2 of the producer on store). Dense k x k convolutions gather their rows.
+ *
+ * A block takes row blocks in turn, with the next one's loads under way while it multiplies. Channels that do not exist
+ * are zero in both tiles. Rows that do not exist may hold anything: an output row depends on its own input row only and
+ * is then neither stored nor counted. */
+#include "kernels/cuda/convolution.h"
+
+#include "kernels/cuda/operand.cuh"
+
+#include "kernels/cuda/tensor_core.cuh"
+
+enum { ROWS = SQ_CUDA_ROW_BLOCK, DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256 };
+enum { STRIDE = COLUMNS + 1 }; /* vectors per tile row; odd, so that 8 rows lie in 8 different bank groups */
+enum { LOAD_STEP = THREADS / COLUMNS, LOADS = ROWS / LOAD_STEP };
+
+/* A block makes ROWS x N outputs with 4 x 2 warps of 32 x WARP_N each. */
+template <int N> struct Tile {
+    enum {
+        WARP_N = N / 2,
+        PAIRS = N / 2, STRIPES = THREADS / PAIRS, LENGTH = ROWS / STRIPES, /* who sums what in add_moments */
+        OUT_STRIDE = PAIRS + 4, /* words per row of the staged output; the 4 keep 8 rows in different banks */
+        VECTORS = N / VECTOR,   /* of a staged row */
+        QUADS = N / 4, /* a thread sums four channels: eight take more registers than there are */
+        KEEPS_WEIGHT = ROWS * OUT_STRIDE <= ROWS * STRIDE * 4, /* the staged output leaves the weights alone */
+    };
+    static_assert(ROWS * OUT_STRIDE <= (ROWS + N) * STRIDE * 4, "the staged output takes the place of the tiles");
+    static_assert(THREADS % VECTORS == 0, "a thread stores one column of vectors");
+};
+
+template <int MODE> struct Mode {
+    enum {
+        IS_BACK = MODE == SQ_CUDA_BACKWARD || MODE == SQ_CUDA_BACKWARD_KXK,
+        IS_GATHERED = MODE == SQ_CUDA_FORWARD_KXK || MODE == SQ_CUDA_BACKWARD_KXK,
+        LOADS_Z = MODE == SQ_CUDA_BACKWARD ? LOADS : 1,
+    };
+};
+
+template <int MODE> struct Raw { uint4 a[LOADS], z[Mode<MODE>::LOADS_Z]; };
+
+/* ---- Load ---- */
+
+/* Depth k .. k + 7 of input pixel `row`: the padded channels of one output pixel that read it. */
+static __device__ uint4 gather_gradient(const sq_cuda_rows &u, int row, int k)
+{
+    const sq_cuda_geometry &at = u.at;
+    const int width = padded(u.dz.c), tap = k / width, channel = k % width;
+    const int w = row % at.w_in, h = row / at.w_in % at.h_in, n = row / (at.w_in * at.h_in);
+    const int hs = h + at.kernel / 2 - tap / at.kernel, ws = w + at.kernel / 2 - tap % at.kernel;
+    if (hs < 0 || ws < 0 || hs % at.stride || ws % at.stride || hs / at.stride >= at.h_out || ws / at.stride >= at.w_out)
+        return make_uint4(0, 0, 0, 0);
+    const size_t pixel = ((size_t)n * at.h_out + hs / at.stride) * at.w_out + ws / at.stride;
+    float v[VECTOR];
+    form_gradient(v, u.dz, fetch_eight(u.dz.g, pixel, u.dz.g_pitch, 1, 0, channel),
+                  fetch_eight(u.dz.z, pixel, u.dz.z_pitch, 1, 0, channel), channel);
+    return pack_eight(v);
+}
+
+/* A thread keeps one column of 8 channels, and has all its loads under way before it needs the first. */
+template <int MODE> static __device__ __forceinline__ void fetch(Raw<MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+{
+    const int k = k0 + (int)threadIdx.x % COLUMNS * VECTOR, first = m0 + (int)threadIdx.x / COLUMNS;
+    const sq_bf16 *g = u.dz.g + (size_t)first * (size_t)u.dz.g_pitch + k;
+    const sq_bf16 *z = u.dz.z + (size_t)first * (size_t)u.dz.z_pitch + k;
+    const int limit = k < u.depth ? u.rows : 0;
+#pragma unroll
+    for (int i = 0; i < LOADS; i++) {
+        const int row = first + i * LOAD_STEP;
+        const bool is_there = row < limit;
+        if (MODE == SQ_CUDA_FORWARD)
+            raw.a[i] = is_there ? fetch_view(u.x, (size_t)row, k) : make_uint4(0, 0, 0, 0);
+        else if (MODE == SQ_CUDA_FORWARD_KXK)
+            raw.a[i] = is_there ? gather_value(u.x, u.at, row, k) : make_uint4(0, 0, 0, 0);
+        else if (MODE == SQ_CUDA_BACKWARD_KXK)
+            raw.a[i] = is_there ? gather_gradient(u, row, k) : make_uint4(0, 0, 0, 0);
+        else {
+            raw.a[i] = is_there ? __ldg(reinterpret_cast<const uint4 *>(g)) : make_uint4(0, 0, 0, 0);
+            raw.z[i] = is_there ? __ldg(reinterpret_cast<const uint4 *>(z)) : make_uint4(0, 0, 0, 0);
+            g += (size_t)LOAD_STEP * (size_t)u.dz.g_pitch, z += (size_t)LOAD_STEP * (size_t)u.dz.z_pitch;
+        }
+    }
+}
+
+/* The operands as the tensor cores take them, into the tile. */
+template <int MODE>
+static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+{
+    const int column = (int)threadIdx.x % COLUMNS, first = (int)threadIdx.x / COLUMNS, k = k0 + column * VECTOR;
+    if constexpr (MODE == SQ_CUDA_FORWARD) {
+        if (k < u.depth)
+            show_rows<LOADS, LOAD_STEP>(raw.a, u.x, m0 + first, u.rows, k);
+    }
+    if constexpr (MODE == SQ_CUDA_BACKWARD)
+        if (k < u.depth)
+            WITH_ACTIVATION(u.dz.activation, A, form_gradients<LOADS, A>(raw.a, raw.z, u.dz, k))
+#pragma unroll
+    for (int i = 0; i < LOADS; i++)
+        tile[first + i * LOAD_STEP][column] = raw.a[i];
+}
+
+/* tile[n] = weights of output channel n0 + n, depth k0 .. k0 + 63. */
+template <int N>
+static __device__ __forceinline__ void load_weight(uint4 (*tile)[STRIDE], const sq_cuda_rows &u, int n0, int k0)
+{
+#pragma unroll 1 /* L2 hits, and unrolled they spill */
+    for (int pass = 0; pass < N * COLUMNS / THREADS; pass++) {
+        const int i = pass * THREADS + (int)threadIdx.x, n = n0 + i / COLUMNS, k = k0 + i % COLUMNS * VECTOR;
+        tile[i / COLUMNS][i % COLUMNS] =
+            n < u.width && k < u.depth
+                ? __ldg(reinterpret_cast<const uint4 *>(u.weight + (size_t)n * (size_t)u.depth + k))
+                : make_uint4(0, 0, 0, 0);
+    }
+}
+
+/* ---- Multiply ---- */
+
+/* sum[m][n] += rows 16 m .. times output channels 8 n .. of the warp's part, over 16 steps of depth. */
+template <int WARP_N>
+static __device__ __forceinline__ void multiply(float (*sum)[WARP_N / 8][4], const uint4 (*input)[STRIDE],
+                                                const uint4 (*weight)[STRIDE], int steps)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll 1 /* unrolled, the addresses cost registers: spills at N = 128 on sm_100 */
+    for (int step = 0; step < steps; step++) {
+        unsigned a[2][4];
+#pragma unroll
+        for (int m = 0; m < 2; m++) /* matrices: rows 0-7, rows 8-15, then both at depth 8-15 */
+            load_matrix_x4(a[m], &input[16 * m + lane % 16][2 * step + lane / 16]);
+#pragma unroll
+        for (int n = 0; n < WARP_N / 8; n += 2) {
+            unsigned b[4]; /* two column tiles: each depth 0-7, then 8-15 */
+            load_matrix_x4(b, &weight[8 * n + lane / 16 * 8 + lane % 8][2 * step + lane / 8 % 2]);
+#pragma unroll
+            for (int m = 0; m < 2; m++) {
+                mma_bf16_16x8x16(sum[m][n], a[m], b, sum[m][n]);
+                mma_bf16_16x8x16(sum[m][n + 1], a[m], b + 2, sum[m][n + 1]);
+            }
+        }
+    }
+}
+
+/* ---- Store ---- */
+
+/* Rounds the warp's sums into the staged output, one word for two channels. */
+template <int N>
+static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[Tile<N>::WARP_N / 8][4], int row0, int n0)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll
+    for (int m = 0; m < 2; m++)
+#pragma unroll
+        for (int n = 0; n < Tile<N>::WARP_N / 8; n++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = row0 + 16 * m + 8 * half + lane / 4, word = n0 / 2 + 4 * n + lane % 4;
+                staged[row * Tile<N>::OUT_STRIDE + word] = pack(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
+            }
+}
+
+/* What a thread keeps over its row blocks. Forward: the moments of two channels over a stripe of rows. Backward: S1 and
+ * S2 of four channels over the rows that it stores. */
+struct Own {
+    Moments x, y;
+    float s1[4], s2[4];
+};
+
+/* Adds this row block's moments: first the mean of the stripe, then the differences from it. */
+template <int N> static __device__ __forceinline__ void add_moments(Own &own, const unsigned *staged, int rows)
+{
+    typedef Tile<N> T;
+    const int pair = (int)threadIdx.x % T::PAIRS, stripe = (int)threadIdx.x / T::PAIRS, first = stripe * T::LENGTH;
+    const int length = min(max(rows - first, 0), (int)T::LENGTH);
+    const unsigned *column = staged + first * T::OUT_STRIDE + pair;
+    Moments x = {(float)length, 0.0f, 0.0f}, y = x;
+    for (int r = 0; r < length; r++) {
+        const float2 z = unpack(column[r * T::OUT_STRIDE]);
+        x.mean += z.x, y.mean += z.y;
+    }
+    if (length > 0)
+        x.mean /= x.count, y.mean /= y.count;
+    for (int r = 0; r < length; r++) {
+        const float2 z = unpack(column[r * T::OUT_STRIDE]);
+        x.m2 = fmaf(z.x - x.mean, z.x - x.mean, x.m2);
+        y.m2 = fmaf(z.y - y.mean, z.y - y.mean, y.m2);
+    }
+    own.x = merge(own.x, x), own.y = merge(own.y, y);
+}
+
+template <int N>
+static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, const unsigned *staged, int m0, int n0, int rows)
+{
+    typedef Tile<N> T;
+    const int c = (int)threadIdx.x % T::VECTORS * VECTOR;
+    if (n0 + c < u.width)
+        for (int row = (int)threadIdx.x / T::VECTORS; row < rows; row += THREADS / T::VECTORS)
+            *reinterpret_cast<uint4 *>(u.out + (size_t)(m0 + row) * (size_t)u.out_pitch + n0 + c) =
+                *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2);
+}
+
+/* The sums' constants are loaded once for the thread's column; the products' registers are free by now. A view with a
+ * norm is whole: step 1, and nothing is added to its gradient here. */
+template <int N, int ACTIVATION>
+static __device__ __forceinline__ void store_with_sums(Own &own, const sq_cuda_rows &u, const unsigned *staged, int m0,
+                                                       int n0, int rows)
+{
+    typedef Tile<N> T;
+    const int c = (int)threadIdx.x % T::QUADS * 4, channel = n0 + c;
+    if (channel >= u.width)
+        return;
+    const float4 scale = __ldg(reinterpret_cast<const float4 *>(u.sink.z.scale + channel));
+    const float4 shift = __ldg(reinterpret_cast<const float4 *>(u.sink.z.shift + channel));
+    const float4 mean = __ldg(reinterpret_cast<const float4 *>(u.sink.z.mean + channel));
+#pragma unroll 2
+    for (int row = (int)threadIdx.x / T::QUADS; row < rows; row += THREADS / T::QUADS) {
+        const size_t pixel = (size_t)(m0 + row);
+        const uint2 raw = __ldg(reinterpret_cast<const uint2 *>(u.sink.z.data + pixel * (size_t)u.sink.z.pitch + channel));
+        const uint2 packed = *reinterpret_cast<const uint2 *>(staged + row * T::OUT_STRIDE + c / 2);
+        *reinterpret_cast<uint2 *>(u.sink.data + pixel * (size_t)u.sink.pitch + channel) = packed;
+        const float2 z0 = unpack(raw.x), z1 = unpack(raw.y), g0 = unpack(packed.x), g1 = unpack(packed.y);
+        const float d0 = through<ACTIVATION>(g0.x, fmaf(scale.x, z0.x, shift.x));
+        const float d1 = through<ACTIVATION>(g0.y, fmaf(scale.y, z0.y, shift.y));
+        const float d2 = through<ACTIVATION>(g1.x, fmaf(scale.z, z1.x, shift.z));
+        const float d3 = through<ACTIVATION>(g1.y, fmaf(scale.w, z1.y, shift.w));
+        own.s1[0] += d0, own.s1[1] += d1, own.s1[2] += d2, own.s1[3] += d3;
+        own.s2[0] = fmaf(d0, z0.x - mean.x, own.s2[0]);
+        own.s2[1] = fmaf(d1, z0.y - mean.y, own.s2[1]);
+        own.s2[2] = fmaf(d2, z1.x - mean.z, own.s2[2]);
+        own.s2[3] = fmaf(d3, z1.y - mean.w, own.s2[3]);
+    }
+}
+
+template <int N>
+static __device__ __forceinline__ void store_backward(Own &own, const sq_cuda_rows &u, const unsigned *staged, int m0,
+                                                      int n0, int rows)
+{
+    typedef Tile<N> T;
+    if (u.sink.z.scale) {
+        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<N, A>(own, u, staged, m0, n0, rows))
+        return;
+    }
+    const int c = (int)threadIdx.x % T::VECTORS * VECTOR;
+    if (n0 + c < u.width)
+        for (int row = (int)threadIdx.x / T::VECTORS; row < rows; row += THREADS / T::VECTORS)
+            (void)store_sink(u.sink, (size_t)(m0 + row), n0 + c,
+                             *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2));
+}
+
+/* The threads' moments or sums, merged in their order; to the part's place. */
+template <int N>
+static __device__ __forceinline__ void leave_moments(float *partial, int width, const Own &own, Moments *shared, int n0)
+{
+    typedef Tile<N> T;
+    const int pair = (int)threadIdx.x % T::PAIRS, stripe = (int)threadIdx.x / T::PAIRS, c = (int)threadIdx.x;
+    shared[stripe * N + 2 * pair] = own.x, shared[stripe * N + 2 * pair + 1] = own.y;
+    __syncthreads();
+    if (c < N && n0 + c < width) {
+        Moments total = shared[c];
+        for (int s = 1; s < T::STRIPES; s++)
+            total = merge(total, shared[s * N + c]);
+        partial[n0 + c] = total.mean, partial[width + n0 + c] = total.m2;
+    }
+}
+
+template <int N>
+static __device__ __forceinline__ void leave_sums(float *partial, int width, const Own &own, float *shared, int n0)
+{
+    typedef Tile<N> T;
+    float *mine = shared + threadIdx.x / T::QUADS * 2 * N + threadIdx.x % T::QUADS * 4;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        mine[j] = own.s1[j], mine[N + j] = own.s2[j];
+    __syncthreads();
+    for (int i = (int)threadIdx.x; i < 2 * N; i += THREADS)
+        if (n0 + i % N < width) {
+            float total = 0.0f;
+            for (int t = 0; t < THREADS / T::QUADS; t++)
+                total += shared[t * 2 * N + i];
+            partial[i / N * width + n0 + i % N] = total;
+        }
+}
+
+/* Blocks that share input rows are neighbours in launch order: the later ones find the rows in L2. */
+template <int N, int MODE>
+static __global__ void __launch_bounds__(THREADS, Mode<MODE>::IS_BACK ? (N < 128 ? 2 : 1) : (N < 64 ? 3 : 2))
+rows_kernel(sq_cuda_rows u, int tiles_n)
+{
+    typedef Tile<N> T;
+    typedef Mode<MODE> M;
+    SHARED(uint4, tile, [ROWS + N][STRIDE]); /* ROWS of input, N of weight; uint4 for its alignment */
+    unsigned *const staged = reinterpret_cast<unsigned *>(tile);
+    const int part = (int)blockIdx.x / tiles_n, n0 = (int)blockIdx.x % tiles_n * N;
+    const int warp = (int)threadIdx.x / 32, warp_row = warp % 4 * 32, warp_n = warp / 4 * T::WARP_N;
+    const int blocks = (u.rows - 1) / ROWS + 1, step_count = (u.depth - 1) / DEPTH + 1;
+    const bool keeps_weight = T::KEEPS_WEIGHT && step_count == 1;
+    float sum[2][T::WARP_N / 8][4] = {};
+    Own own = {};
+    Raw<MODE> raw;
+    fetch<MODE>(raw, u, part * ROWS, 0);
+    for (int block = part; block < blocks; block += u.parts.parts) {
+        const int m0 = block * ROWS, rows = min(u.rows - m0, (int)ROWS);
+        for (int k0 = 0; k0 < u.depth; k0 += DEPTH) {
+            finish<MODE>(tile, raw, u, m0, k0);
+            if (!keeps_weight || block == part)
+                load_weight<N>(tile + ROWS, u, n0, k0);
+            __syncthreads();
+            if (k0 + DEPTH < u.depth)
+                fetch<MODE>(raw, u, m0, k0 + DEPTH);
+            else if (block + u.parts.parts < blocks)
+                fetch<MODE>(raw, u, m0 + u.parts.parts * ROWS, 0);
+            multiply<T::WARP_N>(sum, tile + warp_row, tile + ROWS + warp_n, (min(u.depth - k0, (int)DEPTH) + 15) / 16);
+            __syncthreads();
+        }
+        stage<N>(staged, sum, warp_row, warp_n);
+        __syncthreads();
+        if (M::IS_BACK) {
+            store_backward<N>(own, u, staged, m0, n0, rows);
+        } else {
+            store_forward<N>(u, staged, m0, n0, rows);
+            if (u.parts.partial)
+                add_moments<N>(own, staged, rows);
+        }
+        __syncthreads();
+#pragma unroll
+        for (int m = 0; m < 2; m++)
+#pragma unroll
+            for (int n = 0; n < T::WARP_N / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    sum[m][n][i] = 0.0f;
+    }
+    float *partial = u.parts.partial + (size_t)part * 2 * (size_t)u.width;
+    if (!M::IS_BACK && u.parts.partial)
+        leave_moments<N>(partial, u.width, own, reinterpret_cast<Moments *>(tile), n0);
+    if (M::IS_BACK && u.sink.z.scale)
+        leave_sums<N>(partial, u.width, own, reinterpret_cast<float *>(tile), n0);
+}
+
+/* ---- Launch ---- */
+
+template <int N> static cudaError_t launch(const sq_cuda_rows &args, cudaStream_t stream)
+{
+    const sq_cuda_rows u = args; /* by value: the launch must not keep a pointer to the caller's struct */
+    const int tiles_n = (u.width - 1) / N + 1;
+    const unsigned grid = (unsigned)u.parts.parts * (unsigned)tiles_n; /* flat: y ends at 65,535 */
+#define CASE(MODE)                                                                                                     \
+    case MODE: LAUNCH((rows_kernel<N, MODE>), grid, THREADS, 0, stream, u, tiles_n); break
+    switch (u.mode) {
+        CASE(SQ_CUDA_FORWARD);
+        CASE(SQ_CUDA_FORWARD_KXK);
+        CASE(SQ_CUDA_BACKWARD);
+        CASE(SQ_CUDA_BACKWARD_KXK);
+    default: return cudaErrorInvalidValue;
+    }
+#undef CASE
+    return cudaGetLastError();
+}
+
+/* Memory-bound, so: the smallest tile that reads the input once, or the largest where none does. */
+extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream)
+{
+    if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->width < 1 || a->width % VECTOR ||
+        a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / ROWS + 1)
+        return cudaErrorInvalidValue;
+    return a->width <= 32 ? launch<32>(*a, stream) : a->width <= 64 ? launch<64>(*a, stream) : launch<128>(*a, stream);
+}

@@ -1,0 +1,15 @@
+/* Takes the place of kernels/cuda in a build without it. */
+#include <stdio.h>
+
+#include "kernels/backend.h"
+
+sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
+{
+    (void)options, (void)out; /* there is nothing to open */
+    return sq_fail(SQ_UNSUPPORTED, "device cuda: this build has no CUDA backend; build it where nvcc is found");
+}
+
+void sq_cuda_describe(char *text, size_t text_bytes)
+{
+    (void)snprintf(text, text_bytes, "not in this build (nvcc was not found, or SQUALL_CUDA=off)");
+}

@@ -1,0 +1,40 @@
+#ifndef EMU_CONTROL_H
+#define EMU_CONTROL_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a test may do to the emulated device: let it fail, make it another one, count. Everything is undone by
+ * emu_reset(), also what would stay until the end of the process on a GPU. */
+
+/* The n-th kernel launch from now (1: the next; kernels in graphs count one by one) fails on the device: the launch
+ * itself reports nothing, the next synchronisation says cudaErrorLaunchFailure, and so does every call after it. */
+void emu_fail_launch(int n);
+
+/* The n-th cudaMalloc from now returns cudaErrorMemoryAllocation; those after it work again. */
+void emu_fail_malloc(int n);
+
+/* The same for pinned host memory (cudaMallocHost, cudaHostAlloc). */
+void emu_fail_host_malloc(int n);
+
+/* Devices, their compute capability, and the driver's version as cudaDriverGetVersion counts (0: no driver). A major
+ * below 8 has no kernel image, as the project compiles for 8.0 and up. */
+void emu_set_device(int count, int major, int minor, int driver_version);
+void emu_set_memory(size_t bytes); /* of the device in all; 2 GiB unless told */
+
+/* Forgets faults and errors, drops queued work and captures, restores the device and sets the counters to 0. Memory,
+ * streams, events and graphs stay. */
+void emu_reset(void);
+
+long emu_launch_count(void);       /* kernels submitted, directly or by a graph */
+long emu_graph_launch_count(void); /* cudaGraphLaunch */
+long emu_malloc_count(void);       /* calls that allocate device or pinned memory */
+size_t emu_live_bytes(void);       /* of device and pinned memory not yet freed: a leak when all is closed */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

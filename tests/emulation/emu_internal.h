@@ -1,0 +1,30 @@
+/* Between the scheduler (cuda_emu.cpp), which runs one kernel, and the runtime (cuda_runtime.cpp), which decides when. */
+#ifndef EMU_INTERNAL_H
+#define EMU_INTERNAL_H
+
+#include "cuda_emu.h"
+
+/* The sanitizers that the program is linked with, if any: these files are compiled without. */
+extern "C" {
+void __asan_poison_memory_region(const volatile void *, size_t) __attribute__((weak));
+void __asan_unpoison_memory_region(const volatile void *, size_t) __attribute__((weak));
+void *__tsan_get_current_fiber(void) __attribute__((weak));
+void *__tsan_create_fiber(unsigned) __attribute__((weak));
+void __tsan_destroy_fiber(void *) __attribute__((weak));
+void __tsan_switch_to_fiber(void *, unsigned) __attribute__((weak));
+void __tsan_acquire(void *) __attribute__((weak));
+void __tsan_release(void *) __attribute__((weak));
+void __tsan_ignore_thread_begin(void) __attribute__((weak));
+void __tsan_ignore_thread_end(void) __attribute__((weak));
+}
+
+enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* without opting in for more */
+
+/* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Returns when done. */
+void emu_run(const EmuKernel &kernel, size_t shared_limit);
+void emu_poison(void *p, size_t bytes); /* NaN, whatever the type */
+
+/* EMU_SCHEDULE: 0 in order, 1 reverse, n shuffled with seed n. Read each time: a test may compare schedules. */
+unsigned emu_schedule(void);
+
+#endif

@@ -1,0 +1,100 @@
+/* The cuda backend against the reference, on whole networks of every block kind. Built against the emulator (backend
+ * "emulated") and against a GPU. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/op_table.h"
+#include "tests/support.h"
+
+enum { BATCH = 5 };
+
+/* Losses of `steps` training steps along drawn paths; the weights at the end, if asked for. */
+static void train(subject *s, int steps, double *losses, void **weights)
+{
+    for (int i = 0; i < steps; i++) {
+        int path[SQ_MAX_LAYERS];
+        sq_result result;
+        draw_path(s->space, (uint64_t)i, path);
+        run_drawn_step(s->model, (uint64_t)(i % 4), path);
+        MUST(sq_model_update(s->model, path));
+        MUST(sq_model_result(s->model, &result));
+        losses[i] = result.loss / (double)result.images;
+    }
+    if (!weights)
+        return;
+    const size_t bytes = sq_model_plan(s->model)->role_bytes[SQ_ROLE_WEIGHT];
+    *weights = malloc(bytes);
+    MUST(sq_model_read(s->model, SQ_ROLE_WEIGHT, 0, *weights, bytes));
+}
+
+/* A path rounds some 40 times on its way to the logits (operands and results of 20 convolutions), each time by
+ * 2^-8 / sqrt(3) in the mean square: 2^-8 sqrt(40 / 3) = 1.4 % of the logits, which are of the size of 1; the loss is a
+ * mean over the batch of differences of logits. Twice that is allowed, since the weights drift apart too. */
+Test(cuda, twenty_steps_follow_the_reference)
+{
+    enum { STEPS = 20 };
+    double wanted[STEPS], found[STEPS];
+    subject a = open_subject(SOURCE("configs/spaces/tiny.yaml"), "reference", 0, 12);
+    subject b = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cuda", 0, 12);
+    train(&a, STEPS, wanted, NULL);
+    train(&b, STEPS, found, NULL);
+    for (int i = 0; i < STEPS; i++)
+        cr_expect_float_eq(wanted[i], found[i], 0.028, "step %d: loss %.5f, reference %.5f", i, found[i], wanted[i]);
+    close_subject(&a);
+    close_subject(&b);
+}
+
+static subject open_with(const char *space, bool no_graphs, int batch)
+{
+    subject s = {0};
+    const sq_backend_options options = {.no_graphs = no_graphs};
+    const sq_model_options model = {
+        .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
+    MUST(sq_space_read(&s.space, space, 0, 0));
+    MUST(sq_backend_open_with("cuda", &options, &s.backend));
+    MUST(sq_model_create(&s.model, s.backend, s.space, &model));
+    MUST(sq_model_initialise(s.model, 1));
+    return s;
+}
+
+Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
+{
+    enum { STEPS = 4 };
+    double losses[3][STEPS];
+    void *weights[3];
+    size_t bytes = 0;
+    for (int k = 0; k < 3; k++) {
+        subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), k == 1, 6);
+        bytes = sq_model_plan(s.model)->role_bytes[SQ_ROLE_WEIGHT];
+        train(&s, STEPS, losses[k], &weights[k]);
+        close_subject(&s);
+    }
+    for (int k = 1; k < 3; k++) {
+        cr_expect_eq(memcmp(weights[0], weights[k], bytes), 0, "%s", k == 1 ? "graphs off" : "second run");
+        cr_expect_eq(memcmp(losses[0], losses[k], sizeof losses[0]), 0);
+        free(weights[k]);
+    }
+    free(weights[0]);
+}
+
+Test(cuda, operations_agree_with_reference)
+{
+    const op_table table = {SOURCE("configs/spaces/tiny.yaml"), "cuda", BATCH};
+    cr_expect_gt(run_op_table(&table), 100);
+}
+
+Test(cuda, operations_agree_on_every_path_of_the_kernels)
+{
+    const op_table table = {SOURCE("tests/fixtures/cuda_wide.yaml"), "cuda", BATCH};
+    cr_expect_gt(run_op_table(&table), 100);
+}
+
+Test(cuda, operations_agree_on_padded_widths)
+{
+    const op_table pad = {SOURCE("tests/fixtures/odd_widths_pad.yaml"), "cuda", BATCH};
+    const op_table keep = {SOURCE("tests/fixtures/odd_widths_keep.yaml"), "cuda", 1};
+    cr_expect_gt(run_op_table(&pad), 30);
+    cr_expect_gt(run_op_table(&keep), 30);
+}
