@@ -62,6 +62,10 @@ struct sq_backend_ops {
     bool (*part)(const sq_program *p, int index, sq_program_part *out);
     sq_status (*measure_part)(sq_backend *b, const sq_program *p, int index, int repeats, double *seconds);
 
+    /* Bytes a second of a large copy within the device's memory, read and written bytes both counted: what memory-bound
+     * kernels are held against. NULL on the host's backends. */
+    sq_status (*copy_bandwidth)(sq_backend *b, double *bytes_per_second);
+
     /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops. */
     sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr grads, size_t count);
     sq_status (*join)(sq_backend *b);
@@ -71,10 +75,18 @@ struct sq_backend {
     const struct sq_backend_ops *ops;
 }; /* first member of every backend's own struct */
 
+typedef enum {
+    SQ_ENGINE_SQUALL, /* our fused kernels: the default until a table measured on a GPU says otherwise */
+    SQ_ENGINE_VENDOR, /* cuDNN and cuBLASLt, with normalisation in passes of its own */
+    SQ_ENGINE_AUTO,   /* the faster one for each shape, measured once for each GPU and kept; without the libraries ours */
+    SQ_ENGINES
+} sq_engine;
+
 typedef struct {
-    int threads;    /* of cpu; 0: all cores */
-    int device;     /* which GPU */
-    bool no_graphs; /* cuda: plain launches instead of CUDA graphs; the same bits */
+    int threads;      /* of cpu; 0: all cores */
+    int device;       /* which GPU */
+    bool no_graphs;   /* cuda: plain launches instead of CUDA graphs; the same bits */
+    sq_engine engine; /* cuda: who computes convolutions and linear layers; the bits depend on it */
 } sq_backend_options;
 
 /* Opens a backend by name: "cuda" or "cuda:1", "cpu", "reference"; "auto" takes cuda where a GPU can be used, else cpu.
@@ -94,5 +106,11 @@ SQ_MUST_USE sq_status sq_reference_open(const sq_backend_options *options, sq_ba
 SQ_MUST_USE sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out);
 SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out);
 void sq_cuda_describe(char *text, size_t text_bytes); /* the device, or why it is not used */
+
+/* What cuda would launch for a graph, planned without a device and without memory for a GPU of so many multiprocessors
+ * (an H200 has 132): the first `limit` parts into out, and how many there are. The graph's tensors must be what cuda asks
+ * for: SQ_BF16, channels padded to a multiple of 8. SQ_UNSUPPORTED names what cuda cannot run, or says that this build
+ * has no CUDA backend. */
+SQ_MUST_USE sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit, int *count);
 
 #endif

@@ -2,6 +2,7 @@
  * walk needs are compiled. */
 #include "supernet/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,70 @@ static sq_status allocate_roles(sq_model *model, const sq_model_options *options
         model->binding.base[SQ_ROLE_WEIGHT] =
             options->weights_of->binding.base[options->use_average ? SQ_ROLE_AVERAGE : SQ_ROLE_WEIGHT];
     return SQ_OK;
+}
+
+/* What a plan takes of the device: allocations are made in pages of 2 MiB. */
+static size_t bytes_on_device(const sq_plan *plan, bool owns_weights)
+{
+    const size_t page = (size_t)2 << 20;
+    size_t bytes = 0;
+    for (int role = 0; role < SQ_ROLES; role++)
+        if (role != SQ_ROLE_WEIGHT || owns_weights)
+            bytes += (plan->role_bytes[role] + page - 1) / page * page;
+    return bytes;
+}
+
+/* The largest batch below the model's that takes at most `limit` bytes; 0: none does. */
+static sq_status largest_batch(const sq_model *model, size_t limit, int *out)
+{
+    int low = 0, high = model->plan.options.batch;
+    while (high - low > 1) {
+        sq_block_options block = model->plan.options;
+        sq_plan plan;
+        block.batch = low + (high - low) / 2;
+        SQ_TRY(sq_plan_make(&plan, model->space, &block, model->plan.is_training, model->backend));
+        if (bytes_on_device(&plan, model->owns_weights) <= limit)
+            low = block.batch;
+        else
+            high = block.batch;
+        sq_plan_clear(&plan);
+    }
+    *out = low;
+    return SQ_OK;
+}
+
+static const char *print_bytes(char *text, size_t text_bytes, size_t bytes)
+{
+    const bool is_large = bytes >= (size_t)1 << 30;
+    (void)snprintf(text, text_bytes, is_large ? "%.1f GiB" : "%.0f MiB",
+                   (double)bytes / (is_large ? 1 << 30 : 1 << 20));
+    return text;
+}
+
+/* After SQ_NO_MEMORY: what the whole model takes, and which batch would fit. Lets go of what was allocated. Where the
+ * device has the memory after all, or has none of its own, the backend's text stands. */
+static sq_status tell_memory(sq_model *model)
+{
+    const struct sq_backend_ops *ops = model->backend->ops;
+    const size_t needed = bytes_on_device(&model->plan, model->owns_weights);
+    char wanted[32], found[32];
+    int batch = 0;
+    for (int role = 0; role < SQ_ROLES; role++) {
+        if (role != SQ_ROLE_WEIGHT || model->owns_weights)
+            ops->release(model->backend, model->binding.base[role]);
+        model->binding.base[role] = (sq_device_ptr){NULL};
+    }
+    const size_t available = ops->available ? ops->available(model->backend) : 0;
+    if (available == 0 || needed <= available)
+        return SQ_NO_MEMORY;
+    SQ_TRY(largest_batch(model, available, &batch));
+    (void)print_bytes(wanted, sizeof wanted, needed);
+    (void)print_bytes(found, sizeof found, available);
+    if (batch < (model->plan.is_training ? 2 : 1)) /* batch norm: what a configuration may ask for */
+        return sq_fail(SQ_NO_MEMORY, "model of %s: batch %d needs %s, %s are free; no batch fits", model->space->name,
+                       model->plan.options.batch, wanted, found);
+    return sq_fail(SQ_NO_MEMORY, "model of %s: batch %d needs %s, %s are free; batch %d fits", model->space->name,
+                   model->plan.options.batch, wanted, found, batch);
 }
 
 static sq_status make_tables(sq_model *model)
@@ -99,8 +164,11 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
         status = check_sharing(model, options);
     if (status == SQ_OK)
         status = make_tables(model);
-    if (status == SQ_OK)
+    if (status == SQ_OK) {
         status = allocate_roles(model, options);
+        if (status == SQ_NO_MEMORY)
+            status = tell_memory(model);
+    }
     if (status == SQ_OK)
         *out = model;
     else
@@ -152,11 +220,19 @@ sq_status sq_model_compile(sq_model *model, unsigned modes)
     return SQ_OK;
 }
 
-static sq_status run(sq_model *model, int layer, int choice, sq_mode mode)
+sq_status sq_model_program(sq_model *model, int layer, int choice, sq_mode mode, const sq_program **out)
 {
     if (!model->programs[layer][choice].modes[mode])
         SQ_TRY(compile(model, layer, choice, mode));
-    return model->backend->ops->run(model->backend, model->programs[layer][choice].modes[mode]);
+    *out = model->programs[layer][choice].modes[mode];
+    return SQ_OK;
+}
+
+static sq_status run(sq_model *model, int layer, int choice, sq_mode mode)
+{
+    const sq_program *program;
+    SQ_TRY(sq_model_program(model, layer, choice, mode, &program));
+    return model->backend->ops->run(model->backend, program);
 }
 
 /* ---- Walks ---- */
@@ -194,10 +270,9 @@ sq_status sq_model_update(sq_model *model, const int *path)
 sq_status sq_model_measure(sq_model *model, int layer, int choice, int repeats, double *milliseconds)
 {
     double seconds = 0;
-    if (!model->programs[layer][choice].modes[SQ_EVALUATE])
-        SQ_TRY(compile(model, layer, choice, SQ_EVALUATE));
-    SQ_TRY(model->backend->ops->measure(model->backend, model->programs[layer][choice].modes[SQ_EVALUATE], repeats,
-                                        &seconds));
+    const sq_program *program;
+    SQ_TRY(sq_model_program(model, layer, choice, SQ_EVALUATE, &program));
+    SQ_TRY(model->backend->ops->measure(model->backend, program, repeats, &seconds));
     *milliseconds = 1e3 * seconds;
     return SQ_OK;
 }

@@ -17,8 +17,9 @@ typedef struct {
     int parameter_count;
 } sq_plan;
 
-/* Computes every address, with the dtype, padding and workspace that the backend asks for; backend NULL: FP32, nothing
- * padded, so a plan can be printed without a device. Free with sq_plan_clear. */
+/* Computes every address, with the dtype, padding and workspace that the backend asks for. backend NULL: no workspace,
+ * dtype and padding as the options say (left at 0: FP32, nothing padded), so a plan can be printed without a device.
+ * Free with sq_plan_clear. */
 SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options,
                                    bool is_training, sq_backend *backend);
 void sq_plan_clear(sq_plan *plan);
@@ -34,6 +35,7 @@ typedef struct {
     bool use_average;
 } sq_model_options;
 
+/* SQ_NO_MEMORY says what the whole model needs and which batch would fit. */
 SQ_MUST_USE sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *space,
                                       const sq_model_options *options);
 void sq_model_destroy(sq_model *model); /* accepts NULL */
@@ -43,6 +45,9 @@ sq_backend *sq_model_backend(const sq_model *model);
 
 /* Compiles all programs of these modes now (a bit set of 1 << mode); others are made on first use. */
 SQ_MUST_USE sq_status sq_model_compile(sq_model *model, unsigned modes);
+
+/* One block's program, compiled now if it was not; the model keeps it. */
+SQ_MUST_USE sq_status sq_model_program(sq_model *model, int layer, int choice, sq_mode mode, const sq_program **out);
 
 /* Initial weights by the space's rule (SPOS: stem N(0, 0.01), others N(0, 1/shape[1]), linear N(0, 0.01), gamma 1, beta
  * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1. A function of the seed alone. */

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The program as its users meet it: kill -9 at random moments, signals, and bad input.
 
-usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|signals|bad-input
+usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|signals|bad-input|bench
 """
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -95,6 +96,22 @@ def signals(scratch):
         assert process.returncode == 75 and "is saved; --resume auto goes on" in text, (process.returncode, text[-300:])
 
 
+def without_gpu(folder, more):
+    """Where no GPU can be used, cuda says so in one line and touches nothing; auto takes the cpu, and the run goes on."""
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    before = {name: read(os.path.join(folder, name)) for name in ("config.yaml", "log.jsonl", "last/state.json", "last/model.safetensors")}
+    for run_folder in (folder, folder + "-new"):
+        words = [SQUALL, "train", CONFIG, "-o", run_folder, "--resume", "auto", "--device", "cuda", *more]
+        done = subprocess.run(words, cwd=SOURCE, env=hidden, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1 and "cuda: " in done.stderr, (done.returncode, done.stderr)
+    assert not os.path.exists(folder + "-new"), "a run that could not begin left its folder"
+    assert all(read(os.path.join(folder, name)) == data for name, data in before.items())
+    words[words.index("cuda")] = "auto"
+    words[words.index(run_folder)] = folder
+    done = subprocess.run(words, cwd=SOURCE, env=hidden, capture_output=True, text=True)
+    assert done.returncode == 0 and re.search(r"device +cpu", done.stdout), (done.returncode, done.stdout, done.stderr)
+
+
 def bad_input(scratch):
     a = os.path.join(scratch, "a")
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
@@ -121,6 +138,9 @@ def bad_input(scratch):
         done = run(*words, code=code)
         lines = done.stderr.strip().splitlines()
         assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, wanted {text!r}"
+    run("train", CONFIG, "-o", a + "8", "--quiet", *SMALL, "--set", "train.warmup_steps=2", "--set", "train.steps=14")
+    without_gpu(a + "8", [*SMALL, "--set", "train.warmup_steps=2", "--set", "train.steps=21"])
+    assert os.readlink(os.path.join(a + "8", "last")) == "ckpt-00000021"
     broken = os.path.join(scratch, "broken.yaml")
     with open(broken, "w") as file:
         file.write("space: configs/spaces/tiny.yaml\ntrain:\n  batch: 8\n  stesp: 5\n")
@@ -144,9 +164,68 @@ def bad_input(scratch):
     assert "running statistics" in run("evaluate", a, "--arch", "0,0,0,0,0,0,0,0", "--on-val").stdout
 
 
+def one_json(*words):
+    lines = run("bench", *words, "--json").stdout.splitlines()
+    assert len(lines) == 1, lines
+    return json.loads(lines[0])
+
+
+def bench_dry():
+    """Counted without a device. SPOS: the arithmetic of fused units (normalised on load, both gradients apart) gives 89 MB an image,
+    joins and channels read again for every tile come on top."""
+    spos = one_json("step", "configs/spaces/spos.yaml", "--dry")
+    assert 60e6 < spos["bytes_per_image"] < 115e6, spos["bytes_per_image"]
+    for part in (sum(spos[key] for key in ("bytes_forward", "bytes_backward", "bytes_update")), sum(spos["bytes_by_kernel"].values())):
+        assert abs(part - spos["bytes_per_image"]) < 1e-6 * spos["bytes_per_image"], (part, spos)
+    assert abs(spos["bound_images_per_second"] * spos["bytes_per_image"] / 4.3e12 - 1) < 1e-6
+    assert "images_per_second" not in spos and spos == one_json("step", "configs/spaces/spos.yaml", "--dry")
+    assert "in all" in run("bench", "step", "configs/spaces/proxyless.yaml", "--dry", "--steps", "7").stdout
+    kernels = one_json("kernels", "--dry", "--batch", "32")
+    assert kernels["space"] == "spos" and len(kernels["launches"]) > 100
+    assert {row["level"] for row in kernels["launches"]} == {"L3", "L4", "-"}
+    assert all(row["bytes"] > 0 and row["times"] > 0 and "us" not in row for row in kernels["launches"])
+    price = {(row["width"], row["unit"], row["mode"]): row["surcharge"] for row in kernels["widths"]}
+    assert len(price) == 16 and all(price[116, unit, mode] > price[120, unit, mode] for _, unit, mode in price)
+    assert "by kernel" in run("bench", "kernels", "configs/spaces/tiny.yaml", "--dry").stdout
+
+
+def bench(scratch):
+    tiny = ["step", "configs/spaces/tiny.yaml", "--device", "cpu", "--batch", "4", "--warmup", "1", "--threads", "1"]
+    a, b = one_json(*tiny, "--steps", "2"), one_json(*tiny, "--steps", "2")
+    assert (a["space"], a["device"], a["batch"], a["steps"]) == ("tiny", "cpu", 4, 2) and "bytes_per_image" not in a, a
+    assert 0 < a["images_per_second_min"] <= a["images_per_second"] <= a["images_per_second_max"] and a["loss"] == b["loss"]
+    assert abs(a["ms_per_step"] * a["images_per_second"] / 4000 - 1) < 1e-6
+    assert "in 3 blocks" in run("bench", *tiny, "--steps", "35").stdout
+    found = run("info", "device").stdout
+    if "not in this build" in found:
+        assert run("bench", "step", "configs/spaces/spos.yaml", "--dry", code=1).stderr.count("\n") == 1
+    else:
+        bench_dry()
+    cases = [
+        ([], 2, "wanted 'step SPACE' or 'kernels [SPACE]'"),
+        (["step", "no.yaml"], 1, "no.yaml: No such file"),
+        ([*tiny, "--batch", "0"], 2, "--batch: '0', wanted a whole number from 2 to 65536"),
+        ([*tiny, "--steps", "0"], 2, "--steps: '0', wanted a whole number"),
+        ([*tiny, "--bandwidth", "fast"], 2, "--bandwidth: 'fast', wanted GB/s"),
+        ([*tiny, "--graphs", "maybe"], 2, "graphs: 'maybe', wanted one of: off on"),
+        (["step", "configs/spaces/tiny.yaml", "--device", "cuda:x"], 2, "device cuda:x: wanted a name like cuda:0"),
+        (["kernels", "--device", "cpu"], 1, "device cpu has no launches of its own to time; wanted cuda, or --dry"),
+    ]
+    if "not in this build" in found or "not used" in found:
+        cases.append((["step", "configs/spaces/tiny.yaml", "--device", "cuda"], 1, "cuda: "))
+    for words, code, text in cases:
+        lines = run("bench", *words, code=code).stderr.strip().splitlines()
+        assert len(lines) == 1 and text in lines[0], f"{words}: {lines}, wanted {text!r}"
+    odd = run("info", "space", "tests/fixtures/odd_widths_pad.yaml", "--device").stdout
+    assert "warning: layer 0 wastes lanes: stem 37.5 %" in odd
+    assert "warning" not in run("info", "space", "configs/spaces/spos.yaml", "--device").stdout
+    run("train", CONFIG, "-o", os.path.join(scratch, "a"), "--quiet", "--graphs", "off", *SMALL, "--set", "train.steps=60")
+    assert b"graphs: off\n" in read(os.path.join(scratch, "a", "config.yaml"))
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "signals": signals, "bad-input": bad_input}[PART](scratch)
+        {"kill-train": kill_train, "kill-search": kill_search, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

@@ -126,7 +126,7 @@ static void fill_input(const machine *m, const sq_space *space)
     free(bytes);
 }
 
-static void open_machine(machine *m, const sq_space *space, const char *backend, int batch)
+static void open_machine(machine *m, const sq_space *space, const char *backend, int batch, sq_engine engine)
 {
     const sq_block_options options = {.batch = batch,
                                       .is_supernet = true,
@@ -134,7 +134,7 @@ static void open_machine(machine *m, const sq_space *space, const char *backend,
                                       .has_average = true,
                                       .mean = {0.4f, 0.5f, 0.6f},
                                       .deviation = {0.2f, 0.25f, 0.3f}};
-    MUST(sq_backend_open(backend, 1, &m->backend));
+    MUST(sq_backend_open_with(backend, &(sq_backend_options){.threads = 1, .engine = engine}, &m->backend));
     MUST(sq_plan_make(&m->plan, space, &options, true, m->backend));
     for (int role = 0; role < SQ_ROLES; role++)
         if (m->plan.role_bytes[role] > 0)
@@ -420,8 +420,8 @@ int run_op_table(const op_table *table)
     sq_space *space = NULL;
     MUST(sq_space_read(&space, table->space, 0, 0));
     b.space = space;
-    open_machine(&b.reference, space, "reference", table->batch);
-    open_machine(&b.other, space, table->backend, table->batch);
+    open_machine(&b.reference, space, "reference", table->batch, SQ_ENGINE_SQUALL);
+    open_machine(&b.other, space, table->backend, table->batch, table->engine);
     for (int layer = 0; layer < space->layer_count; layer++)
         for (int choice = 0; choice < space->layers[layer].choice_count; choice++)
             for (int mode = 0; mode < SQ_MODES; mode++) {

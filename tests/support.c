@@ -7,6 +7,25 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 
+const char *source_path(const char *path)
+{
+    static struct {
+        char text[1024];
+        size_t name;
+    } known[128];
+    const char *root = getenv("SQ_SOURCE_DIR");
+    size_t i = 0;
+    while (i < sizeof known / sizeof *known && known[i].name && strcmp(known[i].text + known[i].name, path) != 0)
+        i++;
+    cr_assert_lt(i, sizeof known / sizeof *known);
+    if (known[i].name)
+        return known[i].text;
+    known[i].name = strlen(root ? root : SQ_SOURCE_DIR);
+    cr_assert_lt(known[i].name + strlen(path), sizeof known[i].text);
+    strcpy(known[i].text, root ? root : SQ_SOURCE_DIR);
+    return strcat(known[i].text, path);
+}
+
 char *make_folder(void)
 {
     char *folder = strdup("/tmp/squall-test-XXXXXX");

@@ -9,8 +9,9 @@
 
 #define MUST(call) cr_assert_eq((call), SQ_OK, "%s: %s", #call, sq_error_text())
 
-/* A file of the source tree. */
-#define SOURCE(path) SQ_SOURCE_DIR "/" path
+/* A file of the source tree: where it was built, or what the variable SQ_SOURCE_DIR says. Valid to the end. */
+#define SOURCE(path) source_path("/" path)
+const char *source_path(const char *path);
 
 /* A new empty folder; freed and removed by drop_folder. */
 char *make_folder(void);

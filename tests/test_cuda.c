@@ -81,20 +81,20 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
 
 Test(cuda, operations_agree_with_reference)
 {
-    const op_table table = {SOURCE("configs/spaces/tiny.yaml"), "cuda", BATCH};
+    const op_table table = {SOURCE("configs/spaces/tiny.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};
     cr_expect_gt(run_op_table(&table), 100);
 }
 
 Test(cuda, operations_agree_on_every_path_of_the_kernels)
 {
-    const op_table table = {SOURCE("tests/fixtures/cuda_wide.yaml"), "cuda", BATCH};
+    const op_table table = {SOURCE("tests/fixtures/cuda_wide.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};
     cr_expect_gt(run_op_table(&table), 100);
 }
 
 Test(cuda, operations_agree_on_padded_widths)
 {
-    const op_table pad = {SOURCE("tests/fixtures/odd_widths_pad.yaml"), "cuda", BATCH};
-    const op_table keep = {SOURCE("tests/fixtures/odd_widths_keep.yaml"), "cuda", 1};
+    const op_table pad = {SOURCE("tests/fixtures/odd_widths_pad.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};
+    const op_table keep = {SOURCE("tests/fixtures/odd_widths_keep.yaml"), "cuda", 1, SQ_ENGINE_SQUALL};
     cr_expect_gt(run_op_table(&pad), 30);
     cr_expect_gt(run_op_table(&keep), 30);
 }

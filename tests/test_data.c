@@ -400,7 +400,7 @@ Test(data, bad_images_are_logged_once_replaced_and_limited)
 
 Test(data, imagenet_originals_decode)
 {
-    static const char folder[] = SOURCE("../shared/datasets/imagenet-sample");
+    const char *const folder = SOURCE("../shared/datasets/imagenet-sample");
     sq_dataset *d = NULL;
     if (access(folder, R_OK) != 0)
         cr_skip_test("no ../shared/datasets/imagenet-sample");

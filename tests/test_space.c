@@ -168,8 +168,7 @@ Test(space, divisible_is_mobilenets_rule)
 
 Test(space, memory_plan_holds_every_slot)
 {
-    static const char *const files[] = {SOURCE("configs/spaces/tiny.yaml"),
-                                        SOURCE("tests/fixtures/odd_widths_pad.yaml")};
+    const char *const files[] = {SOURCE("configs/spaces/tiny.yaml"), SOURCE("tests/fixtures/odd_widths_pad.yaml")};
     for (int f = 0; f < 2; f++) {
         sq_space *space = read_space(files[f]);
         const sq_block_options options = {.batch = 3, .is_supernet = true, .has_average = true};

@@ -15,7 +15,7 @@ typedef struct {
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_export, sq_command_info,
-    sq_command_measure;
+    sq_command_measure, sq_command_bench;
 
 /* "squall train: <sq_error_text()>" on stderr; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
@@ -33,7 +33,7 @@ typedef struct {
     const char *key;    /* the value becomes the override "key=value" */
 } sq_option;
 
-/* --set key=value, --device, --seed and --threads are understood by every command that gives `overrides`. */
+/* --set key=value, --device, --graphs, --engine, --seed and --threads are understood by every command that gives `overrides`. */
 typedef struct {
     const char *overrides[SQ_MAX_OVERRIDES];
     int override_count;

@@ -33,7 +33,11 @@ typedef struct {
 
 static const key_info keys[] = {
     {"space", FILE_PATH, AT(space), "configs/spaces/spos.yaml", 0, 0, NULL, "space file"},
-    {"device", TEXT, AT(device), "auto", 0, 0, NULL, "backend: auto, cpu, reference"},
+    {"device", TEXT, AT(device), "auto", 0, 0, NULL, "backend: auto, cuda, cuda:N, cpu, reference"},
+    {"graphs", WORD, AT(graphs), "on", 0, 1, "off on ",
+     "cuda: programs as CUDA graphs; off: plain launches, the same bits"},
+    {"engine", WORD, AT(engine), "squall", 0, 2, "squall vendor auto ",
+     "cuda: whose kernels; vendor: cuDNN and cuBLASLt, auto: the faster ones, measured; the bits depend on it"},
     {"threads", INT, AT(threads), "0", 0, 1024, NULL, "threads of the backend; 0: all cores"},
     {"latency", FILE_PATH, AT(latency), "", 0, 0, NULL,
      "latency table: a device folder or a ProxylessNAS YAML; empty: none"},

@@ -21,7 +21,9 @@ typedef struct {
 
 typedef struct {
     char *space;   /* path of the space file */
-    char *device;  /* backend: auto, cpu, reference */
+    char *device;  /* backend: auto, cuda, cuda:N, cpu, reference */
+    int graphs;    /* 1: cuda runs its programs as CUDA graphs */
+    int engine;    /* sq_engine: whose kernels cuda runs */
     char *latency; /* device folder or ProxylessNAS YAML; empty: none */
     int threads;   /* of the backend; 0: all cores */
     int64_t seed;

@@ -62,6 +62,6 @@ const sq_command sq_command_evaluate = {
             "calibrated ones.\n\n"
             "  --arch A         tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
             "  --on-val         on the test split instead of the held-out images\n"
-            "  --set key=value  replace one key; --device, --threads, --seed as in train\n",
+            "  --set key=value  replace one key; --device, --graphs, --engine, --threads, --seed as in train\n",
     .run = run,
 };

@@ -141,6 +141,6 @@ const sq_command sq_command_export = {
         "  --opset N        ONNX operator set, 13 to 21\n"
         "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
         "  --on-val         score on the test split instead of the held-out images\n"
-        "  --set key=value  replace one key; --device, --threads, --seed as in train\n",
+        "  --set key=value  replace one key; --device, --graphs, --engine, --threads, --seed as in train\n",
     .run = run,
 };

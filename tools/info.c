@@ -8,9 +8,23 @@
 #include "tools/command.h"
 #include "tools/share.h"
 
+#define WASTED_LIMIT 0.1 /* of a choice's lanes, without a warning */
+
 typedef struct {
     const char *arch, *batch, *resolution, *classes;
+    bool on_device; /* as cuda stores it */
 } arguments;
+
+/* Tensors as the CPU keeps them, or as cuda does. */
+static sq_block_options block_options(bool on_device, int batch)
+{
+    sq_block_options options = {.batch = batch, .is_supernet = true};
+    if (on_device) {
+        options.activation = SQ_BF16;
+        options.alignment = 8;
+    }
+    return options;
+}
 
 static int info_device(void)
 {
@@ -23,24 +37,67 @@ static int info_device(void)
     return 0;
 }
 
-static double wasted(const sq_layer *l)
+static void print_layers(const sq_space *space, bool on_device)
 {
-    return 100.0 * (l->pitch_out - l->c_out) / l->pitch_out;
-}
-
-static void print_layers(const sq_space *space)
-{
+    const sq_block_options options = block_options(on_device, 1);
     (void)printf("layer  input            width asked used stored wasted  stride  choices\n");
     for (int l = 0; l < space->layer_count; l++) {
         const sq_layer *layer = &space->layers[l];
+        const int stored = sq_block_boundary_pitch(space, &options, l + 1);
         char input[32];
         (void)snprintf(input, sizeof input, "%dx%dx%d", layer->h_in, layer->w_in, layer->c_in);
-        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_asked, layer->c_out, layer->pitch_out,
-                     wasted(layer), layer->stride);
+        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_asked, layer->c_out, stored,
+                     100.0 * (stored - layer->c_out) / stored, layer->stride);
         for (int c = 0; c < layer->choice_count; c++)
             (void)printf(" %s", space->choices[layer->choices[c]].name);
         (void)putchar('\n');
     }
+}
+
+/* Share of a choice's stored values, all its units and its output, that are padding; images are not counted. */
+static sq_status wasted_lanes(const sq_space *space, int layer, int choice, double *out)
+{
+    const sq_block_options options = block_options(true, 1);
+    sq_region region = {0};
+    sq_graph graph = {0};
+    double used = 0, stored = 0;
+    SQ_TRY(sq_block_build(space, layer, choice, SQ_EVALUATE, &options, &region, &graph));
+    for (int i = 0; i < graph.op_count; i++) {
+        if (graph.ops[i].kind != SQ_OP_CONV && graph.ops[i].kind != SQ_OP_JOIN)
+            continue;
+        const sq_slot *s = &graph.slots[graph.ops[i].out];
+        used += (double)s->h * s->w * s->c;
+        stored += (double)s->h * s->w * s->pitch;
+    }
+    sq_graph_clear(&graph);
+    *out = stored > 0 ? 1 - used / stored : 0;
+    return SQ_OK;
+}
+
+/* Which layers have choices whose widths fit the device badly. */
+static sq_status print_wasted_lanes(const sq_space *space)
+{
+    int layers = 0;
+    for (int l = 0; l < space->layer_count; l++) {
+        bool is_first = true;
+        for (int c = 0; c < space->layers[l].choice_count; c++) {
+            double wasted;
+            SQ_TRY(wasted_lanes(space, l, c, &wasted));
+            if (wasted <= WASTED_LIMIT)
+                continue;
+            if (is_first)
+                (void)printf("warning: layer %d wastes lanes:", l);
+            (void)printf("%s %s %.1f %%", is_first ? "" : ",", space->choices[space->layers[l].choices[c]].name,
+                         100 * wasted);
+            layers += is_first;
+            is_first = false;
+        }
+        if (!is_first)
+            (void)putchar('\n');
+    }
+    sq_print_row("wasted lanes", "in %d of %d layers a choice fills more than %.0f %% of its lanes with zeros", layers,
+                 space->layer_count, 100 * WASTED_LIMIT);
+    return SQ_OK;
 }
 
 static void print_range(const sq_space *space)
@@ -61,14 +118,13 @@ static void print_range(const sq_space *space)
     sq_print_row("multiply-adds", "%.1f M to %.1f M", least, most);
 }
 
-static sq_status print_memory(const sq_space *space, int batch, bool is_training)
+static sq_status print_memory(const sq_space *space, int batch, bool is_training, bool on_device)
 {
     static const char *const roles[SQ_ROLES] = {
-        "input",    "boundaries",     "boundary gradients", "weights",           "weight gradients",
-        "momentum", "moving average", "statistics",         "saved activations", "scratch",
-        "workspace",
-        "step",     "result"};
-    const sq_block_options options = {.batch = batch, .is_supernet = true};
+        "input",          "boundaries", "boundary gradients", "weights", "weight gradients", "momentum",
+        "moving average", "statistics", "saved activations",  "scratch", "workspace",        "step",
+        "result"};
+    const sq_block_options options = block_options(on_device, batch);
     sq_plan plan;
     char size[32];
     size_t total = 0, weights = 0;
@@ -117,13 +173,15 @@ static sq_status info_space(const char *file, const arguments *a, int resolution
     SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, file), resolution, classes));
     (void)printf("%s: %d layers, %d searched, %d x %d pixels, %d classes\n", space->name, space->layer_count,
                  space->searched_count, space->resolution, space->resolution, space->classes);
-    print_layers(space);
+    print_layers(space, a->on_device);
     print_range(space);
-    sq_status status = print_memory(space, batch, true);
+    sq_status status = print_memory(space, batch, true, a->on_device);
     if (status == SQ_OK)
-        status = print_memory(space, batch, false);
+        status = print_memory(space, batch, false, a->on_device);
     if (status == SQ_OK && a->arch)
         status = print_arch(space, a->arch);
+    if (status == SQ_OK && a->on_device)
+        status = print_wasted_lanes(space);
     sq_space_free(space);
     return status;
 }
@@ -138,6 +196,7 @@ static int run(int argc, char **argv)
                                  {"--batch", &a.batch, NULL, NULL},
                                  {"--resolution", &a.resolution, NULL, NULL},
                                  {"--classes", &a.classes, NULL, NULL},
+                                 {"--device", NULL, &a.on_device, NULL},
                                  {NULL, NULL, NULL, NULL}};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
@@ -157,13 +216,17 @@ static int run(int argc, char **argv)
 const sq_command sq_command_info = {
     .name = "info",
     .summary = "what a space holds and costs; what this machine has",
-    .usage = "squall info space FILE [--arch A] [--batch N] | squall info device",
-    .help = "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, "
-            "and the exact\n"
-            "memory plan of training and evaluation; with --arch the costs of one network, layer by layer.\n"
-            "info device: the backends of this build, and what the processor has.\n\n"
-            "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
-            "  --batch N           images of the memory plan (default 32)\n"
-            "  --resolution R, --classes C   instead of the space's\n",
+    .usage = "squall info space FILE [--arch A] [--batch N] [--device] | squall info device",
+    .help =
+        "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, "
+        "and the exact\n"
+        "memory plan of training and evaluation; with --arch the costs of one network, layer by layer.\n"
+        "info device: the backends of this build, and what the processor has.\n\n"
+        "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
+        "  --batch N           images of the memory plan (default 32)\n"
+        "  --device            stored widths and memory as cuda has them (BF16, channels in eights), and a warning for "
+        "each layer\n"
+        "                      with a choice that wastes more than a tenth of its lanes\n"
+        "  --resolution R, --classes C   instead of the space's\n",
     .run = run,
 };

@@ -264,6 +264,6 @@ const sq_command sq_command_measure = {
             "  --resolution R, --classes C   instead of the space's\n"
             "  --arch A           time one network instead, and compare it with the table in DEVICE\n"
             "  --name NAME        of the device (default: the backend)\n"
-            "  --device D, --threads N       as in train\n",
+            "  --device D, --graphs on|off, --engine E, --threads N      as in train\n",
     .run = run,
 };

@@ -102,7 +102,7 @@ const sq_command sq_command_search = {
             "  --config FILE         another configuration than RUN/config.yaml\n"
             "  --resume never        begin anew (default: auto)\n"
             "  --on-val              score on the test split instead of the held-out images\n"
-            "  --set key=value       replace one key; --device, --threads, --seed as in train\n"
+            "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
             "  --quiet               no progress line\n\n"
             "Writes RUN/search/search.json (every candidate) and RUN/search/arch.json (the best).\n",
     .run = run,

@@ -43,11 +43,10 @@ void sq_print_row(const char *name, const char *format, ...)
 
 /* ---- Options ---- */
 
-static const sq_option common[] = {{"--device", NULL, NULL, "device"},
-                                   {"--seed", NULL, NULL, "seed"},
-                                   {"--threads", NULL, NULL, "threads"},
-                                   {"--set", NULL, NULL, ""},
-                                   {NULL, NULL, NULL, NULL}};
+static const sq_option common[] = {
+    {"--device", NULL, NULL, "device"}, {"--seed", NULL, NULL, "seed"}, {"--threads", NULL, NULL, "threads"},
+    {"--graphs", NULL, NULL, "graphs"}, {"--engine", NULL, NULL, "engine"}, {"--set", NULL, NULL, ""},
+    {NULL, NULL, NULL, NULL}};
 
 static const sq_option *find_option(const sq_option *options, const char *name, size_t length)
 {
@@ -151,6 +150,14 @@ static sq_status open_data(sq_session *s)
     return sq_dataset_hold_out(&s->train, s->all, data->held_out, (uint64_t)s->config->seed, false);
 }
 
+static sq_status open_backend(sq_session *s)
+{
+    const sq_backend_options options = {.threads = s->config->threads,
+                                        .no_graphs = s->config->graphs == 0,
+                                        .engine = (sq_engine)s->config->engine};
+    return sq_backend_open_with(s->config->device, &options, &s->backend);
+}
+
 sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
                           unsigned flags)
 {
@@ -164,7 +171,7 @@ sq_status sq_session_open(sq_session *out, const char *config_path, const char *
         status = sq_space_read(&s.space, s.config->space, s.config->data.resolution,
                                s.all ? sq_dataset_class_count(s.all) : 0);
     if (status == SQ_OK && flags & SQ_OPEN_BACKEND)
-        status = sq_backend_open(s.config->device, s.config->threads, &s.backend);
+        status = open_backend(&s);
     if (status == SQ_OK)
         *out = s;
     else

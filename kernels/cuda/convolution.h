@@ -34,6 +34,11 @@ typedef struct {
 
 /* Row blocks are dealt to parts in turn; no more parts than row blocks. */
 enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_CHUNK = 64 };
+/* The kernel for a width: outputs of a tile, rows of a row block, blocks on a multiprocessor. */
+typedef struct {
+    int tile, rows, blocks;
+} sq_cuda_rows_shape;
+sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back);
 cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream);
 
 /* ---- weight_gradient.cu: dW = sum over rows of dZ (x) value of x ---- */
@@ -47,6 +52,21 @@ typedef struct {
     sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
 } sq_cuda_weight_gradient;
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
+
+/* ---- fused_back.cu: both of the above in one pass (L4), where the product of widths fits ---- */
+
+typedef struct {
+    sq_cuda_gradient dz;
+    sq_cuda_view x;
+    sq_cuda_sink sink;
+    const sq_bf16 *weight; /* transposed: (padded c_in, padded c_out) */
+    int rows;
+    sq_cuda_parts parts;  /* weight gradients, as above */
+    float *sums;          /* part p: (S1, S2) of the sink's norm */
+} sq_cuda_fused_back;
+/* Whether there is a kernel for these widths; the rows that it takes at a time, and its blocks on a multiprocessor. */
+bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
+cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);
 
 /* ---- depthwise.cu, depthwise_back.cu ---- */
 
@@ -88,7 +108,7 @@ typedef struct {
     sq_cuda_norm norm;
     const float *partial;
     int parts, rows; /* rows of all parts together */
-    bool has_counts; /* parts carry their own counts (3 rows each); else row blocks dealt in turn (2 rows each) */
+    int row_block;   /* rows dealt in turn to parts, which leave 2 rows each; 0: parts carry their own counts, 3 rows each */
     const sq_step *step;
 } sq_cuda_moments;
 /* Moments -> live scale, shift, mean, inverse; running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
@@ -116,6 +136,7 @@ typedef struct { /* what a convolution's backward leaves: weight, gamma and beta
     size_t part_count;   /* floats of a part */
     int row_pitch;       /* floats between output channels, or (depthwise) between taps */
     int c_out, c_in, taps;
+    int input_pitch; /* floats from one tap to the next, where that is not c_in; 0: it is */
     bool is_depthwise;
     float *weight_grad; /* PyTorch's layout */
     sq_cuda_norm norm;
@@ -130,6 +151,7 @@ typedef struct {
     sq_bf16 *to;
     int c_out, c_in, taps;
     int rows, depth;    /* of the padded matrix */
+    int input_pitch;    /* from one tap to the next in a row, >= c_in; not of transposed ones */
     bool is_transposed; /* (c_in, taps * padded c_out) instead of (c_out, taps * c_in) */
 } sq_cuda_pack_job;
 enum { SQ_CUDA_PACK_JOBS = 8 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cuda/cuda_program.h"
+#include "kernels/cuda/cuda_choose.h"
 
 enum { CHUNKS = 4, CHUNK_BYTES = 4 << 20, OLDEST_MAJOR = 8 };
 
@@ -15,6 +15,9 @@ typedef struct {
     sq_cuda_machine machine;
     int device;
     bool has_graphs;
+    sq_engine engine;
+    sq_vendor *vendor;        /* owned; NULL with SQ_ENGINE_SQUALL */
+    sq_cuda_choices *choices; /* owned; with SQ_ENGINE_AUTO */
     struct { /* pinned memory in turn: what write() has taken and the device has not yet */
         unsigned char *bytes;
         cudaEvent_t copied;
@@ -122,19 +125,45 @@ static void discard(sq_backend *base, sq_program *p)
         return;
     if (p->graph)
         (void)cudaGraphExecDestroy(p->graph); /* nothing to do about a failure */
-    free(p->launches);
+    sq_cuda_launches_free(p->launches, p->count);
     free(p);
 }
 
-static sq_status workspace(sq_backend *base, const sq_graph *g, size_t *bytes)
+static sq_cuda_planner planner_for(const cuda_backend *b, const sq_graph *g)
+{
+    return (sq_cuda_planner){.graph = g, .machine = b->machine, .vendor = b->vendor};
+}
+
+static sq_status count_workspace(sq_cuda_planner *planner, size_t *bytes)
 {
     struct sq_program program = {0};
-    sq_cuda_planner planner = {.graph = g, .machine = ((cuda_backend *)base)->machine, .program = &program};
-    const sq_status status = sq_cuda_plan(&planner);
-    free(program.launches);
+    planner->program = &program;
+    const sq_status status = sq_cuda_plan(planner);
+    sq_cuda_launches_free(program.launches, program.count);
     if (status == SQ_OK)
-        *bytes = planner.most;
+        *bytes = planner->most;
     return status;
+}
+
+/* Automatic: before anything is measured, room for either engine. */
+static sq_status workspace(sq_backend *base, const sq_graph *g, size_t *bytes)
+{
+    const cuda_backend *b = (cuda_backend *)base;
+    sq_cuda_planner ours = planner_for(b, g), theirs = planner_for(b, g);
+    size_t our_bytes = 0, their_bytes = 0;
+    if (b->engine != SQ_ENGINE_VENDOR)
+        SQ_TRY(count_workspace(&ours, &our_bytes));
+    if (b->engine != SQ_ENGINE_SQUALL) {
+        sq_cuda_take_vendor(&theirs, b->engine == SQ_ENGINE_AUTO);
+        SQ_TRY(count_workspace(&theirs, &their_bytes));
+    }
+    *bytes = our_bytes + their_bytes;
+    return SQ_OK;
+}
+
+static bool is_vendor(const sq_cuda_launch *launch)
+{
+    return launch->kernel == SQ_CUDA_VENDOR_CONVOLUTION || launch->kernel == SQ_CUDA_VENDOR_PRODUCT;
 }
 
 static sq_status launch_all(const cuda_backend *b, const sq_program *p)
@@ -143,7 +172,8 @@ static sq_status launch_all(const cuda_backend *b, const sq_program *p)
         const cudaError_t error = sq_cuda_launch_run(&p->launches[i], b->stream);
         if (error != cudaSuccess)
             return sq_fail(SQ_DEVICE, "%s: %s: operation %d, %s: %s", backend_name(), p->name, p->launches[i].op,
-                           sq_cuda_kernel_name(p->launches[i].kernel), cudaGetErrorString(error));
+                           sq_cuda_kernel_name(p->launches[i].kernel),
+                           is_vendor(&p->launches[i]) ? sq_error_text() : cudaGetErrorString(error));
     }
     return SQ_OK;
 }
@@ -151,7 +181,11 @@ static sq_status launch_all(const cuda_backend *b, const sq_program *p)
 static sq_status record(cuda_backend *b, sq_program *p)
 {
     cudaGraph_t graph = NULL;
-    SQ_CUDA(b, cudaStreamBeginCapture(b->stream, cudaStreamCaptureModeThreadLocal), p->name);
+    enum cudaStreamCaptureMode mode = cudaStreamCaptureModeThreadLocal;
+    for (int i = 0; i < p->count; i++)
+        if (is_vendor(&p->launches[i])) /* the libraries may load a kernel's code when it is first launched */
+            mode = cudaStreamCaptureModeRelaxed;
+    SQ_CUDA(b, cudaStreamBeginCapture(b->stream, mode), p->name);
     const sq_status status = launch_all(b, p);
     const cudaError_t ended = cudaStreamEndCapture(b->stream, &graph);
     SQ_TRY(status);
@@ -164,16 +198,16 @@ static sq_status record(cuda_backend *b, sq_program *p)
     return SQ_OK;
 }
 
-static sq_status compile(sq_backend *base, const sq_graph *g, const sq_binding *at, sq_program **out)
+static sq_status compile_planned(cuda_backend *b, sq_cuda_planner *planner, const sq_binding *at, sq_program **out)
 {
-    cuda_backend *b = (cuda_backend *)base;
-    SQ_TRY(sq_graph_check(g));
+    sq_backend *base = &b->base;
     sq_program *p = calloc(1, sizeof *p);
     if (!p)
-        return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
-    memcpy(p->name, g->name, sizeof p->name);
-    sq_cuda_planner planner = {.graph = g, .at = at, .machine = b->machine, .program = p};
-    sq_status status = sq_cuda_plan(&planner);
+        return sq_fail(SQ_NO_MEMORY, "%s: program", planner->graph->name);
+    memcpy(p->name, planner->graph->name, sizeof p->name);
+    planner->program = p;
+    planner->at = at;
+    sq_status status = sq_cuda_plan(planner);
     if (status == SQ_OK && b->has_graphs && p->count > 0)
         status = record(b, p);
     if (status == SQ_OK)
@@ -181,6 +215,39 @@ static sq_status compile(sq_backend *base, const sq_graph *g, const sq_binding *
     else
         discard(base, p);
     return status;
+}
+
+/* Seconds of a graph of one operation by one engine, on memory of its own; for sq_cuda_choose. */
+static sq_status time_engine(sq_backend *base, sq_cuda_planner *planner, double *seconds)
+{
+    enum { REPEATS = 7 };
+    cuda_backend *b = (cuda_backend *)base;
+    sq_cuda_planner sized = *planner;
+    sq_device_ptr scratch = {NULL};
+    sq_binding at;
+    sq_program *program = NULL;
+    size_t workspace_bytes = 0;
+    SQ_TRY(count_workspace(&sized, &workspace_bytes));
+    SQ_TRY(allocate(base, sq_cuda_scratch_bytes(planner->graph) + workspace_bytes, &scratch));
+    sq_cuda_scratch_bind(planner->graph, scratch, &at);
+    sq_status status = compile_planned(b, planner, &at, &program);
+    if (status == SQ_OK)
+        status = base->ops->measure(base, program, REPEATS, seconds);
+    discard(base, program);
+    release(base, scratch);
+    return status;
+}
+
+static sq_status compile(sq_backend *base, const sq_graph *g, const sq_binding *at, sq_program **out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    sq_cuda_planner planner = planner_for(b, g);
+    SQ_TRY(sq_graph_check(g));
+    if (b->engine == SQ_ENGINE_VENDOR)
+        sq_cuda_take_vendor(&planner, false);
+    if (b->engine == SQ_ENGINE_AUTO)
+        SQ_TRY(sq_cuda_choose(b->choices, base, time_engine, &planner));
+    return compile_planned(b, &planner, at, out);
 }
 
 static sq_status run(sq_backend *base, const sq_program *p)
@@ -264,6 +331,52 @@ static bool part_of(const sq_program *p, int index, sq_program_part *out)
     return true;
 }
 
+/* One copy to warm up, then the median. */
+static sq_status time_copies(cuda_backend *b, unsigned char *buffer, size_t bytes, cudaEvent_t begin, cudaEvent_t end,
+                             float *milliseconds)
+{
+    enum { COPIES = 11 };
+    float times[COPIES];
+    for (int i = -1; i < COPIES; i++) {
+        SQ_CUDA(b, cudaEventRecord(begin, b->stream), "copy");
+        SQ_CUDA(b, cudaMemcpyAsync(buffer + bytes, buffer, bytes, cudaMemcpyDeviceToDevice, b->stream), "copy");
+        SQ_CUDA(b, cudaEventRecord(end, b->stream), "copy");
+        SQ_TRY(wait_for_device(&b->base));
+        if (i >= 0)
+            SQ_CUDA(b, cudaEventElapsedTime(&times[i], begin, end), "copy");
+    }
+    qsort(times, COPIES, sizeof *times, by_value);
+    *milliseconds = times[COPIES / 2];
+    return SQ_OK;
+}
+
+static sq_status copy_bandwidth(sq_backend *base, double *bytes_per_second)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    const size_t wanted = (size_t)1 << 30, fits = available(base) / 4 & ~(size_t)255; /* twice that is taken */
+    const size_t bytes = fits && fits < wanted ? fits : wanted;
+    cudaEvent_t begin = NULL, end = NULL;
+    sq_device_ptr buffer = {NULL};
+    float milliseconds = 0;
+    sq_status status = allocate(base, 2 * bytes, &buffer);
+    if (status == SQ_OK)
+        status = translate(b, cudaEventCreate(&begin), "event");
+    if (status == SQ_OK)
+        status = translate(b, cudaEventCreate(&end), "event");
+    if (status == SQ_OK)
+        status = time_copies(b, buffer.address, bytes, begin, end, &milliseconds);
+    if (status == SQ_OK && !(milliseconds > 0))
+        status = sq_fail(SQ_DEVICE, "%s: a copy of %zu bytes took no time", backend_name(), bytes);
+    if (status == SQ_OK)
+        *bytes_per_second = 2e3 * (double)bytes / (double)milliseconds;
+    if (begin)
+        (void)cudaEventDestroy(begin); /* measured or not */
+    if (end)
+        (void)cudaEventDestroy(end);
+    release(base, buffer);
+    return status;
+}
+
 static sq_status reduce_mean(sq_backend *base, sq_device_ptr grads, size_t count)
 {
     (void)base, (void)grads, (void)count; /* one rank: the mean is what is there */
@@ -288,6 +401,8 @@ static void close_device(sq_backend *base)
             (void)cudaEventDestroy(b->chunks[i].copied);
         (void)cudaFreeHost(b->chunks[i].bytes);
     }
+    sq_cuda_choices_close(b->choices);
+    sq_vendor_close(b->vendor);
     if (b->stream)
         (void)cudaStreamDestroy(b->stream);
     free(b);
@@ -332,6 +447,23 @@ static sq_status prepare(cuda_backend *b)
     return SQ_OK;
 }
 
+/* Automatic without the libraries is ours alone. */
+static sq_status open_engine(cuda_backend *b, sq_engine engine, const struct cudaDeviceProp *properties)
+{
+    int driver = 0;
+    if (engine == SQ_ENGINE_SQUALL)
+        return SQ_OK;
+    const sq_status status = sq_vendor_open(b->stream, &b->vendor);
+    if (status == SQ_UNSUPPORTED && engine == SQ_ENGINE_AUTO)
+        return SQ_OK;
+    SQ_TRY(status);
+    b->engine = engine;
+    SQ_CUDA(b, cudaDriverGetVersion(&driver), "driver");
+    if (engine == SQ_ENGINE_AUTO)
+        SQ_TRY(sq_cuda_choices_open(&b->choices, properties->name, driver, sq_vendor_versions(b->vendor)));
+    return SQ_OK;
+}
+
 sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
 {
     static const struct sq_backend_ops ops = {
@@ -356,6 +488,7 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .measure = measure,
         .part = part_of,
         .measure_part = measure_part,
+        .copy_bandwidth = copy_bandwidth,
         .reduce_mean = reduce_mean,
         .join = join,
     };
@@ -368,7 +501,9 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
     b->device = options->device;
     b->has_graphs = !options->no_graphs;
     b->machine.multiprocessors = properties.multiProcessorCount;
-    const sq_status status = prepare(b);
+    sq_status status = prepare(b);
+    if (status == SQ_OK)
+        status = open_engine(b, options->engine, &properties);
     if (status == SQ_OK)
         *out = &b->base;
     else

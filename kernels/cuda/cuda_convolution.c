@@ -7,7 +7,7 @@ static bool is_pointwise(const sq_cuda_planner *p, const sq_op *op)
            sq_cuda_slot(p, op->x.slot)->pitch % SQ_CUDA_VECTOR == 0;
 }
 
-static sq_cuda_geometry geometry_of(const sq_cuda_planner *p, const sq_op *op)
+sq_cuda_geometry sq_cuda_geometry_of(const sq_cuda_planner *p, const sq_op *op)
 {
     const sq_slot *x = sq_cuda_slot(p, op->x.slot);
     const sq_slot *z = sq_cuda_slot(p, op->kind == SQ_OP_CONV ? op->out : op->z.slot);
@@ -31,6 +31,7 @@ static sq_cuda_pack_job job_of(const sq_cuda_planner *p, const sq_op *op)
         .c_out = c_out,
         .c_in = c_in,
         .taps = taps,
+        .input_pitch = c_in,
         .rows = sq_cuda_padded(is_back ? c_in : c_out),
         .depth = is_back ? taps * sq_cuda_padded(c_out) : sq_cuda_padded(taps * c_in),
         .is_transposed = is_back,
@@ -43,12 +44,12 @@ void sq_cuda_plan_pack(sq_cuda_planner *p)
     for (int i = 0; i < p->graph->op_count; i++) {
         const sq_op *op = &p->graph->ops[i];
         const bool has_matrix = (op->kind == SQ_OP_CONV || (op->kind == SQ_OP_CONV_BACK && op->dx != SQ_NONE)) &&
-                                !op->is_depthwise;
+                                (!op->is_depthwise || p->is_vendor[i]);
         if (!has_matrix)
             continue;
         if (!launch || launch->a.pack.count == SQ_CUDA_PACK_JOBS)
             launch = sq_cuda_add(p, SQ_CUDA_PACK);
-        sq_cuda_pack_job job = job_of(p, op);
+        sq_cuda_pack_job job = p->is_vendor[i] ? sq_cuda_vendor_pack_job(p, op) : job_of(p, op);
         const size_t count = (size_t)job.rows * (size_t)job.depth;
         p->packed[i] = job.to = sq_cuda_take(p, count * sizeof(sq_bf16));
         launch->a.pack.jobs[launch->a.pack.count++] = job;
@@ -73,16 +74,16 @@ void sq_cuda_plan_fixed(sq_cuda_planner *p)
 
 /* ---- Forward ---- */
 
-static void plan_moments(sq_cuda_planner *p, const float *partial, int parts, bool has_counts)
+void sq_cuda_plan_moments(sq_cuda_planner *p, const float *partial, int parts, int row_block)
 {
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_MOMENTS);
     launch->a.moments = (sq_cuda_moments){.norm = sq_cuda_norm_of(p, p->op->out_norm),
                                           .partial = partial,
                                           .parts = parts,
                                           .rows = sq_cuda_rows_of(sq_cuda_slot(p, p->op->out)),
-                                          .has_counts = has_counts,
+                                          .row_block = row_block,
                                           .step = sq_cuda_step(p)};
-    launch->bytes = (double)parts * (has_counts ? 3 : 2) * launch->a.moments.norm.pitch * sizeof(float);
+    launch->bytes = (double)parts * (row_block ? 2 : 3) * launch->a.moments.norm.pitch * sizeof(float);
 }
 
 static int depthwise_parts(const sq_cuda_planner *p, const sq_cuda_geometry *at, int c, bool is_back)
@@ -94,7 +95,7 @@ static void plan_depthwise(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
     const sq_slot *z = sq_cuda_slot(p, op->out);
-    const sq_cuda_geometry at = geometry_of(p, op);
+    const sq_cuda_geometry at = sq_cuda_geometry_of(p, op);
     const bool has_moments = op->statistics != SQ_STATISTICS_FIXED;
     const int parts = depthwise_parts(p, &at, z->c, false), width = sq_cuda_padded(z->c);
     const size_t partial_bytes = has_moments ? (size_t)parts * 3 * (size_t)width * sizeof(float) : 0;
@@ -110,21 +111,19 @@ static void plan_depthwise(sq_cuda_planner *p)
     launch->bytes = sq_cuda_view_bytes(p, op->x) + sq_cuda_slot_bytes(p, op->out) + (double)partial_bytes;
     launch->operations = (double)sq_cuda_rows_of(z) * z->c * op->kernel * op->kernel;
     if (has_moments)
-        plan_moments(p, partial, parts, true);
+        sq_cuda_plan_moments(p, partial, parts, 0);
 }
 
-/* Parts of a product of `rows` with `width` outputs: the kernel's tile of outputs and its blocks on a multiprocessor are
- * those of rows.cu. */
 static int rows_parts(const sq_cuda_planner *p, int rows, int width, bool is_back)
 {
-    const int tile = width <= 32 ? 32 : width <= 64 ? 64 : 128;
-    const int blocks = is_back ? (tile < 128 ? 2 : 1) : tile < 64 ? 3 : 2;
-    return sq_cuda_parts_for(p, (rows - 1) / SQ_CUDA_ROW_BLOCK + 1, (width - 1) / tile + 1, blocks);
+    const sq_cuda_rows_shape shape = sq_cuda_rows_shape_of(width, is_back);
+    return sq_cuda_parts_for(p, (rows - 1) / shape.rows + 1, (width - 1) / shape.tile + 1, shape.blocks);
 }
 
+/* How often a product with `width` outputs reads its rows. */
 static int tiles_of(int width)
 {
-    return width <= 128 ? 1 : (width - 1) / 128 + 1;
+    return (width - 1) / sq_cuda_rows_shape_of(width, false).tile + 1;
 }
 
 static void plan_rows_forward(sq_cuda_planner *p)
@@ -139,7 +138,7 @@ static void plan_rows_forward(sq_cuda_planner *p)
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_ROWS);
     launch->a.rows = (sq_cuda_rows){.mode = is_pointwise(p, op) ? SQ_CUDA_FORWARD : SQ_CUDA_FORWARD_KXK,
                                     .x = sq_cuda_view_of(p, op->x),
-                                    .at = geometry_of(p, op),
+                                    .at = sq_cuda_geometry_of(p, op),
                                     .weight = p->packed[op - p->graph->ops],
                                     .rows = rows,
                                     .depth = job.depth,
@@ -151,7 +150,7 @@ static void plan_rows_forward(sq_cuda_planner *p)
                     (double)partial_bytes;
     launch->operations = (double)rows * z->c * job.c_in * job.taps;
     if (has_moments)
-        plan_moments(p, partial, parts, false);
+        sq_cuda_plan_moments(p, partial, parts, sq_cuda_rows_shape_of(job.rows, false).rows);
 }
 
 void sq_cuda_plan_conv(sq_cuda_planner *p)
@@ -164,7 +163,7 @@ void sq_cuda_plan_conv(sq_cuda_planner *p)
 
 /* ---- Backward ---- */
 
-static sq_cuda_gradient gradient_of(const sq_cuda_planner *p, const sq_op *op)
+sq_cuda_gradient sq_cuda_gradient_of(const sq_cuda_planner *p, const sq_op *op)
 {
     const sq_slot *z = sq_cuda_slot(p, op->z.slot), *g = sq_cuda_slot(p, op->grad);
     const int slot = p->graph->norms[op->out_norm].live;
@@ -213,14 +212,14 @@ static void plan_depthwise_back(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
     const sq_slot *z = sq_cuda_slot(p, op->z.slot);
-    const sq_cuda_geometry at = geometry_of(p, op);
+    const sq_cuda_geometry at = sq_cuda_geometry_of(p, op);
     const int parts = depthwise_parts(p, &at, z->c, true), width = sq_cuda_padded(z->c);
     const size_t part_count = (size_t)(op->kernel * op->kernel) * (size_t)width;
     float *partial = sq_cuda_take(p, (size_t)parts * part_count * sizeof(float));
     float *sums = sq_cuda_take(p, (size_t)parts * 2 * (size_t)width * sizeof(float));
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_DEPTHWISE_BACK);
     launch->a.depthwise_back = (sq_cuda_depthwise_back){.x = sq_cuda_view_of(p, op->x),
-                                                        .dz = gradient_of(p, op),
+                                                        .dz = sq_cuda_gradient_of(p, op),
                                                         .at = at,
                                                         .weight = sq_cuda_address(p, op->weight),
                                                         .c = z->c,
@@ -247,8 +246,8 @@ static void plan_rows_back(sq_cuda_planner *p)
     float *partial = sq_cuda_take(p, has_sums ? (size_t)parts * 2 * (size_t)job.rows * sizeof(float) : 0);
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_ROWS);
     launch->a.rows = (sq_cuda_rows){.mode = is_pointwise(p, op) ? SQ_CUDA_BACKWARD : SQ_CUDA_BACKWARD_KXK,
-                                    .dz = gradient_of(p, op),
-                                    .at = geometry_of(p, op),
+                                    .dz = sq_cuda_gradient_of(p, op),
+                                    .at = sq_cuda_geometry_of(p, op),
                                     .weight = p->packed[op - p->graph->ops],
                                     .rows = rows,
                                     .depth = job.depth,
@@ -286,9 +285,9 @@ static void plan_weight_gradient(sq_cuda_planner *p)
     const size_t part_count = (size_t)sq_cuda_padded(z->c) * (size_t)depth;
     float *partial = sq_cuda_take(p, (size_t)parts * part_count * sizeof(float));
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_WEIGHT_GRADIENT);
-    launch->a.weight_gradient = (sq_cuda_weight_gradient){.dz = gradient_of(p, op),
+    launch->a.weight_gradient = (sq_cuda_weight_gradient){.dz = sq_cuda_gradient_of(p, op),
                                                           .x = sq_cuda_view_of(p, op->x),
-                                                          .at = geometry_of(p, op),
+                                                          .at = sq_cuda_geometry_of(p, op),
                                                           .is_gathered = !is_pointwise(p, op),
                                                           .rows = rows,
                                                           .depth = depth,
@@ -301,12 +300,43 @@ static void plan_weight_gradient(sq_cuda_planner *p)
     plan_gather(p, partial, parts, part_count, depth);
 }
 
+/* Both gradients in one pass, where there is a kernel for the widths. */
+static bool plan_fused_back(sq_cuda_planner *p)
+{
+    const sq_op *op = p->op;
+    const int c_in = view_channels(p, op->x), c_out = sq_cuda_slot(p, op->z.slot)->c;
+    int step, blocks;
+    if (op->dx == SQ_NONE || !is_pointwise(p, op) || !sq_cuda_fused_back_fits(c_in, c_out, &step, &blocks))
+        return false;
+    const bool has_sums = wants_sums(op) && op->addend == SQ_NONE;
+    const int rows = sq_cuda_rows_of(sq_cuda_slot(p, op->x.slot)), width = sq_cuda_padded(c_in);
+    const int parts = sq_cuda_parts_for(p, (rows - 1) / step + 1, 1, blocks);
+    const size_t part_count = (size_t)sq_cuda_padded(c_out) * (size_t)width;
+    float *partial = sq_cuda_take(p, (size_t)parts * part_count * sizeof(float));
+    float *sums = sq_cuda_take(p, has_sums ? (size_t)parts * 2 * (size_t)width * sizeof(float) : 0);
+    sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_FUSED_BACK);
+    launch->a.fused_back = (sq_cuda_fused_back){.dz = sq_cuda_gradient_of(p, op),
+                                                .x = sq_cuda_view_of(p, op->x),
+                                                .sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend),
+                                                .weight = p->packed[op - p->graph->ops],
+                                                .rows = rows,
+                                                .parts = {parts, partial},
+                                                .sums = sums};
+    launch->bytes = 2 * sq_cuda_slot_bytes(p, op->z.slot) + sq_cuda_view_bytes(p, op->x) * (2 + (op->addend != SQ_NONE)) +
+                    (double)parts * ((double)part_count + (has_sums ? 2 * width : 0)) * sizeof(float);
+    launch->operations = 2.0 * rows * c_in * c_out;
+    if (has_sums)
+        sq_cuda_plan_sums(p, op->x, sums, parts, width);
+    plan_gather(p, partial, parts, part_count, width);
+    return true;
+}
+
 void sq_cuda_plan_conv_back(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
     if (op->is_depthwise) {
         plan_depthwise_back(p);
-    } else {
+    } else if (!plan_fused_back(p)) {
         if (op->dx != SQ_NONE)
             plan_rows_back(p);
         plan_weight_gradient(p);

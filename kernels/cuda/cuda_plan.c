@@ -9,9 +9,10 @@ enum { ALIGNMENT = 256 };
 const char *sq_cuda_kernel_name(sq_cuda_kernel kernel)
 {
     static const char *const names[SQ_CUDA_KERNELS] = {
-        "rows",    "weight_gradient", "depthwise",   "depthwise_back", "moments", "fixed",
+        "rows",    "weight_gradient", "fused_back", "depthwise",   "depthwise_back", "moments", "fixed",
         "sums",    "gather_gradient", "pack",       "join",        "join_back",      "pool",    "gate",
         "gate_back", "spread",        "gemm",       "column_sums", "loss",           "update",  "image",
+        "column_moments", "form_gradient", "widen", "vendor_convolution", "vendor_product",
     };
     return names[kernel];
 }
@@ -23,6 +24,8 @@ cudaError_t sq_cuda_launch_run(const sq_cuda_launch *launch, cudaStream_t stream
         return sq_cuda_rows_run(&launch->a.rows, stream);
     case SQ_CUDA_WEIGHT_GRADIENT:
         return sq_cuda_weight_gradient_run(&launch->a.weight_gradient, stream);
+    case SQ_CUDA_FUSED_BACK:
+        return sq_cuda_fused_back_run(&launch->a.fused_back, stream);
     case SQ_CUDA_DEPTHWISE:
         return sq_cuda_depthwise_run(&launch->a.depthwise, stream);
     case SQ_CUDA_DEPTHWISE_BACK:
@@ -59,10 +62,27 @@ cudaError_t sq_cuda_launch_run(const sq_cuda_launch *launch, cudaStream_t stream
         return sq_cuda_update_run(&launch->a.update, stream);
     case SQ_CUDA_IMAGE:
         return sq_cuda_image_run(&launch->a.image, stream);
+    case SQ_CUDA_COLUMN_MOMENTS:
+        return sq_cuda_column_moments_run(&launch->a.column_moments, stream);
+    case SQ_CUDA_FORM_GRADIENT:
+        return sq_cuda_form_gradient_run(&launch->a.form_gradient, stream);
+    case SQ_CUDA_WIDEN:
+        return sq_cuda_widen_run(&launch->a.widen, stream);
+    case SQ_CUDA_VENDOR_CONVOLUTION:
+    case SQ_CUDA_VENDOR_PRODUCT: /* on the stream that the libraries were opened with: the backend has one */
+        return sq_vendor_run(launch->a.vendor) == SQ_OK ? cudaSuccess : cudaErrorUnknown;
     case SQ_CUDA_KERNELS:
         break;
     }
     return cudaErrorInvalidValue;
+}
+
+void sq_cuda_launches_free(sq_cuda_launch *launches, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (launches[i].kernel == SQ_CUDA_VENDOR_CONVOLUTION || launches[i].kernel == SQ_CUDA_VENDOR_PRODUCT)
+            sq_vendor_release(launches[i].a.vendor);
+    free(launches);
 }
 
 /* ---- The list ---- */
@@ -275,7 +295,9 @@ sq_status sq_cuda_plan(sq_cuda_planner *p)
     for (int i = 0; i < p->graph->op_count && p->status == SQ_OK; i++) {
         p->op = &p->graph->ops[i];
         p->used = p->kept;
-        if (p->op->kind == SQ_OP_CONV)
+        if (p->is_vendor[i])
+            sq_cuda_plan_vendor(p);
+        else if (p->op->kind == SQ_OP_CONV)
             sq_cuda_plan_conv(p);
         else if (p->op->kind == SQ_OP_CONV_BACK)
             sq_cuda_plan_conv_back(p);

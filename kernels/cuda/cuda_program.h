@@ -2,14 +2,17 @@
 #define SQ_CUDA_PROGRAM_H
 
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/normalise.h"
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/vendor.h"
 
 /* Internal to the cuda backend's host side: its state, a program as a list of launches, and the planners that turn
- * operations into launches (cuda_plan.c, cuda_convolution.c, cuda_others.c). */
+ * operations into launches (cuda_plan.c, cuda_convolution.c, cuda_others.c; cuda_vendor.c for the vendor engine). */
 
 typedef enum {
     SQ_CUDA_ROWS,
     SQ_CUDA_WEIGHT_GRADIENT,
+    SQ_CUDA_FUSED_BACK,
     SQ_CUDA_DEPTHWISE,
     SQ_CUDA_DEPTHWISE_BACK,
     SQ_CUDA_MOMENTS,
@@ -28,6 +31,11 @@ typedef enum {
     SQ_CUDA_LOSS,
     SQ_CUDA_UPDATE,
     SQ_CUDA_IMAGE,
+    SQ_CUDA_COLUMN_MOMENTS, /* this one and those below: the vendor engine's */
+    SQ_CUDA_FORM_GRADIENT,
+    SQ_CUDA_WIDEN,
+    SQ_CUDA_VENDOR_CONVOLUTION,
+    SQ_CUDA_VENDOR_PRODUCT,
     SQ_CUDA_KERNELS
 } sq_cuda_kernel;
 
@@ -39,6 +47,7 @@ typedef struct {
     union {
         sq_cuda_rows rows;
         sq_cuda_weight_gradient weight_gradient;
+        sq_cuda_fused_back fused_back;
         sq_cuda_depthwise depthwise;
         sq_cuda_depthwise_back depthwise_back;
         sq_cuda_moments moments;
@@ -57,6 +66,10 @@ typedef struct {
         sq_cuda_loss loss;
         sq_cuda_update update;
         sq_cuda_image image;
+        sq_cuda_column_moments column_moments;
+        sq_cuda_form_gradient form_gradient;
+        sq_cuda_widen widen;
+        sq_vendor_call *vendor; /* owned by the program; NULL in a plan without addresses */
     } a;
 } sq_cuda_launch;
 
@@ -82,12 +95,15 @@ typedef struct {
     size_t kept, used, most; /* bytes of workspace: of the whole program, of this operation too, at most so far */
     sq_status status;        /* first failure */
     const sq_bf16 *packed[64]; /* by operation: its weights as sq_cuda_pack leaves them */
+    sq_vendor *vendor;         /* borrowed; NULL: no operation is the libraries' */
+    bool is_vendor[64];        /* by operation: planned by cuda_vendor.c. Of convolutions and linear layers only */
 } sq_cuda_planner;
 
 /* Launches of a graph into planner->program; planner->most: bytes of workspace. */
 SQ_MUST_USE sq_status sq_cuda_plan(sq_cuda_planner *planner);
 const char *sq_cuda_kernel_name(sq_cuda_kernel kernel);
 cudaError_t sq_cuda_launch_run(const sq_cuda_launch *launch, cudaStream_t stream);
+void sq_cuda_launches_free(sq_cuda_launch *launches, int count); /* with the calls that they own */
 
 /* ---- For the planners ---- */
 
@@ -102,10 +118,14 @@ sq_cuda_view sq_cuda_view_of(const sq_cuda_planner *p, sq_view view);
 /* Where the gradient of `view` goes; its sums are wanted where the view has a norm and no gate. */
 sq_cuda_sink sq_cuda_sink_of(const sq_cuda_planner *p, sq_view view, int dx, sq_part part, int addend);
 sq_cuda_norm sq_cuda_norm_of(const sq_cuda_planner *p, int norm);
+sq_cuda_geometry sq_cuda_geometry_of(const sq_cuda_planner *p, const sq_op *op); /* of a convolution, either way */
+sq_cuda_gradient sq_cuda_gradient_of(const sq_cuda_planner *p, const sq_op *op); /* dZ of a CONV_BACK */
 int sq_cuda_rows_of(const sq_slot *slot); /* pixels in all */
 double sq_cuda_view_bytes(const sq_cuda_planner *p, sq_view view);
 double sq_cuda_slot_bytes(const sq_cuda_planner *p, int slot);
 
+/* Merges moments of the operation's output; row_block as in sq_cuda_moments. */
+void sq_cuda_plan_moments(sq_cuda_planner *p, const float *partial, int parts, int row_block);
 /* Merges what the launch before left for the view's norm. `width`: of the partial rows. */
 void sq_cuda_plan_sums(sq_cuda_planner *p, sq_view view, const float *partial, int parts, int width);
 /* Sums of a view from its stored gradient, where the kernel that stored it could not make them. */
@@ -119,5 +139,14 @@ void sq_cuda_plan_fixed(sq_cuda_planner *p); /* norms in mode FIXED, likewise */
 void sq_cuda_plan_conv(sq_cuda_planner *p);
 void sq_cuda_plan_conv_back(sq_cuda_planner *p);
 void sq_cuda_plan_other(sq_cuda_planner *p);
+
+/* ---- cuda_vendor.c: convolutions and linear layers through NVIDIA's libraries ---- */
+
+/* SQ_OK: the libraries can run it, and their plans for it are made; SQ_UNSUPPORTED: not theirs, or no engine. */
+SQ_MUST_USE sq_status sq_cuda_vendor_can(sq_cuda_planner *p, const sq_op *op);
+sq_cuda_pack_job sq_cuda_vendor_pack_job(const sq_cuda_planner *p, const sq_op *op);
+void sq_cuda_plan_vendor(sq_cuda_planner *p);
+/* Gives the libraries every operation of their kinds; where_possible: but those that they cannot run. */
+void sq_cuda_take_vendor(sq_cuda_planner *p, bool where_possible);
 
 #endif

@@ -67,7 +67,8 @@ static __device__ __forceinline__ void form_gradients(uint4 (&g)[LOADS], uint4 (
             word_of(g[i], v) = pack(fmaf(scale.x, low, fmaf(by_z.x, raw.x, constant.x)),
                                     fmaf(scale.y, high, fmaf(by_z.y, raw.y, constant.y)));
         }
-        asm volatile("" ::: "memory"); /* keeps the next pair's constants from being loaded early: they would spill */
+        /* The next pair's constants must not be loaded early, or they spill: their address waits for these results. */
+        asm volatile("" : "+r"(k), "+r"(word_of(g[0], v)), "+r"(word_of(g[1], v)), "+r"(word_of(g[LOADS - 2], v)), "+r"(word_of(g[LOADS - 1], v)));
     }
 }
 

@@ -15,8 +15,8 @@ static __global__ void __launch_bounds__(THREADS) pack_kernel(sq_cuda_pack a)
         for (int j = 0; j < 2; j++) {
             const int row = (2 * i + j) / job.depth, column = (2 * i + j) % job.depth;
             const int output = job.is_transposed ? column % padded_out : row;
-            const int input = job.is_transposed ? row : column % job.c_in;
-            const int tap = column / (job.is_transposed ? padded_out : job.c_in);
+            const int input = job.is_transposed ? row : column % job.input_pitch;
+            const int tap = column / (job.is_transposed ? padded_out : job.input_pitch);
             const bool exists = output < job.c_out && input < job.c_in && tap < job.taps;
             v[j] = exists ? __ldg(job.from + ((size_t)output * (size_t)job.c_in + (size_t)input) * (size_t)job.taps + tap)
                           : 0.0f;

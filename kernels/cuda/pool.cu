@@ -8,7 +8,7 @@
 /* ---- Dropout ---- */
 
 /* Philox 4x32-10 (Salmon et al. 2011), as kernels/base/rng.c: word index % 4 of counter index / 4. */
-static __device__ unsigned philox_word(unsigned long long seed, unsigned long long step, unsigned index)
+static __device__ __forceinline__ unsigned philox_word(unsigned long long seed, unsigned long long step, unsigned index)
 {
     unsigned c[4] = {index / 4, (unsigned)step, (unsigned)(step >> 32), SQ_RNG_DROPOUT};
     unsigned k0 = (unsigned)seed, k1 = (unsigned)(seed >> 32);
@@ -17,10 +17,11 @@ static __device__ unsigned philox_word(unsigned long long seed, unsigned long lo
         const unsigned high1 = __umulhi(0xcd9e8d57u, c[2]), low1 = 0xcd9e8d57u * c[2];
         c[0] = high1 ^ c[1] ^ k0, c[1] = low1, c[2] = high0 ^ c[3] ^ k1, c[3] = low0;
     }
-    return c[index % 4];
+    const unsigned low = index & 1 ? c[1] : c[0], high = index & 1 ? c[3] : c[2]; /* no array that an index picks from */
+    return index & 2 ? high : low;
 }
 
-static __device__ float dropout_scale(const sq_step *step, unsigned index, float rate)
+static __device__ __forceinline__ float dropout_scale(const sq_step *step, unsigned index, float rate)
 {
     if (!(rate > 0.0f))
         return 1.0f;
@@ -32,7 +33,7 @@ static __device__ float dropout_scale(const sq_step *step, unsigned index, float
 enum { POOL_COLUMNS = 8, POOL_ROWS = WALK_THREADS / POOL_COLUMNS };
 
 /* A block takes 64 channels of one image. */
-static __global__ void __launch_bounds__(WALK_THREADS) pool_kernel(sq_cuda_pool a, int slabs)
+static __global__ void __launch_bounds__(WALK_THREADS, 3) pool_kernel(sq_cuda_pool a, int slabs)
 {
     SHARED(float, shared, [POOL_ROWS][POOL_COLUMNS * VECTOR]);
     const int n = (int)blockIdx.x / slabs, column = (int)threadIdx.x % POOL_COLUMNS, first = (int)threadIdx.x / POOL_COLUMNS;

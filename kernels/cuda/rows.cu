@@ -11,33 +11,33 @@
 
 #include "kernels/cuda/tensor_core.cuh"
 
-enum { ROWS = SQ_CUDA_ROW_BLOCK, DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256 };
+enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256 };
 enum { STRIDE = COLUMNS + 1 }; /* vectors per tile row; odd, so that 8 rows lie in 8 different bank groups */
-enum { LOAD_STEP = THREADS / COLUMNS, LOADS = ROWS / LOAD_STEP };
+enum { LOAD_STEP = THREADS / COLUMNS };
 
-/* A block makes ROWS x N outputs with 4 x 2 warps of 32 x WARP_N each. */
-template <int N> struct Tile {
+/* A block makes ROWS x N outputs with 4 x 2 warps of 16 MT x WARP_N each. */
+template <int N, bool IS_BACK> struct Tile {
     enum {
-        WARP_N = N / 2,
-        PAIRS = N / 2, STRIPES = THREADS / PAIRS, LENGTH = ROWS / STRIPES, /* who sums what in add_moments */
+        ROWS = N > 128 || IS_BACK ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK, LOADS = ROWS / LOAD_STEP,
+        WARP_N = N / 2, WARP_ROWS = ROWS / 4, MT = WARP_ROWS / 16,
+        PAIRS = N / 2, STRIPES = THREADS / PAIRS, LENGTH = (ROWS - 1) / STRIPES + 1, /* who sums what in add_moments */
         OUT_STRIDE = PAIRS + 4, /* words per row of the staged output; the 4 keep 8 rows in different banks */
         VECTORS = N / VECTOR,   /* of a staged row */
         QUADS = N / 4, /* a thread sums four channels: eight take more registers than there are */
+        LOOKS_AHEAD = !(IS_BACK && N > 128), /* over the end of a row block; else registers would spill */
+        KEEPS_SUMS = IS_BACK && N == 128, /* in shared memory between row blocks: registers are short */
         KEEPS_WEIGHT = ROWS * OUT_STRIDE <= ROWS * STRIDE * 4, /* the staged output leaves the weights alone */
     };
     static_assert(ROWS * OUT_STRIDE <= (ROWS + N) * STRIDE * 4, "the staged output takes the place of the tiles");
-    static_assert(THREADS % VECTORS == 0, "a thread stores one column of vectors");
 };
 
 template <int MODE> struct Mode {
     enum {
         IS_BACK = MODE == SQ_CUDA_BACKWARD || MODE == SQ_CUDA_BACKWARD_KXK,
-        IS_GATHERED = MODE == SQ_CUDA_FORWARD_KXK || MODE == SQ_CUDA_BACKWARD_KXK,
-        LOADS_Z = MODE == SQ_CUDA_BACKWARD ? LOADS : 1,
     };
 };
 
-template <int MODE> struct Raw { uint4 a[LOADS], z[Mode<MODE>::LOADS_Z]; };
+template <int LOADS, int MODE> struct Raw { uint4 a[LOADS], z[MODE == SQ_CUDA_BACKWARD ? LOADS : 1]; };
 
 /* ---- Load ---- */
 
@@ -58,7 +58,8 @@ static __device__ uint4 gather_gradient(const sq_cuda_rows &u, int row, int k)
 }
 
 /* A thread keeps one column of 8 channels, and has all its loads under way before it needs the first. */
-template <int MODE> static __device__ __forceinline__ void fetch(Raw<MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+template <int LOADS, int MODE>
+static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
 {
     const int k = k0 + (int)threadIdx.x % COLUMNS * VECTOR, first = m0 + (int)threadIdx.x / COLUMNS;
     const sq_bf16 *g = u.dz.g + (size_t)first * (size_t)u.dz.g_pitch + k;
@@ -83,8 +84,8 @@ template <int MODE> static __device__ __forceinline__ void fetch(Raw<MODE> &raw,
 }
 
 /* The operands as the tensor cores take them, into the tile. */
-template <int MODE>
-static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+template <int LOADS, int MODE>
+static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<LOADS, MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
 {
     const int column = (int)threadIdx.x % COLUMNS, first = (int)threadIdx.x / COLUMNS, k = k0 + column * VECTOR;
     if constexpr (MODE == SQ_CUDA_FORWARD) {
@@ -116,23 +117,23 @@ static __device__ __forceinline__ void load_weight(uint4 (*tile)[STRIDE], const 
 /* ---- Multiply ---- */
 
 /* sum[m][n] += rows 16 m .. times output channels 8 n .. of the warp's part, over 16 steps of depth. */
-template <int WARP_N>
+template <int MT, int WARP_N>
 static __device__ __forceinline__ void multiply(float (*sum)[WARP_N / 8][4], const uint4 (*input)[STRIDE],
                                                 const uint4 (*weight)[STRIDE], int steps)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll 1 /* unrolled, the addresses cost registers: spills at N = 128 on sm_100 */
     for (int step = 0; step < steps; step++) {
-        unsigned a[2][4];
+        unsigned a[MT][4];
 #pragma unroll
-        for (int m = 0; m < 2; m++) /* matrices: rows 0-7, rows 8-15, then both at depth 8-15 */
+        for (int m = 0; m < MT; m++) /* matrices: rows 0-7, rows 8-15, then both at depth 8-15 */
             load_matrix_x4(a[m], &input[16 * m + lane % 16][2 * step + lane / 16]);
 #pragma unroll
         for (int n = 0; n < WARP_N / 8; n += 2) {
             unsigned b[4]; /* two column tiles: each depth 0-7, then 8-15 */
             load_matrix_x4(b, &weight[8 * n + lane / 16 * 8 + lane % 8][2 * step + lane / 8 % 2]);
 #pragma unroll
-            for (int m = 0; m < 2; m++) {
+            for (int m = 0; m < MT; m++) {
                 mma_bf16_16x8x16(sum[m][n], a[m], b, sum[m][n]);
                 mma_bf16_16x8x16(sum[m][n + 1], a[m], b + 2, sum[m][n + 1]);
             }
@@ -143,18 +144,18 @@ static __device__ __forceinline__ void multiply(float (*sum)[WARP_N / 8][4], con
 /* ---- Store ---- */
 
 /* Rounds the warp's sums into the staged output, one word for two channels. */
-template <int N>
-static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[Tile<N>::WARP_N / 8][4], int row0, int n0)
+template <class T>
+static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[T::WARP_N / 8][4], int row0, int n0)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll
-    for (int m = 0; m < 2; m++)
+    for (int m = 0; m < T::MT; m++)
 #pragma unroll
-        for (int n = 0; n < Tile<N>::WARP_N / 8; n++)
+        for (int n = 0; n < T::WARP_N / 8; n++)
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int row = row0 + 16 * m + 8 * half + lane / 4, word = n0 / 2 + 4 * n + lane % 4;
-                staged[row * Tile<N>::OUT_STRIDE + word] = pack(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
+                staged[row * T::OUT_STRIDE + word] = pack(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
             }
 }
 
@@ -166,11 +167,10 @@ struct Own {
 };
 
 /* Adds this row block's moments: first the mean of the stripe, then the differences from it. */
-template <int N> static __device__ __forceinline__ void add_moments(Own &own, const unsigned *staged, int rows)
+template <class T> static __device__ __forceinline__ void add_moments(Own &own, const unsigned *staged, int rows)
 {
-    typedef Tile<N> T;
     const int pair = (int)threadIdx.x % T::PAIRS, stripe = (int)threadIdx.x / T::PAIRS, first = stripe * T::LENGTH;
-    const int length = min(max(rows - first, 0), (int)T::LENGTH);
+    const int length = stripe < T::STRIPES ? min(max(rows - first, 0), (int)T::LENGTH) : 0; /* threads may be left over */
     const unsigned *column = staged + first * T::OUT_STRIDE + pair;
     Moments x = {(float)length, 0.0f, 0.0f}, y = x;
     for (int r = 0; r < length; r++) {
@@ -187,32 +187,44 @@ template <int N> static __device__ __forceinline__ void add_moments(Own &own, co
     own.x = merge(own.x, x), own.y = merge(own.y, y);
 }
 
-template <int N>
+template <class T>
 static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, const unsigned *staged, int m0, int n0, int rows)
 {
-    typedef Tile<N> T;
-    const int c = (int)threadIdx.x % T::VECTORS * VECTOR;
-    if (n0 + c < u.width)
-        for (int row = (int)threadIdx.x / T::VECTORS; row < rows; row += THREADS / T::VECTORS)
+    const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
+    if (n0 + c < u.width && first < THREADS / T::VECTORS) /* a thread stores one column; some may be left over */
+        for (int row = first; row < rows; row += THREADS / T::VECTORS)
             *reinterpret_cast<uint4 *>(u.out + (size_t)(m0 + row) * (size_t)u.out_pitch + n0 + c) =
                 *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2);
 }
 
+/* Between a thread's registers and its place in shared memory. */
+static __device__ __forceinline__ void move_sums(Own &own, float *kept, bool is_load)
+{
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+        if (is_load)
+            own.s1[j] = kept[j * THREADS], own.s2[j] = kept[(4 + j) * THREADS];
+        else
+            kept[j * THREADS] = own.s1[j], kept[(4 + j) * THREADS] = own.s2[j];
+    }
+}
+
 /* The sums' constants are loaded once for the thread's column; the products' registers are free by now. A view with a
  * norm is whole: step 1, and nothing is added to its gradient here. */
-template <int N, int ACTIVATION>
-static __device__ __forceinline__ void store_with_sums(Own &own, const sq_cuda_rows &u, const unsigned *staged, int m0,
+template <class T, int ACTIVATION>
+static __device__ __forceinline__ void store_with_sums(Own &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
                                                        int n0, int rows)
 {
-    typedef Tile<N> T;
-    const int c = (int)threadIdx.x % T::QUADS * 4, channel = n0 + c;
-    if (channel >= u.width)
+    const int c = (int)threadIdx.x % T::QUADS * 4, channel = n0 + c, first = (int)threadIdx.x / T::QUADS;
+    if (channel >= u.width || first >= THREADS / T::QUADS)
         return;
     const float4 scale = __ldg(reinterpret_cast<const float4 *>(u.sink.z.scale + channel));
     const float4 shift = __ldg(reinterpret_cast<const float4 *>(u.sink.z.shift + channel));
     const float4 mean = __ldg(reinterpret_cast<const float4 *>(u.sink.z.mean + channel));
-#pragma unroll 2
-    for (int row = (int)threadIdx.x / T::QUADS; row < rows; row += THREADS / T::QUADS) {
+    if (T::KEEPS_SUMS)
+        move_sums(own, kept, true);
+#pragma unroll 1
+    for (int row = first; row < rows; row += THREADS / T::QUADS) {
         const size_t pixel = (size_t)(m0 + row);
         const uint2 raw = __ldg(reinterpret_cast<const uint2 *>(u.sink.z.data + pixel * (size_t)u.sink.z.pitch + channel));
         const uint2 packed = *reinterpret_cast<const uint2 *>(staged + row * T::OUT_STRIDE + c / 2);
@@ -228,31 +240,32 @@ static __device__ __forceinline__ void store_with_sums(Own &own, const sq_cuda_r
         own.s2[2] = fmaf(d2, z1.x - mean.z, own.s2[2]);
         own.s2[3] = fmaf(d3, z1.y - mean.w, own.s2[3]);
     }
+    if (T::KEEPS_SUMS)
+        move_sums(own, kept, false);
 }
 
-template <int N>
-static __device__ __forceinline__ void store_backward(Own &own, const sq_cuda_rows &u, const unsigned *staged, int m0,
+template <class T>
+static __device__ __forceinline__ void store_backward(Own &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
                                                       int n0, int rows)
 {
-    typedef Tile<N> T;
     if (u.sink.z.scale) {
-        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<N, A>(own, u, staged, m0, n0, rows))
+        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<T, A>(own, kept, u, staged, m0, n0, rows))
         return;
     }
-    const int c = (int)threadIdx.x % T::VECTORS * VECTOR;
-    if (n0 + c < u.width)
-        for (int row = (int)threadIdx.x / T::VECTORS; row < rows; row += THREADS / T::VECTORS)
+    const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
+    if (n0 + c < u.width && first < THREADS / T::VECTORS)
+        for (int row = first; row < rows; row += THREADS / T::VECTORS)
             (void)store_sink(u.sink, (size_t)(m0 + row), n0 + c,
                              *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2));
 }
 
 /* The threads' moments or sums, merged in their order; to the part's place. */
-template <int N>
+template <class T, int N>
 static __device__ __forceinline__ void leave_moments(float *partial, int width, const Own &own, Moments *shared, int n0)
 {
-    typedef Tile<N> T;
     const int pair = (int)threadIdx.x % T::PAIRS, stripe = (int)threadIdx.x / T::PAIRS, c = (int)threadIdx.x;
-    shared[stripe * N + 2 * pair] = own.x, shared[stripe * N + 2 * pair + 1] = own.y;
+    if (stripe < T::STRIPES)
+        shared[stripe * N + 2 * pair] = own.x, shared[stripe * N + 2 * pair + 1] = own.y;
     __syncthreads();
     if (c < N && n0 + c < width) {
         Moments total = shared[c];
@@ -262,14 +275,14 @@ static __device__ __forceinline__ void leave_moments(float *partial, int width, 
     }
 }
 
-template <int N>
+template <class T, int N>
 static __device__ __forceinline__ void leave_sums(float *partial, int width, const Own &own, float *shared, int n0)
 {
-    typedef Tile<N> T;
     float *mine = shared + threadIdx.x / T::QUADS * 2 * N + threadIdx.x % T::QUADS * 4;
+    if ((int)threadIdx.x < THREADS / T::QUADS * T::QUADS)
 #pragma unroll
-    for (int j = 0; j < 4; j++)
-        mine[j] = own.s1[j], mine[N + j] = own.s2[j];
+        for (int j = 0; j < 4; j++)
+            mine[j] = own.s1[j], mine[N + j] = own.s2[j];
     __syncthreads();
     for (int i = (int)threadIdx.x; i < 2 * N; i += THREADS)
         if (n0 + i % N < width) {
@@ -282,47 +295,53 @@ static __device__ __forceinline__ void leave_sums(float *partial, int width, con
 
 /* Blocks that share input rows are neighbours in launch order: the later ones find the rows in L2. */
 template <int N, int MODE>
-static __global__ void __launch_bounds__(THREADS, Mode<MODE>::IS_BACK ? (N < 128 ? 2 : 1) : (N < 64 ? 3 : 2))
+static __global__ void __launch_bounds__(THREADS, Mode<MODE>::IS_BACK ? 2 : (N < 64 ? 3 : 2))
 rows_kernel(sq_cuda_rows u, int tiles_n)
 {
-    typedef Tile<N> T;
     typedef Mode<MODE> M;
-    SHARED(uint4, tile, [ROWS + N][STRIDE]); /* ROWS of input, N of weight; uint4 for its alignment */
+    typedef Tile<N, M::IS_BACK> T;
+    SHARED(uint4, tile, [T::ROWS + N][STRIDE]); /* rows of input, N of weight; uint4 for its alignment */
     unsigned *const staged = reinterpret_cast<unsigned *>(tile);
     const int part = (int)blockIdx.x / tiles_n, n0 = (int)blockIdx.x % tiles_n * N;
-    const int warp = (int)threadIdx.x / 32, warp_row = warp % 4 * 32, warp_n = warp / 4 * T::WARP_N;
-    const int blocks = (u.rows - 1) / ROWS + 1, step_count = (u.depth - 1) / DEPTH + 1;
+    const int warp = (int)threadIdx.x / 32, warp_row = warp % 4 * T::WARP_ROWS, warp_n = warp / 4 * T::WARP_N;
+    const int blocks = (u.rows - 1) / T::ROWS + 1, step_count = (u.depth - 1) / DEPTH + 1;
     const bool keeps_weight = T::KEEPS_WEIGHT && step_count == 1;
-    float sum[2][T::WARP_N / 8][4] = {};
+    float sum[T::MT][T::WARP_N / 8][4] = {};
+    SHARED(float, sums, [T::KEEPS_SUMS ? 8 * THREADS : 1]);
+    float *const kept = sums + (T::KEEPS_SUMS ? threadIdx.x : 0);
     Own own = {};
-    Raw<MODE> raw;
-    fetch<MODE>(raw, u, part * ROWS, 0);
+    if (T::KEEPS_SUMS)
+        move_sums(own, kept, false);
+    Raw<T::LOADS, MODE> raw;
+    fetch<T::LOADS, MODE>(raw, u, part * T::ROWS, 0);
     for (int block = part; block < blocks; block += u.parts.parts) {
-        const int m0 = block * ROWS, rows = min(u.rows - m0, (int)ROWS);
+        const int m0 = block * T::ROWS, rows = min(u.rows - m0, (int)T::ROWS);
+        if (!T::LOOKS_AHEAD && block != part)
+            fetch<T::LOADS, MODE>(raw, u, m0, 0);
         for (int k0 = 0; k0 < u.depth; k0 += DEPTH) {
-            finish<MODE>(tile, raw, u, m0, k0);
+            finish<T::LOADS, MODE>(tile, raw, u, m0, k0);
             if (!keeps_weight || block == part)
-                load_weight<N>(tile + ROWS, u, n0, k0);
+                load_weight<N>(tile + T::ROWS, u, n0, k0);
             __syncthreads();
             if (k0 + DEPTH < u.depth)
-                fetch<MODE>(raw, u, m0, k0 + DEPTH);
-            else if (block + u.parts.parts < blocks)
-                fetch<MODE>(raw, u, m0 + u.parts.parts * ROWS, 0);
-            multiply<T::WARP_N>(sum, tile + warp_row, tile + ROWS + warp_n, (min(u.depth - k0, (int)DEPTH) + 15) / 16);
+                fetch<T::LOADS, MODE>(raw, u, m0, k0 + DEPTH);
+            else if (T::LOOKS_AHEAD && block + u.parts.parts < blocks)
+                fetch<T::LOADS, MODE>(raw, u, m0 + u.parts.parts * T::ROWS, 0);
+            multiply<T::MT, T::WARP_N>(sum, tile + warp_row, tile + T::ROWS + warp_n, (min(u.depth - k0, (int)DEPTH) + 15) / 16);
             __syncthreads();
         }
-        stage<N>(staged, sum, warp_row, warp_n);
+        stage<T>(staged, sum, warp_row, warp_n);
         __syncthreads();
         if (M::IS_BACK) {
-            store_backward<N>(own, u, staged, m0, n0, rows);
+            store_backward<T>(own, kept, u, staged, m0, n0, rows);
         } else {
-            store_forward<N>(u, staged, m0, n0, rows);
+            store_forward<T>(u, staged, m0, n0, rows);
             if (u.parts.partial)
-                add_moments<N>(own, staged, rows);
+                add_moments<T>(own, staged, rows);
         }
         __syncthreads();
 #pragma unroll
-        for (int m = 0; m < 2; m++)
+        for (int m = 0; m < T::MT; m++)
 #pragma unroll
             for (int n = 0; n < T::WARP_N / 8; n++)
 #pragma unroll
@@ -331,9 +350,11 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
     }
     float *partial = u.parts.partial + (size_t)part * 2 * (size_t)u.width;
     if (!M::IS_BACK && u.parts.partial)
-        leave_moments<N>(partial, u.width, own, reinterpret_cast<Moments *>(tile), n0);
+        leave_moments<T, N>(partial, u.width, own, reinterpret_cast<Moments *>(tile), n0);
+    if (T::KEEPS_SUMS)
+        move_sums(own, kept, true);
     if (M::IS_BACK && u.sink.z.scale)
-        leave_sums<N>(partial, u.width, own, reinterpret_cast<float *>(tile), n0);
+        leave_sums<T, N>(partial, u.width, own, reinterpret_cast<float *>(tile), n0);
 }
 
 /* ---- Launch ---- */
@@ -356,11 +377,30 @@ template <int N> static cudaError_t launch(const sq_cuda_rows &args, cudaStream_
     return cudaGetLastError();
 }
 
-/* Memory-bound, so: the smallest tile that reads the input once, or the largest where none does. */
+/* Memory-bound, so: the tile that reads the input the fewest times, and of those the smallest. */
+static int tile_of(int width)
+{
+    if (width <= 128)
+        return width <= 32 ? 32 : width <= 64 ? 64 : 128;
+    return (width - 1) / 160 < (width - 1) / 128 ? 160 : 128;
+}
+
+extern "C" sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back)
+{
+    const int tile = tile_of(width);
+    return {tile, tile > 128 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
+            !is_back && tile < 64 ? 3 : 2};
+}
+
 extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream)
 {
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->width < 1 || a->width % VECTOR ||
-        a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / ROWS + 1)
+        a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).rows + 1)
         return cudaErrorInvalidValue;
-    return a->width <= 32 ? launch<32>(*a, stream) : a->width <= 64 ? launch<64>(*a, stream) : launch<128>(*a, stream);
+    switch (tile_of(a->width)) {
+    case 32: return launch<32>(*a, stream);
+    case 64: return launch<64>(*a, stream);
+    case 128: return launch<128>(*a, stream);
+    default: return launch<160>(*a, stream);
+    }
 }

@@ -22,11 +22,11 @@ static __device__ void set_live(const sq_cuda_norm &norm, int c, float mean, flo
 }
 
 /* Rows that part p of a row kernel saw: its row blocks are p, p + parts, ...; the last block has what is left. */
-static __device__ __forceinline__ float rows_of_part(int p, int parts, int rows)
+static __device__ __forceinline__ float rows_of_part(int p, int parts, int rows, int row_block)
 {
-    const int blocks = (rows - 1) / SQ_CUDA_ROW_BLOCK + 1, mine = (blocks - 1 - p) / parts + 1;
-    const int missing = (blocks - 1) % parts == p ? blocks * SQ_CUDA_ROW_BLOCK - rows : 0;
-    return (float)(mine * SQ_CUDA_ROW_BLOCK - missing);
+    const int blocks = (rows - 1) / row_block + 1, mine = (blocks - 1 - p) / parts + 1;
+    const int missing = (blocks - 1) % parts == p ? blocks * row_block - rows : 0;
+    return (float)(mine * row_block - missing);
 }
 
 /* One block merges 8 channels: every stripe of parts in order, then the stripes in a tree. */
@@ -37,11 +37,11 @@ static __global__ void __launch_bounds__(CHANNELS *STRIPES) moments_kernel(sq_cu
     const int c = (int)blockIdx.x * CHANNELS + lane, width = a.norm.pitch, length = (a.parts - 1) / STRIPES + 1;
     Moments total = {0.0f, 0.0f, 0.0f};
     for (int p = stripe * length; p < min((stripe + 1) * length, a.parts); p++) {
-        const float *from = a.partial + (size_t)p * (size_t)(a.has_counts ? 3 : 2) * (size_t)width + c;
-        if (a.has_counts)
-            total = merge(total, {from[0], from[width], from[2 * width]});
+        const float *from = a.partial + (size_t)p * (size_t)(a.row_block ? 2 : 3) * (size_t)width + c;
+        if (a.row_block)
+            total = merge(total, {rows_of_part(p, a.parts, a.rows, a.row_block), from[0], from[width]});
         else
-            total = merge(total, {rows_of_part(p, a.parts, a.rows), from[0], from[width]});
+            total = merge(total, {from[0], from[width], from[2 * width]});
     }
     part[stripe][lane] = total;
     for (int half = STRIPES / 2; half > 0; half /= 2) {
@@ -141,7 +141,7 @@ static __global__ void __launch_bounds__(ELEMENTS *PART_STRIPES) gather_gradient
     const int i = (int)blockIdx.x * ELEMENTS + lane, count = a.c_out * a.c_in * a.taps; /* PyTorch's order */
     const int tap = i % a.taps, input = i / a.taps % a.c_in, output = i / (a.taps * a.c_in);
     const size_t from = a.is_depthwise ? (size_t)tap * (size_t)a.row_pitch + (size_t)output
-                                       : (size_t)output * (size_t)a.row_pitch + (size_t)(tap * a.c_in + input);
+                                       : (size_t)output * (size_t)a.row_pitch + (size_t)(tap * (a.input_pitch ? a.input_pitch : a.c_in) + input);
     float sum = 0.0f;
     if (i < count)
 #pragma unroll 4

@@ -1,6 +1,7 @@
 /* shim_main.c - runs every registered test in this process; the first failure exits with 1.
  *
- * --filter PATTERN takes the tests "suite/test" that match, as Criterion does; other options are ignored. */
+ * --filter PATTERN takes the tests "suite/test" that match, as Criterion does; --list names them; --keep-going runs all,
+ * whatever failed before. Other options are ignored. Exit 77 where what shim_missing() names is not there. */
 #include <criterion/criterion.h>
 
 #include <fnmatch.h>
@@ -9,9 +10,15 @@
 
 #include "tests/emulation/emu_control.h"
 
+#pragma weak emu_reset /* not there on a GPU */
+
+enum { MOST_REPORTS = 60 }; /* of one test */
+
 static struct shim_test *first, **end = &first;
 static const char *running = "";
-static jmp_buf skipped;
+static bool is_patient;
+static int reports; /* of the running test */
+static jmp_buf left;
 
 void shim_add(struct shim_test *test)
 {
@@ -30,51 +37,79 @@ void shim_log(const char *format, ...)
 
 void shim_fail(const char *file, int line, const char *what, const char *format, ...)
 {
-    fprintf(stderr, "%s: %s:%d: failed: %s", running, file, line, what);
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
+    if (++reports <= MOST_REPORTS) {
+        fprintf(stderr, "%s: %s:%d: failed: %s", running, file, line, what);
+        va_list arguments;
+        va_start(arguments, format);
+        vfprintf(stderr, format, arguments);
+        va_end(arguments);
+        fputc('\n', stderr);
+    }
     fflush(NULL);
-    _Exit(1); /* no report of leaks on top */
+    if (!is_patient)
+        _Exit(1); /* no report of leaks on top */
+}
+
+void shim_end(void)
+{
+    longjmp(left, 1);
 }
 
 void shim_skip(void)
 {
-    longjmp(skipped, 1);
+    longjmp(left, 2);
 }
 
-static void run(const struct shim_test *t, void *parameter)
+/* Whether nothing failed. */
+static bool run(const struct shim_test *t, void *parameter)
 {
     running = t->name;
-    emu_reset(); /* Criterion would give each test a process of its own */
+    reports = 0;
+    if (emu_reset)
+        emu_reset(); /* Criterion would give each test a process of its own */
     if (t->options.init)
         t->options.init();
-    if (setjmp(skipped) == 0)
+    const int how = setjmp(left);
+    if (how == 0)
         t->run(parameter);
-    else
+    else if (how == 2)
         printf("%s: skipped\n", t->name);
     if (t->options.fini)
         t->options.fini();
+    if (reports > MOST_REPORTS)
+        fprintf(stderr, "%s: %d more failures\n", t->name, reports - MOST_REPORTS);
+    return reports == 0;
 }
 
 int main(int argc, char **argv)
 {
-    const char *filter = "*";
-    for (int i = 1; i + 1 < argc; i++)
-        if (strcmp(argv[i], "--filter") == 0)
-            filter = argv[i + 1];
-    size_t count = 0;
+    const char *filter = "*", *missing;
+    bool is_list = false;
+    size_t count = 0, failed = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc)
+            filter = argv[++i];
+        is_list = is_list || strcmp(argv[i], "--list") == 0;
+        is_patient = is_patient || strcmp(argv[i], "--keep-going") == 0;
+    }
+    if (!is_list && shim_missing && (missing = shim_missing()) != NULL) {
+        printf("skipped: %s\n", missing);
+        return 77;
+    }
     for (const struct shim_test *t = first; t; t = t->next) {
         if (t->options.disabled || t->options.signal || t->options.exit_code || fnmatch(filter, t->name, 0) != 0)
             continue;
+        if (is_list) {
+            printf("%s\n", t->name);
+            continue;
+        }
         struct criterion_test_params p = {0, NULL, 1};
         if (t->params)
             p = t->params();
         for (size_t i = 0; i < p.length; i++, count++)
-            run(t, (char *)p.params + i * p.size);
+            failed += !run(t, (char *)p.params + i * p.size);
     }
-    printf("%zu tests passed\n", count);
-    return 0;
+    if (!is_list)
+        printf("%zu tests passed, %zu failed\n", count - failed, failed);
+    return failed > 0;
 }

@@ -1,8 +1,9 @@
 /* criterion.h - enough of Criterion to run its tests in one process, without forking.
  *
  * ThreadSanitizer and Criterion's process arena want the same addresses ("Could not initialize inheritable arena"), so
- * the TSan build puts this folder first on the include path. Tests stay as they are. A failed expectation ends the
- * program like a failed assertion; .signal and .exit_code need a process of their own, so such tests are skipped. */
+ * the TSan build puts this folder first on the include path, and so does test_cuda_gpu, which must run where Criterion is
+ * not. Tests stay as they are. A failed expectation ends the program, with --keep-going a failed assertion its test alone;
+ * .signal and .exit_code need a process of their own, so such tests are skipped. */
 #ifndef CRITERION_SHIM_H
 #define CRITERION_SHIM_H
 #include <math.h>
@@ -32,9 +33,11 @@ struct shim_test {
 };
 void shim_add(struct shim_test *test);
 void shim_fail(const char *file, int line, const char *what, const char *format, ...)
-    __attribute__((noreturn, format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
+void shim_end(void) __attribute__((noreturn)); /* of the running test */
 void shim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void shim_skip(void) __attribute__((noreturn));
+const char *shim_missing(void) __attribute__((weak)); /* what the tests need and do not find, or NULL; exit 77 */
 
 #define SHIM_REGISTER(suite, test, params_function, ...)                                                               \
     static struct shim_test suite##_##test##_entry = {                                                                 \
@@ -60,42 +63,49 @@ void shim_skip(void) __attribute__((noreturn));
     static void suite##_##test##_body(param)
 #define cr_make_param_array(type, array, count) ((struct criterion_test_params){sizeof(type), (array), (count)})
 
-#define SHIM_CHECK(ok, text, ...)                                                                                      \
+#define SHIM_EXPECT(ok, text, ...)                                                                                     \
     do {                                                                                                               \
         if (!(ok))                                                                                                     \
             shim_fail(__FILE__, __LINE__, text, " " __VA_ARGS__);                                                      \
     } while (0)
+#define SHIM_ASSERT(ok, text, ...)                                                                                     \
+    do {                                                                                                               \
+        if (!(ok)) {                                                                                                   \
+            shim_fail(__FILE__, __LINE__, text, " " __VA_ARGS__);                                                      \
+            shim_end();                                                                                                \
+        }                                                                                                              \
+    } while (0)
 
-#define cr_assert(ok, ...) SHIM_CHECK(ok, #ok, __VA_ARGS__)
-#define cr_assert_not(ok, ...) SHIM_CHECK(!(ok), "not " #ok, __VA_ARGS__)
-#define cr_assert_fail(...) SHIM_CHECK(0, "fail", __VA_ARGS__)
-#define cr_assert_eq(a, b, ...) SHIM_CHECK((a) == (b), #a " == " #b, __VA_ARGS__)
-#define cr_assert_neq(a, b, ...) SHIM_CHECK((a) != (b), #a " != " #b, __VA_ARGS__)
-#define cr_assert_lt(a, b, ...) SHIM_CHECK((a) < (b), #a " < " #b, __VA_ARGS__)
-#define cr_assert_leq(a, b, ...) SHIM_CHECK((a) <= (b), #a " <= " #b, __VA_ARGS__)
-#define cr_assert_gt(a, b, ...) SHIM_CHECK((a) > (b), #a " > " #b, __VA_ARGS__)
-#define cr_assert_geq(a, b, ...) SHIM_CHECK((a) >= (b), #a " >= " #b, __VA_ARGS__)
-#define cr_assert_null(p, ...) SHIM_CHECK((p) == NULL, #p " is NULL", __VA_ARGS__)
-#define cr_assert_not_null(p, ...) SHIM_CHECK((p) != NULL, #p " is not NULL", __VA_ARGS__)
-#define cr_assert_str_eq(a, b, ...) SHIM_CHECK(strcmp((a), (b)) == 0, #a " is " #b, __VA_ARGS__)
-#define cr_assert_str_neq(a, b, ...) SHIM_CHECK(strcmp((a), (b)) != 0, #a " is not " #b, __VA_ARGS__)
-#define cr_assert_arr_eq(a, b, bytes, ...) SHIM_CHECK(memcmp((a), (b), (bytes)) == 0, #a " is " #b, __VA_ARGS__)
-#define cr_assert_float_eq(a, b, e, ...) SHIM_CHECK(fabs((double)((a) - (b))) <= (e), #a " is about " #b, __VA_ARGS__)
-#define cr_expect cr_assert
-#define cr_expect_not cr_assert_not
-#define cr_expect_fail cr_assert_fail
-#define cr_expect_eq cr_assert_eq
-#define cr_expect_neq cr_assert_neq
-#define cr_expect_lt cr_assert_lt
-#define cr_expect_leq cr_assert_leq
-#define cr_expect_gt cr_assert_gt
-#define cr_expect_geq cr_assert_geq
-#define cr_expect_null cr_assert_null
-#define cr_expect_not_null cr_assert_not_null
-#define cr_expect_str_eq cr_assert_str_eq
-#define cr_expect_str_neq cr_assert_str_neq
-#define cr_expect_arr_eq cr_assert_arr_eq
-#define cr_expect_float_eq cr_assert_float_eq
+#define cr_assert(ok, ...) SHIM_ASSERT(ok, #ok, __VA_ARGS__)
+#define cr_assert_not(ok, ...) SHIM_ASSERT(!(ok), "not " #ok, __VA_ARGS__)
+#define cr_assert_fail(...) SHIM_ASSERT(0, "fail", __VA_ARGS__)
+#define cr_assert_eq(a, b, ...) SHIM_ASSERT((a) == (b), #a " == " #b, __VA_ARGS__)
+#define cr_assert_neq(a, b, ...) SHIM_ASSERT((a) != (b), #a " != " #b, __VA_ARGS__)
+#define cr_assert_lt(a, b, ...) SHIM_ASSERT((a) < (b), #a " < " #b, __VA_ARGS__)
+#define cr_assert_leq(a, b, ...) SHIM_ASSERT((a) <= (b), #a " <= " #b, __VA_ARGS__)
+#define cr_assert_gt(a, b, ...) SHIM_ASSERT((a) > (b), #a " > " #b, __VA_ARGS__)
+#define cr_assert_geq(a, b, ...) SHIM_ASSERT((a) >= (b), #a " >= " #b, __VA_ARGS__)
+#define cr_assert_null(p, ...) SHIM_ASSERT((p) == NULL, #p " is NULL", __VA_ARGS__)
+#define cr_assert_not_null(p, ...) SHIM_ASSERT((p) != NULL, #p " is not NULL", __VA_ARGS__)
+#define cr_assert_str_eq(a, b, ...) SHIM_ASSERT(strcmp((a), (b)) == 0, #a " is " #b, __VA_ARGS__)
+#define cr_assert_str_neq(a, b, ...) SHIM_ASSERT(strcmp((a), (b)) != 0, #a " is not " #b, __VA_ARGS__)
+#define cr_assert_arr_eq(a, b, bytes, ...) SHIM_ASSERT(memcmp((a), (b), (bytes)) == 0, #a " is " #b, __VA_ARGS__)
+#define cr_assert_float_eq(a, b, e, ...) SHIM_ASSERT(fabs((double)((a) - (b))) <= (e), #a " is about " #b, __VA_ARGS__)
+#define cr_expect(ok, ...) SHIM_EXPECT(ok, #ok, __VA_ARGS__)
+#define cr_expect_not(ok, ...) SHIM_EXPECT(!(ok), "not " #ok, __VA_ARGS__)
+#define cr_expect_fail(...) SHIM_EXPECT(0, "fail", __VA_ARGS__)
+#define cr_expect_eq(a, b, ...) SHIM_EXPECT((a) == (b), #a " == " #b, __VA_ARGS__)
+#define cr_expect_neq(a, b, ...) SHIM_EXPECT((a) != (b), #a " != " #b, __VA_ARGS__)
+#define cr_expect_lt(a, b, ...) SHIM_EXPECT((a) < (b), #a " < " #b, __VA_ARGS__)
+#define cr_expect_leq(a, b, ...) SHIM_EXPECT((a) <= (b), #a " <= " #b, __VA_ARGS__)
+#define cr_expect_gt(a, b, ...) SHIM_EXPECT((a) > (b), #a " > " #b, __VA_ARGS__)
+#define cr_expect_geq(a, b, ...) SHIM_EXPECT((a) >= (b), #a " >= " #b, __VA_ARGS__)
+#define cr_expect_null(p, ...) SHIM_EXPECT((p) == NULL, #p " is NULL", __VA_ARGS__)
+#define cr_expect_not_null(p, ...) SHIM_EXPECT((p) != NULL, #p " is not NULL", __VA_ARGS__)
+#define cr_expect_str_eq(a, b, ...) SHIM_EXPECT(strcmp((a), (b)) == 0, #a " is " #b, __VA_ARGS__)
+#define cr_expect_str_neq(a, b, ...) SHIM_EXPECT(strcmp((a), (b)) != 0, #a " is not " #b, __VA_ARGS__)
+#define cr_expect_arr_eq(a, b, bytes, ...) SHIM_EXPECT(memcmp((a), (b), (bytes)) == 0, #a " is " #b, __VA_ARGS__)
+#define cr_expect_float_eq(a, b, e, ...) SHIM_EXPECT(fabs((double)((a) - (b))) <= (e), #a " is about " #b, __VA_ARGS__)
 #define cr_skip_test(...) shim_skip()
 #define cr_log_info(...) shim_log(" " __VA_ARGS__)
 #define cr_log_warn(...) shim_log(" " __VA_ARGS__)

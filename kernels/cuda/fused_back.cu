@@ -1,0 +1,269 @@
+/* fused_back.cu - both gradients of a pointwise convolution in one pass (level L4): G, Z and x are read once; the gradient
+ * of x is written with its producer's sums, the gradient of the weights stays in registers until the part ends.
+ *
+ * A block of W / 16 warps takes row blocks in turn. dZ and the value of x are formed on load into two tiles of rows; the
+ * weights stay in a third. The first product (dZ times weights) reads dZ by rows, the second (dZ transposed times x) reads
+ * both by columns. Every warp makes two column tiles of the first and one row tile of the second. */
+#include "kernels/cuda/convolution.h"
+
+#include "kernels/cuda/operand.cuh"
+
+#include "kernels/cuda/tensor_core.cuh"
+
+enum { LOAD_STEP = 16 };
+
+template <int W> struct Shape {
+    enum {
+        WARPS = W / 16, THREADS = 32 * WARPS, COLUMNS = W / VECTOR, STRIDE = COLUMNS | 1,
+        ROWS = W > 32 ? 32 : 64, LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
+        QUADS = W / 4, OUT_STRIDE = W / 2 + 4,
+        TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
+        SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4,
+        BLOCKS = W > 64 ? 2 : W > 32 ? 3 : 6, /* on a multiprocessor */
+    };
+    static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
+    static_assert(SHARED_BYTES <= 48 << 10, "what a launch may have without asking");
+    static_assert(THREADS / QUADS * 2 * W * 4 <= TILE_VECTORS * 16, "the threads' sums take the place of dZ");
+};
+
+template <int LOADS> struct Raw { uint4 g[LOADS], z[LOADS], x[LOADS]; };
+
+template <int LOADS>
+static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fused_back &u, int row0, int i)
+{
+    const int o_limit = i < padded(u.dz.c) ? u.rows : 0, k_limit = i < padded(u.x.c) ? u.rows : 0;
+#pragma unroll
+    for (int l = 0; l < LOADS; l++) {
+        const int row = row0 + l * LOAD_STEP;
+        raw.g[l] = row < o_limit ? fetch_eight(u.dz.g, (size_t)row, u.dz.g_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0);
+        raw.z[l] = row < o_limit ? fetch_eight(u.dz.z, (size_t)row, u.dz.z_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0);
+        raw.x[l] = row < k_limit ? fetch_view(u.x, (size_t)row, i) : make_uint4(0, 0, 0, 0);
+    }
+}
+
+/* Forms the operands and stores them. Rows and channels that do not exist have no gradient. */
+template <class S>
+static __device__ __forceinline__ void finish(uint4 *dz, uint4 *x, Raw<S::LOADS> &raw, const sq_cuda_fused_back &u, int row0,
+                                              int i)
+{
+    const int column = (int)threadIdx.x % S::COLUMNS, first = (int)threadIdx.x / S::COLUMNS;
+    const bool has_output = i < padded(u.dz.c);
+    if (has_output)
+        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, i))
+    if (i < padded(u.x.c))
+        show_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, i);
+#pragma unroll
+    for (int l = 0; l < S::LOADS; l++) {
+        const int row = first + l * LOAD_STEP;
+        dz[row * S::STRIDE + column] = row0 + l * LOAD_STEP < u.rows && has_output ? raw.g[l] : make_uint4(0, 0, 0, 0);
+        x[row * S::STRIDE + column] = raw.x[l];
+    }
+}
+
+template <class S, int W>
+static __device__ __forceinline__ void load_weight(uint4 *tile, const sq_cuda_fused_back &u)
+{
+    const int depth = padded(u.dz.c), width = padded(u.x.c);
+    for (int i = (int)threadIdx.x; i < W * S::COLUMNS; i += S::THREADS) {
+        const int n = i / S::COLUMNS, k = i % S::COLUMNS * VECTOR;
+        tile[n * S::STRIDE + i % S::COLUMNS] =
+            n < width && k < depth ? __ldg(reinterpret_cast<const uint4 *>(u.weight + (size_t)n * (size_t)depth + k))
+                                   : make_uint4(0, 0, 0, 0);
+    }
+}
+
+/* The warp's 16 columns of dZ times weights, for all rows of the tile. */
+template <class S>
+static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const uint4 *dz, const uint4 *weight, int steps)
+{
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+#pragma unroll 1
+    for (int step = 0; step < steps; step++) {
+        unsigned b[4]; /* two column tiles: each depth 0-7, then 8-15 */
+        load_matrix_x4(b, &weight[(16 * warp + lane / 16 * 8 + lane % 8) * S::STRIDE + 2 * step + lane / 8 % 2]);
+#pragma unroll
+        for (int m = 0; m < S::ROWS / 16; m++) {
+            unsigned a[4]; /* rows 0-7, rows 8-15, then both at depth 8-15 */
+            load_matrix_x4(a, &dz[(16 * m + lane % 16) * S::STRIDE + 2 * step + lane / 16]);
+            mma_bf16_16x8x16(sum[m][0], a, b, sum[m][0]);
+            mma_bf16_16x8x16(sum[m][1], a, b + 2, sum[m][1]);
+        }
+    }
+}
+
+/* The warp's 16 outputs of dZ transposed times x, for all inputs. */
+template <class S>
+static __device__ __forceinline__ void multiply_columns(float (*sum)[4], const uint4 *dz, const uint4 *x)
+{
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+#pragma unroll 1
+    for (int row = 0; row < S::ROWS; row += 16) {
+        unsigned a[4]; /* outputs 0-7, 8-15, then both at rows 8-15 */
+        load_matrix_x4_transposed(a, &dz[(row + lane % 8 + lane / 16 * 8) * S::STRIDE + 2 * warp + lane / 8 % 2]);
+#pragma unroll
+        for (int n = 0; n < S::COLUMNS; n += 2) {
+            unsigned b[4]; /* two tiles of inputs: each rows 0-7, then 8-15 */
+            load_matrix_x4_transposed(b, &x[(row + lane % 8 + lane / 8 % 2 * 8) * S::STRIDE + n + lane / 16]);
+            mma_bf16_16x8x16(sum[n], a, b, sum[n]);
+            mma_bf16_16x8x16(sum[n + 1], a, b + 2, sum[n + 1]);
+        }
+    }
+}
+
+template <class S> static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[2][4])
+{
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+#pragma unroll
+    for (int m = 0; m < S::ROWS / 16; m++)
+#pragma unroll
+        for (int n = 0; n < 2; n++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = 16 * m + 8 * half + lane / 4, word = 8 * warp + 4 * n + lane % 4;
+                staged[row * S::OUT_STRIDE + word] = pack(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
+            }
+}
+
+struct Sums { float s1[4], s2[4]; }; /* of four channels over the rows that a thread stores */
+
+/* A view with a norm is whole: step 1, and nothing is added to its gradient here. Z of x comes out of the cache. */
+template <class S, int ACTIVATION>
+static __device__ __forceinline__ void store_with_sums(Sums &own, const sq_cuda_fused_back &u, const unsigned *staged, int m0,
+                                                       int rows)
+{
+    const int c = (int)threadIdx.x % S::QUADS * 4;
+    if (c >= padded(u.x.c))
+        return;
+    const float4 scale = __ldg(reinterpret_cast<const float4 *>(u.sink.z.scale + c));
+    const float4 shift = __ldg(reinterpret_cast<const float4 *>(u.sink.z.shift + c));
+    const float4 mean = __ldg(reinterpret_cast<const float4 *>(u.sink.z.mean + c));
+#pragma unroll 1
+    for (int row = (int)threadIdx.x / S::QUADS; row < rows; row += S::THREADS / S::QUADS) {
+        const size_t pixel = (size_t)(m0 + row);
+        const uint2 raw = __ldg(reinterpret_cast<const uint2 *>(u.sink.z.data + pixel * (size_t)u.sink.z.pitch + c));
+        const uint2 packed = *reinterpret_cast<const uint2 *>(staged + row * S::OUT_STRIDE + c / 2);
+        *reinterpret_cast<uint2 *>(u.sink.data + pixel * (size_t)u.sink.pitch + c) = packed;
+        const float2 z0 = unpack(raw.x), z1 = unpack(raw.y), g0 = unpack(packed.x), g1 = unpack(packed.y);
+        const float d0 = through<ACTIVATION>(g0.x, fmaf(scale.x, z0.x, shift.x));
+        const float d1 = through<ACTIVATION>(g0.y, fmaf(scale.y, z0.y, shift.y));
+        const float d2 = through<ACTIVATION>(g1.x, fmaf(scale.z, z1.x, shift.z));
+        const float d3 = through<ACTIVATION>(g1.y, fmaf(scale.w, z1.y, shift.w));
+        own.s1[0] += d0, own.s1[1] += d1, own.s1[2] += d2, own.s1[3] += d3;
+        own.s2[0] = fmaf(d0, z0.x - mean.x, own.s2[0]);
+        own.s2[1] = fmaf(d1, z0.y - mean.y, own.s2[1]);
+        own.s2[2] = fmaf(d2, z1.x - mean.z, own.s2[2]);
+        own.s2[3] = fmaf(d3, z1.y - mean.w, own.s2[3]);
+    }
+}
+
+template <class S>
+static __device__ __forceinline__ void store(Sums &own, const sq_cuda_fused_back &u, const unsigned *staged, int m0, int rows)
+{
+    if (u.sink.z.scale) {
+        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<S, A>(own, u, staged, m0, rows))
+        return;
+    }
+    const int c = (int)threadIdx.x % S::COLUMNS * VECTOR;
+    if (c < padded(u.x.c))
+        for (int row = (int)threadIdx.x / S::COLUMNS; row < rows; row += LOAD_STEP)
+            (void)store_sink(u.sink, (size_t)(m0 + row), c,
+                             *reinterpret_cast<const uint4 *>(staged + row * S::OUT_STRIDE + c / 2));
+}
+
+template <class S, int W>
+static __device__ __forceinline__ void leave_sums(float *partial, int width, const Sums &own, float *shared)
+{
+    float *mine = shared + threadIdx.x / S::QUADS * 2 * W + threadIdx.x % S::QUADS * 4;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        mine[j] = own.s1[j], mine[W + j] = own.s2[j];
+    __syncthreads();
+    for (int i = (int)threadIdx.x; i < 2 * W; i += S::THREADS)
+        if (i % W < width) {
+            float total = 0.0f;
+            for (int t = 0; t < S::THREADS / S::QUADS; t++)
+                total += shared[t * 2 * W + i];
+            partial[i / W * width + i % W] = total;
+        }
+}
+
+template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_back_kernel(sq_cuda_fused_back u)
+{
+    typedef Shape<W> S;
+    DYNAMIC_SHARED(uint4, dz);
+    uint4 *const x = dz + S::TILE_VECTORS, *const weight = x + S::TILE_VECTORS;
+    unsigned *const staged = reinterpret_cast<unsigned *>(weight + S::WEIGHT_VECTORS);
+    const int part = (int)blockIdx.x, blocks = (u.rows - 1) / S::ROWS + 1, width = padded(u.x.c), outputs = padded(u.dz.c);
+    const int i = (int)threadIdx.x % S::COLUMNS * VECTOR, first = (int)threadIdx.x / S::COLUMNS, lane = (int)threadIdx.x % 32;
+    const int warp = (int)threadIdx.x / 32;
+    float gradient[S::COLUMNS][4] = {};
+    Sums own = {};
+    Raw<S::LOADS> raw;
+    load_weight<S, W>(weight, u);
+    fetch<S::LOADS>(raw, u, part * S::ROWS + first, i);
+    for (int block = part; block < blocks; block += u.parts.parts) {
+        const int m0 = block * S::ROWS;
+        float sum[S::ROWS / 16][2][4] = {};
+        finish<S>(dz, x, raw, u, m0 + first, i);
+        __syncthreads();
+        if (block + u.parts.parts < blocks)
+            fetch<S::LOADS>(raw, u, m0 + u.parts.parts * S::ROWS + first, i);
+        multiply_rows<S>(sum, dz, weight, (outputs + 15) / 16);
+        stage<S>(staged, sum); /* before the second product: it needs the registers */
+        multiply_columns<S>(gradient, dz, x);
+        __syncthreads();
+        store<S>(own, u, staged, m0, min(u.rows - m0, (int)S::ROWS));
+    }
+    float *partial = u.parts.partial + (size_t)part * (size_t)outputs * (size_t)width;
+#pragma unroll
+    for (int n = 0; n < S::COLUMNS; n++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = 16 * warp + 8 * half + lane / 4, column = n * VECTOR + lane % 4 * 2;
+            if (row < outputs && column < width)
+                *reinterpret_cast<float2 *>(partial + (size_t)row * (size_t)width + column) =
+                    make_float2(gradient[n][2 * half], gradient[n][2 * half + 1]);
+        }
+    if (u.sink.z.scale)
+        leave_sums<S, W>(u.sums + (size_t)part * 2 * (size_t)width, width, own, reinterpret_cast<float *>(dz));
+}
+
+/* ---- Launch ---- */
+
+static int width_of(int c_in, int c_out)
+{
+    const int widest = sq_cuda_padded(c_in > c_out ? c_in : c_out);
+    return widest <= 32 ? 32 : widest <= 64 ? 64 : widest <= 96 ? 96 : 0; /* wider, the sums spill */
+}
+
+extern "C" bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks)
+{
+#define CASE(W)                                                                                                        \
+    case W: *rows = Shape<W>::ROWS, *blocks = Shape<W>::BLOCKS; return true
+    switch (width_of(c_in, c_out)) {
+        CASE(32);
+        CASE(64);
+        CASE(96);
+    default: return false;
+    }
+#undef CASE
+}
+
+template <int W> static cudaError_t launch(const sq_cuda_fused_back &args, cudaStream_t stream)
+{
+    const sq_cuda_fused_back u = args;
+    LAUNCH((fused_back_kernel<W>), (unsigned)u.parts.parts, Shape<W>::THREADS, Shape<W>::SHARED_BYTES, stream, u);
+    return cudaGetLastError();
+}
+
+extern "C" cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream)
+{
+    if (a->rows < 1 || a->rows > 0x7fffff00 || a->parts.parts < 1)
+        return cudaErrorInvalidValue;
+    switch (width_of(a->x.c, a->dz.c)) {
+    case 32: return launch<32>(*a, stream);
+    case 64: return launch<64>(*a, stream);
+    case 96: return launch<96>(*a, stream);
+    default: return cudaErrorInvalidValue;
+    }
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Have the kernels, as they are, run on a GPU? tests/run-gpu writes gpu-verified.json; with it in this folder the answer is yes.
+
+usage: tests/check_gpu_verified.py [--hash]     --hash: only print the hash of kernels/cuda
+Exit 0: verified; 77: not, and why. Never an error: most machines have no GPU.
+"""
+import hashlib
+import json
+import os
+import sys
+
+TESTS = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.join(os.path.dirname(TESTS), "kernels", "cuda")
+
+
+def kernels_hash():
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(FOLDER)):
+        if name.endswith(".md"):
+            continue
+        with open(os.path.join(FOLDER, name), "rb") as file:
+            digest.update(name.encode() + b"\0" + file.read() + b"\0")
+    return digest.hexdigest()
+
+
+def reason():
+    """Why not, or None and the record."""
+    try:
+        with open(os.path.join(TESTS, "gpu-verified.json")) as file:
+            record = json.load(file)
+    except OSError:
+        return "tests/gpu-verified.json is not there; tests/run-gpu makes it", None
+    except ValueError as error:
+        return f"tests/gpu-verified.json: {error}", None
+    if record.get("kernels_hash") != kernels_hash():
+        return f"kernels/cuda changed since {record.get('date')} ({record.get('device')}, commit {record.get('commit')})", None
+    if record.get("failed"):
+        return f"on {record.get('device')}, {record.get('date')}, there failed: {', '.join(record['failed'])}", None
+    return None, record
+
+
+def main():
+    if sys.argv[1:] == ["--hash"]:
+        print(kernels_hash())
+        return
+    why, record = reason()
+    if why:
+        print(f"not verified on a GPU: {why}")
+        sys.exit(77)
+    print(f"current kernels are verified on {record['device']}, {record['date']}: {len(record['passed'])} checks passed")
+
+
+main()

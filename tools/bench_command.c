@@ -1,0 +1,189 @@
+/* squall bench: how fast a training step and its launches are, beside the bytes that they move. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/rng.h"
+#include "kernels/base/text.h"
+#include "tools/bench.h"
+#include "tools/share.h"
+
+typedef struct {
+    const char *batch, *steps, *warmup, *repeats, *bandwidth;
+    bool is_dry, is_json;
+} arguments;
+
+/* ---- Subjects ---- */
+
+sq_step sq_bench_step_at(const sq_bench_subject *subject, const sq_session *session, int64_t step)
+{
+    return (sq_step){
+        .seed = (uint64_t)session->config->seed,
+        .step = (uint64_t)step,
+        .learning_rate = 1e-4f, /* random labels: nothing to learn, and nothing shall diverge */
+        .momentum = (float)session->config->train.momentum,
+        .weight_decay = (float)session->config->train.weight_decay,
+        .statistics_rate = subject->space->momentum,
+        .average_decay = (float)session->config->train.average_decay,
+        .gradient_scale = 1,
+        .valid_count = subject->plan->options.batch,
+    };
+}
+
+static sq_status load_random(const sq_bench_subject *subject, uint64_t seed)
+{
+    const size_t batch = (size_t)subject->plan->options.batch, side = (size_t)subject->space->resolution,
+                 count = batch * side * side * 3;
+    uint8_t *images = malloc(count);
+    int32_t *labels = malloc(batch * sizeof *labels);
+    sq_status status = images && labels ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %zu bytes of images", count);
+    sq_rng rng = sq_rng_open(seed, SQ_RNG_TEST, 0);
+    for (size_t i = 0; status == SQ_OK && i < count; i++)
+        images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
+    for (size_t i = 0; status == SQ_OK && i < batch; i++)
+        labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)subject->space->classes);
+    const sq_model_batch loaded = {images, labels, NULL, (int)batch};
+    if (status == SQ_OK)
+        status = sq_model_load(subject->model, &loaded);
+    free(images);
+    free(labels);
+    return status;
+}
+
+static sq_status open_model(sq_bench_subject *out, const sq_session *session, const sq_block_options *block)
+{
+    const sq_model_options options = {.block = *block, .is_training = true};
+    SQ_TRY(sq_model_create(&out->model, session->backend, out->space, &options));
+    out->plan = sq_model_plan(out->model);
+    SQ_TRY(sq_model_initialise(out->model, (uint64_t)session->config->seed));
+    SQ_TRY(load_random(out, (uint64_t)session->config->seed));
+    const sq_step step = sq_bench_step_at(out, session, 0);
+    return sq_model_set_step(out->model, &step);
+}
+
+sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
+                        const char *file)
+{
+    char shared[4096];
+    sq_block_options block = sq_session_block(session, options->batch, true);
+    *out = (sq_bench_subject){0};
+    SQ_TRY(sq_space_read(&out->space, sq_share_find(shared, sizeof shared, file), 0, 0));
+    if (!options->is_dry)
+        return open_model(out, session, &block);
+    block.activation = SQ_BF16; /* as cuda asks for */
+    block.alignment = 8;
+    SQ_TRY(sq_plan_make(&out->dry, out->space, &block, true, NULL));
+    out->plan = &out->dry;
+    return SQ_OK;
+}
+
+void sq_bench_close(sq_bench_subject *subject)
+{
+    sq_model_destroy(subject->model);
+    if (subject->dry.space)
+        sq_plan_clear(&subject->dry);
+    sq_space_free(subject->space);
+    *subject = (sq_bench_subject){0};
+}
+
+sq_status sq_bench_print_json(json_t *object)
+{
+    if (!object)
+        return sq_fail(SQ_NO_MEMORY, "bench: JSON");
+    const bool is_written = json_dumpf(object, stdout, JSON_REAL_PRECISION(9)) == 0 && putchar('\n') == '\n';
+    json_decref(object);
+    return is_written ? SQ_OK : sq_fail(SQ_IO, "bench: standard output cannot be written");
+}
+
+/* ---- The command ---- */
+
+static sq_status run_bench(const sq_options *read, const sq_bench_options *options, bool is_step)
+{
+    sq_session s = {0};
+    sq_space *space = NULL;
+    char shared[4096];
+    SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, options->file), 0, 0)); /* before any device */
+    sq_space_free(space);
+    SQ_TRY(sq_session_open(&s, NULL, read->overrides, read->override_count, options->is_dry ? 0 : SQ_OPEN_BACKEND));
+    const sq_status status = is_step ? sq_bench_step(&s, options) : sq_bench_kernels(&s, options);
+    sq_session_close(&s);
+    return status;
+}
+
+typedef struct {
+    const char *name, *text;
+    int64_t minimum, maximum;
+    int *out;
+} number;
+
+/* 0, or 2 after telling what is wrong. */
+static int read_numbers(const arguments *a, sq_bench_options *o)
+{
+    const number numbers[] = {{"--batch", a->batch, 2, 65536, &o->batch}, /* batch norm needs two */
+                              {"--steps", a->steps, 1, 10000000, &o->steps},
+                              {"--warmup", a->warmup, 0, 10000000, &o->warmup},
+                              {"--repeats", a->repeats, 1, 1000000, &o->repeats}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        int64_t value;
+        if (!sq_text_int(numbers[i].text, numbers[i].minimum, numbers[i].maximum, &value))
+            return sq_command_usage("bench", "%s: '%s', wanted a whole number from %lld to %lld", numbers[i].name,
+                                    numbers[i].text, (long long)numbers[i].minimum, (long long)numbers[i].maximum);
+        *numbers[i].out = (int)value;
+    }
+    double bandwidth = 0;
+    if (a->bandwidth && !sq_text_double(a->bandwidth, 1e-3, 1e9, &bandwidth))
+        return sq_command_usage("bench", "--bandwidth: '%s', wanted GB/s above 0", a->bandwidth);
+    o->bandwidth = 1e9 * bandwidth;
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.batch = "256", .warmup = "10", .repeats = "20"};
+    bool is_help;
+    const sq_option options[] = {{"--batch", &a.batch, NULL, NULL},         {"--steps", &a.steps, NULL, NULL},
+                                 {"--warmup", &a.warmup, NULL, NULL},       {"--repeats", &a.repeats, NULL, NULL},
+                                 {"--bandwidth", &a.bandwidth, NULL, NULL}, {"--dry", NULL, &a.is_dry, NULL},
+                                 {"--json", NULL, &a.is_json, NULL},        {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code)
+        return code;
+    const bool is_step = read.argument_count == 2 && strcmp(read.arguments[0], "step") == 0;
+    const bool is_kernels =
+        read.argument_count >= 1 && read.argument_count <= 2 && strcmp(read.arguments[0], "kernels") == 0;
+    if (!is_step && !is_kernels)
+        return sq_command_usage("bench", "wanted 'step SPACE' or 'kernels [SPACE]'");
+    a.steps = a.steps ? a.steps : a.is_dry ? "200" : "100";
+    sq_bench_options wanted = {.file = read.argument_count == 2 ? read.arguments[1] : "configs/spaces/spos.yaml",
+                               .is_dry = a.is_dry,
+                               .is_json = a.is_json};
+    code = read_numbers(&a, &wanted);
+    if (code)
+        return code;
+    const sq_status status = run_bench(&read, &wanted, is_step);
+    return status == SQ_OK ? 0 : sq_command_fail("bench", status);
+}
+
+const sq_command sq_command_bench = {
+    .name = "bench",
+    .summary = "the speed of training steps and of single launches",
+    .usage = "squall bench step SPACE [--batch N] [--steps N] [--dry] [--json] | squall bench kernels [SPACE] [--dry]",
+    .help =
+        "bench step: trains SPACE on random images that stay on the device, each step on the path that a training run "
+        "with\n"
+        "this seed would draw, and times blocks of 10 steps. On cuda also the bytes that the launches of these paths "
+        "move by\n"
+        "construction, and which share of the bandwidth they reach.\n"
+        "bench kernels: every distinct launch of SPACE (default: SPOS), forward and backward: bytes, multiply-adds, "
+        "time, share\n"
+        "of a measured copy's bandwidth; then what a width costs that is no multiple of 8.\n\n"
+        "  --batch N            images of a step (default 256)\n"
+        "  --steps N            timed steps (default 100); with --dry, paths counted (default 200)\n"
+        "  --warmup N           steps before them (default 10)\n"
+        "  --repeats N          bench kernels: runs of each launch, of which the median counts (default 20)\n"
+        "  --bandwidth G        GB/s that bytes are held against (default: 4300 in step, a measured copy in kernels)\n"
+        "  --dry                no device: only what cuda would launch on an H200, counted\n"
+        "  --json               one line of JSON\n"
+        "  --device D, --graphs on|off, --engine E, --threads N, --seed N, --set key=value   as in train\n",
+    .run = run,
+};

@@ -1,0 +1,222 @@
+/* squall bench step: whole training steps on random paths. The host waits only at the ends of blocks of steps. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "kernels/base/clock.h"
+#include "kernels/base/text.h"
+#include "supernet/interrupt.h"
+#include "tools/bench.h"
+
+enum { BLOCK_STEPS = 10 };
+
+typedef struct {
+    const sq_session *session;
+    const sq_bench_options *options;
+    sq_bench_subject subject;
+    sq_sampler *sampler;
+    double *rates; /* images a second of each block; sorted when all are there */
+    int block_count;
+    double loss;                             /* mean of the timed steps */
+    int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES]; /* of the timed paths */
+    sq_bench_tally tally;
+} bench;
+
+static sq_status train(bench *b, int64_t step, const int *path)
+{
+    sq_model *model = b->subject.model;
+    const sq_step scalars = sq_bench_step_at(&b->subject, b->session, step);
+    SQ_TRY(sq_model_set_step(model, &scalars));
+    SQ_TRY(sq_model_forward(model, path));
+    SQ_TRY(sq_model_backward(model, path));
+    return sq_model_update(model, path);
+}
+
+static sq_status train_drawn(bench *b, int64_t step)
+{
+    int path[SQ_MAX_LAYERS];
+    sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, path);
+    return train(b, step, path);
+}
+
+static void count_paths(bench *b)
+{
+    const int64_t first = b->options->warmup;
+    for (int64_t step = first; step < first + b->options->steps; step++) {
+        int path[SQ_MAX_LAYERS];
+        sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, path);
+        for (int l = 0; l < b->subject.space->layer_count; l++)
+            b->uses[l][path[l]]++;
+    }
+}
+
+/* Every program is compiled and has run once, along a few paths that together hold all blocks; then the warm-up. */
+static sq_status warm_up(bench *b)
+{
+    const sq_space *space = b->subject.space;
+    const struct sq_backend_ops *ops = b->session->backend->ops;
+    sq_result ignored;
+    int most = 1;
+    SQ_TRY(sq_model_compile(b->subject.model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
+    for (int k = 0; k < most; k++) {
+        int path[SQ_MAX_LAYERS];
+        for (int l = 0; l < space->layer_count; l++) {
+            const int choices = space->layers[l].choice_count;
+            path[l] = k < choices ? k : choices - 1;
+            most = choices > most ? choices : most;
+        }
+        SQ_TRY(train(b, 0, path));
+    }
+    for (int64_t step = 0; step < b->options->warmup; step++)
+        SQ_TRY(train_drawn(b, step));
+    SQ_TRY(sq_model_result(b->subject.model, &ignored));
+    return ops->wait(b->session->backend);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const bench *b)
+{
+    const int n = b->block_count;
+    return n % 2 ? b->rates[n / 2] : (b->rates[n / 2 - 1] + b->rates[n / 2]) / 2;
+}
+
+static sq_status time_blocks(bench *b)
+{
+    const struct sq_backend_ops *ops = b->session->backend->ops;
+    int64_t step = b->options->warmup;
+    const int64_t end = step + b->options->steps;
+    for (int i = 0; i < b->block_count; i++) {
+        const int64_t last = i + 1 < b->block_count ? step + BLOCK_STEPS : end; /* the last block takes the rest */
+        const int64_t count = last - step;
+        if (sq_interrupt_asked())
+            return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_interrupt_name());
+        const double begin = sq_seconds_now();
+        for (; step < last; step++)
+            SQ_TRY(train_drawn(b, step));
+        SQ_TRY(ops->wait(b->session->backend));
+        b->rates[i] = (double)count * b->options->batch / (sq_seconds_now() - begin);
+    }
+    qsort(b->rates, (size_t)b->block_count, sizeof *b->rates, by_value);
+    return SQ_OK;
+}
+
+/* Speed of a computation that went wrong is worth nothing. */
+static sq_status check_result(bench *b)
+{
+    sq_result result;
+    SQ_TRY(sq_model_result(b->subject.model, &result));
+    if (result.nonfinite > 0)
+        return sq_fail(SQ_NONFINITE, "%s on %s: the loss of %" PRId64 " of %" PRId64 " images is not finite",
+                       b->subject.space->name, b->session->backend->ops->name, result.nonfinite, result.images);
+    b->loss = result.loss / (double)result.images;
+    return SQ_OK;
+}
+
+/* ---- Showing ---- */
+
+static double bandwidth_of(const bench *b)
+{
+    return b->options->bandwidth > 0 ? b->options->bandwidth : SQ_BENCH_BANDWIDTH;
+}
+
+static sq_status print_json(const bench *b)
+{
+    const bool is_dry = b->options->is_dry;
+    json_t *object =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:I}", "space", b->subject.space->name, "device",
+                  is_dry ? "cuda" : b->session->backend->ops->name, "batch", b->options->batch, "steps",
+                  b->options->steps, "warmup", b->options->warmup, "seed", (json_int_t)b->session->config->seed);
+    if (!object)
+        return sq_fail(SQ_NO_MEMORY, "bench: JSON");
+    if (!is_dry) {
+        (void)json_object_set_new(object, "images_per_second", json_real(median(b))); /* a missing key shows */
+        (void)json_object_set_new(object, "images_per_second_min", json_real(b->rates[0]));
+        (void)json_object_set_new(object, "images_per_second_max", json_real(b->rates[b->block_count - 1]));
+        (void)json_object_set_new(object, "ms_per_step", json_real(1e3 * b->options->batch / median(b)));
+        (void)json_object_set_new(object, "loss", json_real(b->loss));
+    }
+    if (sq_bench_has_parts(&b->subject)) {
+        const double bound = bandwidth_of(b) / sq_bench_tally_bytes(&b->tally, SQ_MODES);
+        sq_bench_tally_json(&b->tally, object);
+        (void)json_object_set_new(object, "bound_images_per_second", json_real(bound));
+        if (!is_dry)
+            (void)json_object_set_new(object, "share_of_bound", json_real(median(b) / bound));
+    }
+    return sq_bench_print_json(object);
+}
+
+static void print_bound(const bench *b)
+{
+    const double bound = bandwidth_of(b) / sq_bench_tally_bytes(&b->tally, SQ_MODES);
+    sq_bench_tally_print(&b->tally);
+    sq_print_row("bound", "%.0f images/s at %.0f GB/s", bound, 1e-9 * bandwidth_of(b));
+    if (!b->options->is_dry)
+        sq_print_row("share reached", "%.1f %%", 100 * median(b) / bound);
+}
+
+static void print_table(const bench *b)
+{
+    char size[32];
+    size_t bytes = 0;
+    for (int role = 0; role < SQ_ROLES; role++)
+        bytes += b->subject.plan->role_bytes[role];
+    if (b->options->is_dry) {
+        (void)printf("%s on cuda, batch %d: %d random paths, seed %" PRId64 ", counted and not run\n",
+                     b->subject.space->name, b->options->batch, b->options->steps, b->session->config->seed);
+    } else {
+        (void)printf("%s on %s, batch %d: %d steps on random paths, seed %" PRId64 ", in %d blocks, after %d\n",
+                     b->subject.space->name, b->session->backend->ops->name, b->options->batch, b->options->steps,
+                     b->session->config->seed, b->block_count, b->options->warmup);
+        sq_print_row("images/s", "%.1f, median of blocks (%.1f to %.1f)", median(b), b->rates[0],
+                     b->rates[b->block_count - 1]);
+        sq_print_row("ms per step", "%.3f", 1e3 * b->options->batch / median(b));
+        sq_print_row("loss", "%.4f, mean of these steps", b->loss);
+    }
+    sq_print_row("memory of the plan", "%s%s", sq_text_si(size, sizeof size, (double)bytes, "B"),
+                 b->options->is_dry ? ", without workspace" : "");
+    if (sq_bench_has_parts(&b->subject))
+        print_bound(b);
+}
+
+static sq_status run_bench(bench *b)
+{
+    const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM};
+    SQ_TRY(sq_bench_open(&b->subject, b->session, b->options, b->options->file));
+    SQ_TRY(sq_sampler_open(&b->sampler, b->subject.space, &uniform));
+    count_paths(b);
+    if (!b->options->is_dry) {
+        SQ_TRY(warm_up(b));
+        SQ_TRY(time_blocks(b));
+        SQ_TRY(check_result(b));
+    }
+    if (sq_bench_has_parts(&b->subject))
+        SQ_TRY(sq_bench_tally_make(&b->tally, &b->subject, b->uses, b->options->steps));
+    if (b->options->is_json)
+        return print_json(b);
+    print_table(b);
+    return SQ_OK;
+}
+
+sq_status sq_bench_step(const sq_session *session, const sq_bench_options *options)
+{
+    bench *b = calloc(1, sizeof *b);
+    const int blocks = options->steps < BLOCK_STEPS ? 1 : options->steps / BLOCK_STEPS;
+    double *rates = calloc((size_t)blocks, sizeof *rates);
+    sq_status status = b && rates ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %d blocks of steps", blocks);
+    if (status == SQ_OK) {
+        b->session = session;
+        b->options = options;
+        b->rates = rates;
+        b->block_count = blocks;
+        status = run_bench(b);
+        sq_sampler_close(b->sampler);
+        sq_bench_close(&b->subject);
+    }
+    free(rates);
+    free(b);
+    return status;
+}
