@@ -87,7 +87,7 @@ Test(cuda, operations_agree_with_reference)
 
 Test(cuda, operations_agree_on_every_path_of_the_kernels)
 {
-    const op_table table = {SOURCE("tests/fixtures/cuda_wide.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};
+    const op_table table = {SOURCE("tests/fixtures/cuda_wide.yaml"), "cuda", 3, SQ_ENGINE_SQUALL};
     cr_expect_gt(run_op_table(&table), 100);
 }
 
