@@ -124,43 +124,15 @@ template <class S> static __device__ __forceinline__ void stage(unsigned *staged
             }
 }
 
-struct Sums { float s1[4], s2[4]; }; /* of four channels over the rows that a thread stores */
-
-/* A view with a norm is whole: step 1, and nothing is added to its gradient here. Z of x comes out of the cache. */
-template <class S, int ACTIVATION>
-static __device__ __forceinline__ void store_with_sums(Sums &own, const sq_cuda_fused_back &u, const unsigned *staged, int m0,
-                                                       int rows)
-{
-    const int c = (int)threadIdx.x % S::QUADS * 4;
-    if (c >= padded(u.x.c))
-        return;
-    const float4 scale = __ldg(reinterpret_cast<const float4 *>(u.sink.z.scale + c));
-    const float4 shift = __ldg(reinterpret_cast<const float4 *>(u.sink.z.shift + c));
-    const float4 mean = __ldg(reinterpret_cast<const float4 *>(u.sink.z.mean + c));
-#pragma unroll 1
-    for (int row = (int)threadIdx.x / S::QUADS; row < rows; row += S::THREADS / S::QUADS) {
-        const size_t pixel = (size_t)(m0 + row);
-        const uint2 raw = __ldg(reinterpret_cast<const uint2 *>(u.sink.z.data + pixel * (size_t)u.sink.z.pitch + c));
-        const uint2 packed = *reinterpret_cast<const uint2 *>(staged + row * S::OUT_STRIDE + c / 2);
-        *reinterpret_cast<uint2 *>(u.sink.data + pixel * (size_t)u.sink.pitch + c) = packed;
-        const float2 z0 = unpack(raw.x), z1 = unpack(raw.y), g0 = unpack(packed.x), g1 = unpack(packed.y);
-        const float d0 = through<ACTIVATION>(g0.x, fmaf(scale.x, z0.x, shift.x));
-        const float d1 = through<ACTIVATION>(g0.y, fmaf(scale.y, z0.y, shift.y));
-        const float d2 = through<ACTIVATION>(g1.x, fmaf(scale.z, z1.x, shift.z));
-        const float d3 = through<ACTIVATION>(g1.y, fmaf(scale.w, z1.y, shift.w));
-        own.s1[0] += d0, own.s1[1] += d1, own.s1[2] += d2, own.s1[3] += d3;
-        own.s2[0] = fmaf(d0, z0.x - mean.x, own.s2[0]);
-        own.s2[1] = fmaf(d1, z0.y - mean.y, own.s2[1]);
-        own.s2[2] = fmaf(d2, z1.x - mean.z, own.s2[2]);
-        own.s2[3] = fmaf(d3, z1.y - mean.w, own.s2[3]);
-    }
-}
-
 template <class S>
 static __device__ __forceinline__ void store(Sums &own, const sq_cuda_fused_back &u, const unsigned *staged, int m0, int rows)
 {
-    if (u.sink.z.scale) {
-        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<S, A>(own, u, staged, m0, rows))
+    const int quad = (int)threadIdx.x % S::QUADS * 4;
+    if (u.sink.z.scale) { /* Z of x comes out of the cache */
+        if (quad < padded(u.x.c))
+            WITH_ACTIVATION(u.sink.z.activation, A,
+                            store_with_sums<A>(own, u.sink, staged, S::OUT_STRIDE, quad / 2, quad, m0,
+                                               (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS, rows))
         return;
     }
     const int c = (int)threadIdx.x % S::COLUMNS * VECTOR;
@@ -168,23 +140,6 @@ static __device__ __forceinline__ void store(Sums &own, const sq_cuda_fused_back
         for (int row = (int)threadIdx.x / S::COLUMNS; row < rows; row += LOAD_STEP)
             (void)store_sink(u.sink, (size_t)(m0 + row), c,
                              *reinterpret_cast<const uint4 *>(staged + row * S::OUT_STRIDE + c / 2));
-}
-
-template <class S, int W>
-static __device__ __forceinline__ void leave_sums(float *partial, int width, const Sums &own, float *shared)
-{
-    float *mine = shared + threadIdx.x / S::QUADS * 2 * W + threadIdx.x % S::QUADS * 4;
-#pragma unroll
-    for (int j = 0; j < 4; j++)
-        mine[j] = own.s1[j], mine[W + j] = own.s2[j];
-    __syncthreads();
-    for (int i = (int)threadIdx.x; i < 2 * W; i += S::THREADS)
-        if (i % W < width) {
-            float total = 0.0f;
-            for (int t = 0; t < S::THREADS / S::QUADS; t++)
-                total += shared[t * 2 * W + i];
-            partial[i / W * width + i % W] = total;
-        }
 }
 
 template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_back_kernel(sq_cuda_fused_back u)
@@ -225,7 +180,7 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
                     make_float2(gradient[n][2 * half], gradient[n][2 * half + 1]);
         }
     if (u.sink.z.scale)
-        leave_sums<S, W>(u.sums + (size_t)part * 2 * (size_t)width, width, own, reinterpret_cast<float *>(dz));
+        leave_sums<S::THREADS, W>(u.sums + (size_t)part * 2 * (size_t)width, width, own, reinterpret_cast<float *>(dz), 0);
 }
 
 /* ---- Launch ---- */

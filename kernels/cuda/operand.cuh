@@ -87,4 +87,73 @@ static __device__ uint4 gather_value(const sq_cuda_view &x, const sq_cuda_geomet
     return pack_eight(v);
 }
 
+/* Depth k .. k + 7 of input pixel `row`: the padded channels of one output pixel that read it. */
+static __device__ uint4 gather_gradient(const sq_cuda_gradient &dz, const sq_cuda_geometry &at, int row, int k)
+{
+    const int width = padded(dz.c), tap = k / width, channel = k % width;
+    const int w = row % at.w_in, h = row / at.w_in % at.h_in, n = row / (at.w_in * at.h_in);
+    const int hs = h + at.kernel / 2 - tap / at.kernel, ws = w + at.kernel / 2 - tap % at.kernel;
+    if (hs < 0 || ws < 0 || hs % at.stride || ws % at.stride || hs / at.stride >= at.h_out || ws / at.stride >= at.w_out)
+        return make_uint4(0, 0, 0, 0);
+    const size_t pixel = ((size_t)n * at.h_out + hs / at.stride) * at.w_out + ws / at.stride;
+    float v[VECTOR];
+    form_gradient(v, dz, fetch_eight(dz.g, pixel, dz.g_pitch, 1, 0, channel),
+                  fetch_eight(dz.z, pixel, dz.z_pitch, 1, 0, channel), channel);
+    return pack_eight(v);
+}
+
+/* S1 and S2 / inverse of four channels over the rows that a thread stores: eight take more registers than there are. */
+struct Sums { float s1[4], s2[4]; };
+
+/* Rows first, first + step, ... of a staged block, four channels of it at word `word`, to the gradient of channels
+ * `channel` .., and their share of the sums. The constants are loaded once; the products' registers are free by now. A
+ * view with a norm is whole: step 1, and nothing is added to its gradient here. */
+template <int ACTIVATION>
+static __device__ __forceinline__ void store_with_sums(Sums &own, const sq_cuda_sink &sink, const unsigned *staged,
+                                                       int out_stride, int word, int channel, int m0, int first, int step,
+                                                       int rows)
+{
+    const float4 scale = __ldg(reinterpret_cast<const float4 *>(sink.z.scale + channel));
+    const float4 shift = __ldg(reinterpret_cast<const float4 *>(sink.z.shift + channel));
+    const float4 mean = __ldg(reinterpret_cast<const float4 *>(sink.z.mean + channel));
+#pragma unroll 1
+    for (int row = first; row < rows; row += step) {
+        const size_t pixel = (size_t)(m0 + row);
+        const uint2 raw = __ldg(reinterpret_cast<const uint2 *>(sink.z.data + pixel * (size_t)sink.z.pitch + channel));
+        const uint2 packed = *reinterpret_cast<const uint2 *>(staged + row * out_stride + word);
+        *reinterpret_cast<uint2 *>(sink.data + pixel * (size_t)sink.pitch + channel) = packed;
+        const float2 z0 = unpack(raw.x), z1 = unpack(raw.y), g0 = unpack(packed.x), g1 = unpack(packed.y);
+        const float d0 = through<ACTIVATION>(g0.x, fmaf(scale.x, z0.x, shift.x));
+        const float d1 = through<ACTIVATION>(g0.y, fmaf(scale.y, z0.y, shift.y));
+        const float d2 = through<ACTIVATION>(g1.x, fmaf(scale.z, z1.x, shift.z));
+        const float d3 = through<ACTIVATION>(g1.y, fmaf(scale.w, z1.y, shift.w));
+        own.s1[0] += d0, own.s1[1] += d1, own.s1[2] += d2, own.s1[3] += d3;
+        own.s2[0] = fmaf(d0, z0.x - mean.x, own.s2[0]);
+        own.s2[1] = fmaf(d1, z0.y - mean.y, own.s2[1]);
+        own.s2[2] = fmaf(d2, z1.x - mean.z, own.s2[2]);
+        own.s2[3] = fmaf(d3, z1.y - mean.w, own.s2[3]);
+    }
+}
+
+/* The sums of a block of THREADS, N channels wide, merged in the threads' order, to the part's place. */
+template <int THREADS, int N>
+static __device__ __forceinline__ void leave_sums(float *partial, int width, const Sums &own, float *shared, int n0)
+{
+    enum { QUADS = N / 4, STRIPES = THREADS / QUADS };
+    const int stripe = (int)threadIdx.x / QUADS;
+    float *mine = shared + stripe * 2 * N + (int)threadIdx.x % QUADS * 4;
+    if (stripe < STRIPES) /* threads may be left over */
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            mine[j] = own.s1[j], mine[N + j] = own.s2[j];
+    __syncthreads();
+    for (int i = (int)threadIdx.x; i < 2 * N; i += THREADS)
+        if (n0 + i % N < width) {
+            float total = 0.0f;
+            for (int t = 0; t < STRIPES; t++)
+                total += shared[t * 2 * N + i];
+            partial[i / N * width + n0 + i % N] = total;
+        }
+}
+
 #endif

@@ -23,7 +23,7 @@ template <int N, bool IS_BACK> struct Tile {
         PAIRS = N / 2, STRIPES = THREADS / PAIRS, LENGTH = (ROWS - 1) / STRIPES + 1, /* who sums what in add_moments */
         OUT_STRIDE = PAIRS + 4, /* words per row of the staged output; the 4 keep 8 rows in different banks */
         VECTORS = N / VECTOR,   /* of a staged row */
-        QUADS = N / 4, /* a thread sums four channels: eight take more registers than there are */
+        QUADS = N / 4,
         LOOKS_AHEAD = !(IS_BACK && N > 128), /* over the end of a row block; else registers would spill */
         KEEPS_SUMS = IS_BACK && N == 128, /* in shared memory between row blocks: registers are short */
         KEEPS_WEIGHT = ROWS * OUT_STRIDE <= ROWS * STRIDE * 4, /* the staged output leaves the weights alone */
@@ -40,22 +40,6 @@ template <int MODE> struct Mode {
 template <int LOADS, int MODE> struct Raw { uint4 a[LOADS], z[MODE == SQ_CUDA_BACKWARD ? LOADS : 1]; };
 
 /* ---- Load ---- */
-
-/* Depth k .. k + 7 of input pixel `row`: the padded channels of one output pixel that read it. */
-static __device__ uint4 gather_gradient(const sq_cuda_rows &u, int row, int k)
-{
-    const sq_cuda_geometry &at = u.at;
-    const int width = padded(u.dz.c), tap = k / width, channel = k % width;
-    const int w = row % at.w_in, h = row / at.w_in % at.h_in, n = row / (at.w_in * at.h_in);
-    const int hs = h + at.kernel / 2 - tap / at.kernel, ws = w + at.kernel / 2 - tap % at.kernel;
-    if (hs < 0 || ws < 0 || hs % at.stride || ws % at.stride || hs / at.stride >= at.h_out || ws / at.stride >= at.w_out)
-        return make_uint4(0, 0, 0, 0);
-    const size_t pixel = ((size_t)n * at.h_out + hs / at.stride) * at.w_out + ws / at.stride;
-    float v[VECTOR];
-    form_gradient(v, u.dz, fetch_eight(u.dz.g, pixel, u.dz.g_pitch, 1, 0, channel),
-                  fetch_eight(u.dz.z, pixel, u.dz.z_pitch, 1, 0, channel), channel);
-    return pack_eight(v);
-}
 
 /* A thread keeps one column of 8 channels, and has all its loads under way before it needs the first. */
 template <int LOADS, int MODE>
@@ -74,7 +58,7 @@ static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cud
         else if (MODE == SQ_CUDA_FORWARD_KXK)
             raw.a[i] = is_there ? gather_value(u.x, u.at, row, k) : make_uint4(0, 0, 0, 0);
         else if (MODE == SQ_CUDA_BACKWARD_KXK)
-            raw.a[i] = is_there ? gather_gradient(u, row, k) : make_uint4(0, 0, 0, 0);
+            raw.a[i] = is_there ? gather_gradient(u.dz, u.at, row, k) : make_uint4(0, 0, 0, 0);
         else {
             raw.a[i] = is_there ? __ldg(reinterpret_cast<const uint4 *>(g)) : make_uint4(0, 0, 0, 0);
             raw.z[i] = is_there ? __ldg(reinterpret_cast<const uint4 *>(z)) : make_uint4(0, 0, 0, 0);
@@ -163,7 +147,7 @@ static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[T::W
  * S2 of four channels over the rows that it stores. */
 struct Own {
     Moments x, y;
-    float s1[4], s2[4];
+    Sums sums;
 };
 
 /* Adds this row block's moments: first the mean of the stripe, then the differences from it. */
@@ -198,7 +182,7 @@ static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, cons
 }
 
 /* Between a thread's registers and its place in shared memory. */
-static __device__ __forceinline__ void move_sums(Own &own, float *kept, bool is_load)
+static __device__ __forceinline__ void move_sums(Sums &own, float *kept, bool is_load)
 {
 #pragma unroll
     for (int j = 0; j < 4; j++) {
@@ -209,47 +193,21 @@ static __device__ __forceinline__ void move_sums(Own &own, float *kept, bool is_
     }
 }
 
-/* The sums' constants are loaded once for the thread's column; the products' registers are free by now. A view with a
- * norm is whole: step 1, and nothing is added to its gradient here. */
-template <class T, int ACTIVATION>
-static __device__ __forceinline__ void store_with_sums(Own &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
-                                                       int n0, int rows)
-{
-    const int c = (int)threadIdx.x % T::QUADS * 4, channel = n0 + c, first = (int)threadIdx.x / T::QUADS;
-    if (channel >= u.width || first >= THREADS / T::QUADS)
-        return;
-    const float4 scale = __ldg(reinterpret_cast<const float4 *>(u.sink.z.scale + channel));
-    const float4 shift = __ldg(reinterpret_cast<const float4 *>(u.sink.z.shift + channel));
-    const float4 mean = __ldg(reinterpret_cast<const float4 *>(u.sink.z.mean + channel));
-    if (T::KEEPS_SUMS)
-        move_sums(own, kept, true);
-#pragma unroll 1
-    for (int row = first; row < rows; row += THREADS / T::QUADS) {
-        const size_t pixel = (size_t)(m0 + row);
-        const uint2 raw = __ldg(reinterpret_cast<const uint2 *>(u.sink.z.data + pixel * (size_t)u.sink.z.pitch + channel));
-        const uint2 packed = *reinterpret_cast<const uint2 *>(staged + row * T::OUT_STRIDE + c / 2);
-        *reinterpret_cast<uint2 *>(u.sink.data + pixel * (size_t)u.sink.pitch + channel) = packed;
-        const float2 z0 = unpack(raw.x), z1 = unpack(raw.y), g0 = unpack(packed.x), g1 = unpack(packed.y);
-        const float d0 = through<ACTIVATION>(g0.x, fmaf(scale.x, z0.x, shift.x));
-        const float d1 = through<ACTIVATION>(g0.y, fmaf(scale.y, z0.y, shift.y));
-        const float d2 = through<ACTIVATION>(g1.x, fmaf(scale.z, z1.x, shift.z));
-        const float d3 = through<ACTIVATION>(g1.y, fmaf(scale.w, z1.y, shift.w));
-        own.s1[0] += d0, own.s1[1] += d1, own.s1[2] += d2, own.s1[3] += d3;
-        own.s2[0] = fmaf(d0, z0.x - mean.x, own.s2[0]);
-        own.s2[1] = fmaf(d1, z0.y - mean.y, own.s2[1]);
-        own.s2[2] = fmaf(d2, z1.x - mean.z, own.s2[2]);
-        own.s2[3] = fmaf(d3, z1.y - mean.w, own.s2[3]);
-    }
-    if (T::KEEPS_SUMS)
-        move_sums(own, kept, false);
-}
-
 template <class T>
-static __device__ __forceinline__ void store_backward(Own &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
+static __device__ __forceinline__ void store_backward(Sums &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
                                                       int n0, int rows)
 {
+    const int quad = (int)threadIdx.x % T::QUADS * 4, stripe = (int)threadIdx.x / T::QUADS;
     if (u.sink.z.scale) {
-        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<T, A>(own, kept, u, staged, m0, n0, rows))
+        if (n0 + quad >= u.width || stripe >= THREADS / T::QUADS)
+            return;
+        if (T::KEEPS_SUMS)
+            move_sums(own, kept, true);
+        WITH_ACTIVATION(u.sink.z.activation, A,
+                        store_with_sums<A>(own, u.sink, staged, T::OUT_STRIDE, quad / 2, n0 + quad, m0, stripe,
+                                           THREADS / T::QUADS, rows))
+        if (T::KEEPS_SUMS)
+            move_sums(own, kept, false);
         return;
     }
     const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
@@ -275,24 +233,6 @@ static __device__ __forceinline__ void leave_moments(float *partial, int width, 
     }
 }
 
-template <class T, int N>
-static __device__ __forceinline__ void leave_sums(float *partial, int width, const Own &own, float *shared, int n0)
-{
-    float *mine = shared + threadIdx.x / T::QUADS * 2 * N + threadIdx.x % T::QUADS * 4;
-    if ((int)threadIdx.x < THREADS / T::QUADS * T::QUADS)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-            mine[j] = own.s1[j], mine[N + j] = own.s2[j];
-    __syncthreads();
-    for (int i = (int)threadIdx.x; i < 2 * N; i += THREADS)
-        if (n0 + i % N < width) {
-            float total = 0.0f;
-            for (int t = 0; t < THREADS / T::QUADS; t++)
-                total += shared[t * 2 * N + i];
-            partial[i / N * width + n0 + i % N] = total;
-        }
-}
-
 /* Blocks that share input rows are neighbours in launch order: the later ones find the rows in L2. */
 template <int N, int MODE>
 static __global__ void __launch_bounds__(THREADS, Mode<MODE>::IS_BACK ? 2 : (N < 64 ? 3 : 2))
@@ -311,7 +251,7 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
     float *const kept = sums + (T::KEEPS_SUMS ? threadIdx.x : 0);
     Own own = {};
     if (T::KEEPS_SUMS)
-        move_sums(own, kept, false);
+        move_sums(own.sums, kept, false);
     Raw<T::LOADS, MODE> raw;
     fetch<T::LOADS, MODE>(raw, u, part * T::ROWS, 0);
     for (int block = part; block < blocks; block += u.parts.parts) {
@@ -333,7 +273,7 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
         stage<T>(staged, sum, warp_row, warp_n);
         __syncthreads();
         if (M::IS_BACK) {
-            store_backward<T>(own, kept, u, staged, m0, n0, rows);
+            store_backward<T>(own.sums, kept, u, staged, m0, n0, rows);
         } else {
             store_forward<T>(u, staged, m0, n0, rows);
             if (u.parts.partial)
@@ -352,9 +292,9 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
     if (!M::IS_BACK && u.parts.partial)
         leave_moments<T, N>(partial, u.width, own, reinterpret_cast<Moments *>(tile), n0);
     if (T::KEEPS_SUMS)
-        move_sums(own, kept, true);
+        move_sums(own.sums, kept, true);
     if (M::IS_BACK && u.sink.z.scale)
-        leave_sums<T, N>(partial, u.width, own, reinterpret_cast<float *>(tile), n0);
+        leave_sums<THREADS, N>(partial, u.width, own.sums, reinterpret_cast<float *>(tile), n0);
 }
 
 /* ---- Launch ---- */
