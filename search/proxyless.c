@@ -6,7 +6,6 @@
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
 #include "search/latency_table.h"
-#include "supernet/describe.h"
 
 static const char *scalar(yaml_document_t *document, int node)
 {
@@ -14,26 +13,66 @@ static const char *scalar(yaml_document_t *document, int node)
     return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
 }
 
+/* "expanded_conv-input:112x112x16-output:56x56x24-expand:3-kernel:3-stride:2-idskip:0", "Conv-input:..-output:..",
+ * "Conv_1-..", "Logits-input:7x7x1280-output:1000". Its networks have ReLU6; a stem halves the sides with 3 x 3. */
+static bool read_key(const char *text, sq_block_key *out)
+{
+    char type[32], tail[8];
+    int h, w, c, h_out, w_out, c_out, kernel, stride, skip;
+    double expansion;
+    *out = (sq_block_key){.activation = SQ_RELU6, .kernel = 1, .stride = 1};
+    if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%dx%dx%d-expand:%lf-kernel:%d-stride:%d-idskip:%d%1s", type, &h, &w, &c,
+               &h_out, &w_out, &c_out, &expansion, &kernel, &stride, &skip, tail) == 11 &&
+        strcmp(type, "expanded_conv") == 0) {
+        out->kind = SQ_BLOCK_MB;
+        out->mid = (int)lround(expansion * c);
+        out->kernel = kernel;
+        out->stride = stride;
+    } else if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%dx%dx%d%1s", type, &h, &w, &c, &h_out, &w_out, &c_out, tail) ==
+                   7 &&
+               (strcmp(type, "Conv") == 0 || strcmp(type, "Conv_1") == 0)) {
+        out->kind = SQ_BLOCK_CONV;
+        out->kernel = type[4] ? 1 : 3;
+        out->stride = h_out > 0 ? h / h_out : 1;
+    } else if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%d%1s", type, &h, &w, &c, &c_out, tail) == 5 &&
+               strcmp(type, "Logits") == 0) {
+        out->kind = SQ_BLOCK_CLASSIFIER;
+        out->kernel = 0;
+        out->activation = SQ_LINEAR;
+    } else {
+        return false;
+    }
+    out->h = h, out->w = w, out->c_in = c, out->c_out = c_out;
+    return h > 0 && w > 0 && c > 0 && c_out > 0 && out->stride > 0;
+}
+
 /* {count: 949, mean: 4.39, var: 0.156} */
 static sq_status read_entry(sq_latency *latency, const char *path, yaml_document_t *document,
                             const yaml_node_pair_t *pair)
 {
-    const char *key = scalar(document, pair->key);
+    const char *text = scalar(document, pair->key);
     const yaml_node_t *value = yaml_document_get_node(document, pair->value);
-    double mean = -1, variance = 0;
+    double mean = 0, variance = 0, count = 1;
+    sq_block_key key;
     const int line = value ? (int)value->start_mark.line : 0;
-    if (!key || !value || value->type != YAML_MAPPING_NODE || strlen(key) >= SQ_LATENCY_KEY_BYTES)
-        return sq_fail(SQ_INVALID, "%s:%d: wanted '<layer>: {count, mean, var}'", path, line);
+    if (!text || !value || value->type != YAML_MAPPING_NODE || !read_key(text, &key))
+        return sq_fail(SQ_INVALID, "%s:%d: '%s': wanted '<layer>: {count, mean, var}' as ProxylessNAS writes it", path,
+                       line, text ? text : "");
     for (const yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top; p++) {
-        const char *field = scalar(document, p->key), *text = scalar(document, p->value);
-        double *to = !field ? NULL : strcmp(field, "mean") == 0 ? &mean : strcmp(field, "var") == 0 ? &variance : NULL;
-        if (to && (!text || !sq_text_double(text, 0, 1e9, to)))
-            return sq_fail(SQ_INVALID, "%s:%d: '%s': %s: '%s', wanted a number of milliseconds >= 0", path, line, key,
-                           field, text ? text : "");
+        const char *field = scalar(document, p->key), *number = scalar(document, p->value);
+        double *to = !field                        ? NULL
+                     : strcmp(field, "mean") == 0  ? &mean
+                     : strcmp(field, "var") == 0   ? &variance
+                     : strcmp(field, "count") == 0 ? &count
+                                                   : NULL;
+        if (to && (!number || !sq_text_double(number, to == &variance ? 0 : 1e-12, 1e9, to)))
+            return sq_fail(SQ_INVALID, "%s:%d: '%s': %s: '%s', wanted a number of milliseconds above 0", path, line, text,
+                           field, number ? number : "");
     }
-    if (mean < 0)
-        return sq_fail(SQ_INVALID, "%s:%d: '%s': no mean", path, line, key);
-    return sq_latency_add(latency, key, mean, sqrt(variance));
+    if (mean <= 0)
+        return sq_fail(SQ_INVALID, "%s:%d: '%s': no mean", path, line, text);
+    const sq_block_time time = sq_block_time_of(mean, sqrt(variance), (int64_t)count);
+    return sq_latency_add(latency, &key, &time);
 }
 
 static sq_status read_document(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
@@ -49,37 +88,7 @@ static sq_status read_document(void *context, const char *path, yaml_document_t 
 
 sq_status sq_latency_read_proxyless(sq_latency *latency, const char *path)
 {
-    latency->is_proxyless = true;
-    if (!latency->info.name[0]) {
-        (void)snprintf(latency->info.name, sizeof latency->info.name, "proxyless table");
-        latency->info.scale = 1;
-        latency->info.batch = 1;
-        latency->info.is_measured = true;
-    }
+    (void)snprintf(latency->info.name, sizeof latency->info.name, "proxyless table");
+    latency->info.is_measured = true;
     return sq_yaml_visit(path, latency, read_document);
-}
-
-sq_status sq_latency_proxyless_key(const sq_space *space, int layer, int choice, char *text, size_t bytes)
-{
-    const sq_layer *l = &space->layers[layer];
-    const sq_choice *c = &space->choices[l->choices[choice]];
-    const bool has_residual = l->stride == 1 && l->c_in == l->c_out;
-    switch (c->kind) {
-    case SQ_BLOCK_CONV:
-        (void)snprintf(text, bytes, "%s-input:%dx%dx%d-output:%dx%dx%d", layer == 0 ? "Conv" : "Conv_1", l->h_in,
-                       l->w_in, l->c_in, l->h_out, l->w_out, l->c_out);
-        return SQ_OK;
-    case SQ_BLOCK_MB:
-        (void)snprintf(
-            text, bytes, "expanded_conv-input:%dx%dx%d-output:%dx%dx%d-expand:%g-kernel:%d-stride:%d-idskip:%d",
-            l->h_in, l->w_in, l->c_in, l->h_out, l->w_out, l->c_out, c->expansion, c->kernel, l->stride, has_residual);
-        return SQ_OK;
-    case SQ_BLOCK_CLASSIFIER:
-        (void)snprintf(text, bytes, "Logits-input:%dx%dx%d-output:%d", l->h_in, l->w_in, l->c_in, space->classes);
-        return SQ_OK;
-    default:
-        return sq_fail(SQ_UNSUPPORTED,
-                       "layer %d, choice '%s': a ProxylessNAS table knows conv, mb, skip and the classifier, not %s",
-                       layer, c->name, sq_block_name(c->kind));
-    }
 }

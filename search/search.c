@@ -159,6 +159,7 @@ static void fill_costs(sq_searcher *searcher)
             const sq_cost cost = sq_cost_block(searcher->space, l, c);
             searcher->macs[l][c] = 1e-6 * (double)cost.macs;
             searcher->parameters[l][c] = 1e-6 * (double)(cost.weights + cost.norm_weights);
+            searcher->memory_mb[l][c] = 1e-6 * (double)cost.activation_bytes;
         }
 }
 
@@ -205,7 +206,7 @@ static sq_status finish(search *s, sq_search_result *out)
         sum += s->all[i].top1;
     if (s->baseline_count)
         result.random_mean_top1 = sum / s->baseline_count;
-    SQ_TRY(sq_search_report_write(s->folder, s->searcher.options, s->searcher.space, &result));
+    SQ_TRY(sq_search_report_write(s->folder, &s->searcher, &result));
     *out = result;
     s->all = NULL; /* the caller's now */
     return SQ_OK;
@@ -219,18 +220,18 @@ static void release(sq_candidate *candidates, int count)
 }
 
 sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
-                    const sq_latency_cache *latency, const sq_search_run *run, sq_search_result *out)
+                    const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out)
 {
     search *s = calloc(1, sizeof *s);
     if (!s)
         return sq_fail(SQ_NO_MEMORY, "search");
     s->searcher.options = options;
     s->searcher.space = space;
-    s->searcher.latency = latency;
+    s->searcher.devices = devices;
     s->evaluator = evaluator;
     s->run = run->run;
     s->is_quiet = run->is_quiet;
-    s->fingerprint = sq_search_fingerprint(options, space, latency, run->weights);
+    s->fingerprint = sq_search_fingerprint(options, space, devices, run->weights);
     sq_status status = begin(s, run->is_resumed);
     if (status == SQ_OK)
         status = run_baseline(s);

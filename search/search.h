@@ -10,8 +10,22 @@
  * every evaluation; a killed search goes on where it was and ends with the same files. */
 
 typedef struct {
-    double macs, parameters, latency_ms;
-} sq_limits; /* 0: no limit; macs and parameters in millions */
+    double macs, parameters; /* millions */
+    double memory_mb;        /* largest live activations of one FP32 image, 10^6 bytes */
+} sq_limits;                 /* 0: no limit */
+
+/* A device that a search predicts for. A path holds its limits when mean + margin * deviation is not above limit_ms, and
+ * energy and area are not above theirs. */
+enum { SQ_MAX_DEVICES = 4 };
+typedef struct {
+    const char *name; /* for messages and files; borrowed, like the cache */
+    const sq_latency_cache *cache;
+    double limit_ms, margin, limit_energy_mj, limit_area_mm2; /* limits 0: none */
+} sq_search_device;
+typedef struct {
+    sq_search_device list[SQ_MAX_DEVICES];
+    int count;
+} sq_search_devices;
 
 typedef enum { SQ_SEARCH_EVOLUTION, SQ_SEARCH_RANDOM } sq_search_kind;
 
@@ -32,7 +46,8 @@ typedef struct {
 typedef struct {
     int *path;                           /* [layer_count]; owned by the result */
     double loss, top1, top5;             /* on the held-out images; shares in 0..1 */
-    double macs, parameters, latency_ms; /* latency 0: no device given */
+    double macs, parameters, memory_mb;  /* as in the limits */
+    sq_prediction on[SQ_MAX_DEVICES];    /* what each device is predicted to take */
     int generation;                      /* -1: the random baseline */
 } sq_candidate;
 
@@ -69,6 +84,6 @@ typedef struct {
 } sq_search_run;
 
 SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
-                                const sq_latency_cache *latency, const sq_search_run *run, sq_search_result *out);
+                                const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out);
 
 #endif

@@ -2,6 +2,7 @@
  * section 3.4. */
 #include "search/searcher.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,53 +23,86 @@ bool sq_candidate_is_better(const sq_candidate *a, const sq_candidate *b)
 
 void sq_searcher_cost(const sq_searcher *s, sq_candidate *candidate)
 {
-    candidate->macs = candidate->parameters = 0;
+    candidate->macs = candidate->parameters = candidate->memory_mb = 0;
     for (int l = 0; l < s->space->layer_count; l++) {
         candidate->macs += s->macs[l][candidate->path[l]];
         candidate->parameters += s->parameters[l][candidate->path[l]];
+        candidate->memory_mb = fmax(candidate->memory_mb, s->memory_mb[l][candidate->path[l]]);
     }
-    candidate->latency_ms = s->latency ? sq_latency_predict(s->latency, s->space, candidate->path) : 0;
+    for (int d = 0; s->devices && d < s->devices->count; d++)
+        candidate->on[d] = sq_latency_predict(s->devices->list[d].cache, s->space, candidate->path);
+}
+
+static bool holds(double limit, double value)
+{
+    return limit == 0 || value <= limit;
 }
 
 bool sq_searcher_is_legal(const sq_searcher *s, const sq_candidate *c)
 {
     const sq_limits *limits = &s->options->limits;
-    return (limits->macs == 0 || c->macs <= limits->macs) &&
-           (limits->parameters == 0 || c->parameters <= limits->parameters) &&
-           (limits->latency_ms == 0 || c->latency_ms <= limits->latency_ms);
+    for (int d = 0; s->devices && d < s->devices->count; d++) {
+        const sq_search_device *device = &s->devices->list[d];
+        const sq_prediction *p = &c->on[d];
+        if (!holds(device->limit_ms, p->ms + device->margin * p->deviation_ms) ||
+            !holds(device->limit_energy_mj, p->energy_mj) || !holds(device->limit_area_mm2, p->area_mm2))
+            return false;
+    }
+    return holds(limits->macs, c->macs) && holds(limits->parameters, c->parameters) &&
+           holds(limits->memory_mb, c->memory_mb);
 }
 
-static sq_status check_limit(const char *what, double limit, double least, const char *unit)
+static sq_status check_limit(const char *where, const char *what, double limit, double least, const char *unit)
 {
-    if (limit == 0 || least <= limit)
+    if (holds(limit, least))
         return SQ_OK;
-    return sq_fail(SQ_INVALID, "search: %s limit %.6g %s: no path can meet it, the smallest has %.6g %s", what, limit,
-                   unit, least, unit);
+    return sq_fail(SQ_INVALID, "search: %s%s%s limit %.6g %s: no path can meet it, the smallest has %.6g %s", where,
+                   *where ? ": " : "", what, limit, unit, least, unit);
+}
+
+/* Smallest sum, or (is_largest) smallest largest, of one value a layer. */
+static double least_of(const sq_space *space, const double *values, int pitch, bool is_largest)
+{
+    double total = 0;
+    for (int l = 0; l < space->layer_count; l++) {
+        double least = INFINITY;
+        for (int c = 0; c < space->layers[l].choice_count; c++)
+            least = fmin(least, values[l * pitch + c]);
+        total = is_largest ? fmax(total, least) : total + least;
+    }
+    return total;
+}
+
+static sq_status check_device(const sq_searcher *s, const sq_search_device *d)
+{
+    const sq_latency_cache *cache = d->cache;
+    const sq_device_info *info = &cache->info;
+    if ((d->limit_energy_mj > 0 && !cache->energy_mj) || (d->limit_area_mm2 > 0 && !cache->area_mm2))
+        return sq_fail(SQ_INVALID, "search: %s: a limit on %s, but the table does not have it for every block", d->name,
+                       d->limit_energy_mj > 0 && !cache->energy_mj ? "energy" : "area");
+    SQ_TRY(check_limit(d->name, "latency", d->limit_ms,
+                       info->base_ms + info->scale * least_of(s->space, cache->mean, cache->choice_limit, false) +
+                           d->margin * info->residual_ms,
+                       "ms"));
+    if (d->limit_energy_mj > 0)
+        SQ_TRY(check_limit(d->name, "energy", d->limit_energy_mj,
+                           info->base_energy_mj + least_of(s->space, cache->energy_mj, cache->choice_limit, false), "mJ"));
+    if (d->limit_area_mm2 > 0)
+        SQ_TRY(check_limit(d->name, "area", d->limit_area_mm2,
+                           info->base_area_mm2 + least_of(s->space, cache->area_mm2, cache->choice_limit, false), "mm2"));
+    return SQ_OK;
 }
 
 sq_status sq_searcher_check_limits(const sq_searcher *s)
 {
-    double macs = 0, parameters = 0, latency = 0;
-    for (int l = 0; l < s->space->layer_count; l++) {
-        double least[3] = {s->macs[l][0], s->parameters[l][0], 0};
-        for (int c = 0; c < s->space->layers[l].choice_count; c++) {
-            const double ms =
-                s->latency ? s->latency->mean[(size_t)l * (size_t)s->latency->choice_limit + (size_t)c] : 0;
-            least[0] = s->macs[l][c] < least[0] ? s->macs[l][c] : least[0];
-            least[1] = s->parameters[l][c] < least[1] ? s->parameters[l][c] : least[1];
-            least[2] = c == 0 || ms < least[2] ? ms : least[2];
-        }
-        macs += least[0];
-        parameters += least[1];
-        latency += least[2];
-    }
     const sq_limits *limits = &s->options->limits;
-    if (limits->latency_ms > 0 && !s->latency)
-        return sq_fail(SQ_INVALID, "search: a latency limit needs a device: give --latency");
-    SQ_TRY(check_limit("multiply-add", limits->macs, macs, "M"));
-    SQ_TRY(check_limit("parameter", limits->parameters, parameters, "M"));
-    return s->latency ? check_limit("latency", limits->latency_ms, s->latency->base + s->latency->scale * latency, "ms")
-                      : SQ_OK;
+    SQ_TRY(check_limit("", "multiply-add", limits->macs, least_of(s->space, *s->macs, SQ_MAX_CHOICES, false), "M"));
+    SQ_TRY(check_limit("", "parameter", limits->parameters, least_of(s->space, *s->parameters, SQ_MAX_CHOICES, false),
+                       "M"));
+    SQ_TRY(check_limit("", "memory", limits->memory_mb, least_of(s->space, *s->memory_mb, SQ_MAX_CHOICES, true), "MB"));
+    for (int d = 0; s->devices && d < s->devices->count; d++)
+        SQ_TRY(check_device(s, &s->devices->list[d]));
+    return SQ_OK;
 }
 
 /* ---- Drawing ---- */

@@ -9,14 +9,15 @@
 typedef struct {
     const sq_search_options *options;
     const sq_space *space;
-    const sq_latency_cache *latency;                  /* NULL: no device */
+    const sq_search_devices *devices;                 /* NULL: none */
     double macs[SQ_MAX_LAYERS][SQ_MAX_CHOICES];       /* millions */
     double parameters[SQ_MAX_LAYERS][SQ_MAX_CHOICES]; /* millions, norms included */
+    double memory_mb[SQ_MAX_LAYERS][SQ_MAX_CHOICES];
     sq_candidate *told;                               /* borrowed from the search; generations >= 0 in order */
     int told_count;
 } sq_searcher;
 
-/* Adds up a path's costs; latency_ms is 0 without a device. */
+/* Adds up a path's costs and predictions. */
 void sq_searcher_cost(const sq_searcher *searcher, sq_candidate *candidate);
 bool sq_searcher_is_legal(const sq_searcher *searcher, const sq_candidate *candidate);
 /* SQ_INVALID when no path can meet the limits, with the smallest possible value. */

@@ -13,7 +13,27 @@
 
 enum { PATH_BYTES = 4096, LARGEST_STATE = 1 << 30, ARCH_BYTES = 1024 };
 
-uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space, const sq_latency_cache *latency,
+static uint64_t hash_values(uint64_t hash, const double *values, size_t count)
+{
+    return values ? sq_hash(hash, values, count * sizeof *values) : hash;
+}
+
+/* Everything that a device's prediction and limits follow from; not its name or folder. */
+static uint64_t hash_device(uint64_t hash, const sq_search_device *d, const sq_space *space)
+{
+    const sq_latency_cache *cache = d->cache;
+    const size_t count = (size_t)space->layer_count * (size_t)cache->choice_limit;
+    const double numbers[] = {d->limit_ms,         d->margin,           d->limit_energy_mj,          d->limit_area_mm2,
+                              cache->info.base_ms, cache->info.scale,   cache->info.residual_ms,
+                              cache->info.base_energy_mj, cache->info.base_area_mm2};
+    hash = hash_values(hash, numbers, sizeof numbers / sizeof *numbers);
+    hash = hash_values(hash, cache->mean, count);
+    hash = hash_values(hash, cache->variance, count);
+    hash = hash_values(hash, cache->energy_mj, count);
+    return hash_values(hash, cache->area_mm2, count);
+}
+
+uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space, const sq_search_devices *devices,
                                uint64_t weights)
 {
     char text[512];
@@ -21,12 +41,11 @@ uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space
         text, sizeof text, "%d %" PRIu64 " %d %d %d %d %d %a %d %d %d %d %d %d %a %a %a %016" PRIx64 " %016" PRIx64,
         (int)o->kind, o->seed, o->population, o->generations, o->parents, o->crossover, o->mutation,
         o->mutation_probability, o->tries, o->random_paths, o->calibration_images, o->calibration_batch,
-        o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.latency_ms,
+        o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.memory_mb,
         sq_space_hash(space), weights);
     uint64_t hash = sq_hash(SQ_HASH_START, text, (size_t)length);
-    if (latency)
-        hash = sq_hash(hash, latency->mean,
-                       (size_t)space->layer_count * (size_t)latency->choice_limit * sizeof *latency->mean);
+    for (int d = 0; devices && d < devices->count; d++)
+        hash = hash_device(hash, &devices->list[d], space);
     return hash;
 }
 
@@ -44,13 +63,33 @@ static json_t *path_of(const sq_space *space, const int *path)
     return list;
 }
 
-static json_t *candidate_object(const sq_space *space, const sq_candidate *c)
+/* What a device is predicted to take; the first one's milliseconds stand beside the candidate's other costs. */
+static json_t *prediction_object(const sq_search_device *device, const sq_prediction *p)
 {
-    json_t *object = json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f}", "arch", path_of(space, c->path), "generation",
-                               c->generation, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc",
-                               real(c->top5), "macs_m", c->macs, "parameters_m", c->parameters);
-    if (object && c->latency_ms > 0)
-        json_object_set_new(object, "latency_ms", real(c->latency_ms));
+    json_t *object = json_pack("{s:s, s:f, s:f}", "device", device->name, "latency_ms", p->ms, "deviation_ms",
+                               p->deviation_ms);
+    if (object && device->cache->filled_count)
+        json_object_set_new(object, "filled_ms", json_real(p->filled_ms));
+    if (object && device->cache->energy_mj)
+        json_object_set_new(object, "energy_mj", json_real(p->energy_mj));
+    if (object && device->cache->area_mm2)
+        json_object_set_new(object, "area_mm2", json_real(p->area_mm2));
+    return object;
+}
+
+static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
+{
+    json_t *object = json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", path_of(s->space, c->path),
+                               "generation", c->generation, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc",
+                               real(c->top5), "macs_m", c->macs, "parameters_m", c->parameters, "memory_mb",
+                               c->memory_mb);
+    if (!object || !s->devices || s->devices->count == 0)
+        return object;
+    json_t *list = json_array();
+    for (int d = 0; d < s->devices->count; d++)
+        json_array_append_new(list, prediction_object(&s->devices->list[d], &c->on[d]));
+    json_object_set_new(object, "latency_ms", json_real(c->on[0].ms));
+    json_object_set_new(object, "devices", list);
     return object;
 }
 
@@ -151,11 +190,12 @@ sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_
 
 /* ---- Report ---- */
 
-static json_t *arch_object(const sq_space *space, const sq_candidate *best)
+static json_t *arch_object(const sq_searcher *s, const sq_candidate *best)
 {
+    const sq_space *space = s->space;
     char tuple[ARCH_BYTES], *nni = malloc(64 * SQ_MAX_LAYERS);
     json_error_t error;
-    json_t *layers = NULL, *object = candidate_object(space, best);
+    json_t *layers = NULL, *object = candidate_object(s, best);
     (void)sq_arch_print(space, best->path, tuple, sizeof tuple);
     if (nni && sq_arch_print_nni(space, best->path, nni, 64 * SQ_MAX_LAYERS) > 0)
         layers = json_loads(nni, 0, &error);
@@ -167,34 +207,49 @@ static json_t *arch_object(const sq_space *space, const sq_candidate *best)
     return object;
 }
 
-static json_t *limits_object(const sq_limits *limits)
+static void set_limit(json_t *object, const char *key, double limit)
 {
-    json_t *object = json_object();
-    if (limits->macs > 0)
-        json_object_set_new(object, "macs_m", json_real(limits->macs));
-    if (limits->parameters > 0)
-        json_object_set_new(object, "parameters_m", json_real(limits->parameters));
-    if (limits->latency_ms > 0)
-        json_object_set_new(object, "latency_ms", json_real(limits->latency_ms));
+    if (limit > 0)
+        json_object_set_new(object, key, json_real(limit));
+}
+
+static json_t *limits_object(const sq_searcher *s)
+{
+    const sq_limits *limits = &s->options->limits;
+    json_t *object = json_object(), *list = json_array();
+    set_limit(object, "macs_m", limits->macs);
+    set_limit(object, "parameters_m", limits->parameters);
+    set_limit(object, "memory_mb", limits->memory_mb);
+    for (int d = 0; s->devices && d < s->devices->count; d++) {
+        const sq_search_device *device = &s->devices->list[d];
+        json_t *item = json_pack("{s:s, s:b}", "device", device->name, "measured", device->cache->info.is_measured);
+        set_limit(item, "latency_ms", device->limit_ms);
+        set_limit(item, "margin", device->margin);
+        set_limit(item, "energy_mj", device->limit_energy_mj);
+        set_limit(item, "area_mm2", device->limit_area_mm2);
+        json_array_append_new(list, item);
+    }
+    if (json_array_size(list))
+        json_object_set(object, "devices", list);
+    json_decref(list);
     return object;
 }
 
-sq_status sq_search_report_write(const char *folder, const sq_search_options *options, const sq_space *space,
-                                 const sq_search_result *result)
+sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const sq_search_result *result)
 {
     char path[PATH_BYTES];
     json_t *list = json_array();
     for (int i = 0; i < result->candidate_count; i++)
-        json_array_append_new(list, candidate_object(space, &result->candidates[i]));
+        json_array_append_new(list, candidate_object(s, &result->candidates[i]));
     json_t *report =
-        json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", space->name, "searcher",
-                  options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed", (json_int_t)options->seed,
-                  "limits", limits_object(&options->limits), "best", result->best, "random_mean_top1_acc",
+        json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", s->space->name, "searcher",
+                  s->options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed", (json_int_t)s->options->seed,
+                  "limits", limits_object(s), "best", result->best, "random_mean_top1_acc",
                   real(result->random_mean_top1), "candidates", list);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(write_json(path, report));
     if (!sq_text_path(path, sizeof path, folder, "arch.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
-    return write_json(path, arch_object(space, &result->candidates[result->best]));
+    return write_json(path, arch_object(s, &result->candidates[result->best]));
 }

@@ -7,7 +7,7 @@
  * time, so that a killed and resumed search ends with the same bytes. */
 
 /* A fingerprint of everything that decides the search's course; a state of another one is refused. */
-uint64_t sq_search_fingerprint(const sq_search_options *options, const sq_space *space, const sq_latency_cache *latency,
+uint64_t sq_search_fingerprint(const sq_search_options *options, const sq_space *space, const sq_search_devices *devices,
                                uint64_t weights);
 
 /* Scored candidates in order (baseline first). Written whole or not at all. */
@@ -18,7 +18,7 @@ SQ_MUST_USE sq_status sq_search_state_write(const char *path, uint64_t fingerpri
 SQ_MUST_USE sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_space *space,
                                            sq_candidate **out, int *count);
 
-SQ_MUST_USE sq_status sq_search_report_write(const char *folder, const sq_search_options *options,
-                                             const sq_space *space, const sq_search_result *result);
+SQ_MUST_USE sq_status sq_search_report_write(const char *folder, const sq_searcher *searcher,
+                                             const sq_search_result *result);
 
 #endif

@@ -1,4 +1,4 @@
-/* Searchers, limits, latency tables, calibration. */
+/* Searchers, limits, calibration. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "kernels/base/file.h"
-#include "search/latency_table.h"
 #include "search/searcher.h"
 #include "search/state.h"
 #include "supernet/cost.h"
@@ -145,83 +144,7 @@ Test(search, impossible_limits_are_refused_with_the_smallest_cost)
     cr_expect_not_null(strstr(sq_error_text(), "270.359"), "%s", sq_error_text());
     g.options.limits.macs = 271;
     MUST(sq_searcher_check_limits(g.searcher));
-    g.options.limits.latency_ms = 5;
-    cr_expect_eq(sq_searcher_check_limits(g.searcher), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "needs a device"), "%s", sq_error_text());
     close_game(&g);
-}
-
-/* ---- Latency ---- */
-
-Test(search, proxyless_table_predicts_the_sum_of_its_entries)
-{
-    sq_space *space = NULL;
-    sq_latency *latency = NULL;
-    sq_latency_cache cache;
-    int path[SQ_MAX_LAYERS] = {0}; /* everywhere 3x3, expansion 3 */
-    double sum = 0;
-    MUST(sq_space_read(&space, SOURCE("configs/spaces/proxyless.yaml"), 0, 0));
-    MUST(sq_latency_open(&latency, SOURCE("configs/devices/proxylessnas-pixel")));
-    MUST(sq_latency_prepare(&cache, latency, space));
-    for (int l = 0; l < space->layer_count; l++) {
-        double mean, deviation;
-        MUST(sq_latency_block(latency, space, l, path[l], &mean, &deviation));
-        sum += mean;
-    }
-    cr_expect_float_eq(sq_latency_predict(&cache, space, path), sum, 1e-9);
-    /* The stem, by hand from the table. */
-    double stem, deviation;
-    MUST(sq_latency_block(latency, space, 0, 0, &stem, &deviation));
-    cr_expect_float_eq(stem, 4.397037934668071, 1e-12);
-    cr_expect_float_eq(deviation, sqrt(0.1562765530967112), 1e-12);
-    sq_latency_cache_clear(&cache);
-    sq_latency_close(latency);
-    sq_space_free(space);
-}
-
-Test(search, missing_entry_is_named_with_its_layer)
-{
-    sq_space *space = NULL;
-    sq_latency *latency = NULL;
-    sq_latency_cache cache;
-    MUST(sq_space_read(&space, SOURCE("configs/spaces/proxyless.yaml"), 192, 0));
-    MUST(sq_latency_open(&latency, SOURCE("configs/devices/proxylessnas-pixel")));
-    cr_expect_eq(sq_latency_prepare(&cache, latency, space), SQ_DATA);
-    cr_expect_not_null(strstr(sq_error_text(), "no entry 'Conv-input:192x192x3-output:96x96x32', wanted by layer 0"),
-                       "%s", sq_error_text());
-    sq_latency_close(latency);
-    sq_space_free(space);
-}
-
-Test(search, native_table_reads_back_and_bad_ones_are_refused)
-{
-    static const struct {
-        const char *table, *text;
-    } rows[] = {
-        {"kind,h\n", ":1: header"},
-        {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\nconv,1,2\n", ":2: 3 columns, wanted 13"},
-        {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\nconv,1,1,1,1,0,1,1,0,relu,-1,0,1\n",
-         ":2: mean_ms '-1'"},
-        {"kind,h,w,c_in,c_out,mid,kernel,stride,se,act,mean_ms,std_ms,count\n", "no entries"},
-    };
-    char *folder = make_folder(), path[600];
-    sq_device_info info = {.name = "mine", .batch = 1, .base_ms = 0.25, .scale = 2, .is_measured = true};
-    const sq_latency_entry entries[] = {{"conv,1,1,1,1,0,1,1,0,relu", 1.5, 0.1}, {"skip,1,1,1,1,0,1,1,0,relu", 0.5, 0}};
-    sq_latency *latency = NULL;
-    MUST(sq_latency_write(folder, &info, entries, 2, 10));
-    MUST(sq_latency_open(&latency, folder));
-    cr_expect(latency->count == 2 && latency->info.base_ms == 0.25 && latency->info.scale == 2);
-    cr_expect_str_eq(latency->entries[0].key, "conv,1,1,1,1,0,1,1,0,relu");
-    cr_expect_float_eq(latency->entries[0].mean, 1.5, 1e-9);
-    sq_latency_close(latency);
-    (void)snprintf(path, sizeof path, "%s/table.csv", folder);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const sq_piece piece = {rows[i].table, strlen(rows[i].table)};
-        MUST(sq_file_replace(path, &piece, 1));
-        cr_expect_eq(sq_latency_open(&latency, folder), SQ_INVALID);
-        cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "%s", sq_error_text());
-    }
-    drop_folder(folder);
 }
 
 /* ---- Calibration ---- */

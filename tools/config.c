@@ -39,8 +39,6 @@ static const key_info keys[] = {
     {"engine", WORD, AT(engine), "squall", 0, 2, "squall vendor auto ",
      "cuda: whose kernels; vendor: cuDNN and cuBLASLt, auto: the faster ones, measured; the bits depend on it"},
     {"threads", INT, AT(threads), "0", 0, 1024, NULL, "threads of the backend; 0: all cores"},
-    {"latency", FILE_PATH, AT(latency), "", 0, 0, NULL,
-     "latency table: a device folder or a ProxylessNAS YAML; empty: none"},
     {"seed", LONG, AT(seed), "0", 0, BIG, NULL, "everything random follows from it"},
     {"data.train", FILE_PATH, AT(data.train), "", 0, 0, NULL, "images: folder or tar with train/<class>/<image>"},
     {"data.val", FILE_PATH, AT(data.val), "", 0, 0, NULL, "test images, val/<class>/<image>; empty: the same source"},
@@ -105,7 +103,17 @@ static const key_info keys[] = {
     {"search.evaluation_batch", INT, AT(search.evaluation_batch), "200", 1, 65536, NULL, "their batch"},
     {"search.limit_macs", REAL, AT(search.limits.macs), "0", 0, BIG, NULL, "most multiply-adds, millions; 0: no limit"},
     {"search.limit_parameters", REAL, AT(search.limits.parameters), "0", 0, BIG, NULL, "most parameters, millions"},
-    {"search.limit_latency_ms", REAL, AT(search.limits.latency_ms), "0", 0, BIG, NULL, "highest predicted latency"},
+    {"search.limit_memory_mb", REAL, AT(search.limits.memory_mb), "0", 0, BIG, NULL,
+     "most live activations of one image in FP32, 10^6 bytes"},
+    {"latency.device", FILE_PATH, AT(latency[0].device), "", 0, 0, NULL,
+     "device to predict for: a folder or a table in another dialect; a list of such mappings: several devices"},
+    {"latency.limit_ms", REAL, AT(latency[0].limit_ms), "0", 0, BIG, NULL, "highest predicted latency; 0: no limit"},
+    {"latency.margin", REAL, AT(latency[0].margin), "0", 0, 100, NULL,
+     "deviations of the prediction that must fit below the limit too"},
+    {"latency.limit_energy_mj", REAL, AT(latency[0].limit_energy_mj), "0", 0, BIG, NULL, "highest predicted energy"},
+    {"latency.limit_area_mm2", REAL, AT(latency[0].limit_area_mm2), "0", 0, BIG, NULL, "largest predicted area"},
+    {"latency.fill", WORD, AT(latency[0].fill), "none", 0, 2, "none interpolate roofline ",
+     "missing blocks: an error, or from blocks of their kind, or by the device's roofline"},
     {"export.opset", INT, AT(opset), "13", 13, 21, NULL, "ONNX operator set"},
 };
 
@@ -163,9 +171,25 @@ static sq_status set_text(char **out, const char *value)
     return SQ_OK;
 }
 
-static sq_status set(sq_config *config, const key_info *info, const char *value, const char *where)
+/* Keys that come once for each device. */
+static bool is_repeated(const key_info *info)
 {
-    void *to = (char *)config + info->offset;
+    return strncmp(info->key, "latency.", 8) == 0;
+}
+
+static void *address(sq_config *config, const key_info *info, int device)
+{
+    return (char *)config + info->offset + (size_t)device * sizeof *config->latency;
+}
+
+static const void *value_at(const sq_config *config, const key_info *info, int device)
+{
+    return (const char *)config + info->offset + (size_t)device * sizeof *config->latency;
+}
+
+static sq_status set(sq_config *config, const key_info *info, int device, const char *value, const char *where)
+{
+    void *to = address(config, info, device);
     int64_t whole;
     double number;
     int word;
@@ -197,8 +221,21 @@ static sq_status set(sq_config *config, const key_info *info, const char *value,
     }
 }
 
-static const key_info *find_key(const char *key)
+/* "latency.2.limit_ms" is latency.limit_ms of the second device; "latency" alone its first device. */
+static const key_info *find_key(const char *key, int *device)
 {
+    char plain[256];
+    int from = 0;
+    *device = 0;
+    if (sscanf(key, "latency.%1d.%n", device, &from) == 1 && from > 0 && *device >= 1 && *device <= SQ_MAX_DEVICES) {
+        --*device;
+        (void)snprintf(plain, sizeof plain, "latency.%s", key + from);
+        key = plain;
+    } else {
+        *device = 0;
+    }
+    if (strcmp(key, "latency") == 0)
+        key = "latency.device";
     for (int i = 0; i < KEYS; i++)
         if (strcmp(keys[i].key, key) == 0)
             return &keys[i];
@@ -208,9 +245,10 @@ static const key_info *find_key(const char *key)
 static sq_status set_by_name(sq_config *config, const char *key, const char *value, const char *where)
 {
     const char *names[KEYS];
-    const key_info *info = find_key(key);
+    int device;
+    const key_info *info = find_key(key, &device);
     if (info)
-        return set(config, info, value, where);
+        return set(config, info, device, value, where);
     for (int i = 0; i < KEYS; i++)
         names[i] = keys[i].key;
     const char *nearest = sq_text_nearest(key, names, KEYS);
@@ -237,6 +275,25 @@ static bool node_text(yaml_document_t *document, const yaml_node_t *node, char *
 }
 
 static sq_status read_mapping(sq_config *config, const char *path, yaml_document_t *document,
+                              const yaml_node_t *mapping, const char *prefix);
+
+/* latency: a list of mappings, one for each device. */
+static sq_status read_devices(sq_config *config, const char *path, yaml_document_t *document, const yaml_node_t *list)
+{
+    int device = 0;
+    for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *item = yaml_document_get_node(document, *i);
+        char prefix[32];
+        if (!item || item->type != YAML_MAPPING_NODE || device == SQ_MAX_DEVICES)
+            return sq_fail(SQ_INVALID, "%s:%zu: latency: wanted a list of up to %d mappings {device, limit_ms, ...}",
+                           path, list->start_mark.line + 1, SQ_MAX_DEVICES);
+        (void)snprintf(prefix, sizeof prefix, "latency.%d.", ++device);
+        SQ_TRY(read_mapping(config, path, document, item, prefix));
+    }
+    return SQ_OK;
+}
+
+static sq_status read_mapping(sq_config *config, const char *path, yaml_document_t *document,
                               const yaml_node_t *mapping, const char *prefix)
 {
     for (const yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < mapping->data.mapping.pairs.top; p++) {
@@ -252,6 +309,8 @@ static sq_status read_mapping(sq_config *config, const char *path, yaml_document
         if (value->type == YAML_MAPPING_NODE) {
             (void)strcat(name, ".");
             SQ_TRY(read_mapping(config, path, document, value, name));
+        } else if (value->type == YAML_SEQUENCE_NODE && strcmp(name, "latency") == 0) {
+            SQ_TRY(read_devices(config, path, document, value));
         } else if (!node_text(document, value, text, sizeof text)) {
             return sq_fail(SQ_INVALID, "%s: %s: wanted one value", where, name);
         } else {
@@ -289,15 +348,16 @@ static void resolve_paths(sq_config *config, const char *path)
         *slash = 0;
     else
         (void)snprintf(folder, sizeof folder, ".");
-    for (int i = 0; i < KEYS; i++) {
-        char **value = (char **)(void *)((char *)config + keys[i].offset);
-        if (keys[i].type != FILE_PATH || !**value || try_path(value, *value))
-            continue;
-        if (sq_text_path(candidate, sizeof candidate, folder, *value) && try_path(value, candidate))
-            continue;
-        if (sq_share_path(candidate, sizeof candidate, *value))
-            (void)try_path(value, candidate);
-    }
+    for (int i = 0; i < KEYS; i++)
+        for (int device = 0; device < (is_repeated(&keys[i]) ? SQ_MAX_DEVICES : 1); device++) {
+            char **value = address(config, &keys[i], device);
+            if (keys[i].type != FILE_PATH || !**value || try_path(value, *value))
+                continue;
+            if (sq_text_path(candidate, sizeof candidate, folder, *value) && try_path(value, candidate))
+                continue;
+            if (sq_share_path(candidate, sizeof candidate, *value))
+                (void)try_path(value, candidate);
+        }
 }
 
 /* ---- Public ---- */
@@ -318,6 +378,12 @@ static sq_status check(const sq_config *config)
     if (t->area_min > t->area_max || t->aspect_min > t->aspect_max)
         return sq_fail(SQ_INVALID, "data: area %g..%g, aspect %g..%g: the smaller one first", t->area_min, t->area_max,
                        t->aspect_min, t->aspect_max);
+    const int devices = sq_config_device_count(config);
+    for (int i = 0; i < SQ_MAX_DEVICES; i++)
+        if (i >= devices && (*config->latency[i].device || config->latency[i].limit_ms > 0 ||
+                             config->latency[i].limit_energy_mj > 0 || config->latency[i].limit_area_mm2 > 0))
+            return sq_fail(SQ_INVALID, "latency: %s without a device: give --latency",
+                           *config->latency[i].device ? "a device after one that is missing" : "a limit");
     if (config->train.schedule.warmup_steps > config->train.steps)
         return sq_fail(SQ_INVALID, "train.warmup_steps: %lld, more than train.steps %lld",
                        (long long)config->train.schedule.warmup_steps, (long long)config->train.steps);
@@ -330,8 +396,9 @@ sq_status sq_config_read(sq_config **out, const char *path, const char *const *o
     sq_config *config = calloc(1, sizeof *config);
     path = path ? sq_share_find(shared, sizeof shared, path) : NULL;
     sq_status status = config ? SQ_OK : sq_fail(SQ_NO_MEMORY, "configuration");
-    for (int i = 0; status == SQ_OK && i < KEYS; i++)
-        status = set(config, &keys[i], keys[i].initial, "default");
+    for (int i = 0; i < KEYS; i++)
+        for (int device = 0; status == SQ_OK && device < (is_repeated(&keys[i]) ? SQ_MAX_DEVICES : 1); device++)
+            status = set(config, &keys[i], device, keys[i].initial, "default");
     if (status == SQ_OK && path)
         status = sq_yaml_visit(path, config, read_document);
     for (int i = 0; status == SQ_OK && i < override_count; i++)
@@ -354,14 +421,15 @@ void sq_config_free(sq_config *config)
     if (!config)
         return;
     for (int i = 0; i < KEYS; i++)
-        if (keys[i].type == TEXT || keys[i].type == FILE_PATH)
-            free(*(char **)(void *)((char *)config + keys[i].offset));
+        for (int device = 0; device < (is_repeated(&keys[i]) ? SQ_MAX_DEVICES : 1); device++)
+            if (keys[i].type == TEXT || keys[i].type == FILE_PATH)
+                free(*(char **)address(config, &keys[i], device));
     free(config);
 }
 
-static void print_value(FILE *file, const sq_config *config, const key_info *info)
+static void print_value(FILE *file, const sq_config *config, const key_info *info, int device)
 {
-    const void *from = (const char *)config + info->offset;
+    const void *from = value_at(config, info, device);
     const char *word = info->words;
     switch (info->type) {
     case INT:
@@ -390,6 +458,30 @@ static void print_value(FILE *file, const sq_config *config, const key_info *inf
     }
 }
 
+/* A list of the devices that there are, at least one. */
+static void write_devices(FILE *file, const sq_config *config)
+{
+    const int count = sq_config_device_count(config);
+    for (int device = 0; device < (count ? count : 1); device++) {
+        const char *mark = "- ";
+        for (int i = 0; i < KEYS; i++)
+            if (is_repeated(&keys[i])) {
+                (void)fprintf(file, "  %s%s: ", mark, strchr(keys[i].key, '.') + 1);
+                print_value(file, config, &keys[i], device);
+                (void)fputc('\n', file);
+                mark = "  ";
+            }
+    }
+}
+
+int sq_config_device_count(const sq_config *config)
+{
+    int count = 0;
+    while (count < SQ_MAX_DEVICES && *config->latency[count].device)
+        count++;
+    return count;
+}
+
 sq_status sq_config_write(const sq_config *config, const char *path)
 {
     char *text = NULL, section[64] = "";
@@ -404,9 +496,14 @@ sq_status sq_config_write(const sq_config *config, const char *path)
             (void)snprintf(head, sizeof head, "%.*s", (int)(dot - keys[i].key), keys[i].key);
         if (dot && strcmp(head, section) != 0)
             (void)fprintf(file, "%s:\n", head);
+        const bool is_list = is_repeated(&keys[i]) && strcmp(head, section) != 0;
         (void)snprintf(section, sizeof section, "%s", head);
+        if (is_list)
+            write_devices(file, config);
+        if (is_repeated(&keys[i]))
+            continue;
         (void)fprintf(file, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : keys[i].key);
-        print_value(file, config, &keys[i]);
+        print_value(file, config, &keys[i], 0);
         (void)fputc('\n', file);
     }
     const bool is_whole = fclose(file) == 0;

@@ -6,7 +6,8 @@
 
 /* One configuration file says everything about a run: which space, data, training, search and export. It is a table of
  * dotted keys; the table in config.c is the only place that knows names, types, defaults, ranges and meanings, and
- * feeds reader, writer and manual alike. */
+ * feeds reader, writer and manual alike. `latency` may be a list, one entry a device; on the command line its second
+ * entry is latency.2.limit_ms and so on. */
 
 typedef struct {
     char *train, *val; /* sources (see data/dataset.h); val empty: same source as train */
@@ -20,16 +21,22 @@ typedef struct {
 } sq_data_config;
 
 typedef struct {
+    char *device; /* folder, or a table in another dialect; empty: none */
+    double limit_ms, margin, limit_energy_mj, limit_area_mm2;
+    int fill; /* sq_fill */
+} sq_latency_config;
+
+typedef struct {
     char *space;   /* path of the space file */
     char *device;  /* backend: auto, cuda, cuda:N, cpu, reference */
     int graphs;    /* 1: cuda runs its programs as CUDA graphs */
     int engine;    /* sq_engine: whose kernels cuda runs */
-    char *latency; /* device folder or ProxylessNAS YAML; empty: none */
     int threads;   /* of the backend; 0: all cores */
     int64_t seed;
     sq_data_config data;
     sq_train_options train;
     sq_search_options search;
+    sq_latency_config latency[SQ_MAX_DEVICES]; /* used from the first on, until one is empty */
     int opset;
 } sq_config;
 
@@ -41,6 +48,8 @@ SQ_MUST_USE sq_status sq_config_read(sq_config **out, const char *path, const ch
 /* Writes the resolved configuration: reading it back gives the same. */
 SQ_MUST_USE sq_status sq_config_write(const sq_config *config, const char *path);
 void sq_config_free(sq_config *config); /* accepts NULL */
+
+int sq_config_device_count(const sq_config *config);
 
 /* The table for `squall help config` and the README. false after the last. */
 bool sq_config_describe(int index, const char **key, const char **initial, const char **meaning);

@@ -8,6 +8,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
+#include "search/block_list.h"
 #include "search/latency_table.h"
 #include "supernet/interrupt.h"
 #include "tools/command.h"
@@ -22,10 +23,9 @@ typedef struct {
 typedef struct {
     const sq_space *space;
     sq_model *model;
-    sq_latency_entry *entries;
-    double (*rounds)[ROUNDS];
-    int (*where)[2]; /* layer and choice that an entry was measured at */
-    int count;
+    sq_block_list list;
+    sq_latency *table;
+    double (*rounds)[ROUNDS]; /* of each block */
     int repeats;
 } bench;
 
@@ -35,56 +35,37 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One entry per distinct block. */
-static void list_blocks(bench *b)
-{
-    for (int l = 0; l < b->space->layer_count; l++)
-        for (int c = 0; c < b->space->layers[l].choice_count; c++) {
-            char key[SQ_LATENCY_KEY_BYTES];
-            bool is_known = false;
-            (void)sq_latency_key(b->space, l, c, key, sizeof key);
-            for (int i = 0; i < b->count && !is_known; i++)
-                is_known = strcmp(b->entries[i].key, key) == 0;
-            if (is_known)
-                continue;
-            (void)snprintf(b->entries[b->count].key, sizeof b->entries->key, "%s", key);
-            b->where[b->count][0] = l;
-            b->where[b->count][1] = c;
-            b->count++;
-        }
-}
-
 /* Interleaved rounds, each a median; the table has the median of rounds and their spread. */
 static sq_status measure_blocks(bench *b)
 {
     for (int round = 0; round < ROUNDS; round++)
-        for (int i = 0; i < b->count; i++) {
+        for (int i = 0; i < b->list.count; i++) {
             if (sq_interrupt_asked())
                 return sq_fail(SQ_INTERRUPTED, "%s: nothing was written", sq_interrupt_name());
-            SQ_TRY(sq_model_measure(b->model, b->where[i][0], b->where[i][1], b->repeats, &b->rounds[i][round]));
+            SQ_TRY(sq_model_measure(b->model, b->list.blocks[i].layer, b->list.blocks[i].choice, b->repeats,
+                                    &b->rounds[i][round]));
         }
-    for (int i = 0; i < b->count; i++) {
+    for (int i = 0; i < b->list.count; i++) {
         double mean = 0, squares = 0;
         qsort(b->rounds[i], ROUNDS, sizeof(double), by_value);
         for (int r = 0; r < ROUNDS; r++)
             mean += b->rounds[i][r] / ROUNDS;
         for (int r = 0; r < ROUNDS; r++)
             squares += pow(b->rounds[i][r] - mean, 2);
-        b->entries[i].mean = b->rounds[i][ROUNDS / 2];
-        b->entries[i].deviation = sqrt(squares / (ROUNDS - 1));
+        const sq_block_time time =
+            sq_block_time_of(b->rounds[i][ROUNDS / 2], sqrt(squares / (ROUNDS - 1)), ROUNDS * b->repeats);
+        SQ_TRY(sq_latency_add(b->table, &b->list.blocks[i].key, &time));
     }
-    return SQ_OK;
+    return sq_latency_sort(b->table, b->table->path);
 }
 
 static double sum_of(const bench *b, const int *path)
 {
     double sum = 0;
     for (int l = 0; l < b->space->layer_count; l++) {
-        char key[SQ_LATENCY_KEY_BYTES];
-        (void)sq_latency_key(b->space, l, path[l], key, sizeof key);
-        for (int i = 0; i < b->count; i++)
-            if (strcmp(b->entries[i].key, key) == 0)
-                sum += b->entries[i].mean;
+        const sq_block_key key = sq_block_key_of(b->space, l, path[l]);
+        const sq_latency_entry *entry = sq_latency_find(b->table, &key);
+        sum += entry ? entry->time.mean : 0; /* a layer left out */
     }
     return sum;
 }
@@ -115,9 +96,9 @@ static sq_status measure_path(const bench *b, const char *arch, const char *fold
     SQ_TRY(time_path(b, path, &measured));
     sq_print_row("measured latency", "%.3f ms", measured);
     SQ_TRY(sq_latency_open(&latency, folder));
-    const sq_status status = sq_latency_prepare(&cache, latency, b->space);
+    const sq_status status = sq_latency_prepare(&cache, latency, b->space, SQ_FILL_NONE);
     if (status == SQ_OK)
-        sq_print_row("predicted latency", "%.3f ms", sq_latency_predict(&cache, b->space, path));
+        sq_print_row("predicted latency", "%.3f ms", sq_latency_predict(&cache, b->space, path).ms);
     sq_latency_cache_clear(&cache);
     sq_latency_close(latency);
     return status;
@@ -164,28 +145,28 @@ static void describe(sq_device_info *info, const sq_session *s, const arguments 
 
 static sq_status measure_table(bench *b, const sq_session *s, const arguments *a, int batch)
 {
-    sq_device_info info;
-    describe(&info, s, a, batch);
-    list_blocks(b);
-    (void)printf("measuring %d distinct blocks of %s on %s, batch %d\n", b->count, b->space->name, info.runtime, batch);
+    sq_device_info *info = &b->table->info;
+    describe(info, s, a, batch);
+    (void)printf("measuring %d distinct blocks of %s on %s, batch %d\n", b->list.count, b->space->name, info->runtime,
+                 batch);
     SQ_TRY(measure_blocks(b));
-    SQ_TRY(fit(b, (uint64_t)s->config->seed, &info));
-    SQ_TRY(sq_latency_write(a->out, &info, b->entries, (size_t)b->count, ROUNDS * b->repeats));
+    SQ_TRY(fit(b, (uint64_t)s->config->seed, info));
+    SQ_TRY(sq_latency_write(b->table, a->out));
     sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
     return SQ_OK;
 }
 
 static sq_status measure(const sq_session *s, const sq_space *space, const arguments *a, int batch, int repeats)
 {
-    enum { LIMIT = SQ_MAX_LAYERS * SQ_MAX_CHOICES };
-    bench b = {.space = space,
-               .repeats = repeats,
-               .entries = calloc(LIMIT, sizeof *b.entries),
-               .rounds = calloc(LIMIT, sizeof *b.rounds),
-               .where = calloc(LIMIT, sizeof *b.where)};
+    bench b = {.space = space, .repeats = repeats};
     const sq_model_options options = {.block = {.batch = batch}};
     const sq_step step = {.valid_count = batch};
-    sq_status status = b.entries && b.rounds && b.where ? SQ_OK : sq_fail(SQ_NO_MEMORY, "measure: %d blocks", LIMIT);
+    sq_status status = sq_latency_create(&b.table, a->out);
+    if (status == SQ_OK)
+        status = sq_block_list_make(&b.list, space);
+    b.rounds = status == SQ_OK ? calloc((size_t)b.list.count, sizeof *b.rounds) : NULL;
+    if (status == SQ_OK && !b.rounds)
+        status = sq_fail(SQ_NO_MEMORY, "measure: %d blocks", b.list.count);
     if (status == SQ_OK)
         status = sq_model_create(&b.model, s->backend, space, &options);
     if (status == SQ_OK)
@@ -199,9 +180,9 @@ static sq_status measure(const sq_session *s, const sq_space *space, const argum
     if (status == SQ_OK && !a->arch)
         status = measure_table(&b, s, a, batch);
     sq_model_destroy(b.model);
-    free(b.entries);
+    sq_block_list_clear(&b.list);
+    sq_latency_close(b.table);
     free(b.rounds);
-    free(b.where);
     return status;
 }
 

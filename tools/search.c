@@ -11,7 +11,22 @@ typedef struct {
     bool on_val, is_quiet;
 } arguments;
 
-static void print_result(const sq_run *r, const sq_search_result *result, const char *run, bool on_val)
+static void print_prediction(const sq_search_device *d, const sq_prediction *p)
+{
+    char more[128] = "";
+    int used = 0;
+    if (d->cache->filled_count)
+        used += snprintf(more, sizeof more, ", %.1f %% of it filled in", 100 * p->filled_ms / p->ms);
+    if (d->cache->energy_mj)
+        used += snprintf(more + used, sizeof more - (size_t)used, ", %.4g mJ", p->energy_mj);
+    if (d->cache->area_mm2)
+        (void)snprintf(more + used, sizeof more - (size_t)used, ", %.4g mm2", p->area_mm2);
+    sq_print_row("predicted latency", "%.3f ms +- %.3f on %s%s%s", p->ms, p->deviation_ms, d->name,
+                 d->cache->info.is_measured ? "" : " (modelled)", more);
+}
+
+static void print_result(const sq_run *r, const sq_search_result *result, const sq_search_devices *devices,
+                         const char *run, bool on_val)
 {
     const sq_candidate *best = &result->candidates[result->best];
     char arch[1024];
@@ -25,33 +40,73 @@ static void print_result(const sq_run *r, const sq_search_result *result, const 
                      r->session.config->search.random_paths);
     sq_print_row("multiply-adds", "%.2f M", best->macs);
     sq_print_row("parameters", "%.3f M", best->parameters);
-    if (best->latency_ms > 0)
-        sq_print_row("predicted latency", "%.3f ms", best->latency_ms);
+    for (int d = 0; d < devices->count; d++)
+        print_prediction(&devices->list[d], &best->on[d]);
     sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);
     (void)printf("next: squall export %s\n", run);
+}
+
+/* The devices that the configuration names, with their tables looked up for the space. */
+typedef struct {
+    sq_latency *tables[SQ_MAX_DEVICES];
+    sq_latency_cache caches[SQ_MAX_DEVICES];
+    sq_search_devices devices;
+} device_list;
+
+static sq_status open_devices(device_list *out, const sq_config *config, const sq_space *space)
+{
+    const int count = sq_config_device_count(config);
+    for (int d = 0; d < count; d++) {
+        const sq_latency_config *c = &config->latency[d];
+        SQ_TRY(sq_latency_open(&out->tables[d], c->device));
+        SQ_TRY(sq_latency_prepare(&out->caches[d], out->tables[d], space, (sq_fill)c->fill));
+        out->devices.list[d] = (sq_search_device){out->caches[d].info.name, &out->caches[d],    c->limit_ms,
+                                                  c->margin,                c->limit_energy_mj, c->limit_area_mm2};
+        out->devices.count++;
+    }
+    return SQ_OK;
+}
+
+static void close_devices(device_list *list)
+{
+    for (int d = 0; d < SQ_MAX_DEVICES; d++) {
+        sq_latency_cache_clear(&list->caches[d]);
+        sq_latency_close(list->tables[d]);
+    }
 }
 
 static sq_status search(sq_run *r, const char *run, const arguments *a)
 {
     const sq_search_options *options = &r->session.config->search;
     sq_search_result result = {0};
-    sq_latency *latency = NULL;
-    sq_latency_cache cache = {0};
-    const char *device = r->session.config->latency;
+    device_list list = {0};
     const sq_search_run how = {run, strcmp(a->resume, "auto") == 0, a->is_quiet, r->weights ^ (uint64_t)a->on_val};
-    sq_status status = SQ_OK;
-    if (*device)
-        status = sq_latency_open(&latency, device);
-    if (status == SQ_OK && latency)
-        status = sq_latency_prepare(&cache, latency, r->space);
+    sq_status status = open_devices(&list, r->session.config, r->space);
     if (status == SQ_OK)
-        status = sq_search(options, r->space, r->evaluator, latency ? &cache : NULL, &how, &result);
+        status = sq_search(options, r->space, r->evaluator, &list.devices, &how, &result);
     if (status == SQ_OK)
-        print_result(r, &result, run, a->on_val);
+        print_result(r, &result, &list.devices, run, a->on_val);
     sq_search_result_clear(&result);
-    sq_latency_cache_clear(&cache);
-    sq_latency_close(latency);
+    close_devices(&list);
     return status;
+}
+
+/* What follows a second --latency is about the second device: latency.limit_ms becomes latency.2.limit_ms. */
+static void number_devices(sq_options *read)
+{
+    int device = 0;
+    for (int i = 0; i < read->override_count; i++) {
+        char *text = read->storage[i];
+        const size_t length = strlen(text);
+        if (strncmp(text, "latency.", 8) != 0 || (text[8] >= '0' && text[8] <= '9'))
+            continue;
+        device += strncmp(text + 8, "device=", 7) == 0;
+        if (device < 2 || length + 3 > sizeof read->storage[i])
+            continue;
+        memmove(text + 10, text + 8, length - 8 + 1);
+        text[8] = (char)('0' + (device < 9 ? device : 9));
+        text[9] = '.';
+    }
 }
 
 static int run(int argc, char **argv)
@@ -64,8 +119,13 @@ static int run(int argc, char **argv)
                                  {"--quiet", NULL, &a.is_quiet, NULL},
                                  {"--limit-macs", NULL, NULL, "search.limit_macs"},
                                  {"--limit-parameters", NULL, NULL, "search.limit_parameters"},
-                                 {"--limit-latency", NULL, NULL, "search.limit_latency_ms"},
-                                 {"--latency", NULL, NULL, "latency"},
+                                 {"--limit-memory", NULL, NULL, "search.limit_memory_mb"},
+                                 {"--latency", NULL, NULL, "latency.device"},
+                                 {"--limit-latency", NULL, NULL, "latency.limit_ms"},
+                                 {"--limit-energy", NULL, NULL, "latency.limit_energy_mj"},
+                                 {"--limit-area", NULL, NULL, "latency.limit_area_mm2"},
+                                 {"--margin", NULL, NULL, "latency.margin"},
+                                 {"--fill", NULL, NULL, "latency.fill"},
                                  {"--searcher", NULL, NULL, "search.searcher"},
                                  {NULL, NULL, NULL, NULL}};
     sq_run r;
@@ -77,6 +137,7 @@ static int run(int argc, char **argv)
         return sq_command_usage("search", "wanted one run");
     if (strcmp(a.resume, "auto") != 0 && strcmp(a.resume, "never") != 0)
         return sq_command_usage("search", "--resume %s: wanted auto or never", a.resume);
+    number_devices(&read);
     sq_status status = sq_run_open(&r, read.arguments[0], a.config, &read, a.on_val);
     if (status == SQ_OK && r.space->searched_count == 0)
         status = sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to search", read.arguments[0]);
@@ -96,8 +157,13 @@ const sq_command sq_command_search = {
             "result.\n\n"
             "  --limit-macs M        most multiply-adds, millions\n"
             "  --limit-parameters M  most parameters, millions\n"
-            "  --limit-latency MS    highest predicted latency, milliseconds; needs --latency\n"
-            "  --latency DEVICE      device folder (device.yaml, table.csv) or a ProxylessNAS YAML\n"
+            "  --limit-memory MB     most live activations of one FP32 image, 10^6 bytes\n"
+            "  --latency DEVICE      device folder (device.yaml, table.csv) or a ProxylessNAS YAML; may be given again:\n"
+            "                        the next five then belong to the second device\n"
+            "  --limit-latency MS    highest predicted latency, milliseconds\n"
+            "  --margin K            K deviations of the prediction must fit below the limit too (default 0)\n"
+            "  --limit-energy MJ, --limit-area MM2   the same of the table's other columns\n"
+            "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
             "  --searcher S          evolution (default) or random\n"
             "  --config FILE         another configuration than RUN/config.yaml\n"
             "  --resume never        begin anew (default: auto)\n"

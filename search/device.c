@@ -1,0 +1,116 @@
+/* device.yaml. */
+#include "search/device.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/yaml.h"
+
+typedef struct {
+    char *name, *runtime, *dtype, *clocks, *date, *source, *licence, *space, *unit;
+    int batch, threads, resolution;
+    double base_ms, scale, residual_ms, base_energy_mj, base_area_mm2;
+    bool measured;
+} raw_device;
+
+#define POINTER_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+static const cyaml_schema_field_t device_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, raw_device, name, 1, SQ_NAME_BYTES - 1),
+    CYAML_FIELD_STRING_PTR("runtime", POINTER_OPTIONAL, raw_device, runtime, 0, 127),
+    CYAML_FIELD_STRING_PTR("dtype", POINTER_OPTIONAL, raw_device, dtype, 0, 15),
+    CYAML_FIELD_INT("batch", CYAML_FLAG_OPTIONAL, raw_device, batch),
+    CYAML_FIELD_INT("threads", CYAML_FLAG_OPTIONAL, raw_device, threads),
+    CYAML_FIELD_STRING_PTR("clocks", POINTER_OPTIONAL, raw_device, clocks, 0, 63),
+    CYAML_FIELD_STRING_PTR("date", POINTER_OPTIONAL, raw_device, date, 0, 31),
+    CYAML_FIELD_STRING_PTR("source", POINTER_OPTIONAL, raw_device, source, 0, 255),
+    CYAML_FIELD_STRING_PTR("licence", POINTER_OPTIONAL, raw_device, licence, 0, 63),
+    CYAML_FIELD_STRING_PTR("space", POINTER_OPTIONAL, raw_device, space, 0, SQ_NAME_BYTES - 1),
+    CYAML_FIELD_INT("resolution", CYAML_FLAG_OPTIONAL, raw_device, resolution),
+    CYAML_FIELD_STRING_PTR("unit", POINTER_OPTIONAL, raw_device, unit, 0, 7),
+    CYAML_FIELD_FLOAT("base_ms", CYAML_FLAG_OPTIONAL, raw_device, base_ms),
+    CYAML_FIELD_FLOAT("scale", CYAML_FLAG_OPTIONAL, raw_device, scale),
+    CYAML_FIELD_FLOAT("residual_ms", CYAML_FLAG_OPTIONAL, raw_device, residual_ms),
+    CYAML_FIELD_FLOAT("base_energy_mj", CYAML_FLAG_OPTIONAL, raw_device, base_energy_mj),
+    CYAML_FIELD_FLOAT("base_area_mm2", CYAML_FLAG_OPTIONAL, raw_device, base_area_mm2),
+    CYAML_FIELD_BOOL("measured", CYAML_FLAG_DEFAULT, raw_device, measured),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t device_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, raw_device, device_fields)};
+
+static void copy(char *to, size_t bytes, const char *from)
+{
+    (void)snprintf(to, bytes, "%s", from ? from : "");
+}
+
+static sq_status check(const raw_device *d, const char *path)
+{
+    if (d->unit && strcmp(d->unit, "ms") != 0)
+        return sq_fail(SQ_INVALID, "%s: unit '%s', wanted ms: a table's own unit stands in its header (mean_us, mean_s)",
+                       path, d->unit);
+    if (!isfinite(d->base_ms) || !isfinite(d->scale) || d->scale < 0 || !(d->residual_ms >= 0) ||
+        !isfinite(d->residual_ms) || !isfinite(d->base_energy_mj) || !isfinite(d->base_area_mm2))
+        return sq_fail(SQ_INVALID, "%s: base_ms %g, scale %g, residual_ms %g: wanted finite numbers, the last two >= 0",
+                       path, d->base_ms, d->scale, d->residual_ms);
+    if (d->batch < 0 || d->threads < 0 || d->resolution < 0)
+        return sq_fail(SQ_INVALID, "%s: batch %d, threads %d, resolution %d: wanted none below 0", path, d->batch,
+                       d->threads, d->resolution);
+    return SQ_OK;
+}
+
+sq_status sq_device_read(sq_device_info *out, const char *path)
+{
+    void *data = NULL;
+    SQ_TRY(sq_yaml_load(&data, path, &device_schema));
+    const raw_device *raw = data;
+    const sq_status status = check(raw, path);
+    if (status == SQ_OK) {
+        *out = (sq_device_info){.batch = raw->batch ? raw->batch : 1,
+                                .threads = raw->threads,
+                                .resolution = raw->resolution,
+                                .base_ms = raw->base_ms,
+                                .scale = raw->scale != 0 ? raw->scale : 1,
+                                .residual_ms = raw->residual_ms,
+                                .base_energy_mj = raw->base_energy_mj,
+                                .base_area_mm2 = raw->base_area_mm2,
+                                .is_measured = raw->measured};
+        copy(out->name, sizeof out->name, raw->name);
+        copy(out->runtime, sizeof out->runtime, raw->runtime);
+        copy(out->dtype, sizeof out->dtype, raw->dtype);
+        copy(out->clocks, sizeof out->clocks, raw->clocks);
+        copy(out->date, sizeof out->date, raw->date);
+        copy(out->source, sizeof out->source, raw->source);
+        copy(out->licence, sizeof out->licence, raw->licence);
+        copy(out->space, sizeof out->space, raw->space);
+    }
+    sq_yaml_free(data, &device_schema);
+    return status;
+}
+
+static char *text_of(const char *text)
+{
+    return *text ? (char *)(uintptr_t)text : NULL; /* libcyaml only reads it */
+}
+
+sq_status sq_device_write(const sq_device_info *info, const char *path)
+{
+    const raw_device raw = {.name = text_of(info->name),
+                            .runtime = text_of(info->runtime),
+                            .dtype = text_of(info->dtype),
+                            .clocks = text_of(info->clocks),
+                            .date = text_of(info->date),
+                            .source = text_of(info->source),
+                            .licence = text_of(info->licence),
+                            .space = text_of(info->space),
+                            .unit = "ms",
+                            .batch = info->batch,
+                            .threads = info->threads,
+                            .resolution = info->resolution,
+                            .base_ms = info->base_ms,
+                            .scale = info->scale,
+                            .residual_ms = info->residual_ms,
+                            .base_energy_mj = info->base_energy_mj,
+                            .base_area_mm2 = info->base_area_mm2,
+                            .measured = info->is_measured};
+    return sq_yaml_save(&raw, path, &device_schema);
+}
