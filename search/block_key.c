@@ -81,14 +81,31 @@ sq_status sq_block_key_parse(const char *const fields[SQ_BLOCK_KEY_FIELDS], cons
 
 int sq_block_key_compare(const sq_block_key *a, const sq_block_key *b)
 {
-    const int pairs[SQ_BLOCK_KEY_FIELDS][2] = {
-        {(int)a->kind, (int)b->kind}, {a->kernel, b->kernel}, {a->stride, b->stride},
-        {(int)a->activation, (int)b->activation}, {a->se, b->se}, {a->h, b->h},
-        {a->w, b->w}, {a->c_in, b->c_in}, {a->c_out, b->c_out}, {a->mid, b->mid}};
+    const int pairs[SQ_BLOCK_KEY_FIELDS][2] = {{(int)a->kind, (int)b->kind},
+                                               {a->kernel, b->kernel},
+                                               {a->stride, b->stride},
+                                               {(int)a->activation, (int)b->activation},
+                                               {a->se, b->se},
+                                               {a->h, b->h},
+                                               {a->w, b->w},
+                                               {a->c_in, b->c_in},
+                                               {a->c_out, b->c_out},
+                                               {a->mid, b->mid}};
     for (int i = 0; i < SQ_BLOCK_KEY_FIELDS; i++)
         if (pairs[i][0] != pairs[i][1])
             return pairs[i][0] < pairs[i][1] ? -1 : 1;
     return 0;
+}
+
+bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b)
+{
+    return a->kind == b->kind && a->stride == b->stride && a->activation == b->activation && (a->se > 0) == (b->se > 0);
+}
+
+bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b)
+{
+    return (double)a->h * a->w <= (double)b->h * b->w && a->c_in <= b->c_in && a->c_out <= b->c_out &&
+           a->mid <= b->mid && a->kernel <= b->kernel && a->se <= b->se;
 }
 
 static double apart(int a, int b)

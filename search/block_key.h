@@ -29,6 +29,10 @@ SQ_MUST_USE sq_status sq_block_key_parse(const char *const fields[SQ_BLOCK_KEY_F
 
 /* By kind, kernel, stride, activation, se, then shape. */
 int sq_block_key_compare(const sq_block_key *a, const sq_block_key *b);
+/* Same kind, stride and activation, and both or neither with squeeze-and-excitation: what differs is sizes. */
+bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b);
+/* No size of a is larger than b's: pixels, channels, kernel. */
+bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b);
 /* How far two blocks are from each other, for naming the nearest one: fields of another kind weigh more than sizes. */
 double sq_block_key_distance(const sq_block_key *a, const sq_block_key *b);
 

@@ -46,8 +46,9 @@ static void copy(char *to, size_t bytes, const char *from)
 static sq_status check(const raw_device *d, const char *path)
 {
     if (d->unit && strcmp(d->unit, "ms") != 0)
-        return sq_fail(SQ_INVALID, "%s: unit '%s', wanted ms: a table's own unit stands in its header (mean_us, mean_s)",
-                       path, d->unit);
+        return sq_fail(SQ_INVALID,
+                       "%s: unit '%s', wanted ms: a table's own unit stands in its header (mean_us, mean_s)", path,
+                       d->unit);
     if (!isfinite(d->base_ms) || !isfinite(d->scale) || d->scale < 0 || !(d->residual_ms >= 0) ||
         !isfinite(d->residual_ms) || !isfinite(d->base_energy_mj) || !isfinite(d->base_area_mm2))
         return sq_fail(SQ_INVALID, "%s: base_ms %g, scale %g, residual_ms %g: wanted finite numbers, the last two >= 0",

@@ -6,8 +6,8 @@
 
 enum { TERMS = 7, FEWEST = 3, SWEEPS = 2000 };
 
-/* What a block's time is made of, up to factors that are not below 0: overhead, values read and written, products of the
- * widths, taps. */
+/* What a block's time is made of, up to factors that are not below 0: overhead, values read and written, products of
+ * the widths, taps. */
 static void terms_of(const sq_block_key *k, double out[TERMS])
 {
     const double pixels = (double)k->h * k->w, after = pixels / ((double)k->stride * k->stride);
@@ -19,18 +19,6 @@ static void terms_of(const sq_block_key *k, double out[TERMS])
     out[4] = after * inside * k->c_out;
     out[5] = after * inside * k->kernel * k->kernel;
     out[6] = (double)k->c_in * k->c_out + (double)k->se * inside;
-}
-
-static bool is_alike(const sq_block_key *a, const sq_block_key *b)
-{
-    return a->kind == b->kind && a->stride == b->stride && a->activation == b->activation &&
-           (a->se > 0) == (b->se > 0);
-}
-
-static bool is_below(const sq_block_key *a, const sq_block_key *b)
-{
-    return (double)a->h * a->w <= (double)b->h * b->w && a->c_in <= b->c_in && a->c_out <= b->c_out &&
-           a->mid <= b->mid && a->kernel <= b->kernel && a->se <= b->se;
 }
 
 /* Normal equations of the entries' relative errors. */
@@ -45,7 +33,7 @@ static equations gather(const sq_latency *latency, const sq_block_key *key)
     for (size_t i = 0; i < latency->count; i++) {
         const sq_latency_entry *entry = &latency->entries[i];
         double terms[TERMS];
-        if (!is_alike(&entry->key, key))
+        if (!sq_block_key_is_alike(&entry->key, key))
             continue;
         terms_of(&entry->key, terms);
         for (int a = 0; a < TERMS; a++) {
@@ -100,12 +88,12 @@ sq_status sq_fill_interpolate(const sq_latency *latency, const sq_block_key *key
     solve(&e, factors);
     for (size_t i = 0; i < latency->count; i++) {
         const sq_latency_entry *entry = &latency->entries[i];
-        if (!is_alike(&entry->key, key))
+        if (!sq_block_key_is_alike(&entry->key, key))
             continue;
         squares += pow(value_of(factors, &entry->key) / entry->time.mean - 1, 2);
-        if (is_below(&entry->key, key))
+        if (sq_block_key_is_below(&entry->key, key))
             below = fmax(below, entry->time.mean);
-        if (is_below(key, &entry->key))
+        if (sq_block_key_is_below(key, &entry->key))
             above = fmin(above, entry->time.mean);
     }
     *ms = fmax(below, fmin(value_of(factors, key), above));

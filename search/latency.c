@@ -37,9 +37,8 @@ sq_status sq_latency_open(sq_latency **out, const char *path)
     struct stat info;
     sq_latency *latency = NULL;
     SQ_TRY(sq_latency_create(&latency, path));
-    const sq_status status = stat(path, &info) == 0 && S_ISDIR(info.st_mode)
-                                 ? open_folder(latency, path)
-                                 : sq_latency_read_proxyless(latency, path);
+    const sq_status status = stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? open_folder(latency, path)
+                                                                             : sq_latency_read_proxyless(latency, path);
     if (status == SQ_OK)
         *out = latency;
     else
@@ -57,6 +56,7 @@ const sq_device_info *sq_latency_info(const sq_latency *latency)
 typedef struct {
     const sq_latency *latency;
     const sq_space *space;
+    const int *path; /* the only choices that are wanted; NULL: all */
     sq_fill fill;
 } lookup;
 
@@ -132,15 +132,13 @@ static sq_status allocate(sq_latency_cache *cache, const sq_space *space)
 }
 
 /* A quantity that some block lacks is none at all. */
-static void drop_partial(double **values, const sq_latency_cache *cache, const sq_space *space)
+static void drop_partial(double **values, size_t count)
 {
-    for (int l = 0; l < space->layer_count; l++)
-        for (int c = 0; c < space->layers[l].choice_count; c++)
-            if (!isfinite((*values)[(size_t)l * (size_t)cache->choice_limit + (size_t)c])) {
-                free(*values);
-                *values = NULL;
-                return;
-            }
+    for (size_t i = 0; *values && i < count; i++)
+        if (!isfinite((*values)[i])) {
+            free(*values);
+            *values = NULL;
+        }
 }
 
 static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
@@ -150,6 +148,8 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
         for (int c = 0; c < u->space->layers[l].choice_count; c++) {
             const size_t i = (size_t)l * (size_t)cache->choice_limit + (size_t)c;
             sq_block_time time;
+            if (u->path && u->path[l] != c)
+                continue;
             SQ_TRY(look_up(u, l, c, &time, &cache->is_filled[i]));
             cache->mean[i] = time.mean;
             cache->variance[i] = time.deviation * time.deviation;
@@ -157,14 +157,16 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
             cache->area_mm2[i] = time.area_mm2;
             cache->filled_count += cache->is_filled[i];
         }
-    drop_partial(&cache->energy_mj, cache, u->space);
-    drop_partial(&cache->area_mm2, cache, u->space);
+    const size_t count = (size_t)u->space->layer_count * (size_t)cache->choice_limit;
+    drop_partial(&cache->energy_mj, count);
+    drop_partial(&cache->area_mm2, count);
     return SQ_OK;
 }
 
-sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency *latency, const sq_space *space, sq_fill fill)
+sq_status sq_latency_prepare_path(sq_latency_cache *out, const sq_latency *latency, const sq_space *space,
+                                  const int *path, sq_fill fill)
 {
-    const lookup u = {latency, space, fill};
+    const lookup u = {latency, space, path, fill};
     sq_latency_cache cache = {.info = latency->info};
     if (*latency->info.space && strcmp(latency->info.space, space->name) != 0)
         return sq_fail(SQ_INVALID, "%s: a table for the layers of space '%s', not for '%s'", latency->path,
@@ -178,6 +180,11 @@ sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency *latency, c
     else
         sq_latency_cache_clear(&cache);
     return status;
+}
+
+sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency *latency, const sq_space *space, sq_fill fill)
+{
+    return sq_latency_prepare_path(out, latency, space, NULL, fill);
 }
 
 void sq_latency_cache_clear(sq_latency_cache *cache)

@@ -21,15 +21,15 @@ static bool read_key(const char *text, sq_block_key *out)
     int h, w, c, h_out, w_out, c_out, kernel, stride, skip;
     double expansion;
     *out = (sq_block_key){.activation = SQ_RELU6, .kernel = 1, .stride = 1};
-    if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%dx%dx%d-expand:%lf-kernel:%d-stride:%d-idskip:%d%1s", type, &h, &w, &c,
-               &h_out, &w_out, &c_out, &expansion, &kernel, &stride, &skip, tail) == 11 &&
+    if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%dx%dx%d-expand:%lf-kernel:%d-stride:%d-idskip:%d%1s", type, &h, &w,
+               &c, &h_out, &w_out, &c_out, &expansion, &kernel, &stride, &skip, tail) == 11 &&
         strcmp(type, "expanded_conv") == 0) {
         out->kind = SQ_BLOCK_MB;
         out->mid = (int)lround(expansion * c);
         out->kernel = kernel;
         out->stride = stride;
-    } else if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%dx%dx%d%1s", type, &h, &w, &c, &h_out, &w_out, &c_out, tail) ==
-                   7 &&
+    } else if (sscanf(text, "%31[^-]-input:%dx%dx%d-output:%dx%dx%d%1s", type, &h, &w, &c, &h_out, &w_out, &c_out,
+                      tail) == 7 &&
                (strcmp(type, "Conv") == 0 || strcmp(type, "Conv_1") == 0)) {
         out->kind = SQ_BLOCK_CONV;
         out->kernel = type[4] ? 1 : 3;
@@ -66,8 +66,8 @@ static sq_status read_entry(sq_latency *latency, const char *path, yaml_document
                      : strcmp(field, "count") == 0 ? &count
                                                    : NULL;
         if (to && (!number || !sq_text_double(number, to == &variance ? 0 : 1e-12, 1e9, to)))
-            return sq_fail(SQ_INVALID, "%s:%d: '%s': %s: '%s', wanted a number of milliseconds above 0", path, line, text,
-                           field, number ? number : "");
+            return sq_fail(SQ_INVALID, "%s:%d: '%s': %s: '%s', wanted a number of milliseconds above 0", path, line,
+                           text, field, number ? number : "");
     }
     if (mean <= 0)
         return sq_fail(SQ_INVALID, "%s:%d: '%s': no mean", path, line, text);

@@ -86,10 +86,12 @@ static sq_status check_device(const sq_searcher *s, const sq_search_device *d)
                        "ms"));
     if (d->limit_energy_mj > 0)
         SQ_TRY(check_limit(d->name, "energy", d->limit_energy_mj,
-                           info->base_energy_mj + least_of(s->space, cache->energy_mj, cache->choice_limit, false), "mJ"));
+                           info->base_energy_mj + least_of(s->space, cache->energy_mj, cache->choice_limit, false),
+                           "mJ"));
     if (d->limit_area_mm2 > 0)
         SQ_TRY(check_limit(d->name, "area", d->limit_area_mm2,
-                           info->base_area_mm2 + least_of(s->space, cache->area_mm2, cache->choice_limit, false), "mm2"));
+                           info->base_area_mm2 + least_of(s->space, cache->area_mm2, cache->choice_limit, false),
+                           "mm2"));
     return SQ_OK;
 }
 

@@ -23,9 +23,15 @@ static uint64_t hash_device(uint64_t hash, const sq_search_device *d, const sq_s
 {
     const sq_latency_cache *cache = d->cache;
     const size_t count = (size_t)space->layer_count * (size_t)cache->choice_limit;
-    const double numbers[] = {d->limit_ms,         d->margin,           d->limit_energy_mj,          d->limit_area_mm2,
-                              cache->info.base_ms, cache->info.scale,   cache->info.residual_ms,
-                              cache->info.base_energy_mj, cache->info.base_area_mm2};
+    const double numbers[] = {d->limit_ms,
+                              d->margin,
+                              d->limit_energy_mj,
+                              d->limit_area_mm2,
+                              cache->info.base_ms,
+                              cache->info.scale,
+                              cache->info.residual_ms,
+                              cache->info.base_energy_mj,
+                              cache->info.base_area_mm2};
     hash = hash_values(hash, numbers, sizeof numbers / sizeof *numbers);
     hash = hash_values(hash, cache->mean, count);
     hash = hash_values(hash, cache->variance, count);
@@ -66,8 +72,8 @@ static json_t *path_of(const sq_space *space, const int *path)
 /* What a device is predicted to take; the first one's milliseconds stand beside the candidate's other costs. */
 static json_t *prediction_object(const sq_search_device *device, const sq_prediction *p)
 {
-    json_t *object = json_pack("{s:s, s:f, s:f}", "device", device->name, "latency_ms", p->ms, "deviation_ms",
-                               p->deviation_ms);
+    json_t *object =
+        json_pack("{s:s, s:f, s:f}", "device", device->name, "latency_ms", p->ms, "deviation_ms", p->deviation_ms);
     if (object && device->cache->filled_count)
         json_object_set_new(object, "filled_ms", json_real(p->filled_ms));
     if (object && device->cache->energy_mj)
@@ -79,10 +85,10 @@ static json_t *prediction_object(const sq_search_device *device, const sq_predic
 
 static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
 {
-    json_t *object = json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", path_of(s->space, c->path),
-                               "generation", c->generation, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc",
-                               real(c->top5), "macs_m", c->macs, "parameters_m", c->parameters, "memory_mb",
-                               c->memory_mb);
+    json_t *object =
+        json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", path_of(s->space, c->path), "generation",
+                  c->generation, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc", real(c->top5), "macs_m",
+                  c->macs, "parameters_m", c->parameters, "memory_mb", c->memory_mb);
     if (!object || !s->devices || s->devices->count == 0)
         return object;
     json_t *list = json_array();
@@ -241,11 +247,10 @@ sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const
     json_t *list = json_array();
     for (int i = 0; i < result->candidate_count; i++)
         json_array_append_new(list, candidate_object(s, &result->candidates[i]));
-    json_t *report =
-        json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", s->space->name, "searcher",
-                  s->options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed", (json_int_t)s->options->seed,
-                  "limits", limits_object(s), "best", result->best, "random_mean_top1_acc",
-                  real(result->random_mean_top1), "candidates", list);
+    json_t *report = json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", s->space->name, "searcher",
+                               s->options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed",
+                               (json_int_t)s->options->seed, "limits", limits_object(s), "best", result->best,
+                               "random_mean_top1_acc", real(result->random_mean_top1), "candidates", list);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(write_json(path, report));

@@ -1,6 +1,6 @@
-/* A latency table in memory and its two files. table.csv has a row for each block: its key, then mean, deviation and count;
- * layers.csv a row for each layer and choice. The header says the unit (mean_ms, mean_us, mean_s) and which further
- * columns there are: outliers, energy_mj, area_mm2. */
+/* A latency table in memory and its two files. table.csv has a row for each block: its key, then mean, deviation and
+ * count; layers.csv a row for each layer and choice. The header says the unit (mean_ms, mean_us, mean_s) and which
+ * further columns there are: outliers, energy_mj, area_mm2. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,8 +179,8 @@ static sq_status read_value_column(reader *r, int column, const char *name)
     value = mean > 0 ? MEAN : deviation > 0 ? DEVIATION : value;
     if (value == VALUES) {
         const char *nearest = sq_text_nearest(name, value_names, VALUES);
-        return sq_fail(SQ_INVALID, "%s:1: unknown column '%.80s'%s%s%s", r->path, name, nearest ? ", did you mean '" : "",
-                       nearest ? nearest : "", nearest ? "'?" : "");
+        return sq_fail(SQ_INVALID, "%s:1: unknown column '%.80s'%s%s%s", r->path, name,
+                       nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     }
     if (r->at[value] >= 0)
         return sq_fail(SQ_INVALID, "%s:1: column '%s' stands there twice", r->path, name);
@@ -213,8 +213,8 @@ static sq_status read_header(reader *r, char *row)
 }
 
 /* One number of a row; `otherwise` where the column is absent or empty. */
-static sq_status read_number(const reader *r, char *const *fields, value_column value, const char *where, double minimum,
-                             double otherwise, double *out)
+static sq_status read_number(const reader *r, char *const *fields, value_column value, const char *where,
+                             double minimum, double otherwise, double *out)
 {
     const int column = r->at[value];
     *out = otherwise;
@@ -295,15 +295,16 @@ static sq_status read_file(reader *r)
     char *text = NULL;
     size_t bytes = 0;
     SQ_TRY(sq_file_read(r->path, LARGEST_TABLE, &text, &bytes));
-    const sq_status status = strlen(text) == bytes ? read_rows(r, text)
-                                                   : sq_fail(SQ_INVALID, "%s: a byte of value 0: no text", r->path);
+    const sq_status status =
+        strlen(text) == bytes ? read_rows(r, text) : sq_fail(SQ_INVALID, "%s: a byte of value 0: no text", r->path);
     free(text);
     return status;
 }
 
 sq_status sq_latency_read_table(sq_latency *latency, const char *path)
 {
-    reader r = {.latency = latency, .path = path, .key_columns = SQ_BLOCK_KEY_COLUMNS, .key_fields = SQ_BLOCK_KEY_FIELDS};
+    reader r = {
+        .latency = latency, .path = path, .key_columns = SQ_BLOCK_KEY_COLUMNS, .key_fields = SQ_BLOCK_KEY_FIELDS};
     return read_file(&r);
 }
 

@@ -43,4 +43,14 @@ SQ_MUST_USE sq_status sq_export_supernet(sq_model *model, const char *folder);
 SQ_MUST_USE sq_status sq_onnx_encode(sq_model *model, const int *path, const sq_export_options *options, void **bytes,
                                      size_t *size);
 
+/* Some layers of a path by themselves, for measuring on a device: no metadata, norms folded. */
+typedef struct {
+    int first, last; /* layers [first, last) */
+    int batch;       /* 0: free */
+    int opset;
+    bool is_half; /* FP16 weights and values instead of FP32 */
+} sq_onnx_range;
+SQ_MUST_USE sq_status sq_onnx_encode_layers(sq_model *model, const int *path, const sq_onnx_range *range, void **bytes,
+                                            size_t *size);
+
 #endif

@@ -346,6 +346,48 @@ static void add_metadata(encoder *e, const int *path)
     }
 }
 
+/* The tensor between layers, as (batch, c, h, w) or logits. */
+static int boundary_shape(const sq_space *space, int boundary, int batch, int dims[4])
+{
+    const bool is_input = boundary < space->layer_count;
+    const sq_layer *l = &space->layers[is_input ? boundary : space->layer_count - 1];
+    dims[0] = batch;
+    dims[1] = is_input ? l->c_in : space->classes;
+    dims[2] = l->h_in;
+    dims[3] = l->w_in;
+    return is_input ? 4 : 2;
+}
+
+sq_status sq_onnx_encode_layers(sq_model *model, const int *path, const sq_onnx_range *range, void **bytes, size_t *size)
+{
+    const sq_space *space = sq_model_plan(model)->space;
+    const sq_export_options options = {.is_folded = true};
+    int dims[4];
+    encoder *e = calloc(1, sizeof *e);
+    if (!e)
+        return sq_fail(SQ_NO_MEMORY, "ONNX: encoder");
+    e->model = model;
+    e->options = &options;
+    sq_status status = sq_onnx_open(&e->writer, space->name, range->opset);
+    if (status == SQ_OK) {
+        if (range->is_half)
+            sq_onnx_use_half(e->writer);
+        (void)snprintf(e->boundary[range->first], NAME, "input");
+        const int count = boundary_shape(space, range->first, range->batch, dims);
+        sq_onnx_value(e->writer, "input", dims, count, 0);
+    }
+    for (e->layer = range->first; status == SQ_OK && e->layer < range->last; e->layer++)
+        status = encode_layer(e, path[e->layer]);
+    if (status == SQ_OK) {
+        const int count = boundary_shape(space, range->last, range->batch, dims);
+        sq_onnx_value(e->writer, count == 2 ? "output" : e->boundary[range->last], dims, count, 1);
+        status = sq_onnx_finish(e->writer, bytes, size);
+    }
+    sq_onnx_close(e->writer);
+    free(e);
+    return status;
+}
+
 sq_status sq_onnx_encode(sq_model *model, const int *path, const sq_export_options *options, void **bytes, size_t *size)
 {
     const sq_space *space = sq_model_plan(model)->space;

@@ -15,7 +15,7 @@ typedef struct block {
 
 struct sq_onnx_writer {
     block *blocks;
-    bool is_broken;
+    bool is_broken, is_half;
     Onnx__ModelProto model;
     Onnx__GraphProto graph;
     Onnx__OperatorSetIdProto opset, *opsets[1];
@@ -191,6 +191,41 @@ static void initialiser(sq_onnx_writer *w, const char *name, int32_t type, const
     append(w, (void ***)&w->graph.initializer, &w->graph.n_initializer, &w->initialiser_limit, t);
 }
 
+void sq_onnx_use_half(sq_onnx_writer *w)
+{
+    w->is_half = true;
+}
+
+/* IEEE 754 binary16, rounded to nearest, ties to even. */
+static uint16_t half_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    const int exponent = (int)(magnitude >> 23) - 127 + 15;
+    if (magnitude > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00); /* not a number */
+    if (exponent > 30)
+        return (uint16_t)(sign | 0x7c00);
+    const uint32_t mantissa = (magnitude & 0x7fffff) | 0x800000;
+    const int shift = exponent > 0 ? 13 : 14 - exponent; /* below: subnormal */
+    if (shift > 24)
+        return (uint16_t)sign;
+    const uint32_t kept = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), half = 1u << (shift - 1);
+    const uint32_t rounded = kept + (rest > half || (rest == half && (kept & 1)));
+    return (uint16_t)(sign | (exponent > 0 ? rounded + ((uint32_t)(exponent - 1) << 10) : rounded));
+}
+
+static void put_halves(sq_onnx_writer *w, const char *name, const float *values, size_t count, const int64_t *dims,
+                       int dim_count)
+{
+    uint16_t *halves = take(w, count * sizeof *halves);
+    for (size_t i = 0; halves && i < count; i++)
+        halves[i] = half_of(values[i]);
+    if (halves)
+        initialiser(w, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, halves, count * sizeof *halves, dims, dim_count);
+}
+
 void sq_onnx_floats(sq_onnx_writer *w, const char *name, const float *values, const int *dims, int dim_count)
 {
     int64_t wide[4] = {0};
@@ -199,7 +234,10 @@ void sq_onnx_floats(sq_onnx_writer *w, const char *name, const float *values, co
         wide[i] = dims[i];
         count *= (size_t)dims[i];
     }
-    initialiser(w, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, values, count * sizeof *values, wide, dim_count);
+    if (w->is_half)
+        put_halves(w, name, values, count, wide, dim_count);
+    else
+        initialiser(w, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, values, count * sizeof *values, wide, dim_count);
 }
 
 void sq_onnx_longs(sq_onnx_writer *w, const char *name, const int64_t *values, int count)
@@ -220,9 +258,10 @@ static Onnx__TensorShapeProto *shape_of(sq_onnx_writer *w, const int *dims, int 
         if (!d)
             return NULL;
         onnx__tensor_shape_proto__dimension__init(d);
-        d->value_case = i == 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
-                               : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        if (i == 0)
+        const bool is_free = i == 0 && dims[0] == 0;
+        d->value_case = is_free ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
+                                : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        if (is_free)
             d->dim_param = text(w, "batch");
         else
             d->dim_value = dims[i];
@@ -242,7 +281,8 @@ void sq_onnx_value(sq_onnx_writer *w, const char *name, const int *dims, int dim
     onnx__type_proto__init(type);
     onnx__type_proto__tensor__init(tensor);
     tensor->has_elem_type = 1;
-    tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    tensor->elem_type =
+        w->is_half ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     tensor->shape = shape_of(w, dims, dim_count);
     type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     type->tensor_type = tensor;

@@ -13,6 +13,8 @@ typedef struct sq_onnx_writer sq_onnx_writer;
 typedef struct Onnx__NodeProto sq_onnx_node; /* the generated code knows what is in it */
 
 SQ_MUST_USE sq_status sq_onnx_open(sq_onnx_writer **out, const char *graph_name, int opset);
+/* From here on floats are stored, and values declared, as FP16 (rounded to nearest, ties to even). */
+void sq_onnx_use_half(sq_onnx_writer *writer);
 void sq_onnx_close(sq_onnx_writer *writer); /* accepts NULL */
 
 /* A node with up to 6 inputs (NULL ends them) and up to 2 outputs. Never NULL. */
@@ -25,7 +27,7 @@ void sq_onnx_float(sq_onnx_writer *writer, sq_onnx_node *node, const char *name,
 void sq_onnx_floats(sq_onnx_writer *writer, const char *name, const float *values, const int *dims, int dim_count);
 void sq_onnx_longs(sq_onnx_writer *writer, const char *name, const int64_t *values, int count);
 
-/* Graph input or output: FP32 with a free first dimension "batch" and fixed others. */
+/* Graph input or output; a first dimension of 0 stays free and is called "batch". */
 void sq_onnx_value(sq_onnx_writer *writer, const char *name, const int *dims, int dim_count, int is_output);
 void sq_onnx_metadata(sq_onnx_writer *writer, const char *key, const char *value);
 

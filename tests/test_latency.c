@@ -33,7 +33,8 @@ static sq_latency *make_table(const sq_space *space)
     MUST(sq_block_list_make(&list, space));
     for (int i = 0; i < list.count; i++) {
         const sq_block_key *k = &list.blocks[i].key;
-        sq_block_time time = sq_block_time_of(1e-3 * k->h + 1e-6 * k->h * k->w * (k->c_in + k->mid) * k->kernel, 0.01 * k->kernel, 10);
+        sq_block_time time =
+            sq_block_time_of(1e-3 * k->h + 1e-6 * k->h * k->w * (k->c_in + k->mid) * k->kernel, 0.01 * k->kernel, 10);
         time.energy_mj = 2 * time.mean;
         MUST(sq_latency_add(latency, k, &time));
     }
@@ -97,7 +98,12 @@ Test(latency, table_reads_back_with_all_its_columns)
     sq_latency *a = make_table(space), *b = NULL;
     a->entries[1].time.outliers = 3;
     a->entries[2].time.area_mm2 = 0.5;
-    a->info = (sq_device_info){.name = "mine", .runtime = "r", .batch = 2, .base_ms = -0.25, .scale = 2, .residual_ms = 0.5,
+    a->info = (sq_device_info){.name = "mine",
+                               .runtime = "r",
+                               .batch = 2,
+                               .base_ms = -0.25,
+                               .scale = 2,
+                               .residual_ms = 0.5,
                                .is_measured = true};
     MUST(sq_latency_write(a, folder));
     MUST(sq_latency_open(&b, folder));
@@ -122,7 +128,8 @@ Test(latency, units_of_the_header_become_milliseconds)
     sq_latency *latency = NULL;
     write_text(folder, "device.yaml", "name: x\nmeasured: true\n");
     write_text(folder, "table.csv",
-               "# a comment\r\n" SQ_BLOCK_KEY_COLUMNS ",mean_us,std_us,count\r\nconv,8,8,3,8,0,3,2,0,relu,1500,20,7\r\n");
+               "# a comment\r\n" SQ_BLOCK_KEY_COLUMNS
+               ",mean_us,std_us,count\r\nconv,8,8,3,8,0,3,2,0,relu,1500,20,7\r\n");
     MUST(sq_latency_open(&latency, folder));
     cr_expect_float_eq(latency->entries[0].time.mean, 1.5, 1e-12);
     cr_expect_float_eq(latency->entries[0].time.deviation, 0.02, 1e-12);
@@ -263,7 +270,8 @@ Test(latency, a_table_by_layer_adds_the_searched_layers)
     sq_latency_cache_clear(&cache);
     (void)snprintf(latency->info.space, sizeof latency->info.space, "other");
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "for the layers of space 'other', not for 'tiny'"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "for the layers of space 'other', not for 'tiny'"), "%s",
+                       sq_error_text());
     sq_latency_close(latency);
     sq_space_free(space);
     drop_folder(folder);
@@ -275,8 +283,14 @@ static sq_block_key random_key(sq_rng *rng)
 {
     static const int kernels[] = {3, 5, 7};
     const int side = 7 + (int)sq_rng_below(rng, 60), in = 8 * (1 + (int)sq_rng_below(rng, 30));
-    return (sq_block_key){.kind = SQ_BLOCK_MB, .h = side, .w = side, .c_in = in, .c_out = 8 * (1 + (int)sq_rng_below(rng, 30)),
-                          .mid = in * (1 + (int)sq_rng_below(rng, 6)), .kernel = kernels[sq_rng_below(rng, 3)], .stride = 1,
+    return (sq_block_key){.kind = SQ_BLOCK_MB,
+                          .h = side,
+                          .w = side,
+                          .c_in = in,
+                          .c_out = 8 * (1 + (int)sq_rng_below(rng, 30)),
+                          .mid = in * (1 + (int)sq_rng_below(rng, 6)),
+                          .kernel = kernels[sq_rng_below(rng, 3)],
+                          .stride = 1,
                           .activation = SQ_RELU6};
 }
 
@@ -284,8 +298,8 @@ static sq_block_key random_key(sq_rng *rng)
 static double truth(const sq_block_key *k, sq_rng *rng)
 {
     const double pixels = k->h * k->w;
-    const double ms = 0.02 + 2e-7 * pixels * (k->c_in + 2.0 * k->mid + k->c_out) + 1e-8 * pixels * k->mid * (k->c_in + k->c_out) +
-                      1e-7 * pixels * k->mid * k->kernel * k->kernel;
+    const double ms = 0.02 + 2e-7 * pixels * (k->c_in + 2.0 * k->mid + k->c_out) +
+                      1e-8 * pixels * k->mid * (k->c_in + k->c_out) + 1e-7 * pixels * k->mid * k->kernel * k->kernel;
     return ms * (1 + 0.02 * (2.0 * sq_rng_below(rng, 1000) / 1000 - 1));
 }
 
@@ -386,7 +400,8 @@ Test(latency, a_path_is_legal_only_within_the_limits_of_every_device)
     devices.list[1].limit_ms = 0;
     devices.list[0].limit_area_mm2 = 5;
     cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "a limit on area, but the table does not have it"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "a limit on area, but the table does not have it"), "%s",
+                       sq_error_text());
     devices.list[0].limit_area_mm2 = 0;
     devices.list[0].limit_energy_mj = 0.01;
     cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
@@ -409,8 +424,8 @@ Test(latency, memory_is_that_of_the_largest_block)
         for (int c = 0; c < space->layers[l].choice_count; c++)
             s->memory_mb[l][c] = l == 2 ? 5 + c : 1;
     cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "memory limit 1e-09 MB: no path can meet it, the smallest has 5 MB"), "%s",
-                       sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "memory limit 1e-09 MB: no path can meet it, the smallest has 5 MB"),
+                       "%s", sq_error_text());
     free(s);
     sq_space_free(space);
 }

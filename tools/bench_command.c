@@ -109,26 +109,18 @@ static sq_status run_bench(const sq_options *read, const sq_bench_options *optio
     return status;
 }
 
-typedef struct {
-    const char *name, *text;
-    int64_t minimum, maximum;
-    int *out;
-} number;
-
 /* 0, or 2 after telling what is wrong. */
 static int read_numbers(const arguments *a, sq_bench_options *o)
 {
-    const number numbers[] = {{"--batch", a->batch, 2, 65536, &o->batch}, /* batch norm needs two */
-                              {"--steps", a->steps, 1, 10000000, &o->steps},
-                              {"--warmup", a->warmup, 0, 10000000, &o->warmup},
-                              {"--repeats", a->repeats, 1, 1000000, &o->repeats}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        int64_t value;
-        if (!sq_text_int(numbers[i].text, numbers[i].minimum, numbers[i].maximum, &value))
-            return sq_command_usage("bench", "%s: '%s', wanted a whole number from %lld to %lld", numbers[i].name,
-                                    numbers[i].text, (long long)numbers[i].minimum, (long long)numbers[i].maximum);
-        *numbers[i].out = (int)value;
-    }
+    int code = sq_options_number("bench", "--batch", a->batch, 2, 65536, &o->batch); /* batch norm needs two */
+    if (code == 0)
+        code = sq_options_number("bench", "--steps", a->steps, 1, 10000000, &o->steps);
+    if (code == 0)
+        code = sq_options_number("bench", "--warmup", a->warmup, 0, 10000000, &o->warmup);
+    if (code == 0)
+        code = sq_options_number("bench", "--repeats", a->repeats, 1, 1000000, &o->repeats);
+    if (code)
+        return code;
     double bandwidth = 0;
     if (a->bandwidth && !sq_text_double(a->bandwidth, 1e-3, 1e9, &bandwidth))
         return sq_command_usage("bench", "--bandwidth: '%s', wanted GB/s above 0", a->bandwidth);

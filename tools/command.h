@@ -7,15 +7,16 @@
 
 #include "tools/config.h"
 
-typedef struct {
+typedef struct sq_command {
     const char *name, *summary;
     const char *usage; /* "squall train CONFIG [options]" */
     const char *help;  /* the text of `squall help NAME` and `squall NAME --help`, below the usage line */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+    const struct sq_command *const *parts; /* instead of run: subcommands, ended by NULL */
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_export, sq_command_info,
-    sq_command_measure, sq_command_bench;
+    sq_command_lut, sq_command_bench;
 
 /* "squall train: <sq_error_text()>" on stderr; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
@@ -44,6 +45,9 @@ typedef struct {
 
 /* Reads argv[1..]; *is_help when --help is among them. Returns 0, or 2 after telling what is wrong. */
 int sq_options_read(sq_options *out, const sq_option *options, int argc, char **argv, bool *is_help);
+
+/* A whole number given as an option. Returns 0, or 2 after telling what is wrong. */
+int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum, int *out);
 
 /* ---- What several commands open first ---- */
 

@@ -60,8 +60,8 @@ static sq_status open_devices(device_list *out, const sq_config *config, const s
         const sq_latency_config *c = &config->latency[d];
         SQ_TRY(sq_latency_open(&out->tables[d], c->device));
         SQ_TRY(sq_latency_prepare(&out->caches[d], out->tables[d], space, (sq_fill)c->fill));
-        out->devices.list[d] = (sq_search_device){out->caches[d].info.name, &out->caches[d],    c->limit_ms,
-                                                  c->margin,                c->limit_energy_mj, c->limit_area_mm2};
+        out->devices.list[d] = (sq_search_device){out->caches[d].info.name, &out->caches[d],  c->limit_ms, c->margin,
+                                                  c->limit_energy_mj,       c->limit_area_mm2};
         out->devices.count++;
     }
     return SQ_OK;
@@ -151,25 +151,26 @@ const sq_command sq_command_search = {
     .name = "search",
     .summary = "find the most accurate path under limits",
     .usage = "squall search RUN [--limit-macs M] [--limit-latency MS --latency DEVICE] [--set key=value]...",
-    .help = "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch "
-            "norm, and keeps\n"
-            "to the limits. State is saved after every candidate; a killed search goes on where it was, to the same "
-            "result.\n\n"
-            "  --limit-macs M        most multiply-adds, millions\n"
-            "  --limit-parameters M  most parameters, millions\n"
-            "  --limit-memory MB     most live activations of one FP32 image, 10^6 bytes\n"
-            "  --latency DEVICE      device folder (device.yaml, table.csv) or a ProxylessNAS YAML; may be given again:\n"
-            "                        the next five then belong to the second device\n"
-            "  --limit-latency MS    highest predicted latency, milliseconds\n"
-            "  --margin K            K deviations of the prediction must fit below the limit too (default 0)\n"
-            "  --limit-energy MJ, --limit-area MM2   the same of the table's other columns\n"
-            "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
-            "  --searcher S          evolution (default) or random\n"
-            "  --config FILE         another configuration than RUN/config.yaml\n"
-            "  --resume never        begin anew (default: auto)\n"
-            "  --on-val              score on the test split instead of the held-out images\n"
-            "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
-            "  --quiet               no progress line\n\n"
-            "Writes RUN/search/search.json (every candidate) and RUN/search/arch.json (the best).\n",
+    .help =
+        "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch "
+        "norm, and keeps\n"
+        "to the limits. State is saved after every candidate; a killed search goes on where it was, to the same "
+        "result.\n\n"
+        "  --limit-macs M        most multiply-adds, millions\n"
+        "  --limit-parameters M  most parameters, millions\n"
+        "  --limit-memory MB     most live activations of one FP32 image, 10^6 bytes\n"
+        "  --latency DEVICE      device folder (device.yaml, table.csv) or a ProxylessNAS YAML; may be given again:\n"
+        "                        the next five then belong to the second device\n"
+        "  --limit-latency MS    highest predicted latency, milliseconds\n"
+        "  --margin K            K deviations of the prediction must fit below the limit too (default 0)\n"
+        "  --limit-energy MJ, --limit-area MM2   the same of the table's other columns\n"
+        "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
+        "  --searcher S          evolution (default) or random\n"
+        "  --config FILE         another configuration than RUN/config.yaml\n"
+        "  --resume never        begin anew (default: auto)\n"
+        "  --on-val              score on the test split instead of the held-out images\n"
+        "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
+        "  --quiet               no progress line\n\n"
+        "Writes RUN/search/search.json (every candidate) and RUN/search/arch.json (the best).\n",
     .run = run,
 };

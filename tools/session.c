@@ -117,6 +117,16 @@ int sq_options_read(sq_options *out, const sq_option *options, int argc, char **
     return 0;
 }
 
+int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum, int *out)
+{
+    int64_t value;
+    if (!sq_text_int(text, minimum, maximum, &value))
+        return sq_command_usage(command, "%s: '%s', wanted a whole number from %lld to %lld", name, text,
+                                (long long)minimum, (long long)maximum);
+    *out = (int)value;
+    return 0;
+}
+
 /* ---- Session ---- */
 
 static sq_status limit_classes(sq_dataset **out, sq_dataset *whole, int classes)

@@ -7,17 +7,17 @@
 #include "supernet/interrupt.h"
 #include "tools/command.h"
 
-static const sq_command *const commands[] = {&sq_command_train,  &sq_command_search,  &sq_command_evaluate,
-                                             &sq_command_export, &sq_command_measure, &sq_command_info,
-                                             &sq_command_bench};
+static const sq_command *const commands[] = {
+    &sq_command_train, &sq_command_search, &sq_command_evaluate, &sq_command_export,
+    &sq_command_lut,   &sq_command_info,   &sq_command_bench,    NULL};
 
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum { MOST_COMMANDS = 32 };
 
-static const sq_command *find(const char *name)
+static const sq_command *find(const sq_command *const *list, const char *name)
 {
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+    for (; *list; list++)
+        if (strcmp((*list)->name, name) == 0)
+            return *list;
     return NULL;
 }
 
@@ -26,8 +26,8 @@ static void help_all(void)
     (void)printf(
         "Squall trains one-shot supernets, searches them under a device's limits, and exports the network it finds.\n\n"
         "usage: squall COMMAND [arguments]\n\n");
-    for (int i = 0; i < COMMANDS; i++)
-        (void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    for (const sq_command *const *c = commands; *c; c++)
+        (void)printf("  %-10s %s\n", (*c)->name, (*c)->summary);
     (void)printf("  %-10s %s\n  %-10s %s\n", "help",
                  "this text, squall help COMMAND, or squall help config (every key)", "--version", "the version");
     (void)printf(
@@ -46,53 +46,84 @@ static void help_config(void)
 static void help_command(const sq_command *c)
 {
     (void)printf("usage: %s\n\n%s", c->usage, c->help);
+    for (const sq_command *const *part = c->parts; part && *part; part++)
+        (void)printf("  %-10s %s\n", (*part)->name, (*part)->summary);
+    if (c->parts)
+        (void)printf("\nsquall %s PART --help says more.\n", c->name);
 }
 
-static int unknown(const char *name)
+/* "squall: unknown command 'trian', did you mean 'train'?" */
+static int unknown(const char *of, const sq_command *const *list, const char *name)
 {
-    const char *names[COMMANDS + 1];
-    for (int i = 0; i < COMMANDS; i++)
-        names[i] = commands[i]->name;
-    names[COMMANDS] = "help";
-    const char *nearest = sq_text_nearest(name, names, COMMANDS + 1);
-    (void)fprintf(stderr, "squall: unknown command '%s'%s%s%s; see squall help\n", name,
-                  nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    const char *names[MOST_COMMANDS];
+    int count = 0;
+    for (; *list && count < MOST_COMMANDS - 1; list++)
+        names[count++] = (*list)->name;
+    names[count++] = "help";
+    const char *nearest = sq_text_nearest(name, names, count);
+    (void)fprintf(stderr, "squall%s%s: unknown command '%s'%s%s%s; see squall help%s%s\n", *of ? " " : "", of, name,
+                  nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", *of ? " " : "", of);
     return 2;
 }
 
-static int help(const char *topic)
+/* The command that the words name: "train", or "lut measure". *used: how many words it took. NULL after telling why. */
+static const sq_command *find_command(int count, char **words, int *used)
 {
-    const sq_command *c = topic ? find(topic) : NULL;
-    if (!topic)
+    const sq_command *c = find(commands, words[0]);
+    *used = 1;
+    if (!c)
+        (void)unknown("", commands, words[0]);
+    if (!c || !c->parts || count < 2 || words[1][0] == '-')
+        return c;
+    const sq_command *part = find(c->parts, words[1]);
+    *used = 2;
+    if (!part)
+        (void)unknown(c->name, c->parts, words[1]);
+    return part;
+}
+
+static int help(int count, char **words)
+{
+    int used;
+    if (count == 0) {
         help_all();
-    else if (strcmp(topic, "config") == 0)
+        return 0;
+    }
+    if (strcmp(words[0], "config") == 0) {
         help_config();
-    else if (c)
-        help_command(c);
-    else
-        return unknown(topic);
+        return 0;
+    }
+    const sq_command *c = find_command(count, words, &used);
+    if (!c)
+        return 2;
+    help_command(c);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
+    int used;
     sq_cpu_choose_kernels(argv);
     sq_interrupt_listen();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        const int code = help(argc > 2 ? argv[2] : NULL);
+        const int code = help(argc > 2 ? argc - 2 : 0, argv + 2);
         return argc < 2 ? 2 : code;
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("squall %s\n", SQUALL_VERSION);
         return 0;
     }
-    const sq_command *c = find(argv[1]);
+    const sq_command *c = find_command(argc - 1, argv + 1, &used);
     if (!c)
-        return unknown(argv[1]);
+        return 2;
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help_command(c);
             return 0;
         }
-    return c->run(argc - 1, argv + 1);
+    if (!c->run) {
+        help_command(c);
+        return 2;
+    }
+    return c->run(argc - used, argv + used);
 }

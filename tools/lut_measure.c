@@ -1,4 +1,4 @@
-/* squall measure: a latency table of this machine, from the same evaluate programs that search and export run. */
+/* squall lut measure: a latency table of this machine, from the same evaluate programs that search and export run. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "search/block_list.h"
 #include "search/latency_table.h"
 #include "supernet/interrupt.h"
-#include "tools/command.h"
+#include "tools/lut.h"
 #include "tools/share.h"
 
 enum { ROUNDS = 5, CHECK_PATHS = 6 };
@@ -138,7 +138,7 @@ static void describe(sq_device_info *info, const sq_session *s, const arguments 
     (void)snprintf(info->name, sizeof info->name, "%s", a->name ? a->name : s->backend->ops->name);
     (void)snprintf(info->runtime, sizeof info->runtime, "squall %s, %s", s->backend->ops->name, kernels);
     (void)snprintf(info->dtype, sizeof info->dtype, "float32");
-    (void)snprintf(info->source, sizeof info->source, "squall measure");
+    (void)snprintf(info->source, sizeof info->source, "squall lut measure");
     if (gmtime_r(&now, &date))
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
@@ -232,10 +232,10 @@ static int run(int argc, char **argv)
     return status == SQ_OK ? 0 : sq_command_fail("measure", status);
 }
 
-const sq_command sq_command_measure = {
+const sq_command sq_lut_measure = {
     .name = "measure",
     .summary = "make a latency table of this machine",
-    .usage = "squall measure SPACE -o DEVICE [--batch N] [--repeats N] [--resolution R] [--classes C]",
+    .usage = "squall lut measure SPACE -o DEVICE [--batch N] [--repeats N] [--resolution R] [--classes C]",
     .help = "Times every distinct block of SPACE as the backend runs it, checks the sum against whole random networks, "
             "and writes\n"
             "DEVICE/device.yaml and DEVICE/table.csv for --latency.\n\n"

@@ -1,0 +1,25 @@
+#ifndef SQ_LUT_H
+#define SQ_LUT_H
+
+#include "search/latency.h"
+#include "tools/command.h"
+
+/* squall lut: one file a subcommand. */
+
+extern const sq_command sq_lut_template, sq_lut_measure, sq_lut_check, sq_lut_predict;
+
+typedef struct {
+    const char *resolution, *classes; /* "0": the space's own */
+} sq_lut_shape;
+#define SQ_LUT_SHAPE {"0", "0"}
+#define SQ_LUT_SHAPE_OPTIONS(shape) \
+    {"--resolution", &(shape).resolution, NULL, NULL}, {"--classes", &(shape).classes, NULL, NULL}
+#define SQ_LUT_SHAPE_HELP "  --resolution R, --classes C   instead of the space's\n"
+
+/* Opens the space that an argument names, also in the share folder. */
+SQ_MUST_USE sq_status sq_lut_space(sq_space **out, const char *file, const sq_lut_shape *shape);
+
+/* "none", "interpolate", "roofline". SQ_INVALID names what was found. */
+SQ_MUST_USE sq_status sq_lut_fill(const char *text, sq_fill *out);
+
+#endif

@@ -1,0 +1,223 @@
+/* squall lut check, squall lut predict. */
+#include <stdio.h>
+#include <string.h>
+
+#include "search/check.h"
+#include "tools/lut.h"
+
+enum { SHOWN = 8 }; /* of a long list, unless --all */
+
+typedef struct {
+    const char *arch, *fill;
+    bool is_all;
+    sq_lut_shape shape;
+} arguments;
+
+/* ---- check ---- */
+
+static void print_key(const char *what, const sq_block_key *key, const char *more)
+{
+    char text[SQ_BLOCK_KEY_BYTES];
+    (void)sq_block_key_print(key, text, sizeof text);
+    (void)printf("  %-12s %s%s\n", what, text, more);
+}
+
+static void print_rest(int count, int shown)
+{
+    if (count > shown)
+        (void)printf("  %-12s %d more; --all shows them\n", "", count - shown);
+}
+
+static void print_check(const sq_latency *latency, const sq_block_list *list, const sq_latency_check *c, bool is_all)
+{
+    const int limit = is_all ? 1 << 30 : SHOWN;
+    char more[64];
+    for (int i = 0; i < c->missing_count && i < limit; i++)
+        print_key("missing", &list->blocks[c->missing[i]].key, "");
+    print_rest(c->missing_count, limit);
+    for (int i = 0; i < c->wide_count && i < limit; i++) {
+        const sq_latency_entry *e = &latency->entries[c->wide[i]];
+        (void)snprintf(more, sizeof more, "  %.4g ms +- %.4g", e->time.mean, e->time.deviation);
+        print_key("wide spread", &e->key, more);
+    }
+    print_rest(c->wide_count, limit);
+    for (int i = 0; i < c->oddity_count && i < limit; i++) {
+        const sq_latency_oddity *o = &c->oddities[i];
+        (void)snprintf(more, sizeof more, "  %.4g ms, slower than", o->smaller->time.mean);
+        print_key("implausible", &o->smaller->key, more);
+        (void)snprintf(more, sizeof more, "  %.4g ms", o->larger->time.mean);
+        print_key("  the larger", &o->larger->key, more);
+    }
+    print_rest(c->oddity_count, limit);
+    for (int i = 0; is_all && i < c->unused_count; i++)
+        print_key("unused", &latency->entries[c->unused[i]].key, "");
+}
+
+static void print_device(const sq_device_info *d)
+{
+    (void)printf("%s: %s%s%s\n", d->name, *d->runtime ? d->runtime : "runtime not stated", d->is_measured ? "" : ", ",
+                 d->is_measured ? "" : "modelled, not measured");
+    sq_print_row("conditions", "%s, batch %d, %d threads%s%s", *d->dtype ? d->dtype : "dtype not stated", d->batch,
+                 d->threads, *d->clocks ? ", " : "", d->clocks);
+    sq_print_row("whole network", "%.4g ms + %.4g x sum of blocks, +- %.4g ms", d->base_ms, d->scale, d->residual_ms);
+}
+
+/* A table by layers has the space's own layers, or it does not open for it. */
+static sq_status check_layers(const sq_latency *latency, const sq_space *space)
+{
+    sq_latency_cache cache;
+    SQ_TRY(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE));
+    sq_print_row("coverage", "every choice of %d searched layers", space->searched_count);
+    sq_latency_cache_clear(&cache);
+    return SQ_OK;
+}
+
+static sq_status check_blocks(const sq_latency *latency, const sq_space *space, bool is_all)
+{
+    sq_block_list list = {0};
+    sq_latency_check c = {0};
+    SQ_TRY(sq_block_list_make(&list, space));
+    sq_status status = sq_latency_check_table(&c, latency, &list);
+    if (status == SQ_OK) {
+        sq_print_row("coverage", "%d of %d blocks of %s (%.1f %%)", list.count - c.missing_count, list.count,
+                     space->name, 100.0 * (list.count - c.missing_count) / list.count);
+        sq_print_row("entries", "%zu: %d unused, %d of wide spread, %d implausible pairs", latency->count,
+                     c.unused_count, c.wide_count, c.oddity_count);
+        print_check(latency, &list, &c, is_all);
+        if (c.missing_count)
+            status = sq_fail(SQ_DATA, "%s: %d of the %d blocks of %s are missing", latency->path, c.missing_count,
+                             list.count, space->name);
+    }
+    sq_latency_check_clear(&c);
+    sq_block_list_clear(&list);
+    return status;
+}
+
+static sq_status check(const char *file, const char *device, const arguments *a)
+{
+    sq_space *space = NULL;
+    sq_latency *latency = NULL;
+    sq_status status = sq_lut_space(&space, file, &a->shape);
+    if (status == SQ_OK)
+        status = sq_latency_open(&latency, device);
+    if (status == SQ_OK) {
+        print_device(sq_latency_info(latency));
+        status = latency->layer_count ? check_layers(latency, space) : check_blocks(latency, space, a->is_all);
+    }
+    sq_latency_close(latency);
+    sq_space_free(space);
+    return status;
+}
+
+/* ---- predict ---- */
+
+static void print_layers(const sq_latency_cache *cache, const sq_space *space, const int *path, double total)
+{
+    (void)printf("layer  %-14s %-18s %10s %10s %7s\n", "input", "choice", "ms", "+-", "share");
+    for (int l = 0; l < space->layer_count; l++) {
+        const sq_layer *layer = &space->layers[l];
+        char shape[48];
+        double deviation;
+        const double ms = sq_latency_block_ms(cache, l, path[l], &deviation);
+        (void)snprintf(shape, sizeof shape, "%dx%dx%d", layer->h_in, layer->w_in, layer->c_in);
+        (void)printf("%5d  %-14s %-18s %10.4f %10.4f %6.1f%%%s\n", l, shape,
+                     space->choices[layer->choices[path[l]]].name, ms, deviation, 100 * ms / total,
+                     cache->is_filled[(size_t)l * (size_t)cache->choice_limit + (size_t)path[l]] ? "  filled in" : "");
+    }
+}
+
+static sq_status print_prediction(const sq_latency *latency, const sq_space *space, const int *path, sq_fill fill)
+{
+    sq_latency_cache cache;
+    SQ_TRY(sq_latency_prepare_path(&cache, latency, space, path, fill));
+    const sq_prediction p = sq_latency_predict(&cache, space, path);
+    print_layers(&cache, space, path, p.ms);
+    (void)printf("%5s  %-33s %10.4f\n", "", "base", cache.info.base_ms);
+    (void)printf("%5s  %-33s %10.4f %10.4f\n", "", "total", p.ms, p.deviation_ms);
+    if (p.filled_ms > 0)
+        sq_print_row("filled in", "%.4f ms, %.1f %% of the total", p.filled_ms, 100 * p.filled_ms / p.ms);
+    if (cache.energy_mj)
+        sq_print_row("energy", "%.4g mJ", p.energy_mj);
+    if (cache.area_mm2)
+        sq_print_row("area", "%.4g mm2", p.area_mm2);
+    sq_latency_cache_clear(&cache);
+    return SQ_OK;
+}
+
+static sq_status predict(const char *file, const char *device, const arguments *a)
+{
+    sq_space *space = NULL;
+    sq_latency *latency = NULL;
+    sq_fill fill;
+    int path[SQ_MAX_LAYERS] = {0};
+    SQ_TRY(sq_lut_fill(a->fill, &fill));
+    sq_status status = sq_lut_space(&space, file, &a->shape);
+    if (status == SQ_OK && (a->arch || space->searched_count))
+        status = a->arch ? sq_arch_read(space, a->arch, path)
+                         : sq_fail(SQ_INVALID, "%s: %d layers are searched: give --arch", file, space->searched_count);
+    if (status == SQ_OK)
+        status = sq_latency_open(&latency, device);
+    if (status == SQ_OK) {
+        print_device(sq_latency_info(latency));
+        status = print_prediction(latency, space, path, fill);
+    }
+    sq_latency_close(latency);
+    sq_space_free(space);
+    return status;
+}
+
+/* ---- Both ---- */
+
+static int run(const char *name, int argc, char **argv,
+               sq_status (*what)(const char *, const char *, const arguments *))
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.fill = "none", .shape = SQ_LUT_SHAPE};
+    bool is_help;
+    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL},
+                                 {"--fill", &a.fill, NULL, NULL},
+                                 {"--all", NULL, &a.is_all, NULL},
+                                 SQ_LUT_SHAPE_OPTIONS(a.shape),
+                                 {NULL, NULL, NULL, NULL}};
+    const int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code)
+        return code;
+    if (read.argument_count != 2)
+        return sq_command_usage(name, "wanted a space file and a device");
+    const sq_status status = what(read.arguments[0], read.arguments[1], &a);
+    return status == SQ_OK ? 0 : sq_command_fail(name, status);
+}
+
+static int run_check(int argc, char **argv)
+{
+    return run("lut check", argc, argv, check);
+}
+
+static int run_predict(int argc, char **argv)
+{
+    return run("lut predict", argc, argv, predict);
+}
+
+const sq_command sq_lut_check = {
+    .name = "check",
+    .summary = "missing, unused and implausible entries of a table",
+    .usage = "squall lut check SPACE DEVICE [--all]",
+    .help =
+        "Holds DEVICE against the blocks of SPACE: what is missing (exit 3), what is unused, whose spread is above a "
+        "fifth of\n"
+        "its mean, and which block is slower than one that is larger in every size, beyond the spread of both.\n\n"
+        "  --all   every line instead of the first 8 of each sort, unused entries too\n" SQ_LUT_SHAPE_HELP,
+    .run = run_check,
+};
+
+const sq_command sq_lut_predict = {
+    .name = "predict",
+    .summary = "the latency of one architecture, layer by layer",
+    .usage = "squall lut predict SPACE DEVICE --arch A [--fill none|interpolate|roofline]",
+    .help = "Prints each layer's block with its milliseconds, spread and share, and the total.\n\n"
+            "  --arch A   tuple, or a file with one; not for a space with nothing to choose\n"
+            "  --fill F   missing blocks: none (an error), interpolate (from blocks of the same kind), roofline (by "
+            "the device's\n"
+            "             roofline.yaml)\n" SQ_LUT_SHAPE_HELP,
+    .run = run_predict,
+};
