@@ -352,9 +352,9 @@ static sq_status check_models(const job *j)
     return SQ_OK;
 }
 
-static sq_status check_share(const sq_runner *runner, const sq_runner_options *options, const char *where)
+static sq_status check_share(const char *command, const sq_runner_options *options, const char *where)
 {
-    if (!options->share && (strstr(runner->command, "{share}") || strstr(runner->info, "{share}")))
+    if (!options->share && strstr(command, "{share}"))
         return sq_fail(SQ_INVALID, "%s: {share}, but Squall's data files were not found", where);
     return SQ_OK;
 }
@@ -423,7 +423,7 @@ sq_status sq_runner_run(const sq_runner *runner, const char *const *models, int 
     double drift = 0;
     SQ_TRY(sq_runner_check(runner, j.where));
     SQ_TRY(check_models(&j));
-    SQ_TRY(check_share(runner, j.options, j.where));
+    SQ_TRY(check_share(runner->command, j.options, j.where));
     SQ_TRY(compile(&j.regex, runner, j.where));
     sq_status status = open_job(&j);
     if (status == SQ_OK)
@@ -463,7 +463,7 @@ sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *o
         return SQ_OK;
     }
     SQ_TRY(sq_runner_check(runner, name_of(runner)));
-    SQ_TRY(check_share(runner, options, name_of(runner)));
+    SQ_TRY(check_share(runner->info, options, name_of(runner)));
     SQ_TRY(sq_words_split(&words, runner->info, name_of(runner)));
     sq_status status = fill(&filled, words, runner, options, options->folder ? options->folder : "/tmp", "");
     if (status == SQ_OK)
