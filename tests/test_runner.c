@@ -594,6 +594,57 @@ Test(files, patterns_find_the_time_in_recorded_output)
     }
 }
 
+/* A program of that name which notes its arguments and prints a recorded output; adb prints it for benchmark_model. */
+static void write_fake(const char *folder, const char *name, const char *output)
+{
+    char text[4 * PATH], path[PATH];
+    const char *when = strcmp(name, "adb") == 0 ? "*/benchmark_model*" : "*";
+    (void)snprintf(text, sizeof text, "#!/bin/sh\necho %s \"$*\" >> '%s/log'\ncase \"$*\" in %s) cat '%s';; esac\n",
+                   name, folder, when, source_path(output));
+    write_text(folder, name, text);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    cr_assert_eq(chmod(path, 0755), 0);
+}
+
+Test(files, commands_call_their_tools_with_whole_paths)
+{
+    static const struct {
+        const char *runner, *program, *output, *noted;
+        double ms;
+    } cases[] = {
+        {"trtexec", "trtexec", "trtexec", "trtexec --onnx=/m/a b.onnx --fp16 ", 7.14139},
+        {"openvino-myriad", "benchmark_app", "openvino-myriad",
+         "benchmark_app -m /m/a b.onnx -d MYRIAD -api sync -nireq 1 -niter 100 -b 1\n", 10.45},
+        {"tflite-adb", "adb", "tflite-adb",
+         "adb push /m/a b.tflite /data/local/tmp/squall.tflite\nadb shell taskset f0 ", 33.2094},
+        {"tflite-adb", "adb", "tflite-adb", "--num_threads=1 --warmup_runs=5 --num_runs=50 ", 33.2094},
+        {"snpe", "snpe-diagview", "snpe", "adb push /m/a b.dlc /data/local/tmp/squall/block.dlc\n", 26.458},
+        {"snpe", "snpe-diagview", "snpe", "./snpe-net-run --container block.dlc --input_list list.txt ", 26.458},
+        {"qnn", "qnn-profile-viewer", "qnn", "adb push /m/a b.bin /data/local/tmp/squall/block.bin\n", 2.952},
+        {"qnn", "qnn-profile-viewer", "qnn", "--input_list list.txt --output_dir out --num_inferences 50 ", 2.952},
+    };
+    char path[2 * PATH];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = make_folder(), yaml[PATH], output[PATH], *log;
+        sq_runner runner;
+        sq_runner_time time;
+        sq_runner_report report = {.times = &time};
+        (void)snprintf(yaml, sizeof yaml, "/configs/runners/%s.yaml", cases[i].runner);
+        (void)snprintf(output, sizeof output, "/tests/fixtures/runners/%s.txt", cases[i].output);
+        write_fake(folder, "adb", output);
+        write_fake(folder, cases[i].program, output);
+        (void)snprintf(path, sizeof path, "%s:/usr/bin:/bin", folder);
+        cr_assert_eq(setenv("PATH", path, 1), 0);
+        MUST(sq_runner_read(&runner, source_path(yaml)));
+        MUST(sq_runner_run(&runner, (const char *[]){"/m/a b.onnx"}, 1, NULL, &report));
+        cr_assert_float_eq(time.median_ms, cases[i].ms, 1e-9 * cases[i].ms, "%s: %g", cases[i].runner, time.median_ms);
+        log = read_text(folder, "log");
+        cr_assert_not_null(strstr(log, cases[i].noted), "%s, wanted %s", log, cases[i].noted);
+        free(log);
+        drop_folder(folder);
+    }
+}
+
 Test(files, reads_saves_and_names_mistakes)
 {
     static const cyaml_schema_value_t schema = {
