@@ -1,0 +1,142 @@
+"""What the scripts that time models share: options, the loop, the lines that they print.
+
+A runtime gives load(path, options), which returns (run, feed): run() is one inference, feed its inputs, kept alive.
+All models of the list are open at once, as many as half of the free memory holds, and are measured in blocks in turn, so
+that what the machine does meanwhile meets all of them. Each block begins with runs that are not counted: the caches then
+hold this model, not the one before. Lines are printed when the measuring is over.
+"""
+import argparse
+import gc
+import os
+import sys
+from time import perf_counter_ns
+
+BLOCK = 10  # runs of a model before the next model's turn
+
+
+class Unusable(Exception):
+    """Something that the user can mend, in one line."""
+
+
+def options_of(description, arguments=None):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--list", metavar="FILE", help="a model's path per line")
+    parser.add_argument("--threads", type=int, default=1, help="0: as the runtime likes (default 1)")
+    parser.add_argument("--warmup", type=int, default=5, help="runs of each model before any is counted (default 5)")
+    parser.add_argument("--repeats", type=int, default=50, help="runs of each model that count (default 50)")
+    parser.add_argument("--batch", type=int, default=1, help="for inputs whose first dimension is open (default 1)")
+    parser.add_argument("--device", default="CPU", help="where the runtime has several (default CPU)")
+    parser.add_argument("--info", action="store_true", help="print runtime, version and device instead")
+    options = parser.parse_args(arguments)
+    for name, least in (("threads", 0), ("warmup", 0), ("repeats", 1), ("batch", 1)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name} {getattr(options, name)}, wanted at least {least}")
+    if not options.info and not options.list:
+        parser.error("wanted --list FILE or --info")
+    return options
+
+
+def shape_of(dimensions, batch):
+    """An open first dimension is the batch; another open one nobody can guess."""
+    shape = [d if isinstance(d, int) and d > 0 else batch if i == 0 else 0 for i, d in enumerate(dimensions)]
+    if 0 in shape:
+        raise Unusable(f"an input of shape {list(dimensions)}, wanted at most the first dimension open")
+    return shape
+
+
+def random_input(shape, dtype):
+    """Values of the input's own type: a runtime may be faster on zeros, or on denormal numbers slower."""
+    import numpy
+    generator = numpy.random.default_rng(1)
+    if numpy.issubdtype(dtype, numpy.floating):
+        return generator.standard_normal(shape).astype(dtype)
+    if numpy.issubdtype(dtype, numpy.integer):
+        return generator.integers(0, 100, shape).astype(dtype)
+    return generator.integers(0, 2, shape).astype(dtype)
+
+
+def cpu_name():
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith(("model name", "Hardware", "Model")):
+                return line.split(":", 1)[1].strip()
+    return os.uname().machine
+
+
+def free_memory():
+    with open("/proc/meminfo") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1])
+    return 0
+
+
+def time_block(run, count, times):
+    for _ in range(count):
+        begin = perf_counter_ns()
+        run()
+        times.append(perf_counter_ns() - begin)
+
+
+def measure(models, options):
+    """[(name, run, feed)]: {name: nanoseconds}, in the order of time."""
+    times = {name: [] for name, _, _ in models}
+    for _, run, _ in models:
+        for _ in range(options.warmup):
+            run()
+    gc.disable()
+    for done in range(0, options.repeats, BLOCK):
+        for name, run, _ in models:
+            for _ in range(min(options.warmup, 2)):
+                run()
+            time_block(run, min(BLOCK, options.repeats - done), times[name])
+    gc.enable()
+    return times
+
+
+def read_list(path):
+    try:
+        with open(path) as file:
+            paths = [line.rstrip("\n") for line in file if line.strip()]
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}")
+    if not paths:
+        raise Unusable(f"{path}: no models in it")
+    for model in paths:
+        if not os.path.isfile(model):
+            raise Unusable(f"{model}: no such file")
+    return paths
+
+
+def open_models(paths, load, options):
+    """Opens from the front as many as half of the free memory holds, at least one."""
+    models, least = [], free_memory() // 2
+    while paths and (not models or free_memory() > least):
+        path = paths.pop(0)
+        try:
+            run, feed = load(path, options)
+            run()
+        except Unusable as error:
+            raise Unusable(f"{path}: {error}")
+        except Exception as error:  # the runtimes have classes of their own, often without a common one
+            raise Unusable(f"{path}: {' '.join(str(error).split())[:300]}")
+        models.append((os.path.basename(path), run, feed))
+    return models
+
+
+def main(description, name, version, load):
+    options = options_of(description)
+    try:
+        if options.info:
+            device = cpu_name() if options.device == "CPU" else options.device
+            print(f"runtime: {name}\nversion: {version()}\ndevice: {device}")
+            return 0
+        paths = read_list(options.list)
+        while paths:
+            for model, times in measure(open_models(paths, load, options), options).items():
+                for nanoseconds in times:
+                    print(f"{model}\t{nanoseconds * 1e-6:.6f}")
+    except Unusable as error:
+        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
+        return 1
+    return 0
