@@ -1,0 +1,428 @@
+/* The scatter plot. The rule to know: no number is printed in a way that depends on the locale, and no text gets into
+ * the file unescaped. */
+#include "search/scatter.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "search/fit.h"
+
+/* Units of the picture; the file says how many millimetres its width is. */
+enum {
+    WIDTH = 600,
+    TITLE_HEIGHT = 34,
+    LEFT = 72,
+    RIGHT = 24,
+    TOP = 12,
+    BOTTOM = 52,
+    SIDE = WIDTH - LEFT - RIGHT,
+    LABEL_LIMIT = 25,
+    INSIDE_LIMIT = 4000,
+    OUTSIDE_LIMIT = 1000,
+    TEXT_BYTES = 256
+};
+
+static const char inside_colour[] = "#0072b2", outside_colour[] = "#d55e00";
+
+typedef struct {
+    FILE *file;
+    double low, high, step; /* of both axes */
+    double top;             /* of the plot's square */
+    const sq_scatter_point *points;
+    size_t n, inside, stride_inside, stride_outside, drawn;
+    sq_quality quality;
+} picture;
+
+/* ---- Text ---- */
+
+/* Bytes of the UTF-8 character at `s` that XML may hold; 0 when there is none. */
+static int utf8_length(const unsigned char *s)
+{
+    const int length = s[0] < 0x80             ? 1
+                       : (s[0] & 0xe0) == 0xc0 ? 2
+                       : (s[0] & 0xf0) == 0xe0 ? 3
+                       : (s[0] & 0xf8) == 0xf0 ? 4
+                                               : 0;
+    if (length == 0 || (length == 1 && s[0] < 0x20 && s[0] != '\t') || s[0] == 0x7f)
+        return 0;
+    for (int i = 1; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    const bool is_overlong =
+        (length == 2 && s[0] < 0xc2) || (length == 3 && s[0] == 0xe0 && s[1] < 0xa0) ||
+        (length == 4 && (s[0] > 0xf4 || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)));
+    const bool is_forbidden =
+        length == 3 && ((s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe));
+    return is_overlong || is_forbidden ? 0 : length;
+}
+
+/* At most `limit` characters, escaped; what is no character becomes "?", what is left out "...". */
+static void put_text(FILE *file, const char *text, int limit)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    for (; *s && limit > 0; limit--) {
+        const int length = utf8_length(s);
+        if (*s == '&')
+            (void)fputs("&amp;", file); /* the stream's errors are asked for once, at its end */
+        else if (*s == '<')
+            (void)fputs("&lt;", file);
+        else if (*s == '>')
+            (void)fputs("&gt;", file);
+        else if (*s == '"')
+            (void)fputs("&quot;", file);
+        else if (length == 0)
+            (void)fputc('?', file);
+        else
+            (void)fwrite(s, 1, (size_t)length, file);
+        s += length ? length : 1;
+    }
+    if (*s)
+        (void)fputs("\xe2\x80\xa6", file);
+}
+
+static int count_characters(const char *text)
+{
+    int count = 0;
+    for (const unsigned char *s = (const unsigned char *)text; *s; count++) {
+        const int length = utf8_length(s);
+        s += length ? length : 1;
+    }
+    return count;
+}
+
+/* A number for people: `decimals` behind a point, or so many significant digits when it needs an exponent. */
+static char *number(char *out, double value, int decimals, int digits)
+{
+    const bool is_plain = decimals <= 5 && fabs(value) < 1e7;
+    (void)snprintf(out, TEXT_BYTES, is_plain ? "%.*f" : "%.*g", is_plain ? decimals : digits, value);
+    const char *point = localeconv()->decimal_point;
+    char *found = *point ? strstr(out, point) : NULL;
+    if (found) {
+        *found = '.';
+        memmove(found + 1, found + strlen(point), strlen(found + strlen(point)) + 1);
+    }
+    return strcmp(out, "-0") == 0 ? strcpy(out, "0") : out;
+}
+
+/* A coordinate with one decimal, by integer arithmetic. */
+static void put(FILE *file, const char *before, double value, const char *after)
+{
+    const long tenths = lround(fmin(fmax(value, -1e6), 1e6) * 10);
+    (void)fprintf(file, "%s%s%ld.%ld%s", before, tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10, after);
+}
+
+/* ---- Axes ---- */
+
+static double x_of(const picture *p, double value)
+{
+    return LEFT + SIDE * (value - p->low) / (p->high - p->low);
+}
+
+static double y_of(const picture *p, double value)
+{
+    return p->top + SIDE * (p->high - value) / (p->high - p->low);
+}
+
+static double round_step(double rough)
+{
+    const double power = pow(10, floor(log10(rough)));
+    const double mantissa = rough / power;
+    return power * (mantissa <= 1.0001 ? 1 : mantissa <= 2.0001 ? 2 : mantissa <= 5.0001 ? 5 : 10);
+}
+
+/* Both axes span all values, from 0 where that costs less than a third of the room. */
+static void choose_axes(picture *p)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < p->n; i++) {
+        const sq_scatter_point *q = &p->points[i];
+        const double bar = q->deviation > 0 ? q->deviation : 0;
+        low = fmin(low, fmin(q->predicted, q->measured - bar));
+        high = fmax(high, fmax(q->predicted, q->measured + bar));
+    }
+    if (high - low < 0.02 * fmax(fabs(high), fabs(low))) { /* one point, or all the same */
+        const double room = 0.1 * fmax(fabs(high), fabs(low));
+        low -= room;
+        high += room;
+    }
+    low = low > 0 && low < 0.35 * high ? 0 : low;
+    p->step = round_step((high - low) / 6);
+    p->low = p->step * floor(low / p->step + 1e-9);
+    p->high = p->step * ceil(high / p->step - 1e-9);
+    if (p->high < high + 0.01 * (p->high - p->low)) /* no point on the frame */
+        p->high += p->step;
+    if (p->low != 0 && p->low > low - 0.01 * (p->high - p->low))
+        p->low -= p->step;
+}
+
+static void put_axes(const picture *p, const char *x_label, const char *y_label)
+{
+    FILE *f = p->file;
+    char text[TEXT_BYTES];
+    const int decimals = (int)fmax(0, -floor(log10(p->step) + 1e-9));
+    const double size = fmax(fabs(p->low), fabs(p->high));
+    const int digits = (int)fmin(15, fmax(1, floor(log10(size / p->step)) + 2));
+    const int ticks = (int)lround((p->high - p->low) / p->step);
+    const double bottom = p->top + SIDE;
+    (void)fprintf(f, "<g stroke=\"#dddddd\" stroke-width=\"0.8\">\n");
+    for (int i = 1; i < ticks; i++) {
+        const double value = p->low + i * p->step;
+        put(f, "<path d=\"M", x_of(p, value), " ");
+        put(f, "", p->top, "v");
+        put(f, "", SIDE, "M");
+        put(f, "", LEFT, " ");
+        put(f, "", y_of(p, value), "h");
+        put(f, "", SIDE, "\"/>\n");
+    }
+    (void)fprintf(f, "</g>\n<g fill=\"#333333\" font-size=\"%d\">\n", decimals > 5 || size >= 1e6 ? 10 : 13);
+    for (int i = 0; i <= ticks; i++) {
+        const double value = i == 0 ? p->low : p->low + i * p->step;
+        (void)number(text, fabs(value) < 1e-9 * p->step ? 0 : value, decimals, digits);
+        put(f, "<text text-anchor=\"middle\" x=\"", x_of(p, value), "\" ");
+        put(f, "y=\"", bottom + 18, "\">");
+        (void)fprintf(f, "%s</text>\n<text text-anchor=\"end\" x=\"%d\" ", text, LEFT - 8);
+        put(f, "y=\"", y_of(p, value) + 4.5, "\">");
+        (void)fprintf(f, "%s</text>\n", text);
+    }
+    put(f, "</g>\n<text text-anchor=\"middle\" font-size=\"15\" x=\"", LEFT + SIDE / 2.0, "\" ");
+    put(f, "y=\"", bottom + 42, "\">");
+    put_text(f, x_label, 70);
+    put(f, "</text>\n<text text-anchor=\"middle\" font-size=\"15\" transform=\"translate(16 ", p->top + SIDE / 2.0,
+        ") rotate(-90)\">");
+    put_text(f, y_label, 70);
+    (void)fprintf(f, "</text>\n");
+}
+
+/* ---- What is inside ---- */
+
+static void put_frame(const picture *p, const char *attributes)
+{
+    (void)fprintf(p->file, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" %s/>\n", LEFT, (int)p->top, SIDE, SIDE,
+                  attributes);
+}
+
+/* The band predicted = 0.9 .. 1.1 measured and the diagonal, cut off at the frame. */
+static void put_band(const picture *p)
+{
+    const double corners[4][2] = {{p->low, 0.9}, {p->high, 0.9}, {p->high, 1.1}, {p->low, 1.1}};
+    (void)fprintf(p->file, "<g clip-path=\"url(#frame)\">\n<path fill=\"#0072b2\" fill-opacity=\"0.1\" d=\"");
+    for (int i = 0; i < 4; i++) {
+        put(p->file, i ? "L" : "M", x_of(p, corners[i][0]), " ");
+        put(p->file, "", y_of(p, corners[i][0] * corners[i][1]), "");
+    }
+    put(p->file, "z\"/>\n<path stroke=\"#666666\" stroke-dasharray=\"6 4\" d=\"M", x_of(p, p->low), " ");
+    put(p->file, "", y_of(p, p->low), "L");
+    put(p->file, "", x_of(p, p->high), " ");
+    put(p->file, "", y_of(p, p->high), "\"/>\n</g>\n");
+}
+
+static bool is_inside(const sq_scatter_point *q)
+{
+    return fabs(q->predicted - q->measured) <= 0.1 * q->measured;
+}
+
+/* One kind of points, thinned; its error bars below. */
+static void put_points(picture *p, bool inside)
+{
+    FILE *f = p->file;
+    const size_t stride = inside ? p->stride_inside : p->stride_outside;
+    const double radius = p->n <= 200 ? 4.5 : p->n <= 2000 ? 3.2 : 2.4;
+    const char *colour = inside ? inside_colour : outside_colour;
+    size_t seen = 0;
+    (void)fprintf(f, "<g fill=\"%s\" stroke=\"%s\" fill-opacity=\"%s\" stroke-width=\"0\">\n", colour, colour,
+                  p->n <= 200    ? "0.75"
+                  : p->n <= 2000 ? "0.4"
+                  : inside       ? "0.2"
+                                 : "0.5");
+    for (size_t i = 0; i < p->n; i++) {
+        const sq_scatter_point *q = &p->points[i];
+        if (is_inside(q) != inside || seen++ % stride)
+            continue;
+        const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
+        p->drawn++;
+        if (q->deviation > 0) {
+            put(f, "<path stroke-width=\"1\" stroke-opacity=\"0.6\" d=\"M", x_of(p, q->measured - q->deviation), " ");
+            put(f, "", y, "H");
+            put(f, "", x_of(p, q->measured + q->deviation), "\"/>\n");
+        }
+        put(f, inside ? "<circle cx=\"" : "<path d=\"M", x, inside ? "\" cy=\"" : " ");
+        put(f, "", inside ? y : y - 1.2 * radius, inside ? "\" r=\"" : "l");
+        put(f, "", inside ? radius : 1.1 * radius, inside ? "\"" : " ");
+        if (!inside) {
+            put(f, "", 2 * radius, "h");
+            put(f, "", -2.2 * radius, "z\"");
+        }
+        if (q->label && *q->label) {
+            (void)fputs("><title>", f);
+            put_text(f, q->label, 200);
+            (void)fputs(inside ? "</title></circle>\n" : "</title></path>\n", f);
+        } else {
+            (void)fputs("/>\n", f);
+        }
+    }
+    (void)fputs("</g>\n", f);
+}
+
+typedef struct {
+    double x, y, w, h;
+} box;
+
+static bool overlap(const box *a, const box *b)
+{
+    return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
+}
+
+/* Names beside the points where there is room: right, left, above, below; none where all four are taken. */
+static void put_labels(const picture *p)
+{
+    static const char *const starts[] = {"<text x=\"", "<text text-anchor=\"end\" x=\"",
+                                         "<text text-anchor=\"middle\" x=\"", "<text text-anchor=\"middle\" x=\""};
+    box taken[2 * LABEL_LIMIT + 1] = {{LEFT, p->top, 190, 100}}; /* the corner with the errors */
+    size_t count = 1;
+    if (p->n > LABEL_LIMIT)
+        return;
+    for (size_t i = 0; i < p->n; i++) {
+        const double bar = fmax(0, p->points[i].deviation) * SIDE / (p->high - p->low);
+        taken[count++] =
+            (box){x_of(p, p->points[i].measured) - 4 - bar, y_of(p, p->points[i].predicted) - 4, 8 + 2 * bar, 8};
+    }
+    (void)fprintf(p->file, "<g fill=\"#333333\" font-size=\"11\">\n");
+    for (size_t i = 0; i < p->n; i++) {
+        const sq_scatter_point *q = &p->points[i];
+        const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
+        const double w = q->label ? 6.2 * fmin(24, count_characters(q->label)) : 0;
+        const double side = 8 + fmax(0, q->deviation) * SIDE / (p->high - p->low); /* past the error bar */
+        const double anchors[] = {x + side, x - side, x, x};
+        const box tries[] = {{x + side, y - 6, w, 12},
+                             {x - side - w, y - 6, w, 12},
+                             {x - w / 2, y - 19, w, 12},
+                             {x - w / 2, y + 8, w, 12}};
+        for (size_t t = 0; w > 0 && t < sizeof tries / sizeof *tries; t++) {
+            bool is_free = tries[t].x >= LEFT && tries[t].x + w <= LEFT + SIDE && tries[t].y >= p->top &&
+                           tries[t].y + 12 <= p->top + SIDE;
+            for (size_t k = 0; k < count && is_free; k++)
+                is_free = !overlap(&tries[t], &taken[k]);
+            if (!is_free)
+                continue;
+            taken[count++] = tries[t];
+            put(p->file, starts[t], anchors[t], "\" ");
+            put(p->file, "y=\"", tries[t].y + 10, "\">");
+            put_text(p->file, q->label, 24);
+            (void)fputs("</text>\n", p->file);
+            break;
+        }
+    }
+    (void)fputs("</g>\n", p->file);
+}
+
+static void put_measures(const picture *p)
+{
+    char a[TEXT_BYTES], b[TEXT_BYTES];
+    const double x = LEFT + 14, y = p->top + 24;
+    const char *lines[] = {"MAPE %s %%", "within 10 %%: %s %%", "Kendall \xcf\x84 %s"};
+    const double values[] = {p->quality.mape, p->quality.within_10, p->quality.tau};
+    (void)fprintf(p->file, "<g font-size=\"14\">\n");
+    for (int i = 0; i < 3; i++) {
+        put(p->file, "<text x=\"", x, "\" ");
+        put(p->file, "y=\"", y + 19 * i, "\">");
+        (void)fprintf(p->file, lines[i],
+                      isfinite(values[i]) ? number(a, values[i], i == 2 ? 3 : 1, 3) : "\xe2\x80\x93");
+        (void)fputs("</text>\n", p->file);
+    }
+    put(p->file, "<text fill=\"#666666\" font-size=\"12\" x=\"", x, "\" ");
+    put(p->file, "y=\"", y + 57, "\">");
+    if (p->drawn < p->n)
+        (void)fprintf(p->file, "%zu networks, %zu drawn</text>\n</g>\n", p->n, p->drawn);
+    else
+        (void)fprintf(p->file, "%s network%s</text>\n</g>\n", number(b, (double)p->n, 0, 9), p->n == 1 ? "" : "s");
+}
+
+/* ---- The file ---- */
+
+static void put_picture(picture *p, const sq_scatter_options *options)
+{
+    const bool has_title = options->title && *options->title;
+    const double width = options->width_mm > 0 ? options->width_mm : 120;
+    p->top = TOP + (has_title ? TITLE_HEIGHT : 0);
+    const int height = (int)p->top + SIDE + BOTTOM;
+    FILE *f = p->file;
+    (void)fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" ");
+    put(f, "width=\"", width, "mm\" ");
+    put(f, "height=\"", width * height / WIDTH, "mm\" ");
+    (void)fprintf(
+        f, "viewBox=\"0 0 %d %d\" font-family=\"'DejaVu Sans', 'Liberation Sans', Arial, Helvetica, sans-serif\">\n",
+        WIDTH, height);
+    (void)fprintf(f, "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n<clipPath id=\"frame\">", WIDTH, height);
+    put_frame(p, "");
+    (void)fprintf(f, "</clipPath>\n");
+    if (has_title) {
+        const int characters = count_characters(options->title);
+        put(f, "<text font-weight=\"bold\" text-anchor=\"middle\" x=\"", LEFT + SIDE / 2.0, "\" y=\"30\" ");
+        put(f, "font-size=\"", fmax(10, fmin(18, 540 / (0.6 * characters))), "\">");
+        put_text(f, options->title, 90);
+        (void)fprintf(f, "</text>\n");
+    }
+    put_axes(p, options->x_label ? options->x_label : "measured, ms",
+             options->y_label ? options->y_label : "predicted, ms");
+    put_band(p);
+    put_points(p, true);
+    put_points(p, false);
+    put_labels(p);
+    put_measures(p);
+    put_frame(p, "fill=\"none\" stroke=\"#333333\"");
+    (void)fprintf(f, "</svg>\n");
+}
+
+/* Errors of all points, and how the drawn ones are thinned. */
+static sq_status survey(picture *p)
+{
+    double *predicted = malloc((p->n + 1) * sizeof *predicted), *measured = malloc((p->n + 1) * sizeof *measured);
+    sq_status status = predicted && measured ? SQ_OK : sq_fail(SQ_NO_MEMORY, "scatter plot: %zu points", p->n);
+    for (size_t i = 0; status == SQ_OK && i < p->n; i++) {
+        predicted[i] = p->points[i].predicted;
+        measured[i] = p->points[i].measured;
+        p->inside += is_inside(&p->points[i]);
+        if (!isfinite(p->points[i].deviation))
+            status = sq_fail(SQ_INVALID, "scatter plot: point %zu: a deviation of %g", i, p->points[i].deviation);
+    }
+    if (status == SQ_OK)
+        status = sq_fit_quality(&p->quality, predicted, measured, p->n);
+    free(predicted);
+    free(measured);
+    p->stride_inside = p->stride_outside = 1;
+    if (p->n > INSIDE_LIMIT + OUTSIDE_LIMIT) {
+        const size_t outside = p->n - p->inside;
+        p->stride_inside = p->inside > INSIDE_LIMIT ? (p->inside + INSIDE_LIMIT - 1) / INSIDE_LIMIT : 1;
+        p->stride_outside = outside > OUTSIDE_LIMIT ? (outside + OUTSIDE_LIMIT - 1) / OUTSIDE_LIMIT : 1;
+    }
+    return status;
+}
+
+sq_status sq_scatter_write(const char *path, const sq_scatter_options *options, const sq_scatter_point *points,
+                           size_t n)
+{
+    picture p = {.points = points, .n = n};
+    char *text = NULL;
+    size_t bytes = 0;
+    SQ_TRY(survey(&p));
+    choose_axes(&p);
+    p.file = open_memstream(&text, &bytes);
+    if (!p.file)
+        return sq_fail(SQ_NO_MEMORY, "%s: picture", path);
+    put_picture(&p, options);
+    const bool is_written = !ferror(p.file);
+    sq_status status = SQ_OK;
+    if (fclose(p.file) != 0 || !is_written)
+        status = sq_fail(SQ_NO_MEMORY, "%s: picture", path);
+    if (status == SQ_OK) {
+        const sq_piece piece = {text, bytes};
+        status = sq_file_replace(path, &piece, 1);
+    }
+    free(text);
+    return status;
+}
