@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "kernels/base/yaml.h"
+#include "search/runner_yaml.h"
 
 typedef struct {
     char *name, *runtime, *dtype, *clocks, *date, *source, *licence, *space, *unit;
     int batch, threads, resolution;
     double base_ms, scale, residual_ms, base_energy_mj, base_area_mm2;
     bool measured;
+    sq_runner_raw *runner;
 } raw_device;
 
 #define POINTER_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -34,6 +36,7 @@ static const cyaml_schema_field_t device_fields[] = {
     CYAML_FIELD_FLOAT("base_energy_mj", CYAML_FLAG_OPTIONAL, raw_device, base_energy_mj),
     CYAML_FIELD_FLOAT("base_area_mm2", CYAML_FLAG_OPTIONAL, raw_device, base_area_mm2),
     CYAML_FIELD_BOOL("measured", CYAML_FLAG_DEFAULT, raw_device, measured),
+    CYAML_FIELD_MAPPING_PTR("runner", POINTER_OPTIONAL, raw_device, runner, sq_runner_fields),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t device_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, raw_device, device_fields)};
@@ -64,7 +67,10 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
     void *data = NULL;
     SQ_TRY(sq_yaml_load(&data, path, &device_schema));
     const raw_device *raw = data;
-    const sq_status status = check(raw, path);
+    sq_runner runner = {.runtime = ""};
+    sq_status status = check(raw, path);
+    if (status == SQ_OK && raw->runner)
+        status = sq_runner_from_raw(&runner, raw->runner, path);
     if (status == SQ_OK) {
         *out = (sq_device_info){.batch = raw->batch ? raw->batch : 1,
                                 .threads = raw->threads,
@@ -74,7 +80,9 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
                                 .residual_ms = raw->residual_ms,
                                 .base_energy_mj = raw->base_energy_mj,
                                 .base_area_mm2 = raw->base_area_mm2,
-                                .is_measured = raw->measured};
+                                .is_measured = raw->measured,
+                                .has_runner = raw->runner != NULL,
+                                .runner = runner};
         copy(out->name, sizeof out->name, raw->name);
         copy(out->runtime, sizeof out->runtime, raw->runtime);
         copy(out->dtype, sizeof out->dtype, raw->dtype);
@@ -95,6 +103,9 @@ static char *text_of(const char *text)
 
 sq_status sq_device_write(const sq_device_info *info, const char *path)
 {
+    sq_runner kept = info->runner; /* libcyaml wants it to be writable */
+    sq_runner_raw runner;
+    sq_runner_to_raw(&runner, &kept);
     const raw_device raw = {.name = text_of(info->name),
                             .runtime = text_of(info->runtime),
                             .dtype = text_of(info->dtype),
@@ -112,6 +123,7 @@ sq_status sq_device_write(const sq_device_info *info, const char *path)
                             .residual_ms = info->residual_ms,
                             .base_energy_mj = info->base_energy_mj,
                             .base_area_mm2 = info->base_area_mm2,
-                            .measured = info->is_measured};
+                            .measured = info->is_measured,
+                            .runner = info->has_runner ? &runner : NULL};
     return sq_yaml_save(&raw, path, &device_schema);
 }

@@ -1,6 +1,7 @@
 #ifndef SQ_DEVICE_H
 #define SQ_DEVICE_H
 
+#include "search/runner.h"
 #include "supernet/space.h"
 
 /* What a device is: what was measured or modelled, by whom and how; and how a whole network follows from its blocks.
@@ -15,6 +16,8 @@ typedef struct {
     double residual_ms;    /* deviation of measured networks from that; part of every prediction's spread */
     double base_energy_mj, base_area_mm2;
     bool is_measured; /* false: modelled */
+    bool has_runner;
+    sq_runner runner; /* what measured it, and measures on it again */
 } sq_device_info;
 
 /* SQ_INVALID: file, line and why. */

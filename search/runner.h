@@ -38,7 +38,7 @@ SQ_MUST_USE sq_status sq_runner_check(const sq_runner *runner, const char *where
 
 typedef struct {
     double median_ms;    /* of the rounds' medians */
-    double deviation_ms; /* standard deviation of the rounds' medians (rounds - 1), as `squall measure` has it */
+    double deviation_ms; /* standard deviation of the rounds' medians (rounds - 1), as `squall lut measure` has it */
     int count;           /* samples in all rounds */
     /* Samples farther from the median of all samples than 3 * 1.4826 * (median absolute deviation), and than 1 % of
      * that median: clocks that tick coarsely make no outliers. They stay in the medians, which do not mind. source:

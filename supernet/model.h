@@ -82,7 +82,7 @@ SQ_MUST_USE sq_status sq_model_write(sq_model *model, sq_role role, size_t offse
 /* Logits of the last walk: FP32 (count, classes). */
 SQ_MUST_USE sq_status sq_model_logits(sq_model *model, float *out, int count);
 
-/* Median milliseconds of one block's evaluate program: what `squall measure` writes. */
+/* Median milliseconds of one block's evaluate program: what `squall lut measure` writes. */
 SQ_MUST_USE sq_status sq_model_measure(sq_model *model, int layer, int choice, int repeats, double *milliseconds);
 
 #endif

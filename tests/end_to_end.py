@@ -132,7 +132,6 @@ def bad_input(scratch):
         (["evaluate", a], 2, "--arch: missing"),
         (["export", a], 2, "run squall search first"),
         (["info", "space", "no.yaml"], 1, "no.yaml"),
-        (["measure", "configs/spaces/tiny.yaml"], 2, "-o DEVICE"),
     ]
     for words, code, text in cases:
         done = run(*words, code=code)

@@ -15,8 +15,8 @@ import tempfile
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 SHORT = {"train": ["--set", "train.steps=60", "--set", "train.batch=16"],
          "search": ["--set", "search.population=4", "--set", "search.generations=1", "--set", "search.random_paths=2",
-                    "--set", "search.calibration_images=100", "--set", "search.evaluation_images=50"],
-         "measure": ["--repeats", "1"]}
+                    "--set", "search.calibration_images=100", "--set", "search.evaluation_images=50"]}
+SHORTER = {"measure": ["--repeats", "1", "--networks", "4"], "networks": ["--repeats", "1"]}
 ABSENT = ("/data/imagenet", "DIR")  # what only a user has
 
 
@@ -29,7 +29,8 @@ def main():
         for name in ("configs", "data"):
             os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
         for words in commands:
-            full = [SQUALL, *words, *([] if "--help" in words else SHORT.get(words[0], []))]
+            full = [SQUALL, *words, *([] if "--help" in words else SHORT.get(words[0], [])),
+                    *(SHORTER.get(words[1], []) if words[0] == "lut" else [])]
             if any(part in word for word in words for part in ABSENT):
                 full.append("--help")  # the options must at least be known to the command's text
                 text = subprocess.run(full, cwd=scratch, capture_output=True, text=True).stdout

@@ -1,250 +1,297 @@
-/* squall lut measure: a latency table of this machine, from the same evaluate programs that search and export run. */
+/* squall lut measure, squall lut networks: a device's table, and whole networks to hold it against. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "kernels/base/clock.h"
+#include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "kernels/cpu/cpu_kernels.h"
-#include "search/block_list.h"
+#include "search/fit.h"
 #include "search/latency_table.h"
-#include "supernet/interrupt.h"
-#include "tools/lut.h"
-#include "tools/share.h"
+#include "tools/lut_meter.h"
 
-enum { ROUNDS = 5, CHECK_PATHS = 6 };
+enum { PATH_BYTES = 4096, ARCH_BYTES = 1024, FEWEST_FOR_A_LINE = 8 };
 
 typedef struct {
-    const char *arch, *out, *batch, *repeats, *resolution, *classes, *name;
+    sq_meter_options meter;
+    const char *out, *name, *networks, *arch, *against;
 } arguments;
 
+/* A space with what is measured of it. */
 typedef struct {
-    const sq_space *space;
-    sq_model *model;
-    sq_block_list list;
-    sq_latency *table;
-    double (*rounds)[ROUNDS]; /* of each block */
-    int repeats;
-} bench;
+    sq_space *space;
+    sq_block_list blocks;
+    sq_path_list paths;
+    sq_runner_time *times; /* blocks, then paths */
+    sq_meter_facts facts;
+} job;
 
-static int by_value(const void *a, const void *b)
+static void clear(job *j)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    free(j->times);
+    sq_path_list_clear(&j->paths);
+    sq_block_list_clear(&j->blocks);
+    sq_space_free(j->space);
 }
 
-/* Interleaved rounds, each a median; the table has the median of rounds and their spread. */
-static sq_status measure_blocks(bench *b)
+static sq_status open_job(job *j, const char *file, const arguments *a, bool has_blocks, int networks)
 {
-    for (int round = 0; round < ROUNDS; round++)
-        for (int i = 0; i < b->list.count; i++) {
-            if (sq_interrupt_asked())
-                return sq_fail(SQ_INTERRUPTED, "%s: nothing was written", sq_interrupt_name());
-            SQ_TRY(sq_model_measure(b->model, b->list.blocks[i].layer, b->list.blocks[i].choice, b->repeats,
-                                    &b->rounds[i][round]));
-        }
-    for (int i = 0; i < b->list.count; i++) {
-        double mean = 0, squares = 0;
-        qsort(b->rounds[i], ROUNDS, sizeof(double), by_value);
-        for (int r = 0; r < ROUNDS; r++)
-            mean += b->rounds[i][r] / ROUNDS;
-        for (int r = 0; r < ROUNDS; r++)
-            squares += pow(b->rounds[i][r] - mean, 2);
-        const sq_block_time time =
-            sq_block_time_of(b->rounds[i][ROUNDS / 2], sqrt(squares / (ROUNDS - 1)), ROUNDS * b->repeats);
-        SQ_TRY(sq_latency_add(b->table, &b->list.blocks[i].key, &time));
-    }
-    return sq_latency_sort(b->table, b->table->path);
+    SQ_TRY(sq_lut_space(&j->space, file, &a->meter.shape));
+    if (has_blocks)
+        SQ_TRY(sq_block_list_make(&j->blocks, j->space));
+    SQ_TRY(
+        sq_path_list_draw(&j->paths, j->space, has_blocks ? 0 : 1, networks)); /* others than the table was fitted to */
+    if (a->arch)
+        SQ_TRY(sq_arch_read(j->space, a->arch, j->paths.paths[0]));
+    j->times = calloc((size_t)(j->blocks.count + j->paths.count) + 1, sizeof *j->times);
+    return j->times ? SQ_OK : sq_fail(SQ_NO_MEMORY, "measure: %d times", j->blocks.count + j->paths.count);
 }
 
-static double sum_of(const bench *b, const int *path)
+static sq_status measure_job(job *j, const arguments *a, const sq_options *read, const sq_runner *remembered)
 {
-    double sum = 0;
-    for (int l = 0; l < b->space->layer_count; l++) {
-        const sq_block_key key = sq_block_key_of(b->space, l, path[l]);
-        const sq_latency_entry *entry = sq_latency_find(b->table, &key);
-        sum += entry ? entry->time.mean : 0; /* a layer left out */
-    }
-    return sum;
-}
-
-static sq_status time_path(const bench *b, const int *path, double *milliseconds)
-{
-    double times[ROUNDS * 4];
-    for (int i = -1; i < ROUNDS * 4; i++) {
-        const double begin = sq_seconds_now();
-        SQ_TRY(sq_model_walk(b->model, path, SQ_EVALUATE));
-        SQ_TRY(sq_model_backend(b->model)->ops->wait(sq_model_backend(b->model)));
-        if (i >= 0)
-            times[i] = 1e3 * (sq_seconds_now() - begin);
-    }
-    qsort(times, ROUNDS * 4, sizeof *times, by_value);
-    *milliseconds = times[ROUNDS * 2];
+    const sq_meter_job meter = {j->space, &j->blocks, &j->paths, remembered};
+    (void)printf("measuring %d blocks and %d whole networks of %s at %d pixels\n", j->blocks.count, j->paths.count,
+                 j->space->name, j->space->resolution);
+    (void)fflush(stdout);
+    SQ_TRY(sq_lut_meter(&meter, &a->meter, read, j->times, &j->facts));
+    sq_print_row("runtime", "%s, batch %d, %d threads", j->facts.runtime, j->facts.batch, j->facts.threads);
+    if (isfinite(j->facts.drift))
+        sq_print_row("drift", "%+.1f %% of the first model until the end", 100 * j->facts.drift);
     return SQ_OK;
 }
 
-/* One network against what the table in `folder` says of it. */
-static sq_status measure_path(const bench *b, const char *arch, const char *folder)
+/* "arch",ms,std_ms: what `calibrate` and `compare` read. */
+static sq_status write_networks(const job *j, const char *path)
 {
-    int path[SQ_MAX_LAYERS];
-    double measured;
-    sq_latency *latency = NULL;
-    sq_latency_cache cache = {0};
-    SQ_TRY(sq_arch_read(b->space, arch, path));
-    SQ_TRY(time_path(b, path, &measured));
-    sq_print_row("measured latency", "%.3f ms", measured);
-    SQ_TRY(sq_latency_open(&latency, folder));
-    const sq_status status = sq_latency_prepare(&cache, latency, b->space, SQ_FILL_NONE);
-    if (status == SQ_OK)
-        sq_print_row("predicted latency", "%.3f ms", sq_latency_predict(&cache, b->space, path).ms);
-    sq_latency_cache_clear(&cache);
-    sq_latency_close(latency);
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    if (!file)
+        return sq_fail(SQ_NO_MEMORY, "%s: networks", path);
+    (void)fprintf(file, "arch,ms,std_ms,count\n");
+    for (int i = 0; i < j->paths.count; i++) {
+        const sq_runner_time *t = &j->times[j->blocks.count + i];
+        char arch[ARCH_BYTES];
+        (void)sq_arch_print(j->space, j->paths.paths[i], arch, sizeof arch);
+        (void)fprintf(file, "\"%s\",%.9g,%.6g,%d\n", arch, t->median_ms, t->deviation_ms, t->count);
+    }
+    const bool is_whole = fclose(file) == 0;
+    const sq_piece piece = {text, bytes};
+    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: networks", path);
+    free(text);
     return status;
 }
 
-/* Whole networks against the sum of their blocks: base is the mean difference, the error what remains. */
-static sq_status fit(const bench *b, uint64_t seed, sq_device_info *info)
-{
-    double measured[CHECK_PATHS], sums[CHECK_PATHS], base = 0, worst = 0;
-    for (int i = 0; i < CHECK_PATHS; i++) {
-        int path[SQ_MAX_LAYERS];
-        sq_rng rng = sq_rng_open(seed, SQ_RNG_SEARCH, (UINT64_C(1) << 60) + (uint64_t)i);
-        for (int l = 0; l < b->space->layer_count; l++)
-            path[l] = (int)sq_rng_below(&rng, (uint32_t)b->space->layers[l].choice_count);
-        SQ_TRY(time_path(b, path, &measured[i]));
-        sums[i] = sum_of(b, path);
-        base += (measured[i] - sums[i]) / CHECK_PATHS;
-    }
-    for (int i = 0; i < CHECK_PATHS; i++) {
-        const double error = fabs(sums[i] + base - measured[i]) / measured[i];
-        worst = error > worst ? error : worst;
-    }
-    info->base_ms = base;
-    info->scale = 1;
-    sq_print_row("whole networks", "%d random paths: base %.4f ms, largest error of the prediction %.1f %%",
-                 CHECK_PATHS, base, 100 * worst);
-    return SQ_OK;
-}
+/* ---- measure ---- */
 
-static void describe(sq_device_info *info, const sq_session *s, const arguments *a, int batch)
+static void describe(sq_device_info *info, const sq_meter_facts *f, const arguments *a)
 {
-    char kernels[96];
     const time_t now = time(NULL);
     struct tm date;
-    *info = (sq_device_info){.batch = batch, .threads = s->config->threads, .scale = 1, .is_measured = true};
-    sq_cpu_describe(kernels, sizeof kernels);
-    (void)snprintf(info->name, sizeof info->name, "%s", a->name ? a->name : s->backend->ops->name);
-    (void)snprintf(info->runtime, sizeof info->runtime, "squall %s, %s", s->backend->ops->name, kernels);
-    (void)snprintf(info->dtype, sizeof info->dtype, "float32");
+    *info = (sq_device_info){.batch = f->batch,
+                             .threads = f->threads,
+                             .scale = 1,
+                             .is_measured = true,
+                             .has_runner = f->has_runner,
+                             .runner = f->runner};
+    (void)snprintf(info->name, sizeof info->name, "%s", a->name ? a->name : f->name);
+    (void)snprintf(info->runtime, sizeof info->runtime, "%s", f->runtime);
+    (void)snprintf(info->dtype, sizeof info->dtype, "%s", f->dtype);
     (void)snprintf(info->source, sizeof info->source, "squall lut measure");
     if (gmtime_r(&now, &date))
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
 
-static sq_status measure_table(bench *b, const sq_session *s, const arguments *a, int batch)
+/* Base and scale from the networks that were measured beside the blocks; with few of them the base alone. */
+static sq_status fit_networks(job *j, sq_latency *table)
 {
-    sq_device_info *info = &b->table->info;
-    describe(info, s, a, batch);
-    (void)printf("measuring %d distinct blocks of %s on %s, batch %d\n", b->list.count, b->space->name, info->runtime,
-                 batch);
-    SQ_TRY(measure_blocks(b));
-    SQ_TRY(fit(b, (uint64_t)s->config->seed, info));
-    SQ_TRY(sq_latency_write(b->table, a->out));
+    const int count = j->paths.count;
+    double *predicted = calloc((size_t)count + 1, 2 * sizeof *predicted), *measured = predicted + count + 1;
+    sq_latency_cache cache = {0};
+    sq_quality quality;
+    sq_line line = {.scale = 1};
+    sq_status status = predicted ? sq_latency_prepare(&cache, table, j->space, SQ_FILL_NONE)
+                                 : sq_fail(SQ_NO_MEMORY, "measure: %d networks", count);
+    for (int i = 0; status == SQ_OK && i < count; i++) {
+        predicted[i] = sq_latency_predict(&cache, j->space, j->paths.paths[i]).ms;
+        measured[i] = j->times[j->blocks.count + i].median_ms;
+        line.base += (measured[i] - predicted[i]) / count;
+    }
+    if (status == SQ_OK && count >= FEWEST_FOR_A_LINE && j->space->searched_count)
+        status = sq_fit_line(&line, predicted, measured, (size_t)count, true);
+    double squares = 0;
+    for (int i = 0; status == SQ_OK && i < count; i++) {
+        predicted[i] = line.base + line.scale * predicted[i];
+        squares += pow(predicted[i] - measured[i], 2);
+    }
+    if (status == SQ_OK && count)
+        status = sq_fit_quality(&quality, predicted, measured, (size_t)count);
+    if (status == SQ_OK && count) {
+        table->info.base_ms = line.base;
+        table->info.scale = line.scale;
+        table->info.residual_ms = sqrt(squares / (count > 2 ? count - 2 : 1));
+        sq_print_row("whole networks", "%d: base %.4f ms, scale %.4f; error of the sum then %.1f %%, at most %.1f %%",
+                     count, line.base, line.scale, quality.mape, fabs(quality.worst_percent));
+    }
+    sq_latency_cache_clear(&cache);
+    free(predicted);
+    return status;
+}
+
+static sq_status make_table(job *j, const arguments *a, sq_latency *table)
+{
+    char path[PATH_BYTES];
+    describe(&table->info, &j->facts, a);
+    for (int i = 0; i < j->blocks.count; i++) {
+        const sq_runner_time *t = &j->times[i];
+        sq_block_time time = sq_block_time_of(t->median_ms, t->deviation_ms, t->count);
+        time.outliers = t->outlier_count;
+        SQ_TRY(sq_latency_add(table, &j->blocks.blocks[i].key, &time));
+    }
+    SQ_TRY(sq_latency_sort(table, a->out));
+    SQ_TRY(fit_networks(j, table));
+    SQ_TRY(sq_latency_write(table, a->out));
     sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
+    if (j->paths.count == 0)
+        return SQ_OK;
+    if (!sq_text_path(path, sizeof path, a->out, "measured.csv"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", a->out);
+    return write_networks(j, path);
+}
+
+static sq_status measure(const char *file, const arguments *a, const sq_options *read, int networks)
+{
+    static job j; /* large */
+    sq_latency *table = NULL;
+    sq_status status = open_job(&j, file, a, true, networks);
+    if (status == SQ_OK)
+        status = sq_latency_create(&table, a->out);
+    if (status == SQ_OK)
+        status = measure_job(&j, a, read, NULL);
+    if (status == SQ_OK)
+        status = make_table(&j, a, table);
+    sq_latency_close(table);
+    clear(&j);
+    return status;
+}
+
+/* ---- networks ---- */
+
+static sq_status print_against(const job *j, const sq_latency *table)
+{
+    const sq_runner_time *t = &j->times[0];
+    sq_latency_cache cache = {0};
+    SQ_TRY(sq_latency_prepare_path(&cache, table, j->space, j->paths.paths[0], SQ_FILL_NONE));
+    const sq_prediction p = sq_latency_predict(&cache, j->space, j->paths.paths[0]);
+    sq_print_row("predicted latency", "%.3f ms +- %.3f (%+.1f %%)", p.ms, p.deviation_ms,
+                 100 * (p.ms / t->median_ms - 1));
+    sq_latency_cache_clear(&cache);
     return SQ_OK;
 }
 
-static sq_status measure(const sq_session *s, const sq_space *space, const arguments *a, int batch, int repeats)
+static sq_status networks(const char *file, const arguments *a, const sq_options *read, int count)
 {
-    bench b = {.space = space, .repeats = repeats};
-    const sq_model_options options = {.block = {.batch = batch}};
-    const sq_step step = {.valid_count = batch};
-    sq_status status = sq_latency_create(&b.table, a->out);
+    static job j; /* large */
+    sq_latency *table = NULL;
+    sq_status status = open_job(&j, file, a, false, count);
+    if (status == SQ_OK && a->against)
+        status = sq_latency_open(&table, a->against);
+    const sq_device_info *info = table ? sq_latency_info(table) : NULL;
     if (status == SQ_OK)
-        status = sq_block_list_make(&b.list, space);
-    b.rounds = status == SQ_OK ? calloc((size_t)b.list.count, sizeof *b.rounds) : NULL;
-    if (status == SQ_OK && !b.rounds)
-        status = sq_fail(SQ_NO_MEMORY, "measure: %d blocks", b.list.count);
-    if (status == SQ_OK)
-        status = sq_model_create(&b.model, s->backend, space, &options);
-    if (status == SQ_OK)
-        status = sq_model_initialise(b.model, 1);
-    if (status == SQ_OK)
-        status = sq_model_compile(b.model, 1u << SQ_EVALUATE);
-    if (status == SQ_OK)
-        status = sq_model_set_step(b.model, &step);
+        status = measure_job(&j, a, read, info && info->has_runner ? &info->runner : NULL);
     if (status == SQ_OK && a->arch)
-        status = measure_path(&b, a->arch, a->out);
-    if (status == SQ_OK && !a->arch)
-        status = measure_table(&b, s, a, batch);
-    sq_model_destroy(b.model);
-    sq_block_list_clear(&b.list);
-    sq_latency_close(b.table);
-    free(b.rounds);
+        sq_print_row("measured latency", "%.3f ms +- %.3f", j.times[0].median_ms, j.times[0].deviation_ms);
+    if (status == SQ_OK && a->arch && table)
+        status = print_against(&j, table);
+    if (status == SQ_OK && a->out)
+        status = write_networks(&j, a->out);
+    if (status == SQ_OK && a->out)
+        sq_print_row("file", "%s", a->out);
+    sq_latency_close(table);
+    clear(&j);
     return status;
 }
 
-static sq_status run_measure(const sq_options *read, const arguments *a, int64_t batch, int64_t repeats,
-                             int64_t resolution, int64_t classes)
+/* ---- Commands ---- */
+
+static const char *find_threads(const sq_options *read)
 {
-    sq_session s = {0};
-    sq_space *space = NULL;
-    SQ_TRY(sq_session_open(&s, NULL, read->overrides, read->override_count, SQ_OPEN_BACKEND));
-    char shared[4096];
-    const char *file = sq_share_find(shared, sizeof shared, read->arguments[0]);
-    sq_status status = sq_space_read(&space, file, (int)resolution, (int)classes);
-    if (status == SQ_OK)
-        status = measure(&s, space, a, (int)batch, (int)repeats);
-    sq_space_free(space);
-    sq_session_close(&s);
-    return status;
+    const char *threads = NULL;
+    for (int i = 0; i < read->override_count; i++)
+        if (strncmp(read->overrides[i], "threads=", 8) == 0)
+            threads = read->overrides[i] + 8;
+    return threads;
 }
 
-static int run(int argc, char **argv)
+static int run_measure(int argc, char **argv)
 {
     static sq_options read; /* large; the program runs one command */
-    arguments a = {.batch = "1", .repeats = "20", .resolution = "0", .classes = "0"};
+    arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "20"};
+    int count;
     bool is_help;
-    int64_t batch, repeats, resolution, classes;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL},
-                                 {"--arch", &a.arch, NULL, NULL},
-                                 {"--out", &a.out, NULL, NULL},
-                                 {"--batch", &a.batch, NULL, NULL},
-                                 {"--repeats", &a.repeats, NULL, NULL},
-                                 {"--resolution", &a.resolution, NULL, NULL},
-                                 {"--classes", &a.classes, NULL, NULL},
-                                 {"--name", &a.name, NULL, NULL},
-                                 {"--arch", &a.arch, NULL, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},      {"--out", &a.out, NULL, NULL},
+                                 {"--name", &a.name, NULL, NULL}, {"--networks", &a.networks, NULL, NULL},
+                                 SQ_METER_OPTIONS(a.meter),       {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code == 0 && (read.argument_count != 1 || !a.out))
+        code = sq_command_usage("lut measure", "wanted one space file and -o DEVICE");
+    if (code == 0)
+        code = sq_options_number("lut measure", "--networks", a.networks, 0, 9999, &count);
     if (code)
         return code;
-    if (read.argument_count != 1 || !a.out)
-        return sq_command_usage("measure", "wanted one space file and -o DEVICE");
-    if (!sq_text_int(a.batch, 1, 65536, &batch) || !sq_text_int(a.repeats, 1, 1000000, &repeats) ||
-        !sq_text_int(a.resolution, 0, 4096, &resolution) || !sq_text_int(a.classes, 0, 1000000, &classes))
-        return sq_command_usage("measure",
-                                "--batch %s, --repeats %s, --resolution %s, --classes %s: wanted whole numbers",
-                                a.batch, a.repeats, a.resolution, a.classes);
-    const sq_status status = run_measure(&read, &a, batch, repeats, resolution, classes);
-    return status == SQ_OK ? 0 : sq_command_fail("measure", status);
+    a.meter.threads = find_threads(&read);
+    const sq_status status = measure(read.arguments[0], &a, &read, count);
+    return status == SQ_OK ? 0 : sq_command_fail("lut measure", status);
+}
+
+static int run_networks(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "100"};
+    int count;
+    bool is_help;
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},
+                                 {"--out", &a.out, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},
+                                 {"--against", &a.against, NULL, NULL},
+                                 {"--count", &a.networks, NULL, NULL},
+                                 SQ_METER_OPTIONS(a.meter),
+                                 {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch)))
+        code = sq_command_usage("lut networks", "wanted one space file, and -o FILE or --arch A");
+    if (code == 0)
+        code = sq_options_number("lut networks", "--count", a.networks, 1, 9999, &count);
+    if (code)
+        return code;
+    a.meter.threads = find_threads(&read);
+    const sq_status status = networks(read.arguments[0], &a, &read, a.arch ? 1 : count);
+    return status == SQ_OK ? 0 : sq_command_fail("lut networks", status);
 }
 
 const sq_command sq_lut_measure = {
     .name = "measure",
-    .summary = "make a latency table of this machine",
-    .usage = "squall lut measure SPACE -o DEVICE [--batch N] [--repeats N] [--resolution R] [--classes C]",
-    .help = "Times every distinct block of SPACE as the backend runs it, checks the sum against whole random networks, "
-            "and writes\n"
-            "DEVICE/device.yaml and DEVICE/table.csv for --latency.\n\n"
+    .summary = "make a device's table",
+    .usage = "squall lut measure SPACE -o DEVICE [--runner R] [--networks N]",
+    .help = "Times every distinct block of SPACE in interleaved rounds, and N random whole networks, which say what a "
+            "network takes\n"
+            "beside its blocks; writes DEVICE/device.yaml, DEVICE/table.csv and DEVICE/measured.csv for --latency.\n\n"
             "  -o, --out DEVICE   folder of the device\n"
-            "  --batch N          images at once (default 1)\n"
-            "  --repeats N        runs per round and block; there are 5 interleaved rounds (default 20)\n"
-            "  --resolution R, --classes C   instead of the space's\n"
-            "  --arch A           time one network instead, and compare it with the table in DEVICE\n"
-            "  --name NAME        of the device (default: the backend)\n"
-            "  --device D, --graphs on|off, --engine E, --threads N      as in train\n",
-    .run = run,
+            "  --name NAME        of the device (default: the runtime)\n"
+            "  --networks N       whole networks beside the blocks (default 20; 0: base 0, scale 1)\n" SQ_METER_HELP,
+    .run = run_measure,
+};
+
+const sq_command sq_lut_networks = {
+    .name = "networks",
+    .summary = "measure whole networks",
+    .usage = "squall lut networks SPACE -o FILE.csv [--count N] [--runner R | --against DEVICE] | --arch A",
+    .help = "Times whole random networks of SPACE, others than lut measure took: what calibrate and compare read.\n\n"
+            "  -o, --out FILE     arch,ms,std_ms,count\n"
+            "  --count N          networks (default 100)\n"
+            "  --arch A           this one instead\n"
+            "  --against DEVICE   measured by the device's own runner; with --arch also what its table "
+            "says\n" SQ_METER_HELP,
+    .run = run_networks,
 };

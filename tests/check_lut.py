@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Latency tables from end to end: `squall lut` with a runner that knows the answers, by this program, and with onnxruntime; blocks chained are
+the network; a search within limits on two devices at once.
+
+usage: check_lut.py SQUALL SOURCE_FOLDER
+"""
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
+SPACE = "configs/spaces/tiny.yaml"
+
+# Times that follow from the models: 1 ms and 1 us a byte of a block; a network is 3 ms and 2 x its layers.
+FAKE = r"""
+import csv, os, sys
+folder = os.path.dirname(open(sys.argv[1]).readline().strip())
+time = {}
+for row in csv.DictReader(open(os.path.join(folder, "blocks.csv"))):
+    time[row["model"]] = 1 + 1e-3 * int(row["kernel"]) + 1e-6 * int(row["c_out"]) + 1e-4 * int(row["mid"]) + 1e-3 * int(row["h"])
+for line in open(sys.argv[1]):
+    name = os.path.basename(line.strip())
+    for repeat in range(3):
+        print(name, time.get(name, 5.0), sep="\t")
+"""
+
+
+def run(*words, code=0):
+    done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
+    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-500:]}"
+    return done
+
+
+def rows_of(path):
+    with open(path) as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def fake_runner(scratch, script, name="fake"):
+    program = write(os.path.join(scratch, name + ".py"), script)
+    return write(os.path.join(scratch, name + ".yaml"),
+                 f"runtime: {name}\ndtype: float32\ncommand: {sys.executable} {program} {{list}}\n"
+                 "pattern: '^(.*)\\t([0-9.naif]+)$'\nunit: ms\nrounds: 2\nrepeats: 3\nthreads: 1\ntime_limit_seconds: 60\n")
+
+
+def measured_by_a_runner(scratch):
+    device, runner = os.path.join(scratch, "device"), fake_runner(scratch, FAKE)
+    text = run("lut", "measure", SPACE, "-o", device, "--runner", runner, "--networks", "6").stdout
+    table = rows_of(os.path.join(device, "table.csv"))
+    for row in table:
+        wanted = 1 + 1e-3 * int(row["kernel"]) + 1e-6 * int(row["c_out"]) + 1e-4 * int(row["mid"]) + 1e-3 * int(row["h"])
+        assert abs(float(row["mean_ms"]) - wanted) < 1e-9 and row["count"] == "6" and float(row["std_ms"]) == 0, row
+    listed = re.search(r"measuring (\d+) blocks and 6 whole networks", text)
+    assert listed and int(listed[1]) == len(table), text
+    networks = rows_of(os.path.join(device, "measured.csv"))
+    assert len(networks) == 6 and all(float(row["ms"]) == 5 for row in networks)
+    with open(os.path.join(device, "device.yaml")) as file:
+        yaml = file.read()
+    assert "runner:" in yaml and "measured: true" in yaml and "fake" in yaml, yaml
+    assert "100.0 %" in run("lut", "check", SPACE, device).stdout
+    # Prediction by hand: base + scale * blocks.
+    arch = networks[0]["arch"]
+    text = run("lut", "predict", SPACE, device, "--arch", arch).stdout
+    layers = [float(x) for x in re.findall(r"^ +\d+  \S+ +\S+ +([0-9.]+)", text, re.M)]
+    base, total = (float(re.search(rf"{word} +(-?[0-9.]+)", text)[1]) for word in ("base", "total"))
+    assert abs(base + sum(layers) - total) < 1e-2, text
+    # The device remembers its runner.
+    text = run("lut", "networks", SPACE, "--arch", arch, "--against", device).stdout
+    assert "measured latency         5.000 ms" in text and "predicted latency" in text, text
+    return device
+
+
+def table_that_is_wrong(scratch, device):
+    wrong = os.path.join(scratch, "wrong")
+    os.makedirs(wrong)
+    with open(os.path.join(device, "device.yaml")) as file:
+        write(os.path.join(wrong, "device.yaml"), file.read())
+    with open(os.path.join(device, "table.csv")) as file:
+        lines = file.read().splitlines()
+    gone = lines.pop(3)
+    slow = lines[5].split(",")
+    lines[5] = ",".join(slow[:10] + ["900", "1", "6"] + slow[13:])
+    write(os.path.join(wrong, "table.csv"), "\n".join(lines) + "\n")
+    done = run("lut", "check", SPACE, wrong, code=3)
+    key = ",".join(gone.split(",")[:10])
+    assert f"missing      {key}" in done.stdout and "1 of the" in done.stderr, (done.stdout, done.stderr)
+    assert "missing" in done.stdout and run("lut", "check", SPACE, wrong, "--all", code=3).stdout.count("implausible") > 1
+    filled = [run("lut", "predict", SPACE, wrong, "--arch", ",".join([str(c)] * 5), "--fill", "interpolate").stdout for c in range(6)]
+    assert any("filled in" in text for text in filled), filled[0]
+
+
+def calibrated(scratch, device):
+    """Networks of exactly 2 ms + 3 x the table's prediction: calibration finds it, and the next comparison is exact."""
+    space, found = ["--space", SPACE], []
+    for i in range(12):
+        arch = ",".join(str((i * 7 + 3 * l) % 6) for l in range(5))
+        text = run("lut", "predict", SPACE, device, "--arch", arch).stdout
+        found.append((arch, float(re.search(r"total +([0-9.]+)", text)[1])))
+    csv_path = write(os.path.join(scratch, "networks.csv"), "arch,ms\n" + "".join(f'"({a})",{2 + 3 * ms}\n' for a, ms in found))
+    text = run("lut", "calibrate", device, csv_path, *space).stdout
+    assert "before" in text and re.search(r"after +MAPE 0\.0", text), text
+    picture = os.path.join(scratch, "scatter.svg")
+    text = run("lut", "compare", device, csv_path, *space, "-o", picture).stdout
+    assert re.search(r"MAPE 0\.0\d %.*within 10 %: 100\.0 % of 12; tau (1\.000|0\.99)", text), text
+    assert xml.etree.ElementTree.parse(picture).getroot().tag.endswith("svg")
+    additive = os.path.join(scratch, "additive")
+    text = run("lut", "calibrate", additive, csv_path, *space, "--additive", "--test", "2").stdout
+    assert "fitted" in text and "tested" in text and os.path.exists(os.path.join(additive, "layers.csv")), text
+    assert "tau" in run("lut", "compare", additive, csv_path).stdout
+
+
+def bad_input(scratch, device):
+    broken = {name: fake_runner(scratch, script, name) for name, script in {
+        "fails": "import sys; print('out of luck', file=sys.stderr); sys.exit(3)", "silent": "pass",
+        "zero": FAKE.replace("time.get(name, 5.0)", "0"), "nan": FAKE.replace("time.get(name, 5.0)", "'nan'")}.items()}
+    hanging = fake_runner(scratch, "import time; time.sleep(600)", "hangs")
+    with open(hanging) as file:
+        text = file.read().replace("time_limit_seconds: 60", "time_limit_seconds: 0.5")
+    write(hanging, text)
+    space = ["lut", "measure", SPACE, "-o", os.path.join(scratch, "never"), "--networks", "0", "--runner"]
+    one = write(os.path.join(scratch, "one.csv"), 'arch,ms\n"(0, 0, 0, 0, 0)",3\n')
+    short = write(os.path.join(scratch, "short.csv"), 'arch,ms\n"(0, 0)",3\n')
+    cases = [
+        (["lut", "mesure"], 2, "unknown command 'mesure', did you mean 'measure'?"),
+        (["lut", "measure", SPACE], 2, "wanted one space file and -o DEVICE"),
+        (["lut", "template", SPACE, "-o", scratch + "/t", "--dtype", "int8"], 2, "wanted float32 or float16"),
+        (["lut", "template", SPACE, "-o", scratch + "/t", "--batch", "0"], 2, "--batch: '0', wanted a whole number from 1"),
+        ([*space, "nothing"], 2, "--runner nothing: neither squall, nor a file, nor one of configs/runners"),
+        ([*space, broken["fails"]], 1, "out of luck"),
+        ([*space, broken["silent"]], 1, "no time"),
+        ([*space, broken["zero"]], 1, "0"),
+        ([*space, broken["nan"]], 1, "nan"),
+        ([*space, hanging], 1, "limit"),
+        ([*space, broken["zero"], "--rounds", "1"], 2, "--rounds: '1', wanted a whole number from 2"),
+        (["lut", "predict", SPACE, device], 2, "5 layers are searched: give --arch"),
+        (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--resolution", "32"], 3, "no entry 'conv,32,32,"),
+        (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--fill", "guess"], 2, "wanted none, interpolate or roofline"),
+        (["lut", "compare", device, one], 2, "give --space"),
+        (["lut", "compare", device, short, "--space", SPACE], 2, "architectures of 2 numbers, tiny has 5 searched layers"),
+        (["lut", "calibrate", device, one, "--space", SPACE], 2, "3"),
+        (["lut", "check", SPACE, "/no/such"], 1, "/no/such"),
+    ]
+    for words, code, text in cases:
+        done = run(*words, code=code)
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, wanted {text!r}"
+    assert not os.path.exists(os.path.join(scratch, "never")), "a table that could not be measured left its folder"
+
+
+def chained_blocks_are_the_network(scratch):
+    """Every block's model, one after the other along a path, gives what the whole network's model gives."""
+    try:
+        import numpy
+        import onnx
+        import onnxruntime
+    except ImportError:
+        print("skipped: blocks against networks: onnxruntime is not installed")
+        return
+    for space, batch in (("tiny", 2), ("small64", 1), ("samples", 1)):
+        folder = os.path.join(scratch, "models-" + space)
+        file = f"configs/spaces/{space}.yaml"
+        run("lut", "template", file, "-o", folder, "--networks", "3", "--batch", str(batch))
+        models = {tuple(list(row.values())[:10]): row["model"] for row in rows_of(os.path.join(folder, "blocks.csv"))}
+        device = os.path.join(folder, "device")
+        run("lut", "measure", file, "-o", device, "--repeats", "1", "--rounds", "2", "--networks", "0")
+        for row in rows_of(os.path.join(folder, "networks.csv")):
+            whole = onnx.load(os.path.join(folder, row["model"]))
+            onnx.checker.check_model(whole)
+            session = onnxruntime.InferenceSession(whole.SerializeToString(), providers=["CPUExecutionProvider"])
+            shape = session.get_inputs()[0].shape
+            assert shape[0] == batch, shape
+            image = numpy.random.default_rng(1).standard_normal(shape).astype(numpy.float32)
+            wanted = session.run(None, {"input": image})[0]
+            value = image
+            for key in keys_of(file, row["arch"]):
+                block = onnx.load(os.path.join(folder, models[key]))
+                onnx.checker.check_model(block)
+                part = onnxruntime.InferenceSession(block.SerializeToString(), providers=["CPUExecutionProvider"])
+                assert list(value.shape) == part.get_inputs()[0].shape, (key, value.shape)
+                value = part.run(None, {"input": value})[0]
+            # Layers of one shape share a model and so its weights: only shapes and sizes can be compared then.
+            assert value.shape == wanted.shape and numpy.isfinite(value).all() and numpy.isfinite(wanted).all()
+            assert 1e-3 < numpy.abs(value).max() < 1e3 and 1e-3 < numpy.abs(wanted).max() < 1e3, (value, wanted)
+
+
+def keys_of(file, arch):
+    text = subprocess.run([os.path.join(os.path.dirname(SQUALL), "dump_exports"), "--keys", file, arch], cwd=SOURCE, capture_output=True,
+                          text=True, check=True).stdout
+    return [tuple(line.split(",")) for line in text.split()]
+
+
+def search_on_two_devices(scratch, device):
+    """Limits on two devices at once: every scored candidate holds both; the configuration's list and the command line agree."""
+    a, other = os.path.join(scratch, "run"), os.path.join(scratch, "other")
+    run("lut", "measure", "configs/spaces/samples.yaml", "-o", os.path.join(scratch, "first"), "--runner", fake_runner(scratch, FAKE),
+        "--networks", "0")
+    run("lut", "measure", "configs/spaces/samples.yaml", "-o", other, "--runner",
+        fake_runner(scratch, FAKE.replace("1e-3 * int(row[\"kernel\"])", "0.5 / int(row[\"kernel\"] or 1)"), "inverse"), "--networks", "0")
+    run("train", "configs/train/samples.yaml", "-o", a, "--quiet", "--device", "cpu", "--set", "train.steps=4", "--set", "train.batch=8",
+        "--set", "train.warmup_steps=0")
+    small = ["--quiet", "--set", "search.population=6", "--set", "search.generations=2", "--set", "search.random_paths=2",
+             "--set", "search.calibration_images=32", "--set", "search.calibration_batch=16", "--set", "search.evaluation_images=20"]
+    run("search", a, *small, "--latency", os.path.join(scratch, "first"), "--latency", other)
+    with open(os.path.join(a, "search/search.json")) as file:
+        free = json.load(file)
+    limits = [sorted(c["devices"][d]["latency_ms"] for c in free["candidates"])[len(free["candidates"]) * 2 // 3] for d in range(2)]
+    words = ["search", a, *small, "--resume", "never", "--latency", os.path.join(scratch, "first"), "--limit-latency", repr(limits[0]),
+             "--latency", other, "--limit-latency", repr(limits[1]), "--margin", "1"]
+    text = run(*words).stdout
+    assert text.count("predicted latency") == 2, text
+    with open(os.path.join(a, "search/search.json"), "rb") as file:
+        first = file.read()
+    found = json.loads(first)
+    assert len(found["limits"]["devices"]) == 2
+    for candidate in found["candidates"]:
+        for d in range(2):
+            assert candidate["devices"][d]["latency_ms"] <= limits[d] * (1 + 1e-12), candidate
+    # The same from a configuration with a list.
+    with open(os.path.join(a, "config.yaml")) as file:
+        config = re.sub(r"\nlatency:\n(  .*\n)+", "\n", file.read())
+    config += (f"latency:\n  - {{device: {scratch}/first, limit_ms: {limits[0]!r}}}\n"
+               f"  - {{device: {other}, limit_ms: {limits[1]!r}, margin: 1}}\n")
+    listed = write(os.path.join(scratch, "listed.yaml"), config)
+    run("search", a, *small, "--resume", "never", "--config", listed)
+    with open(os.path.join(a, "search/search.json"), "rb") as file:
+        assert file.read() == first
+    done = run("search", a, *small, "--limit-latency", "3", code=2)
+    assert "a limit without a device: give --latency" in done.stderr, done.stderr
+    done = run("search", a, *small, "--latency", device, code=3)
+    assert "no entry" in done.stderr and "the nearest is" in done.stderr, done.stderr
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        device = measured_by_a_runner(scratch)
+        table_that_is_wrong(scratch, device)
+        bad_input(scratch, device)
+        search_on_two_devices(scratch, device)
+        calibrated(scratch, device)
+        chained_blocks_are_the_network(scratch)
+
+
+main()
