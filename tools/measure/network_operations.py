@@ -3,7 +3,8 @@
 
 usage: network_operations.py FOLDER
 
-Sources of the architectures: the papers named at each function. Batch norm is folded into the convolution before it, dropout is left out,
+Sources of the architectures: the papers named at each function; nnmeter_* are the networks that nn-Meter measured, as its repository builds them
+(microsoft/nn-Meter @ 3cc01ca, nn_meter/builder/dataset_generator/tf_networks/models, MIT), which differ from the papers where a function says so. Batch norm is folded into the convolution before it, dropout is left out,
 and every convolution has a bias or a norm that costs nothing of its own. Input 224x224x3, 1,000 classes. `follows` is 1 where an operation is
 the only reader of the one before it, so that a device may fuse the two.
 """
@@ -52,14 +53,14 @@ class Network:
     def shuffle(self, c=None):
         self.add_row("shuffle", self.h, c or self.c, self.h, c or self.c)
 
-    def gate(self, hidden, activation="sigmoid"):
+    def gate(self, hidden, activation="sigmoid", after="linear"):
         side, c = self.h, self.c
         self.follows = False  # the mean and the product both read it
         self.global_pool()
         self.conv(hidden, activation="relu")
         self.conv(c, activation=activation)
         self.h = side
-        self.add_row("multiply", side, c, side, c)
+        self.add_row("multiply", side, c, side, c, activation=after)
 
     def branch(self):
         """What reads the tensor next is not its only reader."""
@@ -76,16 +77,16 @@ def divisible(width):
     return rounded + 8 if rounded < 0.9 * width else rounded
 
 
-def inverted(net, c_out, kernel, stride, mid, activation="relu6", se=0, gate="sigmoid"):
-    """Inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381)."""
+def inverted(net, c_out, kernel, stride, mid, activation="relu6", se=0, gate="sigmoid", is_nnmeter=False):
+    """Inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381). nn-Meter's always expands, and gates before the activation."""
     has_add = stride == 1 and net.c == c_out
     if has_add:
         net.branch()
-    if mid != net.c:
+    if mid != net.c or is_nnmeter:
         net.conv(mid, activation=activation)
-    net.depthwise(kernel, stride, activation)
+    net.depthwise(kernel, stride, "linear" if se and is_nnmeter else activation)
     if se:
-        net.gate(se, gate)
+        net.gate(se, gate, activation if is_nnmeter else "linear")
     net.conv(c_out)
     if has_add:
         net.add()
@@ -103,6 +104,7 @@ def head(net, c, activation="relu6"):
     net.conv(c, activation=activation)
     net.global_pool()
     net.linear(1000)
+    return net
 
 
 def mobilenetv1():
@@ -117,13 +119,14 @@ def mobilenetv1():
     return net
 
 
-def mobilenetv2():
+def mobilenetv2(is_nnmeter=False):
     """Sandler et al. 2018, arXiv 1801.04381, table 2."""
     net = Network()
     net.conv(32, 3, 2, "relu6")
-    bottlenecks(net, [(16, 1, 3, 1, 1, 0), (24, 2, 3, 2, 6, 0), (32, 3, 3, 2, 6, 0), (64, 4, 3, 2, 6, 0), (96, 3, 3, 1, 6, 0), (160, 3, 3, 2, 6, 0), (320, 1, 3, 1, 6, 0)])
-    head(net, 1280)
-    return net
+    for width, repeat, stride, expansion in [(16, 1, 1, 1), (24, 2, 2, 6), (32, 3, 2, 6), (64, 4, 2, 6), (96, 3, 1, 6), (160, 3, 2, 6), (320, 1, 1, 6)]:
+        for i in range(repeat):
+            inverted(net, width, 3, stride if i == 0 else 1, expansion * net.c, is_nnmeter=is_nnmeter)
+    return head(net, 1280)
 
 
 LARGE = [(3, 16, 16, 0, "relu", 1), (3, 64, 24, 0, "relu", 2), (3, 72, 24, 0, "relu", 1), (5, 72, 40, 1, "relu", 2), (5, 120, 40, 1, "relu", 1),
@@ -149,23 +152,16 @@ def mobilenetv3(rows, last, hidden, minimal=False):
     return net
 
 
-def mnasnet_a1():
-    """Tan et al. 2019, arXiv 1807.11626, figure 7; squeeze-and-excitation by a quarter of the block's input."""
-    net = Network()
-    net.conv(32, 3, 2, "relu")
-    bottlenecks(net, [(16, 1, 3, 1, 1, 0), (24, 2, 3, 2, 6, 0), (40, 3, 5, 2, 3, 1), (80, 4, 3, 2, 6, 0), (112, 2, 3, 1, 6, 1), (160, 3, 5, 2, 6, 1), (320, 1, 3, 1, 6, 0)],
-                "relu", 0.25)
-    head(net, 1280, "relu")
-    return net
+A1 = [(16, 1, 3, 1, 1, 0), (24, 2, 3, 2, 6, 0), (40, 3, 5, 2, 3, 1), (80, 4, 3, 2, 6, 0), (112, 2, 3, 1, 6, 1), (160, 3, 5, 2, 6, 1), (320, 1, 3, 1, 6, 0)]
+B1 = [(16, 1, 3, 1, 1, 0), (24, 3, 3, 2, 3, 0), (40, 3, 5, 2, 3, 0), (80, 3, 5, 2, 6, 0), (96, 2, 3, 1, 6, 0), (192, 4, 5, 2, 6, 0), (320, 1, 3, 1, 6, 0)]
 
 
-def mnasnet_b1():
-    """Tan et al. 2019, arXiv 1807.11626, the variant without squeeze-and-excitation."""
+def mnasnet(rows):
+    """Tan et al. 2019, arXiv 1807.11626, figure 7 (A1); B1 is the one without squeeze-and-excitation, here by a quarter of the block's input."""
     net = Network()
     net.conv(32, 3, 2, "relu")
-    bottlenecks(net, [(16, 1, 3, 1, 1, 0), (24, 3, 3, 2, 3, 0), (40, 3, 5, 2, 3, 0), (80, 3, 5, 2, 6, 0), (96, 2, 3, 1, 6, 0), (192, 4, 5, 2, 6, 0), (320, 1, 3, 1, 6, 0)], "relu")
-    head(net, 1280, "relu")
-    return net
+    bottlenecks(net, rows, "relu", 0.25)
+    return head(net, 1280, "relu")
 
 
 def proxylessnas_mobile():
@@ -178,8 +174,7 @@ def proxylessnas_mobile():
     for width, stride, blocks in stages:
         for i, (kernel, expansion) in enumerate(blocks):
             inverted(net, width, kernel, stride if i == 0 else 1, expansion * net.c)
-    head(net, 1280)
-    return net
+    return head(net, 1280)
 
 
 def shufflenetv2():
@@ -206,12 +201,11 @@ def shufflenetv2():
             net.conv(half, activation="relu")
             net.concat(width)
             net.shuffle()
-    head(net, 1024, "relu")
-    return net
+    return head(net, 1024, "relu")
 
 
 def squeezenet():
-    """Iandola et al. 2016, arXiv 1602.07360, table 1 (version 1.0: 7x7 with 96 channels, pools after 1, 4 and 8)."""
+    """Iandola et al. 2016, arXiv 1602.07360, version 1.0, with nn-Meter's end: 512 channels and a linear layer."""
     net = Network()
     net.conv(96, 7, 2, "relu")
     net.pool(3, 2)
@@ -224,9 +218,7 @@ def squeezenet():
         net.concat(2 * expand)
         if i in (2, 6):
             net.pool(3, 2)
-    net.conv(1000, activation="relu")
-    net.global_pool()
-    return net
+    return head(net, 512, "relu")
 
 
 def resnet(repeats, is_bottleneck=False):
@@ -254,12 +246,13 @@ def resnet(repeats, is_bottleneck=False):
 
 
 def vgg(repeats):
-    """Simonyan and Zisserman 2015, arXiv 1409.1556, table 1."""
+    """Simonyan and Zisserman 2015, arXiv 1409.1556, table 1, but with nn-Meter's mean over the pixels before the linear layers."""
     net = Network()
     for stage, repeat in enumerate(repeats):
         for _ in range(repeat):
             net.conv(min(64 << stage, 512), 3, activation="relu")
         net.pool(2, 2)
+    net.global_pool()
     net.linear(4096, "relu")
     net.linear(4096, "relu")
     net.linear(1000)
@@ -267,16 +260,17 @@ def vgg(repeats):
 
 
 def alexnet():
-    """Krizhevsky 2014, arXiv 1404.5997 (one tower), as in torchvision; without padding at the first convolution and the pools."""
+    """Krizhevsky 2014, arXiv 1404.5997 (one tower), but with nn-Meter's padding, and its mean over the pixels before the linear layers."""
     net = Network()
-    net.conv(64, 11, 4, "relu")
-    net.pool(3, 2, valid=True)
+    net.conv(64, 11, 4, "relu", valid=True)
+    net.pool(3, 2)
     net.conv(192, 5, activation="relu")
     net.pool(3, 2, valid=True)
     net.conv(384, 3, activation="relu")
     net.conv(256, 3, activation="relu")
     net.conv(256, 3, activation="relu")
     net.pool(3, 2, valid=True)
+    net.global_pool()
     net.linear(4096, "relu")
     net.linear(4096, "relu")
     net.linear(1000)
@@ -332,23 +326,66 @@ def densenet121():
             net.concat(c + 32)
         net.branch()
         relu()
-        if stage < 3:
-            net.conv(net.c // 2)
-            net.pool(2, 2)
+        net.conv(net.c // 2)  # nn-Meter's also has a transition after the last stage
+        net.pool(2, 2)
     net.global_pool()
     net.linear(1000)
     return net
 
 
-NETWORKS = {
-    "mobilenetv1": mobilenetv1, "mobilenetv2": mobilenetv2, "mnasnet_a1": mnasnet_a1, "mnasnet_b1": mnasnet_b1, "proxylessnas_mobile": proxylessnas_mobile,
-    "shufflenetv2": shufflenetv2, "squeezenet": squeezenet, "alexnet": alexnet, "googlenet": googlenet, "densenet121": densenet121,
+# nn-Meter's own versions of the mobile networks, which are those that it measured (model names ending in _0).
+
+
+def nnmeter_mobilenetv3(rows, last):
+    net = Network()
+    net.conv(16, 3, 2, "hswish")
+    for kernel, mid, c_out, has_se, activation, stride in rows:
+        inverted(net, c_out, kernel, stride, mid, activation, mid // 4 if has_se else 0, "hsigmoid", True)
+    return head(net, last, "hswish")
+
+
+def nnmeter_mnasnet():
+    """Not MnasNet-A1 block for block: the repository's lists have one block of 40 channels fewer, and strides stay where they were."""
+    widths = [24] * 2 + [40] * 2 + [80] * 4 + [112] * 2 + [160] * 3 + [320]
+    kernels = [3] * 2 + [5] * 3 + [3] * 6 + [5] * 3
+    expansions = [6] * 2 + [3] * 3 + [6] * 9
+    strides = [2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1]
+    gates = [0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    net = Network()
+    net.conv(32, 3, 2, "relu")
+    net.depthwise(3, 1, "relu")
+    net.conv(16)
+    for width, kernel, expansion, stride, has_se in zip(widths, kernels, expansions, strides, gates):
+        mid = expansion * net.c
+        inverted(net, width, kernel, stride, mid, "relu", mid // 4 if has_se else 0, "hsigmoid", True)
+    return head(net, 1280, "relu")
+
+
+def nnmeter_proxylessnas():
+    widths = [16] + [32] * 2 + [40] * 4 + [80] * 4 + [96] * 4 + [192] * 4 + [320]
+    kernels = [3, 5, 3, 7, 3, 5, 5, 7, 5, 5, 5, 5, 5, 5, 5, 7, 7, 7, 7, 7]
+    expansions = [1, 3, 3, 3, 3, 3, 3, 6, 3, 3, 3, 6, 3, 3, 3, 6, 6, 3, 3, 6]
+    net = Network()
+    net.conv(32, 3, 2, "relu6")
+    for i, (width, kernel, expansion) in enumerate(zip(widths, kernels, expansions)):
+        inverted(net, width, kernel, 2 if i in (1, 3, 7, 15) else 1, expansion * net.c, is_nnmeter=True)
+    return head(net, 1280, "relu")
+
+
+PUBLISHED = {
+    "mobilenetv2": mobilenetv2, "mnasnet_a1": lambda: mnasnet(A1), "mnasnet_b1": lambda: mnasnet(B1), "proxylessnas_mobile": proxylessnas_mobile,
     "mobilenetv3large": lambda: mobilenetv3(LARGE, 960, 1280), "mobilenetv3small": lambda: mobilenetv3(SMALL, 576, 1024),
     "mobilenetv3large_minimal": lambda: mobilenetv3(LARGE, 960, 1280, minimal=True),
     "mobilenetv3small_minimal": lambda: mobilenetv3(SMALL, 576, 1024, minimal=True),
-    "resnet18": lambda: resnet((2, 2, 2, 2)), "resnet34": lambda: resnet((3, 4, 6, 3)), "resnet50": lambda: resnet((3, 4, 6, 3), True),
+}
+NN_METER = {
+    "alexnet": alexnet, "densenet": densenet121, "googlenet": googlenet, "mnasnet": nnmeter_mnasnet, "mobilenetv1": mobilenetv1,
+    "mobilenetv2": lambda: mobilenetv2(True), "mobilenetv3large": lambda: nnmeter_mobilenetv3(LARGE, 1280),
+    "mobilenetv3small": lambda: nnmeter_mobilenetv3(SMALL, 1024), "proxylessnas": nnmeter_proxylessnas, "resnet18": lambda: resnet((2, 2, 2, 2)),
+    "resnet34": lambda: resnet((3, 4, 6, 3)), "resnet50": lambda: resnet((3, 4, 6, 3), True), "shufflenetv2": shufflenetv2, "squeezenet": squeezenet,
     "vgg11": lambda: vgg((1, 1, 2, 2, 2)), "vgg13": lambda: vgg((2, 2, 2, 2, 2)), "vgg16": lambda: vgg((2, 2, 3, 3, 3)), "vgg19": lambda: vgg((2, 2, 4, 4, 4)),
 }
+NETWORKS = {**PUBLISHED, **{"nnmeter_" + name: build for name, build in NN_METER.items()}}
 
 
 def macs(net):
