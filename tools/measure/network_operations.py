@@ -100,11 +100,17 @@ def bottlenecks(net, rows, activation="relu6", se_ratio=0.0):
             inverted(net, width, kernel, stride if i == 0 else 1, mid, activation, round(se_ratio * net.c) if has_se else 0)
 
 
-def head(net, c, activation="relu6"):
-    net.conv(c, activation=activation)
+def end(net, hidden=()):
     net.global_pool()
+    for c in hidden:
+        net.linear(c, "relu")
     net.linear(1000)
     return net
+
+
+def head(net, c, activation="relu6"):
+    net.conv(c, activation=activation)
+    return end(net)
 
 
 def mobilenetv1():
@@ -114,9 +120,7 @@ def mobilenetv1():
     for width, stride in [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + 5 * [(512, 1)] + [(1024, 2), (1024, 1)]:
         net.depthwise(3, stride, "relu6")
         net.conv(width, activation="relu6")
-    net.global_pool()
-    net.linear(1000)
-    return net
+    return end(net)
 
 
 def mobilenetv2(is_nnmeter=False):
@@ -240,9 +244,7 @@ def resnet(repeats, is_bottleneck=False):
                 net.back(place)
                 net.conv(c_out, 1, stride)
             net.add("relu")
-    net.global_pool()
-    net.linear(1000)
-    return net
+    return end(net)
 
 
 def vgg(repeats):
@@ -252,11 +254,7 @@ def vgg(repeats):
         for _ in range(repeat):
             net.conv(min(64 << stage, 512), 3, activation="relu")
         net.pool(2, 2)
-    net.global_pool()
-    net.linear(4096, "relu")
-    net.linear(4096, "relu")
-    net.linear(1000)
-    return net
+    return end(net, (4096, 4096))
 
 
 def alexnet():
@@ -270,11 +268,7 @@ def alexnet():
     net.conv(256, 3, activation="relu")
     net.conv(256, 3, activation="relu")
     net.pool(3, 2, valid=True)
-    net.global_pool()
-    net.linear(4096, "relu")
-    net.linear(4096, "relu")
-    net.linear(1000)
-    return net
+    return end(net, (4096, 4096))
 
 
 def googlenet():
@@ -302,9 +296,7 @@ def googlenet():
         net.pool(3, 1)
         net.conv(pooled, activation="relu")
         net.concat(one + three + five + pooled)
-    net.global_pool()
-    net.linear(1000)
-    return net
+    return end(net)
 
 
 def densenet121():
@@ -328,9 +320,7 @@ def densenet121():
         relu()
         net.conv(net.c // 2)  # nn-Meter's also has a transition after the last stage
         net.pool(2, 2)
-    net.global_pool()
-    net.linear(1000)
-    return net
+    return end(net)
 
 
 # nn-Meter's own versions of the mobile networks, which are those that it measured (model names ending in _0).
