@@ -389,10 +389,9 @@ def macs(net):
 
 
 def main():
-    folder = sys.argv[1]
     for name, build in sorted(NETWORKS.items()):
         net = build()
-        with open(os.path.join(folder, name + ".csv"), "w", encoding="ascii") as file:
+        with open(os.path.join(sys.argv[1], name + ".csv"), "w", encoding="ascii") as file:
             file.write(f"# {name}, {macs(net) / 1e6:.1f} M multiply-adds; written by tools/measure/network_operations.py\n{HEADER}\n")
             file.writelines(",".join(map(str, row)) + "\n" for row in net.rows)
         print(f"{name}: {len(net.rows)} operations, {macs(net) / 1e6:.1f} M multiply-adds")
