@@ -159,11 +159,20 @@ static void print_lists(FILE *blocks_csv, FILE *networks_csv, const sq_space *sp
         (void)sq_block_key_print(&blocks->blocks[i].key, key, sizeof key);
         (void)fprintf(blocks_csv, "%s,block_%04d.onnx\n", key, i);
     }
-    (void)fprintf(networks_csv, "arch,model\n");
+    (void)fprintf(networks_csv, "arch,model,blocks\n");
     for (int i = 0; i < paths->count; i++) {
         char arch[ARCH_BYTES];
+        const char *gap = "";
         (void)sq_arch_print(space, paths->paths[i], arch, sizeof arch);
-        (void)fprintf(networks_csv, "\"%s\",network_%04d.onnx\n", arch, i);
+        (void)fprintf(networks_csv, "\"%s\",network_%04d.onnx,", arch, i);
+        for (int l = 0; l < space->layer_count; l++) {
+            const sq_block_key key = sq_block_key_of(space, l, paths->paths[i][l]);
+            const int block = sq_block_list_find(blocks, &key);
+            if (block != SQ_NONE)
+                (void)fprintf(networks_csv, "%sblock_%04d.onnx", gap, block);
+            gap = block != SQ_NONE ? " " : gap;
+        }
+        (void)fputc('\n', networks_csv);
     }
 }
 

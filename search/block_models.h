@@ -31,7 +31,7 @@ SQ_MUST_USE sq_status sq_path_list_draw(sq_path_list *out, const sq_space *space
 void sq_path_list_clear(sq_path_list *list);
 
 /* Writes <folder>/block_0000.onnx ... and network_0000.onnx ..., and their lists: blocks.csv, a table.csv without times
- * and with each block's file, and networks.csv (arch,model). */
+ * and with each block's file, and networks.csv (arch,model,blocks: in order, left-out layers without). */
 SQ_MUST_USE sq_status sq_block_models_write_all(sq_block_models *models, const sq_block_list *blocks,
                                                 const sq_path_list *paths, const char *folder);
 /* "block_0003.onnx" or, from the blocks' count on, "network_0000.onnx", in the folder. false: too long. */

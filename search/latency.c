@@ -18,17 +18,23 @@ enum { PATH_BYTES = 4096 };
 
 static sq_status open_folder(sq_latency *latency, const char *folder)
 {
-    char device[PATH_BYTES], table[PATH_BYTES], layers[PATH_BYTES];
+    char device[PATH_BYTES], table[PATH_BYTES], layers[PATH_BYTES], roofline[PATH_BYTES];
     if (!sq_text_path(device, sizeof device, folder, "device.yaml") ||
         !sq_text_path(table, sizeof table, folder, "table.csv") ||
+        !sq_text_path(roofline, sizeof roofline, folder, "roofline.yaml") ||
         !sq_text_path(layers, sizeof layers, folder, "layers.csv"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(sq_device_read(&latency->info, device));
+    latency->has_roofline = sq_path_exists(roofline);
+    if (latency->has_roofline)
+        SQ_TRY(sq_roofline_read(&latency->roofline, roofline));
     if (sq_path_exists(layers)) {
         if (sq_path_exists(table))
             return sq_fail(SQ_INVALID, "%s: table.csv and layers.csv, wanted one of them", folder);
         return sq_latency_read_layers(latency, layers);
     }
+    if (latency->has_roofline && !sq_path_exists(table))
+        return SQ_OK; /* a device that is modelled as a whole */
     return sq_latency_read_table(latency, table);
 }
 
@@ -85,11 +91,16 @@ static sq_status find_block(const lookup *u, int layer, int choice, sq_block_tim
     }
     if (key.kind == SQ_BLOCK_SKIP)
         return SQ_OK;
-    if (u->fill == SQ_FILL_NONE)
-        return missing(u, layer, choice, &key);
-    *is_filled = true;
+    const bool is_modelled = u->latency->has_roofline && u->latency->count == 0;
     *out = sq_block_time_of(0, 0, 1);
-    return sq_fill_interpolate(u->latency, &key, &out->mean, &out->deviation);
+    if (!is_modelled && u->fill == SQ_FILL_NONE)
+        return missing(u, layer, choice, &key);
+    *is_filled = !is_modelled;
+    if (!is_modelled && u->fill == SQ_FILL_INTERPOLATE)
+        return sq_fill_interpolate(u->latency, &key, &out->mean, &out->deviation);
+    if (!u->latency->has_roofline)
+        return sq_fail(SQ_INVALID, "%s: no roofline.yaml to fill missing blocks with", u->latency->path);
+    return sq_roofline_block(&u->latency->roofline, u->space, layer, choice, &out->mean);
 }
 
 /* Layers that are not searched stand in the base of such a table. */

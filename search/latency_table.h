@@ -3,6 +3,7 @@
 
 #include "search/block_key.h"
 #include "search/latency.h"
+#include "search/roofline.h"
 
 /* What a latency table is made of: for whoever makes one (readers of other dialects, `squall lut`). Entries stand by
  * block (table.csv) or, where somebody's table or a fit knows no shapes, by layer and choice of one space (layers.csv). */
@@ -31,6 +32,8 @@ struct sq_latency {
     size_t count, limit;
     sq_layer_entry *layers; /* sorted by layer and choice */
     size_t layer_count, layer_limit;
+    bool has_roofline; /* the folder has a roofline.yaml; without a table every block is predicted by it */
+    sq_roofline roofline;
 };
 
 /* An empty table of a device with scale 1 and batch 1; close with sq_latency_close. */

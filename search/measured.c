@@ -22,35 +22,7 @@ typedef struct {
     sq_measured *out;
 } reader;
 
-/* ---- CSV ---- */
-
-/* Cuts a row in place into at most `limit` fields, RFC 4180 quotes undone. SQ_NONE: a quote that never ends. */
-static int cut(char *row, char **fields, int limit)
-{
-    int count = 0;
-    for (char *p = row; p;) {
-        char *to = p, *start = p;
-        bool is_quoted = *p == '"';
-        p += is_quoted;
-        for (; *p && (is_quoted || *p != ','); p++) {
-            if (is_quoted && *p == '"' && p[1] != '"') {
-                is_quoted = false;
-                continue;
-            }
-            p += is_quoted && *p == '"';
-            *to++ = *p;
-        }
-        if (is_quoted)
-            return SQ_NONE;
-        char *next = *p ? p + 1 : NULL;
-        *to = 0;
-        if (count < limit)
-            fields[count] = start;
-        count++;
-        p = next;
-    }
-    return count;
-}
+/* ---- Header ---- */
 
 static char *trim(char *text)
 {
@@ -60,8 +32,6 @@ static char *trim(char *text)
         text[--length] = 0;
     return text;
 }
-
-/* ---- Header ---- */
 
 static const struct {
     const char *name;
@@ -116,7 +86,7 @@ static int find_time(char *const *names, int count, const char *column)
 static sq_status read_header(reader *r, char *row, const char *column)
 {
     char *names[MAX_COLUMNS];
-    r->columns = cut(row, names, MAX_COLUMNS);
+    r->columns = sq_text_csv(row, names, MAX_COLUMNS);
     if (r->columns < 2 || r->columns > MAX_COLUMNS)
         return sq_fail(SQ_INVALID, "%s:%d: header of %d columns, wanted arch and a column of times", r->path, r->line,
                        r->columns);
@@ -202,10 +172,10 @@ static sq_status read_row(reader *r, char *row)
     int path[SQ_MAX_LAYERS];
     double ms, deviation = 0;
     sq_measured *m = r->out;
-    const int count = cut(row, fields, MAX_COLUMNS);
+    const int count = sq_text_csv(row, fields, MAX_COLUMNS);
     if (count != r->columns)
         return sq_fail(SQ_INVALID, "%s:%d: %s%d columns, wanted %d as in the header (a tuple stands in quotes)",
-                       r->path, r->line, count == SQ_NONE ? "a quote that does not end, " : "", count < 0 ? 0 : count,
+                       r->path, r->line, count < 0 ? "a quote that does not end, " : "", count < 0 ? 0 : count,
                        r->columns);
     char *text = fields[r->arch];
     const int layers = read_arch(text, path);

@@ -58,8 +58,26 @@ def check(folder, mode, opset):
         found = session.run(None, {"input": data[:count]})[0]
         worst = max(worst, numpy.linalg.norm(found - wanted[:count]) / numpy.linalg.norm(wanted[:count]))
     assert worst <= 1e-4, worst
+    worst = max(worst, check_layers(folder, data, wanted))
     weights = load_file(os.path.join(folder, "model.safetensors"))
     assert all(numpy.isfinite(value).all() for value in weights.values())
+    return worst
+
+
+def check_layers(folder, value, wanted):
+    """Each layer's own model, one after the other, is the network."""
+    for name in sorted(os.listdir(folder)):
+        if not name.startswith("layer_"):
+            continue
+        model = onnx.load(os.path.join(folder, name))
+        onnx.checker.check_model(model, full_check=True)
+        if not model.graph.node:  # a layer that is left out
+            continue
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        assert session.get_inputs()[0].shape == list(value.shape), (name, value.shape)
+        value = session.run(None, {"input": value})[0]
+    worst = numpy.linalg.norm(value - wanted) / numpy.linalg.norm(wanted)
+    assert worst <= 1e-4, worst
     return worst
 
 

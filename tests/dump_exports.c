@@ -48,6 +48,22 @@ static sq_status write_raw(const char *folder, const char *name, const void *dat
     return sq_file_replace(path, &piece, 1);
 }
 
+/* layer_00.onnx ...: each layer alone. One after the other they are the network. */
+static sq_status dump_layers(sq_model *model, const int *path, const sq_export_options *options)
+{
+    for (int l = 0; l < sq_model_plan(model)->space->layer_count; l++) {
+        const sq_onnx_range range = {.first = l, .last = l + 1, .batch = BATCH, .opset = options->opset};
+        char name[32];
+        void *bytes = NULL;
+        size_t size;
+        (void)snprintf(name, sizeof name, "layer_%02d.onnx", l);
+        TRY(sq_onnx_encode_layers(model, path, &range, &bytes, &size));
+        TRY(write_raw(options->folder, name, bytes, size));
+        free(bytes);
+    }
+    return SQ_OK;
+}
+
 static sq_status dump(sq_model *model, const int *path, const sq_export_options *options)
 {
     const sq_space *space = sq_model_plan(model)->space;
@@ -65,6 +81,7 @@ static sq_status dump(sq_model *model, const int *path, const sq_export_options 
     TRY(sq_model_walk(model, path, SQ_EVALUATE));
     TRY(sq_model_logits(model, logits, BATCH));
     TRY(sq_export_network(model, path, options));
+    TRY(dump_layers(model, path, options));
     TRY(write_raw(options->folder, "images.raw", images, count));
     TRY(write_raw(options->folder, "logits.raw", logits, logit_bytes));
     free(images);

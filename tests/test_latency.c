@@ -8,6 +8,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "search/block_list.h"
+#include "search/check.h"
 #include "search/fill.h"
 #include "search/latency_table.h"
 #include "search/searcher.h"
@@ -362,6 +363,79 @@ Test(latency, filled_blocks_are_counted_and_too_few_entries_refused)
     sq_latency_close(few);
     sq_latency_close(latency);
     sq_space_free(space);
+}
+
+Test(latency, a_device_described_by_a_roofline_predicts_every_block)
+{
+    sq_space *space = open_space("proxyless", 0);
+    sq_latency *latency = NULL;
+    sq_latency_cache cache;
+    int path[SQ_MAX_LAYERS];
+    double sum = 0;
+    MUST(sq_latency_open(&latency, SOURCE("configs/devices/myriad-x")));
+    cr_expect(!sq_latency_info(latency)->is_measured && latency->has_roofline && latency->count == 0);
+    MUST(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE));
+    draw_path(space, 5, path);
+    for (int l = 0; l < space->layer_count; l++) {
+        double ms;
+        MUST(sq_roofline_block(&latency->roofline, space, l, path[l], &ms));
+        sum += ms;
+    }
+    const sq_prediction p = sq_latency_predict(&cache, space, path);
+    cr_expect_float_eq(p.ms, latency->info.base_ms + latency->info.scale * sum, 1e-9);
+    cr_expect_eq(p.filled_ms, 0, "the device is modelled as a whole: nothing is missing");
+    sq_latency_cache_clear(&cache);
+    /* With a table beside it, the roofline only fills what is missing. */
+    const sq_block_key key = sq_block_key_of(space, 0, 0);
+    const sq_block_time time = sq_block_time_of(123, 0, 1);
+    MUST(sq_latency_add(latency, &key, &time));
+    cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE), SQ_DATA);
+    MUST(sq_latency_prepare(&cache, latency, space, SQ_FILL_ROOFLINE));
+    const sq_prediction filled = sq_latency_predict(&cache, space, path);
+    cr_expect_float_eq(filled.ms - filled.filled_ms, latency->info.base_ms + latency->info.scale * 123, 1e-9);
+    sq_latency_cache_clear(&cache);
+    latency->has_roofline = false;
+    cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_ROOFLINE), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "no roofline.yaml"), "%s", sq_error_text());
+    sq_latency_close(latency);
+    sq_space_free(space);
+}
+
+Test(latency, check_finds_missing_unused_wide_and_implausible_entries)
+{
+    sq_space *space = open_space("proxyless", 0), *other = open_space("spos", 0);
+    sq_latency *latency = make_table(space);
+    sq_block_list list;
+    sq_latency_check c;
+    MUST(sq_block_list_make(&list, space));
+    for (size_t i = 0; i < latency->count; i++)
+        latency->entries[i].time.deviation = 0;
+    MUST(sq_latency_check_table(&c, latency, &list));
+    cr_expect(!c.missing_count && !c.unused_count && !c.wide_count && !c.oddity_count, "%d", c.oddity_count);
+    sq_latency_check_clear(&c);
+    const sq_block_key small = sq_block_key_of(space, 3, 0); /* 3x3, expansion 3; 1: expansion 6; 2: 5x5 */
+    sq_latency_entry *slow = (sq_latency_entry *)(uintptr_t)sq_latency_find(latency, &small);
+    const double honest = slow->time.mean;
+    slow->time.mean = 1000;
+    MUST(sq_latency_check_table(&c, latency, &list));
+    cr_assert_gt(c.oddity_count, 0);
+    cr_expect(c.oddities[0].smaller == slow && c.oddities[0].ratio >= c.oddities[c.oddity_count - 1].ratio);
+    sq_latency_check_clear(&c);
+    slow->time.deviation = 900; /* as if nobody knew */
+    MUST(sq_latency_check_table(&c, latency, &list));
+    cr_expect(c.oddity_count == 0 && c.wide_count == 1);
+    sq_latency_check_clear(&c);
+    slow->time = sq_block_time_of(honest, 0, 1);
+    sq_block_list_clear(&list);
+    MUST(sq_block_list_make(&list, other));
+    MUST(sq_latency_check_table(&c, latency, &list));
+    cr_expect_eq(c.missing_count, list.count);
+    cr_expect_eq(c.unused_count, (int)latency->count);
+    sq_latency_check_clear(&c);
+    sq_block_list_clear(&list);
+    sq_latency_close(latency);
+    sq_space_free(space);
+    sq_space_free(other);
 }
 
 /* ---- Limits on devices ---- */

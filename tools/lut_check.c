@@ -1,8 +1,12 @@
 /* squall lut check, squall lut predict. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
 #include "search/check.h"
+#include "search/fit.h"
 #include "tools/lut.h"
 
 enum { SHOWN = 8 }; /* of a long list, unless --all */
@@ -93,6 +97,36 @@ static sq_status check_blocks(const sq_latency *latency, const sq_space *space, 
     return status;
 }
 
+/* A device that is modelled as a whole: its published networks. */
+static sq_status print_checks(const sq_latency *latency, const char *device)
+{
+    sq_roofline_check *checks = NULL;
+    sq_quality quality;
+    size_t count = 0;
+    char path[4096];
+    sq_print_row("coverage", "every block, by roofline.yaml");
+    if (!sq_text_path(path, sizeof path, device, "checks.csv") || !sq_path_exists(path))
+        return SQ_OK;
+    SQ_TRY(sq_roofline_checks(&latency->roofline, path, &checks, &count));
+    double *values = calloc(2 * count + 1, sizeof *values);
+    sq_status status = values ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %zu networks", path, count);
+    for (size_t i = 0; status == SQ_OK && i < count; i++) {
+        const sq_device_info *info = sq_latency_info(latency);
+        values[i] = info->base_ms + info->scale * checks[i].predicted;
+        values[count + i] = checks[i].measured;
+        (void)printf("  %-24s %8.2f ms measured, %8.2f modelled, %+6.1f %%  (%s)\n", checks[i].network,
+                     checks[i].measured, values[i], 100 * (values[i] / checks[i].measured - 1), checks[i].device);
+    }
+    if (status == SQ_OK && count)
+        status = sq_fit_quality(&quality, values, values + count, count);
+    if (status == SQ_OK && count)
+        sq_print_row("error", "MAPE %.1f %%, within 10 %%: %.0f %% of %zu; tau %.2f", quality.mape, quality.within_10,
+                     count, quality.tau);
+    free(values);
+    free(checks);
+    return status;
+}
+
 static sq_status check(const char *file, const char *device, const arguments *a)
 {
     sq_space *space = NULL;
@@ -102,7 +136,9 @@ static sq_status check(const char *file, const char *device, const arguments *a)
         status = sq_latency_open(&latency, device);
     if (status == SQ_OK) {
         print_device(sq_latency_info(latency));
-        status = latency->layer_count ? check_layers(latency, space) : check_blocks(latency, space, a->is_all);
+        status = latency->layer_count ? check_layers(latency, space)
+                 : latency->count     ? check_blocks(latency, space, a->is_all)
+                                      : print_checks(latency, device);
     }
     sq_latency_close(latency);
     sq_space_free(space);

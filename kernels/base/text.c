@@ -79,6 +79,33 @@ bool sq_text_path(char *out, size_t bytes, const char *folder, const char *name)
     return needed >= 0 && (size_t)needed < bytes;
 }
 
+int sq_text_csv(char *row, char **fields, int limit)
+{
+    int count = 0;
+    for (char *p = row; p;) {
+        char *to = p, *start = p;
+        bool is_quoted = *p == '"';
+        p += is_quoted;
+        for (; *p && (is_quoted || *p != ','); p++) {
+            if (is_quoted && *p == '"' && p[1] != '"') {
+                is_quoted = false;
+                continue;
+            }
+            p += is_quoted && *p == '"';
+            *to++ = *p;
+        }
+        if (is_quoted)
+            return -1;
+        char *next = *p ? p + 1 : NULL;
+        *to = 0;
+        if (count < limit)
+            fields[count] = start;
+        count++;
+        p = next;
+    }
+    return count;
+}
+
 char *sq_text_si(char *out, size_t bytes, double value, const char *unit)
 {
     static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};

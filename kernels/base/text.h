@@ -17,6 +17,10 @@ bool sq_text_double(const char *text, double minimum, double maximum, double *ou
 /* folder/name into out (bytes long); false when it does not fit. */
 bool sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
 
+/* Cuts a CSV row in place into at most `limit` fields, quotes undone as RFC 4180 has them. Returns how many the row
+ * has, also beyond `limit`; -1: a quote that does not end. */
+int sq_text_csv(char *row, char **fields, int limit);
+
 /* "1.23 M", "45.6 kB": 3 significant digits with a decimal unit prefix. Returns out. */
 char *sq_text_si(char *out, size_t bytes, double value, const char *unit);
 /* "2 h 05 min", "3 min 20 s", "14 s". Returns out. */
