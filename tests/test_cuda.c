@@ -91,6 +91,12 @@ Test(cuda, operations_agree_on_every_path_of_the_kernels)
     cr_expect_gt(run_op_table(&table), 100);
 }
 
+Test(cuda, operations_agree_on_the_widest_fused_backward)
+{
+    const op_table table = {SOURCE("tests/fixtures/cuda_fused_back.yaml"), "cuda", 3, SQ_ENGINE_SQUALL};
+    cr_expect_gt(run_op_table(&table), 60);
+}
+
 Test(cuda, operations_agree_on_padded_widths)
 {
     const op_table pad = {SOURCE("tests/fixtures/odd_widths_pad.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};

@@ -3,7 +3,8 @@
  *
  * A block of W / 16 warps takes row blocks in turn. dZ and the value of x are formed on load into two tiles of rows; the
  * weights stay in a third. The first product (dZ times weights) reads dZ by rows, the second (dZ transposed times x) reads
- * both by columns. Every warp makes two column tiles of the first and one row tile of the second. */
+ * both by columns. Every warp makes two column tiles of the first and one row tile of the second; of the widest shape, which
+ * has a multiprocessor for itself, half of two row tiles: the squarer, the less it reads of shared memory. */
 #include "kernels/cuda/convolution.h"
 
 #include "kernels/cuda/operand.cuh"
@@ -16,13 +17,16 @@ template <int W> struct Shape {
     enum {
         WARPS = W / 16, THREADS = 32 * WARPS, COLUMNS = W / VECTOR, STRIDE = COLUMNS | 1,
         ROWS = W > 32 ? 32 : 64, LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
+        O_TILES = W > 96 ? 2 : 1, K_TILES = COLUMNS / O_TILES, /* of a warp in the second product: 16 outputs, 8 inputs */
         QUADS = W / 4, OUT_STRIDE = W / 2 + 4,
         TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
-        SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4,
-        BLOCKS = W > 64 ? 2 : W > 32 ? 3 : 6, /* on a multiprocessor */
+        KEEPS_SUMS = W > 96, /* in shared memory between row blocks: registers are short */
+        SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (KEEPS_SUMS ? 8 * THREADS * 4 : 0),
+        BLOCKS = W > 96 ? 1 : W > 64 ? 2 : W > 32 ? 3 : 6, /* on a multiprocessor */
     };
     static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
-    static_assert(SHARED_BYTES <= 48 << 10, "what a launch may have without asking");
+    static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded by two tiles");
+    static_assert(SHARED_BYTES <= (W > 96 ? 99 : 48) << 10, "what every device gives who asks; without asking");
     static_assert(THREADS / QUADS * 2 * W * 4 <= TILE_VECTORS * 16, "the threads' sums take the place of dZ");
 };
 
@@ -72,11 +76,13 @@ static __device__ __forceinline__ void load_weight(uint4 *tile, const sq_cuda_fu
     }
 }
 
-/* The warp's 16 columns of dZ times weights, for all rows of the tile. */
+/* The warp's 16 columns of dZ times weights, for all rows of the tile. Columns from `width` on do not exist. */
 template <class S>
-static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const uint4 *dz, const uint4 *weight, int steps)
+static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const uint4 *dz, const uint4 *weight, int steps, int width)
 {
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    if (16 * warp >= width)
+        return;
 #pragma unroll 1
     for (int step = 0; step < steps; step++) {
         unsigned b[4]; /* two column tiles: each depth 0-7, then 8-15 */
@@ -91,21 +97,39 @@ static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const u
     }
 }
 
-/* The warp's 16 outputs of dZ transposed times x, for all inputs. */
-template <class S>
-static __device__ __forceinline__ void multiply_columns(float (*sum)[4], const uint4 *dz, const uint4 *x)
+/* The warp's first vectors of outputs (x) and of inputs (y) in the second product. */
+template <class S> static __device__ __forceinline__ int2 place_of_warp(void)
 {
-    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    const int warp = (int)threadIdx.x / 32;
+    return make_int2(warp / S::O_TILES * S::O_TILES * 2, warp % S::O_TILES * S::K_TILES);
+}
+
+/* The warp's share of dZ transposed times x. */
+template <class S>
+static __device__ __forceinline__ void multiply_columns(float (*sum)[S::K_TILES][4], const uint4 *dz, const uint4 *x, int outputs,
+                                                        int width)
+{
+    const int lane = (int)threadIdx.x % 32;
+    const int2 at = place_of_warp<S>();
+    if (at.x * VECTOR >= outputs || at.y * VECTOR >= width)
+        return;
 #pragma unroll 1
     for (int row = 0; row < S::ROWS; row += 16) {
-        unsigned a[4]; /* outputs 0-7, 8-15, then both at rows 8-15 */
-        load_matrix_x4_transposed(a, &dz[(row + lane % 8 + lane / 16 * 8) * S::STRIDE + 2 * warp + lane / 8 % 2]);
+        unsigned a[S::O_TILES][4];
 #pragma unroll
-        for (int n = 0; n < S::COLUMNS; n += 2) {
+        for (int m = 0; m < S::O_TILES; m++) /* outputs 0-7, 8-15, then both at rows 8-15 */
+            load_matrix_x4_transposed(a[m], &dz[(row + lane % 8 + lane / 16 * 8) * S::STRIDE + at.x + 2 * m + lane / 8 % 2]);
+#pragma unroll
+        for (int n = 0; n < S::K_TILES; n += 2) {
+            if ((at.y + n) * VECTOR >= width)
+                break;
             unsigned b[4]; /* two tiles of inputs: each rows 0-7, then 8-15 */
-            load_matrix_x4_transposed(b, &x[(row + lane % 8 + lane / 8 % 2 * 8) * S::STRIDE + n + lane / 16]);
-            mma_bf16_16x8x16(sum[n], a, b, sum[n]);
-            mma_bf16_16x8x16(sum[n + 1], a, b + 2, sum[n + 1]);
+            load_matrix_x4_transposed(b, &x[(row + lane % 8 + lane / 8 % 2 * 8) * S::STRIDE + at.y + n + lane / 16]);
+#pragma unroll
+            for (int m = 0; m < S::O_TILES; m++) {
+                mma_bf16_16x8x16(sum[m][n], a[m], b, sum[m][n]);
+                mma_bf16_16x8x16(sum[m][n + 1], a[m], b + 2, sum[m][n + 1]);
+            }
         }
     }
 }
@@ -125,14 +149,20 @@ template <class S> static __device__ __forceinline__ void stage(unsigned *staged
 }
 
 template <class S>
-static __device__ __forceinline__ void store(Sums &own, const sq_cuda_fused_back &u, const unsigned *staged, int m0, int rows)
+static __device__ __forceinline__ void store(Sums &own, float *kept, const sq_cuda_fused_back &u, const unsigned *staged, int m0,
+                                             int rows)
 {
     const int quad = (int)threadIdx.x % S::QUADS * 4;
     if (u.sink.z.scale) { /* Z of x comes out of the cache */
-        if (quad < padded(u.x.c))
-            WITH_ACTIVATION(u.sink.z.activation, A,
-                            store_with_sums<A>(own, u.sink, staged, S::OUT_STRIDE, quad / 2, quad, m0,
-                                               (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS, rows))
+        if (quad >= padded(u.x.c))
+            return;
+        if (S::KEEPS_SUMS)
+            move_sums<S::THREADS>(own, kept, true);
+        WITH_ACTIVATION(u.sink.z.activation, A,
+                        store_with_sums<A>(own, u.sink, staged, S::OUT_STRIDE, quad / 2, quad, m0,
+                                           (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS, rows))
+        if (S::KEEPS_SUMS)
+            move_sums<S::THREADS>(own, kept, false);
         return;
     }
     const int c = (int)threadIdx.x % S::COLUMNS * VECTOR;
@@ -142,6 +172,24 @@ static __device__ __forceinline__ void store(Sums &own, const sq_cuda_fused_back
                              *reinterpret_cast<const uint4 *>(staged + row * S::OUT_STRIDE + c / 2));
 }
 
+template <class S>
+static __device__ __forceinline__ void leave_gradient(float *partial, float (*sum)[S::K_TILES][4], int outputs, int width)
+{
+    const int lane = (int)threadIdx.x % 32;
+    const int2 at = place_of_warp<S>();
+#pragma unroll
+    for (int m = 0; m < S::O_TILES; m++)
+#pragma unroll
+        for (int n = 0; n < S::K_TILES; n++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = (at.x + 2 * m + half) * VECTOR + lane / 4, column = (at.y + n) * VECTOR + lane % 4 * 2;
+                if (row < outputs && column < width)
+                    *reinterpret_cast<float2 *>(partial + (size_t)row * (size_t)width + column) =
+                        make_float2(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
+            }
+}
+
 template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_back_kernel(sq_cuda_fused_back u)
 {
     typedef Shape<W> S;
@@ -149,10 +197,12 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
     uint4 *const x = dz + S::TILE_VECTORS, *const weight = x + S::TILE_VECTORS;
     unsigned *const staged = reinterpret_cast<unsigned *>(weight + S::WEIGHT_VECTORS);
     const int part = (int)blockIdx.x, blocks = (u.rows - 1) / S::ROWS + 1, width = padded(u.x.c), outputs = padded(u.dz.c);
-    const int i = (int)threadIdx.x % S::COLUMNS * VECTOR, first = (int)threadIdx.x / S::COLUMNS, lane = (int)threadIdx.x % 32;
-    const int warp = (int)threadIdx.x / 32;
-    float gradient[S::COLUMNS][4] = {};
+    const int i = (int)threadIdx.x % S::COLUMNS * VECTOR, first = (int)threadIdx.x / S::COLUMNS;
+    float gradient[S::O_TILES][S::K_TILES][4] = {};
+    float *const kept = reinterpret_cast<float *>(staged + S::ROWS * S::OUT_STRIDE) + threadIdx.x;
     Sums own = {};
+    if (S::KEEPS_SUMS)
+        move_sums<S::THREADS>(own, kept, false);
     Raw<S::LOADS> raw;
     load_weight<S, W>(weight, u);
     fetch<S::LOADS>(raw, u, part * S::ROWS + first, i);
@@ -161,24 +211,17 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
         float sum[S::ROWS / 16][2][4] = {};
         finish<S>(dz, x, raw, u, m0 + first, i);
         __syncthreads();
-        if (block + u.parts.parts < blocks)
-            fetch<S::LOADS>(raw, u, m0 + u.parts.parts * S::ROWS + first, i);
-        multiply_rows<S>(sum, dz, weight, (outputs + 15) / 16);
+        const int next = block + u.parts.parts < blocks ? (block + u.parts.parts) * S::ROWS + first : u.rows;
+        fetch<S::LOADS>(raw, u, next, i); /* always, or the old values would stay in their registers for the other case */
+        multiply_rows<S>(sum, dz, weight, (outputs + 15) / 16, width);
         stage<S>(staged, sum); /* before the second product: it needs the registers */
-        multiply_columns<S>(gradient, dz, x);
+        multiply_columns<S>(gradient, dz, x, outputs, width);
         __syncthreads();
-        store<S>(own, u, staged, m0, min(u.rows - m0, (int)S::ROWS));
+        store<S>(own, kept, u, staged, m0, min(u.rows - m0, (int)S::ROWS));
     }
-    float *partial = u.parts.partial + (size_t)part * (size_t)outputs * (size_t)width;
-#pragma unroll
-    for (int n = 0; n < S::COLUMNS; n++)
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = 16 * warp + 8 * half + lane / 4, column = n * VECTOR + lane % 4 * 2;
-            if (row < outputs && column < width)
-                *reinterpret_cast<float2 *>(partial + (size_t)row * (size_t)width + column) =
-                    make_float2(gradient[n][2 * half], gradient[n][2 * half + 1]);
-        }
+    leave_gradient<S>(u.parts.partial + (size_t)part * (size_t)outputs * (size_t)width, gradient, outputs, width);
+    if (S::KEEPS_SUMS)
+        move_sums<S::THREADS>(own, kept, true);
     if (u.sink.z.scale)
         leave_sums<S::THREADS, W>(u.sums + (size_t)part * 2 * (size_t)width, width, own, reinterpret_cast<float *>(dz), 0);
 }
@@ -188,7 +231,7 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
 static int width_of(int c_in, int c_out)
 {
     const int widest = sq_cuda_padded(c_in > c_out ? c_in : c_out);
-    return widest <= 32 ? 32 : widest <= 64 ? 64 : widest <= 96 ? 96 : 0; /* wider, the sums spill */
+    return widest <= 32 ? 32 : widest <= 64 ? 64 : widest <= 96 ? 96 : widest <= 160 ? 160 : 0; /* wider, the sums spill */
 }
 
 extern "C" bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks)
@@ -199,6 +242,7 @@ extern "C" bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blo
         CASE(32);
         CASE(64);
         CASE(96);
+        CASE(160);
     default: return false;
     }
 #undef CASE
@@ -207,6 +251,12 @@ extern "C" bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blo
 template <int W> static cudaError_t launch(const sq_cuda_fused_back &args, cudaStream_t stream)
 {
     const sq_cuda_fused_back u = args;
+    if (Shape<W>::SHARED_BYTES > 48 << 10) { /* more than a launch may have without asking */
+        const cudaError_t status = cudaFuncSetAttribute(fused_back_kernel<W>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                        Shape<W>::SHARED_BYTES);
+        if (status != cudaSuccess)
+            return status;
+    }
     LAUNCH((fused_back_kernel<W>), (unsigned)u.parts.parts, Shape<W>::THREADS, Shape<W>::SHARED_BYTES, stream, u);
     return cudaGetLastError();
 }
@@ -219,6 +269,7 @@ extern "C" cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaS
     case 32: return launch<32>(*a, stream);
     case 64: return launch<64>(*a, stream);
     case 96: return launch<96>(*a, stream);
+    case 160: return launch<160>(*a, stream);
     default: return cudaErrorInvalidValue;
     }
 }

@@ -105,6 +105,18 @@ static __device__ uint4 gather_gradient(const sq_cuda_gradient &dz, const sq_cud
 /* S1 and S2 / inverse of four channels over the rows that a thread stores: eight take more registers than there are. */
 struct Sums { float s1[4], s2[4]; };
 
+/* Between a thread's registers and its place in shared memory, where registers are short between row blocks. */
+template <int THREADS> static __device__ __forceinline__ void move_sums(Sums &own, float *kept, bool is_load)
+{
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+        if (is_load)
+            own.s1[j] = kept[j * THREADS], own.s2[j] = kept[(4 + j) * THREADS];
+        else
+            kept[j * THREADS] = own.s1[j], kept[(4 + j) * THREADS] = own.s2[j];
+    }
+}
+
 /* Rows first, first + step, ... of a staged block, four channels of it at word `word`, to the gradient of channels
  * `channel` .., and their share of the sums. The constants are loaded once; the products' registers are free by now. A
  * view with a norm is whole: step 1, and nothing is added to its gradient here. */

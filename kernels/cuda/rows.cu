@@ -181,18 +181,6 @@ static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, cons
                 *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2);
 }
 
-/* Between a thread's registers and its place in shared memory. */
-static __device__ __forceinline__ void move_sums(Sums &own, float *kept, bool is_load)
-{
-#pragma unroll
-    for (int j = 0; j < 4; j++) {
-        if (is_load)
-            own.s1[j] = kept[j * THREADS], own.s2[j] = kept[(4 + j) * THREADS];
-        else
-            kept[j * THREADS] = own.s1[j], kept[(4 + j) * THREADS] = own.s2[j];
-    }
-}
-
 template <class T>
 static __device__ __forceinline__ void store_backward(Sums &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
                                                       int n0, int rows)
@@ -202,12 +190,12 @@ static __device__ __forceinline__ void store_backward(Sums &own, float *kept, co
         if (n0 + quad >= u.width || stripe >= THREADS / T::QUADS)
             return;
         if (T::KEEPS_SUMS)
-            move_sums(own, kept, true);
+            move_sums<THREADS>(own, kept, true);
         WITH_ACTIVATION(u.sink.z.activation, A,
                         store_with_sums<A>(own, u.sink, staged, T::OUT_STRIDE, quad / 2, n0 + quad, m0, stripe,
                                            THREADS / T::QUADS, rows))
         if (T::KEEPS_SUMS)
-            move_sums(own, kept, false);
+            move_sums<THREADS>(own, kept, false);
         return;
     }
     const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
@@ -251,7 +239,7 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
     float *const kept = sums + (T::KEEPS_SUMS ? threadIdx.x : 0);
     Own own = {};
     if (T::KEEPS_SUMS)
-        move_sums(own.sums, kept, false);
+        move_sums<THREADS>(own.sums, kept, false);
     Raw<T::LOADS, MODE> raw;
     fetch<T::LOADS, MODE>(raw, u, part * T::ROWS, 0);
     for (int block = part; block < blocks; block += u.parts.parts) {
@@ -292,7 +280,7 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
     if (!M::IS_BACK && u.parts.partial)
         leave_moments<T, N>(partial, u.width, own, reinterpret_cast<Moments *>(tile), n0);
     if (T::KEEPS_SUMS)
-        move_sums(own.sums, kept, true);
+        move_sums<THREADS>(own.sums, kept, true);
     if (M::IS_BACK && u.sink.z.scale)
         leave_sums<THREADS, N>(partial, u.width, own.sums, reinterpret_cast<float *>(tile), n0);
 }

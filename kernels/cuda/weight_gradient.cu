@@ -125,6 +125,8 @@ template <int WM, int WN, int MT, int NT> static cudaError_t launch(const sq_cud
 {
     typedef Shape<WM, WN, MT, NT> S;
     const sq_cuda_weight_gradient u = args;
+    if (u.parts.parts > (u.rows - 1) / S::ROWS + 1)
+        return cudaErrorInvalidValue;
     const int tiles_o = (u.dz.c - 1) / S::OUTPUTS + 1, tiles_k = (u.depth - 1) / S::INPUTS + 1;
     const unsigned grid = (unsigned)u.parts.parts * (unsigned)tiles_o * (unsigned)tiles_k;
     if (!u.is_gathered)
@@ -137,8 +139,7 @@ template <int WM, int WN, int MT, int NT> static cudaError_t launch(const sq_cud
 /* The tile that reads the operands the fewest times; of those the smallest. */
 extern "C" cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream)
 {
-    if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->dz.c < 1 || a->parts.parts < 1 ||
-        a->parts.parts > (a->rows - 1) / CHUNK + 1)
+    if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->dz.c < 1 || a->parts.parts < 1)
         return cudaErrorInvalidValue;
     const int widest = a->depth > a->dz.c ? a->depth : a->dz.c;
     if (widest <= 64)
