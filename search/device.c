@@ -3,8 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/file.h"
 #include "kernels/base/yaml.h"
 #include "search/runner_yaml.h"
 
@@ -96,34 +98,75 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
     return status;
 }
 
-static char *text_of(const char *text)
+/* ---- Writing: by hand, so that numbers stay readable (libcyaml writes 1.0000000000000000e+00) ---- */
+
+/* A JSON string is a YAML string. Nothing is written where there is no text. */
+static void put_text(FILE *file, const char *indent, const char *key, const char *text)
 {
-    return *text ? (char *)(uintptr_t)text : NULL; /* libcyaml only reads it */
+    if (!*text)
+        return;
+    (void)fprintf(file, "%s%s: \"", indent, key);
+    for (const char *p = text; *p; p++) {
+        if ((unsigned char)*p < 0x20)
+            (void)fprintf(file, "\\u%04x", (unsigned)(unsigned char)*p);
+        else
+            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+    }
+    (void)fputs("\"\n", file);
+}
+
+static void put_number(FILE *file, const char *key, double value, double omitted)
+{
+    if (value != omitted)
+        (void)fprintf(file, "%s: %.9g\n", key, value);
+}
+
+static void put_runner(FILE *file, const sq_runner *r)
+{
+    (void)fprintf(file, "runner:\n");
+    put_text(file, "  ", "runtime", r->runtime);
+    put_text(file, "  ", "dtype", r->dtype);
+    put_text(file, "  ", "info", r->info);
+    put_text(file, "  ", "command", r->command);
+    put_text(file, "  ", "pattern", r->pattern);
+    put_text(file, "  ", "unit", r->unit);
+    (void)fprintf(file, "  warmup: %d\n  repeats: %d\n  rounds: %d\n  threads: %d\n  batch: %d\n", r->warmup,
+                  r->repeats, r->rounds, r->threads, r->batch);
+    (void)fprintf(file, "  time_limit_seconds: %.9g\n", r->time_limit_seconds);
+}
+
+static void put_device(FILE *file, const sq_device_info *info)
+{
+    put_text(file, "", "name", info->name);
+    put_text(file, "", "runtime", info->runtime);
+    put_text(file, "", "dtype", info->dtype);
+    (void)fprintf(file, "batch: %d\nthreads: %d\n", info->batch, info->threads);
+    put_text(file, "", "clocks", info->clocks);
+    put_text(file, "", "date", info->date);
+    put_text(file, "", "source", info->source);
+    put_text(file, "", "licence", info->licence);
+    put_text(file, "", "space", info->space);
+    put_number(file, "resolution", info->resolution, 0);
+    (void)fprintf(file, "unit: ms\nbase_ms: %.9g\nscale: %.9g\n", info->base_ms, info->scale);
+    put_number(file, "residual_ms", info->residual_ms, 0);
+    put_number(file, "base_energy_mj", info->base_energy_mj, 0);
+    put_number(file, "base_area_mm2", info->base_area_mm2, 0);
+    (void)fprintf(file, "measured: %s\n", info->is_measured ? "true" : "false");
+    if (info->has_runner)
+        put_runner(file, &info->runner);
 }
 
 sq_status sq_device_write(const sq_device_info *info, const char *path)
 {
-    sq_runner kept = info->runner; /* libcyaml wants it to be writable */
-    sq_runner_raw runner;
-    sq_runner_to_raw(&runner, &kept);
-    const raw_device raw = {.name = text_of(info->name),
-                            .runtime = text_of(info->runtime),
-                            .dtype = text_of(info->dtype),
-                            .clocks = text_of(info->clocks),
-                            .date = text_of(info->date),
-                            .source = text_of(info->source),
-                            .licence = text_of(info->licence),
-                            .space = text_of(info->space),
-                            .unit = "ms",
-                            .batch = info->batch,
-                            .threads = info->threads,
-                            .resolution = info->resolution,
-                            .base_ms = info->base_ms,
-                            .scale = info->scale,
-                            .residual_ms = info->residual_ms,
-                            .base_energy_mj = info->base_energy_mj,
-                            .base_area_mm2 = info->base_area_mm2,
-                            .measured = info->is_measured,
-                            .runner = info->has_runner ? &runner : NULL};
-    return sq_yaml_save(&raw, path, &device_schema);
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    if (!file)
+        return sq_fail(SQ_NO_MEMORY, "%s: device", path);
+    put_device(file, info);
+    const bool is_whole = fclose(file) == 0;
+    const sq_piece piece = {text, bytes};
+    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: device", path);
+    free(text);
+    return status;
 }

@@ -54,27 +54,6 @@ sq_status sq_runner_from_raw(sq_runner *out, const sq_runner_raw *raw, const cha
     return SQ_OK;
 }
 
-static char *or_none(char *text)
-{
-    return text[0] ? text : NULL;
-}
-
-void sq_runner_to_raw(sq_runner_raw *out, sq_runner *runner)
-{
-    *out = (sq_runner_raw){.runtime = or_none(runner->runtime),
-                           .dtype = or_none(runner->dtype),
-                           .info = or_none(runner->info),
-                           .command = runner->command,
-                           .pattern = runner->pattern,
-                           .unit = runner->unit,
-                           .warmup = &runner->warmup,
-                           .repeats = &runner->repeats,
-                           .rounds = &runner->rounds,
-                           .threads = &runner->threads,
-                           .batch = &runner->batch,
-                           .time_limit_seconds = &runner->time_limit_seconds};
-}
-
 sq_status sq_runner_read(sq_runner *out, const char *path)
 {
     void *data = NULL;

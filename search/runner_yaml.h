@@ -23,9 +23,6 @@ extern const sq_runner sq_runner_defaults;
 
 /* SQ_INVALID: sq_runner_check's, with `where` in front. */
 SQ_MUST_USE sq_status sq_runner_from_raw(sq_runner *out, const sq_runner_raw *raw, const char *where);
-/* `out` points into the runner; for saving. Texts that are empty are left out. */
-void sq_runner_to_raw(sq_runner_raw *out, sq_runner *runner);
-
 SQ_MUST_USE sq_status sq_runner_read(sq_runner *out, const char *path);
 
 #endif

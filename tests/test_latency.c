@@ -198,6 +198,61 @@ Test(latency, bad_devices_are_refused)
     drop_folder(folder);
 }
 
+Test(latency, a_device_reads_back_as_it_was_written_with_its_runner)
+{
+    sq_device_info a = {.name = "a \"quoted\" \\ name: #1",
+                        .runtime = "onnxruntime 1.17, CPU\tof mine",
+                        .dtype = "float32",
+                        .clocks = "2.8 GHz",
+                        .date = "2026-11-21",
+                        .source = "- a source: 'this'",
+                        .licence = "MIT",
+                        .space = "spos",
+                        .batch = 4,
+                        .threads = 2,
+                        .resolution = 224,
+                        .base_ms = -0.123456789,
+                        .scale = 1.5,
+                        .residual_ms = 0.25,
+                        .base_energy_mj = 3,
+                        .base_area_mm2 = 4,
+                        .is_measured = true,
+                        .has_runner = true},
+                   b;
+    char *folder = make_folder(), path[600];
+    (void)snprintf(path, sizeof path, "%s/device.yaml", folder);
+    a.runner = (sq_runner){.runtime = "mine",
+                           .command = "sh -c 'run \"$1\"' sh {model}",
+                           .pattern = "^time: ([0-9.]+) ms \\\\$",
+                           .unit = "us",
+                           .warmup = 1,
+                           .repeats = 2,
+                           .rounds = 3,
+                           .threads = 4,
+                           .batch = 5,
+                           .time_limit_seconds = 0.5};
+    MUST(sq_device_write(&a, path));
+    MUST(sq_device_read(&b, path));
+    cr_expect_str_eq(a.name, b.name);
+    cr_expect_str_eq(a.runtime, b.runtime);
+    cr_expect_str_eq(a.source, b.source);
+    cr_expect(strcmp(a.dtype, b.dtype) == 0 && strcmp(a.clocks, b.clocks) == 0 && strcmp(a.date, b.date) == 0 &&
+              strcmp(a.licence, b.licence) == 0 && strcmp(a.space, b.space) == 0);
+    cr_expect(a.batch == b.batch && a.threads == b.threads && a.resolution == b.resolution && a.base_ms == b.base_ms &&
+              a.scale == b.scale && a.residual_ms == b.residual_ms && a.base_energy_mj == b.base_energy_mj &&
+              a.base_area_mm2 == b.base_area_mm2 && b.is_measured && b.has_runner);
+    cr_expect_str_eq(a.runner.command, b.runner.command);
+    cr_expect_str_eq(a.runner.pattern, b.runner.pattern);
+    cr_expect(strcmp(b.runner.unit, "us") == 0 && b.runner.warmup == 1 && b.runner.repeats == 2 &&
+              b.runner.rounds == 3 && b.runner.threads == 4 && b.runner.batch == 5 &&
+              b.runner.time_limit_seconds == 0.5);
+    const sq_device_info plain = {.name = "x", .batch = 1, .scale = 1};
+    MUST(sq_device_write(&plain, path));
+    MUST(sq_device_read(&b, path));
+    cr_expect(!b.has_runner && !b.is_measured && b.scale == 1 && b.base_ms == 0);
+    drop_folder(folder);
+}
+
 /* ---- Prediction ---- */
 
 Test(latency, a_path_is_base_plus_scale_times_its_blocks)

@@ -15,7 +15,7 @@ enum { PATH_BYTES = 4096, ARCH_BYTES = 1024, FEWEST_FOR_A_LINE = 8 };
 
 typedef struct {
     sq_meter_options meter;
-    const char *out, *name, *networks, *arch, *against;
+    const char *out, *name, *networks, *arch, *against, *model;
 } arguments;
 
 /* A space with what is measured of it. */
@@ -50,9 +50,12 @@ static sq_status open_job(job *j, const char *file, const arguments *a, bool has
 
 static sq_status measure_job(job *j, const arguments *a, const sq_options *read, const sq_runner *remembered)
 {
-    const sq_meter_job meter = {j->space, &j->blocks, &j->paths, remembered};
-    (void)printf("measuring %d blocks and %d whole networks of %s at %d pixels\n", j->blocks.count, j->paths.count,
-                 j->space->name, j->space->resolution);
+    const sq_meter_job meter = {j->space, &j->blocks, &j->paths, a->model, remembered};
+    if (a->model)
+        (void)printf("measuring %s\n", a->model);
+    else
+        (void)printf("measuring %d blocks and %d whole networks of %s at %d pixels\n", j->blocks.count, j->paths.count,
+                     j->space->name, j->space->resolution);
     (void)fflush(stdout);
     SQ_TRY(sq_lut_meter(&meter, &a->meter, read, j->times, &j->facts));
     sq_print_row("runtime", "%s, batch %d, %d threads", j->facts.runtime, j->facts.batch, j->facts.threads);
@@ -200,7 +203,7 @@ static sq_status networks(const char *file, const arguments *a, const sq_options
     const sq_device_info *info = table ? sq_latency_info(table) : NULL;
     if (status == SQ_OK)
         status = measure_job(&j, a, read, info && info->has_runner ? &info->runner : NULL);
-    if (status == SQ_OK && a->arch)
+    if (status == SQ_OK && (a->arch || a->model))
         sq_print_row("measured latency", "%.3f ms +- %.3f", j.times[0].median_ms, j.times[0].deviation_ms);
     if (status == SQ_OK && a->arch && table)
         status = print_against(&j, table);
@@ -251,22 +254,19 @@ static int run_networks(int argc, char **argv)
     arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "100"};
     int count;
     bool is_help;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL},
-                                 {"--out", &a.out, NULL, NULL},
-                                 {"--arch", &a.arch, NULL, NULL},
-                                 {"--against", &a.against, NULL, NULL},
-                                 {"--count", &a.networks, NULL, NULL},
-                                 SQ_METER_OPTIONS(a.meter),
-                                 {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},        {"--out", &a.out, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},   {"--against", &a.against, NULL, NULL},
+                                 {"--model", &a.model, NULL, NULL}, {"--count", &a.networks, NULL, NULL},
+                                 SQ_METER_OPTIONS(a.meter),         {NULL, NULL, NULL, NULL}};
     int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch)))
-        code = sq_command_usage("lut networks", "wanted one space file, and -o FILE or --arch A");
+    if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch && !a.model)))
+        code = sq_command_usage("lut networks", "wanted one space file, and -o FILE, --arch A or --model FILE");
     if (code == 0)
         code = sq_options_number("lut networks", "--count", a.networks, 1, 9999, &count);
     if (code)
         return code;
     a.meter.threads = find_threads(&read);
-    const sq_status status = networks(read.arguments[0], &a, &read, a.arch ? 1 : count);
+    const sq_status status = networks(read.arguments[0], &a, &read, a.arch || a.model ? 1 : count);
     return status == SQ_OK ? 0 : sq_command_fail("lut networks", status);
 }
 
@@ -287,11 +287,13 @@ const sq_command sq_lut_networks = {
     .name = "networks",
     .summary = "measure whole networks",
     .usage = "squall lut networks SPACE -o FILE.csv [--count N] [--runner R | --against DEVICE] | --arch A",
-    .help = "Times whole random networks of SPACE, others than lut measure took: what calibrate and compare read.\n\n"
-            "  -o, --out FILE     arch,ms,std_ms,count\n"
-            "  --count N          networks (default 100)\n"
-            "  --arch A           this one instead\n"
-            "  --against DEVICE   measured by the device's own runner; with --arch also what its table "
-            "says\n" SQ_METER_HELP,
+    .help =
+        "Times whole random networks of SPACE, others than lut measure took: what calibrate and compare read.\n\n"
+        "  -o, --out FILE     arch,ms,std_ms,count\n"
+        "  --count N          networks (default 100)\n"
+        "  --arch A           this one instead\n"
+        "  --model FILE       this ONNX file instead, as squall export wrote it; with --arch its prediction beside it\n"
+        "  --against DEVICE   measured by the device's own runner; with --arch also what its table "
+        "says\n" SQ_METER_HELP,
     .run = run_networks,
 };

@@ -200,14 +200,23 @@ static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o,
     return sq_runner_read(out, path);
 }
 
+static size_t item_count(const sq_meter_job *job)
+{
+    return job->model ? 1 : (size_t)(job->blocks->count + job->paths->count);
+}
+
 static sq_status list_files(const sq_meter_job *job, const char *folder, char **names, const char ***files)
 {
-    const size_t items = (size_t)(job->blocks->count + job->paths->count);
+    const size_t items = item_count(job);
     *names = calloc(items, PATH_BYTES);
     *files = calloc(items, sizeof **files);
     if (!*names || !*files)
         return sq_fail(SQ_NO_MEMORY, "measure: %zu files", items);
     for (size_t i = 0; i < items; i++) {
+        if (job->model) {
+            (*files)[i] = job->model;
+            continue;
+        }
         (*files)[i] = *names + i * PATH_BYTES;
         if (!sq_block_models_name(job->blocks, folder, (int)i, *names + i * PATH_BYTES, PATH_BYTES))
             return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
@@ -227,7 +236,7 @@ static sq_status run_runner(const sq_meter_job *job, const sq_runner *runner, co
     if (status == SQ_OK)
         status = sq_runner_describe(runner, &options, facts->runtime, sizeof facts->runtime);
     if (status == SQ_OK)
-        status = sq_runner_run(runner, files, job->blocks->count + job->paths->count, &options, &report);
+        status = sq_runner_run(runner, files, (int)item_count(job), &options, &report);
     if (status == SQ_OK && report.cores < runner->threads)
         (void)fprintf(stderr, "only %d of %d cores may be used: threads share them\n", report.cores, runner->threads);
     facts->drift = report.drift;
@@ -263,7 +272,7 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
     if (!o->keep && !mkdtemp(scratch))
         return sq_fail(SQ_IO, "%s: no temporary folder could be made", scratch);
     const char *folder = o->keep ? o->keep : scratch;
-    sq_status status = write_models(job, &runner, n.opset, folder);
+    sq_status status = job->model ? SQ_OK : write_models(job, &runner, n.opset, folder);
     if (status == SQ_OK)
         status = run_runner(job, &runner, folder, times, facts);
     if (!o->keep && sq_path_remove(scratch) != SQ_OK)
@@ -282,5 +291,7 @@ sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *o, const
 {
     memset(facts, 0, sizeof *facts);
     const bool is_squall = o->runner ? strcmp(o->runner, "squall") == 0 : !job->remembered;
+    if (is_squall && job->model)
+        return sq_fail(SQ_INVALID, "--model %s: squall runs no ONNX; give --runner", job->model);
     return is_squall ? measure_with_squall(job, o, read, times, facts) : measure_with_runner(job, o, times, facts);
 }

@@ -39,6 +39,7 @@ typedef struct {
     const sq_space *space;
     const sq_block_list *blocks; /* may be empty */
     const sq_path_list *paths;   /* may be empty */
+    const char *model;           /* an ONNX file to measure instead, by a runner; or NULL */
     const sq_runner *remembered; /* a device's own runner, taken when options name none; or NULL */
 } sq_meter_job;
 
