@@ -54,8 +54,4 @@ SQ_MUST_USE sq_status sq_latency_read_layers(sq_latency *latency, const char *pa
  * it is no device. */
 SQ_MUST_USE sq_status sq_latency_write(const sq_latency *latency, const char *folder);
 
-/* "Conv-input:224x224x3-output:112x112x32": {count, mean, var} in milliseconds. Source: mit-han-lab/proxylessnas,
- * search/utils/latency_estimator.py. */
-SQ_MUST_USE sq_status sq_latency_read_proxyless(sq_latency *latency, const char *path);
-
 #endif
