@@ -124,8 +124,7 @@ static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_k
     (void)input;
     if (!read_block(text, &n))
         return BROKEN;
-    n.kernel = 0;
-    n.stride = 1;
+    n.kernel = n.stride = 1; /* as a space's classifier has them */
     *key = key_of(SQ_BLOCK_CLASSIFIER, &n);
     key->activation = SQ_LINEAR;
     return READ;

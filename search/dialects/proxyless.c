@@ -149,7 +149,6 @@ static sq_status add_described(const table *t, const char *where, const describe
         key.stride = (int)lround((double)d->in[0] / d->out[0]);
     } else if (strcmp(d->type, "Logits") == 0) {
         key.kind = SQ_BLOCK_CLASSIFIER;
-        key.kernel = 0;
         key.activation = SQ_LINEAR;
     } else {
         sq_dialect_leave_out(t->input, kind);
