@@ -9,7 +9,7 @@
 #include "kernels/base/text.h"
 #include "search/dialects/reader.h"
 
-enum { LARGEST_TABLE = 64 << 20, NAMES_BYTES = 256, SHOWN_BYTES = 48 };
+enum { LARGEST_TABLE = 64 << 20, LARGEST_SIZE = 1 << 24, NAMES_BYTES = 256, SHOWN_BYTES = 48 };
 
 static const sq_dialect *const dialects[] = {&sq_dialect_proxyless, &sq_dialect_ofa,   &sq_dialect_nnmeter,
                                              &sq_dialect_fbnet,     &sq_dialect_tfnas, &sq_dialect_tunas,
@@ -40,12 +40,24 @@ static sq_status check_value(const char *where, double value, bool is_share)
     return SQ_OK;
 }
 
+/* What no table.csv could hold. */
+static sq_status check_key(const char *where, const sq_block_key *key)
+{
+    const int sizes[] = {key->h, key->w, key->c_in, key->c_out, key->kernel, key->stride, key->mid + 1, key->se + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i] < 1 || sizes[i] > LARGEST_SIZE)
+            return sq_fail(SQ_INVALID, "%s: a block of %d x %d pixels, %d to %d to %d channels, kernel %d, stride %d",
+                           where, key->h, key->w, key->c_in, key->mid, key->c_out, key->kernel, key->stride);
+    return SQ_OK;
+}
+
 sq_status sq_dialect_add(sq_dialect_input *input, const char *where, const sq_block_key *key, const sq_block_time *time)
 {
     sq_block_time t = *time;
     t.mean *= input->unit;
     t.deviation *= input->unit;
     SQ_TRY(check_value(where, t.mean, false));
+    SQ_TRY(check_key(where, key));
     input->report->rows++;
     input->report->read++;
     return sq_latency_add(input->latency, key, &t);

@@ -361,6 +361,7 @@ Test(dialects, broken_files_are_refused_with_their_line)
         {"{\"conv_28_48_48_6_1\": 1}", "wanted a block's kind"},
         {"{\"conv_28_48_48_6_1_hard_swish_3_se\": 0}", "0, wanted a finite number above 0"},
         {"{\"conv_28_0_48_6_1_hard_swish_3_se\": 1}", "wanted a block's kind"},
+        {"{\"firstconv_224_3_16_0_3\": 1}", "'firstconv_224_3_16_0_3': wanted a block's kind"},
         {"{\"firstconv_224_3_16_2\": 1}", "'firstconv_224_3_16_2': wanted a block's kind"},
         {"{\"MobileNetV2ResBlock_56_32_32_3_4_1\": 1}", "wanted a block's kind"},
         {"{\"MobileNetV2ResBlock_56_32_32_3_None_1_relu6\": 1}", "wanted a block's kind"},
@@ -665,8 +666,10 @@ Test(dialects, every_published_file_imports)
         sq_dialect_report report;
         sq_latency *latency = NULL;
         const sq_dialect_options options = {.column = files[i].column, .takes_near = files[i].near};
-        PUBLISHED(path, "proxylessnas-pixel/pixel_trim.yaml");
-        MUST(sq_dialect_read(&latency, &report, published(files[i].file), &options));
+        const char *const path = published(files[i].file);
+        if (!path)
+            cr_skip_test("the published table %s is not here", files[i].file);
+        MUST(sq_dialect_read(&latency, &report, path, &options));
         cr_expect_str_eq(report.dialect, files[i].dialect, "%s", files[i].file);
         cr_expect(report.rows == files[i].rows && report.read == files[i].read &&
                       report.rows == report.read + report.left_out,
@@ -753,6 +756,8 @@ Test(dialects, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
     } tables[] = {{"proxylessnas-pixel/pixel_trim.yaml", 86.3766}, {"proxylessnas-biglittle/latency.yaml", 82.5239}};
     static const char *const keys[] = {"mb,112,112,16,32,48,5,2,0,relu6", "mb,56,56,32,32,96,3,1,0,relu6",
                                        "mb,56,56,32,40,96,7,2,0,relu6"};
+    PUBLISHED(pixel, "proxylessnas-pixel/pixel_trim.yaml");
+    PUBLISHED(board, "proxylessnas-biglittle/latency.yaml");
     char *text = NULL, *width;
     size_t bytes;
     const char *name = SOURCE("configs/spaces/networks/proxyless-mobile.yaml");
@@ -766,7 +771,6 @@ Test(dialects, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
     memcpy(width, "width: 24", 9);
     sq_space *narrow = open_space(write_text("narrow.yaml", text));
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
-        PUBLISHED(table, "proxylessnas-pixel/pixel_trim.yaml");
         sq_latency *latency = NULL;
         sq_latency_cache cache;
         sq_missing missing;

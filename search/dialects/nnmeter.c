@@ -29,8 +29,7 @@ typedef struct {
 static bool is_sound(const numbers *n)
 {
     return n->h > 0 && n->h < LARGEST && n->c_in > 0 && n->c_in < LARGEST && n->c_out > 0 && n->c_out < LARGEST &&
-           n->kernel >= 0 && n->kernel < 64 && n->stride >= 0 && n->stride < 64 && n->expansion >= 0 &&
-           n->expansion < 64;
+           n->kernel > 0 && n->kernel < 64 && n->stride > 0 && n->stride < 64 && n->expansion >= 0 && n->expansion < 64;
 }
 
 static sq_block_key key_of(sq_block_kind kind, const numbers *n)
@@ -104,14 +103,14 @@ static bool read_block(const char *text, numbers *n)
     if (!from || sscanf(from, "_%7d_%7d_%7d_%3d_%7[^_]_%3d_%23[a-z0-9_]%c", &n->h, &n->c_in, &n->c_out, &n->kernel,
                         expansion, &n->stride, n->activation, &tail) != 7)
         return false;
-    return (strcmp(expansion, "None") == 0 || sscanf(expansion, "%7lf%c", &n->expansion, &tail) == 1) && is_sound(n);
+    return strcmp(expansion, "None") == 0 || sscanf(expansion, "%7lf%c", &n->expansion, &tail) == 1;
 }
 
 static outcome read_first_or_last(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
     (void)input;
-    if (!read_block(text, &n))
+    if (!read_block(text, &n) || !is_sound(&n))
         return BROKEN;
     *key = key_of(SQ_BLOCK_CONV, &n);
     return key->activation == SQ_ACTIVATIONS ? BROKEN : READ;
@@ -124,7 +123,9 @@ static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_k
     (void)input;
     if (!read_block(text, &n))
         return BROKEN;
-    n.kernel = n.stride = 1; /* as a space's classifier has them */
+    n.kernel = n.stride = 1; /* as a space's classifier has them; 0 in the file */
+    if (!is_sound(&n))
+        return BROKEN;
     *key = key_of(SQ_BLOCK_CLASSIFIER, &n);
     key->activation = SQ_LINEAR;
     return READ;
@@ -134,7 +135,7 @@ static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_k
 static outcome read_residual(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
-    if (!read_block(text, &n))
+    if (!read_block(text, &n) || !is_sound(&n))
         return BROKEN;
     *key = bottleneck(&n, strncmp(text, "MobileNetV3", 11) == 0);
     if (key->activation == SQ_ACTIVATIONS || n.expansion <= 0)
@@ -152,7 +153,7 @@ static outcome read_residual(sq_dialect_input *input, const char *text, sq_block
 static outcome read_dual(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
-    if (!read_block(text, &n))
+    if (!read_block(text, &n) || !is_sound(&n))
         return BROKEN;
     *key = key_of(SQ_BLOCK_SEP, &n);
     if (key->activation == SQ_ACTIVATIONS)
