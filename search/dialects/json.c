@@ -1,4 +1,5 @@
-/* Block tables of nn-Meter's branches: a JSON object {"<kind>_<numbers>": milliseconds}.
+/* Tables in JSON: nn-Meter's blocks, and at the end Single-Path NAS's layers. The blocks are an object
+ * {"<kind>_<numbers>": milliseconds}:
  *
  *     firstconv_224_3_16_2_3                     h, c_in, c_out, stride, kernel               ElasticViT space, TFLite
  *     conv_28_48_48_6_1_hard_swish_3_se          h, c_in, c_out, expansion, stride, activation, kernel, se or nose
