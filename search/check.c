@@ -46,14 +46,9 @@ static sq_status find_oddities(sq_latency_check *c, const sq_latency *latency)
 
 sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latency, const sq_block_list *list)
 {
-    sq_latency_check c = {.missing = calloc((size_t)list->count + 1, sizeof *c.missing),
-                          .unused = calloc(latency->count + 1, sizeof *c.unused),
+    sq_latency_check c = {.unused = calloc(latency->count + 1, sizeof *c.unused),
                           .wide = calloc(latency->count + 1, sizeof *c.wide)};
-    sq_status status =
-        c.missing && c.unused && c.wide ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency check: %zu entries", latency->count);
-    for (int i = 0; status == SQ_OK && i < list->count; i++)
-        if (!sq_latency_find(latency, &list->blocks[i].key))
-            c.missing[c.missing_count++] = i;
+    sq_status status = c.unused && c.wide ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency check: %zu entries", latency->count);
     for (size_t i = 0; status == SQ_OK && i < latency->count; i++) {
         const sq_latency_entry *e = &latency->entries[i];
         if (sq_block_list_find(list, &e->key) == SQ_NONE)
@@ -72,7 +67,6 @@ sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latenc
 
 void sq_latency_check_clear(sq_latency_check *c)
 {
-    free(c->missing);
     free(c->unused);
     free(c->wide);
     free(c->oddities);

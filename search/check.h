@@ -4,7 +4,7 @@
 #include "search/block_list.h"
 #include "search/latency_table.h"
 
-/* What is wrong with a table, before a search trusts it. */
+/* What is wrong with a table, before a search trusts it; missing.h says what it lacks. */
 
 typedef struct {
     const sq_latency_entry *smaller, *larger; /* every size of `smaller` is at most that of `larger`, but it is slower */
@@ -12,8 +12,6 @@ typedef struct {
 } sq_latency_oddity;
 
 typedef struct {
-    int *missing; /* indices into the space's block list */
-    int missing_count;
     int *unused; /* indices of entries that no block of the space asks for */
     int unused_count;
     int *wide; /* indices of entries whose deviation is above a fifth of their mean */

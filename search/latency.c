@@ -9,8 +9,10 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/dialect.h"
 #include "search/fill.h"
 #include "search/latency_table.h"
+#include "search/missing.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -42,9 +44,10 @@ sq_status sq_latency_open(sq_latency **out, const char *path)
 {
     struct stat info;
     sq_latency *latency = NULL;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return sq_dialect_read(out, NULL, path, NULL);
     SQ_TRY(sq_latency_create(&latency, path));
-    const sq_status status = stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? open_folder(latency, path)
-                                                                             : sq_latency_read_proxyless(latency, path);
+    const sq_status status = open_folder(latency, path);
     if (status == SQ_OK)
         *out = latency;
     else
@@ -66,18 +69,6 @@ typedef struct {
     sq_fill fill;
 } lookup;
 
-static sq_status missing(const lookup *u, int layer, int choice, const sq_block_key *key)
-{
-    const sq_layer *l = &u->space->layers[layer];
-    const sq_latency_entry *nearest = sq_latency_nearest(u->latency, key);
-    char text[SQ_BLOCK_KEY_BYTES], other[SQ_BLOCK_KEY_BYTES] = "";
-    (void)sq_block_key_print(key, text, sizeof text);
-    if (nearest)
-        (void)sq_block_key_print(&nearest->key, other, sizeof other);
-    return sq_fail(SQ_DATA, "%s: no entry '%s', wanted by layer %d, choice '%s' of %s; the nearest is '%s'",
-                   u->latency->path, text, layer, u->space->choices[l->choices[choice]].name, u->space->name, other);
-}
-
 /* A layer that is left out costs nothing, unless the table says otherwise: an exported network does not contain it. */
 static sq_status find_block(const lookup *u, int layer, int choice, sq_block_time *out, bool *is_filled)
 {
@@ -91,11 +82,9 @@ static sq_status find_block(const lookup *u, int layer, int choice, sq_block_tim
     }
     if (key.kind == SQ_BLOCK_SKIP)
         return SQ_OK;
-    const bool is_modelled = u->latency->has_roofline && u->latency->count == 0;
+    const bool is_modelled = sq_latency_is_modelled(u->latency);
+    *is_filled = !is_modelled; /* with SQ_FILL_NONE nothing is missing: sq_latency_prepare has looked */
     *out = sq_block_time_of(0, 0, 1);
-    if (!is_modelled && u->fill == SQ_FILL_NONE)
-        return missing(u, layer, choice, &key);
-    *is_filled = !is_modelled;
     if (!is_modelled && u->fill == SQ_FILL_INTERPOLATE)
         return sq_fill_interpolate(u->latency, &key, &out->mean, &out->deviation);
     if (!u->latency->has_roofline)
@@ -110,11 +99,7 @@ static sq_status find_layer(const lookup *u, int layer, int choice, sq_block_tim
     *out = (sq_block_time){0};
     if (l->searched_index == SQ_NONE)
         return SQ_OK;
-    const sq_layer_entry *entry = sq_latency_find_layer(u->latency, l->searched_index, choice);
-    if (!entry)
-        return sq_fail(SQ_DATA, "%s: no entry for layer %d, choice %d ('%s') of %s", u->latency->path,
-                       l->searched_index, choice, u->space->choices[l->choices[choice]].name, u->space->name);
-    *out = entry->time;
+    *out = sq_latency_find_layer(u->latency, l->searched_index, choice)->time; /* sq_latency_prepare has looked */
     return SQ_OK;
 }
 
@@ -174,17 +159,23 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
     return SQ_OK;
 }
 
+/* A table by layer cannot be filled: nothing says what its layers are made of. */
+static sq_status check_missing(const lookup *u)
+{
+    sq_missing missing;
+    SQ_TRY(sq_latency_missing(&missing, u->latency, u->space, u->path));
+    const bool is_error = missing.count && (u->fill == SQ_FILL_NONE || u->latency->layer_count);
+    const sq_status status = is_error ? sq_missing_fail(&missing, u->latency, u->space) : SQ_OK;
+    sq_missing_clear(&missing);
+    return status;
+}
+
 sq_status sq_latency_prepare_path(sq_latency_cache *out, const sq_latency *latency, const sq_space *space,
                                   const int *path, sq_fill fill)
 {
     const lookup u = {latency, space, path, fill};
     sq_latency_cache cache = {.info = latency->info};
-    if (*latency->info.space && strcmp(latency->info.space, space->name) != 0)
-        return sq_fail(SQ_INVALID, "%s: a table for the layers of space '%s', not for '%s'", latency->path,
-                       latency->info.space, space->name);
-    if (latency->info.resolution && latency->info.resolution != space->resolution)
-        return sq_fail(SQ_INVALID, "%s: a table for %d pixels, the networks of %s read %d", latency->path,
-                       latency->info.resolution, space->name, space->resolution);
+    SQ_TRY(check_missing(&u));
     const sq_status status = fill_cache(&cache, &u);
     if (status == SQ_OK)
         *out = cache;

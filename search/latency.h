@@ -5,7 +5,7 @@
 
 /* Latency of a path on a device: base + scale * sum of its blocks' entries (milliseconds); blocks, not operations, so
  * that what the runtime fuses inside a block is in the figure. A device is a folder with device.yaml and table.csv or
- * layers.csv (configs/devices/README.md), or a ProxylessNAS table in YAML. */
+ * layers.csv (configs/devices/README.md), or a file in a dialect that search/dialect.h tells by its content. */
 
 typedef struct sq_latency sq_latency;
 
@@ -16,7 +16,7 @@ const sq_device_info *sq_latency_info(const sq_latency *latency);
 
 /* What happens where an entry is missing. */
 typedef enum {
-    SQ_FILL_NONE,        /* an error that names the entry and the nearest one */
+    SQ_FILL_NONE,        /* an error that names the entries and the first one's nearest */
     SQ_FILL_INTERPOLATE, /* between the entries of its kind: monotone in channels and pixels */
     SQ_FILL_ROOFLINE     /* by the device's roofline.yaml */
 } sq_fill;
@@ -29,7 +29,7 @@ typedef struct {
     int choice_limit, filled_count; /* choices that had no entry */
     sq_device_info info;
 } sq_latency_cache;
-/* SQ_DATA names a missing entry and the layer that wants it. */
+/* SQ_DATA names the missing entries and who wants them; search/missing.h lists them. */
 SQ_MUST_USE sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency *latency, const sq_space *space,
                                          sq_fill fill);
 /* The same for the blocks of one path alone: others may be missing, and only this path may be asked for. */

@@ -46,6 +46,8 @@ SQ_MUST_USE sq_status sq_latency_sort(sq_latency *latency, const char *path);
 /* NULL when it is not there. */
 const sq_latency_entry *sq_latency_find(const sq_latency *latency, const sq_block_key *key);
 const sq_layer_entry *sq_latency_find_layer(const sq_latency *latency, int layer, int choice);
+/* No table at all: every block is predicted by the roofline, and none is missing. */
+bool sq_latency_is_modelled(const sq_latency *latency);
 /* The entry with the nearest key, for messages; NULL when the table has none. */
 const sq_latency_entry *sq_latency_nearest(const sq_latency *latency, const sq_block_key *key);
 
@@ -56,9 +58,5 @@ SQ_MUST_USE sq_status sq_latency_read_layers(sq_latency *latency, const char *pa
 /* Writes <folder>/device.yaml and table.csv or layers.csv, each whole or not at all, device.yaml last: a folder without
  * it is no device. */
 SQ_MUST_USE sq_status sq_latency_write(const sq_latency *latency, const char *folder);
-
-/* "Conv-input:224x224x3-output:112x112x32": {count, mean, var} in milliseconds. Source: mit-han-lab/proxylessnas,
- * search/utils/latency_estimator.py. */
-SQ_MUST_USE sq_status sq_latency_read_proxyless(sq_latency *latency, const char *path);
 
 #endif

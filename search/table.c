@@ -117,6 +117,11 @@ const sq_layer_entry *sq_latency_find_layer(const sq_latency *latency, int layer
                                 : NULL;
 }
 
+bool sq_latency_is_modelled(const sq_latency *latency)
+{
+    return latency->has_roofline && latency->count == 0 && latency->layer_count == 0;
+}
+
 const sq_latency_entry *sq_latency_nearest(const sq_latency *latency, const sq_block_key *key)
 {
     const sq_latency_entry *best = NULL;

@@ -27,13 +27,13 @@ sq_status sq_lut_fill(const char *text, sq_fill *out)
     return sq_fail(SQ_INVALID, "--fill %s: wanted none, interpolate or roofline", text);
 }
 
-static const sq_command *const parts[] = {&sq_lut_template, &sq_lut_measure,   &sq_lut_networks, &sq_lut_check,
+static const sq_command *const parts[] = {&sq_lut_template, &sq_lut_measure,   &sq_lut_networks, &sq_lut_import, &sq_lut_check,
                                           &sq_lut_predict,  &sq_lut_calibrate, &sq_lut_compare,  NULL};
 
 const sq_command sq_command_lut = {
     .name = "lut",
     .summary = "latency tables: make, import, check, predict, calibrate",
-    .usage = "squall lut template|measure|networks|check|predict|calibrate|compare ...",
+    .usage = "squall lut template|measure|networks|import|check|predict|calibrate|compare ...",
     .help = "A latency table says how long each block of a search space takes on a device; --latency of search and "
             "this command\n"
             "read it (configs/devices/README.md).\n\n",

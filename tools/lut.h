@@ -7,7 +7,7 @@
 /* squall lut: one file a subcommand. */
 
 extern const sq_command sq_lut_template, sq_lut_measure, sq_lut_networks, sq_lut_check, sq_lut_predict,
-    sq_lut_calibrate, sq_lut_compare;
+    sq_lut_calibrate, sq_lut_compare, sq_lut_import;
 
 typedef struct {
     const char *resolution, *classes; /* "0": the space's own */

@@ -7,6 +7,7 @@
 #include "kernels/base/text.h"
 #include "search/check.h"
 #include "search/fit.h"
+#include "search/missing.h"
 #include "tools/lut.h"
 
 enum { SHOWN = 8 }; /* of a long list, unless --all */
@@ -32,13 +33,20 @@ static void print_rest(int count, int shown)
         (void)printf("  %-12s %d more; --all shows them\n", "", count - shown);
 }
 
-static void print_check(const sq_latency *latency, const sq_block_list *list, const sq_latency_check *c, bool is_all)
+static void print_missing(const sq_missing *missing, int limit)
+{
+    for (int i = 0; i < missing->count && i < limit; i++) {
+        print_key("missing", &missing->blocks[i].key, "");
+        if (missing->blocks[i].nearest)
+            print_key("  the nearest", &missing->blocks[i].nearest->key, "");
+    }
+    print_rest(missing->count, limit);
+}
+
+static void print_check(const sq_latency *latency, const sq_latency_check *c, bool is_all)
 {
     const int limit = is_all ? 1 << 30 : SHOWN;
     char more[64];
-    for (int i = 0; i < c->missing_count && i < limit; i++)
-        print_key("missing", &list->blocks[c->missing[i]].key, "");
-    print_rest(c->missing_count, limit);
     for (int i = 0; i < c->wide_count && i < limit; i++) {
         const sq_latency_entry *e = &latency->entries[c->wide[i]];
         (void)snprintf(more, sizeof more, "  %.4g ms +- %.4g", e->time.mean, e->time.deviation);
@@ -76,22 +84,34 @@ static sq_status check_layers(const sq_latency *latency, const sq_space *space)
     return SQ_OK;
 }
 
+static sq_status print_blocks(const sq_latency *latency, const sq_space *space, const sq_missing *missing,
+                              const sq_latency_check *c, bool is_all)
+{
+    const int there = missing->wanted - missing->count;
+    sq_print_row("coverage", "%d of %d blocks of %s (%.1f %%)", there, missing->wanted, space->name,
+                 100.0 * there / missing->wanted);
+    sq_print_row("entries", "%zu: %d unused, %d of wide spread, %d implausible pairs", latency->count, c->unused_count,
+                 c->wide_count, c->oddity_count);
+    print_missing(missing, is_all ? 1 << 30 : SHOWN);
+    print_check(latency, c, is_all);
+    if (missing->count == 0)
+        return SQ_OK;
+    return sq_fail(SQ_DATA, "%s: %d of the %d blocks of %s are missing", latency->path, missing->count, missing->wanted,
+                   space->name);
+}
+
 static sq_status check_blocks(const sq_latency *latency, const sq_space *space, bool is_all)
 {
     sq_block_list list = {0};
     sq_latency_check c = {0};
+    sq_missing missing = {0};
     SQ_TRY(sq_block_list_make(&list, space));
     sq_status status = sq_latency_check_table(&c, latency, &list);
-    if (status == SQ_OK) {
-        sq_print_row("coverage", "%d of %d blocks of %s (%.1f %%)", list.count - c.missing_count, list.count,
-                     space->name, 100.0 * (list.count - c.missing_count) / list.count);
-        sq_print_row("entries", "%zu: %d unused, %d of wide spread, %d implausible pairs", latency->count,
-                     c.unused_count, c.wide_count, c.oddity_count);
-        print_check(latency, &list, &c, is_all);
-        if (c.missing_count)
-            status = sq_fail(SQ_DATA, "%s: %d of the %d blocks of %s are missing", latency->path, c.missing_count,
-                             list.count, space->name);
-    }
+    if (status == SQ_OK)
+        status = sq_latency_missing(&missing, latency, space, NULL);
+    if (status == SQ_OK)
+        status = print_blocks(latency, space, &missing, &c, is_all);
+    sq_missing_clear(&missing);
     sq_latency_check_clear(&c);
     sq_block_list_clear(&list);
     return status;
