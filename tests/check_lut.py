@@ -198,6 +198,25 @@ def chained_blocks_are_the_network(scratch):
             assert 1e-3 < numpy.abs(value).max() < 1e3 and 1e-3 < numpy.abs(wanted).max() < 1e3, (value, wanted)
 
 
+def measured_as_exported(scratch, run_folder):
+    """The file that a user deploys, timed by the runtime that its table was measured with."""
+    run("export", run_folder)
+    model = os.path.join(run_folder, "export/model.onnx")
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        print("skipped: timing an exported file: onnxruntime is not installed")
+        return
+    runner = ["--runner", "onnxruntime", "--rounds", "2", "--repeats", "2"]
+    text = run("lut", "networks", "configs/spaces/samples.yaml", "--model", model, *runner).stdout
+    assert re.search(r"measured latency +[0-9.]+ ms \+- [0-9.]+", text), text
+    device = os.path.join(scratch, "small")
+    run("lut", "measure", "configs/spaces/samples.yaml", "-o", device, *runner, "--networks", "3")
+    arch = os.path.join(run_folder, "search/arch.json")
+    text = run("lut", "networks", "configs/spaces/samples.yaml", "--model", model, "--arch", arch, "--against", device, "--rounds", "2").stdout
+    assert "measured latency" in text and "predicted latency" in text and "onnxruntime" in text, text
+
+
 def search_on_two_devices(scratch, device):
     """Limits on two devices at once: every scored candidate holds both; the configuration's list and the command line agree."""
     a, other = os.path.join(scratch, "run"), os.path.join(scratch, "other")
@@ -224,6 +243,7 @@ def search_on_two_devices(scratch, device):
     for candidate in found["candidates"]:
         for d in range(2):
             assert candidate["devices"][d]["latency_ms"] <= limits[d] * (1 + 1e-12), candidate
+    measured_as_exported(scratch, a)
     # The same from a configuration with a list.
     with open(os.path.join(a, "config.yaml")) as file:
         config = re.sub(r"\nlatency:\n(  .*\n)+", "\n", file.read())
