@@ -4,6 +4,7 @@
 #include "data/loader.h"
 #include "search/latency.h"
 #include "supernet/model.h"
+#include "supernet/scope.h"
 
 /* Looks for the most accurate path under hard limits: a searcher asks for candidates (ask), the evaluator calibrates
  * batch norm and scores each on images held out from training, and the searcher is told (tell). State is saved after
@@ -41,6 +42,7 @@ typedef struct {
     int calibration_batch, evaluation_batch;
     int evaluation_images; /* 0: the whole held-out split */
     sq_limits limits;
+    const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
 } sq_search_options;
 
 typedef struct {

@@ -60,14 +60,16 @@ static sq_status check_limit(const char *where, const char *what, double limit, 
                    *where ? ": " : "", what, limit, unit, least, unit);
 }
 
-/* Smallest sum, or (is_largest) smallest largest, of one value a layer. */
-static double least_of(const sq_space *space, const double *values, int pitch, bool is_largest)
+/* Smallest sum, or (is_largest) smallest largest, of one value a layer, over what may be drawn. */
+static double least_of(const sq_searcher *s, const double *values, int pitch, bool is_largest)
 {
+    const sq_scope *scope = s->options->scope;
     double total = 0;
-    for (int l = 0; l < space->layer_count; l++) {
+    for (int l = 0; l < s->space->layer_count; l++) {
         double least = INFINITY;
-        for (int c = 0; c < space->layers[l].choice_count; c++)
-            least = fmin(least, values[l * pitch + c]);
+        const int count = scope ? scope->count[l] : s->space->layers[l].choice_count;
+        for (int c = 0; c < count; c++)
+            least = fmin(least, values[l * pitch + (scope ? scope->choices[l][c] : c)]);
         total = is_largest ? fmax(total, least) : total + least;
     }
     return total;
@@ -81,16 +83,16 @@ static sq_status check_device(const sq_searcher *s, const sq_search_device *d)
         return sq_fail(SQ_INVALID, "search: %s: a limit on %s, but the table does not have it for every block", d->name,
                        d->limit_energy_mj > 0 && !cache->energy_mj ? "energy" : "area");
     SQ_TRY(check_limit(d->name, "latency", d->limit_ms,
-                       info->base_ms + info->scale * least_of(s->space, cache->mean, cache->choice_limit, false) +
+                       info->base_ms + info->scale * least_of(s, cache->mean, cache->choice_limit, false) +
                            d->margin * info->residual_ms,
                        "ms"));
     if (d->limit_energy_mj > 0)
         SQ_TRY(check_limit(d->name, "energy", d->limit_energy_mj,
-                           info->base_energy_mj + least_of(s->space, cache->energy_mj, cache->choice_limit, false),
+                           info->base_energy_mj + least_of(s, cache->energy_mj, cache->choice_limit, false),
                            "mJ"));
     if (d->limit_area_mm2 > 0)
         SQ_TRY(check_limit(d->name, "area", d->limit_area_mm2,
-                           info->base_area_mm2 + least_of(s->space, cache->area_mm2, cache->choice_limit, false),
+                           info->base_area_mm2 + least_of(s, cache->area_mm2, cache->choice_limit, false),
                            "mm2"));
     return SQ_OK;
 }
@@ -98,10 +100,10 @@ static sq_status check_device(const sq_searcher *s, const sq_search_device *d)
 sq_status sq_searcher_check_limits(const sq_searcher *s)
 {
     const sq_limits *limits = &s->options->limits;
-    SQ_TRY(check_limit("", "multiply-add", limits->macs, least_of(s->space, *s->macs, SQ_MAX_CHOICES, false), "M"));
-    SQ_TRY(check_limit("", "parameter", limits->parameters, least_of(s->space, *s->parameters, SQ_MAX_CHOICES, false),
+    SQ_TRY(check_limit("", "multiply-add", limits->macs, least_of(s, *s->macs, SQ_MAX_CHOICES, false), "M"));
+    SQ_TRY(check_limit("", "parameter", limits->parameters, least_of(s, *s->parameters, SQ_MAX_CHOICES, false),
                        "M"));
-    SQ_TRY(check_limit("", "memory", limits->memory_mb, least_of(s->space, *s->memory_mb, SQ_MAX_CHOICES, true), "MB"));
+    SQ_TRY(check_limit("", "memory", limits->memory_mb, least_of(s, *s->memory_mb, SQ_MAX_CHOICES, true), "MB"));
     for (int d = 0; s->devices && d < s->devices->count; d++)
         SQ_TRY(check_device(s, &s->devices->list[d]));
     return SQ_OK;
@@ -123,8 +125,7 @@ bool sq_searcher_knows(const sq_searcher *s, const int *path, const sq_candidate
 
 static int draw_choice(const sq_searcher *s, int layer, sq_rng *rng)
 {
-    const int choices = s->space->layers[layer].choice_count;
-    return choices > 1 ? (int)sq_rng_below(rng, (uint32_t)choices) : 0;
+    return sq_scope_draw(s->options->scope, s->space, layer, rng);
 }
 
 /* Whether the path may stand as a new candidate. */

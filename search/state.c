@@ -49,7 +49,7 @@ uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space
         o->mutation_probability, o->tries, o->random_paths, o->calibration_images, o->calibration_batch,
         o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.memory_mb,
         sq_space_hash(space), weights);
-    uint64_t hash = sq_hash(SQ_HASH_START, text, (size_t)length);
+    uint64_t hash = sq_scope_hash(sq_hash(SQ_HASH_START, text, (size_t)length), o->scope, space);
     for (int d = 0; devices && d < devices->count; d++)
         hash = hash_device(hash, &devices->list[d], space);
     return hash;

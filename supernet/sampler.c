@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "kernels/base/rng.h"
 #include "supernet/cost.h"
 
 enum { TRIES = 500 };
@@ -45,8 +44,7 @@ static double draw(const sq_sampler *s, sq_rng *rng, int *path)
 {
     double macs = 0;
     for (int l = 0; l < s->space->layer_count; l++) {
-        const int choices = s->space->layers[l].choice_count;
-        path[l] = choices > 1 ? (int)sq_rng_below(rng, (uint32_t)choices) : 0;
+        path[l] = sq_scope_draw(s->options.scope, s->space, l, rng);
         macs += s->macs[l][path[l]];
     }
     return macs;

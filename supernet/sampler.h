@@ -1,7 +1,7 @@
 #ifndef SQ_SAMPLER_H
 #define SQ_SAMPLER_H
 
-#include "supernet/space.h"
+#include "supernet/scope.h"
 
 /* Which path a step trains: a function of (seed, step), the same on every rank. */
 
@@ -10,6 +10,7 @@ typedef enum { SQ_SAMPLE_UNIFORM, SQ_SAMPLE_COST_BINS } sq_sampling;
 typedef struct {
     sq_sampling sampling;
     double bin_low, bin_high, bin_width; /* COST_BINS: multiply-adds in millions; SPOS: 290, 360, 10 */
+    const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
 } sq_sampler_options;
 
 typedef struct sq_sampler sq_sampler;

@@ -246,7 +246,7 @@ Test(base, schedules_have_their_ends)
 
 Test(base, uniform_sampler_draws_every_choice_alike_and_by_step)
 {
-    const sq_sampler_options options = {SQ_SAMPLE_UNIFORM, 0, 0, 1};
+    const sq_sampler_options options = {.sampling = SQ_SAMPLE_UNIFORM};
     sq_space *space = NULL;
     sq_sampler *sampler = NULL;
     int counts[SQ_MAX_LAYERS][4] = {{0}}, path[SQ_MAX_LAYERS], again[SQ_MAX_LAYERS];
@@ -268,7 +268,7 @@ Test(base, uniform_sampler_draws_every_choice_alike_and_by_step)
 
 Test(base, cost_bins_are_met_as_spos_meets_them)
 {
-    const sq_sampler_options options = {SQ_SAMPLE_COST_BINS, 290, 360, 10};
+    const sq_sampler_options options = {.sampling = SQ_SAMPLE_COST_BINS, .bin_low = 290, .bin_high = 360, .bin_width = 10};
     sq_space *space = NULL;
     sq_sampler *sampler = NULL;
     int bins[7] = {0}, outside = 0, path[SQ_MAX_LAYERS];

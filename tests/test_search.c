@@ -147,6 +147,31 @@ Test(search, impossible_limits_are_refused_with_the_smallest_cost)
     close_game(&g);
 }
 
+Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
+{
+    game g = open_game(1);
+    sq_scope scope;
+    sq_scope_all(&scope, g.space);
+    sq_scope_fix(&scope, 2, 1);
+    sq_scope_fix(&scope, 5, 3);
+    g.options.scope = &scope;
+    (void)play(&g, sq_evolution_ask);
+    cr_assert_gt(g.searcher->told_count, 100);
+    for (int i = 0; i < g.searcher->told_count; i++) {
+        cr_expect(g.told[i].path[2] == 1 && g.told[i].path[5] == 3);
+        cr_expect(sq_scope_holds(&scope, g.space, g.told[i].path));
+    }
+    /* The smallest cost within the scope is what limits are held against. */
+    double least = INFINITY;
+    for (int i = 0; i < g.searcher->told_count; i++)
+        least = fmin(least, g.told[i].macs);
+    g.options.limits.macs = least;
+    MUST(sq_searcher_check_limits(g.searcher));
+    g.options.limits.macs = 270.36; /* what the whole space's smallest path has */
+    cr_expect_eq(sq_searcher_check_limits(g.searcher), SQ_INVALID);
+    close_game(&g);
+}
+
 /* ---- Calibration ---- */
 
 /* The plain mean over batches of each batch's mean and unbiased variance, as PyTorch's momentum=None. */

@@ -208,7 +208,7 @@ static long resident_pages(void)
 
 Test(train, steps_allocate_nothing_and_memory_stays_flat)
 {
-    const sq_sampler_options uniform = {SQ_SAMPLE_UNIFORM, 0, 0, 1};
+    const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM};
     bench b = open_bench();
     sq_loader *loader = NULL;
     sq_sampler *sampler = NULL;
