@@ -38,6 +38,9 @@ struct sq_backend_ops {
     sq_status (*write)(sq_backend *b, sq_device_ptr to, const void *from, size_t bytes);
     sq_status (*read)(sq_backend *b, void *to, sq_device_ptr from, size_t bytes);
 
+    /* Within the device's memory, ordered with run(); the ranges do not overlap. */
+    sq_status (*copy)(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size_t bytes);
+
     /* Bytes of ROLE_WORKSPACE that the graph's program needs; NULL: the backend keeps its own. */
     sq_status (*workspace)(sq_backend *b, const sq_graph *g, size_t *bytes);
 

@@ -15,11 +15,11 @@
 #include "supernet/cost.h"
 #include "supernet/interrupt.h"
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, MOST_TOGETHER = 1024 };
 
 typedef struct {
     sq_searcher searcher;
-    sq_evaluator *evaluator;
+    sq_group *group;
     const char *run;
     bool is_quiet;
     char state_path[PATH_BYTES], folder[PATH_BYTES];
@@ -57,48 +57,56 @@ static void show(const search *s, bool is_terminal)
         (void)fprintf(stderr, "%s\n", line);
 }
 
-/* Scores from the interrupted search, or by calibrating and evaluating. */
-static sq_status score(search *s, sq_candidate *c)
+/* What the interrupted search knew of the next candidate, or NULL. */
+static sq_status remember(const search *s, sq_candidate *c, bool *is_known)
 {
     const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *c->path;
-    sq_result result;
-    if (s->count < s->remembered_count) {
-        const sq_candidate *known = &s->remembered[s->count];
-        if (memcmp(known->path, c->path, bytes) != 0)
-            return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path,
-                           s->count);
-        c->loss = known->loss;
-        c->top1 = known->top1;
-        c->top5 = known->top5;
+    *is_known = s->count < s->remembered_count;
+    if (!*is_known)
         return SQ_OK;
-    }
-    SQ_TRY(sq_evaluator_calibrate(s->evaluator, c->path));
-    SQ_TRY(sq_evaluator_score(s->evaluator, c->path, &result));
-    const double images = (double)result.images;
-    c->loss =
-        result.nonfinite ? 1e30 : result.loss / images; /* a network that gives NaN is the worst, not an accident */
-    c->top1 = (double)result.top1 / images;
-    c->top5 = (double)result.top5 / images;
+    const sq_candidate *known = &s->remembered[s->count];
+    if (memcmp(known->path, c->path, bytes) != 0)
+        return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path, s->count);
+    c->loss = known->loss;
+    c->top1 = known->top1;
+    c->top5 = known->top5;
     return SQ_OK;
 }
 
-/* Takes a candidate (its path is copied) into the list with its score, and saves. */
-static sq_status evaluate(search *s, const sq_candidate *asked)
+/* Takes a scored candidate (its path is copied) into the list. */
+static sq_status add(search *s, const sq_candidate *scored)
 {
-    sq_candidate c = *asked;
-    const bool is_new = s->count >= s->remembered_count;
-    c.path = malloc((size_t)s->searcher.space->layer_count * sizeof *c.path);
+    const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *scored->path;
+    sq_candidate c = *scored;
+    c.path = malloc(bytes);
     if (!c.path)
         return sq_fail(SQ_NO_MEMORY, "search: candidate %d", s->count);
-    memcpy(c.path, asked->path, (size_t)s->searcher.space->layer_count * sizeof *c.path);
-    const sq_status status = score(s, &c);
-    if (status != SQ_OK) {
-        free(c.path);
-        return status;
-    }
+    memcpy(c.path, scored->path, bytes);
     s->all[s->count++] = c;
-    if (!is_new)
-        return SQ_OK;
+    return SQ_OK;
+}
+
+static void score(sq_candidate *c, const sq_result *result)
+{
+    const double images = (double)result->images;
+    c->loss =
+        result->nonfinite ? 1e30 : result->loss / images; /* a network that gives NaN is the worst, not an accident */
+    c->top1 = (double)result->top1 / images;
+    c->top5 = (double)result->top5 / images;
+}
+
+/* Candidates that nobody has scored yet, together; then all of them are on disk. */
+static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
+{
+    const int *paths[MOST_TOGETHER] = {NULL};
+    sq_result results[MOST_TOGETHER];
+    for (int i = 0; i < count; i++)
+        paths[i] = asked[i].path;
+    SQ_TRY(sq_group_evaluate(s->group, paths, count, 0, results));
+    for (int i = 0; i < count; i++) {
+        score(&asked[i], &results[i]);
+        SQ_TRY(add(s, &asked[i]));
+    }
     SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, s->all, s->count, s->searcher.space));
     show(s, isatty(STDERR_FILENO) == 1);
     if (sq_interrupt_asked() && s->count < s->limit)
@@ -107,17 +115,44 @@ static sq_status evaluate(search *s, const sq_candidate *asked)
     return SQ_OK;
 }
 
-static sq_status run_baseline(search *s)
+static sq_status evaluate(search *s, sq_candidate *asked, int count)
 {
-    int path[SQ_MAX_LAYERS];
-    for (int i = 0; i < s->searcher.options->random_paths; i++) {
-        sq_candidate c = {.path = path, .generation = -1};
-        if (!sq_searcher_random(&s->searcher, (UINT64_C(1) << 50) + (uint64_t)i, s->all, s->count, path))
-            break; /* a small space has no more */
-        sq_searcher_cost(&s->searcher, &c);
-        SQ_TRY(evaluate(s, &c));
-        s->baseline_count = s->count;
+    const int together = s->searcher.options->together < MOST_TOGETHER ? s->searcher.options->together : MOST_TOGETHER;
+    int done = 0;
+    for (bool is_known = true; done < count; done += is_known) {
+        SQ_TRY(remember(s, &asked[done], &is_known));
+        if (!is_known)
+            break;
+        SQ_TRY(add(s, &asked[done]));
     }
+    while (done < count) {
+        const int next = count - done < together ? count - done : together;
+        SQ_TRY(evaluate_together(s, asked + done, next));
+        done += next;
+    }
+    return SQ_OK;
+}
+
+/* Random paths are told apart by those before them, so they are drawn all, then scored. */
+static sq_status draw_baseline(search *s, sq_candidate *asked, int *count)
+{
+    const int wanted = s->searcher.options->random_paths;
+    for (*count = 0; *count < wanted; ++*count) {
+        sq_candidate *c = &asked[*count];
+        c->generation = -1;
+        if (!sq_searcher_random(&s->searcher, (UINT64_C(1) << 50) + (uint64_t)*count, asked, *count, c->path))
+            return SQ_OK; /* a small space has no more */
+        sq_searcher_cost(&s->searcher, c);
+    }
+    return SQ_OK;
+}
+
+static sq_status run_baseline(search *s, sq_candidate *asked)
+{
+    int count;
+    SQ_TRY(draw_baseline(s, asked, &count));
+    SQ_TRY(evaluate(s, asked, count));
+    s->baseline_count = s->count;
     return SQ_OK;
 }
 
@@ -131,20 +166,23 @@ static sq_status run_generations(search *s, sq_candidate *asked)
         (is_evolution ? sq_evolution_ask : sq_random_ask)(&s->searcher, asked, &count);
         if (count == 0)
             return SQ_OK;
-        for (int i = 0; i < count; i++)
-            SQ_TRY(evaluate(s, &asked[i]));
+        SQ_TRY(evaluate(s, asked, count));
     }
 }
 
-/* Room for one generation of questions. */
+/* Room for one generation of questions, or for the baseline. */
 static sq_status ask_all(search *s)
 {
-    const size_t population = (size_t)s->searcher.options->population, layers = (size_t)s->searcher.space->layer_count;
+    const sq_search_options *o = s->searcher.options;
+    const size_t population = (size_t)(o->population > o->random_paths ? o->population : o->random_paths),
+                 layers = (size_t)s->searcher.space->layer_count;
     sq_candidate *asked = calloc(population, sizeof *asked);
     int *paths = calloc(population * layers, sizeof *paths);
     sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", population);
     for (size_t i = 0; status == SQ_OK && i < population; i++)
         asked[i].path = paths + i * layers;
+    if (status == SQ_OK)
+        status = run_baseline(s, asked);
     if (status == SQ_OK)
         status = run_generations(s, asked);
     free(paths);
@@ -163,15 +201,28 @@ static void fill_costs(sq_searcher *searcher)
         }
 }
 
+/* Layers at the beginning that leave no choice: their work is done once for all candidates. */
+static void fix_leading_layers(search *s)
+{
+    const sq_scope *scope = s->searcher.options->scope;
+    const sq_space *space = s->searcher.space;
+    int path[SQ_MAX_LAYERS] = {0}, depth = 0;
+    while (depth < space->layer_count - 1 && (scope ? scope->count[depth] : space->layers[depth].choice_count) == 1) {
+        path[depth] = scope ? scope->choices[depth][0] : 0;
+        depth++;
+    }
+    sq_group_fix(s->group, path, depth);
+}
+
 static sq_status check_options(const sq_search_options *o)
 {
     if (o->population < 1 || o->generations < 0 || o->parents < 1 || o->crossover < 0 || o->mutation < 0 ||
-        o->tries < 1 || !(o->mutation_probability >= 0 && o->mutation_probability <= 1))
-        return sq_fail(
-            SQ_INVALID,
-            "search: population %d, generations %d, parents %d, tries %d, mutation probability %g: wanted at least 1, "
-            "0, 1, 1 and 0..1",
-            o->population, o->generations, o->parents, o->tries, o->mutation_probability);
+        o->tries < 1 || o->together < 1 || !(o->mutation_probability >= 0 && o->mutation_probability <= 1))
+        return sq_fail(SQ_INVALID,
+                       "search: population %d, generations %d, parents %d, tries %d, together %d, mutation probability "
+                       "%g: wanted at "
+                       "least 1, 0, 1, 1, 1 and 0..1",
+                       o->population, o->generations, o->parents, o->tries, o->together, o->mutation_probability);
     return SQ_OK;
 }
 
@@ -219,7 +270,7 @@ static void release(sq_candidate *candidates, int count)
     free(candidates);
 }
 
-sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
+sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_group *group,
                     const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out)
 {
     search *s = calloc(1, sizeof *s);
@@ -228,13 +279,12 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
     s->searcher.options = options;
     s->searcher.space = space;
     s->searcher.devices = devices;
-    s->evaluator = evaluator;
+    s->group = group;
+    fix_leading_layers(s);
     s->run = run->run;
     s->is_quiet = run->is_quiet;
     s->fingerprint = sq_search_fingerprint(options, space, devices, run->weights);
     sq_status status = begin(s, run->is_resumed);
-    if (status == SQ_OK)
-        status = run_baseline(s);
     if (status == SQ_OK)
         status = ask_all(s);
     if (status == SQ_OK)

@@ -2,6 +2,7 @@
 #define SQ_SEARCH_H
 
 #include "data/loader.h"
+#include "search/group.h"
 #include "search/latency.h"
 #include "supernet/model.h"
 #include "supernet/scope.h"
@@ -41,6 +42,9 @@ typedef struct {
     int calibration_images; /* SPOS: 20,000 */
     int calibration_batch, evaluation_batch;
     int evaluation_images; /* 0: the whole held-out split */
+    int together;          /* candidates evaluated together, at most: what a killed search loses. The scores do not
+                              depend on it */
+    int cache_mb;          /* what may be kept between layers and candidates beside the models, 2^20 bytes */
     sq_limits limits;
     const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
 } sq_search_options;
@@ -62,7 +66,7 @@ typedef struct {
 
 void sq_search_result_clear(sq_search_result *result);
 
-/* Batch-norm calibration and accuracy of one path: the engine under search, `squall evaluate` and export. */
+/* Batch-norm calibration and accuracy of one path: the engine under `squall evaluate` and export; a search has groups. */
 typedef struct sq_evaluator sq_evaluator;
 SQ_MUST_USE sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space,
                                           sq_model *weights, bool use_average, const sq_image_set *calibration,
@@ -85,7 +89,7 @@ typedef struct {
     uint64_t weights; /* fingerprint of the supernet's weights: a search is not continued on others */
 } sq_search_run;
 
-SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_evaluator *evaluator,
+SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_group *group,
                                 const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out);
 
 #endif

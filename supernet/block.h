@@ -45,6 +45,7 @@ typedef struct {
     float label_smoothing;       /* of the classifier's loss in FORWARD */
     bool is_supernet;            /* names carry the choice: "features.3.1.x"; else "features.3.x" */
     bool has_average;            /* UPDATE keeps the moving average */
+    bool keeps_boundaries;       /* of a model that does not train: each in a place of its own, not two in turn */
     float mean[3], deviation[3]; /* of the pixels, RGB, after scaling to 0..1; deviation 0: not normalised */
     bool is_raw, is_bgr;         /* pixels stay 0..255; channels in the order blue, green, red */
 } sq_block_options;

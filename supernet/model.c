@@ -228,7 +228,7 @@ sq_status sq_model_program(sq_model *model, int layer, int choice, sq_mode mode,
     return SQ_OK;
 }
 
-static sq_status run(sq_model *model, int layer, int choice, sq_mode mode)
+sq_status sq_model_run(sq_model *model, int layer, int choice, sq_mode mode)
 {
     const sq_program *program;
     SQ_TRY(sq_model_program(model, layer, choice, mode, &program));
@@ -240,7 +240,7 @@ static sq_status run(sq_model *model, int layer, int choice, sq_mode mode)
 sq_status sq_model_walk(sq_model *model, const int *path, sq_mode mode)
 {
     for (int l = 0; l < model->space->layer_count; l++)
-        SQ_TRY(run(model, l, path[l], mode));
+        SQ_TRY(sq_model_run(model, l, path[l], mode));
     return SQ_OK;
 }
 
@@ -255,7 +255,7 @@ sq_status sq_model_backward(sq_model *model, const int *path)
     const struct sq_backend_ops *ops = model->backend->ops;
     for (int l = model->space->layer_count; l-- > 0;) {
         const sq_region *region = &model->plan.regions[l][path[l]];
-        SQ_TRY(run(model, l, path[l], SQ_BACKWARD));
+        SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
         SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
                                 region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
     }
@@ -278,6 +278,20 @@ sq_status sq_model_measure(sq_model *model, int layer, int choice, int repeats, 
 }
 
 /* ---- In and out ---- */
+
+sq_device_ptr sq_model_address(const sq_model *model, sq_role role, size_t offset)
+{
+    return at(model, role, offset);
+}
+
+size_t sq_model_boundary(const sq_model *model, int layer, sq_device_ptr *where)
+{
+    const sq_plan *plan = &model->plan;
+    const bool is_last = layer == model->space->layer_count;
+    const sq_region *region = &plan->regions[is_last ? layer - 1 : layer][0];
+    *where = at(model, SQ_ROLE_BOUNDARY, is_last ? region->boundary_out : region->boundary_in);
+    return sq_plan_boundary_bytes(plan, layer);
+}
 
 sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
 {

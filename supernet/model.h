@@ -23,6 +23,8 @@ typedef struct {
 SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options,
                                    bool is_training, sq_backend *backend);
 void sq_plan_clear(sq_plan *plan);
+/* Bytes of the tensor that layer `boundary` reads; layer_count: of the logits. */
+size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary);
 
 const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name); /* NULL when absent */
 
@@ -69,6 +71,8 @@ SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);
 SQ_MUST_USE sq_status sq_model_forward(sq_model *model, const int *path);
 SQ_MUST_USE sq_status sq_model_backward(sq_model *model, const int *path);
 SQ_MUST_USE sq_status sq_model_update(sq_model *model, const int *path);
+/* One block's program: a step of a walk. What it reads must be where the layer before it leaves it. */
+SQ_MUST_USE sq_status sq_model_run(sq_model *model, int layer, int choice, sq_mode mode);
 /* Forward walk in mode COLLECT or EVALUATE, the loss included. */
 SQ_MUST_USE sq_status sq_model_walk(sq_model *model, const int *path, sq_mode mode);
 
@@ -78,6 +82,11 @@ SQ_MUST_USE sq_status sq_model_result(sq_model *model, sq_result *out);
 /* A whole role, or one parameter of it (role WEIGHT, WEIGHT_GRAD, MOMENTUM, AVERAGE or STATISTICS). Waits. */
 SQ_MUST_USE sq_status sq_model_read(sq_model *model, sq_role role, size_t offset, void *to, size_t bytes);
 SQ_MUST_USE sq_status sq_model_write(sq_model *model, sq_role role, size_t offset, const void *from, size_t bytes);
+
+/* Where a byte of a role lies on the device, for copies within it. */
+sq_device_ptr sq_model_address(const sq_model *model, sq_role role, size_t offset);
+/* The tensor that `layer` reads (layer_count: the logits): its bytes, and where it lies. */
+size_t sq_model_boundary(const sq_model *model, int layer, sq_device_ptr *where);
 
 /* Logits of the last walk: FP32 (count, classes). */
 SQ_MUST_USE sq_status sq_model_logits(sq_model *model, float *out, int count);

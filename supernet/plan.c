@@ -17,7 +17,7 @@ static size_t largest(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static size_t boundary_bytes(const sq_plan *plan, int boundary)
+size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary)
 {
     const sq_space *space = plan->space;
     const bool is_last = boundary == space->layer_count;
@@ -30,27 +30,28 @@ static size_t boundary_bytes(const sq_plan *plan, int boundary)
     return round_up(sq_slot_bytes(&slot));
 }
 
-/* Training keeps every boundary for its backward; otherwise two buffers serve in turn. Gradients always alternate; the
+/* Training keeps every boundary for its backward; otherwise two buffers serve in turn, unless the options say more. Gradients always alternate; the
  * images' own gradient is never computed. */
 static void place_boundaries(const sq_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
                              size_t *grad_bytes)
 {
     size_t side[2] = {0, 0}, grad_side[2] = {0, 0};
     const int count = plan->space->layer_count + 1;
+    const bool is_kept = plan->is_training || plan->options.keeps_boundaries;
     *bytes = 0;
     for (int i = 0; i < count; i++) {
         offsets[i] = *bytes;
-        *bytes += boundary_bytes(plan, i);
-        side[i % 2] = largest(side[i % 2], boundary_bytes(plan, i));
+        *bytes += sq_plan_boundary_bytes(plan, i);
+        side[i % 2] = largest(side[i % 2], sq_plan_boundary_bytes(plan, i));
         if (i > 0)
-            grad_side[i % 2] = largest(grad_side[i % 2], boundary_bytes(plan, i));
+            grad_side[i % 2] = largest(grad_side[i % 2], sq_plan_boundary_bytes(plan, i));
     }
     for (int i = 0; i < count; i++) {
         grad_offsets[i] = i % 2 ? grad_side[0] : 0;
-        if (!plan->is_training)
+        if (!is_kept)
             offsets[i] = i % 2 ? side[0] : 0;
     }
-    if (!plan->is_training)
+    if (!is_kept)
         *bytes = side[0] + side[1];
     *grad_bytes = plan->is_training ? grad_side[0] + grad_side[1] : 0;
 }

@@ -79,7 +79,8 @@ typedef struct {
     sq_space *space;  /* the model's */
     sq_model *model;
     sq_image_set calibration, validation;
-    sq_evaluator *evaluator;
+    int calibration_batch;
+    sq_evaluator *evaluator; /* NULL before sq_run_open_evaluator */
     uint64_t weights;       /* fingerprint of the loaded weights */
     char single_arch[1024]; /* tuple of that one path */
     long long step;
@@ -89,6 +90,8 @@ typedef struct {
  * split. */
 SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options,
                                   bool on_val);
+/* For commands that score one path after another. */
+SQ_MUST_USE sq_status sq_run_open_evaluator(sq_run *run);
 void sq_run_close(sq_run *run);
 /* Reads --arch in the space that the configuration names. SQ_INVALID where the run trained one path and this is another. */
 SQ_MUST_USE sq_status sq_run_read_arch(const sq_run *run, const char *arch, int *path);

@@ -48,6 +48,8 @@ static int run(int argc, char **argv)
     if (status == SQ_OK && !r.single && !arch)
         status = sq_fail(SQ_INVALID, "--arch: missing; %s holds a supernet", read.arguments[0]);
     if (status == SQ_OK)
+        status = sq_run_open_evaluator(&r);
+    if (status == SQ_OK)
         status = evaluate(&r, arch, on_val);
     sq_run_close(&r);
     return status == SQ_OK ? 0 : sq_command_fail("evaluate", status);

@@ -122,6 +122,8 @@ static int run(int argc, char **argv)
         return sq_command_usage("export", "--fold %s: wanted on or off", a.fold);
     sq_status status = sq_run_open(&r, read.arguments[0], NULL, &read, a.on_val);
     if (status == SQ_OK)
+        status = sq_run_open_evaluator(&r);
+    if (status == SQ_OK)
         status = export_run(&r, read.arguments[0], &a);
     sq_run_close(&r);
     return status == SQ_OK ? 0 : sq_command_fail("export", status);

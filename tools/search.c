@@ -1,4 +1,5 @@
 /* squall search */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,17 +76,39 @@ static void close_devices(device_list *list)
     }
 }
 
+/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. */
+static void print_work(const sq_group *group)
+{
+    const sq_group_count count = sq_group_counts(group);
+    if (count.alone == 0)
+        return;
+    (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
+                  count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
+                  count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
+}
+
 static sq_status search(sq_run *r, const char *run, const arguments *a)
 {
     const sq_search_options *options = &r->session.config->search;
     sq_search_result result = {0};
     device_list list = {0};
     const sq_search_run how = {run, strcmp(a->resume, "auto") == 0, a->is_quiet, r->weights ^ (uint64_t)a->on_val};
+    const sq_group_options group_options = {.calibration = &r->calibration,
+                                            .validation = &r->validation,
+                                            .calibration_batch = r->calibration_batch,
+                                            .evaluation_batch = options->evaluation_batch,
+                                            .budget_bytes = (size_t)options->cache_mb << 20};
+    sq_group *group = NULL;
     sq_status status = open_devices(&list, r->session.config, r->space);
     if (status == SQ_OK)
-        status = sq_search(options, r->space, r->evaluator, &list.devices, &how, &result);
+        status = sq_group_create(&group, r->session.backend, r->space, r->model, &group_options);
     if (status == SQ_OK)
+        status = sq_search(options, r->space, group, &list.devices, &how, &result);
+    if (status == SQ_OK) {
         print_result(r, &result, &list.devices, run, a->on_val);
+        print_work(group);
+    }
+    sq_group_destroy(group);
     sq_search_result_clear(&result);
     close_devices(&list);
     return status;

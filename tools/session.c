@@ -344,10 +344,15 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
     SQ_TRY(load_calibration(r));
     SQ_TRY(load_validation(r, on_val));
     const sq_search_options *search = &r->session.config->search;
-    const int batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch
-                                                                               : (int)r->calibration.count;
-    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration, batch,
-                               &r->validation, search->evaluation_batch);
+    r->calibration_batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch
+                                                                                     : (int)r->calibration.count;
+    return SQ_OK;
+}
+
+sq_status sq_run_open_evaluator(sq_run *r)
+{
+    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration,
+                               r->calibration_batch, &r->validation, r->session.config->search.evaluation_batch);
 }
 
 sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)

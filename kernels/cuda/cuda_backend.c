@@ -116,6 +116,13 @@ static sq_status read_device(sq_backend *base, void *to, sq_device_ptr from, siz
     return wait_for_device(base);
 }
 
+static sq_status copy_device(sq_backend *base, sq_device_ptr to, sq_device_ptr from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    SQ_CUDA(b, cudaMemcpyAsync(to.address, from.address, bytes, cudaMemcpyDeviceToDevice, b->stream), "copy");
+    return SQ_OK;
+}
+
 /* ---- Programs ---- */
 
 static void discard(sq_backend *base, sq_program *p)
@@ -479,6 +486,7 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .release = release,
         .write = write_device,
         .read = read_device,
+        .copy = copy_device,
         .workspace = workspace,
         .available = available,
         .compile = compile,

@@ -157,6 +157,7 @@ sq_status sq_reference_open(const sq_backend_options *options, sq_backend **out)
         .release = sq_host_release,
         .write = sq_host_write,
         .read = sq_host_read,
+        .copy = sq_host_copy,
         .compile = compile,
         .run = run,
         .discard = discard,
