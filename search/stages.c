@@ -1,0 +1,106 @@
+/* Groups of layers, in the order in which they are searched. */
+#include "search/stages.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "9-20" or "7", counted from 1. Returns what follows, or NULL. */
+static const char *read_range(const char *text, int *first, int *last)
+{
+    int used = 0;
+    if (sscanf(text, " %d - %d%n", first, last, &used) == 2)
+        return text + used;
+    if (sscanf(text, " %d%n", first, &used) == 1) {
+        *last = *first;
+        return text + used;
+    }
+    return NULL;
+}
+
+static sq_status read_groups(sq_stages *s, const sq_space *space, const char *groups)
+{
+    bool is_taken[SQ_MAX_LAYERS] = {false};
+    for (const char *p = groups; *p;) {
+        sq_stage *stage = &s->list[s->count];
+        if (s->count == SQ_MAX_STAGES)
+            return sq_fail(SQ_INVALID, "stages.groups: '%s': more than %d groups", groups, SQ_MAX_STAGES);
+        p = read_range(p, &stage->first, &stage->last);
+        if (!p || stage->first < 1 || stage->last < stage->first || stage->last > space->searched_count)
+            return sq_fail(SQ_INVALID, "stages.groups: '%s', wanted ranges of 1 .. %d like '9-20, 1-8'", groups,
+                           space->searched_count);
+        p += strspn(p, " ,");
+        stage->first--, stage->last--;
+        for (int l = stage->first; l <= stage->last; l++) {
+            if (is_taken[l])
+                return sq_fail(SQ_INVALID, "stages.groups: '%s': layer %d stands in two groups", groups, l + 1);
+            is_taken[l] = true;
+        }
+        s->count++;
+    }
+    for (int l = 0; l < space->searched_count; l++)
+        if (!is_taken[l])
+            return sq_fail(SQ_INVALID, "stages.groups: '%s': layer %d stands in no group", groups, l + 1);
+    return SQ_OK;
+}
+
+/* One number a stage, or one for all. */
+static sq_status read_numbers(const char *key, const char *text, int count, double minimum, double otherwise,
+                              double *out)
+{
+    int found = 0;
+    for (const char *p = text; *p; found++) {
+        char *end;
+        const double value = strtod(p, &end);
+        if (end == p || !isfinite(value) || value < minimum || found == count)
+            return sq_fail(SQ_INVALID, "%s: '%s', wanted one number from %g for each of %d stages, or one for all", key,
+                           text, minimum, count);
+        out[found] = value;
+        p = end + strspn(end, " ,");
+    }
+    if (found > 1 && found < count)
+        return sq_fail(SQ_INVALID, "%s: '%s': %d numbers for %d stages", key, text, found, count);
+    for (int i = found; i < count; i++)
+        out[i] = found ? out[0] : otherwise;
+    return SQ_OK;
+}
+
+sq_status sq_stages_read(sq_stages *out, const sq_space *space, const char *groups, const char *steps, const char *lrs,
+                         int64_t steps_otherwise, double lr_otherwise)
+{
+    sq_stages s = {.count = 0};
+    double step_list[SQ_MAX_STAGES], lr_list[SQ_MAX_STAGES];
+    if (*groups) {
+        SQ_TRY(read_groups(&s, space, groups));
+    } else {
+        s.list[0] = (sq_stage){0, space->searched_count - 1, 0, 0};
+        s.count = 1;
+    }
+    SQ_TRY(read_numbers("stages.steps", steps, s.count, 1, (double)steps_otherwise, step_list));
+    SQ_TRY(read_numbers("stages.lr", lrs, s.count, 0, lr_otherwise, lr_list));
+    for (int i = 0; i < s.count; i++) {
+        s.list[i].steps = (int64_t)step_list[i];
+        s.list[i].lr = lr_list[i];
+    }
+    *out = s;
+    return SQ_OK;
+}
+
+void sq_stages_scope(const sq_stages *stages, int stage, const sq_space *space, const int *path, sq_scope *out)
+{
+    sq_scope_all(out, space);
+    for (int l = 0; l < space->layer_count; l++) {
+        const int searched = space->layers[l].searched_index;
+        if (searched != SQ_NONE && (searched < stages->list[stage].first || searched > stages->list[stage].last))
+            sq_scope_fix(out, l, path[l]);
+    }
+}
+
+int64_t sq_stages_steps(const sq_stages *stages)
+{
+    int64_t steps = 0;
+    for (int i = 0; i < stages->count; i++)
+        steps += stages->list[i].steps;
+    return steps;
+}
