@@ -301,6 +301,20 @@ static sq_status write_list(const job *j, const char *path, int round)
     return status;
 }
 
+/* Of the middle model, from the first round to the last: one model alone may have met a disturbance. */
+static sq_status find_drift(const job *j, double *drift)
+{
+    const int rounds = j->runner->rounds;
+    sq_samples ratios = {0};
+    sq_status status = SQ_OK;
+    for (int i = 0; status == SQ_OK && i < j->model_count; i++)
+        status = sq_samples_add(&ratios, j->medians[i * rounds + rounds - 1] / j->medians[i * rounds]);
+    if (status == SQ_OK)
+        *drift = sq_samples_median(&ratios) - 1;
+    free(ratios.values);
+    return status;
+}
+
 static sq_status run_list(job *j, double *drift)
 {
     char path[PATH_BYTES + 16];
@@ -313,8 +327,7 @@ static sq_status run_list(job *j, double *drift)
             SQ_TRY(keep(j, i, round));
         step(j);
     }
-    *drift = j->medians[rounds - 1] / j->medians[0] - 1;
-    return SQ_OK;
+    return find_drift(j, drift);
 }
 
 static sq_status run_models(job *j, double *drift)

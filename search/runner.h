@@ -48,8 +48,8 @@ typedef struct {
 
 typedef struct {
     sq_runner_time *times; /* [count], caller's */
-    /* Median of the first model at the end / in the first round - 1: what heat and clocks did meanwhile. {model}: it is
-     * started once more, last. {list}: the last round, as each start keeps all models measured to its end. */
+    /* What heat and clocks did meanwhile, end / first round - 1. {model}: of the first model, which is started once
+     * more, last. {list}: the median over all models of the last round / the first, as each start measures all. */
     double drift;
     int cores; /* that each start was pinned to; fewer than threads where fewer are allowed; 0: not pinned */
 } sq_runner_report;

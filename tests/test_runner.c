@@ -326,7 +326,7 @@ static const char list_script[] = "cat \"$1\" >> \"$2/order\"\n"
 
 Test(run, starts_a_list_once_a_round)
 {
-    bench b = open_bench("1000\n1000\n1100\n", "2000\n2000\n2000\n", "3000\n3001\n3002\n");
+    bench b = open_bench("1000\n1000\n1500\n", "2000\n2000\n2200\n", "3000\n3001\n3003\n");
     write_text(b.folder, "list.sh", list_script);
     sq_runner runner = make("sh @/list.sh {list} @");
     char wanted[10 * PATH];

@@ -60,7 +60,7 @@ static sq_status measure_job(job *j, const arguments *a, const sq_options *read,
     SQ_TRY(sq_lut_meter(&meter, &a->meter, read, j->times, &j->facts));
     sq_print_row("runtime", "%s, batch %d, %d threads", j->facts.runtime, j->facts.batch, j->facts.threads);
     if (isfinite(j->facts.drift))
-        sq_print_row("drift", "%+.1f %% of the first model until the end", 100 * j->facts.drift);
+        sq_print_row("drift", "%+.1f %% from the first round to the last", 100 * j->facts.drift);
     return SQ_OK;
 }
 

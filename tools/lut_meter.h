@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     char name[SQ_NAME_BYTES], runtime[128], dtype[16];
     int batch, threads;
-    double drift; /* of the first model from the first round to the last; NaN: not looked at */
+    double drift; /* from the first round to the last; NaN: not looked at */
     bool has_runner;
     sq_runner runner;
 } sq_meter_facts;
