@@ -35,7 +35,7 @@ static sq_status count_paths(const sq_space *space, const sq_sampler_options *o,
     }
     if (asked < 1 || asked > SQ_MAX_PATHS)
         return sq_fail(SQ_INVALID, "train.paths: %d, wanted 1 to %d", asked, SQ_MAX_PATHS);
-    if (o->sampling == SQ_SAMPLE_FAIR && asked != 1 && asked != most)
+    if (o->sampling == SQ_SAMPLE_FAIR && most > 1 && asked != 1 && asked != most)
         return sq_fail(SQ_INVALID, "train.paths: %d, but the sampler fair takes %d, the most choices of a layer", asked,
                        most);
     *out = most == 1 ? 1 : o->sampling == SQ_SAMPLE_FAIR ? most : asked;
@@ -44,7 +44,7 @@ static sq_status count_paths(const sq_space *space, const sq_sampler_options *o,
 
 sq_status sq_sampler_open(sq_sampler **out, const sq_space *space, const sq_sampler_options *options)
 {
-    int path_count;
+    int path_count = 1;
     SQ_TRY(check_bins(options));
     SQ_TRY(count_paths(space, options, &path_count));
     sq_sampler *s = calloc(1, sizeof *s);

@@ -518,6 +518,39 @@ sq_status sq_config_write(const sq_config *config, const char *path)
     return status;
 }
 
+static bool is_same(const sq_config *a, const sq_config *b, const key_info *info)
+{
+    const void *x = value_at(a, info, 0), *y = value_at(b, info, 0);
+    switch (info->type) {
+    case LONG:
+        return *(const int64_t *)x == *(const int64_t *)y;
+    case REAL:
+        return *(const double *)x == *(const double *)y;
+    case TRIPLE:
+        return memcmp(x, y, 3 * sizeof(float)) == 0;
+    case TEXT:
+    case FILE_PATH:
+        return strcmp(*(char *const *)x, *(char *const *)y) == 0;
+    default:
+        return *(const int *)x == *(const int *)y;
+    }
+}
+
+const char *sq_config_difference(const sq_config *a, const sq_config *b)
+{
+    static const char aside[] = " data.threads data.ring data.max_bad train.log_every train.checkpoint_every train.keep ";
+    for (int i = 0; i < KEYS; i++) {
+        const char *key = keys[i].key;
+        char word[64];
+        (void)snprintf(word, sizeof word, " %s ", key);
+        const bool decides = strncmp(key, "data.", 5) == 0 || strncmp(key, "train.", 6) == 0 ||
+                             strcmp(key, "space") == 0 || strcmp(key, "seed") == 0;
+        if (decides && !strstr(aside, word) && !is_same(a, b, &keys[i]))
+            return key;
+    }
+    return NULL;
+}
+
 bool sq_config_describe(int index, const char **key, const char **initial, const char **meaning)
 {
     if (index >= KEYS)
