@@ -3,8 +3,8 @@
 
 #include "search/search.h"
 
-/* Does the supernet's ranking mean anything? A handful of paths is scored twice: in the supernet, and trained alone from
- * scratch; Kendall's tau-b says how far both orders agree (Yu et al. 2020, "Evaluating the search phase of neural
+/* Does the supernet's ranking mean anything? A handful of paths is scored twice: in the supernet, and trained alone
+ * from scratch; Kendall's tau-b says how far both orders agree (Yu et al. 2020, "Evaluating the search phase of neural
  * architecture search"; Chu et al. 2021, "FairNAS"). */
 
 enum { SQ_MAX_RANKED = 100 };

@@ -1,9 +1,12 @@
-/* Several paths a step: what the samplers deal out, what the accumulated gradients are, what one update touches. */
+/* Several paths a step: what the samplers deal out, what the accumulated gradients are, what one update touches; and
+ * which paths a ranking takes, and how far two orders agree. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/rank.h"
+#include "supernet/cost.h"
 #include "supernet/sampler.h"
 #include "tests/support.h"
 
@@ -51,8 +54,8 @@ static void expect_fair(const dealer *d, int steps)
             for (int c = 0; c < d->scope.count[l]; c++) {
                 const int choice = d->scope.choices[l][c], least = paths / d->scope.count[l];
                 const int most = least + (paths % d->scope.count[l] > 0);
-                cr_assert(count[l][choice] >= least && count[l][choice] <= most, "step %d, layer %d, choice %d: %d", step,
-                          l, choice, count[l][choice]);
+                cr_assert(count[l][choice] >= least && count[l][choice] <= most, "step %d, layer %d, choice %d: %d",
+                          step, l, choice, count[l][choice]);
                 total[l][choice] += count[l][choice];
             }
     }
@@ -98,8 +101,8 @@ Test(paths, fair_stays_within_the_scope)
     close_dealer(&d);
 }
 
-/* 24 orders of a layer's four choices, 4,800 super-steps: 200 each, deviation 13.8; and what two layers give to one path
- * are independent: 16 pairs, 300 each, deviation 16.8. Five deviations. */
+/* 24 orders of a layer's four choices, 4,800 super-steps: 200 each, deviation 13.8; and what two layers give to one
+ * path are independent: 16 pairs, 300 each, deviation 16.8. Five deviations. */
 Test(paths, fair_permutations_are_uniform_and_independent)
 {
     dealer d;
@@ -237,9 +240,10 @@ typedef struct {
     bool is_exact; /* a path's gradient is rounded to FP32 before it is added, but for the classifier's */
 } gradient_case;
 
-/* Sums are made in the order of the paths. The reference adds in FP64 and rounds once: a rounding of the single gradient
- * less, 2^-24 of it, and each of the 3 sums rounds by 2^-24 of what is in it: 4 x 2^-24 of the sum of the moduli. The
- * cpu's classifier adds image by image: BATCH + PATHS roundings of 2^-24, of terms that cancel to half at most. */
+/* Sums are made in the order of the paths. The reference adds in FP64 and rounds once: a rounding of the single
+ * gradient less, 2^-24 of it, and each of the 3 sums rounds by 2^-24 of what is in it: 4 x 2^-24 of the sum of the
+ * moduli. The cpu's classifier adds image by image: BATCH + PATHS roundings of 2^-24, of terms that cancel to half at
+ * most. */
 static void expect_sums(const gradient_case *c)
 {
     int paths[PATHS][SQ_MAX_LAYERS];
@@ -256,7 +260,8 @@ static void expect_sums(const gradient_case *c)
     for (int l = 0; l < s.space->layer_count; l++)
         for (int choice = 0; choice < s.space->layers[l].choice_count; choice++) {
             const sq_region *r = &sq_model_plan(s.model)->regions[l][choice];
-            const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float), count = r->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
+            const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float),
+                         count = r->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
             const bool is_classifier = l == s.space->layer_count - 1;
             double worst = 0;
             if (!is_used(paths, PATHS, l, choice))
@@ -354,4 +359,71 @@ Test(paths, update_touches_the_union_and_each_block_once)
     }
     free(gradient);
     close_subject(&s);
+}
+
+/* ---- Ranking ---- */
+
+Test(rank, paths_differ_repeat_by_seed_and_are_spread_over_costs)
+{
+    sq_space *space = NULL;
+    static sq_ranked a[20], b[20], c[20];
+    MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
+    MUST(sq_rank_draw(a, 20, space, NULL, 1));
+    MUST(sq_rank_draw(b, 20, space, NULL, 1));
+    MUST(sq_rank_draw(c, 20, space, NULL, 2));
+    cr_expect_eq(memcmp(a, b, sizeof a), 0);
+    cr_expect_neq(memcmp(a, c, sizeof a), 0);
+    for (int i = 0; i < 20; i++) {
+        cr_expect_float_eq(a[i].macs, 1e-6 * (double)sq_cost_path(space, a[i].path).macs, 1e-9);
+        cr_expect(i == 0 || a[i].macs >= a[i - 1].macs);
+        cr_expect(i == 0 || memcmp(a[i].path, a[i - 1].path, sizeof a[i].path) != 0);
+    }
+    /* The first and last twentieth of random paths lie 1.6 deviations and more from the mean. */
+    double sum = 0, squares = 0;
+    for (int i = 0; i < 20; i++) {
+        sum += a[i].macs;
+        squares += a[i].macs * a[i].macs;
+    }
+    const double mean = sum / 20, deviation = sqrt(squares / 20 - mean * mean);
+    cr_expect(a[0].macs < mean - 1.2 * deviation && a[19].macs > mean + 1.2 * deviation);
+    sq_space_free(space);
+}
+
+Test(rank, a_space_or_scope_with_too_few_paths_is_refused)
+{
+    sq_space *space = NULL;
+    static sq_ranked list[SQ_MAX_RANKED];
+    sq_scope scope;
+    MUST(sq_space_read(&space, SOURCE("configs/spaces/tiny.yaml"), 0, 0));
+    sq_scope_all(&scope, space);
+    for (int l = 2; l < space->layer_count; l++)
+        sq_scope_fix(&scope, l, 0);
+    MUST(sq_rank_draw(list, 5, space, &scope, 1)); /* all there are */
+    for (int i = 0; i < 5; i++)
+        cr_expect(sq_scope_holds(&scope, space, list[i].path));
+    cr_expect_eq(sq_rank_draw(list, 6, space, &scope, 1), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "6 paths wanted, tiny has 5"), "%s", sq_error_text());
+    cr_expect_eq(sq_rank_draw(list, 1, space, NULL, 1), SQ_INVALID);
+    cr_expect_eq(sq_rank_draw(list, SQ_MAX_RANKED + 1, space, NULL, 1), SQ_INVALID);
+    sq_space_free(space);
+}
+
+/* Five paths: 10 pairs. The probabilities are Kendall's (1938): 2/120 for |tau| = 1, 10/120 for 0.8 and above. */
+Test(rank, agreement_counts_pairs_and_says_what_chance_does)
+{
+    static const double alone[3][5] = {{0.1, 0.2, 0.3, 0.4, 0.5}, {0.2, 0.1, 0.3, 0.4, 0.5}, {0, 0, 0, 0, 0}};
+    static const double tau[] = {1, 0.8, NAN}, chance[] = {2.0 / 120, 10.0 / 120, NAN};
+    sq_ranked list[6] = {0};
+    sq_rank_agreement found;
+    for (int k = 0; k < 3; k++) {
+        for (int i = 0; i < 5; i++) {
+            list[i].supernet = (sq_rank_score){true, 1, 0.1 * i, 1};
+            list[i].alone = (sq_rank_score){true, 1, alone[k][i], 1};
+        }
+        MUST(sq_rank_compare(&found, list, 6)); /* the sixth is not known and does not count */
+        cr_expect_eq(found.pairs, 10);
+        cr_expect(isnan(tau[k]) ? isnan(found.tau) : fabs(found.tau - tau[k]) < 1e-12, "%g", found.tau);
+        cr_expect(isnan(chance[k]) ? isnan(found.chance) : fabs(found.chance - chance[k]) < 1e-12, "%g", found.chance);
+    }
+    cr_expect_eq(sq_rank_compare(&found, list + 5, 1), SQ_INVALID);
 }
