@@ -86,7 +86,7 @@ def kill_search(scratch):
 def kill_rank(scratch):
     """A fair supernet, killed and resumed; then its paths trained alone, killed likewise: the same bytes."""
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
-    fair = ["--quiet", *SMALL, "--set", "train.sampler=fair", "--set", "train.steps=42"]
+    fair = ["--quiet", *SMALL, "--set", "train.sampler=fair", "--set", "train.warmup_steps=4", "--set", "train.steps=42"]
     kill_often((["train", CONFIG, "-o", a, *fair], ["train", CONFIG, "-o", b, "--resume", "auto", *fair]), 6,
                lambda: os.path.exists(os.path.join(b, "ckpt-00000042")))
     same_files(a, b, ["ckpt-00000042/model.safetensors", "ckpt-00000042/optim.safetensors", "ckpt-00000042/state.json", "log.jsonl"])
