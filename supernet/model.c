@@ -2,6 +2,7 @@
  * walk needs are compiled. */
 #include "supernet/model.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct sq_model {
     program_set **programs; /* [layer][choice] */
     float *neutral_augment; /* for batches that come without augmentation */
     int loaded_count;
+    int32_t accumulate; /* as it stands in the device's sq_step */
 };
 
 const sq_plan *sq_model_plan(const sq_model *model)
@@ -249,17 +251,62 @@ sq_status sq_model_forward(sq_model *model, const int *path)
     return sq_model_walk(model, path, SQ_FORWARD);
 }
 
+/* Four bytes, and only where the flag changes: with every choice in one path (FairNAS) twice a walk, with one path
+ * never. */
+static sq_status set_accumulate(sq_model *model, bool is_added)
+{
+    const int32_t wanted = is_added;
+    if (model->accumulate == wanted)
+        return SQ_OK;
+    SQ_TRY(model->backend->ops->write(model->backend, at(model, SQ_ROLE_STEP, offsetof(sq_step, accumulate)), &wanted,
+                                      sizeof wanted));
+    model->accumulate = wanted;
+    return SQ_OK;
+}
+
+static const int *path_at(const sq_step_paths *paths, int index)
+{
+    return paths->first + (size_t)index * SQ_MAX_LAYERS;
+}
+
+/* Whether one of the paths first .. end - 1 takes this choice of the layer. */
+static bool is_used(const sq_step_paths *paths, int first, int end, int layer, int choice)
+{
+    for (int i = first; i < end; i++)
+        if (path_at(paths, i)[layer] == choice)
+            return true;
+    return false;
+}
+
 /* Each layer's gradients travel while the layer before it is computed. */
-sq_status sq_model_backward(sq_model *model, const int *path)
+sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
+    const int *path = path_at(paths, index);
     for (int l = model->space->layer_count; l-- > 0;) {
         const sq_region *region = &model->plan.regions[l][path[l]];
+        SQ_TRY(set_accumulate(model, is_used(paths, 0, index, l, path[l])));
         SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
-        SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
-                                region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
+        if (!is_used(paths, index + 1, paths->count, l, path[l]))
+            SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
+                                    region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
     }
     return ops->join(model->backend);
+}
+
+sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths)
+{
+    for (int l = 0; l < model->space->layer_count; l++)
+        for (int i = 0; i < paths->count; i++)
+            if (!is_used(paths, 0, i, l, path_at(paths, i)[l]))
+                SQ_TRY(sq_model_run(model, l, path_at(paths, i)[l], SQ_UPDATE));
+    return SQ_OK;
+}
+
+sq_status sq_model_backward(sq_model *model, const int *path)
+{
+    const sq_step_paths paths = {path, 1};
+    return sq_model_backward_of(model, &paths, 0);
 }
 
 sq_status sq_model_update(sq_model *model, const int *path)
@@ -323,6 +370,8 @@ sq_status sq_model_set_step(sq_model *model, const sq_step *step)
     sq_step filled = *step;
     if (filled.valid_count == 0)
         filled.valid_count = model->loaded_count;
+    filled.accumulate = 0;
+    model->accumulate = 0;
     return model->backend->ops->write(model->backend, at(model, SQ_ROLE_STEP, 0), &filled, sizeof filled);
 }
 

@@ -64,13 +64,27 @@ typedef struct {
     int count;
 } sq_model_batch;
 SQ_MUST_USE sq_status sq_model_load(sq_model *model, const sq_model_batch *batch);
-/* Sets the scalars of the following walks; valid_count 0 stands for the count of the last load. */
+/* Sets the scalars of the following walks; valid_count 0 stands for the count of the last load. `accumulate` is the
+ * model's own: backward sets it block by block. */
 SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);
 
 /* Walks: forward (training statistics) and loss; backward with reductions; update of what the path used. */
 SQ_MUST_USE sq_status sq_model_forward(sq_model *model, const int *path);
 SQ_MUST_USE sq_status sq_model_backward(sq_model *model, const int *path);
 SQ_MUST_USE sq_status sq_model_update(sq_model *model, const int *path);
+
+/* Several paths before one update: for index 0, 1, ... count - 1 a forward along that path and then
+ * sq_model_backward_of, which writes the gradients of blocks that no path before it used, and adds to those of blocks
+ * that one did; in the end sq_model_update_of updates every block that any of them used, once. Sums are made in the
+ * order of the paths; step.gradient_scale weighs each. A block's gradients travel between ranks behind its last use.
+ * With one path this is sq_model_backward and sq_model_update, to the bit. */
+typedef struct {
+    const int *first; /* path i begins at first + i * SQ_MAX_LAYERS; borrowed */
+    int count;
+} sq_step_paths;
+SQ_MUST_USE sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index);
+SQ_MUST_USE sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths);
+
 /* One block's program: a step of a walk. What it reads must be where the layer before it leaves it. */
 SQ_MUST_USE sq_status sq_model_run(sq_model *model, int layer, int choice, sq_mode mode);
 /* Forward walk in mode COLLECT or EVALUATE, the loss included. */

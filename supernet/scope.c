@@ -30,11 +30,20 @@ bool sq_scope_holds(const sq_scope *scope, const sq_space *space, const int *pat
     return true;
 }
 
+int sq_scope_count(const sq_scope *scope, const sq_space *space, int layer)
+{
+    return scope ? scope->count[layer] : space->layers[layer].choice_count;
+}
+
+int sq_scope_choice(const sq_scope *scope, int layer, int index)
+{
+    return scope ? scope->choices[layer][index] : index;
+}
+
 int sq_scope_draw(const sq_scope *scope, const sq_space *space, int layer, sq_rng *rng)
 {
-    const int count = scope ? scope->count[layer] : space->layers[layer].choice_count;
-    const int index = count > 1 ? (int)sq_rng_below(rng, (uint32_t)count) : 0;
-    return scope ? scope->choices[layer][index] : index;
+    const int count = sq_scope_count(scope, space, layer);
+    return sq_scope_choice(scope, layer, count > 1 ? (int)sq_rng_below(rng, (uint32_t)count) : 0);
 }
 
 uint64_t sq_scope_hash(uint64_t hash, const sq_scope *scope, const sq_space *space)

@@ -16,6 +16,10 @@ void sq_scope_all(sq_scope *scope, const sq_space *space);
 void sq_scope_fix(sq_scope *scope, int layer, int choice);
 bool sq_scope_holds(const sq_scope *scope, const sq_space *space, const int *path);
 
+/* How many choices of the layer may be drawn, and the index-th of them; scope NULL: every choice. */
+int sq_scope_count(const sq_scope *scope, const sq_space *space, int layer);
+int sq_scope_choice(const sq_scope *scope, int layer, int index);
+
 /* A choice of the layer, uniformly; no number is drawn where there is only one. scope NULL: every choice. */
 int sq_scope_draw(const sq_scope *scope, const sq_space *space, int layer, sq_rng *rng);
 

@@ -26,76 +26,85 @@ typedef struct {
     sq_progress *progress;
     FILE *timing;
     sq_training_state state;
-    int path[SQ_MAX_LAYERS];
-    double mark_seconds, mark_wait; /* when the log interval began */
+    int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count; /* of the current step */
+    double mark_seconds, mark_wait;                     /* when the log interval began */
     int64_t mark_step, start_step;
     double start_seconds;
 } trainer;
 
 /* ---- The step ---- */
 
-static sq_step scalars_of(const trainer *t, int64_t step, int count)
+static sq_step scalars_of(const trainer *t, int64_t step, int index, int count)
 {
     return (sq_step){
         .seed = t->options->seed,
-        .step = (uint64_t)step,
+        .step = (uint64_t)step * (uint64_t)t->path_count + (uint64_t)index, /* dropout: a mask for each path */
         .learning_rate = (float)sq_schedule_at(&t->options->schedule, step),
         .momentum = (float)t->options->momentum,
         .weight_decay = (float)t->options->weight_decay,
         .statistics_rate = t->space->momentum,
         .average_decay = (float)t->options->average_decay,
-        .gradient_scale = 1,
+        .gradient_scale = t->options->gradients == SQ_GRADIENTS_MEAN ? 1.0f / (float)t->path_count : 1,
         .valid_count = count,
     };
 }
 
 /* Refuses a step whose loss is not a number, before its gradients reach the weights. */
-static sq_status check_loss(trainer *t, int64_t step)
+static sq_status check_loss(trainer *t, int64_t step, int index)
 {
     sq_result result;
-    char arch[512];
+    char arch[512], which[32] = "";
     SQ_TRY(sq_model_result(t->model, &result));
     t->state.loss_sum += result.loss;
     t->state.top1 += result.top1;
     t->state.images += result.images;
     if (result.nonfinite == 0)
         return SQ_OK;
-    (void)sq_arch_print(t->space, t->path, arch, sizeof arch);
+    (void)sq_arch_print(t->space, t->paths[index], arch, sizeof arch);
+    if (t->path_count > 1)
+        (void)snprintf(which, sizeof which, "%d of %d ", index + 1, t->path_count);
     return sq_fail(SQ_NONFINITE,
                    "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
-                   " images is not finite, path %s, learning rate %g",
-                   step, result.nonfinite, result.images, arch, sq_schedule_at(&t->options->schedule, step));
+                   " images is not finite, path %s%s, learning rate %g",
+                   step, result.nonfinite, result.images, which, arch, sq_schedule_at(&t->options->schedule, step));
 }
 
 static sq_status run_step(trainer *t, int64_t step)
 {
     sq_batch batch;
-    sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, t->path);
+    const sq_step_paths paths = {t->paths[0], t->path_count};
+    for (int i = 0; i < t->path_count; i++)
+        sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
     SQ_TRY(sq_loader_next(t->loader, &batch));
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
-    const sq_step scalars = scalars_of(t, step, batch.count);
     SQ_TRY(sq_model_load(t->model, &loaded));
-    SQ_TRY(sq_model_set_step(t->model, &scalars));
-    SQ_TRY(sq_model_forward(t->model, t->path));
-    SQ_TRY(check_loss(t, step));
-    SQ_TRY(sq_model_backward(t->model, t->path));
-    return sq_model_update(t->model, t->path);
+    for (int i = 0; i < t->path_count; i++) {
+        const sq_step scalars = scalars_of(t, step, i, batch.count);
+        SQ_TRY(sq_model_set_step(t->model, &scalars));
+        SQ_TRY(sq_model_forward(t->model, t->paths[i]));
+        SQ_TRY(check_loss(t, step, i));
+        SQ_TRY(sq_model_backward_of(t->model, &paths, i));
+    }
+    return sq_model_update_of(t->model, &paths);
 }
 
 /* ---- Around it ---- */
 
 static void show(trainer *t, int64_t done, double loss, double top1)
 {
-    char line[256], left[64];
+    char line[256], left[64], paths[32] = "";
     const double seconds = sq_seconds_now() - t->mark_seconds,
                  wait = sq_loader_count(t->loader).wait_seconds - t->mark_wait;
-    const double rate = (double)((done - t->mark_step) * t->options->batch) / (seconds > 0 ? seconds : 1e-9);
+    const double passes = (double)((done - t->mark_step) * t->options->batch * t->path_count);
+    const double rate = passes / (seconds > 0 ? seconds : 1e-9);
     const double per_step = (sq_seconds_now() - t->start_seconds) / (double)(done - t->start_step);
+    if (t->path_count > 1)
+        (void)snprintf(paths, sizeof paths, "%d paths  ", t->path_count);
     (void)snprintf(line, sizeof line,
                    "train %6" PRId64 "/%" PRId64
-                   " %3.0f%%  loss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s",
-                   done, t->options->steps, 100.0 * (double)done / (double)t->options->steps, loss, 100 * top1, rate,
-                   100 * wait / (seconds > 0 ? seconds : 1e-9),
+                   " %3.0f%%  %sloss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s",
+                   done, t->options->steps, 100.0 * (double)done / (double)t->options->steps, paths, loss, 100 * top1,
+                   rate, 100 * wait / (seconds > 0 ? seconds : 1e-9),
                    sq_text_duration(left, sizeof left, per_step * (double)(t->options->steps - done)));
     sq_progress_show(t->progress, line);
     (void)fprintf(t->timing,
@@ -107,14 +116,23 @@ static void show(trainer *t, int64_t done, double loss, double top1)
     t->mark_step = done;
 }
 
+/* A line of the log; it says how many paths a step has when there are several. */
+static sq_status log_event(trainer *t, json_t *event)
+{
+    if (event && t->path_count > 1 && json_object_set_new(event, "paths", json_integer(t->path_count)) != 0) {
+        json_decref(event);
+        event = NULL; /* the log says that memory was short */
+    }
+    return sq_progress_log(t->progress, event);
+}
+
 static sq_status log_interval(trainer *t, int64_t done)
 {
     const double images = (double)t->state.images, loss = t->state.loss_sum / images,
                  top1 = (double)t->state.top1 / images;
     show(t, done, loss, top1);
-    SQ_TRY(sq_progress_log(t->progress,
-                           json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss",
-                                     loss, "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
+    SQ_TRY(log_event(t, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
+                                  "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
     t->state.loss_sum = 0;
     t->state.top1 = t->state.images = 0;
     return SQ_OK;
@@ -202,6 +220,7 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     SQ_TRY(sq_folder_make(t->run->run));
     SQ_TRY(remove_leftovers(t->run->run));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
+    t->path_count = sq_sampler_paths(t->sampler);
     t->state = (sq_training_state){
         .seed = t->options->seed, .space_hash = sq_space_hash(t->space), .batch = t->options->batch};
     SQ_TRY(restore(t));
@@ -209,10 +228,9 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
     SQ_TRY(open_timing(t));
     if (t->state.step == 0)
-        SQ_TRY(
-            sq_progress_log(t->progress, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0,
-                                                   "space", t->space->name, "steps", (json_int_t)t->options->steps,
-                                                   "batch", t->options->batch, "seed", (json_int_t)t->options->seed)));
+        SQ_TRY(log_event(t, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space",
+                                      t->space->name, "steps", (json_int_t)t->options->steps, "batch",
+                                      t->options->batch, "seed", (json_int_t)t->options->seed)));
     sq_loader_options loader = *options;
     loader.first_batch = (uint64_t)t->state.step;
     SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));

@@ -5,8 +5,14 @@
 #include "supernet/model.h"
 #include "supernet/sampler.h"
 
-/* The training loop: path = sample(seed, step); batch = next(loader); forward; backward; update; every so often a log
- * line, a checkpoint. Nothing in a step allocates. */
+/* The training loop: paths = sample(seed, step); batch = next(loader); forward and backward along each path; one
+ * update; every so often a log line, a checkpoint. Nothing in a step allocates.
+ *
+ * A step is one update, whatever the number of its paths: `steps`, the schedule, the log and checkpoints count updates.
+ * All paths of a step see the same batch, as FairNAS has it; each draws a dropout mask of its own. Their gradients are
+ * added in the order of the paths, and the union of what they used is updated, each block once; momentum and decay
+ * touch nothing else. Running statistics follow every path: those of blocks in all paths (stem, head) move once for
+ * each path. Loss and accuracy of the log are means over all paths; its images are passes: batch x paths x steps. */
 
 typedef enum { SQ_SCHEDULE_CONSTANT, SQ_SCHEDULE_LINEAR, SQ_SCHEDULE_COSINE } sq_schedule_kind;
 
@@ -20,6 +26,11 @@ typedef struct {
 /* Learning rate of step 0 .. steps-1, a pure function. */
 double sq_schedule_at(const sq_schedule *schedule, int64_t step);
 
+/* What the gradients of a step's paths become. FairNAS adds and leaves the learning rate as it is: a choice that is in
+ * one path of the step then learns as with one path a step, and what is in every path gets the sum. MEAN: 1/paths of
+ * that, the gradient of the mean loss. */
+typedef enum { SQ_GRADIENTS_SUM, SQ_GRADIENTS_MEAN } sq_gradients;
+
 typedef struct {
     uint64_t seed;
     int64_t steps;
@@ -28,6 +39,7 @@ typedef struct {
     double average_decay; /* 0: no moving average */
     sq_schedule schedule;
     sq_sampler_options sampler;
+    sq_gradients gradients;
     int log_every; /* steps */
     int checkpoint_every, keep;
 } sq_train_options;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program as its users meet it: kill -9 at random moments, signals, and bad input.
 
-usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|signals|bad-input|bench
+usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|signals|bad-input|bench
 """
 import json
 import os
@@ -81,6 +81,45 @@ def kill_search(scratch):
     assert found["plain"] == found["killed"], "the killed search ended differently"
     report = json.loads(found["plain"][0])
     assert all(c["macs_m"] <= 2.9 for c in report["candidates"]) and len(report["candidates"]) == 27
+
+
+def kill_rank(scratch):
+    """A fair supernet, killed and resumed; then its paths trained alone, killed likewise: the same bytes."""
+    a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
+    fair = ["--quiet", *SMALL, "--set", "train.sampler=fair", "--set", "train.warmup_steps=4", "--set", "train.steps=42"]
+    kill_often((["train", CONFIG, "-o", a, *fair], ["train", CONFIG, "-o", b, "--resume", "auto", *fair]), 6,
+               lambda: os.path.exists(os.path.join(b, "ckpt-00000042")))
+    same_files(a, b, ["ckpt-00000042/model.safetensors", "ckpt-00000042/optim.safetensors", "ckpt-00000042/state.json", "log.jsonl"])
+    log = [json.loads(line) for line in read(os.path.join(a, "log.jsonl")).splitlines()]
+    assert all(line["paths"] == 4 for line in log), log
+    words = lambda run_folder: ["rank", run_folder, "--paths", "4", "--steps", "21", "--quiet", "--threads", "1"]
+    kill_often((words(a), words(b)), 6, lambda: os.path.exists(os.path.join(b, "rank/path-003/ckpt-00000021")))
+    same_files(a, b, ["rank/rank.json", "rank/path-002/last/model.safetensors"])
+    report = json.loads(read(os.path.join(a, "rank/rank.json")))
+    paths = report["paths"]
+    assert len(paths) == 4 and report["pairs"] == 6 and report["steps_alone"] == 21, report
+    assert [p["macs_m"] for p in paths] == sorted(p["macs_m"] for p in paths) and len({tuple(p["arch"]) for p in paths}) == 4
+    assert report["kendall_tau_b"] is None or -1 <= report["kendall_tau_b"] <= 1
+    # The scores are those of squall evaluate; what was trained is not trained again, nor taken for something else.
+    for folder, arch, score in ((a, ["--arch", str(paths[1]["arch"])[1:-1]], paths[1]["supernet"]),
+                                (os.path.join(a, "rank/path-001"), [], paths[1]["alone"])):
+        calibrated = next(line for line in run("evaluate", folder, "--threads", "1", *arch).stdout.splitlines() if "calibrated" in line)
+        assert f"{100 * score['top1_acc']:.2f} % top-1" in calibrated, (calibrated, score)
+    before = os.stat(os.path.join(a, "rank/path-000/last/model.safetensors")).st_mtime_ns
+    shared = run("rank", b, "--paths", "4", "--steps", "21", "--alone", os.path.join(a, "rank"), "--threads", "1").stdout
+    assert before == os.stat(os.path.join(a, "rank/path-000/last/model.safetensors")).st_mtime_ns
+    assert "Kendall tau-b" in shared and shared.count(" % ") == 8, shared
+    for more, text in ((["--steps", "22"], "path-000: was begun with another train.steps"), (["--seed", "9"], "trains another path"),
+                       (["--set", "train.lr=0.3"], "was begun with another train.lr"), (["--paths", "1"], "--paths: '1', wanted"),
+                       (["--resume", "maybe"], "wanted auto or never"), (["--steps", "x"], "--steps: 'x', wanted")):
+        failed = run("rank", a, "--paths", "4", "--steps", "21", "--threads", "1", "--quiet", *more, code=2)
+        assert text in failed.stderr and failed.stderr.count("\n") == 1, (more, failed.stderr)
+    assert "there is nothing to rank" in run("rank", os.path.join(a, "rank/path-000"), code=2).stderr
+    new = os.path.join(scratch, "c")
+    assert "the sampler fair takes 4" in run("train", CONFIG, "-o", new, *fair, "--set", "train.paths=3", code=2).stderr
+    assert not os.path.exists(new)
+    assert "3 paths  loss" in run("train", CONFIG, "-o", new, *SMALL, "--set", "train.paths=3", "--set", "train.gradients=mean",
+                                  "--set", "train.steps=5", "--set", "train.warmup_steps=0").stderr
 
 
 def signals(scratch):
@@ -227,7 +266,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

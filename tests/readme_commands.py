@@ -15,7 +15,8 @@ import tempfile
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 SHORT = {"train": ["--set", "train.steps=60", "--set", "train.batch=16"],
          "search": ["--set", "search.population=4", "--set", "search.generations=1", "--set", "search.random_paths=2",
-                    "--set", "search.calibration_images=100", "--set", "search.evaluation_images=50"]}
+                    "--set", "search.calibration_images=100", "--set", "search.evaluation_images=50"],
+         "rank": ["--paths", "2", "--steps", "5", "--set", "search.calibration_images=100", "--set", "search.evaluation_images=50"]}
 SHORTER = {"measure": ["--repeats", "1", "--networks", "4"], "networks": ["--repeats", "1"]}
 ABSENT = ("/data/imagenet", "DIR")  # what only a user has
 

@@ -253,8 +253,8 @@ Test(base, uniform_sampler_draws_every_choice_alike_and_by_step)
     MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
     MUST(sq_sampler_open(&sampler, space, &options));
     for (uint64_t step = 0; step < 4000; step++) {
-        sq_sampler_draw(sampler, 1, step, path);
-        sq_sampler_draw(sampler, 1, step, again);
+        sq_sampler_draw(sampler, 1, step, 0, path);
+        sq_sampler_draw(sampler, 1, step, 0, again);
         cr_expect_eq(memcmp(path, again, (size_t)space->layer_count * sizeof *path), 0);
         for (int l = 0; l < space->layer_count; l++)
             counts[l][path[l]]++;
@@ -275,7 +275,7 @@ Test(base, cost_bins_are_met_as_spos_meets_them)
     MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
     MUST(sq_sampler_open(&sampler, space, &options));
     for (uint64_t step = 0; step < 700; step++) {
-        sq_sampler_draw(sampler, 1, step, path);
+        sq_sampler_draw(sampler, 1, step, 0, path);
         const double macs = 1e-6 * (double)sq_cost_path(space, path).macs;
         if (macs >= 290 && macs < 360)
             bins[(int)((macs - 290) / 10)]++;

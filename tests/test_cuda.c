@@ -79,6 +79,45 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
     free(weights[0]);
 }
 
+/* Gradients of two paths, each alone and both added. A block of one path has that one's to the bit; one of both has their
+ * sum, rounded once in FP32, as the kernels add. */
+Test(cuda, two_paths_give_the_sum_of_both_gradients)
+{
+    int paths[2][SQ_MAX_LAYERS];
+    float *gradients[3];
+    subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), false, 6);
+    const sq_plan *plan = sq_model_plan(s.model);
+    const sq_step step = drawn_step(1);
+    draw_path(s.space, 1, paths[0]);
+    draw_path(s.space, 2, paths[1]);
+    paths[1][1] = paths[0][1];                                              /* a searched layer that both use */
+    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count;      /* and one that they do not share */
+    const sq_step_paths all = {paths[0], 2}, alone[] = {{paths[0], 1}, {paths[1], 1}};
+    load_drawn(s.model, 1);
+    for (int k = 0; k < 3; k++) {
+        gradients[k] = malloc(plan->role_bytes[SQ_ROLE_WEIGHT_GRAD]);
+        for (int i = k < 2 ? k : 0; i < (k < 2 ? k + 1 : 2); i++) {
+            MUST(sq_model_set_step(s.model, &step));
+            MUST(sq_model_forward(s.model, paths[i]));
+            MUST(sq_model_backward_of(s.model, k < 2 ? &alone[k] : &all, k < 2 ? 0 : i));
+        }
+        MUST(sq_model_read(s.model, SQ_ROLE_WEIGHT_GRAD, 0, gradients[k], plan->role_bytes[SQ_ROLE_WEIGHT_GRAD]));
+    }
+    for (int l = 0; l < s.space->layer_count; l++)
+        for (int i = 0; i < 2; i++) {
+            const sq_region *r = &plan->regions[l][paths[i][l]];
+            const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float), end = first + r->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
+            const bool is_shared = paths[0][l] == paths[1][l];
+            size_t different = 0;
+            for (size_t j = first; j < end; j++)
+                different += gradients[2][j] != (is_shared ? gradients[0][j] + gradients[1][j] : gradients[i][j]);
+            cr_expect_eq(different, 0, "layer %d, path %d: %zu of %zu", l, i, different, end - first);
+        }
+    for (int k = 0; k < 3; k++)
+        free(gradients[k]);
+    close_subject(&s);
+}
+
 Test(cuda, operations_agree_with_reference)
 {
     const op_table table = {SOURCE("configs/spaces/tiny.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};

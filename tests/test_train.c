@@ -129,13 +129,13 @@ static void expect_same(const char *a, const char *b, const char *name)
     free(y);
 }
 
-Test(train, resumed_run_ends_with_the_same_bytes)
+static void expect_resumed_alike(const sq_train_options *how)
 {
     static const char *const files[] = {"ckpt-00000014/model.safetensors", "ckpt-00000014/optim.safetensors",
                                         "ckpt-00000014/state.json", "log.jsonl"};
     static const char *const lost[] = {"ckpt-00000008", "ckpt-00000012", "ckpt-00000014"};
     char *a = make_folder(), *b = make_folder(), path[4096];
-    const sq_train_options options = options_of(14);
+    const sq_train_options options = *how;
     MUST(train(a, false, &options));
     MUST(train(b, false, &options));
     for (int i = 0; i < 3; i++) { /* as if it had died soon after step 4 */
@@ -147,6 +147,103 @@ Test(train, resumed_run_ends_with_the_same_bytes)
         expect_same(a, b, files[i]);
     drop_folder(a);
     drop_folder(b);
+}
+
+Test(train, resumed_run_ends_with_the_same_bytes)
+{
+    const sq_train_options options = options_of(14);
+    expect_resumed_alike(&options);
+}
+
+Test(train, resumed_run_with_several_paths_ends_with_the_same_bytes)
+{
+    sq_train_options options = options_of(14);
+    options.sampler.paths = 3;
+    options.gradients = SQ_GRADIENTS_MEAN;
+    expect_resumed_alike(&options);
+}
+
+Test(train, resumed_fair_run_ends_with_the_same_bytes)
+{
+    sq_train_options options = options_of(14);
+    options.sampler.sampling = SQ_SAMPLE_FAIR;
+    expect_resumed_alike(&options);
+}
+
+/* One path a step is what it always was: forward, backward, update, the path of the step's number. */
+Test(train, one_path_a_step_is_forward_backward_update)
+{
+    enum { STEPS = 5 };
+    char *run = make_folder();
+    const sq_train_options options = options_of(STEPS);
+    bench a = open_bench(), b = open_bench();
+    const size_t bytes = sq_model_plan(a.model)->role_bytes[SQ_ROLE_WEIGHT];
+    void *trained = malloc(bytes), *walked = malloc(bytes);
+    const sq_train_run how = {.run = run, .is_quiet = true};
+    MUST(sq_train(a.model, a.dataset, &a.loader, &options, &how));
+    MUST(sq_model_initialise(b.model, options.seed));
+    sq_loader *loader = NULL;
+    MUST(sq_loader_open(&loader, b.dataset, &b.loader));
+    for (int i = 0; i < STEPS; i++) {
+        int path[SQ_MAX_LAYERS];
+        sq_batch batch;
+        sq_rng rng = sq_rng_open(options.seed, SQ_RNG_PATH, (uint64_t)i);
+        for (int l = 0; l < b.space->layer_count; l++)
+            path[l] = sq_scope_draw(NULL, b.space, l, &rng);
+        MUST(sq_loader_next(loader, &batch));
+        const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+        const sq_step step = {.seed = options.seed,
+                              .step = (uint64_t)i,
+                              .learning_rate = (float)sq_schedule_at(&options.schedule, i),
+                              .momentum = 0.9f,
+                              .weight_decay = 1e-4f,
+                              .statistics_rate = b.space->momentum,
+                              .average_decay = 0.9f,
+                              .gradient_scale = 1};
+        MUST(sq_model_load(b.model, &loaded));
+        MUST(sq_model_set_step(b.model, &step));
+        MUST(sq_model_forward(b.model, path));
+        MUST(sq_model_backward(b.model, path));
+        MUST(sq_model_update(b.model, path));
+    }
+    MUST(sq_model_read(a.model, SQ_ROLE_WEIGHT, 0, trained, bytes));
+    MUST(sq_model_read(b.model, SQ_ROLE_WEIGHT, 0, walked, bytes));
+    cr_expect_eq(memcmp(trained, walked, bytes), 0);
+    size_t log_bytes;
+    char *log = read_file(run, "log.jsonl", &log_bytes);
+    cr_expect_null(strstr(log, "paths")); /* only where there are several */
+    free(log);
+    free(trained);
+    free(walked);
+    sq_loader_close(loader);
+    close_bench(&a);
+    close_bench(&b);
+    drop_folder(run);
+}
+
+Test(train, log_says_how_many_paths_a_step_has)
+{
+    char *run = make_folder();
+    size_t bytes;
+    sq_train_options options = options_of(3);
+    options.sampler.sampling = SQ_SAMPLE_FAIR;
+    MUST(train(run, false, &options));
+    char *log = read_file(run, "log.jsonl", &bytes);
+    cr_expect_not_null(strstr(log, "\"seed\":3,\"paths\":5}"), "%s", log);
+    cr_expect_not_null(strstr(log, "\"step\":3"), "%s", log);
+    free(log);
+    drop_folder(run);
+}
+
+Test(train, non_finite_loss_of_several_paths_names_the_one)
+{
+    char *run = make_folder();
+    sq_train_options options = options_of(40);
+    options.schedule = (sq_schedule){SQ_SCHEDULE_CONSTANT, 1e30, 0, 0, 40};
+    options.sampler.paths = 3;
+    cr_expect_eq(train(run, false, &options), SQ_NONFINITE, "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), " of 3 ("), "%s", sq_error_text());
+    drop_folder(run);
 }
 
 Test(train, resume_of_another_run_is_refused)
@@ -174,26 +271,36 @@ Test(train, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
     drop_folder(run);
 }
 
-static void step_once(bench *b, sq_loader *loader, sq_sampler *sampler, uint64_t number)
+/* The trainer's step, on a batch. */
+static void step_on(bench *b, const sq_batch *batch, sq_sampler *sampler, uint64_t number)
 {
-    int path[SQ_MAX_LAYERS];
-    sq_batch batch;
+    int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS];
     sq_result result;
-    sq_sampler_draw(sampler, 1, number, path);
-    MUST(sq_loader_next(loader, &batch));
-    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+    const sq_step_paths all = {paths[0], sq_sampler_paths(sampler)};
+    for (int i = 0; i < all.count; i++)
+        sq_sampler_draw(sampler, 1, number, i, paths[i]);
+    const sq_model_batch loaded = {batch->images, batch->labels, batch->augment, batch->count};
     const sq_step step = {.step = number,
                           .learning_rate = 0.01f,
                           .momentum = 0.9f,
                           .statistics_rate = 0.1f,
                           .average_decay = 0.9f,
-                          .gradient_scale = 1};
+                          .gradient_scale = 1.0f / (float)all.count};
     MUST(sq_model_load(b->model, &loaded));
-    MUST(sq_model_set_step(b->model, &step));
-    MUST(sq_model_forward(b->model, path));
-    MUST(sq_model_backward(b->model, path));
-    MUST(sq_model_update(b->model, path));
-    MUST(sq_model_result(b->model, &result));
+    for (int i = 0; i < all.count; i++) {
+        MUST(sq_model_set_step(b->model, &step));
+        MUST(sq_model_forward(b->model, paths[i]));
+        MUST(sq_model_result(b->model, &result));
+        MUST(sq_model_backward_of(b->model, &all, i));
+    }
+    MUST(sq_model_update_of(b->model, &all));
+}
+
+static void step_once(bench *b, sq_loader *loader, sq_sampler *sampler, uint64_t number)
+{
+    sq_batch batch;
+    MUST(sq_loader_next(loader, &batch));
+    step_on(b, &batch, sampler, number);
 }
 
 static long resident_pages(void)
@@ -208,13 +315,16 @@ static long resident_pages(void)
 
 Test(train, steps_allocate_nothing_and_memory_stays_flat)
 {
-    const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM};
+    const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM}, three = {.paths = 3},
+                             fair = {.sampling = SQ_SAMPLE_FAIR};
     bench b = open_bench();
     sq_loader *loader = NULL;
-    sq_sampler *sampler = NULL;
+    sq_sampler *sampler = NULL, *several[2] = {NULL, NULL};
     MUST(sq_model_initialise(b.model, 1));
     MUST(sq_model_compile(b.model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     MUST(sq_sampler_open(&sampler, b.space, &uniform));
+    MUST(sq_sampler_open(&several[0], b.space, &three));
+    MUST(sq_sampler_open(&several[1], b.space, &fair));
     MUST(sq_loader_open(&loader, b.dataset, &b.loader));
     uint64_t number = 0;
     while (number < 200)
@@ -225,20 +335,11 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
     (void)usleep(200000);
     const long before = allocation_count;
     for (int i = 0; i < 50; i++) {
-        int path[SQ_MAX_LAYERS];
-        sq_result result;
-        const sq_model_batch loaded = {kept.images, kept.labels, kept.augment, kept.count};
-        const sq_step step = {.step = number++, .learning_rate = 0.01f, .statistics_rate = 0.1f, .gradient_scale = 1};
-        sq_sampler_draw(sampler, 1, number, path);
-        MUST(sq_model_load(b.model, &loaded));
-        MUST(sq_model_set_step(b.model, &step));
-        MUST(sq_model_forward(b.model, path));
-        MUST(sq_model_backward(b.model, path));
-        MUST(sq_model_update(b.model, path));
-        MUST(sq_model_result(b.model, &result));
+        step_on(&b, &kept, sampler, number++);
+        step_on(&b, &kept, several[i % 2], number++);
     }
     if (COUNTS_ALLOCATIONS)
-        cr_expect_eq(allocation_count - before, 0, "%ld allocations in 50 steps", allocation_count - before);
+        cr_expect_eq(allocation_count - before, 0, "%ld allocations in 100 steps", allocation_count - before);
     const long pages = resident_pages();
     for (int i = 0; i < 2000; i++)
         step_once(&b, loader, sampler, number++);
@@ -246,5 +347,7 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
         cr_expect_leq(resident_pages() - pages, 256, "grew by %ld pages", resident_pages() - pages);
     sq_loader_close(loader);
     sq_sampler_close(sampler);
+    for (int i = 0; i < 2; i++)
+        sq_sampler_close(several[i]);
     close_bench(&b);
 }

@@ -34,7 +34,7 @@ static sq_status train(bench *b, int64_t step, const int *path)
 static sq_status train_drawn(bench *b, int64_t step)
 {
     int path[SQ_MAX_LAYERS];
-    sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, path);
+    sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, 0, path);
     return train(b, step, path);
 }
 
@@ -43,7 +43,7 @@ static void count_paths(bench *b)
     const int64_t first = b->options->warmup;
     for (int64_t step = first; step < first + b->options->steps; step++) {
         int path[SQ_MAX_LAYERS];
-        sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, path);
+        sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, 0, path);
         for (int l = 0; l < b->subject.space->layer_count; l++)
             b->uses[l][path[l]]++;
     }

@@ -15,8 +15,8 @@ typedef struct sq_command {
     const struct sq_command *const *parts; /* instead of run: subcommands, ended by NULL */
 } sq_command;
 
-extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_export, sq_command_info,
-    sq_command_lut, sq_command_bench;
+extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
+    sq_command_info, sq_command_lut, sq_command_bench;
 
 /* "squall train: <sq_error_text()>" on stderr; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
@@ -71,6 +71,19 @@ sq_loader_options sq_session_loader(const sq_session *session, bool is_training)
 /* Block options of the configuration: smoothing, pixels. */
 sq_block_options sq_session_block(const sq_session *session, int batch, bool is_supernet);
 
+/* ---- Training ---- */
+
+typedef struct {
+    const char *run; /* folder: config.yaml, arch.json of a single path, and what sq_train writes */
+    const int *path; /* trains this path of the session's space alone; NULL: the supernet */
+    bool is_resumed; /* from the newest checkpoint, if there is one */
+    bool is_quiet;   /* no progress line */
+    bool has_start;  /* tells on stdout what is trained */
+} sq_training;
+
+/* Trains as the session's configuration says: `squall train`. */
+SQ_MUST_USE sq_status sq_session_train(const sq_session *session, const sq_training *training);
+
 /* ---- A trained run, opened for search, evaluation and export ---- */
 
 typedef struct {
@@ -93,6 +106,10 @@ SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *othe
 /* For commands that score one path after another. */
 SQ_MUST_USE sq_status sq_run_open_evaluator(sq_run *run);
 void sq_run_close(sq_run *run);
+/* Lets go of model and evaluator; session and images stay. sq_run_load puts those of another folder in their place: a run
+ * of the same configuration, perhaps of a single path. */
+void sq_run_unload(sq_run *run);
+SQ_MUST_USE sq_status sq_run_load(sq_run *run, const char *folder);
 /* Reads --arch in the space that the configuration names. SQ_INVALID where the run trained one path and this is another. */
 SQ_MUST_USE sq_status sq_run_read_arch(const sq_run *run, const char *arch, int *path);
 

@@ -77,8 +77,12 @@ static const key_info keys[] = {
     {"train.label_smoothing", REAL, AT(train.label_smoothing), "0.1", 0, 0.99, NULL, "of the cross-entropy"},
     {"train.ema", REAL, AT(train.average_decay), "0", 0, 0.999999, NULL,
      "decay of the moving average of weights; 0: none"},
-    {"train.sampler", WORD, AT(train.sampler.sampling), "uniform", 0, 1, "uniform cost_bins ",
-     "how a step draws its path"},
+    {"train.sampler", WORD, AT(train.sampler.sampling), "uniform", 0, 2, "uniform cost_bins fair ",
+     "how a step draws its paths; fair: every choice of every layer once a step (FairNAS)"},
+    {"train.paths", INT, AT(train.sampler.paths), "1", 1, SQ_MAX_PATHS, NULL,
+     "paths of a step on the same batch, one update; fair: as many as a layer has choices"},
+    {"train.gradients", WORD, AT(train.gradients), "sum", 0, 1, "sum mean ",
+     "of a step's paths: sum (FairNAS; the learning rate stays), or their mean"},
     {"train.bin_low", REAL, AT(train.sampler.bin_low), "290", 0, BIG, NULL,
      "cost_bins: lowest multiply-adds, millions"},
     {"train.bin_high", REAL, AT(train.sampler.bin_high), "360", 0, BIG, NULL, "cost_bins: highest"},
@@ -516,6 +520,39 @@ sq_status sq_config_write(const sq_config *config, const char *path)
         is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: configuration", path);
     free(text);
     return status;
+}
+
+static bool is_same(const sq_config *a, const sq_config *b, const key_info *info)
+{
+    const void *x = value_at(a, info, 0), *y = value_at(b, info, 0);
+    switch (info->type) {
+    case LONG:
+        return *(const int64_t *)x == *(const int64_t *)y;
+    case REAL:
+        return *(const double *)x == *(const double *)y;
+    case TRIPLE:
+        return memcmp(x, y, 3 * sizeof(float)) == 0;
+    case TEXT:
+    case FILE_PATH:
+        return strcmp(*(char *const *)x, *(char *const *)y) == 0;
+    default:
+        return *(const int *)x == *(const int *)y;
+    }
+}
+
+const char *sq_config_difference(const sq_config *a, const sq_config *b)
+{
+    static const char aside[] = " data.threads data.ring data.max_bad train.log_every train.checkpoint_every train.keep ";
+    for (int i = 0; i < KEYS; i++) {
+        const char *key = keys[i].key;
+        char word[64];
+        (void)snprintf(word, sizeof word, " %s ", key);
+        const bool decides = strncmp(key, "data.", 5) == 0 || strncmp(key, "train.", 6) == 0 ||
+                             strcmp(key, "space") == 0 || strcmp(key, "seed") == 0;
+        if (decides && !strstr(aside, word) && !is_same(a, b, &keys[i]))
+            return key;
+    }
+    return NULL;
 }
 
 bool sq_config_describe(int index, const char **key, const char **initial, const char **meaning)

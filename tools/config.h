@@ -51,6 +51,10 @@ void sq_config_free(sq_config *config); /* accepts NULL */
 
 int sq_config_device_count(const sq_config *config);
 
+/* The first key that decides what a training ends with (space, seed, data.*, train.*; not threads, log or checkpoints)
+ * and has two values here; NULL: none. */
+const char *sq_config_difference(const sq_config *a, const sq_config *b);
+
 /* The table for `squall help config` and the README. false after the last. */
 bool sq_config_describe(int index, const char **key, const char **initial, const char **meaning);
 

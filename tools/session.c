@@ -329,6 +329,12 @@ static sq_status load_validation(sq_run *r, bool on_val)
     return status;
 }
 
+static sq_status load_model(sq_run *r, const char *run)
+{
+    SQ_TRY(open_space(r, run));
+    return load_weights(r, run);
+}
+
 static sq_status open_run(sq_run *r, const char *run, const char *other_config, const sq_options *options, bool on_val)
 {
     char path[PATH_BYTES];
@@ -339,8 +345,7 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
         return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
     SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count,
                            flags));
-    SQ_TRY(open_space(r, run));
-    SQ_TRY(load_weights(r, run));
+    SQ_TRY(load_model(r, run));
     SQ_TRY(load_calibration(r));
     SQ_TRY(load_validation(r, on_val));
     const sq_search_options *search = &r->session.config->search;
@@ -364,13 +369,29 @@ sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, co
     return status;
 }
 
-void sq_run_close(sq_run *r)
+void sq_run_unload(sq_run *r)
 {
     sq_evaluator_destroy(r->evaluator);
     sq_model_destroy(r->model);
+    sq_space_free(r->single);
+    r->evaluator = NULL;
+    r->model = NULL;
+    r->single = r->space = NULL;
+    r->single_arch[0] = 0;
+}
+
+sq_status sq_run_load(sq_run *r, const char *folder)
+{
+    sq_run_unload(r);
+    SQ_TRY(load_model(r, folder));
+    return sq_run_open_evaluator(r);
+}
+
+void sq_run_close(sq_run *r)
+{
+    sq_run_unload(r);
     sq_image_set_clear(&r->calibration);
     sq_image_set_clear(&r->validation);
-    sq_space_free(r->single);
     sq_session_close(&r->session);
     memset(r, 0, sizeof *r);
 }

@@ -16,7 +16,8 @@ typedef enum {
     SQ_RNG_SPLIT,       /* index: 0; which training images are held out */
     SQ_RNG_CALIBRATE,   /* index: 0; which training images calibrate */
     SQ_RNG_SEARCH,      /* index: candidate or generation */
-    SQ_RNG_TEST
+    SQ_RNG_TEST,
+    SQ_RNG_RANK /* index: 0; 1 + path of the pool */
 } sq_rng_purpose;
 
 typedef struct {

@@ -1,0 +1,100 @@
+/* Training from a configuration: what `squall train` does, and `squall rank` for each path. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "tools/command.h"
+
+enum { PATH_BYTES = 4096 };
+
+static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training *training,
+                        int paths)
+{
+    const sq_plan *plan = sq_model_plan(model);
+    const sq_train_options *o = &s->config->train;
+    char parameters[32], memory[32], several[32] = "";
+    double all = 1;
+    size_t bytes = 0;
+    for (int l = 0; l < space->layer_count; l++)
+        all *= space->layers[l].choice_count;
+    for (int role = 0; role < SQ_ROLES; role++)
+        bytes += plan->role_bytes[role];
+    size_t count = 0;
+    for (int i = 0; i < plan->parameter_count; i++)
+        count += plan->parameters[i].role == SQ_ROLE_WEIGHT ? plan->parameters[i].count : 0;
+    (void)printf("training %s into %s\n", training->path ? "one path" : "the supernet", training->run);
+    sq_print_row("space", "%s: %d layers, %d searched, %.3g paths, %s", space->name, space->layer_count,
+                 space->searched_count, all, sq_text_si(parameters, sizeof parameters, (double)count, " parameters"));
+    sq_print_row("images", "%zu to train on, %zu held out, %d classes, %d x %d", sq_dataset_count(s->train),
+                 s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
+    if (paths > 1)
+        (void)snprintf(several, sizeof several, " along %d paths", paths);
+    sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
+                 several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
+    sq_print_row("device", "%s, %s planned", s->backend->ops->name,
+                 sq_text_si(memory, sizeof memory, (double)bytes, "B"));
+    (void)fflush(stdout);
+}
+
+/* config.yaml, and arch.json of a single path. */
+static sq_status write_config(const sq_session *s, const sq_training *training)
+{
+    char file[PATH_BYTES], tuple[1024], text[1200];
+    SQ_TRY(sq_folder_make(training->run));
+    if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+    SQ_TRY(sq_config_write(s->config, file));
+    if (!training->path)
+        return SQ_OK;
+    (void)sq_arch_print(s->space, training->path, tuple, sizeof tuple);
+    tuple[0] = '[';
+    tuple[strlen(tuple) - 1] = ']';
+    const int length = snprintf(text, sizeof text, "{\"arch\": %s}\n", tuple);
+    const sq_piece piece = {text, (size_t)length};
+    return sq_text_path(file, sizeof file, training->run, "arch.json")
+               ? sq_file_replace(file, &piece, 1)
+               : sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+}
+
+/* How many paths a step has; refuses what sq_train would, before there is a folder. */
+static sq_status count_paths(const sq_session *s, const sq_space *space, int *out)
+{
+    sq_sampler *sampler = NULL;
+    SQ_TRY(sq_sampler_open(&sampler, space, &s->config->train.sampler));
+    *out = sq_sampler_paths(sampler);
+    sq_sampler_close(sampler);
+    return SQ_OK;
+}
+
+static sq_status train(const sq_session *s, const sq_space *space, const sq_training *training, int paths)
+{
+    char bad_log[PATH_BYTES];
+    sq_model *model = NULL;
+    const sq_model_options options = {.block = sq_session_block(s, s->config->train.batch, !training->path),
+                                      .is_training = true};
+    sq_loader_options loader = sq_session_loader(s, true);
+    const sq_train_run run = {.run = training->run, .is_resumed = training->is_resumed, .is_quiet = training->is_quiet};
+    loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
+    SQ_TRY(sq_model_create(&model, s->backend, space, &options));
+    if (training->has_start)
+        print_start(s, space, model, training, paths);
+    const sq_status status = sq_train(model, s->train, &loader, &s->config->train, &run);
+    sq_model_destroy(model);
+    return status;
+}
+
+sq_status sq_session_train(const sq_session *s, const sq_training *training)
+{
+    sq_space *single = NULL;
+    int paths = 1;
+    if (training->path)
+        SQ_TRY(sq_space_single(&single, s->space, training->path));
+    sq_status status = count_paths(s, single ? single : s->space, &paths);
+    if (status == SQ_OK)
+        status = write_config(s, training);
+    if (status == SQ_OK)
+        status = train(s, single ? single : s->space, training, paths);
+    sq_space_free(single);
+    return status;
+}
