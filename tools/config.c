@@ -16,7 +16,7 @@
 
 enum { PATH_BYTES = 4096, VALUE_BYTES = 4096 };
 
-typedef enum { INT, LONG, REAL, TRIPLE, TEXT, FILE_PATH, WORD } key_type;
+typedef enum { INT, LONG, REAL, TRIPLE, TEXT, FILE_PATH, WORD, OBJECTIVES, POINT } key_type;
 
 typedef struct {
     const char *key;
@@ -86,14 +86,31 @@ static const key_info keys[] = {
     {"train.log_every", INT, AT(train.log_every), "50", 1, 1e9, NULL, "steps between log lines"},
     {"train.checkpoint_every", INT, AT(train.checkpoint_every), "1000", 1, 1e9, NULL, "steps between checkpoints"},
     {"train.keep", INT, AT(train.keep), "2", 1, 1e6, NULL, "newest checkpoints kept"},
-    {"search.searcher", WORD, AT(search.kind), "evolution", 0, 1, "evolution random ", "evolution or random"},
-    {"search.population", INT, AT(search.population), "50", 1, 1e6, NULL, "candidates of a generation"},
+    {"search.searcher", WORD, AT(search.kind), "evolution", 0, 4, "evolution random nsga2 annealing halving ",
+     "evolution, random, nsga2, annealing or halving"},
+    {"search.population", INT, AT(search.population), "50", 1, 1e6, NULL,
+     "candidates of a generation; times generations + 1: the budget of every searcher"},
     {"search.generations", INT, AT(search.generations), "20", 0, 1e6, NULL, "after the first, random one"},
     {"search.parents", INT, AT(search.parents), "10", 1, 1e6, NULL, "best candidates of all generations that breed"},
     {"search.crossover", INT, AT(search.crossover), "25", 0, 1e6, NULL, "children by crossover"},
     {"search.mutation", INT, AT(search.mutation), "25", 0, 1e6, NULL, "children by mutation"},
     {"search.mutation_probability", REAL, AT(search.mutation_probability), "0.1", 0, 1, NULL, "of each layer"},
     {"search.tries", INT, AT(search.tries), "10", 1, 1e6, NULL, "per wanted child, then a random path"},
+    {"search.objectives", OBJECTIVES, AT(search.objectives), "accuracy, macs", 0, 0, NULL,
+     "of nsga2 and of the front: accuracy and macs, parameters, memory, latency, latency.2, energy, ..."},
+    {"search.reference", POINT, AT(search.reference), "", 0, 0, NULL,
+     "point of the hypervolume, a number for each objective; empty: 0 accuracy and the worst costs told"},
+    {"search.nsga_crossover", REAL, AT(search.nsga_crossover), "0.9", 0, 1, NULL,
+     "nsga2: probability that a child has two parents"},
+    {"search.nsga_mutation", REAL, AT(search.nsga_mutation), "0.1", 0, 1, NULL, "nsga2: of each layer of a child"},
+    {"search.chains", INT, AT(search.chains), "1", 1, 1e6, NULL, "annealing: chains side by side, sharing the budget"},
+    {"search.temperature", REAL, AT(search.temperature), "1", 1e-9, BIG, NULL,
+     "annealing: at first, percentage points of top-1"},
+    {"search.final_temperature", REAL, AT(search.final_temperature), "0.05", 1e-9, BIG, NULL, "annealing: at last"},
+    {"search.eta", INT, AT(search.eta), "3", 2, 1000, NULL,
+     "halving: one in so many goes on, to so many times as many images"},
+    {"search.rungs", INT, AT(search.rungs), "3", 1, 8, NULL,
+     "halving: rungs; the budget is that of images through the network, calibration included"},
     {"search.random_paths", INT, AT(search.random_paths), "20", 0, 1e6, NULL, "random paths scored as a baseline"},
     {"search.calibration_images", INT, AT(search.calibration_images), "20000", 2, 1e9, NULL,
      "training images for batch norm, per candidate"},
@@ -127,6 +144,14 @@ static sq_status wrong(const char *where, const key_info *info, const char *valu
         return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted one of: %s", where, info->key, value, info->words);
     if (info->type == TRIPLE)
         return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted three numbers", where, info->key, value);
+    if (info->type == OBJECTIVES)
+        return sq_fail(SQ_INVALID,
+                       "%s: %s: '%s', wanted accuracy and up to %d different ones of macs, parameters, memory, latency, "
+                       "latency.2, energy, energy.2, ...",
+                       where, info->key, value, SQ_MAX_OBJECTIVES - 1);
+    if (info->type == POINT)
+        return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted up to %d numbers", where, info->key, value,
+                       SQ_MAX_OBJECTIVES);
     return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted %s from %g to %g", where, info->key, value,
                    info->type == REAL ? "a number" : "a whole number", info->minimum, info->maximum);
 }
@@ -210,6 +235,10 @@ static sq_status set(sq_config *config, const key_info *info, int device, const 
         return SQ_OK;
     case TRIPLE:
         return set_triple(info, value, to) ? SQ_OK : wrong(where, info, value);
+    case OBJECTIVES:
+        return sq_objectives_read(value, to) ? SQ_OK : wrong(where, info, value);
+    case POINT:
+        return sq_point_read(value, to) ? SQ_OK : wrong(where, info, value);
     case WORD:
         word = find_word(info->words, value);
         if (word < 0)
@@ -264,6 +293,7 @@ static bool node_text(yaml_document_t *document, const yaml_node_t *node, char *
     if (node->type == YAML_SCALAR_NODE)
         return (size_t)snprintf(out, bytes, "%s", (const char *)node->data.scalar.value) < bytes;
     size_t used = 0;
+    *out = 0;
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
         const yaml_node_t *item = yaml_document_get_node(document, *i);
         if (!item || item->type != YAML_SCALAR_NODE || used >= bytes)
@@ -384,6 +414,9 @@ static sq_status check(const sq_config *config)
                              config->latency[i].limit_energy_mj > 0 || config->latency[i].limit_area_mm2 > 0))
             return sq_fail(SQ_INVALID, "latency: %s without a device: give --latency",
                            *config->latency[i].device ? "a device after one that is missing" : "a limit");
+    if (config->search.temperature < config->search.final_temperature)
+        return sq_fail(SQ_INVALID, "search.final_temperature: %g, above search.temperature %g",
+                       config->search.final_temperature, config->search.temperature);
     if (config->train.schedule.warmup_steps > config->train.steps)
         return sq_fail(SQ_INVALID, "train.warmup_steps: %lld, more than train.steps %lld",
                        (long long)config->train.schedule.warmup_steps, (long long)config->train.steps);
@@ -427,6 +460,22 @@ void sq_config_free(sq_config *config)
     free(config);
 }
 
+static void print_objectives(FILE *file, const sq_objectives *objectives)
+{
+    char name[32];
+    for (int m = 0; m < objectives->count; m++)
+        (void)fprintf(file, "%s%s", m ? ", " : "[", sq_objective_name(&objectives->list[m], name, sizeof name));
+    (void)fputc(']', file);
+}
+
+static void print_point(FILE *file, const sq_point *point)
+{
+    (void)fputc('[', file);
+    for (int m = 0; m < point->count; m++)
+        (void)fprintf(file, "%s%.17g", m ? ", " : "", point->values[m]);
+    (void)fputc(']', file);
+}
+
 static void print_value(FILE *file, const sq_config *config, const key_info *info, int device)
 {
     const void *from = value_at(config, info, device);
@@ -444,6 +493,12 @@ static void print_value(FILE *file, const sq_config *config, const key_info *inf
     case TRIPLE:
         (void)fprintf(file, "[%.9g, %.9g, %.9g]", (double)((const float *)from)[0], (double)((const float *)from)[1],
                       (double)((const float *)from)[2]);
+        break;
+    case OBJECTIVES:
+        print_objectives(file, from);
+        break;
+    case POINT:
+        print_point(file, from);
         break;
     case WORD:
         for (int i = 0; i < *(const int *)from; i++)

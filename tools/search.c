@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/searcher.h"
 #include "tools/command.h"
+
+enum { TABLE_ROWS = 16 };
 
 typedef struct {
     const char *config, *resume;
@@ -25,6 +28,60 @@ static void print_prediction(const sq_search_device *d, const sq_prediction *p)
                  d->cache->info.is_measured ? "" : " (modelled)", more);
 }
 
+/* Of the front, cheapest first in the first cost; at most TABLE_ROWS, evenly chosen, both ends among them. */
+typedef struct {
+    double key;
+    int index;
+} front_row;
+
+static int by_key(const void *a, const void *b)
+{
+    const front_row *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->index - y->index;
+}
+
+static void print_front_rows(const sq_run *r, const sq_search_result *result, const front_row *rows, int count)
+{
+    const sq_objectives *o = &r->session.config->search.objectives;
+    const int shown = count < TABLE_ROWS ? count : TABLE_ROWS;
+    char text[1024];
+    (void)printf("  ");
+    for (int m = 0; m < o->count; m++)
+        (void)printf("%12s  ", sq_objective_name(&o->list[m], text, sizeof text));
+    (void)printf("path\n");
+    for (int i = 0; i < shown; i++) {
+        const sq_candidate *c = &result->candidates[rows[shown > 1 ? i * (count - 1) / (shown - 1) : 0].index];
+        (void)printf("  ");
+        for (int m = 0; m < o->count; m++) {
+            const double value = sq_searcher_objective(c, &o->list[m]);
+            const bool is_accuracy = o->list[m].kind == SQ_OBJECTIVE_ACCURACY;
+            (void)printf(is_accuracy ? "%10.2f %%  " : "%12.5g  ", is_accuracy ? -100 * value : value);
+        }
+        (void)sq_arch_print(r->space, c->path, text, sizeof text);
+        (void)printf("%s\n", text);
+    }
+}
+
+static void print_front(const sq_run *r, const sq_search_result *result)
+{
+    const sq_objectives *o = &r->session.config->search.objectives;
+    const sq_objective *first = &o->list[o->list[0].kind == SQ_OBJECTIVE_ACCURACY];
+    front_row *rows = calloc((size_t)result->pareto_count + 1, sizeof *rows);
+    for (int i = 0; rows && i < result->pareto_count; i++) {
+        rows[i].index = result->pareto[i];
+        rows[i].key = sq_searcher_objective(&result->candidates[rows[i].index], first);
+    }
+    if (rows && result->pareto_count) {
+        qsort(rows, (size_t)result->pareto_count, sizeof *rows, by_key);
+        (void)printf("front of %d, hypervolume %.6g%s\n", result->pareto_count, result->hypervolume,
+                     result->pareto_count > TABLE_ROWS ? "; some of it:" : "");
+        print_front_rows(r, result, rows, result->pareto_count);
+    }
+    free(rows);
+}
+
 static void print_result(const sq_run *r, const sq_search_result *result, const sq_search_devices *devices,
                          const char *run, bool on_val)
 {
@@ -42,6 +99,8 @@ static void print_result(const sq_run *r, const sq_search_result *result, const 
     sq_print_row("parameters", "%.3f M", best->parameters);
     for (int d = 0; d < devices->count; d++)
         print_prediction(&devices->list[d], &best->on[d]);
+    if (r->session.config->search.kind == SQ_SEARCH_NSGA2)
+        print_front(r, result);
     sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);
     (void)printf("next: squall export %s\n", run);
 }
@@ -80,7 +139,12 @@ static sq_status search(sq_run *r, const char *run, const arguments *a)
     const sq_search_options *options = &r->session.config->search;
     sq_search_result result = {0};
     device_list list = {0};
-    const sq_search_run how = {run, strcmp(a->resume, "auto") == 0, a->is_quiet, r->weights ^ (uint64_t)a->on_val};
+    const sq_search_run how = {.run = run,
+                               .is_resumed = strcmp(a->resume, "auto") == 0,
+                               .is_quiet = a->is_quiet,
+                               .weights = r->weights ^ (uint64_t)a->on_val,
+                               .images = (int)r->validation.count,
+                               .calibration_images = (int)r->calibration.count};
     sq_status status = open_devices(&list, r->session.config, r->space);
     if (status == SQ_OK)
         status = sq_search(options, r->space, r->evaluator, &list.devices, &how, &result);
@@ -127,6 +191,7 @@ static int run(int argc, char **argv)
                                  {"--margin", NULL, NULL, "latency.margin"},
                                  {"--fill", NULL, NULL, "latency.fill"},
                                  {"--searcher", NULL, NULL, "search.searcher"},
+                                 {"--objectives", NULL, NULL, "search.objectives"},
                                  {NULL, NULL, NULL, NULL}};
     sq_run r;
     bool is_help;
@@ -165,12 +230,15 @@ const sq_command sq_command_search = {
         "  --margin K            K deviations of the prediction must fit below the limit too (default 0)\n"
         "  --limit-energy MJ, --limit-area MM2   the same of the table's other columns\n"
         "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
-        "  --searcher S          evolution (default) or random\n"
+        "  --searcher S          evolution (default), random, nsga2 (several objectives), annealing or halving (few\n"
+        "                        images first); all with the budget of evolution\n"
+        "  --objectives LIST     of nsga2 and of the front in search.json: accuracy,macs (default), parameters, memory,\n"
+        "                        latency, energy; latency.2 and energy.2 of the second device\n"
         "  --config FILE         another configuration than RUN/config.yaml\n"
         "  --resume never        begin anew (default: auto)\n"
         "  --on-val              score on the test split instead of the held-out images\n"
         "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
         "  --quiet               no progress line\n\n"
-        "Writes RUN/search/search.json (every candidate) and RUN/search/arch.json (the best).\n",
+        "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the best).\n",
     .run = run,
 };
