@@ -37,8 +37,8 @@ static void breed(const sq_searcher *s, sq_generation *g, bool is_crossover, con
                   int parent_count)
 {
     const int wanted = is_crossover ? s->options->crossover : s->options->mutation;
-    sq_rng rng = sq_rng_open(s->options->seed, SQ_RNG_SEARCH,
-                             SQ_STREAM_EVOLUTION + 2 * (uint64_t)g->number + is_crossover);
+    sq_rng rng =
+        sq_rng_open(s->options->seed, SQ_RNG_SEARCH, SQ_STREAM_EVOLUTION + 2 * (uint64_t)g->number + is_crossover);
     for (int tries = wanted * s->options->tries, made = 0; tries > 0 && made < wanted && g->count < g->limit; tries--) {
         draw(s, is_crossover, parents, (uint32_t)parent_count, &rng, g->out[g->count].path);
         made += sq_generation_take(s, g);

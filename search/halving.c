@@ -29,8 +29,7 @@ static double cost_of(const sq_searcher *s, int first)
 sq_rungs sq_halving_rungs(const sq_searcher *s)
 {
     const sq_search_options *o = s->options;
-    const double budget =
-        (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->images);
+    const double budget = (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->images);
     int low = 1, high = 100000000; /* one candidate is always scored */
     while (low < high) {
         const int middle = low + (high - low + 1) / 2;

@@ -70,12 +70,10 @@ static sq_status check_device(const sq_searcher *s, const sq_search_device *d)
                        "ms"));
     if (d->limit_energy_mj > 0)
         SQ_TRY(check_limit(d->name, "energy", d->limit_energy_mj,
-                           info->base_energy_mj + least_of(s, cache->energy_mj, cache->choice_limit, false),
-                           "mJ"));
+                           info->base_energy_mj + least_of(s, cache->energy_mj, cache->choice_limit, false), "mJ"));
     if (d->limit_area_mm2 > 0)
         SQ_TRY(check_limit(d->name, "area", d->limit_area_mm2,
-                           info->base_area_mm2 + least_of(s, cache->area_mm2, cache->choice_limit, false),
-                           "mm2"));
+                           info->base_area_mm2 + least_of(s, cache->area_mm2, cache->choice_limit, false), "mm2"));
     return SQ_OK;
 }
 
@@ -83,8 +81,7 @@ sq_status sq_searcher_check_limits(const sq_searcher *s)
 {
     const sq_limits *limits = &s->options->limits;
     SQ_TRY(check_limit("", "multiply-add", limits->macs, least_of(s, *s->macs, SQ_MAX_CHOICES, false), "M"));
-    SQ_TRY(check_limit("", "parameter", limits->parameters, least_of(s, *s->parameters, SQ_MAX_CHOICES, false),
-                       "M"));
+    SQ_TRY(check_limit("", "parameter", limits->parameters, least_of(s, *s->parameters, SQ_MAX_CHOICES, false), "M"));
     SQ_TRY(check_limit("", "memory", limits->memory_mb, least_of(s, *s->memory_mb, SQ_MAX_CHOICES, true), "MB"));
     for (int d = 0; s->devices && d < s->devices->count; d++)
         SQ_TRY(check_device(s, &s->devices->list[d]));

@@ -1,4 +1,5 @@
-/* Non-dominated sorting, crowding, hypervolume. Every sort ends its ties by position: the bits follow from the input. */
+/* Non-dominated sorting, crowding, hypervolume. Every sort ends its ties by position: the bits follow from the input.
+ */
 #include "search/pareto.h"
 
 #include <math.h>

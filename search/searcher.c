@@ -12,8 +12,10 @@ typedef struct {
 } searcher_kind;
 
 static const searcher_kind kinds[SQ_SEARCH_KINDS] = {
-    [SQ_SEARCH_EVOLUTION] = {"evolution", sq_evolution_ask}, [SQ_SEARCH_RANDOM] = {"random", sq_random_ask},
-    [SQ_SEARCH_NSGA2] = {"nsga2", sq_nsga_ask},              [SQ_SEARCH_ANNEALING] = {"annealing", sq_annealing_ask},
+    [SQ_SEARCH_EVOLUTION] = {"evolution", sq_evolution_ask},
+    [SQ_SEARCH_RANDOM] = {"random", sq_random_ask},
+    [SQ_SEARCH_NSGA2] = {"nsga2", sq_nsga_ask},
+    [SQ_SEARCH_ANNEALING] = {"annealing", sq_annealing_ask},
     [SQ_SEARCH_HALVING] = {"halving", sq_halving_ask},
 };
 

@@ -99,16 +99,17 @@ SQ_MUST_USE sq_status sq_random_ask(const sq_searcher *searcher, sq_candidate *o
 
 /* NSGA-II. Parents of generation g are the best `population` of the parents of g - 1 and its children, by rank, then by
  * crowding distance, then the earlier told. A child: two binary tournaments; with nsga_crossover each layer from one of
- * both, else a copy of the first; then each layer drawn anew with nsga_mutation. A wanted child that is illegal or known
- * `tries` times becomes a random path. source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm". */
+ * both, else a copy of the first; then each layer drawn anew with nsga_mutation. A wanted child that is illegal or
+ * known `tries` times becomes a random path. source: Deb et al. 2002, "A fast and elitist multiobjective genetic
+ * algorithm". */
 SQ_MUST_USE sq_status sq_nsga_ask(const sq_searcher *searcher, sq_candidate *out, int *count);
 
 /* Simulated annealing by `chains` chains beside each other, one candidate of each in a generation. A
- * chain's next candidate is its present path with one layer changed; after `tries` draws in vain one layer more, at last
- * a random path. It is taken with probability exp(gain / temperature), gain in percentage points of top-1; temperatures
- * fall geometrically from `temperature` to `final_temperature`.
- * Unlike the textbook's, a chain never goes back to a path that any chain has tried: that would be asking twice.
- * source: Kirkpatrick et al. 1983, "Optimization by simulated annealing". */
+ * chain's next candidate is its present path with one layer changed; after `tries` draws in vain one layer more, at
+ * last a random path. It is taken with probability exp(gain / temperature), gain in percentage points of top-1;
+ * temperatures fall geometrically from `temperature` to `final_temperature`. Unlike the textbook's, a chain never goes
+ * back to a path that any chain has tried: that would be asking twice. source: Kirkpatrick et al. 1983, "Optimization
+ * by simulated annealing". */
 SQ_MUST_USE sq_status sq_annealing_ask(const sq_searcher *searcher, sq_candidate *out, int *count);
 
 /* Successive halving: `rungs` rungs, each a generation. Rung r scores count[r] candidates on images[r] images; the best

@@ -142,10 +142,9 @@ sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq
     json_t *list = json_array();
     (void)snprintf(mark, sizeof mark, "%016" PRIx64, fingerprint);
     for (int i = 0; i < count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path),
-                                        "images", candidates[i].images, "loss", candidates[i].loss, "top1",
-                                        candidates[i].top1, "top5", candidates[i].top5));
+        json_array_append_new(list, json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path),
+                                              "images", candidates[i].images, "loss", candidates[i].loss, "top1",
+                                              candidates[i].top1, "top5", candidates[i].top5));
     return write_json(path, json_pack("{s:s, s:o}", "fingerprint", mark, "scored", list));
 }
 
@@ -290,9 +289,9 @@ sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const
     for (int i = 0; i < result->candidate_count; i++)
         json_array_append_new(list, candidate_object(s, &result->candidates[i]));
     json_t *report = json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", s->space->name, "searcher",
-                               sq_search_kind_name(s->options->kind), "seed",
-                               (json_int_t)s->options->seed, "limits", limits_object(s), "best", result->best,
-                               "random_mean_top1_acc", real(result->random_mean_top1), "candidates", list);
+                               sq_search_kind_name(s->options->kind), "seed", (json_int_t)s->options->seed, "limits",
+                               limits_object(s), "best", result->best, "random_mean_top1_acc",
+                               real(result->random_mean_top1), "candidates", list);
     if (report && s->options->objectives.count)
         set_front(report, s, result);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))

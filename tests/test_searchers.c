@@ -237,8 +237,8 @@ Test(searchers, the_front_is_of_everything_told)
         bool is_dominated = false;
         for (int j = 0; j < g->searcher.told_count; j++) {
             const sq_candidate *a = &g->told[j], *b = &g->told[i];
-            is_dominated = is_dominated || (a->top1 >= b->top1 && a->macs <= b->macs &&
-                                            (a->top1 > b->top1 || a->macs < b->macs));
+            is_dominated =
+                is_dominated || (a->top1 >= b->top1 && a->macs <= b->macs && (a->top1 > b->top1 || a->macs < b->macs));
         }
         const bool is_listed = at < result.pareto_count && result.pareto[at] == 100 + i;
         cr_expect_eq(is_listed, !is_dominated, "candidate %d", i);
@@ -353,8 +353,7 @@ Test(searchers, ties_go_to_the_earlier_and_repeat)
                 }
             }
         }
-        cr_expect(a->searcher.told_count == b->searcher.told_count &&
-                  memcmp(a->paths, b->paths, sizeof a->paths) == 0);
+        cr_expect(a->searcher.told_count == b->searcher.told_count && memcmp(a->paths, b->paths, sizeof a->paths) == 0);
         const sq_candidate *best = sq_searcher_best(&a->searcher);
         cr_expect(best == a->told || (best[-1].images < best->images), "%s", sq_search_kind_name((sq_search_kind)kind));
         free(a);

@@ -145,13 +145,13 @@ static sq_status wrong(const char *where, const key_info *info, const char *valu
     if (info->type == TRIPLE)
         return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted three numbers", where, info->key, value);
     if (info->type == OBJECTIVES)
-        return sq_fail(SQ_INVALID,
-                       "%s: %s: '%s', wanted accuracy and up to %d different ones of macs, parameters, memory, latency, "
-                       "latency.2, energy, energy.2, ...",
-                       where, info->key, value, SQ_MAX_OBJECTIVES - 1);
+        return sq_fail(
+            SQ_INVALID,
+            "%s: %s: '%s', wanted accuracy and up to %d different ones of macs, parameters, memory, latency, "
+            "latency.2, energy, energy.2, ...",
+            where, info->key, value, SQ_MAX_OBJECTIVES - 1);
     if (info->type == POINT)
-        return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted up to %d numbers", where, info->key, value,
-                       SQ_MAX_OBJECTIVES);
+        return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted up to %d numbers", where, info->key, value, SQ_MAX_OBJECTIVES);
     return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted %s from %g to %g", where, info->key, value,
                    info->type == REAL ? "a number" : "a whole number", info->minimum, info->maximum);
 }

@@ -28,20 +28,22 @@ static void print_prediction(const sq_search_device *d, const sq_prediction *p)
                  d->cache->info.is_measured ? "" : " (modelled)", more);
 }
 
-/* Of the front, cheapest first in the first cost; at most TABLE_ROWS, evenly chosen, both ends among them. */
+/* A candidate of the front and its objectives; they are shown in ascending order of the first, then the second, ... */
 typedef struct {
-    double key;
+    double values[SQ_MAX_OBJECTIVES];
     int index;
 } front_row;
 
-static int by_key(const void *a, const void *b)
+static int by_values(const void *a, const void *b)
 {
     const front_row *x = a, *y = b;
-    if (x->key != y->key)
-        return x->key < y->key ? -1 : 1;
+    for (int m = 0; m < SQ_MAX_OBJECTIVES; m++)
+        if (x->values[m] != y->values[m])
+            return x->values[m] < y->values[m] ? -1 : 1;
     return x->index - y->index;
 }
 
+/* At most TABLE_ROWS, evenly chosen, both ends among them. */
 static void print_front_rows(const sq_run *r, const sq_search_result *result, const front_row *rows, int count)
 {
     const sq_objectives *o = &r->session.config->search.objectives;
@@ -52,14 +54,13 @@ static void print_front_rows(const sq_run *r, const sq_search_result *result, co
         (void)printf("%12s  ", sq_objective_name(&o->list[m], text, sizeof text));
     (void)printf("path\n");
     for (int i = 0; i < shown; i++) {
-        const sq_candidate *c = &result->candidates[rows[shown > 1 ? i * (count - 1) / (shown - 1) : 0].index];
+        const front_row *row = &rows[shown > 1 ? (long)i * (count - 1) / (shown - 1) : 0];
         (void)printf("  ");
         for (int m = 0; m < o->count; m++) {
-            const double value = sq_searcher_objective(c, &o->list[m]);
             const bool is_accuracy = o->list[m].kind == SQ_OBJECTIVE_ACCURACY;
-            (void)printf(is_accuracy ? "%10.2f %%  " : "%12.5g  ", is_accuracy ? -100 * value : value);
+            (void)printf(is_accuracy ? "%10.2f %%  " : "%12.5g  ", row->values[m] * (is_accuracy ? -100 : 1));
         }
-        (void)sq_arch_print(r->space, c->path, text, sizeof text);
+        (void)sq_arch_print(r->space, result->candidates[row->index].path, text, sizeof text);
         (void)printf("%s\n", text);
     }
 }
@@ -67,14 +68,14 @@ static void print_front_rows(const sq_run *r, const sq_search_result *result, co
 static void print_front(const sq_run *r, const sq_search_result *result)
 {
     const sq_objectives *o = &r->session.config->search.objectives;
-    const sq_objective *first = &o->list[o->list[0].kind == SQ_OBJECTIVE_ACCURACY];
     front_row *rows = calloc((size_t)result->pareto_count + 1, sizeof *rows);
     for (int i = 0; rows && i < result->pareto_count; i++) {
         rows[i].index = result->pareto[i];
-        rows[i].key = sq_searcher_objective(&result->candidates[rows[i].index], first);
+        for (int m = 0; m < o->count; m++)
+            rows[i].values[m] = sq_searcher_objective(&result->candidates[rows[i].index], &o->list[m]);
     }
     if (rows && result->pareto_count) {
-        qsort(rows, (size_t)result->pareto_count, sizeof *rows, by_key);
+        qsort(rows, (size_t)result->pareto_count, sizeof *rows, by_values);
         (void)printf("front of %d, hypervolume %.6g%s\n", result->pareto_count, result->hypervolume,
                      result->pareto_count > TABLE_ROWS ? "; some of it:" : "");
         print_front_rows(r, result, rows, result->pareto_count);
@@ -232,13 +233,15 @@ const sq_command sq_command_search = {
         "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
         "  --searcher S          evolution (default), random, nsga2 (several objectives), annealing or halving (few\n"
         "                        images first); all with the budget of evolution\n"
-        "  --objectives LIST     of nsga2 and of the front in search.json: accuracy,macs (default), parameters, memory,\n"
+        "  --objectives LIST     of nsga2 and of the front in search.json: accuracy,macs (default), parameters, "
+        "memory,\n"
         "                        latency, energy; latency.2 and energy.2 of the second device\n"
         "  --config FILE         another configuration than RUN/config.yaml\n"
         "  --resume never        begin anew (default: auto)\n"
         "  --on-val              score on the test split instead of the held-out images\n"
         "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
         "  --quiet               no progress line\n\n"
-        "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the best).\n",
+        "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the "
+        "best).\n",
     .run = run,
 };
