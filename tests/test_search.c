@@ -233,6 +233,17 @@ Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
     MUST(sq_evaluator_calibrate(e, path));
     MUST(sq_evaluator_score(e, path, 0, &b));
     cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.images == 12 && b.images == 12);
+    /* The first seven alone: what a set of seven gives. */
+    const sq_image_set seven = {.images = set.images, .labels = set.labels, .count = 7, .resolution = 16};
+    sq_evaluator *few = NULL;
+    MUST(sq_evaluator_create(&few, s.backend, s.space, s.model, false, &set, 4, &seven, 5));
+    MUST(sq_evaluator_calibrate(few, path));
+    MUST(sq_evaluator_score(few, path, 0, &a));
+    MUST(sq_evaluator_score(e, path, 7, &b));
+    cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.top5 == b.top5 && a.images == 7 && b.images == 7);
+    MUST(sq_evaluator_score(e, path, 100, &b)); /* more than there are */
+    cr_expect_eq(b.images, 12);
+    sq_evaluator_destroy(few);
     sq_evaluator_destroy(e);
     sq_image_set_clear(&set);
     close_subject(&s);
