@@ -122,10 +122,11 @@ sq_status sq_evaluator_calibrate(sq_evaluator *e, const int *path)
     return sq_evaluator_adopt(e, e->collect, path);
 }
 
-sq_status sq_evaluator_score(sq_evaluator *e, const int *path, sq_result *out)
+sq_status sq_evaluator_score(sq_evaluator *e, const int *path, int images_asked, sq_result *out)
 {
     const size_t image = (size_t)e->validation->resolution * (size_t)e->validation->resolution * 3;
-    const size_t batch = (size_t)e->evaluation_batch, count = e->validation->count;
+    const size_t batch = (size_t)e->evaluation_batch, all = e->validation->count;
+    const size_t count = images_asked > 0 && (size_t)images_asked < all ? (size_t)images_asked : all;
     for (size_t first = 0; first < count; first += batch) {
         const int images = count - first < batch ? (int)(count - first) : e->evaluation_batch;
         const sq_model_batch loaded = {e->validation->images + first * image, e->validation->labels + first, NULL,

@@ -67,7 +67,7 @@ sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int
 {
     sq_result result;
     SQ_TRY(sq_evaluator_calibrate(evaluator, path));
-    SQ_TRY(sq_evaluator_score(evaluator, path, &result));
+    SQ_TRY(sq_evaluator_score(evaluator, path, 0, &result));
     const double images = (double)result.images;
     *out = (sq_rank_score){true, result.nonfinite ? 1e30 : result.loss / images, (double)result.top1 / images,
                            (double)result.top5 / images};

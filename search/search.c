@@ -32,19 +32,18 @@ typedef struct {
     int begin_count;
 } search;
 
-static const sq_candidate *best_of(const search *s)
+/* What the searcher is told: everything but the baseline. */
+static const sq_searcher *told(search *s)
 {
-    const sq_candidate *best = NULL;
-    for (int i = s->baseline_count; i < s->count; i++)
-        if (!best || sq_candidate_is_better(&s->all[i], best))
-            best = &s->all[i];
-    return best;
+    s->searcher.told = s->all + s->baseline_count;
+    s->searcher.told_count = s->count - s->baseline_count;
+    return &s->searcher;
 }
 
-static void show(const search *s, bool is_terminal)
+static void show(search *s, bool is_terminal)
 {
     char line[256], left[64];
-    const sq_candidate *best = best_of(s), *last = &s->all[s->count - 1];
+    const sq_candidate *best = sq_searcher_best(told(s)), *last = &s->all[s->count - 1];
     const double each = (sq_seconds_now() - s->begin_seconds) / (double)(s->count - s->begin_count);
     if (s->is_quiet)
         return;
@@ -67,6 +66,7 @@ static sq_status remember(const search *s, sq_candidate *c, bool *is_known)
     const sq_candidate *known = &s->remembered[s->count];
     if (memcmp(known->path, c->path, bytes) != 0)
         return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path, s->count);
+    c->images = known->images ? known->images : s->searcher.images; /* an early release did not write it */
     c->loss = known->loss;
     c->top1 = known->top1;
     c->top5 = known->top5;
@@ -89,20 +89,21 @@ static sq_status add(search *s, const sq_candidate *scored)
 static void score(sq_candidate *c, const sq_result *result)
 {
     const double images = (double)result->images;
+    c->images = (int)result->images;
     c->loss =
         result->nonfinite ? 1e30 : result->loss / images; /* a network that gives NaN is the worst, not an accident */
     c->top1 = (double)result->top1 / images;
     c->top5 = (double)result->top5 / images;
 }
 
-/* Candidates that nobody has scored yet, together; then all of them are on disk. */
+/* Candidates that nobody has scored yet and that ask for as many images, together; then all of them are on disk. */
 static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
 {
     const int *paths[MOST_TOGETHER] = {NULL};
     sq_result results[MOST_TOGETHER];
     for (int i = 0; i < count; i++)
         paths[i] = asked[i].path;
-    SQ_TRY(sq_group_evaluate(s->group, paths, count, 0, results));
+    SQ_TRY(sq_group_evaluate(s->group, paths, count, (size_t)asked[0].images, results));
     for (int i = 0; i < count; i++) {
         score(&asked[i], &results[i]);
         SQ_TRY(add(s, &asked[i]));
@@ -126,7 +127,9 @@ static sq_status evaluate(search *s, sq_candidate *asked, int count)
         SQ_TRY(add(s, &asked[done]));
     }
     while (done < count) {
-        const int next = count - done < together ? count - done : together;
+        int next = 1;
+        while (next < together && done + next < count && asked[done + next].images == asked[done].images)
+            next++;
         SQ_TRY(evaluate_together(s, asked + done, next));
         done += next;
     }
@@ -140,7 +143,8 @@ static sq_status draw_baseline(search *s, sq_candidate *asked, int *count)
     for (*count = 0; *count < wanted; ++*count) {
         sq_candidate *c = &asked[*count];
         c->generation = -1;
-        if (!sq_searcher_random(&s->searcher, (UINT64_C(1) << 50) + (uint64_t)*count, asked, *count, c->path))
+        c->images = 0;
+        if (!sq_searcher_random(&s->searcher, SQ_STREAM_BASELINE + (uint64_t)*count, asked, *count, c->path))
             return SQ_OK; /* a small space has no more */
         sq_searcher_cost(&s->searcher, c);
     }
@@ -158,12 +162,9 @@ static sq_status run_baseline(search *s, sq_candidate *asked)
 
 static sq_status run_generations(search *s, sq_candidate *asked)
 {
-    const bool is_evolution = s->searcher.options->kind == SQ_SEARCH_EVOLUTION;
     for (;;) {
         int count = 0;
-        s->searcher.told = s->all + s->baseline_count;
-        s->searcher.told_count = s->count - s->baseline_count;
-        (is_evolution ? sq_evolution_ask : sq_random_ask)(&s->searcher, asked, &count);
+        SQ_TRY(sq_searcher_ask(told(s), asked, &count));
         if (count == 0)
             return SQ_OK;
         SQ_TRY(evaluate(s, asked, count));
@@ -173,13 +174,12 @@ static sq_status run_generations(search *s, sq_candidate *asked)
 /* Room for one generation of questions, or for the baseline. */
 static sq_status ask_all(search *s)
 {
-    const sq_search_options *o = s->searcher.options;
-    const size_t population = (size_t)(o->population > o->random_paths ? o->population : o->random_paths),
-                 layers = (size_t)s->searcher.space->layer_count;
-    sq_candidate *asked = calloc(population, sizeof *asked);
-    int *paths = calloc(population * layers, sizeof *paths);
-    sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", population);
-    for (size_t i = 0; status == SQ_OK && i < population; i++)
+    const int wanted = sq_searcher_room(&s->searcher), random_paths = s->searcher.options->random_paths;
+    const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths), layers = (size_t)s->searcher.space->layer_count;
+    sq_candidate *asked = calloc(room, sizeof *asked);
+    int *paths = calloc(room * layers, sizeof *paths);
+    sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", room);
+    for (size_t i = 0; status == SQ_OK && i < room; i++)
         asked[i].path = paths + i * layers;
     if (status == SQ_OK)
         status = run_baseline(s, asked);
@@ -214,22 +214,12 @@ static void fix_leading_layers(search *s)
     sq_group_fix(s->group, path, depth);
 }
 
-static sq_status check_options(const sq_search_options *o)
-{
-    if (o->population < 1 || o->generations < 0 || o->parents < 1 || o->crossover < 0 || o->mutation < 0 ||
-        o->tries < 1 || o->together < 1 || !(o->mutation_probability >= 0 && o->mutation_probability <= 1))
-        return sq_fail(SQ_INVALID,
-                       "search: population %d, generations %d, parents %d, tries %d, together %d, mutation probability "
-                       "%g: wanted at "
-                       "least 1, 0, 1, 1, 1 and 0..1",
-                       o->population, o->generations, o->parents, o->tries, o->together, o->mutation_probability);
-    return SQ_OK;
-}
-
 static sq_status begin(search *s, bool is_resumed)
 {
     const sq_search_options *o = s->searcher.options;
-    SQ_TRY(check_options(o));
+    SQ_TRY(sq_searcher_check_options(&s->searcher));
+    if (o->together < 1)
+        return sq_fail(SQ_INVALID, "search: together %d, wanted at least 1", o->together);
     fill_costs(&s->searcher);
     SQ_TRY(sq_searcher_check_limits(&s->searcher));
     if (!sq_text_path(s->folder, sizeof s->folder, s->run, "search") ||
@@ -239,7 +229,7 @@ static sq_status begin(search *s, bool is_resumed)
     if (is_resumed)
         SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->remembered,
                                     &s->remembered_count));
-    s->limit = o->random_paths + o->population * (o->generations + 1);
+    s->limit = o->random_paths + sq_searcher_budget(&s->searcher);
     s->all = calloc((size_t)s->limit + 1, sizeof *s->all);
     s->begin_seconds = sq_seconds_now();
     s->begin_count = s->remembered_count;
@@ -248,16 +238,23 @@ static sq_status begin(search *s, bool is_resumed)
 
 static sq_status finish(search *s, sq_search_result *out)
 {
-    const sq_candidate *best = best_of(s);
+    const sq_candidate *best = sq_searcher_best(told(s));
     if (!best)
         return sq_fail(SQ_INVALID, "search: no path within the limits was found");
-    sq_search_result result = {s->all, s->count, (int)(best - s->all), NAN};
+    sq_search_result result = {
+        .candidates = s->all, .candidate_count = s->count, .best = (int)(best - s->all), .random_mean_top1 = NAN};
     double sum = 0;
     for (int i = 0; i < s->baseline_count; i++)
         sum += s->all[i].top1;
     if (s->baseline_count)
         result.random_mean_top1 = sum / s->baseline_count;
-    SQ_TRY(sq_search_report_write(s->folder, &s->searcher, &result));
+    sq_status status = sq_searcher_front(told(s), s->baseline_count, &result);
+    if (status == SQ_OK)
+        status = sq_search_report_write(s->folder, &s->searcher, &result);
+    if (status != SQ_OK) {
+        free(result.pareto);
+        return status;
+    }
     *out = result;
     s->all = NULL; /* the caller's now */
     return SQ_OK;
@@ -283,7 +280,9 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
     fix_leading_layers(s);
     s->run = run->run;
     s->is_quiet = run->is_quiet;
-    s->fingerprint = sq_search_fingerprint(options, space, devices, run->weights);
+    s->searcher.images = run->images;
+    s->searcher.calibration_images = run->calibration_images;
+    s->fingerprint = sq_search_fingerprint(&s->searcher, run->weights);
     sq_status status = begin(s, run->is_resumed);
     if (status == SQ_OK)
         status = ask_all(s);
@@ -298,5 +297,6 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
 void sq_search_result_clear(sq_search_result *result)
 {
     release(result->candidates, result->candidate_count);
+    free(result->pareto);
     memset(result, 0, sizeof *result);
 }

@@ -4,6 +4,7 @@
 #include "data/loader.h"
 #include "search/group.h"
 #include "search/latency.h"
+#include "search/objectives.h"
 #include "supernet/model.h"
 #include "supernet/scope.h"
 
@@ -29,7 +30,15 @@ typedef struct {
     int count;
 } sq_search_devices;
 
-typedef enum { SQ_SEARCH_EVOLUTION, SQ_SEARCH_RANDOM } sq_search_kind;
+typedef enum {
+    SQ_SEARCH_EVOLUTION, /* as SPOS runs it */
+    SQ_SEARCH_RANDOM,
+    SQ_SEARCH_NSGA2,     /* several objectives */
+    SQ_SEARCH_ANNEALING, /* simulated annealing */
+    SQ_SEARCH_HALVING,   /* successive halving on the number of images */
+    SQ_SEARCH_KINDS
+} sq_search_kind;
+const char *sq_search_kind_name(sq_search_kind kind); /* "evolution", ...; as configurations write it */
 
 typedef struct {
     sq_search_kind kind;
@@ -37,8 +46,7 @@ typedef struct {
     int population, generations, parents, crossover, mutation; /* SPOS: 50, 20, 10, 25, 25 */
     double mutation_probability;                               /* 0.1 */
     int tries;              /* per wanted child before it becomes a random path: 10 */
-    int random_paths;       /* scored as a baseline, reported as their mean: 0..; RANDOM: the budget is the same as
-                               evolution's */
+    int random_paths;       /* scored as a baseline, reported as their mean: 0.. */
     int calibration_images; /* SPOS: 20,000 */
     int calibration_batch, evaluation_batch;
     int evaluation_images; /* 0: the whole held-out split */
@@ -47,10 +55,17 @@ typedef struct {
     int cache_mb;          /* what may be kept between layers and candidates beside the models, 2^20 bytes */
     sq_limits limits;
     const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
+    sq_objectives objectives;
+    sq_point reference;                    /* of the hypervolume; count 0: 0 accuracy, the worst cost told */
+    double nsga_crossover, nsga_mutation;  /* of a child; of each layer */
+    double temperature, final_temperature; /* percentage points of top-1 */
+    int chains;
+    int eta, rungs;
 } sq_search_options;
 
 typedef struct {
     int *path;                           /* [layer_count]; owned by the result */
+    int images;                          /* asked: how many to score on, 0 for all; told: how many it was scored on */
     double loss, top1, top5;             /* on the held-out images; shares in 0..1 */
     double macs, parameters, memory_mb;  /* as in the limits */
     sq_prediction on[SQ_MAX_DEVICES];    /* what each device is predicted to take */
@@ -60,8 +75,13 @@ typedef struct {
 typedef struct {
     sq_candidate *candidates;
     int candidate_count;
-    int best;                /* index: highest top1, then top5, then lower loss, then first; only generations >= 0 */
+    int best;                /* index: highest top1, then top5, then lower loss, then first; only generations >= 0, and
+                                of these only those scored on the most images */
     double random_mean_top1; /* NaN without a baseline */
+    int *pareto;             /* indices, ascending: who of those is no worse than any other in all objectives at once */
+    int pareto_count;        /* 0 without objectives */
+    double hypervolume;      /* of the front; top1 in 0..1, costs in their units */
+    sq_point reference;      /* that it was taken to */
 } sq_search_result;
 
 void sq_search_result_clear(sq_search_result *result);
@@ -74,8 +94,8 @@ SQ_MUST_USE sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backen
 void sq_evaluator_destroy(sq_evaluator *evaluator);
 /* Resets the path's statistics and collects their plain mean over the calibration images. */
 SQ_MUST_USE sq_status sq_evaluator_calibrate(sq_evaluator *evaluator, const int *path);
-/* Scores with the statistics that are there. */
-SQ_MUST_USE sq_status sq_evaluator_score(sq_evaluator *evaluator, const int *path, sq_result *out);
+/* Scores with the statistics that are there, on the first `images` of the validation set; 0: on all. */
+SQ_MUST_USE sq_status sq_evaluator_score(sq_evaluator *evaluator, const int *path, int images, sq_result *out);
 /* Takes the path's statistics from another model of the same space instead: those of training, say. */
 SQ_MUST_USE sq_status sq_evaluator_adopt(sq_evaluator *evaluator, sq_model *source, const int *path);
 /* The model whose STATISTICS the calibration filled; it runs EVALUATE with the evaluation batch. */
@@ -87,6 +107,7 @@ typedef struct {
     const char *run; /* folder */
     bool is_resumed, is_quiet;
     uint64_t weights; /* fingerprint of the supernet's weights: a search is not continued on others */
+    int images, calibration_images; /* that the evaluator has: halving's budget follows from them */
 } sq_search_run;
 
 SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_group *group,

@@ -39,20 +39,42 @@ static uint64_t hash_device(uint64_t hash, const sq_search_device *d, const sq_s
     return hash_values(hash, cache->area_mm2, count);
 }
 
-uint64_t sq_search_fingerprint(const sq_search_options *o, const sq_space *space, const sq_search_devices *devices,
-                               uint64_t weights)
+/* What only some searchers read: the states of the others stay what they were. */
+static uint64_t hash_kind(uint64_t hash, const sq_searcher *s)
+{
+    const sq_search_options *o = s->options;
+    const double nsga[] = {o->nsga_crossover, o->nsga_mutation}, annealing[] = {o->temperature, o->final_temperature};
+    const int halving[] = {o->eta, o->rungs, s->images, s->calibration_images};
+    switch (o->kind) {
+    case SQ_SEARCH_NSGA2:
+        for (int m = 0; m < o->objectives.count; m++) {
+            const int objective[] = {(int)o->objectives.list[m].kind, o->objectives.list[m].device};
+            hash = sq_hash(hash, objective, sizeof objective);
+        }
+        return sq_hash(hash, nsga, sizeof nsga);
+    case SQ_SEARCH_ANNEALING:
+        return sq_hash(sq_hash(hash, annealing, sizeof annealing), &o->chains, sizeof o->chains);
+    case SQ_SEARCH_HALVING:
+        return sq_hash(hash, halving, sizeof halving);
+    default:
+        return hash;
+    }
+}
+
+uint64_t sq_search_fingerprint(const sq_searcher *s, uint64_t weights)
 {
     char text[512];
+    const sq_search_options *o = s->options;
     const int length = snprintf(
         text, sizeof text, "%d %" PRIu64 " %d %d %d %d %d %a %d %d %d %d %d %d %a %a %a %016" PRIx64 " %016" PRIx64,
         (int)o->kind, o->seed, o->population, o->generations, o->parents, o->crossover, o->mutation,
         o->mutation_probability, o->tries, o->random_paths, o->calibration_images, o->calibration_batch,
         o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.memory_mb,
-        sq_space_hash(space), weights);
-    uint64_t hash = sq_scope_hash(sq_hash(SQ_HASH_START, text, (size_t)length), o->scope, space);
-    for (int d = 0; devices && d < devices->count; d++)
-        hash = hash_device(hash, &devices->list[d], space);
-    return hash;
+        sq_space_hash(s->space), weights);
+    uint64_t hash = sq_scope_hash(sq_hash(SQ_HASH_START, text, (size_t)length), o->scope, s->space);
+    for (int d = 0; s->devices && d < s->devices->count; d++)
+        hash = hash_device(hash, &s->devices->list[d], s->space);
+    return hash_kind(hash, s);
 }
 
 static json_t *real(double value)
@@ -86,9 +108,9 @@ static json_t *prediction_object(const sq_search_device *device, const sq_predic
 static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
 {
     json_t *object =
-        json_pack("{s:o, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", path_of(s->space, c->path), "generation",
-                  c->generation, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc", real(c->top5), "macs_m",
-                  c->macs, "parameters_m", c->parameters, "memory_mb", c->memory_mb);
+        json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", path_of(s->space, c->path), "generation",
+                  c->generation, "images", c->images, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc",
+                  real(c->top5), "macs_m", c->macs, "parameters_m", c->parameters, "memory_mb", c->memory_mb);
     if (!object || !s->devices || s->devices->count == 0)
         return object;
     json_t *list = json_array();
@@ -120,9 +142,9 @@ sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq
     json_t *list = json_array();
     (void)snprintf(mark, sizeof mark, "%016" PRIx64, fingerprint);
     for (int i = 0; i < count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:o, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path), "loss",
-                                        candidates[i].loss, "top1", candidates[i].top1, "top5", candidates[i].top5));
+        json_array_append_new(list, json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path),
+                                              "images", candidates[i].images, "loss", candidates[i].loss, "top1",
+                                              candidates[i].top1, "top5", candidates[i].top5));
     return write_json(path, json_pack("{s:s, s:o}", "fingerprint", mark, "scored", list));
 }
 
@@ -139,6 +161,7 @@ static sq_status read_candidate(const char *path, const sq_space *space, const j
         return sq_fail(SQ_NO_MEMORY, "%s: candidates", path);
     if (!text[0] || sq_arch_read(space, text, out->path) != SQ_OK)
         return sq_fail(SQ_INVALID, "%s: a candidate that is no path of %s", path, space->name);
+    out->images = (int)json_integer_value(json_object_get(object, "images"));
     out->loss = json_number_value(json_object_get(object, "loss"));
     out->top1 = json_number_value(json_object_get(object, "top1"));
     out->top5 = json_number_value(json_object_get(object, "top5"));
@@ -241,6 +264,24 @@ static json_t *limits_object(const sq_searcher *s)
     return object;
 }
 
+/* The front, in which units its volume is taken, and up to which point. */
+static void set_front(json_t *report, const sq_searcher *s, const sq_search_result *result)
+{
+    const sq_objectives *o = &s->options->objectives;
+    json_t *names = json_array(), *front = json_array(), *reference = json_array();
+    char name[32];
+    for (int m = 0; m < o->count; m++) {
+        json_array_append_new(names, json_string(sq_objective_name(&o->list[m], name, sizeof name)));
+        json_array_append_new(reference, real(result->reference.values[m]));
+    }
+    for (int i = 0; i < result->pareto_count; i++)
+        json_array_append_new(front, json_integer(result->pareto[i]));
+    json_object_set_new(report, "objectives", names);
+    json_object_set_new(report, "pareto", front);
+    json_object_set_new(report, "hypervolume", real(result->hypervolume));
+    json_object_set_new(report, "hypervolume_reference", reference);
+}
+
 sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const sq_search_result *result)
 {
     char path[PATH_BYTES];
@@ -248,9 +289,11 @@ sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const
     for (int i = 0; i < result->candidate_count; i++)
         json_array_append_new(list, candidate_object(s, &result->candidates[i]));
     json_t *report = json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", s->space->name, "searcher",
-                               s->options->kind == SQ_SEARCH_EVOLUTION ? "evolution" : "random", "seed",
-                               (json_int_t)s->options->seed, "limits", limits_object(s), "best", result->best,
-                               "random_mean_top1_acc", real(result->random_mean_top1), "candidates", list);
+                               sq_search_kind_name(s->options->kind), "seed", (json_int_t)s->options->seed, "limits",
+                               limits_object(s), "best", result->best, "random_mean_top1_acc",
+                               real(result->random_mean_top1), "candidates", list);
+    if (report && s->options->objectives.count)
+        set_front(report, s, result);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(write_json(path, report));

@@ -7,8 +7,7 @@
  * time, so that a killed and resumed search ends with the same bytes. */
 
 /* A fingerprint of everything that decides the search's course; a state of another one is refused. */
-uint64_t sq_search_fingerprint(const sq_search_options *options, const sq_space *space, const sq_search_devices *devices,
-                               uint64_t weights);
+uint64_t sq_search_fingerprint(const sq_searcher *searcher, uint64_t weights);
 
 /* Scored candidates in order (baseline first). Written whole or not at all. */
 SQ_MUST_USE sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates,

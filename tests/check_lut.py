@@ -30,8 +30,12 @@ for line in open(sys.argv[1]):
 """
 
 
+# Runners start the python3 that is found first: the one that has this test's packages.
+WITH_PACKAGES = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
+
+
 def run(*words, code=0):
-    done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
+    done = subprocess.run([SQUALL, *words], cwd=SOURCE, env=WITH_PACKAGES, capture_output=True, text=True)
     assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-500:]}"
     return done
 

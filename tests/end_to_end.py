@@ -66,21 +66,46 @@ def kill_train(scratch):
 
 
 def kill_search(scratch):
+    """Each searcher with its options and the number of kills."""
     a = os.path.join(scratch, "a")
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
-    found = {}
-    for name in ("plain", "killed"):
-        folder = os.path.join(a, "search")
-        subprocess.run(["rm", "-rf", folder], check=True)
-        words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1"]
-        if name == "plain":
-            run(*words)
-        else:
-            kill_often((["info", "device"], words), 20, lambda: os.path.exists(os.path.join(folder, "search.json")))
-        found[name] = [read(os.path.join(folder, file)) for file in ("search.json", "arch.json", "state.json")]
-    assert found["plain"] == found["killed"], "the killed search ended differently"
-    report = json.loads(found["plain"][0])
-    assert all(c["macs_m"] <= 2.9 for c in report["candidates"]) and len(report["candidates"]) == 27
+    searchers = {"evolution": ([], 20),
+                 "nsga2": (["--objectives", "accuracy,macs,memory"], 5),
+                 "annealing": (["--set", "search.chains=2"], 2),
+                 "halving": (["--set", "search.rungs=2", "--set", "search.evaluation_images=99"], 2)}
+    for searcher, (more, kills) in searchers.items():
+        found = {}
+        for name in ("plain", "killed"):
+            folder = os.path.join(a, "search")
+            subprocess.run(["rm", "-rf", folder], check=True)
+            words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--searcher", searcher, *more]
+            if name == "plain":
+                printed = run(*words).stdout
+            else:
+                kill_often((["info", "device"], words), kills, lambda: os.path.exists(os.path.join(folder, "search.json")))
+            found[name] = [read(os.path.join(folder, file)) for file in ("search.json", "arch.json", "state.json")]
+        assert found["plain"] == found["killed"], f"{searcher}: the killed search ended differently"
+        check_report(json.loads(found["plain"][0]), searcher, printed)
+
+
+def check_report(report, searcher, printed):
+    candidates, front = report["candidates"], report["pareto"]
+    assert all(c["macs_m"] <= 2.9 for c in candidates) and report["searcher"] == searcher
+    most = max(c["images"] for c in candidates[3:])
+    best = candidates[report["best"]]
+    ranked = [c for c in candidates[3:] if c["images"] == most]
+    assert best["images"] == most and best["top1_acc"] == max(c["top1_acc"] for c in ranked)
+    if searcher == "halving":  # 24 evaluations of 200 + 99 images, as n of 200 + 33 and n / 3 of 200 + 99
+        assert [c["images"] for c in candidates] == [99] * 3 + [33] * 21 + [99] * 7, [c["images"] for c in candidates]
+    else:
+        assert len(candidates) == 27
+    costs = {"accuracy": lambda c: -c["top1_acc"], "macs": lambda c: c["macs_m"], "memory": lambda c: c["memory_mb"]}
+    point = lambda c: [costs[name](c) for name in report["objectives"]]
+    beats = lambda a, b: all(x <= y for x, y in zip(point(a), point(b))) and point(a) != point(b)
+    wanted = [i for i, c in enumerate(candidates) if i > 2 and c["images"] == most and not any(beats(other, c) for other in ranked)]
+    assert front == wanted and report["hypervolume"] > 0, (front, wanted)
+    assert report["hypervolume_reference"][1] == max(c["macs_m"] for c in ranked)
+    assert (f"front of {len(front)}, hypervolume" in printed) == (searcher == "nsga2"), printed
 
 
 def kill_rank(scratch):
@@ -167,6 +192,10 @@ def bad_input(scratch):
         (["train", CONFIG, "-o", a + "2", "--device", "gpu"], 2, "device gpu: unknown"),
         (["train", "no.yaml", "-o", a + "2"], 1, "no.yaml: No such file"),
         (["search", a, "--limit-macs", "1"], 2, "no path can meet it, the smallest has"),
+        (["search", a, "--searcher", "nsga2", "--objectives", "accuracy,latency"], 2, "latency: no device 1, give --latency"),
+        (["search", a, "--objectives", "macs,latency"], 2, "'macs,latency', wanted accuracy and up to 3 different ones of"),
+        (["search", a, "--searcher", "halving", "--set", "search.rungs=8"], 2, "100 images for 8 rungs of eta 3"),
+        (["search", a, "--set", "search.final_temperature=2"], 2, "search.final_temperature: 2, above search.temperature 1"),
         (["search", scratch], 2, "not a run"),
         (["evaluate", a], 2, "--arch: missing"),
         (["export", a], 2, "run squall search first"),

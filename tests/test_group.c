@@ -59,7 +59,7 @@ static scene *open_scene(const char *backend, int fixed, size_t images)
                              SCORE_BATCH));
     for (int i = 0; i < CANDIDATES; i++) {
         MUST(sq_evaluator_calibrate(e, at->paths[i]));
-        MUST(sq_evaluator_score(e, at->paths[i], &at->alone[i]));
+        MUST(sq_evaluator_score(e, at->paths[i], 0, &at->alone[i]));
     }
     sq_evaluator_destroy(e);
     return at;

@@ -1,4 +1,5 @@
 /* Searchers, limits, calibration. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/text.h"
 #include "search/searcher.h"
 #include "search/state.h"
 #include "supernet/cost.h"
@@ -59,7 +61,7 @@ static void close_game(game *g)
 }
 
 /* Plays to the end; returns the best score. */
-static double play(game *g, void (*ask)(const sq_searcher *, sq_candidate *, int *))
+static double play(game *g, sq_status (*ask)(const sq_searcher *, sq_candidate *, int *))
 {
     sq_candidate asked[50];
     int paths[50][SQ_MAX_LAYERS];
@@ -69,7 +71,7 @@ static double play(game *g, void (*ask)(const sq_searcher *, sq_candidate *, int
         asked[i] = (sq_candidate){.path = paths[i]};
     for (;;) {
         int count = 0;
-        ask(g->searcher, asked, &count);
+        MUST(ask(g->searcher, asked, &count));
         if (count == 0)
             return best;
         for (int i = 0; i < count; i++) {
@@ -101,6 +103,28 @@ Test(search, evolution_finds_what_random_search_does_not)
     cr_expect_gt(evolution, random + 0.3, "%g against %g", evolution / 3, random / 3);
 }
 
+/* All paths that a game has told, as one number. */
+static uint64_t fingerprint(const game *g)
+{
+    uint64_t hash = SQ_HASH_START;
+    for (int i = 0; i < g->searcher->told_count; i++)
+        hash = sq_hash(hash, g->told[i].path, (size_t)g->space->layer_count * sizeof(int));
+    return hash;
+}
+
+/* A state of an earlier release goes on in this one. */
+Test(search, draws_are_those_of_the_first_release)
+{
+    game a = open_game(0), b = open_game(0);
+    a.options.limits.macs = 320;
+    (void)play(&a, sq_evolution_ask);
+    (void)play(&b, sq_random_ask);
+    cr_expect_eq(fingerprint(&a), UINT64_C(0x0ecf1c16181e9064), "%016" PRIx64, fingerprint(&a));
+    cr_expect_eq(fingerprint(&b), UINT64_C(0x6e81158679b83695), "%016" PRIx64, fingerprint(&b));
+    close_game(&a);
+    close_game(&b);
+}
+
 Test(search, no_path_is_asked_twice_and_limits_hold)
 {
     game g = open_game(1);
@@ -124,7 +148,7 @@ Test(search, told_prefix_decides_what_comes_next)
     b.searcher->options = &b.options;
     b.searcher->told = a.told; /* as restored after generation 6 */
     b.searcher->told_count = 350;
-    sq_evolution_ask(b.searcher, asked, &count);
+    MUST(sq_evolution_ask(b.searcher, asked, &count));
     cr_assert_eq(count, 50);
     for (int i = 0; i < count; i++)
         cr_expect_eq(memcmp(paths[i], a.told[350 + i].path, (size_t)a.space->layer_count * sizeof(int)), 0,
@@ -189,7 +213,7 @@ Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
     sq_result a, b;
     MUST(sq_evaluator_create(&e, s.backend, s.space, s.model, false, &set, 4, &set, 5));
     MUST(sq_evaluator_calibrate(e, path));
-    MUST(sq_evaluator_score(e, path, &a));
+    MUST(sq_evaluator_score(e, path, 0, &a));
     /* The stem's mean must be the mean of the three batches', whatever the statistics were. */
     const sq_parameter *p = sq_plan_find(sq_model_plan(sq_evaluator_model(e)), "first_conv.1.running_mean");
     float mean[8], expected[8] = {0}, one[8];
@@ -207,8 +231,19 @@ Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
     }
     cr_expect_lt(relative_error(expected, mean, 8), 1e-6);
     MUST(sq_evaluator_calibrate(e, path));
-    MUST(sq_evaluator_score(e, path, &b));
+    MUST(sq_evaluator_score(e, path, 0, &b));
     cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.images == 12 && b.images == 12);
+    /* The first seven alone: what a set of seven gives. */
+    const sq_image_set seven = {.images = set.images, .labels = set.labels, .count = 7, .resolution = 16};
+    sq_evaluator *few = NULL;
+    MUST(sq_evaluator_create(&few, s.backend, s.space, s.model, false, &set, 4, &seven, 5));
+    MUST(sq_evaluator_calibrate(few, path));
+    MUST(sq_evaluator_score(few, path, 0, &a));
+    MUST(sq_evaluator_score(e, path, 7, &b));
+    cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.top5 == b.top5 && a.images == 7 && b.images == 7);
+    MUST(sq_evaluator_score(e, path, 100, &b)); /* more than there are */
+    cr_expect_eq(b.images, 12);
+    sq_evaluator_destroy(few);
     sq_evaluator_destroy(e);
     sq_image_set_clear(&set);
     close_subject(&s);

@@ -5,7 +5,7 @@
 #include "supernet/trainer.h"
 
 /* One configuration file says everything about a run: which space, data, training, search and export. It is a table of
- * dotted keys; the table in config.c is the only place that knows names, types, defaults, ranges and meanings, and
+ * dotted keys; the table in config_keys.c is the only place that knows names, types, defaults, ranges and meanings, and
  * feeds reader, writer and manual alike. `latency` may be a list, one entry a device; on the command line its second
  * entry is latency.2.limit_ms and so on. */
 
@@ -37,6 +37,11 @@ typedef struct {
     sq_train_options train;
     sq_search_options search;
     sq_latency_config latency[SQ_MAX_DEVICES]; /* used from the first on, until one is empty */
+    char *scope_free, *scope_fixed; /* ranges of searched layers; architecture */
+    char *train_from;               /* run; empty: none */
+    struct {
+        char *groups, *steps, *lr, *start;
+    } stages; /* see search/stages.h */
     int opset;
 } sq_config;
 

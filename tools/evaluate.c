@@ -7,7 +7,7 @@
 static sq_status score(sq_run *r, const int *path, const char *what)
 {
     sq_result result;
-    SQ_TRY(sq_evaluator_score(r->evaluator, path, &result));
+    SQ_TRY(sq_evaluator_score(r->evaluator, path, 0, &result));
     const double images = (double)result.images;
     sq_print_row(what, "%.2f %% top-1, %.2f %% top-5, loss %.4f", 100 * (double)result.top1 / images,
                  100 * (double)result.top5 / images, result.loss / images);

@@ -84,7 +84,7 @@ static sq_status export_run(sq_run *r, const char *run, const arguments *a)
     if (!sq_text_path(folder, sizeof folder, run, "export"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", run);
     SQ_TRY(sq_evaluator_calibrate(r->evaluator, path));
-    SQ_TRY(sq_evaluator_score(r->evaluator, path, &result));
+    SQ_TRY(sq_evaluator_score(r->evaluator, path, 0, &result));
     SQ_TRY(class_names(r->session.all, &classes));
     const sq_export_options o = {.folder = a->out ? a->out : folder,
                                  .is_folded = strcmp(a->fold, "on") == 0,

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/searcher.h"
 #include "tools/command.h"
+
+enum { TABLE_ROWS = 16 };
 
 typedef struct {
     const char *config, *resume;
@@ -26,6 +29,61 @@ static void print_prediction(const sq_search_device *d, const sq_prediction *p)
                  d->cache->info.is_measured ? "" : " (modelled)", more);
 }
 
+/* A candidate of the front and its objectives; they are shown in ascending order of the first, then the second, ... */
+typedef struct {
+    double values[SQ_MAX_OBJECTIVES];
+    int index;
+} front_row;
+
+static int by_values(const void *a, const void *b)
+{
+    const front_row *x = a, *y = b;
+    for (int m = 0; m < SQ_MAX_OBJECTIVES; m++)
+        if (x->values[m] != y->values[m])
+            return x->values[m] < y->values[m] ? -1 : 1;
+    return x->index - y->index;
+}
+
+/* At most TABLE_ROWS, evenly chosen, both ends among them. */
+static void print_front_rows(const sq_run *r, const sq_search_result *result, const front_row *rows, int count)
+{
+    const sq_objectives *o = &r->session.config->search.objectives;
+    const int shown = count < TABLE_ROWS ? count : TABLE_ROWS;
+    char text[1024];
+    (void)printf("  ");
+    for (int m = 0; m < o->count; m++)
+        (void)printf("%12s  ", sq_objective_name(&o->list[m], text, sizeof text));
+    (void)printf("path\n");
+    for (int i = 0; i < shown; i++) {
+        const front_row *row = &rows[shown > 1 ? (long)i * (count - 1) / (shown - 1) : 0];
+        (void)printf("  ");
+        for (int m = 0; m < o->count; m++) {
+            const bool is_accuracy = o->list[m].kind == SQ_OBJECTIVE_ACCURACY;
+            (void)printf(is_accuracy ? "%10.2f %%  " : "%12.5g  ", row->values[m] * (is_accuracy ? -100 : 1));
+        }
+        (void)sq_arch_print(r->space, result->candidates[row->index].path, text, sizeof text);
+        (void)printf("%s\n", text);
+    }
+}
+
+static void print_front(const sq_run *r, const sq_search_result *result)
+{
+    const sq_objectives *o = &r->session.config->search.objectives;
+    front_row *rows = calloc((size_t)result->pareto_count + 1, sizeof *rows);
+    for (int i = 0; rows && i < result->pareto_count; i++) {
+        rows[i].index = result->pareto[i];
+        for (int m = 0; m < o->count; m++)
+            rows[i].values[m] = sq_searcher_objective(&result->candidates[rows[i].index], &o->list[m]);
+    }
+    if (rows && result->pareto_count) {
+        qsort(rows, (size_t)result->pareto_count, sizeof *rows, by_values);
+        (void)printf("front of %d, hypervolume %.6g%s\n", result->pareto_count, result->hypervolume,
+                     result->pareto_count > TABLE_ROWS ? "; some of it:" : "");
+        print_front_rows(r, result, rows, result->pareto_count);
+    }
+    free(rows);
+}
+
 static void print_result(const sq_run *r, const sq_search_result *result, const sq_search_devices *devices,
                          const char *run, bool on_val)
 {
@@ -43,6 +101,8 @@ static void print_result(const sq_run *r, const sq_search_result *result, const 
     sq_print_row("parameters", "%.3f M", best->parameters);
     for (int d = 0; d < devices->count; d++)
         print_prediction(&devices->list[d], &best->on[d]);
+    if (r->session.config->search.kind == SQ_SEARCH_NSGA2)
+        print_front(r, result);
     sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);
     (void)printf("next: squall export %s\n", run);
 }
@@ -92,7 +152,12 @@ static sq_status search(sq_run *r, const char *run, const arguments *a)
     const sq_search_options *options = &r->session.config->search;
     sq_search_result result = {0};
     device_list list = {0};
-    const sq_search_run how = {run, strcmp(a->resume, "auto") == 0, a->is_quiet, r->weights ^ (uint64_t)a->on_val};
+    const sq_search_run how = {.run = run,
+                               .is_resumed = strcmp(a->resume, "auto") == 0,
+                               .is_quiet = a->is_quiet,
+                               .weights = r->weights ^ (uint64_t)a->on_val,
+                               .images = (int)r->validation.count,
+                               .calibration_images = (int)r->calibration.count};
     const sq_group_options group_options = {.calibration = &r->calibration,
                                             .validation = &r->validation,
                                             .calibration_batch = r->calibration_batch,
@@ -150,6 +215,7 @@ static int run(int argc, char **argv)
                                  {"--margin", NULL, NULL, "latency.margin"},
                                  {"--fill", NULL, NULL, "latency.fill"},
                                  {"--searcher", NULL, NULL, "search.searcher"},
+                                 {"--objectives", NULL, NULL, "search.objectives"},
                                  {NULL, NULL, NULL, NULL}};
     sq_run r;
     bool is_help;
@@ -188,12 +254,17 @@ const sq_command sq_command_search = {
         "  --margin K            K deviations of the prediction must fit below the limit too (default 0)\n"
         "  --limit-energy MJ, --limit-area MM2   the same of the table's other columns\n"
         "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
-        "  --searcher S          evolution (default) or random\n"
+        "  --searcher S          evolution (default), random, nsga2 (several objectives), annealing or halving (few\n"
+        "                        images first); all with the budget of evolution\n"
+        "  --objectives LIST     of nsga2 and of the front in search.json: accuracy,macs (default), parameters, "
+        "memory,\n"
+        "                        latency, energy; latency.2 and energy.2 of the second device\n"
         "  --config FILE         another configuration than RUN/config.yaml\n"
         "  --resume never        begin anew (default: auto)\n"
         "  --on-val              score on the test split instead of the held-out images\n"
         "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
         "  --quiet               no progress line\n\n"
-        "Writes RUN/search/search.json (every candidate) and RUN/search/arch.json (the best).\n",
+        "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the "
+        "best).\n",
     .run = run,
 };

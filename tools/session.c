@@ -287,6 +287,16 @@ static sq_status load_weights(sq_run *r, const char *run)
     return SQ_OK;
 }
 
+/* Brings `wanted` of the indices to the front, drawn by seed. */
+static void draw_indices(size_t *indices, size_t wanted, size_t all, sq_rng *rng)
+{
+    for (size_t i = 0; i < wanted; i++) {
+        const size_t j = i + sq_rng_below(rng, (uint32_t)(all - i)), swap = indices[i];
+        indices[i] = indices[j];
+        indices[j] = swap;
+    }
+}
+
 /* `count` images of the training part, spread over it by seed. */
 static sq_status load_calibration(sq_run *r)
 {
@@ -300,11 +310,7 @@ static sq_status load_calibration(sq_run *r)
     sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 0);
     for (size_t i = 0; i < all; i++)
         indices[i] = i;
-    for (size_t i = 0; i < wanted; i++) {
-        const size_t j = i + sq_rng_below(&rng, (uint32_t)(all - i)), swap = indices[i];
-        indices[i] = indices[j];
-        indices[j] = swap;
-    }
+    draw_indices(indices, wanted, all, &rng);
     const sq_status status = sq_image_set_load(&r->calibration, r->session.train, &options, indices, wanted);
     free(indices);
     return status;
@@ -324,6 +330,10 @@ static sq_status load_validation(sq_run *r, bool on_val)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
     for (size_t i = 0; i < wanted; i++)
         indices[i] = i * all / wanted; /* evenly: images are sorted by class */
+    if (r->session.config->search.kind == SQ_SEARCH_HALVING) { /* any first so many are a fair sample */
+        sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
+        draw_indices(indices, wanted, wanted, &rng);
+    }
     const sq_status status = sq_image_set_load(&r->validation, source, &options, indices, wanted);
     free(indices);
     return status;

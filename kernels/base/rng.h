@@ -14,7 +14,7 @@ typedef enum {
     SQ_RNG_AUGMENT,     /* index: epoch * 2^40 + sample */
     SQ_RNG_DROPOUT,     /* index: step; draw: element */
     SQ_RNG_SPLIT,       /* index: 0; which training images are held out */
-    SQ_RNG_CALIBRATE,   /* index: 0; which training images calibrate */
+    SQ_RNG_CALIBRATE,   /* index: 0; which training images calibrate; 1: order of the held-out ones for halving */
     SQ_RNG_SEARCH,      /* index: candidate or generation */
     SQ_RNG_TEST,
     SQ_RNG_RANK /* index: 0; 1 + path of the pool */

@@ -100,7 +100,7 @@ static sq_status score(bench *b, sq_candidate *asked, int count, bool is_swapped
         }
         for (int i = 0; i < count; i++) {
             SQ_TRY(sq_evaluator_calibrate(b->evaluator, paths[i]));
-            SQ_TRY(sq_evaluator_score(b->evaluator, paths[i], &alone[i]));
+            SQ_TRY(sq_evaluator_score(b->evaluator, paths[i], 0, &alone[i]));
         }
         b->alone += sq_seconds_now() - begin;
     }
@@ -129,7 +129,7 @@ static sq_status run(bench *b, char **argv)
     for (int generation = 0;; generation++) {
         int count = 0;
         const double together = b->together, alone = b->alone;
-        sq_evolution_ask(&b->searcher, asked, &count);
+        SQ_TRY(sq_searcher_ask(&b->searcher, asked, &count));
         if (count == 0)
             break;
         SQ_TRY(score(b, asked, count, generation % 2));
