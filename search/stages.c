@@ -97,6 +97,28 @@ void sq_stages_scope(const sq_stages *stages, int stage, const sq_space *space, 
     }
 }
 
+sq_status sq_scope_read(sq_scope *out, const sq_space *space, const char *ranges, const int *path)
+{
+    bool is_free[SQ_MAX_LAYERS] = {false};
+    for (const char *p = ranges; *p;) {
+        int first, last;
+        p = read_range(p, &first, &last);
+        if (!p || first < 1 || last < first || last > space->searched_count)
+            return sq_fail(SQ_INVALID, "scope.free: '%s', wanted ranges of 1 .. %d like '9-20'", ranges,
+                           space->searched_count);
+        for (int l = first - 1; l < last; l++)
+            is_free[l] = true;
+        p += strspn(p, " ,");
+    }
+    sq_scope_all(out, space);
+    for (int l = 0; l < space->layer_count; l++) {
+        const int searched = space->layers[l].searched_index;
+        if (searched != SQ_NONE && !is_free[searched])
+            sq_scope_fix(out, l, path[l]);
+    }
+    return SQ_OK;
+}
+
 int64_t sq_stages_steps(const sq_stages *stages)
 {
     int64_t steps = 0;

@@ -136,13 +136,15 @@ static sq_status read_tensors(const char *path, sq_model *model, bool is_optimis
 /* Sums as hexadecimal floats: exact, and the same text everywhere. The last line is a checksum of the others. */
 static sq_status write_state(const char *path, const sq_training_state *s)
 {
-    char text[1024], whole[1200];
+    char text[1024], whole[1200], scope[64] = "";
+    if (s->scope_hash)
+        (void)snprintf(scope, sizeof scope, ", \"scope_hash\": \"%016" PRIx64 "\"", s->scope_hash);
     const int length =
         snprintf(text, sizeof text,
                  "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
-                 "\", \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64
+                 "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64
                  ", \"bad_images\": %" PRId64 "}",
-                 s->step, s->seed, s->space_hash, s->batch, s->loss_sum, s->top1, s->images, s->bad_images);
+                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images, s->bad_images);
     const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n",
                                text, sq_hash(SQ_HASH_START, text, (size_t)length));
     const sq_piece piece = {whole, (size_t)bytes};
@@ -163,7 +165,8 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
     if (!state)
         return sq_fail(SQ_INVALID, "%s:%d: %s", path, error.line, error.text);
     const char *seed = json_string_value(json_object_get(state, "seed")),
-               *hash = json_string_value(json_object_get(state, "space_hash"));
+               *hash = json_string_value(json_object_get(state, "space_hash")),
+               *scope = json_string_value(json_object_get(state, "scope_hash"));
     const char *sum = json_string_value(json_object_get(state, "loss_sum"));
     const bool is_whole = seed && hash && sum;
     if (is_whole)
@@ -171,6 +174,7 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
             .step = json_integer_value(json_object_get(state, "step")),
             .seed = strtoull(seed, NULL, 10),
             .space_hash = strtoull(hash, NULL, 16),
+            .scope_hash = scope ? strtoull(scope, NULL, 16) : 0,
             .batch = (int)json_integer_value(json_object_get(state, "batch")),
             .loss_sum = strtod(sum, NULL),
             .top1 = json_integer_value(json_object_get(state, "top1")),

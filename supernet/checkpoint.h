@@ -12,6 +12,7 @@ typedef struct {
     int64_t step; /* steps done */
     uint64_t seed;
     uint64_t space_hash;
+    uint64_t scope_hash; /* of what was drawn; 0: every choice */
     int batch;       /* images per step */
     double loss_sum; /* of the log interval in progress, so that a resumed log equals an undisturbed one */
     int64_t top1, images;

@@ -188,17 +188,40 @@ static void warn(const char *line)
     (void)fprintf(stderr, "passed over: %s\n", line);
 }
 
-/* Weights and state to begin with: a checkpoint's, or fresh ones. */
+/* Weights and statistics of another run of the same space; momentum begins at zero, the moving average at the weights.
+ */
+static sq_status inherit(trainer *t)
+{
+    char folder[PATH_BYTES];
+    int64_t step;
+    sq_training_state state = {.space_hash = t->state.space_hash};
+    SQ_TRY(sq_checkpoint_find(t->run->from, folder, sizeof folder, &step, warn));
+    SQ_TRY(sq_checkpoint_read(folder, t->model, false, &state));
+    const size_t bytes = sq_model_plan(t->model)->role_bytes[SQ_ROLE_AVERAGE];
+    if (bytes == 0)
+        return SQ_OK;
+    sq_backend *backend = sq_model_backend(t->model);
+    return backend->ops->copy(backend, sq_model_address(t->model, SQ_ROLE_AVERAGE, 0),
+                              sq_model_address(t->model, SQ_ROLE_WEIGHT, 0), bytes);
+}
+
+/* Weights and state to begin with: a checkpoint's, another run's, or fresh ones. */
 static sq_status restore(trainer *t)
 {
     char folder[PATH_BYTES];
     int64_t step;
-    const uint64_t wanted = t->state.space_hash;
+    const sq_training_state wanted = t->state;
     if (!t->run->is_resumed ||
-        sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK)
-        return sq_model_initialise(t->model, t->options->seed);
+        sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK) {
+        SQ_TRY(sq_model_initialise(t->model, t->options->seed));
+        return t->run->from ? inherit(t) : SQ_OK;
+    }
     SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
-    if (t->state.space_hash != wanted || t->state.seed != t->options->seed || t->state.batch != t->options->batch)
+    if (t->state.scope_hash != wanted.scope_hash)
+        return sq_fail(SQ_INVALID, "%s: trained with other layers fixed (scope.free, scope.fixed): not the same run",
+                       folder);
+    if (t->state.space_hash != wanted.space_hash || t->state.seed != t->options->seed ||
+        t->state.batch != t->options->batch)
         return sq_fail(SQ_INVALID,
                        "%s: seed %" PRIu64 ", batch %d; the configuration has seed %" PRIu64
                        ", batch %d: not the same run",
@@ -221,8 +244,10 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     SQ_TRY(remove_leftovers(t->run->run));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
     t->path_count = sq_sampler_paths(t->sampler);
-    t->state = (sq_training_state){
-        .seed = t->options->seed, .space_hash = sq_space_hash(t->space), .batch = t->options->batch};
+    t->state = (sq_training_state){.seed = t->options->seed,
+                                   .space_hash = sq_space_hash(t->space),
+                                   .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),
+                                   .batch = t->options->batch};
     SQ_TRY(restore(t));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));

@@ -47,6 +47,7 @@ typedef struct {
 typedef struct {
     const char *run; /* folder; made if needed */
     bool is_resumed; /* continue from `last` if there is one */
+    const char *from; /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
     bool is_quiet;   /* no progress line (tests) */
 } sq_train_run;
 

@@ -59,6 +59,7 @@ typedef struct {
     sq_dataset *held_out;        /* what the search scores on; NULL when data.held_out is 0 */
     sq_dataset *whole_val, *val; /* the test split; only opened when asked */
     sq_backend *backend;
+    sq_scope *scope; /* NULL: every choice may be drawn */
 } sq_session;
 
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4 };

@@ -8,6 +8,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/stages.h"
 #include "supernet/checkpoint.h"
 #include "supernet/safetensors.h"
 #include "tools/command.h"
@@ -160,6 +161,25 @@ static sq_status open_data(sq_session *s)
     return sq_dataset_hold_out(&s->train, s->all, data->held_out, (uint64_t)s->config->seed, false);
 }
 
+/* scope.free and scope.fixed: what the sampler and a searcher may draw. */
+static sq_status make_scope(sq_session *s)
+{
+    int path[SQ_MAX_LAYERS] = {0};
+    sq_config *config = s->config;
+    if (!*config->scope_free && !*config->scope_fixed)
+        return SQ_OK;
+    if (!*config->scope_free || !*config->scope_fixed)
+        return sq_fail(SQ_INVALID, "scope: free '%s', fixed '%s': wanted both, or neither", config->scope_free,
+                       config->scope_fixed);
+    SQ_TRY(sq_arch_read(s->space, config->scope_fixed, path));
+    s->scope = calloc(1, sizeof *s->scope);
+    if (!s->scope)
+        return sq_fail(SQ_NO_MEMORY, "scope");
+    SQ_TRY(sq_scope_read(s->scope, s->space, config->scope_free, path));
+    config->train.sampler.scope = config->search.scope = s->scope;
+    return SQ_OK;
+}
+
 static sq_status open_backend(sq_session *s)
 {
     const sq_backend_options options = {.threads = s->config->threads,
@@ -180,6 +200,8 @@ sq_status sq_session_open(sq_session *out, const char *config_path, const char *
     if (status == SQ_OK)
         status = sq_space_read(&s.space, s.config->space, s.config->data.resolution,
                                s.all ? sq_dataset_class_count(s.all) : 0);
+    if (status == SQ_OK)
+        status = make_scope(&s);
     if (status == SQ_OK && flags & SQ_OPEN_BACKEND)
         status = open_backend(&s);
     if (status == SQ_OK)
@@ -201,6 +223,7 @@ void sq_session_close(sq_session *s)
     sq_dataset_close(s->whole);
     sq_space_free(s->space);
     sq_backend_close(s->backend);
+    free(s->scope);
     sq_config_free(s->config);
     memset(s, 0, sizeof *s);
 }

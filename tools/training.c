@@ -61,7 +61,9 @@ static sq_status write_config(const sq_session *s, const sq_training *training)
 static sq_status count_paths(const sq_session *s, const sq_space *space, int *out)
 {
     sq_sampler *sampler = NULL;
-    SQ_TRY(sq_sampler_open(&sampler, space, &s->config->train.sampler));
+    sq_sampler_options options = s->config->train.sampler;
+    options.scope = space == s->space ? options.scope : NULL;
+    SQ_TRY(sq_sampler_open(&sampler, space, &options));
     *out = sq_sampler_paths(sampler);
     sq_sampler_close(sampler);
     return SQ_OK;
@@ -74,12 +76,19 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     const sq_model_options options = {.block = sq_session_block(s, s->config->train.batch, !training->path),
                                       .is_training = true};
     sq_loader_options loader = sq_session_loader(s, true);
-    const sq_train_run run = {.run = training->run, .is_resumed = training->is_resumed, .is_quiet = training->is_quiet};
+    const char *from = s->config->train_from;
+    const sq_train_run run = {.run = training->run,
+                              .is_resumed = training->is_resumed,
+                              .is_quiet = training->is_quiet,
+                              .from = training->path || !*from ? NULL : from};
+    sq_train_options train = s->config->train;
+    if (training->path)
+        train.sampler.scope = NULL; /* of another space: one path leaves nothing to draw */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
     if (training->has_start)
         print_start(s, space, model, training, paths);
-    const sq_status status = sq_train(model, s->train, &loader, &s->config->train, &run);
+    const sq_status status = sq_train(model, s->train, &loader, &train, &run);
     sq_model_destroy(model);
     return status;
 }
