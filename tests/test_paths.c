@@ -26,7 +26,8 @@ static void open_dealer(dealer *d, const char *space, sq_sampling sampling, int 
     sq_scope_all(&d->scope, d->space);
     if (fixed_layer != SQ_NONE)
         sq_scope_fix(&d->scope, fixed_layer, 1);
-    const sq_sampler_options options = {.sampling = sampling, .paths = paths, .scope = &d->scope};
+    const sq_sampler_options options = {
+        .sampling = sampling, .paths = paths, .bin_low = 290, .bin_high = 360, .bin_width = 10, .scope = &d->scope};
     MUST(sq_sampler_open(&d->sampler, d->space, &options));
 }
 
@@ -148,19 +149,23 @@ Test(paths, what_is_drawn_does_not_depend_on_the_order_asked)
 
 Test(paths, several_paths_a_step_are_the_paths_of_as_many_steps)
 {
-    dealer one, three;
-    int a[SQ_MAX_LAYERS], b[SQ_MAX_LAYERS];
-    open_dealer(&one, SOURCE("configs/spaces/spos.yaml"), SQ_SAMPLE_UNIFORM, 0, 4);
-    open_dealer(&three, SOURCE("configs/spaces/spos.yaml"), SQ_SAMPLE_UNIFORM, 3, 4);
-    cr_assert_eq(sq_sampler_paths(one.sampler), 1);
-    cr_assert_eq(sq_sampler_paths(three.sampler), 3);
-    for (int i = 0; i < 60; i++) {
-        sq_sampler_draw(one.sampler, 1, (uint64_t)i, 0, a);
-        sq_sampler_draw(three.sampler, 1, (uint64_t)(i / 3), i % 3, b);
-        cr_expect_eq(memcmp(a, b, (size_t)one.space->layer_count * sizeof *a), 0, "path %d", i);
+    static const sq_sampling samplings[] = {SQ_SAMPLE_UNIFORM, SQ_SAMPLE_COST_BINS};
+    for (int k = 0; k < 2; k++) {
+        dealer one, three;
+        int a[SQ_MAX_LAYERS], b[SQ_MAX_LAYERS];
+        open_dealer(&one, SOURCE("configs/spaces/spos.yaml"), samplings[k], 0, 4);
+        open_dealer(&three, SOURCE("configs/spaces/spos.yaml"), samplings[k], 3, 4);
+        cr_assert_eq(sq_sampler_paths(one.sampler), 1);
+        cr_assert_eq(sq_sampler_paths(three.sampler), 3);
+        for (int i = 0; i < 60; i++) {
+            sq_sampler_draw(one.sampler, 1, (uint64_t)i, 0, a);
+            sq_sampler_draw(three.sampler, 1, (uint64_t)(i / 3), i % 3, b);
+            cr_expect(sq_scope_holds(&one.scope, one.space, a));
+            cr_expect_eq(memcmp(a, b, (size_t)one.space->layer_count * sizeof *a), 0, "path %d", i);
+        }
+        close_dealer(&one);
+        close_dealer(&three);
     }
-    close_dealer(&one);
-    close_dealer(&three);
 }
 
 Test(paths, numbers_of_paths_that_make_no_sense_are_refused)

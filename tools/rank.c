@@ -130,6 +130,16 @@ static void print_path(const ranking *k, const sq_ranked *r)
     (void)fflush(stdout);
 }
 
+/* What chance alone does to one score: the deviation of a share of so many images, at the mean of all paths. */
+static double standard_error(const ranking *k, bool is_alone)
+{
+    double sum = 0;
+    for (int i = 0; i < k->count; i++)
+        sum += is_alone ? k->list[i].alone.top1 : k->list[i].supernet.top1;
+    const double mean = sum / k->count;
+    return sqrt(mean * (1 - mean) / (double)k->facts.images);
+}
+
 static sq_status print_agreement(const ranking *k)
 {
     sq_rank_agreement found;
@@ -141,6 +151,8 @@ static sq_status print_agreement(const ranking *k)
                      found.pairs, found.chance);
     if (!isnan(found.spearman))
         sq_print_row("Spearman", "%.3f", found.spearman);
+    sq_print_row("standard error", "%.2f %% in the supernet, %.2f %% alone: of one score, by the number of images",
+                 100 * standard_error(k, false), 100 * standard_error(k, true));
     sq_print_row("file", "%s", k->file);
     return SQ_OK;
 }
