@@ -147,6 +147,54 @@ def kill_rank(scratch):
                                   "--set", "train.steps=5", "--set", "train.warmup_steps=0").stderr
 
 
+def tensors(path):
+    data = read(path)
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    return {name: data[8 + length + info["data_offsets"][0]:8 + length + info["data_offsets"][1]]
+            for name, info in header.items() if name != "__metadata__"}
+
+
+def stages(scratch):
+    """Later layers, then earlier ones: what is fixed stays so in every candidate, the second stage begins with the first one's weights,
+    limits hold for the whole network in both, and a search in stages that is killed often ends with the same bytes."""
+    a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
+    words = ["search", CONFIG, "--two-stage", "--quiet", "--limit-macs", "3.2", *SMALL, "--set", "stages.groups=5-8, 1-4", "--set",
+             "stages.steps=50, 30", "--set", "stages.lr=0.2, 0.1", "--set", "stages.start=1,1,1,1,1,1,1,1", "--set", "train.warmup_steps=3"]
+    printed = run(*words, "-o", a).stdout
+    assert "80 steps; one group takes 120 (train.steps): -33.3 %" in printed, printed
+    reports = [json.loads(read(os.path.join(a, f"stage-{stage}/search/search.json"))) for stage in (1, 2)]
+    best = reports[0]["candidates"][reports[0]["best"]]["arch"]
+    for candidate in reports[0]["candidates"]:
+        assert candidate["arch"][:4] == [1, 1, 1, 1] and (candidate["generation"] < 0 or candidate["macs_m"] <= 3.2), candidate
+    for candidate in reports[1]["candidates"]:
+        assert candidate["arch"][4:] == best[4:] and (candidate["generation"] < 0 or candidate["macs_m"] <= 3.2), candidate
+    found = reports[1]["candidates"][reports[1]["best"]]["arch"]
+    summary = json.loads(read(os.path.join(a, "stages.json")))
+    assert summary["tuple"] == "(" + ", ".join(map(str, found)) + ")" and summary["steps"] == 80, summary
+    config = read(os.path.join(a, "stage-2/config.yaml")).decode()
+    assert "stage-1" in config and 'free: "1-4"' in config, config
+    before, after = (tensors(os.path.join(a, f"stage-{stage}/last/model.safetensors")) for stage in (1, 2))
+    kept = [name for name in before for layer in range(5, 9) for choice in range(4)
+            if name.startswith(f"features.{layer - 1}.{choice}.") and choice != best[layer - 1] and name.endswith("weight")]
+    assert len(kept) > 20 and all(before[name] == after[name] for name in kept), "what stage 2 does not draw is stage 1's, to the bit"
+    assert any(before[name] != after[name] for name in before)
+    kill_often((["info", "device"], [*words, "-o", b]), 8, lambda: os.path.exists(os.path.join(b, "stages.json")))
+    for stage in ("stage-1", "stage-2"):
+        same_files(os.path.join(a, stage), os.path.join(b, stage), ["search/search.json", "search/arch.json", "last/model.safetensors"])
+    same_files(a, b, ["stages.json"])
+    # Another scope is another run; a stage is an ordinary run.
+    done = run("train", os.path.join(a, "stage-1/config.yaml"), "-o", os.path.join(a, "stage-1"), "--resume", "auto", "--quiet", "--set",
+               "scope.free=1-4", "--set", "train.steps=60", code=2)
+    assert "other layers fixed" in done.stderr, done.stderr
+    assert "exported" in run("export", os.path.join(a, "stage-2")).stdout or os.path.exists(os.path.join(a, "stage-2/export/model.onnx"))
+    for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 stands in no group"), (["--set", "scope.free=1-2"], "wanted both, or neither"),
+                        (["--set", "stages.start=1,2"], "2 numbers, wanted 8")):
+        done = run(*words, *extra, "-o", os.path.join(scratch, "c"), code=2)
+        assert done.stderr.count("\n") == 1 and text in done.stderr, done.stderr
+    assert "wanted one configuration, --two-stage and -o RUN" in run("search", CONFIG, "--two-stage", code=2).stderr
+
+
 def signals(scratch):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         folder = os.path.join(scratch, str(int(number)))
@@ -295,7 +343,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "stages": stages, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

@@ -85,6 +85,21 @@ typedef struct {
 /* Trains as the session's configuration says: `squall train`. */
 SQ_MUST_USE sq_status sq_session_train(const sq_session *session, const sq_training *training);
 
+/* ---- Searching ---- */
+
+typedef struct {
+    const char *config; /* another configuration than the run's; or NULL */
+    bool is_resumed, on_val, is_quiet;
+} sq_searching;
+
+/* Searches a trained run as its configuration says: `squall search`. */
+SQ_MUST_USE sq_status sq_search_trained(const char *run, const sq_options *options, const sq_searching *searching);
+
+/* Trains and searches group after group of layers (search/stages.h), each stage an ordinary run in <run>/stage-1, ...:
+ * `squall search --two-stage`. */
+SQ_MUST_USE sq_status sq_search_in_stages(const char *config, const char *run, const sq_options *options,
+                                          const sq_searching *searching);
+
 /* ---- A trained run, opened for search, evaluation and export ---- */
 
 typedef struct {

@@ -10,11 +10,6 @@
 
 enum { TABLE_ROWS = 16 };
 
-typedef struct {
-    const char *config, *resume;
-    bool on_val, is_quiet;
-} arguments;
-
 static void print_prediction(const sq_search_device *d, const sq_prediction *p)
 {
     char more[128] = "";
@@ -147,13 +142,13 @@ static void print_work(const sq_group *group)
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
-static sq_status search(sq_run *r, const char *run, const arguments *a)
+static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
     const sq_search_options *options = &r->session.config->search;
     sq_search_result result = {0};
     device_list list = {0};
     const sq_search_run how = {.run = run,
-                               .is_resumed = strcmp(a->resume, "auto") == 0,
+                               .is_resumed = a->is_resumed,
                                .is_quiet = a->is_quiet,
                                .weights = r->weights ^ (uint64_t)a->on_val,
                                .images = (int)r->validation.count,
@@ -197,12 +192,29 @@ static void number_devices(sq_options *read)
     }
 }
 
+sq_status sq_search_trained(const char *run, const sq_options *options, const sq_searching *searching)
+{
+    sq_run r;
+    sq_status status = sq_run_open(&r, run, searching->config, options, searching->on_val);
+    if (status == SQ_OK && r.space->searched_count == 0)
+        status = sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to search", run);
+    if (status == SQ_OK)
+        status = search(&r, run, searching);
+    sq_run_close(&r);
+    return status;
+}
+
 static int run(int argc, char **argv)
 {
     static sq_options read; /* large; the program runs one command */
-    arguments a = {.resume = "auto"};
+    const char *resume = "auto", *out = NULL;
+    bool has_stages = false;
+    sq_searching a = {.is_resumed = true};
     const sq_option options[] = {{"--config", &a.config, NULL, NULL},
-                                 {"--resume", &a.resume, NULL, NULL},
+                                 {"--resume", &resume, NULL, NULL},
+                                 {"--two-stage", NULL, &has_stages, NULL},
+                                 {"-o", &out, NULL, NULL},
+                                 {"--out", &out, NULL, NULL},
                                  {"--on-val", NULL, &a.on_val, NULL},
                                  {"--quiet", NULL, &a.is_quiet, NULL},
                                  {"--limit-macs", NULL, NULL, "search.limit_macs"},
@@ -217,29 +229,27 @@ static int run(int argc, char **argv)
                                  {"--searcher", NULL, NULL, "search.searcher"},
                                  {"--objectives", NULL, NULL, "search.objectives"},
                                  {NULL, NULL, NULL, NULL}};
-    sq_run r;
     bool is_help;
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
-    if (read.argument_count != 1)
-        return sq_command_usage("search", "wanted one run");
-    if (strcmp(a.resume, "auto") != 0 && strcmp(a.resume, "never") != 0)
-        return sq_command_usage("search", "--resume %s: wanted auto or never", a.resume);
+    if (read.argument_count != 1 || has_stages != (out != NULL))
+        return sq_command_usage("search", has_stages || out ? "wanted one configuration, --two-stage and -o RUN"
+                                                            : "wanted one run");
+    if (strcmp(resume, "auto") != 0 && strcmp(resume, "never") != 0)
+        return sq_command_usage("search", "--resume %s: wanted auto or never", resume);
+    a.is_resumed = strcmp(resume, "auto") == 0;
     number_devices(&read);
-    sq_status status = sq_run_open(&r, read.arguments[0], a.config, &read, a.on_val);
-    if (status == SQ_OK && r.space->searched_count == 0)
-        status = sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to search", read.arguments[0]);
-    if (status == SQ_OK)
-        status = search(&r, read.arguments[0], &a);
-    sq_run_close(&r);
+    const sq_status status = has_stages ? sq_search_in_stages(read.arguments[0], out, &read, &a)
+                                        : sq_search_trained(read.arguments[0], &read, &a);
     return status == SQ_OK ? 0 : sq_command_fail("search", status);
 }
 
 const sq_command sq_command_search = {
     .name = "search",
     .summary = "find the most accurate path under limits",
-    .usage = "squall search RUN [--limit-macs M] [--limit-latency MS --latency DEVICE] [--set key=value]...",
+    .usage = "squall search RUN [--limit-macs M] [--limit-latency MS --latency DEVICE] [--set key=value]...\n"
+             "       squall search CONFIG --two-stage -o RUN [options]",
     .help =
         "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch "
         "norm, and keeps\n"
@@ -261,6 +271,9 @@ const sq_command sq_command_search = {
         "                        latency, energy; latency.2 and energy.2 of the second device\n"
         "  --config FILE         another configuration than RUN/config.yaml\n"
         "  --resume never        begin anew (default: auto)\n"
+        "  --two-stage           train and search group after group of layers, as stages.groups of CONFIG says: each "
+        "stage\n"
+        "                        an ordinary run in RUN/stage-1, RUN/stage-2, ..., with the other layers fixed\n"
         "  --on-val              score on the test split instead of the held-out images\n"
         "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
         "  --quiet               no progress line\n\n"

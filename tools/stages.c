@@ -1,0 +1,219 @@
+/* squall search --two-stage: each stage trains the supernet with all layers but its own fixed, beginning with the
+ * weights of the stage before it, and searches its own layers. A stage is an ordinary run whose config.yaml says all of
+ * it, so it can be looked at, resumed and exported by itself. */
+#include "search/stages.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "search/latency.h"
+#include "supernet/cost.h"
+#include "tools/command.h"
+
+enum { PATH_BYTES = 4096, ARCH_BYTES = 1024 };
+
+typedef struct {
+    const char *config, *run;
+    const sq_searching *searching;
+    sq_options options; /* the user's, with the stage's own behind them */
+    int user_count;
+    sq_space *space;
+    sq_stages stages;
+    int path[SQ_MAX_LAYERS]; /* what every layer is now */
+    int64_t spos_steps;      /* train.steps of the configuration: one group would take them */
+} job;
+
+static sq_status stage_folder(const job *j, int stage, char *out)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "stage-%d", stage + 1);
+    return sq_text_path(out, PATH_BYTES, j->run, name) ? SQ_OK
+                                                       : sq_fail(SQ_INVALID, "%s: the path is too long", j->run);
+}
+
+/* ---- Options of a stage ---- */
+
+static sq_status set(job *j, const char *key, const char *value)
+{
+    sq_options *o = &j->options;
+    if (o->override_count == SQ_MAX_OVERRIDES)
+        return sq_fail(SQ_INVALID, "--set: more than %d", SQ_MAX_OVERRIDES);
+    char *text = o->storage[o->override_count];
+    const int length = snprintf(text, sizeof *o->storage, "%s=%s", key, value);
+    if (length < 0 || (size_t)length >= sizeof *o->storage)
+        return sq_fail(SQ_INVALID, "%s=%.200s: too long", key, value);
+    o->overrides[o->override_count++] = text;
+    return SQ_OK;
+}
+
+static sq_status set_stage(job *j, int stage)
+{
+    const sq_stage *s = &j->stages.list[stage];
+    char free_layers[32], arch[ARCH_BYTES], steps[32], lr[32], from[PATH_BYTES];
+    j->options.override_count = j->user_count;
+    (void)snprintf(free_layers, sizeof free_layers, "%d-%d", s->first + 1, s->last + 1);
+    (void)sq_arch_print(j->space, j->path, arch, sizeof arch);
+    (void)snprintf(steps, sizeof steps, "%" PRId64, s->steps);
+    (void)snprintf(lr, sizeof lr, "%.17g", s->lr);
+    SQ_TRY(set(j, "scope.free", free_layers));
+    SQ_TRY(set(j, "scope.fixed", arch));
+    SQ_TRY(set(j, "train.steps", steps));
+    SQ_TRY(set(j, "train.lr", lr));
+    if (stage == 0)
+        return SQ_OK;
+    SQ_TRY(stage_folder(j, stage - 1, from));
+    return set(j, "train.from", from);
+}
+
+/* ---- One stage ---- */
+
+static sq_status train_stage(job *j, const char *folder)
+{
+    sq_session s = {0};
+    const sq_training training = {
+        .run = folder, .is_resumed = j->searching->is_resumed, .is_quiet = j->searching->is_quiet, .has_start = true};
+    SQ_TRY(sq_session_open(&s, j->config, j->options.overrides, j->options.override_count,
+                           SQ_OPEN_DATA | SQ_OPEN_BACKEND));
+    const sq_status status = sq_session_train(&s, &training);
+    sq_session_close(&s);
+    return status;
+}
+
+/* A stage that has been searched to its end says so by its arch.json. */
+static sq_status run_stage(job *j, int stage)
+{
+    char folder[PATH_BYTES], search[PATH_BYTES], arch[PATH_BYTES];
+    SQ_TRY(stage_folder(j, stage, folder));
+    if (!sq_text_path(search, sizeof search, folder, "search") || !sq_text_path(arch, sizeof arch, search, "arch.json"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(set_stage(j, stage));
+    if (!j->searching->is_resumed || !sq_path_exists(arch)) {
+        (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
+                     j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
+        SQ_TRY(train_stage(j, folder));
+        SQ_TRY(sq_search_trained(folder, &j->options, j->searching));
+    }
+    return sq_arch_read(j->space, arch, j->path);
+}
+
+/* ---- Begin and end ---- */
+
+/* The best operator of each layer: multiply-adds times parameters for a millisecond on the first device; without a
+ * device, for nothing. Skips have no capacity. */
+static sq_status best_operators(const sq_session *s, int *path)
+{
+    const sq_space *space = s->space;
+    const sq_latency_config *device = &s->config->latency[0];
+    sq_latency *table = NULL;
+    sq_latency_cache cache = {0};
+    sq_status status = SQ_OK;
+    if (*device->device)
+        status = sq_latency_open(&table, device->device);
+    if (status == SQ_OK && table)
+        status = sq_latency_prepare(&cache, table, space, (sq_fill)device->fill);
+    for (int l = 0; status == SQ_OK && l < space->layer_count; l++) {
+        double best = -1;
+        for (int c = 0; c < space->layers[l].choice_count; c++) {
+            const sq_cost cost = sq_cost_block(space, l, c);
+            double deviation;
+            const double ms = table ? sq_latency_block_ms(&cache, l, c, &deviation) : 1;
+            const double score = ms > 0 ? (double)cost.macs * (double)(cost.weights + cost.norm_weights) / ms : 0;
+            if (score > best) {
+                best = score;
+                path[l] = c;
+            }
+        }
+    }
+    sq_latency_cache_clear(&cache);
+    sq_latency_close(table);
+    return status;
+}
+
+static sq_status begin(job *j)
+{
+    sq_session s = {0};
+    SQ_TRY(sq_session_open(&s, j->config, j->options.overrides, j->options.override_count, SQ_OPEN_DATA));
+    const sq_config *c = s.config;
+    sq_status status = sq_stages_read(&j->stages, s.space, c->stages.groups, c->stages.steps, c->stages.lr,
+                                      c->train.steps, c->train.schedule.base);
+    if (status == SQ_OK && (*c->scope_free || *c->scope_fixed || *c->train_from))
+        status = sq_fail(SQ_INVALID, "scope.free, scope.fixed, train.from: the stages say these themselves");
+    if (status == SQ_OK)
+        status = strcmp(c->stages.start, "score") == 0 ? best_operators(&s, j->path)
+                                                       : sq_arch_read(s.space, c->stages.start, j->path);
+    j->spos_steps = c->train.steps;
+    j->space = s.space; /* kept: the classes follow from the data */
+    s.space = NULL;
+    sq_session_close(&s);
+    return status;
+}
+
+/* stages.json: what was done, without a clock, so that a resumed search ends with the same bytes. */
+static sq_status write_summary(const job *j)
+{
+    char path[PATH_BYTES], arch[ARCH_BYTES];
+    json_t *list = json_array();
+    (void)sq_arch_print(j->space, j->path, arch, sizeof arch);
+    for (int i = 0; i < j->stages.count; i++) {
+        const sq_stage *s = &j->stages.list[i];
+        json_array_append_new(list, json_pack("{s:i, s:i, s:I, s:f}", "first", s->first + 1, "last", s->last + 1,
+                                              "steps", (json_int_t)s->steps, "lr", s->lr));
+    }
+    json_t *whole =
+        json_pack("{s:s, s:s, s:o, s:I, s:I}", "space", j->space->name, "tuple", arch, "stages", list, "steps",
+                  (json_int_t)sq_stages_steps(&j->stages), "steps_of_one_group", (json_int_t)j->spos_steps);
+    char *text = whole ? json_dumps(whole, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(whole);
+    if (!text || !sq_text_path(path, sizeof path, j->run, "stages.json")) {
+        free(text);
+        return sq_fail(SQ_NO_MEMORY, "%s: stages.json", j->run);
+    }
+    const sq_piece pieces[] = {{text, strlen(text)}, {"\n", 1}};
+    const sq_status status = sq_file_replace(path, pieces, 2);
+    free(text);
+    return status;
+}
+
+static void print_summary(const job *j)
+{
+    const int64_t steps = sq_stages_steps(&j->stages);
+    char arch[ARCH_BYTES];
+    (void)sq_arch_print(j->space, j->path, arch, sizeof arch);
+    (void)printf("found in %d stages\n", j->stages.count);
+    sq_print_row("path", "%s", arch);
+    sq_print_row("training", "%" PRId64 " steps; one group takes %" PRId64 " (train.steps): %+.1f %%", steps,
+                 j->spos_steps, 100.0 * ((double)steps / (double)j->spos_steps - 1));
+    sq_print_row("file", "%s/stages.json", j->run);
+    (void)printf("next: squall export %s/stage-%d\n", j->run, j->stages.count);
+}
+
+sq_status sq_search_in_stages(const char *config, const char *run, const sq_options *options,
+                              const sq_searching *searching)
+{
+    job *j = calloc(1, sizeof *j);
+    if (!j)
+        return sq_fail(SQ_NO_MEMORY, "%s: stages", run);
+    j->config = config;
+    j->run = run;
+    j->searching = searching;
+    for (int i = 0; i < options->override_count; i++) { /* they may lie in the caller's storage */
+        (void)snprintf(j->options.storage[i], sizeof *j->options.storage, "%s", options->overrides[i]);
+        j->options.overrides[i] = j->options.storage[i];
+    }
+    j->options.override_count = j->user_count = options->override_count;
+    sq_status status = begin(j);
+    for (int i = 0; status == SQ_OK && i < j->stages.count; i++)
+        status = run_stage(j, i);
+    if (status == SQ_OK)
+        status = write_summary(j);
+    if (status == SQ_OK)
+        print_summary(j);
+    sq_space_free(j->space);
+    free(j);
+    return status;
+}
