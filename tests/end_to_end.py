@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program as its users meet it: kill -9 at random moments, signals, and bad input.
 
-usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|signals|bad-input|bench
+usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|kill-stages|signals|bad-input|bench
 """
 import json
 import os
@@ -155,7 +155,7 @@ def tensors(path):
             for name, info in header.items() if name != "__metadata__"}
 
 
-def stages(scratch):
+def kill_stages(scratch):
     """Later layers, then earlier ones: what is fixed stays so in every candidate, the second stage begins with the first one's weights,
     limits hold for the whole network in both, and a search in stages that is killed often ends with the same bytes."""
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
@@ -343,7 +343,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "stages": stages, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/rng.h"
+#include "search/search.h"
 #include "tests/op_table.h"
 #include "tests/support.h"
 
@@ -115,6 +117,46 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
         }
     for (int k = 0; k < 3; k++)
         free(gradients[k]);
+    close_subject(&s);
+}
+
+/* Copies within the device keep statistics and results of candidates apart: the bits of each alone. */
+Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
+{
+    enum { IMAGES = 7, TOGETHER = 3, CANDIDATES = 4 };
+    subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), false, 3);
+    sq_evaluator *alone = NULL;
+    sq_group *group = NULL;
+    sq_image_set set = {.count = IMAGES, .resolution = s.space->resolution};
+    const size_t bytes = (size_t)IMAGES * (size_t)s.space->resolution * (size_t)s.space->resolution * 3;
+    int paths[CANDIDATES][SQ_MAX_LAYERS];
+    const int *list[CANDIDATES];
+    sq_result one, found[CANDIDATES];
+    set.images = malloc(bytes);
+    set.labels = malloc(IMAGES * sizeof *set.labels);
+    sq_rng rng = sq_rng_open(3, SQ_RNG_TEST, 9);
+    for (size_t i = 0; i < bytes; i++)
+        set.images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
+    for (int i = 0; i < IMAGES; i++)
+        set.labels[i] = i % s.space->classes;
+    for (int i = 0; i < CANDIDATES; i++) {
+        draw_path(s.space, (uint64_t)i, paths[i]);
+        memcpy(paths[i], paths[0], (size_t)(i % 2 ? 4 : 2) * sizeof(int));
+        list[i] = paths[i];
+    }
+    const sq_group_options options = {&set, &set, TOGETHER, TOGETHER, false, (size_t)1 << 30};
+    MUST(sq_evaluator_create(&alone, s.backend, s.space, s.model, false, &set, TOGETHER, &set, TOGETHER));
+    MUST(sq_group_create(&group, s.backend, s.space, s.model, &options));
+    sq_group_fix(group, paths[0], 2);
+    MUST(sq_group_evaluate(group, list, CANDIDATES, 0, found));
+    for (int i = 0; i < CANDIDATES; i++) {
+        MUST(sq_evaluator_calibrate(alone, paths[i]));
+        MUST(sq_evaluator_score(alone, paths[i], 0, &one));
+        cr_expect_eq(memcmp(&one, &found[i], sizeof one), 0, "candidate %d: loss %.17g, alone %.17g", i, found[i].loss, one.loss);
+    }
+    sq_group_destroy(group);
+    sq_evaluator_destroy(alone);
+    sq_image_set_clear(&set);
     close_subject(&s);
 }
 
