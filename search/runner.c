@@ -441,6 +441,8 @@ sq_status sq_runner_run(const sq_runner *runner, const char *const *models, int 
     sq_status status = open_job(&j);
     if (status == SQ_OK)
         status = uses_list(runner) ? run_list(&j, &drift) : run_models(&j, &drift);
+    if (status == SQ_OK)
+        status = sq_samples_level_rounds(j.medians, count, runner->rounds);
     for (int i = 0; status == SQ_OK && i < count; i++)
         status = sq_samples_summarise(&out->times[i], &j.all[i], j.medians + i * runner->rounds, runner->rounds);
     if (status == SQ_OK) {

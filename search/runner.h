@@ -37,7 +37,7 @@ typedef struct {
 SQ_MUST_USE sq_status sq_runner_check(const sq_runner *runner, const char *where);
 
 typedef struct {
-    double median_ms;    /* of the rounds' medians */
+    double median_ms;    /* of the rounds' medians, once each round was levelled (runner_samples.h) */
     double deviation_ms; /* standard deviation of the rounds' medians (rounds - 1), as `squall lut measure` has it */
     int count;           /* samples in all rounds */
     /* Samples farther from the median of all samples than 3 * 1.4826 * (median absolute deviation), and than 1 % of

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* 1.4826 * median absolute deviation estimates the standard deviation of normal samples. */
 static const double mad_to_deviation = 1.4826, outlier_deviations = 3, least_outlier = 0.01;
@@ -66,5 +67,38 @@ sq_status sq_samples_summarise(sq_runner_time *out, sq_samples *all, double *med
                             .median_ms = median(medians, rounds),
                             .count = all->count,
                             .outlier_count = outlier_count};
+    return SQ_OK;
+}
+
+enum { FEWEST_FOR_A_ROUND = 8 };
+
+/* factors[rounds]; scratch holds as many as models or rounds. */
+static void find_factors(double *factors, double *scratch, const double *medians, int models, int rounds)
+{
+    double *const ratios = scratch + rounds;
+    for (int r = 0; r < rounds; r++) {
+        for (int i = 0; i < models; i++) {
+            memcpy(scratch, medians + i * rounds, (size_t)rounds * sizeof *scratch);
+            ratios[i] = medians[i * rounds + r] / median(scratch, rounds);
+        }
+        factors[r] = median(ratios, models);
+    }
+    memcpy(scratch, factors, (size_t)rounds * sizeof *scratch);
+    const double middle = median(scratch, rounds);
+    for (int r = 0; r < rounds; r++)
+        factors[r] /= middle;
+}
+
+sq_status sq_samples_level_rounds(double *medians, int models, int rounds)
+{
+    if (models < FEWEST_FOR_A_ROUND)
+        return SQ_OK;
+    double *factors = malloc((2 * (size_t)rounds + (size_t)models) * sizeof *factors);
+    if (!factors)
+        return sq_fail(SQ_NO_MEMORY, "times of %d rounds", rounds);
+    find_factors(factors, factors + rounds, medians, models, rounds);
+    for (int i = 0; i < models * rounds; i++)
+        medians[i] /= factors[i % rounds];
+    free(factors);
     return SQ_OK;
 }

@@ -296,6 +296,23 @@ static void expect_failure(const char *command, sq_status wanted, const char *wo
     drop_folder(b.folder);
 }
 
+Test(run, a_round_that_was_slower_for_all_models_is_levelled)
+{
+    enum { NINE = 9, ROUNDS = 5 };
+    static const double factors[ROUNDS] = {1, 1.4, 0.9, 1, 1.2};
+    double medians[NINE * ROUNDS], few[7 * ROUNDS];
+    for (int i = 0; i < NINE * ROUNDS; i++)
+        medians[i] = (1 + i / ROUNDS) * factors[i % ROUNDS];
+    medians[3] = 7; /* one model's own disturbance stays its own */
+    memcpy(few, medians, sizeof few);
+    MUST(sq_samples_level_rounds(medians, NINE, ROUNDS));
+    for (int i = 0; i < NINE * ROUNDS; i++)
+        cr_expect_float_eq(medians[i], i == 3 ? 7 : 1 + i / ROUNDS, 1e-12, "%d: %g", i, medians[i]);
+    const double before = few[6];
+    MUST(sq_samples_level_rounds(few, 7, ROUNDS));
+    cr_expect_eq(few[6], before, "seven models say too little of a round");
+}
+
 Test(run, takes_medians_of_rounds_in_turned_order_and_sees_drift)
 {
     bench b = open_bench("2 1 90\n4 4 4\n3 3 3\n2.5 2.6 2.4\n", "10\n10\n10\n", "7 8\n7 8\n7 8\n");

@@ -114,6 +114,8 @@ static sq_status run_bench(bench *b, sq_runner_time *times)
     b->medians = calloc((size_t)items * (size_t)b->n.rounds, sizeof *b->medians);
     b->samples = calloc((size_t)items, sizeof *b->samples);
     sq_status status = b->medians && b->samples ? run_rounds(b) : sq_fail(SQ_NO_MEMORY, "measure: %d items", items);
+    if (status == SQ_OK)
+        status = sq_samples_level_rounds(b->medians, items, b->n.rounds);
     for (int i = 0; status == SQ_OK && i < items; i++) {
         status = sq_samples_summarise(&times[i], &b->samples[i], b->medians + i * b->n.rounds, b->n.rounds);
         if (i < b->job->blocks->count)
