@@ -236,6 +236,8 @@ static int run(int argc, char **argv)
     k.a = &a;
     sq_status status = sq_run_open(&k.run, a.run, NULL, &read, a.on_val);
     if (status == SQ_OK)
+        status = sq_run_open_evaluator(&k.run);
+    if (status == SQ_OK)
         status = rank(&k);
     sq_run_close(&k.run);
     return status == SQ_OK ? 0 : sq_command_fail("rank", status);

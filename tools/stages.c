@@ -11,8 +11,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/latency.h"
-#include "supernet/cost.h"
+#include "search/select.h"
 #include "tools/command.h"
 
 enum { PATH_BYTES = 4096, ARCH_BYTES = 1024 };
@@ -103,32 +102,25 @@ static sq_status run_stage(job *j, int stage)
 
 /* ---- Begin and end ---- */
 
-/* The best operator of each layer: multiply-adds times parameters for a millisecond on the first device; without a
- * device, for nothing. Skips have no capacity. */
+/* The best operator of each layer by score (search/select.h) on the first device. */
 static sq_status best_operators(const sq_session *s, int *path)
 {
-    const sq_space *space = s->space;
     const sq_latency_config *device = &s->config->latency[0];
+    sq_select_options options = SQ_SELECT_OPTIONS;
     sq_latency *table = NULL;
     sq_latency_cache cache = {0};
-    sq_status status = SQ_OK;
-    if (*device->device)
-        status = sq_latency_open(&table, device->device);
-    if (status == SQ_OK && table)
-        status = sq_latency_prepare(&cache, table, space, (sq_fill)device->fill);
-    for (int l = 0; status == SQ_OK && l < space->layer_count; l++) {
-        double best = -1;
-        for (int c = 0; c < space->layers[l].choice_count; c++) {
-            const sq_cost cost = sq_cost_block(space, l, c);
-            double deviation;
-            const double ms = table ? sq_latency_block_ms(&cache, l, c, &deviation) : 1;
-            const double score = ms > 0 ? (double)cost.macs * (double)(cost.weights + cost.norm_weights) / ms : 0;
-            if (score > best) {
-                best = score;
-                path[l] = c;
-            }
-        }
-    }
+    sq_selection selection = {0};
+    options.keep = 1;
+    if (!*device->device)
+        return sq_fail(SQ_INVALID, "stages.start: score needs a device (--latency); else give an architecture");
+    sq_status status = sq_latency_open(&table, device->device);
+    if (status == SQ_OK)
+        status = sq_latency_prepare(&cache, table, s->space, (sq_fill)device->fill);
+    if (status == SQ_OK)
+        status = sq_select_run(&selection, s->space, &cache, &options);
+    if (status == SQ_OK)
+        sq_select_best(&selection, path);
+    sq_select_clear(&selection);
     sq_latency_cache_clear(&cache);
     sq_latency_close(table);
     return status;
