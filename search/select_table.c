@@ -14,12 +14,13 @@ sq_status sq_select_write(const sq_selection *selection, const char *path)
     sq_space *space = NULL;
     sq_rules_print(&d->rules, rules, sizeof rules);
     (void)snprintf(comment, sizeof comment,
-                   "%s for %s (%s%s%s, batch %d%s): %d operators a layer, best first, chosen by squall select.\n"
-                   "score = (multiply-adds in M)^%g * (parameters in k)^%g / milliseconds%s%s%s",
-                   selection->space->name, d->name, *d->runtime ? d->runtime : "runtime not stated",
-                   *d->dtype ? ", " : "", d->dtype, d->batch, d->is_measured ? "" : ", modelled and not measured",
-                   o->keep, o->a, o->b, o->is_per_family ? "; at least one of each family" : "",
-                   *rules ? "; the device's rules: no " : "", rules);
+                   "What squall select keeps of %s for %s: %d operators a layer, best first.\n"
+                   "device: %s%s%s, batch %d, %smeasured%s%s\n"
+                   "score: (multiply-adds in M)^%g * (parameters in k)^%g / milliseconds%s",
+                   selection->space->name, d->name, o->keep, *d->runtime ? d->runtime : "runtime not stated",
+                   *d->dtype ? ", " : "", d->dtype, d->batch, d->is_measured ? "" : "not ",
+                   *rules ? "; its rules: no " : "", rules, o->a, o->b,
+                   o->is_per_family ? "; at least one operator of each family" : "");
     SQ_TRY(sq_select_space(&space, selection));
     const sq_status status = sq_space_write(space, comment, path);
     sq_space_free(space);

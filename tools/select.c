@@ -197,7 +197,7 @@ static sq_status select_space(const char *file, const char *device, const argume
 static int run(int argc, char **argv)
 {
     static sq_options read; /* large; the program runs one command */
-    arguments a = {.keep = "4", .a = "1", .b = "0", .fill = "none", .shape = SQ_LUT_SHAPE};
+    arguments a = {.keep = "4", .a = "0.25", .b = "0.25", .fill = "none", .shape = SQ_LUT_SHAPE};
     sq_select_options options = SQ_SELECT_OPTIONS;
     bool is_help;
     const sq_option list[] = {{"-o", &a.out, NULL, NULL},
@@ -239,7 +239,7 @@ const sq_command sq_command_select = {
         "  -o, --out FILE    the space to write\n"
         "  --table FILE      the table to write (default: beside it, .csv for .yaml)\n"
         "  --keep K          operators of a layer (default 4)\n"
-        "  --a A, --b B      exponents of the capacity (default 1 and 0)\n"
+        "  --a A, --b B      exponents of the capacity (default 0.25 and 0.25)\n"
         "  --per-family      among the K the best one of each family: sep, mb, shuffle with xception\n"
         "  --fill F          missing blocks: none (an error), interpolate (from blocks of the same kind), roofline (by "
         "the device's\n"
