@@ -3,8 +3,8 @@
 
 #include "supernet/space.h"
 
-/* What a device must not run, as properties of operators: `rules: {drop: [se, kernel_7]}` in device.yaml. `squall select`
- * leaves out every operator that has one of them. */
+/* What a device must not run, as properties of operators: `rules: {drop: [se, kernel_7]}` in device.yaml. `squall
+ * select` leaves out every operator that has one of them. */
 
 typedef enum {
     SQ_PROPERTY_SE, /* "se": squeeze-and-excitation */

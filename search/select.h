@@ -10,14 +10,17 @@
  * hardware efficiency of each operator decide, layer by layer; the formula is ours, the paper's could not be read. */
 
 typedef struct {
-    double a, b;          /* 0..10 */
-    int keep;             /* operators of a layer, 1.. */
-    bool is_per_family;   /* of these, the best one of each family that the rules leave */
+    double a, b;        /* 0..10 */
+    int keep;           /* operators of a layer, 1.. */
+    bool is_per_family; /* of these, the best one of each family that the rules leave */
 } sq_select_options;
 /* Both measures alike; together a square root, because capacity pays less and less: what is twice as large in both may
  * take 1.41 times as long. With a = 1, b = 0 the score is the rate of multiply-adds, and the largest operators win
  * everywhere. */
-#define SQ_SELECT_OPTIONS {.a = 0.25, .b = 0.25, .keep = 4}
+#define SQ_SELECT_OPTIONS                                                                                              \
+    {                                                                                                                  \
+        .a = 0.25, .b = 0.25, .keep = 4                                                                                \
+    }
 
 typedef enum {
     SQ_SELECT_RANK,   /* its rank decides */
@@ -71,7 +74,8 @@ SQ_MUST_USE sq_status sq_select_write(const sq_selection *selection, const char 
 /* "rank 2", "one of its family", "rule: no se", "rank 9 of 32", "no operator". */
 void sq_select_why(const sq_selection *selection, const sq_select_operator *o, char *text, size_t bytes);
 /* Every operator of every searched layer as CSV:
- * layer,operator,family,macs_m,parameters_k,latency_ms,capacity,score,rank,kept,why; what is not scored has empty fields. */
+ * layer,operator,family,macs_m,parameters_k,latency_ms,capacity,score,rank,kept,why; what is not scored has empty
+ * fields. */
 SQ_MUST_USE sq_status sq_select_write_table(const sq_selection *selection, const char *path);
 
 #endif

@@ -52,7 +52,7 @@ typedef enum { SQ_INIT_SPOS, SQ_INIT_HE } sq_init;
 
 typedef struct {
     char name[SQ_NAME_BYTES];
-    char path[1024]; /* the file it came from */
+    char path[1024];   /* the file it came from */
     char source[1024]; /* what the file says of whose space it is */
     int resolution, classes;
     sq_widths widths;

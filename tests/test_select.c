@@ -35,8 +35,9 @@ static bench open_bench(const char *choices, const double *times)
     bench b = {.folder = make_folder()};
     char path[300], text[2000];
     (void)snprintf(path, sizeof path, "%s/small.yaml", b.folder);
-    const int length = snprintf(text, sizeof text, SMALL "layers:\n  - {width: 8, stride: 2, choices: [stem]}\n"
-                                                         "  - {width: 8, choices: [%s]}\n",
+    const int length = snprintf(text, sizeof text,
+                                SMALL "layers:\n  - {width: 8, stride: 2, choices: [stem]}\n"
+                                      "  - {width: 8, choices: [%s]}\n",
                                 choices);
     const sq_piece piece = {text, (size_t)length};
     MUST(sq_file_replace(path, &piece, 1));
@@ -97,8 +98,9 @@ Test(select, pool_closes_at_32_operators_in_each_of_20_layers)
     sq_space_free(spos);
 }
 
-/* Blocks counted by hand on 4 x 4 x 8. mb: 8 x 9 + 8 x 8 = 136 weights, 16 times each, two norms of 8 channels. sep: twice
- * that. shuffle 5: half of the channels, mid 8 (rounded): 4 x 8 + 8 x 25 + 8 x 4 = 264, norms of 8, 8 and 4 channels. */
+/* Blocks counted by hand on 4 x 4 x 8. mb: 8 x 9 + 8 x 8 = 136 weights, 16 times each, two norms of 8 channels. sep:
+ * twice that. shuffle 5: half of the channels, mid 8 (rounded): 4 x 8 + 8 x 25 + 8 x 4 = 264, norms of 8, 8 and 4
+ * channels. */
 Test(select, scores_by_hand)
 {
     static const double times[] = {2, 8, 0.5}, macs[] = {136 * 16, 272 * 16, 264 * 16},
@@ -184,8 +186,9 @@ Test(select, rules_drop_operators_before_they_are_ranked)
     sq_select_clear(&s);
     MUST(sq_rules_drop(&b.cache.info.rules, "kernel_5", "device"));
     cr_expect_eq(sq_select_run(&s, b.space, &b.cache, &options), SQ_INVALID);
-    cr_expect_str_eq(sq_error_text(), "small: layer 1 has 1 operators for made up (rules: no se, kernel_5, mb), wanted at "
-                                      "least the 2 to keep");
+    cr_expect_str_eq(sq_error_text(),
+                     "small: layer 1 has 1 operators for made up (rules: no se, kernel_5, mb), wanted at "
+                     "least the 2 to keep");
     close_bench(&b);
 }
 
@@ -294,7 +297,8 @@ Test(select, modelled_devices_get_spaces_of_their_own)
         for (int other = 0; other < d; other++) {
             int differing = 0;
             for (int l = 0; l < pool->layer_count; l++)
-                differing += memcmp(spaces[d]->layers[l].choices, spaces[other]->layers[l].choices, 4 * sizeof(int)) != 0;
+                differing +=
+                    memcmp(spaces[d]->layers[l].choices, spaces[other]->layers[l].choices, 4 * sizeof(int)) != 0;
             cr_expect_geq(differing, 10, "%s and %s", devices[d], devices[other]);
         }
     }
@@ -385,7 +389,8 @@ Test(select, rules_are_read_written_and_checked)
         {"rules: {drop: []}", "measured: false\n", true},
         {"rules: {drop: [sse]}", "rules: drop: unknown property 'sse', did you mean 'se'?", false},
         {"rules: {drop: [kernel_9]}", "unknown property 'kernel_9', did you mean 'kernel_", false},
-        {"rules: {drop: [expansion_of_six]}", "wanted se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb or sep", false},
+        {"rules: {drop: [expansion_of_six]}", "wanted se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb or sep",
+         false},
         {"rules: {drp: [se]}", "unknown key 'drp', did you mean 'drop'?", false},
         {"rules: se", "rules", false},
     };

@@ -161,11 +161,17 @@ Test(space, impossible_spaces_are_refused_by_name)
 /* Every space there is: written and read again it is the same, to the last bit of every number. */
 Test(space, written_spaces_read_back)
 {
-    static const char *const files[] = {
-        "configs/spaces/bench-widths.yaml", "configs/spaces/hurricane-pool.yaml", "configs/spaces/proxyless.yaml",
-        "configs/spaces/samples.yaml", "configs/spaces/spos.yaml", "configs/spaces/tiny.yaml",
-        "configs/spaces/tunas-proxyless.yaml", "configs/spaces/networks/proxyless-mobile.yaml",
-        "tests/fixtures/odd_widths_pad.yaml", "tests/fixtures/odd_widths_keep.yaml", "tests/fixtures/oracle.yaml"};
+    static const char *const files[] = {"configs/spaces/bench-widths.yaml",
+                                        "configs/spaces/hurricane-pool.yaml",
+                                        "configs/spaces/proxyless.yaml",
+                                        "configs/spaces/samples.yaml",
+                                        "configs/spaces/spos.yaml",
+                                        "configs/spaces/tiny.yaml",
+                                        "configs/spaces/tunas-proxyless.yaml",
+                                        "configs/spaces/networks/proxyless-mobile.yaml",
+                                        "tests/fixtures/odd_widths_pad.yaml",
+                                        "tests/fixtures/odd_widths_keep.yaml",
+                                        "tests/fixtures/oracle.yaml"};
     char *folder = make_folder(), path[600];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", SOURCE(""), files[i]);

@@ -75,8 +75,8 @@ static void print_tally(const sq_selection *s, const char *title, int (*value_of
 
 static const char *family_name(int value, char *text, size_t bytes)
 {
-    (void)snprintf(text, bytes, "%s", value == SQ_BLOCK_SHUFFLE ? "shuffle and xception"
-                                                                : sq_block_name((sq_block_kind)value));
+    (void)snprintf(text, bytes, "%s",
+                   value == SQ_BLOCK_SHUFFLE ? "shuffle and xception" : sq_block_name((sq_block_kind)value));
     return text;
 }
 
