@@ -11,14 +11,25 @@
 #include "search/runner_yaml.h"
 
 typedef struct {
+    char **drop;
+    unsigned drop_count;
+} raw_rules;
+
+typedef struct {
     char *name, *runtime, *dtype, *clocks, *date, *source, *licence, *space, *unit;
     int batch, threads, resolution;
     double base_ms, scale, residual_ms, base_energy_mj, base_area_mm2;
     bool measured;
+    raw_rules rules;
     sq_runner_raw *runner;
 } raw_device;
 
 #define POINTER_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+static const cyaml_schema_value_t property_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 31)};
+static const cyaml_schema_field_t rules_fields[] = {
+    CYAML_FIELD_SEQUENCE("drop", CYAML_FLAG_POINTER, raw_rules, drop, &property_value, 0, SQ_PROPERTIES),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t device_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, raw_device, name, 1, SQ_NAME_BYTES - 1),
     CYAML_FIELD_STRING_PTR("runtime", POINTER_OPTIONAL, raw_device, runtime, 0, 127),
@@ -38,6 +49,7 @@ static const cyaml_schema_field_t device_fields[] = {
     CYAML_FIELD_FLOAT("base_energy_mj", CYAML_FLAG_OPTIONAL, raw_device, base_energy_mj),
     CYAML_FIELD_FLOAT("base_area_mm2", CYAML_FLAG_OPTIONAL, raw_device, base_area_mm2),
     CYAML_FIELD_BOOL("measured", CYAML_FLAG_DEFAULT, raw_device, measured),
+    CYAML_FIELD_MAPPING("rules", CYAML_FLAG_OPTIONAL, raw_device, rules, rules_fields),
     CYAML_FIELD_MAPPING_PTR("runner", POINTER_OPTIONAL, raw_device, runner, sq_runner_fields),
     CYAML_FIELD_END,
 };
@@ -64,13 +76,25 @@ static sq_status check(const raw_device *d, const char *path)
     return SQ_OK;
 }
 
+static sq_status read_rules(sq_rules *rules, const raw_rules *raw, const char *path)
+{
+    char where[1200];
+    (void)snprintf(where, sizeof where, "%s: rules: drop", path);
+    for (unsigned i = 0; i < raw->drop_count; i++)
+        SQ_TRY(sq_rules_drop(rules, raw->drop[i], where));
+    return SQ_OK;
+}
+
 sq_status sq_device_read(sq_device_info *out, const char *path)
 {
     void *data = NULL;
     SQ_TRY(sq_yaml_load(&data, path, &device_schema));
     const raw_device *raw = data;
     sq_runner runner = {.runtime = ""};
+    sq_rules rules = {{false}};
     sq_status status = check(raw, path);
+    if (status == SQ_OK)
+        status = read_rules(&rules, &raw->rules, path);
     if (status == SQ_OK && raw->runner)
         status = sq_runner_from_raw(&runner, raw->runner, path);
     if (status == SQ_OK) {
@@ -83,6 +107,7 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
                                 .base_energy_mj = raw->base_energy_mj,
                                 .base_area_mm2 = raw->base_area_mm2,
                                 .is_measured = raw->measured,
+                                .rules = rules,
                                 .has_runner = raw->runner != NULL,
                                 .runner = runner};
         copy(out->name, sizeof out->name, raw->name);
@@ -100,21 +125,6 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
 
 /* ---- Writing: by hand, so that numbers stay readable (libcyaml writes 1.0000000000000000e+00) ---- */
 
-/* A JSON string is a YAML string. Nothing is written where there is no text. */
-static void put_text(FILE *file, const char *indent, const char *key, const char *text)
-{
-    if (!*text)
-        return;
-    (void)fprintf(file, "%s%s: \"", indent, key);
-    for (const char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20)
-            (void)fprintf(file, "\\u%04x", (unsigned)(unsigned char)*p);
-        else
-            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-    }
-    (void)fputs("\"\n", file);
-}
-
 static void put_number(FILE *file, const char *key, double value, double omitted)
 {
     if (value != omitted)
@@ -124,12 +134,12 @@ static void put_number(FILE *file, const char *key, double value, double omitted
 static void put_runner(FILE *file, const sq_runner *r)
 {
     (void)fprintf(file, "runner:\n");
-    put_text(file, "  ", "runtime", r->runtime);
-    put_text(file, "  ", "dtype", r->dtype);
-    put_text(file, "  ", "info", r->info);
-    put_text(file, "  ", "command", r->command);
-    put_text(file, "  ", "pattern", r->pattern);
-    put_text(file, "  ", "unit", r->unit);
+    sq_yaml_put_text(file, "  ", "runtime", r->runtime);
+    sq_yaml_put_text(file, "  ", "dtype", r->dtype);
+    sq_yaml_put_text(file, "  ", "info", r->info);
+    sq_yaml_put_text(file, "  ", "command", r->command);
+    sq_yaml_put_text(file, "  ", "pattern", r->pattern);
+    sq_yaml_put_text(file, "  ", "unit", r->unit);
     (void)fprintf(file, "  warmup: %d\n  repeats: %d\n  rounds: %d\n  threads: %d\n  batch: %d\n", r->warmup,
                   r->repeats, r->rounds, r->threads, r->batch);
     (void)fprintf(file, "  time_limit_seconds: %.9g\n", r->time_limit_seconds);
@@ -137,21 +147,25 @@ static void put_runner(FILE *file, const sq_runner *r)
 
 static void put_device(FILE *file, const sq_device_info *info)
 {
-    put_text(file, "", "name", info->name);
-    put_text(file, "", "runtime", info->runtime);
-    put_text(file, "", "dtype", info->dtype);
+    char rules[128];
+    sq_yaml_put_text(file, "", "name", info->name);
+    sq_yaml_put_text(file, "", "runtime", info->runtime);
+    sq_yaml_put_text(file, "", "dtype", info->dtype);
     (void)fprintf(file, "batch: %d\nthreads: %d\n", info->batch, info->threads);
-    put_text(file, "", "clocks", info->clocks);
-    put_text(file, "", "date", info->date);
-    put_text(file, "", "source", info->source);
-    put_text(file, "", "licence", info->licence);
-    put_text(file, "", "space", info->space);
+    sq_yaml_put_text(file, "", "clocks", info->clocks);
+    sq_yaml_put_text(file, "", "date", info->date);
+    sq_yaml_put_text(file, "", "source", info->source);
+    sq_yaml_put_text(file, "", "licence", info->licence);
+    sq_yaml_put_text(file, "", "space", info->space);
     put_number(file, "resolution", info->resolution, 0);
     (void)fprintf(file, "unit: ms\nbase_ms: %.9g\nscale: %.9g\n", info->base_ms, info->scale);
     put_number(file, "residual_ms", info->residual_ms, 0);
     put_number(file, "base_energy_mj", info->base_energy_mj, 0);
     put_number(file, "base_area_mm2", info->base_area_mm2, 0);
     (void)fprintf(file, "measured: %s\n", info->is_measured ? "true" : "false");
+    sq_rules_print(&info->rules, rules, sizeof rules);
+    if (*rules)
+        (void)fprintf(file, "rules: {drop: [%s]}\n", rules);
     if (info->has_runner)
         put_runner(file, &info->runner);
 }

@@ -1,6 +1,7 @@
 #ifndef SQ_DEVICE_H
 #define SQ_DEVICE_H
 
+#include "search/rules.h"
 #include "search/runner.h"
 #include "supernet/space.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     double residual_ms;    /* deviation of measured networks from that; part of every prediction's spread */
     double base_energy_mj, base_area_mm2;
     bool is_measured; /* false: modelled */
+    sq_rules rules; /* what its operators must not have */
     bool has_runner;
     sq_runner runner; /* what measured it, and measures on it again */
 } sq_device_info;

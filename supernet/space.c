@@ -228,6 +228,7 @@ static sq_status read_header(sq_space *space, const sq_raw_space *raw, const cha
 {
     (void)snprintf(space->path, sizeof space->path, "%s", path);
     (void)snprintf(space->name, sizeof space->name, "%s", raw->name);
+    (void)snprintf(space->source, sizeof space->source, "%s", raw->source ? raw->source : "");
     space->resolution = resolution > 0 ? resolution : raw->resolution;
     space->classes = classes > 0 ? classes : raw->classes;
     space->widths = raw->widths;
@@ -297,6 +298,27 @@ sq_status sq_space_single(sq_space **out, const sq_space *space, const int *path
     }
     place_boundaries(single);
     *out = single;
+    return SQ_OK;
+}
+
+sq_status sq_space_narrow(sq_space **out, const sq_space *space, const char *name, const int *counts,
+                          const int (*numbers)[SQ_MAX_CHOICES])
+{
+    sq_space *narrow = malloc(sizeof *narrow);
+    if (!narrow)
+        return sq_fail(SQ_NO_MEMORY, "%s: narrower space", space->name);
+    *narrow = *space;
+    (void)snprintf(narrow->name, sizeof narrow->name, "%s", name);
+    narrow->searched_count = 0;
+    for (int l = 0; l < narrow->layer_count; l++) {
+        sq_layer *layer = &narrow->layers[l];
+        for (int i = 0; i < counts[l]; i++)
+            layer->choices[i] = space->layers[l].choices[numbers[l][i]];
+        layer->choice_count = counts[l];
+        layer->searched_index = counts[l] > 1 ? narrow->searched_count++ : SQ_NONE;
+    }
+    place_boundaries(narrow);
+    *out = narrow;
     return SQ_OK;
 }
 

@@ -52,7 +52,8 @@ typedef enum { SQ_INIT_SPOS, SQ_INIT_HE } sq_init;
 
 typedef struct {
     char name[SQ_NAME_BYTES];
-    char path[1024]; /* the file it came from */
+    char path[1024];   /* the file it came from */
+    char source[1024]; /* what the file says of whose space it is */
     int resolution, classes;
     sq_widths widths;
     sq_naming naming;
@@ -74,6 +75,15 @@ void sq_space_free(sq_space *space); /* accepts NULL */
 
 /* The space that contains only one path of `space`: every layer has one choice, and norms are affine. */
 SQ_MUST_USE sq_status sq_space_single(sq_space **out, const sq_space *space, const int *path);
+
+/* The space whose layer l has counts[l] of the choices of `space`'s layer l: numbers[l][0], numbers[l][1], ... (in
+ * [0, layers[l].choice_count), each once), in that order. name: the new space's. */
+SQ_MUST_USE sq_status sq_space_narrow(sq_space **out, const sq_space *space, const char *name, const int *counts,
+                                      const int (*numbers)[SQ_MAX_CHOICES]);
+
+/* Writes a file that reads back as this space: the choices that some layer has, and a row a layer. comment: lines that
+ * the file opens with, without their '#'; NULL: none. */
+SQ_MUST_USE sq_status sq_space_write(const sq_space *space, const char *comment, const char *path);
 
 /* A fingerprint of everything that decides shapes and names; checkpoints carry it. */
 uint64_t sq_space_hash(const sq_space *space);

@@ -71,3 +71,26 @@ static const cyaml_schema_field_t space_fields[] = {
 };
 
 const cyaml_schema_value_t sq_space_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, sq_raw_space, space_fields)};
+
+static const char *word_of(const cyaml_strval_t *words, size_t count, int64_t value)
+{
+    for (size_t i = 0; i < count; i++)
+        if (words[i].val == value)
+            return words[i].str;
+    return "";
+}
+
+const char *sq_widths_name(sq_widths value)
+{
+    return word_of(widths, COUNT(widths), value);
+}
+
+const char *sq_naming_name(sq_naming value)
+{
+    return word_of(namings, COUNT(namings), value);
+}
+
+const char *sq_init_name(sq_init value)
+{
+    return word_of(inits, COUNT(inits), value);
+}

@@ -48,4 +48,8 @@ typedef struct {
 
 extern const cyaml_schema_value_t sq_space_schema;
 
+const char *sq_widths_name(sq_widths widths); /* as space files write it */
+const char *sq_naming_name(sq_naming naming);
+const char *sq_init_name(sq_init init);
+
 #endif

@@ -40,7 +40,7 @@ def main():
     program, spaces = sys.argv[1:3]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
-        for name, resolution in (("spos", 64), ("proxyless", 64), ("samples", 28), ("tiny", 16)):
+        for name, resolution in (("spos", 64), ("proxyless", 64), ("samples", 28), ("hurricane-small", 32), ("tiny", 16)):
             out = os.path.join(scratch, name)
             subprocess.run([program, os.path.join(spaces, name + ".yaml"), str(resolution), "2", out, "fold", "13"], check=True)
             with open(os.path.join(spaces, name + ".yaml")) as file:

@@ -1,5 +1,5 @@
-/* Against PyTorch in FP64 (tests/oracle/make_fixtures.py): every block kind at both strides, forward, all gradients,
- * running statistics; and the loss curve of 50 training steps. */
+/* Against PyTorch in FP64 (tests/oracle/make_fixtures.py): every block kind and every operator of HURRICANE's pool at
+ * both strides, forward, all gradients, running statistics; and the loss curve of 50 training steps. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,26 +128,64 @@ static void check_path(const sq_space *space, const sq_safetensors *file, const 
     sq_space_free(single);
 }
 
-static void check_blocks(const char *backend)
+static void check_blocks(const char *backend, const char *space_file, const char *fixture)
 {
     sq_space *space = NULL;
     sq_safetensors *file = NULL;
-    MUST(sq_space_read(&space, SOURCE("tests/fixtures/oracle.yaml"), 0, 0));
-    MUST(sq_safetensors_open(&file, SOURCE("tests/fixtures/oracle_blocks.safetensors")));
-    for (int first = 0; first < 12; first++)
-        check_path(space, file, backend, first < 10 ? first : 10, (first * 5 + 3) % 12);
+    MUST(sq_space_read(&space, space_file, 0, 0));
+    MUST(sq_safetensors_open(&file, fixture));
+    const int firsts = space->layers[1].choice_count, seconds = space->layers[2].choice_count;
+    for (int first = 0; first < seconds; first++)
+        check_path(space, file, backend, first < firsts ? first : firsts - 1, (first * 5 + 3) % seconds);
     sq_safetensors_close(file);
     sq_space_free(space);
 }
 
 Test(oracle, reference_blocks_are_pytorchs)
 {
-    check_blocks("reference");
+    check_blocks("reference", SOURCE("tests/fixtures/oracle.yaml"), SOURCE("tests/fixtures/oracle_blocks.safetensors"));
 }
 
 Test(oracle, cpu_blocks_are_pytorchs)
 {
-    check_blocks("cpu");
+    check_blocks("cpu", SOURCE("tests/fixtures/oracle.yaml"), SOURCE("tests/fixtures/oracle_blocks.safetensors"));
+}
+
+Test(oracle, reference_operators_of_the_pool_are_pytorchs)
+{
+    check_blocks("reference", SOURCE("tests/fixtures/oracle_pool.yaml"),
+                 SOURCE("tests/fixtures/oracle_pool.safetensors"));
+}
+
+Test(oracle, cpu_operators_of_the_pool_are_pytorchs)
+{
+    check_blocks("cpu", SOURCE("tests/fixtures/oracle_pool.yaml"), SOURCE("tests/fixtures/oracle_pool.safetensors"));
+}
+
+/* What PyTorch checked are the operators that the pool has. */
+Test(oracle, pool_of_the_fixture_is_the_published_one)
+{
+    static const char *const files[] = {"configs/spaces/hurricane-pool.yaml", "configs/spaces/hurricane-small.yaml"};
+    sq_space *checked = NULL;
+    MUST(sq_space_read(&checked, SOURCE("tests/fixtures/oracle_pool.yaml"), 0, 0));
+    for (int f = 0; f < 2; f++) {
+        char path[600];
+        sq_space *pool = NULL;
+        (void)snprintf(path, sizeof path, "%s/%s", SOURCE(""), files[f]);
+        MUST(sq_space_read(&pool, path, 0, 0));
+        cr_assert_eq(pool->choice_count, checked->choice_count);
+        for (int i = 0; i < pool->choice_count; i++) {
+            const sq_choice *a = &pool->choices[i], *b = &checked->choices[i];
+            cr_expect_str_eq(a->name, b->name);
+            cr_expect(a->kind == b->kind && a->kernel == b->kernel && a->expansion == b->expansion &&
+                          a->has_se == b->has_se && a->se_ratio == b->se_ratio &&
+                          a->gate_activation == b->gate_activation && a->activation == b->activation,
+                      "%s", a->name);
+        }
+        cr_expect_eq(pool->layers[1].activation, checked->layers[1].activation);
+        sq_space_free(pool);
+    }
+    sq_space_free(checked);
 }
 
 Test(oracle, fifty_training_steps_follow_pytorchs_loss)

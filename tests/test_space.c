@@ -158,6 +158,38 @@ Test(space, impossible_spaces_are_refused_by_name)
     drop_folder(folder);
 }
 
+/* Every space there is: written and read again it is the same, to the last bit of every number. */
+Test(space, written_spaces_read_back)
+{
+    static const char *const files[] = {"configs/spaces/bench-widths.yaml",
+                                        "configs/spaces/hurricane-pool.yaml",
+                                        "configs/spaces/proxyless.yaml",
+                                        "configs/spaces/samples.yaml",
+                                        "configs/spaces/spos.yaml",
+                                        "configs/spaces/tiny.yaml",
+                                        "configs/spaces/tunas-proxyless.yaml",
+                                        "configs/spaces/networks/proxyless-mobile.yaml",
+                                        "tests/fixtures/odd_widths_pad.yaml",
+                                        "tests/fixtures/odd_widths_keep.yaml",
+                                        "tests/fixtures/oracle.yaml"};
+    char *folder = make_folder(), path[600];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", SOURCE(""), files[i]);
+        sq_space *space = read_space(path);
+        (void)snprintf(path, sizeof path, "%s/%zu.yaml", folder, i);
+        MUST(sq_space_write(space, "one line\nanother", path));
+        sq_space *again = read_space(path);
+        cr_expect_eq(sq_space_hash(again), sq_space_hash(space), "%s", files[i]);
+        cr_expect_str_eq(again->source, space->source);
+        cr_expect_eq(again->searched_count, space->searched_count);
+        cr_expect(again->init == space->init && again->resolution == space->resolution &&
+                  again->layers[0].pitch_out == space->layers[0].pitch_out);
+        sq_space_free(again);
+        sq_space_free(space);
+    }
+    drop_folder(folder);
+}
+
 Test(space, divisible_is_mobilenets_rule)
 {
     static const int rows[][2] = {{1, 8},     {11, 16}, {12, 16}, {20, 24}, {36, 40},

@@ -6,6 +6,7 @@
 #include "kernels/cpu/cpu_kernels.h"
 #include "supernet/cost.h"
 #include "tools/command.h"
+#include "tools/info_costs.h"
 #include "tools/share.h"
 
 #define WASTED_LIMIT 0.1 /* of a choice's lanes, without a warning */
@@ -13,6 +14,7 @@
 typedef struct {
     const char *arch, *batch, *resolution, *classes;
     bool on_device; /* as cuda stores it */
+    bool has_costs;
 } arguments;
 
 /* Tensors as the CPU keeps them, or as cuda does. */
@@ -180,6 +182,8 @@ static sq_status info_space(const char *file, const arguments *a, int resolution
         status = print_memory(space, batch, false, a->on_device);
     if (status == SQ_OK && a->arch)
         status = print_arch(space, a->arch);
+    if (status == SQ_OK && a->has_costs)
+        sq_info_print_costs(space);
     if (status == SQ_OK && a->on_device)
         status = print_wasted_lanes(space);
     sq_space_free(space);
@@ -197,6 +201,7 @@ static int run(int argc, char **argv)
                                  {"--resolution", &a.resolution, NULL, NULL},
                                  {"--classes", &a.classes, NULL, NULL},
                                  {"--device", NULL, &a.on_device, NULL},
+                                 {"--costs", NULL, &a.has_costs, NULL},
                                  {NULL, NULL, NULL, NULL}};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
@@ -216,7 +221,7 @@ static int run(int argc, char **argv)
 const sq_command sq_command_info = {
     .name = "info",
     .summary = "what a space holds and costs; what this machine has",
-    .usage = "squall info space FILE [--arch A] [--batch N] [--device] | squall info device",
+    .usage = "squall info space FILE [--arch A] [--batch N] [--costs] [--device] | squall info device",
     .help =
         "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, "
         "and the exact\n"
@@ -224,6 +229,7 @@ const sq_command sq_command_info = {
         "info device: the backends of this build, and what the processor has.\n\n"
         "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
         "  --batch N           images of the memory plan (default 32)\n"
+        "  --costs             multiply-adds and parameters of every operator in every searched layer\n"
         "  --device            stored widths and memory as cuda has them (BF16, channels in eights), and a warning for "
         "each layer\n"
         "                      with a choice that wastes more than a tenth of its lanes\n"

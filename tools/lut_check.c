@@ -71,6 +71,10 @@ static void print_device(const sq_device_info *d)
                  d->is_measured ? "" : "modelled, not measured");
     sq_print_row("conditions", "%s, batch %d, %d threads%s%s", *d->dtype ? d->dtype : "dtype not stated", d->batch,
                  d->threads, *d->clocks ? ", " : "", d->clocks);
+    char rules[128];
+    sq_rules_print(&d->rules, rules, sizeof rules);
+    if (*rules)
+        sq_print_row("rules", "no %s", rules);
     sq_print_row("whole network", "%.4g ms + %.4g x sum of blocks, +- %.4g ms", d->base_ms, d->scale, d->residual_ms);
 }
 

@@ -1,14 +1,18 @@
 /* libcyaml reports through a log function; here its lines are caught and told again in ours. */
 #include "kernels/base/yaml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20 };
 
@@ -143,6 +147,70 @@ sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_va
     const sq_status status = sq_file_replace(path, &piece, 1);
     cyaml_mem(NULL, text, 0);
     return status;
+}
+
+static void put_string(FILE *file, const char *text)
+{
+    (void)fputc('"', file);
+    for (const char *p = text; *p; p++) {
+        if ((unsigned char)*p < 0x20)
+            (void)fprintf(file, "\\u%04x", (unsigned)(unsigned char)*p);
+        else
+            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+    }
+    (void)fputc('"', file);
+}
+
+void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const char *text)
+{
+    if (!*text)
+        return;
+    (void)fprintf(file, "%s%s: ", indent, key);
+    put_string(file, text);
+    (void)fputc('\n', file);
+}
+
+void sq_yaml_put_word(FILE *file, const char *word)
+{
+    static const char *const values[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
+    const size_t length = strlen(word);
+    bool is_plain = isalpha((unsigned char)word[0]) && strspn(word, LETTERS) == length;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        is_plain = is_plain && strcasecmp(word, values[i]) != 0;
+    if (is_plain)
+        (void)fputs(word, file);
+    else
+        put_string(file, word);
+}
+
+/* YAML 1.1 reads 1e-05 as a word: its numbers have a point. */
+static void put_digits(FILE *file, const char *text)
+{
+    const size_t mantissa = strcspn(text, "e");
+    const bool needs_point = text[mantissa] && !memchr(text, '.', mantissa);
+    (void)fprintf(file, "%.*s%s%s", (int)mantissa, text, needs_point ? ".0" : "", text + mantissa);
+}
+
+void sq_yaml_put_double(FILE *file, double value)
+{
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    put_digits(file, text);
+}
+
+void sq_yaml_put_float(FILE *file, float value)
+{
+    char text[40];
+    for (int digits = 1; digits <= 9; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if ((float)strtod(text, NULL) == value)
+            break;
+    }
+    put_digits(file, text);
 }
 
 sq_status sq_yaml_visit(const char *path, void *context,

@@ -2,6 +2,7 @@
 #define SQ_YAML_H
 
 #include <cyaml/cyaml.h>
+#include <stdio.h>
 #include <yaml.h>
 
 #include "kernels/base/status.h"
@@ -24,6 +25,15 @@ SQ_MUST_USE sq_status sq_yaml_save(const void *data, const char *path, const cya
 SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
                                     sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                                      const yaml_node_t *root));
+
+/* For files written by hand, where numbers and lists stay readable. "<indent><key>: "<text>"\n" with a JSON string,
+ * which is a YAML string too; nothing where there is no text. */
+void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const char *text);
+/* A word as it is where YAML takes it for text, else quoted. */
+void sq_yaml_put_word(FILE *file, const char *word);
+/* The fewest digits that read back as the same double (or float), with a point in front of an exponent. */
+void sq_yaml_put_double(FILE *file, double value);
+void sq_yaml_put_float(FILE *file, float value);
 
 /* Line of the first "key:" at or after line `from` (1-based) of a text; 0 when there is none. For messages about values
  * that only a later check finds wrong. */

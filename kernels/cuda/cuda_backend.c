@@ -127,9 +127,9 @@ static sq_status copy_device(sq_backend *base, sq_device_ptr to, sq_device_ptr f
 
 static void discard(sq_backend *base, sq_program *p)
 {
-    (void)base; /* a program owns what it has */
     if (!p)
         return;
+    (void)cudaStreamSynchronize(((cuda_backend *)base)->stream); /* what runs still reads it; a failure shows in wait() */
     if (p->graph)
         (void)cudaGraphExecDestroy(p->graph); /* nothing to do about a failure */
     sq_cuda_launches_free(p->launches, p->count);

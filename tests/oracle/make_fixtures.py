@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/oracle_blocks.safetensors and oracle_training.safetensors with PyTorch in FP64.
+"""Makes tests/fixtures/oracle_{blocks,pool,training}.safetensors with PyTorch in FP64.
 
-usage: make_fixtures.py           (needs torch, numpy, yaml; Debian: python3-torch)
-blocks: for each path of oracle.yaml the loss, logits, all gradients and running statistics of one training step.
+usage: make_fixtures.py [blocks] [pool] [training]           (all without words; needs torch, numpy, yaml; Debian: python3-torch)
+blocks, pool: for each path of oracle.yaml, oracle_pool.yaml the loss, logits, all gradients and running statistics of one training step.
 training: the losses of 50 steps of the supernet on fixed paths, SGD with momentum, decay on weights only, label smoothing 0.1.
 """
 import json
 import os
 import struct
+import sys
 
 import numpy
 import torch
@@ -78,30 +79,33 @@ def is_conditioned(exact, single):
                for name, gradient in exact.items() if gradient.norm() > 1e-10 * largest)
 
 
-def conditioned_network(space, path, images, labels):
-    """The network with the weights of the first seed at which is_conditioned holds, and its exact results."""
+def conditioned_network(space, path, images, labels, orders):
+    """The network with the weights of the first seed at which is_conditioned holds, and its exact results. orders: FP32 runs, each with the
+    images in another order; sums of few values need several to show how badly FP32 can know them."""
+    def run(seed, dtype, order):
+        net = Network(space, path).double().train()
+        randomise(net, torch.Generator().manual_seed(seed))
+        net.to(dtype)
+        return net, train_step(net, numpy.roll(images, order, 0), labels.roll(order))
+
     for seed in range(1, 1000):
-        results = []
-        for dtype in (torch.float32, torch.float64):
-            net = Network(space, path).double().train()
-            randomise(net, torch.Generator().manual_seed(seed))
-            net.to(dtype)
-            results.append(train_step(net, images, labels))
-        if is_conditioned(results[1][2], results[0][2]):
+        singles = [run(seed, torch.float32, order)[1] for order in range(orders)]
+        net, exact = run(seed, torch.float64, 0)
+        if all(is_conditioned(exact[2], single[2]) for single in singles):
             print("path", path, "seed", seed)
-            return net, results[1]
+            return net, exact
     raise SystemExit(f"no seed below 1000 conditions path {path}")
 
 
-def make_blocks(space):
+def make_blocks(space, fixture, count, orders):
+    """Paths (i, 5 i + 3 mod count): every choice once in each layer; skip, the last of oracle.yaml's, cannot stand in the first."""
     tensors = {}
     images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))
     labels = torch.tensor([0, 1, 2, 3, 4, 1])
     tensors["images"], tensors["labels"] = images, labels.numpy()
-    for first in range(12):
-        second = (first * 5 + 3) % 12
-        path = [min(first, 10), second]
-        net, (loss, logits, gradients) = conditioned_network(space, path, images, labels)
+    for first in range(count):
+        path = [min(first, 10) if count == 12 else first, (first * 5 + 3) % count]
+        net, (loss, logits, gradients) = conditioned_network(space, path, images, labels, orders)
         prefix = f"path.{path[0]}.{path[1]}."
         for name, parameter in net.named_parameters():
             tensors[prefix + "weight." + name] = parameter.detach().numpy().copy()
@@ -112,7 +116,7 @@ def make_blocks(space):
         for name, value in net.named_buffers():
             if "running" in name:
                 tensors[prefix + "statistic." + name] = value.numpy()
-    write(os.path.join(FIXTURES, "oracle_blocks.safetensors"), tensors)
+    write(os.path.join(FIXTURES, fixture + ".safetensors"), tensors)
 
 
 def make_training(space):
@@ -142,10 +146,15 @@ def make_training(space):
 
 def main():
     torch.set_num_threads(1)
-    with open(os.path.join(FIXTURES, "oracle.yaml")) as file:
-        space = yaml.safe_load(file)
-    make_blocks(space)
-    make_training(space)
+    spaces = {}
+    for name in ("oracle", "oracle_pool"):
+        with open(os.path.join(FIXTURES, name + ".yaml")) as file:
+            spaces[name] = yaml.safe_load(file)
+    jobs = {"blocks": lambda: make_blocks(spaces["oracle"], "oracle_blocks", 12, 1),
+            "pool": lambda: make_blocks(spaces["oracle_pool"], "oracle_pool", 32, 6),
+            "training": lambda: make_training(spaces["oracle"])}
+    for name in sys.argv[1:] or jobs:
+        jobs[name]()
 
 
 main()

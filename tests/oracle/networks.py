@@ -8,6 +8,11 @@ def divisible(width):
     return rounded + 8 if rounded < 0.9 * width else rounded
 
 
+def width_rule(space):
+    """Widths of layers and inside blocks, as the space asks for them."""
+    return divisible if space.get("widths", "round") == "round" else lambda width: max(1, int(width + 0.5))
+
+
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish, "linear": nn.Identity}
 GATES = {"sigmoid": nn.Sigmoid, "hsigmoid": nn.Hardsigmoid}
 
@@ -35,7 +40,7 @@ class Shuffle(nn.Module):
         super().__init__()
         self.stride = stride
         taken = inputs // 2 if stride == 1 else inputs
-        middle, main, kernel = divisible(outputs / 2), outputs - taken, choice["kernel"]
+        middle, main, kernel = choice["rule"](outputs / 2), outputs - taken, choice["kernel"]
         act = ACTIVATIONS[activation]
         if choice["kind"] == "xception":
             layers, width = [], taken
@@ -64,7 +69,7 @@ class Inverted(nn.Module):
 
     def __init__(self, choice, inputs, outputs, stride, activation):
         super().__init__()
-        act, middle, kernel = ACTIVATIONS[activation], divisible(choice.get("expansion", 1) * inputs), choice["kernel"]
+        act, middle, kernel = ACTIVATIONS[activation], choice["rule"](choice.get("expansion", 1) * inputs), choice["kernel"]
         self.residual = stride == 1 and inputs == outputs
         self.expands = middle != inputs
         if self.expands:
@@ -109,7 +114,7 @@ def block(choice, inputs, outputs, stride, activation):
 
 
 def rows_of(space):
-    choices = {choice["name"]: choice for choice in space["choices"]}
+    choices = {choice["name"]: dict(choice, rule=width_rule(space)) for choice in space["choices"]}
     rows = [dict(row, stride=row.get("stride", 1) if i == 0 else 1) for row in space["layers"] for i in range(row.get("repeat", 1))]
     return choices, rows, space["activation"]
 
@@ -159,21 +164,21 @@ class Network(nn.Module):
 
     def __init__(self, space, path=None):
         super().__init__()
-        choices, rows, act = rows_of(space)
+        (choices, rows, act), rule = rows_of(space), width_rule(space)
         self.supernet = path is None
-        stem, head, inputs = rows[0], rows[-1], divisible(rows[0]["width"])
+        stem, head, inputs = rows[0], rows[-1], rule(rows[0]["width"])
         stem_kernel = choices[stem["choices"][0]].get("kernel", 3)
         self.first_conv = nn.Sequential(conv(3, inputs, stem_kernel, stem["stride"]), nn.BatchNorm2d(inputs), ACTIVATIONS[act]())
         self.features = nn.ModuleList()
         for i, row in enumerate(rows[1:-1]):
-            outputs, stride = divisible(row["width"]), row["stride"]
+            outputs, stride = rule(row["width"]), row["stride"]
             names = names_of(space, choices, row, inputs, outputs, stride)
             if path is None:
                 self.features.append(nn.ModuleList(block(choices[n], inputs, outputs, stride, act) for n in names))
             else:
                 self.features.append(block(choices[names[path[i]]], inputs, outputs, stride, act))
             inputs = outputs
-        outputs = divisible(head["width"])
+        outputs = rule(head["width"])
         self.conv_last = nn.Sequential(conv(inputs, outputs), nn.BatchNorm2d(outputs), ACTIVATIONS[act]())
         self.classifier = nn.Sequential(nn.Linear(outputs, space["classes"], bias=space.get("classifier_bias", False)))
 
