@@ -150,60 +150,49 @@ bool sq_block_models_name(const sq_block_list *blocks, const char *folder, int i
     return sq_text_path(path, bytes, folder, name);
 }
 
-static void print_lists(FILE *blocks_csv, FILE *networks_csv, const sq_space *space, const sq_block_list *blocks,
-                        const sq_path_list *paths)
+static void print_blocks(FILE *file, const sq_block_list *blocks)
 {
-    (void)fprintf(blocks_csv, "%s,model\n", SQ_BLOCK_KEY_COLUMNS);
+    (void)fprintf(file, "%s,model\n", SQ_BLOCK_KEY_COLUMNS);
     for (int i = 0; i < blocks->count; i++) {
         char key[SQ_BLOCK_KEY_BYTES];
         (void)sq_block_key_print(&blocks->blocks[i].key, key, sizeof key);
-        (void)fprintf(blocks_csv, "%s,block_%04d.onnx\n", key, i);
+        (void)fprintf(file, "%s,block_%04d.onnx\n", key, i);
     }
-    (void)fprintf(networks_csv, "arch,model,blocks\n");
+}
+
+static void print_networks(FILE *file, const sq_space *space, const sq_block_list *blocks, const sq_path_list *paths)
+{
+    (void)fprintf(file, "arch,model,blocks\n");
     for (int i = 0; i < paths->count; i++) {
         char arch[ARCH_BYTES];
         const char *gap = "";
         (void)sq_arch_print(space, paths->paths[i], arch, sizeof arch);
-        (void)fprintf(networks_csv, "\"%s\",network_%04d.onnx,", arch, i);
+        (void)fprintf(file, "\"%s\",network_%04d.onnx,", arch, i);
         for (int l = 0; l < space->layer_count; l++) {
             const sq_block_key key = sq_block_key_of(space, l, paths->paths[i][l]);
             const int block = sq_block_list_find(blocks, &key);
             if (block != SQ_NONE)
-                (void)fprintf(networks_csv, "%sblock_%04d.onnx", gap, block);
+                (void)fprintf(file, "%sblock_%04d.onnx", gap, block);
             gap = block != SQ_NONE ? " " : gap;
         }
-        (void)fputc('\n', networks_csv);
+        (void)fputc('\n', file);
     }
-}
-
-static sq_status write_list(const char *folder, const char *name, FILE *file, char **text, const size_t *bytes)
-{
-    char path[PATH_BYTES];
-    const bool is_whole = fclose(file) == 0;
-    if (!sq_text_path(path, sizeof path, folder, name))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
-    const sq_piece piece = {*text, *bytes};
-    return is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: list", path);
 }
 
 static sq_status write_lists(const sq_space *space, const sq_block_list *blocks, const sq_path_list *paths,
                              const char *folder)
 {
-    char *texts[2] = {NULL, NULL};
-    size_t bytes[2];
-    FILE *first = open_memstream(&texts[0], &bytes[0]), *second = first ? open_memstream(&texts[1], &bytes[1]) : NULL;
-    if (!second) {
-        if (first)
-            (void)fclose(first);
-        free(texts[0]);
-        return sq_fail(SQ_NO_MEMORY, "%s: lists", folder);
-    }
-    print_lists(first, second, space, blocks, paths);
-    const sq_status a = write_list(folder, "blocks.csv", first, &texts[0], &bytes[0]);
-    const sq_status b = write_list(folder, "networks.csv", second, &texts[1], &bytes[1]);
-    free(texts[0]);
-    free(texts[1]);
-    return a != SQ_OK ? a : b;
+    char first[PATH_BYTES], second[PATH_BYTES];
+    sq_file_writer w;
+    if (!sq_text_path(first, sizeof first, folder, "blocks.csv") ||
+        !sq_text_path(second, sizeof second, folder, "networks.csv"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_file_begin(&w, first));
+    print_blocks(w.stream, blocks);
+    SQ_TRY(sq_file_finish(&w, first));
+    SQ_TRY(sq_file_begin(&w, second));
+    print_networks(w.stream, space, blocks, paths);
+    return sq_file_finish(&w, second);
 }
 
 sq_status sq_block_models_write_all(sq_block_models *m, const sq_block_list *blocks, const sq_path_list *paths,

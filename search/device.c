@@ -172,15 +172,8 @@ static void put_device(FILE *file, const sq_device_info *info)
 
 sq_status sq_device_write(const sq_device_info *info, const char *path)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *file = open_memstream(&text, &bytes);
-    if (!file)
-        return sq_fail(SQ_NO_MEMORY, "%s: device", path);
-    put_device(file, info);
-    const bool is_whole = fclose(file) == 0;
-    const sq_piece piece = {text, bytes};
-    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: device", path);
-    free(text);
-    return status;
+    sq_file_writer w;
+    SQ_TRY(sq_file_begin(&w, path));
+    put_device(w.stream, info);
+    return sq_file_finish(&w, path);
 }

@@ -189,6 +189,15 @@ sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency *latency, c
     return sq_latency_prepare_path(out, latency, space, NULL, fill);
 }
 
+sq_status sq_latency_load(sq_latency_cache *out, const char *device, const sq_space *space, sq_fill fill)
+{
+    sq_latency *latency = NULL;
+    SQ_TRY(sq_latency_open(&latency, device));
+    const sq_status status = sq_latency_prepare(out, latency, space, fill);
+    sq_latency_close(latency);
+    return status;
+}
+
 void sq_latency_cache_clear(sq_latency_cache *cache)
 {
     free(cache->mean);

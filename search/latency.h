@@ -35,6 +35,8 @@ SQ_MUST_USE sq_status sq_latency_prepare(sq_latency_cache *out, const sq_latency
 /* The same for the blocks of one path alone: others may be missing, and only this path may be asked for. */
 SQ_MUST_USE sq_status sq_latency_prepare_path(sq_latency_cache *out, const sq_latency *latency, const sq_space *space,
                                               const int *path, sq_fill fill);
+/* Opens, looks up and closes: for whoever needs no more of the table than this. */
+SQ_MUST_USE sq_status sq_latency_load(sq_latency_cache *out, const char *device, const sq_space *space, sq_fill fill);
 void sq_latency_cache_clear(sq_latency_cache *cache);
 
 typedef struct {

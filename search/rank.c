@@ -8,6 +8,7 @@
 
 #include "kernels/base/file.h"
 #include "search/fit.h"
+#include "search/json_file.h"
 #include "supernet/cost.h"
 
 enum { POOL = 64, MOST_PAIRS = SQ_MAX_RANKED * (SQ_MAX_RANKED - 1) / 2 };
@@ -153,12 +154,5 @@ sq_status sq_rank_write(const char *file, const sq_rank_facts *facts, const sq_s
                               facts->is_test ? "test" : "held out", "kendall_tau_b", real(agreement.tau), "chance",
                               real(agreement.chance), "spearman", real(agreement.spearman), "pairs",
                               (json_int_t)agreement.pairs, "paths", paths);
-    char *text = whole ? json_dumps(whole, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(whole);
-    if (!text)
-        return sq_fail(SQ_NO_MEMORY, "%s: JSON", file);
-    const sq_piece pieces[2] = {{text, strlen(text)}, {"\n", 1}};
-    const sq_status status = sq_file_replace(file, pieces, 2);
-    free(text);
-    return status;
+    return sq_json_write(file, whole);
 }

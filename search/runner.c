@@ -374,14 +374,11 @@ static sq_status check_share(const char *command, const sq_runner_options *optio
 
 static sq_status open_folder(job *j)
 {
-    const char *base = getenv("TMPDIR");
     if (j->options->folder) {
         (void)snprintf(j->folder, sizeof j->folder, "%s", j->options->folder);
         return SQ_OK;
     }
-    (void)snprintf(j->folder, sizeof j->folder, "%s/squall-runner-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(j->folder))
-        return sq_fail(SQ_IO, "%s: no scratch folder could be made", j->folder);
+    SQ_TRY(sq_folder_scratch(j->folder, sizeof j->folder, "squall-runner"));
     j->owns_folder = true;
     return SQ_OK;
 }

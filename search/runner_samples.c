@@ -72,16 +72,18 @@ sq_status sq_samples_summarise(sq_runner_time *out, sq_samples *all, double *med
 
 enum { FEWEST_FOR_A_ROUND = 8 };
 
-/* factors[rounds]; scratch holds as many as models or rounds. */
-static void find_factors(double *factors, double *scratch, const double *medians, int models, int rounds)
+/* factors[rounds]; centres: each model's median over the rounds; scratch holds as many as models or rounds. */
+static void find_factors(double *factors, double *centres, double *scratch, const double *medians, int models,
+                         int rounds)
 {
-    double *const ratios = scratch + rounds;
+    for (int i = 0; i < models; i++) {
+        memcpy(scratch, medians + i * rounds, (size_t)rounds * sizeof *scratch);
+        centres[i] = median(scratch, rounds);
+    }
     for (int r = 0; r < rounds; r++) {
-        for (int i = 0; i < models; i++) {
-            memcpy(scratch, medians + i * rounds, (size_t)rounds * sizeof *scratch);
-            ratios[i] = medians[i * rounds + r] / median(scratch, rounds);
-        }
-        factors[r] = median(ratios, models);
+        for (int i = 0; i < models; i++)
+            scratch[i] = medians[i * rounds + r] / centres[i];
+        factors[r] = median(scratch, models);
     }
     memcpy(scratch, factors, (size_t)rounds * sizeof *scratch);
     const double middle = median(scratch, rounds);
@@ -93,10 +95,10 @@ sq_status sq_samples_level_rounds(double *medians, int models, int rounds)
 {
     if (models < FEWEST_FOR_A_ROUND)
         return SQ_OK;
-    double *factors = malloc((2 * (size_t)rounds + (size_t)models) * sizeof *factors);
+    double *factors = malloc((2 * (size_t)rounds + 2 * (size_t)models) * sizeof *factors);
     if (!factors)
         return sq_fail(SQ_NO_MEMORY, "times of %d rounds", rounds);
-    find_factors(factors, factors + rounds, medians, models, rounds);
+    find_factors(factors, factors + rounds, factors + rounds + models, medians, models, rounds);
     for (int i = 0; i < models * rounds; i++)
         medians[i] /= factors[i % rounds];
     free(factors);

@@ -407,22 +407,11 @@ sq_status sq_scatter_write(const char *path, const sq_scatter_options *options, 
                            size_t n)
 {
     picture p = {.points = points, .n = n};
-    char *text = NULL;
-    size_t bytes = 0;
+    sq_file_writer w;
     SQ_TRY(survey(&p));
     choose_axes(&p);
-    p.file = open_memstream(&text, &bytes);
-    if (!p.file)
-        return sq_fail(SQ_NO_MEMORY, "%s: picture", path);
+    SQ_TRY(sq_file_begin(&w, path));
+    p.file = w.stream;
     put_picture(&p, options);
-    const bool is_written = !ferror(p.file);
-    sq_status status = SQ_OK;
-    if (fclose(p.file) != 0 || !is_written)
-        status = sq_fail(SQ_NO_MEMORY, "%s: picture", path);
-    if (status == SQ_OK) {
-        const sq_piece piece = {text, bytes};
-        status = sq_file_replace(path, &piece, 1);
-    }
-    free(text);
-    return status;
+    return sq_file_finish(&w, path);
 }

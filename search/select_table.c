@@ -72,17 +72,10 @@ static void put_operator(FILE *file, const sq_selection *s, const sq_select_oper
 
 sq_status sq_select_write_table(const sq_selection *selection, const char *path)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *file = open_memstream(&text, &bytes);
-    if (!file)
-        return sq_fail(SQ_NO_MEMORY, "%s: table", path);
-    (void)fputs("layer,operator,family,macs_m,parameters_k,latency_ms,capacity,score,rank,kept,why\n", file);
+    sq_file_writer w;
+    SQ_TRY(sq_file_begin(&w, path));
+    (void)fputs("layer,operator,family,macs_m,parameters_k,latency_ms,capacity,score,rank,kept,why\n", w.stream);
     for (int i = 0; i < selection->first[selection->space->layer_count]; i++)
-        put_operator(file, selection, &selection->operators[i]);
-    const bool is_whole = fclose(file) == 0;
-    const sq_piece piece = {text, bytes};
-    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: table", path);
-    free(text);
-    return status;
+        put_operator(w.stream, selection, &selection->operators[i]);
+    return sq_file_finish(&w, path);
 }

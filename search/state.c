@@ -10,6 +10,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/json_file.h"
 
 enum { PATH_BYTES = 4096, LARGEST_STATE = 1 << 30, ARCH_BYTES = 1024 };
 
@@ -121,18 +122,6 @@ static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
     return object;
 }
 
-static sq_status write_json(const char *path, json_t *object)
-{
-    char *text = object ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(object);
-    if (!text)
-        return sq_fail(SQ_NO_MEMORY, "%s: JSON", path);
-    const sq_piece pieces[2] = {{text, strlen(text)}, {"\n", 1}};
-    const sq_status status = sq_file_replace(path, pieces, 2);
-    free(text);
-    return status;
-}
-
 /* ---- State ---- */
 
 sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count,
@@ -145,7 +134,7 @@ sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq
         json_array_append_new(list, json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path),
                                               "images", candidates[i].images, "loss", candidates[i].loss, "top1",
                                               candidates[i].top1, "top5", candidates[i].top5));
-    return write_json(path, json_pack("{s:s, s:o}", "fingerprint", mark, "scored", list));
+    return sq_json_write(path, json_pack("{s:s, s:o}", "fingerprint", mark, "scored", list));
 }
 
 static sq_status read_candidate(const char *path, const sq_space *space, const json_t *object, sq_candidate *out)
@@ -296,8 +285,8 @@ sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const
         set_front(report, s, result);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
-    SQ_TRY(write_json(path, report));
+    SQ_TRY(sq_json_write(path, report));
     if (!sq_text_path(path, sizeof path, folder, "arch.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
-    return write_json(path, arch_object(s, &result->candidates[result->best]));
+    return sq_json_write(path, arch_object(s, &result->candidates[result->best]));
 }

@@ -375,19 +375,13 @@ static void write_rows(FILE *file, const sq_latency *latency, bool is_by_layer)
 
 static sq_status write_file(const sq_latency *latency, const char *folder, bool is_by_layer)
 {
-    char path[PATH_BYTES], *text = NULL;
-    size_t bytes = 0;
+    char path[PATH_BYTES];
+    sq_file_writer w;
     if (!sq_text_path(path, sizeof path, folder, is_by_layer ? "layers.csv" : "table.csv"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
-    FILE *file = open_memstream(&text, &bytes);
-    if (!file)
-        return sq_fail(SQ_NO_MEMORY, "%s: table", path);
-    write_rows(file, latency, is_by_layer);
-    const bool is_whole = fclose(file) == 0;
-    const sq_piece piece = {text, bytes};
-    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: table", path);
-    free(text);
-    return status;
+    SQ_TRY(sq_file_begin(&w, path));
+    write_rows(w.stream, latency, is_by_layer);
+    return sq_file_finish(&w, path);
 }
 
 sq_status sq_latency_write(const sq_latency *latency, const char *folder)

@@ -79,23 +79,16 @@ static void put_layer(FILE *file, const sq_space *s, const sq_layer *l)
 
 sq_status sq_space_write(const sq_space *space, const char *comment, const char *path)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *file = open_memstream(&text, &bytes);
-    if (!file)
-        return sq_fail(SQ_NO_MEMORY, "%s: space", path);
-    put_comment(file, comment);
-    put_header(file, space);
-    (void)fputs("choices:\n", file);
+    sq_file_writer w;
+    SQ_TRY(sq_file_begin(&w, path));
+    put_comment(w.stream, comment);
+    put_header(w.stream, space);
+    (void)fputs("choices:\n", w.stream);
     for (int i = 0; i < space->choice_count; i++)
         if (is_used(space, i))
-            put_choice(file, &space->choices[i]);
-    (void)fputs("layers:\n", file);
+            put_choice(w.stream, &space->choices[i]);
+    (void)fputs("layers:\n", w.stream);
     for (int l = 0; l < space->layer_count - 1; l++)
-        put_layer(file, space, &space->layers[l]);
-    const bool is_whole = fclose(file) == 0;
-    const sq_piece piece = {text, bytes};
-    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: space", path);
-    free(text);
-    return status;
+        put_layer(w.stream, space, &space->layers[l]);
+    return sq_file_finish(&w, path);
 }

@@ -420,11 +420,10 @@ int sq_config_device_count(const sq_config *config)
 
 sq_status sq_config_write(const sq_config *config, const char *path)
 {
-    char *text = NULL, section[64] = "";
-    size_t bytes = 0;
-    FILE *file = open_memstream(&text, &bytes);
-    if (!file)
-        return sq_fail(SQ_NO_MEMORY, "%s: configuration", path);
+    char section[64] = "";
+    sq_file_writer w;
+    SQ_TRY(sq_file_begin(&w, path));
+    FILE *file = w.stream;
     for (int i = 0; i < sq_key_count; i++) {
         const char *dot = strchr(sq_keys[i].key, '.');
         char head[64] = "";
@@ -442,12 +441,7 @@ sq_status sq_config_write(const sq_config *config, const char *path)
         print_value(file, config, &sq_keys[i], 0);
         (void)fputc('\n', file);
     }
-    const bool is_whole = fclose(file) == 0;
-    const sq_piece piece = {text, bytes};
-    const sq_status status =
-        is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: configuration", path);
-    free(text);
-    return status;
+    return sq_file_finish(&w, path);
 }
 
 static bool is_same(const sq_config *a, const sq_config *b, const sq_key *info)

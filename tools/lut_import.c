@@ -42,14 +42,14 @@ static void set(char *to, size_t bytes, const char *value)
     (void)snprintf(to, bytes, "%s", value ? value : "");
 }
 
-static sq_dialect_options options_of(const arguments *a, int64_t batch, int64_t threads, int64_t resolution)
+static sq_dialect_options options_of(const arguments *a, int batch, int threads, int resolution)
 {
     sq_dialect_options o = {.dialect = a->dialect,
                             .column = a->column,
                             .unit = a->unit,
                             .takes_near = a->takes_near,
                             .is_modelled = a->is_modelled,
-                            .info = {.batch = (int)batch, .threads = (int)threads, .resolution = (int)resolution}};
+                            .info = {.batch = batch, .threads = threads, .resolution = resolution}};
     set(o.info.name, sizeof o.info.name, a->name);
     set(o.info.source, sizeof o.info.source, a->source);
     set(o.info.licence, sizeof o.info.licence, a->licence);
@@ -90,7 +90,7 @@ static int run(int argc, char **argv)
     static sq_options read; /* large; the program runs one command */
     arguments a = {.batch = "1", .threads = "0", .resolution = "0"};
     bool is_help;
-    int64_t batch, threads, resolution;
+    int batch, threads, resolution;
     const sq_option options[] = {
         {"-o", &a.out, NULL, NULL},
         {"--out", &a.out, NULL, NULL},
@@ -118,10 +118,11 @@ static int run(int argc, char **argv)
         return code;
     if (read.argument_count != 1 || !a.out)
         return sq_command_usage("lut import", "wanted one FILE and -o DEVICE");
-    if (!sq_text_int(a.batch, 1, 65536, &batch) || !sq_text_int(a.threads, 0, 65536, &threads) ||
-        !sq_text_int(a.resolution, 0, 4096, &resolution))
-        return sq_command_usage("lut import", "--batch %s, --threads %s, --resolution %s: wanted whole numbers",
-                                a.batch, a.threads, a.resolution);
+    int wrong = sq_options_number("lut import", "--batch", a.batch, 1, 65536, &batch);
+    wrong = wrong ? wrong : sq_options_number("lut import", "--threads", a.threads, 0, 65536, &threads);
+    wrong = wrong ? wrong : sq_options_number("lut import", "--resolution", a.resolution, 0, 4096, &resolution);
+    if (wrong)
+        return wrong;
     const sq_dialect_options o = options_of(&a, batch, threads, resolution);
     const sq_status status = import(read.arguments[0], a.out, a.replaces, &o);
     return status == SQ_OK ? 0 : sq_command_fail("lut import", status);

@@ -67,23 +67,16 @@ static sq_status measure_job(job *j, const arguments *a, const sq_options *read,
 /* "arch",ms,std_ms: what `calibrate` and `compare` read. */
 static sq_status write_networks(const job *j, const char *path)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *file = open_memstream(&text, &bytes);
-    if (!file)
-        return sq_fail(SQ_NO_MEMORY, "%s: networks", path);
-    (void)fprintf(file, "arch,ms,std_ms,count\n");
+    sq_file_writer w;
+    SQ_TRY(sq_file_begin(&w, path));
+    (void)fprintf(w.stream, "arch,ms,std_ms,count\n");
     for (int i = 0; i < j->paths.count; i++) {
         const sq_runner_time *t = &j->times[j->blocks.count + i];
         char arch[ARCH_BYTES];
         (void)sq_arch_print(j->space, j->paths.paths[i], arch, sizeof arch);
-        (void)fprintf(file, "\"%s\",%.9g,%.6g,%d\n", arch, t->median_ms, t->deviation_ms, t->count);
+        (void)fprintf(w.stream, "\"%s\",%.9g,%.6g,%d\n", arch, t->median_ms, t->deviation_ms, t->count);
     }
-    const bool is_whole = fclose(file) == 0;
-    const sq_piece piece = {text, bytes};
-    const sq_status status = is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: networks", path);
-    free(text);
-    return status;
+    return sq_file_finish(&w, path);
 }
 
 /* ---- measure ---- */

@@ -262,7 +262,6 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
                                      sq_meter_facts *facts)
 {
     static sq_runner runner;
-    const char *root = getenv("TMPDIR");
     char scratch[PATH_BYTES];
     SQ_TRY(find_runner(job, o, &runner));
     numbers n = {runner.batch, runner.threads, runner.repeats, runner.rounds, runner.warmup, 13};
@@ -270,9 +269,8 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
     runner.batch = n.batch, runner.threads = n.threads, runner.repeats = n.repeats;
     runner.rounds = n.rounds, runner.warmup = n.warmup;
     SQ_TRY(sq_runner_check(&runner, o->runner ? o->runner : "runner"));
-    (void)snprintf(scratch, sizeof scratch, "%s/squall-models-XXXXXX", root && *root ? root : "/tmp");
-    if (!o->keep && !mkdtemp(scratch))
-        return sq_fail(SQ_IO, "%s: no temporary folder could be made", scratch);
+    if (!o->keep)
+        SQ_TRY(sq_folder_scratch(scratch, sizeof scratch, "squall-models"));
     const char *folder = o->keep ? o->keep : scratch;
     sq_status status = job->model ? SQ_OK : write_models(job, &runner, n.opset, folder);
     if (status == SQ_OK)

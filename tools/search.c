@@ -104,7 +104,6 @@ static void print_result(const sq_run *r, const sq_search_result *result, const 
 
 /* The devices that the configuration names, with their tables looked up for the space. */
 typedef struct {
-    sq_latency *tables[SQ_MAX_DEVICES];
     sq_latency_cache caches[SQ_MAX_DEVICES];
     sq_search_devices devices;
 } device_list;
@@ -114,8 +113,7 @@ static sq_status open_devices(device_list *out, const sq_config *config, const s
     const int count = sq_config_device_count(config);
     for (int d = 0; d < count; d++) {
         const sq_latency_config *c = &config->latency[d];
-        SQ_TRY(sq_latency_open(&out->tables[d], c->device));
-        SQ_TRY(sq_latency_prepare(&out->caches[d], out->tables[d], space, (sq_fill)c->fill));
+        SQ_TRY(sq_latency_load(&out->caches[d], c->device, space, (sq_fill)c->fill));
         out->devices.list[d] = (sq_search_device){out->caches[d].info.name, &out->caches[d],  c->limit_ms, c->margin,
                                                   c->limit_energy_mj,       c->limit_area_mm2};
         out->devices.count++;
@@ -125,10 +123,8 @@ static sq_status open_devices(device_list *out, const sq_config *config, const s
 
 static void close_devices(device_list *list)
 {
-    for (int d = 0; d < SQ_MAX_DEVICES; d++) {
+    for (int d = 0; d < SQ_MAX_DEVICES; d++)
         sq_latency_cache_clear(&list->caches[d]);
-        sq_latency_close(list->tables[d]);
-    }
 }
 
 /* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. */

@@ -172,7 +172,6 @@ static sq_status select_space(const char *file, const char *device, const argume
                               const sq_select_options *options)
 {
     sq_space *space = NULL;
-    sq_latency *latency = NULL;
     sq_latency_cache cache = {0};
     sq_selection selection = {0};
     char shared[PATH_BYTES];
@@ -180,16 +179,13 @@ static sq_status select_space(const char *file, const char *device, const argume
     SQ_TRY(sq_lut_fill(a->fill, &fill));
     sq_status status = sq_lut_space(&space, file, &a->shape);
     if (status == SQ_OK)
-        status = sq_latency_open(&latency, sq_share_find(shared, sizeof shared, device));
-    if (status == SQ_OK)
-        status = sq_latency_prepare(&cache, latency, space, fill);
+        status = sq_latency_load(&cache, sq_share_find(shared, sizeof shared, device), space, fill);
     if (status == SQ_OK)
         status = sq_select_run(&selection, space, &cache, options);
     if (status == SQ_OK)
         status = write_files(&selection, a);
     sq_select_clear(&selection);
     sq_latency_cache_clear(&cache);
-    sq_latency_close(latency);
     sq_space_free(space);
     return status;
 }

@@ -11,6 +11,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/json_file.h"
 #include "search/select.h"
 #include "tools/command.h"
 
@@ -107,22 +108,18 @@ static sq_status best_operators(const sq_session *s, int *path)
 {
     const sq_latency_config *device = &s->config->latency[0];
     sq_select_options options = SQ_SELECT_OPTIONS;
-    sq_latency *table = NULL;
     sq_latency_cache cache = {0};
     sq_selection selection = {0};
     options.keep = 1;
     if (!*device->device)
         return sq_fail(SQ_INVALID, "stages.start: score needs a device (--latency); else give an architecture");
-    sq_status status = sq_latency_open(&table, device->device);
-    if (status == SQ_OK)
-        status = sq_latency_prepare(&cache, table, s->space, (sq_fill)device->fill);
+    sq_status status = sq_latency_load(&cache, device->device, s->space, (sq_fill)device->fill);
     if (status == SQ_OK)
         status = sq_select_run(&selection, s->space, &cache, &options);
     if (status == SQ_OK)
         sq_select_best(&selection, path);
     sq_select_clear(&selection);
     sq_latency_cache_clear(&cache);
-    sq_latency_close(table);
     return status;
 }
 
@@ -159,16 +156,11 @@ static sq_status write_summary(const job *j)
     json_t *whole =
         json_pack("{s:s, s:s, s:o, s:I, s:I}", "space", j->space->name, "tuple", arch, "stages", list, "steps",
                   (json_int_t)sq_stages_steps(&j->stages), "steps_of_one_group", (json_int_t)j->spos_steps);
-    char *text = whole ? json_dumps(whole, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(whole);
-    if (!text || !sq_text_path(path, sizeof path, j->run, "stages.json")) {
-        free(text);
-        return sq_fail(SQ_NO_MEMORY, "%s: stages.json", j->run);
+    if (!sq_text_path(path, sizeof path, j->run, "stages.json")) {
+        json_decref(whole);
+        return sq_fail(SQ_INVALID, "%s: the path is too long", j->run);
     }
-    const sq_piece pieces[] = {{text, strlen(text)}, {"\n", 1}};
-    const sq_status status = sq_file_replace(path, pieces, 2);
-    free(text);
-    return status;
+    return sq_json_write(path, whole);
 }
 
 static void print_summary(const job *j)

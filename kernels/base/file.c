@@ -82,6 +82,23 @@ sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_co
     return sq_folder_sync(folder);
 }
 
+sq_status sq_file_begin(sq_file_writer *out, const char *path)
+{
+    *out = (sq_file_writer){NULL, NULL, 0};
+    out->stream = open_memstream(&out->text, &out->bytes);
+    return out->stream ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: cannot be put together", path);
+}
+
+sq_status sq_file_finish(sq_file_writer *w, const char *path)
+{
+    const bool has_all = !ferror(w->stream), is_whole = fclose(w->stream) == 0 && has_all;
+    const sq_piece piece = {w->text, w->bytes};
+    const sq_status status =
+        is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: cannot be put together", path);
+    free(w->text);
+    return status;
+}
+
 sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes)
 {
     struct stat info;
@@ -142,6 +159,15 @@ sq_status sq_folder_make(const char *path)
         *slash = '/';
     }
     return make_one(part);
+}
+
+sq_status sq_folder_scratch(char *out, size_t bytes, const char *what)
+{
+    const char *root = getenv("TMPDIR");
+    const int needed = snprintf(out, bytes, "%s/%s-XXXXXX", root && *root ? root : "/tmp", what);
+    if (needed < 0 || (size_t)needed >= bytes)
+        return sq_fail(SQ_INVALID, "TMPDIR: a path of more than %zu bytes", bytes);
+    return mkdtemp(out) ? SQ_OK : sq_fail(SQ_IO, "%s: no temporary folder could be made: %s", out, strerror(errno));
 }
 
 sq_status sq_folder_sync(const char *path)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "kernels/base/status.h"
 
@@ -17,11 +18,23 @@ typedef struct {
  * untouched. SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
 
+/* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and lets
+ * go of it whatever happens. SQ_NO_MEMORY names the path. */
+typedef struct {
+    FILE *stream;
+    char *text;
+    size_t bytes;
+} sq_file_writer;
+SQ_MUST_USE sq_status sq_file_begin(sq_file_writer *out, const char *path);
+SQ_MUST_USE sq_status sq_file_finish(sq_file_writer *writer, const char *path);
+
 /* Reads a whole file into malloc'd memory with a zero byte behind it. limit: refuse larger files. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);
 
 /* Creates a folder and its parents; fine if it exists. */
 SQ_MUST_USE sq_status sq_folder_make(const char *path);
+/* Makes a new folder, <what>-XXXXXX where temporary files go (TMPDIR, else /tmp), and says its path. */
+SQ_MUST_USE sq_status sq_folder_scratch(char *out, size_t bytes, const char *what);
 /* Syncs a folder, so that renames in it survive a crash. */
 SQ_MUST_USE sq_status sq_folder_sync(const char *path);
 /* Removes a file or a folder with all it holds; fine if it is not there. */

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
@@ -80,12 +79,16 @@ static sq_status time_predicting(const sq_latency *latency, const sq_space *spac
 
 int main(int argc, char **argv)
 {
-    char folder[] = "/tmp/squall-bench-XXXXXX";
+    char folder[4096];
     sq_space *space = NULL;
     sq_latency *latency = NULL;
-    if (argc < 2 || !mkdtemp(folder)) {
+    if (argc < 2) {
         (void)fprintf(stderr, "usage: bench_latency SPACE [ENTRIES]\n");
         return 2;
+    }
+    if (sq_folder_scratch(folder, sizeof folder, "squall-bench") != SQ_OK) {
+        (void)fprintf(stderr, "bench_latency: %s\n", sq_error_text());
+        return 1;
     }
     sq_status status = sq_space_read(&space, argv[1], 0, 0);
     if (status == SQ_OK)
