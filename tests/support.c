@@ -40,16 +40,22 @@ void drop_folder(char *folder)
     free(folder);
 }
 
-subject open_subject(const char *space, const char *backend, int threads, int batch)
+subject open_subject_with(const char *space, const char *backend, const sq_backend_options *options, int batch)
 {
     subject s = {0};
-    const sq_model_options options = {
+    const sq_model_options model = {
         .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
         .is_training = true};
     MUST(sq_space_read(&s.space, space, 0, 0));
-    MUST(sq_backend_open(backend, threads, &s.backend));
-    MUST(sq_model_create(&s.model, s.backend, s.space, &options));
+    MUST(sq_backend_open_with(backend, options, &s.backend));
+    MUST(sq_model_create(&s.model, s.backend, s.space, &model));
     MUST(sq_model_initialise(s.model, 1));
+    return s;
+}
+
+subject open_subject(const char *space, const char *backend, int threads, int batch)
+{
+    subject s = open_subject_with(space, backend, &(sq_backend_options){.threads = threads}, batch);
     MUST(sq_model_compile(s.model, (1u << SQ_MODES) - 1));
     return s;
 }
@@ -113,6 +119,33 @@ void run_drawn_step(sq_model *model, uint64_t number, const int *path)
     MUST(sq_model_set_step(model, &step));
     MUST(sq_model_forward(model, path));
     MUST(sq_model_backward(model, path));
+}
+
+void train_drawn(subject *s, int steps, double *losses)
+{
+    for (int i = 0; i < steps; i++) {
+        int path[SQ_MAX_LAYERS];
+        sq_result result;
+        draw_path(s->space, (uint64_t)i, path);
+        run_drawn_step(s->model, (uint64_t)(i % 4), path);
+        MUST(sq_model_update(s->model, path));
+        MUST(sq_model_result(s->model, &result));
+        losses[i] = result.loss / (double)result.images;
+    }
+}
+
+sq_image_set random_images(const sq_space *space, size_t count, uint64_t number)
+{
+    const size_t bytes = count * (size_t)space->resolution * (size_t)space->resolution * 3;
+    sq_image_set set = {.count = count, .resolution = space->resolution};
+    set.images = malloc(bytes);
+    set.labels = malloc(count * sizeof *set.labels);
+    sq_rng rng = sq_rng_open(3, SQ_RNG_TEST, number);
+    for (size_t i = 0; i < bytes; i++)
+        set.images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
+    for (size_t i = 0; i < count; i++)
+        set.labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)space->classes);
+    return set;
 }
 
 double relative_error(const float *a, const float *b, size_t count)

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "data/loader.h"
 #include "supernet/model.h"
 
 /* What several tests share. */
@@ -24,6 +25,8 @@ typedef struct {
     sq_model *model;
 } subject;
 subject open_subject(const char *space, const char *backend, int threads, int batch);
+/* The same on a backend opened with options (NULL: none); programs are compiled on first use. */
+subject open_subject_with(const char *space, const char *backend, const sq_backend_options *options, int batch);
 void close_subject(subject *s);
 
 /* A batch and path drawn by number: the same for every subject. */
@@ -32,6 +35,12 @@ void load_drawn(sq_model *model, uint64_t number);
 sq_step drawn_step(uint64_t number);
 /* Loads the drawn batch, then forward and backward along the path with the drawn step. */
 void run_drawn_step(sq_model *model, uint64_t number, const int *path);
+
+/* Trains `steps` steps along drawn paths, on four batches in turn; losses[steps]. */
+void train_drawn(subject *s, int steps, double *losses);
+
+/* Random images of the space's shape with random labels; free with sq_image_set_clear. */
+sq_image_set random_images(const sq_space *space, size_t count, uint64_t number);
 
 /* sqrt(sum (a - b)^2) / sqrt(sum a^2), over `count` floats. */
 double relative_error(const float *a, const float *b, size_t count);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base/rng.h"
 #include "search/search.h"
 #include "tests/op_table.h"
 #include "tests/support.h"
@@ -15,15 +14,7 @@ enum { BATCH = 5 };
 /* Losses of `steps` training steps along drawn paths; the weights at the end, if asked for. */
 static void train(subject *s, int steps, double *losses, void **weights)
 {
-    for (int i = 0; i < steps; i++) {
-        int path[SQ_MAX_LAYERS];
-        sq_result result;
-        draw_path(s->space, (uint64_t)i, path);
-        run_drawn_step(s->model, (uint64_t)(i % 4), path);
-        MUST(sq_model_update(s->model, path));
-        MUST(sq_model_result(s->model, &result));
-        losses[i] = result.loss / (double)result.images;
-    }
+    train_drawn(s, steps, losses);
     if (!weights)
         return;
     const size_t bytes = sq_model_plan(s->model)->role_bytes[SQ_ROLE_WEIGHT];
@@ -48,19 +39,6 @@ Test(cuda, twenty_steps_follow_the_reference)
     close_subject(&b);
 }
 
-static subject open_with(const char *space, bool no_graphs, int batch)
-{
-    subject s = {0};
-    const sq_backend_options options = {.no_graphs = no_graphs};
-    const sq_model_options model = {
-        .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
-    MUST(sq_space_read(&s.space, space, 0, 0));
-    MUST(sq_backend_open_with("cuda", &options, &s.backend));
-    MUST(sq_model_create(&s.model, s.backend, s.space, &model));
-    MUST(sq_model_initialise(s.model, 1));
-    return s;
-}
-
 Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
 {
     enum { STEPS = 4 };
@@ -68,7 +46,7 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
     void *weights[3];
     size_t bytes = 0;
     for (int k = 0; k < 3; k++) {
-        subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), k == 1, 6);
+        subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", &(sq_backend_options){.no_graphs = k == 1}, 6);
         bytes = sq_model_plan(s.model)->role_bytes[SQ_ROLE_WEIGHT];
         train(&s, STEPS, losses[k], &weights[k]);
         close_subject(&s);
@@ -87,7 +65,7 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
 {
     int paths[2][SQ_MAX_LAYERS];
     float *gradients[3];
-    subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), false, 6);
+    subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", NULL, 6);
     const sq_plan *plan = sq_model_plan(s.model);
     const sq_step step = drawn_step(1);
     draw_path(s.space, 1, paths[0]);
@@ -124,21 +102,13 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
 Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
 {
     enum { IMAGES = 7, TOGETHER = 3, CANDIDATES = 4 };
-    subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), false, 3);
+    subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", NULL, 3);
     sq_evaluator *alone = NULL;
     sq_group *group = NULL;
-    sq_image_set set = {.count = IMAGES, .resolution = s.space->resolution};
-    const size_t bytes = (size_t)IMAGES * (size_t)s.space->resolution * (size_t)s.space->resolution * 3;
+    sq_image_set set = random_images(s.space, IMAGES, 9);
     int paths[CANDIDATES][SQ_MAX_LAYERS];
     const int *list[CANDIDATES];
     sq_result one, found[CANDIDATES];
-    set.images = malloc(bytes);
-    set.labels = malloc(IMAGES * sizeof *set.labels);
-    sq_rng rng = sq_rng_open(3, SQ_RNG_TEST, 9);
-    for (size_t i = 0; i < bytes; i++)
-        set.images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
-    for (int i = 0; i < IMAGES; i++)
-        set.labels[i] = i % s.space->classes;
     for (int i = 0; i < CANDIDATES; i++) {
         draw_path(s.space, (uint64_t)i, paths[i]);
         memcpy(paths[i], paths[0], (size_t)(i % 2 ? 4 : 2) * sizeof(int));

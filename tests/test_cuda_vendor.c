@@ -47,32 +47,6 @@ Test(cuda_vendor, operations_agree_on_padded_widths)
     cr_expect_gt(run_op_table(&keep), 30);
 }
 
-static subject open_with(const char *space, const sq_backend_options *options, int batch)
-{
-    subject s = {0};
-    const sq_model_options model = {
-        .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
-        .is_training = true};
-    MUST(sq_space_read(&s.space, space, 0, 0));
-    MUST(sq_backend_open_with("cuda", options, &s.backend));
-    MUST(sq_model_create(&s.model, s.backend, s.space, &model));
-    MUST(sq_model_initialise(s.model, 1));
-    return s;
-}
-
-static void train(subject *s, int steps, double *losses)
-{
-    for (int i = 0; i < steps; i++) {
-        int path[SQ_MAX_LAYERS];
-        sq_result result;
-        draw_path(s->space, (uint64_t)i, path);
-        run_drawn_step(s->model, (uint64_t)(i % 4), path);
-        MUST(sq_model_update(s->model, path));
-        MUST(sq_model_result(s->model, &result));
-        losses[i] = result.loss / (double)result.images;
-    }
-}
-
 /* The tolerance of tests/test_cuda.c, for the same roundings. */
 Test(cuda_vendor, five_steps_follow_the_reference_with_graphs_and_without)
 {
@@ -80,12 +54,12 @@ Test(cuda_vendor, five_steps_follow_the_reference_with_graphs_and_without)
     enum { STEPS = 5 };
     double wanted[STEPS], found[2][STEPS];
     subject a = open_subject(SOURCE("configs/spaces/tiny.yaml"), "reference", 0, 12);
-    train(&a, STEPS, wanted);
+    train_drawn(&a, STEPS, wanted);
     close_subject(&a);
     for (int k = 0; k < 2; k++) {
-        subject b = open_with(SOURCE("configs/spaces/tiny.yaml"),
+        subject b = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda",
                               &(sq_backend_options){.engine = SQ_ENGINE_VENDOR, .no_graphs = k == 1}, 12);
-        train(&b, STEPS, found[k]);
+        train_drawn(&b, STEPS, found[k]);
         close_subject(&b);
     }
     for (int i = 0; i < STEPS; i++)
@@ -283,8 +257,8 @@ Test(cuda_vendor, auto_trains)
     double losses[2];
     need_libraries();
     (void)setenv("XDG_CACHE_HOME", folder, 1);
-    subject s = open_with(SOURCE("configs/spaces/tiny.yaml"), &(sq_backend_options){.engine = SQ_ENGINE_AUTO}, 4);
-    train(&s, 2, losses);
+    subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", &(sq_backend_options){.engine = SQ_ENGINE_AUTO}, 4);
+    train_drawn(&s, 2, losses);
     cr_expect(isfinite(losses[0]) && isfinite(losses[1]));
     close_subject(&s);
     drop_folder(folder);

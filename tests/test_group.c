@@ -18,20 +18,6 @@ typedef struct {
     sq_result alone[CANDIDATES];
 } scene;
 
-static sq_image_set random_images(const sq_space *space, size_t count, uint64_t number)
-{
-    const size_t bytes = count * (size_t)space->resolution * (size_t)space->resolution * 3;
-    sq_image_set set = {.count = count, .resolution = space->resolution};
-    set.images = malloc(bytes);
-    set.labels = malloc(count * sizeof *set.labels);
-    sq_rng rng = sq_rng_open(3, SQ_RNG_TEST, number);
-    for (size_t i = 0; i < bytes; i++)
-        set.images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
-    for (size_t i = 0; i < count; i++)
-        set.labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)space->classes);
-    return set;
-}
-
 /* The first `fixed` layers of all candidates alike; among the rest, beginnings that some share, and one twice. */
 static void draw_paths(scene *a, int fixed)
 {
