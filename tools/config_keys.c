@@ -142,7 +142,8 @@ const sq_key sq_keys[] = {
      "training steps of each stage, one for all or one a stage; empty: train.steps"},
     {"stages.lr", SQ_KEY_TEXT, AT(stages.lr), "", 0, 0, NULL, "learning rate of each stage; empty: train.lr"},
     {"stages.start", SQ_KEY_TEXT, AT(stages.start), "score", 0, 0, NULL,
-     "what layers are before their stage: score (the best operator by capacity and latency), or an architecture"},
+     "what layers are before their stage: score (the best operator by capacity and latency), middle (of latency: a "
+     "limit then leaves later stages their share), or an architecture"},
     {"export.opset", SQ_KEY_INT, AT(opset), "13", 13, 21, NULL, "ONNX operator set"},
 };
 

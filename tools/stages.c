@@ -103,8 +103,8 @@ static sq_status run_stage(job *j, int stage)
 
 /* ---- Begin and end ---- */
 
-/* The best operator of each layer by score (search/select.h) on the first device. */
-static sq_status best_operators(const sq_session *s, int *path)
+/* One operator of each layer on the first device (search/select.h). */
+static sq_status choose_operators(const sq_session *s, void (*choose)(const sq_selection *, int *), int *path)
 {
     const sq_latency_config *device = &s->config->latency[0];
     sq_select_options options = SQ_SELECT_OPTIONS;
@@ -112,12 +112,13 @@ static sq_status best_operators(const sq_session *s, int *path)
     sq_selection selection = {0};
     options.keep = 1;
     if (!*device->device)
-        return sq_fail(SQ_INVALID, "stages.start: score needs a device (--latency); else give an architecture");
+        return sq_fail(SQ_INVALID, "stages.start: %s needs a device (--latency); else give an architecture",
+                       s->config->stages.start);
     sq_status status = sq_latency_load(&cache, device->device, s->space, (sq_fill)device->fill);
     if (status == SQ_OK)
         status = sq_select_run(&selection, s->space, &cache, &options);
     if (status == SQ_OK)
-        sq_select_best(&selection, path);
+        choose(&selection, path);
     sq_select_clear(&selection);
     sq_latency_cache_clear(&cache);
     return status;
@@ -132,9 +133,12 @@ static sq_status begin(job *j)
                                       c->train.steps, c->train.schedule.base);
     if (status == SQ_OK && (*c->scope_free || *c->scope_fixed || *c->train_from))
         status = sq_fail(SQ_INVALID, "scope.free, scope.fixed, train.from: the stages say these themselves");
-    if (status == SQ_OK)
-        status = strcmp(c->stages.start, "score") == 0 ? best_operators(&s, j->path)
-                                                       : sq_arch_read(s.space, c->stages.start, j->path);
+    if (status == SQ_OK && strcmp(c->stages.start, "score") == 0)
+        status = choose_operators(&s, sq_select_best, j->path);
+    else if (status == SQ_OK && strcmp(c->stages.start, "middle") == 0)
+        status = choose_operators(&s, sq_select_middle, j->path);
+    else if (status == SQ_OK)
+        status = sq_arch_read(s.space, c->stages.start, j->path);
     j->spos_steps = c->train.steps;
     j->space = s.space; /* kept: the classes follow from the data */
     s.space = NULL;
