@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/clock.h"
 #include "search/searcher.h"
 #include "tools/command.h"
 
@@ -127,12 +128,21 @@ static void close_devices(device_list *list)
         sq_latency_cache_clear(&list->caches[d]);
 }
 
-/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. */
-static void print_work(const sq_group *group)
+/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
+ * the whole search. */
+static void print_work(const sq_group *group, double seconds)
 {
     const sq_group_count count = sq_group_counts(group);
     if (count.alone == 0)
         return;
+    const double share = 100 / seconds,
+                 rest = seconds - count.calibration_seconds - count.scoring_seconds - count.fixed_seconds;
+    (void)fprintf(stderr,
+                  "%" PRId64 " candidates in %.1f s, %.1f ms each: calibration %.1f %%, scoring %.1f %%, fixed layers "
+                  "%.1f %%, asking and saving %.1f %%\n",
+                  count.candidates, seconds, 1e3 * seconds / (double)count.candidates,
+                  share * count.calibration_seconds, share * count.scoring_seconds, share * count.fixed_seconds,
+                  share * rest);
     (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
                   count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
@@ -155,14 +165,16 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
                                             .evaluation_batch = options->evaluation_batch,
                                             .budget_bytes = (size_t)options->cache_mb << 20};
     sq_group *group = NULL;
+    double begin = 0;
     sq_status status = open_devices(&list, r->session.config, r->space);
     if (status == SQ_OK)
         status = sq_group_create(&group, r->session.backend, r->space, r->model, &group_options);
+    begin = sq_seconds_now();
     if (status == SQ_OK)
         status = sq_search(options, r->space, group, &list.devices, &how, &result);
     if (status == SQ_OK) {
         print_result(r, &result, &list.devices, run, a->on_val);
-        print_work(group);
+        print_work(group, sq_seconds_now() - begin);
     }
     sq_group_destroy(group);
     sq_search_result_clear(&result);
