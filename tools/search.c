@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "kernels/base/clock.h"
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "search/batch_choice.h"
 #include "search/searcher.h"
 #include "tools/command.h"
 
-enum { TABLE_ROWS = 16 };
+enum { TABLE_ROWS = 16, PATH_BYTES = 4096 };
 
 static void print_prediction(const sq_search_device *d, const sq_prediction *p)
 {
@@ -148,9 +151,29 @@ static void print_work(const sq_group *group, double seconds)
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
+/* search.evaluation_batch 0: measured, and kept beside the search's state, because a resumed one must go on with it. */
+static sq_status choose_batch(sq_run *r, const char *run, bool is_resumed, sq_search_options *options)
+{
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    if (options->evaluation_batch > 0)
+        return SQ_OK;
+    if (!sq_text_path(folder, sizeof folder, run, "search") || !sq_text_path(path, sizeof path, folder, "batch.json"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    if (is_resumed)
+        SQ_TRY(sq_batch_choice_read(path, &options->evaluation_batch));
+    if (options->evaluation_batch > 0)
+        return SQ_OK;
+    SQ_TRY(sq_folder_make(folder));
+    SQ_TRY(sq_batch_choose(&options->evaluation_batch, r->session.backend, r->space, r->model, &r->validation,
+                           (size_t)options->cache_mb << 20));
+    (void)fprintf(stderr, "evaluation batch %d: the fastest\n", options->evaluation_batch);
+    return sq_batch_choice_write(path, options->evaluation_batch);
+}
+
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
-    const sq_search_options *options = &r->session.config->search;
+    sq_search_options chosen = r->session.config->search, *options = &chosen;
+    SQ_TRY(choose_batch(r, run, a->is_resumed, options));
     sq_search_result result = {0};
     device_list list = {0};
     const sq_search_run how = {.run = run,

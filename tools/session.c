@@ -44,10 +44,13 @@ void sq_print_row(const char *name, const char *format, ...)
 
 /* ---- Options ---- */
 
-static const sq_option common[] = {
-    {"--device", NULL, NULL, "device"}, {"--seed", NULL, NULL, "seed"}, {"--threads", NULL, NULL, "threads"},
-    {"--graphs", NULL, NULL, "graphs"}, {"--engine", NULL, NULL, "engine"}, {"--set", NULL, NULL, ""},
-    {NULL, NULL, NULL, NULL}};
+static const sq_option common[] = {{"--device", NULL, NULL, "device"},
+                                   {"--seed", NULL, NULL, "seed"},
+                                   {"--threads", NULL, NULL, "threads"},
+                                   {"--graphs", NULL, NULL, "graphs"},
+                                   {"--engine", NULL, NULL, "engine"},
+                                   {"--set", NULL, NULL, ""},
+                                   {NULL, NULL, NULL, NULL}};
 
 static const sq_option *find_option(const sq_option *options, const char *name, size_t length)
 {
@@ -118,7 +121,8 @@ int sq_options_read(sq_options *out, const sq_option *options, int argc, char **
     return 0;
 }
 
-int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum, int *out)
+int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum,
+                      int *out)
 {
     int64_t value;
     if (!sq_text_int(text, minimum, maximum, &value))
@@ -182,9 +186,8 @@ static sq_status make_scope(sq_session *s)
 
 static sq_status open_backend(sq_session *s)
 {
-    const sq_backend_options options = {.threads = s->config->threads,
-                                        .no_graphs = s->config->graphs == 0,
-                                        .engine = (sq_engine)s->config->engine};
+    const sq_backend_options options = {
+        .threads = s->config->threads, .no_graphs = s->config->graphs == 0, .engine = (sq_engine)s->config->engine};
     return sq_backend_open_with(s->config->device, &options, &s->backend);
 }
 
@@ -352,7 +355,7 @@ static sq_status load_validation(sq_run *r, bool on_val)
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
     for (size_t i = 0; i < wanted; i++)
-        indices[i] = i * all / wanted; /* evenly: images are sorted by class */
+        indices[i] = i * all / wanted;                         /* evenly: images are sorted by class */
     if (r->session.config->search.kind == SQ_SEARCH_HALVING) { /* any first so many are a fair sample */
         sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
         draw_indices(indices, wanted, wanted, &rng);
@@ -383,14 +386,17 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
     SQ_TRY(load_validation(r, on_val));
     const sq_search_options *search = &r->session.config->search;
     r->calibration_batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch
-                                                                                     : (int)r->calibration.count;
+                                                                                    : (int)r->calibration.count;
     return SQ_OK;
 }
 
+enum { DEFAULT_BATCH = 200 }; /* where a search would measure: for one path that does not pay */
+
 sq_status sq_run_open_evaluator(sq_run *r)
 {
+    const int asked = r->session.config->search.evaluation_batch, batch = asked ? asked : DEFAULT_BATCH;
     return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration,
-                               r->calibration_batch, &r->validation, r->session.config->search.evaluation_batch);
+                               r->calibration_batch, &r->validation, batch);
 }
 
 sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)
