@@ -167,6 +167,36 @@ static sq_status write_summary(const job *j)
     return sq_json_write(path, whole);
 }
 
+/* What training took, from a run's timing.jsonl; 0 where there is none. A line that a kill tore counts for nothing. */
+static double trained_seconds(const char *folder)
+{
+    char path[PATH_BYTES], line[1024];
+    double seconds = 0;
+    FILE *file = sq_text_path(path, sizeof path, folder, "timing.jsonl") ? fopen(path, "r") : NULL;
+    while (file && fgets(line, sizeof line, file)) {
+        json_t *object = json_loads(line, 0, NULL);
+        seconds += json_number_value(json_object_get(object, "seconds"));
+        json_decref(object);
+    }
+    if (file)
+        (void)fclose(file);
+    return seconds;
+}
+
+/* All stages, and what one group would take at their speed: the comparison with SPOS. */
+static void print_seconds(const job *j, int64_t steps)
+{
+    char folder[PATH_BYTES], text[2][64];
+    double seconds = 0;
+    for (int i = 0; i < j->stages.count; i++)
+        if (stage_folder(j, i, folder) == SQ_OK)
+            seconds += trained_seconds(folder);
+    if (seconds > 0)
+        sq_print_row("time of training", "%s; one group at this speed %s",
+                     sq_text_duration(text[0], sizeof *text, seconds),
+                     sq_text_duration(text[1], sizeof *text, seconds * (double)j->spos_steps / (double)steps));
+}
+
 static void print_summary(const job *j)
 {
     const int64_t steps = sq_stages_steps(&j->stages);
@@ -176,6 +206,7 @@ static void print_summary(const job *j)
     sq_print_row("path", "%s", arch);
     sq_print_row("training", "%" PRId64 " steps; one group takes %" PRId64 " (train.steps): %+.1f %%", steps,
                  j->spos_steps, 100.0 * ((double)steps / (double)j->spos_steps - 1));
+    print_seconds(j, steps);
     sq_print_row("file", "%s/stages.json", j->run);
     (void)printf("next: squall export %s/stage-%d\n", j->run, j->stages.count);
 }
