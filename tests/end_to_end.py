@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program as its users meet it: kill -9 at random moments, signals, and bad input.
 
-usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|kill-stages|steady-search|signals|bad-input|bench
+usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|kill-stages|steady-search|bases|signals|bad-input|bench
 """
 import json
 import os
@@ -229,6 +229,24 @@ def kill_stages(scratch):
     assert "wanted one configuration, --two-stage and -o RUN" in run("search", CONFIG, "--two-stage", code=2).stderr
 
 
+def bases(scratch):
+    """base: the other file holds where this one says nothing; what was published is shown beside what was found."""
+    own, loop, run_folder = (os.path.join(scratch, name) for name in ("own.yaml", "loop.yaml", "based"))
+    with open(own, "w") as file:
+        file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Nobody, top1: 12.5, source: a dream}}\n")
+    run("train", own, "-o", run_folder, "--quiet", *SMALL[2:], "--set", "train.warmup_steps=0")
+    config = read(os.path.join(run_folder, "config.yaml")).decode()
+    assert "steps: 9\n" in config and "weight_decay: 4.0" in config and "base" not in config, config
+    printed = run("search", run_folder, "--quiet", "--threads", "1").stdout
+    assert "Nobody: 12.50 % top-1, latency not published" in printed and "a dream" in printed, printed
+    for text, wanted in ((f"base: {loop}\n", "base: more than 8 files"), ("base: nowhere.yaml\n", "nowhere.yaml: No such file"),
+                         ("base: [a, b]\n", "base: wanted the path of one file"), ("train: {base: a}\n", "unknown key 'train.base'")):
+        with open(loop, "w") as file:
+            file.write(text)
+        failed = subprocess.run([SQUALL, "train", loop, "-o", os.path.join(scratch, "no")], cwd=SOURCE, capture_output=True, text=True)
+        assert failed.returncode in (1, 2) and wanted in failed.stderr and failed.stderr.count("\n") == 1, failed.stderr
+
+
 def signals(scratch):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         folder = os.path.join(scratch, str(int(number)))
@@ -377,7 +395,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "bases": bases, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

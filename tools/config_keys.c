@@ -145,6 +145,11 @@ const sq_key sq_keys[] = {
     {"stages.start", SQ_KEY_TEXT, AT(stages.start), "score", 0, 0, NULL,
      "what layers are before their stage: score (the best operator by capacity and latency), middle (of latency: a "
      "limit then leaves later stages their share), or an architecture"},
+    {"published.name", SQ_KEY_TEXT, AT(published.name), "", 0, 0, NULL,
+     "what others reported for such a search, shown beside its result: whose it is"},
+    {"published.top1", SQ_KEY_REAL, AT(published.top1), "0", 0, 100, NULL, "its accuracy, percent; 0: not published"},
+    {"published.latency_ms", SQ_KEY_REAL, AT(published.latency_ms), "0", 0, BIG, NULL, "its latency; 0: not published"},
+    {"published.source", SQ_KEY_TEXT, AT(published.source), "", 0, 0, NULL, "where it stands, and what was derived"},
     {"export.opset", SQ_KEY_INT, AT(opset), "13", 13, 21, NULL, "ONNX operator set"},
 };
 
