@@ -22,6 +22,8 @@ typedef struct {
     int label;
     int tar; /* index of the open tar, or -1: a file of its own */
     uint64_t offset, size;
+    int h, w;         /* of uncompressed RGB; 0: encoded */
+    const void *view; /* where the bytes are mapped, or NULL; borrowed from the data set */
     char *class_name; /* while the list is made; owned by it */
 } entry;
 
@@ -448,4 +450,24 @@ sq_status sq_dataset_read(const sq_dataset *d, size_t index, void **buffer, size
         (void)close(file); /* only read */
     *size = done;
     return status;
+}
+
+bool sq_dataset_is_raw(const sq_dataset *d, size_t index, int *h, int *w)
+{
+    const sq_dataset *owner;
+    const entry *e = entry_of(d, index, &owner);
+    if (e->h == 0)
+        return false;
+    *h = e->h;
+    *w = e->w;
+    return true;
+}
+
+const void *sq_dataset_view(const sq_dataset *d, size_t index, size_t *size)
+{
+    const sq_dataset *owner;
+    const entry *e = entry_of(d, index, &owner);
+    if (e->view)
+        *size = (size_t)e->size;
+    return e->view;
 }

@@ -42,4 +42,12 @@ const char *sq_dataset_name(const sq_dataset *dataset, size_t index); /* path or
 SQ_MUST_USE sq_status sq_dataset_read(const sq_dataset *dataset, size_t index, void **buffer, size_t *capacity,
                                       size_t *size);
 
+/* True: the bytes that sq_dataset_read gives are h * w * 3 uint8, RGB, uncompressed, rows from the top; h and w are
+ * set. False: an encoded image; h and w stay untouched. */
+bool sq_dataset_is_raw(const sq_dataset *dataset, size_t index, int *h, int *w);
+
+/* The bytes of an image where they are mapped, without a copy and unchecked beyond their place: valid while the dataset
+ * is open. NULL where the source has none (folders, tars): then sq_dataset_read is used. Thread-safe. */
+const void *sq_dataset_view(const sq_dataset *dataset, size_t index, size_t *size);
+
 #endif
