@@ -3,6 +3,7 @@
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_NO_STDIO
+#define STBI_NO_JPEG /* libjpeg-turbo's; stb_image 2.27 writes past its tables when a Huffman table is damaged */
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
 #define STBI_NO_PSD

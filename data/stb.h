@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The only door to stb_image: 8-bit RGB out of PNG, GIF, BMP, PNM and JPEG in memory. */
+/* The only door to stb_image: 8-bit RGB out of PNG, GIF, BMP and PNM in memory. */
 bool sq_stb_size(const void *bytes, int size, int *w, int *h);
 uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h); /* NULL: see sq_stb_reason */
 void sq_stb_free(uint8_t *pixels);
