@@ -13,7 +13,7 @@ typedef enum {
     SQ_DECODE_DRAFT /* crops at least twice the output's side: at 1/2, 1/4 or 1/8 by the DCT, as Pillow's Image.draft */
 } sq_decode;
 
-typedef enum { SQ_STAGE_READ, SQ_STAGE_DECODE, SQ_STAGE_RESIZE, SQ_STAGES } sq_stage;
+typedef enum { SQ_STAGE_READ, SQ_STAGE_DECODE, SQ_STAGE_RESIZE, SQ_STAGES } sq_sample_stage;
 
 typedef struct {
     const sq_dataset *dataset;
