@@ -300,15 +300,14 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Batches to have under way: what is taken while one is made (Little's law), and the one that is given out. */
-static void choose_ahead(sq_loader *loader)
-{
-    const double taken = loader->interval_seconds > 0 ? loader->latency_seconds / loader->interval_seconds : 0;
-    const int most = loader->options.ring, wanted = taken < most ? (int)ceil(taken) + 1 : most;
-    loader->counters.ahead = wanted < LEAST_AHEAD ? LEAST_AHEAD : wanted > most ? most : wanted;
-}
-
 /* ---- Public ---- */
+
+int sq_loader_ahead(double latency, double interval, int most)
+{
+    const double taken = interval > 0 ? latency / interval : 0;
+    const int wanted = taken < most ? (int)ceil(taken) + 1 : most;
+    return wanted < LEAST_AHEAD ? LEAST_AHEAD : wanted > most ? most : wanted;
+}
 
 static sq_status allocate_ring(sq_loader *loader)
 {
@@ -409,7 +408,7 @@ static void take_back(sq_loader *loader)
     if (!loader->is_given)
         return;
     loader->interval_seconds = mean > 0 ? 0.9 * mean + 0.1 * interval : interval;
-    choose_ahead(loader);
+    loader->counters.ahead = sq_loader_ahead(loader->latency_seconds, loader->interval_seconds, loader->options.ring);
     deal(loader, loader->next_batch - 1 + (uint64_t)loader->options.ring);
     loader->is_given = false;
     (void)pthread_cond_broadcast(&loader->has_room);

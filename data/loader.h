@@ -53,6 +53,12 @@ SQ_MUST_USE sq_status sq_loader_next(sq_loader *loader, sq_batch *out);
 sq_loader_counters sq_loader_count(sq_loader *loader);
 void sq_loader_close(sq_loader *loader); /* accepts NULL; joins the threads */
 
+/* Batches to have in memory, the one given out among them: as many as are taken while one is made (Little's law).
+ * latency    seconds from the first work on a batch to its last image
+ * interval   seconds between two requests, waiting left out; 0: not known yet
+ * returns    2 .. most */
+int sq_loader_ahead(double latency, double interval, int most);
+
 /* Position `i` of epoch `epoch`'s permutation of 0 .. count-1: element i of the array that this fills. */
 void sq_loader_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t epoch);
 

@@ -1,6 +1,24 @@
 /* stb_image, compiled here and nowhere else. */
 #include "data/stb.h"
 
+#include <stdlib.h>
+
+/* Bytes of the largest block that the image at hand can need: a damaged PNG asks for gigabytes. */
+static _Thread_local size_t largest;
+
+static void *take(size_t bytes)
+{
+    return bytes <= largest ? malloc(bytes) : NULL;
+}
+
+static void *take_again(void *block, size_t bytes)
+{
+    return bytes <= largest ? realloc(block, bytes) : NULL;
+}
+
+#define STBI_MALLOC  take
+#define STBI_REALLOC take_again
+#define STBI_FREE    free
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_NO_STDIO
 #define STBI_NO_JPEG /* libjpeg-turbo's; stb_image 2.27 writes past its tables when a Huffman table is damaged */
@@ -10,15 +28,26 @@
 #define STBI_NO_PIC
 #include <stb_image.h>
 
+/* Compressed bytes are gathered in a block that doubles; pixels have four channels of 16 bits at most, and twice that
+ * while they are unfiltered; the rest is tables. */
+static void expect(int size, size_t pixels)
+{
+    largest = 4 * (size_t)size + 16 * pixels + (1 << 20);
+}
+
 bool sq_stb_size(const void *bytes, int size, int *w, int *h)
 {
     int channels;
+    expect(size, 0);
     return stbi_info_from_memory(bytes, size, w, h, &channels) != 0;
 }
 
 uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h)
 {
     int channels;
+    if (!sq_stb_size(bytes, size, w, h))
+        return NULL;
+    expect(size, (size_t)*w * (size_t)*h);
     return stbi_load_from_memory(bytes, size, w, h, &channels, 3);
 }
 
