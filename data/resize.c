@@ -10,10 +10,10 @@
 
 /* ---- Passes for every processor ---- */
 
-static void across_baseline(const uint8_t *row, const int *first, const int16_t *weights, int groups, int count,
+static void across_baseline(const uint8_t *row, const int *first, const int16_t *weights, int most, int count,
                             int16_t *out)
 {
-    const int bits = SQ_WEIGHT_BITS - SQ_ROW_BITS;
+    const int bits = SQ_WEIGHT_BITS - SQ_ROW_BITS, groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
     for (int x = 0; x < count; x++, out += 3) {
         int r = 1 << (bits - 1), g = r, b = r;
         const uint8_t *from = row + first[x];
@@ -90,36 +90,40 @@ static double support_of(const stretch *s)
     return scale > 1 ? scale : 1;
 }
 
+/* At most so many pixels have weights: one more, by rounding, would weigh nothing. */
 static int taps_limit(const stretch *s)
 {
-    return 2 * (int)ceil(support_of(s)) + 1;
+    return (int)ceil(2 * support_of(s));
 }
 
-/* Source pixels of output i. */
-static taps taps_at(const stretch *s, int i)
+/* Source pixels of output i. Positions are at least -support, and what is below 0 is cut: truncating is as good as
+ * rounding down. */
+static taps taps_at(const stretch *s, int i, double *centre, double *support)
 {
-    const double support = support_of(s), centre = s->begin + (i + 0.5) * s->length / s->size;
-    int first = (int)floor(centre - support + 0.5), end = (int)floor(centre + support + 0.5);
+    const int most = taps_limit(s);
+    *support = support_of(s);
+    *centre = s->begin + (i + 0.5) * s->length / s->size;
+    int first = (int)(*centre - *support + 0.5), end = (int)(*centre + *support + 0.5);
     first = first < s->low ? s->low : first > s->high - 1 ? s->high - 1 : first;
     end = end > s->high ? s->high : end <= first ? first + 1 : end;
-    return (taps){first, end - first};
+    return (taps){first, end - first < most ? end - first : most};
 }
 
 /* Weights of output i, rounded; what rounding lost goes to the largest, so that they sum to 1. */
 static taps weights_at(const stretch *s, int i, double *exact, int16_t *out)
 {
-    const double support = support_of(s), centre = s->begin + (i + 0.5) * s->length / s->size;
-    const taps t = taps_at(s, i);
-    double sum = 0;
+    double centre, support, sum = 0;
+    const taps t = taps_at(s, i, &centre, &support);
+    const double nearer = 1 / support;
     for (int p = 0; p < t.count; p++) {
-        const double distance = fabs((t.first + p + 0.5 - centre) / support);
+        const double distance = fabs(t.first + p + 0.5 - centre) * nearer;
         exact[p] = distance < 1 ? 1 - distance : 0;
         sum += exact[p];
     }
+    const double one = sum > 0 ? (1 << SQ_WEIGHT_BITS) / sum : 0;
     int left = 1 << SQ_WEIGHT_BITS, largest = 0;
     for (int p = 0; p < t.count; p++) {
-        const double share = sum > 0 ? exact[p] / sum : p == 0;
-        const int rounded = (int)lrint(share * (1 << SQ_WEIGHT_BITS));
+        const int rounded = (int)(exact[p] * one + 0.5);
         out[p] = (int16_t)(rounded > INT16_MAX ? INT16_MAX : rounded);
         left -= out[p];
         largest = exact[p] > exact[largest] ? p : largest;
@@ -132,7 +136,8 @@ static taps weights_at(const stretch *s, int i, double *exact, int16_t *out)
 void sq_resize_reach(double begin, double length, bool is_cut, int limit, int size, int *first, int *end)
 {
     const stretch s = stretch_of(begin, length, is_cut, limit, size);
-    const taps a = taps_at(&s, 0), b = taps_at(&s, size - 1);
+    double centre, support;
+    const taps a = taps_at(&s, 0, &centre, &support), b = taps_at(&s, size - 1, &centre, &support);
     *first = a.first;
     *end = b.first + b.count;
 }
@@ -193,23 +198,12 @@ static void weigh_columns(plan *p)
     }
 }
 
-/* Groups of four weights that the column with most of them needs. */
-static int groups_of(const stretch *s)
-{
-    int most = 1;
-    for (int x = 0; x < s->size; x++) {
-        const taps t = taps_at(s, x);
-        most = t.count > most ? t.count : most;
-    }
-    return (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
-}
-
 static sq_status make_plan(plan *p, sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution)
 {
     p->from = from;
     p->across = stretch_of(crop.x, crop.w, crop.is_cut, from->whole_w, resolution);
     p->down = stretch_of(crop.y, crop.h, crop.is_cut, from->whole_h, resolution);
-    p->groups = groups_of(&p->across);
+    p->groups = (taps_limit(&p->across) + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
     p->ring = (taps_limit(&p->down) + 1) / 2 * 2;
     p->row_values = (3 * resolution + 2 * SQ_ROW_MARGIN - 1) / SQ_ROW_MARGIN * SQ_ROW_MARGIN;
     const size_t needed = lay_out(p, NULL);
@@ -259,7 +253,8 @@ sq_status sq_resize(sq_resizer *resizer, const sq_pixels *from, sq_crop crop, in
     for (int y = 0; y < resolution; y++) {
         const taps rows = weights_at(&p.down, y, p.exact, p.row_weights);
         for (next = next < rows.first ? rows.first : next; next < rows.first + rows.count; next++)
-            passes->across(source_row(&p, next), p.first, p.column_weights, p.groups, resolution, ring_row(&p, next));
+            passes->across(source_row(&p, next), p.first, p.column_weights, taps_limit(&p.across), resolution,
+                           ring_row(&p, next));
         int count = 0;
         for (; count < rows.count; count++)
             p.taken[count] = ring_row(&p, rows.first + count);

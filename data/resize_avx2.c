@@ -21,15 +21,37 @@ static inline void put_pixel(__m256i sum, int16_t *out)
                      _mm_packs_epi32(row, row)); /* the next pixel overwrites the fourth value */
 }
 
-static void across(const uint8_t *row, const int *first, const int16_t *weights, int groups, int count, int16_t *out)
+/* Two columns of two pixels each, which need one group's first half. */
+static inline void put_pair(const uint8_t *row, const int *first, const int16_t *weights, int16_t *out)
+{
+    const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 8, 11, 9, 12, 10, 13, -1, -1);
+    const __m128i a = _mm_loadl_epi64((const __m128i *)(const void *)(row + first[0])),
+                  b = _mm_loadl_epi64((const __m128i *)(const void *)(row + first[1])),
+                  bytes = _mm_shuffle_epi8(_mm_unpacklo_epi64(a, b), order);
+    const __m128i low = _mm_load_si128((const __m128i *)(const void *)weights),
+                  high = _mm_load_si128((const __m128i *)(const void *)(weights + SQ_GROUP_VALUES));
+    const __m256i sums = _mm256_madd_epi16(_mm256_cvtepu8_epi16(bytes), _mm256_set_m128i(high, low));
+    const __m256i rounded = _mm256_add_epi32(sums, _mm256_set1_epi32(1 << (SQ_WEIGHT_BITS - SQ_ROW_BITS - 1)));
+    const __m256i row_values = _mm256_srai_epi32(rounded, SQ_WEIGHT_BITS - SQ_ROW_BITS);
+    const __m256i words = _mm256_packs_epi32(row_values, row_values);
+    _mm_storel_epi64((__m128i *)(void *)out, _mm256_castsi256_si128(words));
+    _mm_storel_epi64((__m128i *)(void *)(out + 3), _mm256_extracti128_si256(words, 1));
+}
+
+static void across(const uint8_t *row, const int *first, const int16_t *weights, int most, int count, int16_t *out)
 {
     const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
-    if (groups == 1) {
-        for (int x = 0; x < count; x++)
+    int x = 0;
+    if (most == 2)
+        for (; x + 1 < count; x += 2)
+            put_pair(row, first + x, weights + (size_t)x * SQ_GROUP_VALUES, out + 3 * x);
+    if (most <= SQ_GROUP_PIXELS) {
+        for (; x < count; x++)
             put_pixel(group_sum(row + first[x], weights + (size_t)x * SQ_GROUP_VALUES, order), out + 3 * x);
         return;
     }
-    for (int x = 0; x < count; x++) {
+    const int groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
+    for (; x < count; x++) {
         const uint8_t *from = row + first[x];
         __m256i sum = _mm256_setzero_si256();
         for (int g = 0; g < groups; g++, weights += SQ_GROUP_VALUES)

@@ -20,9 +20,10 @@ enum {
 
 typedef struct {
     const char *name;
-    /* row: bytes of a source row. first[x]: where column x begins to look, in bytes. weights: count * groups groups.
-     * out: count * 3 values (and SQ_ROW_MARGIN more), grey levels << SQ_ROW_BITS. */
-    void (*across)(const uint8_t *row, const int *first, const int16_t *weights, int groups, int count, int16_t *out);
+    /* row: bytes of a source row. first[x]: where column x begins to look, in bytes. most: pixels that a column looks
+     * at, at most. weights: ceil(most / SQ_GROUP_PIXELS) groups a column, 32 bytes aligned. out: count * 3 values (and
+     * SQ_ROW_MARGIN more), grey levels << SQ_ROW_BITS. */
+    void (*across)(const uint8_t *row, const int *first, const int16_t *weights, int most, int count, int16_t *out);
     /* rows: row_count rows of `count` values, an even number of them. out: count bytes. */
     void (*down)(const int16_t *const *rows, const int16_t *weights, int row_count, int count, uint8_t *out);
 } sq_resize_passes;
