@@ -1,4 +1,4 @@
-/* stb_image, compiled here and nowhere else. */
+/* stb_image and stb_image_resize, compiled here and nowhere else. */
 #include "data/stb.h"
 
 #define STB_IMAGE_IMPLEMENTATION
@@ -8,6 +8,8 @@
 #define STBI_NO_PSD
 #define STBI_NO_PIC
 #include <stb_image.h>
+#define STB_IMAGE_RESIZE_IMPLEMENTATION
+#include <stb_image_resize.h>
 
 bool sq_stb_size(const void *bytes, int size, int *w, int *h)
 {
@@ -30,4 +32,10 @@ const char *sq_stb_reason(void)
 {
     const char *reason = stbi_failure_reason();
     return reason ? reason : "unknown reason";
+}
+
+bool sq_stb_resize(const uint8_t *pixels, int h, int w, uint8_t *out, int out_h, int out_w)
+{
+    return stbir_resize_uint8_generic(pixels, w, h, 0, out, out_w, out_h, 0, 3, STBIR_ALPHA_CHANNEL_NONE, 0,
+                                      STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_COLORSPACE_LINEAR, NULL) != 0;
 }
