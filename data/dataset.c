@@ -29,7 +29,7 @@ sq_status sq_dataset_open_with(sq_dataset **out, const char *source, const char 
 
 sq_status sq_dataset_open(sq_dataset **out, const char *source, const char *split)
 {
-    return sq_dataset_open_with(out, source, split, &(sq_dataset_options){NULL, NULL});
+    return sq_dataset_open_with(out, source, split, &(sq_dataset_options){0});
 }
 
 void sq_dataset_close(sq_dataset *d)
@@ -140,6 +140,11 @@ sq_status sq_dataset_same_classes(const sq_dataset *a, const sq_dataset *b)
 }
 
 /* ---- Reading ---- */
+
+bool sq_dataset_is_bare(const sq_dataset *d)
+{
+    return d->whole ? sq_dataset_is_bare(d->whole) : d->is_bare;
+}
 
 size_t sq_dataset_count(const sq_dataset *d)
 {

@@ -41,6 +41,7 @@ typedef struct {
     const char *labels;
     const char
         *classes; /* file with a class name at the beginning of each line, or NULL; WebDataset's numbers too, from 0 */
+    bool is_optional; /* a source without the split is an empty data set, not an error */
 } sq_dataset_options;
 
 /* sq_dataset_open with lists. SQ_DATA also: an image without a class (named), a class that a list does not name. */
@@ -57,6 +58,9 @@ SQ_MUST_USE sq_status sq_dataset_limit_classes(sq_dataset **out, const sq_datase
 
 /* SQ_DATA naming the first class that only one of the two has. */
 SQ_MUST_USE sq_status sq_dataset_same_classes(const sq_dataset *a, const sq_dataset *b);
+
+/* True: the source does not say which split it is, and was taken for the asked one. */
+bool sq_dataset_is_bare(const sq_dataset *dataset);
 
 size_t sq_dataset_count(const sq_dataset *dataset);
 int sq_dataset_class_count(const sq_dataset *dataset);

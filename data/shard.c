@@ -27,11 +27,13 @@ enum { PATH_BYTES = 4096, READ_AHEAD = 8 << 20, NEAR = 256 };
 struct sq_shard {
     char *path;
     int file;
-    const uint8_t *map;
+    const uint8_t *map; /* the whole file; only records are read from it */
     size_t map_bytes;
-    const sq_shard_header *head;    /* in map */
-    const sq_shard_record *records; /* in map */
-    const char **classes;           /* class_count pointers into map */
+    sq_shard_header head;
+    char *tables; /* a copy of classes_offset .. file_bytes: a file that is cut later takes nothing away */
+    const sq_shard_record *records; /* in tables */
+    const char *names;              /* in tables */
+    const char **classes;           /* class_count pointers into tables */
     atomic_uchar *is_verified;      /* per record */
     atomic_ullong newest;           /* the record last read */
     atomic_ullong hinted;           /* bytes of the file before here were asked for */
@@ -39,11 +41,28 @@ struct sq_shard {
 
 /* ---- Opening ---- */
 
-static sq_status check_header(const sq_shard *s)
+/* Into a buffer of our own; what is missing at the end of the file stays zero. */
+static sq_status read_part(const sq_shard *s, void *out, size_t bytes, uint64_t offset)
 {
-    const sq_shard_header *h = s->head;
+    size_t done = 0;
+    memset(out, 0, bytes);
+    while (done < bytes) {
+        const ssize_t got = pread(s->file, (char *)out + done, bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno != EINTR)
+            return sq_fail(SQ_IO, "%s: %s", s->path, strerror(errno));
+        if (got == 0)
+            break;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return SQ_OK;
+}
+
+static sq_status read_header(sq_shard *s)
+{
     const uint64_t length = s->map_bytes;
-    if (length < sizeof h->magic || memcmp(h->magic, SQ_SHARD_MAGIC, sizeof h->magic) != 0)
+    SQ_TRY(read_part(s, &s->head, sizeof s->head, 0));
+    const sq_shard_header *h = &s->head;
+    if (memcmp(h->magic, SQ_SHARD_MAGIC, sizeof h->magic) != 0)
         return sq_fail(SQ_DATA, "%s: not a shard", s->path);
     if (length < sizeof *h)
         return sq_fail(SQ_DATA, "%s: %" PRIu64 " bytes, truncated inside the header", s->path, length);
@@ -56,23 +75,39 @@ static sq_status check_header(const sq_shard *s)
                        length, h->file_bytes);
     const bool is_ordered = h->header_bytes == sizeof *h && h->record_bytes == sizeof *s->records &&
                             h->classes_offset >= sizeof *h && h->classes_offset <= h->names_offset &&
-                            h->names_offset <= h->index_offset && h->index_offset <= length &&
-                            h->index_offset % sizeof(uint64_t) == 0;
+                            h->names_offset <= h->index_offset && h->index_offset <= length;
     if (!is_ordered || h->count != (length - h->index_offset) / sizeof *s->records ||
         (length - h->index_offset) % sizeof *s->records || h->shard >= h->shard_count ||
         h->shard_count > SQ_SHARD_MOST || h->first > h->total || h->count > h->total - h->first ||
         h->class_count > INT32_MAX)
         return sq_fail(SQ_DATA, "%s: a header whose numbers do not fit together", s->path);
-    if (XXH3_64bits(s->map + h->classes_offset, length - h->classes_offset) != h->tables_checksum)
+    return SQ_OK;
+}
+
+static sq_status read_tables(sq_shard *s)
+{
+    const sq_shard_header *h = &s->head;
+    const size_t bytes = (size_t)(h->file_bytes - h->classes_offset),
+                 before = (size_t)(h->index_offset - h->classes_offset),
+                 shift = (sizeof(uint64_t) - before % sizeof(uint64_t)) % sizeof(uint64_t); /* the index is aligned */
+    s->tables = malloc(bytes + shift + 1);
+    s->is_verified = calloc((size_t)h->count + 1, sizeof *s->is_verified);
+    if (!s->tables || !s->is_verified)
+        return sq_fail(SQ_NO_MEMORY, "%s: an index of %" PRIu64 " records", s->path, h->count);
+    char *begin = s->tables + shift;
+    SQ_TRY(read_part(s, begin, bytes, h->classes_offset));
+    if (XXH3_64bits(begin, bytes) != h->tables_checksum)
         return sq_fail(SQ_DATA, "%s: the checksum of the index differs", s->path);
+    s->names = begin + (h->names_offset - h->classes_offset);
+    s->records = (const sq_shard_record *)(const void *)(begin + before);
     return SQ_OK;
 }
 
 /* Pointers to the class names; each ends with a zero byte before the names begin. */
 static sq_status read_classes(sq_shard *s)
 {
-    const sq_shard_header *h = s->head;
-    const char *next = (const char *)s->map + h->classes_offset, *end = (const char *)s->map + h->names_offset;
+    const sq_shard_header *h = &s->head;
+    const char *end = s->names, *next = end - (h->names_offset - h->classes_offset);
     if (h->class_count > (size_t)(end - next)) /* a name has a byte at least */
         return sq_fail(SQ_DATA, "%s: %u classes in %zu bytes", s->path, h->class_count, (size_t)(end - next));
     s->classes = calloc((size_t)h->class_count + 1, sizeof *s->classes);
@@ -90,12 +125,12 @@ static sq_status read_classes(sq_shard *s)
 
 static const char *name_at(const sq_shard *s, const sq_shard_record *r)
 {
-    return (const char *)s->map + s->head->names_offset + r->name_offset;
+    return s->names + r->name_offset;
 }
 
 static sq_status check_record(const sq_shard *s, uint64_t i)
 {
-    const sq_shard_header *h = s->head;
+    const sq_shard_header *h = &s->head;
     const sq_shard_record *r = s->records + i;
     const uint64_t names_bytes = h->index_offset - h->names_offset;
     if (r->label >= h->class_count)
@@ -105,18 +140,18 @@ static sq_status check_record(const sq_shard *s, uint64_t i)
         return sq_fail(SQ_DATA, "%s: record %" PRIu64 ": its name does not end", s->path, i);
     if (r->offset < sizeof *h || r->offset > h->classes_offset || r->size > h->classes_offset - r->offset ||
         r->size > SQ_SHARD_LARGEST)
-        return sq_fail(SQ_DATA, "%s: record %" PRIu64 " (%s): %" PRIu64 " bytes at %" PRIu64 ", outside its place",
-                       s->path, i, name_at(s, r), r->size, r->offset);
+        return sq_fail(SQ_DATA, "%s: record %" PRIu64 " (%s/%s): %" PRIu64 " bytes at %" PRIu64 ", outside its place",
+                       s->path, i, s->classes[r->label], name_at(s, r), r->size, r->offset);
     if (r->flags & SQ_SHARD_RAW && (r->h == 0 || r->w == 0 || r->h > INT32_MAX || r->w > INT32_MAX ||
                                     (uint64_t)r->h * r->w > SQ_SHARD_LARGEST || (uint64_t)r->h * r->w * 3 != r->size))
-        return sq_fail(SQ_DATA, "%s: record %" PRIu64 " (%s): %u x %u raw pixels in %" PRIu64 " bytes", s->path, i,
-                       name_at(s, r), r->w, r->h, r->size);
+        return sq_fail(SQ_DATA, "%s: record %" PRIu64 " (%s/%s): %u x %u raw pixels in %" PRIu64 " bytes", s->path, i,
+                       s->classes[r->label], name_at(s, r), r->w, r->h, r->size);
     return SQ_OK;
 }
 
 static sq_status check_index(const sq_shard *s)
 {
-    for (uint64_t i = 0; i < s->head->count; i++) {
+    for (uint64_t i = 0; i < s->head.count; i++) {
         const sq_shard_record *r = s->records + i;
         SQ_TRY(check_record(s, i));
         if (i > 0 && r[-1].label > r->label)
@@ -141,7 +176,6 @@ static sq_status map_file(sq_shard *s)
         return sq_fail(SQ_IO, "%s: %s", s->path, strerror(errno));
     s->map = map;
     s->map_bytes = (size_t)info.st_size;
-    s->head = map;
     return SQ_OK;
 }
 
@@ -155,15 +189,13 @@ sq_status sq_shard_open(sq_shard **out, const char *path)
     s->file = -1;
     sq_status status = map_file(s);
     if (status == SQ_OK)
-        status = check_header(s);
+        status = read_header(s);
+    if (status == SQ_OK)
+        status = read_tables(s);
     if (status == SQ_OK)
         status = read_classes(s);
-    if (status == SQ_OK) {
-        s->records = (const sq_shard_record *)(const void *)(s->map + s->head->index_offset);
-        s->is_verified = calloc((size_t)s->head->count + 1, sizeof *s->is_verified);
-        status =
-            s->is_verified ? check_index(s) : sq_fail(SQ_NO_MEMORY, "%s: %" PRIu64 " records", path, s->head->count);
-    }
+    if (status == SQ_OK)
+        status = check_index(s);
     if (status == SQ_OK)
         *out = s;
     else
@@ -180,6 +212,7 @@ void sq_shard_close(sq_shard *s)
     if (s->file >= 0)
         (void)close(s->file); /* only read */
     free(s->is_verified);
+    free(s->tables);
     free(s->classes);
     free(s->path);
     free(s);
@@ -189,7 +222,7 @@ void sq_shard_close(sq_shard *s)
 
 const sq_shard_header *sq_shard_head(const sq_shard *s)
 {
-    return s->head;
+    return &s->head;
 }
 
 const char *sq_shard_file(const sq_shard *s)
@@ -314,9 +347,9 @@ bool sq_shards_exist(const char *folder, const char *split)
 
 static bool has_same_classes(const sq_shard *a, const sq_shard *b)
 {
-    if (a->head->class_count != b->head->class_count)
+    if (a->head.class_count != b->head.class_count)
         return false;
-    for (uint32_t i = 0; i < a->head->class_count; i++)
+    for (uint32_t i = 0; i < a->head.class_count; i++)
         if (strcmp(a->classes[i], b->classes[i]) != 0)
             return false;
     return true;
@@ -325,7 +358,7 @@ static bool has_same_classes(const sq_shard *a, const sq_shard *b)
 /* That shard i goes on where the ones before it ended. */
 static sq_status check_place(const sq_shard *first, const sq_shard *s, int i, uint64_t before)
 {
-    const sq_shard_header *a = first->head, *b = s->head;
+    const sq_shard_header *a = &first->head, *b = &s->head;
     if (b->pack != a->pack || b->shard_count != a->shard_count || b->total != a->total || !has_same_classes(first, s))
         return sq_fail(SQ_DATA, "%s: of another pack than %s", s->path, first->path);
     if (b->shard != (uint32_t)i || b->first != before ||
@@ -345,7 +378,7 @@ sq_status sq_shards_open(sq_shard ***out, int *count, const char *folder, const 
     sq_shard *one = NULL;
     SQ_TRY(sq_shard_path(path, sizeof path, folder, split, any));
     SQ_TRY(sq_shard_open(&one, path));
-    const int wanted = (int)one->head->shard_count;
+    const int wanted = (int)one->head.shard_count;
     sq_shard_close(one);
     sq_shard **shards = calloc((size_t)wanted, sizeof *shards);
     sq_status status = shards ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %d shards", folder, wanted);
@@ -358,7 +391,7 @@ sq_status sq_shards_open(sq_shard ***out, int *count, const char *folder, const 
         if (status == SQ_OK)
             status = check_place(shards[0], shards[i], i, before);
         if (status == SQ_OK)
-            before += shards[i]->head->count;
+            before += shards[i]->head.count;
     }
     if (status == SQ_OK) {
         *out = shards;

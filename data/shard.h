@@ -55,7 +55,7 @@ typedef struct {
 
 typedef struct sq_shard sq_shard;
 
-/* Maps a shard and checks header, tables and every entry of the index, but no record's bytes.
+/* Maps a shard, copies its tables and checks header, tables and every entry of the index, but no record's bytes.
  * returns   SQ_IO; SQ_DATA "<path>: why": not a shard, another version, truncated, a checksum that differs, a label out
  *           of range, a record outside its place, a name twice */
 SQ_MUST_USE sq_status sq_shard_open(sq_shard **out, const char *path);

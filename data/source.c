@@ -222,18 +222,25 @@ static sq_status read_source(sq_dataset *d, const char *source, const sq_asked *
     if (!sq_text_path(inner, sizeof inner, source, asked->split) ||
         !sq_text_path(other, sizeof other, source, strcmp(asked->split, "train") == 0 ? "val" : "train"))
         return sq_fail(SQ_DATA, "%s: the path is too long", source);
-    if (is_folder(inner))
-        return read_split(d, inner, asked);
+    if (is_folder(inner)) {
+        SQ_TRY(read_split(d, inner, asked));
+        d->is_bare = false; /* tars of classes or pairs in it, maybe */
+        return SQ_OK;
+    }
     if (is_folder(other)) {
         SQ_TRY(read_tar_folder(d, source, asked, &tars));
-        return tars > 0 ? SQ_OK : sq_fail(SQ_DATA, "%s: no folder %s", source, asked->split);
+        return tars > 0 || asked->is_optional ? SQ_OK : sq_fail(SQ_DATA, "%s: no folder %s", source, asked->split);
     }
-    return read_split(d, source, asked);
+    SQ_TRY(read_split(d, source, asked));
+    d->is_bare = d->is_bare || d->tar_count == 0;
+    return SQ_OK;
 }
 
 static sq_status list_images(sq_dataset *d, const char *source, const sq_asked *asked, const char *labels)
 {
     SQ_TRY(read_source(d, source, asked));
+    if (d->count == 0 && asked->is_optional)
+        return SQ_OK;
     if (d->count == 0)
         return sq_fail(SQ_DATA, "%s: no images for %s, wanted %s/<class>/<image>", source, asked->split, asked->split);
     if (labels)
@@ -244,6 +251,8 @@ static sq_status list_images(sq_dataset *d, const char *source, const sq_asked *
 sq_status sq_source_list(sq_dataset *d, const char *source, const char *split, const sq_dataset_options *options)
 {
     sq_names classes = {0};
+    if (is_folder(source) && sq_shards_exist(source, NULL) && options->is_optional && !sq_shards_exist(source, split))
+        return SQ_OK;
     if (is_folder(source) && sq_shards_exist(source, NULL))
         return options->labels ? sq_fail(SQ_DATA, "%s: packed shards have their labels, wanted no list", source)
                                : sq_source_list_shards(d, source, split);
@@ -252,6 +261,7 @@ sq_status sq_source_list(sq_dataset *d, const char *source, const char *split, c
     const sq_asked asked = {.split = split,
                             .classes = options->classes ? (const char *const *)classes.names : NULL,
                             .class_count = classes.count,
+                            .is_optional = options->is_optional,
                             .has_labels = options->labels != NULL};
     const sq_status status = list_images(d, source, &asked, options->labels);
     sq_names_free(&classes);

@@ -27,6 +27,7 @@ struct sq_dataset {
     int tar_count;
     sq_shard **shards;
     int shard_count;
+    bool is_bare; /* see sq_dataset_is_bare */
 };
 
 /* What is asked of a source, handed down while it is walked. */
@@ -34,6 +35,7 @@ typedef struct {
     const char *split;
     const char *const *classes; /* names of numbered classes, or NULL */
     int class_count;
+    bool is_optional;
     bool has_labels; /* every image counts, whatever folder it lies in: a list has the classes */
 } sq_asked;
 

@@ -315,6 +315,7 @@ sq_status sq_source_list_tar(sq_dataset *d, const char *path, const sq_asked *as
     SQ_TRY(sq_tar_open(&tar, path));
     d->tars[d->tar_count++] = tar.file; /* stays open for reading */
     SQ_TRY(find_form(&tar, asked, &form));
+    d->is_bare = d->is_bare || form != TREE;
     const tar_walk walk = {d, asked, d->tar_count - 1};
     if (form == TARS)
         return walk_tars(&walk, &tar);

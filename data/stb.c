@@ -1,4 +1,4 @@
-/* stb_image, compiled here and nowhere else. */
+/* stb_image and stb_image_resize, compiled here and nowhere else. */
 #include "data/stb.h"
 
 #include <stdlib.h>
@@ -27,6 +27,8 @@ static void *take_again(void *block, size_t bytes)
 #define STBI_NO_PSD
 #define STBI_NO_PIC
 #include <stb_image.h>
+#define STB_IMAGE_RESIZE_IMPLEMENTATION
+#include <stb_image_resize.h>
 
 /* Compressed bytes are gathered in a block that doubles; pixels have four channels of 16 bits at most, and twice that
  * while they are unfiltered; the rest is tables. */
@@ -60,4 +62,10 @@ const char *sq_stb_reason(void)
 {
     const char *reason = stbi_failure_reason();
     return reason ? reason : "unknown reason";
+}
+
+bool sq_stb_resize(const uint8_t *pixels, int h, int w, uint8_t *out, int out_h, int out_w)
+{
+    return stbir_resize_uint8_generic(pixels, w, h, 0, out, out_w, out_h, 0, 3, STBIR_ALPHA_CHANNEL_NONE, 0,
+                                      STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_COLORSPACE_LINEAR, NULL) != 0;
 }
