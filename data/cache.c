@@ -52,50 +52,65 @@ static size_t padded(size_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* Bytes that image `index` takes in each form; SQ_DATA when it cannot be read. */
-static sq_status weigh(const sq_dataset *d, size_t index, void **buffer, size_t *capacity, size_t bytes[2])
+/* How often image `index` grows when it is decoded: 1 for a raw one; SQ_DATA when it cannot be read. */
+static sq_status weigh(const sq_dataset *d, size_t index, void **buffer, size_t *capacity, double *growth)
 {
     int h = 0, w = 0;
     size_t size = 0;
-    const bool is_raw = sq_dataset_is_raw(d, index, &h, &w);
+    if (sq_dataset_is_raw(d, index, &h, &w)) {
+        *growth = 1;
+        return SQ_OK;
+    }
     const void *record = sq_dataset_view(d, index, &size);
     if (!record) {
         SQ_TRY(sq_dataset_read(d, index, buffer, capacity, &size));
         record = *buffer;
     }
-    if (!is_raw)
-        SQ_TRY(sq_image_size(record, size, sq_dataset_name(d, index), MOST_PIXELS, &h, &w));
-    bytes[0] = padded(size);
-    bytes[1] = padded((size_t)h * (size_t)w * 3);
+    SQ_TRY(sq_image_size(record, size, sq_dataset_name(d, index), MOST_PIXELS, &h, &w));
+    *growth = (double)padded((size_t)h * (size_t)w * 3) / (double)padded(size);
+    return SQ_OK;
+}
+
+/* The mean growth of a sample of the images, each counted by its size. */
+static sq_status sample_growth(const sq_dataset *d, double *out)
+{
+    const size_t count = sq_dataset_count(d), sampled = count < SAMPLED ? count : SAMPLED;
+    void *buffer = NULL;
+    size_t capacity = 0;
+    double decoded = 0, encoded = 0;
+    sq_status status = SQ_OK;
+    for (size_t i = 0; i < sampled && status != SQ_NO_MEMORY; i++) {
+        double growth;
+        const size_t index = i * count / sampled, bytes = padded(sq_dataset_size(d, index));
+        status = weigh(d, index, &buffer, &capacity, &growth);
+        if (status != SQ_OK)
+            continue; /* the loader will name it */
+        decoded += growth * (double)bytes;
+        encoded += (double)bytes;
+    }
+    free(buffer);
+    if (status == SQ_NO_MEMORY)
+        return status;
+    if (encoded == 0)
+        return sq_fail(SQ_DATA, "cache: none of %zu images can be read", sampled);
+    *out = decoded / encoded;
     return SQ_OK;
 }
 
 sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *d, size_t budget, bool may_decode)
 {
-    const size_t count = sq_dataset_count(d), sampled = count < SAMPLED ? count : SAMPLED;
-    void *buffer = NULL;
-    size_t capacity = 0, seen = 0, sums[2] = {0};
-    sq_status status = SQ_OK;
-    for (size_t i = 0; i < sampled; i++) {
-        size_t bytes[2];
-        status = weigh(d, i * count / sampled, &buffer, &capacity, bytes);
-        if (status == SQ_NO_MEMORY)
-            break;
-        if (status != SQ_OK)
-            continue; /* the loader will name it */
-        sums[0] += bytes[0];
-        sums[1] += bytes[1];
-        seen++;
-    }
-    free(buffer);
-    if (status == SQ_NO_MEMORY || seen == 0)
-        return status == SQ_OK ? sq_fail(SQ_DATA, "cache: no images") : status;
-    const double scale = (double)count / (double)seen, room = (double)(budget ? budget : sq_memory_available() / 2);
-    const bool is_decoded = may_decode && scale * (double)sums[1] <= room;
-    const double wanted = scale * (double)sums[is_decoded];
-    /* An estimate: a twentieth more, in case the others are larger. */
+    const size_t count = sq_dataset_count(d);
+    const double room = (double)(budget ? budget : sq_memory_available() / 2);
+    double growth = 1, encoded = 0;
+    for (size_t i = 0; i < count; i++)
+        encoded += (double)padded(sq_dataset_size(d, i));
+    if (may_decode)
+        SQ_TRY(sample_growth(d, &growth));
+    const bool is_decoded = may_decode && growth * encoded <= room;
+    const double wanted = is_decoded ? growth * encoded : encoded,
+                 taken = is_decoded ? 1.05 * wanted : wanted; /* the others may grow more than the sample */
     *out = (sq_cache_plan){.form = is_decoded ? SQ_CACHE_DECODED : SQ_CACHE_ENCODED,
-                           .bytes = (size_t)(1.05 * wanted < room ? 1.05 * wanted : room),
+                           .bytes = (size_t)(taken < room ? taken : room),
                            .wanted_bytes = (size_t)wanted,
                            .image_count = count,
                            .kept_count = wanted <= room ? count : (size_t)(room / wanted * (double)count)};

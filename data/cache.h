@@ -12,7 +12,7 @@ typedef enum {
     SQ_CACHE_DECODED  /* whole images, 8-bit RGB */
 } sq_cache_kind;
 
-/* What will be kept, estimated from a sample of the images. */
+/* What will be kept. Decoded sizes are estimated from the headers of a sample of the images. */
 typedef struct {
     sq_cache_kind form;
     size_t bytes;                   /* that the cache may take: at most the budget */
@@ -20,10 +20,10 @@ typedef struct {
     size_t image_count, kept_count; /* of the data set; that fit, estimated */
 } sq_cache_plan;
 
-/* Decoded images if they fit, else encoded ones, as many as fit. Reads up to 256 images, evenly spaced.
- * budget       bytes; 0: half of the memory that is free now
- * may_decode   false: encoded in any case (a decoder that reduces needs the file)
- * returns      SQ_NO_MEMORY; SQ_DATA when none of the sampled images can be read */
+/* Decoded images if they fit, else encoded ones, as many as fit. Reads up to 256 images, evenly spaced, where it
+ * decodes. budget       bytes; 0: half of the memory that is free now may_decode   false: encoded in any case (a
+ * decoder that reduces needs the file) returns      SQ_NO_MEMORY; SQ_DATA when none of the sampled images can be read
+ */
 SQ_MUST_USE sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *dataset, size_t budget, bool may_decode);
 
 /* Bytes that a process may still take: what the kernel can free, within the limit of the process's control group. */
