@@ -35,8 +35,8 @@ struct sq_shard {
     const char *names;              /* in tables */
     const char **classes;           /* class_count pointers into tables */
     atomic_uchar *is_verified;      /* per record */
-    atomic_ullong newest;           /* the record last read */
-    atomic_ullong hinted;           /* bytes of the file before here were asked for */
+    _Atomic uint64_t newest;        /* the record last read */
+    _Atomic uint64_t hinted;        /* bytes of the file before here were asked for */
 };
 
 /* ---- Opening ---- */
