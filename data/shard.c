@@ -35,8 +35,8 @@ struct sq_shard {
     const char *names;              /* in tables */
     const char **classes;           /* class_count pointers into tables */
     atomic_uchar *is_verified;      /* per record */
-    atomic_ullong newest;           /* the record last read */
-    atomic_ullong hinted;           /* bytes of the file before here were asked for */
+    _Atomic uint64_t newest;        /* the record last read */
+    _Atomic uint64_t hinted;        /* bytes of the file before here were asked for */
 };
 
 /* ---- Opening ---- */
@@ -296,6 +296,7 @@ const void *sq_shard_view(const sq_shard *s, size_t index)
     struct stat info;
     if (fstat(s->file, &info) != 0 || (size_t)info.st_size < s->map_bytes)
         return NULL;
+    read_ahead((sq_shard *)(uintptr_t)s, index); /* only its hints change */
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)bytes & ~(page - 1);
     (void)madvise((void *)begin, (uintptr_t)bytes + r->size - begin, MADV_WILLNEED); /* a hint */
     if (XXH3_64bits(bytes, r->size) != r->checksum)

@@ -106,6 +106,20 @@ Test(sources, members_above_eight_gigabytes_and_pax_sizes_are_understood)
     drop_folder(folder);
 }
 
+Test(sources, a_name_that_has_no_room_is_refused)
+{
+    char *folder = make_folder();
+    shell(folder, "python3 - <<'END'\n"
+                  "import tarfile\n"
+                  "for name, form in (('gnu', tarfile.GNU_FORMAT), ('pax', tarfile.PAX_FORMAT)):\n"
+                  "    with open(name + '.tar', 'wb') as file:\n"
+                  "        file.write(tarfile.TarInfo('train/a/' + 5000 * 'n').tobuf(form) + bytes(1024))\n"
+                  "END");
+    expect_refused(folder, "gnu.tar", "train", "a name of 5008 bytes");
+    expect_refused(folder, "pax.tar", "train", "a name of 5008 bytes");
+    drop_folder(folder);
+}
+
 Test(sources, webdataset_pairs)
 {
     char *folder = make_folder();

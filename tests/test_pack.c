@@ -8,6 +8,7 @@
 
 #include "data/pack.h"
 #include "data/shard.h"
+#include "data/stb.h"
 #include "kernels/base/file.h"
 #include "tests/pack_support.h"
 #include "tests/seal.h"
@@ -157,6 +158,28 @@ Test(pack, shrinking_averages)
         }
     sq_image_clear(&image);
     sq_image_clear(&out);
+}
+
+/* Pillow's BILINEAR of the whole pattern to 16 x 16; made by tests/oracle/make_images.py. */
+Test(pack, shrinking_is_pillows_inside_within_one_grey_level)
+{
+    sq_image image = {0};
+    uint8_t out[16 * 16 * 3];
+    char *wanted = NULL;
+    size_t size = 0;
+    int worst = 0;
+    decode_fixture(&image, "pattern.png");
+    MUST(sq_file_read(SOURCE("tests/fixtures/images/resize_whole.raw"), 1 << 16, &wanted, &size));
+    cr_assert_eq(size, sizeof out);
+    cr_assert(sq_stb_resize(image.pixels, image.h, image.w, out, 16, 16));
+    for (size_t i = 0; i < size; i++) {
+        const size_t x = i / 3 % 16, y = i / 48;
+        if (x > 0 && x < 15 && y > 0 && y < 15) /* Pillow leaves out what lies beyond an edge, stb repeats the edge */
+            worst = abs(out[i] - (uint8_t)wanted[i]) > worst ? abs(out[i] - (uint8_t)wanted[i]) : worst;
+    }
+    cr_expect_leq(worst, 1, "%d grey levels", worst);
+    free(wanted);
+    sq_image_clear(&image);
 }
 
 Test(pack, odd_images_are_counted_and_listed)

@@ -17,7 +17,7 @@ const sq_key sq_keys[] = {
     {"threads", SQ_KEY_INT, AT(threads), "0", 0, 1024, NULL, "threads of the backend; 0: all cores"},
     {"seed", SQ_KEY_LONG, AT(seed), "0", 0, BIG, NULL, "everything random follows from it"},
     {"data.train", SQ_KEY_FILE_PATH, AT(data.train), "", 0, 0, NULL,
-     "images: folder or tar with train/<class>/<image>"},
+     "images: folder or tar with train/<class>/<image>, or packed shards"},
     {"data.val", SQ_KEY_FILE_PATH, AT(data.val), "", 0, 0, NULL,
      "test images, val/<class>/<image>; empty: the same source"},
     {"data.held_out", SQ_KEY_REAL, AT(data.held_out), "0.1", 0, 0.9, NULL,
