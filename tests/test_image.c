@@ -1,5 +1,4 @@
-/* Parts of images: to the bit what the whole decodes to; damage; the fuzzer's corpus. */
-#include <dirent.h>
+/* Parts of images: to the bit what the whole decodes to; damage. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +6,6 @@
 
 #include "data/sample.h"
 #include "kernels/base/file.h"
-#include "kernels/base/text.h"
-#include "tests/fuzz_image.h"
 #include "tests/jpegs.h"
 #include "tests/support.h"
 
@@ -139,30 +136,4 @@ Test(image, parts_of_imagenet_originals_are_those_of_the_whole)
     }
     free(bytes);
     sq_dataset_close(d);
-}
-
-/* ---- The fuzzer's corpus ---- */
-
-Test(image, the_fuzzers_corpus_is_read_or_refused)
-{
-    const char *const folder = SOURCE("tests/fixtures/fuzz_image");
-    DIR *list = opendir(folder);
-    int count = 0;
-    cr_assert_not_null(list, "%s", folder);
-    for (struct dirent *e = readdir(list); e; e = readdir(list)) {
-        char path[1024], *text = NULL;
-        size_t size = 0;
-        if (e->d_name[0] == '.')
-            continue;
-        cr_assert(sq_text_path(path, sizeof path, folder, e->d_name));
-        MUST(sq_file_read(path, 1 << 20, &text, &size));
-        uint8_t *own = malloc(size + !size); /* its own block, so that a read past its end is seen */
-        memcpy(own, text, size);
-        fuzz_image(own, size);
-        free(own);
-        free(text);
-        count++;
-    }
-    (void)closedir(list);
-    cr_expect_geq(count, 20);
 }

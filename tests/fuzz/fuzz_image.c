@@ -1,11 +1,10 @@
-/* The image reader under arbitrary bytes. With clang, for libFuzzer (tests/README.md has the command):
- * SQ_LIBFUZZER makes this file a fuzz target; without it tests/test_image.c replays the corpus. */
-#include "tests/fuzz_image.h"
+/* Any bytes as an image, after two that choose a part and a reduction: its size, the whole and the part. */
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/sample.h"
+#include "data/image.h"
 
 enum { MOST_PIXELS = 1 << 20 }; /* keeps one input short */
 
@@ -48,12 +47,12 @@ static void try_part(const uint8_t *choice, const uint8_t *bytes, size_t size, i
     sq_image_clear(&image);
 }
 
-void fuzz_image(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     sq_image image = {0};
     int h = 0, w = 0;
     if (size < 2)
-        return;
+        return 0;
     const sq_status header = sq_image_size(data + 2, size - 2, "fuzz", MOST_PIXELS, &h, &w),
                     whole = sq_image_decode(&image, data + 2, size - 2, "fuzz", MOST_PIXELS);
     promise(is_known(header) && is_known(whole));
@@ -64,13 +63,5 @@ void fuzz_image(const uint8_t *data, size_t size)
         try_part(data, data + 2, size - 2, h, w);
     }
     sq_image_clear(&image);
-}
-
-#ifdef SQ_LIBFUZZER
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    fuzz_image(data, size);
     return 0;
 }
-#endif
