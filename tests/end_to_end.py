@@ -288,6 +288,8 @@ def bad_input(scratch):
         (["train", CONFIG, "-o", a + "2", "--set", "train.batch=many"], 2, "train.batch: 'many', wanted a whole number from 2 to 65536"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.schedule=cosin"], 2, "'cosin', wanted one of: constant linear cosine"),
         (["train", CONFIG, "-o", a + "2", "--set", "data.train=/no/such"], 3, "/no/such: No such file"),
+        (["train", CONFIG, "-o", a + "2", "--set", "data.cache=device"], 2, "data.cache: device: no backend cuts and resizes images; ram"),
+        (["train", CONFIG, "-o", a + "2", "--set", "data.decode=fast"], 2, "'fast', wanted one of: exact draft"),
         (["train", CONFIG, "-o", a + "2", "--arch", "1,2"], 2, "2 numbers, wanted 8"),
         (["train", CONFIG, "-o", a + "2", "--device", "gpu"], 2, "device gpu: unknown"),
         (["train", "no.yaml", "-o", a + "2"], 1, "no.yaml: No such file"),
@@ -359,7 +361,27 @@ def bench_dry():
     assert "by kernel" in run("bench", "kernels", "configs/spaces/tiny.yaml", "--dry").stdout
 
 
+def bench_loader(scratch):
+    """Rates and stages of the loader; a run's timing.jsonl tells how it fared."""
+    short = ["--batch", "16", "--steps", "2", "--repeats", "3"]
+    for words in ((os.path.join(SOURCE, "data", "samples"),), (CONFIG, "--threads", "2", "--set", "data.cache=ram"), (CONFIG, "--set", "data.decode=draft")):
+        a = one_json("loader", *words, *short)
+        assert a["images_per_second"] > 0 and a["images_per_second_one_thread"] > 0 and a["bad"] == 0, a
+        assert list(a["us_per_image"]) == ["read", "decode", "resize", "copy"] and all(a["us_per_image"].values()), a
+        assert abs(a["speedup"] * a["images_per_second_one_thread"] / a["images_per_second"] - 1) < 1e-6
+    assert a["decode"] == "draft" and a["batch"] == 16 and a["rounds"] == 3
+    assert "ram: all 2400 images, decoded" in run("bench", "loader", CONFIG, *short, "--set", "data.cache=ram").stdout
+    runs = [os.path.join(scratch, name) for name in ("none", "ram")]
+    for folder in runs:
+        run("train", CONFIG, "-o", folder, "--quiet", *SMALL, "--set", "train.steps=90", "--set", "data.cache=" + os.path.basename(folder))
+    assert read(os.path.join(runs[0], "last", "model.safetensors")) == read(os.path.join(runs[1], "last", "model.safetensors"))
+    for line in read(os.path.join(runs[0], "timing.jsonl")).splitlines():
+        event = json.loads(line)
+        assert 0 <= event["stalls"] <= 90 and 2 <= event["batches_ahead"] <= 4 and event["wait_seconds"] >= 0, event
+
+
 def bench(scratch):
+    bench_loader(scratch)
     tiny = ["step", "configs/spaces/tiny.yaml", "--device", "cpu", "--batch", "4", "--warmup", "1", "--threads", "1"]
     a, b = one_json(*tiny, "--steps", "2"), one_json(*tiny, "--steps", "2")
     assert (a["space"], a["device"], a["batch"], a["steps"]) == ("tiny", "cpu", 4, 2) and "bytes_per_image" not in a, a
@@ -372,7 +394,9 @@ def bench(scratch):
     else:
         bench_dry()
     cases = [
-        ([], 2, "wanted 'step SPACE' or 'kernels [SPACE]'"),
+        ([], 2, "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'"),
+        (["loader"], 2, "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'"),
+        (["loader", "/no/such"], 3, "/no/such: No such file"),
         (["step", "no.yaml"], 1, "no.yaml: No such file"),
         ([*tiny, "--batch", "0"], 2, "--batch: '0', wanted a whole number from 2 to 65536"),
         ([*tiny, "--steps", "0"], 2, "--steps: '0', wanted a whole number"),

@@ -18,6 +18,9 @@ typedef struct {
     int range, channel_order; /* 1: pixels stay 0..255; 1: BGR */
     sq_transform transform;   /* training; evaluation takes resolution and crop_fraction from it */
     int threads, ring, max_bad;
+    int decode; /* sq_decode */
+    int cache;  /* 0: none, 1: ram, 2: device */
+    int cache_mb;
 } sq_data_config;
 
 typedef struct {

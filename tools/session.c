@@ -158,6 +158,8 @@ static sq_status open_data(sq_session *s)
     const sq_data_config *data = &s->config->data;
     if (!*data->train)
         return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>");
+    if (data->cache == 2)
+        return sq_fail(SQ_INVALID, "data.cache: device: no backend cuts and resizes images; ram keeps them in memory");
     SQ_TRY(sq_dataset_open(&s->whole, data->train, "train"));
     SQ_TRY(limit_classes(&s->all, s->whole, data->classes));
     if (data->held_out > 0)
@@ -241,10 +243,35 @@ sq_loader_options sq_session_loader(const sq_session *s, bool is_training)
         .threads = s->config->data.threads,
         .ring = s->config->data.ring,
         .max_bad = s->config->data.max_bad,
+        .decode = (sq_decode)s->config->data.decode,
     };
     options.transform.is_augmented = is_training;
     options.transform.resolution = s->space->resolution;
     return options;
+}
+
+sq_status sq_session_cache(const sq_session *s, const sq_dataset *dataset, sq_cache_plan *out)
+{
+    const sq_data_config *data = &s->config->data;
+    *out = (sq_cache_plan){.form = SQ_CACHE_NONE};
+    if (data->cache == 0)
+        return SQ_OK;
+    return sq_cache_plan_make(out, dataset, (size_t)data->cache_mb << 20, data->decode == SQ_DECODE_EXACT);
+}
+
+void sq_print_cache(const sq_cache_plan *plan)
+{
+    char wanted[32], taken[32];
+    if (plan->form == SQ_CACHE_NONE)
+        return;
+    (void)sq_text_si(wanted, sizeof wanted, (double)plan->wanted_bytes, "B");
+    (void)sq_text_si(taken, sizeof taken, (double)plan->bytes, "B");
+    const char *form = plan->form == SQ_CACHE_DECODED ? "decoded" : "encoded";
+    if (plan->kept_count == plan->image_count)
+        sq_print_row("cache", "ram: all %zu images, %s, about %s", plan->image_count, form, wanted);
+    else
+        sq_print_row("cache", "ram: about %zu of %zu images, %s, in %s; all would take about %s", plan->kept_count,
+                     plan->image_count, form, taken, wanted);
 }
 
 sq_block_options sq_session_block(const sq_session *s, int batch, bool is_supernet)
