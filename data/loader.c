@@ -88,6 +88,12 @@ void sq_loader_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t 
 
 /* ---- Which sample ---- */
 
+static uint64_t first_sample(const sq_loader *loader, uint64_t batch)
+{
+    const sq_loader_options *o = &loader->options;
+    return (batch * (uint64_t)o->parts + (uint64_t)o->part) * (uint64_t)o->batch;
+}
+
 static permutation *permutation_of(const sq_loader *loader, uint64_t epoch)
 {
     return &loader->permutations[epoch % (uint64_t)loader->permutation_count];
@@ -97,8 +103,8 @@ static permutation *permutation_of(const sq_loader *loader, uint64_t epoch)
  * buffers, so that none is in use any more. */
 static void make_orders(sq_loader *loader, uint64_t batch)
 {
-    const uint64_t size = (uint64_t)loader->options.batch, first = batch * size / loader->count,
-                   last = (batch * size + size - 1) / loader->count;
+    const uint64_t size = (uint64_t)loader->options.batch, sample = first_sample(loader, batch),
+                   first = sample / loader->count, last = (sample + size - 1) / loader->count;
     for (uint64_t epoch = first; loader->options.is_shuffled && epoch <= last; epoch++) {
         permutation *p = permutation_of(loader, epoch);
         if (p->is_made && p->epoch == epoch)
@@ -124,7 +130,7 @@ static uint64_t sample_limit(const sq_loader *loader)
 
 static int batch_size(const sq_loader *loader, uint64_t batch)
 {
-    const uint64_t first = batch * (uint64_t)loader->options.batch, limit = sample_limit(loader);
+    const uint64_t first = first_sample(loader, batch), limit = sample_limit(loader);
     if (first >= limit)
         return 0;
     return limit - first < (uint64_t)loader->options.batch ? (int)(limit - first) : loader->options.batch;
@@ -189,7 +195,7 @@ static void fail(sq_loader *loader, sq_status status)
 /* Fills one place. A bad image is replaced by the next one of its epoch's sequence that decodes. */
 static sq_status fill(sq_loader *loader, sq_sample_memory *memory, uint64_t batch, size_t slot)
 {
-    const uint64_t sample = batch * (uint64_t)loader->options.batch + slot, epoch = sample / loader->count;
+    const uint64_t sample = first_sample(loader, batch) + slot, epoch = sample / loader->count;
     const size_t place = (size_t)(sample % loader->count);
     const ring_batch *b = ring_at(loader, batch);
     for (size_t tries = 0; tries < loader->count; tries++) {
@@ -329,7 +335,7 @@ static sq_status allocate_ring(sq_loader *loader)
 
 static sq_status allocate(sq_loader *loader)
 {
-    const size_t ahead = (size_t)loader->options.ring * (size_t)loader->options.batch;
+    const size_t ahead = (size_t)loader->options.ring * (size_t)loader->options.batch * (size_t)loader->options.parts;
     SQ_TRY(allocate_ring(loader));
     loader->is_known_bad = calloc(sq_dataset_count(loader->source.dataset) + 1, sizeof *loader->is_known_bad);
     loader->threads = calloc((size_t)loader->options.threads, sizeof *loader->threads);
@@ -361,6 +367,7 @@ static void complete_options(sq_loader *loader, const sq_dataset *dataset, const
 {
     sq_loader_options *o = &loader->options;
     *o = *options;
+    o->parts = options->parts > 0 ? options->parts : 1;
     sq_cores_find(&loader->cores, NULL);
     o->ring = options->ring > LEAST_AHEAD ? options->ring : options->ring > 0 ? LEAST_AHEAD : DEFAULT_RING;
     o->threads = options->threads > 0 ? options->threads : loader->cores.count;

@@ -18,13 +18,15 @@ typedef struct {
     size_t index_count;
     uint64_t seed;
     uint64_t first_batch; /* where to begin */
-    int threads;          /* 0: one per core that the process may use */
-    int ring;             /* most batches ahead, the one given out among them; 0: 4 */
-    int max_bad;          /* more undecodable images than this are an error; each is named, counted and replaced by the
-                           * next sample of the sequence */
-    size_t max_pixels;    /* 0: 178,956,970 (Pillow's limit) */
-    const char *bad_log;  /* file to which names of bad images are appended once each, or NULL */
-    sq_decode decode;     /* of augmented images; all others are decoded exactly */
+    int part, parts; /* several loaders share each batch: this one makes the part-th of `parts` runs of `batch` images,
+                      * so that together they make what one loader with parts * batch would; 0 parts: one */
+    int threads;     /* 0: one per core that the process may use */
+    int ring;        /* most batches ahead, the one given out among them; 0: 4 */
+    int max_bad;     /* more undecodable images than this are an error; each is named, counted and replaced by the
+                      * next sample of the sequence */
+    size_t max_pixels;          /* 0: 178,956,970 (Pillow's limit) */
+    const char *bad_log;        /* file to which names of bad images are appended once each, or NULL */
+    sq_decode decode;           /* of augmented images; all others are decoded exactly */
     const sq_cache_plan *cache; /* what to keep in memory; NULL: nothing. Only read while the loader opens */
 } sq_loader_options;
 

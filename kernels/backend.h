@@ -74,14 +74,23 @@ struct sq_backend_ops {
     sq_status (*join)(sq_backend *b);
 };
 
+/* What reduces over ranks for a host backend: begin() sums in place behind the caller's back, finish() waits for all
+ * that was begun and leaves means. Given by who knows the ranks (supernet/ranks.h). */
+typedef struct {
+    sq_status (*begin)(void *context, float *values, size_t count);
+    sq_status (*finish)(void *context);
+    void *context;
+} sq_reduction;
+
 struct sq_backend {
     const struct sq_backend_ops *ops;
-}; /* first member of every backend's own struct */
+    const sq_reduction *reduction; /* NULL: one rank */
+};                                 /* first member of every backend's own struct */
 
 typedef enum {
     SQ_ENGINE_SQUALL, /* our fused kernels: the default until a table measured on a GPU says otherwise */
     SQ_ENGINE_VENDOR, /* cuDNN and cuBLASLt, with normalisation in passes of its own */
-    SQ_ENGINE_AUTO,   /* the faster one for each shape, measured once for each GPU and kept; without the libraries ours */
+    SQ_ENGINE_AUTO, /* the faster one for each shape, measured once for each GPU and kept; without the libraries ours */
     SQ_ENGINES
 } sq_engine;
 
@@ -111,9 +120,10 @@ SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend
 void sq_cuda_describe(char *text, size_t text_bytes); /* the device, or why it is not used */
 
 /* What cuda would launch for a graph, planned without a device and without memory for a GPU of so many multiprocessors
- * (an H200 has 132): the first `limit` parts into out, and how many there are. The graph's tensors must be what cuda asks
- * for: SQ_BF16, channels padded to a multiple of 8. SQ_UNSUPPORTED names what cuda cannot run, or says that this build
- * has no CUDA backend. */
-SQ_MUST_USE sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit, int *count);
+ * (an H200 has 132): the first `limit` parts into out, and how many there are. The graph's tensors must be what cuda
+ * asks for: SQ_BF16, channels padded to a multiple of 8. SQ_UNSUPPORTED names what cuda cannot run, or says that this
+ * build has no CUDA backend. */
+SQ_MUST_USE sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit,
+                                    int *count);
 
 #endif

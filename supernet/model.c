@@ -278,6 +278,19 @@ static bool is_used(const sq_step_paths *paths, int first, int end, int layer, i
     return false;
 }
 
+/* What ranks must agree on of a block that ran: its gradients, and what its norms have seen (means of means; a running
+ * variance is the mean of the ranks' variances). */
+static sq_status reduce_block(sq_model *model, const sq_region *region)
+{
+    const struct sq_backend_ops *ops = model->backend->ops;
+    SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
+                            region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
+    if (region->bytes[SQ_ROLE_STATISTICS] == 0)
+        return SQ_OK;
+    return ops->reduce_mean(model->backend, at(model, SQ_ROLE_STATISTICS, region->at[SQ_ROLE_STATISTICS]),
+                            region->bytes[SQ_ROLE_STATISTICS] / sizeof(float));
+}
+
 /* Each layer's gradients travel while the layer before it is computed. */
 sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index)
 {
@@ -288,8 +301,7 @@ sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int 
         SQ_TRY(set_accumulate(model, is_used(paths, 0, index, l, path[l])));
         SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
         if (!is_used(paths, index + 1, paths->count, l, path[l]))
-            SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
-                                    region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
+            SQ_TRY(reduce_block(model, region));
     }
     return ops->join(model->backend);
 }

@@ -30,6 +30,8 @@ typedef struct {
     double mark_seconds, mark_wait;                     /* when the log interval began */
     int64_t mark_step, mark_stalls, start_step;
     double start_seconds;
+    int bad_path;  /* of the step: the first whose loss was not finite on this rank, or the last */
+    bool is_asked; /* some rank was asked to stop */
 } trainer;
 
 /* ---- The step ---- */
@@ -49,46 +51,84 @@ static sq_step scalars_of(const trainer *t, int64_t step, int index, int count)
     };
 }
 
-/* Refuses a step whose loss is not a number, before its gradients reach the weights. */
-static sq_status check_loss(trainer *t, int64_t step, int index)
+static void add(sq_result *sum, const sq_result *more)
 {
-    sq_result result;
-    char arch[512], which[32] = "";
-    SQ_TRY(sq_model_result(t->model, &result));
-    t->state.loss_sum += result.loss;
-    t->state.top1 += result.top1;
-    t->state.images += result.images;
-    if (result.nonfinite == 0)
+    sum->loss += more->loss;
+    sum->top1 += more->top1;
+    sum->images += more->images;
+    sum->nonfinite += more->nonfinite;
+}
+
+/* Adds up what all ranks saw of a step, and whether one of them was asked to stop. */
+static sq_status exchange(trainer *t, sq_result *step)
+{
+    double all[] = {step->loss, (double)step->top1, (double)step->images, (double)step->nonfinite,
+                    sq_interrupt_asked()};
+    SQ_TRY(sq_ranks_sum(t->run->ranks, all, sizeof all / sizeof *all));
+    step->loss = all[0];
+    step->top1 = (int64_t)all[1];
+    step->images = (int64_t)all[2];
+    step->nonfinite = (int64_t)all[3];
+    t->is_asked = all[4] > 0;
+    return SQ_OK;
+}
+
+/* Refuses a step whose loss is not a number, before its gradients reach the weights. */
+static sq_status check_loss(trainer *t, int64_t step, const sq_result *result)
+{
+    char arch[512], more[32] = "";
+    t->state.loss_sum += result->loss;
+    t->state.top1 += result->top1;
+    t->state.images += result->images;
+    if (result->nonfinite == 0)
         return SQ_OK;
-    (void)sq_arch_print(t->space, t->paths[index], arch, sizeof arch);
+    (void)sq_arch_print(t->space, t->paths[t->bad_path], arch, sizeof arch);
     if (t->path_count > 1)
-        (void)snprintf(which, sizeof which, "%d of %d ", index + 1, t->path_count);
+        (void)snprintf(more, sizeof more, "%d of %d ", t->bad_path + 1, t->path_count);
     return sq_fail(SQ_NONFINITE,
                    "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
                    " images is not finite, path %s%s, learning rate %g",
-                   step, result.nonfinite, result.images, which, arch, sq_schedule_at(&t->options->schedule, step));
+                   step, result->nonfinite, result->images, more, arch, sq_schedule_at(&t->options->schedule, step));
+}
+
+static sq_status run_path(trainer *t, const sq_step_paths *paths, int index, const sq_step *scalars, sq_result *sum)
+{
+    sq_result result;
+    SQ_TRY(sq_model_set_step(t->model, scalars));
+    SQ_TRY(sq_model_forward(t->model, t->paths[index]));
+    SQ_TRY(sq_model_result(t->model, &result));
+    if (sum->nonfinite == 0)
+        t->bad_path = index;
+    add(sum, &result);
+    return sq_model_backward_of(t->model, paths, index);
 }
 
 static sq_status run_step(trainer *t, int64_t step)
 {
     sq_batch batch;
+    sq_result sum = {0};
     const sq_step_paths paths = {t->paths[0], t->path_count};
     for (int i = 0; i < t->path_count; i++)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
-    SQ_TRY(sq_loader_next(t->loader, &batch));
+    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
     SQ_TRY(sq_model_load(t->model, &loaded));
     for (int i = 0; i < t->path_count; i++) {
         const sq_step scalars = scalars_of(t, step, i, batch.count);
-        SQ_TRY(sq_model_set_step(t->model, &scalars));
-        SQ_TRY(sq_model_forward(t->model, t->paths[i]));
-        SQ_TRY(check_loss(t, step, i));
-        SQ_TRY(sq_model_backward_of(t->model, &paths, i));
+        SQ_TRY(run_path(t, &paths, i, &scalars, &sum));
     }
+    SQ_TRY(exchange(t, &sum));
+    SQ_TRY(check_loss(t, step, &sum));
     return sq_model_update_of(t->model, &paths);
 }
 
 /* ---- Around it ---- */
+
+/* Who writes. */
+static bool is_first(const trainer *t)
+{
+    return sq_ranks_rank(t->run->ranks) == 0;
+}
 
 static void show(trainer *t, int64_t done, double loss, double top1)
 {
@@ -132,20 +172,25 @@ static sq_status log_interval(trainer *t, int64_t done)
 {
     const double images = (double)t->state.images, loss = t->state.loss_sum / images,
                  top1 = (double)t->state.top1 / images;
-    show(t, done, loss, top1);
-    SQ_TRY(log_event(t, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
-                                  "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
     t->state.loss_sum = 0;
     t->state.top1 = t->state.images = 0;
-    return SQ_OK;
+    if (!is_first(t))
+        return SQ_OK;
+    show(t, done, loss, top1);
+    return log_event(t, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
+                                  "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1)));
 }
 
 static sq_status save(trainer *t, int64_t done)
 {
     SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
     t->state.step = done;
-    t->state.bad_images = sq_loader_count(t->loader).bad;
-    return sq_checkpoint_write(t->run->run, t->model, &t->state, t->options->keep);
+    double bad = (double)sq_loader_count(t->loader).bad;
+    SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
+    t->state.bad_images = (int64_t)bad;
+    const sq_status status =
+        is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, t->options->keep) : SQ_OK;
+    return sq_ranks_agree(t->run->ranks, status);
 }
 
 static sq_status loop(trainer *t)
@@ -156,10 +201,10 @@ static sq_status loop(trainer *t)
         SQ_TRY(run_step(t, step));
         if (done % t->options->log_every == 0 || done == steps)
             SQ_TRY(log_interval(t, done));
-        if (sq_interrupt_asked() && done < steps) {
+        if (t->is_asked && done < steps) {
             SQ_TRY(save(t, done));
             return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
-                           sq_interrupt_name(), done, steps);
+                           sq_interrupt_asked() ? sq_interrupt_name() : "another rank", done, steps);
         }
         if (done % t->options->checkpoint_every == 0 || done == steps)
             SQ_TRY(save(t, done));
@@ -240,26 +285,41 @@ static sq_status open_timing(trainer *t)
     return t->timing ? SQ_OK : sq_fail(SQ_IO, "%s: cannot be written", path);
 }
 
-static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
+/* What only rank 0 has: the folder, the log, the times. */
+static sq_status open_files(trainer *t)
+{
+    SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
+    SQ_TRY(open_timing(t));
+    if (t->state.step > 0)
+        return SQ_OK;
+    return log_event(t, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space",
+                                  t->space->name, "steps", (json_int_t)t->options->steps, "batch", t->options->batch,
+                                  "seed", (json_int_t)t->options->seed));
+}
+
+static sq_status open_folder(const trainer *t)
 {
     SQ_TRY(sq_folder_make(t->run->run));
-    SQ_TRY(remove_leftovers(t->run->run));
+    return remove_leftovers(t->run->run);
+}
+
+static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
+{
+    sq_ranks *ranks = t->run->ranks;
+    SQ_TRY(sq_ranks_agree(ranks, is_first(t) ? open_folder(t) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
     t->path_count = sq_sampler_paths(t->sampler);
     t->state = (sq_training_state){.seed = t->options->seed,
                                    .space_hash = sq_space_hash(t->space),
                                    .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),
                                    .batch = t->options->batch};
-    SQ_TRY(restore(t));
+    SQ_TRY(sq_ranks_agree(ranks, restore(t)));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
-    SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
-    SQ_TRY(open_timing(t));
-    if (t->state.step == 0)
-        SQ_TRY(log_event(t, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space",
-                                      t->space->name, "steps", (json_int_t)t->options->steps, "batch",
-                                      t->options->batch, "seed", (json_int_t)t->options->seed)));
+    SQ_TRY(sq_ranks_agree(ranks, is_first(t) ? open_files(t) : SQ_OK));
     sq_loader_options loader = *options;
     loader.first_batch = (uint64_t)t->state.step;
+    loader.part = sq_ranks_rank(ranks);
+    loader.parts = sq_ranks_count(ranks);
     SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
     t->start_step = t->mark_step = t->state.step;
     t->start_seconds = t->mark_seconds = sq_seconds_now();
@@ -275,8 +335,11 @@ static void end(trainer *t)
         (void)fclose(t->timing); /* every line was flushed */
 }
 
-static sq_status check_options(const sq_train_options *o)
+static sq_status check_options(const sq_train_options *o, const sq_ranks *ranks)
 {
+    if (o->batch % sq_ranks_count(ranks) != 0)
+        return sq_fail(SQ_INVALID, "train.batch: %d images, and %d ranks: wanted the same number for each", o->batch,
+                       sq_ranks_count(ranks));
     if (o->steps < 1 || o->batch < 1 || o->log_every < 1 || o->checkpoint_every < 1)
         return sq_fail(SQ_INVALID,
                        "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1",
@@ -288,7 +351,7 @@ sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_o
                    const sq_train_options *options, const sq_train_run *run)
 {
     trainer t = {.model = model, .options = options, .run = run, .space = sq_model_plan(model)->space};
-    SQ_TRY(check_options(options));
+    SQ_TRY(check_options(options, run->ranks));
     sq_status status = begin(&t, dataset, loader);
     if (status == SQ_OK)
         status = loop(&t);

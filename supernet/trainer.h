@@ -3,6 +3,7 @@
 
 #include "data/loader.h"
 #include "supernet/model.h"
+#include "supernet/ranks.h"
 #include "supernet/sampler.h"
 
 /* The training loop: paths = sample(seed, step); batch = next(loader); forward and backward along each path; one
@@ -34,7 +35,7 @@ typedef enum { SQ_GRADIENTS_SUM, SQ_GRADIENTS_MEAN } sq_gradients;
 typedef struct {
     uint64_t seed;
     int64_t steps;
-    int batch;
+    int batch; /* images of a step on all ranks together; each rank takes an equal part of them, in order */
     double momentum, weight_decay, label_smoothing;
     double average_decay; /* 0: no moving average */
     sq_schedule schedule;
@@ -47,14 +48,20 @@ typedef struct {
 typedef struct {
     const char *run; /* folder; made if needed */
     bool is_resumed; /* continue from `last` if there is one */
-    const char *from; /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
+    const char
+        *from;       /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
     bool is_quiet;   /* no progress line (tests) */
+    sq_ranks *ranks; /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
 } sq_train_run;
 
-/* Trains to the end. The model must be a training model with options.batch; the loader's options carry the data set.
- * returns  SQ_NONFINITE (exit 4): the loss of a step is NaN or infinite; the text names step and path, and the last
- * good checkpoint is kept; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint written;
- *          otherwise what data, model or checkpoint returned. */
+/* Several ranks draw the same path and differ in their images: gradients and running statistics are means over the
+ * ranks, each norm sees its rank's images alone. A checkpoint knows nothing of ranks, so another number of them goes on
+ * with it, through the same images. A signal to any rank stops all after the same step.
+ *
+ * Trains to the end. The model must be a training model with options.batch / ranks; the loader's options carry the data
+ * set. returns  SQ_NONFINITE (exit 4): the loss of a step is NaN or infinite; the text names step and path, and the
+ * last good checkpoint is kept; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint
+ * written; otherwise what data, model or checkpoint returned. */
 SQ_MUST_USE sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
                                const sq_train_options *options, const sq_train_run *run);
 

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "data/cores.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/stages.h"
@@ -17,7 +19,8 @@ enum { PATH_BYTES = 4096 };
 
 int sq_command_fail(const char *name, sq_status status)
 {
-    (void)fprintf(stderr, "squall %s: %s\n", name, sq_error_text());
+    if (!sq_ranks_is_told())
+        (void)fprintf(stderr, "squall %s: %s\n", name, sq_error_text());
     return sq_exit_code(status);
 }
 
@@ -186,17 +189,40 @@ static sq_status make_scope(sq_session *s)
     return SQ_OK;
 }
 
+sq_status sq_session_alone(const char *what)
+{
+    return sq_ranks_are_launched()
+               ? sq_fail(SQ_UNSUPPORTED, "%s: started as one of several processes; only squall train works in several",
+                         what)
+               : SQ_OK;
+}
+
+/* threads 0: all cores that this process may use, or its share of them where ranks of one host were not bound. */
+static int threads_of(const sq_session *s)
+{
+    const int local = sq_ranks_local_count(s->ranks);
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    sq_cores cores;
+    sq_cores_find(&cores, NULL);
+    if (s->config->threads > 0 || local == 1 || cores.count < online)
+        return s->config->threads;
+    return cores.count > local ? cores.count / local : 1;
+}
+
 static sq_status open_backend(sq_session *s)
 {
-    const sq_backend_options options = {
-        .threads = s->config->threads, .no_graphs = s->config->graphs == 0, .engine = (sq_engine)s->config->engine};
-    return sq_backend_open_with(s->config->device, &options, &s->backend);
+    const sq_backend_options options = {.threads = threads_of(s),
+                                        .no_graphs = s->config->graphs == 0,
+                                        .engine = (sq_engine)s->config->engine,
+                                        .device = sq_ranks_local(s->ranks)};
+    SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
+    return sq_ranks_attach(s->ranks, s->backend);
 }
 
 sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
                           unsigned flags)
 {
-    sq_session s = {0};
+    sq_session s = {.ranks = out->ranks};
     sq_status status = sq_config_read(&s.config, config_path, overrides, override_count);
     if (status == SQ_OK && flags & SQ_OPEN_DATA)
         status = open_data(&s);
@@ -237,7 +263,7 @@ sq_loader_options sq_session_loader(const sq_session *s, bool is_training)
 {
     sq_loader_options options = {
         .transform = s->config->data.transform,
-        .batch = is_training ? s->config->train.batch : 256,
+        .batch = is_training ? s->config->train.batch / sq_ranks_count(s->ranks) : 256,
         .is_shuffled = is_training,
         .seed = (uint64_t)s->config->seed,
         .threads = s->config->data.threads,
@@ -402,6 +428,7 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
 {
     char path[PATH_BYTES];
     const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
+    SQ_TRY(sq_session_alone(run));
     if (!sq_text_path(path, sizeof path, run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", run);
     if (!other_config && !sq_path_exists(path))

@@ -225,7 +225,9 @@ sq_status sq_search_in_stages(const char *config, const char *run, const sq_opti
         j->options.overrides[i] = j->options.storage[i];
     }
     j->options.override_count = j->user_count = options->override_count;
-    sq_status status = begin(j);
+    sq_status status = sq_session_alone(run);
+    if (status == SQ_OK)
+        status = begin(j);
     for (int i = 0; status == SQ_OK && i < j->stages.count; i++)
         status = run_stage(j, i);
     if (status == SQ_OK)

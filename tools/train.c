@@ -29,13 +29,13 @@ static sq_status check_folder(const arguments *a)
     return SQ_OK;
 }
 
-static sq_status run_train(const sq_options *options, const arguments *a)
+static sq_status train(const sq_options *options, const arguments *a, sq_ranks *ranks)
 {
-    sq_session s = {0};
+    sq_session s = {.ranks = ranks};
     int path[SQ_MAX_LAYERS] = {0};
-    SQ_TRY(check_folder(a));
-    SQ_TRY(sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
-                           SQ_OPEN_DATA | SQ_OPEN_BACKEND));
+    SQ_TRY(sq_ranks_agree(ranks, sq_ranks_rank(ranks) == 0 ? check_folder(a) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
+                                                 SQ_OPEN_DATA | SQ_OPEN_BACKEND)));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
     const sq_training training = {.run = a->run,
                                   .path = a->arch ? path : NULL,
@@ -45,6 +45,16 @@ static sq_status run_train(const sq_options *options, const arguments *a)
     if (status == SQ_OK)
         status = sq_session_train(&s, &training);
     sq_session_close(&s);
+    return sq_ranks_agree(ranks, status);
+}
+
+static sq_status run_train(const sq_options *options, const arguments *a, bool *is_first)
+{
+    sq_ranks *ranks = NULL;
+    SQ_TRY(sq_ranks_open(&ranks, 0));
+    *is_first = sq_ranks_rank(ranks) == 0;
+    const sq_status status = train(options, a, ranks);
+    sq_ranks_close(ranks);
     return status;
 }
 
@@ -75,9 +85,12 @@ static int run(int argc, char **argv)
         return code;
     if (read.argument_count != 1 || !a.run)
         return sq_command_usage("train", "wanted one configuration and -o RUN");
-    const sq_status status = run_train(&read, &a);
+    bool is_first = true;
+    const sq_status status = run_train(&read, &a, &is_first);
     if (status != SQ_OK)
         return sq_command_fail("train", status);
+    if (!is_first)
+        return 0;
     print_bad_images(a.run);
     if (!a.is_quiet)
         (void)printf("done: %s/last\nnext: squall %s %s\n", a.run, a.arch ? "export" : "search", a.run);
@@ -104,6 +117,7 @@ const sq_command sq_command_train = {
         "  --threads N         threads of the device; 0: all cores\n"
         "  --seed N            everything random follows from it\n"
         "  --quiet             no progress line\n\n"
+        "mpirun -n N squall train ..., srun squall train ...: N processes, each with its share of a step's images.\n"
         "SIGINT, SIGTERM, SIGUSR1: the step is finished, a checkpoint written, exit 75.\n",
     .run = run,
 };

@@ -32,8 +32,14 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
         (void)snprintf(several, sizeof several, " along %d paths", paths);
     sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
                  several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
-    sq_print_row("device", "%s, %s planned", s->backend->ops->name,
-                 sq_text_si(memory, sizeof memory, (double)bytes, "B"));
+    sq_print_row("device", "%s, %s planned%s", s->backend->ops->name,
+                 sq_text_si(memory, sizeof memory, (double)bytes, "B"),
+                 sq_ranks_count(s->ranks) > 1 ? " on each rank" : "");
+    if (sq_ranks_count(s->ranks) > 1) {
+        char ranks[256];
+        sq_ranks_describe(s->ranks, ranks, sizeof ranks);
+        sq_print_row("ranks", "%s; %d images each", ranks, o->batch / sq_ranks_count(s->ranks));
+    }
 }
 
 /* config.yaml, and arch.json of a single path. */
@@ -68,17 +74,27 @@ static sq_status count_paths(const sq_session *s, const sq_space *space, int *ou
     return SQ_OK;
 }
 
+static sq_status check_ranks(const sq_session *s)
+{
+    const int batch = s->config->train.batch, ranks = sq_ranks_count(s->ranks);
+    if (batch % ranks != 0 || batch / ranks < 2)
+        return sq_fail(SQ_INVALID, "train.batch: %d images, %d ranks: wanted the same number for each, at least 2",
+                       batch, ranks);
+    return SQ_OK;
+}
+
 static sq_status train(const sq_session *s, const sq_space *space, const sq_training *training, int paths)
 {
     char bad_log[PATH_BYTES];
     sq_model *model = NULL;
-    const sq_model_options options = {.block = sq_session_block(s, s->config->train.batch, !training->path),
-                                      .is_training = true};
+    const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
+    const sq_model_options options = {.block = sq_session_block(s, each, !training->path), .is_training = true};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     const sq_train_run run = {.run = training->run,
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,
+                              .ranks = s->ranks,
                               .from = training->path || !*from ? NULL : from};
     sq_train_options train = s->config->train;
     if (training->path)
@@ -88,7 +104,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     SQ_TRY(sq_session_cache(s, s->train, &cache));
     loader.cache = &cache;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
-    if (training->has_start) {
+    if (training->has_start && sq_ranks_rank(s->ranks) == 0) {
         print_start(s, space, model, training, paths);
         sq_print_cache(&cache);
         (void)fflush(stdout);
@@ -106,7 +122,9 @@ sq_status sq_session_train(const sq_session *s, const sq_training *training)
         SQ_TRY(sq_space_single(&single, s->space, training->path));
     sq_status status = count_paths(s, single ? single : s->space, &paths);
     if (status == SQ_OK)
-        status = write_config(s, training);
+        status = check_ranks(s);
+    if (status == SQ_OK)
+        status = sq_ranks_agree(s->ranks, sq_ranks_rank(s->ranks) == 0 ? write_config(s, training) : SQ_OK);
     if (status == SQ_OK)
         status = train(s, single ? single : s->space, training, paths);
     sq_space_free(single);

@@ -1,0 +1,412 @@
+/* Ranks over MPI. Every call that could wait for another rank is begun without blocking and then looked at again and
+ * again, so that a death or a time limit ends the waiting. */
+#include "supernet/ranks.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernels/base/clock.h"
+#include "kernels/base/text.h"
+
+#ifdef SQ_HAS_MPI
+#define OMPI_SKIP_MPICXX 1
+#include <mpi.h>
+#endif
+
+enum { REQUESTS_LIMIT = 4096, TEXT_BYTES = 512 };
+#define DEFAULT_TIME_LIMIT 600.0
+
+#ifdef SQ_HAS_MPI
+typedef struct {
+    long pid;
+    char host[64];
+} peer;
+#endif
+
+struct sq_ranks {
+    int rank, count, local, local_count;
+    int64_t reduced_bytes;
+    double time_limit;
+#ifdef SQ_HAS_MPI
+    bool is_broken;
+    peer *peers; /* [count] */
+    struct {
+        float *values;
+        size_t count;
+    } parts[REQUESTS_LIMIT]; /* of the reduction that is going on */
+    MPI_Request requests[REQUESTS_LIMIT];
+    int request_count;
+    sq_reduction reduction;
+#endif
+};
+
+/* ---- What the launcher says ---- */
+
+static int number_of(const char *const *names, int otherwise)
+{
+    for (; *names; names++) {
+        const char *text = getenv(*names);
+        int64_t value;
+        if (text && sq_text_int(text, 0, 1 << 20, &value))
+            return (int)value;
+    }
+    return otherwise;
+}
+
+static int launched_count(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MV2_COMM_WORLD_SIZE", NULL};
+    const int count = number_of(names, 0);
+    /* srun sets its variable for every step; MPI finds out by itself whether it was meant. */
+    return count > 0 ? count : getenv("PMIX_RANK") || getenv("PMI_RANK") ? 2 : 1;
+}
+
+static bool is_told; /* by another rank */
+
+bool sq_ranks_is_told(void)
+{
+    return is_told;
+}
+
+bool sq_ranks_are_launched(void)
+{
+    return launched_count() > 1;
+}
+
+int sq_ranks_rank(const sq_ranks *ranks)
+{
+    return ranks ? ranks->rank : 0;
+}
+
+int sq_ranks_count(const sq_ranks *ranks)
+{
+    return ranks ? ranks->count : 1;
+}
+
+int sq_ranks_local(const sq_ranks *ranks)
+{
+    return ranks ? ranks->local : 0;
+}
+
+int sq_ranks_local_count(const sq_ranks *ranks)
+{
+    return ranks ? ranks->local_count : 1;
+}
+
+int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
+{
+    return ranks ? ranks->reduced_bytes : 0;
+}
+
+#ifdef SQ_HAS_MPI
+
+/* ---- Waiting ---- */
+
+/* Ranks of this host whose process is gone: " rank 2 (process 4711 on a) is gone". */
+static bool find_dead(const sq_ranks *r, char *text, size_t bytes)
+{
+    size_t used = 0;
+    *text = 0;
+    for (int i = 0; i < r->count; i++)
+        if (strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 && kill((pid_t)r->peers[i].pid, 0) != 0 &&
+            errno == ESRCH && used < bytes)
+            used += (size_t)snprintf(text + used, bytes - used, "%srank %d (process %ld on %s)", used ? ", " : "", i,
+                                     r->peers[i].pid, r->peers[i].host);
+    return used > 0;
+}
+
+static sq_status fail_together(sq_ranks *r, const char *what, const char *why)
+{
+    r->is_broken = true;
+    return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
+}
+
+/* Until all requests are done. Spins for a millisecond, which is what most reductions take, then sleeps in between. */
+static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const char *what)
+{
+    const double begin = sq_seconds_now();
+    double looked = begin;
+    for (;;) {
+        char text[TEXT_BYTES], dead[TEXT_BYTES - 32];
+        int is_done = 0;
+        if (MPI_Testall(count, requests, &is_done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
+            return fail_together(r, what, find_dead(r, dead, sizeof dead) ? dead : "MPI lost another rank");
+        if (is_done)
+            return SQ_OK;
+        const double now = sq_seconds_now();
+        if (now - looked > 0.5) {
+            looked = now;
+            if (find_dead(r, dead, sizeof dead)) {
+                (void)snprintf(text, sizeof text, "%s is gone", dead);
+                return fail_together(r, what, text);
+            }
+        }
+        if (now - begin > r->time_limit) {
+            (void)snprintf(text, sizeof text, "another rank has not answered for %.0f s", r->time_limit);
+            return fail_together(r, what, text);
+        }
+        if (now - begin > 1e-3)
+            (void)nanosleep(&(struct timespec){0, 50000}, NULL);
+    }
+}
+
+static sq_status begun(sq_ranks *r, int code, MPI_Request *request, const char *what)
+{
+    if (code != MPI_SUCCESS)
+        return fail_together(r, what, "MPI refused");
+    return wait_for(r, request, 1, what);
+}
+
+/* ---- Begin and end ---- */
+
+/* Who everyone is, and which of them share a host. */
+static sq_status meet_peers(sq_ranks *r)
+{
+    peer own = {.pid = (long)getpid()};
+    MPI_Request request;
+    (void)gethostname(own.host, sizeof own.host - 1);
+    r->peers = calloc((size_t)r->count, sizeof *r->peers);
+    if (!r->peers)
+        return sq_fail(SQ_NO_MEMORY, "%d ranks", r->count);
+    r->peers[r->rank] = own;
+    SQ_TRY(begun(r,
+                 MPI_Iallgather(&own, sizeof own, MPI_BYTE, r->peers, sizeof own, MPI_BYTE, MPI_COMM_WORLD, &request),
+                 &request, "ranks"));
+    for (int i = 0; i < r->count; i++)
+        if (strcmp(r->peers[i].host, own.host) == 0) {
+            r->local += i < r->rank;
+            r->local_count++;
+        }
+    static const char *const names[] = {"LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK",
+                                        NULL};
+    r->local = number_of(names, r->local);
+    return SQ_OK;
+}
+
+static sq_status begin_reduction(void *context, float *values, size_t count)
+{
+    sq_ranks *r = context;
+    int is_done; /* lets MPI go on with what is under way */
+    if (r->request_count == REQUESTS_LIMIT || count > INT32_MAX)
+        return sq_fail(SQ_INVALID, "ranks: more than %d reductions at once", REQUESTS_LIMIT);
+    if (r->request_count && MPI_Testall(r->request_count, r->requests, &is_done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
+        return fail_together(r, "gradients", "MPI lost another rank");
+    MPI_Request *request = &r->requests[r->request_count];
+    if (MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, request) != MPI_SUCCESS)
+        return fail_together(r, "gradients", "MPI refused");
+    r->parts[r->request_count].values = values;
+    r->parts[r->request_count++].count = count;
+    r->reduced_bytes += (int64_t)(count * sizeof *values);
+    return SQ_OK;
+}
+
+/* Sums become means by a division: exact for 2, 4, 8 ranks. */
+static sq_status finish_reduction(void *context)
+{
+    sq_ranks *r = context;
+    const float ranks = (float)r->count;
+    SQ_TRY(wait_for(r, r->requests, r->request_count, "gradients"));
+    for (int i = 0; i < r->request_count; i++)
+        for (size_t k = 0; k < r->parts[i].count; k++)
+            r->parts[i].values[k] /= ranks;
+    r->request_count = 0;
+    return SQ_OK;
+}
+
+static sq_status join_launcher(sq_ranks *r)
+{
+    int provided;
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return sq_fail(SQ_COMMUNICATION, "MPI did not start");
+    (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &r->count);
+    r->local = r->local_count = 0;
+    r->reduction = (sq_reduction){begin_reduction, finish_reduction, r};
+    return meet_peers(r);
+}
+
+sq_status sq_ranks_open(sq_ranks **out, double time_limit)
+{
+    sq_ranks *r = calloc(1, sizeof *r);
+    if (!r)
+        return sq_fail(SQ_NO_MEMORY, "ranks");
+    r->count = r->local_count = 1;
+    r->time_limit = time_limit > 0 ? time_limit : DEFAULT_TIME_LIMIT;
+    const sq_status status = launched_count() > 1 ? join_launcher(r) : SQ_OK;
+    if (status == SQ_OK)
+        *out = r;
+    else
+        sq_ranks_close(r);
+    return status;
+}
+
+void sq_ranks_close(sq_ranks *r)
+{
+    int is_begun = 0;
+    if (!r)
+        return;
+    (void)MPI_Initialized(&is_begun);
+    if (is_begun && !r->is_broken)
+        (void)MPI_Finalize();
+    free(r->peers);
+    free(r);
+}
+
+/* ---- Together ---- */
+
+static bool is_alone(const sq_ranks *r)
+{
+    return sq_ranks_count(r) == 1;
+}
+
+sq_status sq_ranks_sum(sq_ranks *r, double *values, int count)
+{
+    MPI_Request request;
+    if (is_alone(r))
+        return SQ_OK;
+    return begun(r, MPI_Iallreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD, &request),
+                 &request, "sum over the ranks");
+}
+
+sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
+{
+    MPI_Request request;
+    if (is_alone(r))
+        return SQ_OK;
+    if (count > INT32_MAX)
+        return sq_fail(SQ_INVALID, "broadcast: %zu bytes", count);
+    return begun(r, MPI_Ibcast(bytes, (int)count, MPI_BYTE, 0, MPI_COMM_WORLD, &request), &request, "rank 0's news");
+}
+
+sq_status sq_ranks_meet(sq_ranks *r)
+{
+    MPI_Request request;
+    if (is_alone(r))
+        return SQ_OK;
+    return begun(r, MPI_Ibarrier(MPI_COMM_WORLD, &request), &request, "waiting for the other ranks");
+}
+
+typedef struct {
+    int status, rank;
+} verdict;
+
+sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
+{
+    MPI_Request request;
+    char text[TEXT_BYTES] = "";
+    if (is_alone(r) || r->is_broken)
+        return status;
+    verdict own = {(int)status, r->rank}, worst = own;
+    if (status != SQ_OK)
+        (void)snprintf(text, sizeof text, "%s", sq_error_text());
+    SQ_TRY(begun(r, MPI_Iallreduce(&own, &worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD, &request), &request,
+                 "agreement of the ranks"));
+    if (worst.status == SQ_OK)
+        return SQ_OK;
+    SQ_TRY(begun(r, MPI_Ibcast(text, sizeof text, MPI_BYTE, worst.rank, MPI_COMM_WORLD, &request), &request,
+                 "a failure's reason"));
+    if (worst.rank == r->rank)
+        return sq_fail(status, "%s", text);
+    is_told = true;
+    return sq_fail((sq_status)worst.status, "rank %d: %s", worst.rank, text);
+}
+
+sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
+{
+    if (is_alone(r))
+        return SQ_OK;
+    if (backend->ops->available)
+        return sq_fail(SQ_UNSUPPORTED, "device %s over %d ranks: this build reduces on the host alone; --device cpu",
+                       backend->ops->name, r->count);
+    backend->reduction = &r->reduction;
+    return SQ_OK;
+}
+
+static int host_count(const sq_ranks *r)
+{
+    int hosts = 0;
+    for (int i = 0; i < r->count; i++) {
+        int k = 0;
+        while (strcmp(r->peers[k].host, r->peers[i].host) != 0)
+            k++;
+        hosts += k == i;
+    }
+    return hosts;
+}
+
+void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    (void)MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = 0;
+    if (is_alone(r))
+        (void)snprintf(text, bytes, "1 rank (%s)", version);
+    else
+        (void)snprintf(text, bytes, "%d ranks on %d host%s, %s", r->count, host_count(r), host_count(r) > 1 ? "s" : "",
+                       version);
+}
+
+#else /* no MPI */
+
+sq_status sq_ranks_open(sq_ranks **out, double time_limit)
+{
+    (void)time_limit;
+    if (launched_count() > 1)
+        return sq_fail(SQ_UNSUPPORTED, "started as one of several ranks, but this build has no MPI "
+                                       "(libopenmpi-dev, then cmake again)");
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return sq_fail(SQ_NO_MEMORY, "ranks");
+    (*out)->count = (*out)->local_count = 1;
+    return SQ_OK;
+}
+
+void sq_ranks_close(sq_ranks *r)
+{
+    free(r);
+}
+
+sq_status sq_ranks_sum(sq_ranks *r, double *values, int count)
+{
+    (void)r, (void)values, (void)count;
+    return SQ_OK;
+}
+
+sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
+{
+    (void)r, (void)bytes, (void)count;
+    return SQ_OK;
+}
+
+sq_status sq_ranks_meet(sq_ranks *r)
+{
+    (void)r;
+    return SQ_OK;
+}
+
+sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
+{
+    (void)r;
+    return status;
+}
+
+sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
+{
+    (void)r, (void)backend;
+    return SQ_OK;
+}
+
+void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
+{
+    (void)r;
+    (void)snprintf(text, bytes, "1 rank (built without MPI)");
+}
+
+#endif

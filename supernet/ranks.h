@@ -1,0 +1,54 @@
+#ifndef SQ_RANKS_H
+#define SQ_RANKS_H
+
+#include <stdbool.h>
+
+#include "kernels/backend.h"
+
+/* The processes of one run: MPI starts and joins them (mpirun, srun), moves what host backends reduce, and lets them
+ * decide together. Without a launcher, or in a build without MPI, there is one rank and every call returns at once. All
+ * calls are collective: each rank makes the same ones in the same order.
+ *
+ * A rank that dies or hangs is noticed while the others wait for it: SQ_COMMUNICATION (exit 5), naming the ranks of
+ * this host whose process is gone, or that nothing came for the time limit. Nothing collective may follow. */
+
+typedef struct sq_ranks sq_ranks;
+
+/* Joins the launcher's processes; `time_limit` seconds without an answer count as a death, 0: 600. SQ_UNSUPPORTED: a
+ * launcher started several processes, and this build has no MPI. Once a process. */
+SQ_MUST_USE sq_status sq_ranks_open(sq_ranks **out, double time_limit);
+/* Leaves; after a failure without waiting for anyone. Accepts NULL. */
+void sq_ranks_close(sq_ranks *ranks);
+
+/* NULL counts as one rank. */
+int sq_ranks_rank(const sq_ranks *ranks);
+int sq_ranks_count(const sq_ranks *ranks);
+/* This rank among those of its host, which decides GPU and cores. source: the order of variables that timm's
+ * init_distributed_device looks at, behind MPI's own */
+int sq_ranks_local(const sq_ranks *ranks);
+int sq_ranks_local_count(const sq_ranks *ranks);
+
+/* Sums over all ranks, in place; every rank gets the same bits. */
+SQ_MUST_USE sq_status sq_ranks_sum(sq_ranks *ranks, double *values, int count);
+/* Rank 0's bytes to all. */
+SQ_MUST_USE sq_status sq_ranks_broadcast(sq_ranks *ranks, void *bytes, size_t count);
+/* Waits until all are here. */
+SQ_MUST_USE sq_status sq_ranks_meet(sq_ranks *ranks);
+/* Whether a launcher started several processes, of which this is one. For what works in one alone. */
+bool sq_ranks_are_launched(void);
+/* Whether the last failure that ranks agreed on is another rank's, which tells it to the user. */
+bool sq_ranks_is_told(void);
+/* The worst status of all ranks, so that they fail together: who is well fails with "rank 2: <its text>". */
+SQ_MUST_USE sq_status sq_ranks_agree(sq_ranks *ranks, sq_status status);
+
+/* Makes a host backend's reduce_mean and join work over the ranks: begun at once, in the background of what runs next.
+ * A device of its own is SQ_UNSUPPORTED over several ranks. The ranks must outlive the backend's last step. */
+SQ_MUST_USE sq_status sq_ranks_attach(sq_ranks *ranks, sq_backend *backend);
+
+/* Bytes of gradients and statistics that this rank gave to be reduced since the ranks were opened. */
+int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks);
+
+/* "2 ranks on 1 host, Open MPI v4.1.4" */
+void sq_ranks_describe(const sq_ranks *ranks, char *text, size_t bytes);
+
+#endif

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Several processes of one run, under mpirun: what they add up, agreement, training that repeats to the bit, goes on with another number of
+ranks through the same images, stops together, and notices a death.
+
+usage: check_ranks.py SQUALL DUMP_RANKS SOURCE_FOLDER
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
+CONFIG = os.path.join(SOURCE, "configs/train/samples.yaml")
+SMALL = ["--threads", "1", "--quiet", "--set", "train.batch=16", "--set", "train.warmup_steps=5", "--set", "train.log_every=5",
+         "--set", "train.checkpoint_every=20"]
+# Open MPI as root, and more ranks than cores.
+ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
+# Who is left tells what happened, instead of being killed because another one died; its exit code is printed, as mpirun's is its own.
+LEFT_ALIVE = ["--enable-recovery", "--mca", "orte_abort_on_non_zero_status", "0"]
+WITH_CODE = ["sh", "-c", '"$@"; echo "exit $?"', "sh"]
+
+
+def start(ranks, *words, more=()):
+    launcher = [*MPIRUN, *more, "-n", str(ranks)] if ranks else []
+    return subprocess.Popen([*launcher, *words], cwd=SOURCE, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(ranks, *words, code=0, more=()):
+    process = start(ranks, *words, more=more)
+    out, said = process.communicate(timeout=300)
+    assert process.returncode == code, f"{ranks} x {words}: exit {process.returncode}, wanted {code}: {said[-800:]}"
+    return out, said
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def log(folder):
+    return [json.loads(line) for line in read(os.path.join(folder, "log.jsonl")).splitlines()]
+
+
+def tensors(path):
+    data = read(path)
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    return {name: data[8 + length + info["data_offsets"][0]:8 + length + info["data_offsets"][1]]
+            for name, info in header.items() if name != "__metadata__"}
+
+
+def differs_by(a, b):
+    """Largest relative difference of two files' tensors, each by its own norm."""
+    worst = 0
+    for (name, x), (other, y) in zip(sorted(tensors(a).items()), sorted(tensors(b).items())):
+        assert name == other and len(x) == len(y)
+        if name.endswith("num_batches_tracked"):
+            continue
+        u, v = (struct.unpack(f"<{len(t) // 4}f", t) for t in (x, y))
+        norm = sum(value * value for value in u) ** 0.5
+        worst = max(worst, sum((p - q) ** 2 for p, q in zip(u, v)) ** 0.5 / (norm or 1))
+    return worst
+
+
+def check_calls():
+    for ranks in (0, 1, 2, 4):
+        n = max(ranks, 1)
+        lines, _ = run(ranks, DUMP)
+        for r in range(n):
+            assert f"rank {r} of {n}: 1000 means right, {4000 if n > 1 else 0} bytes" in lines, lines
+            assert f"rank {r} of {n}: sums {n * (n - 1) // 2 if n > 1 else 0} {n}, news, local {r} of {n}" in lines, lines
+            told = n > 1 and r < n - 1
+            prefix = f"rank {n - 1}: " if told else ""
+            assert f"rank {r} of {n}: status 3, told {int(told)}: {prefix}the last one fails" in lines, lines
+    process = start(3, DUMP, "die", "1", more=LEFT_ALIVE)
+    out, _ = process.communicate(timeout=60)
+    for r in (0, 2):
+        assert re.search(rf"rank {r} failed: waiting for the other ranks: .*rank 1 \(process \d+ on [^)]+\) is gone", out), out
+
+
+def train(ranks, folder, steps, *more, code=0):
+    return run(ranks, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=40", "--resume", "auto", *more, code=code)
+
+
+def check_training(scratch):
+    path = lambda name: os.path.join(scratch, name)
+    weights = lambda name: os.path.join(path(name), "ckpt-00000040/model.safetensors")
+    for name, ranks in (("one", 0), ("two", 2), ("again", 2), ("four", 4)):
+        train(ranks, path(name), 40)
+    assert read(weights("two")) == read(weights("again")) and read(os.path.join(path("two"), "log.jsonl")) == read(os.path.join(path("again"), "log.jsonl"))
+    assert len(log(path("two"))) == 9 and not os.path.exists(os.path.join(path("two"), "log.jsonl.1"))
+    assert read(weights("one")) != read(weights("two")), "each rank's norms see its own images"
+    # Another number of ranks goes on from the same file; it is the same run when the number comes back.
+    for name, ranks in (("mixed", (2, 4)), ("resumed", (2, 2))):
+        shutil.copytree(path("two"), path(name), symlinks=True)
+        shutil.rmtree(os.path.join(path(name), "ckpt-00000040"))
+        os.remove(os.path.join(path(name), "last"))
+        os.symlink("ckpt-00000020", os.path.join(path(name), "last"))
+        train(ranks[1], path(name), 40)
+    assert read(weights("resumed")) == read(weights("two"))
+    assert 0 < differs_by(weights("mixed"), weights("two")), "four ranks went on"
+    assert "4 ranks" not in read(os.path.join(path("mixed"), "config.yaml")).decode()
+
+
+def check_signals(scratch):
+    """One rank gets SIGTERM: all stop after the same step, exit 75; resumed, the run ends with the same bytes."""
+    folder, whole = os.path.join(scratch, "stopped"), os.path.join(scratch, "whole")
+    longer = ["--set", "train.steps=400"]
+    run(2, SQUALL, "train", CONFIG, "-o", whole, *SMALL, *longer)
+    process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer)
+    while not os.path.exists(os.path.join(folder, "ckpt-00000020")):
+        time.sleep(0.02)
+        assert process.poll() is None
+    os.kill(children(process.pid)[-1], signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 75 and "is saved; --resume auto goes on" in said, (process.returncode, said)
+    assert said.count("squall train:") == 1, said
+    run(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--resume", "auto")
+    last = "ckpt-00000400/model.safetensors"
+    assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
+    assert read(os.path.join(folder, "log.jsonl")) == read(os.path.join(whole, "log.jsonl"))
+
+
+def children(pid):
+    """What a process started."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                parent = int(read(f"/proc/{entry}/stat").decode().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+            if parent == pid:
+                found.append(int(entry))
+    return sorted(found)
+
+
+def check_death(scratch):
+    """kill -9 of a rank: the other one says which, exit 5; what was saved is whole, and the run goes on to the same end."""
+    folder, whole = os.path.join(scratch, "dead"), os.path.join(scratch, "whole")
+    longer = ["--set", "train.steps=400"]
+    process = start(2, *WITH_CODE, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, more=LEFT_ALIVE)
+    while not os.path.exists(os.path.join(folder, "ckpt-00000040")):
+        time.sleep(0.02)
+        assert process.poll() is None
+    os.kill(children(children(process.pid)[-1])[-1], signal.SIGKILL)
+    out, said = process.communicate(timeout=120)
+    assert re.search(r"squall train: .*rank [01] \(process \d+ on [^)]+\) is gone", said), said
+    assert "exit 5" in out and "exit 137" in out, out
+    run(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--resume", "auto")
+    last = "ckpt-00000400/model.safetensors"
+    assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
+
+
+def check_bad_input(scratch):
+    out = os.path.join(scratch, "no")
+    for ranks, words, text in ((3, ["train", CONFIG, "-o", out, *SMALL], "train.batch: 16 images, 3 ranks: wanted the same number for each"),
+                               (2, ["train", "nowhere.yaml", "-o", out], "nowhere.yaml: No such file"),
+                               (2, ["train", CONFIG, "-o", os.path.join(scratch, "two"), *SMALL], "holds a run already"),
+                               (2, ["search", os.path.join(scratch, "two")], "started as one of several processes")):
+        process = start(ranks, SQUALL, *words)
+        _, said = process.communicate(timeout=60)
+        told = [line for line in said.splitlines() if line.startswith("squall ")]
+        assert process.returncode != 0 and len(told) == (ranks if words[0] == "search" else 1) and text in told[0], said
+    assert not os.path.exists(out)
+
+
+def main():
+    if not shutil.which("mpirun") or "without MPI" in subprocess.run([DUMP], capture_output=True, text=True).stdout:
+        print("skipped: no mpirun, or built without MPI")
+        sys.exit(77)
+    check_calls()
+    with tempfile.TemporaryDirectory() as scratch:
+        check_training(scratch)
+        check_signals(scratch)
+        check_death(scratch)
+        check_bad_input(scratch)
+
+
+main()
