@@ -42,9 +42,9 @@ def row(text, name):
 
 
 def unpack(tars, folder):
+    os.makedirs(folder)
     for name in tars:
-        with tarfile.open(name) as file:
-            file.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else file.extractall(folder)
+        subprocess.run(["tar", "-xf", name, "-C", folder], check=True)
 
 
 def trained(source, run_folder, config, *more):
