@@ -153,7 +153,7 @@ static sq_status open_data(sq_session *s)
 {
     const sq_data_config *data = &s->config->data;
     if (!*data->train)
-        return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>, or packed shards");
+        return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>");
     SQ_TRY(sq_dataset_open(&s->whole, data->train, "train"));
     SQ_TRY(limit_classes(&s->all, s->whole, data->classes));
     if (data->held_out > 0)
