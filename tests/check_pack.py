@@ -47,6 +47,13 @@ def unpack(tars, folder):
         subprocess.run(["tar", "-xf", name, "-C", folder], check=True)
 
 
+def image_folder(root):
+    """Samples in the order of torchvision.datasets.folder.make_dataset."""
+    return [(name, os.path.relpath(os.path.join(folder, image), os.path.join(root, name)))
+            for name in sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+            for folder, _, images in sorted(os.walk(os.path.join(root, name), followlinks=True)) for image in sorted(images)]
+
+
 def trained(source, run_folder, config, *more):
     """The bytes that a few steps from a source end with."""
     run("train", config, "-o", run_folder, "--quiet", "--threads", "1", "--device", "cpu", "--set", "data.train=" + source, *more)
@@ -70,6 +77,9 @@ def samples(scratch):
     again = os.path.join(scratch, "again")
     run("pack", folder, again, "--shard-mb", "1", "--threads", "3")
     assert files(shards) == files(again), "shards from a folder differ from those of its tar"
+    packed = [(label, image) for name in sorted(os.listdir(shards)) if name.startswith("train-0")
+              for label, image, _ in records(os.path.join(shards, name))]
+    assert packed == image_folder(os.path.join(folder, "train")), "another order than ImageFolder's"
     run("pack", shards, again + "2", "--shard-mb", "1")
     assert files(shards) == files(again + "2"), "shards packed again differ"
     few = ["--set", "train.steps=6", "--set", "train.batch=16", "--set", "train.warmup_steps=0", "--set", "train.log_every=1",
