@@ -10,7 +10,7 @@
 #include "supernet/interrupt.h"
 #include "tools/bench.h"
 
-enum { WARMUP_BATCHES = 2, MOST_ROUNDS = 1000, COPY = SQ_STAGES, STAGES }; /* copy: into the memory of a backend */
+enum { WARMUP_BATCHES = 2, COPY = SQ_STAGES, STAGES }; /* copy: into the memory of a backend */
 
 static const char *const stage_names[STAGES] = {"read", "decode", "resize", "copy"};
 
