@@ -166,7 +166,7 @@ sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end)
         const bool is_extension = header[156] == 'L' || header[156] == 'x' || header[156] == 'g' || header[156] == 'K';
         const bool is_good = has_good_checksum(header) && read_number(header + 124, 12, &size);
         size = before.has_size && !is_extension ? before.size : size;
-        if (!is_good || size > tar->length)
+        if (!is_good)
             return sq_fail(SQ_DATA, "%s: damaged tar header at byte %llu", tar->path,
                            (unsigned long long)tar->position);
         const uint64_t offset = tar->position + BLOCK;

@@ -42,9 +42,16 @@ def row(text, name):
 
 
 def unpack(tars, folder):
+    os.makedirs(folder)
     for name in tars:
-        with tarfile.open(name) as file:
-            file.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else file.extractall(folder)
+        subprocess.run(["tar", "-xf", name, "-C", folder], check=True)
+
+
+def image_folder(root):
+    """Samples in the order of torchvision.datasets.folder.make_dataset."""
+    return [(name, os.path.relpath(os.path.join(folder, image), os.path.join(root, name)))
+            for name in sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+            for folder, _, images in sorted(os.walk(os.path.join(root, name), followlinks=True)) for image in sorted(images)]
 
 
 def trained(source, run_folder, config, *more):
@@ -70,6 +77,9 @@ def samples(scratch):
     again = os.path.join(scratch, "again")
     run("pack", folder, again, "--shard-mb", "1", "--threads", "3")
     assert files(shards) == files(again), "shards from a folder differ from those of its tar"
+    packed = [(label, image) for name in sorted(os.listdir(shards)) if name.startswith("train-0")
+              for label, image, _ in records(os.path.join(shards, name))]
+    assert packed == image_folder(os.path.join(folder, "train")), "another order than ImageFolder's"
     run("pack", shards, again + "2", "--shard-mb", "1")
     assert files(shards) == files(again + "2"), "shards packed again differ"
     few = ["--set", "train.steps=6", "--set", "train.batch=16", "--set", "train.warmup_steps=0", "--set", "train.log_every=1",
@@ -178,6 +188,23 @@ def bad_input(scratch, shards):
         assert lines and text in lines[-1] and (len(lines) == 1 or lines[0].startswith("train: ")), f"{words}: {done.stderr!r}, wanted {text!r}"
 
 
+def stopped(scratch, shards):
+    """SIGTERM as soon as a shard is there: exit 75, and the same command goes on."""
+    out = os.path.join(scratch, "stopped")
+    words = [SQUALL, "pack", TINY, out, "--quiet", "--threads", "1"]
+    process = subprocess.Popen(words, cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not os.path.exists(os.path.join(out, "train-00000.shard")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    text = process.communicate()[1]
+    assert process.returncode == 75 and "shards of train are packed; the same command goes on" in text, (process.returncode, text)
+    assert not [name for name in os.listdir(out) if name.endswith(".tmp")], os.listdir(out)
+    before = os.stat(os.path.join(out, "train-00000.shard")).st_mtime_ns
+    subprocess.run(words, cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
+    assert files(out) == files(shards) and os.stat(os.path.join(out, "train-00000.shard")).st_mtime_ns == before
+
+
 def tiny_imagenet(scratch):
     """All 50,000 + 10,000 images: packed, verified, read back equal; a few steps from tars, folder and shards."""
     if not os.path.isdir(TINY):
@@ -187,8 +214,8 @@ def tiny_imagenet(scratch):
     text = run("pack", TINY, shards).stdout
     assert "50000 of 200 classes" in text and "10000 of 200 classes" in text and not row(text, "undecodable"), text
     assert run("pack", "--verify", shards).stdout.count("0 differ") == 2
+    stopped(scratch, shards)
     unpack([os.path.join(TINY, name) for name in sorted(os.listdir(TINY)) if name.endswith(".tar")], folder)
-    run("pack", folder, shards + "2", "--no-check")
     for split, count in (("train", 50000), ("val", 10000)):
         found = 0
         for name in sorted(os.listdir(shards)):

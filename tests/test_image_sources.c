@@ -120,6 +120,30 @@ Test(sources, a_name_that_has_no_room_is_refused)
     drop_folder(folder);
 }
 
+Test(sources, a_tar_that_is_cut_is_told)
+{
+    char *folder = make_folder(), path[700];
+    void *bytes = NULL;
+    size_t capacity = 0, size = 0;
+    put_text(folder, "train/a/1.png", "these bytes are gone when they are read");
+    shell(folder, "tar -cf set.tar train && tar -cf nested.tar set.tar");
+    (void)snprintf(path, sizeof path, "%s/set.tar", folder);
+    sq_dataset *d = open_in(folder, "set.tar", "train");
+    cr_assert_eq(truncate(path, 1024 + 512 + 10), 0);
+    cr_expect_eq(sq_dataset_read(d, 0, &bytes, &capacity, &size), SQ_DATA);
+    cr_expect_not_null(strstr(sq_error_text(), "set.tar:train/a/1.png: ends after 10 of 39 bytes"), "%s",
+                       sq_error_text());
+    sq_dataset_close(d);
+    expect_refused(folder, "set.tar", "train", "set.tar: the member at byte 1024 ends after the tar");
+    cr_assert_eq(truncate(path, 700), 0);
+    expect_refused(folder, "set.tar", "train", "set.tar: the tar ends inside a header at byte 512");
+    (void)snprintf(path, sizeof path, "%s/nested.tar", folder);
+    cr_assert_eq(truncate(path, 2000), 0);
+    expect_refused(folder, "nested.tar", "train", "nested.tar: the member at byte 0 ends after the tar");
+    free(bytes);
+    drop_folder(folder);
+}
+
 Test(sources, webdataset_pairs)
 {
     char *folder = make_folder();

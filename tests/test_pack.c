@@ -1,4 +1,5 @@
 /* Packed shards: what is packed reads back equal and in the same order; what is damaged is told. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,37 @@ Test(pack, shrinking_averages)
         }
     sq_image_clear(&image);
     sq_image_clear(&out);
+}
+
+/* One dimension of it by its definition: weights 1 - |distance| / scale, that sum to 1. */
+static double triangle(const uint8_t *row, int count, int out_count, int x)
+{
+    const double scale = (double)count / out_count, centre = (x + 0.5) * scale;
+    double sum = 0, weights = 0;
+    for (int i = 0; i < count; i++) {
+        const double weight = 1 - fabs(i + 0.5 - centre) / scale;
+        sum += weight > 0 ? weight * row[i] : 0;
+        weights += weight > 0 ? weight : 0;
+    }
+    return sum / weights;
+}
+
+Test(pack, shrinking_by_odd_ratios_follows_the_definition)
+{
+    static const struct {
+        int from, to;
+    } rows[] = {{28, 20}, {29, 28}, {100, 99}, {375, 256}, {500, 341}, {97, 13}, {31, 2}};
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        const int from = rows[k].from, to = rows[k].to;
+        uint8_t pixels[500 * 3], row[500], out[500 * 3];
+        for (int i = 0; i < from; i++)
+            pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = row[i] = (uint8_t)(i * 89 % 256);
+        cr_assert(sq_stb_resize(pixels, 1, from, out, 1, to));
+        const int edge = 1 + (to > from / 2); /* a filter's reach in output pixels: edges are repeated beyond */
+        for (int x = edge; x < to - edge; x++)
+            cr_expect(fabs(out[3 * x] - triangle(row, from, to, x)) <= 1, "%d to %d at %d: %d, wanted %g", from, to, x,
+                      out[3 * x], triangle(row, from, to, x));
+    }
 }
 
 /* Pillow's BILINEAR of the whole pattern to 16 x 16; made by tests/oracle/make_images.py. */
