@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
 #include "search/searcher.h"
 #include "tools/command.h"
+#include "tools/report/history.h"
 
 enum { TABLE_ROWS = 16 };
 
@@ -138,6 +141,20 @@ static void print_work(const sq_group *group)
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
+/* RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks at the search later. Of a search
+ * that goes on it stands there already. */
+static sq_status keep_config(const sq_run *r, const char *run, bool is_resumed)
+{
+    char folder[4096], state[4096], file[4096];
+    if (!sq_text_path(folder, sizeof folder, run, "search") || !sq_text_path(state, sizeof state, folder, "state.json") ||
+        !sq_text_path(file, sizeof file, folder, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    if (is_resumed && sq_path_exists(state))
+        return SQ_OK;
+    SQ_TRY(sq_folder_make(folder));
+    return sq_config_write(r->session.config, file);
+}
+
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
     const sq_search_options *options = &r->session.config->search;
@@ -159,8 +176,11 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
     if (status == SQ_OK)
         status = sq_group_create(&group, r->session.backend, r->space, r->model, &group_options);
     if (status == SQ_OK)
+        status = keep_config(r, run, a->is_resumed);
+    if (status == SQ_OK)
         status = sq_search(options, r->space, group, &list.devices, &how, &result);
     if (status == SQ_OK) {
+        sq_history_add(run);
         print_result(r, &result, &list.devices, run, a->on_val);
         print_work(group);
     }
