@@ -11,6 +11,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "supernet/checkpoint.h"
+#include "supernet/events.h"
 #include "supernet/interrupt.h"
 #include "supernet/progress.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     sq_sampler *sampler;
     sq_progress *progress;
     FILE *timing;
+    sq_events *events;
     sq_training_state state;
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count; /* of the current step */
     double mark_seconds, mark_wait;                     /* when the log interval began */
@@ -111,6 +113,8 @@ static void show(trainer *t, int64_t done, double loss, double top1)
                   "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f}\n", done,
                   seconds, rate, wait);
     (void)fflush(t->timing); /* of use even if it is lost */
+    sq_events_scalar(t->events, "speed/images_per_second", done, rate);
+    sq_events_scalar(t->events, "speed/data_bound", done, wait / (seconds > 0 ? seconds : 1e-9));
     t->mark_seconds = sq_seconds_now();
     t->mark_wait = sq_loader_count(t->loader).wait_seconds;
     t->mark_step = done;
@@ -131,6 +135,9 @@ static sq_status log_interval(trainer *t, int64_t done)
     const double images = (double)t->state.images, loss = t->state.loss_sum / images,
                  top1 = (double)t->state.top1 / images;
     show(t, done, loss, top1);
+    sq_events_scalar(t->events, "train/loss", done, loss);
+    sq_events_scalar(t->events, "train/top1_acc", done, top1);
+    sq_events_scalar(t->events, "train/lr", done, sq_schedule_at(&t->options->schedule, done - 1));
     SQ_TRY(log_event(t, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
                                   "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1))));
     t->state.loss_sum = 0;
@@ -252,6 +259,9 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
     SQ_TRY(open_timing(t));
+    SQ_TRY(sq_events_open(&t->events, t->run->run, t->state.step));
+    if (t->state.step == 0)
+        sq_events_network(t->events, "network", 0, t->space, NULL);
     if (t->state.step == 0)
         SQ_TRY(log_event(t, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space",
                                       t->space->name, "steps", (json_int_t)t->options->steps, "batch",
@@ -269,6 +279,7 @@ static void end(trainer *t)
     sq_loader_close(t->loader);
     sq_sampler_close(t->sampler);
     sq_progress_close(t->progress);
+    sq_events_close(t->events);
     if (t->timing)
         (void)fclose(t->timing); /* every line was flushed */
 }

@@ -5,9 +5,11 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "supernet/events.h"
 #include "support.h"
 #include "tools/picture.h"
 #include "tools/report/report.h"
+#include "tools/report/watch.h"
 
 /* The page's files are not needed to see what is put between them. */
 static const unsigned char mark[] = "mark";
@@ -220,4 +222,78 @@ Test(report, labels_say_kind_expansion_kernel_and_gate)
     choice = (sq_choice){.kind = SQ_BLOCK_SKIP};
     sq_picture_label(&choice, text, sizeof text);
     cr_assert_str_eq(text, "Skip");
+}
+
+static char *sparkline(const char *json, int width)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    json_t *values = json_loads(json, 0, NULL);
+    FILE *file = open_memstream(&text, &bytes);
+    cr_assert(file && values);
+    sq_watch_sparkline(file, values, width);
+    cr_assert_eq(fclose(file), 0);
+    json_decref(values);
+    return text;
+}
+
+Test(watch, sparklines_span_least_to_greatest)
+{
+    char *full = sparkline("[0, 1, null, 7]", 10), *means = sparkline("[0, 0, 4, 4]", 2),
+         *flat = sparkline("[5, 5]", 9);
+    cr_assert_str_eq(full, "\xe2\x96\x81\xe2\x96\x82 \xe2\x96\x88");
+    cr_assert_str_eq(means, "\xe2\x96\x81\xe2\x96\x88");
+    cr_assert_str_eq(flat, "\xe2\x96\x81\xe2\x96\x81");
+    free(full);
+    free(means);
+    free(flat);
+}
+
+Test(watch, a_view_keeps_to_its_height_and_knows_the_end)
+{
+    char *text = NULL, line[256];
+    size_t bytes = 0;
+    json_t *run = json_loads("{\"folder\": \"r\", \"settings\": {\"train.steps\": \"20\"}, \"notes\": [\"a\", \"b\"],"
+                             " \"training\": {\"step\": [10, 20], \"loss\": [2, 1], \"top1_acc\": [0.1, 0.5]}}",
+                             0, NULL);
+    FILE *file = open_memstream(&text, &bytes);
+    cr_assert(file && run);
+    cr_assert(sq_watch_view(file, run, 40, 3), "trained, and nothing is searched");
+    cr_assert_eq(fclose(file), 0);
+    cr_assert_eq(count_of(text, "\n"), 3);
+    sq_watch_line(line, sizeof line, run);
+    cr_assert_str_eq(line, "step 20/20  loss 1.0000  top-1 50.00 %");
+    free(text);
+    json_decref(run);
+}
+
+Test(events, crc32c_is_that_of_rfc_3720)
+{
+    unsigned char zeros[32] = {0}, rising[32];
+    for (int i = 0; i < 32; i++)
+        rising[i] = (unsigned char)i;
+    cr_assert_eq(sq_crc32c("123456789", 9), 0xe3069283u);
+    cr_assert_eq(sq_crc32c(zeros, sizeof zeros), 0x8a9136aau);
+    cr_assert_eq(sq_crc32c(rising, sizeof rising), 0x46dd794eu);
+    cr_assert_eq(sq_crc32c("", 0), 0);
+}
+
+Test(events, records_follow_each_other_without_a_gap)
+{
+    char *folder = make_folder(), *text;
+    size_t bytes, at = 0;
+    int records = 0;
+    sq_events *events;
+    MUST(sq_events_create(&events, path_in(folder, "e")));
+    sq_events_scalar(events, "a", 1, 0.5);
+    sq_events_text(events, "b", 2, "words");
+    sq_events_close(events);
+    MUST(sq_file_read(path_in(folder, "e"), 1 << 20, &text, &bytes));
+    for (; at + 16 <= bytes; records++)
+        at += 16 + (size_t)(unsigned char)text[at];
+    cr_assert_eq(at, bytes);
+    cr_assert_eq(records, 3);
+    cr_assert_eq(sq_events_create(&events, "/nowhere/e"), SQ_IO);
+    free(text);
+    drop_folder(folder);
 }

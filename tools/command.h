@@ -11,12 +11,13 @@ typedef struct sq_command {
     const char *name, *summary;
     const char *usage; /* "squall train CONFIG [options]" */
     const char *help;  /* the text of `squall help NAME` and `squall NAME --help`, below the usage line */
-    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+    int (*run)(int argc, char **argv);     /* argv[0] is the command's name */
     const struct sq_command *const *parts; /* instead of run: subcommands, ended by NULL */
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
-    sq_command_report, sq_command_draw, sq_command_info, sq_command_lut, sq_command_select, sq_command_bench;
+    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select,
+    sq_command_bench;
 
 /* "squall train: <sq_error_text()>" on stderr; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
@@ -34,7 +35,8 @@ typedef struct {
     const char *key;    /* the value becomes the override "key=value" */
 } sq_option;
 
-/* --set key=value, --device, --graphs, --engine, --seed and --threads are understood by every command that gives `overrides`. */
+/* --set key=value, --device, --graphs, --engine, --seed and --threads are understood by every command that gives
+ * `overrides`. */
 typedef struct {
     const char *overrides[SQ_MAX_OVERRIDES];
     int override_count;
@@ -47,7 +49,8 @@ typedef struct {
 int sq_options_read(sq_options *out, const sq_option *options, int argc, char **argv, bool *is_help);
 
 /* A whole number given as an option. Returns 0, or 2 after telling what is wrong. */
-int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum, int *out);
+int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum,
+                      int *out);
 
 /* ---- What several commands open first ---- */
 
@@ -110,8 +113,8 @@ typedef struct {
     sq_image_set calibration, validation;
     int calibration_batch;
     sq_evaluator *evaluator; /* NULL before sq_run_open_evaluator */
-    uint64_t weights;       /* fingerprint of the loaded weights */
-    char single_arch[1024]; /* tuple of that one path */
+    uint64_t weights;        /* fingerprint of the loaded weights */
+    char single_arch[1024];  /* tuple of that one path */
     long long step;
 } sq_run;
 
@@ -122,11 +125,12 @@ SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *othe
 /* For commands that score one path after another. */
 SQ_MUST_USE sq_status sq_run_open_evaluator(sq_run *run);
 void sq_run_close(sq_run *run);
-/* Lets go of model and evaluator; session and images stay. sq_run_load puts those of another folder in their place: a run
- * of the same configuration, perhaps of a single path. */
+/* Lets go of model and evaluator; session and images stay. sq_run_load puts those of another folder in their place: a
+ * run of the same configuration, perhaps of a single path. */
 void sq_run_unload(sq_run *run);
 SQ_MUST_USE sq_status sq_run_load(sq_run *run, const char *folder);
-/* Reads --arch in the space that the configuration names. SQ_INVALID where the run trained one path and this is another. */
+/* Reads --arch in the space that the configuration names. SQ_INVALID where the run trained one path and this is
+ * another. */
 SQ_MUST_USE sq_status sq_run_read_arch(const sq_run *run, const char *arch, int *path);
 
 /* A table of "name value" rows for people. */

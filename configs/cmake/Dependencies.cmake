@@ -34,6 +34,12 @@ find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C)
   string(APPEND missing_packages " protobuf-c-compiler")
 endif()
+# Without it squall watch has no --serve.
+pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.72)
+if(NOT MICROHTTPD_FOUND)
+  message(STATUS "Live report: left out (apt-get install libmicrohttpd-dev for squall watch --serve)")
+endif()
+
 # Without it the report has tables instead of charts.
 find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js)
 if(CHART_JS)

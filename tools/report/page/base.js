@@ -1,6 +1,6 @@
 'use strict';
 /* What all parts of the page share: elements, numbers, tables, colours, the data. Text of a run is only ever set as text. */
-const report = JSON.parse(document.getElementById('data').textContent);
+let report = JSON.parse(document.getElementById('data').textContent);
 
 /* el('p', {class: 'lead'}, 'text', child): attributes that are functions are listeners. */
 function el(tag, attributes, ...children) {

@@ -91,6 +91,7 @@ function zoomOf(full) {
   return {buttons, set, get range() { return now; }, add(chart) {
     if (!chart) return;
     members.push(chart);
+    chart.isZoomed = () => now[0] > full[0] || now[1] < full[1];
     listen(chart, keys, set, scale, reset);
   }};
 }

@@ -139,8 +139,12 @@ function show(index) {
   addSections(detail, [notesBox(run.notes), summarySection(run), trainingSection(run), candidatesSection(run), networkSection(run), useSection(run), ...(run.devices || []).map((device) => measuredSection(run, device)), badSection(run), settingsSection(run)]);
 }
 
-function start() {
+/* Draws everything anew; `index` is the run in full. */
+function start(index) {
   const runs = report.runs;
+  [...charts].forEach(forget);
+  main.replaceChildren();
+  hideTip();
   runs.forEach((run, i) => {
     run.colour = runColours[i % runColours.length];
     run.notes = run.notes || [];
@@ -161,6 +165,31 @@ function start() {
     main.append(el('div', {class: 'tabs', role: 'tablist', 'aria-label': 'Runs'}, tabs));
   }
   main.append(detail);
-  show(0);
+  show(Math.min(index, runs.length - 1));
 }
-start();
+start(0);
+
+/* ---- Live: the data is asked for again, and what has changed is drawn, unless somebody is pointing at it or has zoomed ---- */
+if (report.live) {
+  const state = el('button', {type: 'button', class: 'quiet', 'aria-pressed': 'false', click: () => { isPaused = !isPaused; tell(); }}, 'Live');
+  let isPaused = false, isLost = false, before = JSON.stringify(report.runs);
+  const tell = () => { state.textContent = isLost ? 'Not reached' : isPaused ? 'Paused' : 'Live'; state.setAttribute('aria-pressed', String(!isPaused && !isLost)); };
+  const isBusy = () => !tip.hidden || document.querySelector('#pinned table') || charts.some((chart) => chart.isZoomed && chart.isZoomed());
+  document.getElementById('theme').before(state);
+  tell();
+  setInterval(async () => {
+    if (isPaused || document.hidden) return;
+    try {
+      const next = await (await fetch('data', {cache: 'no-store'})).json(), now = JSON.stringify(next.runs);
+      isLost = false;
+      if (now !== before && !isBusy()) {
+        const y = scrollY, index = Math.max(0, tabs.findIndex((tab) => tab.getAttribute('aria-selected') === 'true'));
+        before = now;
+        report = next;
+        start(index);
+        scrollTo({top: y, behavior: 'instant'});
+      }
+    } catch (_) { isLost = true; }
+    tell();
+  }, 2000);
+}
