@@ -169,6 +169,16 @@ Test(report, what_is_no_run_is_refused)
     drop_folder(folder);
 }
 
+Test(report, a_space_that_is_gone_is_noted)
+{
+    json_t *notes = json_array(), *settings = json_pack("{s:s}", "space", "/nowhere/of-nobody.yaml");
+    cr_assert_null(sq_report_space(".", settings, notes));
+    cr_assert_eq(json_array_size(notes), 1);
+    cr_assert_not_null(strstr(json_string_value(json_array_get(notes, 0)), "/nowhere/of-nobody.yaml"));
+    json_decref(settings);
+    json_decref(notes);
+}
+
 static int count_of(const char *text, const char *word)
 {
     int count = 0;

@@ -52,7 +52,9 @@ static const char *find_space(char *out, size_t bytes, const char *named)
         return named;
     const char *base = strrchr(named, '/');
     (void)snprintf(beside, sizeof beside, "configs/spaces/%.400s", base ? base + 1 : named);
-    return sq_share_find(out, bytes, beside);
+    if (sq_share_path(out, bytes, beside))
+        return out;
+    return named; /* whoever opens it will complain */
 }
 
 sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *notes)

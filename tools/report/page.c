@@ -15,11 +15,17 @@ static const sq_asset *find(const char *name)
     return a;
 }
 
+static void put_asset(FILE *file, const sq_asset *a)
+{
+    if (a->bytes)
+        (void)fwrite(a->data, 1, a->bytes, file); /* the stream's errors are asked for once, at its end */
+}
+
 /* JSON may say any character as \u003c; so nothing in it can end the element that it stands in. */
 static void put_json(FILE *file, const char *text)
 {
     for (size_t length = strcspn(text, "<>&"); *text; length = strcspn(text, "<>&")) {
-        (void)fwrite(text, 1, length, file); /* the stream's errors are asked for once, at its end */
+        (void)fwrite(text, 1, length, file);
         text += length;
         if (*text)
             (void)fprintf(file, "\\u%04x", (unsigned)*text++);
@@ -32,7 +38,7 @@ static void put_script(FILE *file, const char *name, uint64_t nonce)
     if (a->bytes == 0)
         return;
     (void)fprintf(file, "<script nonce=\"%016" PRIx64 "\">\n", nonce);
-    (void)fwrite(a->data, 1, a->bytes, file);
+    put_asset(file, a);
     (void)fprintf(file, "</script>\n");
 }
 
@@ -40,7 +46,6 @@ static void put_head(FILE *file, const json_t *data, uint64_t nonce, bool is_liv
 {
     const json_t *first = json_array_get(json_object_get(data, "runs"), 0);
     const char *name = json_string_value(json_object_get(first, "name"));
-    const sq_asset *style = find("page.css");
     (void)fprintf(file,
                   "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; connect-src %s; "
@@ -50,7 +55,7 @@ static void put_head(FILE *file, const json_t *data, uint64_t nonce, bool is_liv
                   is_live ? "'self'" : "'none'", nonce);
     sq_svg_text(file, name ? name : "run", 100);
     (void)fprintf(file, " \xc2\xb7 Squall</title>\n<style>\n");
-    (void)fwrite(style->data, 1, style->bytes, file);
+    put_asset(file, find("page.css"));
     (void)fprintf(file, "</style>\n</head>\n");
 }
 
@@ -61,13 +66,15 @@ sq_status sq_report_page(FILE *file, const json_t *data, bool is_live)
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "report: JSON");
     const uint64_t nonce = sq_hash(SQ_HASH_START, text, strlen(text)); /* no text can hold its own hash */
-    const sq_asset *body = find("page.html");
     put_head(file, data, nonce, is_live);
-    (void)fwrite(body->data, 1, body->bytes, file);
+    put_asset(file, find("page.html"));
     (void)fprintf(file, "<script type=\"application/json\" id=\"data\">");
     put_json(file, text);
     (void)fprintf(file, "</script>\n");
-    put_script(file, "chart.js", nonce);
+    if (find("chart.js")->bytes) {
+        put_script(file, "chart-licence.js", nonce);
+        put_script(file, "chart.js", nonce);
+    }
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
         put_script(file, scripts[i], nonce);
     (void)fprintf(file, "</body>\n</html>\n");
