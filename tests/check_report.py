@@ -135,6 +135,10 @@ def damaged(scratch):
     noted(halfway, "75 candidates are scored so far")
     found = only(report(halfway)[0])["search"]["candidates"]
     assert found["generation"][19:21] == [-1, 0] and found["generation"][-1] == 1 and found["macs"][0] > 0
+    alone = small(scratch, "alone", searched=False)
+    made.write(alone, "arch.json", '{"arch": [3, 2, 1, 0, 0, 1, 2, 3]}')
+    r = only(report(alone)[0])
+    assert r["single"] == [3, 2, 1, 0, 0, 1, 2, 3] and r["notes"] == [], r["notes"]
     bare = os.path.join(scratch, "bare")
     os.makedirs(bare)
     assert "not a run" in run("report", bare, "-o", os.path.join(scratch, "x.html"), code=2).stderr
@@ -243,11 +247,13 @@ def in_browser(scratch):
     made.large(folder, SOURCE)
     made.stages(os.path.join(scratch, "staged"), SOURCE)
     halfway = small(scratch, "halfway", searched=False)
-    for name, runs in (("large", [folder]), ("staged", [os.path.join(scratch, "staged"), folder]), ("nasty", [nasty(scratch)]), ("halfway", [halfway])):
+    alone = small(scratch, "alone", searched=False)
+    made.write(alone, "arch.json", '{"arch": [3, 2, 1, 0, 0, 1, 2, 3]}')
+    for name, runs in (("large", [folder]), ("staged", [os.path.join(scratch, "staged"), folder]), ("nasty", [nasty(scratch)]), ("halfway", [halfway]), ("alone", [alone])):
         run("report", *runs, "-o", os.path.join(scratch, name + ".html"))
     page = browser.Page()
     try:
-        for name in ("large", "staged", "nasty", "halfway"):
+        for name in ("large", "staged", "nasty", "halfway", "alone"):
             for dark, width in ((False, 1280), (True, 390)):
                 page.resize(width, 900)
                 page.media(dark)

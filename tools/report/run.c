@@ -146,14 +146,32 @@ static void note_progress(const json_t *run, json_t *notes)
                        (long long)wanted);
 }
 
+/* The path of a run that trained only one, as numbers of its searched layers; NULL where it is none. */
+static json_t *single_path(const char *folder, const sq_space *space)
+{
+    char file[SQ_REPORT_PATH_BYTES];
+    int path[SQ_MAX_LAYERS];
+    if (!space || !sq_text_path(file, sizeof file, folder, "arch.json") || !sq_path_exists(file) ||
+        sq_arch_read(space, file, path) != SQ_OK)
+        return NULL;
+    json_t *list = json_array();
+    for (int l = 0; l < space->layer_count; l++)
+        if (space->layers[l].searched_index != SQ_NONE)
+            json_array_append_new(list, json_integer(path[l]));
+    return list;
+}
+
 static void add_network(json_t *run, const char *folder, const char *const *devices, json_t *notes)
 {
     json_t *settings = json_object_get(run, "settings"), *searched = search_settings(folder, settings, notes);
     sq_space *space = sq_report_space(folder, settings, notes);
     json_t *search = sq_report_search(folder, searched, space, notes);
-    if (!search)
+    json_t *single = search ? NULL : single_path(folder, space);
+    if (single)
+        json_object_set_new(run, "single", single);
+    else if (!search)
         sq_report_note(notes, "no search yet: squall search %s", folder);
-    else
+    if (search)
         json_object_set_new(run, "search", search);
     if (space) {
         device_list d = {space, json_array(), notes};

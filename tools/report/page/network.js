@@ -53,14 +53,15 @@ function networkTable(run, arch, other, d = 0) {
 }
 
 function networkSection(run) {
-  if (!run.best || !run.network) return null;
+  const arch = run.best ? run.best.arch : run.single;
+  if (!arch || !run.network) return null;
   const host = el('div'), devices = run.devices || [];
-  const show = (d) => host.replaceChildren(networkTable(run, run.best.arch, null, d));
+  const show = (d) => host.replaceChildren(networkTable(run, arch, null, d));
   show(0);
   const select = devices.length > 1 && el('label', {}, 'latency on', el('select', {change: (event) => show(Number(event.target.value))}, devices.map((device, d) => el('option', {value: d}, device.name))));
-  return el('section', {id: 'network', class: 'long'}, el('h2', {}, 'The found network'),
+  return el('section', {id: 'network', class: 'long'}, el('h2', {}, run.best ? 'The found network' : 'The trained network'),
     el('p', {class: 'lead'}, `A row a layer of ${run.network.name}, from ${run.network.resolution} \u00d7 ${run.network.resolution} pixels to ${run.network.classes} classes. Blocks grow with their channels; grey ones had no choice. ` +
       (devices[0] ? `Latency on ${devices.map((x) => x.name + (x.measured ? '' : ' (modelled)')).join(', ')}.` : '')), select && el('div', {class: 'tools'}, select), host,
-    el('p', {class: 'lead', style: {margin: '12px 0 0'}}, 'As a vector picture: ', el('code', {}, `squall draw ${quote(run.folder + '/search/arch.json')} --space ${quote(run.settings.space || 'SPACE')} -o net.svg`)));
+    el('p', {class: 'lead', style: {margin: '12px 0 0'}}, 'As a vector picture: ', el('code', {}, `squall draw ${quote(run.folder + (run.best ? '/search/arch.json' : '/arch.json'))} --space ${quote(run.settings.space || 'SPACE')} -o net.svg`)));
 }
 const quote = (word) => /^[\w./-]+$/.test(word) ? word : "'" + word.replace(/'/g, "'\\''") + "'";

@@ -45,13 +45,13 @@ function modelledOf(run) {
 
 function summarySection(run) {
   const best = run.best, settings = run.settings, log = run.training;
-  const facts = [['Path', best && el('span', {class: 'path'}, tuple(best.arch))], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
+  const facts = [['Path', (best || run.single) && el('span', {class: 'path'}, tuple(best ? best.arch : run.single))], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
     ['Training', log && log.step.length && `${whole(last(log.step))} of ${settings['train.steps'] ? whole(Number(settings['train.steps'])) : '?'} steps` + (settings['train.batch'] ? `, batch ${settings['train.batch']}` : '') + (settings['train.sampler'] ? `, ${settings['train.sampler']} sampler` : '') + (settings.seed ? `, seed ${settings.seed}` : '')],
     ['Images', settings['data.train']], ['Latency', modelledOf(run).join('; ')], ['Folder', run.folder]].filter((fact) => fact[1]);
   const images = best && isNumber(best.images) ? `on ${whole(best.images)} images held out` : 'on images held out';
   const section = el('section', {id: 'summary'},
     best ? el('div', {class: 'found'}, el('div', {}, el('div', {class: 'big'}, (100 * best.top1).toFixed(2), el('small', {}, ' % top-1')), el('p', {class: 'lead', style: {margin: '6px 0 0'}}, `${images}; ${percent(best.top5)} top-5, loss ${fixed(best.loss, 4)}`)), el('div', {class: 'tiles'}, tilesOf(run)))
-      : el('h2', {}, 'Nothing has been searched yet'),
+      : el('h2', {}, run.single ? 'One path, trained alone' : 'Nothing has been searched yet'),
     el('dl', {class: 'facts'}, facts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)])),
     run.commands && run.commands.length > 0 && el('details', {open: run.commands.length <= 4}, el('summary', {}, run.commands.length === 1 ? 'The command that made it' : 'The commands that made it'), el('pre', {}, run.commands.join('\n'))));
   return section;
