@@ -11,7 +11,7 @@ function verdict(limits, key) {
   const limit = limits.find((x) => x.key === key);
   if (!limit) return null;
   const word = limit.isHeld === null ? 'not known' : limit.isHeld ? 'held' : 'not held';
-  return el('span', {class: limit.isHeld ? 'held' : 'broken'}, `${limit.isHeld ? '\u2713' : '\u2717'} limit ${digits(limit.limit)} ${limit.unit} ${word}`);
+  return el('span', {class: limit.isHeld === null ? null : limit.isHeld ? 'held' : 'broken'}, `${limit.isHeld === null ? '?' : limit.isHeld ? '\u2713' : '\u2717'} limit ${digits(limit.limit)} ${limit.unit} ${word}`);
 }
 
 function tilesOf(run) {
@@ -79,6 +79,14 @@ function settingsSection(run) {
     table([{name: 'Key', isText: true, value: (r) => r[0]}, {name: 'Value', isText: true, isWide: true, value: (r) => r[1]}], rows, {limit: Infinity})));
 }
 
+/* All limits of a run in a word. */
+function limitsText(run) {
+  const all = limitsOf(run);
+  if (!all.length) return 'none';
+  if (all.some((x) => x.isHeld === false)) return el('span', {class: 'broken'}, 'not held');
+  return all.every((x) => x.isHeld) ? el('span', {class: 'held'}, 'held') : 'not known';
+}
+
 /* ---- Several runs ---- */
 function comparisonTable(runs) {
   const devices = [...new Set(runs.flatMap((run) => run.deviceNames || []))];
@@ -88,7 +96,7 @@ function comparisonTable(runs) {
   return table([{name: 'Run', isText: true, value: (run) => run.name, text: (run) => el('span', {class: 'legend', style: {margin: 0}}, el('span', {}, el('i', {style: {background: run.colour}}), run.name))},
     column('Top-1', (run) => run.best && run.best.top1, percent, 'descending'), column('Multiply-adds, M', (run) => run.best && run.best.macs, digits), column('Parameters, M', (run) => run.best && run.best.parameters, digits),
     ...devices.map((name) => column(`${name}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
-    {name: 'Limits', value: (run) => limitsOf(run).some((x) => x.isHeld === false) ? 1 : 0, text: (run) => { const all = limitsOf(run); return all.length ? el('span', {class: all.every((x) => x.isHeld) ? 'held' : 'broken'}, all.every((x) => x.isHeld) ? 'held' : 'not held') : 'none'; }},
+    {name: 'Limits', value: (run) => limitsOf(run).some((x) => x.isHeld === false) ? 1 : 0, text: limitsText},
     {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity});
 }
 

@@ -193,14 +193,14 @@ function useSection(run) {
       use.forEach((row, c) => row.forEach((_, n) => { const s = share(c, n); if (s !== null) { g.fillStyle = `rgba(${rgb}, ${.04 + .96 * s})`; g.fillRect(n, c, 1, 1); } }));
     });
     const names = use.length <= 12 && el('div', {class: 'names'}, use.map((_, c) => el('span', {class: run.best && run.best.arch[layer.searched] === c ? 'winner' : null, title: name(c)}, shortName(name(c)))));
-    maps.append(el('div', {class: 'layer'}, el('h3', {}, `Layer ${layer.searched + 1}`), el('div', {class: 'map', style: {gridTemplateColumns: names ? 'auto 1fr' : '1fr'}}, names, canvas)));
+    maps.append(el('div', {class: 'layer'}, el('h3', {}, `Layer ${layer.searched + 1}` + (names || !run.best || !net.operators[layer.choices[run.best.arch[layer.searched]]] ? '' : `: ${name(run.best.arch[layer.searched])}`)), el('div', {class: 'map', style: {gridTemplateColumns: names ? 'auto 1fr' : '1fr'}}, names, canvas)));
   }
   const paint = () => paints.forEach((p) => p());
   themeListeners.push(paint);
   paint();
   const shares = (name, key) => ({name, initial: 'descending', value: (r) => r[key], text: (r) => percent(r[key], 1)});
   return el('section', {id: 'operators', class: 'long'}, el('h2', {}, 'Operators over generations'),
-    el('p', {class: 'lead'}, 'Share of each generation\u2019s candidates that have an operator in a layer. Generations run right; the best candidate\u2019s operator is in bold.'), maps,
+    el('p', {class: 'lead'}, 'Share of each generation\u2019s candidates that have an operator in a layer. Generations run right; the best candidate\u2019s operator is in bold' + (layers.some((item) => item.layer.choices.length > 12) ? ', or beside the layer.' : '.')), maps,
     el('p', {class: 'legend'}, el('span', {}, '0 %', el('span', {class: 'ramp heat'}), '100 %')),
     behind('Operators as a table', table([{name: 'Layer', value: (r) => r.layer}, {name: 'Operator', isText: true, value: (r) => r.name}, shares('First generation', 'first'), shares('Last generation', 'last'), shares('All', 'all'),
       {name: 'In the best', value: (r) => r.best ? 0 : 1, text: (r) => r.best ? 'yes' : ''}], rows, {limit: 40})));
