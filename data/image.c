@@ -1,4 +1,4 @@
-/* Decoding. libjpeg-turbo for JPEG; stb_image for everything else and for what libjpeg-turbo refuses. */
+/* Decoding. libjpeg-turbo for JPEG, stb_image for everything else. */
 #include "data/image.h"
 
 #include <setjmp.h>
@@ -17,11 +17,16 @@ void sq_image_clear(sq_image *image)
     memset(image, 0, sizeof *image);
 }
 
-/* Room for h * w * 3 bytes; keeps what suffices. */
-static sq_status make_room(sq_image *out, size_t h, size_t w, const char *name, size_t max_pixels)
+static sq_status check_size(size_t h, size_t w, const char *name, size_t max_pixels)
 {
-    if (h == 0 || w == 0 || h > max_pixels / w)
+    if (h == 0 || w == 0 || h > INT32_MAX || w > INT32_MAX || h > max_pixels / w)
         return sq_fail(SQ_DATA, "%s: %zu x %zu pixels, wanted 1..%zu in all", name, w, h, max_pixels);
+    return SQ_OK;
+}
+
+/* Room for h * w * 3 bytes; keeps what suffices. The image is a whole one of that size until someone says more. */
+static sq_status make_room(sq_image *out, size_t h, size_t w, const char *name)
+{
     const size_t bytes = h * w * 3;
     if (bytes > out->capacity) {
         uint8_t *more = realloc(out->pixels, bytes);
@@ -30,8 +35,10 @@ static sq_status make_room(sq_image *out, size_t h, size_t w, const char *name, 
         out->pixels = more;
         out->capacity = bytes;
     }
-    out->h = (int)h;
-    out->w = (int)w;
+    out->y = out->x = 0;
+    out->h = out->whole_h = (int)h;
+    out->w = out->whole_w = (int)w;
+    out->reduction = 1;
     return SQ_OK;
 }
 
@@ -70,21 +77,27 @@ static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, int w, bool is_inverte
         }
 }
 
+/* What is asked of one JPEG. */
+typedef struct {
+    const uint8_t *bytes;
+    size_t size, max_pixels;
+    const char *name;
+    const sq_image_part *part; /* NULL: the whole */
+    int *h, *w;                /* not NULL: only its size is asked */
+} request;
+
 typedef struct {
     struct jpeg_decompress_struct info;
     jpeg_errors errors;
     uint8_t *row;
 } jpeg_reader;
 
-static sq_status read_jpeg(jpeg_reader *r, sq_image *out, const char *name, size_t max_pixels)
+static sq_status read_whole(jpeg_reader *r, sq_image *out, const request *q, bool is_cmyk)
 {
     struct jpeg_decompress_struct *info = &r->info;
-    (void)jpeg_read_header(info, TRUE); /* errors jump */
-    const bool is_cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
-    info->out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
-    SQ_TRY(make_room(out, info->image_height, info->image_width, name, max_pixels));
+    SQ_TRY(make_room(out, info->image_height, info->image_width, q->name));
     if (is_cmyk && !(r->row = malloc((size_t)info->image_width * 4)))
-        return sq_fail(SQ_NO_MEMORY, "%s: a row", name);
+        return sq_fail(SQ_NO_MEMORY, "%s: a row", q->name);
     (void)jpeg_start_decompress(info); /* cannot suspend: the source is memory */
     while (info->output_scanline < info->output_height) {
         uint8_t *to = out->pixels + (size_t)info->output_scanline * (size_t)out->w * 3;
@@ -97,9 +110,70 @@ static sq_status read_jpeg(jpeg_reader *r, sq_image *out, const char *name, size
     return SQ_OK;
 }
 
-/* *is_refused: libjpeg-turbo cannot read it at all, another decoder may. */
-static sq_status decode_jpeg(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels,
-                             bool *is_refused)
+/* Whether an end of image follows the first scan's header: without one the file was cut. */
+static bool has_end(const jpeg_reader *r, const request *q)
+{
+    const size_t first = q->size - r->info.src->bytes_in_buffer;
+    for (size_t i = q->size; i >= first + 2; i--)
+        if (q->bytes[i - 2] == 0xFF && q->bytes[i - 1] == JPEG_EOI)
+            return true;
+    return false;
+}
+
+/* Rows of the part alone, and its columns with a block on either side: chroma is interpolated between blocks, so a
+ * block's outer columns are right only where its neighbour is decoded too. */
+static sq_status read_part(jpeg_reader *r, sq_image *out, const request *q)
+{
+    struct jpeg_decompress_struct *info = &r->info;
+    const sq_image_part *part = q->part;
+    const JDIMENSION block = (JDIMENSION)info->max_h_samp_factor * DCTSIZE, left = (JDIMENSION)part->x,
+                     right = (JDIMENSION)(part->x + part->w), end = (JDIMENSION)(part->y + part->h);
+    info->scale_num = 1;
+    info->scale_denom = (unsigned)part->reduction;
+    (void)jpeg_start_decompress(info);
+    const JDIMENSION whole_h = info->output_height, whole_w = info->output_width;
+    if (right > whole_w || end > whole_h)
+        return sq_fail(SQ_DATA, "%s: %u x %u pixels, wanted a part that ends at %u, %u", q->name, whole_w, whole_h,
+                       right, end);
+    JDIMENSION x = left > block ? left - block : 0, w = (right + block < whole_w ? right + block : whole_w) - x;
+    if (info->max_h_samp_factor <= 2)
+        jpeg_crop_scanline(info, &x, &w);
+    else
+        x = 0; /* reduced 4:1:0 would come out wrong (libjpeg-turbo 2.1.5; tests/test_image.c); such files are rare */
+    SQ_TRY(make_room(out, (size_t)part->h, info->output_width, q->name));
+    if (part->y > 0)
+        (void)jpeg_skip_scanlines(info, (JDIMENSION)part->y);
+    while (info->output_scanline < end) {
+        JSAMPROW rows[4]; /* as many as libjpeg-turbo makes at once, at most */
+        const JDIMENSION done = info->output_scanline, left_over = end - done, count = left_over < 4 ? left_over : 4;
+        for (JDIMENSION i = 0; i < count; i++)
+            rows[i] = out->pixels + (size_t)(done - (JDIMENSION)part->y + i) * (size_t)out->w * 3;
+        (void)jpeg_read_scanlines(info, rows, count);
+    }
+    out->y = part->y;
+    out->x = (int)x;
+    out->whole_h = (int)whole_h;
+    out->whole_w = (int)whole_w;
+    out->reduction = part->reduction;
+    return SQ_OK;
+}
+
+static sq_status read_jpeg(jpeg_reader *r, sq_image *out, const request *q)
+{
+    struct jpeg_decompress_struct *info = &r->info;
+    (void)jpeg_read_header(info, TRUE); /* errors jump */
+    SQ_TRY(check_size(info->image_height, info->image_width, q->name, q->max_pixels));
+    if (q->h) {
+        *q->h = (int)info->image_height;
+        *q->w = (int)info->image_width;
+        return SQ_OK;
+    }
+    const bool is_cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
+    info->out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
+    return q->part && !is_cmyk && has_end(r, q) ? read_part(r, out, q) : read_whole(r, out, q, is_cmyk);
+}
+
+static sq_status decode_jpeg(sq_image *out, const request *q)
 {
     jpeg_reader r;
     volatile sq_status status = SQ_OK;
@@ -109,13 +183,12 @@ static sq_status decode_jpeg(sq_image *out, const void *bytes, size_t size, cons
     r.errors.base.emit_message = jpeg_warn;
     if (setjmp(r.errors.escape) == 0) {
         jpeg_create_decompress(&r.info);
-        jpeg_mem_src(&r.info, bytes, (unsigned long)size);
-        status = read_jpeg(&r, out, name, max_pixels);
-        if (status == SQ_OK && r.errors.is_truncated)
-            status = sq_fail(SQ_DATA, "%s: JPEG: %s", name, r.errors.text);
+        jpeg_mem_src(&r.info, q->bytes, (unsigned long)q->size);
+        status = read_jpeg(&r, out, q);
+        if (status == SQ_OK && r.errors.is_truncated && !q->h)
+            status = sq_fail(SQ_DATA, "%s: JPEG: %s", q->name, r.errors.text);
     } else {
-        *is_refused = true;
-        status = sq_fail(SQ_DATA, "%s: JPEG: %s", name, r.errors.text);
+        status = sq_fail(SQ_DATA, "%s: JPEG: %s", q->name, r.errors.text);
     }
     jpeg_destroy_decompress(&r.info);
     free(r.row);
@@ -124,34 +197,52 @@ static sq_status decode_jpeg(sq_image *out, const void *bytes, size_t size, cons
 
 /* ---- Everything else ---- */
 
-static sq_status decode_other(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels)
+static sq_status decode_other(sq_image *out, const request *q)
 {
     int w = 0, h = 0;
-    if (size > INT32_MAX)
-        return sq_fail(SQ_DATA, "%s: %zu bytes, wanted less than 2 GiB", name, size);
-    if (!sq_stb_size(bytes, (int)size, &w, &h))
-        return sq_fail(SQ_DATA, "%s: not an image that can be read (%s)", name, sq_stb_reason());
-    SQ_TRY(make_room(out, (size_t)h, (size_t)w, name, max_pixels));
-    uint8_t *pixels = sq_stb_decode(bytes, (int)size, &w, &h);
+    if (q->size > INT32_MAX)
+        return sq_fail(SQ_DATA, "%s: %zu bytes, wanted less than 2 GiB", q->name, q->size);
+    if (!sq_stb_size(q->bytes, (int)q->size, &w, &h))
+        return sq_fail(SQ_DATA, "%s: not an image that can be read (%s)", q->name, sq_stb_reason());
+    SQ_TRY(check_size((size_t)h, (size_t)w, q->name, q->max_pixels));
+    if (q->h) {
+        *q->h = h;
+        *q->w = w;
+        return SQ_OK;
+    }
+    uint8_t *pixels = sq_stb_decode(q->bytes, (int)q->size, &w, &h);
     if (!pixels)
-        return sq_fail(SQ_DATA, "%s: %s", name, sq_stb_reason());
-    const sq_status status = make_room(out, (size_t)h, (size_t)w, name, max_pixels);
+        return sq_fail(SQ_DATA, "%s: %s", q->name, sq_stb_reason());
+    const sq_status status = make_room(out, (size_t)h, (size_t)w, q->name);
     if (status == SQ_OK)
         memcpy(out->pixels, pixels, (size_t)h * (size_t)w * 3);
     sq_stb_free(pixels);
     return status;
 }
 
+/* ---- Public ---- */
+
+static sq_status answer(sq_image *out, const request *q)
+{
+    if (q->size == 0)
+        return sq_fail(SQ_DATA, "%s: empty file", q->name);
+    const bool is_jpeg = q->size >= 3 && q->bytes[0] == 0xFF && q->bytes[1] == 0xD8 && q->bytes[2] == 0xFF;
+    return is_jpeg ? decode_jpeg(out, q) : decode_other(out, q);
+}
+
 sq_status sq_image_decode(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels)
 {
-    const uint8_t *magic = bytes;
-    bool is_refused = true;
-    sq_status status = SQ_DATA;
-    if (size == 0)
-        return sq_fail(SQ_DATA, "%s: empty file", name);
-    if (size >= 3 && magic[0] == 0xFF && magic[1] == 0xD8 && magic[2] == 0xFF) {
-        is_refused = false;
-        status = decode_jpeg(out, bytes, size, name, max_pixels, &is_refused);
-    }
-    return is_refused ? decode_other(out, bytes, size, name, max_pixels) : status;
+    return answer(out, &(request){.bytes = bytes, .size = size, .max_pixels = max_pixels, .name = name});
+}
+
+sq_status sq_image_size(const void *bytes, size_t size, const char *name, size_t max_pixels, int *h, int *w)
+{
+    return answer(NULL,
+                  &(request){.bytes = bytes, .size = size, .max_pixels = max_pixels, .name = name, .h = h, .w = w});
+}
+
+sq_status sq_image_decode_part(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels,
+                               const sq_image_part *part)
+{
+    return answer(out, &(request){.bytes = bytes, .size = size, .max_pixels = max_pixels, .name = name, .part = part});
 }

@@ -6,14 +6,21 @@
 
 #include "kernels/base/status.h"
 
-/* Encoded bytes -> RGB. JPEG by libjpeg-turbo, everything else (and what libjpeg-turbo refuses) by stb_image; the first
- * bytes decide, never the name. */
+/* Encoded bytes -> RGB. JPEG by libjpeg-turbo, everything else by stb_image; the first bytes decide, never the name. */
 
 typedef struct {
-    uint8_t *pixels; /* h * w * 3, RGB; owned: sq_image_clear */
-    size_t capacity; /* bytes at pixels; a decoder reuses them when they suffice */
-    int h, w;
+    uint8_t *pixels;      /* h * w * 3, RGB; owned: sq_image_clear */
+    size_t capacity;      /* bytes at pixels; a decoder reuses them when they suffice */
+    int y, x, h, w;       /* the rectangle of the whole that is at pixels */
+    int whole_h, whole_w; /* the whole image, as decoded */
+    int reduction;        /* 1; 2, 4 or 8: by the DCT, each side ceil(side / reduction) */
 } sq_image;
+
+/* A rectangle that is wanted, in pixels of the whole image as decoded: of ceil(side / reduction) a side. */
+typedef struct {
+    int y, x, h, w;
+    int reduction; /* 1, 2, 4 or 8 */
+} sq_image_part;
 
 void sq_image_clear(sq_image *image); /* frees; the image is zero again */
 
@@ -22,5 +29,19 @@ void sq_image_clear(sq_image *image); /* frees; the image is zero again */
  * returns   SQ_DATA with "<name>: why" for empty, truncated, unknown or too large input; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_image_decode(sq_image *out, const void *bytes, size_t size, const char *name,
                                       size_t max_pixels);
+
+/* Height and width by the first bytes alone. returns as sq_image_decode; what is behind the header is not looked at. */
+SQ_MUST_USE sq_status sq_image_size(const void *bytes, size_t size, const char *name, size_t max_pixels, int *h,
+                                    int *w);
+
+/* Decodes a rectangle and perhaps more around it: of a JPEG its rows, and the columns of the blocks that it touches and
+ * their neighbours; of everything else the whole image, not reduced (out says what came). The pixels of the rectangle
+ * are to the bit those of the whole image decoded at that reduction, which is Pillow's Image.draft.
+ * part      within the image; reduction 1 gives the pixels of sq_image_decode
+ * returns   as sq_image_decode. A JPEG that ends early is refused wherever the rectangle lies; damage below its last
+ * row is not seen source    libjpeg-turbo 2.1 libjpeg.txt, "Partial image decompression" and "scale_num, scale_denom"
+ */
+SQ_MUST_USE sq_status sq_image_decode_part(sq_image *out, const void *bytes, size_t size, const char *name,
+                                           size_t max_pixels, const sq_image_part *part);
 
 #endif

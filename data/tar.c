@@ -76,8 +76,25 @@ static bool has_good_checksum(const unsigned char *header)
     return read_number(header + 148, 8, &wanted) && sum == wanted;
 }
 
-/* The value of "path" in a pax header ("length key=value\n" records), if it is there. */
-static void read_pax_path(const char *text, size_t bytes, char *name, size_t name_bytes)
+/* What a header in front of a member says of it. */
+typedef struct {
+    char name[sizeof((sq_tar_member *)0)->name]; /* "": nothing */
+    bool has_size;
+    uint64_t size;
+} extension;
+
+static sq_status set_name(extension *out, const sq_tar *tar, const char *name, size_t length)
+{
+    if (length >= sizeof out->name)
+        return sq_fail(SQ_DATA, "%s: a name of %zu bytes before byte %llu, wanted less than %zu", tar->path, length,
+                       (unsigned long long)tar->position, sizeof out->name);
+    memcpy(out->name, name, length);
+    out->name[length] = 0;
+    return SQ_OK;
+}
+
+/* "path" and "size" in a pax header ("length key=value\n" records), if they are there. */
+static sq_status read_pax(extension *out, const sq_tar *tar, const char *text, size_t bytes)
 {
     size_t at = 0;
     while (at < bytes) {
@@ -85,18 +102,22 @@ static void read_pax_path(const char *text, size_t bytes, char *name, size_t nam
         const unsigned long length = strtoul(text + at, &end, 10);
         const size_t head = (size_t)(end - (text + at)) + 1;
         if (length <= head || length > bytes - at)
-            return;
+            return SQ_OK;
         const char *record = text + at + head;
         const size_t left = length - head;
         if (left > 6 && strncmp(record, "path=", 5) == 0)
-            (void)snprintf(name, name_bytes, "%.*s", (int)(left - 6), record + 5);
+            SQ_TRY(set_name(out, tar, record + 5, strnlen(record + 5, left - 6)));
+        if (left > 6 && strncmp(record, "size=", 5) == 0) {
+            out->has_size = true;
+            out->size = strtoull(record + 5, NULL, 10); /* the record ends with a newline */
+        }
         at += length;
     }
+    return SQ_OK;
 }
 
 /* Reads a long name ('L') or pax header ('x') that belongs to the next member. */
-static sq_status read_extension(const sq_tar *tar, char type, uint64_t offset, uint64_t size, char *name,
-                                size_t name_bytes)
+static sq_status read_extension(extension *out, const sq_tar *tar, char type, uint64_t offset, uint64_t size)
 {
     if (size > LONGEST_EXTENSION)
         return sq_fail(SQ_DATA, "%s: an extended header of %llu bytes at byte %llu, wanted at most %d", tar->path,
@@ -104,11 +125,9 @@ static sq_status read_extension(const sq_tar *tar, char type, uint64_t offset, u
     char *text = calloc(1, (size_t)size + 1);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "%s: extended header", tar->path);
-    const sq_status status = read_at(tar, text, (size_t)size, offset);
-    if (status == SQ_OK && type == 'L')
-        (void)snprintf(name, name_bytes, "%s", text);
-    else if (status == SQ_OK)
-        read_pax_path(text, (size_t)size, name, name_bytes);
+    sq_status status = read_at(tar, text, (size_t)size, offset);
+    if (status == SQ_OK)
+        status = type == 'L' ? set_name(out, tar, text, strlen(text)) : read_pax(out, tar, text, (size_t)size);
     free(text);
     return status;
 }
@@ -123,9 +142,14 @@ static void plain_name(const unsigned char *header, char *name, size_t bytes)
         (void)snprintf(name, bytes, "%.100s", (const char *)header);
 }
 
+sq_status sq_tar_read(const sq_tar *tar, const sq_tar_member *member, void *out)
+{
+    return read_at(tar, out, (size_t)member->size, member->offset);
+}
+
 sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end)
 {
-    char long_name[sizeof member->name] = "";
+    extension before = {0};
     for (;;) {
         unsigned char header[BLOCK];
         uint64_t size = 0;
@@ -139,7 +163,10 @@ sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end)
         *is_end = header[0] == 0;
         if (*is_end)
             return SQ_OK;
-        if (!has_good_checksum(header) || !read_number(header + 124, 12, &size) || size > tar->length)
+        const bool is_extension = header[156] == 'L' || header[156] == 'x' || header[156] == 'g' || header[156] == 'K';
+        const bool is_good = has_good_checksum(header) && read_number(header + 124, 12, &size);
+        size = before.has_size && !is_extension ? before.size : size;
+        if (!is_good || size > tar->length)
             return sq_fail(SQ_DATA, "%s: damaged tar header at byte %llu", tar->path,
                            (unsigned long long)tar->position);
         const uint64_t offset = tar->position + BLOCK;
@@ -149,13 +176,13 @@ sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end)
                            (unsigned long long)tar->position);
         tar->position = offset + (size + BLOCK - 1) / BLOCK * BLOCK;
         if (type == 'L' || type == 'x') {
-            SQ_TRY(read_extension(tar, type, offset, size, long_name, sizeof long_name));
+            SQ_TRY(read_extension(&before, tar, type, offset, size));
             continue;
         }
-        if (type == 'g' || type == 'K')
+        if (is_extension)
             continue;
-        if (long_name[0])
-            (void)snprintf(member->name, sizeof member->name, "%s", long_name);
+        if (before.name[0])
+            (void)snprintf(member->name, sizeof member->name, "%s", before.name);
         else
             plain_name(header, member->name, sizeof member->name);
         member->offset = offset;

@@ -29,7 +29,7 @@ SQ_MUST_USE sq_status sq_fit_line(sq_line *out, const double *predicted, const d
 /* ---- A table: measured = base + sum over layers of ms[layer][choice] ---- */
 
 typedef enum {
-    SQ_ADDITIVE_AUTO,  /* robust if that lowers the error in five-fold cross-validation by a tenth; else plain */
+    SQ_ADDITIVE_AUTO,  /* robust if that lowers the error in five-fold cross-validation by a third; else plain */
     SQ_ADDITIVE_PLAIN, /* every measurement counts the same */
     SQ_ADDITIVE_ROBUST /* measurements far off count less */
 } sq_additive_method;
@@ -44,7 +44,8 @@ typedef struct {
     double ridge;   /* the regularisation taken, as a multiple of the mean eigenvalue */
     double freedom; /* effective parameters, base included */
     int rounds;     /* reweightings of the robust fit; 0: plain, or the plain fit was exact */
-    sq_additive_method method; /* the one that was taken: never AUTO */
+    sq_additive_method method;        /* the one that was taken: never AUTO */
+    double plain_error, robust_error; /* mean relative errors in cross-validation; NAN unless AUTO compared them */
 } sq_additive;
 
 typedef struct {
@@ -59,14 +60,15 @@ typedef struct {
  * paths     [n * layers] numbers >= 0; ms [n]
  * Only sums can be measured, so a layer's values are known up to a constant: they are told relative to the gauge. The
  * regularisation pulls a layer's values towards each other, not towards the gauge, so the gauge changes no prediction.
- * Its strength is the minimum of generalised cross-validation over 1e-10 .. 10 in quarter decades: with many more
- * networks than values it is next to nothing, with few it keeps noise out. Unseen choices have seen = 0 and no value.
- * Robust: Huber's weights (k = 1.345 deviations by the median absolute deviation) from a fit with all weights 1.
- * Cross-validation for the method: row i is in fold i mod 5; the error is the mean of |predicted - measured|;
- * below 20 networks plain is taken.
- * returns   SQ_INVALID: fewer than 3 networks, a number outside of its layer's limits, a gauge that was never measured
- * cost      O(n layers^2 + values^3), values <= layers * choice_limit; the eigenvalues by LAPACK (dsyevd)
- * source    Golub, Heath, Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter" */
+ * Its strength is the minimum of generalised cross-validation over 1e-10 .. 10 in quarter decades; with ten times as
+ * many networks as values it is 1e-10, next to nothing: there it can only follow the networks that it was chosen by.
+ * Unseen choices have seen = 0 and no value. Robust: Huber's weights (k = 1.345 deviations by the median absolute
+ * deviation) from a fit with all weights 1. Cross-validation for the method: row i is in fold i mod 5; the error is the
+ * mean of |predicted / measured - 1|; below 20 networks plain is taken. Robust must be better by far: wrong networks
+ * that come in runs (a busy hour) look like rare ones to cross-validation, and are as frequent later. returns
+ * SQ_INVALID: fewer than 3 networks, a number outside of its layer's limits, a gauge that was never measured cost O(n
+ * layers^2 + values^3), values <= layers * choice_limit; the eigenvalues by LAPACK (dsyevd) source    Golub, Heath,
+ * Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter" */
 SQ_MUST_USE sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const double *ms, size_t n,
                                       const sq_additive_options *options);
 void sq_additive_free(sq_additive *additive); /* accepts NULL */

@@ -2,13 +2,14 @@
  * to zero, so the matrix is singular on purpose; the regularisation decides those directions without favouring a
  * choice. The gauge is only how the result is told. */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "search/fit.h"
 
-enum { RIDGES = 45 /* 1e-10 .. 10 in quarter decades */, ROUNDS_LIMIT = 30, FOLDS = 5, AUTO_LIMIT = 20 };
+enum { RIDGES = 45 /* 1e-10 .. 10 in quarter decades */, ROUNDS_LIMIT = 30, FOLDS = 5, AUTO_LIMIT = 20, PLENTY = 10 };
 
 /* LAPACK's, in the library that also has BLAS; the last two are the lengths of its character arguments. */
 void dsyevd_(const char *jobs, const char *triangle, const int *n, double *a, const int *stride, double *values,
@@ -122,6 +123,8 @@ static double choose_ridge(const solver *s)
 {
     const double unit = mean_eigenvalue(s), n = (double)s->n;
     double best = INFINITY, ridge = 1e-10;
+    if (n >= PLENTY * s->columns)
+        return ridge;
     for (int i = 0; i < RIDGES; i++) {
         const double candidate = pow(10, -10 + 0.25 * i);
         double rest;
@@ -348,7 +351,7 @@ static bool is_known(const sq_additive *a, const int *path)
     return true;
 }
 
-/* Sum of |predicted - measured| over the networks, each predicted without its own fold. */
+/* Sum of |predicted / measured - 1| over the networks, each predicted without its own fold. */
 static sq_status cross_validate(const int *paths, int layers, const double *ms, size_t n, fold *f, double ridge,
                                 sq_additive_method method, double *error)
 {
@@ -367,15 +370,16 @@ static sq_status cross_validate(const int *paths, int layers, const double *ms, 
             double predicted = ms[i];
             if (is_known(a, paths + i * (size_t)layers)) /* else no method can say anything */
                 SQ_TRY(sq_additive_predict(a, paths + i * (size_t)layers, &predicted));
-            *error += fabs(predicted - ms[i]);
+            *error += fabs(predicted - ms[i]) / fmax(fabs(ms[i]), DBL_MIN);
         }
         sq_additive_free(a);
     }
     return SQ_OK;
 }
 
+/* errors: mean relative errors in cross-validation, of plain and of robust; not touched with few networks. */
 static sq_status choose_method(const int *paths, int layers, const double *ms, size_t n, double ridge,
-                               sq_additive_method *out)
+                               sq_additive_method *out, double errors[2])
 {
     double plain = 0, robust = 0;
     *out = SQ_ADDITIVE_PLAIN;
@@ -387,8 +391,10 @@ static sq_status choose_method(const int *paths, int layers, const double *ms, s
         status = cross_validate(paths, layers, ms, n, &f, ridge, SQ_ADDITIVE_PLAIN, &plain);
     if (status == SQ_OK)
         status = cross_validate(paths, layers, ms, n, &f, ridge, SQ_ADDITIVE_ROBUST, &robust);
-    if (status == SQ_OK && robust < 0.9 * plain)
+    if (status == SQ_OK && 3 * robust < 2 * plain)
         *out = SQ_ADDITIVE_ROBUST;
+    errors[0] = plain / (double)n;
+    errors[1] = robust / (double)n;
     free(f.paths);
     free(f.ms);
     return status;
@@ -399,6 +405,7 @@ sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const
 {
     assert(layers > 0);
     sq_additive_options chosen = *options;
+    double errors[2] = {NAN, NAN};
     if (n < 3)
         return sq_fail(SQ_INVALID, "additive fit: %zu networks, wanted at least 3", n);
     for (size_t i = 0; i < n; i++)
@@ -409,8 +416,11 @@ sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const
             return sq_fail(SQ_INVALID, "additive fit: network %zu: choice %d, wanted at least 0", i / (size_t)layers,
                            paths[i]);
     if (options->method == SQ_ADDITIVE_AUTO)
-        SQ_TRY(choose_method(paths, layers, ms, n, options->ridge, &chosen.method));
-    return fit_by_one_method(out, paths, layers, ms, n, &chosen);
+        SQ_TRY(choose_method(paths, layers, ms, n, options->ridge, &chosen.method, errors));
+    SQ_TRY(fit_by_one_method(out, paths, layers, ms, n, &chosen));
+    (*out)->plain_error = errors[0];
+    (*out)->robust_error = errors[1];
+    return SQ_OK;
 }
 
 void sq_additive_free(sq_additive *additive)

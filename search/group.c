@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/clock.h"
 #include "search/group_tree.h"
 #include "supernet/interrupt.h"
 
@@ -303,6 +304,8 @@ static sq_status make_prefix(sq_group *g, pass *p, size_t images)
 
 static sq_status ensure_prefix(sq_group *g)
 {
+    sq_result ignored;
+    const double begin = sq_seconds_now();
     if (g->is_prefix_made || g->depth == 0)
         return SQ_OK;
     for (int l = 0; l < g->depth; l++)
@@ -313,6 +316,8 @@ static sq_status ensure_prefix(sq_group *g)
         SQ_TRY(g->backend->ops->copy(g->backend, statistics_of(&g->score, l, g->fixed[l]),
                                      statistics_of(&g->collect, l, g->fixed[l]), statistics_bytes(g, l, g->fixed[l])));
     SQ_TRY(make_prefix(g, &g->score, g->score.count));
+    SQ_TRY(sq_model_result(g->score.model, &ignored));
+    g->counts.fixed_seconds += sq_seconds_now() - begin;
     g->is_prefix_made = true;
     return SQ_OK;
 }
@@ -378,9 +383,12 @@ static sq_status run_node(const walk *w, const pass *p, int node)
     return n->is_repeated && p->mode == SQ_COLLECT ? copy_statistics(w, p, node, false) : SQ_OK;
 }
 
-static sq_status run_pass(const walk *w, const pass *p, size_t images)
+/* Adds the pass's time to *seconds: a device has then done all of it. */
+static sq_status run_pass(const walk *w, const pass *p, size_t images, double *seconds)
 {
     sq_group *g = w->group;
+    sq_result ignored;
+    const double begin = sq_seconds_now();
     const size_t batches = p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
     for (size_t i = 0; i < batches; i++) {
         if (sq_interrupt_asked())
@@ -390,6 +398,8 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images)
         for (int node = 0; node < w->tree->count; node++)
             SQ_TRY(run_node(w, p, node));
     }
+    SQ_TRY(sq_model_result(p->model, &ignored));
+    *seconds += sq_seconds_now() - begin;
     return SQ_OK;
 }
 
@@ -406,13 +416,13 @@ static sq_status run_walk(const walk *w, size_t images)
         if (bytes)
             SQ_TRY(g->backend->ops->copy(g->backend, to, g->zeros, bytes));
     }
-    SQ_TRY(run_pass(w, &g->collect, g->collect.count));
+    SQ_TRY(run_pass(w, &g->collect, g->collect.count, &g->counts.calibration_seconds));
     for (int i = 0; i < w->tree->count; i++)
         if (!w->tree->nodes[i].is_repeated) {
             SQ_TRY(copy_statistics(w, &g->collect, i, false));
             SQ_TRY(copy_statistics(w, &g->score, i, true));
         }
-    return run_pass(w, &g->score, images);
+    return run_pass(w, &g->score, images, &g->counts.scoring_seconds);
 }
 
 static sq_status evaluate_tree(sq_group *g, const sq_tree *tree, size_t images, int count, sq_result *results)
@@ -462,6 +472,7 @@ sq_status sq_group_evaluate(sq_group *g, const int *const *paths, int count, siz
     SQ_TRY(check_paths(g, paths, count));
     SQ_TRY(ensure_prefix(g));
     g->counts.alone += batches * g->space->layer_count * count;
+    g->counts.candidates += count;
     if (g->is_shared)
         return evaluate(g, paths, count, used, results);
     for (int i = 0; i < count; i++) /* two boundaries in turn hold one path */

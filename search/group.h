@@ -35,8 +35,10 @@ SQ_MUST_USE sq_status sq_group_evaluate(sq_group *group, const int *const *paths
                                         sq_result *results);
 
 typedef struct {
-    int64_t runs;                    /* of blocks' programs so far */
-    int64_t alone;                   /* that one candidate after the other would have taken */
+    int64_t candidates; /* evaluated so far */
+    int64_t runs;       /* of blocks' programs so far */
+    int64_t alone;      /* that one candidate after the other would have taken */
+    double fixed_seconds, calibration_seconds, scoring_seconds; /* of the fixed layers once; of the tree's passes */
     size_t kept_bytes, prefix_bytes; /* of the budget, in all; of these the fixed layers' output */
     bool is_shared;                  /* false: the budget does not hold one batch's boundaries */
 } sq_group_count;

@@ -48,7 +48,7 @@ typedef struct {
     int tries;              /* per wanted child before it becomes a random path: 10 */
     int random_paths;       /* scored as a baseline, reported as their mean: 0.. */
     int calibration_images; /* SPOS: 20,000 */
-    int calibration_batch, evaluation_batch;
+    int calibration_batch, evaluation_batch; /* 0 is a configuration's: chosen before (batch_choice.h) */
     int evaluation_images; /* 0: the whole held-out split */
     int together;          /* candidates evaluated together, at most: what a killed search loses. The scores do not
                               depend on it */

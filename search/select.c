@@ -201,6 +201,28 @@ void sq_select_best(const sq_selection *selection, int *path)
     }
 }
 
+static bool is_before(const sq_select_operator *a, const sq_select_operator *b)
+{
+    return a->ms < b->ms || (a->ms == b->ms && a->choice < b->choice);
+}
+
+void sq_select_middle(const sq_selection *selection, int *path)
+{
+    for (int l = 0; l < selection->space->layer_count; l++) {
+        path[l] = 0;
+        for (int i = selection->first[l]; i < selection->first[l + 1]; i++) {
+            const sq_select_operator *o = &selection->operators[i];
+            int below = 0, count = 0;
+            for (int k = selection->first[l]; k < selection->first[l + 1]; k++) {
+                count += selection->operators[k].rank > 0;
+                below += selection->operators[k].rank > 0 && is_before(&selection->operators[k], o);
+            }
+            if (o->rank > 0 && below == count / 2)
+                path[l] = o->choice;
+        }
+    }
+}
+
 /* <pool>_<device>, with letters, digits, '_', '-', '.' alone: it becomes names of files and keys. */
 static void name_space(const sq_selection *s, char name[SQ_NAME_BYTES])
 {

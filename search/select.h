@@ -66,6 +66,11 @@ int sq_select_kept(const sq_selection *selection, int layer, const sq_select_ope
 /* The path of best scores, in the pool's choices. In the selected space it is all zeros. */
 void sq_select_best(const sq_selection *selection, int *path);
 
+/* The path of middle latencies: of each layer's n ranked operators the one with floor(n / 2) others below it in time,
+ * ties in the pool's order. What is fixed to it leaves later stages of a search as much time as a random choice would.
+ */
+void sq_select_middle(const sq_selection *selection, int *path);
+
 /* The selected space, named <pool>_<device>: each layer's kept operators, best first. */
 SQ_MUST_USE sq_status sq_select_space(sq_space **out, const sq_selection *selection);
 /* The same as a space file that says in its head where it comes from. */

@@ -30,7 +30,7 @@ typedef struct {
     sq_training_state state;
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count; /* of the current step */
     double mark_seconds, mark_wait;                     /* when the log interval began */
-    int64_t mark_step, start_step;
+    int64_t mark_step, mark_stalls, start_step;
     double start_seconds;
 } trainer;
 
@@ -95,8 +95,8 @@ static sq_status run_step(trainer *t, int64_t step)
 static void show(trainer *t, int64_t done, double loss, double top1)
 {
     char line[256], left[64], paths[32] = "";
-    const double seconds = sq_seconds_now() - t->mark_seconds,
-                 wait = sq_loader_count(t->loader).wait_seconds - t->mark_wait;
+    const sq_loader_counters counters = sq_loader_count(t->loader);
+    const double seconds = sq_seconds_now() - t->mark_seconds, wait = counters.wait_seconds - t->mark_wait;
     const double passes = (double)((done - t->mark_step) * t->options->batch * t->path_count);
     const double rate = passes / (seconds > 0 ? seconds : 1e-9);
     const double per_step = (sq_seconds_now() - t->start_seconds) / (double)(done - t->start_step);
@@ -110,13 +110,15 @@ static void show(trainer *t, int64_t done, double loss, double top1)
                    sq_text_duration(left, sizeof left, per_step * (double)(t->options->steps - done)));
     sq_progress_show(t->progress, line);
     (void)fprintf(t->timing,
-                  "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f}\n", done,
-                  seconds, rate, wait);
+                  "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f,"
+                  "\"stalls\":%" PRId64 ",\"batches_ahead\":%d}\n",
+                  done, seconds, rate, wait, counters.stalls - t->mark_stalls, counters.ahead);
     (void)fflush(t->timing); /* of use even if it is lost */
     sq_events_scalar(t->events, "speed/images_per_second", done, rate);
     sq_events_scalar(t->events, "speed/data_bound", done, wait / (seconds > 0 ? seconds : 1e-9));
     t->mark_seconds = sq_seconds_now();
-    t->mark_wait = sq_loader_count(t->loader).wait_seconds;
+    t->mark_wait = counters.wait_seconds;
+    t->mark_stalls = counters.stalls;
     t->mark_step = done;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program as its users meet it: kill -9 at random moments, signals, and bad input.
 
-usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|kill-stages|signals|bad-input|bench
+usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|kill-stages|steady-search|bases|signals|bad-input|bench
 """
 import json
 import os
@@ -37,31 +37,39 @@ def same_files(a, b, names):
         assert read(os.path.join(a, name)) == read(os.path.join(b, name)), f"{name} differs"
 
 
-def kill_often(words, kills, finished):
-    """Starts the command again and again, each time killed at a random moment, until it has been killed often; then lets it end."""
+def kill_often(whole, words, kills, check, clean):
+    """Starts `words` again and again, each time killed at a random moment of what `whole` takes, until it was killed so often. Whenever
+    it came to its end before, that is checked and cleaned away; at last it may end."""
     draw = random.Random(1)
     begin = time.monotonic()
-    run(*words[0])
-    whole = time.monotonic() - begin
-    for i in range(kills):
-        process = subprocess.Popen([SQUALL, *words[1]], cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run(*whole)
+    seconds = time.monotonic() - begin
+    while kills:
+        process = subprocess.Popen([SQUALL, *words], cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(draw.uniform(0.02, max(0.1, 1.2 * whole / kills)))
+            assert process.wait(draw.uniform(0.02, max(0.1, 0.5 * seconds))) == 0, words
+            check()
+            clean()
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-        process.wait()
-    run(*words[1])
-    assert finished()
+            process.wait()
+            kills -= 1
+    run(*words)
+    check()
+
+
+def remove(folder):
+    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 def kill_train(scratch):
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
-    longer = ["--set", "train.steps=600"]
+    longer = ["--set", "train.steps=300"]
     first = ["train", CONFIG, "-o", a, "--quiet", *SMALL, *longer]
     again = ["train", CONFIG, "-o", b, "--quiet", "--resume", "auto", *SMALL, *longer]
-    kill_often((first, again), 20, lambda: os.path.exists(os.path.join(b, "ckpt-00000600")))
-    same_files(a, b, ["ckpt-00000600/model.safetensors", "ckpt-00000600/optim.safetensors", "ckpt-00000600/state.json", "log.jsonl"])
-    assert os.readlink(os.path.join(b, "last")) == "ckpt-00000600"
+    names = ["ckpt-00000300/model.safetensors", "ckpt-00000300/optim.safetensors", "ckpt-00000300/state.json", "log.jsonl"]
+    kill_often(first, again, 20, lambda: same_files(a, b, names), lambda: remove(b))
+    assert os.readlink(os.path.join(b, "last")) == "ckpt-00000300"
     assert not [name for name in os.listdir(b) if name.endswith(".tmp")]
 
 
@@ -74,18 +82,42 @@ def kill_search(scratch):
                  "annealing": (["--set", "search.chains=2"], 2),
                  "halving": (["--set", "search.rungs=2", "--set", "search.evaluation_images=99"], 2)}
     for searcher, (more, kills) in searchers.items():
-        found = {}
-        for name in ("plain", "killed"):
-            folder = os.path.join(a, "search")
-            subprocess.run(["rm", "-rf", folder], check=True)
-            words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--searcher", searcher, *more]
-            if name == "plain":
-                printed = run(*words).stdout
-            else:
-                kill_often((["info", "device"], words), kills, lambda: os.path.exists(os.path.join(folder, "search.json")))
-            found[name] = [read(os.path.join(folder, file)) for file in ("search.json", "arch.json", "state.json")]
-        assert found["plain"] == found["killed"], f"{searcher}: the killed search ended differently"
-        check_report(json.loads(found["plain"][0]), searcher, printed)
+        folder, kept = os.path.join(a, "search"), os.path.join(scratch, searcher)
+        words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--searcher", searcher, *more]
+        remove(folder)
+        printed = run(*words).stdout
+        os.rename(folder, kept)
+        kill_often([*words, "--resume", "never"], words, kills,
+                   lambda: same_files(kept, folder, ["search.json", "arch.json", "state.json"]), lambda: remove(folder))
+        check_report(json.loads(read(os.path.join(kept, "search.json"))), searcher, printed)
+
+
+def resident(process):
+    with open(f"/proc/{process.pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def steady_search(scratch):
+    """1,000 candidates: resident memory stands still, and the search says what a candidate took and where its time went."""
+    a, sizes = os.path.join(scratch, "a"), {}
+    run("train", CONFIG, "-o", a, "--quiet", *SMALL)
+    words = ["search", a, "--threads", "1", "--set", "search.population=40", "--set", "search.generations=24", "--set", "search.parents=10",
+             "--set", "search.crossover=20", "--set", "search.mutation=20", "--set", "search.random_paths=0", "--set",
+             "search.calibration_images=20", "--set", "search.calibration_batch=10", "--set", "search.evaluation_images=20"]
+    process = subprocess.Popen([SQUALL, *words], cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        match = re.match(r"search +(\d+)/1000 ", line)
+        if match:
+            sizes[int(match[1])] = resident(process)
+    assert process.wait() == 0 and len(sizes) == 25, (process.returncode, said[-3:])
+    # A candidate is some 150 bytes in the list and 300 in the text that is written; nothing else may grow.
+    grown = max(size for done, size in sizes.items() if done > 200) - max(size for done, size in sizes.items() if done <= 200)
+    assert grown < 2048, f"{grown} KiB more after 1,000 candidates than after 200: {sizes}"
+    text = next(line for line in said if line.startswith("1000 candidates in"))
+    shares = [float(number) for number in re.findall(r"([0-9.]+) %", text)]
+    assert re.search(r", [0-9.]+ ms each: calibration", text) and len(shares) == 4 and abs(sum(shares) - 100) < 0.3, text
 
 
 def check_report(report, searcher, printed):
@@ -112,14 +144,14 @@ def kill_rank(scratch):
     """A fair supernet, killed and resumed; then its paths trained alone, killed likewise: the same bytes."""
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
     fair = ["--quiet", *SMALL, "--set", "train.sampler=fair", "--set", "train.warmup_steps=4", "--set", "train.steps=42"]
-    kill_often((["train", CONFIG, "-o", a, *fair], ["train", CONFIG, "-o", b, "--resume", "auto", *fair]), 6,
-               lambda: os.path.exists(os.path.join(b, "ckpt-00000042")))
-    same_files(a, b, ["ckpt-00000042/model.safetensors", "ckpt-00000042/optim.safetensors", "ckpt-00000042/state.json", "log.jsonl"])
+    names = ["ckpt-00000042/model.safetensors", "ckpt-00000042/optim.safetensors", "ckpt-00000042/state.json", "log.jsonl"]
+    kill_often(["train", CONFIG, "-o", a, *fair], ["train", CONFIG, "-o", b, "--resume", "auto", *fair], 6,
+               lambda: same_files(a, b, names), lambda: remove(b))
     log = [json.loads(line) for line in read(os.path.join(a, "log.jsonl")).splitlines()]
     assert all(line["paths"] == 4 for line in log), log
     words = lambda run_folder: ["rank", run_folder, "--paths", "4", "--steps", "21", "--quiet", "--threads", "1"]
-    kill_often((words(a), words(b)), 6, lambda: os.path.exists(os.path.join(b, "rank/path-003/ckpt-00000021")))
-    same_files(a, b, ["rank/rank.json", "rank/path-002/last/model.safetensors"])
+    kill_often(words(a), words(b), 6, lambda: same_files(a, b, ["rank/rank.json", "rank/path-002/last/model.safetensors"]),
+               lambda: remove(os.path.join(b, "rank")))
     report = json.loads(read(os.path.join(a, "rank/rank.json")))
     paths = report["paths"]
     assert len(paths) == 4 and report["pairs"] == 6 and report["steps_alone"] == 21, report
@@ -162,7 +194,7 @@ def kill_stages(scratch):
     words = ["search", CONFIG, "--two-stage", "--quiet", "--limit-macs", "3.2", *SMALL, "--set", "stages.groups=5-8, 1-4", "--set",
              "stages.steps=50, 30", "--set", "stages.lr=0.2, 0.1", "--set", "stages.start=1,1,1,1,1,1,1,1", "--set", "train.warmup_steps=3"]
     printed = run(*words, "-o", a).stdout
-    assert "80 steps; one group takes 120 (train.steps): -33.3 %" in printed, printed
+    assert "80 steps; one group takes 120 (train.steps): -33.3 %" in printed and "one group at this speed" in printed, printed
     reports = [json.loads(read(os.path.join(a, f"stage-{stage}/search/search.json"))) for stage in (1, 2)]
     best = reports[0]["candidates"][reports[0]["best"]]["arch"]
     for candidate in reports[0]["candidates"]:
@@ -179,10 +211,12 @@ def kill_stages(scratch):
             if name.startswith(f"features.{layer - 1}.{choice}.") and choice != best[layer - 1] and name.endswith("weight")]
     assert len(kept) > 20 and all(before[name] == after[name] for name in kept), "what stage 2 does not draw is stage 1's, to the bit"
     assert any(before[name] != after[name] for name in before)
-    kill_often((["info", "device"], [*words, "-o", b]), 8, lambda: os.path.exists(os.path.join(b, "stages.json")))
-    for stage in ("stage-1", "stage-2"):
-        same_files(os.path.join(a, stage), os.path.join(b, stage), ["search/search.json", "search/arch.json", "last/model.safetensors"])
-    same_files(a, b, ["stages.json"])
+
+    def check():
+        for stage in ("stage-1", "stage-2"):
+            same_files(os.path.join(a, stage), os.path.join(b, stage), ["search/search.json", "search/arch.json", "last/model.safetensors"])
+        same_files(a, b, ["stages.json"])
+    kill_often([*words, "-o", os.path.join(scratch, "whole")], [*words, "-o", b], 20, check, lambda: remove(b))
     # Another scope is another run; a stage is an ordinary run.
     done = run("train", os.path.join(a, "stage-1/config.yaml"), "-o", os.path.join(a, "stage-1"), "--resume", "auto", "--quiet", "--set",
                "scope.free=1-4", "--set", "train.steps=60", code=2)
@@ -193,6 +227,24 @@ def kill_stages(scratch):
         done = run(*words, *extra, "-o", os.path.join(scratch, "c"), code=2)
         assert done.stderr.count("\n") == 1 and text in done.stderr, done.stderr
     assert "wanted one configuration, --two-stage and -o RUN" in run("search", CONFIG, "--two-stage", code=2).stderr
+
+
+def bases(scratch):
+    """base: the other file holds where this one says nothing; what was published is shown beside what was found."""
+    own, loop, run_folder = (os.path.join(scratch, name) for name in ("own.yaml", "loop.yaml", "based"))
+    with open(own, "w") as file:
+        file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Nobody, top1: 12.5, source: a dream}}\n")
+    run("train", own, "-o", run_folder, "--quiet", *SMALL[2:], "--set", "train.warmup_steps=0")
+    config = read(os.path.join(run_folder, "config.yaml")).decode()
+    assert "steps: 9\n" in config and "weight_decay: 4.0" in config and "base" not in config, config
+    printed = run("search", run_folder, "--quiet", "--threads", "1").stdout
+    assert "Nobody: 12.50 % top-1, latency not published" in printed and "a dream" in printed, printed
+    for text, wanted in ((f"base: {loop}\n", "base: more than 8 files"), ("base: nowhere.yaml\n", "nowhere.yaml: No such file"),
+                         ("base: [a, b]\n", "base: wanted the path of one file"), ("train: {base: a}\n", "unknown key 'train.base'")):
+        with open(loop, "w") as file:
+            file.write(text)
+        failed = subprocess.run([SQUALL, "train", loop, "-o", os.path.join(scratch, "no")], cwd=SOURCE, capture_output=True, text=True)
+        assert failed.returncode in (1, 2) and wanted in failed.stderr and failed.stderr.count("\n") == 1, failed.stderr
 
 
 def signals(scratch):
@@ -236,6 +288,8 @@ def bad_input(scratch):
         (["train", CONFIG, "-o", a + "2", "--set", "train.batch=many"], 2, "train.batch: 'many', wanted a whole number from 2 to 65536"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.schedule=cosin"], 2, "'cosin', wanted one of: constant linear cosine"),
         (["train", CONFIG, "-o", a + "2", "--set", "data.train=/no/such"], 3, "/no/such: No such file"),
+        (["train", CONFIG, "-o", a + "2", "--set", "data.cache=device"], 2, "data.cache: device: no backend cuts and resizes images; ram"),
+        (["train", CONFIG, "-o", a + "2", "--set", "data.decode=fast"], 2, "'fast', wanted one of: exact draft"),
         (["train", CONFIG, "-o", a + "2", "--arch", "1,2"], 2, "2 numbers, wanted 8"),
         (["train", CONFIG, "-o", a + "2", "--device", "gpu"], 2, "device gpu: unknown"),
         (["train", "no.yaml", "-o", a + "2"], 1, "no.yaml: No such file"),
@@ -307,7 +361,27 @@ def bench_dry():
     assert "by kernel" in run("bench", "kernels", "configs/spaces/tiny.yaml", "--dry").stdout
 
 
+def bench_loader(scratch):
+    """Rates and stages of the loader; a run's timing.jsonl tells how it fared."""
+    short = ["--batch", "16", "--steps", "2", "--repeats", "3"]
+    for words in ((os.path.join(SOURCE, "data", "samples"),), (CONFIG, "--threads", "2", "--set", "data.cache=ram"), (CONFIG, "--set", "data.decode=draft")):
+        a = one_json("loader", *words, *short)
+        assert a["images_per_second"] > 0 and a["images_per_second_one_thread"] > 0 and a["bad"] == 0, a
+        assert list(a["us_per_image"]) == ["read", "decode", "resize", "copy"] and all(a["us_per_image"].values()), a
+        assert abs(a["speedup"] * a["images_per_second_one_thread"] / a["images_per_second"] - 1) < 1e-6
+    assert a["decode"] == "draft" and a["batch"] == 16 and a["rounds"] == 3
+    assert "ram: all 2400 images, decoded" in run("bench", "loader", CONFIG, *short, "--set", "data.cache=ram").stdout
+    runs = [os.path.join(scratch, name) for name in ("none", "ram")]
+    for folder in runs:
+        run("train", CONFIG, "-o", folder, "--quiet", *SMALL, "--set", "train.steps=90", "--set", "data.cache=" + os.path.basename(folder))
+    assert read(os.path.join(runs[0], "last", "model.safetensors")) == read(os.path.join(runs[1], "last", "model.safetensors"))
+    for line in read(os.path.join(runs[0], "timing.jsonl")).splitlines():
+        event = json.loads(line)
+        assert 0 <= event["stalls"] <= 90 and 2 <= event["batches_ahead"] <= 4 and event["wait_seconds"] >= 0, event
+
+
 def bench(scratch):
+    bench_loader(scratch)
     tiny = ["step", "configs/spaces/tiny.yaml", "--device", "cpu", "--batch", "4", "--warmup", "1", "--threads", "1"]
     a, b = one_json(*tiny, "--steps", "2"), one_json(*tiny, "--steps", "2")
     assert (a["space"], a["device"], a["batch"], a["steps"]) == ("tiny", "cpu", 4, 2) and "bytes_per_image" not in a, a
@@ -320,7 +394,9 @@ def bench(scratch):
     else:
         bench_dry()
     cases = [
-        ([], 2, "wanted 'step SPACE' or 'kernels [SPACE]'"),
+        ([], 2, "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'"),
+        (["loader"], 2, "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'"),
+        (["loader", "/no/such"], 3, "/no/such: No such file"),
         (["step", "no.yaml"], 1, "no.yaml: No such file"),
         ([*tiny, "--batch", "0"], 2, "--batch: '0', wanted a whole number from 2 to 65536"),
         ([*tiny, "--steps", "0"], 2, "--steps: '0', wanted a whole number"),
@@ -343,7 +419,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "bases": bases, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

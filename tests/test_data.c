@@ -261,8 +261,8 @@ Test(data, resizing_is_pillows_within_one_grey_level)
     };
     sq_image image = {0};
     char *bytes = NULL;
-    size_t size = 0, scratch_count = 0;
-    float *scratch = NULL;
+    size_t size = 0;
+    sq_resizer resizer = {0};
     MUST(sq_file_read(SOURCE("tests/fixtures/images/pattern.png"), 1 << 22, &bytes, &size));
     MUST(sq_image_decode(&image, bytes, size, "pattern.png", limit));
     free(bytes);
@@ -273,13 +273,14 @@ Test(data, resizing_is_pillows_within_one_grey_level)
         (void)snprintf(path, sizeof path, "%s/%s", SOURCE("tests/fixtures/images"), rows[i].name);
         MUST(sq_file_read(path, 1 << 20, &wanted, &size));
         cr_assert_eq(size, (size_t)rows[i].side * (size_t)rows[i].side * 3);
-        MUST(sq_transform_resize(&image, rows[i].crop, rows[i].side, out, &scratch, &scratch_count));
+        const sq_pixels from = {image.pixels, 0, 0, image.h, image.w, image.h, image.w};
+        MUST(sq_resize(&resizer, &from, rows[i].crop, rows[i].side, out));
         for (size_t j = 0; j < size; j++)
             worst = abs(out[j] - (uint8_t)wanted[j]) > worst ? abs(out[j] - (uint8_t)wanted[j]) : worst;
         cr_expect_leq(worst, 1, "%s: %d grey levels", rows[i].name, worst);
         free(wanted);
     }
-    free(scratch);
+    sq_resizer_clear(&resizer);
     sq_image_clear(&image);
 }
 

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/file.h"
 #include "kernels/base/rng.h"
+#include "search/batch_choice.h"
 #include "search/group.h"
 #include "search/group_tree.h"
 #include "search/search.h"
@@ -208,4 +210,36 @@ Test(group, the_tree_holds_every_path_once_and_in_depth_first_order)
         cr_expect_eq(memcmp(paths[tree.nodes[tree.leaf[i]].candidate], paths[i], (size_t)layers * sizeof(int)), 0);
     sq_tree_clear(&tree);
     sq_space_free(s.space);
+}
+
+/* Which one is the clock's affair; that it is one, within the images and the budget, and that it is kept, is not. */
+Test(batch_choice, stays_within_images_and_budget_and_is_kept)
+{
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
+    sq_image_set images = random_images(s.space, 70, 1);
+    int batch = 0;
+    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, (size_t)1 << 30));
+    cr_expect(batch == 16 || batch == 32 || batch == 64, "%d", batch);
+    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, 1));
+    cr_expect_eq(batch, 16);
+    images.count = 5;
+    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, (size_t)1 << 30));
+    cr_expect_eq(batch, 5);
+    char *folder = make_folder(), path[400];
+    (void)snprintf(path, sizeof path, "%s/batch.json", folder);
+    MUST(sq_batch_choice_read(path, &batch));
+    cr_expect_eq(batch, 0);
+    MUST(sq_batch_choice_write(path, 48));
+    MUST(sq_batch_choice_read(path, &batch));
+    cr_expect_eq(batch, 48);
+    for (int i = 0; i < 3; i++) {
+        static const char *const wrong[] = {"", "{\"evaluation_batch\": 0}", "{\"evaluation_batch\": 4096}"};
+        const sq_piece piece = {wrong[i], strlen(wrong[i])};
+        MUST(sq_file_replace(path, &piece, 1));
+        cr_expect_eq(sq_batch_choice_read(path, &batch), SQ_INVALID);
+        cr_expect_not_null(strstr(sq_error_text(), "no evaluation batch"));
+    }
+    drop_folder(folder);
+    sq_image_set_clear(&images);
+    close_subject(&s);
 }

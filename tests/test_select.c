@@ -123,6 +123,22 @@ Test(select, scores_by_hand)
     int path[SQ_MAX_LAYERS];
     sq_select_best(&s, path);
     cr_expect(path[0] == 0 && path[1] == 2 && path[2] == 0);
+    sq_select_middle(&s, path); /* 0.5, 2, 8 */
+    cr_expect(path[0] == 0 && path[1] == 0 && path[2] == 0);
+    sq_select_clear(&s);
+    close_bench(&b);
+}
+
+Test(select, the_middle_of_even_counts_and_ties_is_told)
+{
+    static const double times[] = {4, 4, 4, 1};
+    bench b = open_bench("'mb,one', sep, shuffle, xception_se", times);
+    const sq_select_options options = SQ_SELECT_OPTIONS;
+    sq_selection s;
+    int path[SQ_MAX_LAYERS];
+    MUST(sq_select_run(&s, b.space, &b.cache, &options));
+    sq_select_middle(&s, path); /* 1 of the last, then the ties in order: two others below */
+    cr_expect_eq(path[1], 1);
     sq_select_clear(&s);
     close_bench(&b);
 }

@@ -71,9 +71,11 @@ void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object);
 /* One line of JSON to stdout; takes the object. */
 SQ_MUST_USE sq_status sq_bench_print_json(json_t *object);
 
-/* ---- The two commands ---- */
+/* ---- The commands ---- */
 
 SQ_MUST_USE sq_status sq_bench_step(const sq_session *session, const sq_bench_options *options);
 SQ_MUST_USE sq_status sq_bench_kernels(const sq_session *session, const sq_bench_options *options);
+/* options: file is a source of images or a configuration; batch, steps (batches of a round), repeats (rounds). */
+SQ_MUST_USE sq_status sq_bench_loader(const sq_options *read, const sq_bench_options *options);
 
 #endif

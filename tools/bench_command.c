@@ -1,4 +1,4 @@
-/* squall bench: how fast a training step and its launches are, beside the bytes that they move. */
+/* squall bench: how fast a training step, its launches and the loader are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,7 +131,7 @@ static int read_numbers(const arguments *a, sq_bench_options *o)
 static int run(int argc, char **argv)
 {
     static sq_options read; /* large; the program runs one command */
-    arguments a = {.batch = "256", .warmup = "10", .repeats = "20"};
+    arguments a = {.warmup = "10"};
     bool is_help;
     const sq_option options[] = {{"--batch", &a.batch, NULL, NULL},         {"--steps", &a.steps, NULL, NULL},
                                  {"--warmup", &a.warmup, NULL, NULL},       {"--repeats", &a.repeats, NULL, NULL},
@@ -143,23 +143,27 @@ static int run(int argc, char **argv)
     const bool is_step = read.argument_count == 2 && strcmp(read.arguments[0], "step") == 0;
     const bool is_kernels =
         read.argument_count >= 1 && read.argument_count <= 2 && strcmp(read.arguments[0], "kernels") == 0;
-    if (!is_step && !is_kernels)
-        return sq_command_usage("bench", "wanted 'step SPACE' or 'kernels [SPACE]'");
-    a.steps = a.steps ? a.steps : a.is_dry ? "200" : "100";
+    const bool is_loader = read.argument_count == 2 && strcmp(read.arguments[0], "loader") == 0;
+    if (!is_step && !is_kernels && !is_loader)
+        return sq_command_usage("bench", "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'");
+    a.batch = a.batch ? a.batch : is_loader ? "64" : "256";
+    a.steps = a.steps ? a.steps : is_loader ? "20" : a.is_dry ? "200" : "100";
+    a.repeats = a.repeats ? a.repeats : is_loader ? "5" : "20";
     sq_bench_options wanted = {.file = read.argument_count == 2 ? read.arguments[1] : "configs/spaces/spos.yaml",
                                .is_dry = a.is_dry,
                                .is_json = a.is_json};
     code = read_numbers(&a, &wanted);
     if (code)
         return code;
-    const sq_status status = run_bench(&read, &wanted, is_step);
+    const sq_status status = is_loader ? sq_bench_loader(&read, &wanted) : run_bench(&read, &wanted, is_step);
     return status == SQ_OK ? 0 : sq_command_fail("bench", status);
 }
 
 const sq_command sq_command_bench = {
     .name = "bench",
-    .summary = "the speed of training steps and of single launches",
-    .usage = "squall bench step SPACE [--batch N] [--steps N] [--dry] [--json] | squall bench kernels [SPACE] [--dry]",
+    .summary = "the speed of training steps, of single launches and of the loader",
+    .usage = "squall bench step SPACE [--batch N] [--steps N] [--dry] [--json] | squall bench kernels [SPACE] [--dry]\n"
+             "       squall bench loader SOURCE|CONFIG [--threads N] [--batch N] [--steps N] [--repeats N] [--json]",
     .help =
         "bench step: trains SPACE on random images that stay on the device, each step on the path that a training run "
         "with\n"
@@ -168,14 +172,23 @@ const sq_command sq_command_bench = {
         "construction, and which share of the bandwidth they reach.\n"
         "bench kernels: every distinct launch of SPACE (default: SPOS), forward and backward: bytes, multiply-adds, "
         "time, share\n"
-        "of a measured copy's bandwidth; then what a width costs that is no multiple of 8.\n\n"
-        "  --batch N            images of a step (default 256)\n"
-        "  --steps N            timed steps (default 100); with --dry, paths counted (default 200)\n"
+        "of a measured copy's bandwidth; then what a width costs that is no multiple of 8.\n"
+        "bench loader: images/s of random resized crops from SOURCE (its train split, else val) or from the training "
+        "images of\n"
+        "CONFIG (*.yaml), on one thread and on all, and what reading, decoding, resizing and copying take of one "
+        "core.\n\n"
+        "  --batch N            images of a step (default 256; loader: 64)\n"
+        "  --steps N            timed steps (default 100); with --dry, paths counted (default 200); loader: batches of "
+        "a round\n"
+        "                       (default 20)\n"
         "  --warmup N           steps before them (default 10)\n"
-        "  --repeats N          bench kernels: runs of each launch, of which the median counts (default 20)\n"
+        "  --repeats N          bench kernels: runs of each launch, of which the median counts (default 20); loader: "
+        "rounds\n"
+        "                       (default 5)\n"
         "  --bandwidth G        GB/s that bytes are held against (default: 4300 in step, a measured copy in kernels)\n"
         "  --dry                no device: only what cuda would launch on an H200, counted\n"
         "  --json               one line of JSON\n"
+        "  --threads N          loader: decoding threads (default: data.threads, else one per core)\n"
         "  --device D, --graphs on|off, --engine E, --threads N, --seed N, --set key=value   as in train\n",
     .run = run,
 };

@@ -16,7 +16,7 @@ typedef struct sq_command {
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
-    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select,
+    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select, sq_command_pack,
     sq_command_bench;
 
 /* "squall train: <sq_error_text()>" on stderr; returns the exit code of status. */
@@ -72,6 +72,9 @@ SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, 
 void sq_session_close(sq_session *session);
 /* Loader options for training (augmented, shuffled) or evaluation (centre crop, ordered). */
 sq_loader_options sq_session_loader(const sq_session *session, bool is_training);
+/* What data.cache keeps of a data set; form SQ_CACHE_NONE for none. */
+SQ_MUST_USE sq_status sq_session_cache(const sq_session *session, const sq_dataset *dataset, sq_cache_plan *out);
+void sq_print_cache(const sq_cache_plan *plan); /* a row, if anything is kept */
 /* Block options of the configuration: smoothing, pixels. */
 sq_block_options sq_session_block(const sq_session *session, int batch, bool is_supernet);
 

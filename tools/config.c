@@ -15,7 +15,7 @@
 #include "tools/config_keys.h"
 #include "tools/share.h"
 
-enum { PATH_BYTES = 4096, VALUE_BYTES = 4096 };
+enum { PATH_BYTES = 4096, VALUE_BYTES = 4096, BASES_LIMIT = 8 };
 
 /* ---- Values ---- */
 
@@ -168,6 +168,12 @@ static sq_status set_by_name(sq_config *config, const char *key, const char *val
 
 /* ---- YAML ---- */
 
+static void folder_of(const char *path, char folder[PATH_BYTES])
+{
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(folder, PATH_BYTES, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
 /* A scalar, or a list of scalars, as text. */
 static bool node_text(yaml_document_t *document, const yaml_node_t *node, char *out, size_t bytes)
 {
@@ -204,6 +210,11 @@ static sq_status read_devices(sq_config *config, const char *path, yaml_document
     return SQ_OK;
 }
 
+static bool is_base(const yaml_node_t *key)
+{
+    return key && key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, "base") == 0;
+}
+
 static sq_status read_mapping(sq_config *config, const char *path, yaml_document_t *document,
                               const yaml_node_t *mapping, const char *prefix)
 {
@@ -213,6 +224,8 @@ static sq_status read_mapping(sq_config *config, const char *path, yaml_document
         char name[256], where[PATH_BYTES + 32], text[VALUE_BYTES];
         if (!key || !value || key->type != YAML_SCALAR_NODE)
             return sq_fail(SQ_INVALID, "%s: wanted 'key: value'", path);
+        if (!*prefix && is_base(key))
+            continue; /* read already */
         (void)snprintf(where, sizeof where, "%.4000s:%zu", path, key->start_mark.line + 1);
         if ((size_t)snprintf(name, sizeof name, "%s%s", prefix, (const char *)key->data.scalar.value) >=
             sizeof name - 2)
@@ -231,11 +244,47 @@ static sq_status read_mapping(sq_config *config, const char *path, yaml_document
     return SQ_OK;
 }
 
+typedef struct {
+    sq_config *config;
+    int depth; /* of base: */
+} reading;
+
+static sq_status read_document(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root);
+
+/* base: another configuration, read before this one; a path from this one's folder, or any that is found. */
+static sq_status read_base(const reading *r, const char *path, const char *base, const char *where)
+{
+    char folder[PATH_BYTES], beside[PATH_BYTES], shared[PATH_BYTES];
+    reading next = {r->config, r->depth + 1};
+    if (next.depth > BASES_LIMIT)
+        return sq_fail(SQ_INVALID, "%s: base: more than %d files, one on top of the other", where, BASES_LIMIT);
+    folder_of(path, folder);
+    if (sq_text_path(beside, sizeof beside, folder, base) && sq_path_exists(beside))
+        base = beside;
+    else
+        base = sq_share_find(shared, sizeof shared, base);
+    return sq_yaml_visit(base, &next, read_document);
+}
+
 static sq_status read_document(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
 {
-    if (root && root->type != YAML_MAPPING_NODE)
+    const reading *r = context;
+    if (!root)
+        return SQ_OK;
+    if (root->type != YAML_MAPPING_NODE)
         return sq_fail(SQ_INVALID, "%s:1: wanted a mapping of keys", path);
-    return root ? read_mapping(context, path, document, root, "") : SQ_OK;
+    for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
+        const yaml_node_t *key = yaml_document_get_node(document, p->key),
+                          *value = yaml_document_get_node(document, p->value);
+        char where[PATH_BYTES + 32], text[PATH_BYTES];
+        if (!is_base(key))
+            continue;
+        (void)snprintf(where, sizeof where, "%.4000s:%zu", path, key->start_mark.line + 1);
+        if (!value || value->type != YAML_SCALAR_NODE || !node_text(document, value, text, sizeof text))
+            return sq_fail(SQ_INVALID, "%s: base: wanted the path of one file", where);
+        SQ_TRY(read_base(r, path, text, where));
+    }
+    return read_mapping(r->config, path, document, root, "");
 }
 
 /* ---- Paths ---- */
@@ -253,12 +302,7 @@ static bool try_path(char **value, const char *candidate)
 static void resolve_paths(sq_config *config, const char *path)
 {
     char folder[PATH_BYTES], candidate[PATH_BYTES];
-    (void)snprintf(folder, sizeof folder, "%s", path ? path : ".");
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = 0;
-    else
-        (void)snprintf(folder, sizeof folder, ".");
+    folder_of(path ? path : "", folder);
     for (int i = 0; i < sq_key_count; i++)
         for (int device = 0; device < (is_repeated(&sq_keys[i]) ? SQ_MAX_DEVICES : 1); device++) {
             char **value = address(config, &sq_keys[i], device);
@@ -314,7 +358,7 @@ sq_status sq_config_read(sq_config **out, const char *path, const char *const *o
         for (int device = 0; status == SQ_OK && device < (is_repeated(&sq_keys[i]) ? SQ_MAX_DEVICES : 1); device++)
             status = set(config, &sq_keys[i], device, sq_keys[i].initial, "default");
     if (status == SQ_OK && path)
-        status = sq_yaml_visit(path, config, read_document);
+        status = sq_yaml_visit(path, &(reading){config, 0}, read_document);
     for (int i = 0; status == SQ_OK && i < override_count; i++)
         status = apply(config, overrides[i]);
     if (status == SQ_OK)
@@ -465,7 +509,7 @@ static bool is_same(const sq_config *a, const sq_config *b, const sq_key *info)
 const char *sq_config_difference(const sq_config *a, const sq_config *b)
 {
     static const char aside[] =
-        " data.threads data.ring data.max_bad train.log_every train.checkpoint_every train.keep ";
+        " data.cache data.cache_mb data.threads data.ring data.max_bad train.log_every train.checkpoint_every train.keep ";
     for (int i = 0; i < sq_key_count; i++) {
         const char *key = sq_keys[i].key;
         char word[64];

@@ -18,6 +18,9 @@ typedef struct {
     int range, channel_order; /* 1: pixels stay 0..255; 1: BGR */
     sq_transform transform;   /* training; evaluation takes resolution and crop_fraction from it */
     int threads, ring, max_bad;
+    int decode; /* sq_decode */
+    int cache;  /* 0: none, 1: ram, 2: device */
+    int cache_mb;
 } sq_data_config;
 
 typedef struct {
@@ -27,27 +30,32 @@ typedef struct {
 } sq_latency_config;
 
 typedef struct {
-    char *space;   /* path of the space file */
-    char *device;  /* backend: auto, cuda, cuda:N, cpu, reference */
-    int graphs;    /* 1: cuda runs its programs as CUDA graphs */
-    int engine;    /* sq_engine: whose kernels cuda runs */
-    int threads;   /* of the backend; 0: all cores */
+    char *space;  /* path of the space file */
+    char *device; /* backend: auto, cuda, cuda:N, cpu, reference */
+    int graphs;   /* 1: cuda runs its programs as CUDA graphs */
+    int engine;   /* sq_engine: whose kernels cuda runs */
+    int threads;  /* of the backend; 0: all cores */
     int64_t seed;
     sq_data_config data;
     sq_train_options train;
     sq_search_options search;
     sq_latency_config latency[SQ_MAX_DEVICES]; /* used from the first on, until one is empty */
-    char *scope_free, *scope_fixed; /* ranges of searched layers; architecture */
-    char *train_from;               /* run; empty: none */
+    char *scope_free, *scope_fixed;            /* ranges of searched layers; architecture */
+    char *train_from;                          /* run; empty: none */
     struct {
         char *groups, *steps, *lr, *start;
     } stages; /* see search/stages.h */
+    struct {
+        char *name, *source;
+        double top1, latency_ms; /* percent; 0: not published */
+    } published;                 /* what others reported for this search */
     int opset;
 } sq_config;
 
 /* Reads `path` (NULL: all defaults), then applies overrides "train.batch=32" in order. SQ_INVALID: file:line, key, what
  * was found and what was wanted; an unknown key names the nearest known one. Relative paths in it are looked for in the
- * working folder, in the file's folder, and in Squall's share folder. */
+ * working folder, in the file's folder, and in Squall's share folder. A file may begin with `base: OTHER.yaml`: what
+ * that says holds where this one says nothing. */
 SQ_MUST_USE sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides,
                                      int override_count);
 /* Writes the resolved configuration: reading it back gives the same. */

@@ -15,6 +15,7 @@
 typedef struct {
     const char *space, *column, *test, *out, *title, *fill, *name;
     bool is_additive, is_dry;
+    sq_additive_method method; /* of --additive */
     sq_lut_shape shape;
 } arguments;
 
@@ -174,6 +175,11 @@ static sq_status make_additive(job *j, const arguments *a, const sq_additive *fi
         SQ_TRY(sq_additive_predict(fit, m->paths + i * (size_t)m->layers, &j->predicted[i]));
         squares += i < fitted ? pow(j->predicted[i] - m->ms[i], 2) : 0;
     }
+    if (isfinite(fit->plain_error))
+        sq_print_row("cross-validation",
+                     "error %.3g %% by least squares, %.3g %% by the robust fit: %s taken (--method)",
+                     100 * fit->plain_error, 100 * fit->robust_error,
+                     fit->method == SQ_ADDITIVE_PLAIN ? "the first is" : "the second is");
     SQ_TRY(print_quality("fitted", j->predicted, m->ms, fitted));
     if (m->count > fitted)
         SQ_TRY(print_quality("tested", j->predicted + fitted, m->ms + fitted, m->count - fitted));
@@ -204,7 +210,7 @@ static sq_status calibrate_additive(job *j, const arguments *a, const char *devi
     if ((size_t)test >= j->measured->count)
         return sq_fail(SQ_INVALID, "--test %d: %s has %zu networks", test, file, j->measured->count);
     const size_t fitted = j->measured->count - (size_t)test;
-    const sq_additive_options options = {.method = SQ_ADDITIVE_AUTO};
+    const sq_additive_options options = {.method = a->method};
     SQ_TRY(sq_fit_additive(&fit, j->measured->paths, j->measured->layers, j->measured->ms, fitted, &options));
     const sq_status status = make_additive(j, a, fit, fitted, device);
     sq_additive_free(fit);
@@ -248,11 +254,24 @@ static sq_status calibrate(job *j, const arguments *a, const char *device, const
 
 /* ---- Commands ---- */
 
+static int read_method(const char *name, const char *text, sq_additive_method *out)
+{
+    static const char *const words[] = {
+        [SQ_ADDITIVE_AUTO] = "auto", [SQ_ADDITIVE_PLAIN] = "plain", [SQ_ADDITIVE_ROBUST] = "robust"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *out = (sq_additive_method)i;
+            return 0;
+        }
+    return sq_command_usage(name, "--method %s: wanted auto, plain or robust", text);
+}
+
 static int run(const char *name, int argc, char **argv, bool is_compare)
 {
     static sq_options read; /* large; the program runs one command */
     arguments a = {.test = "0", .fill = "none", .shape = SQ_LUT_SHAPE};
     job j = {0};
+    const char *method = "auto";
     int test = 0;
     bool is_help;
     const sq_option options[] = {{"-o", &a.out, NULL, NULL},        {"--out", &a.out, NULL, NULL},
@@ -260,12 +279,15 @@ static int run(const char *name, int argc, char **argv, bool is_compare)
                                  {"--test", &a.test, NULL, NULL},   {"--title", &a.title, NULL, NULL},
                                  {"--fill", &a.fill, NULL, NULL},   {"--name", &a.name, NULL, NULL},
                                  {"--dry", NULL, &a.is_dry, NULL},  {"--additive", NULL, &a.is_additive, NULL},
-                                 SQ_LUT_SHAPE_OPTIONS(a.shape),     {NULL, NULL, NULL, NULL}};
+                                 {"--method", &method, NULL, NULL}, SQ_LUT_SHAPE_OPTIONS(a.shape),
+                                 {NULL, NULL, NULL, NULL}};
     int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code == 0 && read.argument_count != 2)
         code = sq_command_usage(name, "wanted a device and a file of measured networks");
     if (code == 0)
         code = sq_options_number(name, "--test", a.test, 0, 1000000000, &test);
+    if (code == 0)
+        code = read_method(name, method, &a.method);
     if (code)
         return code;
     const char *device = read.arguments[0], *file = read.arguments[1];
@@ -301,6 +323,8 @@ const sq_command sq_lut_calibrate = {
         "share a\n"
         "layer and choice, DEVICE/layers.csv.\n" MEASURED_HELP "  --additive       as said; DEVICE is made\n"
         "  --test N         of those: the last N networks are kept out of the fit and tested\n"
+        "  --method M       plain: least squares; robust: networks far off count less; auto (default): robust where\n"
+        "                   cross-validation is better by a third\n"
         "  --name NAME      of the device made (default: the column)\n"
         "  --dry            print, write nothing\n" SQ_LUT_SHAPE_HELP,
     .run = run_calibrate,

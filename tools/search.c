@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/batch_choice.h"
 #include "search/searcher.h"
 #include "supernet/events.h"
 #include "tools/command.h"
 #include "tools/report/history.h"
 
-enum { TABLE_ROWS = 16 };
+enum { TABLE_ROWS = 16, PATH_BYTES = 4096 };
 
 static void print_prediction(const sq_search_device *d, const sq_prediction *p)
 {
@@ -83,6 +85,24 @@ static void print_front(const sq_run *r, const sq_search_result *result)
     free(rows);
 }
 
+/* Ours stand above; what was published stands beside them with its source, and what only a model says is told. */
+static void print_published(const sq_config *config, const sq_candidate *best, const sq_search_devices *devices)
+{
+    char accuracy[64] = "accuracy not published", latency[64] = "latency not published", ours[96] = "";
+    if (!*config->published.name)
+        return;
+    if (config->published.top1 > 0)
+        (void)snprintf(accuracy, sizeof accuracy, "%.2f %% top-1", config->published.top1);
+    if (config->published.latency_ms > 0)
+        (void)snprintf(latency, sizeof latency, "%.4g ms", config->published.latency_ms);
+    if (devices->count)
+        (void)snprintf(ours, sizeof ours, ", %.4g ms%s", best->on[0].ms,
+                       devices->list[0].cache->info.is_measured ? "" : " (modelled, not measured)");
+    sq_print_row("published", "%s: %s, %s", config->published.name, accuracy, latency);
+    sq_print_row("here", "%.2f %% top-1 in the supernet, before retraining%s", 100 * best->top1, ours);
+    sq_print_row("its source", "%s", config->published.source);
+}
+
 static void print_result(const sq_run *r, const sq_search_result *result, const sq_search_devices *devices,
                          const char *run, bool on_val)
 {
@@ -100,6 +120,7 @@ static void print_result(const sq_run *r, const sq_search_result *result, const 
     sq_print_row("parameters", "%.3f M", best->parameters);
     for (int d = 0; d < devices->count; d++)
         print_prediction(&devices->list[d], &best->on[d]);
+    print_published(r->session.config, best, devices);
     if (r->session.config->search.kind == SQ_SEARCH_NSGA2)
         print_front(r, result);
     sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);
@@ -131,15 +152,43 @@ static void close_devices(device_list *list)
         sq_latency_cache_clear(&list->caches[d]);
 }
 
-/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. */
-static void print_work(const sq_group *group)
+/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
+ * the whole search. */
+static void print_work(const sq_group *group, double seconds)
 {
     const sq_group_count count = sq_group_counts(group);
     if (count.alone == 0)
         return;
+    const double share = 100 / seconds,
+                 rest = seconds - count.calibration_seconds - count.scoring_seconds - count.fixed_seconds;
+    (void)fprintf(stderr,
+                  "%" PRId64 " candidates in %.1f s, %.1f ms each: calibration %.1f %%, scoring %.1f %%, fixed layers "
+                  "%.1f %%, asking and saving %.1f %%\n",
+                  count.candidates, seconds, 1e3 * seconds / (double)count.candidates,
+                  share * count.calibration_seconds, share * count.scoring_seconds, share * count.fixed_seconds,
+                  share * rest);
     (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
                   count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
+}
+
+/* search.evaluation_batch 0: measured, and kept beside the search's state, because a resumed one must go on with it. */
+static sq_status choose_batch(sq_run *r, const char *run, bool is_resumed, sq_search_options *options)
+{
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    if (options->evaluation_batch > 0)
+        return SQ_OK;
+    if (!sq_text_path(folder, sizeof folder, run, "search") || !sq_text_path(path, sizeof path, folder, "batch.json"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    if (is_resumed)
+        SQ_TRY(sq_batch_choice_read(path, &options->evaluation_batch));
+    if (options->evaluation_batch > 0)
+        return SQ_OK;
+    SQ_TRY(sq_folder_make(folder));
+    SQ_TRY(sq_batch_choose(&options->evaluation_batch, r->session.backend, r->space, r->model, &r->validation,
+                           (size_t)options->cache_mb << 20));
+    (void)fprintf(stderr, "evaluation batch %d: the fastest\n", options->evaluation_batch);
+    return sq_batch_choice_write(path, options->evaluation_batch);
 }
 
 /* RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks at the search later. Of a
@@ -182,7 +231,8 @@ static void write_events(const sq_run *r, const char *run, const sq_search_resul
 
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
-    const sq_search_options *options = &r->session.config->search;
+    sq_search_options chosen = r->session.config->search, *options = &chosen;
+    SQ_TRY(choose_batch(r, run, a->is_resumed, options));
     sq_search_result result = {0};
     device_list list = {0};
     const sq_search_run how = {.run = run,
@@ -197,9 +247,11 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
                                             .evaluation_batch = options->evaluation_batch,
                                             .budget_bytes = (size_t)options->cache_mb << 20};
     sq_group *group = NULL;
+    double begin = 0;
     sq_status status = open_devices(&list, r->session.config, r->space);
     if (status == SQ_OK)
         status = sq_group_create(&group, r->session.backend, r->space, r->model, &group_options);
+    begin = sq_seconds_now();
     if (status == SQ_OK)
         status = keep_config(r, run, a->is_resumed);
     if (status == SQ_OK)
@@ -208,7 +260,7 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
         sq_history_add(run);
         write_events(r, run, &result);
         print_result(r, &result, &list.devices, run, a->on_val);
-        print_work(group);
+        print_work(group, sq_seconds_now() - begin);
     }
     sq_group_destroy(group);
     sq_search_result_clear(&result);

@@ -44,10 +44,13 @@ void sq_print_row(const char *name, const char *format, ...)
 
 /* ---- Options ---- */
 
-static const sq_option common[] = {
-    {"--device", NULL, NULL, "device"}, {"--seed", NULL, NULL, "seed"}, {"--threads", NULL, NULL, "threads"},
-    {"--graphs", NULL, NULL, "graphs"}, {"--engine", NULL, NULL, "engine"}, {"--set", NULL, NULL, ""},
-    {NULL, NULL, NULL, NULL}};
+static const sq_option common[] = {{"--device", NULL, NULL, "device"},
+                                   {"--seed", NULL, NULL, "seed"},
+                                   {"--threads", NULL, NULL, "threads"},
+                                   {"--graphs", NULL, NULL, "graphs"},
+                                   {"--engine", NULL, NULL, "engine"},
+                                   {"--set", NULL, NULL, ""},
+                                   {NULL, NULL, NULL, NULL}};
 
 static const sq_option *find_option(const sq_option *options, const char *name, size_t length)
 {
@@ -118,7 +121,8 @@ int sq_options_read(sq_options *out, const sq_option *options, int argc, char **
     return 0;
 }
 
-int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum, int *out)
+int sq_options_number(const char *command, const char *name, const char *text, int64_t minimum, int64_t maximum,
+                      int *out)
 {
     int64_t value;
     if (!sq_text_int(text, minimum, maximum, &value))
@@ -154,6 +158,8 @@ static sq_status open_data(sq_session *s)
     const sq_data_config *data = &s->config->data;
     if (!*data->train)
         return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>");
+    if (data->cache == 2)
+        return sq_fail(SQ_INVALID, "data.cache: device: no backend cuts and resizes images; ram keeps them in memory");
     SQ_TRY(sq_dataset_open(&s->whole, data->train, "train"));
     SQ_TRY(limit_classes(&s->all, s->whole, data->classes));
     if (data->held_out > 0)
@@ -182,9 +188,8 @@ static sq_status make_scope(sq_session *s)
 
 static sq_status open_backend(sq_session *s)
 {
-    const sq_backend_options options = {.threads = s->config->threads,
-                                        .no_graphs = s->config->graphs == 0,
-                                        .engine = (sq_engine)s->config->engine};
+    const sq_backend_options options = {
+        .threads = s->config->threads, .no_graphs = s->config->graphs == 0, .engine = (sq_engine)s->config->engine};
     return sq_backend_open_with(s->config->device, &options, &s->backend);
 }
 
@@ -238,10 +243,35 @@ sq_loader_options sq_session_loader(const sq_session *s, bool is_training)
         .threads = s->config->data.threads,
         .ring = s->config->data.ring,
         .max_bad = s->config->data.max_bad,
+        .decode = (sq_decode)s->config->data.decode,
     };
     options.transform.is_augmented = is_training;
     options.transform.resolution = s->space->resolution;
     return options;
+}
+
+sq_status sq_session_cache(const sq_session *s, const sq_dataset *dataset, sq_cache_plan *out)
+{
+    const sq_data_config *data = &s->config->data;
+    *out = (sq_cache_plan){.form = SQ_CACHE_NONE};
+    if (data->cache == 0)
+        return SQ_OK;
+    return sq_cache_plan_make(out, dataset, (size_t)data->cache_mb << 20, data->decode == SQ_DECODE_EXACT);
+}
+
+void sq_print_cache(const sq_cache_plan *plan)
+{
+    char wanted[32], taken[32];
+    if (plan->form == SQ_CACHE_NONE)
+        return;
+    (void)sq_text_si(wanted, sizeof wanted, (double)plan->wanted_bytes, "B");
+    (void)sq_text_si(taken, sizeof taken, (double)plan->bytes, "B");
+    const char *form = plan->form == SQ_CACHE_DECODED ? "decoded" : "encoded";
+    if (plan->kept_count == plan->image_count)
+        sq_print_row("cache", "ram: all %zu images, %s, about %s", plan->image_count, form, wanted);
+    else
+        sq_print_row("cache", "ram: about %zu of %zu images, %s, in %s; all would take about %s", plan->kept_count,
+                     plan->image_count, form, taken, wanted);
 }
 
 sq_block_options sq_session_block(const sq_session *s, int batch, bool is_supernet)
@@ -352,7 +382,7 @@ static sq_status load_validation(sq_run *r, bool on_val)
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
     for (size_t i = 0; i < wanted; i++)
-        indices[i] = i * all / wanted; /* evenly: images are sorted by class */
+        indices[i] = i * all / wanted;                         /* evenly: images are sorted by class */
     if (r->session.config->search.kind == SQ_SEARCH_HALVING) { /* any first so many are a fair sample */
         sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
         draw_indices(indices, wanted, wanted, &rng);
@@ -383,14 +413,17 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
     SQ_TRY(load_validation(r, on_val));
     const sq_search_options *search = &r->session.config->search;
     r->calibration_batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch
-                                                                                     : (int)r->calibration.count;
+                                                                                    : (int)r->calibration.count;
     return SQ_OK;
 }
 
+enum { DEFAULT_BATCH = 200 }; /* where a search would measure: for one path that does not pay */
+
 sq_status sq_run_open_evaluator(sq_run *r)
 {
+    const int asked = r->session.config->search.evaluation_batch, batch = asked ? asked : DEFAULT_BATCH;
     return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration,
-                               r->calibration_batch, &r->validation, r->session.config->search.evaluation_batch);
+                               r->calibration_batch, &r->validation, batch);
 }
 
 sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)

@@ -8,7 +8,8 @@
 #include "tools/command.h"
 #include "tools/manual.h"
 
-static const sq_command *const commands[] = {&sq_command_train,
+static const sq_command *const commands[] = {&sq_command_pack,
+                                             &sq_command_train,
                                              &sq_command_search,
                                              &sq_command_evaluate,
                                              &sq_command_rank,

@@ -103,8 +103,8 @@ static sq_status run_stage(job *j, int stage)
 
 /* ---- Begin and end ---- */
 
-/* The best operator of each layer by score (search/select.h) on the first device. */
-static sq_status best_operators(const sq_session *s, int *path)
+/* One operator of each layer on the first device (search/select.h). */
+static sq_status choose_operators(const sq_session *s, void (*choose)(const sq_selection *, int *), int *path)
 {
     const sq_latency_config *device = &s->config->latency[0];
     sq_select_options options = SQ_SELECT_OPTIONS;
@@ -112,12 +112,13 @@ static sq_status best_operators(const sq_session *s, int *path)
     sq_selection selection = {0};
     options.keep = 1;
     if (!*device->device)
-        return sq_fail(SQ_INVALID, "stages.start: score needs a device (--latency); else give an architecture");
+        return sq_fail(SQ_INVALID, "stages.start: %s needs a device (--latency); else give an architecture",
+                       s->config->stages.start);
     sq_status status = sq_latency_load(&cache, device->device, s->space, (sq_fill)device->fill);
     if (status == SQ_OK)
         status = sq_select_run(&selection, s->space, &cache, &options);
     if (status == SQ_OK)
-        sq_select_best(&selection, path);
+        choose(&selection, path);
     sq_select_clear(&selection);
     sq_latency_cache_clear(&cache);
     return status;
@@ -132,9 +133,12 @@ static sq_status begin(job *j)
                                       c->train.steps, c->train.schedule.base);
     if (status == SQ_OK && (*c->scope_free || *c->scope_fixed || *c->train_from))
         status = sq_fail(SQ_INVALID, "scope.free, scope.fixed, train.from: the stages say these themselves");
-    if (status == SQ_OK)
-        status = strcmp(c->stages.start, "score") == 0 ? best_operators(&s, j->path)
-                                                       : sq_arch_read(s.space, c->stages.start, j->path);
+    if (status == SQ_OK && strcmp(c->stages.start, "score") == 0)
+        status = choose_operators(&s, sq_select_best, j->path);
+    else if (status == SQ_OK && strcmp(c->stages.start, "middle") == 0)
+        status = choose_operators(&s, sq_select_middle, j->path);
+    else if (status == SQ_OK)
+        status = sq_arch_read(s.space, c->stages.start, j->path);
     j->spos_steps = c->train.steps;
     j->space = s.space; /* kept: the classes follow from the data */
     s.space = NULL;
@@ -163,6 +167,36 @@ static sq_status write_summary(const job *j)
     return sq_json_write(path, whole);
 }
 
+/* What training took, from a run's timing.jsonl; 0 where there is none. A line that a kill tore counts for nothing. */
+static double trained_seconds(const char *folder)
+{
+    char path[PATH_BYTES], line[1024];
+    double seconds = 0;
+    FILE *file = sq_text_path(path, sizeof path, folder, "timing.jsonl") ? fopen(path, "r") : NULL;
+    while (file && fgets(line, sizeof line, file)) {
+        json_t *object = json_loads(line, 0, NULL);
+        seconds += json_number_value(json_object_get(object, "seconds"));
+        json_decref(object);
+    }
+    if (file)
+        (void)fclose(file);
+    return seconds;
+}
+
+/* All stages, and what one group would take at their speed: the comparison with SPOS. */
+static void print_seconds(const job *j, int64_t steps)
+{
+    char folder[PATH_BYTES], text[2][64];
+    double seconds = 0;
+    for (int i = 0; i < j->stages.count; i++)
+        if (stage_folder(j, i, folder) == SQ_OK)
+            seconds += trained_seconds(folder);
+    if (seconds > 0)
+        sq_print_row("time of training", "%s; one group at this speed %s",
+                     sq_text_duration(text[0], sizeof *text, seconds),
+                     sq_text_duration(text[1], sizeof *text, seconds * (double)j->spos_steps / (double)steps));
+}
+
 static void print_summary(const job *j)
 {
     const int64_t steps = sq_stages_steps(&j->stages);
@@ -172,6 +206,7 @@ static void print_summary(const job *j)
     sq_print_row("path", "%s", arch);
     sq_print_row("training", "%" PRId64 " steps; one group takes %" PRId64 " (train.steps): %+.1f %%", steps,
                  j->spos_steps, 100.0 * ((double)steps / (double)j->spos_steps - 1));
+    print_seconds(j, steps);
     sq_print_row("file", "%s/stages.json", j->run);
     (void)printf("next: squall export %s/stage-%d\n", j->run, j->stages.count);
 }

@@ -35,7 +35,6 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
                  several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
     sq_print_row("device", "%s, %s planned", s->backend->ops->name,
                  sq_text_si(memory, sizeof memory, (double)bytes, "B"));
-    (void)fflush(stdout);
 }
 
 /* config.yaml, and arch.json of a single path. */
@@ -87,9 +86,15 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     if (training->path)
         train.sampler.scope = NULL; /* of another space: one path leaves nothing to draw */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
+    sq_cache_plan cache;
+    SQ_TRY(sq_session_cache(s, s->train, &cache));
+    loader.cache = &cache;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
-    if (training->has_start)
+    if (training->has_start) {
         print_start(s, space, model, training, paths);
+        sq_print_cache(&cache);
+        (void)fflush(stdout);
+    }
     const sq_status status = sq_train(model, s->train, &loader, &train, &run);
     sq_model_destroy(model);
     return status;

@@ -20,6 +20,7 @@ sq_require_pkg(CYAML libcyaml libcyaml-dev)
 sq_require_pkg(YAML yaml-0.1 libyaml-dev)
 sq_require_pkg(JANSSON jansson libjansson-dev)
 sq_require_pkg(JPEG libjpeg libjpeg62-turbo-dev)
+sq_require_pkg(XXHASH libxxhash libxxhash-dev)
 sq_require_pkg(PROTOBUFC libprotobuf-c libprotobuf-c-dev)
 
 find_path(STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb)

@@ -1,17 +1,16 @@
 """What the scripts that time models share: options, the loop, the lines that they print.
 
 A runtime gives load(path, options), which returns (run, feed): run() is one inference, feed its inputs, kept alive.
-All models of the list are open at once, as many as half of the free memory holds, and are measured in blocks in turn, so
-that what the machine does meanwhile meets all of them. Each block begins with runs that are not counted: the caches then
-hold this model, not the one before. Lines are printed when the measuring is over.
+All models of the list are open at once, as many as half of the free memory holds, and are measured in turn, one run each,
+so that what the machine does meanwhile meets all of them: what disturbs a machine lasts for many runs, and blocks of ten
+runs of one model gave medians three times as uncertain in the same time. Before each run that counts comes one that does
+not: the caches then hold this model, not the one before. Lines are printed when the measuring is over.
 """
 import argparse
 import gc
 import os
 import sys
 from time import perf_counter_ns
-
-BLOCK = 10  # runs of a model before the next model's turn
 
 
 class Unusable(Exception):
@@ -71,13 +70,6 @@ def free_memory():
     return 0
 
 
-def time_block(run, count, times):
-    for _ in range(count):
-        begin = perf_counter_ns()
-        run()
-        times.append(perf_counter_ns() - begin)
-
-
 def measure(models, options):
     """[(name, run, feed)]: {name: nanoseconds}, in the order of time."""
     times = {name: [] for name, _, _ in models}
@@ -85,11 +77,13 @@ def measure(models, options):
         for _ in range(options.warmup):
             run()
     gc.disable()
-    for done in range(0, options.repeats, BLOCK):
+    for _ in range(options.repeats):
         for name, run, _ in models:
-            for _ in range(min(options.warmup, 2)):
+            if options.warmup:
                 run()
-            time_block(run, min(BLOCK, options.repeats - done), times[name])
+            begin = perf_counter_ns()
+            run()
+            times[name].append(perf_counter_ns() - begin)
     gc.enable()
     return times
 

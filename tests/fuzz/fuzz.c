@@ -1,0 +1,42 @@
+#define _GNU_SOURCE /* memfd_create */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "data/probe.h"
+
+bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)
+{
+    out->file = memfd_create("fuzz", MFD_CLOEXEC);
+    if (out->file < 0)
+        return false;
+    (void)snprintf(out->path, sizeof out->path, "/proc/self/fd/%d", out->file);
+    if (size == 0 || write(out->file, bytes, size) == (ssize_t)size)
+        return true;
+    fuzz_close(out);
+    return false;
+}
+
+void fuzz_close(fuzz_file *file)
+{
+    (void)close(file->file); /* it was in memory */
+}
+
+void fuzz_read(const sq_dataset *d, size_t index)
+{
+    void *bytes = NULL;
+    size_t capacity = 0, size = 0;
+    if (sq_dataset_size(d, index) > 1 << 26 ||
+        strlen(sq_dataset_name(d, index)) < strlen(sq_dataset_inner_name(d, index)))
+        abort(); /* more than there is */
+    if (sq_dataset_read(d, index, &bytes, &capacity, &size) == SQ_OK) {
+        const sq_image_probe probe = sq_probe(bytes, size);
+        if (probe.h < 0 || probe.w < 0 || !sq_format_name(probe.format))
+            abort();
+    }
+    free(bytes);
+}

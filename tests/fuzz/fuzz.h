@@ -1,0 +1,25 @@
+#ifndef SQ_FUZZ_H
+#define SQ_FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "data/dataset.h"
+
+/* What fuzz_*.c share. Each defines libFuzzer's entry, which a plain program calls for every file of the corpus. */
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* A file in memory, with a path. */
+typedef struct {
+    int file;
+    char path[64];
+} fuzz_file;
+bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size);
+void fuzz_close(fuzz_file *file);
+
+/* Reads an image's bytes and looks at all of them. */
+void fuzz_read(const sq_dataset *dataset, size_t index);
+
+#endif
