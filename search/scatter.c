@@ -2,7 +2,6 @@
  * the file unescaped. */
 #include "search/scatter.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 
 #include "kernels/base/file.h"
 #include "search/fit.h"
+#include "search/svg.h"
 
 /* Units of the picture; the file says how many millimetres its width is. */
 enum {
@@ -24,7 +24,7 @@ enum {
     LABEL_LIMIT = 25,
     INSIDE_LIMIT = 4000,
     OUTSIDE_LIMIT = 1000,
-    TEXT_BYTES = 256
+    TEXT_BYTES = SQ_SVG_NUMBER_BYTES
 };
 
 static const char inside_colour[] = "#0072b2", outside_colour[] = "#d55e00";
@@ -37,84 +37,6 @@ typedef struct {
     size_t n, inside, stride_inside, stride_outside, drawn;
     sq_quality quality;
 } picture;
-
-/* ---- Text ---- */
-
-/* Bytes of the UTF-8 character at `s` that XML may hold; 0 when there is none. */
-static int utf8_length(const unsigned char *s)
-{
-    const int length = s[0] < 0x80             ? 1
-                       : (s[0] & 0xe0) == 0xc0 ? 2
-                       : (s[0] & 0xf0) == 0xe0 ? 3
-                       : (s[0] & 0xf8) == 0xf0 ? 4
-                                               : 0;
-    if (length == 0 || (length == 1 && s[0] < 0x20 && s[0] != '\t') || s[0] == 0x7f)
-        return 0;
-    for (int i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    const bool is_overlong =
-        (length == 2 && s[0] < 0xc2) || (length == 3 && s[0] == 0xe0 && s[1] < 0xa0) ||
-        (length == 4 && (s[0] > 0xf4 || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)));
-    const bool is_forbidden =
-        length == 3 && ((s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe));
-    return is_overlong || is_forbidden ? 0 : length;
-}
-
-/* At most `limit` characters, escaped; what is no character becomes "?", what is left out "...". */
-static void put_text(FILE *file, const char *text, int limit)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    for (; *s && limit > 0; limit--) {
-        const int length = utf8_length(s);
-        if (*s == '&')
-            (void)fputs("&amp;", file); /* the stream's errors are asked for once, at its end */
-        else if (*s == '<')
-            (void)fputs("&lt;", file);
-        else if (*s == '>')
-            (void)fputs("&gt;", file);
-        else if (*s == '"')
-            (void)fputs("&quot;", file);
-        else if (length == 0)
-            (void)fputc('?', file);
-        else
-            (void)fwrite(s, 1, (size_t)length, file);
-        s += length ? length : 1;
-    }
-    if (*s)
-        (void)fputs("\xe2\x80\xa6", file);
-}
-
-static int count_characters(const char *text)
-{
-    int count = 0;
-    for (const unsigned char *s = (const unsigned char *)text; *s; count++) {
-        const int length = utf8_length(s);
-        s += length ? length : 1;
-    }
-    return count;
-}
-
-/* A number for people: `decimals` behind a point, or so many significant digits when it needs an exponent. */
-static char *number(char *out, double value, int decimals, int digits)
-{
-    const bool is_plain = decimals <= 5 && fabs(value) < 1e7;
-    (void)snprintf(out, TEXT_BYTES, is_plain ? "%.*f" : "%.*g", is_plain ? decimals : digits, value);
-    const char *point = localeconv()->decimal_point;
-    char *found = *point ? strstr(out, point) : NULL;
-    if (found) {
-        *found = '.';
-        memmove(found + 1, found + strlen(point), strlen(found + strlen(point)) + 1);
-    }
-    return strcmp(out, "-0") == 0 ? strcpy(out, "0") : out;
-}
-
-/* A coordinate with one decimal, by integer arithmetic. */
-static void put(FILE *file, const char *before, double value, const char *after)
-{
-    const long tenths = lround(fmin(fmax(value, -1e6), 1e6) * 10);
-    (void)fprintf(file, "%s%s%ld.%ld%s", before, tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10, after);
-}
 
 /* ---- Axes ---- */
 
@@ -172,29 +94,29 @@ static void put_axes(const picture *p, const char *x_label, const char *y_label)
     (void)fprintf(f, "<g stroke=\"#dddddd\" stroke-width=\"0.8\">\n");
     for (int i = 1; i < ticks; i++) {
         const double value = p->low + i * p->step;
-        put(f, "<path d=\"M", x_of(p, value), " ");
-        put(f, "", p->top, "v");
-        put(f, "", SIDE, "M");
-        put(f, "", LEFT, " ");
-        put(f, "", y_of(p, value), "h");
-        put(f, "", SIDE, "\"/>\n");
+        sq_svg_put(f, "<path d=\"M", x_of(p, value), " ");
+        sq_svg_put(f, "", p->top, "v");
+        sq_svg_put(f, "", SIDE, "M");
+        sq_svg_put(f, "", LEFT, " ");
+        sq_svg_put(f, "", y_of(p, value), "h");
+        sq_svg_put(f, "", SIDE, "\"/>\n");
     }
     (void)fprintf(f, "</g>\n<g fill=\"#333333\" font-size=\"%d\">\n", decimals > 5 || size >= 1e6 ? 10 : 13);
     for (int i = 0; i <= ticks; i++) {
         const double value = i == 0 ? p->low : p->low + i * p->step;
-        (void)number(text, fabs(value) < 1e-9 * p->step ? 0 : value, decimals, digits);
-        put(f, "<text text-anchor=\"middle\" x=\"", x_of(p, value), "\" ");
-        put(f, "y=\"", bottom + 18, "\">");
+        (void)sq_svg_number(text, fabs(value) < 1e-9 * p->step ? 0 : value, decimals, digits);
+        sq_svg_put(f, "<text text-anchor=\"middle\" x=\"", x_of(p, value), "\" ");
+        sq_svg_put(f, "y=\"", bottom + 18, "\">");
         (void)fprintf(f, "%s</text>\n<text text-anchor=\"end\" x=\"%d\" ", text, LEFT - 8);
-        put(f, "y=\"", y_of(p, value) + 4.5, "\">");
+        sq_svg_put(f, "y=\"", y_of(p, value) + 4.5, "\">");
         (void)fprintf(f, "%s</text>\n", text);
     }
-    put(f, "</g>\n<text text-anchor=\"middle\" font-size=\"15\" x=\"", LEFT + SIDE / 2.0, "\" ");
-    put(f, "y=\"", bottom + 42, "\">");
-    put_text(f, x_label, 70);
-    put(f, "</text>\n<text text-anchor=\"middle\" font-size=\"15\" transform=\"translate(16 ", p->top + SIDE / 2.0,
-        ") rotate(-90)\">");
-    put_text(f, y_label, 70);
+    sq_svg_put(f, "</g>\n<text text-anchor=\"middle\" font-size=\"15\" x=\"", LEFT + SIDE / 2.0, "\" ");
+    sq_svg_put(f, "y=\"", bottom + 42, "\">");
+    sq_svg_text(f, x_label, 70);
+    sq_svg_put(f, "</text>\n<text text-anchor=\"middle\" font-size=\"15\" transform=\"translate(16 ",
+               p->top + SIDE / 2.0, ") rotate(-90)\">");
+    sq_svg_text(f, y_label, 70);
     (void)fprintf(f, "</text>\n");
 }
 
@@ -212,13 +134,13 @@ static void put_band(const picture *p)
     const double corners[4][2] = {{p->low, 0.9}, {p->high, 0.9}, {p->high, 1.1}, {p->low, 1.1}};
     (void)fprintf(p->file, "<g clip-path=\"url(#frame)\">\n<path fill=\"#0072b2\" fill-opacity=\"0.1\" d=\"");
     for (int i = 0; i < 4; i++) {
-        put(p->file, i ? "L" : "M", x_of(p, corners[i][0]), " ");
-        put(p->file, "", y_of(p, corners[i][0] * corners[i][1]), "");
+        sq_svg_put(p->file, i ? "L" : "M", x_of(p, corners[i][0]), " ");
+        sq_svg_put(p->file, "", y_of(p, corners[i][0] * corners[i][1]), "");
     }
-    put(p->file, "z\"/>\n<path stroke=\"#666666\" stroke-dasharray=\"6 4\" d=\"M", x_of(p, p->low), " ");
-    put(p->file, "", y_of(p, p->low), "L");
-    put(p->file, "", x_of(p, p->high), " ");
-    put(p->file, "", y_of(p, p->high), "\"/>\n</g>\n");
+    sq_svg_put(p->file, "z\"/>\n<path stroke=\"#666666\" stroke-dasharray=\"6 4\" d=\"M", x_of(p, p->low), " ");
+    sq_svg_put(p->file, "", y_of(p, p->low), "L");
+    sq_svg_put(p->file, "", x_of(p, p->high), " ");
+    sq_svg_put(p->file, "", y_of(p, p->high), "\"/>\n</g>\n");
 }
 
 static bool is_inside(const sq_scatter_point *q)
@@ -246,20 +168,21 @@ static void put_points(picture *p, bool inside)
         const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
         p->drawn++;
         if (q->deviation > 0) {
-            put(f, "<path stroke-width=\"1\" stroke-opacity=\"0.6\" d=\"M", x_of(p, q->measured - q->deviation), " ");
-            put(f, "", y, "H");
-            put(f, "", x_of(p, q->measured + q->deviation), "\"/>\n");
+            sq_svg_put(f, "<path stroke-width=\"1\" stroke-opacity=\"0.6\" d=\"M", x_of(p, q->measured - q->deviation),
+                       " ");
+            sq_svg_put(f, "", y, "H");
+            sq_svg_put(f, "", x_of(p, q->measured + q->deviation), "\"/>\n");
         }
-        put(f, inside ? "<circle cx=\"" : "<path d=\"M", x, inside ? "\" cy=\"" : " ");
-        put(f, "", inside ? y : y - 1.2 * radius, inside ? "\" r=\"" : "l");
-        put(f, "", inside ? radius : 1.1 * radius, inside ? "\"" : " ");
+        sq_svg_put(f, inside ? "<circle cx=\"" : "<path d=\"M", x, inside ? "\" cy=\"" : " ");
+        sq_svg_put(f, "", inside ? y : y - 1.2 * radius, inside ? "\" r=\"" : "l");
+        sq_svg_put(f, "", inside ? radius : 1.1 * radius, inside ? "\"" : " ");
         if (!inside) {
-            put(f, "", 2 * radius, "h");
-            put(f, "", -2.2 * radius, "z\"");
+            sq_svg_put(f, "", 2 * radius, "h");
+            sq_svg_put(f, "", -2.2 * radius, "z\"");
         }
         if (q->label && *q->label) {
             (void)fputs("><title>", f);
-            put_text(f, q->label, 200);
+            sq_svg_text(f, q->label, 200);
             (void)fputs(inside ? "</title></circle>\n" : "</title></path>\n", f);
         } else {
             (void)fputs("/>\n", f);
@@ -295,7 +218,7 @@ static void put_labels(const picture *p)
     for (size_t i = 0; i < p->n; i++) {
         const sq_scatter_point *q = &p->points[i];
         const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
-        const double w = q->label ? 6.2 * fmin(24, count_characters(q->label)) : 0;
+        const double w = q->label ? 6.2 * fmin(24, sq_svg_characters(q->label)) : 0;
         const double side = 8 + fmax(0, q->deviation) * SIDE / (p->high - p->low); /* past the error bar */
         const double anchors[] = {x + side, x - side, x, x};
         const box tries[] = {{x + side, y - 6, w, 12},
@@ -310,9 +233,9 @@ static void put_labels(const picture *p)
             if (!is_free)
                 continue;
             taken[count++] = tries[t];
-            put(p->file, starts[t], anchors[t], "\" ");
-            put(p->file, "y=\"", tries[t].y + 10, "\">");
-            put_text(p->file, q->label, 24);
+            sq_svg_put(p->file, starts[t], anchors[t], "\" ");
+            sq_svg_put(p->file, "y=\"", tries[t].y + 10, "\">");
+            sq_svg_text(p->file, q->label, 24);
             (void)fputs("</text>\n", p->file);
             break;
         }
@@ -328,18 +251,19 @@ static void put_measures(const picture *p)
     const double values[] = {p->quality.mape, p->quality.within_10, p->quality.tau};
     (void)fprintf(p->file, "<g font-size=\"14\">\n");
     for (int i = 0; i < 3; i++) {
-        put(p->file, "<text x=\"", x, "\" ");
-        put(p->file, "y=\"", y + 19 * i, "\">");
+        sq_svg_put(p->file, "<text x=\"", x, "\" ");
+        sq_svg_put(p->file, "y=\"", y + 19 * i, "\">");
         (void)fprintf(p->file, lines[i],
-                      isfinite(values[i]) ? number(a, values[i], i == 2 ? 3 : 1, 3) : "\xe2\x80\x93");
+                      isfinite(values[i]) ? sq_svg_number(a, values[i], i == 2 ? 3 : 1, 3) : "\xe2\x80\x93");
         (void)fputs("</text>\n", p->file);
     }
-    put(p->file, "<text fill=\"#666666\" font-size=\"12\" x=\"", x, "\" ");
-    put(p->file, "y=\"", y + 57, "\">");
+    sq_svg_put(p->file, "<text fill=\"#666666\" font-size=\"12\" x=\"", x, "\" ");
+    sq_svg_put(p->file, "y=\"", y + 57, "\">");
     if (p->drawn < p->n)
         (void)fprintf(p->file, "%zu networks, %zu drawn</text>\n</g>\n", p->n, p->drawn);
     else
-        (void)fprintf(p->file, "%s network%s</text>\n</g>\n", number(b, (double)p->n, 0, 9), p->n == 1 ? "" : "s");
+        (void)fprintf(p->file, "%s network%s</text>\n</g>\n", sq_svg_number(b, (double)p->n, 0, 9),
+                      p->n == 1 ? "" : "s");
 }
 
 /* ---- The file ---- */
@@ -352,8 +276,8 @@ static void put_picture(picture *p, const sq_scatter_options *options)
     const int height = (int)p->top + SIDE + BOTTOM;
     FILE *f = p->file;
     (void)fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" ");
-    put(f, "width=\"", width, "mm\" ");
-    put(f, "height=\"", width * height / WIDTH, "mm\" ");
+    sq_svg_put(f, "width=\"", width, "mm\" ");
+    sq_svg_put(f, "height=\"", width * height / WIDTH, "mm\" ");
     (void)fprintf(
         f, "viewBox=\"0 0 %d %d\" font-family=\"'DejaVu Sans', 'Liberation Sans', Arial, Helvetica, sans-serif\">\n",
         WIDTH, height);
@@ -361,10 +285,10 @@ static void put_picture(picture *p, const sq_scatter_options *options)
     put_frame(p, "");
     (void)fprintf(f, "</clipPath>\n");
     if (has_title) {
-        const int characters = count_characters(options->title);
-        put(f, "<text font-weight=\"bold\" text-anchor=\"middle\" x=\"", LEFT + SIDE / 2.0, "\" y=\"30\" ");
-        put(f, "font-size=\"", fmax(10, fmin(18, 540 / (0.6 * characters))), "\">");
-        put_text(f, options->title, 90);
+        const int characters = sq_svg_characters(options->title);
+        sq_svg_put(f, "<text font-weight=\"bold\" text-anchor=\"middle\" x=\"", LEFT + SIDE / 2.0, "\" y=\"30\" ");
+        sq_svg_put(f, "font-size=\"", fmax(10, fmin(18, 540 / (0.6 * characters))), "\">");
+        sq_svg_text(f, options->title, 90);
         (void)fprintf(f, "</text>\n");
     }
     put_axes(p, options->x_label ? options->x_label : "measured, ms",

@@ -11,6 +11,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "supernet/checkpoint.h"
+#include "supernet/events.h"
 #include "supernet/interrupt.h"
 #include "supernet/progress.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     sq_sampler *sampler;
     sq_progress *progress;
     FILE *timing;
+    sq_events *events;
     sq_training_state state;
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count; /* of the current step */
     double mark_seconds, mark_wait;                     /* when the log interval began */
@@ -152,6 +154,8 @@ static void show(trainer *t, int64_t done, double loss, double top1)
                   "\"stalls\":%" PRId64 ",\"batches_ahead\":%d}\n",
                   done, seconds, rate, wait, counters.stalls - t->mark_stalls, counters.ahead);
     (void)fflush(t->timing); /* of use even if it is lost */
+    sq_events_scalar(t->events, "speed/images_per_second", done, rate);
+    sq_events_scalar(t->events, "speed/data_bound", done, wait / (seconds > 0 ? seconds : 1e-9));
     t->mark_seconds = sq_seconds_now();
     t->mark_wait = counters.wait_seconds;
     t->mark_stalls = counters.stalls;
@@ -177,6 +181,9 @@ static sq_status log_interval(trainer *t, int64_t done)
     if (!is_first(t))
         return SQ_OK;
     show(t, done, loss, top1);
+    sq_events_scalar(t->events, "train/loss", done, loss);
+    sq_events_scalar(t->events, "train/top1_acc", done, top1);
+    sq_events_scalar(t->events, "train/lr", done, sq_schedule_at(&t->options->schedule, done - 1));
     return log_event(t, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
                                   "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1)));
 }
@@ -290,8 +297,10 @@ static sq_status open_files(trainer *t)
 {
     SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
     SQ_TRY(open_timing(t));
+    SQ_TRY(sq_events_open(&t->events, t->run->run, t->state.step));
     if (t->state.step > 0)
         return SQ_OK;
+    sq_events_network(t->events, "network", 0, t->space, NULL);
     return log_event(t, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space",
                                   t->space->name, "steps", (json_int_t)t->options->steps, "batch", t->options->batch,
                                   "seed", (json_int_t)t->options->seed));
@@ -331,6 +340,7 @@ static void end(trainer *t)
     sq_loader_close(t->loader);
     sq_sampler_close(t->sampler);
     sq_progress_close(t->progress);
+    sq_events_close(t->events);
     if (t->timing)
         (void)fclose(t->timing); /* every line was flushed */
 }

@@ -1,7 +1,7 @@
 # Sourced by tools/quickstart and tools/test: finds what is missing, and installs it where that is possible.
 
 squall_packages="gcc g++ cmake ninja-build pkg-config libopenblas-dev libcyaml-dev libyaml-dev libjansson-dev libstb-dev
-libjpeg62-turbo-dev libxxhash-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgomp1"
+libjpeg62-turbo-dev libxxhash-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgomp1 libjs-chart.js libmicrohttpd-dev"
 
 # need_packages PACKAGE...: returns when all are there; otherwise installs them (Debian, as root) or says how, and ends.
 need_packages() {

@@ -10,7 +10,9 @@
 #include "kernels/base/text.h"
 #include "search/batch_choice.h"
 #include "search/searcher.h"
+#include "supernet/events.h"
 #include "tools/command.h"
+#include "tools/report/history.h"
 
 enum { TABLE_ROWS = 16, PATH_BYTES = 4096 };
 
@@ -189,6 +191,44 @@ static sq_status choose_batch(sq_run *r, const char *run, bool is_resumed, sq_se
     return sq_batch_choice_write(path, options->evaluation_batch);
 }
 
+/* RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks at the search later. Of a
+ * search that goes on it stands there already. */
+static sq_status keep_config(const sq_run *r, const char *run, bool is_resumed)
+{
+    char folder[4096], state[4096], file[4096];
+    if (!sq_text_path(folder, sizeof folder, run, "search") ||
+        !sq_text_path(state, sizeof state, folder, "state.json") ||
+        !sq_text_path(file, sizeof file, folder, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    if (is_resumed && sq_path_exists(state))
+        return SQ_OK;
+    SQ_TRY(sq_folder_make(folder));
+    return sq_config_write(r->session.config, file);
+}
+
+/* For TensorBoard, whole: the best so far and each candidate by its number, and the found network. What cannot be
+ * written stops nothing. */
+static void write_events(const sq_run *r, const char *run, const sq_search_result *result)
+{
+    char path[4096];
+    sq_events *events = NULL;
+    double best = 0;
+    if (!sq_text_path(path, sizeof path, run, "search/events.out.tfevents.0000000000.search") ||
+        sq_events_create(&events, path) != SQ_OK)
+        return;
+    for (int i = 0; i < result->candidate_count; i++) {
+        const sq_candidate *c = &result->candidates[i];
+        if (c->generation < 0)
+            continue;
+        best = fmax(best, c->top1);
+        sq_events_scalar(events, "search/top1_acc", i, c->top1);
+        sq_events_scalar(events, "search/best_top1_acc", i, best);
+        sq_events_scalar(events, "search/macs_m", i, c->macs);
+    }
+    sq_events_network(events, "network", result->best, r->space, result->candidates[result->best].path);
+    sq_events_close(events);
+}
+
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
     sq_search_options chosen = r->session.config->search, *options = &chosen;
@@ -213,8 +253,12 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
         status = sq_group_create(&group, r->session.backend, r->space, r->model, &group_options);
     begin = sq_seconds_now();
     if (status == SQ_OK)
+        status = keep_config(r, run, a->is_resumed);
+    if (status == SQ_OK)
         status = sq_search(options, r->space, group, &list.devices, &how, &result);
     if (status == SQ_OK) {
+        sq_history_add(run);
+        write_events(r, run, &result);
         print_result(r, &result, &list.devices, run, a->on_val);
         print_work(group, sq_seconds_now() - begin);
     }

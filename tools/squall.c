@@ -6,10 +6,22 @@
 #include "kernels/cpu/cpu_kernels.h"
 #include "supernet/interrupt.h"
 #include "tools/command.h"
+#include "tools/manual.h"
 
-static const sq_command *const commands[] = {
-    &sq_command_pack, &sq_command_train,  &sq_command_search, &sq_command_evaluate, &sq_command_rank, &sq_command_export,
-    &sq_command_lut,  &sq_command_select, &sq_command_info,   &sq_command_bench,    NULL};
+static const sq_command *const commands[] = {&sq_command_pack,
+                                             &sq_command_train,
+                                             &sq_command_search,
+                                             &sq_command_evaluate,
+                                             &sq_command_rank,
+                                             &sq_command_export,
+                                             &sq_command_report,
+                                             &sq_command_draw,
+                                             &sq_command_watch,
+                                             &sq_command_lut,
+                                             &sq_command_select,
+                                             &sq_command_info,
+                                             &sq_command_bench,
+                                             NULL};
 
 enum { MOST_COMMANDS = 32 };
 
@@ -21,18 +33,22 @@ static const sq_command *find(const sq_command *const *list, const char *name)
     return NULL;
 }
 
+static const char purpose[] =
+    "Squall trains one-shot supernets, searches them under a device's limits, and exports the network it finds.\n\n";
+static const char exit_codes[] =
+    "\nExit codes: 0 done, 1 error, 2 usage or configuration, 3 data, 4 non-finite loss, 5 communication,\n"
+    "75 checkpointed after a signal (start it again with --resume auto).\n";
+
 static void help_all(void)
 {
-    (void)printf(
-        "Squall trains one-shot supernets, searches them under a device's limits, and exports the network it finds.\n\n"
-        "usage: squall COMMAND [arguments]\n\n");
+    (void)printf("%susage: squall COMMAND [arguments]\n\n", purpose);
     for (const sq_command *const *c = commands; *c; c++)
         (void)printf("  %-10s %s\n", (*c)->name, (*c)->summary);
-    (void)printf("  %-10s %s\n  %-10s %s\n", "help",
-                 "this text, squall help COMMAND, or squall help config (every key)", "--version", "the version");
     (void)printf(
-        "\nExit codes: 0 done, 1 error, 2 usage or configuration, 3 data, 4 non-finite loss, 5 communication,\n"
-        "75 checkpointed after a signal (start it again with --resume auto).\n");
+        "  %-10s %s\n  %-10s %s\n", "help",
+        "this text, squall help COMMAND, help config (every key), or help manual FOLDER (man pages, completions)",
+        "--version", "the version");
+    (void)fputs(exit_codes, stdout);
 }
 
 static void help_config(void)
@@ -82,6 +98,15 @@ static const sq_command *find_command(int count, char **words, int *used)
     return part;
 }
 
+/* squall help manual FOLDER: what the build installs. */
+static int write_manual(const char *folder)
+{
+    char overview[1024];
+    (void)snprintf(overview, sizeof overview, "%s%s", purpose, exit_codes);
+    const sq_status status = sq_manual_write(folder, commands, overview);
+    return status == SQ_OK ? 0 : sq_command_fail("help", status);
+}
+
 static int help(int count, char **words)
 {
     int used;
@@ -93,6 +118,8 @@ static int help(int count, char **words)
         help_config();
         return 0;
     }
+    if (strcmp(words[0], "manual") == 0)
+        return count == 2 ? write_manual(words[1]) : sq_command_usage("help", "manual: wanted a folder");
     const sq_command *c = find_command(count, words, &used);
     if (!c)
         return 2;

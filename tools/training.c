@@ -5,6 +5,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "tools/command.h"
+#include "tools/report/history.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -50,6 +51,7 @@ static sq_status write_config(const sq_session *s, const sq_training *training)
     if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
     SQ_TRY(sq_config_write(s->config, file));
+    sq_history_add(training->run);
     if (!training->path)
         return SQ_OK;
     (void)sq_arch_print(s->space, training->path, tuple, sizeof tuple);

@@ -1,0 +1,83 @@
+/* The page. The rule to know: text of a run reaches it only as JSON without <, > and &, and the scripts write it as
+ * text; scripts run only with the page's own nonce, and nothing may be loaded. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+#include "tools/report/report.h"
+
+static const sq_asset *find(const char *name)
+{
+    const sq_asset *a = sq_report_assets;
+    while (a->name && strcmp(a->name, name) != 0)
+        a++;
+    return a;
+}
+
+static void put_asset(FILE *file, const sq_asset *a)
+{
+    if (a->bytes)
+        (void)fwrite(a->data, 1, a->bytes, file); /* the stream's errors are asked for once, at its end */
+}
+
+/* JSON may say any character as \u003c; so nothing in it can end the element that it stands in. */
+static void put_json(FILE *file, const char *text)
+{
+    for (size_t length = strcspn(text, "<>&"); *text; length = strcspn(text, "<>&")) {
+        (void)fwrite(text, 1, length, file);
+        text += length;
+        if (*text)
+            (void)fprintf(file, "\\u%04x", (unsigned)*text++);
+    }
+}
+
+static void put_script(FILE *file, const char *name, uint64_t nonce)
+{
+    const sq_asset *a = find(name);
+    if (a->bytes == 0)
+        return;
+    (void)fprintf(file, "<script nonce=\"%016" PRIx64 "\">\n", nonce);
+    put_asset(file, a);
+    (void)fprintf(file, "</script>\n");
+}
+
+static void put_head(FILE *file, const json_t *data, uint64_t nonce, bool is_live)
+{
+    const json_t *first = json_array_get(json_object_get(data, "runs"), 0);
+    const char *name = json_string_value(json_object_get(first, "name"));
+    (void)fprintf(file,
+                  "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; connect-src %s; "
+                  "img-src data:; style-src 'unsafe-inline'; script-src 'nonce-%016" PRIx64 "'\">\n"
+                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                  "<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
+                  is_live ? "'self'" : "'none'", nonce);
+    sq_svg_text(file, name ? name : "run", 100);
+    (void)fprintf(file, " \xc2\xb7 Squall</title>\n<style>\n");
+    put_asset(file, find("page.css"));
+    (void)fprintf(file, "</style>\n</head>\n");
+}
+
+sq_status sq_report_page(FILE *file, const json_t *data, bool is_live)
+{
+    static const char *const scripts[] = {"base.js", "charts.js", "training.js", "search.js", "network.js", "page.js"};
+    char *text = json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(7));
+    if (!text)
+        return sq_fail(SQ_NO_MEMORY, "report: JSON");
+    const uint64_t nonce = sq_hash(SQ_HASH_START, text, strlen(text)); /* no text can hold its own hash */
+    put_head(file, data, nonce, is_live);
+    put_asset(file, find("page.html"));
+    (void)fprintf(file, "<script type=\"application/json\" id=\"data\">");
+    put_json(file, text);
+    (void)fprintf(file, "</script>\n");
+    if (find("chart.js")->bytes) {
+        put_script(file, "chart-licence.js", nonce);
+        put_script(file, "chart.js", nonce);
+    }
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
+        put_script(file, scripts[i], nonce);
+    (void)fprintf(file, "</body>\n</html>\n");
+    free(text);
+    return SQ_OK;
+}

@@ -1,0 +1,203 @@
+'use strict';
+/* The page: what was found, several runs side by side, and one run at a time in full. */
+
+/* ---- Summary ---- */
+function tile(name, value, unit, more) {
+  return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && el('small', {}, ' ' + unit)), more && el('div', {class: 'more'}, more));
+}
+
+/* "limit 3 M: held" */
+function verdict(limits, key) {
+  const limit = limits.find((x) => x.key === key);
+  if (!limit) return null;
+  const word = limit.isHeld === null ? 'not known' : limit.isHeld ? 'held' : 'not held';
+  return el('span', {class: limit.isHeld === null ? null : limit.isHeld ? 'held' : 'broken'}, `${limit.isHeld === null ? '?' : limit.isHeld ? '\u2713' : '\u2717'} limit ${digits(limit.limit)} ${limit.unit} ${word}`);
+}
+
+function tilesOf(run) {
+  const best = run.best, limits = limitsOf(run), out = [];
+  out.push(tile('multiply-adds', digits(best.macs), 'M', verdict(limits, 'macs')), tile('parameters', digits(best.parameters), 'M', verdict(limits, 'parameters')));
+  if (isNumber(best.memory)) out.push(tile('activation memory', digits(best.memory, 3), 'MB', verdict(limits, 'memory') || 'one image, FP32'));
+  (run.deviceNames || []).forEach((name, d) => {
+    const on = best.on[d];
+    if (!isNumber(on.ms)) return;
+    const more = [verdict(limits, 'latency' + d), isNumber(on.filled) && on.filled > 0 && ` ${percent(on.filled / on.ms, 1)} of it filled in`, isNumber(on.energy) && on.energy > 0 && ` ${digits(on.energy)} mJ`].filter(Boolean);
+    out.push(tile(`predicted on ${name}`, digits(on.ms), isNumber(on.deviation) ? `\u00b1 ${digits(on.deviation, 2)} ms` : 'ms', more.length ? more : null));
+  });
+  const random = run.search.random_mean_top1_acc;
+  if (isNumber(random)) out.push(tile('random paths', percent(random), '', `the found one: ${signed(100 * (best.top1 - random), 2)} points`));
+  out.push(tile('candidates', whole(run.candidates.length), '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search not at its end'));
+  return out;
+}
+
+/* What is not measured, in words. */
+function modelledOf(run) {
+  const out = [];
+  const limits = (run.search && run.search.limits && run.search.limits.devices) || [];
+  for (const name of run.deviceNames || []) {
+    const device = (run.devices || []).find((x) => x.name === name), told = limits.find((x) => x.device === name);
+    const isMeasured = device ? device.measured : told ? told.measured : null;
+    out.push(`${name}: ` + (isMeasured === null ? 'latency predicted' : isMeasured ? 'latency predicted from measured blocks' : 'latency modelled, not measured') +
+      (device && device.filled ? `, ${device.filled} blocks without an entry filled in` : '') + (device && device.runtime ? ` (${device.runtime}${device.date ? ', ' + device.date : ''})` : ''));
+  }
+  return out;
+}
+
+function summarySection(run) {
+  const best = run.best, settings = run.settings, log = run.training;
+  const facts = [['Path', (best || run.single) && el('span', {class: 'path'}, tuple(best ? best.arch : run.single))], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
+    ['Training', log && log.step.length && `${whole(last(log.step))} of ${settings['train.steps'] ? whole(Number(settings['train.steps'])) : '?'} steps` + (settings['train.batch'] ? `, batch ${settings['train.batch']}` : '') + (settings['train.sampler'] ? `, ${settings['train.sampler']} sampler` : '') + (settings.seed ? `, seed ${settings.seed}` : '')],
+    ['Images', settings['data.train']], ['Latency', modelledOf(run).join('; ')], ['Folder', run.folder]].filter((fact) => fact[1]);
+  const images = best && isNumber(best.images) ? `on ${whole(best.images)} images held out` : 'on images held out';
+  const section = el('section', {id: 'summary'},
+    best ? el('div', {class: 'found'}, el('div', {}, el('div', {class: 'big'}, (100 * best.top1).toFixed(2), el('small', {}, ' % top-1')), el('p', {class: 'lead', style: {margin: '6px 0 0'}}, `${images}; ${percent(best.top5)} top-5, loss ${fixed(best.loss, 4)}`)), el('div', {class: 'tiles'}, tilesOf(run)))
+      : el('h2', {}, run.single ? 'One path, trained alone' : 'Nothing has been searched yet'),
+    el('dl', {class: 'facts'}, facts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)])),
+    run.commands && run.commands.length > 0 && el('details', {open: run.commands.length <= 4}, el('summary', {}, run.commands.length === 1 ? 'The command that made it' : 'The commands that made it'), el('pre', {}, run.commands.join('\n'))));
+  return section;
+}
+
+function notesBox(notes) {
+  return notes.length ? el('div', {class: 'notes', role: 'note'}, el('ul', {}, notes.map((note) => el('li', {}, note)))) : null;
+}
+
+/* ---- Bad images, events, settings ---- */
+function badSection(run) {
+  const events = (run.events || []).filter((event) => event.event !== 'start'), bad = run.bad || [];
+  const start = (run.events || []).find((event) => event.event === 'start');
+  if (!bad.length && !events.length) return el('section', {}, el('h2', {}, 'Bad images and events'), el('p', {class: 'lead', style: {margin: 0}}, 'Every image could be decoded' + (start ? '; nothing but the start was logged.' : '.')));
+  return el('section', {class: 'long'}, el('h2', {}, 'Bad images and events'),
+    bad.length ? el('p', {class: 'lead'}, `${whole(run.bad_count)} images could not be decoded and were replaced by others` + (run.bad_count > bad.length ? `; the first ${bad.length}:` : ':')) : null,
+    bad.length ? table([{name: 'Image and reason', isText: true, isWide: true, value: (line) => line}], bad, {limit: 15}) : null,
+    events.length ? el('div', {}, el('h3', {}, 'Events'), table([{name: 'Step', value: (e) => e.step}, {name: 'Event', isText: true, value: (e) => String(e.event)}, {name: 'Details', isText: true, isWide: true, value: (e) => JSON.stringify(e)}], events, {limit: 25})) : null);
+}
+
+function settingsSection(run) {
+  const rows = Object.entries(run.search_settings || run.settings);
+  if (!rows.length) return null;
+  return el('section', {class: 'long'}, el('h2', {}, 'Configuration'), el('details', {style: {marginTop: '4px'}}, el('summary', {}, `${rows.length} keys, as resolved`),
+    table([{name: 'Key', isText: true, value: (r) => r[0]}, {name: 'Value', isText: true, isWide: true, value: (r) => r[1]}], rows, {limit: Infinity})));
+}
+
+/* All limits of a run in a word. */
+function limitsText(run) {
+  const all = limitsOf(run);
+  if (!all.length) return 'none';
+  if (all.some((x) => x.isHeld === false)) return el('span', {class: 'broken'}, 'not held');
+  return all.every((x) => x.isHeld) ? el('span', {class: 'held'}, 'held') : 'not known';
+}
+
+/* ---- Several runs ---- */
+function comparisonTable(runs) {
+  const devices = [...new Set(runs.flatMap((run) => run.deviceNames || []))];
+  const on = (run, name) => { const d = (run.deviceNames || []).indexOf(name); return run.best && d >= 0 ? run.best.on[d].ms : null; };
+  const column = (name, value, text, initial) => ({name, value, text: (run) => text(value(run)), initial});
+  const steps = (run) => run.training ? last(run.training.step) : null;
+  return table([{name: 'Run', isText: true, value: (run) => run.name, text: (run) => el('span', {class: 'legend', style: {margin: 0}}, el('span', {}, el('i', {style: {background: run.colour}}), run.name))},
+    column('Top-1', (run) => run.best && run.best.top1, percent, 'descending'), column('Multiply-adds, M', (run) => run.best && run.best.macs, digits), column('Parameters, M', (run) => run.best && run.best.parameters, digits),
+    ...devices.map((name) => column(`${name}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
+    {name: 'Limits', value: (run) => limitsOf(run).some((x) => x.isHeld === false) ? 1 : 0, text: limitsText},
+    {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity});
+}
+
+/* Every found network on every device that some run of the same space knows. */
+function deviceMatrix(runs) {
+  const known = new Map();
+  runs.forEach((run) => (run.devices || []).forEach((device, d) => { if (!known.has(device.name)) known.set(device.name, {run, d, device}); }));
+  const found = runs.filter((run) => run.best && run.network);
+  if (known.size < 2 || found.length < 1) return null;
+  const cell = (run, item) => item.run.network.name === run.network.name && item.run.network.classes === run.network.classes ? latencyOf(item.run, item.d, run.best.arch) : null;
+  return el('div', {style: {marginTop: '18px'}}, el('h3', {}, 'Found networks on each device, ms'), table([{name: 'Found by', isText: true, value: (run) => run.name},
+    ...[...known.values()].map((item) => ({name: item.device.name + (item.device.measured ? '' : ' (modelled)'), value: (run) => cell(run, item), text: (run) => digits(cell(run, item))}))], found, {limit: Infinity}));
+}
+
+function stagesText(stage) {
+  const s = stage.summary;
+  if (!s) return el('p', {}, `${stage.folder}: ${stage.count} stages so far.`);
+  const change = s.steps_of_one_group > 0 ? 100 * (s.steps / s.steps_of_one_group - 1) : null;
+  return el('p', {}, `${stage.folder}: ${s.stages.map((x, i) => `stage ${i + 1} searches layers ${x.first} to ${x.last} after ${whole(x.steps)} steps`).join('; ')}. ${whole(s.steps)} steps in all` +
+    (change === null ? '.' : `, one group takes ${whole(s.steps_of_one_group)}: ${signed(change)} %.`), ' Found: ', el('span', {class: 'path'}, s.tuple));
+}
+
+function comparisonSection(runs) {
+  if (runs.length < 2) return null;
+  const searched = runs.filter((run) => run.candidates.length), loss = lossOverlay(runs);
+  const box = searched.length && hasCharts ? scatterBox(searched, {className: 'chart', choose: (run) => show(runs.indexOf(run))}) : null;
+  const section = el('section', {id: 'comparison', class: 'long'}, el('h2', {}, report.stages.length ? 'Stages and runs side by side' : 'Runs side by side'), report.stages.map(stagesText), comparisonTable(runs),
+    el('div', {class: 'charts', style: {marginTop: '20px'}}, loss && hasCharts && loss, box && el('div', {}, box, runLegend(searched))), deviceMatrix(runs));
+  section.whenShown = () => { if (loss && hasCharts) loss.whenShown(); if (box) { box.firstChild.nextSibling.style.height = '300px'; box.whenShown(); } };
+  return section;
+}
+
+/* ---- The page ---- */
+const main = document.getElementById('main'), detail = el('div', {id: 'run', role: report.runs.length > 1 ? 'tabpanel' : null});
+let tabs = [];
+
+function addSections(host, sections) {
+  const list = sections.filter(Boolean);
+  host.append(...list);
+  for (const section of list) if (section.whenShown) section.whenShown();
+}
+
+function show(index) {
+  const run = report.runs[index];
+  [...charts].filter((chart) => detail.contains(chart.canvas)).forEach(forget);
+  detail.replaceChildren();
+  tabs.forEach((tab, i) => { tab.setAttribute('aria-selected', i === index); tab.tabIndex = i === index ? 0 : -1; });
+  addSections(detail, [notesBox(run.notes), summarySection(run), trainingSection(run), candidatesSection(run), networkSection(run), useSection(run), ...(run.devices || []).map((device) => measuredSection(run, device)), badSection(run), settingsSection(run)]);
+}
+
+/* Draws everything anew; `index` is the run in full. */
+function start(index) {
+  const runs = report.runs;
+  [...charts].forEach(forget);
+  main.replaceChildren();
+  hideTip();
+  runs.forEach((run, i) => {
+    run.colour = runColours[i % runColours.length];
+    run.notes = run.notes || [];
+    run.settings = run.settings || {};
+    readCandidates(run);
+  });
+  document.getElementById('title').textContent = runs.map((run) => run.name).slice(0, 4).join(' \u00b7 ') + (runs.length > 4 ? ` and ${runs.length - 4} more` : '');
+  const space = [...new Set(runs.map((run) => run.network && run.network.name).filter(Boolean))].join(', ');
+  document.getElementById('subtitle').textContent = (runs.length > 1 ? `${runs.length} runs` : 'Supernet training and search') + (space ? ` in the space ${space}` : '');
+  document.getElementById('made').textContent = `Made by squall ${report.version}.` + (hasCharts ? ` Charts by Chart.js ${Chart.version} (MIT licence).` : ' Built without libjs-chart.js: tables only.');
+  const stageNotes = report.stages.flatMap((stage) => stage.notes.map((note) => `${stage.folder}: ${note}`));
+  addSections(main, [notesBox(stageNotes), comparisonSection(runs)]);
+  if (runs.length > 1) {
+    tabs = runs.map((run, i) => el('button', {type: 'button', role: 'tab', click: () => show(i), keydown: (event) => {
+      const next = event.key === 'ArrowRight' ? i + 1 : event.key === 'ArrowLeft' ? i - 1 : i;
+      if (next !== i && tabs[next]) { show(next); tabs[next].focus(); }
+    }}, run.name));
+    main.append(el('div', {class: 'tabs', role: 'tablist', 'aria-label': 'Runs'}, tabs));
+  }
+  main.append(detail);
+  show(Math.min(index, runs.length - 1));
+}
+start(0);
+
+/* ---- Live: the data is asked for again, and what has changed is drawn, unless somebody is pointing at it or has zoomed ---- */
+if (report.live) {
+  const state = el('button', {type: 'button', class: 'quiet', 'aria-pressed': 'false', click: () => { isPaused = !isPaused; tell(); }}, 'Live');
+  let isPaused = false, isLost = false, before = JSON.stringify(report.runs);
+  const tell = () => { state.textContent = isLost ? 'Not reached' : isPaused ? 'Paused' : 'Live'; state.setAttribute('aria-pressed', String(!isPaused && !isLost)); };
+  const isBusy = () => !tip.hidden || document.querySelector('#pinned table') || charts.some((chart) => chart.isZoomed && chart.isZoomed());
+  document.getElementById('theme').before(state);
+  tell();
+  setInterval(async () => {
+    if (isPaused || document.hidden) return;
+    try {
+      const next = await (await fetch('data', {cache: 'no-store'})).json(), now = JSON.stringify(next.runs);
+      isLost = false;
+      if (now !== before && !isBusy()) {
+        const y = scrollY, index = Math.max(0, tabs.findIndex((tab) => tab.getAttribute('aria-selected') === 'true'));
+        before = now;
+        report = next;
+        start(index);
+        scrollTo({top: y, behavior: 'instant'});
+      }
+    } catch (_) { isLost = true; }
+    tell();
+  }, 2000);
+}

@@ -1,0 +1,27 @@
+/* A build without libmicrohttpd. */
+#include "tools/report/watch.h"
+
+sq_status sq_server_start(sq_server **out, const char *run, const char *const *devices, int port)
+{
+    (void)out;
+    (void)devices;
+    (void)port;
+    return sq_fail(SQ_UNSUPPORTED, "%s: this build cannot serve it: libmicrohttpd was not there", run);
+}
+
+void sq_server_stop(sq_server *server)
+{
+    (void)server;
+}
+
+const char *sq_server_address(const sq_server *server)
+{
+    (void)server;
+    return "";
+}
+
+void sq_server_run(sq_server *server, int milliseconds)
+{
+    (void)server;
+    (void)milliseconds;
+}

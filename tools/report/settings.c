@@ -1,0 +1,131 @@
+/* config.yaml as flat text. It is not read as a configuration: that of another version would be refused as a whole. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "kernels/base/yaml.h"
+#include "tools/config.h"
+#include "tools/report/report.h"
+
+enum { KEY_BYTES = 256, TEXT_BYTES = 4096, MOST_LEVELS = 8 };
+
+typedef struct {
+    yaml_document_t *document;
+    json_t *settings;
+} reader;
+
+static const char *scalar(const yaml_node_t *node)
+{
+    return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
+}
+
+/* "[a, b, c]" */
+static void put_list(const reader *r, const yaml_node_t *node, const char *key)
+{
+    char text[TEXT_BYTES] = "[";
+    size_t used = 1;
+    for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+        const int length = snprintf(text + used, sizeof text - used, "%s%s", used > 1 ? ", " : "",
+                                    scalar(yaml_document_get_node(r->document, *item)));
+        if (length < 0 || used + (size_t)length + 2 > sizeof text)
+            break;
+        used += (size_t)length;
+    }
+    (void)snprintf(text + used, sizeof text - used, "]");
+    json_object_set_new(r->settings, key, sq_report_text(text));
+}
+
+static void put_node(const reader *r, const yaml_node_t *node, const char *key, int level);
+
+static void put_sequence(const reader *r, const yaml_node_t *node, const char *key, int level)
+{
+    char inner[KEY_BYTES];
+    int number = 0;
+    const yaml_node_item_t *items = node->data.sequence.items.start;
+    const yaml_node_t *first =
+        items < node->data.sequence.items.top ? yaml_document_get_node(r->document, *items) : NULL;
+    if (!first || first->type != YAML_MAPPING_NODE) {
+        put_list(r, node, key);
+        return;
+    }
+    for (; items < node->data.sequence.items.top; items++) {
+        if (++number == 1)
+            (void)snprintf(inner, sizeof inner, "%s", key);
+        else
+            (void)snprintf(inner, sizeof inner, "%.200s.%d", key, number);
+        put_node(r, yaml_document_get_node(r->document, *items), inner, level + 1);
+    }
+}
+
+static void put_node(const reader *r, const yaml_node_t *node, const char *key, int level)
+{
+    char inner[KEY_BYTES];
+    if (!node || level > MOST_LEVELS)
+        return;
+    if (node->type == YAML_SCALAR_NODE)
+        json_object_set_new(r->settings, key, sq_report_text(scalar(node)));
+    else if (node->type == YAML_SEQUENCE_NODE)
+        put_sequence(r, node, key, level);
+    else if (node->type == YAML_MAPPING_NODE)
+        for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+            (void)snprintf(inner, sizeof inner, "%.120s%s%.120s", key, *key ? "." : "",
+                           scalar(yaml_document_get_node(r->document, p->key)));
+            put_node(r, yaml_document_get_node(r->document, p->value), inner, level + 1);
+        }
+}
+
+static sq_status read_root(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
+{
+    (void)path; /* sq_yaml_visit's failures name it */
+    const reader r = {document, context};
+    put_node(&r, root, "", 0);
+    return SQ_OK;
+}
+
+/* "latency.2.device" is the key latency.device. */
+static bool is_known(const char *key)
+{
+    const char *name, *initial, *meaning, *rest = strncmp(key, "latency.", 8) == 0 ? strchr(key + 8, '.') : NULL;
+    for (int i = 0; sq_config_describe(i, &name, &initial, &meaning); i++)
+        if (strcmp(key, name) == 0 || (rest && strncmp(name, "latency.", 8) == 0 && strcmp(rest + 1, name + 8) == 0))
+            return true;
+    return false;
+}
+
+static void note_unknown(const json_t *settings, const char *name, json_t *notes)
+{
+    const char *key;
+    json_t *value;
+    char list[512] = "";
+    size_t used = 0, count = 0;
+    json_object_foreach((json_t *)settings, key, value) /* the macro only reads */
+    {
+        if (is_known(key))
+            continue;
+        count++;
+        if (used + strlen(key) + 3 < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", key);
+    }
+    if (count)
+        sq_report_note(notes, "%s: %zu key%s this version of Squall does not know (%s): the run is another version's",
+                       name, count, count == 1 ? " that" : "s that", list);
+}
+
+json_t *sq_report_settings(const char *folder, const char *name, json_t *notes)
+{
+    char path[SQ_REPORT_PATH_BYTES];
+    json_t *settings = json_object();
+    if (!settings || !sq_text_path(path, sizeof path, folder, name) || !sq_path_exists(path))
+        return settings;
+    if (sq_yaml_visit(path, settings, read_root) != SQ_OK)
+        sq_report_note(notes, "%s", sq_error_text());
+    note_unknown(settings, name, notes);
+    return settings;
+}
+
+const char *sq_report_setting(const json_t *settings, const char *key)
+{
+    const char *text = json_string_value(json_object_get(settings, key));
+    return text ? text : "";
+}

@@ -1,0 +1,261 @@
+/* The terminal's view of a run. It knows no escape sequences: who shows it decides where lines go. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+#include "tools/report/report.h"
+#include "tools/report/watch.h"
+
+enum { LABEL = 8, TEXT_BYTES = 1024, LEAST_WIDTH = 20 };
+
+/* ---- Values ---- */
+
+static double number_at(const json_t *list, size_t i)
+{
+    const json_t *value = json_array_get(list, i);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static double last_of(const json_t *object, const char *key)
+{
+    const json_t *list = json_object_get(object, key);
+    return json_array_size(list) ? number_at(list, json_array_size(list) - 1) : NAN;
+}
+
+/* What a view is made of. */
+typedef struct {
+    const json_t *run, *log, *clock, *search;
+    double step, steps, loss, top1, rate, bound; /* NaN: not known */
+    size_t scored;
+    int64_t budget; /* candidates; 0: not known */
+    const json_t *best_arch;
+    double best; /* top-1, 0..1 */
+    bool is_trained, is_searched;
+} facts;
+
+static double setting(const json_t *run, const char *key)
+{
+    double value = NAN;
+    (void)sq_text_double(sq_report_setting(json_object_get(run, "search_settings"), key), 0, 1e15,
+                         &value); /* else NaN */
+    return value;
+}
+
+/* The most accurate one, of those that the search drew (generation >= 0, or not known). */
+static void find_best(facts *f)
+{
+    const json_t *candidates = json_object_get(f->search, "candidates"), *top1 = json_object_get(candidates, "top1"),
+                 *best = json_object_get(f->search, "best");
+    f->scored = json_array_size(top1);
+    for (size_t i = 0; i < f->scored; i++) {
+        const bool is_baseline = number_at(json_object_get(candidates, "generation"), i) < 0;
+        const bool is_best = json_is_integer(best) ? (size_t)json_integer_value(best) == i
+                                                   : !is_baseline && !(number_at(top1, i) <= f->best);
+        if (is_best) {
+            f->best = number_at(top1, i);
+            f->best_arch = json_array_get(json_object_get(candidates, "arch"), i);
+        }
+    }
+}
+
+static facts read_facts(const json_t *run)
+{
+    facts f = {.run = run,
+               .log = json_object_get(run, "training"),
+               .clock = json_object_get(run, "timing"),
+               .search = json_object_get(run, "search"),
+               .best = NAN};
+    double steps = NAN;
+    (void)sq_text_double(sq_report_setting(json_object_get(run, "settings"), "train.steps"), 1, 1e15, &steps); /* NaN */
+    f.steps = steps;
+    f.step = last_of(f.log, "step");
+    f.loss = last_of(f.log, "loss");
+    f.top1 = last_of(f.log, "top1_acc");
+    f.rate = last_of(f.clock, "images_per_second");
+    f.bound = last_of(f.clock, "wait_seconds") / last_of(f.clock, "seconds");
+    find_best(&f);
+    const double budget = setting(run, "search.population") * (setting(run, "search.generations") + 1) +
+                          setting(run, "search.random_paths");
+    f.budget = isfinite(budget) ? (int64_t)budget : 0;
+    f.is_trained = f.step >= f.steps;
+    f.is_searched = json_is_true(json_object_get(f.search, "is_finished"));
+    return f;
+}
+
+/* Seconds that the steps left take at the speed of the last interval; NaN: not known. */
+static double seconds_left(const facts *f)
+{
+    const json_t *steps = json_object_get(f->clock, "step");
+    const size_t count = json_array_size(steps);
+    const double before = count > 1 ? number_at(steps, count - 2) : 0, interval = number_at(steps, count - 1) - before;
+    const double per_line = json_number_value(json_object_get(f->clock, "per"));
+    return count ? (f->steps - f->step) * last_of(f->clock, "seconds") * fmax(1, per_line) / interval : NAN;
+}
+
+/* ---- Shapes ---- */
+
+void sq_watch_sparkline(FILE *file, const json_t *values, int width)
+{
+    static const char *const blocks[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83", "\xe2\x96\x84",
+                                         "\xe2\x96\x85", "\xe2\x96\x86", "\xe2\x96\x87", "\xe2\x96\x88"};
+    const size_t count = json_array_size(values), parts = count < (size_t)width ? count : (size_t)width;
+    double low = INFINITY, high = -INFINITY;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t p = 0; p < parts; p++) {
+            double sum = 0;
+            size_t known = 0;
+            for (size_t i = p * count / parts; i < (p + 1) * count / parts; i++)
+                if (isfinite(number_at(values, i))) {
+                    sum += number_at(values, i);
+                    known++;
+                }
+            const double mean = known ? sum / (double)known : NAN;
+            if (pass == 0) {
+                low = fmin(low, mean);
+                high = fmax(high, mean);
+            } else
+                (void)fputs(isnan(mean) ? " " : blocks[high > low ? (int)fmin(7, 8 * (mean - low) / (high - low)) : 0],
+                            file);
+        }
+}
+
+static void put_bar(FILE *file, double share, int width)
+{
+    const int full = isfinite(share) ? (int)lround(fmin(1, fmax(0, share)) * width) : 0;
+    for (int i = 0; i < width; i++)
+        (void)fputs(i < full ? "\xe2\x96\x88" : "\xe2\x96\x91", file);
+}
+
+/* Cut to so many characters; what is no character becomes "?". */
+static void put_words(FILE *file, const char *text, int width)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    for (; *s && width > 0; width--) {
+        const int length = sq_utf8_length(s);
+        if (length)
+            (void)fwrite(s, 1, (size_t)length, file);
+        else
+            (void)fputc('?', file);
+        s += length ? length : 1;
+    }
+}
+
+static void put_label(FILE *file, const char *label)
+{
+    (void)fprintf(file, "%-*s", LABEL, label);
+}
+
+/* A label, a sparkline in what room the figure leaves, the figure. */
+static void put_curve(FILE *file, const char *label, const json_t *values, const char *figure, int width)
+{
+    const int room = width - LABEL - (int)strlen(figure) - 2;
+    put_label(file, label);
+    if (room >= 4) {
+        sq_watch_sparkline(file, values, room);
+        (void)fputs("  ", file);
+    }
+    put_words(file, figure, width - LABEL);
+    (void)fputc('\n', file);
+}
+
+static void put_progress(FILE *file, const char *label, double share, const char *figure, int width)
+{
+    const int room = width - LABEL - (int)strlen(figure) - 2;
+    put_label(file, label);
+    if (room >= 6) {
+        put_bar(file, share, room);
+        (void)fputs("  ", file);
+    }
+    put_words(file, figure, width - LABEL);
+    (void)fputc('\n', file);
+}
+
+/* ---- The view ---- */
+
+static int put_training(FILE *file, const facts *f, int width, int lines)
+{
+    char text[TEXT_BYTES], left[64] = "";
+    const double seconds = seconds_left(f);
+    if (seconds > 0 && isfinite(seconds))
+        (void)sq_text_duration(left, sizeof left, seconds);
+    (void)snprintf(text, sizeof text, "%.0f/%.0f%s%s", fmax(0, f->step), f->steps, *left ? "  left " : "", left);
+    put_progress(file, "train", f->step / f->steps, text, width);
+    if (lines < 4 || isnan(f->loss))
+        return 1;
+    (void)snprintf(text, sizeof text, "%8.4f", f->loss);
+    put_curve(file, "loss", json_object_get(f->log, "loss"), text, width);
+    (void)snprintf(text, sizeof text, "%6.2f %%", 100 * f->top1);
+    put_curve(file, "top-1", json_object_get(f->log, "top1_acc"), text, width);
+    if (isnan(f->rate))
+        return 3;
+    (void)snprintf(text, sizeof text, "%.0f images/s, data-bound %.1f %%", f->rate, 100 * f->bound);
+    put_curve(file, "speed", json_object_get(f->clock, "images_per_second"), text, width);
+    return 4;
+}
+
+static void print_path(const json_t *arch, char *text, size_t bytes)
+{
+    size_t used = (size_t)snprintf(text, bytes, "(");
+    for (size_t i = 0; i < json_array_size(arch) && used + 16 < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%lld", i ? ", " : "",
+                                 (long long)json_integer_value(json_array_get(arch, i)));
+    (void)snprintf(text + used, bytes - used, ")");
+}
+
+static int put_search(FILE *file, const facts *f, int width, int lines)
+{
+    char text[TEXT_BYTES];
+    if (!f->search || lines < 1)
+        return 0;
+    if (f->is_searched)
+        (void)snprintf(text, sizeof text, "%zu candidates", f->scored);
+    else
+        (void)snprintf(text, sizeof text, "%zu/%lld candidates", f->scored, (long long)f->budget);
+    put_progress(file, "search",
+                 f->is_searched ? 1
+                 : f->budget    ? (double)f->scored / (double)f->budget
+                                : NAN,
+                 text, width);
+    if (lines < 3 || !f->best_arch)
+        return 1;
+    (void)snprintf(text, sizeof text, "%6.2f %%", 100 * f->best);
+    put_curve(file, "best", json_object_get(json_object_get(f->search, "candidates"), "top1"), text, width);
+    print_path(f->best_arch, text, sizeof text);
+    put_label(file, "");
+    put_words(file, text, width - LABEL);
+    (void)fputc('\n', file);
+    return 3;
+}
+
+bool sq_watch_view(FILE *file, const json_t *run, int width, int height)
+{
+    const facts f = read_facts(run);
+    const char *folder = json_string_value(json_object_get(run, "folder"));
+    const json_t *notes = json_object_get(run, "notes");
+    width = width < LEAST_WIDTH ? LEAST_WIDTH : width;
+    int lines = height > 0 ? height : 1000;
+    put_words(file, folder ? folder : "", width);
+    (void)fputc('\n', file);
+    lines--;
+    if (lines > 0)
+        lines -= put_training(file, &f, width, lines);
+    lines -= put_search(file, &f, width, lines);
+    for (size_t i = 0; i < json_array_size(notes) && lines > 0; i++, lines--) {
+        put_words(file, json_string_value(json_array_get(notes, i)), width);
+        (void)fputc('\n', file);
+    }
+    return f.is_trained && (!f.search || f.is_searched);
+}
+
+void sq_watch_line(char *text, size_t bytes, const json_t *run)
+{
+    const facts f = read_facts(run);
+    int used = snprintf(text, bytes, "step %.0f/%.0f", fmax(0, f.step), f.steps);
+    if (isfinite(f.loss) && used > 0 && (size_t)used < bytes)
+        used += snprintf(text + used, bytes - (size_t)used, "  loss %.4f  top-1 %.2f %%", f.loss, 100 * f.top1);
+    if (isfinite(f.rate) && (size_t)used < bytes)
+        used += snprintf(text + used, bytes - (size_t)used, "  %.0f images/s", f.rate);
+    if (f.search && (size_t)used < bytes)
+        (void)snprintf(text + used, bytes - (size_t)used, "  %zu candidates, best %.2f %%", f.scored, 100 * f.best);
+}
