@@ -138,6 +138,42 @@ Test(loader, any_batch_can_be_the_first)
     drop_folder(folder);
 }
 
+/* 1, 2 and 4 loaders that share each batch, as ranks do; begun in the middle of the second epoch, across the seam to
+ * the third. */
+Test(loader, loaders_that_share_batches_make_what_one_makes)
+{
+    enum { BATCH = 8, FIRST = 9, BATCHES = 12 };
+    char *folder = make_folder();
+    sq_dataset *d = open_numbered(folder);
+    static uint8_t images[2][BATCHES * BATCH * PIXELS];
+    int labels[2][BATCHES * BATCH];
+    for (int parts = 1; parts <= 4; parts *= 2) {
+        const int each = BATCH / parts, at = parts > 1;
+        for (int part = 0; part < parts; part++) {
+            sq_loader_options options = options_of(each, 1 + part % 2, 3);
+            sq_loader *loader = NULL;
+            options.first_batch = FIRST;
+            options.part = part;
+            options.parts = parts;
+            MUST(sq_loader_open(&loader, d, &options));
+            for (int s = 0; s < BATCHES; s++) {
+                sq_batch b;
+                MUST(sq_loader_next(loader, &b));
+                const size_t to = (size_t)(s * BATCH + part * each);
+                cr_assert(b.count == each && b.index == (uint64_t)(FIRST + s));
+                memcpy(images[at] + to * PIXELS, b.images, (size_t)each * PIXELS);
+                for (int i = 0; i < each; i++)
+                    labels[at][to + (size_t)i] = b.labels[i];
+            }
+            sq_loader_close(loader);
+        }
+        cr_expect_eq(memcmp(labels[0], labels[at], sizeof labels[0]), 0, "%d parts", parts);
+        cr_expect_eq(memcmp(images[0], images[at], sizeof images[0]), 0, "%d parts", parts);
+    }
+    sq_dataset_close(d);
+    drop_folder(folder);
+}
+
 Test(loader, an_ordered_loader_ends_after_the_last_image)
 {
     static const size_t indices[] = {4, 50, 4, 0, 17};
