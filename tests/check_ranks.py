@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+from run_files import read, tensors
+
 SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
 CONFIG = os.path.join(SOURCE, "configs/train/samples.yaml")
 SMALL = ["--threads", "1", "--quiet", "--set", "train.batch=16", "--set", "train.warmup_steps=5", "--set", "train.log_every=5",
@@ -39,21 +41,8 @@ def run(ranks, *words, code=0, more=()):
     return out, said
 
 
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def log(folder):
     return [json.loads(line) for line in read(os.path.join(folder, "log.jsonl")).splitlines()]
-
-
-def tensors(path):
-    data = read(path)
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + length])
-    return {name: data[8 + length + info["data_offsets"][0]:8 + length + info["data_offsets"][1]]
-            for name, info in header.items() if name != "__metadata__"}
 
 
 def differs_by(a, b):

@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+from run_files import read, tensors
+
 SQUALL, SOURCE, PART = sys.argv[1:4]
 CONFIG = os.path.join(SOURCE, "configs/train/samples.yaml")
 SMALL = ["--set", "train.steps=120", "--set", "train.batch=16", "--set", "train.checkpoint_every=7", "--set", "train.log_every=5",
@@ -25,11 +27,6 @@ def run(*words, code=0):
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
     assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-400:]}"
     return done
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def same_files(a, b, names):
@@ -177,14 +174,6 @@ def kill_rank(scratch):
     assert not os.path.exists(new)
     assert "3 paths  loss" in run("train", CONFIG, "-o", new, *SMALL, "--set", "train.paths=3", "--set", "train.gradients=mean",
                                   "--set", "train.steps=5", "--set", "train.warmup_steps=0").stderr
-
-
-def tensors(path):
-    data = read(path)
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + length])
-    return {name: data[8 + length + info["data_offsets"][0]:8 + length + info["data_offsets"][1]]
-            for name, info in header.items() if name != "__metadata__"}
 
 
 def kill_stages(scratch):
