@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""configs/launch/train.sbatch with a made-up srun and scontrol: what is requeued, and how often.
+
+usage: check_launch.py SOURCE_FOLDER
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+SCRIPT = os.path.join(os.path.abspath(sys.argv[1]), "configs/launch/train.sbatch")
+
+
+def program(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+
+
+def job(scratch, code, checkpoint=None):
+    """One job: srun ends with `code` after it made `checkpoint`. Returns (exit code, what scontrol was asked, srun's words)."""
+    run, tools = os.path.join(scratch, "run"), os.path.join(scratch, "tools")
+    os.makedirs(tools, exist_ok=True)
+    os.makedirs(run, exist_ok=True)
+    asked, words = os.path.join(scratch, "asked"), os.path.join(scratch, "words")
+    made = f"ln -sfn {checkpoint} {run}/last\n" if checkpoint else ""
+    program(tools, "srun", f'echo "$@" >{words}\n{made}exit {code}\n')
+    program(tools, "scontrol", f'echo "$@" >>{asked}\n')
+    if os.path.exists(asked):
+        os.remove(asked)
+    environment = {**os.environ, "PATH": tools + os.pathsep + os.environ["PATH"], "SLURM_JOB_ID": "17"}
+    done = subprocess.run(["bash", SCRIPT, "a config.yaml", run, "--set", "x=1 2"], env=environment, capture_output=True, text=True)
+    assert done.stderr == "", done.stderr
+    with open(words) as file:
+        said = file.read().strip()
+    requests = open(asked).read().strip() if os.path.exists(asked) else ""
+    return done.returncode, requests, said
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        assert job(scratch, 0)[:2] == (0, "")
+        code, asked, words = job(scratch, 75, "ckpt-1")
+        assert (code, asked) == (75, "requeue 17")
+        assert words == f"--mpi=pmix squall train a config.yaml -o {scratch}/run --resume auto --quiet --set x=1 2", words
+        assert job(scratch, 2)[:2] == (2, ""), "a wrong configuration does not get better"
+        for i in range(3):
+            assert job(scratch, 5)[:2] == (5, "requeue 17"), i
+        assert job(scratch, 5)[:2] == (5, ""), "three deaths without a new checkpoint"
+        assert job(scratch, 5, "ckpt-2")[:2] == (5, "requeue 17"), "a new checkpoint: counted anew"
+
+
+main()
