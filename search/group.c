@@ -27,6 +27,8 @@ struct sq_group {
     int fixed[SQ_MAX_LAYERS], depth;
     bool is_prefix_made; /* its statistics are in the models' regions; its output is kept if it fits */
     sq_device_ptr zeros; /* as many as the largest block's statistics */
+    sq_device_ptr store; /* of a tree, see walk; grows when a tree needs more */
+    size_t store_bytes;
     size_t budget_left;
     sq_group_count counts;
 };
@@ -221,6 +223,7 @@ void sq_group_destroy(sq_group *g)
         sq_model_destroy(p->model);
     }
     g->backend->ops->release(g->backend, g->zeros);
+    g->backend->ops->release(g->backend, g->store);
     free(g);
 }
 
@@ -338,19 +341,19 @@ static sq_status begin_batch(sq_group *g, const pass *p, size_t index, size_t im
 typedef struct {
     sq_group *group;
     const sq_tree *tree;
-    size_t *at;          /* [nodes] bytes of a node's statistics in the store */
-    sq_device_ptr store; /* statistics of every node, then one sq_result for each */
+    size_t
+        *at; /* [nodes] bytes of a node's statistics in the store: those of every node, then one sq_result for each */
     size_t results_at;
 } walk;
 
 static sq_device_ptr node_statistics(const walk *w, int node)
 {
-    return offset_by(w->store, w->at[node]);
+    return offset_by(w->group->store, w->at[node]);
 }
 
 static sq_device_ptr node_result(const walk *w, int node)
 {
-    return offset_by(w->store, w->results_at + (size_t)node * sizeof(sq_result));
+    return offset_by(w->group->store, w->results_at + (size_t)node * sizeof(sq_result));
 }
 
 static sq_status copy_statistics(const walk *w, const pass *p, int node, bool is_load)
@@ -425,6 +428,30 @@ static sq_status run_walk(const walk *w, size_t images)
     return run_pass(w, &g->score, images, &g->counts.scoring_seconds);
 }
 
+static sq_status ensure_store(sq_group *g, size_t bytes)
+{
+    if (bytes <= g->store_bytes)
+        return SQ_OK;
+    g->backend->ops->release(g->backend, g->store);
+    g->store = (sq_device_ptr){NULL};
+    g->store_bytes = 0;
+    SQ_TRY(g->backend->ops->allocate(g->backend, bytes + bytes / 4, &g->store));
+    g->store_bytes = bytes + bytes / 4;
+    return SQ_OK;
+}
+
+/* Nobody has scored anything yet. */
+static sq_status clear_results(const walk *w)
+{
+    sq_result *none = calloc((size_t)w->tree->count, sizeof *none);
+    if (!none)
+        return sq_fail(SQ_NO_MEMORY, "group evaluation: %d results", w->tree->count);
+    const sq_status status = w->group->backend->ops->write(w->group->backend, node_result(w, 0), none,
+                                                           (size_t)w->tree->count * sizeof *none);
+    free(none);
+    return status;
+}
+
 static sq_status evaluate_tree(sq_group *g, const sq_tree *tree, size_t images, int count, sq_result *results)
 {
     walk w = {.group = g, .tree = tree, .at = calloc((size_t)tree->count + 1, sizeof *w.at)};
@@ -436,13 +463,13 @@ static sq_status evaluate_tree(sq_group *g, const sq_tree *tree, size_t images, 
         bytes += (statistics_bytes(g, tree->nodes[i].layer, tree->nodes[i].choice) + 63) / 64 * 64;
     }
     w.results_at = bytes;
-    sq_status status =
-        g->backend->ops->allocate(g->backend, bytes + (size_t)tree->count * sizeof(sq_result), &w.store); /* zeros */
+    sq_status status = ensure_store(g, bytes + (size_t)tree->count * sizeof(sq_result));
+    if (status == SQ_OK)
+        status = clear_results(&w);
     if (status == SQ_OK)
         status = run_walk(&w, images);
     for (int i = 0; status == SQ_OK && i < count; i++)
         status = g->backend->ops->read(g->backend, &results[i], node_result(&w, tree->leaf[i]), sizeof *results);
-    g->backend->ops->release(g->backend, w.store);
     free(w.at);
     return status;
 }

@@ -124,17 +124,33 @@ static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
 
 /* ---- State ---- */
 
+/* One candidate after the other: a tree of all of them would be the largest thing in memory of a small search. */
+static bool write_scored(FILE *file, const sq_candidate *c, const sq_space *space)
+{
+    json_t *scored = json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, c->path), "images", c->images,
+                               "loss", c->loss, "top1", c->top1, "top5", c->top5);
+    const bool is_written = scored && json_dumpf(scored, file, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0;
+    json_decref(scored);
+    return is_written;
+}
+
 sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count,
                                 const sq_space *space)
 {
-    char mark[32];
-    json_t *list = json_array();
-    (void)snprintf(mark, sizeof mark, "%016" PRIx64, fingerprint);
-    for (int i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, candidates[i].path),
-                                              "images", candidates[i].images, "loss", candidates[i].loss, "top1",
-                                              candidates[i].top1, "top5", candidates[i].top5));
-    return sq_json_write(path, json_pack("{s:s, s:o}", "fingerprint", mark, "scored", list));
+    sq_file_writer w;
+    bool is_whole = true;
+    SQ_TRY(sq_file_begin(&w, path));
+    (void)fprintf(w.stream, "{\"fingerprint\": \"%016" PRIx64 "\",\n\"scored\": [", fingerprint);
+    for (int i = 0; i < count; i++) {
+        (void)fputs(i ? ",\n" : "\n", w.stream);
+        is_whole = is_whole && write_scored(w.stream, &candidates[i], space);
+    }
+    (void)fputs("\n]}\n", w.stream);
+    if (is_whole)
+        return sq_file_finish(&w, path);
+    (void)fclose(w.stream); /* memory */
+    free(w.text);
+    return sq_fail(SQ_NO_MEMORY, "%s: JSON", path);
 }
 
 static sq_status read_candidate(const char *path, const sq_space *space, const json_t *object, sq_candidate *out)
