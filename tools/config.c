@@ -430,11 +430,8 @@ static void print_value(FILE *file, const sq_config *config, const sq_key *info,
             word += strcspn(word, " ") + 1;
         (void)fprintf(file, "%.*s", (int)strcspn(word, " "), word);
         break;
-    default: /* a JSON string is a YAML string */
-        (void)fputc('"', file);
-        for (const char *p = *(char *const *)from; *p; p++)
-            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-        (void)fputc('"', file);
+    default:
+        sq_yaml_put_string(file, *(char *const *)from);
     }
 }
 

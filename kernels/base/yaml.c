@@ -149,14 +149,42 @@ sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_va
     return status;
 }
 
-static void put_string(FILE *file, const char *text)
+/* Bytes of the letter that the text begins with, in UTF-8; 0: it begins with none. */
+static int read_letter(const char *text, uint32_t *letter)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *p = (const unsigned char *)text;
+    const int bytes = *p < 0x80 ? 1 : *p < 0xc0 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf8 ? 4 : 0;
+    uint32_t value = bytes == 1 ? *p : *p & (0x7fu >> bytes);
+    for (int i = 1; i < bytes; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | (p[i] & 0x3f);
+    }
+    if (value < least[bytes] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+        return 0;
+    *letter = value;
+    return bytes;
+}
+
+/* What YAML refuses, or takes for the end of a line (YAML 1.1, sections 4.1.1 and 4.1.4), even between quotes. */
+static bool needs_escape(uint32_t letter)
+{
+    return letter < 0x20 || (letter >= 0x7f && letter < 0xa0) || letter == 0x2028 || letter == 0x2029 ||
+           letter == 0xfeff || letter == 0xfffe || letter == 0xffff;
+}
+
+void sq_yaml_put_string(FILE *file, const char *text)
 {
     (void)fputc('"', file);
-    for (const char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20)
-            (void)fprintf(file, "\\u%04x", (unsigned)(unsigned char)*p);
+    while (*text) {
+        uint32_t letter = 0xfffd; /* what stands for bytes that are no UTF-8 */
+        const int bytes = read_letter(text, &letter);
+        if (bytes == 0 || needs_escape(letter))
+            (void)fprintf(file, "\\u%04x", (unsigned)letter);
         else
-            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+            (void)fprintf(file, "%s%.*s", letter == '"' || letter == '\\' ? "\\" : "", bytes, text);
+        text += bytes ? bytes : 1;
     }
     (void)fputc('"', file);
 }
@@ -166,7 +194,7 @@ void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const cha
     if (!*text)
         return;
     (void)fprintf(file, "%s%s: ", indent, key);
-    put_string(file, text);
+    sq_yaml_put_string(file, text);
     (void)fputc('\n', file);
 }
 
@@ -180,7 +208,7 @@ void sq_yaml_put_word(FILE *file, const char *word)
     if (is_plain)
         (void)fputs(word, file);
     else
-        put_string(file, word);
+        sq_yaml_put_string(file, word);
 }
 
 /* YAML 1.1 reads 1e-05 as a word: its numbers have a point. */
