@@ -14,7 +14,7 @@
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
-enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20 };
+enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20, DEEPEST = 64, STEP_BYTES = 1024 };
 
 typedef struct {
     char message[TEXT_BYTES];
@@ -241,6 +241,25 @@ void sq_yaml_put_float(FILE *file, float value)
     put_digits(file, text);
 }
 
+typedef struct {
+    FILE *file;
+    const yaml_parser_t *parser;
+    bool is_deep;
+} source;
+
+/* libyaml looks at every open bracket for every token, so a file of brackets would take forever: it gets no more of
+ * one.
+ */
+static int read_some(void *context, unsigned char *buffer, size_t size, size_t *read)
+{
+    source *s = context;
+    s->is_deep = s->parser->flow_level > DEEPEST;
+    if (s->is_deep)
+        return 0;
+    *read = fread(buffer, 1, size < STEP_BYTES ? size : STEP_BYTES, s->file);
+    return !ferror(s->file);
+}
+
 sq_status sq_yaml_visit(const char *path, void *context,
                         sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                          const yaml_node_t *root))
@@ -255,10 +274,14 @@ sq_status sq_yaml_visit(const char *path, void *context,
         return sq_fail(SQ_NO_MEMORY, "%s: YAML", path);
     }
     sq_status status = SQ_OK;
-    yaml_parser_set_input_file(&parser, file);
+    source from = {.file = file, .parser = &parser};
+    yaml_parser_set_input(&parser, read_some, &from);
     if (yaml_parser_load(&parser, &document)) {
         status = use(context, path, &document, yaml_document_get_root_node(&document));
         yaml_document_delete(&document);
+    } else if (from.is_deep) {
+        status = sq_fail(SQ_INVALID, "%s:%zu: more than %d brackets, one inside the other", path, parser.mark.line + 1,
+                         DEEPEST);
     } else {
         status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
                          parser.problem ? parser.problem : "not YAML");

@@ -21,7 +21,7 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema); /* accepts NU
 SQ_MUST_USE sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema);
 
 /* Loads a file as a tree of nodes, for what no schema describes, and hands it to `use` with its root (NULL: an empty
- * file). */
+ * file). Lists and mappings in brackets may stand 64 deep, give or take what a kilobyte holds. */
 SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
                                     sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                                      const yaml_node_t *root));
