@@ -57,6 +57,7 @@ sq_status sq_dialect_add(sq_dialect_input *input, const char *where, const sq_bl
     t.mean *= input->unit;
     t.deviation *= input->unit;
     SQ_TRY(check_value(where, t.mean, false));
+    SQ_TRY(check_value(where, t.deviation, true));
     SQ_TRY(check_key(where, key));
     input->report->rows++;
     input->report->read++;

@@ -236,6 +236,8 @@ static sq_status read_rows(const char *path, const char *header, void *context,
     bool has_header = false;
     int line = 0;
     SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
+    if (strlen(text) != bytes)
+        status = sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
     for (char *next = text; status == SQ_OK && next && *next;) {
         char *row = next, *end = strchr(row, '\n');
         next = end ? end + 1 : NULL;

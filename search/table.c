@@ -11,6 +11,7 @@
 #include "search/latency_table.h"
 
 enum { PATH_BYTES = 4096, LARGEST_TABLE = 64 << 20, COLUMNS = 24, LAYER_FIELDS = 2, WHERE_BYTES = PATH_BYTES + 32 };
+#define MOST_SAMPLES 1e18 /* a merged entry has those of all its rows */
 
 sq_block_time sq_block_time_of(double mean_ms, double deviation_ms, int64_t count)
 {
@@ -217,19 +218,23 @@ static sq_status read_header(reader *r, char *row)
     return SQ_OK;
 }
 
-/* One number of a row; `otherwise` where the column is absent or empty. */
+/* One number of a row; `otherwise` where the column is absent or empty. Times become milliseconds, and are bounded as
+ * such: what was read can be written and read again. */
 static sq_status read_number(const reader *r, char *const *fields, value_column value, const char *where,
                              double minimum, double otherwise, double *out)
 {
     const int column = r->at[value];
+    const double unit = value == MEAN || value == DEVIATION ? r->unit : 1;
+    const double maximum = value == COUNT || value == OUTLIERS ? MOST_SAMPLES : 1e12;
     *out = otherwise;
     if (column < 0 || (value != MEAN && !*fields[column]))
         return SQ_OK;
-    if (!sq_text_double(fields[column], minimum, 1e12, out))
+    if (!sq_text_double(fields[column], minimum / unit, maximum / unit, out))
         return sq_fail(SQ_INVALID, "%s: %s '%s', wanted a number%s", where, value_names[value], fields[column],
                        minimum > 0    ? " above 0"
                        : minimum == 0 ? " >= 0"
                                       : "");
+    *out *= unit;
     return SQ_OK;
 }
 
@@ -242,8 +247,6 @@ static sq_status read_time(const reader *r, char *const *fields, const char *whe
     SQ_TRY(read_number(r, fields, OUTLIERS, where, 0, 0, &outliers));
     SQ_TRY(read_number(r, fields, ENERGY, where, 0, NAN, &out->energy_mj));
     SQ_TRY(read_number(r, fields, AREA, where, 0, NAN, &out->area_mm2));
-    out->mean *= r->unit;
-    out->deviation *= r->unit;
     out->count = (int64_t)count;
     out->outliers = (int64_t)outliers;
     return SQ_OK;

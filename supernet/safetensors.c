@@ -157,8 +157,36 @@ static sq_status check_sum(const sq_safetensors *file, size_t header_bytes)
     return is_right ? SQ_OK : damaged(file, "its checksum is another, or not there");
 }
 
-static sq_status read_tensor(sq_safetensors *file, const char *name, const json_t *value, const unsigned char *data,
-                             size_t data_bytes, size_t *covered)
+typedef struct {
+    size_t begin, end;
+} span;
+
+typedef struct {
+    const unsigned char *bytes; /* of all tensors */
+    size_t size;
+    span *spans; /* of each tensor */
+    size_t count;
+} tensor_data;
+
+static int by_place(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+    return x->begin != y->begin ? (x->begin > y->begin) - (x->begin < y->begin) : (x->end > y->end) - (x->end < y->end);
+}
+
+/* Every byte belongs to one tensor. */
+static bool is_covered(tensor_data *data)
+{
+    size_t at = 0;
+    if (data->count)
+        qsort(data->spans, data->count, sizeof *data->spans, by_place);
+    for (size_t i = 0; i < data->count; at = data->spans[i++].end)
+        if (data->spans[i].begin != at)
+            return false;
+    return at == data->size;
+}
+
+static sq_status read_tensor(sq_safetensors *file, const char *name, const json_t *value, tensor_data *data)
 {
     const json_t *shape = json_object_get(value, "shape"), *offsets = json_object_get(value, "data_offsets");
     const char *dtype = json_string_value(json_object_get(value, "dtype"));
@@ -166,24 +194,47 @@ static sq_status read_tensor(sq_safetensors *file, const char *name, const json_
                      end = json_integer_value(json_array_get(offsets, 1));
     sq_tensor *t = &file->tensors[file->tensor_count];
     if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 || begin < 0 || end < begin ||
-        (uint64_t)end > data_bytes)
+        (uint64_t)end > data->size)
         return damaged(file, "a tensor lies outside of it");
-    *covered += (size_t)(end - begin);
+    data->spans[data->count++] = (span){(size_t)begin, (size_t)end};
     if (strcmp(dtype, "F32") != 0)
         return SQ_OK; /* somebody else's; cannot be asked for */
     *t = (sq_tensor){.name = name, .count = 1};
     for (size_t i = 0; i < json_array_size(shape); i++) {
         const json_int_t dim = json_integer_value(json_array_get(shape, i));
-        if (i >= 4 || dim < 0 || dim > INT32_MAX || (dim > 0 && t->count > data_bytes / (size_t)dim))
+        if (i >= 4 || !json_is_integer(json_array_get(shape, i)) || dim < 0 || dim > INT32_MAX ||
+            (dim > 0 && t->count > data->size / (size_t)dim))
             return damaged(file, "a tensor's shape");
         t->dims[t->dim_count++] = (int)dim;
         t->count *= (size_t)dim;
     }
-    if (t->count * sizeof(float) != (size_t)(end - begin) || begin % 4)
+    if (t->count * sizeof(float) != (size_t)(end - begin))
         return damaged(file, "a tensor's bytes do not fit its shape");
-    t->data = (const float *)(const void *)(data + begin);
+    if ((uintptr_t)(data->bytes + begin) % sizeof(float))
+        return damaged(file, "a tensor that does not begin at a multiple of 4 bytes");
+    t->data = (const float *)(const void *)(data->bytes + begin);
     file->tensor_count++;
     return SQ_OK;
+}
+
+static sq_status read_tensors(sq_safetensors *file, size_t header_bytes)
+{
+    tensor_data data = {file->map + 8 + header_bytes, file->bytes - 8 - header_bytes, NULL, 0};
+    const size_t limit = json_object_size(file->root) + 1;
+    file->tensors = calloc(limit, sizeof *file->tensors);
+    data.spans = calloc(limit, sizeof *data.spans);
+    sq_status status = file->tensors && data.spans ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: tensor list", file->path);
+    const char *name;
+    json_t *value;
+    json_object_foreach(file->root, name, value)
+    {
+        if (status == SQ_OK && strcmp(name, "__metadata__") != 0)
+            status = read_tensor(file, name, value, &data);
+    }
+    if (status == SQ_OK && !is_covered(&data))
+        status = damaged(file, "bytes that belong to no tensor, or to two");
+    free(data.spans);
+    return status;
 }
 
 static sq_status read_header(sq_safetensors *file)
@@ -198,16 +249,7 @@ static sq_status read_header(sq_safetensors *file)
     file->root = json_loadb((const char *)file->map + 8, (size_t)header_bytes, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->root))
         return damaged(file, "its header is not JSON");
-    file->tensors = calloc(json_object_size(file->root) + 1, sizeof *file->tensors);
-    if (!file->tensors)
-        return sq_fail(SQ_NO_MEMORY, "%s: tensor list", file->path);
-    const size_t data_bytes = file->bytes - 8 - (size_t)header_bytes;
-    size_t covered = 0;
-    const char *name;
-    json_t *value;
-    json_object_foreach(file->root, name, value) if (strcmp(name, "__metadata__") != 0)
-        SQ_TRY(read_tensor(file, name, value, file->map + 8 + header_bytes, data_bytes, &covered));
-    return covered == data_bytes ? SQ_OK : damaged(file, "bytes that belong to no tensor, or to two");
+    return read_tensors(file, (size_t)header_bytes);
 }
 
 sq_status sq_safetensors_open(sq_safetensors **out, const char *path)

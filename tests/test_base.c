@@ -10,6 +10,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
+#include "kernels/base/yaml.h"
 #include "supernet/checkpoint.h"
 #include "supernet/cost.h"
 #include "supernet/safetensors.h"
@@ -116,6 +117,68 @@ Test(base, safetensors_read_back_what_was_written)
     cr_expect_null(sq_safetensors_find(file, "c"));
     cr_expect_str_eq(sq_safetensors_metadata(file, "format"), "pt");
     sq_safetensors_close(file);
+    drop_folder(folder);
+}
+
+/* A file with the header, 8 bytes of data and a right checksum. */
+static void write_sealed(const char *path, const char *header)
+{
+    static const char key[] = "\"checksum_fnv1a64\":\"";
+    const size_t length = strlen(header), bytes = 8 + length + 8;
+    char *text = calloc(1, bytes + 1), digits[17];
+    cr_assert_not_null(text);
+    text[0] = (char)length;
+    (void)memcpy(text + 8, header, length);
+    (void)snprintf(digits, sizeof digits, "%016llx", (unsigned long long)sq_hash(SQ_HASH_START, text, bytes));
+    (void)memcpy(strstr(text + 8, key) + sizeof key - 1, digits, 16);
+    MUST(sq_file_replace(path, &(sq_piece){text, bytes}, 1));
+    free(text);
+}
+
+Test(base, safetensors_refuse_what_no_damage_explains)
+{
+#define SEALED "{\"__metadata__\":{\"checksum_fnv1a64\":\"0000000000000000\"},\"a\":{\"dtype\":\"F32\",\"shape\":"
+    static const struct {
+        const char *header, *wanted;
+    } cases[] = {
+        {SEALED "[2],\"data_offsets\":[0,8]}}   ", NULL},
+        {SEALED "[2],\"data_offsets\":[0,8]}}  ", "does not begin at a multiple of 4"},
+        {SEALED "[\"x\"],\"data_offsets\":[0,0]}}     ", "a tensor's shape"},
+        {SEALED "[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  ",
+         "no tensor, or to two"},
+    };
+    char *folder = make_folder(), path[256];
+    (void)snprintf(path, sizeof path, "%s/x.safetensors", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sq_safetensors *file = NULL;
+        write_sealed(path, cases[i].header);
+        cr_expect_eq(sq_safetensors_open(&file, path), cases[i].wanted ? SQ_INVALID : SQ_OK, "case %zu: %s", i,
+                     sq_error_text());
+        cr_expect(!cases[i].wanted || strstr(sq_error_text(), cases[i].wanted), "case %zu: %s", i, sq_error_text());
+        sq_safetensors_close(file);
+    }
+    drop_folder(folder);
+}
+
+static sq_status take_nothing(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
+{
+    (void)context, (void)path, (void)document, (void)root;
+    return SQ_OK;
+}
+
+/* libyaml's time is quadratic in the depth. */
+Test(base, yaml_of_brackets_is_refused_at_once)
+{
+    enum { DEPTH = 100000 };
+    char *folder = make_folder(), path[256], *text = malloc(4 * DEPTH);
+    cr_assert_not_null(text);
+    (void)snprintf(path, sizeof path, "%s/x.yaml", folder);
+    for (int i = 0; i < DEPTH; i++)
+        (void)memcpy(text + 4 * (size_t)i, "{a: ", 4);
+    MUST(sq_file_replace(path, &(sq_piece){text, 4 * DEPTH}, 1));
+    cr_expect_eq(sq_yaml_visit(path, NULL, take_nothing), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "x.yaml:1: more than 64 brackets"), "%s", sq_error_text());
+    free(text);
     drop_folder(folder);
 }
 

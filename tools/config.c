@@ -215,6 +215,16 @@ static bool is_base(const yaml_node_t *key)
     return key && key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, "base") == 0;
 }
 
+/* A mapping without keys where no key can be. Aliases could nest such ones without end: mappings with keys end at the
+ * first that is unknown. */
+static bool is_useless(const yaml_node_t *mapping, const char *name)
+{
+    bool is_section = false;
+    for (int i = 0; i < sq_key_count && !is_section; i++)
+        is_section = strncmp(sq_keys[i].key, name, strlen(name)) == 0;
+    return mapping->data.mapping.pairs.start == mapping->data.mapping.pairs.top && !is_section;
+}
+
 static sq_status read_mapping(sq_config *config, const char *path, yaml_document_t *document,
                               const yaml_node_t *mapping, const char *prefix)
 {
@@ -232,6 +242,8 @@ static sq_status read_mapping(sq_config *config, const char *path, yaml_document
             return sq_fail(SQ_INVALID, "%s: a key of more than 250 letters", where);
         if (value->type == YAML_MAPPING_NODE) {
             (void)strcat(name, ".");
+            if (is_useless(value, name))
+                return sq_fail(SQ_INVALID, "%s: '%s': an empty mapping, and there are no such keys", where, name);
             SQ_TRY(read_mapping(config, path, document, value, name));
         } else if (value->type == YAML_SEQUENCE_NODE && strcmp(name, "latency") == 0) {
             SQ_TRY(read_devices(config, path, document, value));
@@ -430,11 +442,8 @@ static void print_value(FILE *file, const sq_config *config, const sq_key *info,
             word += strcspn(word, " ") + 1;
         (void)fprintf(file, "%.*s", (int)strcspn(word, " "), word);
         break;
-    default: /* a JSON string is a YAML string */
-        (void)fputc('"', file);
-        for (const char *p = *(char *const *)from; *p; p++)
-            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-        (void)fputc('"', file);
+    default:
+        sq_yaml_put_string(file, *(char *const *)from);
     }
 }
 
@@ -508,8 +517,8 @@ static bool is_same(const sq_config *a, const sq_config *b, const sq_key *info)
 
 const char *sq_config_difference(const sq_config *a, const sq_config *b)
 {
-    static const char aside[] =
-        " data.cache data.cache_mb data.threads data.ring data.max_bad train.log_every train.checkpoint_every train.keep ";
+    static const char aside[] = " data.cache data.cache_mb data.threads data.ring data.max_bad train.log_every "
+                                "train.checkpoint_every train.keep ";
     for (int i = 0; i < sq_key_count; i++) {
         const char *key = sq_keys[i].key;
         char word[64];

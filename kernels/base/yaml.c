@@ -14,7 +14,7 @@
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
-enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20 };
+enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20, DEEPEST = 64, STEP_BYTES = 1024 };
 
 typedef struct {
     char message[TEXT_BYTES];
@@ -149,14 +149,42 @@ sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_va
     return status;
 }
 
-static void put_string(FILE *file, const char *text)
+/* Bytes of the letter that the text begins with, in UTF-8; 0: it begins with none. */
+static int read_letter(const char *text, uint32_t *letter)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *p = (const unsigned char *)text;
+    const int bytes = *p < 0x80 ? 1 : *p < 0xc0 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf8 ? 4 : 0;
+    uint32_t value = bytes == 1 ? *p : *p & (0x7fu >> bytes);
+    for (int i = 1; i < bytes; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | (p[i] & 0x3f);
+    }
+    if (value < least[bytes] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+        return 0;
+    *letter = value;
+    return bytes;
+}
+
+/* What YAML refuses, or takes for the end of a line (YAML 1.1, sections 4.1.1 and 4.1.4), even between quotes. */
+static bool needs_escape(uint32_t letter)
+{
+    return letter < 0x20 || (letter >= 0x7f && letter < 0xa0) || letter == 0x2028 || letter == 0x2029 ||
+           letter == 0xfeff || letter == 0xfffe || letter == 0xffff;
+}
+
+void sq_yaml_put_string(FILE *file, const char *text)
 {
     (void)fputc('"', file);
-    for (const char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20)
-            (void)fprintf(file, "\\u%04x", (unsigned)(unsigned char)*p);
+    while (*text) {
+        uint32_t letter = 0xfffd; /* what stands for bytes that are no UTF-8 */
+        const int bytes = read_letter(text, &letter);
+        if (bytes == 0 || needs_escape(letter))
+            (void)fprintf(file, "\\u%04x", (unsigned)letter);
         else
-            (void)fprintf(file, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+            (void)fprintf(file, "%s%.*s", letter == '"' || letter == '\\' ? "\\" : "", bytes, text);
+        text += bytes ? bytes : 1;
     }
     (void)fputc('"', file);
 }
@@ -166,7 +194,7 @@ void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const cha
     if (!*text)
         return;
     (void)fprintf(file, "%s%s: ", indent, key);
-    put_string(file, text);
+    sq_yaml_put_string(file, text);
     (void)fputc('\n', file);
 }
 
@@ -180,7 +208,7 @@ void sq_yaml_put_word(FILE *file, const char *word)
     if (is_plain)
         (void)fputs(word, file);
     else
-        put_string(file, word);
+        sq_yaml_put_string(file, word);
 }
 
 /* YAML 1.1 reads 1e-05 as a word: its numbers have a point. */
@@ -213,6 +241,25 @@ void sq_yaml_put_float(FILE *file, float value)
     put_digits(file, text);
 }
 
+typedef struct {
+    FILE *file;
+    const yaml_parser_t *parser;
+    bool is_deep;
+} source;
+
+/* libyaml looks at every open bracket for every token, so a file of brackets would take forever: it gets no more of
+ * one.
+ */
+static int read_some(void *context, unsigned char *buffer, size_t size, size_t *read)
+{
+    source *s = context;
+    s->is_deep = s->parser->flow_level > DEEPEST;
+    if (s->is_deep)
+        return 0;
+    *read = fread(buffer, 1, size < STEP_BYTES ? size : STEP_BYTES, s->file);
+    return !ferror(s->file);
+}
+
 sq_status sq_yaml_visit(const char *path, void *context,
                         sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                          const yaml_node_t *root))
@@ -227,10 +274,14 @@ sq_status sq_yaml_visit(const char *path, void *context,
         return sq_fail(SQ_NO_MEMORY, "%s: YAML", path);
     }
     sq_status status = SQ_OK;
-    yaml_parser_set_input_file(&parser, file);
+    source from = {.file = file, .parser = &parser};
+    yaml_parser_set_input(&parser, read_some, &from);
     if (yaml_parser_load(&parser, &document)) {
         status = use(context, path, &document, yaml_document_get_root_node(&document));
         yaml_document_delete(&document);
+    } else if (from.is_deep) {
+        status = sq_fail(SQ_INVALID, "%s:%zu: more than %d brackets, one inside the other", path, parser.mark.line + 1,
+                         DEEPEST);
     } else {
         status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
                          parser.problem ? parser.problem : "not YAML");

@@ -21,13 +21,15 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema); /* accepts NU
 SQ_MUST_USE sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema);
 
 /* Loads a file as a tree of nodes, for what no schema describes, and hands it to `use` with its root (NULL: an empty
- * file). */
+ * file). Lists and mappings in brackets may stand 64 deep, give or take what a kilobyte holds. */
 SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
                                     sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                                      const yaml_node_t *root));
 
-/* For files written by hand, where numbers and lists stay readable. "<indent><key>: "<text>"\n" with a JSON string,
- * which is a YAML string too; nothing where there is no text. */
+/* For files written by hand, where numbers and lists stay readable. A JSON string, which is a YAML string too: it reads
+ * back as the same text, but for bytes that are no UTF-8, which no YAML can hold: U+FFFD stands for each. */
+void sq_yaml_put_string(FILE *file, const char *text);
+/* "<indent><key>: "<text>"\n" with such a string; nothing where there is no text. */
 void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const char *text);
 /* A word as it is where YAML takes it for text, else quoted. */
 void sq_yaml_put_word(FILE *file, const char *word);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "data/probe.h"
+#include "kernels/base/file.h"
 
 bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)
 {
@@ -24,6 +25,34 @@ bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)
 void fuzz_close(fuzz_file *file)
 {
     (void)close(file->file); /* it was in memory */
+}
+
+static char scratch[64]; /* once it is made */
+
+static void drop_scratch(void)
+{
+    if (sq_path_remove(scratch) != SQ_OK)
+        (void)fprintf(stderr, "%s\n", sq_error_text());
+}
+
+const char *fuzz_scratch(const char *name)
+{
+    static char path[256];
+    if (!*scratch) {
+        (void)snprintf(scratch, sizeof scratch, "%s/squall-fuzz-XXXXXX",
+                       access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+        if (!mkdtemp(scratch))
+            abort();
+        (void)atexit(drop_scratch); /* else it stays */
+    }
+    (void)snprintf(path, sizeof path, "%s/%s", scratch, name);
+    return path;
+}
+
+void fuzz_promise(bool is_kept)
+{
+    if (!is_kept)
+        abort();
 }
 
 void fuzz_read(const sq_dataset *d, size_t index)

@@ -19,6 +19,13 @@ typedef struct {
 bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size);
 void fuzz_close(fuzz_file *file);
 
+/* The path of a file in a folder of this process, which lies in memory where the system has such a place, and which
+ * goes with it. Valid until the next call. */
+const char *fuzz_scratch(const char *name);
+
+/* Ends the program unless what a header promises holds. */
+void fuzz_promise(bool is_kept);
+
 /* Reads an image's bytes and looks at all of them. */
 void fuzz_read(const sq_dataset *dataset, size_t index);
 

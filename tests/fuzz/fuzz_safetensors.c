@@ -1,0 +1,81 @@
+/* Any bytes as a safetensors file, as they are and with their checksum made right. Tensors lie inside the file,
+ * aligned, and none on another. */
+#include "tests/fuzz/fuzz.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+#include "supernet/safetensors.h"
+
+enum { DIGITS = 16 };
+
+/* Every value is there: a sanitizer sees it if not. */
+static void look_at(const sq_tensor *t)
+{
+    size_t count = 1;
+    uint32_t sum = 0;
+    for (int i = 0; i < t->dim_count; i++)
+        count *= (size_t)t->dims[i];
+    fuzz_promise(count == t->count && (uintptr_t)t->data % sizeof *t->data == 0);
+    for (size_t i = 0; i < t->count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &t->data[i], sizeof bits);
+        sum += bits;
+    }
+    fuzz_promise(sum != 1 || t->count > 0);
+}
+
+static void look(const uint8_t *bytes, size_t size)
+{
+    fuzz_file file;
+    sq_safetensors *tensors = NULL;
+    if (!fuzz_open(&file, bytes, size))
+        return;
+    if (sq_safetensors_open(&tensors, file.path) == SQ_OK) {
+        const int count = sq_safetensors_count(tensors);
+        for (int i = 0; i < count; i++) {
+            const sq_tensor *t = sq_safetensors_at(tensors, i);
+            look_at(t);
+            fuzz_promise(sq_safetensors_find(tensors, t->name) == t);
+            for (int j = 0; j < i; j++) {
+                const sq_tensor *other = sq_safetensors_at(tensors, j);
+                fuzz_promise(t->data + t->count <= other->data || other->data + other->count <= t->data);
+            }
+        }
+        const char *checksum = sq_safetensors_metadata(tensors, "checksum_fnv1a64");
+        fuzz_promise(!checksum || strlen(checksum) < size);
+        sq_safetensors_close(tensors);
+    }
+    fuzz_close(&file);
+}
+
+/* As sq_safetensors_write does: over everything, with zeros in place of the digits. */
+static void seal(uint8_t *bytes, size_t size)
+{
+    static const char key[] = "\"checksum_fnv1a64\":\"";
+    char digits[DIGITS + 1];
+    size_t at = 8;
+    while (at + sizeof key - 1 + DIGITS <= size && memcmp(bytes + at, key, sizeof key - 1) != 0)
+        at++;
+    at += sizeof key - 1;
+    if (at + DIGITS > size)
+        return;
+    memset(bytes + at, '0', DIGITS);
+    (void)snprintf(digits, sizeof digits, "%016" PRIx64, sq_hash(SQ_HASH_START, bytes, size));
+    memcpy(bytes + at, digits, DIGITS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    uint8_t *sealed = malloc(size + 1);
+    fuzz_promise(sealed != NULL);
+    memcpy(sealed, bytes, size);
+    look(sealed, size);
+    seal(sealed, size);
+    look(sealed, size);
+    free(sealed);
+    return 0;
+}
