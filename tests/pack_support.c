@@ -13,21 +13,6 @@
 #include "kernels/base/file.h"
 #include "tests/support.h"
 
-void put_bytes(const char *root, const char *name, const void *bytes, size_t size)
-{
-    char path[1024], folder[1024];
-    const sq_piece piece = {bytes, size};
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    MUST(sq_folder_make(folder));
-    MUST(sq_file_replace(path, &piece, 1));
-}
-
-void put_text(const char *folder, const char *name, const char *text)
-{
-    put_bytes(folder, name, text, strlen(text));
-}
-
 static char *read_fixture(const char *fixture, size_t *size)
 {
     char path[1024], *bytes = NULL;

@@ -6,8 +6,6 @@
 
 /* What the tests of sources and shards share. Names of files are relative to a folder; its parents are made. */
 
-void put_bytes(const char *folder, const char *name, const void *bytes, size_t size);
-void put_text(const char *folder, const char *name, const char *text);
 void copy_image(const char *folder, const char *name, const char *fixture); /* of tests/fixtures/images */
 void copy_cut(const char *folder, const char *name, const char *fixture);   /* its first half */
 void copy_rotated(const char *folder, const char *name, int orientation);   /* rgb.jpg with EXIF */

@@ -1,11 +1,13 @@
 #include "tests/support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
+#include "kernels/base/text.h"
 
 const char *source_path(const char *path)
 {
@@ -38,6 +40,49 @@ void drop_folder(char *folder)
 {
     MUST(sq_path_remove(folder));
     free(folder);
+}
+
+void put_bytes(const char *folder, const char *name, const void *bytes, size_t size)
+{
+    char path[1024], parent[1024];
+    const sq_piece piece = {bytes, size};
+    cr_assert(sq_text_path(path, sizeof path, folder, name));
+    (void)snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
+    MUST(sq_folder_make(parent));
+    MUST(sq_file_replace(path, &piece, 1));
+}
+
+void put_text(const char *folder, const char *name, const char *text)
+{
+    put_bytes(folder, name, text, strlen(text));
+}
+
+char *read_text(const char *folder, const char *name)
+{
+    char path[1024], *text = NULL;
+    size_t bytes;
+    cr_assert(sq_text_path(path, sizeof path, folder, name));
+    MUST(sq_file_read(path, 1 << 22, &text, &bytes));
+    return text;
+}
+
+sq_space *open_space(const char *path)
+{
+    sq_space *space = NULL;
+    MUST(sq_space_read(&space, path, 0, 0));
+    return space;
+}
+
+sq_transform augmenting_transform(int side)
+{
+    return (sq_transform){.is_augmented = true,
+                          .resolution = side,
+                          .crop_fraction = 1,
+                          .area_min = 0.3,
+                          .area_max = 1,
+                          .aspect_min = 0.75,
+                          .aspect_max = 4.0 / 3,
+                          .flip = 0.5};
 }
 
 subject open_subject_with(const char *space, const char *backend, const sq_backend_options *options, int batch)

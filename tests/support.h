@@ -42,6 +42,18 @@ void train_drawn(subject *s, int steps, double *losses);
 /* Random images of the space's shape with random labels; free with sq_image_set_clear. */
 sq_image_set random_images(const sq_space *space, size_t count, uint64_t number);
 
+/* A file of a folder, with the folders in its name; text ends at its zero byte. */
+void put_bytes(const char *folder, const char *name, const void *bytes, size_t size);
+void put_text(const char *folder, const char *name, const char *text);
+/* What such a file holds; free it. */
+char *read_text(const char *folder, const char *name);
+
+/* A space file with its own resolution and classes. */
+sq_space *open_space(const char *path);
+
+/* Crops and flips of training, at this side. */
+sq_transform augmenting_transform(int side);
+
 /* sqrt(sum (a - b)^2) / sqrt(sum a^2), over `count` floats. */
 double relative_error(const float *a, const float *b, size_t count);
 

@@ -88,29 +88,19 @@ Test(data, image_bombs_are_refused_before_memory_is_taken)
 
 /* ---- Data sets ---- */
 
-static void put(const char *root, const char *name, const char *text)
-{
-    char path[1024], folder[1024];
-    const sq_piece piece = {text, strlen(text)};
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    MUST(sq_folder_make(folder));
-    MUST(sq_file_replace(path, &piece, 1));
-}
-
 Test(data, folders_and_tars_of_the_same_are_the_same)
 {
     char *folder = make_folder(), command[1024], tar[600];
     sq_dataset *a = NULL, *b = NULL;
-    put(folder, "set/train/cat/1.png", "one");
-    put(folder, "set/train/cat/2.png", "two");
-    put(folder,
-        "set/train/ant/"
-        "a-name-that-is-much-longer-than-the-one-hundred-bytes-that-a-plain-tar-header-has-room-for-so-that-an-"
-        "extension-is-needed.png",
-        "three");
-    put(folder, "set/train/LICENSE.txt", "not a class");
-    put(folder, "set/val/cat/3.png", "four");
+    put_text(folder, "set/train/cat/1.png", "one");
+    put_text(folder, "set/train/cat/2.png", "two");
+    put_text(folder,
+             "set/train/ant/"
+             "a-name-that-is-much-longer-than-the-one-hundred-bytes-that-a-plain-tar-header-has-room-for-so-that-an-"
+             "extension-is-needed.png",
+             "three");
+    put_text(folder, "set/train/LICENSE.txt", "not a class");
+    put_text(folder, "set/val/cat/3.png", "four");
     (void)snprintf(tar, sizeof tar, "%s/set.tar", folder);
     for (int format = 0; format < 2; format++) {
         (void)snprintf(command, sizeof command, "tar -C %s/set --format=%s -cf %s ./train ./val", folder,
@@ -144,7 +134,7 @@ Test(data, unusable_sources_are_named)
     sq_dataset *d = NULL;
     (void)snprintf(path, sizeof path, "%s/none", folder);
     cr_expect_eq(sq_dataset_open(&d, path, "train"), SQ_DATA);
-    put(folder, "set/train/cat/1.png", "one");
+    put_text(folder, "set/train/cat/1.png", "one");
     (void)snprintf(path, sizeof path, "%s/set/train/empty", folder);
     MUST(sq_folder_make(path));
     (void)snprintf(path, sizeof path, "%s/set", folder);
@@ -152,8 +142,8 @@ Test(data, unusable_sources_are_named)
     cr_expect_not_null(strstr(sq_error_text(), "empty: an empty class folder"), "%s", sq_error_text());
     cr_expect_eq(sq_dataset_open(&d, path, "val"), SQ_DATA);
     cr_expect_not_null(strstr(sq_error_text(), "no folder val"), "%s", sq_error_text());
-    put(folder, "not-a-tar.tar",
-        "this is no tar, but it is longer than one block of 512 bytes would be if it were repeated often enough");
+    put_text(folder, "not-a-tar.tar",
+             "this is no tar, but it is longer than one block of 512 bytes would be if it were repeated often enough");
     (void)snprintf(path, sizeof path, "%s/not-a-tar.tar", folder);
     cr_expect_eq(sq_dataset_open(&d, path, "train"), SQ_DATA);
     cr_expect_not_null(strstr(sq_error_text(), "byte 0"), "%s", sq_error_text());
@@ -164,10 +154,10 @@ Test(data, classes_that_differ_are_named)
 {
     char *folder = make_folder(), a[600], b[600];
     sq_dataset *x = NULL, *y = NULL;
-    put(folder, "a/train/cat/1.png", "1");
-    put(folder, "a/train/dog/1.png", "1");
-    put(folder, "b/val/cat/1.png", "1");
-    put(folder, "b/val/cow/1.png", "1");
+    put_text(folder, "a/train/cat/1.png", "1");
+    put_text(folder, "a/train/dog/1.png", "1");
+    put_text(folder, "b/val/cat/1.png", "1");
+    put_text(folder, "b/val/cow/1.png", "1");
     (void)snprintf(a, sizeof a, "%s/a", folder);
     (void)snprintf(b, sizeof b, "%s/b", folder);
     MUST(sq_dataset_open(&x, a, "train"));
@@ -288,14 +278,7 @@ Test(data, resizing_is_pillows_within_one_grey_level)
 
 static sq_loader_options loader_options(int threads)
 {
-    return (sq_loader_options){.transform = {.is_augmented = true,
-                                             .resolution = 20,
-                                             .crop_fraction = 1,
-                                             .area_min = 0.3,
-                                             .area_max = 1,
-                                             .aspect_min = 0.75,
-                                             .aspect_max = 4.0 / 3,
-                                             .flip = 0.5},
+    return (sq_loader_options){.transform = augmenting_transform(20),
                                .batch = 7,
                                .is_shuffled = true,
                                .seed = 2,
@@ -357,7 +340,7 @@ Test(data, bad_images_are_logged_once_replaced_and_limited)
     for (int i = 0; i < 12; i++) {
         char name[64], path[700];
         (void)snprintf(name, sizeof name, "train/c/%02d.png", i);
-        put(folder, name, i == 3 ? "" : "not an image");
+        put_text(folder, name, i == 3 ? "" : "not an image");
         (void)snprintf(path, sizeof path, "%s/%s", folder, name);
         const sq_piece piece = {png, bytes};
         if (i != 3 && i != 4)

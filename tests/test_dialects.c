@@ -1,14 +1,11 @@
-/* Other people's latency tables: each dialect by a small made-up file, what is refused, and the published files where
- * they are: a folder luts beside the source tree or named by SQ_LUTS, each file as its SOURCE.txt says. */
+/* Other people's latency tables: each dialect by a small made-up file, what is refused, and squall lut import. */
 #include <criterion/criterion.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
 #include "search/dialect.h"
-#include "search/missing.h"
 #include "tests/support.h"
 #include "tools/lut.h"
 
@@ -32,13 +29,12 @@ TestSuite(dialects, .init = open_folder, .fini = close_folder);
 static const char *write_text(const char *name, const char *text)
 {
     static char path[PATH_BYTES];
-    const sq_piece piece = {text, strlen(text)};
+    put_text(folder, name, text);
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    MUST(sq_file_replace(path, &piece, 1));
     return path;
 }
 
-static sq_latency *read_text(const char *text, const sq_dialect_options *options, sq_dialect_report *report)
+static sq_latency *read_table(const char *text, const sq_dialect_options *options, sq_dialect_report *report)
 {
     sq_latency *latency = NULL;
     MUST(sq_dialect_read(&latency, report, write_text("mine.txt", text), options));
@@ -79,7 +75,7 @@ static const char proxyless[] = "Conv-input:224x224x3-output:112x112x32: {count:
 Test(dialects, proxyless_keys_become_ours)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text(proxyless, NULL, &report);
+    sq_latency *latency = read_table(proxyless, NULL, &report);
     cr_expect_str_eq(report.dialect, "proxyless");
     cr_expect(report.rows == 5 && report.read == 5 && latency->count == 5);
     cr_expect_float_eq(ms_of(latency, "conv,224,224,3,32,0,3,2,0,relu6"), 4.5, 1e-12);
@@ -106,13 +102,13 @@ Test(dialects, proxyless_rows_stand_in_csv_too)
 {
     const sq_dialect_options gpu = {.column = "gpu"};
     sq_dialect_report report;
-    sq_latency *latency = read_text(",block_name,cpu,gpu\n0,Conv-input:32x32x3-output:16x16x32,1,2\n"
-                                    "1,Logits-input:2x2x512-output:10,3,4\n",
-                                    &gpu, &report);
+    sq_latency *latency = read_table(",block_name,cpu,gpu\n0,Conv-input:32x32x3-output:16x16x32,1,2\n"
+                                     "1,Logits-input:2x2x512-output:10,3,4\n",
+                                     &gpu, &report);
     cr_expect_float_eq(ms_of(latency, "conv,32,32,3,32,0,3,2,0,relu6"), 2, 1e-12);
     cr_expect_str_eq(latency->info.name, "mine gpu");
     sq_latency_close(latency);
-    latency = read_text("block_name,latency(us)\nLogits-input:2x2x512-output:10,1500\n", NULL, &report);
+    latency = read_table("block_name,latency(us)\nLogits-input:2x2x512-output:10,1500\n", NULL, &report);
     cr_expect_float_eq(ms_of(latency, "classifier,2,2,512,10,0,1,1,0,linear"), 1.5, 1e-12);
     sq_latency_close(latency);
 }
@@ -122,7 +118,7 @@ Test(dialects, another_column_of_a_yaml_table_has_no_deviation)
     const sq_dialect_options big = {.column = "big"};
     sq_dialect_report report;
     sq_latency *latency =
-        read_text("Logits-input:7x7x1280-output:1000: {mean: 0.5, var: 4, count: 9, big: 7}\n", &big, &report);
+        read_table("Logits-input:7x7x1280-output:1000: {mean: 0.5, var: 4, count: 9, big: 7}\n", &big, &report);
     cr_expect(latency->entries[0].time.mean == 7 && latency->entries[0].time.deviation == 0 &&
               latency->entries[0].time.count == 1);
     sq_latency_close(latency);
@@ -141,7 +137,7 @@ static const char ofa[] = "Conv-input:224x224x3-output:112x112x16: {count: 1, me
 Test(dialects, ofa_expands_to_channels_and_says_se_and_hswish)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text(ofa, NULL, &report);
+    sq_latency *latency = read_table(ofa, NULL, &report);
     cr_expect_str_eq(report.dialect, "ofa");
     cr_expect(report.rows == 7 && report.read == 6 && report.left_out == 1 && report.kind_count == 1);
     cr_expect_str_eq(report.kinds[0].text, "AvgPool2D");
@@ -157,7 +153,7 @@ Test(dialects, ofa_expands_to_channels_and_says_se_and_hswish)
 Test(dialects, a_file_says_by_its_largest_expand_whether_it_is_a_ratio)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text(
+    sq_latency *latency = read_table(
         "expanded_conv-input:14x14x80-output:14x14x100-expand:5-kernel:3-stride:1-idskip:0: {mean: 1, std: 0}\n", NULL,
         &report);
     cr_expect_str_eq(report.dialect, "ofa");
@@ -173,9 +169,9 @@ Test(dialects, a_block_without_its_shortcut_is_not_ours)
 {
     sq_dialect_report report;
     sq_latency *latency =
-        read_text("expanded_conv-input:8x8x24-output:8x8x24-expand:3-kernel:3-stride:1-idskip:0: {mean: 1}\n"
-                  "expanded_conv-input:8x8x24-output:8x8x24-expand:3-kernel:3-stride:1-idskip:1: {mean: 2}\n",
-                  NULL, &report);
+        read_table("expanded_conv-input:8x8x24-output:8x8x24-expand:3-kernel:3-stride:1-idskip:0: {mean: 1}\n"
+                   "expanded_conv-input:8x8x24-output:8x8x24-expand:3-kernel:3-stride:1-idskip:1: {mean: 2}\n",
+                   NULL, &report);
     cr_expect_float_eq(ms_of(latency, "mb,8,8,24,24,72,3,1,0,relu6"), 2, 1e-12);
     cr_expect(report.left_out == 1 && report.duplicates == 0);
     sq_latency_close(latency);
@@ -189,7 +185,7 @@ static const char blocks[] =
 Test(dialects, nnmeter_blocks_are_read_and_other_kinds_counted)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text(blocks, NULL, &report);
+    sq_latency *latency = read_table(blocks, NULL, &report);
     cr_expect_str_eq(report.dialect, "nnmeter");
     cr_expect(report.rows == 7 && report.read == 3 && report.left_out == 4 && report.kind_count == 3);
     cr_expect(strcmp(report.kinds[1].text, "transds") == 0 && report.kinds[1].count == 2);
@@ -226,14 +222,14 @@ Test(dialects, int8_blocks_with_another_shortcut_are_taken_only_when_asked)
 {
     const sq_dialect_options near = {.takes_near = true};
     sq_dialect_report report;
-    sq_latency *latency = read_text(int8, NULL, &report);
+    sq_latency *latency = read_table(int8, NULL, &report);
     cr_expect(report.rows == 9 && report.read == 5 && report.left_out == 4 && report.near == 0);
     cr_expect_float_eq(ms_of(latency, "conv,7,7,320,1280,0,1,1,0,hswish"), 2, 1e-12);
     cr_expect_float_eq(ms_of(latency, "classifier,1,1,1920,1000,0,1,1,0,linear"), 4, 1e-12);
     cr_expect_float_eq(ms_of(latency, "mb,56,56,32,32,128,3,1,0,relu6"), 6, 1e-12);
     cr_expect_float_eq(ms_of(latency, "mb,56,56,32,32,256,7,1,64,hswish"), 8, 1e-12);
     sq_latency_close(latency);
-    latency = read_text(int8, &near, &report);
+    latency = read_table(int8, &near, &report);
     cr_expect(report.read == 7 && report.left_out == 2 && report.near == 2);
     cr_expect_float_eq(ms_of(latency, "sep,56,56,16,32,0,5,2,0,relu"), 5, 1e-12);
     cr_expect_float_eq(ms_of(latency, "mb,56,56,32,48,128,3,2,0,relu6"), 7, 1e-12);
@@ -246,8 +242,8 @@ Test(dialects, fbnet_choices_stand_in_the_order_of_the_rows)
 {
     const sq_dialect_options board = {.column = "board", .info = {.batch = 4, .name = "b", .licence = "MIT"}};
     sq_dialect_report report;
-    sq_latency *latency =
-        read_text(FBNET "0,32,16,16,1,k3_e1,1,10\n0,32,16,16,1,skip,0,0\n1,32,16,24,1,k3_e1,2,-0.5\n", &board, &report);
+    sq_latency *latency = read_table(
+        FBNET "0,32,16,16,1,k3_e1,1,10\n0,32,16,16,1,skip,0,0\n1,32,16,24,1,k3_e1,2,-0.5\n", &board, &report);
     cr_expect_str_eq(report.dialect, "fbnet");
     cr_expect(report.rows == 4 && latency->layer_count == 3 && latency->info.base_ms == 70);
     cr_expect(sq_latency_find_layer(latency, 0, 0)->time.mean == 10 &&
@@ -264,7 +260,7 @@ Test(dialects, fbnet_choices_stand_in_the_order_of_the_rows)
 Test(dialects, tunas_is_a_bias_and_shares)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text(
+    sq_latency *latency = read_table(
         "layer,op,kernel,expand,delta_ms\n-1,bias,0,0,92\n0,sepconv,3,1,-1.5\n0,sepconv,5,1,2\n", NULL, &report);
     cr_expect_str_eq(report.dialect, "tunas");
     cr_expect(latency->info.base_ms == 92 && latency->layer_count == 2 && !latency->info.is_measured);
@@ -279,13 +275,13 @@ Test(dialects, tunas_is_a_bias_and_shares)
 Test(dialects, tfnas_blocks_with_swish_are_taken_only_when_asked)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text(TFNAS, NULL, &report);
+    sq_latency *latency = read_table(TFNAS, NULL, &report);
     cr_expect_str_eq(report.dialect, "tfnas");
     cr_expect(report.rows == 3 && report.read == 2 && report.left_out == 1 && latency->info.base_ms == 9.5);
     cr_expect_str_eq(report.kinds[0].text, "MBInvertedResBlock: activation swish");
     cr_expect_float_eq(ms_of(latency, "mb,112,112,16,24,48,3,2,0,relu"), 3, 1e-12);
     sq_latency_close(latency);
-    latency = read_text(TFNAS, &(sq_dialect_options){.takes_near = true}, &report);
+    latency = read_table(TFNAS, &(sq_dialect_options){.takes_near = true}, &report);
     cr_expect_float_eq(ms_of(latency, "mb,14,14,80,112,480,5,1,160,hswish"), 4, 1e-12);
     sq_latency_close(latency);
 }
@@ -296,7 +292,7 @@ Test(dialects, single_path_has_its_constants)
     sq_dialect_report report;
     for (int l = 0; l < 22; l++)
         (void)sprintf(text + strlen(text), "%s\"%d\": {\"1\": 2, \"0\": %d, \"3\": 4, \"2\": 3}", l ? ", " : "", l, l);
-    sq_latency *latency = read_text(strcat(text, "}"), NULL, &report);
+    sq_latency *latency = read_table(strcat(text, "}"), NULL, &report);
     cr_expect_str_eq(report.dialect, "singlepath");
     cr_expect(report.rows == 88 && report.read == 80 && report.left_out == 8 && latency->layer_count == 100);
     cr_expect(sq_latency_find_layer(latency, 0, 0)->time.mean == 1 &&
@@ -310,9 +306,9 @@ Test(dialects, repeated_blocks_have_the_mean_and_are_told)
 {
     sq_dialect_report report;
     sq_latency *latency =
-        read_text("block_name,latency(ms)\nLogits-input:2x2x512-output:10,1\nLogits-input:2x2x512-output:10,3\n"
-                  "Logits-input:2x2x256-output:10,1\nLogits-input:2x2x256-output:10,1\n",
-                  NULL, &report);
+        read_table("block_name,latency(ms)\nLogits-input:2x2x512-output:10,1\nLogits-input:2x2x512-output:10,3\n"
+                   "Logits-input:2x2x256-output:10,1\nLogits-input:2x2x256-output:10,1\n",
+                   NULL, &report);
     cr_expect(report.read == 4 && latency->count == 2 && report.duplicates == 2 && report.conflicts == 1);
     cr_expect_float_eq(report.worst_conflict, 3, 1e-12);
     cr_expect_str_eq(report.conflict, "classifier,2,2,512,10,0,1,1,0,linear");
@@ -406,7 +402,7 @@ Test(dialects, a_file_of_no_dialect_is_told_all_there_are)
 Test(dialects, units_are_said_once)
 {
     sq_dialect_report report;
-    sq_latency *latency = read_text("{\"firstconv_224_3_16_2_3\": 500}", &(sq_dialect_options){.unit = "us"}, &report);
+    sq_latency *latency = read_table("{\"firstconv_224_3_16_2_3\": 500}", &(sq_dialect_options){.unit = "us"}, &report);
     cr_expect_float_eq(latency->entries[0].time.mean, 0.5, 1e-12);
     sq_latency_close(latency);
     expect_refused(TFNAS, &(sq_dialect_options){.unit = "us"}, ":1: column 'latency_ms' is not in us");
@@ -434,7 +430,7 @@ Test(dialects, a_device_of_many_thousand_blocks_reads_back)
                                 1 + i % 50, 8 * (1 + i / 50 % 40), 8, 1 + i / 2000, 3, 1 + i);
     (void)strcpy(text + used, "}");
     sq_dialect_report report;
-    sq_latency *a = read_text(text, NULL, &report), *b = NULL;
+    sq_latency *a = read_table(text, NULL, &report), *b = NULL;
     cr_expect_eq(report.read, BLOCKS);
     cr_expect_eq(a->count, BLOCKS);
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -449,101 +445,6 @@ Test(dialects, a_device_of_many_thousand_blocks_reads_back)
     sq_latency_close(a);
     sq_latency_close(b);
     free(text);
-}
-
-/* ---- What a space lacks ---- */
-
-static sq_space *open_space(const char *path)
-{
-    sq_space *space = NULL;
-    MUST(sq_space_read(&space, path, 0, 0));
-    return space;
-}
-
-static sq_latency *blocks_of(const sq_space *space)
-{
-    sq_latency *latency = NULL;
-    MUST(sq_latency_create(&latency, "made up"));
-    for (int l = 0; l < space->layer_count; l++)
-        for (int c = 0; c < space->layers[l].choice_count; c++) {
-            const sq_block_key key = sq_block_key_of(space, l, c);
-            const sq_block_time time = sq_block_time_of(1, 0, 1);
-            MUST(sq_latency_sort(latency, "made up"));
-            if (key.kind != SQ_BLOCK_SKIP && !sq_latency_find(latency, &key))
-                MUST(sq_latency_add(latency, &key, &time));
-        }
-    MUST(sq_latency_sort(latency, "made up"));
-    return latency;
-}
-
-static void drop_block(sq_latency *latency, const sq_block_key *key)
-{
-    sq_latency_entry *gone = (sq_latency_entry *)(uintptr_t)sq_latency_find(latency, key);
-    cr_assert_not_null(gone);
-    memmove(gone, gone + 1, (size_t)(latency->entries + latency->count - gone - 1) * sizeof *gone);
-    latency->count--;
-}
-
-Test(dialects, all_missing_blocks_are_listed_once_with_their_nearest)
-{
-    sq_space *space = open_space(SOURCE("configs/spaces/proxyless.yaml"));
-    sq_latency *latency = blocks_of(space);
-    const size_t all = latency->count;
-    const sq_block_key first = sq_block_key_of(space, 3, 2), second = sq_block_key_of(space, 8, 5);
-    sq_missing missing;
-    sq_latency_cache cache;
-    MUST(sq_latency_missing(&missing, latency, space, NULL));
-    cr_expect(missing.count == 0 && missing.wanted == (int)all);
-    sq_missing_clear(&missing);
-    drop_block(latency, &first);
-    drop_block(latency, &second);
-    MUST(sq_latency_missing(&missing, latency, space, NULL));
-    cr_assert_eq(missing.count, 2);
-    cr_expect_eq(missing.wanted, (int)all);
-    cr_expect(missing.blocks[0].layer == 3 && missing.blocks[0].choice == 2 && missing.blocks[0].uses == 3);
-    cr_expect_eq(sq_block_key_compare(&missing.blocks[1].key, &second), 0);
-    cr_expect(missing.blocks[0].nearest && missing.blocks[0].distance > 0);
-    cr_expect_eq(sq_block_key_distance(&missing.blocks[0].nearest->key, &first), missing.blocks[0].distance);
-    sq_missing_clear(&missing);
-    int path[SQ_MAX_LAYERS] = {0};
-    MUST(sq_latency_missing(&missing, latency, space, path));
-    cr_expect(missing.count == 0, "the path of first choices has none of the two");
-    sq_missing_clear(&missing);
-    path[8] = 5;
-    MUST(sq_latency_missing(&missing, latency, space, path));
-    cr_expect_eq(missing.count, 1);
-    sq_missing_clear(&missing);
-    cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE), SQ_DATA);
-    cr_expect_not_null(
-        strstr(sq_error_text(),
-               "made up: no entry 'mb,56,56,24,24,72,5,1,0,relu6', wanted by layer 3, choice 'mb_5x5_e3' of "
-               "proxyless; the nearest is '"),
-        "%s", sq_error_text());
-    cr_expect_not_null(strstr(sq_error_text(), "'; 1 more is missing: 'mb,28,28,40,40,240,7,1,0,relu6'"), "%s",
-                       sq_error_text());
-    sq_latency_close(latency);
-    sq_space_free(space);
-}
-
-Test(dialects, missing_choices_of_a_table_by_layer_are_listed)
-{
-    sq_space *space = open_space(SOURCE("configs/spaces/tunas-proxyless.yaml"));
-    sq_latency *latency =
-        read_text("layer,op,kernel,expand,delta_ms\n-1,bias,0,0,92\n0,sepconv,3,1,-1.5\n0,sepconv,5,1,2\n", NULL, NULL);
-    sq_missing missing;
-    sq_latency_cache cache;
-    MUST(sq_latency_missing(&missing, latency, space, NULL));
-    cr_expect(missing.count == 1 + 6 * 6 + 15 * 7 && missing.wanted == missing.count + 2);
-    cr_expect(missing.blocks[0].layer == 1 && missing.blocks[0].choice == 2 && missing.blocks[0].is_by_layer);
-    sq_missing_clear(&missing);
-    cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_INTERPOLATE), SQ_DATA,
-                 "shares of a fit are not interpolated");
-    cr_expect_not_null(strstr(sq_error_text(),
-                              "no entry 'layer 0, choice 2', wanted by layer 1, choice 'mb_7x7_e1' of tunas_proxyless; "
-                              "141 more are missing"),
-                       "%s", sq_error_text());
-    sq_latency_close(latency);
-    sq_space_free(space);
 }
 
 /* ---- squall lut import ---- */
@@ -589,204 +490,4 @@ Test(dialects, import_writes_a_device_and_replaces_it_only_when_asked)
                                                                        "--batch", "x",  NULL};
     cr_expect_eq(import(none), 2);
     cr_expect_eq(import(bad), 2);
-}
-
-/* ---- The published files ---- */
-
-/* NULL, and the test skips, where they are not; they are no part of the repository. */
-static const char *published(const char *file)
-{
-    static char path[PATH_BYTES];
-    const char *root = getenv("SQ_LUTS");
-    (void)snprintf(path, sizeof path, "%s/%s", root ? root : SOURCE("../shared/luts"), file);
-    return sq_path_exists(path) ? path : NULL;
-}
-
-#define PUBLISHED(path, file)                                                                                          \
-    const char *const path = published(file);                                                                          \
-    if (!path)                                                                                                         \
-    cr_skip_test("the published table " file " is not here")
-
-static void check_device(const sq_latency *a, int number)
-{
-    char path[PATH_BYTES];
-    sq_latency *b = NULL;
-    (void)snprintf(path, sizeof path, "%s/device%d", folder, number);
-    MUST(sq_latency_write(a, path));
-    MUST(sq_latency_open(&b, path));
-    cr_expect(a->count == b->count && a->layer_count == b->layer_count);
-    cr_expect_float_eq(a->info.base_ms, b->info.base_ms, 1e-8);
-    for (size_t i = 0; i < a->count && i < b->count; i++)
-        cr_assert(sq_block_key_compare(&a->entries[i].key, &b->entries[i].key) == 0 &&
-                  fabs(a->entries[i].time.mean - b->entries[i].time.mean) < 1e-8 * a->entries[i].time.mean);
-    for (size_t i = 0; i < a->layer_count && i < b->layer_count; i++)
-        cr_assert_float_eq(a->layers[i].time.mean, b->layers[i].time.mean, 1e-8);
-    sq_latency_close(b);
-}
-
-Test(dialects, every_published_file_imports)
-{
-    static const struct {
-        const char *file, *column, *dialect;
-        bool near;
-        int rows, read;
-    } files[] = {
-        {"proxylessnas-pixel/pixel_trim.yaml", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/latency.yaml", NULL, "proxyless", false, 76, 76},
-        {"proxylessnas-biglittle/latency.yaml", "big", "proxyless", false, 76, 76},
-        {"proxylessnas-biglittle/latency.yaml", "gpu", "proxyless", false, 76, 76},
-        {"proxylessnas-biglittle/blocks_cpu_b.csv", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/blocks_cpu_s.csv", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/blocks_gpu.csv", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/latency_32px_multires.csv", "gpu", "proxyless", false, 1505, 1309},
-        {"ofa-proxyless-examples/128_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/144_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/160_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/176_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/192_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/208_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/224_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"nnmeter-blocklut/pixel1_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-blocklut/pixel4_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-blocklut/pixel6_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-blocklut/xiaomi11_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-int8-onnx/onnx_lut.json", NULL, "nnmeter", false, 62886, 1823},
-        {"nnmeter-int8-onnx/onnx_lut.json", NULL, "nnmeter", true, 62886, 10 + 24 + 1 + 3928 + 2 * 11784},
-        {"hwnasbench-fbnet-cifar100/fbnet_cifar100_lut_ms.csv", "fpga", "fbnet", false, 199, 199},
-        {"help-fbnet/fbnet_cifar100_fitted_lut_ms.csv", "titanxp_64", "fbnet", false, 199, 199},
-        {"tfnas/latency_gpu.csv", NULL, "tfnas", true, 4555, 4555},
-        {"tfnas/latency_cpu.csv", NULL, "tfnas", true, 4552, 4552},
-        {"tfnas/latency_gpu.csv", NULL, "tfnas", false, 4555, 198},
-        {"tunas-pixel1/tunas_pixel1_proxylessnas_search.csv", NULL, "tunas", false, 145, 145},
-        {"singlepath-pixel1/pixel1_runtime_model.json", NULL, "singlepath", false, 88, 80},
-    };
-    for (int i = 0; i < (int)(sizeof files / sizeof *files); i++) {
-        sq_dialect_report report;
-        sq_latency *latency = NULL;
-        const sq_dialect_options options = {.column = files[i].column, .takes_near = files[i].near};
-        const char *const path = published(files[i].file);
-        if (!path)
-            cr_skip_test("the published table %s is not here", files[i].file);
-        MUST(sq_dialect_read(&latency, &report, path, &options));
-        cr_expect_str_eq(report.dialect, files[i].dialect, "%s", files[i].file);
-        cr_expect(report.rows == files[i].rows && report.read == files[i].read &&
-                      report.rows == report.read + report.left_out,
-                  "%s: %lld rows, %lld read", files[i].file, (long long)report.rows, (long long)report.read);
-        cr_expect_eq(report.duplicates, report.rows == 1505 ? 32 : 0, "%s", files[i].file);
-        check_device(latency, i);
-        sq_latency_close(latency);
-    }
-}
-
-Test(dialects, hw_nas_bench_sums_are_those_of_its_notebook)
-{
-    static const struct {
-        const char *column;
-        double ms;
-    } devices[] = {{"raspi4", 17.618579}, {"pixel3", 7.788973}, {"eyeriss", 3.940896}, {"fpga", 10.739520}};
-    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-        PUBLISHED(path, "hwnasbench-fbnet-cifar100/fbnet_cifar100_lut_ms.csv");
-        sq_latency *latency = NULL;
-        MUST(sq_dialect_read(&latency, NULL, path, &(sq_dialect_options){.column = devices[i].column}));
-        double sum = latency->info.base_ms;
-        for (int l = 0; l < 22; l++)
-            sum += sq_latency_find_layer(latency, l, 0)->time.mean; /* k3_e1 */
-        cr_expect_float_eq(sum, devices[i].ms, 1e-6, "%s: %.7f", devices[i].column, sum);
-        sq_latency_close(latency);
-    }
-}
-
-Test(dialects, single_path_sums_are_those_of_its_code)
-{
-    static const double sums[] = {65.6914, 110.6524}; /* all k3 e3; all k3 e6 */
-    PUBLISHED(path, "singlepath-pixel1/pixel1_runtime_model.json");
-    sq_latency *latency = NULL;
-    MUST(sq_dialect_read(&latency, NULL, path, NULL));
-    for (int c = 0; c < 2; c++) {
-        double sum = latency->info.base_ms;
-        for (int l = 0; l < 20; l++)
-            sum += sq_latency_find_layer(latency, l, c)->time.mean;
-        cr_expect_float_eq(sum, sums[c], 1e-4);
-    }
-    sq_latency_close(latency);
-}
-
-static double predict(const sq_latency *latency, const sq_space *space, const char *arch)
-{
-    int path[SQ_MAX_LAYERS] = {0};
-    sq_latency_cache cache;
-    if (arch)
-        MUST(sq_arch_read(space, arch, path));
-    MUST(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE));
-    const double ms = sq_latency_predict(&cache, space, path).ms;
-    sq_latency_cache_clear(&cache);
-    return ms;
-}
-
-/* The architecture of google-research: tunas/mobile_cost_model_test.py, which expects 84.0 +- 1.0, decoded: its 73
- * indices are kernel, expansion and operator of each layer, and a width for each block. The released
- * ProxylessNAS-mobile beside it. */
-Test(dialects, tunas_predicts_its_own_test_and_proxyless_mobile)
-{
-    static const char tested[] = "0,2,6,6,6,3,2,2,0,5,3,5,5,3,0,2,2,3,4,0,2,5",
-                      mobile[] = "0,2,0,6,6,4,0,2,2,5,2,2,2,3,2,2,2,5,5,4,4,5";
-    PUBLISHED(file, "tunas-pixel1/tunas_pixel1_proxylessnas_search.csv");
-    sq_space *space = open_space(SOURCE("configs/spaces/tunas-proxyless.yaml"));
-    sq_latency *a = NULL, *b = NULL;
-    char path[PATH_BYTES];
-    MUST(sq_latency_open(&a, file));
-    cr_expect_float_eq(predict(a, space, tested), 84.0167, 1e-3);
-    cr_expect_float_eq(predict(a, space, mobile), 84.4162, 1e-3);
-    (void)snprintf(path, sizeof path, "%s/written", folder);
-    MUST(sq_latency_write(a, path));
-    MUST(sq_latency_open(&b, path));
-    cr_expect_float_eq(predict(b, space, tested), predict(a, space, tested), 1e-6);
-    sq_latency_close(a);
-    sq_latency_close(b);
-    sq_space_free(space);
-}
-
-Test(dialects, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
-{
-    static const struct {
-        const char *file;
-        double ms; /* with 24 channels at 56 x 56 */
-    } tables[] = {{"proxylessnas-pixel/pixel_trim.yaml", 86.3766}, {"proxylessnas-biglittle/latency.yaml", 82.5239}};
-    static const char *const keys[] = {"mb,112,112,16,32,48,5,2,0,relu6", "mb,56,56,32,32,96,3,1,0,relu6",
-                                       "mb,56,56,32,40,96,7,2,0,relu6"};
-    PUBLISHED(pixel, "proxylessnas-pixel/pixel_trim.yaml");
-    PUBLISHED(board, "proxylessnas-biglittle/latency.yaml");
-    char *text = NULL, *width;
-    size_t bytes;
-    const char *name = SOURCE("configs/spaces/networks/proxyless-mobile.yaml");
-    sq_space *released = open_space(name);
-    MUST(sq_file_read(name, 1 << 16, &text, &bytes));
-    width = strstr(text, "width: 32, stride: 2, choices: [mb_5x5_e3]");
-    cr_assert_not_null(width);
-    memcpy(width, "width: 24", 9);
-    width = strstr(text, "width: 32, choices: [mb_3x3_e3]");
-    cr_assert_not_null(width);
-    memcpy(width, "width: 24", 9);
-    sq_space *narrow = open_space(write_text("narrow.yaml", text));
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
-        sq_latency *latency = NULL;
-        sq_latency_cache cache;
-        sq_missing missing;
-        MUST(sq_latency_open(&latency, published(tables[t].file)));
-        MUST(sq_latency_missing(&missing, latency, released, NULL));
-        cr_expect_eq(missing.count, 3);
-        cr_expect_eq(sq_latency_prepare(&cache, latency, released, SQ_FILL_NONE), SQ_DATA);
-        for (int i = 0; i < missing.count && i < 3; i++) {
-            char key[SQ_BLOCK_KEY_BYTES];
-            (void)sq_block_key_print(&missing.blocks[i].key, key, sizeof key);
-            cr_expect_str_eq(key, keys[i]);
-            cr_expect_not_null(strstr(sq_error_text(), keys[i]), "%s", sq_error_text());
-        }
-        sq_missing_clear(&missing);
-        cr_expect_float_eq(predict(latency, narrow, NULL), tables[t].ms, 1e-3);
-        sq_latency_close(latency);
-    }
-    free(text);
-    sq_space_free(released);
-    sq_space_free(narrow);
 }

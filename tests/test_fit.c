@@ -14,7 +14,7 @@
 
 /* ---- Measured networks ---- */
 
-static sq_status read_text(sq_measured **out, const char *text, const char *column)
+static sq_status read_measured(sq_measured **out, const char *text, const char *column)
 {
     char *folder = make_folder(), path[600];
     const sq_piece piece = {text, strlen(text)};
@@ -42,7 +42,7 @@ Test(measured, reads_tuples_digits_and_units)
     for (size_t i = 0; i + 1 < sizeof files / sizeof *files; i++) {
         sq_measured *m = NULL;
         int limits[3];
-        MUST(read_text(&m, files[i].text, files[i].column));
+        MUST(read_measured(&m, files[i].text, files[i].column));
         cr_expect(m->count == 1 && m->layers == 3, "file %zu", i);
         cr_expect(m->paths[0] == 2 && m->paths[1] == 1 && m->paths[2] == 0, "file %zu", i);
         cr_expect_float_eq(m->ms[0], files[i].ms, 1e-12, "file %zu: %g", i, m->ms[0]);
@@ -56,7 +56,7 @@ Test(measured, reads_tuples_digits_and_units)
 Test(measured, keeps_every_measurement_of_an_architecture)
 {
     sq_measured *m = NULL;
-    MUST(read_text(&m, "arch,ms\n012,1\n012,2\n000,3\n", NULL));
+    MUST(read_measured(&m, "arch,ms\n012,1\n012,2\n000,3\n", NULL));
     cr_expect(m->count == 3 && m->ms[1] == 2 && m->lines[1] == 3);
     sq_measured_free(m);
 }
@@ -88,7 +88,7 @@ Test(measured, refuses_bad_rows_by_line)
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         sq_measured *m = NULL;
-        cr_expect_eq(read_text(&m, files[i].text, files[i].column), SQ_INVALID, "file %zu", i);
+        cr_expect_eq(read_measured(&m, files[i].text, files[i].column), SQ_INVALID, "file %zu", i);
         cr_expect_not_null(strstr(sq_error_text(), files[i].wanted), "file %zu: %s", i, sq_error_text());
         cr_expect_null(m);
     }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "search/block_list.h"
 #include "search/check.h"
@@ -16,7 +15,7 @@
 
 #define HEADER SQ_BLOCK_KEY_COLUMNS ",mean_ms,std_ms,count"
 
-static sq_space *open_space(const char *name, int resolution)
+static sq_space *open_at(const char *name, int resolution)
 {
     sq_space *space = NULL;
     char path[600];
@@ -45,21 +44,13 @@ static sq_latency *make_table(const sq_space *space)
     return latency;
 }
 
-static void write_text(const char *folder, const char *name, const char *text)
-{
-    char path[600];
-    const sq_piece piece = {text, strlen(text)};
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    MUST(sq_file_replace(path, &piece, 1));
-}
-
 /* ---- Keys ---- */
 
 Test(latency, keys_print_and_parse_back_for_every_block_of_every_space)
 {
     static const char *const names[] = {"spos", "proxyless", "samples", "small64", "tiny", "bench-widths"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
-        sq_space *space = open_space(names[n], 0);
+        sq_space *space = open_at(names[n], 0);
         sq_block_list list;
         MUST(sq_block_list_make(&list, space));
         for (int i = 0; i < list.count; i++) {
@@ -81,7 +72,7 @@ Test(latency, keys_print_and_parse_back_for_every_block_of_every_space)
 
 Test(latency, spos_has_four_choices_for_each_of_its_shapes)
 {
-    sq_space *space = open_space("spos", 0);
+    sq_space *space = open_at("spos", 0);
     sq_block_list list;
     MUST(sq_block_list_make(&list, space));
     /* Stem, head, classifier; four stages, each with a block of stride 2 and one of stride 1. */
@@ -95,7 +86,7 @@ Test(latency, spos_has_four_choices_for_each_of_its_shapes)
 Test(latency, table_reads_back_with_all_its_columns)
 {
     char *folder = make_folder();
-    sq_space *space = open_space("tiny", 0);
+    sq_space *space = open_at("tiny", 0);
     sq_latency *a = make_table(space), *b = NULL;
     a->entries[1].time.outliers = 3;
     a->entries[2].time.area_mm2 = 0.5;
@@ -127,10 +118,9 @@ Test(latency, units_of_the_header_become_milliseconds)
 {
     char *folder = make_folder();
     sq_latency *latency = NULL;
-    write_text(folder, "device.yaml", "name: x\nmeasured: true\n");
-    write_text(folder, "table.csv",
-               "# a comment\r\n" SQ_BLOCK_KEY_COLUMNS
-               ",mean_us,std_us,count\r\nconv,8,8,3,8,0,3,2,0,relu,1500,20,7\r\n");
+    put_text(folder, "device.yaml", "name: x\nmeasured: true\n");
+    put_text(folder, "table.csv",
+             "# a comment\r\n" SQ_BLOCK_KEY_COLUMNS ",mean_us,std_us,count\r\nconv,8,8,3,8,0,3,2,0,relu,1500,20,7\r\n");
     MUST(sq_latency_open(&latency, folder));
     cr_expect_float_eq(latency->entries[0].time.mean, 1.5, 1e-12);
     cr_expect_float_eq(latency->entries[0].time.deviation, 0.02, 1e-12);
@@ -166,9 +156,9 @@ Test(latency, bad_tables_are_refused_with_the_line_and_the_reason)
     };
     char *folder = make_folder();
     sq_latency *latency = NULL;
-    write_text(folder, "device.yaml", "name: x\nmeasured: true\n");
+    put_text(folder, "device.yaml", "name: x\nmeasured: true\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        write_text(folder, "table.csv", rows[i].table);
+        put_text(folder, "table.csv", rows[i].table);
         cr_expect_eq(sq_latency_open(&latency, folder), SQ_INVALID, "row %zu", i);
         cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "row %zu: %s", i, sq_error_text());
     }
@@ -188,10 +178,10 @@ Test(latency, bad_devices_are_refused)
     };
     char *folder = make_folder();
     sq_latency *latency = NULL;
-    write_text(folder, "table.csv", HEADER "\nconv,1,1,1,1,0,1,1,0,relu,1,0,1\n");
+    put_text(folder, "table.csv", HEADER "\nconv,1,1,1,1,0,1,1,0,relu,1,0,1\n");
     cr_expect_neq(sq_latency_open(&latency, folder), SQ_OK, "a folder without device.yaml is no device");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        write_text(folder, "device.yaml", rows[i].yaml);
+        put_text(folder, "device.yaml", rows[i].yaml);
         cr_expect_eq(sq_latency_open(&latency, folder), SQ_INVALID, "row %zu", i);
         cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "row %zu: %s", i, sq_error_text());
     }
@@ -257,7 +247,7 @@ Test(latency, a_device_reads_back_as_it_was_written_with_its_runner)
 
 Test(latency, a_path_is_base_plus_scale_times_its_blocks)
 {
-    sq_space *space = open_space("proxyless", 0);
+    sq_space *space = open_at("proxyless", 0);
     sq_latency *latency = make_table(space);
     sq_latency_cache cache;
     latency->info.base_ms = 3;
@@ -288,7 +278,7 @@ Test(latency, a_path_is_base_plus_scale_times_its_blocks)
 
 Test(latency, a_missing_block_is_named_with_its_layer_and_the_nearest)
 {
-    sq_space *space = open_space("proxyless", 0), *smaller = open_space("proxyless", 192);
+    sq_space *space = open_at("proxyless", 0), *smaller = open_at("proxyless", 192);
     sq_latency *latency = make_table(space);
     sq_latency_cache cache;
     cr_expect_eq(sq_latency_prepare(&cache, latency, smaller, SQ_FILL_NONE), SQ_DATA);
@@ -306,7 +296,7 @@ Test(latency, a_missing_block_is_named_with_its_layer_and_the_nearest)
 Test(latency, a_table_by_layer_adds_the_searched_layers)
 {
     char *folder = make_folder(), text[4096] = "layer,choice,mean_ms,std_ms,count\n";
-    sq_space *space = open_space("tiny", 0);
+    sq_space *space = open_at("tiny", 0);
     sq_latency *latency = NULL;
     sq_latency_cache cache;
     int path[SQ_MAX_LAYERS];
@@ -314,8 +304,8 @@ Test(latency, a_table_by_layer_adds_the_searched_layers)
     for (int l = 0; l < space->searched_count; l++)
         for (int c = 0; c < 8; c++)
             (void)sprintf(text + strlen(text), "%d,%d,%d,0,1\n", l, c, l * c - 2);
-    write_text(folder, "device.yaml", "name: x\nspace: tiny\nbase_ms: 10\nmeasured: true\n");
-    write_text(folder, "layers.csv", text);
+    put_text(folder, "device.yaml", "name: x\nspace: tiny\nbase_ms: 10\nmeasured: true\n");
+    put_text(folder, "layers.csv", text);
     MUST(sq_latency_open(&latency, folder));
     MUST(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE));
     draw_path(space, 3, path);
@@ -394,7 +384,7 @@ Test(latency, interpolation_is_near_and_monotone_in_every_size)
 
 Test(latency, filled_blocks_are_counted_and_too_few_entries_refused)
 {
-    sq_space *space = open_space("proxyless", 0);
+    sq_space *space = open_at("proxyless", 0);
     sq_latency *latency = make_table(space), *few = NULL;
     sq_latency_cache cache;
     const sq_block_key key = sq_block_key_of(space, 3, 2);
@@ -422,7 +412,7 @@ Test(latency, filled_blocks_are_counted_and_too_few_entries_refused)
 
 Test(latency, a_device_described_by_a_roofline_predicts_every_block)
 {
-    sq_space *space = open_space("proxyless", 0);
+    sq_space *space = open_at("proxyless", 0);
     sq_latency *latency = NULL;
     sq_latency_cache cache;
     int path[SQ_MAX_LAYERS];
@@ -458,7 +448,7 @@ Test(latency, a_device_described_by_a_roofline_predicts_every_block)
 
 Test(latency, check_finds_unused_wide_and_implausible_entries)
 {
-    sq_space *space = open_space("proxyless", 0), *other = open_space("spos", 0);
+    sq_space *space = open_at("proxyless", 0), *other = open_at("spos", 0);
     sq_latency *latency = make_table(space);
     sq_block_list list;
     sq_latency_check c;
@@ -496,7 +486,7 @@ Test(latency, check_finds_unused_wide_and_implausible_entries)
 
 Test(latency, a_path_is_legal_only_within_the_limits_of_every_device)
 {
-    sq_space *space = open_space("proxyless", 0);
+    sq_space *space = open_at("proxyless", 0);
     sq_latency *table = make_table(space);
     sq_latency_cache first, second;
     const sq_search_options options = {.kind = SQ_SEARCH_RANDOM, .tries = 10};
@@ -543,7 +533,7 @@ Test(latency, a_path_is_legal_only_within_the_limits_of_every_device)
 
 Test(latency, memory_is_that_of_the_largest_block)
 {
-    sq_space *space = open_space("tiny", 0);
+    sq_space *space = open_at("tiny", 0);
     sq_searcher *s = calloc(1, sizeof *s);
     const sq_search_options options = {.limits = {.memory_mb = 1e-9}};
     s->options = &options;

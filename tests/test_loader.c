@@ -15,26 +15,9 @@
 
 enum { SIDE = 20, PIXELS = SIDE * SIDE * 3 };
 
-static void put_bytes(const char *root, const char *name, const void *bytes, size_t size)
-{
-    char path[1024], folder[1024];
-    const sq_piece piece = {bytes, size};
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    MUST(sq_folder_make(folder));
-    MUST(sq_file_replace(path, &piece, 1));
-}
-
 static sq_loader_options options_of(int batch, int threads, int ring)
 {
-    return (sq_loader_options){.transform = {.is_augmented = true,
-                                             .resolution = SIDE,
-                                             .crop_fraction = 1,
-                                             .area_min = 0.3,
-                                             .area_max = 1,
-                                             .aspect_min = 0.75,
-                                             .aspect_max = 4.0 / 3,
-                                             .flip = 0.5},
+    return (sq_loader_options){.transform = augmenting_transform(SIDE),
                                .batch = batch,
                                .is_shuffled = true,
                                .seed = 7,

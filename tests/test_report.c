@@ -22,12 +22,6 @@ static char *path_in(const char *folder, const char *name)
     return path;
 }
 
-static void put(const char *folder, const char *name, const char *text)
-{
-    const sq_piece piece = {text, strlen(text)};
-    MUST(sq_file_replace(path_in(folder, name), &piece, 1));
-}
-
 static double number_at(const json_t *object, const char *key, size_t i)
 {
     const json_t *value = json_array_get(json_object_get(object, key), i);
@@ -41,10 +35,10 @@ Test(report, curves_count_what_was_written_again_once)
 {
     char *folder = make_folder();
     json_t *events = json_array(), *notes = json_array();
-    put(folder, "log.jsonl",
-        "{\"event\":\"start\",\"step\":0}\n{\"event\":\"step\",\"step\":10,\"loss\":3}\n"
-        "{\"event\":\"step\",\"step\":20,\"loss\":2}\n{\"event\":\"step\",\"step\":30,\"loss\":9}\n"
-        "{\"event\":\"step\",\"step\":20,\"loss\":1.5}\nnonsense\n[1]\n{\"event\":\"step\",\"step\":30,\"lo");
+    put_text(folder, "log.jsonl",
+             "{\"event\":\"start\",\"step\":0}\n{\"event\":\"step\",\"step\":10,\"loss\":3}\n"
+             "{\"event\":\"step\",\"step\":20,\"loss\":2}\n{\"event\":\"step\",\"step\":30,\"loss\":9}\n"
+             "{\"event\":\"step\",\"step\":20,\"loss\":1.5}\nnonsense\n[1]\n{\"event\":\"step\",\"step\":30,\"lo");
     json_t *curves = sq_report_curves(folder, "log.jsonl", loss_only, events, notes);
     cr_assert_eq(json_array_size(json_object_get(curves, "step")), 2);
     cr_assert_eq(number_at(curves, "step", 1), 20);
@@ -87,9 +81,9 @@ Test(report, settings_are_flat_and_unknown_keys_are_noted)
 {
     char *folder = make_folder();
     json_t *notes = json_array();
-    put(folder, "config.yaml",
-        "space: a\ntrain: {steps: 5, speed: 9}\nlatency:\n  - {device: x, limit_ms: 1}\n  - {device: y}\n"
-        "data:\n  mean: [1, 2]\n");
+    put_text(folder, "config.yaml",
+             "space: a\ntrain: {steps: 5, speed: 9}\nlatency:\n  - {device: x, limit_ms: 1}\n  - {device: y}\n"
+             "data:\n  mean: [1, 2]\n");
     json_t *settings = sq_report_settings(folder, "config.yaml", notes);
     cr_assert_str_eq(sq_report_setting(settings, "train.steps"), "5");
     cr_assert_str_eq(sq_report_setting(settings, "latency.device"), "x");
@@ -99,7 +93,7 @@ Test(report, settings_are_flat_and_unknown_keys_are_noted)
     cr_assert_eq(json_array_size(notes), 1);
     cr_assert_not_null(strstr(json_string_value(json_array_get(notes, 0)), "(train.speed)"));
     json_decref(settings);
-    put(folder, "config.yaml", "a: [");
+    put_text(folder, "config.yaml", "a: [");
     settings = sq_report_settings(folder, "config.yaml", notes);
     cr_assert_eq(json_object_size(settings), 0);
     cr_assert_eq(json_array_size(notes), 2);
@@ -136,9 +130,9 @@ Test(report, a_search_without_an_end_gets_its_costs_from_the_space)
            *settings = json_pack("{s:s, s:s}", "search.random_paths", "1", "search.population", "1");
     MUST(sq_space_read(&space, SOURCE("configs/spaces/samples.yaml"), 0, 0));
     MUST(sq_folder_make(path_in(folder, "search")));
-    put(folder, "search/state.json",
-        "{\"scored\": [{\"arch\": [0,0,0,0,0,0,0,0], \"top1\": 0.5}, {\"arch\": [0,0,0,0,0,0,0,9], \"top1\": 0.6},"
-        " {\"arch\": [3]}]}");
+    put_text(folder, "search/state.json",
+             "{\"scored\": [{\"arch\": [0,0,0,0,0,0,0,0], \"top1\": 0.5}, {\"arch\": [0,0,0,0,0,0,0,9], \"top1\": 0.6},"
+             " {\"arch\": [3]}]}");
     json_t *search = sq_report_search(folder, settings, space, notes);
     const json_t *candidates = json_object_get(search, "candidates");
     cr_assert_gt(number_at(candidates, "macs", 0), 1);
@@ -161,7 +155,7 @@ Test(report, what_is_no_run_is_refused)
     json_t *runs = json_array(), *stages = json_array();
     cr_assert_eq(sq_report_run(folder, devices, runs, stages), SQ_INVALID);
     cr_assert_not_null(strstr(sq_error_text(), "not a run"));
-    put(folder, "log.jsonl", "");
+    put_text(folder, "log.jsonl", "");
     MUST(sq_report_run(folder, devices, runs, stages));
     cr_assert_eq(json_array_size(runs), 1);
     json_decref(runs);

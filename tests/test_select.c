@@ -64,13 +64,6 @@ static void close_bench(bench *b)
     drop_folder(b->folder);
 }
 
-static sq_space *open_space(const char *path)
-{
-    sq_space *space = NULL;
-    MUST(sq_space_read(&space, path, 0, 0));
-    return space;
-}
-
 Test(select, pool_closes_at_32_operators_in_each_of_20_layers)
 {
     sq_space *pool = open_space(SOURCE("configs/spaces/hurricane-pool.yaml"));
