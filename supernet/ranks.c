@@ -107,7 +107,7 @@ int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
 
 /* ---- Waiting ---- */
 
-/* Ranks of this host whose process is gone: " rank 2 (process 4711 on a) is gone". */
+/* Ranks of this host whose process is gone: "rank 2 (process 4711 on a) is gone, rank 3 (...) is gone". */
 static bool find_dead(const sq_ranks *r, char *text, size_t bytes)
 {
     size_t used = 0;
@@ -115,8 +115,8 @@ static bool find_dead(const sq_ranks *r, char *text, size_t bytes)
     for (int i = 0; i < r->count; i++)
         if (strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 && kill((pid_t)r->peers[i].pid, 0) != 0 &&
             errno == ESRCH && used < bytes)
-            used += (size_t)snprintf(text + used, bytes - used, "%srank %d (process %ld on %s)", used ? ", " : "", i,
-                                     r->peers[i].pid, r->peers[i].host);
+            used += (size_t)snprintf(text + used, bytes - used, "%srank %d (process %ld on %s) is gone",
+                                     used ? ", " : "", i, r->peers[i].pid, r->peers[i].host);
     return used > 0;
 }
 
@@ -126,25 +126,30 @@ static sq_status fail_together(sq_ranks *r, const char *what, const char *why)
     return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
 }
 
+/* MPI itself says that another rank does not answer; which one, if it can be seen from here. */
+static sq_status lost(sq_ranks *r, const char *what)
+{
+    char dead[TEXT_BYTES];
+    return fail_together(r, what, find_dead(r, dead, sizeof dead) ? dead : "MPI lost another rank");
+}
+
 /* Until all requests are done. Spins for a millisecond, which is what most reductions take, then sleeps in between. */
 static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const char *what)
 {
     const double begin = sq_seconds_now();
     double looked = begin;
     for (;;) {
-        char text[TEXT_BYTES], dead[TEXT_BYTES - 32];
+        char text[TEXT_BYTES];
         int is_done = 0;
         if (MPI_Testall(count, requests, &is_done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
-            return fail_together(r, what, find_dead(r, dead, sizeof dead) ? dead : "MPI lost another rank");
+            return lost(r, what);
         if (is_done)
             return SQ_OK;
         const double now = sq_seconds_now();
         if (now - looked > 0.5) {
             looked = now;
-            if (find_dead(r, dead, sizeof dead)) {
-                (void)snprintf(text, sizeof text, "%s is gone", dead);
+            if (find_dead(r, text, sizeof text))
                 return fail_together(r, what, text);
-            }
         }
         if (now - begin > r->time_limit) {
             (void)snprintf(text, sizeof text, "another rank has not answered for %.0f s", r->time_limit);
@@ -192,10 +197,12 @@ static sq_status begin_reduction(void *context, float *values, size_t count)
 {
     sq_ranks *r = context;
     int is_done; /* lets MPI go on with what is under way */
-    if (r->request_count == REQUESTS_LIMIT || count > INT32_MAX)
-        return sq_fail(SQ_INVALID, "ranks: more than %d reductions at once", REQUESTS_LIMIT);
+    if (r->request_count == REQUESTS_LIMIT)
+        return sq_fail(SQ_INVALID, "gradients: more than %d reductions at once", REQUESTS_LIMIT);
+    if (count > INT32_MAX)
+        return sq_fail(SQ_INVALID, "gradients: %zu values in one reduction, wanted at most %d", count, INT32_MAX);
     if (r->request_count && MPI_Testall(r->request_count, r->requests, &is_done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
-        return fail_together(r, "gradients", "MPI lost another rank");
+        return lost(r, "gradients");
     MPI_Request *request = &r->requests[r->request_count];
     if (MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, request) != MPI_SUCCESS)
         return fail_together(r, "gradients", "MPI refused");

@@ -207,7 +207,7 @@ static sq_status loop(trainer *t)
         const int64_t done = step + 1;
         SQ_TRY(run_step(t, step));
         if (done % t->options->log_every == 0 || done == steps)
-            SQ_TRY(log_interval(t, done));
+            SQ_TRY(sq_ranks_agree(t->run->ranks, log_interval(t, done)));
         if (t->is_asked && done < steps) {
             SQ_TRY(save(t, done));
             return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
@@ -345,11 +345,8 @@ static void end(trainer *t)
         (void)fclose(t->timing); /* every line was flushed */
 }
 
-static sq_status check_options(const sq_train_options *o, const sq_ranks *ranks)
+static sq_status check_options(const sq_train_options *o)
 {
-    if (o->batch % sq_ranks_count(ranks) != 0)
-        return sq_fail(SQ_INVALID, "train.batch: %d images, and %d ranks: wanted the same number for each", o->batch,
-                       sq_ranks_count(ranks));
     if (o->steps < 1 || o->batch < 1 || o->log_every < 1 || o->checkpoint_every < 1)
         return sq_fail(SQ_INVALID,
                        "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1",
@@ -361,7 +358,7 @@ sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_o
                    const sq_train_options *options, const sq_train_run *run)
 {
     trainer t = {.model = model, .options = options, .run = run, .space = sq_model_plan(model)->space};
-    SQ_TRY(check_options(options, run->ranks));
+    SQ_TRY(check_options(options));
     sq_status status = begin(&t, dataset, loader);
     if (status == SQ_OK)
         status = loop(&t);

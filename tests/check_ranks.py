@@ -7,6 +7,7 @@ usage: check_ranks.py SQUALL DUMP_RANKS SOURCE_FOLDER
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -148,6 +149,21 @@ def check_death(scratch):
     assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
 
 
+def check_full_disk(scratch):
+    """The first rank cannot write its log any more: all stop, one of them says why, nobody waits for what never comes."""
+    folder = os.path.join(scratch, "full")
+    process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=4000", "--set", "train.checkpoint_every=10")
+    while not os.path.exists(os.path.join(folder, "last")):
+        time.sleep(0.02)
+        assert process.poll() is None
+    size = os.path.getsize(os.path.join(folder, "log.jsonl")) + 150
+    for child in children(process.pid):
+        resource.prlimit(child, resource.RLIMIT_FSIZE, (size, size))
+    _, said = process.communicate(timeout=60)
+    told = [line for line in said.splitlines() if line.startswith("squall train: ")]
+    assert process.returncode != 0 and len(told) == 1 and "File too large" in told[0], said
+
+
 def check_bad_input(scratch):
     out = os.path.join(scratch, "no")
     for ranks, words, text in ((3, ["train", CONFIG, "-o", out, *SMALL], "train.batch: 16 images, 3 ranks: wanted the same number for each"),
@@ -170,6 +186,7 @@ def main():
         check_training(scratch)
         check_signals(scratch)
         check_death(scratch)
+        check_full_disk(scratch)
         check_bad_input(scratch)
 
 
