@@ -11,19 +11,19 @@ enum { SMALLEST = 16, LARGEST = 1024, TRIES = 3 };
 #define WORTHWHILE 0.97 /* of the time of an image at half the batch */
 
 /* Seconds of one forward of the first choices: the least of a few, behind one that is not counted. */
-static sq_status time_batch(sq_model *model, const sq_image_set *images, int batch, double *seconds)
+static sq_status time_batch(sq_backend *backend, sq_model *model, const sq_image_set *images, int batch,
+                            double *seconds)
 {
     static const int path[SQ_MAX_LAYERS];
     const sq_model_batch loaded = {images->images, images->labels, NULL, batch};
     const sq_step step = {.valid_count = batch};
-    sq_result ignored;
     *seconds = INFINITY;
     SQ_TRY(sq_model_load(model, &loaded));
     SQ_TRY(sq_model_set_step(model, &step));
     for (int i = 0; i <= TRIES; i++) {
         const double begin = sq_seconds_now();
         SQ_TRY(sq_model_walk(model, path, SQ_EVALUATE));
-        SQ_TRY(sq_model_result(model, &ignored)); /* a device has then done it */
+        SQ_TRY(backend->ops->wait(backend));
         if (i > 0)
             *seconds = fmin(*seconds, sq_seconds_now() - begin);
     }
@@ -37,7 +37,7 @@ static sq_status time_image(sq_backend *backend, const sq_space *space, sq_model
     sq_model *model = NULL;
     options.block.batch = batch;
     SQ_TRY(sq_model_create(&model, backend, space, &options));
-    const sq_status status = time_batch(model, images, batch, seconds);
+    const sq_status status = time_batch(backend, model, images, batch, seconds);
     *seconds /= batch;
     sq_model_destroy(model);
     return status;

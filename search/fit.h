@@ -20,9 +20,13 @@ typedef struct {
  * is_robust  false: least squares. true: an MM-estimate, which up to a quarter of wrong points hardly moves: the start
  * is Theil and Sen's median of slopes (of all pairs up to 1,000 points, beyond of points half the range apart), its
  * residuals' median absolute deviation is kept as the scale, and least squares reweighted by Tukey's bisquare (c
- * = 4.685 deviations) improve it until it stands. returns    SQ_INVALID: fewer than 3 points, a value that is not
- * finite, predictions that are all the same cost       O(n^2) up to 1,000 points, O(n log n) beyond source     Theil
- * 1950; Sen 1968; Yohai 1987, "High breakdown-point and high efficiency robust estimates" */
+ * = 4.685 deviations) improve it until it stands.
+ *
+ * returns  SQ_INVALID: fewer than 3 points, a value that is not finite, predictions that are all the same
+ *
+ * cost     O(n^2) up to 1,000 points, O(n log n) beyond
+ *
+ * source   Theil 1950; Sen 1968; Yohai 1987, "High breakdown-point and high efficiency robust estimates" */
 SQ_MUST_USE sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measured, size_t n,
                                   bool is_robust);
 
@@ -65,10 +69,13 @@ typedef struct {
  * Unseen choices have seen = 0 and no value. Robust: Huber's weights (k = 1.345 deviations by the median absolute
  * deviation) from a fit with all weights 1. Cross-validation for the method: row i is in fold i mod 5; the error is the
  * mean of |predicted / measured - 1|; below 20 networks plain is taken. Robust must be better by far: wrong networks
- * that come in runs (a busy hour) look like rare ones to cross-validation, and are as frequent later. returns
- * SQ_INVALID: fewer than 3 networks, a number outside of its layer's limits, a gauge that was never measured cost O(n
- * layers^2 + values^3), values <= layers * choice_limit; the eigenvalues by LAPACK (dsyevd) source    Golub, Heath,
- * Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter" */
+ * that come in runs (a busy hour) look like rare ones to cross-validation, and are as frequent later.
+ *
+ * returns  SQ_INVALID: fewer than 3 networks, a number outside of its layer's limits, a gauge that was never measured
+ *
+ * cost     O(n layers^2 + values^3), values <= layers * choice_limit; the eigenvalues by LAPACK (dsyevd)
+ *
+ * source   Golub, Heath, Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter" */
 SQ_MUST_USE sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const double *ms, size_t n,
                                       const sq_additive_options *options);
 void sq_additive_free(sq_additive *additive); /* accepts NULL */

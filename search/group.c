@@ -307,7 +307,6 @@ static sq_status make_prefix(sq_group *g, pass *p, size_t images)
 
 static sq_status ensure_prefix(sq_group *g)
 {
-    sq_result ignored;
     const double begin = sq_seconds_now();
     if (g->is_prefix_made || g->depth == 0)
         return SQ_OK;
@@ -319,7 +318,7 @@ static sq_status ensure_prefix(sq_group *g)
         SQ_TRY(g->backend->ops->copy(g->backend, statistics_of(&g->score, l, g->fixed[l]),
                                      statistics_of(&g->collect, l, g->fixed[l]), statistics_bytes(g, l, g->fixed[l])));
     SQ_TRY(make_prefix(g, &g->score, g->score.count));
-    SQ_TRY(sq_model_result(g->score.model, &ignored));
+    SQ_TRY(g->backend->ops->wait(g->backend));
     g->counts.fixed_seconds += sq_seconds_now() - begin;
     g->is_prefix_made = true;
     return SQ_OK;
@@ -341,9 +340,8 @@ static sq_status begin_batch(sq_group *g, const pass *p, size_t index, size_t im
 typedef struct {
     sq_group *group;
     const sq_tree *tree;
-    size_t
-        *at; /* [nodes] bytes of a node's statistics in the store: those of every node, then one sq_result for each */
-    size_t results_at;
+    size_t *at;        /* [nodes] where a node's statistics lie in the store */
+    size_t results_at; /* behind all of those: a sq_result for each node */
 } walk;
 
 static sq_device_ptr node_statistics(const walk *w, int node)
@@ -390,7 +388,6 @@ static sq_status run_node(const walk *w, const pass *p, int node)
 static sq_status run_pass(const walk *w, const pass *p, size_t images, double *seconds)
 {
     sq_group *g = w->group;
-    sq_result ignored;
     const double begin = sq_seconds_now();
     const size_t batches = p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
     for (size_t i = 0; i < batches; i++) {
@@ -401,7 +398,7 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
         for (int node = 0; node < w->tree->count; node++)
             SQ_TRY(run_node(w, p, node));
     }
-    SQ_TRY(sq_model_result(p->model, &ignored));
+    SQ_TRY(g->backend->ops->wait(g->backend));
     *seconds += sq_seconds_now() - begin;
     return SQ_OK;
 }

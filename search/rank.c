@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base/file.h"
 #include "search/fit.h"
 #include "search/json_file.h"
 #include "supernet/cost.h"

@@ -327,8 +327,7 @@ sq_status sq_roofline_checks(const sq_roofline *roofline, const char *csv_path, 
 {
     static const char header[] = "network,operations_csv,ms,device,source";
     checks c = {.roofline = roofline};
-    const char *slash = strrchr(csv_path, '/');
-    (void)snprintf(c.folder, sizeof c.folder, "%.*s", slash ? (int)(slash - csv_path) : 1, slash ? csv_path : ".");
+    sq_path_parent(c.folder, sizeof c.folder, csv_path);
     const sq_status status = read_rows(csv_path, header, &c, add_check);
     if (status != SQ_OK) {
         free(c.checks);

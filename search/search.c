@@ -175,7 +175,8 @@ static sq_status run_generations(search *s, sq_candidate *asked)
 static sq_status ask_all(search *s)
 {
     const int wanted = sq_searcher_room(&s->searcher), random_paths = s->searcher.options->random_paths;
-    const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths), layers = (size_t)s->searcher.space->layer_count;
+    const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths),
+                 layers = (size_t)s->searcher.space->layer_count;
     sq_candidate *asked = calloc(room, sizeof *asked);
     int *paths = calloc(room * layers, sizeof *paths);
     sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", room);
@@ -214,14 +215,36 @@ static void fix_leading_layers(search *s)
     sq_group_fix(s->group, path, depth);
 }
 
+/* Fills in the costs and refuses what cannot be searched. */
+static sq_status check(sq_searcher *searcher)
+{
+    SQ_TRY(sq_searcher_check_options(searcher));
+    if (searcher->options->together < 1)
+        return sq_fail(SQ_INVALID, "search: together %d, wanted at least 1", searcher->options->together);
+    fill_costs(searcher);
+    return sq_searcher_check_limits(searcher);
+}
+
+sq_status sq_search_check(const sq_search_options *options, const sq_space *space, const sq_search_devices *devices,
+                          const sq_search_run *run)
+{
+    sq_searcher *searcher = calloc(1, sizeof *searcher);
+    if (!searcher)
+        return sq_fail(SQ_NO_MEMORY, "search");
+    searcher->options = options;
+    searcher->space = space;
+    searcher->devices = devices;
+    searcher->images = run->images;
+    searcher->calibration_images = run->calibration_images;
+    const sq_status status = check(searcher);
+    free(searcher);
+    return status;
+}
+
 static sq_status begin(search *s, bool is_resumed)
 {
     const sq_search_options *o = s->searcher.options;
-    SQ_TRY(sq_searcher_check_options(&s->searcher));
-    if (o->together < 1)
-        return sq_fail(SQ_INVALID, "search: together %d, wanted at least 1", o->together);
-    fill_costs(&s->searcher);
-    SQ_TRY(sq_searcher_check_limits(&s->searcher));
+    SQ_TRY(check(&s->searcher));
     if (!sq_text_path(s->folder, sizeof s->folder, s->run, "search") ||
         !sq_text_path(s->state_path, sizeof s->state_path, s->folder, "state.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", s->run);

@@ -17,8 +17,8 @@ typedef struct {
     double memory_mb;        /* largest live activations of one FP32 image, 10^6 bytes */
 } sq_limits;                 /* 0: no limit */
 
-/* A device that a search predicts for. A path holds its limits when mean + margin * deviation is not above limit_ms, and
- * energy and area are not above theirs. */
+/* A device that a search predicts for. A path holds its limits when mean + margin * deviation is not above limit_ms,
+ * and energy and area are not above theirs. */
 enum { SQ_MAX_DEVICES = 4 };
 typedef struct {
     const char *name; /* for messages and files; borrowed, like the cache */
@@ -45,14 +45,14 @@ typedef struct {
     uint64_t seed;
     int population, generations, parents, crossover, mutation; /* SPOS: 50, 20, 10, 25, 25 */
     double mutation_probability;                               /* 0.1 */
-    int tries;              /* per wanted child before it becomes a random path: 10 */
-    int random_paths;       /* scored as a baseline, reported as their mean: 0.. */
-    int calibration_images; /* SPOS: 20,000 */
+    int tries;                               /* per wanted child before it becomes a random path: 10 */
+    int random_paths;                        /* scored as a baseline, reported as their mean: 0.. */
+    int calibration_images;                  /* SPOS: 20,000 */
     int calibration_batch, evaluation_batch; /* 0 is a configuration's: chosen before (batch_choice.h) */
-    int evaluation_images; /* 0: the whole held-out split */
-    int together;          /* candidates evaluated together, at most: what a killed search loses. The scores do not
-                              depend on it */
-    int cache_mb;          /* what may be kept between layers and candidates beside the models, 2^20 bytes */
+    int evaluation_images;                   /* 0: the whole held-out split */
+    int together; /* candidates evaluated together, at most: what a killed search loses. The scores do not
+                     depend on it */
+    int cache_mb; /* what may be kept between layers and candidates beside the models, 2^20 bytes */
     sq_limits limits;
     const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
     sq_objectives objectives;
@@ -64,12 +64,12 @@ typedef struct {
 } sq_search_options;
 
 typedef struct {
-    int *path;                           /* [layer_count]; owned by the result */
-    int images;                          /* asked: how many to score on, 0 for all; told: how many it was scored on */
-    double loss, top1, top5;             /* on the held-out images; shares in 0..1 */
-    double macs, parameters, memory_mb;  /* as in the limits */
-    sq_prediction on[SQ_MAX_DEVICES];    /* what each device is predicted to take */
-    int generation;                      /* -1: the random baseline */
+    int *path;                          /* [layer_count]; owned by the result */
+    int images;                         /* asked: how many to score on, 0 for all; told: how many it was scored on */
+    double loss, top1, top5;            /* on the held-out images; shares in 0..1 */
+    double macs, parameters, memory_mb; /* as in the limits */
+    sq_prediction on[SQ_MAX_DEVICES];   /* what each device is predicted to take */
+    int generation;                     /* -1: the random baseline */
 } sq_candidate;
 
 typedef struct {
@@ -86,7 +86,8 @@ typedef struct {
 
 void sq_search_result_clear(sq_search_result *result);
 
-/* Batch-norm calibration and accuracy of one path: the engine under `squall evaluate` and export; a search has groups. */
+/* Batch-norm calibration and accuracy of one path: the engine under `squall evaluate` and export; a search has groups.
+ */
 typedef struct sq_evaluator sq_evaluator;
 SQ_MUST_USE sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space,
                                           sq_model *weights, bool use_average, const sq_image_set *calibration,
@@ -106,9 +107,14 @@ sq_model *sq_evaluator_model(sq_evaluator *evaluator);
 typedef struct {
     const char *run; /* folder */
     bool is_resumed, is_quiet;
-    uint64_t weights; /* fingerprint of the supernet's weights: a search is not continued on others */
+    uint64_t weights;               /* fingerprint of the supernet's weights: a search is not continued on others */
     int images, calibration_images; /* that the evaluator has: halving's budget follows from them */
 } sq_search_run;
+
+/* What sq_search refuses before it evaluates anything, for a caller with files of its own (of `run` the images count):
+ * SQ_INVALID names options out of range, or the smallest possible value where no path can meet the limits. */
+SQ_MUST_USE sq_status sq_search_check(const sq_search_options *options, const sq_space *space,
+                                      const sq_search_devices *devices, const sq_search_run *run);
 
 SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_group *group,
                                 const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out);

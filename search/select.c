@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/text.h"
 #include "supernet/cost.h"
 
 #define LARGEST_EXPONENT 10.0
@@ -16,14 +17,14 @@ sq_block_kind sq_select_family(sq_block_kind kind)
     return kind == SQ_BLOCK_XCEPTION ? SQ_BLOCK_SHUFFLE : kind;
 }
 
-static const sq_choice *choice_of(const sq_selection *s, const sq_select_operator *o)
+const sq_choice *sq_select_choice(const sq_selection *s, const sq_select_operator *o)
 {
     return &s->space->choices[s->space->layers[o->layer].choices[o->choice]];
 }
 
 static sq_block_kind family_of(const sq_selection *s, const sq_select_operator *o)
 {
-    return sq_select_family(choice_of(s, o)->kind);
+    return sq_select_family(sq_select_choice(s, o)->kind);
 }
 
 /* ---- Scores ---- */
@@ -37,7 +38,7 @@ static sq_status score(const sq_selection *s, const sq_latency_cache *cache, sq_
     o->ms = sq_latency_block_ms(cache, o->layer, o->choice, &deviation_ms);
     if (!(o->ms > 0) || !isfinite(o->ms))
         return sq_fail(SQ_DATA, "%s: layer %d, choice '%s': %g ms, wanted more than 0 to score by", s->device.name,
-                       o->layer, choice_of(s, o)->name, o->ms);
+                       o->layer, sq_select_choice(s, o)->name, o->ms);
     o->capacity = pow(1e-6 * o->macs, s->options.a) * pow(1e-3 * o->parameters, s->options.b);
     o->score = o->capacity / o->ms;
     return SQ_OK;
@@ -52,10 +53,10 @@ static sq_status score_all(sq_selection *s, const sq_latency_cache *cache)
         for (int c = 0; layer->searched_index != SQ_NONE && c < layer->choice_count; c++) {
             sq_select_operator *o = &s->operators[count++];
             *o = (sq_select_operator){.layer = l, .choice = c, .rule = SQ_PROPERTIES};
-            o->rule = sq_rules_find(&s->device.rules, choice_of(s, o));
-            o->reason = choice_of(s, o)->kind == SQ_BLOCK_SKIP ? SQ_SELECT_SKIP
-                        : o->rule != SQ_PROPERTIES             ? SQ_SELECT_RULE
-                                                               : SQ_SELECT_RANK;
+            o->rule = sq_rules_find(&s->device.rules, sq_select_choice(s, o));
+            o->reason = sq_select_choice(s, o)->kind == SQ_BLOCK_SKIP ? SQ_SELECT_SKIP
+                        : o->rule != SQ_PROPERTIES                    ? SQ_SELECT_RULE
+                                                                      : SQ_SELECT_RANK;
             if (o->reason != SQ_SELECT_SKIP)
                 SQ_TRY(score(s, cache, o));
         }
@@ -223,14 +224,13 @@ void sq_select_middle(const sq_selection *selection, int *path)
     }
 }
 
-/* <pool>_<device>, with letters, digits, '_', '-', '.' alone: it becomes names of files and keys. */
+/* <pool>_<device>: it becomes names of files and keys. */
 static void name_space(const sq_selection *s, char name[SQ_NAME_BYTES])
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     char text[2 * SQ_NAME_BYTES];
     (void)snprintf(text, sizeof text, "%s_%s", s->space->name, s->device.name);
     for (char *p = text; *p; p++)
-        if (!strchr(allowed, *p))
+        if (!strchr(SQ_TEXT_NAME_LETTERS, *p))
             *p = '_';
     text[SQ_NAME_BYTES - 1] = 0;
     memcpy(name, text, SQ_NAME_BYTES);

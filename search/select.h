@@ -60,6 +60,9 @@ void sq_select_clear(sq_selection *selection);
 /* The family of a kind, as one of its kinds: shuffle's and xception's is shuffle, another kind is its own. */
 sq_block_kind sq_select_family(sq_block_kind kind);
 
+/* The operator as its space says it. */
+const sq_choice *sq_select_choice(const sq_selection *selection, const sq_select_operator *o);
+
 /* The operators that a layer keeps, best first, a skip last; 0 where nothing is searched. kept holds SQ_MAX_CHOICES. */
 int sq_select_kept(const sq_selection *selection, int layer, const sq_select_operator **kept);
 

@@ -1,6 +1,5 @@
 /* What a selection tells: its space file's head, and its table. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
@@ -54,7 +53,7 @@ static void put_field(FILE *file, const char *text)
 
 static void put_operator(FILE *file, const sq_selection *s, const sq_select_operator *o)
 {
-    const sq_choice *c = &s->space->choices[s->space->layers[o->layer].choices[o->choice]];
+    const sq_choice *c = sq_select_choice(s, o);
     char why[64];
     (void)fprintf(file, "%d,", o->layer);
     put_field(file, c->name);

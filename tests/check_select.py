@@ -125,7 +125,7 @@ def bad_input(scratch):
         (["select", SMALL, device, "-o", out, "--keep", "0"], 2, "--keep: '0', wanted a whole number from 1 to 64"),
         (["select", SMALL, device, "-o", out, "--keep", "17"], 2, "layer 1 has 16 operators for myriad-x (rules: no se), wanted at least the 17 to keep"),
         (["select", SMALL, device, "-o", out, "--keep", "2", "--per-family"], 2, "has 3 families of operators, wanted at most the 2 to keep"),
-        (["select", SMALL, device, "-o", out, "--a", "x"], 2, "--a x, --b 0.25: wanted numbers from 0 to 10"),
+        (["select", SMALL, device, "-o", out, "--a", "x"], 2, "--a x: wanted a number from 0 to 10"),
         (["select", SMALL, device, "-o", out, "--fill", "guess"], 2, "wanted none, interpolate or roofline"),
         (["select", SMALL, device, "-o", out, "--kep", "3"], 2, "did you mean '--keep'?"),
         (["select", SMALL, own, "-o", out], 2, "rules: drop: unknown property 'shufle', did you mean 'shuffle'?"),

@@ -25,7 +25,7 @@ SMALL = ["--set", "train.steps=120", "--set", "train.batch=16", "--set", "train.
 
 def run(*words, code=0):
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
-    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-400:]}"
+    assert code is None or done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-400:]}"
     return done
 
 
@@ -87,6 +87,14 @@ def kill_search(scratch):
         kill_often([*words, "--resume", "never"], words, kills,
                    lambda: same_files(kept, folder, ["search.json", "arch.json", "state.json"]), lambda: remove(folder))
         check_report(json.loads(read(os.path.join(kept, "search.json"))), searcher, printed)
+    # A search that is refused leaves the older one as it was.
+    names = sorted(os.listdir(folder))
+    before = [read(os.path.join(folder, name)) for name in names]
+    for more in (["--limit-macs", "0.001"], ["--limit-macs", "2.9", "--latency", "nowhere", "--limit-latency", "1"],
+                 ["--searcher", "nsga2", "--objectives", "accuracy,latency"]):
+        refused = run("search", a, "--resume", "never", "--quiet", "--set", "search.evaluation_batch=0", *more, code=None)
+        assert refused.returncode in (1, 2) and refused.stderr.count("\n") == 1, refused.stderr
+        assert sorted(os.listdir(folder)) == names and [read(os.path.join(folder, name)) for name in names] == before, more
 
 
 def resident(process):

@@ -168,12 +168,6 @@ static sq_status set_by_name(sq_config *config, const char *key, const char *val
 
 /* ---- YAML ---- */
 
-static void folder_of(const char *path, char folder[PATH_BYTES])
-{
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, PATH_BYTES, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-}
-
 /* A scalar, or a list of scalars, as text. */
 static bool node_text(yaml_document_t *document, const yaml_node_t *node, char *out, size_t bytes)
 {
@@ -270,7 +264,7 @@ static sq_status read_base(const reading *r, const char *path, const char *base,
     reading next = {r->config, r->depth + 1};
     if (next.depth > BASES_LIMIT)
         return sq_fail(SQ_INVALID, "%s: base: more than %d files, one on top of the other", where, BASES_LIMIT);
-    folder_of(path, folder);
+    sq_path_parent(folder, sizeof folder, path);
     if (sq_text_path(beside, sizeof beside, folder, base) && sq_path_exists(beside))
         base = beside;
     else
@@ -314,7 +308,7 @@ static bool try_path(char **value, const char *candidate)
 static void resolve_paths(sq_config *config, const char *path)
 {
     char folder[PATH_BYTES], candidate[PATH_BYTES];
-    folder_of(path ? path : "", folder);
+    sq_path_parent(folder, sizeof folder, path ? path : "");
     for (int i = 0; i < sq_key_count; i++)
         for (int device = 0; device < (is_repeated(&sq_keys[i]) ? SQ_MAX_DEVICES : 1); device++) {
             char **value = address(config, &sq_keys[i], device);

@@ -15,6 +15,7 @@
 #include "tools/report/history.h"
 
 enum { TABLE_ROWS = 16, PATH_BYTES = 4096 };
+#define BATCH_FILE "search/batch.json"
 
 static void print_prediction(const sq_search_device *d, const sq_prediction *p)
 {
@@ -172,48 +173,57 @@ static void print_work(const sq_group *group, double seconds)
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
-/* search.evaluation_batch 0: measured, and kept beside the search's state, because a resumed one must go on with it. */
-static sq_status choose_batch(sq_run *r, const char *run, bool is_resumed, sq_search_options *options)
+static sq_status file_of(char path[PATH_BYTES], const char *run, const char *name)
 {
-    char folder[PATH_BYTES], path[PATH_BYTES];
-    if (options->evaluation_batch > 0)
-        return SQ_OK;
-    if (!sq_text_path(folder, sizeof folder, run, "search") || !sq_text_path(path, sizeof path, folder, "batch.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
-    if (is_resumed)
-        SQ_TRY(sq_batch_choice_read(path, &options->evaluation_batch));
-    if (options->evaluation_batch > 0)
-        return SQ_OK;
-    SQ_TRY(sq_folder_make(folder));
-    SQ_TRY(sq_batch_choose(&options->evaluation_batch, r->session.backend, r->space, r->model, &r->validation,
-                           (size_t)options->cache_mb << 20));
-    (void)fprintf(stderr, "evaluation batch %d: the fastest\n", options->evaluation_batch);
-    return sq_batch_choice_write(path, options->evaluation_batch);
+    return sq_text_path(path, PATH_BYTES, run, name) ? SQ_OK : sq_fail(SQ_INVALID, "%s: the path is too long", run);
 }
 
-/* RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks at the search later. Of a
- * search that goes on it stands there already. */
-static sq_status keep_config(const sq_run *r, const char *run, bool is_resumed)
+/* search.evaluation_batch 0: measured, unless a search that goes on has its own. */
+static sq_status choose_batch(sq_run *r, const char *run, bool is_resumed, int *batch)
 {
-    char folder[4096], state[4096], file[4096];
-    if (!sq_text_path(folder, sizeof folder, run, "search") ||
-        !sq_text_path(state, sizeof state, folder, "state.json") ||
-        !sq_text_path(file, sizeof file, folder, "config.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
-    if (is_resumed && sq_path_exists(state))
+    char path[PATH_BYTES];
+    if (*batch > 0)
         return SQ_OK;
-    SQ_TRY(sq_folder_make(folder));
-    return sq_config_write(r->session.config, file);
+    SQ_TRY(file_of(path, run, BATCH_FILE));
+    if (is_resumed)
+        SQ_TRY(sq_batch_choice_read(path, batch));
+    if (*batch > 0)
+        return SQ_OK;
+    SQ_TRY(sq_batch_choose(batch, r->session.backend, r->space, r->model, &r->validation,
+                           (size_t)r->session.config->search.cache_mb << 20));
+    (void)fprintf(stderr, "evaluation batch %d: the fastest\n", *batch);
+    return SQ_OK;
+}
+
+/* What stands beside the search's state, once nothing refuses the search any more: the measured batch, which a resumed
+ * search must go on with, and RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks
+ * at the search later. A search that begins anew forgets the older one here. */
+static sq_status keep_files(const sq_run *r, const char *run, bool is_resumed, int batch)
+{
+    char path[PATH_BYTES];
+    SQ_TRY(file_of(path, run, "search"));
+    SQ_TRY(sq_folder_make(path));
+    SQ_TRY(file_of(path, run, "search/state.json"));
+    if (sq_path_exists(path)) {
+        if (is_resumed)
+            return SQ_OK;
+        SQ_TRY(sq_path_remove(path));
+    }
+    SQ_TRY(file_of(path, run, BATCH_FILE));
+    if (r->session.config->search.evaluation_batch == 0)
+        SQ_TRY(sq_batch_choice_write(path, batch));
+    SQ_TRY(file_of(path, run, "search/config.yaml"));
+    return sq_config_write(r->session.config, path);
 }
 
 /* For TensorBoard, whole: the best so far and each candidate by its number, and the found network. What cannot be
  * written stops nothing. */
 static void write_events(const sq_run *r, const char *run, const sq_search_result *result)
 {
-    char path[4096];
+    char path[PATH_BYTES];
     sq_events *events = NULL;
     double best = 0;
-    if (!sq_text_path(path, sizeof path, run, "search/events.out.tfevents.0000000000.search") ||
+    if (file_of(path, run, "search/events.out.tfevents.0000000000.search") != SQ_OK ||
         sq_events_create(&events, path) != SQ_OK)
         return;
     for (int i = 0; i < result->candidate_count; i++) {
@@ -229,42 +239,54 @@ static void write_events(const sq_run *r, const char *run, const sq_search_resul
     sq_events_close(events);
 }
 
+/* What sq_search works with: the options with a chosen batch, the devices, and who evaluates. */
+typedef struct {
+    sq_search_options options;
+    device_list list;
+    sq_group *group;
+} tools;
+
+static sq_status prepare(tools *t, sq_run *r, const sq_search_run *how)
+{
+    SQ_TRY(open_devices(&t->list, r->session.config, r->space));
+    SQ_TRY(sq_search_check(&t->options, r->space, &t->list.devices, how));
+    SQ_TRY(choose_batch(r, how->run, how->is_resumed, &t->options.evaluation_batch));
+    const sq_group_options options = {.calibration = &r->calibration,
+                                      .validation = &r->validation,
+                                      .calibration_batch = r->calibration_batch,
+                                      .evaluation_batch = t->options.evaluation_batch,
+                                      .budget_bytes = (size_t)t->options.cache_mb << 20};
+    return sq_group_create(&t->group, r->session.backend, r->space, r->model, &options);
+}
+
+static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool on_val)
+{
+    const double begin = sq_seconds_now();
+    sq_search_result result = {0};
+    SQ_TRY(keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch));
+    SQ_TRY(sq_search(&t->options, r->space, t->group, &t->list.devices, how, &result));
+    sq_history_add(how->run);
+    write_events(r, how->run, &result);
+    print_result(r, &result, &t->list.devices, how->run, on_val);
+    print_work(t->group, sq_seconds_now() - begin);
+    sq_search_result_clear(&result);
+    return SQ_OK;
+}
+
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
-    sq_search_options chosen = r->session.config->search, *options = &chosen;
-    SQ_TRY(choose_batch(r, run, a->is_resumed, options));
-    sq_search_result result = {0};
-    device_list list = {0};
+    tools t = {.options = r->session.config->search};
     const sq_search_run how = {.run = run,
                                .is_resumed = a->is_resumed,
                                .is_quiet = a->is_quiet,
                                .weights = r->weights ^ (uint64_t)a->on_val,
                                .images = (int)r->validation.count,
                                .calibration_images = (int)r->calibration.count};
-    const sq_group_options group_options = {.calibration = &r->calibration,
-                                            .validation = &r->validation,
-                                            .calibration_batch = r->calibration_batch,
-                                            .evaluation_batch = options->evaluation_batch,
-                                            .budget_bytes = (size_t)options->cache_mb << 20};
-    sq_group *group = NULL;
-    double begin = 0;
-    sq_status status = open_devices(&list, r->session.config, r->space);
+    sq_status status = prepare(&t, r, &how);
     if (status == SQ_OK)
-        status = sq_group_create(&group, r->session.backend, r->space, r->model, &group_options);
-    begin = sq_seconds_now();
-    if (status == SQ_OK)
-        status = keep_config(r, run, a->is_resumed);
-    if (status == SQ_OK)
-        status = sq_search(options, r->space, group, &list.devices, &how, &result);
-    if (status == SQ_OK) {
-        sq_history_add(run);
-        write_events(r, run, &result);
-        print_result(r, &result, &list.devices, run, a->on_val);
-        print_work(group, sq_seconds_now() - begin);
-    }
-    sq_group_destroy(group);
-    sq_search_result_clear(&result);
-    close_devices(&list);
+        status = search_with(&t, r, &how, a->on_val);
+    sq_group_destroy(t.group);
+    close_devices(&t.list);
     return status;
 }
 

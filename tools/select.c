@@ -31,7 +31,7 @@ static void print_layers(const sq_selection *s)
         (void)snprintf(shape, sizeof shape, "%dx%dx%d", layer->h_in, layer->w_in, layer->c_in);
         (void)printf("%5d  %-14s", l, shape);
         for (int i = 0; i < count; i++)
-            (void)printf(" %s", s->space->choices[layer->choices[kept[i]->choice]].name);
+            (void)printf(" %s", sq_select_choice(s, kept[i])->name);
         (void)putchar('\n');
     }
 }
@@ -61,7 +61,7 @@ static void print_tally(const sq_selection *s, const char *title, int (*value_of
         int kept = 0, all = 0;
         for (int i = 0; i < s->first[s->space->layer_count]; i++) {
             const sq_select_operator *o = &s->operators[i];
-            const sq_choice *c = &s->space->choices[s->space->layers[o->layer].choices[o->choice]];
+            const sq_choice *c = sq_select_choice(s, o);
             const bool counts = o->reason != SQ_SELECT_SKIP && value_of(c) == v;
             all += counts;
             kept += counts && o->is_kept;
@@ -190,10 +190,18 @@ static sq_status select_space(const char *file, const char *device, const argume
     return status;
 }
 
+/* text NULL: it was not given. */
+static int read_exponent(const char *name, const char *text, double *out)
+{
+    return !text || sq_text_double(text, 0, 10, out)
+               ? 0
+               : sq_command_usage("select", "%s %s: wanted a number from 0 to 10", name, text);
+}
+
 static int run(int argc, char **argv)
 {
     static sq_options read; /* large; the program runs one command */
-    arguments a = {.keep = "4", .a = "0.25", .b = "0.25", .fill = "none", .shape = SQ_LUT_SHAPE};
+    arguments a = {.fill = "none", .shape = SQ_LUT_SHAPE};
     sq_select_options options = SQ_SELECT_OPTIONS;
     bool is_help;
     const sq_option list[] = {{"-o", &a.out, NULL, NULL},
@@ -211,11 +219,14 @@ static int run(int argc, char **argv)
         return code;
     if (read.argument_count != 2 || !a.out)
         return sq_command_usage("select", "wanted a space file, a device and -o SPACE.yaml");
-    code = sq_options_number("select", "--keep", a.keep, 1, SQ_MAX_CHOICES, &options.keep);
+    code = a.keep ? sq_options_number("select", "--keep", a.keep, 1, SQ_MAX_CHOICES, &options.keep) : 0;
     if (code)
         return code;
-    if (!sq_text_double(a.a, 0, 10, &options.a) || !sq_text_double(a.b, 0, 10, &options.b))
-        return sq_command_usage("select", "--a %s, --b %s: wanted numbers from 0 to 10", a.a, a.b);
+    code = read_exponent("--a", a.a, &options.a);
+    if (code == 0)
+        code = read_exponent("--b", a.b, &options.b);
+    if (code)
+        return code;
     options.is_per_family = a.is_per_family;
     const sq_status status = select_space(read.arguments[0], read.arguments[1], &a, &options);
     return status == SQ_OK ? 0 : sq_command_fail("select", status);

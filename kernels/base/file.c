@@ -47,8 +47,7 @@ static sq_status write_temporary(const char *path, const sq_piece *pieces, int p
     return status;
 }
 
-/* The folder that holds `path`, into out. */
-static void parent(char *out, size_t bytes, const char *path)
+void sq_path_parent(char *out, size_t bytes, const char *path)
 {
     (void)snprintf(out, bytes, "%s", path);
     char *slash = strrchr(out, '/');
@@ -78,7 +77,7 @@ sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_co
         (void)unlink(temporary); /* nothing better can be done */
         return status;
     }
-    parent(folder, sizeof folder, path);
+    sq_path_parent(folder, sizeof folder, path);
     return sq_folder_sync(folder);
 }
 
@@ -226,6 +225,6 @@ sq_status sq_link_replace(const char *path, const char *target)
         (void)unlink(temporary); /* nothing better can be done */
         return status;
     }
-    parent(folder, sizeof folder, path);
+    sq_path_parent(folder, sizeof folder, path);
     return sq_folder_sync(folder);
 }

@@ -18,8 +18,8 @@ typedef struct {
  * untouched. SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
 
-/* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and lets
- * go of it whatever happens. SQ_NO_MEMORY names the path. */
+/* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and
+ * lets go of it whatever happens. SQ_NO_MEMORY names the path. */
 typedef struct {
     FILE *stream;
     char *text;
@@ -40,6 +40,8 @@ SQ_MUST_USE sq_status sq_folder_sync(const char *path);
 /* Removes a file or a folder with all it holds; fine if it is not there. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
+/* The folder that holds `path`: "." where it names none. */
+void sq_path_parent(char *out, size_t bytes, const char *path);
 
 /* Points the symbolic link `path` at `target` by rename, so that it always points somewhere. */
 SQ_MUST_USE sq_status sq_link_replace(const char *path, const char *target);

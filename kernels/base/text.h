@@ -14,6 +14,9 @@ const char *sq_text_nearest(const char *text, const char *const *words, int coun
 bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out);
 bool sq_text_double(const char *text, double minimum, double maximum, double *out);
 
+/* What names of files and keys, and plain words of YAML, are made of. */
+#define SQ_TEXT_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+
 /* folder/name into out (bytes long); false when it does not fit. */
 bool sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
 

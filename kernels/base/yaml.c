@@ -12,8 +12,6 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
-
 enum { TEXT_BYTES = 256, MAX_KEYS = 256, LARGEST_FILE = 16 << 20, DEEPEST = 64, STEP_BYTES = 1024 };
 
 typedef struct {
@@ -133,22 +131,6 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema)
     (void)cyaml_free(&config, schema, data, 0); /* fails only for a wrong schema */
 }
 
-sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema)
-{
-    report r = {{0}, {0}, 0};
-    cyaml_config_t config = config_of(&r);
-    config.flags = CYAML_CFG_STYLE_BLOCK;
-    char *text = NULL;
-    size_t bytes = 0;
-    const cyaml_err_t error = cyaml_save_data(&text, &bytes, &config, schema, data, 0);
-    if (error != CYAML_OK)
-        return sq_fail(SQ_INVALID, "%s: %s", path, r.message[0] ? r.message : cyaml_strerror(error));
-    const sq_piece piece = {text, bytes};
-    const sq_status status = sq_file_replace(path, &piece, 1);
-    cyaml_mem(NULL, text, 0);
-    return status;
-}
-
 /* Bytes of the letter that the text begins with, in UTF-8; 0: it begins with none. */
 static int read_letter(const char *text, uint32_t *letter)
 {
@@ -202,7 +184,7 @@ void sq_yaml_put_word(FILE *file, const char *word)
 {
     static const char *const values[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
     const size_t length = strlen(word);
-    bool is_plain = isalpha((unsigned char)word[0]) && strspn(word, LETTERS) == length;
+    bool is_plain = isalpha((unsigned char)word[0]) && strspn(word, SQ_TEXT_NAME_LETTERS) == length;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         is_plain = is_plain && strcasecmp(word, values[i]) != 0;
     if (is_plain)
@@ -219,26 +201,26 @@ static void put_digits(FILE *file, const char *text)
     (void)fprintf(file, "%.*s%s%s", (int)mantissa, text, needs_point ? ".0" : "", text + mantissa);
 }
 
-void sq_yaml_put_double(FILE *file, double value)
+static void put_shortest(FILE *file, double value, bool is_float)
 {
     char text[40];
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        const double back = strtod(text, NULL);
+        if (is_float ? (float)back == (float)value : back == value)
             break;
     }
     put_digits(file, text);
 }
 
+void sq_yaml_put_double(FILE *file, double value)
+{
+    put_shortest(file, value, false);
+}
+
 void sq_yaml_put_float(FILE *file, float value)
 {
-    char text[40];
-    for (int digits = 1; digits <= 9; digits++) {
-        (void)snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if ((float)strtod(text, NULL) == value)
-            break;
-    }
-    put_digits(file, text);
+    put_shortest(file, (double)value, true);
 }
 
 typedef struct {

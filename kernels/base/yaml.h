@@ -17,9 +17,6 @@ SQ_MUST_USE sq_status sq_yaml_load(void **out, const char *path, const cyaml_sch
 SQ_MUST_USE sq_status sq_yaml_parse(void **out, const char *text, const char *name, const cyaml_schema_value_t *schema);
 void sq_yaml_free(void *data, const cyaml_schema_value_t *schema); /* accepts NULL */
 
-/* Writes a file by the schema, whole or not at all. */
-SQ_MUST_USE sq_status sq_yaml_save(const void *data, const char *path, const cyaml_schema_value_t *schema);
-
 /* Loads a file as a tree of nodes, for what no schema describes, and hands it to `use` with its root (NULL: an empty
  * file). Lists and mappings in brackets may stand 64 deep, give or take what a kilobyte holds. */
 SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
