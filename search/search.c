@@ -15,11 +15,11 @@
 #include "supernet/cost.h"
 #include "supernet/interrupt.h"
 
-enum { PATH_BYTES = 4096, MOST_TOGETHER = 1024 };
+enum { PATH_BYTES = 4096, MOST_TOGETHER = SQ_CREW_MOST };
 
 typedef struct {
     sq_searcher searcher;
-    sq_group *group;
+    sq_crew *crew;
     const char *run;
     bool is_quiet;
     char state_path[PATH_BYTES], folder[PATH_BYTES];
@@ -103,13 +103,14 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
     sq_result results[MOST_TOGETHER];
     for (int i = 0; i < count; i++)
         paths[i] = asked[i].path;
-    SQ_TRY(sq_group_evaluate(s->group, paths, count, (size_t)asked[0].images, results));
+    SQ_TRY(sq_crew_evaluate(s->crew, paths, count, (size_t)asked[0].images, results));
     for (int i = 0; i < count; i++) {
         score(&asked[i], &results[i]);
         SQ_TRY(add(s, &asked[i]));
     }
     SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, s->all, s->count, s->searcher.space));
     show(s, isatty(STDERR_FILENO) == 1);
+    SQ_TRY(sq_crew_check(s->crew));
     if (sq_interrupt_asked() && s->count < s->limit)
         return sq_fail(SQ_INTERRUPTED, "%s: %d candidates are saved; --resume auto goes on", sq_interrupt_name(),
                        s->count);
@@ -118,7 +119,8 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
 
 static sq_status evaluate(search *s, sq_candidate *asked, int count)
 {
-    const int together = s->searcher.options->together < MOST_TOGETHER ? s->searcher.options->together : MOST_TOGETHER;
+    const int64_t wanted = (int64_t)s->searcher.options->together * sq_crew_size(s->crew);
+    const int together = wanted < MOST_TOGETHER ? (int)wanted : MOST_TOGETHER;
     int done = 0;
     for (bool is_known = true; done < count; done += is_known) {
         SQ_TRY(remember(s, &asked[done], &is_known));
@@ -202,19 +204,6 @@ static void fill_costs(sq_searcher *searcher)
         }
 }
 
-/* Layers at the beginning that leave no choice: their work is done once for all candidates. */
-static void fix_leading_layers(search *s)
-{
-    const sq_scope *scope = s->searcher.options->scope;
-    const sq_space *space = s->searcher.space;
-    int path[SQ_MAX_LAYERS] = {0}, depth = 0;
-    while (depth < space->layer_count - 1 && (scope ? scope->count[depth] : space->layers[depth].choice_count) == 1) {
-        path[depth] = scope ? scope->choices[depth][0] : 0;
-        depth++;
-    }
-    sq_group_fix(s->group, path, depth);
-}
-
 /* Fills in the costs and refuses what cannot be searched. */
 static sq_status check(sq_searcher *searcher)
 {
@@ -290,7 +279,7 @@ static void release(sq_candidate *candidates, int count)
     free(candidates);
 }
 
-sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_group *group,
+sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_crew *crew,
                     const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out)
 {
     search *s = calloc(1, sizeof *s);
@@ -299,8 +288,7 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
     s->searcher.options = options;
     s->searcher.space = space;
     s->searcher.devices = devices;
-    s->group = group;
-    fix_leading_layers(s);
+    s->crew = crew;
     s->run = run->run;
     s->is_quiet = run->is_quiet;
     s->searcher.images = run->images;

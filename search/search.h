@@ -2,7 +2,7 @@
 #define SQ_SEARCH_H
 
 #include "data/loader.h"
-#include "search/group.h"
+#include "search/crew.h"
 #include "search/latency.h"
 #include "search/objectives.h"
 #include "supernet/model.h"
@@ -50,8 +50,8 @@ typedef struct {
     int calibration_images;                  /* SPOS: 20,000 */
     int calibration_batch, evaluation_batch; /* 0 is a configuration's: chosen before (batch_choice.h) */
     int evaluation_images;                   /* 0: the whole held-out split */
-    int together; /* candidates evaluated together, at most: what a killed search loses. The scores do not
-                     depend on it */
+    int together; /* candidates of a rank evaluated together, at most: what a killed search loses. The scores do
+                     not depend on it */
     int cache_mb; /* what may be kept between layers and candidates beside the models, 2^20 bytes */
     sq_limits limits;
     const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
@@ -116,7 +116,7 @@ typedef struct {
 SQ_MUST_USE sq_status sq_search_check(const sq_search_options *options, const sq_space *space,
                                       const sq_search_devices *devices, const sq_search_run *run);
 
-SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_group *group,
+SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_crew *crew,
                                 const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out);
 
 #endif

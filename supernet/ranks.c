@@ -98,6 +98,17 @@ int sq_ranks_local_count(const sq_ranks *ranks)
     return ranks ? ranks->local_count : 1;
 }
 
+double sq_ranks_time_limit(const sq_ranks *ranks)
+{
+    return ranks->time_limit;
+}
+
+void sq_ranks_set_time_limit(sq_ranks *ranks, double time_limit)
+{
+    if (ranks)
+        ranks->time_limit = time_limit;
+}
+
 int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
 {
     return ranks ? ranks->reduced_bytes : 0;
@@ -107,22 +118,32 @@ int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
 
 /* ---- Waiting ---- */
 
-/* Ranks of this host whose process is gone: "rank 2 (process 4711 on a) is gone, rank 3 (...) is gone". */
-static bool find_dead(const sq_ranks *r, char *text, size_t bytes)
+bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
 {
     size_t used = 0;
     *text = 0;
     for (int i = 0; i < r->count; i++)
-        if (strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 && kill((pid_t)r->peers[i].pid, 0) != 0 &&
-            errno == ESRCH && used < bytes)
+        if ((rank == SQ_NOBODY || rank == i) && strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 &&
+            kill((pid_t)r->peers[i].pid, 0) != 0 && errno == ESRCH && used < bytes)
             used += (size_t)snprintf(text + used, bytes - used, "%srank %d (process %ld on %s) is gone",
                                      used ? ", " : "", i, r->peers[i].pid, r->peers[i].host);
     return used > 0;
 }
 
-static sq_status fail_together(sq_ranks *r, const char *what, const char *why)
+void sq_ranks_break(sq_ranks *r)
 {
     r->is_broken = true;
+}
+
+void sq_ranks_leave_telling(sq_ranks *r)
+{
+    is_told = true;
+    sq_ranks_break(r);
+}
+
+static sq_status fail_together(sq_ranks *r, const char *what, const char *why)
+{
+    sq_ranks_break(r);
     return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
 }
 
@@ -130,7 +151,7 @@ static sq_status fail_together(sq_ranks *r, const char *what, const char *why)
 static sq_status lost(sq_ranks *r, const char *what)
 {
     char dead[TEXT_BYTES];
-    return fail_together(r, what, find_dead(r, dead, sizeof dead) ? dead : "MPI lost another rank");
+    return fail_together(r, what, sq_ranks_find_dead(r, SQ_NOBODY, dead, sizeof dead) ? dead : "MPI lost another rank");
 }
 
 /* Until all requests are done. Spins for a millisecond, which is what most reductions take, then sleeps in between. */
@@ -148,7 +169,7 @@ static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const c
         const double now = sq_seconds_now();
         if (now - looked > 0.5) {
             looked = now;
-            if (find_dead(r, text, sizeof text))
+            if (sq_ranks_find_dead(r, SQ_NOBODY, text, sizeof text))
                 return fail_together(r, what, text);
         }
         if (now - begin > r->time_limit) {
@@ -361,6 +382,22 @@ void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
 }
 
 #else /* no MPI */
+
+bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
+{
+    (void)r, (void)rank, (void)text, (void)bytes;
+    return false;
+}
+
+void sq_ranks_break(sq_ranks *r)
+{
+    (void)r;
+}
+
+void sq_ranks_leave_telling(sq_ranks *r)
+{
+    (void)r;
+}
 
 sq_status sq_ranks_open(sq_ranks **out, double time_limit)
 {

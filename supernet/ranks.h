@@ -48,6 +48,19 @@ SQ_MUST_USE sq_status sq_ranks_attach(sq_ranks *ranks, sq_backend *backend);
 /* Bytes of gradients and statistics that this rank gave to be reduced since the ranks were opened. */
 int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks);
 
+/* ---- For what is not collective (mail.h) ---- */
+
+enum { SQ_NOBODY = -1 };
+/* Whether a rank's process is gone (SQ_NOBODY: any one's), as far as it can be seen: on this host. text: "rank 2 (process
+ * 4711 on a) is gone", of each of them. */
+bool sq_ranks_find_dead(const sq_ranks *ranks, int rank, char *text, size_t bytes);
+/* From now on nothing is collective: the others are not waited for, not even at the end. */
+void sq_ranks_break(sq_ranks *ranks);
+/* The same, where another rank tells the user why. */
+void sq_ranks_leave_telling(sq_ranks *ranks);
+double sq_ranks_time_limit(const sq_ranks *ranks);                /* seconds */
+void sq_ranks_set_time_limit(sq_ranks *ranks, double time_limit); /* accepts NULL */
+
 /* "2 ranks on 1 host, Open MPI v4.1.4" */
 void sq_ranks_describe(const sq_ranks *ranks, char *text, size_t bytes);
 

@@ -149,6 +149,82 @@ def check_death(scratch):
     assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
 
 
+SEARCH = ["--limit-macs", "3", "--threads", "1", "--quiet", "--set", "search.population=7", "--set", "search.generations=5", "--set", "search.parents=3",
+          "--set", "search.crossover=3", "--set", "search.mutation=3", "--set", "search.random_paths=5", "--set", "search.calibration_images=300"]
+FOUND = ["search.json", "arch.json", "state.json", "config.yaml"]
+
+
+def scored(folder):
+    """Candidates that a search has on disk."""
+    try:
+        return read(os.path.join(folder, "search/state.json")).count(b'"arch"')
+    except OSError:
+        return 0
+
+
+def begin_search(folder, *more, ranks=3):
+    """A search on several ranks, of which some have been scored."""
+    process = start(ranks, *WITH_CODE, SQUALL, "search", folder, *SEARCH, *more, more=LEFT_ALIVE)
+    while not scored(folder):
+        time.sleep(0.01)
+        assert process.poll() is None
+    return process, [children(child)[-1] for child in children(process.pid)]
+
+
+def end_search(process, whole, folder, pattern, codes, tellers=1, files=FOUND):
+    out, said = process.communicate(timeout=120)
+    told = [line for line in said.splitlines() if line.startswith("squall search: ")]
+    assert len(told) == tellers and all(re.search(pattern, line) for line in told), said
+    assert sorted(re.findall(r"^exit (\d+)$", out, re.M)) == sorted(codes), out
+    assert scored(folder) < scored(whole), "it had come to its end before anything happened"
+    run(2, SQUALL, "search", folder, *SEARCH)
+    assert_same_search(whole, folder, files)
+
+
+def assert_same_search(whole, folder, files=FOUND):
+    for name in files:
+        assert read(os.path.join(whole, "search", name)) == read(os.path.join(folder, "search", name)), (folder, name)
+
+
+def check_search(scratch):
+    """One supernet searched by 1, 2 and 4 ranks, by fewer after a death, a silence or a signal: the same files."""
+    path = lambda name: os.path.join(scratch, name)
+    run(0, SQUALL, "train", CONFIG, "-o", path("net"), *SMALL, "--set", "train.steps=40")
+    for name in ("s1", "s2", "s4", "lost", "first", "silent", "asked"):
+        shutil.copytree(path("net"), path(name), symlinks=True)
+    run(0, SQUALL, "search", path("s1"), *SEARCH)
+    for ranks in (2, 4):
+        out, said = run(ranks, SQUALL, "search", path(f"s{ranks}"), *SEARCH)
+        assert out.count("found after") == 1 and re.search(rf"^{scored(path('s1'))} candidates in .*: \d+( \+ \d+){{{ranks - 1}}} on {ranks} ranks", said, re.M), said
+        assert_same_search(path("s1"), path(f"s{ranks}"))
+    process, ranks = begin_search(path("lost"))
+    os.kill(ranks[1], signal.SIGKILL)
+    end_search(process, path("s1"), path("lost"), r"rank 1 \(process \d+ on [^)]+\) is gone; the others have scored its candidates", codes=["137", "5", "5"])
+    process, ranks = begin_search(path("first"))
+    os.kill(ranks[0], signal.SIGKILL)
+    end_search(process, path("s1"), path("first"), r"rank 0 .* is gone", codes=["137", "5", "5"], tellers=2)
+    process, ranks = begin_search(path("silent"), "--set", "ranks.time_limit=3", ranks=2)
+    os.kill(ranks[1], signal.SIGSTOP)
+    while os.path.exists(f"/proc/{ranks[0]}"):
+        time.sleep(0.05)
+    os.kill(ranks[1], signal.SIGKILL)
+    end_search(process, path("s1"), path("silent"), r"rank 1 has not answered for 3 s; the others", codes=["137", "5"], files=FOUND[:3])
+    process, ranks = begin_search(path("asked"), ranks=2)
+    os.kill(ranks[1], signal.SIGTERM)
+    end_search(process, path("s1"), path("asked"), "rank 1: SIGTERM: ", codes=["75", "75"])
+
+
+def check_stages(scratch):
+    """Two-stage search of two ranks: every rank takes the same decisions, and a second time they are the same."""
+    words = ["search", CONFIG, "--two-stage", *SEARCH, "--set", "train.batch=16", "--set", "train.warmup_steps=5", "--set", "stages.groups=5-8,1-4",
+             "--set", "stages.start=(0, 0, 0, 0, 0, 0, 0, 0)", "--set", "stages.steps=20,10"]
+    for name in ("staged", "staged-again"):
+        out, _ = run(2, SQUALL, *words, "-o", os.path.join(scratch, name))
+        assert out.count("found in 2 stages") == 1, out
+    for file in ("stages.json", "stage-1/search/search.json", "stage-2/search/search.json"):
+        assert read(os.path.join(scratch, "staged", file)) == read(os.path.join(scratch, "staged-again", file))
+
+
 def check_full_disk(scratch):
     """The first rank cannot write its log any more: all stop, one of them says why, nobody waits for what never comes."""
     folder = os.path.join(scratch, "full")
@@ -169,11 +245,12 @@ def check_bad_input(scratch):
     for ranks, words, text in ((3, ["train", CONFIG, "-o", out, *SMALL], "train.batch: 16 images, 3 ranks: wanted the same number for each"),
                                (2, ["train", "nowhere.yaml", "-o", out], "nowhere.yaml: No such file"),
                                (2, ["train", CONFIG, "-o", os.path.join(scratch, "two"), *SMALL], "holds a run already"),
-                               (2, ["search", os.path.join(scratch, "two")], "started as one of several processes")):
+                               (2, ["search", os.path.join(scratch, "two"), "--limit-macs", "0.001"], "search.limit_macs"),
+                               (2, ["evaluate", os.path.join(scratch, "two")], "started as one of several processes")):
         process = start(ranks, SQUALL, *words)
         _, said = process.communicate(timeout=60)
         told = [line for line in said.splitlines() if line.startswith("squall ")]
-        assert process.returncode != 0 and len(told) == (ranks if words[0] == "search" else 1) and text in told[0], said
+        assert process.returncode != 0 and len(told) == (ranks if words[0] == "evaluate" else 1) and text in told[0], said
     assert not os.path.exists(out)
 
 
@@ -187,6 +264,8 @@ def main():
         check_signals(scratch)
         check_death(scratch)
         check_full_disk(scratch)
+        check_search(scratch)
+        check_stages(scratch)
         check_bad_input(scratch)
 
 

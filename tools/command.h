@@ -100,6 +100,7 @@ SQ_MUST_USE sq_status sq_session_train(const sq_session *session, const sq_train
 typedef struct {
     const char *config; /* another configuration than the run's; or NULL */
     bool is_resumed, on_val, is_quiet;
+    sq_ranks *ranks; /* each of them makes the same calls; NULL: one */
 } sq_searching;
 
 /* Searches a trained run as its configuration says: `squall search`. */
@@ -126,7 +127,7 @@ typedef struct {
 } sq_run;
 
 /* Opens <run>/config.yaml (or other_config instead), its newest checkpoint, and the images. on_val: score on the test
- * split. */
+ * split. out->session.ranks is looked at, as in sq_session_open; without ranks a process must be alone. */
 SQ_MUST_USE sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options,
                                   bool on_val);
 /* For commands that score one path after another. */

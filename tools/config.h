@@ -30,11 +30,12 @@ typedef struct {
 } sq_latency_config;
 
 typedef struct {
-    char *space;  /* path of the space file */
-    char *device; /* backend: auto, cuda, cuda:N, cpu, reference */
-    int graphs;   /* 1: cuda runs its programs as CUDA graphs */
-    int engine;   /* sq_engine: whose kernels cuda runs */
-    int threads;  /* of the backend; 0: all cores */
+    char *space;             /* path of the space file */
+    char *device;            /* backend: auto, cuda, cuda:N, cpu, reference */
+    int graphs;              /* 1: cuda runs its programs as CUDA graphs */
+    int engine;              /* sq_engine: whose kernels cuda runs */
+    int threads;             /* of the backend; 0: all cores */
+    double ranks_time_limit; /* seconds */
     int64_t seed;
     sq_data_config data;
     sq_train_options train;

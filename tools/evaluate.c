@@ -38,7 +38,7 @@ static int run(int argc, char **argv)
     bool on_val = false, is_help;
     const sq_option options[] = {
         {"--arch", &arch, NULL, NULL}, {"--on-val", NULL, &on_val, NULL}, {NULL, NULL, NULL, NULL}};
-    sq_run r;
+    sq_run r = {0};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;

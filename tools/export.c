@@ -112,7 +112,7 @@ static int run(int argc, char **argv)
         {"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},          {"--out", &a.out, NULL, NULL},
         {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
         {NULL, NULL, NULL, NULL}};
-    sq_run r;
+    sq_run r = {0};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;

@@ -153,26 +153,6 @@ static void close_devices(device_list *list)
         sq_latency_cache_clear(&list->caches[d]);
 }
 
-/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
- * the whole search. */
-static void print_work(const sq_group *group, double seconds)
-{
-    const sq_group_count count = sq_group_counts(group);
-    if (count.alone == 0)
-        return;
-    const double share = 100 / seconds,
-                 rest = seconds - count.calibration_seconds - count.scoring_seconds - count.fixed_seconds;
-    (void)fprintf(stderr,
-                  "%" PRId64 " candidates in %.1f s, %.1f ms each: calibration %.1f %%, scoring %.1f %%, fixed layers "
-                  "%.1f %%, asking and saving %.1f %%\n",
-                  count.candidates, seconds, 1e3 * seconds / (double)count.candidates,
-                  share * count.calibration_seconds, share * count.scoring_seconds, share * count.fixed_seconds,
-                  share * rest);
-    (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
-                  count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
-                  count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
-}
-
 static sq_status file_of(char path[PATH_BYTES], const char *run, const char *name)
 {
     return sq_text_path(path, PATH_BYTES, run, name) ? SQ_OK : sq_fail(SQ_INVALID, "%s: the path is too long", run);
@@ -244,19 +224,69 @@ typedef struct {
     sq_search_options options;
     device_list list;
     sq_group *group;
+    sq_crew *crew;
 } tools;
 
+/* The first rank alone knows the limits, and what was measured. */
 static sq_status prepare(tools *t, sq_run *r, const sq_search_run *how)
 {
     SQ_TRY(open_devices(&t->list, r->session.config, r->space));
     SQ_TRY(sq_search_check(&t->options, r->space, &t->list.devices, how));
-    SQ_TRY(choose_batch(r, how->run, how->is_resumed, &t->options.evaluation_batch));
+    return choose_batch(r, how->run, how->is_resumed, &t->options.evaluation_batch);
+}
+
+static sq_status open_crew(tools *t, sq_run *r)
+{
     const sq_group_options options = {.calibration = &r->calibration,
                                       .validation = &r->validation,
                                       .calibration_batch = r->calibration_batch,
                                       .evaluation_batch = t->options.evaluation_batch,
                                       .budget_bytes = (size_t)t->options.cache_mb << 20};
-    return sq_group_create(&t->group, r->session.backend, r->space, r->model, &options);
+    SQ_TRY(sq_group_create(&t->group, r->session.backend, r->space, r->model, &options));
+    return sq_crew_create(&t->crew, t->group, r->space, t->options.scope, r->session.ranks);
+}
+
+/* Where one rank's time went. */
+static void print_passes(const sq_group_count *count, double seconds)
+{
+    const double share = 100 / seconds,
+                 rest = seconds - count->calibration_seconds - count->scoring_seconds - count->fixed_seconds;
+    (void)fprintf(stderr, ": calibration %.1f %%, scoring %.1f %%, fixed layers %.1f %%, asking and saving %.1f %%\n",
+                  share * count->calibration_seconds, share * count->scoring_seconds, share * count->fixed_seconds,
+                  share * rest);
+}
+
+/* How many each rank scored, and how many ranks' time that was at a time. */
+static void print_ranks(const sq_crew *crew, double seconds)
+{
+    double busy = 0;
+    (void)fputs(": ", stderr);
+    for (int r = 0; r < sq_crew_size(crew); r++) {
+        busy += sq_crew_counts(crew, r).seconds;
+        (void)fprintf(stderr, "%s%" PRId64, r ? " + " : "", sq_crew_counts(crew, r).candidates);
+    }
+    (void)fprintf(stderr, " on %d ranks, %.2f of which were at work on average\n", sq_crew_size(crew), busy / seconds);
+}
+
+/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
+ * the whole search. */
+static void print_work(const tools *t, double seconds)
+{
+    const sq_group_count count = sq_group_counts(t->group);
+    int64_t candidates = 0;
+    for (int r = 0; r < sq_crew_size(t->crew); r++)
+        candidates += sq_crew_counts(t->crew, r).candidates;
+    if (candidates == 0)
+        return;
+    (void)fprintf(stderr, "%" PRId64 " candidates in %.1f s, %.1f ms each", candidates, seconds,
+                  1e3 * seconds / (double)candidates);
+    if (sq_crew_size(t->crew) > 1)
+        print_ranks(t->crew, seconds);
+    else
+        print_passes(&count, seconds);
+    (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
+                  count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
+                  count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
 static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool on_val)
@@ -264,17 +294,18 @@ static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool
     const double begin = sq_seconds_now();
     sq_search_result result = {0};
     SQ_TRY(keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch));
-    SQ_TRY(sq_search(&t->options, r->space, t->group, &t->list.devices, how, &result));
+    SQ_TRY(sq_search(&t->options, r->space, t->crew, &t->list.devices, how, &result));
     sq_history_add(how->run);
     write_events(r, how->run, &result);
     print_result(r, &result, &t->list.devices, how->run, on_val);
-    print_work(t->group, sq_seconds_now() - begin);
+    print_work(t, sq_seconds_now() - begin);
     sq_search_result_clear(&result);
     return SQ_OK;
 }
 
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
 {
+    const bool is_first = sq_ranks_rank(a->ranks) == 0;
     tools t = {.options = r->session.config->search};
     const sq_search_run how = {.run = run,
                                .is_resumed = a->is_resumed,
@@ -282,12 +313,17 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
                                .weights = r->weights ^ (uint64_t)a->on_val,
                                .images = (int)r->validation.count,
                                .calibration_images = (int)r->calibration.count};
-    sq_status status = prepare(&t, r, &how);
+    sq_status status = sq_ranks_agree(a->ranks, is_first ? prepare(&t, r, &how) : SQ_OK);
     if (status == SQ_OK)
-        status = search_with(&t, r, &how, a->on_val);
+        status = sq_ranks_broadcast(a->ranks, &t.options.evaluation_batch, sizeof t.options.evaluation_batch);
+    if (status == SQ_OK)
+        status = sq_ranks_agree(a->ranks, open_crew(&t, r));
+    if (status == SQ_OK)
+        status = is_first ? search_with(&t, r, &how, a->on_val) : sq_crew_serve(t.crew);
+    sq_crew_destroy(t.crew);
     sq_group_destroy(t.group);
     close_devices(&t.list);
-    return status;
+    return sq_ranks_agree(a->ranks, status);
 }
 
 /* What follows a second --latency is about the second device: latency.limit_ms becomes latency.2.limit_ms. */
@@ -308,12 +344,17 @@ static void number_devices(sq_options *read)
     }
 }
 
+static sq_status open_trained(sq_run *r, const char *run, const sq_options *options, const sq_searching *searching)
+{
+    SQ_TRY(sq_run_open(r, run, searching->config, options, searching->on_val));
+    return r->space->searched_count ? SQ_OK
+                                    : sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to search", run);
+}
+
 sq_status sq_search_trained(const char *run, const sq_options *options, const sq_searching *searching)
 {
-    sq_run r;
-    sq_status status = sq_run_open(&r, run, searching->config, options, searching->on_val);
-    if (status == SQ_OK && r.space->searched_count == 0)
-        status = sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to search", run);
+    sq_run r = {.session = {.ranks = searching->ranks}};
+    sq_status status = sq_ranks_agree(searching->ranks, open_trained(&r, run, options, searching));
     if (status == SQ_OK)
         status = search(&r, run, searching);
     sq_run_close(&r);
@@ -356,8 +397,11 @@ static int run(int argc, char **argv)
         return sq_command_usage("search", "--resume %s: wanted auto or never", resume);
     a.is_resumed = strcmp(resume, "auto") == 0;
     number_devices(&read);
-    const sq_status status = has_stages ? sq_search_in_stages(read.arguments[0], out, &read, &a)
-                                        : sq_search_trained(read.arguments[0], &read, &a);
+    sq_status status = sq_ranks_open(&a.ranks, 0);
+    if (status == SQ_OK)
+        status = has_stages ? sq_search_in_stages(read.arguments[0], out, &read, &a)
+                            : sq_search_trained(read.arguments[0], &read, &a);
+    sq_ranks_close(a.ranks);
     return status == SQ_OK ? 0 : sq_command_fail("search", status);
 }
 
@@ -393,6 +437,8 @@ const sq_command sq_command_search = {
         "  --on-val              score on the test split instead of the held-out images\n"
         "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
         "  --quiet               no progress line\n\n"
+        "mpirun -n N squall search ..., srun squall search ...: N processes score the candidates, to the same "
+        "result.\n\n"
         "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the "
         "best).\n",
     .run = run,

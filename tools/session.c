@@ -192,7 +192,8 @@ static sq_status make_scope(sq_session *s)
 sq_status sq_session_alone(const char *what)
 {
     return sq_ranks_are_launched()
-               ? sq_fail(SQ_UNSUPPORTED, "%s: started as one of several processes; only squall train works in several",
+               ? sq_fail(SQ_UNSUPPORTED,
+                         "%s: started as one of several processes; only squall train and squall search work in several",
                          what)
                : SQ_OK;
 }
@@ -224,6 +225,8 @@ sq_status sq_session_open(sq_session *out, const char *config_path, const char *
 {
     sq_session s = {.ranks = out->ranks};
     sq_status status = sq_config_read(&s.config, config_path, overrides, override_count);
+    if (status == SQ_OK)
+        sq_ranks_set_time_limit(s.ranks, s.config->ranks_time_limit);
     if (status == SQ_OK && flags & SQ_OPEN_DATA)
         status = open_data(&s);
     if (status == SQ_OK && flags & SQ_OPEN_VAL)
@@ -428,7 +431,8 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
 {
     char path[PATH_BYTES];
     const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
-    SQ_TRY(sq_session_alone(run));
+    if (!r->session.ranks)
+        SQ_TRY(sq_session_alone(run));
     if (!sq_text_path(path, sizeof path, run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", run);
     if (!other_config && !sq_path_exists(path))
@@ -455,7 +459,7 @@ sq_status sq_run_open_evaluator(sq_run *r)
 
 sq_status sq_run_open(sq_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)
 {
-    memset(out, 0, sizeof *out);
+    *out = (sq_run){.session = {.ranks = out->session.ranks}};
     const sq_status status = open_run(out, run, other_config, options, on_val);
     if (status != SQ_OK)
         sq_run_close(out);

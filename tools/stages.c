@@ -28,6 +28,12 @@ typedef struct {
     int64_t spos_steps;      /* train.steps of the configuration: one group would take them */
 } job;
 
+/* Who writes. */
+static bool is_first(const job *j)
+{
+    return sq_ranks_rank(j->searching->ranks) == 0;
+}
+
 static sq_status stage_folder(const job *j, int stage, char *out)
 {
     char name[32];
@@ -74,31 +80,41 @@ static sq_status set_stage(job *j, int stage)
 
 static sq_status train_stage(job *j, const char *folder)
 {
-    sq_session s = {0};
+    sq_session s = {.ranks = j->searching->ranks};
     const sq_training training = {
         .run = folder, .is_resumed = j->searching->is_resumed, .is_quiet = j->searching->is_quiet, .has_start = true};
-    SQ_TRY(sq_session_open(&s, j->config, j->options.overrides, j->options.override_count,
-                           SQ_OPEN_DATA | SQ_OPEN_BACKEND));
+    SQ_TRY(sq_ranks_agree(s.ranks, sq_session_open(&s, j->config, j->options.overrides, j->options.override_count,
+                                                   SQ_OPEN_DATA | SQ_OPEN_BACKEND)));
     const sq_status status = sq_session_train(&s, &training);
     sq_session_close(&s);
-    return status;
+    return sq_ranks_agree(j->searching->ranks, status);
 }
 
-/* A stage that has been searched to its end says so by its arch.json. */
+/* A stage that has been searched to its end says so by its arch.json, which the first rank looks at for all. */
+static sq_status find_arch(const job *j, const char *folder, char arch[PATH_BYTES], bool *is_there)
+{
+    if (!sq_text_path(arch, PATH_BYTES, folder, "search/arch.json"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    *is_there = sq_path_exists(arch);
+    return sq_ranks_broadcast(j->searching->ranks, is_there, sizeof *is_there);
+}
+
 static sq_status run_stage(job *j, int stage)
 {
-    char folder[PATH_BYTES], search[PATH_BYTES], arch[PATH_BYTES];
+    char folder[PATH_BYTES], arch[PATH_BYTES];
+    bool is_done;
     SQ_TRY(stage_folder(j, stage, folder));
-    if (!sq_text_path(search, sizeof search, folder, "search") || !sq_text_path(arch, sizeof arch, search, "arch.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(find_arch(j, folder, arch, &is_done));
     SQ_TRY(set_stage(j, stage));
-    if (!j->searching->is_resumed || !sq_path_exists(arch)) {
-        (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
-                     j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
+    if (!j->searching->is_resumed || !is_done) {
+        if (is_first(j))
+            (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
+                         j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
         SQ_TRY(train_stage(j, folder));
         SQ_TRY(sq_search_trained(folder, &j->options, j->searching));
     }
-    return sq_arch_read(j->space, arch, j->path);
+    SQ_TRY(sq_ranks_agree(j->searching->ranks, is_first(j) ? sq_arch_read(j->space, arch, j->path) : SQ_OK));
+    return sq_ranks_broadcast(j->searching->ranks, j->path, sizeof j->path);
 }
 
 /* ---- Begin and end ---- */
@@ -225,15 +241,15 @@ sq_status sq_search_in_stages(const char *config, const char *run, const sq_opti
         j->options.overrides[i] = j->options.storage[i];
     }
     j->options.override_count = j->user_count = options->override_count;
-    sq_status status = sq_session_alone(run);
-    if (status == SQ_OK)
-        status = begin(j);
+    sq_status status = sq_ranks_agree(searching->ranks, begin(j));
     for (int i = 0; status == SQ_OK && i < j->stages.count; i++)
         status = run_stage(j, i);
-    if (status == SQ_OK)
+    if (status == SQ_OK && is_first(j)) {
         status = write_summary(j);
-    if (status == SQ_OK)
-        print_summary(j);
+        if (status == SQ_OK)
+            print_summary(j);
+    }
+    status = sq_ranks_agree(searching->ranks, status);
     sq_space_free(j->space);
     free(j);
     return status;
