@@ -245,7 +245,7 @@ def check_bad_input(scratch):
     for ranks, words, text in ((3, ["train", CONFIG, "-o", out, *SMALL], "train.batch: 16 images, 3 ranks: wanted the same number for each"),
                                (2, ["train", "nowhere.yaml", "-o", out], "nowhere.yaml: No such file"),
                                (2, ["train", CONFIG, "-o", os.path.join(scratch, "two"), *SMALL], "holds a run already"),
-                               (2, ["search", os.path.join(scratch, "two"), "--limit-macs", "0.001"], "search.limit_macs"),
+                               (2, ["search", os.path.join(scratch, "two"), "--limit-macs", "0.001"], "no path can meet it"),
                                (2, ["evaluate", os.path.join(scratch, "two")], "started as one of several processes")):
         process = start(ranks, SQUALL, *words)
         _, said = process.communicate(timeout=60)
