@@ -18,8 +18,8 @@ typedef struct {
  * untouched. SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
 
-/* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and lets
- * go of it whatever happens. SQ_NO_MEMORY names the path. */
+/* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and
+ * lets go of it whatever happens. SQ_NO_MEMORY names the path. */
 typedef struct {
     FILE *stream;
     char *text;
@@ -27,6 +27,7 @@ typedef struct {
 } sq_file_writer;
 SQ_MUST_USE sq_status sq_file_begin(sq_file_writer *out, const char *path);
 SQ_MUST_USE sq_status sq_file_finish(sq_file_writer *writer, const char *path);
+void sq_file_drop(sq_file_writer *writer); /* lets go of it, and nothing is written */
 
 /* Reads a whole file into malloc'd memory with a zero byte behind it. limit: refuse larger files. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);

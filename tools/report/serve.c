@@ -81,7 +81,7 @@ static enum MHD_Result send_page(sq_server *s, struct MHD_Connection *connection
 
 static enum MHD_Result send_data(sq_server *s, struct MHD_Connection *connection)
 {
-    char *text = json_dumps(s->data, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(7));
+    char *text = sq_report_dump(s->data);
     return text ? answer(connection, MHD_HTTP_OK, text, strlen(text), "application/json")
                 : refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory\n");
 }

@@ -1,9 +1,10 @@
 /* The terminal's view of a run. It knows no escape sequences: who shows it decides where lines go. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
+#include "search/json_file.h"
+#include "search/svg.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
@@ -13,8 +14,7 @@ enum { LABEL = 8, TEXT_BYTES = 1024, LEAST_WIDTH = 20 };
 
 static double number_at(const json_t *list, size_t i)
 {
-    const json_t *value = json_array_get(list, i);
-    return json_is_number(value) ? json_number_value(value) : NAN;
+    return sq_json_number(json_array_get(list, i));
 }
 
 static double last_of(const json_t *object, const char *key)
@@ -33,14 +33,6 @@ typedef struct {
     double best; /* top-1, 0..1 */
     bool is_trained, is_searched;
 } facts;
-
-static double setting(const json_t *run, const char *key)
-{
-    double value = NAN;
-    (void)sq_text_double(sq_report_setting(json_object_get(run, "search_settings"), key), 0, 1e15,
-                         &value); /* else NaN */
-    return value;
-}
 
 /* The most accurate one, of those that the search drew (generation >= 0, or not known). */
 static void find_best(facts *f)
@@ -66,17 +58,17 @@ static facts read_facts(const json_t *run)
                .clock = json_object_get(run, "timing"),
                .search = json_object_get(run, "search"),
                .best = NAN};
-    double steps = NAN;
-    (void)sq_text_double(sq_report_setting(json_object_get(run, "settings"), "train.steps"), 1, 1e15, &steps); /* NaN */
-    f.steps = steps;
+    f.steps = sq_report_number(json_object_get(run, "settings"), "train.steps", NAN);
     f.step = last_of(f.log, "step");
     f.loss = last_of(f.log, "loss");
     f.top1 = last_of(f.log, "top1_acc");
     f.rate = last_of(f.clock, "images_per_second");
     f.bound = last_of(f.clock, "wait_seconds") / last_of(f.clock, "seconds");
     find_best(&f);
-    const double budget = setting(run, "search.population") * (setting(run, "search.generations") + 1) +
-                          setting(run, "search.random_paths");
+    const json_t *searched = json_object_get(run, "search_settings");
+    const double budget = sq_report_number(searched, "search.population", NAN) *
+                              (sq_report_number(searched, "search.generations", NAN) + 1) +
+                          sq_report_number(searched, "search.random_paths", NAN);
     f.budget = isfinite(budget) ? (int64_t)budget : 0;
     f.is_trained = f.step >= f.steps;
     f.is_searched = json_is_true(json_object_get(f.search, "is_finished"));
