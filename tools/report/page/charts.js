@@ -52,7 +52,7 @@ function draw(host, label, config) {
     animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true, ...own,
     plugins: {legend: {display: false}, tooltip: {enabled: false}, ...own.plugins},
   };
-  config.plugins = [marks, ...(config.plugins || [])];
+  config.plugins = [marks];
   const chart = new Chart(canvas, config);
   charts.push(chart);
   return chart;
@@ -66,7 +66,7 @@ const forget = (chart) => { charts.splice(charts.indexOf(chart), 1); chart.destr
 
 /* ---- Zoom along x, shared by several charts ---- */
 
-/* full: [least, greatest]. Returns {buttons, add(chart)}. */
+/* full: [least, greatest]. Returns {buttons, range, add(chart)}. */
 function zoomOf(full) {
   const members = [];
   let now = full.slice();
@@ -88,7 +88,7 @@ function zoomOf(full) {
   const buttons = el('span', {class: 'group', role: 'group', 'aria-label': 'Zoom'},
     button('\u2190', 'Earlier', keys.ArrowLeft), button('+', 'Zoom in', keys['+']), button('\u2212', 'Zoom out', keys['-']),
     button('\u2192', 'Later', keys.ArrowRight), button('All', 'Whole training', reset));
-  return {buttons, set, get range() { return now; }, add(chart) {
+  return {buttons, get range() { return now; }, add(chart) {
     if (!chart) return;
     members.push(chart);
     chart.isZoomed = () => now[0] > full[0] || now[1] < full[1];

@@ -44,6 +44,8 @@ function quantitiesOf(runs) {
   return all.filter((q) => runs.some((r) => r.candidates.some((x) => isNumber(q.value(x)))));
 }
 
+const quantity = (list, key) => list.find((q) => q.key === key);
+
 function limitsOf(run) {
   const limits = (run.search && run.search.limits) || {}, out = [];
   const add = (key, name, unit, limit, value) => { if (isNumber(limit) && limit > 0) out.push({key, name, unit, limit, value}); };
@@ -113,11 +115,11 @@ function scatter(host, runs, x, y, {choose, pinned}) {
 
 /* A scatter with a choice of axes. onChange is told of a click. */
 function scatterBox(runs, {choose, className = 'chart tall'} = {}) {
-  const all = quantitiesOf(runs), find = (key) => all.find((q) => q.key === key);
-  const state = {x: find('latency0') || find('macs') || all[0], y: find('top1') || all[0], pinned: null};
+  const all = quantitiesOf(runs);
+  const state = {x: quantity(all, 'latency0') || quantity(all, 'macs') || all[0], y: quantity(all, 'top1') || all[0], pinned: null};
   const host = el('div', {class: className});
   let chart = null;
-  const select = (name) => el('select', {'aria-label': `Quantity on the ${name} axis`, change: (event) => { state[name] = find(event.target.value); again(); }},
+  const select = (name) => el('select', {'aria-label': `Quantity on the ${name} axis`, change: (event) => { state[name] = quantity(all, event.target.value); again(); }},
     all.map((q) => el('option', {value: q.key, selected: q === state[name]}, q.name)));
   const again = () => {
     if (chart) { forget(chart); host.replaceChildren(); }
@@ -133,7 +135,7 @@ function candidateTable(run, choose) {
   const q = quantitiesOf([run]);
   const rows = run.ranked;
   const columns = [{name: 'Rank', value: (x) => x.rank}, {name: 'Path', isText: true, isWide: true, value: (x) => tuple(x.arch), text: (x) => el('span', {class: 'path'}, tuple(x.arch))},
-    ...[find(q, 'top1'), find(q, 'top5'), find(q, 'loss'), ...q.filter((c) => !['top1', 'top5', 'loss'].includes(c.key))].filter(Boolean).map((c) => ({
+    ...[quantity(q, 'top1'), quantity(q, 'top5'), quantity(q, 'loss'), ...q.filter((c) => !['top1', 'top5', 'loss'].includes(c.key))].filter(Boolean).map((c) => ({
       name: c.name.replace('predicted latency, ', '').replace('predicted energy, ', 'energy, ') + (c.unit ? `, ${c.unit}` : ''), value: c.value, initial: c.isUp ? 'descending' : 'ascending', text: (x) => c.isUp ? fixed(c.value(x), 2) : digits(c.value(x), 5)})),
     {name: 'Generation', value: (x) => x.generation, text: generationName}];
   if (run.candidates.some((x) => isNumber(x.images))) columns.push({name: 'Images', value: (x) => x.images, text: (x) => whole(x.images)});
@@ -141,7 +143,6 @@ function candidateTable(run, choose) {
   columns.push({name: 'Network', value: (x) => x.rank, text: (x) => el('button', {type: 'button', 'aria-label': `Draw the candidate of rank ${x.rank}`, click: () => choose(run, x)}, 'draw')});
   return table(columns, rows, {column: 0, rowClass: (x) => x === run.best ? 'best' : null});
 }
-const find = (list, key) => list.find((q) => q.key === key);
 
 function candidatesSection(run) {
   if (!run.candidates.length) return null;
