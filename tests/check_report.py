@@ -230,6 +230,19 @@ def check_zoom(page):
     assert page.run("charts.find((c) => c.canvas.closest('#training')).scales.x.max") == 150000
 
 
+def check_theme(page):
+    """Light and dark reach what is drawn by hand, and however often the page is drawn anew, only what stands there."""
+    before = page.run("themeListeners.length")
+    page.run("start(0); start(0)")
+    assert page.run("themeListeners.length") == before, (before, page.run("themeListeners.length"))
+    heat = "document.querySelector('#operators canvas').toDataURL()"
+    light = page.run(heat)
+    page.run("setTheme(true)")
+    assert page.run(heat) != light
+    page.run("setTheme(false)")
+    assert page.run(heat) == light
+
+
 def without_charts(page, scratch):
     """The page that a build without libjs-chart.js writes: tables, open."""
     with open(os.path.join(scratch, "large.html"), encoding="utf-8") as file:
@@ -274,6 +287,7 @@ def in_browser(scratch):
         if page.run("hasCharts"):
             check_candidates(page)
             check_zoom(page)
+            check_theme(page)
         else:
             assert page.run("[...document.querySelectorAll('details')].filter((d) => d.open).length") >= 4
         without_charts(page, scratch)

@@ -168,6 +168,8 @@ function candidatesSection(run) {
 }
 
 /* ---- Operators over generations ---- */
+let paintUse = () => {}; /* the maps that stand on the page, in the colours of the theme */
+themeListeners.push(() => paintUse());
 function useSection(run) {
   const net = run.network, list = run.candidates.filter((x) => x.generation !== null && x.generation >= 0);
   if (!net || !list.length) return null;
@@ -196,9 +198,8 @@ function useSection(run) {
     const names = use.length <= 12 && el('div', {class: 'names'}, use.map((_, c) => el('span', {class: run.best && run.best.arch[layer.searched] === c ? 'winner' : null, title: name(c)}, shortName(name(c)))));
     maps.append(el('div', {class: 'layer'}, el('h3', {}, `Layer ${layer.searched + 1}` + (names || !run.best || !net.operators[layer.choices[run.best.arch[layer.searched]]] ? '' : `: ${name(run.best.arch[layer.searched])}`)), el('div', {class: 'map', style: {gridTemplateColumns: names ? 'auto 1fr' : '1fr'}}, names, canvas)));
   }
-  const paint = () => paints.forEach((p) => p());
-  themeListeners.push(paint);
-  paint();
+  paintUse = () => paints.forEach((p) => p());
+  paintUse();
   const shares = (name, key) => ({name, initial: 'descending', value: (r) => r[key], text: (r) => percent(r[key], 1)});
   return el('section', {id: 'operators', class: 'long'}, el('h2', {}, 'Operators over generations'),
     el('p', {class: 'lead'}, 'Share of each generation\u2019s candidates that have an operator in a layer. Generations run right; the best candidate\u2019s operator is in bold' + (layers.some((item) => item.layer.choices.length > 12) ? ', or beside the layer.' : '.')), maps,
