@@ -108,7 +108,8 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
         score(&asked[i], &results[i]);
         SQ_TRY(add(s, &asked[i]));
     }
-    SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, s->all, s->count, s->searcher.space));
+    const sq_search_scored scored = {s->all, s->count, s->limit};
+    SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, &scored, s->searcher.space));
     show(s, isatty(STDERR_FILENO) == 1);
     if (sq_interrupt_asked() && s->count < s->limit)
         return sq_fail(SQ_INTERRUPTED, "%s: %d candidates are saved; --resume auto goes on", sq_interrupt_name(),
@@ -175,7 +176,8 @@ static sq_status run_generations(search *s, sq_candidate *asked)
 static sq_status ask_all(search *s)
 {
     const int wanted = sq_searcher_room(&s->searcher), random_paths = s->searcher.options->random_paths;
-    const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths), layers = (size_t)s->searcher.space->layer_count;
+    const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths),
+                 layers = (size_t)s->searcher.space->layer_count;
     sq_candidate *asked = calloc(room, sizeof *asked);
     int *paths = calloc(room * layers, sizeof *paths);
     sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", room);

@@ -119,16 +119,17 @@ static bool write_scored(FILE *file, const sq_candidate *c, const sq_space *spac
     return is_written;
 }
 
-sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count,
+sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_search_scored *scored,
                                 const sq_space *space)
 {
     sq_file_writer w;
     bool is_whole = true;
     SQ_TRY(sq_file_begin(&w, path));
-    (void)fprintf(w.stream, "{\"fingerprint\": \"%016" PRIx64 "\",\n\"scored\": [", fingerprint);
-    for (int i = 0; i < count; i++) {
+    (void)fprintf(w.stream, "{\"fingerprint\": \"%016" PRIx64 "\",\n\"limit\": %d,\n\"scored\": [", fingerprint,
+                  scored->limit);
+    for (int i = 0; i < scored->count; i++) {
         (void)fputs(i ? ",\n" : "\n", w.stream);
-        is_whole = is_whole && write_scored(w.stream, &candidates[i], space);
+        is_whole = is_whole && write_scored(w.stream, &scored->list[i], space);
     }
     (void)fputs("\n]}\n", w.stream);
     if (is_whole)

@@ -63,7 +63,8 @@ json_t *sq_report_device(const sq_space *space, const char *device, json_t *note
 /* ---- scores.c ---- */
 
 /* {searcher, limits, best, random, objectives, pareto, hypervolume, is_finished, candidates: {arch, generation, ...}}:
- * columns; NULL where nothing was searched. space: NULL, or what gives an unfinished search its costs. */
+ * columns; of a search that goes on its `limit`, candidates in all; NULL where nothing was searched. space: NULL, or
+ * what gives an unfinished search its costs. */
 json_t *sq_report_search(const char *folder, const json_t *settings, const sq_space *space, json_t *notes);
 
 /* ---- run.c ---- */

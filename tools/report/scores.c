@@ -122,8 +122,8 @@ static json_t *unfinished(json_t *state, const json_t *settings, const sq_space 
             json_object_set_new(candidate, "generation", json_integer(number < 0 ? -1 : number / population));
         add_costs(candidate, space);
     }
-    return json_pack("{s:b, s:s, s:o, s:[]}", "is_finished", false, "searcher", searcher, "candidates",
-                     columns_of(scored), "devices");
+    return json_pack("{s:b, s:s, s:O*, s:o, s:[]}", "is_finished", false, "searcher", searcher, "limit",
+                     json_object_get(state, "limit"), "candidates", columns_of(scored), "devices");
 }
 
 json_t *sq_report_search(const char *folder, const json_t *settings, const sq_space *space, json_t *notes)
