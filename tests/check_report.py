@@ -243,6 +243,17 @@ def check_theme(page):
     assert page.run(heat) == light
 
 
+def check_comparison(page, width):
+    """Runs side by side: every value is within the page, under or beside its name, whatever the page's width."""
+    tables = page.run("[...document.querySelectorAll('#comparison .scroll')].map((s) => [s.scrollWidth, s.clientWidth])")
+    assert tables and all(inner <= outer for inner, outer in tables), (width, tables)
+    boxes = page.run("[...document.querySelectorAll('#comparison td')].map((c) => { const b = c.getBoundingClientRect(); return [c.textContent, b.left, b.right, b.width]; })")
+    assert boxes and all(0 <= left and right <= width and wide > 0 for _, left, right, wide in boxes), (width, boxes)
+    heads = page.run("[...document.querySelectorAll('#comparison table:first-of-type th')].map((h) => h.textContent)")
+    shown = page.run("document.querySelector('#comparison').innerText")
+    assert "Multiply-adds, M" in heads and "Path" in heads and all(head in shown for head in heads), (heads, shown)
+
+
 def without_charts(page, scratch):
     """The page that a build without libjs-chart.js writes: tables, open."""
     with open(os.path.join(scratch, "large.html"), encoding="utf-8") as file:
@@ -278,8 +289,12 @@ def in_browser(scratch):
                 if page.run("hasCharts"):
                     pixels = page.run(PIXELS)
                     assert pixels and min(pixels) >= 3 or name == "halfway", (name, pixels)
-        page.resize(1280, 900)
         page.media()
+        page.open("file://" + os.path.join(scratch, "staged.html"))
+        for width in (1280, 1100, 700, 390, 320):
+            page.resize(width, 900)
+            check_comparison(page, width)
+        page.resize(1280, 900)
         page.open("file://" + os.path.join(scratch, "nasty.html"))
         text = page.run("document.body.innerText")
         assert "train/<script>/1.jpg: not an image" in text and NASTY in text and "a <b> & 'c' \"d\"" in text

@@ -97,7 +97,7 @@ function comparisonTable(runs) {
     column('Top-1', (run) => run.best && run.best.top1, percent, 'descending'), column('Multiply-adds, M', (run) => run.best && run.best.macs, digits), column('Parameters, M', (run) => run.best && run.best.parameters, digits),
     ...devices.map((name) => column(`${name}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
     {name: 'Limits', value: (run) => limitsOf(run).some((x) => x.isHeld === false) ? 1 : 0, text: limitsText},
-    {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity});
+    {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity, isStacked: true});
 }
 
 /* Every found network on every device that some run of the same space knows. */
@@ -108,7 +108,7 @@ function deviceMatrix(runs) {
   if (known.size < 2 || found.length < 1) return null;
   const cell = (run, item) => item.run.network.name === run.network.name && item.run.network.classes === run.network.classes ? latencyOf(item.run, item.d, run.best.arch) : null;
   return el('div', {style: {marginTop: '18px'}}, el('h3', {}, 'Found networks on each device, ms'), table([{name: 'Found by', isText: true, value: (run) => run.name},
-    ...[...known.values()].map((item) => ({name: item.device.name + (item.device.measured ? '' : ' (modelled)'), value: (run) => cell(run, item), text: (run) => digits(cell(run, item))}))], found, {limit: Infinity}));
+    ...[...known.values()].map((item) => ({name: item.device.name + (item.device.measured ? '' : ' (modelled)'), value: (run) => cell(run, item), text: (run) => digits(cell(run, item))}))], found, {limit: Infinity, isStacked: true}));
 }
 
 function stagesText(stage) {
