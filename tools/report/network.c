@@ -5,7 +5,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/latency.h"
+#include "search/latency_table.h"
 #include "search/measured.h"
 #include "supernet/cost.h"
 #include "tools/report/report.h"
@@ -164,33 +164,63 @@ static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
     return layers;
 }
 
+/* Published networks that were measured on a device that is modelled, from the checks.csv in its folder. */
+static void put_checks(json_t *out, const char *device, const sq_latency *latency, json_t *notes)
+{
+    char path[SQ_REPORT_PATH_BYTES];
+    sq_roofline_check *checks = NULL;
+    size_t count = 0;
+    const sq_device_info *info = &latency->info;
+    if (!latency->has_roofline || !sq_text_path(path, sizeof path, device, "checks.csv") || !sq_path_exists(path))
+        return;
+    if (sq_roofline_checks(&latency->roofline, path, &checks, &count) != SQ_OK) {
+        sq_report_note(notes, "no check points: %s", sq_error_text());
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("[f, f, o]", checks[i].measured,
+                                              info->base_ms + info->scale * checks[i].predicted,
+                                              sq_report_text(checks[i].network)));
+    json_object_set_new(out, "checks", list);
+    free(checks);
+}
+
 /* Blocks without an entry are filled in by what the device has. */
-static sq_status load(sq_latency_cache *out, const char *device, const sq_space *space)
+static sq_status look_up(sq_latency_cache *out, const sq_latency *latency, const sq_space *space)
 {
     static const sq_fill fills[] = {SQ_FILL_NONE, SQ_FILL_INTERPOLATE, SQ_FILL_ROOFLINE};
-    sq_latency *latency = NULL;
-    SQ_TRY(sq_latency_open(&latency, device));
     sq_status status = SQ_INVALID;
     for (size_t i = 0; status != SQ_OK && i < sizeof fills / sizeof *fills; i++)
         status = sq_latency_prepare(out, latency, space, fills[i]);
-    sq_latency_close(latency);
     return status;
+}
+
+static json_t *device_object(const sq_latency_cache *cache, const sq_space *space)
+{
+    const sq_device_info *info = &cache->info;
+    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:i, s:f, s:f, s:f, s:i, s:o}", "name", sq_report_text(info->name),
+                     "measured", info->is_measured, "runtime", sq_report_text(info->runtime), "dtype",
+                     sq_report_text(info->dtype), "date", sq_report_text(info->date), "batch", info->batch, "base_ms",
+                     info->base_ms, "scale", info->scale, "residual_ms", info->residual_ms, "filled",
+                     cache->filled_count, "ms", blocks_of(space, cache));
 }
 
 json_t *sq_report_device(const sq_space *space, const char *device, json_t *notes)
 {
+    sq_latency *latency = NULL;
     sq_latency_cache cache = {0};
-    if (load(&cache, device, space) != SQ_OK) {
+    json_t *out = NULL;
+    sq_status status = sq_latency_open(&latency, device);
+    if (status == SQ_OK)
+        status = look_up(&cache, latency, space);
+    if (status == SQ_OK) {
+        out = device_object(&cache, space);
+        put_measured(out, device, space, &cache, notes);
+        put_checks(out, device, latency, notes);
+    } else
         sq_report_note(notes, "no latency by layer: %s", sq_error_text());
-        return NULL;
-    }
-    const sq_device_info *info = &cache.info;
-    json_t *out = json_pack(
-        "{s:o, s:b, s:o, s:o, s:o, s:i, s:f, s:f, s:f, s:i, s:o}", "name", sq_report_text(info->name), "measured",
-        info->is_measured, "runtime", sq_report_text(info->runtime), "dtype", sq_report_text(info->dtype), "date",
-        sq_report_text(info->date), "batch", info->batch, "base_ms", info->base_ms, "scale", info->scale, "residual_ms",
-        info->residual_ms, "filled", cache.filled_count, "ms", blocks_of(space, &cache));
-    put_measured(out, device, space, &cache, notes);
     sq_latency_cache_clear(&cache);
+    sq_latency_close(latency);
     return out;
 }

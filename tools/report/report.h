@@ -56,8 +56,8 @@ sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *no
 /* {name, source, resolution, classes, operators: [{name, kind, kernel, expansion, se}], layers: [{h, w, c_in, c_out,
  * stride, searched, choices: [operator], macs, parameters: [of each choice, millions], ...}]} */
 json_t *sq_report_network(const sq_space *space);
-/* {name, measured, runtime, ..., ms: [layer][choice], networks: [[measured, deviation, predicted, path]]}. NULL and a
- * note where the device says nothing of this space. */
+/* {name, measured, runtime, ..., ms: [layer][choice], networks: [[measured, deviation, predicted, path]],
+ * checks: [[measured, predicted, published network]]}. NULL and a note where the device says nothing of this space. */
 json_t *sq_report_device(const sq_space *space, const char *device, json_t *notes);
 
 /* ---- scores.c ---- */

@@ -140,10 +140,9 @@ function listen(chart, keys, set, scale, reset) {
 
 /* ---- Points that can be hovered, clicked and walked by keys ---- */
 
-/* of(element of the chart): what it stands for, or null; order: all of them as the arrow keys go. */
-function pick(chart, {of, text, choose, order, position}) {
+/* of(element of the chart): what it stands for, or null; order: all of them as the arrow keys go; walk: where they are. */
+function pick(chart, {of, text, choose, order, position, walk = {at: -1}}) {
   const canvas = chart.canvas;
-  let at = -1;
   const under = (event) => {
     const found = chart.getElementsAtEventForMode(event, 'nearest', {intersect: true}, false);
     for (const item of found) {
@@ -163,10 +162,10 @@ function pick(chart, {of, text, choose, order, position}) {
   canvas.addEventListener('keydown', (event) => {
     const list = order();
     if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
-      at = Math.max(0, Math.min(list.length - 1, at + (event.key === 'ArrowRight' ? 1 : -1)));
-      const [x, y] = position(list[at]), box = canvas.getBoundingClientRect();
-      showTip(text(list[at]), box.left + x, box.top + y);
-    } else if (event.key === 'Enter' && at >= 0 && choose) choose(list[at]);
+      walk.at = Math.max(0, Math.min(list.length - 1, walk.at + (event.key === 'ArrowRight' ? 1 : -1)));
+      const here = list[walk.at], [x, y] = position(here), box = canvas.getBoundingClientRect();
+      showTip(text(here), box.left + x, box.top + y);
+    } else if (event.key === 'Enter' && list[walk.at] && choose) choose(list[walk.at]);
     else if (event.key === 'Escape') hideTip();
     else return;
     event.preventDefault();
