@@ -140,6 +140,14 @@ def damaged(scratch):
     made.write(alone, "arch.json", '{"arch": [3, 2, 1, 0, 0, 1, 2, 3]}')
     r = only(report(alone)[0])
     assert r["single"] == [3, 2, 1, 0, 0, 1, 2, 3] and r["notes"] == [], r["notes"]
+    device = os.path.join(scratch, "device")
+    shutil.copytree(os.path.join(SOURCE, "configs/devices/myriad-x"), device)
+    shutil.copytree(os.path.join(SOURCE, "configs/devices/networks"), os.path.join(scratch, "networks"))
+    r = only(report(alone, "--latency", device)[0])
+    assert len(r["devices"][0]["checks"]) == 18 and r["notes"] == [], r["notes"]
+    made.write(device, "checks.csv", "network,operations_csv,ms,device,source\nnobody,../nowhere.csv,1,x,y\n")
+    r = only(report(alone, "--latency", device)[0])
+    assert "checks" not in r["devices"][0] and re.search("no check points: .*nowhere.csv", r["notes"][0]), r["notes"]
     bare = os.path.join(scratch, "bare")
     os.makedirs(bare)
     assert "not a run" in run("report", bare, "-o", os.path.join(scratch, "x.html"), code=2).stderr
