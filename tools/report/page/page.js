@@ -117,7 +117,7 @@ function comparisonTable(runs) {
   const steps = (run) => run.training ? last(run.training.step) : null;
   return table([{name: 'Run', isText: true, value: (run) => run.name, text: (run) => el('span', {class: 'legend', style: {margin: 0}}, el('span', {}, el('i', {style: {background: run.colour}}), run.name))},
     column('Top-1', (run) => run.best && run.best.top1, percent, 'descending'), column('Multiply-adds, M', (run) => run.best && run.best.macs, digits), column('Parameters, M', (run) => run.best && run.best.parameters, digits),
-    ...devices.map((name) => column(`${name}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
+    ...devices.map((name) => column(`${name}${runs.some((run) => isMeasured(run, name) === false) ? ' (modelled)' : ''}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
     {name: 'Limits', value: (run) => limitsOf(run).some((x) => x.isHeld === false) ? 1 : 0, text: limitsText},
     {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity, isStacked: true});
 }
