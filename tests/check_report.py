@@ -247,9 +247,11 @@ def in_browser(scratch):
     made.large(folder, SOURCE)
     made.stages(os.path.join(scratch, "staged"), SOURCE)
     halfway = small(scratch, "halfway", searched=False)
+    going = small(scratch, "going", searched=False)
+    made.write(going, "search/state.json", json.dumps({"fingerprint": "0", "limit": 1070, "scored": [{"arch": [0] * 8, "images": 600, "loss": 1.5, "top1": 0.5, "top5": 0.9}] * 3}))
     alone = small(scratch, "alone", searched=False)
     made.write(alone, "arch.json", '{"arch": [3, 2, 1, 0, 0, 1, 2, 3]}')
-    for name, runs in (("large", [folder]), ("staged", [os.path.join(scratch, "staged"), folder]), ("nasty", [nasty(scratch)]), ("halfway", [halfway]), ("alone", [alone])):
+    for name, runs in (("large", [folder]), ("staged", [os.path.join(scratch, "staged"), folder]), ("nasty", [nasty(scratch)]), ("halfway", [halfway]), ("going", [going]), ("alone", [alone])):
         run("report", *runs, "-o", os.path.join(scratch, name + ".html"))
     page = browser.Page()
     try:
@@ -274,6 +276,9 @@ def in_browser(scratch):
         page.open("file://" + os.path.join(scratch, "nasty.html"))
         text = page.run("document.body.innerText")
         assert "train/<script>/1.jpg: not an image" in text and NASTY in text and "a <b> & 'c' \"d\"" in text
+        page.open("file://" + os.path.join(scratch, "going.html"))
+        assert re.search(r"candidates\s+3 of 1,070\s+search not at its end", page.run("document.querySelector('#summary').innerText")), page.run("document.body.innerText")
+        assert page.problems == [], page.problems
         page.open("file://" + os.path.join(scratch, "large.html"))
         if page.run("hasCharts"):
             check_candidates(page)

@@ -26,7 +26,7 @@ function tilesOf(run) {
   });
   const random = run.search.random_mean_top1_acc;
   if (isNumber(random)) out.push(tile('random paths', percent(random), '', `the found one: ${signed(100 * (best.top1 - random), 2)} points`));
-  out.push(tile('candidates', whole(run.candidates.length), '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search not at its end'));
+  out.push(tile('candidates', whole(run.candidates.length), isNumber(run.search.limit) ? `of ${whole(run.search.limit)}` : '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search not at its end'));
   return out;
 }
 
