@@ -101,6 +101,7 @@ def in_browser(page, path, folder, limit, commands):
             pixels = page.run(PIXELS)
             assert len(pixels) > 6 and min(pixels) >= 2, pixels
     page.resize(1280, 900)
+    page.open("file://" + path)
     if page.run("hasCharts"):
         check_candidates(page)
     assert page.problems == [], page.problems

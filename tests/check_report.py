@@ -230,6 +230,14 @@ def check_comparison(page, width):
     assert "Multiply-adds, M" in heads and "Path" in heads and all(head in shown for head in heads), (heads, shown)
 
 
+def check_tiles(page):
+    """A figure with its deviation stays within its tile on a narrow page, however many digits they have."""
+    for ms, deviation in ((0.01234, 0.00012), (12.34, 0.00044), (0.0009876, 0.000012), (1234.5, 123.4)):
+        page.run(f"report.runs[0].search.candidates.predictions.forEach((on) => {{ on[0][0] = {ms}; on[0][1] = {deviation}; }}); start(0)")
+        wide = page.run("[...document.querySelectorAll('.tile')].filter((t) => t.scrollWidth > t.clientWidth).map((t) => t.innerText)")
+        assert not wide and page.run("document.documentElement.scrollWidth") <= 390, wide
+
+
 def without_charts(page, scratch):
     """The page that a build without libjs-chart.js writes: tables, open."""
     with open(os.path.join(scratch, "large.html"), encoding="utf-8") as file:
@@ -286,6 +294,10 @@ def in_browser(scratch):
             check_theme(page)
         else:
             assert page.run("[...document.querySelectorAll('details')].filter((d) => d.open).length") >= 4
+        page.resize(390, 900)
+        page.open("file://" + os.path.join(scratch, "large.html"))
+        check_tiles(page)
+        page.resize(1280, 900)
         without_charts(page, scratch)
         page.media(kind="print")
         page.open("file://" + os.path.join(scratch, "staged.html"))

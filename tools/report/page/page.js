@@ -3,7 +3,7 @@
 
 /* ---- Summary ---- */
 function tile(name, value, unit, more) {
-  return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && el('small', {}, ' ' + unit)), more && el('div', {class: 'more'}, more));
+  return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && ' ', unit && el('small', {}, unit)), more && el('div', {class: 'more'}, more));
 }
 
 /* "limit 3 M: held" */
