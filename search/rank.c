@@ -116,26 +116,18 @@ sq_status sq_rank_compare(sq_rank_agreement *out, const sq_ranked *list, int cou
 
 /* ---- Report ---- */
 
-static json_t *real(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *score_object(const sq_rank_score *s)
 {
-    return s->is_known ? json_pack("{s:o, s:o, s:o}", "loss", real(s->loss), "top1_acc", real(s->top1), "top5_acc",
-                                   real(s->top5))
+    return s->is_known ? json_pack("{s:o, s:o, s:o}", "loss", sq_json_real(s->loss), "top1_acc", sq_json_real(s->top1),
+                                   "top5_acc", sq_json_real(s->top5))
                        : json_null();
 }
 
 static json_t *path_object(const sq_space *space, const sq_ranked *r)
 {
-    json_t *arch = json_array();
-    for (int l = 0; l < space->layer_count; l++)
-        if (space->layers[l].searched_index != SQ_NONE)
-            json_array_append_new(arch, json_integer(r->path[l]));
-    return json_pack("{s:o, s:f, s:f, s:o, s:o}", "arch", arch, "macs_m", r->macs, "parameters_m", r->parameters,
-                     "supernet", score_object(&r->supernet), "alone", score_object(&r->alone));
+    return json_pack("{s:o, s:f, s:f, s:o, s:o}", "arch", sq_json_path(space, r->path), "macs_m", r->macs,
+                     "parameters_m", r->parameters, "supernet", score_object(&r->supernet), "alone",
+                     score_object(&r->alone));
 }
 
 sq_status sq_rank_write(const char *file, const sq_rank_facts *facts, const sq_space *space, const sq_ranked *list,
@@ -150,8 +142,8 @@ sq_status sq_rank_write(const char *file, const sq_rank_facts *facts, const sq_s
     json_t *whole = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:I, s:o}", "space", space->name,
                               "supernet_step", (json_int_t)facts->step, "steps_alone", (json_int_t)facts->steps_alone,
                               "seed", (json_int_t)facts->seed, "images", (json_int_t)facts->images, "scored_on",
-                              facts->is_test ? "test" : "held out", "kendall_tau_b", real(agreement.tau), "chance",
-                              real(agreement.chance), "spearman", real(agreement.spearman), "pairs",
-                              (json_int_t)agreement.pairs, "paths", paths);
+                              facts->is_test ? "test" : "held out", "kendall_tau_b", sq_json_real(agreement.tau),
+                              "chance", sq_json_real(agreement.chance), "spearman", sq_json_real(agreement.spearman),
+                              "pairs", (json_int_t)agreement.pairs, "paths", paths);
     return sq_json_write(file, whole);
 }

@@ -108,7 +108,8 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
         score(&asked[i], &results[i]);
         SQ_TRY(add(s, &asked[i]));
     }
-    SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, s->all, s->count, s->searcher.space));
+    const sq_search_scored scored = {s->all, s->count, s->limit};
+    SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, &scored, s->searcher.space));
     show(s, isatty(STDERR_FILENO) == 1);
     SQ_TRY(sq_crew_check(s->crew));
     if (sq_interrupt_asked() && s->count < s->limit)

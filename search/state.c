@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,20 +77,6 @@ uint64_t sq_search_fingerprint(const sq_searcher *s, uint64_t weights)
     return hash_kind(hash, s);
 }
 
-static json_t *real(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *path_of(const sq_space *space, const int *path)
-{
-    json_t *list = json_array();
-    for (int l = 0; l < space->layer_count; l++)
-        if (space->layers[l].searched_index != SQ_NONE)
-            json_array_append_new(list, json_integer(path[l]));
-    return list;
-}
-
 /* What a device is predicted to take; the first one's milliseconds stand beside the candidate's other costs. */
 static json_t *prediction_object(const sq_search_device *device, const sq_prediction *p)
 {
@@ -108,10 +93,10 @@ static json_t *prediction_object(const sq_search_device *device, const sq_predic
 
 static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
 {
-    json_t *object =
-        json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", path_of(s->space, c->path), "generation",
-                  c->generation, "images", c->images, "loss", real(c->loss), "top1_acc", real(c->top1), "top5_acc",
-                  real(c->top5), "macs_m", c->macs, "parameters_m", c->parameters, "memory_mb", c->memory_mb);
+    json_t *object = json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:f, s:f, s:f}", "arch", sq_json_path(s->space, c->path),
+                               "generation", c->generation, "images", c->images, "loss", sq_json_real(c->loss),
+                               "top1_acc", sq_json_real(c->top1), "top5_acc", sq_json_real(c->top5), "macs_m", c->macs,
+                               "parameters_m", c->parameters, "memory_mb", c->memory_mb);
     if (!object || !s->devices || s->devices->count == 0)
         return object;
     json_t *list = json_array();
@@ -127,29 +112,29 @@ static json_t *candidate_object(const sq_searcher *s, const sq_candidate *c)
 /* One candidate after the other: a tree of all of them would be the largest thing in memory of a small search. */
 static bool write_scored(FILE *file, const sq_candidate *c, const sq_space *space)
 {
-    json_t *scored = json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", path_of(space, c->path), "images", c->images,
+    json_t *scored = json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", sq_json_path(space, c->path), "images", c->images,
                                "loss", c->loss, "top1", c->top1, "top5", c->top5);
     const bool is_written = scored && json_dumpf(scored, file, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0;
     json_decref(scored);
     return is_written;
 }
 
-sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates, int count,
+sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_search_scored *scored,
                                 const sq_space *space)
 {
     sq_file_writer w;
     bool is_whole = true;
     SQ_TRY(sq_file_begin(&w, path));
-    (void)fprintf(w.stream, "{\"fingerprint\": \"%016" PRIx64 "\",\n\"scored\": [", fingerprint);
-    for (int i = 0; i < count; i++) {
+    (void)fprintf(w.stream, "{\"fingerprint\": \"%016" PRIx64 "\",\n\"limit\": %d,\n\"scored\": [", fingerprint,
+                  scored->limit);
+    for (int i = 0; i < scored->count; i++) {
         (void)fputs(i ? ",\n" : "\n", w.stream);
-        is_whole = is_whole && write_scored(w.stream, &candidates[i], space);
+        is_whole = is_whole && write_scored(w.stream, &scored->list[i], space);
     }
     (void)fputs("\n]}\n", w.stream);
     if (is_whole)
         return sq_file_finish(&w, path);
-    (void)fclose(w.stream); /* memory */
-    free(w.text);
+    sq_file_drop(&w);
     return sq_fail(SQ_NO_MEMORY, "%s: JSON", path);
 }
 
@@ -277,13 +262,13 @@ static void set_front(json_t *report, const sq_searcher *s, const sq_search_resu
     char name[32];
     for (int m = 0; m < o->count; m++) {
         json_array_append_new(names, json_string(sq_objective_name(&o->list[m], name, sizeof name)));
-        json_array_append_new(reference, real(result->reference.values[m]));
+        json_array_append_new(reference, sq_json_real(result->reference.values[m]));
     }
     for (int i = 0; i < result->pareto_count; i++)
         json_array_append_new(front, json_integer(result->pareto[i]));
     json_object_set_new(report, "objectives", names);
     json_object_set_new(report, "pareto", front);
-    json_object_set_new(report, "hypervolume", real(result->hypervolume));
+    json_object_set_new(report, "hypervolume", sq_json_real(result->hypervolume));
     json_object_set_new(report, "hypervolume_reference", reference);
 }
 
@@ -296,7 +281,7 @@ sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const
     json_t *report = json_pack("{s:s, s:s, s:I, s:o, s:i, s:o, s:o}", "space", s->space->name, "searcher",
                                sq_search_kind_name(s->options->kind), "seed", (json_int_t)s->options->seed, "limits",
                                limits_object(s), "best", result->best, "random_mean_top1_acc",
-                               real(result->random_mean_top1), "candidates", list);
+                               sq_json_real(result->random_mean_top1), "candidates", list);
     if (report && s->options->objectives.count)
         set_front(report, s, result);
     if (!sq_text_path(path, sizeof path, folder, "search.json"))

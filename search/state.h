@@ -9,9 +9,15 @@
 /* A fingerprint of everything that decides the search's course; a state of another one is refused. */
 uint64_t sq_search_fingerprint(const sq_searcher *searcher, uint64_t weights);
 
-/* Scored candidates in order (baseline first). Written whole or not at all. */
-SQ_MUST_USE sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_candidate *candidates,
-                                            int count, const sq_space *space);
+/* Scored candidates in order (baseline first); and, for whoever watches, how many there will be where the space has as
+ * many. */
+typedef struct {
+    const sq_candidate *list;
+    int count, limit;
+} sq_search_scored;
+/* Written whole or not at all. */
+SQ_MUST_USE sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq_search_scored *scored,
+                                            const sq_space *space);
 /* Reads scores into candidates that are then asked for again: path and scores of each; *count 0 when there is no file.
  */
 SQ_MUST_USE sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_space *space,

@@ -83,18 +83,28 @@ static sq_status read_text(const char *text, const char *where, tuple *t)
     return status;
 }
 
+int sq_arch_path(const sq_space *space, const int *numbers, int *path)
+{
+    for (int l = 0; l < space->layer_count; l++) {
+        const sq_layer *layer = &space->layers[l];
+        path[l] = layer->searched_index == SQ_NONE ? 0 : numbers[layer->searched_index];
+        if (path[l] < 0 || path[l] >= layer->choice_count)
+            return l;
+    }
+    return SQ_NONE;
+}
+
 static sq_status assign(const sq_space *space, const tuple *t, const char *where, int *path)
 {
     int values[SQ_MAX_LAYERS];
     if (t->count != space->searched_count)
         return sq_fail(SQ_INVALID, "%s: %d numbers, wanted %d, one for each searched layer of %s", where, t->count,
                        space->searched_count, space->name);
-    for (int l = 0; l < space->layer_count; l++) {
-        const sq_layer *layer = &space->layers[l];
-        values[l] = layer->searched_index == SQ_NONE ? 0 : t->values[layer->searched_index];
-        if (values[l] >= layer->choice_count)
-            return sq_fail(SQ_INVALID, "%s: %d at position %d, wanted 0..%d: layer %d has %d choices", where, values[l],
-                           layer->searched_index + 1, layer->choice_count - 1, l, layer->choice_count);
+    const int wrong = sq_arch_path(space, t->values, values);
+    if (wrong != SQ_NONE) {
+        const sq_layer *layer = &space->layers[wrong];
+        return sq_fail(SQ_INVALID, "%s: %d at position %d, wanted 0..%d: layer %d has %d choices", where, values[wrong],
+                       layer->searched_index + 1, layer->choice_count - 1, wrong, layer->choice_count);
     }
     memcpy(path, values, (size_t)space->layer_count * sizeof *path);
     return SQ_OK;

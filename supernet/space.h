@@ -101,6 +101,9 @@ int sq_space_pitch(const sq_space *space, int c);
 /* Reads an architecture: a SPOS tuple "(2, 1, 0)" or "2,1,0", NNI JSON {"LayerChoice1": "2", ...}, or the name of a
  * file that holds one (also our arch.json). One number per searched layer. SQ_INVALID says which is wrong. */
 SQ_MUST_USE sq_status sq_arch_read(const sq_space *space, const char *text, int *path);
+/* The path of one number for each searched layer; layers with one choice take it. Returns SQ_NONE, or the first layer
+ * whose number is none of its choices; path[layer] is then that number, and the layers behind it are not written. */
+int sq_arch_path(const sq_space *space, const int *numbers, int *path);
 /* "(2, 1, 0, ...)" of the searched layers; cut to bytes. Returns the length it needs, as snprintf. */
 int sq_arch_print(const sq_space *space, const int *path, char *text, size_t bytes);
 /* NNI JSON, with a newline at the end. */

@@ -20,7 +20,7 @@ class Page:
     """One page. `problems` collects what the console, the network and exceptions said; `requests` every address asked for."""
 
     def __init__(self, width=1280, height=900):
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_read, self.out = os.pipe()
         self.into, to_write = os.pipe()
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -117,8 +117,14 @@ class Page:
             file.write(base64.b64decode(data))
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        """Lets the browser end by itself: one that is killed leaves children that still write into its folder."""
+        self.session = None
+        try:
+            self.call("Browser.close")
+            self.process.wait(10)
+        except (AssertionError, OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
         os.close(self.out)
         os.close(self.into)
         self.folder.cleanup()

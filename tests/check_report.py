@@ -14,6 +14,7 @@ import tempfile
 
 import browser
 import made_runs as made
+from report_page import PIXELS, check_candidates, first_row
 
 SQUALL, SOURCE, PART = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
 NASTY = "</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
@@ -139,6 +140,14 @@ def damaged(scratch):
     made.write(alone, "arch.json", '{"arch": [3, 2, 1, 0, 0, 1, 2, 3]}')
     r = only(report(alone)[0])
     assert r["single"] == [3, 2, 1, 0, 0, 1, 2, 3] and r["notes"] == [], r["notes"]
+    device = os.path.join(scratch, "device")
+    shutil.copytree(os.path.join(SOURCE, "configs/devices/myriad-x"), device)
+    shutil.copytree(os.path.join(SOURCE, "configs/devices/networks"), os.path.join(scratch, "networks"))
+    r = only(report(alone, "--latency", device)[0])
+    assert len(r["devices"][0]["checks"]) == 18 and r["notes"] == [], r["notes"]
+    made.write(device, "checks.csv", "network,operations_csv,ms,device,source\nnobody,../nowhere.csv,1,x,y\n")
+    r = only(report(alone, "--latency", device)[0])
+    assert "checks" not in r["devices"][0] and re.search("no check points: .*nowhere.csv", r["notes"][0]), r["notes"]
     bare = os.path.join(scratch, "bare")
     os.makedirs(bare)
     assert "not a run" in run("report", bare, "-o", os.path.join(scratch, "x.html"), code=2).stderr
@@ -186,39 +195,6 @@ def picture(scratch):
 
 # ---- In a browser ----
 
-POINT = """(() => { const chart = charts.find((c) => c.canvas.closest('#candidates')), sets = chart.data.datasets, p = sets.filter((s) => s.type === 'scatter').pop().data[%d];
-  chart.canvas.scrollIntoView({block: 'center', behavior: 'instant'}); const box = chart.canvas.getBoundingClientRect();
-  return [box.left + chart.scales.x.getPixelForValue(p.x), box.top + chart.scales.y.getPixelForValue(p.y), '(' + p.c.arch.join(', ') + ')']; })()"""
-PIXELS = """[...document.querySelectorAll('canvas')].map((c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, seen = new Set();
-  for (let i = 0; i < d.length; i += 4) if (d[i + 3]) seen.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]); return seen.size; })"""
-
-
-def first_row(page, section):
-    return page.run(f"[...document.querySelectorAll('#{section} details tbody tr:first-child td')].map((c) => c.textContent)")
-
-
-def check_candidates(page):
-    data = page.run("(() => { const r = report.runs[0], b = r.best; return {arch: '(' + b.arch.join(', ') + ')', top1: (100 * b.top1).toFixed(2)}; })()")
-    row = first_row(page, "candidates")
-    assert row[0] == "1" and row[1] == data["arch"] and row[2] == data["top1"], (row, data)
-    page.run("[...document.querySelectorAll('#candidates th button')].find((b) => b.textContent.startsWith('top-1')).click()")
-    assert page.run("document.querySelector('#candidates th[aria-sort]').getAttribute('aria-sort')") == "descending"
-    shown = [float(v) for v in page.run("[...document.querySelectorAll('#candidates details tbody tr')].map((r) => r.children[2].textContent)")]
-    assert shown == sorted(shown, reverse=True) and len(shown) == 25
-    x, y, arch = page.run(POINT % 7)
-    page.mouse("mouseMoved", x, y)
-    tip = page.run("document.getElementById('tip').hidden ? '' : document.getElementById('tip').textContent")
-    assert tip.startswith("(") and "top-1" in tip, tip
-    page.click(x, y)
-    pinned = page.run("document.querySelector('#pinned .path').textContent")
-    assert pinned == tip.split("\n")[0], (pinned, tip, arch)
-    assert page.run("document.querySelectorAll('#pinned .net tbody tr').length") == page.run("report.runs[0].network.layers.length")
-    page.run("charts.find((c) => c.canvas.closest('#candidates')).canvas.focus()")
-    for key in ("ArrowRight", "ArrowRight", "Enter"):
-        page.key(key)
-    assert page.run("document.querySelector('#pinned .path').textContent") != pinned
-
-
 def check_zoom(page):
     box = page.run("(() => { const c = document.querySelector('#training canvas'); c.scrollIntoView({block: 'center', behavior: 'instant'}); const b = c.getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()")
     x, y, w, h = box
@@ -228,6 +204,38 @@ def check_zoom(page):
     page.run("document.querySelector('#training canvas').focus()")
     page.key("0")
     assert page.run("charts.find((c) => c.canvas.closest('#training')).scales.x.max") == 150000
+
+
+def check_theme(page):
+    """Light and dark reach what is drawn by hand, and however often the page is drawn anew, only what stands there."""
+    before = page.run("themeListeners.length")
+    page.run("start(0); start(0)")
+    assert page.run("themeListeners.length") == before, (before, page.run("themeListeners.length"))
+    heat = "document.querySelector('#operators canvas').toDataURL()"
+    light = page.run(heat)
+    page.run("setTheme(true)")
+    assert page.run(heat) != light
+    page.run("setTheme(false)")
+    assert page.run(heat) == light
+
+
+def check_comparison(page, width):
+    """Runs side by side: every value is within the page, under or beside its name, whatever the page's width."""
+    tables = page.run("[...document.querySelectorAll('#comparison .scroll')].map((s) => [s.scrollWidth, s.clientWidth])")
+    assert tables and all(inner <= outer for inner, outer in tables), (width, tables)
+    boxes = page.run("[...document.querySelectorAll('#comparison td')].map((c) => { const b = c.getBoundingClientRect(); return [c.textContent, b.left, b.right, b.width]; })")
+    assert boxes and all(0 <= left and right <= width and wide > 0 for _, left, right, wide in boxes), (width, boxes)
+    heads = page.run("[...document.querySelectorAll('#comparison table:first-of-type th')].map((h) => h.textContent)")
+    shown = page.run("document.querySelector('#comparison').innerText")
+    assert "Multiply-adds, M" in heads and "Path" in heads and all(head in shown for head in heads), (heads, shown)
+
+
+def check_tiles(page):
+    """A figure with its deviation stays within its tile on a narrow page, however many digits they have."""
+    for ms, deviation in ((0.01234, 0.00012), (12.34, 0.00044), (0.0009876, 0.000012), (1234.5, 123.4)):
+        page.run(f"report.runs[0].search.candidates.predictions.forEach((on) => {{ on[0][0] = {ms}; on[0][1] = {deviation}; }}); start(0)")
+        wide = page.run("[...document.querySelectorAll('.tile')].filter((t) => t.scrollWidth > t.clientWidth).map((t) => t.innerText)")
+        assert not wide and page.run("document.documentElement.scrollWidth") <= 390, wide
 
 
 def without_charts(page, scratch):
@@ -247,9 +255,11 @@ def in_browser(scratch):
     made.large(folder, SOURCE)
     made.stages(os.path.join(scratch, "staged"), SOURCE)
     halfway = small(scratch, "halfway", searched=False)
+    going = small(scratch, "going", searched=False)
+    made.write(going, "search/state.json", json.dumps({"fingerprint": "0", "limit": 1070, "scored": [{"arch": [0] * 8, "images": 600, "loss": 1.5, "top1": 0.5, "top5": 0.9}] * 3}))
     alone = small(scratch, "alone", searched=False)
     made.write(alone, "arch.json", '{"arch": [3, 2, 1, 0, 0, 1, 2, 3]}')
-    for name, runs in (("large", [folder]), ("staged", [os.path.join(scratch, "staged"), folder]), ("nasty", [nasty(scratch)]), ("halfway", [halfway]), ("alone", [alone])):
+    for name, runs in (("large", [folder]), ("staged", [os.path.join(scratch, "staged"), folder]), ("nasty", [nasty(scratch)]), ("halfway", [halfway]), ("going", [going]), ("alone", [alone])):
         run("report", *runs, "-o", os.path.join(scratch, name + ".html"))
     page = browser.Page()
     try:
@@ -265,17 +275,29 @@ def in_browser(scratch):
                 if page.run("hasCharts"):
                     pixels = page.run(PIXELS)
                     assert pixels and min(pixels) >= 3 or name == "halfway", (name, pixels)
-        page.resize(1280, 900)
         page.media()
+        page.open("file://" + os.path.join(scratch, "staged.html"))
+        for width in (1280, 1100, 700, 390, 320):
+            page.resize(width, 900)
+            check_comparison(page, width)
+        page.resize(1280, 900)
         page.open("file://" + os.path.join(scratch, "nasty.html"))
         text = page.run("document.body.innerText")
         assert "train/<script>/1.jpg: not an image" in text and NASTY in text and "a <b> & 'c' \"d\"" in text
+        page.open("file://" + os.path.join(scratch, "going.html"))
+        assert re.search(r"candidates\s+3 of 1,070\s+search not at its end", page.run("document.querySelector('#summary').innerText")), page.run("document.body.innerText")
+        assert page.problems == [], page.problems
         page.open("file://" + os.path.join(scratch, "large.html"))
         if page.run("hasCharts"):
             check_candidates(page)
             check_zoom(page)
+            check_theme(page)
         else:
             assert page.run("[...document.querySelectorAll('details')].filter((d) => d.open).length") >= 4
+        page.resize(390, 900)
+        page.open("file://" + os.path.join(scratch, "large.html"))
+        check_tiles(page)
+        page.resize(1280, 900)
         without_charts(page, scratch)
         page.media(kind="print")
         page.open("file://" + os.path.join(scratch, "staged.html"))

@@ -86,7 +86,9 @@ def kill_search(scratch):
         os.rename(folder, kept)
         kill_often([*words, "--resume", "never"], words, kills,
                    lambda: same_files(kept, folder, ["search.json", "arch.json", "state.json"]), lambda: remove(folder))
-        check_report(json.loads(read(os.path.join(kept, "search.json"))), searcher, printed)
+        report = json.loads(read(os.path.join(kept, "search.json")))
+        check_report(report, searcher, printed)
+        assert json.loads(read(os.path.join(kept, "state.json")))["limit"] == len(report["candidates"]), searcher
     # A search that is refused leaves the older one as it was.
     names = sorted(os.listdir(folder))
     before = [read(os.path.join(folder, name)) for name in names]

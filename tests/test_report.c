@@ -1,4 +1,5 @@
 /* What the report reads and writes: logs, settings, scores, pages; pictures of networks. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,8 @@ Test(report, a_search_without_an_end_gets_its_costs_from_the_space)
     MUST(sq_space_read(&space, SOURCE("configs/spaces/samples.yaml"), 0, 0));
     MUST(sq_folder_make(path_in(folder, "search")));
     put_text(folder, "search/state.json",
-             "{\"scored\": [{\"arch\": [0,0,0,0,0,0,0,0], \"top1\": 0.5}, {\"arch\": [0,0,0,0,0,0,0,9], \"top1\": 0.6},"
+             "{\"limit\": 9, \"scored\": [{\"arch\": [0,0,0,0,0,0,0,0], \"top1\": 0.5}, {\"arch\": [0,0,0,0,0,0,0,9], "
+             "\"top1\": 0.6},"
              " {\"arch\": [3]}]}");
     json_t *search = sq_report_search(folder, settings, space, notes);
     const json_t *candidates = json_object_get(search, "candidates");
@@ -140,6 +142,7 @@ Test(report, a_search_without_an_end_gets_its_costs_from_the_space)
     cr_assert(json_is_null(json_array_get(json_object_get(candidates, "macs"), 2)), "no such path");
     cr_assert_eq(number_at(candidates, "generation", 0), -1);
     cr_assert_eq(number_at(candidates, "generation", 2), 1);
+    cr_assert_eq(json_integer_value(json_object_get(search, "limit")), 9);
     cr_assert_eq(json_array_size(notes), 1);
     json_decref(search);
     json_decref(settings);
@@ -265,10 +268,71 @@ Test(watch, a_view_keeps_to_its_height_and_knows_the_end)
     cr_assert(sq_watch_view(file, run, 40, 3), "trained, and nothing is searched");
     cr_assert_eq(fclose(file), 0);
     cr_assert_eq(count_of(text, "\n"), 3);
-    sq_watch_line(line, sizeof line, run);
+    cr_assert(sq_watch_line(line, sizeof line, run));
     cr_assert_str_eq(line, "step 20/20  loss 1.0000  top-1 50.00 %");
     free(text);
     json_decref(run);
+}
+
+Test(watch, a_run_that_cannot_be_read_is_not_read_again_at_once)
+{
+    char *folder = make_folder();
+    const char *const devices[] = {NULL};
+    sq_live live = {.run = folder, .devices = devices};
+    put_text(folder, "log.jsonl", "");
+    MUST(sq_live_read(&live));
+    cr_assert_eq(live.readings, 1);
+    cr_assert_eq(json_array_size(json_object_get(live.data, "runs")), 1);
+    MUST(sq_path_remove(path_in(folder, "log.jsonl")));
+    live.next_seconds = INFINITY;
+    sq_live_refresh(&live);
+    cr_assert_eq(live.readings, 1, "it is not yet time");
+    live.next_seconds = 0;
+    sq_live_refresh(&live);
+    cr_assert_gt(live.next_seconds, 0, "the next time is as far away as after a reading that came to its end");
+    cr_assert_eq(live.readings, 1);
+    cr_assert_not_null(live.data, "what was read stays");
+    cr_assert_eq(sq_live_read(&live), SQ_INVALID);
+    sq_live_clear(&live);
+    drop_folder(folder);
+}
+
+/* The view of a search of 3 candidates that goes on, with these settings and this in its state. */
+static char *searching(const char *settings, const char *state)
+{
+    char json[1024], *text = NULL;
+    size_t bytes = 0;
+    (void)snprintf(
+        json, sizeof json,
+        "{\"folder\": \"r\", \"search_settings\": {%s}, \"search\": {\"is_finished\": false%s, \"candidates\": "
+        "{\"arch\": [[0], [1], [2]], \"top1\": [0.1, 0.3, 0.2]}}}",
+        settings, state);
+    json_t *run = json_loads(json, 0, NULL);
+    FILE *file = open_memstream(&text, &bytes);
+    cr_assert(file && run, "%s", json);
+    cr_assert_not(sq_watch_view(file, run, 60, 0));
+    cr_assert_eq(fclose(file), 0);
+    json_decref(run);
+    return text;
+}
+
+Test(watch, a_search_shows_how_many_candidates_there_will_be_where_that_is_known)
+{
+#define BUDGET "\"search.population\": \"6\", \"search.generations\": \"3\", \"search.random_paths\": \"3\""
+    static const struct {
+        const char *settings, *state, *wanted;
+    } cases[] = {
+        {BUDGET ", \"search.searcher\": \"halving\"", ", \"limit\": 31", "  3/31 candidates\n"},
+        {BUDGET ", \"search.searcher\": \"evolution\"", "", "  3/27 candidates\n"}, /* an early release's state */
+        {BUDGET ", \"search.searcher\": \"halving\"", "", "  3 candidates\n"},
+        {"\"search.population\": \"6\"", "", "  3 candidates\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text = searching(cases[i].settings, cases[i].state);
+        cr_expect_not_null(strstr(text, cases[i].wanted), "%zu: %s", i, text);
+        cr_expect_null(strstr(text, "nan"), "%zu: %s", i, text);
+        free(text);
+    }
 }
 
 Test(events, crc32c_is_that_of_rfc_3720)

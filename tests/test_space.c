@@ -115,6 +115,25 @@ Test(space, bad_architectures_are_refused)
     sq_space_free(space);
 }
 
+Test(space, numbers_become_a_path_up_to_the_first_that_is_no_choice)
+{
+    sq_space *space = read_space(SOURCE("configs/spaces/spos.yaml"));
+    int numbers[SQ_MAX_LAYERS], path[SQ_MAX_LAYERS], read[SQ_MAX_LAYERS];
+    for (int i = 0; i < space->searched_count; i++)
+        numbers[i] = i % 4;
+    cr_expect_eq(sq_arch_path(space, numbers, path), SQ_NONE);
+    MUST(sq_arch_read(space, "0,1,2,3,0,1,2,3,0,1,2,3,0,1,2,3,0,1,2,3", read));
+    cr_expect_eq(memcmp(path, read, (size_t)space->layer_count * sizeof *path), 0);
+    for (int wrong = -1; wrong <= 4; wrong += 5) {
+        numbers[7] = wrong;
+        const int layer = sq_arch_path(space, numbers, path);
+        cr_assert_neq(layer, SQ_NONE, "%d", wrong);
+        cr_expect_eq(space->layers[layer].searched_index, 7);
+        cr_expect_eq(path[layer], wrong);
+    }
+    sq_space_free(space);
+}
+
 /* Each row edits a valid space by replacing one text, and names what the message must hold. */
 Test(space, impossible_spaces_are_refused_by_name)
 {

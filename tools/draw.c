@@ -1,9 +1,6 @@
 /* squall draw */
 #include <stdio.h>
-#include <string.h>
 
-#include "kernels/base/file.h"
-#include "kernels/base/text.h"
 #include "search/latency.h"
 #include "tools/command.h"
 #include "tools/lut.h"

@@ -39,15 +39,12 @@ static void clear(job *j)
 static sq_status path_of(const job *j, size_t row, const char *file, int path[SQ_MAX_LAYERS])
 {
     const sq_measured *m = j->measured;
-    for (int l = 0; l < j->space->layer_count; l++) {
-        const sq_layer *layer = &j->space->layers[l];
-        path[l] =
-            layer->searched_index == SQ_NONE ? 0 : m->paths[row * (size_t)m->layers + (size_t)layer->searched_index];
-        if (path[l] >= layer->choice_count)
-            return sq_fail(SQ_INVALID, "%s:%d: %d for searched layer %d, %s has %d choices there", file, m->lines[row],
-                           path[l], layer->searched_index, j->space->name, layer->choice_count);
-    }
-    return SQ_OK;
+    const int wrong = sq_arch_path(j->space, m->paths + row * (size_t)m->layers, path);
+    if (wrong == SQ_NONE)
+        return SQ_OK;
+    const sq_layer *layer = &j->space->layers[wrong];
+    return sq_fail(SQ_INVALID, "%s:%d: %d for searched layer %d, %s has %d choices there", file, m->lines[row],
+                   path[wrong], layer->searched_index, j->space->name, layer->choice_count);
 }
 
 static sq_status predict_with_space(job *j, const char *file, sq_fill fill)

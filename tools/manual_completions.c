@@ -2,7 +2,6 @@
 #include "tools/manual_completions.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
@@ -44,17 +43,32 @@ static void put_quoted(FILE *file, const char *text)
     (void)fputc('\'', file);
 }
 
-/* ---- bash ---- */
-
-static void put_case(FILE *file, const char *before, const sq_command *c)
+/* A branch of `case $command in`, in bash and zsh: what may follow a command, or "command part". */
+static void put_case(FILE *file, const char *before, const sq_command *c, const char *begin, const char *end)
 {
-    (void)fprintf(file, "    %s%s) words=\"", before, c->name);
+    (void)fprintf(file, "    '%s%s') %s", before, c->name, begin);
     if (c->parts)
         put_names(file, c->parts, "--help");
     else
         put_options(file, c);
-    (void)fputs("\" ;;\n", file);
+    (void)fputs(end, file);
 }
+
+static void put_cases(FILE *file, const sq_command *const *commands, const char *begin, const char *end)
+{
+    char before[64];
+    (void)fprintf(file, "    help) %s", begin);
+    put_names(file, commands, "config");
+    (void)fputs(end, file);
+    for (const sq_command *const *c = commands; *c; c++) {
+        put_case(file, "", *c, begin, end);
+        (void)snprintf(before, sizeof before, "%s ", (*c)->name);
+        for (const sq_command *const *part = (*c)->parts; part && *part; part++)
+            put_case(file, before, *part, begin, end);
+    }
+}
+
+/* ---- bash ---- */
 
 static void put_bash(FILE *file, const sq_command *const *commands)
 {
@@ -74,17 +88,8 @@ static void put_bash(FILE *file, const sq_command *const *commands)
         if ((*c)->parts)
             (void)fprintf(file, "    %s) [ \"$COMP_CWORD\" -gt 2 ] && command=\"$command ${COMP_WORDS[2]}\" ;;\n",
                           (*c)->name);
-    (void)fputs("    esac\n    case $command in\n    help) words=\"", file);
-    put_names(file, commands, "config");
-    (void)fputs("\" ;;\n", file);
-    for (const sq_command *const *c = commands; *c; c++) {
-        put_case(file, "", *c);
-        for (const sq_command *const *part = (*c)->parts; part && *part; part++) {
-            char before[64];
-            (void)snprintf(before, sizeof before, "\"%s \"", (*c)->name);
-            put_case(file, before, *part);
-        }
-    }
+    (void)fputs("    esac\n    case $command in\n", file);
+    put_cases(file, commands, "words=\"", "\" ;;\n");
     (void)fputs("    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
                 "    [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$word\"))\n}\n"
                 "complete -o filenames -F _squall squall\n",
@@ -92,16 +97,6 @@ static void put_bash(FILE *file, const sq_command *const *commands)
 }
 
 /* ---- zsh ---- */
-
-static void put_zsh_case(FILE *file, const char *before, const sq_command *c)
-{
-    (void)fprintf(file, "    '%s%s') words_of=(", before, c->name);
-    if (c->parts)
-        put_names(file, c->parts, "--help");
-    else
-        put_options(file, c);
-    (void)fputs(") ;;\n", file);
-}
 
 static void put_zsh(FILE *file, const sq_command *const *commands)
 {
@@ -125,19 +120,8 @@ static void put_zsh(FILE *file, const sq_command *const *commands)
             (void)fprintf(file, "%s%s", separator, (*c)->name);
             separator = "|";
         }
-    (void)fputs(
-        ") (( CURRENT > 3 )) && command=\"$command ${words[3]}\" ;;\nesac\ncase $command in\n    help) words_of=(",
-        file);
-    put_names(file, commands, "config");
-    (void)fputs(") ;;\n", file);
-    for (const sq_command *const *c = commands; *c; c++) {
-        put_zsh_case(file, "", *c);
-        for (const sq_command *const *part = (*c)->parts; part && *part; part++) {
-            char before[64];
-            (void)snprintf(before, sizeof before, "%s ", (*c)->name);
-            put_zsh_case(file, before, *part);
-        }
-    }
+    (void)fputs(") (( CURRENT > 3 )) && command=\"$command ${words[3]}\" ;;\nesac\ncase $command in\n", file);
+    put_cases(file, commands, "words_of=(", ") ;;\n");
     (void)fputs("esac\ncompadd -- $words_of\n_files\n", file);
 }
 

@@ -2,7 +2,6 @@
 #include "tools/picture.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "kernels/base/file.h"
 #include "search/svg.h"
@@ -23,8 +22,8 @@ typedef struct {
     const sq_picture *options;
     box boxes[SQ_MAX_LAYERS];
     int count, most_channels;
-    double macs, ms;           /* of the whole: millions, milliseconds */
-    double most_macs, most_ms; /* largest shares */
+    double macs, parameters, ms; /* of the whole: millions, milliseconds */
+    double most_macs, most_ms;   /* largest shares */
 } sheet;
 
 static const char macs_colour[] = "#e69f00", ms_colour[] = "#0072b2", soft[] = "#555555";
@@ -61,7 +60,9 @@ static void survey(sheet *s)
     const sq_space *space = o->space;
     double deviation; /* not shown */
     s->count = space->layer_count;
-    s->macs = 1e-6 * (double)sq_cost_path(space, o->path).macs;
+    const sq_cost cost = sq_cost_path(space, o->path);
+    s->macs = 1e-6 * (double)cost.macs;
+    s->parameters = 1e-6 * (double)(cost.weights + cost.norm_weights);
     s->ms = o->latency ? sq_latency_predict(o->latency, space, o->path).ms : 0;
     for (int l = 0; l < s->count; l++) {
         const sq_layer *layer = &space->layers[l];
@@ -126,9 +127,7 @@ static const char *percent(double share, char *text, size_t bytes)
 static void print_totals(const sheet *s, char *text, size_t bytes)
 {
     const sq_picture *o = s->options;
-    const sq_cost cost = sq_cost_path(o->space, o->path);
-    const int used = snprintf(text, bytes, "%.4g M multiply-adds, %.3g M parameters", s->macs,
-                              1e-6 * (double)(cost.weights + cost.norm_weights));
+    const int used = snprintf(text, bytes, "%.4g M multiply-adds, %.3g M parameters", s->macs, s->parameters);
     if (o->latency && used > 0 && (size_t)used < bytes)
         (void)snprintf(text + used, bytes - (size_t)used, ", %.4g ms on %s%s", s->ms, o->latency->info.name,
                        o->latency->info.is_measured ? "" : " (modelled)");
@@ -196,7 +195,7 @@ static void put_row(const sheet *s, int l, double y)
         put_row_bar(s, BAR_X + BAR_WIDTH + 20, y, b->ms, s->most_ms, ms_colour);
 }
 
-static double put_rows(const sheet *s, double y)
+static void put_rows(const sheet *s, double y)
 {
     static const char head[] = "fill=\"#555555\" font-size=\"6\"",
                       right[] = "text-anchor=\"end\" fill=\"#555555\" font-size=\"6\"";
@@ -209,7 +208,6 @@ static double put_rows(const sheet *s, double y)
     y += 11;
     for (int l = 0; l < s->count; l++)
         put_row(s, l, y + ROW * l);
-    return y + ROW * s->count + 3;
 }
 
 /* ---- Strips: two columns ---- */
@@ -292,12 +290,11 @@ static double put_strip(const sheet *s, int first, int last, int room, double y)
     return below + 5 + (4 + BARS) * rows + 4;
 }
 
-static double put_strips(const sheet *s, double y)
+static void put_strips(const sheet *s, double y)
 {
     const int strips = (s->count + MOST_IN_STRIP - 1) / MOST_IN_STRIP, room = (s->count + strips - 1) / strips;
     for (int first = 0; first < s->count; first += room)
         y = put_strip(s, first, first + room < s->count ? first + room : s->count, room, y);
-    return y;
 }
 
 /* ---- The file ---- */
@@ -326,7 +323,10 @@ sq_status sq_picture_write(const char *path, const sq_picture *picture)
                   "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
                   width, height, width, height, width, height);
     const double y = put_title(&s, width - 8);
-    (void)(picture->columns == 1 ? put_rows(&s, y) : put_strips(&s, y)); /* where they end is height_of's to know */
+    if (picture->columns == 1)
+        put_rows(&s, y);
+    else
+        put_strips(&s, y);
     (void)fputs("</svg>\n", s.file);
     return sq_file_finish(&w, path);
 }

@@ -7,44 +7,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernels/base/clock.h"
 #include "supernet/interrupt.h"
 #include "tools/command.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
-enum { TICK_MS = 250, SLOWEST_SECONDS = 30, LINE_BYTES = 1024, PLAIN_WIDTH = 80 };
+enum { TICK_MS = 250, LINE_BYTES = 1024, PLAIN_WIDTH = 80 };
 
 typedef struct {
-    const char *run;
-    const char *devices[2];
+    sq_live live;
     bool is_once, is_terminal, is_ended;
-    int shown_lines, width, height;
-    char line[LINE_BYTES]; /* the last one told to a pipe */
-    double next_seconds;   /* when the run is read again */
-    json_t *runs;          /* as it was read last */
+    int shown, width, height; /* reading that is shown, and how */
+    char line[LINE_BYTES];    /* the last one told to a pipe */
 } watch;
-
-/* ---- Reading ---- */
-
-/* Reading a long run takes a while: it is done for at most a tenth of the time. */
-static sq_status read_run(watch *w)
-{
-    const double begin = sq_seconds_now();
-    json_t *runs = json_array(), *stages = json_array();
-    const sq_status status =
-        runs && stages ? sq_report_run(w->run, w->devices, runs, stages) : sq_fail(SQ_NO_MEMORY, "watch");
-    json_decref(stages);
-    if (status != SQ_OK) {
-        json_decref(runs);
-        return status;
-    }
-    json_decref(w->runs);
-    w->runs = runs;
-    const double now = sq_seconds_now(), pause = 10 * (now - begin);
-    w->next_seconds = now + (pause < 1 ? 1 : pause > SLOWEST_SECONDS ? SLOWEST_SECONDS : pause);
-    return SQ_OK;
-}
 
 /* ---- Showing ---- */
 
@@ -59,7 +34,8 @@ static void measure_terminal(watch *w)
 /* The last run: of a search in stages the one that goes on. */
 static const json_t *present(const watch *w)
 {
-    return json_array_get(w->runs, json_array_size(w->runs) - 1);
+    const json_t *runs = json_object_get(w->live.data, "runs");
+    return json_array_get(runs, json_array_size(runs) - 1);
 }
 
 /* Over what stood there, from the upper left corner; each line's and the screen's rests are cleared, so nothing
@@ -99,12 +75,7 @@ static sq_status show_screen(watch *w)
 static void show_line(watch *w)
 {
     char line[LINE_BYTES];
-    FILE *nowhere = fopen("/dev/null", "w");
-    sq_watch_line(line, sizeof line, present(w));
-    if (nowhere) {
-        w->is_ended = sq_watch_view(nowhere, present(w), PLAIN_WIDTH, 0);
-        (void)fclose(nowhere); /* nothing was kept */
-    }
+    w->is_ended = sq_watch_line(line, sizeof line, present(w));
     if (strcmp(line, w->line) != 0)
         (void)printf("%s\n", line);
     (void)snprintf(w->line, sizeof w->line, "%s", line);
@@ -114,6 +85,7 @@ static void show_line(watch *w)
 static sq_status show(watch *w)
 {
     measure_terminal(w);
+    w->shown = w->live.readings;
     if (w->is_terminal || w->is_once)
         SQ_TRY(show_screen(w));
     else
@@ -138,11 +110,9 @@ static sq_status loop(watch *w, sq_server *server)
     while (!w->is_once && !sq_interrupt_asked() && !(w->is_ended && !server && !w->is_terminal)) {
         const int width = w->width, height = w->height;
         wait_a_tick(server);
-        const bool is_due = sq_seconds_now() >= w->next_seconds;
-        if (is_due && read_run(w) != SQ_OK)
-            continue; /* it is being moved or removed: what was read stays */
+        sq_live_refresh(&w->live);
         measure_terminal(w);
-        if (is_due || w->width != width || w->height != height)
+        if (w->shown != w->live.readings || w->width != width || w->height != height)
             SQ_TRY(show(w));
     }
     return SQ_OK;
@@ -151,9 +121,9 @@ static sq_status loop(watch *w, sq_server *server)
 static sq_status run_watch(watch *w, bool is_served, int port)
 {
     sq_server *server = NULL;
-    sq_status status = read_run(w); /* what is no run is refused before anything is served */
+    sq_status status = sq_live_read(&w->live); /* what is no run is refused before anything is served */
     if (status == SQ_OK && is_served)
-        status = sq_server_start(&server, w->run, w->devices, port);
+        status = sq_server_start(&server, &w->live, port);
     if (status == SQ_OK && server) {
         (void)fprintf(stderr, "live report: %s\n", sq_server_address(server));
         w->is_terminal = false; /* lines below the address, not a screen over it */
@@ -168,13 +138,14 @@ static int run(int argc, char **argv)
 {
     static sq_options read; /* large; the program runs one command */
     static watch w = {.is_terminal = false};
+    const char *devices[2] = {NULL, NULL};
     const char *port_text = "0";
     bool is_help, is_served = false;
     int port;
     const sq_option options[] = {{"--serve", NULL, &is_served, NULL},
                                  {"--port", &port_text, NULL, NULL},
                                  {"--once", NULL, &w.is_once, NULL},
-                                 {"--latency", &w.devices[0], NULL, NULL},
+                                 {"--latency", &devices[0], NULL, NULL},
                                  {NULL, NULL, NULL, NULL}};
     int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code == 0)
@@ -183,11 +154,11 @@ static int run(int argc, char **argv)
         return code;
     if (read.argument_count != 1)
         return sq_command_usage("watch", "wanted one run");
-    w.run = read.arguments[0];
+    w.live = (sq_live){.run = read.arguments[0], .devices = devices};
     w.is_terminal = isatty(STDOUT_FILENO) == 1;
     (void)signal(SIGPIPE, SIG_IGN); /* writing then fails, and that is seen */
     const sq_status status = run_watch(&w, is_served, port);
-    json_decref(w.runs);
+    sq_live_clear(&w.live);
     return status == SQ_OK || status == SQ_INTERRUPTED ? 0 : sq_command_fail("watch", status);
 }
 

@@ -98,6 +98,12 @@ sq_status sq_file_finish(sq_file_writer *w, const char *path)
     return status;
 }
 
+void sq_file_drop(sq_file_writer *w)
+{
+    (void)fclose(w->stream); /* memory */
+    free(w->text);
+}
+
 sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes)
 {
     struct stat info;

@@ -1,6 +1,5 @@
 /* squall report */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "kernels/base/file.h"
 #include "tools/command.h"
@@ -14,8 +13,7 @@ static sq_status write_page(const char *path, const json_t *data)
     const sq_status status = sq_report_page(w.stream, data, false);
     if (status == SQ_OK)
         return sq_file_finish(&w, path);
-    (void)fclose(w.stream); /* memory */
-    free(w.text);
+    sq_file_drop(&w);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
+#include "search/json_file.h"
 #include "tools/report/report.h"
 
 enum { MOST_COLUMNS = 4, MOST_POINTS = 3000, MOST_EVENTS = 200 };
@@ -26,10 +27,8 @@ typedef struct {
 static void add(curves *c, const json_t *line)
 {
     point p = {.step = json_integer_value(json_object_get(line, "step"))};
-    for (int i = 0; i < c->column_count; i++) {
-        const json_t *value = json_object_get(line, c->columns[i]);
-        p.values[i] = json_is_number(value) ? json_number_value(value) : NAN;
-    }
+    for (int i = 0; i < c->column_count; i++)
+        p.values[i] = sq_json_number(json_object_get(line, c->columns[i]));
     while (c->count && c->points[c->count - 1].step >= p.step) /* written again after a resume */
         c->count--;
     if (c->count == c->limit) {
@@ -74,11 +73,6 @@ static void read_file(curves *c, FILE *file, json_t *events)
 
 /* ---- Thinned ---- */
 
-static json_t *real(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 typedef struct {
     double mean, low, high;
 } range;
@@ -107,9 +101,9 @@ static void put_column(json_t *out, const curves *c, int column, size_t per)
     json_t *mean = json_array(), *low = json_array(), *high = json_array();
     for (size_t from = 0; from < c->count; from += per) {
         const range r = range_of(c, column, from, c->count - from < per ? c->count - from : per);
-        json_array_append_new(mean, real(r.mean));
-        json_array_append_new(low, real(r.low));
-        json_array_append_new(high, real(r.high));
+        json_array_append_new(mean, sq_json_real(r.mean));
+        json_array_append_new(low, sq_json_real(r.low));
+        json_array_append_new(high, sq_json_real(r.high));
     }
     (void)snprintf(low_name, sizeof low_name, "%s_low", c->columns[column]);
     (void)snprintf(high_name, sizeof high_name, "%s_high", c->columns[column]);

@@ -6,6 +6,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/svg.h"
 #include "tools/report/report.h"
 
 enum { TEXT_BYTES = 4096, LARGEST_FILE = 1 << 30 };
@@ -22,16 +23,6 @@ json_t *sq_report_text(const char *text)
     json_t *string = clean ? json_string(clean) : NULL;
     free(clean);
     return string;
-}
-
-json_t *sq_report_format(const char *format, ...)
-{
-    char text[TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return sq_report_text(text);
 }
 
 void sq_report_note(json_t *notes, const char *format, ...)

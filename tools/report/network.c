@@ -1,12 +1,11 @@
 /* Layers, operators, what each costs, and what a device takes for it. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/fit.h"
+#include "search/latency_table.h"
 #include "search/measured.h"
 #include "supernet/cost.h"
 #include "tools/report/report.h"
@@ -116,19 +115,6 @@ json_t *sq_report_network(const sq_space *space)
 
 /* ---- A device ---- */
 
-/* The file's row as a path of the space; false: it is none. */
-static bool path_of(const sq_measured *m, size_t row, const sq_space *space, int *path)
-{
-    for (int l = 0; l < space->layer_count; l++) {
-        const sq_layer *layer = &space->layers[l];
-        path[l] =
-            layer->searched_index == SQ_NONE ? 0 : m->paths[row * (size_t)m->layers + (size_t)layer->searched_index];
-        if (path[l] >= layer->choice_count)
-            return false;
-    }
-    return true;
-}
-
 static json_t *networks_of(const sq_measured *m, const sq_space *space, const sq_latency_cache *cache)
 {
     int path[SQ_MAX_LAYERS];
@@ -136,8 +122,8 @@ static json_t *networks_of(const sq_measured *m, const sq_space *space, const sq
     json_t *list = json_array();
     const size_t stride = (m->count + MOST_NETWORKS - 1) / MOST_NETWORKS;
     for (size_t i = 0; i < m->count; i += stride) {
-        if (!path_of(m, i, space, path))
-            continue;
+        if (sq_arch_path(space, m->paths + i * (size_t)m->layers, path) != SQ_NONE)
+            continue; /* another space's */
         (void)sq_arch_print(space, path, text, sizeof text);
         json_array_append_new(list, json_pack("[f, f, f, s]", m->ms[i], m->deviation[i],
                                               sq_latency_predict(cache, space, path).ms, text));
@@ -178,24 +164,63 @@ static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
     return layers;
 }
 
-json_t *sq_report_device(const sq_space *space, const char *device, json_t *notes)
+/* Published networks that were measured on a device that is modelled, from the checks.csv in its folder. */
+static void put_checks(json_t *out, const char *device, const sq_latency *latency, json_t *notes)
 {
-    sq_latency_cache cache = {0};
-    const sq_fill fills[] = {SQ_FILL_NONE, SQ_FILL_INTERPOLATE, SQ_FILL_ROOFLINE};
+    char path[SQ_REPORT_PATH_BYTES];
+    sq_roofline_check *checks = NULL;
+    size_t count = 0;
+    const sq_device_info *info = &latency->info;
+    if (!latency->has_roofline || !sq_text_path(path, sizeof path, device, "checks.csv") || !sq_path_exists(path))
+        return;
+    if (sq_roofline_checks(&latency->roofline, path, &checks, &count) != SQ_OK) {
+        sq_report_note(notes, "no check points: %s", sq_error_text());
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("[f, f, o]", checks[i].measured,
+                                              info->base_ms + info->scale * checks[i].predicted,
+                                              sq_report_text(checks[i].network)));
+    json_object_set_new(out, "checks", list);
+    free(checks);
+}
+
+/* Blocks without an entry are filled in by what the device has. */
+static sq_status look_up(sq_latency_cache *out, const sq_latency *latency, const sq_space *space)
+{
+    static const sq_fill fills[] = {SQ_FILL_NONE, SQ_FILL_INTERPOLATE, SQ_FILL_ROOFLINE};
     sq_status status = SQ_INVALID;
     for (size_t i = 0; status != SQ_OK && i < sizeof fills / sizeof *fills; i++)
-        status = sq_latency_load(&cache, device, space, fills[i]);
-    if (status != SQ_OK) {
+        status = sq_latency_prepare(out, latency, space, fills[i]);
+    return status;
+}
+
+static json_t *device_object(const sq_latency_cache *cache, const sq_space *space)
+{
+    const sq_device_info *info = &cache->info;
+    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:i, s:f, s:f, s:f, s:i, s:o}", "name", sq_report_text(info->name),
+                     "measured", info->is_measured, "runtime", sq_report_text(info->runtime), "dtype",
+                     sq_report_text(info->dtype), "date", sq_report_text(info->date), "batch", info->batch, "base_ms",
+                     info->base_ms, "scale", info->scale, "residual_ms", info->residual_ms, "filled",
+                     cache->filled_count, "ms", blocks_of(space, cache));
+}
+
+json_t *sq_report_device(const sq_space *space, const char *device, json_t *notes)
+{
+    sq_latency *latency = NULL;
+    sq_latency_cache cache = {0};
+    json_t *out = NULL;
+    sq_status status = sq_latency_open(&latency, device);
+    if (status == SQ_OK)
+        status = look_up(&cache, latency, space);
+    if (status == SQ_OK) {
+        out = device_object(&cache, space);
+        put_measured(out, device, space, &cache, notes);
+        put_checks(out, device, latency, notes);
+    } else
         sq_report_note(notes, "no latency by layer: %s", sq_error_text());
-        return NULL;
-    }
-    const sq_device_info *info = &cache.info;
-    json_t *out = json_pack(
-        "{s:o, s:b, s:o, s:o, s:o, s:i, s:f, s:f, s:f, s:i, s:o}", "name", sq_report_text(info->name), "measured",
-        info->is_measured, "runtime", sq_report_text(info->runtime), "dtype", sq_report_text(info->dtype), "date",
-        sq_report_text(info->date), "batch", info->batch, "base_ms", info->base_ms, "scale", info->scale, "residual_ms",
-        info->residual_ms, "filled", cache.filled_count, "ms", blocks_of(space, &cache));
-    put_measured(out, device, space, &cache, notes);
     sq_latency_cache_clear(&cache);
+    sq_latency_close(latency);
     return out;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
+#include "search/svg.h"
 #include "tools/report/report.h"
 
 static const sq_asset *find(const char *name)
@@ -59,10 +60,15 @@ static void put_head(FILE *file, const json_t *data, uint64_t nonce, bool is_liv
     (void)fprintf(file, "</style>\n</head>\n");
 }
 
+char *sq_report_dump(const json_t *data)
+{
+    return json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(7));
+}
+
 sq_status sq_report_page(FILE *file, const json_t *data, bool is_live)
 {
     static const char *const scripts[] = {"base.js", "charts.js", "training.js", "search.js", "network.js", "page.js"};
-    char *text = json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(7));
+    char *text = sq_report_dump(data);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "report: JSON");
     const uint64_t nonce = sq_hash(SQ_HASH_START, text, strlen(text)); /* no text can hold its own hash */

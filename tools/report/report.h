@@ -2,9 +2,9 @@
 #define SQ_REPORT_H
 
 #include <jansson.h>
+#include <stdio.h>
 
-#include "search/latency.h"
-#include "search/svg.h"
+#include "supernet/space.h"
 
 /* What a run's folder says, as JSON for the page (page.c) that draws it; costs and names stand in it once, by layer and
  * choice. Nothing here fails because of a run: what is missing, torn or unknown becomes a note, and the rest is shown.
@@ -19,8 +19,6 @@ enum { SQ_REPORT_PATH_BYTES = 4096 };
 
 /* A JSON string; what is no UTF-8 becomes "?". NULL: no memory. */
 json_t *sq_report_text(const char *text);
-/* The same of a format, at most 4,095 bytes. */
-json_t *sq_report_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Adds a line that tells what could not be shown. */
 void sq_report_note(json_t *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -48,6 +46,8 @@ json_t *sq_report_curves(const char *folder, const char *name, const char *const
 json_t *sq_report_settings(const char *folder, const char *name, json_t *notes);
 /* A setting; "" where it is not there. */
 const char *sq_report_setting(const json_t *settings, const char *key);
+/* The same as a number from 0 to 10^15; `otherwise` where it is none. */
+double sq_report_number(const json_t *settings, const char *key, double otherwise);
 
 /* ---- network.c ---- */
 
@@ -56,14 +56,15 @@ sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *no
 /* {name, source, resolution, classes, operators: [{name, kind, kernel, expansion, se}], layers: [{h, w, c_in, c_out,
  * stride, searched, choices: [operator], macs, parameters: [of each choice, millions], ...}]} */
 json_t *sq_report_network(const sq_space *space);
-/* {name, measured, runtime, ..., ms: [layer][choice], networks: [[measured, deviation, predicted, path]]}. NULL and a
- * note where the device says nothing of this space. */
+/* {name, measured, runtime, ..., ms: [layer][choice], networks: [[measured, deviation, predicted, path]],
+ * checks: [[measured, predicted, published network]]}. NULL and a note where the device says nothing of this space. */
 json_t *sq_report_device(const sq_space *space, const char *device, json_t *notes);
 
 /* ---- scores.c ---- */
 
 /* {searcher, limits, best, random, objectives, pareto, hypervolume, is_finished, candidates: {arch, generation, ...}}:
- * columns; NULL where nothing was searched. space: NULL, or what gives an unfinished search its costs. */
+ * columns; of a search that goes on its `limit`, candidates in all; NULL where nothing was searched. space: NULL, or
+ * what gives an unfinished search its costs. */
 json_t *sq_report_search(const char *folder, const json_t *settings, const sq_space *space, json_t *notes);
 
 /* ---- run.c ---- */
@@ -73,6 +74,9 @@ json_t *sq_report_search(const char *folder, const json_t *settings, const sq_sp
 SQ_MUST_USE sq_status sq_report_run(const char *folder, const char *const *devices, json_t *runs, json_t *stages);
 
 /* ---- page.c ---- */
+
+/* The data as text, as the page holds it; free() it. NULL: no memory. */
+char *sq_report_dump(const json_t *data);
 
 /* The page as text: everything that it needs is inside, and nothing is asked of a network. SQ_NO_MEMORY. */
 SQ_MUST_USE sq_status sq_report_page(FILE *file, const json_t *data, bool is_live);

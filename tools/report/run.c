@@ -1,12 +1,11 @@
 /* A run's folder, put together. */
-#include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/json_file.h"
 #include "search/search.h"
 #include "search/stages.h"
 #include "tools/report/report.h"
@@ -136,11 +135,10 @@ static void add_curves(json_t *run, const char *folder, json_t *notes)
 /* Says when the training has not come to its end. */
 static void note_progress(const json_t *run, json_t *notes)
 {
-    int64_t wanted = 0;
     const json_t *steps = json_object_get(json_object_get(run, "training"), "step");
     const int64_t last =
         json_array_size(steps) ? json_integer_value(json_array_get(steps, json_array_size(steps) - 1)) : 0;
-    (void)sq_text_int(sq_report_setting(json_object_get(run, "settings"), "train.steps"), 1, INT64_MAX, &wanted);
+    const int64_t wanted = (int64_t)sq_report_number(json_object_get(run, "settings"), "train.steps", 0);
     if (last < wanted)
         sq_report_note(notes, "training is at step %lld of %lld: it goes on, or was stopped", (long long)last,
                        (long long)wanted);
@@ -154,11 +152,7 @@ static json_t *single_path(const char *folder, const sq_space *space)
     if (!space || !sq_text_path(file, sizeof file, folder, "arch.json") || !sq_path_exists(file) ||
         sq_arch_read(space, file, path) != SQ_OK)
         return NULL;
-    json_t *list = json_array();
-    for (int l = 0; l < space->layer_count; l++)
-        if (space->layers[l].searched_index != SQ_NONE)
-            json_array_append_new(list, json_integer(path[l]));
-    return list;
+    return sq_json_path(space, path);
 }
 
 static void add_network(json_t *run, const char *folder, const char *const *devices, json_t *notes)
@@ -244,20 +238,14 @@ static int add_stages(const char *folder, const char *const *devices, json_t *ru
 
 sq_status sq_report_run(const char *folder, const char *const *devices, json_t *runs, json_t *stages)
 {
-    json_t *notes = json_array();
-    json_t *summary = sq_report_json(folder, "stages.json", notes);
     if (is_run(folder)) {
-        json_decref(summary);
-        json_decref(notes);
         json_array_append_new(runs, read_run(folder, devices));
         return SQ_OK;
     }
     const int count = add_stages(folder, devices, runs);
-    if (count == 0) {
-        json_decref(summary);
-        json_decref(notes);
+    if (count == 0)
         return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml, log.jsonl, search or stage-1 in it", folder);
-    }
+    json_t *notes = json_array(), *summary = sq_report_json(folder, "stages.json", notes);
     if (!summary)
         sq_report_note(notes, "no stages.json: the stages have not come to their end");
     json_array_append_new(stages, json_pack("{s:o, s:i, s:o, s:o}", "folder", sq_report_text(folder), "count", count,

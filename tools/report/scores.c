@@ -1,11 +1,7 @@
 /* What a search found, as columns. A search that has not ended has only its scores (state.json): costs and generations
  * are then made up for from the space and the configuration. */
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "kernels/base/text.h"
-#include "search/latency.h"
 #include "supernet/cost.h"
 #include "tools/report/report.h"
 
@@ -90,28 +86,18 @@ static json_t *finished(const json_t *report, json_t *notes)
 
 /* ---- A search that has not ended ---- */
 
-static double setting(const json_t *settings, const char *key, double otherwise)
-{
-    double value = otherwise;
-    (void)sq_text_double(sq_report_setting(settings, key), 0, 1e9, &value); /* else what it was */
-    return value;
-}
-
 static void add_costs(json_t *candidate, const sq_space *space)
 {
-    int path[SQ_MAX_LAYERS];
+    int numbers[SQ_MAX_LAYERS], path[SQ_MAX_LAYERS];
     const json_t *arch = json_object_get(candidate, "arch");
     if (!space || json_array_size(arch) != (size_t)space->searched_count)
         return;
-    for (int l = 0; l < space->layer_count; l++) {
-        const sq_layer *layer = &space->layers[l];
-        const json_int_t number = layer->searched_index == SQ_NONE
-                                      ? 0
-                                      : json_integer_value(json_array_get(arch, (size_t)layer->searched_index));
-        if (number < 0 || number >= layer->choice_count)
-            return;
-        path[l] = (int)number;
+    for (int i = 0; i < space->searched_count; i++) {
+        const json_int_t number = json_integer_value(json_array_get(arch, (size_t)i));
+        numbers[i] = number < 0 || number >= SQ_MAX_CHOICES ? -1 : (int)number;
     }
+    if (sq_arch_path(space, numbers, path) != SQ_NONE)
+        return;
     const sq_cost cost = sq_cost_path(space, path);
     json_object_set_new(candidate, "macs_m", json_real(1e-6 * (double)cost.macs));
     json_object_set_new(candidate, "parameters_m", json_real(1e-6 * (double)(cost.weights + cost.norm_weights)));
@@ -124,20 +110,20 @@ static json_t *unfinished(json_t *state, const json_t *settings, const sq_space 
     json_t *scored = json_object_get(state, "scored"), *candidate;
     const char *searcher = sq_report_setting(settings, "search.searcher");
     const bool has_generations = strcmp(searcher, "halving") != 0 && strcmp(searcher, "annealing") != 0;
-    const int random = (int)setting(settings, "search.random_paths", 0),
-              population = (int)setting(settings, "search.population", 0);
+    const int64_t random = (int64_t)sq_report_number(settings, "search.random_paths", 0),
+                  population = (int64_t)sq_report_number(settings, "search.population", 0);
     size_t i;
     json_array_foreach(scored, i, candidate)
     {
-        const int number = (int)i - random;
+        const int64_t number = (int64_t)i - random;
         json_object_set(candidate, "top1_acc", json_object_get(candidate, "top1"));
         json_object_set(candidate, "top5_acc", json_object_get(candidate, "top5"));
         if (has_generations && population > 0)
             json_object_set_new(candidate, "generation", json_integer(number < 0 ? -1 : number / population));
         add_costs(candidate, space);
     }
-    return json_pack("{s:b, s:s, s:o, s:[]}", "is_finished", false, "searcher", searcher, "candidates",
-                     columns_of(scored), "devices");
+    return json_pack("{s:b, s:s, s:O*, s:o, s:[]}", "is_finished", false, "searcher", searcher, "limit",
+                     json_object_get(state, "limit"), "candidates", columns_of(scored), "devices");
 }
 
 json_t *sq_report_search(const char *folder, const json_t *settings, const sq_space *space, json_t *notes)

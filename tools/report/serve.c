@@ -8,38 +8,18 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "kernels/base/clock.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
-enum { TOKEN_BYTES = 16, REFRESH_SECONDS = 2 };
+enum { TOKEN_BYTES = 16 };
 
 struct sq_server {
     struct MHD_Daemon *daemon;
-    const char *run, *const *devices;
     char token[2 * TOKEN_BYTES + 1], hosts[2][32], address[128];
-    json_t *data; /* freed by sq_server_stop; as old as `read_seconds` says */
-    double read_seconds;
+    sq_live *live; /* borrowed */
 };
 
 /* ---- What is served ---- */
-
-/* Reads the run again when what is at hand is old: for the time that reading takes tenfold, at least two seconds. */
-static void refresh(sq_server *s)
-{
-    const double now = sq_seconds_now();
-    if (s->data && now < s->read_seconds)
-        return;
-    json_t *data = json_pack("{s:s, s:b, s:[], s:[]}", "version", SQUALL_VERSION, "live", true, "runs", "stages");
-    if (data &&
-        sq_report_run(s->run, s->devices, json_object_get(data, "runs"), json_object_get(data, "stages")) == SQ_OK) {
-        json_decref(s->data);
-        s->data = data;
-    } else
-        json_decref(data);
-    const double took = sq_seconds_now() - now;
-    s->read_seconds = now + took + (10 * took > REFRESH_SECONDS ? 10 * took : REFRESH_SECONDS);
-}
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, char *text, size_t bytes,
                               const char *type)
@@ -72,7 +52,7 @@ static enum MHD_Result send_page(sq_server *s, struct MHD_Connection *connection
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
-    const sq_status status = file ? sq_report_page(file, s->data, true) : sq_fail(SQ_NO_MEMORY, "page");
+    const sq_status status = file ? sq_report_page(file, s->live->data, true) : sq_fail(SQ_NO_MEMORY, "page");
     if (file && fclose(file) == 0 && status == SQ_OK)
         return answer(connection, MHD_HTTP_OK, text, bytes, "text/html; charset=utf-8");
     free(text);
@@ -81,7 +61,7 @@ static enum MHD_Result send_page(sq_server *s, struct MHD_Connection *connection
 
 static enum MHD_Result send_data(sq_server *s, struct MHD_Connection *connection)
 {
-    char *text = json_dumps(s->data, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(7));
+    char *text = sq_report_dump(s->live->data);
     return text ? answer(connection, MHD_HTTP_OK, text, strlen(text), "application/json")
                 : refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory\n");
 }
@@ -125,9 +105,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     const char *name = url + sizeof s->token;
     if (strcmp(name, "/") != 0 && strcmp(name, "/data") != 0)
         return refuse(connection, MHD_HTTP_NOT_FOUND, "no such page\n");
-    refresh(s);
-    if (!s->data)
-        return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "nothing to show yet\n");
+    sq_live_refresh(s->live);
     return strcmp(name, "/") == 0 ? send_page(s, connection) : send_data(s, connection);
 }
 
@@ -159,13 +137,12 @@ static sq_status listen_at(sq_server *s, int port)
     return SQ_OK;
 }
 
-sq_status sq_server_start(sq_server **out, const char *run, const char *const *devices, int port)
+sq_status sq_server_start(sq_server **out, sq_live *live, int port)
 {
     sq_server *s = calloc(1, sizeof *s);
     if (!s)
         return sq_fail(SQ_NO_MEMORY, "watch: server");
-    s->run = run;
-    s->devices = devices;
+    s->live = live;
     sq_status status = make_token(s);
     if (status == SQ_OK)
         status = listen_at(s, port);
@@ -182,7 +159,6 @@ void sq_server_stop(sq_server *s)
         return;
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
-    json_decref(s->data);
     free(s);
 }
 

@@ -1,12 +1,11 @@
 /* A build without libmicrohttpd. */
 #include "tools/report/watch.h"
 
-sq_status sq_server_start(sq_server **out, const char *run, const char *const *devices, int port)
+sq_status sq_server_start(sq_server **out, sq_live *live, int port)
 {
     (void)out;
-    (void)devices;
     (void)port;
-    return sq_fail(SQ_UNSUPPORTED, "%s: this build cannot serve it: libmicrohttpd was not there", run);
+    return sq_fail(SQ_UNSUPPORTED, "%s: this build cannot serve it: libmicrohttpd was not there", live->run);
 }
 
 void sq_server_stop(sq_server *server)

@@ -129,3 +129,10 @@ const char *sq_report_setting(const json_t *settings, const char *key)
     const char *text = json_string_value(json_object_get(settings, key));
     return text ? text : "";
 }
+
+double sq_report_number(const json_t *settings, const char *key, double otherwise)
+{
+    double value = otherwise;
+    (void)sq_text_double(sq_report_setting(settings, key), 0, 1e15, &value); /* else what it was */
+    return value;
+}

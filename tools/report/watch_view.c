@@ -1,20 +1,20 @@
 /* The terminal's view of a run. It knows no escape sequences: who shows it decides where lines go. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
+#include "search/json_file.h"
+#include "search/svg.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
-enum { LABEL = 8, TEXT_BYTES = 1024, LEAST_WIDTH = 20 };
+enum { LABEL = 8, TEXT_BYTES = 1024, LEAST_WIDTH = 20, LEAST_ROOM = 4 };
 
 /* ---- Values ---- */
 
 static double number_at(const json_t *list, size_t i)
 {
-    const json_t *value = json_array_get(list, i);
-    return json_is_number(value) ? json_number_value(value) : NAN;
+    return sq_json_number(json_array_get(list, i));
 }
 
 static double last_of(const json_t *object, const char *key)
@@ -34,14 +34,6 @@ typedef struct {
     bool is_trained, is_searched;
 } facts;
 
-static double setting(const json_t *run, const char *key)
-{
-    double value = NAN;
-    (void)sq_text_double(sq_report_setting(json_object_get(run, "search_settings"), key), 0, 1e15,
-                         &value); /* else NaN */
-    return value;
-}
-
 /* The most accurate one, of those that the search drew (generation >= 0, or not known). */
 static void find_best(facts *f)
 {
@@ -59,6 +51,21 @@ static void find_best(facts *f)
     }
 }
 
+/* What the search's state says; of an early release, which did not say it, what follows from the settings: for halving
+ * only the search knows. */
+static int64_t budget_of(const json_t *settings, const json_t *search)
+{
+    const json_t *limit = json_object_get(search, "limit");
+    if (json_is_integer(limit))
+        return json_integer_value(limit);
+    if (strcmp(sq_report_setting(settings, "search.searcher"), "halving") == 0)
+        return 0;
+    const double population = sq_report_number(settings, "search.population", NAN),
+                 generations = sq_report_number(settings, "search.generations", NAN),
+                 budget = population * (generations + 1) + sq_report_number(settings, "search.random_paths", NAN);
+    return budget < 1e15 ? (int64_t)budget : 0;
+}
+
 static facts read_facts(const json_t *run)
 {
     facts f = {.run = run,
@@ -66,18 +73,14 @@ static facts read_facts(const json_t *run)
                .clock = json_object_get(run, "timing"),
                .search = json_object_get(run, "search"),
                .best = NAN};
-    double steps = NAN;
-    (void)sq_text_double(sq_report_setting(json_object_get(run, "settings"), "train.steps"), 1, 1e15, &steps); /* NaN */
-    f.steps = steps;
+    f.steps = sq_report_number(json_object_get(run, "settings"), "train.steps", NAN);
     f.step = last_of(f.log, "step");
     f.loss = last_of(f.log, "loss");
     f.top1 = last_of(f.log, "top1_acc");
     f.rate = last_of(f.clock, "images_per_second");
     f.bound = last_of(f.clock, "wait_seconds") / last_of(f.clock, "seconds");
     find_best(&f);
-    const double budget = setting(run, "search.population") * (setting(run, "search.generations") + 1) +
-                          setting(run, "search.random_paths");
-    f.budget = isfinite(budget) ? (int64_t)budget : 0;
+    f.budget = budget_of(json_object_get(run, "search_settings"), f.search);
     f.is_trained = f.step >= f.steps;
     f.is_searched = json_is_true(json_object_get(f.search, "is_finished"));
     return f;
@@ -146,51 +149,61 @@ static void put_label(FILE *file, const char *label)
     (void)fprintf(file, "%-*s", LABEL, label);
 }
 
-/* A label, a sparkline in what room the figure leaves, the figure. */
-static void put_curve(FILE *file, const char *label, const json_t *values, const char *figure, int width)
+typedef struct {
+    const char *label;
+    const json_t *values; /* of the sparkline; NULL: a bar */
+    double share;         /* of the bar, 0..1; NaN: not known */
+} row;
+
+/* A label, a sparkline or a bar in what room the figure leaves, the figure. */
+static void put_row(FILE *file, row r, const char *figure, int width)
 {
     const int room = width - LABEL - (int)strlen(figure) - 2;
-    put_label(file, label);
-    if (room >= 4) {
-        sq_watch_sparkline(file, values, room);
+    put_label(file, r.label);
+    if (room >= LEAST_ROOM) {
+        if (r.values)
+            sq_watch_sparkline(file, r.values, room);
+        else
+            put_bar(file, r.share, room);
         (void)fputs("  ", file);
     }
     put_words(file, figure, width - LABEL);
     (void)fputc('\n', file);
 }
 
-static void put_progress(FILE *file, const char *label, double share, const char *figure, int width)
+/* "800/4000", or "800" where nothing says how many there will be. */
+static int print_step(const facts *f, char *text, size_t bytes)
 {
-    const int room = width - LABEL - (int)strlen(figure) - 2;
-    put_label(file, label);
-    if (room >= 6) {
-        put_bar(file, share, room);
-        (void)fputs("  ", file);
-    }
-    put_words(file, figure, width - LABEL);
-    (void)fputc('\n', file);
+    return isnan(f->steps) ? snprintf(text, bytes, "%.0f", fmax(0, f->step))
+                           : snprintf(text, bytes, "%.0f/%.0f", fmax(0, f->step), f->steps);
 }
 
 /* ---- The view ---- */
 
+static bool is_ended(const facts *f)
+{
+    return f->is_trained && (!f->search || f->is_searched);
+}
+
 static int put_training(FILE *file, const facts *f, int width, int lines)
 {
-    char text[TEXT_BYTES], left[64] = "";
+    char text[TEXT_BYTES], left[64] = "", step[64];
     const double seconds = seconds_left(f);
     if (seconds > 0 && isfinite(seconds))
         (void)sq_text_duration(left, sizeof left, seconds);
-    (void)snprintf(text, sizeof text, "%.0f/%.0f%s%s", fmax(0, f->step), f->steps, *left ? "  left " : "", left);
-    put_progress(file, "train", f->step / f->steps, text, width);
+    (void)print_step(f, step, sizeof step);
+    (void)snprintf(text, sizeof text, "%s%s%s", step, *left ? "  left " : "", left);
+    put_row(file, (row){.label = "train", .share = f->step / f->steps}, text, width);
     if (lines < 4 || isnan(f->loss))
         return 1;
     (void)snprintf(text, sizeof text, "%8.4f", f->loss);
-    put_curve(file, "loss", json_object_get(f->log, "loss"), text, width);
+    put_row(file, (row){"loss", json_object_get(f->log, "loss"), 0}, text, width);
     (void)snprintf(text, sizeof text, "%6.2f %%", 100 * f->top1);
-    put_curve(file, "top-1", json_object_get(f->log, "top1_acc"), text, width);
+    put_row(file, (row){"top-1", json_object_get(f->log, "top1_acc"), 0}, text, width);
     if (isnan(f->rate))
         return 3;
     (void)snprintf(text, sizeof text, "%.0f images/s, data-bound %.1f %%", f->rate, 100 * f->bound);
-    put_curve(file, "speed", json_object_get(f->clock, "images_per_second"), text, width);
+    put_row(file, (row){"speed", json_object_get(f->clock, "images_per_second"), 0}, text, width);
     return 4;
 }
 
@@ -208,19 +221,16 @@ static int put_search(FILE *file, const facts *f, int width, int lines)
     char text[TEXT_BYTES];
     if (!f->search || lines < 1)
         return 0;
-    if (f->is_searched)
+    if (f->is_searched || f->budget <= 0)
         (void)snprintf(text, sizeof text, "%zu candidates", f->scored);
     else
         (void)snprintf(text, sizeof text, "%zu/%lld candidates", f->scored, (long long)f->budget);
-    put_progress(file, "search",
-                 f->is_searched ? 1
-                 : f->budget    ? (double)f->scored / (double)f->budget
-                                : NAN,
-                 text, width);
+    const double share = f->budget > 0 ? (double)f->scored / (double)f->budget : NAN;
+    put_row(file, (row){.label = "search", .share = f->is_searched ? 1 : share}, text, width);
     if (lines < 3 || !f->best_arch)
         return 1;
     (void)snprintf(text, sizeof text, "%6.2f %%", 100 * f->best);
-    put_curve(file, "best", json_object_get(json_object_get(f->search, "candidates"), "top1"), text, width);
+    put_row(file, (row){"best", json_object_get(json_object_get(f->search, "candidates"), "top1"), 0}, text, width);
     print_path(f->best_arch, text, sizeof text);
     put_label(file, "");
     put_words(file, text, width - LABEL);
@@ -245,17 +255,20 @@ bool sq_watch_view(FILE *file, const json_t *run, int width, int height)
         put_words(file, json_string_value(json_array_get(notes, i)), width);
         (void)fputc('\n', file);
     }
-    return f.is_trained && (!f.search || f.is_searched);
+    return is_ended(&f);
 }
 
-void sq_watch_line(char *text, size_t bytes, const json_t *run)
+bool sq_watch_line(char *text, size_t bytes, const json_t *run)
 {
     const facts f = read_facts(run);
-    int used = snprintf(text, bytes, "step %.0f/%.0f", fmax(0, f.step), f.steps);
+    char step[64];
+    (void)print_step(&f, step, sizeof step);
+    int used = snprintf(text, bytes, "step %s", step);
     if (isfinite(f.loss) && used > 0 && (size_t)used < bytes)
         used += snprintf(text + used, bytes - (size_t)used, "  loss %.4f  top-1 %.2f %%", f.loss, 100 * f.top1);
     if (isfinite(f.rate) && (size_t)used < bytes)
         used += snprintf(text + used, bytes - (size_t)used, "  %.0f images/s", f.rate);
     if (f.search && (size_t)used < bytes)
         (void)snprintf(text + used, bytes - (size_t)used, "  %zu candidates, best %.2f %%", f.scored, 100 * f.best);
+    return is_ended(&f);
 }

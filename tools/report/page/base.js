@@ -81,7 +81,8 @@ const hideTip = () => showTip('');
 /* ---- Tables ---- */
 
 /* columns: {name, value(row), text(row), isText, isWide, initial: 'descending'}; rows in their first order.
- * Returns an element with refresh(). Long tables show 25 rows until asked for more. */
+ * Returns an element with refresh(). Long tables show 25 rows until asked for more; those that stack become a card a row
+ * on narrow pages. */
 function table(columns, rows, options = {}) {
   const body = el('tbody'), state = {column: options.column ?? -1, isDown: options.isDown ?? false, limit: options.limit ?? 25};
   const more = el('button', {type: 'button', class: 'more-rows', click: () => { state.limit = Infinity; fill(); }});
@@ -97,7 +98,7 @@ function table(columns, rows, options = {}) {
   function fill() {
     const list = ordered(), shown = list.slice(0, state.limit);
     body.replaceChildren(...shown.map((row) => el('tr', {class: options.rowClass && options.rowClass(row)},
-      columns.map((column) => el('td', {class: [column.isText && 'text', column.isWide && 'wrap'].filter(Boolean).join(' ') || null},
+      columns.map((column) => el('td', {'data-name': options.isStacked ? column.name : null, class: [column.isText && 'text', column.isWide && 'wrap'].filter(Boolean).join(' ') || null},
         column.text ? column.text(row) : String(column.value(row) ?? dash))))));
     heads.forEach((head, i) => i === state.column ? head.setAttribute('aria-sort', state.isDown ? 'descending' : 'ascending') : head.removeAttribute('aria-sort'));
     more.hidden = shown.length === list.length;
@@ -108,7 +109,7 @@ function table(columns, rows, options = {}) {
     state.column = i;
     fill();
   }
-  const host = el('div', {}, el('div', {class: 'scroll'}, el('table', {}, options.caption && el('caption', {}, options.caption),
+  const host = el('div', {}, el('div', {class: 'scroll'}, el('table', {class: options.isStacked ? 'stacked' : null}, options.caption && el('caption', {}, options.caption),
     el('thead', {}, el('tr', {}, heads)), body)), more);
   host.refresh = fill;
   fill();

@@ -52,7 +52,7 @@ function draw(host, label, config) {
     animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true, ...own,
     plugins: {legend: {display: false}, tooltip: {enabled: false}, ...own.plugins},
   };
-  config.plugins = [marks, ...(config.plugins || [])];
+  config.plugins = [marks];
   const chart = new Chart(canvas, config);
   charts.push(chart);
   return chart;
@@ -66,7 +66,7 @@ const forget = (chart) => { charts.splice(charts.indexOf(chart), 1); chart.destr
 
 /* ---- Zoom along x, shared by several charts ---- */
 
-/* full: [least, greatest]. Returns {buttons, add(chart)}. */
+/* full: [least, greatest]. Returns {buttons, range, add(chart)}. */
 function zoomOf(full) {
   const members = [];
   let now = full.slice();
@@ -88,7 +88,7 @@ function zoomOf(full) {
   const buttons = el('span', {class: 'group', role: 'group', 'aria-label': 'Zoom'},
     button('\u2190', 'Earlier', keys.ArrowLeft), button('+', 'Zoom in', keys['+']), button('\u2212', 'Zoom out', keys['-']),
     button('\u2192', 'Later', keys.ArrowRight), button('All', 'Whole training', reset));
-  return {buttons, set, get range() { return now; }, add(chart) {
+  return {buttons, get range() { return now; }, add(chart) {
     if (!chart) return;
     members.push(chart);
     chart.isZoomed = () => now[0] > full[0] || now[1] < full[1];
@@ -140,10 +140,9 @@ function listen(chart, keys, set, scale, reset) {
 
 /* ---- Points that can be hovered, clicked and walked by keys ---- */
 
-/* of(element of the chart): what it stands for, or null; order: all of them as the arrow keys go. */
-function pick(chart, {of, text, choose, order, position}) {
+/* of(element of the chart): what it stands for, or null; order: all of them as the arrow keys go; walk: where they are. */
+function pick(chart, {of, text, choose, order, position, walk = {at: -1}}) {
   const canvas = chart.canvas;
-  let at = -1;
   const under = (event) => {
     const found = chart.getElementsAtEventForMode(event, 'nearest', {intersect: true}, false);
     for (const item of found) {
@@ -163,10 +162,10 @@ function pick(chart, {of, text, choose, order, position}) {
   canvas.addEventListener('keydown', (event) => {
     const list = order();
     if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
-      at = Math.max(0, Math.min(list.length - 1, at + (event.key === 'ArrowRight' ? 1 : -1)));
-      const [x, y] = position(list[at]), box = canvas.getBoundingClientRect();
-      showTip(text(list[at]), box.left + x, box.top + y);
-    } else if (event.key === 'Enter' && at >= 0 && choose) choose(list[at]);
+      walk.at = Math.max(0, Math.min(list.length - 1, walk.at + (event.key === 'ArrowRight' ? 1 : -1)));
+      const here = list[walk.at], [x, y] = position(here), box = canvas.getBoundingClientRect();
+      showTip(text(here), box.left + x, box.top + y);
+    } else if (event.key === 'Enter' && list[walk.at] && choose) choose(list[walk.at]);
     else if (event.key === 'Escape') hideTip();
     else return;
     event.preventDefault();

@@ -3,7 +3,7 @@
 
 /* ---- Summary ---- */
 function tile(name, value, unit, more) {
-  return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && el('small', {}, ' ' + unit)), more && el('div', {class: 'more'}, more));
+  return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && ' ', unit && el('small', {}, unit)), more && el('div', {class: 'more'}, more));
 }
 
 /* "limit 3 M: held" */
@@ -19,35 +19,57 @@ function tilesOf(run) {
   out.push(tile('multiply-adds', digits(best.macs), 'M', verdict(limits, 'macs')), tile('parameters', digits(best.parameters), 'M', verdict(limits, 'parameters')));
   if (isNumber(best.memory)) out.push(tile('activation memory', digits(best.memory, 3), 'MB', verdict(limits, 'memory') || 'one image, FP32'));
   (run.deviceNames || []).forEach((name, d) => {
-    const on = best.on[d];
+    const on = best.on[d], word = isMeasured(run, name) === false ? 'modelled' : 'predicted';
     if (!isNumber(on.ms)) return;
     const more = [verdict(limits, 'latency' + d), isNumber(on.filled) && on.filled > 0 && ` ${percent(on.filled / on.ms, 1)} of it filled in`, isNumber(on.energy) && on.energy > 0 && ` ${digits(on.energy)} mJ`].filter(Boolean);
-    out.push(tile(`predicted on ${name}`, digits(on.ms), isNumber(on.deviation) ? `\u00b1 ${digits(on.deviation, 2)} ms` : 'ms', more.length ? more : null));
+    out.push(tile(`${word} on ${name}`, digits(on.ms), on.deviation > 0 ? `\u00b1 ${digits(on.deviation, 2)} ms` : 'ms', more.length ? more : null));
   });
   const random = run.search.random_mean_top1_acc;
   if (isNumber(random)) out.push(tile('random paths', percent(random), '', `the found one: ${signed(100 * (best.top1 - random), 2)} points`));
-  out.push(tile('candidates', whole(run.candidates.length), '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search not at its end'));
+  out.push(tile('candidates', whole(run.candidates.length), isNumber(run.search.limit) ? `of ${whole(run.search.limit)}` : '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search not at its end'));
   return out;
 }
 
-/* What is not measured, in words. */
-function modelledOf(run) {
-  const out = [];
-  const limits = (run.search && run.search.limits && run.search.limits.devices) || [];
-  for (const name of run.deviceNames || []) {
-    const device = (run.devices || []).find((x) => x.name === name), told = limits.find((x) => x.device === name);
-    const isMeasured = device ? device.measured : told ? told.measured : null;
-    out.push(`${name}: ` + (isMeasured === null ? 'latency predicted' : isMeasured ? 'latency predicted from measured blocks' : 'latency modelled, not measured') +
-      (device && device.filled ? `, ${device.filled} blocks without an entry filled in` : '') + (device && device.runtime ? ` (${device.runtime}${device.date ? ', ' + device.date : ''})` : ''));
-  }
-  return out;
+const deviceOf = (run, name) => (run.devices || []).find((x) => x.name === name);
+
+/* Whether a device's blocks were measured; null: nobody says. */
+function isMeasured(run, name) {
+  const device = deviceOf(run, name), told = ((run.search && run.search.limits && run.search.limits.devices) || []).find((x) => x.device === name);
+  return device ? device.measured : told ? told.measured : null;
+}
+
+/* How far a device's predictions were off where whole networks were measured on it. */
+function sureText(device) {
+  const own = qualityOf((device.networks || []).map(([measured, , predicted]) => predicted / measured - 1));
+  const q = own || qualityOf((device.checks || []).map(([measured, predicted]) => predicted / measured - 1));
+  if (!q) return 'no whole network measured on it says how far that is off';
+  return `of ${whole(own ? device.network_count : q.count)} ${own ? '' : 'published '}networks measured on it as a whole, ${percent(q.inside, 1)} are within \u00b110 % of the prediction, mean error ${percent(q.mape, 2)}`;
+}
+
+/* What the found network takes on each device, where the figure comes from and how sure it is. */
+function latencyTexts(run) {
+  return (run.deviceNames || []).map((name, d) => {
+    const device = deviceOf(run, name), isKnown = isMeasured(run, name), on = (run.best && run.best.on[d]) || {};
+    const figure = isNumber(on.ms) ? `${digits(on.ms)}${on.deviation > 0 ? ` \u00b1 ${digits(on.deviation, 2)}` : ''} ms ` : 'latency ';
+    return `${name}: ${figure}${isKnown === null ? 'predicted' : isKnown ? 'predicted from measured blocks' : 'modelled, not measured'}` +
+      (device && device.filled ? `, ${device.filled} blocks without an entry filled in` : '') + (device && device.runtime ? ` (${device.runtime}${device.date ? ', ' + device.date : ''})` : '') + (device ? `; ${sureText(device)}` : '');
+  });
+}
+
+/* Every limit of the search in words; of one that has not ended they are not known. */
+function limitTexts(run) {
+  if (!run.search || !run.search.limits) return [];
+  const all = limitsOf(run).map((x) => `${x.name} at most ${digits(x.limit)} ${x.unit}: ` + (x.isHeld === null ? 'not known whether that is held' : `${digits(x.value)}, ${x.isHeld ? 'held' : 'not held'}`));
+  return all.length ? all : ['none'];
 }
 
 function summarySection(run) {
   const best = run.best, settings = run.settings, log = run.training;
-  const facts = [['Path', (best || run.single) && el('span', {class: 'path'}, tuple(best ? best.arch : run.single))], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
+  const lines = (list) => list.length > 0 && list.map((text) => el('div', {}, text));
+  const facts = [[best ? 'Found network' : 'Path', (best || run.single) && el('span', {class: 'path'}, tuple(best ? best.arch : run.single))],
+    ['Limits', lines(limitTexts(run))], ['Latency', lines(latencyTexts(run)) || (run.search && run.search.is_finished && 'of no device: none was given')], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
     ['Training', log && log.step.length && `${whole(last(log.step))} of ${settings['train.steps'] ? whole(Number(settings['train.steps'])) : '?'} steps` + (settings['train.batch'] ? `, batch ${settings['train.batch']}` : '') + (settings['train.sampler'] ? `, ${settings['train.sampler']} sampler` : '') + (settings.seed ? `, seed ${settings.seed}` : '')],
-    ['Images', settings['data.train']], ['Latency', modelledOf(run).join('; ')], ['Folder', run.folder]].filter((fact) => fact[1]);
+    ['Images', settings['data.train']], ['Folder', run.folder]].filter((fact) => fact[1]);
   const images = best && isNumber(best.images) ? `on ${whole(best.images)} images held out` : 'on images held out';
   const section = el('section', {id: 'summary'},
     best ? el('div', {class: 'found'}, el('div', {}, el('div', {class: 'big'}, (100 * best.top1).toFixed(2), el('small', {}, ' % top-1')), el('p', {class: 'lead', style: {margin: '6px 0 0'}}, `${images}; ${percent(best.top5)} top-5, loss ${fixed(best.loss, 4)}`)), el('div', {class: 'tiles'}, tilesOf(run)))
@@ -95,9 +117,9 @@ function comparisonTable(runs) {
   const steps = (run) => run.training ? last(run.training.step) : null;
   return table([{name: 'Run', isText: true, value: (run) => run.name, text: (run) => el('span', {class: 'legend', style: {margin: 0}}, el('span', {}, el('i', {style: {background: run.colour}}), run.name))},
     column('Top-1', (run) => run.best && run.best.top1, percent, 'descending'), column('Multiply-adds, M', (run) => run.best && run.best.macs, digits), column('Parameters, M', (run) => run.best && run.best.parameters, digits),
-    ...devices.map((name) => column(`${name}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
+    ...devices.map((name) => column(`${name}${runs.some((run) => isMeasured(run, name) === false) ? ' (modelled)' : ''}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
     {name: 'Limits', value: (run) => limitsOf(run).some((x) => x.isHeld === false) ? 1 : 0, text: limitsText},
-    {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity});
+    {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity, isStacked: true});
 }
 
 /* Every found network on every device that some run of the same space knows. */
@@ -108,7 +130,7 @@ function deviceMatrix(runs) {
   if (known.size < 2 || found.length < 1) return null;
   const cell = (run, item) => item.run.network.name === run.network.name && item.run.network.classes === run.network.classes ? latencyOf(item.run, item.d, run.best.arch) : null;
   return el('div', {style: {marginTop: '18px'}}, el('h3', {}, 'Found networks on each device, ms'), table([{name: 'Found by', isText: true, value: (run) => run.name},
-    ...[...known.values()].map((item) => ({name: item.device.name + (item.device.measured ? '' : ' (modelled)'), value: (run) => cell(run, item), text: (run) => digits(cell(run, item))}))], found, {limit: Infinity}));
+    ...[...known.values()].map((item) => ({name: item.device.name + (item.device.measured ? '' : ' (modelled)'), value: (run) => cell(run, item), text: (run) => digits(cell(run, item))}))], found, {limit: Infinity, isStacked: true}));
 }
 
 function stagesText(stage) {

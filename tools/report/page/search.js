@@ -44,6 +44,8 @@ function quantitiesOf(runs) {
   return all.filter((q) => runs.some((r) => r.candidates.some((x) => isNumber(q.value(x)))));
 }
 
+const quantity = (list, key) => list.find((q) => q.key === key);
+
 function limitsOf(run) {
   const limits = (run.search && run.search.limits) || {}, out = [];
   const add = (key, name, unit, limit, value) => { if (isNumber(limit) && limit > 0) out.push({key, name, unit, limit, value}); };
@@ -53,7 +55,7 @@ function limitsOf(run) {
   for (const device of limits.devices || []) {
     const d = (run.deviceNames || []).indexOf(device.device), on = run.best && run.best.on[d] || {};
     const margin = device.margin || 0;
-    add('latency' + d, `latency on ${device.device}` + (margin ? `, with ${digits(margin)} deviations` : ''), 'ms', device.latency_ms, on.ms + margin * (on.deviation || 0));
+    add('latency' + d, `latency on ${device.device}` + (margin ? ` with ${digits(margin)} deviation${margin === 1 ? '' : 's'} added` : ''), 'ms', device.latency_ms, on.ms + margin * (on.deviation || 0));
     add('energy' + d, `energy on ${device.device}`, 'mJ', device.energy_mj, on.energy);
     add('area' + d, `area on ${device.device}`, 'mm\u00b2', device.area_mm2, on.area);
   }
@@ -76,7 +78,7 @@ function describe(run, x) {
 }
 
 /* ---- Scatter of all candidates ---- */
-function scatter(host, runs, x, y, {choose, pinned}) {
+function scatter(host, runs, x, y, {choose, pinned, walk}) {
   const several = runs.length > 1, sets = [];
   const point = (run) => (c) => ({x: x.value(c), y: y.value(c), run, c});
   const known = (c) => isNumber(x.value(c)) && isNumber(y.value(c));
@@ -105,7 +107,7 @@ function scatter(host, runs, x, y, {choose, pinned}) {
     options: {scales: {x: axis(title(x), {axis: reach('x', x), ticks: {callback: (v) => digits(v)}}), y: axis(title(y), {axis: reach('y', y), ticks: {callback: (v) => digits(v)}})}, plugins: {marks: {lines}}}});
   if (!chart) return null;
   pick(chart, {of: (item) => item.element.$context && item.element.$context.raw && item.element.$context.raw.c ? item.element.$context.raw : sets[item.datasetIndex].data[item.index],
-    text: (p) => (several ? p.run.name + '\n' : '') + describe(p.run, p.c), choose: choose && ((p) => choose(p.run, p.c)),
+    text: (p) => (several ? p.run.name + '\n' : '') + describe(p.run, p.c), walk, choose: choose && ((p) => choose(p.run, p.c)),
     order: () => sets.filter((s) => s.type === 'scatter').slice(-runs.length).flatMap((s) => s.data).sort((a, b) => a.x - b.x),
     position: (p) => [chart.scales.x.getPixelForValue(p.x), chart.scales.y.getPixelForValue(p.y)]});
   return chart;
@@ -113,15 +115,17 @@ function scatter(host, runs, x, y, {choose, pinned}) {
 
 /* A scatter with a choice of axes. onChange is told of a click. */
 function scatterBox(runs, {choose, className = 'chart tall'} = {}) {
-  const all = quantitiesOf(runs), find = (key) => all.find((q) => q.key === key);
-  const state = {x: find('latency0') || find('macs') || all[0], y: find('top1') || all[0], pinned: null};
+  const all = quantitiesOf(runs);
+  const state = {x: quantity(all, 'latency0') || quantity(all, 'macs') || all[0], y: quantity(all, 'top1') || all[0], pinned: null, walk: {at: -1}};
   const host = el('div', {class: className});
   let chart = null;
-  const select = (name) => el('select', {'aria-label': `Quantity on the ${name} axis`, change: (event) => { state[name] = find(event.target.value); again(); }},
+  const select = (name) => el('select', {'aria-label': `Quantity on the ${name} axis`, change: (event) => { state[name] = quantity(all, event.target.value); again(); }},
     all.map((q) => el('option', {value: q.key, selected: q === state[name]}, q.name)));
   const again = () => {
+    const isWalked = chart && document.activeElement === chart.canvas; /* keys go on where they were */
     if (chart) { forget(chart); host.replaceChildren(); }
-    chart = scatter(host, runs, state.x, state.y, {choose, pinned: state.pinned});
+    chart = scatter(host, runs, state.x, state.y, {choose, pinned: state.pinned, walk: state.walk});
+    if (isWalked) chart.canvas.focus({preventScroll: true});
   };
   const box = el('div', {}, hasCharts && el('div', {class: 'tools'}, el('label', {}, 'across', select('x')), el('label', {}, 'up', select('y'))), host);
   box.whenShown = again;
@@ -133,7 +137,7 @@ function candidateTable(run, choose) {
   const q = quantitiesOf([run]);
   const rows = run.ranked;
   const columns = [{name: 'Rank', value: (x) => x.rank}, {name: 'Path', isText: true, isWide: true, value: (x) => tuple(x.arch), text: (x) => el('span', {class: 'path'}, tuple(x.arch))},
-    ...[find(q, 'top1'), find(q, 'top5'), find(q, 'loss'), ...q.filter((c) => !['top1', 'top5', 'loss'].includes(c.key))].filter(Boolean).map((c) => ({
+    ...[quantity(q, 'top1'), quantity(q, 'top5'), quantity(q, 'loss'), ...q.filter((c) => !['top1', 'top5', 'loss'].includes(c.key))].filter(Boolean).map((c) => ({
       name: c.name.replace('predicted latency, ', '').replace('predicted energy, ', 'energy, ') + (c.unit ? `, ${c.unit}` : ''), value: c.value, initial: c.isUp ? 'descending' : 'ascending', text: (x) => c.isUp ? fixed(c.value(x), 2) : digits(c.value(x), 5)})),
     {name: 'Generation', value: (x) => x.generation, text: generationName}];
   if (run.candidates.some((x) => isNumber(x.images))) columns.push({name: 'Images', value: (x) => x.images, text: (x) => whole(x.images)});
@@ -141,7 +145,6 @@ function candidateTable(run, choose) {
   columns.push({name: 'Network', value: (x) => x.rank, text: (x) => el('button', {type: 'button', 'aria-label': `Draw the candidate of rank ${x.rank}`, click: () => choose(run, x)}, 'draw')});
   return table(columns, rows, {column: 0, rowClass: (x) => x === run.best ? 'best' : null});
 }
-const find = (list, key) => list.find((q) => q.key === key);
 
 function candidatesSection(run) {
   if (!run.candidates.length) return null;
@@ -167,6 +170,8 @@ function candidatesSection(run) {
 }
 
 /* ---- Operators over generations ---- */
+let paintUse = () => {}; /* the maps that stand on the page, in the colours of the theme */
+themeListeners.push(() => paintUse());
 function useSection(run) {
   const net = run.network, list = run.candidates.filter((x) => x.generation !== null && x.generation >= 0);
   if (!net || !list.length) return null;
@@ -195,9 +200,8 @@ function useSection(run) {
     const names = use.length <= 12 && el('div', {class: 'names'}, use.map((_, c) => el('span', {class: run.best && run.best.arch[layer.searched] === c ? 'winner' : null, title: name(c)}, shortName(name(c)))));
     maps.append(el('div', {class: 'layer'}, el('h3', {}, `Layer ${layer.searched + 1}` + (names || !run.best || !net.operators[layer.choices[run.best.arch[layer.searched]]] ? '' : `: ${name(run.best.arch[layer.searched])}`)), el('div', {class: 'map', style: {gridTemplateColumns: names ? 'auto 1fr' : '1fr'}}, names, canvas)));
   }
-  const paint = () => paints.forEach((p) => p());
-  themeListeners.push(paint);
-  paint();
+  paintUse = () => paints.forEach((p) => p());
+  paintUse();
   const shares = (name, key) => ({name, initial: 'descending', value: (r) => r[key], text: (r) => percent(r[key], 1)});
   return el('section', {id: 'operators', class: 'long'}, el('h2', {}, 'Operators over generations'),
     el('p', {class: 'lead'}, 'Share of each generation\u2019s candidates that have an operator in a layer. Generations run right; the best candidate\u2019s operator is in bold' + (layers.some((item) => item.layer.choices.length > 12) ? ', or beside the layer.' : '.')), maps,
@@ -208,14 +212,18 @@ function useSection(run) {
 const shortName = (name) => name.replace(/^shuffle_/, '').replace(/^xception.*/, 'xcep').replace(/_/g, ' ');
 
 /* ---- Predicted against measured ---- */
+
+/* Of relative errors: how many, the share within 10 %, their mean size; null of none. */
+const qualityOf = (errors) => errors.length ? {count: errors.length, inside: errors.filter((e) => Math.abs(e) <= .1).length / errors.length, mape: errors.reduce((sum, e) => sum + Math.abs(e), 0) / errors.length} : null;
+
 function measuredSection(run, device) {
   const all = (device.networks || []).map(([measured, deviation, predicted, path], i) => ({measured, deviation, predicted, path, i, error: predicted / measured - 1}));
   if (!all.length) return null;
-  const inside = all.filter((n) => Math.abs(n.error) <= .1), mape = all.reduce((sum, n) => sum + Math.abs(n.error), 0) / all.length;
+  const inside = all.filter((n) => Math.abs(n.error) <= .1), quality = qualityOf(all.map((n) => n.error));
   const host = el('div', {class: 'chart'}), values = all.flatMap((n) => [n.measured, n.predicted]);
   const [low, high] = niceRange(Math.min(...values), Math.max(...values));
   const section = el('section', {}, el('h2', {}, `Predicted and measured latency on ${device.name}`),
-    el('p', {class: 'lead'}, `${whole(device.network_count)} measured networks: ${percent(inside.length / all.length, 1)} within \u00b110 % of the measurement, mean error ${percent(mape, 2)}.`),
+    el('p', {class: 'lead'}, `${whole(device.network_count)} measured networks: ${percent(quality.inside, 1)} within \u00b110 % of the measurement, mean error ${percent(quality.mape, 2)}.`),
     el('div', {class: 'square'}, host, hasCharts && el('p', {class: 'legend'}, el('span', {}, el('i', {style: {background: '#0072b2'}}), 'within \u00b110 %'), el('span', {}, el('i', {style: {background: '#d55e00'}}), 'outside'), el('span', {}, '\u2508 equal'))),
     behind('Networks as a table', table([{name: 'Path', isText: true, isWide: true, value: (n) => n.path, text: (n) => el('span', {class: 'path'}, n.path)}, {name: 'Measured, ms', value: (n) => n.measured, text: (n) => digits(n.measured, 5)},
       {name: 'Deviation, ms', value: (n) => n.deviation, text: (n) => digits(n.deviation, 3)}, {name: 'Predicted, ms', value: (n) => n.predicted, text: (n) => digits(n.predicted, 5)},
