@@ -168,6 +168,7 @@ def bad_input(scratch, device):
         (["lut", "predict", SPACE, device], 2, "5 layers are searched: give --arch"),
         (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--resolution", "32"], 3, "no entry 'conv,32,32,"),
         (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--fill", "guess"], 2, "wanted none, interpolate or roofline"),
+        (["lut", "networks", SPACE, "--model", one, "-o", scratch + "/n.csv"], 2, "--model with -o: give --arch too"),
         (["lut", "compare", device, one], 2, "give --space"),
         (["lut", "compare", device, short, "--space", SPACE], 2, "architectures of 2 numbers, tiny has 5 searched layers"),
         (["lut", "calibrate", device, one, "--space", SPACE], 2, "3"),

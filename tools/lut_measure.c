@@ -273,6 +273,9 @@ static int run_networks(int argc, char **argv)
     int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch && !a.model)))
         code = sq_command_usage("lut networks", "wanted one space file, and -o FILE, --arch A or --model FILE");
+    if (code == 0 && a.model && a.out && !a.arch)
+        code =
+            sq_command_usage("lut networks", "--model with -o: give --arch too, a row of FILE names what was measured");
     if (code == 0)
         code = sq_options_number("lut networks", "--count", a.networks, 1, 9999, &count);
     if (code)
