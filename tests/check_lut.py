@@ -85,6 +85,17 @@ def measured_by_a_runner(scratch):
     return device
 
 
+def networks_that_contradict(scratch):
+    """A busy machine's: networks that are the faster the slower their blocks are. No line through them can be believed; the table can be read."""
+    contrary = FAKE.replace("for line in open(sys.argv[1]):", "for row in csv.DictReader(open(os.path.join(folder, 'networks.csv'))):\n"
+                            "    time[row['model']] = 30 - sum(time[block] for block in row['blocks'].split())\nfor line in open(sys.argv[1]):")
+    device, runner = os.path.join(scratch, "contrary"), fake_runner(scratch, contrary, "contrary")
+    done = run("lut", "measure", SPACE, "-o", device, "--runner", runner, "--networks", "12")
+    assert len({row["ms"] for row in rows_of(os.path.join(device, "measured.csv"))}) > 1
+    assert re.search(r"whole networks +12: base [0-9.]+ ms, scale 1\.0000", done.stdout) and "slower blocks did not make slower networks" in done.stdout, done.stdout
+    run("lut", "predict", SPACE, device, "--arch", "(0, 0, 0, 0, 0)")
+
+
 def table_that_is_wrong(scratch, device):
     wrong = os.path.join(scratch, "wrong")
     os.makedirs(wrong)
@@ -157,6 +168,7 @@ def bad_input(scratch, device):
         (["lut", "predict", SPACE, device], 2, "5 layers are searched: give --arch"),
         (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--resolution", "32"], 3, "no entry 'conv,32,32,"),
         (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--fill", "guess"], 2, "wanted none, interpolate or roofline"),
+        (["lut", "networks", SPACE, "--model", one, "-o", scratch + "/n.csv"], 2, "--model with -o: give --arch too"),
         (["lut", "compare", device, one], 2, "give --space"),
         (["lut", "compare", device, short, "--space", SPACE], 2, "architectures of 2 numbers, tiny has 5 searched layers"),
         (["lut", "calibrate", device, one, "--space", SPACE], 2, "3"),
@@ -266,6 +278,7 @@ def search_on_two_devices(scratch, device):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         device = measured_by_a_runner(scratch)
+        networks_that_contradict(scratch)
         table_that_is_wrong(scratch, device)
         bad_input(scratch, device)
         search_on_two_devices(scratch, device)

@@ -87,7 +87,7 @@ def installed():
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(["cmake", "--install", BUILD, "--prefix", scratch], capture_output=True, check=True)
         for name in ("bin/squall", "share/man/man1/squall-lut-measure.1", "share/man/man5/squall-config.5", "share/bash-completion/completions/squall",
-                     "share/zsh/vendor-completions/_squall", "share/fish/vendor_completions.d/squall.fish"):
+                     "share/zsh/vendor-completions/_squall", "share/doc/squall/recipes/README.md", "share/fish/vendor_completions.d/squall.fish"):
             assert os.path.exists(os.path.join(scratch, name)), name
         assert "spos" in output(os.path.join(scratch, "bin/squall"), "info", "space", "configs/spaces/spos.yaml")
 

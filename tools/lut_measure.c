@@ -99,7 +99,27 @@ static void describe(sq_device_info *info, const sq_meter_facts *f, const argume
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
 
-/* Base and scale from the networks that were measured beside the blocks; with few of them the base alone. */
+/* The base alone, or with enough networks base and scale; a falling line is noise that no reader of the table would
+ * take. */
+static sq_status choose_line(sq_line *line, const job *j, const double *predicted, const double *measured)
+{
+    const int count = j->paths.count;
+    sq_line fitted;
+    *line = (sq_line){.scale = 1};
+    for (int i = 0; i < count; i++)
+        line->base += (measured[i] - predicted[i]) / count;
+    if (count < FEWEST_FOR_A_LINE || !j->space->searched_count)
+        return SQ_OK;
+    SQ_TRY(sq_fit_line(&fitted, predicted, measured, (size_t)count, true));
+    if (fitted.scale > 0)
+        *line = fitted;
+    else
+        sq_print_row("not believed", "scale %.4f: slower blocks did not make slower networks; measure again, or longer",
+                     fitted.scale);
+    return SQ_OK;
+}
+
+/* Base and scale from the networks that were measured beside the blocks. */
 static sq_status fit_networks(job *j, sq_latency *table)
 {
     const int count = j->paths.count;
@@ -112,10 +132,9 @@ static sq_status fit_networks(job *j, sq_latency *table)
     for (int i = 0; status == SQ_OK && i < count; i++) {
         predicted[i] = sq_latency_predict(&cache, j->space, j->paths.paths[i]).ms;
         measured[i] = j->times[j->blocks.count + i].median_ms;
-        line.base += (measured[i] - predicted[i]) / count;
     }
-    if (status == SQ_OK && count >= FEWEST_FOR_A_LINE && j->space->searched_count)
-        status = sq_fit_line(&line, predicted, measured, (size_t)count, true);
+    if (status == SQ_OK)
+        status = choose_line(&line, j, predicted, measured);
     double squares = 0;
     for (int i = 0; status == SQ_OK && i < count; i++) {
         predicted[i] = line.base + line.scale * predicted[i];
@@ -254,6 +273,9 @@ static int run_networks(int argc, char **argv)
     int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch && !a.model)))
         code = sq_command_usage("lut networks", "wanted one space file, and -o FILE, --arch A or --model FILE");
+    if (code == 0 && a.model && a.out && !a.arch)
+        code =
+            sq_command_usage("lut networks", "--model with -o: give --arch too, a row of FILE names what was measured");
     if (code == 0)
         code = sq_options_number("lut networks", "--count", a.networks, 1, 9999, &count);
     if (code)

@@ -1,0 +1,82 @@
+"""What a Markdown page shows in its ```console blocks, run as it stands there.
+
+"$ " begins a command, "> " is another line of it; every other line must be printed by that command, in any place. In such a line a number stands
+for any number, "..." for anything; a line that is one whole number alone stands for itself, and a line "..." for whatever else is printed.
+"""
+import collections
+import os
+import re
+import shlex
+import subprocess
+
+Shown = collections.namedtuple("Shown", "command lines")
+NUMBER = r"[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?"
+
+
+def shown(text):
+    """[Shown] of a page, in its order."""
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+        assert block.startswith("$ "), f"a console block begins with a command, not with {block.splitlines()[0]!r}"
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append(Shown(line[2:], []))
+            elif line.startswith("> ") and not found[-1].lines:
+                found[-1] = Shown(found[-1].command + "\n" + line[2:], [])
+            elif line.strip() not in ("", "..."):
+                found[-1].lines.append(line)
+    return found
+
+
+def pattern(line):
+    """What a shown line stands for."""
+    words = " ".join(line.split())
+    if words.isdigit():
+        return re.compile(re.escape(words))
+    parts = re.split(rf"({NUMBER}|\.\.\.)", words)
+    return re.compile("".join(".*" if part == "..." else re.escape(part) if i % 2 == 0 else NUMBER for i, part in enumerate(parts)))
+
+
+def missing(lines, output):
+    """The first shown line that was not printed; each printed one counts once. None: all were."""
+    left = [" ".join(line.split()) for line in output.splitlines()]
+    for line in lines:
+        hit = next((i for i, other in enumerate(left) if pattern(line).fullmatch(other)), None)
+        if hit is None:
+            return line
+        del left[hit]
+    return None
+
+
+def make_program(folder, squall, added):
+    """A program `squall` in `folder` that adds options to what it is called with: {"train": [...], "lut measure": [...]}."""
+    cases = "".join(f"{shlex.quote(words)}) set -- \"$@\" {shlex.join(options)} ;;\n" for words, options in added.items())
+    with open(os.path.join(folder, "squall"), "w") as file:
+        file.write(f'#!/bin/sh\nfor word; do [ "$word" != --help ] || exec {shlex.quote(squall)} "$@"; done\n'
+                   f'two="$1 $2" one=$1\nfor words in "$two" "$one"; do case $words in\n{cases}esac; done\nexec {shlex.quote(squall)} "$@"\n')
+    os.chmod(os.path.join(folder, "squall"), 0o755)
+
+
+def run(one, folder, environment):
+    """Runs a Shown in `folder`. Returns what it printed; fails when it ends badly or a shown line was not printed."""
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", one.command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f"$ {one.command}\nexit {done.returncode}: {done.stdout[-600:]}"
+    line = missing(one.lines, done.stdout)
+    assert line is None, f"$ {one.command}\nshown, but not printed: {line}\nprinted:\n{done.stdout[-1500:]}"
+    return done.stdout
+
+
+def check_rules():
+    """The rules above, on made-up pages: a test that uses them can fail."""
+    page = "```console\n$ printf 'a 1.5 ms\\nrest\\n'\na 27 ms\n...\n$ cat <<END\n> b\n> END\nb\n```\n"
+    assert shown(page) == [Shown("printf 'a 1.5 ms\\nrest\\n'", ["a 27 ms"]), Shown("cat <<END\nb\nEND", ["b"])]
+    assert missing(["a 27 ms", "b ... e"], "b c d e\n  a  -0.5 ms\n") is None
+    for lines, output in ((["a 27 ms"], "a ms"), (["a 27 ms"], "a 27 ms more"), (["75"], "0"), (["a", "a"], "a\nb"), (["a 1"], "a nan"), (["a 1"], "")):
+        assert missing(lines, output) == lines[-1], (lines, output)
+    for command, lines in (("false", []), ("echo a", ["b"]), ("false | cat", [])):
+        try:
+            run(Shown(command, lines), "/", dict(os.environ))
+        except AssertionError:
+            continue
+        assert False, command
