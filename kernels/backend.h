@@ -82,10 +82,19 @@ typedef struct {
     void *context;
 } sq_reduction;
 
+/* Lets training's norms see the images of all ranks: gather() puts each rank's `count` values into all[ranks * count],
+ * in the order of the ranks, and waits for them. Which norm it is follows from the order of the calls. */
+typedef struct {
+    sq_status (*gather)(void *context, const double *mine, double *all, size_t count);
+    void *context;
+    int ranks;
+} sq_norm_exchange;
+
 struct sq_backend {
     const struct sq_backend_ops *ops;
-    const sq_reduction *reduction; /* NULL: one rank */
-};                                 /* first member of every backend's own struct */
+    const sq_norm_exchange *norm_exchange; /* NULL: norms see this rank's images. Set before compile(), on cpu alone */
+    const sq_reduction *reduction;         /* NULL: one rank */
+};                                         /* first member of every backend's own struct */
 
 typedef enum {
     SQ_ENGINE_SQUALL, /* our fused kernels: the default until a table measured on a GPU says otherwise */

@@ -31,9 +31,10 @@ typedef enum {
     SQ_ROLE_STATISTICS,    /* running mean and variance of every norm */
     SQ_ROLE_SAVED,         /* written by forward, read by backward of the same choice; a region per layer */
     SQ_ROLE_SCRATCH,       /* dead when the program ends; all programs share it */
-    SQ_ROLE_WORKSPACE,     /* partial results and repacked weights of the program that runs; the backend says how many bytes */
-    SQ_ROLE_STEP,          /* one sq_step: the scalars of the current step */
-    SQ_ROLE_RESULT,        /* one sq_result: sums over the batches since it was cleared */
+    SQ_ROLE_WORKSPACE, /* partial results and repacked weights of the program that runs; the backend says how many bytes
+                        */
+    SQ_ROLE_STEP,      /* one sq_step: the scalars of the current step */
+    SQ_ROLE_RESULT,    /* one sq_result: sums over the batches since it was cleared */
     SQ_ROLES
 } sq_role;
 
@@ -183,6 +184,7 @@ typedef struct {
     float gradient_scale;  /* multiplies the loss gradient; 1 / (paths per step) */
     int32_t accumulate;    /* 0: weight gradients are written, 1: added */
     int32_t valid_count;   /* images of the batch that count; the rest is filling */
+    int32_t first_image;   /* this batch's among those of all ranks: each image has dropout of its own */
 } sq_step;
 
 typedef struct {

@@ -42,6 +42,7 @@ struct sq_ranks {
     MPI_Request requests[REQUESTS_LIMIT];
     int request_count;
     sq_reduction reduction;
+    sq_norm_exchange exchange;
 #endif
 };
 
@@ -356,6 +357,27 @@ sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
     return SQ_OK;
 }
 
+static sq_status gather(void *context, const double *mine, double *all, size_t count)
+{
+    sq_ranks *r = context;
+    MPI_Request request;
+    if (count > INT32_MAX)
+        return sq_fail(SQ_INVALID, "statistics: %zu values of a norm", count);
+    return begun(r, MPI_Iallgather(mine, (int)count, MPI_DOUBLE, all, (int)count, MPI_DOUBLE, MPI_COMM_WORLD, &request),
+                 &request, "statistics");
+}
+
+sq_status sq_ranks_share_norms(sq_ranks *r, sq_backend *backend)
+{
+    if (is_alone(r))
+        return SQ_OK;
+    if (strcmp(backend->ops->name, "cpu") != 0)
+        return sq_fail(SQ_UNSUPPORTED, "train.sync_batch_norm: only --device cpu has it, not %s", backend->ops->name);
+    r->exchange = (sq_norm_exchange){gather, r, r->count};
+    backend->norm_exchange = &r->exchange;
+    return SQ_OK;
+}
+
 static int host_count(const sq_ranks *r)
 {
     int hosts = 0;
@@ -442,6 +464,12 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
 }
 
 sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
+{
+    (void)r, (void)backend;
+    return SQ_OK;
+}
+
+sq_status sq_ranks_share_norms(sq_ranks *r, sq_backend *backend)
 {
     (void)r, (void)backend;
     return SQ_OK;

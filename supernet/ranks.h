@@ -45,14 +45,19 @@ SQ_MUST_USE sq_status sq_ranks_agree(sq_ranks *ranks, sq_status status);
  * A device of its own is SQ_UNSUPPORTED over several ranks. The ranks must outlive the backend's last step. */
 SQ_MUST_USE sq_status sq_ranks_attach(sq_ranks *ranks, sq_backend *backend);
 
+/* Makes training's norms on the cpu backend see the images of all ranks (synchronised batch norm: Peng et al. 2018,
+ * MegDet, section 3.3): R ranks of B images then train as one of R * B. Two exchanges for each norm and step. Other
+ * backends are SQ_UNSUPPORTED. Before programs are compiled; the ranks must outlive the backend's last step. */
+SQ_MUST_USE sq_status sq_ranks_share_norms(sq_ranks *ranks, sq_backend *backend);
+
 /* Bytes of gradients and statistics that this rank gave to be reduced since the ranks were opened. */
 int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks);
 
 /* ---- For what is not collective (mail.h) ---- */
 
 enum { SQ_NOBODY = -1 };
-/* Whether a rank's process is gone (SQ_NOBODY: any one's), as far as it can be seen: on this host. text: "rank 2 (process
- * 4711 on a) is gone", of each of them. */
+/* Whether a rank's process is gone (SQ_NOBODY: any one's), as far as it can be seen: on this host. text: "rank 2
+ * (process 4711 on a) is gone", of each of them. */
 bool sq_ranks_find_dead(const sq_ranks *ranks, int rank, char *text, size_t bytes);
 /* From now on nothing is collective: the others are not waited for, not even at the end. */
 void sq_ranks_break(sq_ranks *ranks);

@@ -50,6 +50,7 @@ static sq_step scalars_of(const trainer *t, int64_t step, int index, int count)
         .average_decay = (float)t->options->average_decay,
         .gradient_scale = t->options->gradients == SQ_GRADIENTS_MEAN ? 1.0f / (float)t->path_count : 1,
         .valid_count = count,
+        .first_image = sq_ranks_rank(t->run->ranks) * count,
     };
 }
 

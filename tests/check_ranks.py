@@ -99,6 +99,37 @@ def check_training(scratch):
     assert "4 ranks" not in read(os.path.join(path("mixed"), "config.yaml")).decode()
 
 
+def gradient_difference(a, b):
+    """Of what momentum holds after one step, which is the gradient: norm of the difference over the norm."""
+    difference = norm = 0
+    for (name, x), (other, y) in zip(sorted(tensors(a).items()), sorted(tensors(b).items())):
+        assert name == other and len(x) == len(y)
+        u, v = (struct.unpack(f"<{len(t) // 4}f", t) for t in (x, y))
+        difference += sum((p - q) ** 2 for p, q in zip(u, v))
+        norm += sum(p * p for p in u)
+    return (difference / norm) ** 0.5
+
+
+def check_synchronised(scratch):
+    """With norms that see all ranks' images R ranks have one rank's gradient. Twenty convolutions, each rounded to some 2^-24 of its sums, leave
+    1e-5; where an activation is within rounding of its kink a whole area of equal pixels may fall on its other side, which some seeds meet."""
+    for ranks in (2, 4):
+        found = []
+        for seed in ("4", "5", "6"):
+            one, several, apart = (os.path.join(scratch, f"{name}-{ranks}-{seed}") for name in ("one", "several", "apart"))
+            words = [SQUALL, "train", CONFIG, *SMALL, "--set", "train.steps=1", "--set", "train.warmup_steps=0", "--set", "train.log_every=1", "--seed", seed]
+            for folder, count, switch in ((one, 0, "on"), (several, ranks, "on"), (apart, ranks, "off")):
+                run(count, *words, "-o", folder, "--set", f"train.sync_batch_norm={switch}")
+            gradient = lambda folder: os.path.join(folder, "ckpt-00000001/optim.safetensors")
+            found.append(gradient_difference(gradient(one), gradient(several)))
+            assert gradient_difference(gradient(one), gradient(apart)) > 0.1, "each rank's norms see its own images"
+            losses = [log(folder)[-1]["loss"] for folder in (one, several)]
+            assert abs(losses[0] - losses[1]) < 1e-6 * losses[0], losses
+        assert sorted(found)[1] < 1e-5 and max(found) < 0.05, found
+    _, said = run(2, SQUALL, "train", CONFIG, *SMALL, "-o", os.path.join(scratch, "refused"), "--device", "reference", "--set", "train.sync_batch_norm=on", code=1)
+    assert "train.sync_batch_norm: only --device cpu has it, not reference" in said, said
+
+
 def check_signals(scratch):
     """One rank gets SIGTERM: all stop after the same step, exit 75; resumed, the run ends with the same bytes."""
     folder, whole = os.path.join(scratch, "stopped"), os.path.join(scratch, "whole")
@@ -261,6 +292,7 @@ def main():
     check_calls()
     with tempfile.TemporaryDirectory() as scratch:
         check_training(scratch)
+        check_synchronised(scratch)
         check_signals(scratch)
         check_death(scratch)
         check_full_disk(scratch)

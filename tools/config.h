@@ -35,6 +35,7 @@ typedef struct {
     int graphs;              /* 1: cuda runs its programs as CUDA graphs */
     int engine;              /* sq_engine: whose kernels cuda runs */
     int threads;             /* of the backend; 0: all cores */
+    int sync_batch_norm;     /* 1: norms see the images of all ranks */
     double ranks_time_limit; /* seconds */
     int64_t seed;
     sq_data_config data;

@@ -15,6 +15,8 @@ const sq_key sq_keys[] = {
     {"engine", SQ_KEY_WORD, AT(engine), "squall", 0, 2, "squall vendor auto ",
      "cuda: whose kernels; vendor: cuDNN and cuBLASLt, auto: the faster ones, measured; the bits depend on it"},
     {"threads", SQ_KEY_INT, AT(threads), "0", 0, 1024, NULL, "threads of the backend; 0: all cores"},
+    {"train.sync_batch_norm", SQ_KEY_WORD, AT(sync_batch_norm), "off", 0, 1, "off on ",
+     "several ranks: norms see the images of all of them, so that they train as one would (cpu alone)"},
     {"ranks.time_limit", SQ_KEY_REAL, AT(ranks_time_limit), "600", 1, BIG, NULL,
      "several ranks: seconds without an answer that count as the death of one"},
     {"seed", SQ_KEY_LONG, AT(seed), "0", 0, BIG, NULL, "everything random follows from it"},

@@ -217,7 +217,8 @@ static sq_status open_backend(sq_session *s)
                                         .engine = (sq_engine)s->config->engine,
                                         .device = sq_ranks_local(s->ranks)};
     SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
-    return sq_ranks_attach(s->ranks, s->backend);
+    SQ_TRY(sq_ranks_attach(s->ranks, s->backend));
+    return s->config->sync_batch_norm ? sq_ranks_share_norms(s->ranks, s->backend) : SQ_OK;
 }
 
 sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,

@@ -10,6 +10,7 @@
 typedef struct {
     sq_backend base;
     sq_cpu_workspace workspace; /* grows while programs are compiled; calls point to it */
+    sq_status exchange_status;
     const sq_cpu_table *table;
 } cpu_backend;
 
@@ -196,6 +197,19 @@ static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wante
     return SQ_OK;
 }
 
+/* Room for what a norm of c channels exchanges with the other ranks. */
+static sq_status grow_exchanged(cpu_backend *cpu, int c)
+{
+    sq_cpu_workspace *w = &cpu->workspace;
+    w->exchange = cpu->base.norm_exchange;
+    if (!w->exchange || 2 * (size_t)c <= w->exchanged_count)
+        return SQ_OK;
+    free(w->exchanged);
+    w->exchanged_count = 2 * (size_t)c;
+    w->exchanged = calloc((1 + (size_t)w->exchange->ranks) * w->exchanged_count, sizeof *w->exchanged);
+    return w->exchanged ? SQ_OK : sq_fail(SQ_NO_MEMORY, "statistics of %d ranks", w->exchange->ranks);
+}
+
 static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at, sq_program **out)
 {
     cpu_backend *cpu = (cpu_backend *)b;
@@ -217,7 +231,9 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
         c->call.threads = threads_for(&c->call, cpu->workspace.threads);
         c->run = kind->run;
         kind->prepare(&c->call, &shared, &scratch);
-        status = grow(b, &cpu->workspace.shared, &cpu->workspace.shared_count, shared, 1);
+        status = grow_exchanged(cpu, c->call.norm.c);
+        if (status == SQ_OK)
+            status = grow(b, &cpu->workspace.shared, &cpu->workspace.shared_count, shared, 1);
         if (status == SQ_OK)
             status = grow(b, &cpu->workspace.scratch, &cpu->workspace.scratch_count, scratch,
                           (size_t)cpu->workspace.threads);
@@ -231,10 +247,11 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
 
 static sq_status run(sq_backend *b, const sq_program *p)
 {
-    (void)b; /* calls know their workspace */
-    for (int i = 0; i < p->count; i++)
+    cpu_backend *cpu = (cpu_backend *)b;
+    cpu->exchange_status = SQ_OK;
+    for (int i = 0; i < p->count && cpu->exchange_status == SQ_OK; i++)
         p->calls[i].run(&p->calls[i].call);
-    return SQ_OK;
+    return cpu->exchange_status;
 }
 
 static void discard(sq_backend *b, sq_program *p)
@@ -248,6 +265,7 @@ static void close_cpu(sq_backend *b)
     cpu_backend *cpu = (cpu_backend *)b;
     free(cpu->workspace.shared);
     free(cpu->workspace.scratch);
+    free(cpu->workspace.exchanged);
     free(cpu);
 }
 
@@ -286,6 +304,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
         return sq_fail(SQ_NO_MEMORY, "cpu: backend");
     const char *name;
     cpu->base.ops = &ops;
+    cpu->workspace.exchange_status = &cpu->exchange_status;
     cpu->workspace.threads = threads > 0 ? threads : usable_cores();
     cpu->table = sq_cpu_choose_table(&name);
     openblas_set_num_threads(1); /* a product belongs to one of our threads */

@@ -154,7 +154,8 @@ static float keep(const sq_cpu_call *call, int n, int i)
 {
     if (!(call->op->dropout > 0) || call->op->statistics != SQ_STATISTICS_BATCH)
         return 1;
-    return sq_dropout_scale(call->step->seed, call->step->step, (uint32_t)(n * call->x.c + i), call->op->dropout);
+    return sq_dropout_scale(call->step->seed, call->step->step,
+                            (uint32_t)((call->step->first_image + n) * call->x.c + i), call->op->dropout);
 }
 
 void SQ_CPU_NAME(pool_run)(const sq_cpu_call *call)

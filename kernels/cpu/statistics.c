@@ -1,12 +1,13 @@
 /* Merging what tiles left: moments (Chan, Golub, LeVeque 1979), sums of gradients, partial weight gradients. In FP64 or
  * in a fixed order, so that the result does not depend on threads. */
 #include <math.h>
+#include <string.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vector.h"
 
 typedef struct {
-    double mean, variance, unbiased;
+    double count, mean, m2;
 } moments;
 
 static void set_live(const sq_cpu_call *call, int i, double mean, double variance)
@@ -20,30 +21,75 @@ static void set_live(const sq_cpu_call *call, int i, double mean, double varianc
     norm->live[SQ_LIVE_INVERSE * norm->live_pitch + i] = (float)inverse;
 }
 
+/* Two groups of values as one: mean and m2 (the sum of squared differences) of `count` values get those of `more`. */
+static void merge_more(double *count, double *mean, double *m2, double more, double more_mean, double more_m2)
+{
+    const double delta = more_mean - *mean, total = *count + more;
+    *mean += delta * more / total;
+    *m2 += more_m2 + delta * delta * *count * more / total;
+    *count = total;
+}
+
 static moments merge_channel(const float *partial, int c, int i, int tiles, int rows, int last_rows)
 {
-    double count = 0, mean = 0, m2 = 0;
-    for (int t = 0; t < tiles; t++) {
-        const double more = t + 1 < tiles ? rows : last_rows,
-                     delta = partial[2 * (size_t)c * (size_t)t + (size_t)i] - mean;
-        const double total = count + more;
-        mean += delta * more / total;
-        m2 += partial[2 * (size_t)c * (size_t)t + (size_t)(c + i)] + delta * delta * count * more / total;
-        count = total;
+    moments m = {0};
+    for (int t = 0; t < tiles; t++)
+        merge_more(&m.count, &m.mean, &m.m2, t + 1 < tiles ? rows : last_rows,
+                   partial[2 * (size_t)c * (size_t)t + (size_t)i],
+                   partial[2 * (size_t)c * (size_t)t + (size_t)(c + i)]);
+    return m;
+}
+
+static void set_channel(const sq_cpu_call *call, int i, const moments *m)
+{
+    const sq_cpu_norm *norm = &call->norm;
+    const double rate = call->step->statistics_rate, unbiased = m->m2 / (m->count > 1 ? m->count - 1 : 1);
+    norm->running_mean[i] += (float)((m->mean - norm->running_mean[i]) * rate);
+    norm->running_variance[i] += (float)((unbiased - norm->running_variance[i]) * rate);
+    set_live(call, i, m->mean, m->m2 / m->count);
+}
+
+/* What every rank has of 2c values: mine are at exchanged, all behind them. False: the others are gone. */
+static bool gather(const sq_cpu_workspace *w, int c)
+{
+    *w->exchange_status =
+        w->exchange->gather(w->exchange->context, w->exchanged, w->exchanged + w->exchanged_count, 2 * (size_t)c);
+    return *w->exchange_status == SQ_OK;
+}
+
+/* Moments of all ranks, which have as many images each, merged in the order of the ranks. */
+static void merge_ranks(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows)
+{
+    const sq_cpu_workspace *w = call->workspace;
+    const int c = call->norm.c;
+    double count = 0;
+    for (int i = 0; i < c; i++) {
+        const moments m = merge_channel(partial, c, i, tiles, rows, last_rows);
+        w->exchanged[i] = m.mean;
+        w->exchanged[c + i] = m.m2;
+        count = m.count;
     }
-    return (moments){mean, m2 / count, m2 / (count > 1 ? count - 1 : 1)};
+    if (!gather(w, c))
+        return;
+    for (int i = 0; i < c; i++) {
+        const double *all = w->exchanged + w->exchanged_count + i;
+        moments m = {0};
+        for (int r = 0; r < w->exchange->ranks; r++, all += 2 * c)
+            merge_more(&m.count, &m.mean, &m.m2, count, all[0], all[c]);
+        set_channel(call, i, &m);
+    }
 }
 
 void sq_merge_moments(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows)
 {
-    const sq_cpu_norm *norm = &call->norm;
-    const double rate = call->step->statistics_rate;
+    if (call->workspace->exchange && call->op->statistics == SQ_STATISTICS_BATCH) {
+        merge_ranks(call, partial, tiles, rows, last_rows);
+        return;
+    }
 #pragma omp parallel for num_threads(call->threads) schedule(static)
-    for (int i = 0; i < norm->c; i++) {
-        const moments m = merge_channel(partial, norm->c, i, tiles, rows, last_rows);
-        norm->running_mean[i] += (float)((m.mean - norm->running_mean[i]) * rate);
-        norm->running_variance[i] += (float)((m.unbiased - norm->running_variance[i]) * rate);
-        set_live(call, i, m.mean, m.variance);
+    for (int i = 0; i < call->norm.c; i++) {
+        const moments m = merge_channel(partial, call->norm.c, i, tiles, rows, last_rows);
+        set_channel(call, i, &m);
     }
 }
 
@@ -94,5 +140,44 @@ void sq_store_norm_grads(const sq_cpu_call *call)
     for (int i = 0; i < norm->c; i++) {
         norm->gamma_grad[i] = norm->live[SQ_LIVE_S2 * norm->live_pitch + i] + (is_added ? norm->gamma_grad[i] : 0);
         norm->beta_grad[i] = norm->live[SQ_LIVE_S1 * norm->live_pitch + i] + (is_added ? norm->beta_grad[i] : 0);
+    }
+}
+
+/* Sums of S1 and S2 of the norm of z over the ranks, to the place of this rank's. */
+static void add_ranks(const sq_cpu_call *call)
+{
+    const sq_cpu_workspace *w = call->workspace;
+    const int c = call->z.c;
+    for (int i = 0; i < c; i++) {
+        w->exchanged[i] = call->z.s1[i];
+        w->exchanged[c + i] = call->z.s2[i];
+    }
+    if (!gather(w, c))
+        return;
+    for (int i = 0; i < 2 * c; i++) {
+        w->exchanged[i] = 0;
+        for (int r = 0; r < w->exchange->ranks; r++)
+            w->exchanged[i] += w->exchanged[w->exchanged_count + (size_t)r * 2 * (size_t)c + (size_t)i];
+    }
+}
+
+/* The live rows keep this rank's sums, of which the gradients of gamma and beta are made: reducing gradients adds them
+ * up. */
+void sq_gradient_constants(const sq_cpu_call *call, float *constants)
+{
+    const sq_cpu_view *z = &call->z;
+    const sq_cpu_workspace *w = call->workspace;
+    const int padded = sq_cpu_padded(z->c);
+    const double count = (double)z->n * z->h * z->w * (w->exchange ? w->exchange->ranks : 1);
+    if (w->exchange)
+        add_ranks(call);
+    memset(constants, 0, 3 * (size_t)padded * sizeof *constants);
+    for (int i = 0; i < z->c; i++) {
+        const double s1 = w->exchange ? w->exchanged[i] : z->s1[i],
+                     s2 = w->exchange ? w->exchanged[z->c + i] : z->s2[i];
+        const double a = z->scale[i], t = a * s2 * z->inverse[i] / count;
+        constants[i] = (float)a;
+        constants[padded + i] = (float)-t;
+        constants[2 * padded + i] = (float)(t * z->mean[i] - a * s1 / count);
     }
 }

@@ -48,20 +48,6 @@ void sq_tile_load(const sq_cpu_view *view, size_t first, int rows, float *out, i
         load_pending(view, view->activation, first, rows, out, out_pitch);
 }
 
-void sq_gradient_constants(const sq_cpu_call *call, float *constants)
-{
-    const sq_cpu_view *z = &call->z;
-    const int padded = sq_cpu_padded(z->c);
-    const double count = (double)z->n * z->h * z->w;
-    memset(constants, 0, 3 * (size_t)padded * sizeof *constants);
-    for (int i = 0; i < z->c; i++) {
-        const double a = z->scale[i], t = a * z->s2[i] * z->inverse[i] / count;
-        constants[i] = (float)a;
-        constants[padded + i] = (float)-t;
-        constants[2 * padded + i] = (float)(t * z->mean[i] - a * z->s1[i] / count);
-    }
-}
-
 INLINE void gradient_of(const sq_cpu_view *z, sq_activation activation, const float *constants, size_t first, int rows,
                         const float *g, int g_pitch, float *out, int out_pitch)
 {

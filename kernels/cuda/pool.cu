@@ -61,7 +61,7 @@ static __global__ void __launch_bounds__(WALK_THREADS, 3) pool_kernel(sq_cuda_po
         float total = 0.0f;
         for (int r = 0; r < POOL_ROWS; r++)
             total += shared[r][own];
-        const float kept = c < a.x.c ? dropout_scale(a.step, (unsigned)(n * a.x.c + c), a.dropout) : 0.0f;
+        const float kept = c < a.x.c ? dropout_scale(a.step, (unsigned)((a.step->first_image + n) * a.x.c + c), a.dropout) : 0.0f;
         a.out[(size_t)n * (size_t)a.out_pitch + c] = kept == 0.0f ? 0.0f : total * a.scale * kept;
     }
 }
@@ -175,7 +175,7 @@ static __global__ void __launch_bounds__(WALK_THREADS) spread_kernel(sq_cuda_spr
         for (int j = 0; j < VECTOR; j++) {
             own[j] = i + j < a.c ? a.per_image[at + (size_t)j] * a.scale : 0.0f;
             if (a.dropout > 0.0f && i + j < a.c)
-                own[j] *= dropout_scale(a.step, (unsigned)(n * a.c + i + j), a.dropout);
+                own[j] *= dropout_scale(a.step, (unsigned)((a.step->first_image + n) * a.c + i + j), a.dropout);
             v[j] = fmaf(v[j], factor[j], own[j]);
         }
         const uint4 stored = store_sink(a.sink, (size_t)row, i, pack_eight(v));

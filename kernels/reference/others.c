@@ -234,7 +234,7 @@ static float dropout(const sq_reference_call *call, int n, int i, int c)
     const sq_step *step = sq_ref_step(call);
     if (!(op->dropout > 0) || op->statistics != SQ_STATISTICS_BATCH)
         return 1;
-    return sq_dropout_scale(step->seed, step->step, (uint32_t)(n * c + i), op->dropout);
+    return sq_dropout_scale(step->seed, step->step, (uint32_t)((step->first_image + n) * c + i), op->dropout);
 }
 
 void sq_reference_pool(const sq_reference_call *call)
