@@ -5,6 +5,7 @@ usage: check_doctor.py SQUALL SOURCE_FOLDER
 """
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -93,6 +94,7 @@ def check_ranks(scratch):
     complaints(facts(2, "-o", scratch, LOCAL_RANK="0"), "ranks 0 and 1 both take themselves for number 0 of the host")
     text = run(2, "--device", "cpu", "-o", scratch).stdout
     assert text.count("rank  local  host") == 1 and "GB/s" in text and "us for one number of all ranks" in text, text
+    assert re.search(r"for squall plan +--local-bandwidth [0-9.e+-]+ --local-latency [0-9.]+", text), text
 
 
 def main():

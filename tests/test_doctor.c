@@ -103,6 +103,26 @@ Test(doctor, hosts_that_differ)
     expect_only("rank 1 on node0: device cuda:1: there is one GPU");
 }
 
+Test(doctor, kernels_of_an_older_processor)
+{
+    static const struct {
+        const char *device;
+        bool is_wrong;
+    } rows[] = {{"cpu: avx512, OpenBLAS SkylakeX", false},
+                {"cpu: avx512, OpenBLAS Haswell", true},
+                {"cpu: avx512, OpenBLAS Zen", true},
+                {"cpu: avx2, OpenBLAS Haswell", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        make_cluster(1, 2);
+        for (int k = 0; k < 2; k++)
+            (void)snprintf(ranks[k].device, sizeof ranks[k].device, "%s", rows[i].device);
+        if (rows[i].is_wrong)
+            expect_only("unset OPENBLAS_CORETYPE");
+        else
+            cr_expect_eq(judge(), 0, "%s", rows[i].device);
+    }
+}
+
 Test(doctor, ranks_that_would_share_a_gpu)
 {
     make_cluster(2, 3);

@@ -8,6 +8,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
+#include "supernet/step_model.h"
 #include "tools/bench.h"
 #include "tools/doctor.h"
 
@@ -103,6 +104,7 @@ static sq_status time_latency(doctor *d)
     const int repeats = 50;
     sq_ranks *ranks = d->session->ranks;
     double one = 1;
+    SQ_TRY(sq_ranks_sum(ranks, &one, 1)); /* connects */
     SQ_TRY(sq_ranks_meet(ranks));
     const double begin = sq_seconds_now();
     for (int i = 0; i < repeats; i++) {
@@ -158,6 +160,30 @@ static void print_ranks(const doctor *d, int count)
     }
 }
 
+/* What `squall plan` would be told of this network: MPI's sums are log2 rounds to rank 0 and as many back. false: they
+ * went over links of two kinds, or not over MPI. */
+static bool find_link(const doctor *d, int count, sq_link *out)
+{
+    const int hosts = sq_doctor_hosts(&(sq_doctor_facts){d->all, count, d->folder}), last = SQ_DOCTOR_SIZES - 1;
+    int rounds = 0;
+    while (1 << rounds < count)
+        rounds++;
+    if (!d->is_measured || d->backend->ops->available || (hosts != 1 && hosts != count))
+        return false;
+    *out = (sq_link){d->network.latency / (2 * rounds),
+                     2 * rounds * (double)d->network.bytes[last] / d->network.seconds[last]};
+    return true;
+}
+
+static void print_link(const doctor *d, int count)
+{
+    const char *prefix = sq_doctor_hosts(&(sq_doctor_facts){d->all, count, d->folder}) == 1 ? "local-" : "";
+    sq_link link;
+    if (find_link(d, count, &link))
+        sq_print_row("for squall plan", "--%sbandwidth %.4g --%slatency %.1f", prefix, 1e-9 * link.bandwidth, prefix,
+                     1e6 * link.latency);
+}
+
 static void print_network(const doctor *d, int count)
 {
     char bytes[32];
@@ -170,6 +196,7 @@ static void print_network(const doctor *d, int count)
         sq_print_row(i ? "" : "reduction", "%8s in %10.1f us, %8.4f GB/s",
                      sq_text_si(bytes, sizeof bytes, (double)d->network.bytes[i], "B"), 1e6 * d->network.seconds[i],
                      1e-9 * (double)d->network.bytes[i] / d->network.seconds[i]);
+    print_link(d, count);
 }
 
 static void print_all(const doctor *d, int count)

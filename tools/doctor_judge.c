@@ -194,11 +194,21 @@ static void judge_network(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     }
 }
 
+/* OpenBLAS was told to use an older processor's kernels: half the speed (kernels/cpu/cpu_kernels.h). */
+static bool is_pinned(const char *device)
+{
+    return strstr(device, "avx512") && strstr(device, "OpenBLAS ") && !strstr(device, "SkylakeX") &&
+           !strstr(device, "Cooperlake") && !strstr(device, "SapphireRapids");
+}
+
 static void judge_devices(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
 {
     for (int i = 0; i < f->count; i++)
         if (*f->ranks[i].problem)
             add(wrong, "rank %d on %s: %s", i, f->ranks[i].host, f->ranks[i].problem);
+        else if (sq_doctor_is_first(f, i) && is_pinned(f->ranks[i].device))
+            add(wrong, "%s: '%s': the processor has AVX-512, OpenBLAS is kept from it: unset OPENBLAS_CORETYPE",
+                f->ranks[i].host, f->ranks[i].device);
 }
 
 void sq_doctor_judge(const sq_doctor_facts *facts, sq_doctor_wrong *out)
