@@ -17,7 +17,7 @@ typedef struct sq_command {
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
     sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select,
-    sq_command_pack, sq_command_bench, sq_command_doctor;
+    sq_command_pack, sq_command_bench, sq_command_doctor, sq_command_plan;
 
 /* "squall train: <sq_error_text()>" on stderr, unless another rank says it; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
