@@ -38,6 +38,15 @@ static const sq_link *link_over(const sq_network *n, int distance)
     return is_one_node(n) || n->per_node % (2 * distance) == 0 ? &n->within : &n->between;
 }
 
+/* The same when all ranks of a node use its cable at once. */
+static sq_link shared_link(const sq_network *n, int distance)
+{
+    sq_link link = *link_over(n, distance);
+    if (!is_one_node(n) && link_over(n, distance) == &n->between)
+        link.bandwidth /= n->per_node;
+    return link;
+}
+
 static void add(chain *c, double latency, double seconds, direction through)
 {
     c->hops[c->count++] = (hop){latency, seconds, through};
@@ -55,13 +64,15 @@ static void add_message(const sq_network *n, chain *c, sq_link link, size_t byte
     add(c, link.latency, (double)left / link.bandwidth, through);
 }
 
+/* To rank 0 one rank of a node speaks for the others; on the way back, each rank that has the values sends them to the
+ * same place on another node. */
 static void add_binomial(const sq_network *n, chain *c, size_t bytes)
 {
     const int rounds = rounds_of(n->ranks);
     for (int i = 0; i < rounds; i++)
         add_message(n, c, *link_over(n, 1 << i), bytes, IN);
-    for (int i = rounds; i-- > 0;)
-        add_message(n, c, *link_over(n, 1 << i), bytes, OUT);
+    for (int i = 0; i < rounds; i++)
+        add_message(n, c, shared_link(n, 1 << i), bytes, OUT);
 }
 
 /* A number of ranks that is no power of two costs a round before and one after. All ranks of a node exchange with the
@@ -69,12 +80,8 @@ static void add_binomial(const sq_network *n, chain *c, size_t bytes)
 static void add_doubling(const sq_network *n, chain *c, size_t bytes)
 {
     const int rounds = rounds_of(n->ranks), folded = (1 << rounds) == n->ranks ? 0 : 2;
-    for (int i = 0; i < rounds - (folded ? 1 : 0) + folded; i++) {
-        sq_link link = *link_over(n, 1 << (i < rounds ? i : rounds - 1));
-        if (!is_one_node(n) && link_over(n, 1 << (i < rounds ? i : rounds - 1)) == &n->between)
-            link.bandwidth /= n->per_node;
-        add_message(n, c, link, bytes, IN);
-    }
+    for (int i = 0; i < rounds - (folded ? 1 : 0) + folded; i++)
+        add_message(n, c, shared_link(n, 1 << (i < rounds ? i : rounds - 1)), bytes, IN);
 }
 
 static double narrowest(const sq_network *n)
