@@ -127,6 +127,8 @@ SQ_MUST_USE sq_status sq_reference_open(const sq_backend_options *options, sq_ba
 SQ_MUST_USE sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out);
 SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out);
 void sq_cuda_describe(char *text, size_t text_bytes); /* the device, or why it is not used */
+/* Which GPUs of this host reach each other's memory without the host's, or why that is not known. */
+void sq_cuda_describe_peers(char *text, size_t text_bytes);
 
 /* What cuda would launch for a graph, planned without a device and without memory for a GPU of so many multiprocessors
  * (an H200 has 132): the first `limit` parts into out, and how many there are. The graph's tensors must be what cuda

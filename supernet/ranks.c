@@ -313,6 +313,19 @@ sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
     return begun(r, MPI_Ibcast(bytes, (int)count, MPI_BYTE, 0, MPI_COMM_WORLD, &request), &request, "rank 0's news");
 }
 
+sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *all)
+{
+    MPI_Request request;
+    if (is_alone(r)) {
+        memcpy(all, bytes, count);
+        return SQ_OK;
+    }
+    if (count > INT32_MAX)
+        return sq_fail(SQ_INVALID, "gathering: %zu bytes", count);
+    return begun(r, MPI_Iallgather(bytes, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, MPI_COMM_WORLD, &request),
+                 &request, "every rank's news");
+}
+
 sq_status sq_ranks_meet(sq_ranks *r)
 {
     MPI_Request request;
@@ -448,6 +461,13 @@ sq_status sq_ranks_sum(sq_ranks *r, double *values, int count)
 sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
 {
     (void)r, (void)bytes, (void)count;
+    return SQ_OK;
+}
+
+sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *all)
+{
+    (void)r;
+    memcpy(all, bytes, count);
     return SQ_OK;
 }
 

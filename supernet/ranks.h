@@ -32,6 +32,8 @@ int sq_ranks_local_count(const sq_ranks *ranks);
 SQ_MUST_USE sq_status sq_ranks_sum(sq_ranks *ranks, double *values, int count);
 /* Rank 0's bytes to all. */
 SQ_MUST_USE sq_status sq_ranks_broadcast(sq_ranks *ranks, void *bytes, size_t count);
+/* Every rank's bytes to all: all[rank * count]. */
+SQ_MUST_USE sq_status sq_ranks_gather(sq_ranks *ranks, const void *bytes, size_t count, void *all);
 /* Waits until all are here. */
 SQ_MUST_USE sq_status sq_ranks_meet(sq_ranks *ranks);
 /* Whether a launcher started several processes, of which this is one. For what works in one alone. */

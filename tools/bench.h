@@ -34,6 +34,8 @@ typedef struct {
 SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
                                     const char *file);
 void sq_bench_close(sq_bench_subject *subject);
+/* A whole batch of random images and labels. */
+SQ_MUST_USE sq_status sq_bench_load_random(sq_model *model, uint64_t seed);
 bool sq_bench_has_parts(const sq_bench_subject *subject);
 sq_step sq_bench_step_at(const sq_bench_subject *subject, const sq_session *session, int64_t step);
 

@@ -29,9 +29,10 @@ sq_step sq_bench_step_at(const sq_bench_subject *subject, const sq_session *sess
     };
 }
 
-static sq_status load_random(const sq_bench_subject *subject, uint64_t seed)
+sq_status sq_bench_load_random(sq_model *model, uint64_t seed)
 {
-    const size_t batch = (size_t)subject->plan->options.batch, side = (size_t)subject->space->resolution,
+    const sq_plan *plan = sq_model_plan(model);
+    const size_t batch = (size_t)plan->options.batch, side = (size_t)plan->space->resolution,
                  count = batch * side * side * 3;
     uint8_t *images = malloc(count);
     int32_t *labels = malloc(batch * sizeof *labels);
@@ -40,10 +41,10 @@ static sq_status load_random(const sq_bench_subject *subject, uint64_t seed)
     for (size_t i = 0; status == SQ_OK && i < count; i++)
         images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
     for (size_t i = 0; status == SQ_OK && i < batch; i++)
-        labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)subject->space->classes);
+        labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)plan->space->classes);
     const sq_model_batch loaded = {images, labels, NULL, (int)batch};
     if (status == SQ_OK)
-        status = sq_model_load(subject->model, &loaded);
+        status = sq_model_load(model, &loaded);
     free(images);
     free(labels);
     return status;
@@ -55,7 +56,7 @@ static sq_status open_model(sq_bench_subject *out, const sq_session *session, co
     SQ_TRY(sq_model_create(&out->model, session->backend, out->space, &options));
     out->plan = sq_model_plan(out->model);
     SQ_TRY(sq_model_initialise(out->model, (uint64_t)session->config->seed));
-    SQ_TRY(load_random(out, (uint64_t)session->config->seed));
+    SQ_TRY(sq_bench_load_random(out->model, (uint64_t)session->config->seed));
     const sq_step step = sq_bench_step_at(out, session, 0);
     return sq_model_set_step(out->model, &step);
 }

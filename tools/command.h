@@ -16,8 +16,8 @@ typedef struct sq_command {
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
-    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select, sq_command_pack,
-    sq_command_bench;
+    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select,
+    sq_command_pack, sq_command_bench, sq_command_doctor, sq_command_plan;
 
 /* "squall train: <sq_error_text()>" on stderr, unless another rank says it; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
@@ -74,6 +74,9 @@ SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, 
 void sq_session_close(sq_session *session);
 /* SQ_UNSUPPORTED in one of several processes that a launcher started: for what would write the same files in each. */
 SQ_MUST_USE sq_status sq_session_alone(const char *what);
+/* Threads of the backend: as configured; 0: all cores that this process may use, or its share of them where ranks of
+ * one host were not bound. */
+int sq_session_threads(const sq_session *session);
 /* Loader options for training (augmented, shuffled) or evaluation (centre crop, ordered). */
 sq_loader_options sq_session_loader(const sq_session *session, bool is_training);
 /* What data.cache keeps of a data set; form SQ_CACHE_NONE for none. */

@@ -198,8 +198,7 @@ sq_status sq_session_alone(const char *what)
                : SQ_OK;
 }
 
-/* threads 0: all cores that this process may use, or its share of them where ranks of one host were not bound. */
-static int threads_of(const sq_session *s)
+int sq_session_threads(const sq_session *s)
 {
     const int local = sq_ranks_local_count(s->ranks);
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -212,7 +211,7 @@ static int threads_of(const sq_session *s)
 
 static sq_status open_backend(sq_session *s)
 {
-    const sq_backend_options options = {.threads = threads_of(s),
+    const sq_backend_options options = {.threads = sq_session_threads(s),
                                         .no_graphs = s->config->graphs == 0,
                                         .engine = (sq_engine)s->config->engine,
                                         .device = sq_ranks_local(s->ranks)};

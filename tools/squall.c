@@ -8,20 +8,11 @@
 #include "tools/command.h"
 #include "tools/manual.h"
 
-static const sq_command *const commands[] = {&sq_command_pack,
-                                             &sq_command_train,
-                                             &sq_command_search,
-                                             &sq_command_evaluate,
-                                             &sq_command_rank,
-                                             &sq_command_export,
-                                             &sq_command_report,
-                                             &sq_command_draw,
-                                             &sq_command_watch,
-                                             &sq_command_lut,
-                                             &sq_command_select,
-                                             &sq_command_info,
-                                             &sq_command_bench,
-                                             NULL};
+static const sq_command *const commands[] = {
+    &sq_command_pack,  &sq_command_train,  &sq_command_search, &sq_command_evaluate,
+    &sq_command_rank,  &sq_command_export, &sq_command_report, &sq_command_draw,
+    &sq_command_watch, &sq_command_lut,    &sq_command_select, &sq_command_info,
+    &sq_command_bench, &sq_command_doctor, &sq_command_plan,   NULL};
 
 enum { MOST_COMMANDS = 32 };
 
