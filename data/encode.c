@@ -82,9 +82,17 @@ static void jpeg_give_up(j_common_ptr info)
 typedef struct {
     struct jpeg_compress_struct info;
     jpeg_errors errors;
-    unsigned char *bytes; /* libjpeg's malloc */
+    unsigned char *bytes; /* ours, and large enough for any image: where libjpeg makes a buffer longer and finds no
+                           * memory for it, it leaves a pointer to one that it freed */
     unsigned long size;
 } jpeg_writer;
+
+/* Bytes that no JPEG with a quarter of the chroma exceeds. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
+static size_t largest_jpeg(const sq_image *image)
+{
+    const size_t h = ((size_t)image->h + 15) / 16 * 16, w = ((size_t)image->w + 15) / 16 * 16;
+    return 3 * h * w + 2048;
+}
 
 static void write_jpeg(jpeg_writer *w, const sq_image *image, int quality)
 {
@@ -111,6 +119,10 @@ sq_status sq_image_encode_jpeg(const sq_image *image, int quality, const char *n
     jpeg_writer w;
     volatile sq_status status = SQ_OK;
     memset(&w, 0, sizeof w);
+    w.size = largest_jpeg(image);
+    w.bytes = malloc(w.size);
+    if (!w.bytes)
+        return sq_fail(SQ_NO_MEMORY, "%s: %lu bytes for a JPEG", name, w.size);
     w.info.err = jpeg_std_error(&w.errors.base);
     w.errors.base.error_exit = jpeg_give_up;
     if (setjmp(w.errors.escape) == 0)

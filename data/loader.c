@@ -143,14 +143,17 @@ static ring_batch *ring_at(const sq_loader *loader, uint64_t batch)
 
 /* ---- Bad images ---- */
 
-static bool is_logged(const char *path, const char *name)
+/* Does an earlier run's line say this, or something else of the same image? A record of a shard is named otherwise in
+ * its line; what is wrong with it does not change. */
+static bool is_logged(const char *path, const char *name, const char *why)
 {
     char line[4300];
     bool found = false;
+    const size_t length = strlen(name);
     FILE *file = fopen(path, "r");
     while (file && !found && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        found = strncmp(line, name, strlen(name)) == 0;
+        found = strcmp(line, why) == 0 || (strncmp(line, name, length) == 0 && line[length] == ':');
     }
     if (file)
         (void)fclose(file); /* only read */
@@ -165,7 +168,7 @@ static sq_status note_bad(sq_loader *loader, size_t index, const char *why)
         return SQ_OK;
     loader->is_known_bad[index] = true;
     loader->counters.bad++;
-    if (log && !is_logged(log, sq_dataset_name(loader->source.dataset, index))) {
+    if (log && !is_logged(log, sq_dataset_name(loader->source.dataset, index), why)) {
         FILE *file = fopen(log, "a");
         if (file) { /* a log that cannot be written does not stop a run */
             (void)fprintf(file, "%s\n", why);

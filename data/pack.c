@@ -38,8 +38,7 @@ typedef struct {
     sq_status failure;
     char failure_text[1024];
     atomic_bool is_stopping;
-    atomic_size_t images;
-    atomic_ullong written;
+    atomic_size_t images, found;
     atomic_int bad;
 } packing;
 
@@ -142,7 +141,6 @@ static sq_status pack_image(packing *p, worker_memory *m, size_t index, sq_shard
         is_kept ? sq_shard_add(writer, m->bytes, size, sq_dataset_inner_name(p->dataset, index), &record)
                 : add_decoded(p, m, index, writer, &record);
     atomic_fetch_add(&p->images, 1);
-    atomic_fetch_add(&p->written, size);
     return status;
 }
 
@@ -183,6 +181,7 @@ static sq_status pack_shard(packing *p, worker_memory *m, int k)
     SQ_TRY(find_finished(p, k, path, &is_there));
     if (is_there) {
         atomic_fetch_add(&p->images, p->firsts[k + 1] - p->firsts[k]);
+        atomic_fetch_add(&p->found, p->firsts[k + 1] - p->firsts[k]);
         return SQ_OK;
     }
     const sq_shard_header head = {.shard = (uint32_t)k,
@@ -232,8 +231,12 @@ static void watch(packing *p)
     const sq_pack_options *o = &p->options;
     (void)pthread_mutex_lock(&p->lock);
     for (;;) {
-        const sq_pack_progress progress = {atomic_load(&p->images), sq_dataset_count(p->dataset), p->finished,
-                                           p->shard_count, atomic_load(&p->written)};
+        const size_t found = atomic_load(&p->found); /* before the images, so that there are never more of them */
+        const sq_pack_progress progress = {.images = atomic_load(&p->images),
+                                           .image_count = sq_dataset_count(p->dataset),
+                                           .found_count = found,
+                                           .shards = p->finished,
+                                           .shard_count = p->shard_count};
         const bool is_over = p->working == 0;
         (void)pthread_mutex_unlock(&p->lock);
         if (o->tell)

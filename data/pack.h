@@ -11,8 +11,8 @@
 
 typedef struct {
     size_t images, image_count;
+    size_t found_count;      /* of the images: in shards that were there already */
     int shards, shard_count; /* finished; of */
-    uint64_t written_bytes;  /* of records, in this process */
 } sq_pack_progress;
 
 typedef struct {

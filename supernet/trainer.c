@@ -192,9 +192,6 @@ static sq_status save(trainer *t, int64_t done)
 {
     SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
     t->state.step = done;
-    double bad = (double)sq_loader_count(t->loader).bad;
-    SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
-    t->state.bad_images = (int64_t)bad;
     const sq_status status =
         is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, t->options->keep) : SQ_OK;
     return sq_ranks_agree(t->run->ranks, status);

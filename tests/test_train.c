@@ -51,12 +51,14 @@ typedef struct {
     sq_loader_options loader;
 } bench;
 
+static const char *images; /* of a test's own; NULL: the digits */
+
 static bench open_bench(void)
 {
     bench b = {0};
     const sq_model_options options = {
         .block = {.batch = 8, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
-    MUST(sq_dataset_open(&b.dataset, SOURCE("data/samples"), "train"));
+    MUST(sq_dataset_open(&b.dataset, images ? images : SOURCE("data/samples"), "train"));
     MUST(sq_space_read(&b.space, SOURCE("configs/spaces/tiny.yaml"), 16, 10));
     MUST(sq_backend_open("cpu", 2, &b.backend));
     MUST(sq_model_create(&b.model, b.backend, b.space, &options));
@@ -76,7 +78,7 @@ static bench open_bench(void)
                                    .seed = 3,
                                    .threads = 2,
                                    .ring = 3,
-                                   .max_bad = 0};
+                                   .max_bad = images ? 1000 : 0};
     return b;
 }
 
@@ -168,6 +170,24 @@ Test(train, resumed_fair_run_ends_with_the_same_bytes)
     sq_train_options options = options_of(14);
     options.sampler.sampling = SQ_SAMPLE_FAIR;
     expect_resumed_alike(&options);
+}
+
+/* How far the loader is ahead, and which bad images a process happens to meet, must not be in a checkpoint. */
+Test(train, resumed_run_with_bad_images_ends_with_the_same_bytes)
+{
+    const sq_train_options options = options_of(14);
+    char *folder = make_folder(), *png = NULL;
+    size_t bytes = 0;
+    MUST(sq_file_read(SOURCE("tests/fixtures/images/rgb.png"), 1 << 20, &png, &bytes));
+    for (int i = 0; i < 120; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "train/%d/%03d.png", i % 10, i);
+        put_bytes(folder, name, png, i % 6 ? bytes : bytes / 2);
+    }
+    images = folder;
+    expect_resumed_alike(&options);
+    free(png);
+    drop_folder(folder);
 }
 
 /* One path a step is what it always was: forward, backward, update, the path of the step's number. */
