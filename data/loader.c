@@ -32,7 +32,8 @@ typedef struct {
 } stretch;
 
 typedef struct {
-    uint8_t *images;
+    uint8_t *images; /* or */
+    sq_cut *cuts;
     int32_t *labels;
     float *augment;
     stretch *stretches; /* one a thread */
@@ -195,6 +196,15 @@ static void fail(sq_loader *loader, sq_status status)
     (void)pthread_cond_broadcast(&loader->has_room);
 }
 
+static sq_status make_sample(const sq_loader *loader, sq_sample_memory *memory, size_t index, uint64_t epoch,
+                             const ring_batch *b, size_t slot)
+{
+    float *augment = b->augment + slot * SQ_AUGMENT_COUNT;
+    if (b->cuts)
+        return sq_sample_cut(&loader->source, memory, index, epoch, &b->cuts[slot], augment);
+    return sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes, augment);
+}
+
 /* Fills one place. A bad image is replaced by the next one of its epoch's sequence that decodes. */
 static sq_status fill(sq_loader *loader, sq_sample_memory *memory, uint64_t batch, size_t slot)
 {
@@ -203,9 +213,7 @@ static sq_status fill(sq_loader *loader, sq_sample_memory *memory, uint64_t batc
     const ring_batch *b = ring_at(loader, batch);
     for (size_t tries = 0; tries < loader->count; tries++) {
         const size_t index = index_at(loader, epoch, (place + tries) % loader->count);
-        const sq_status status =
-            sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes,
-                           b->augment + slot * SQ_AUGMENT_COUNT);
+        const sq_status status = make_sample(loader, memory, index, epoch, b, slot);
         b->labels[slot] = sq_dataset_label(loader->source.dataset, index);
         if (status != SQ_DATA)
             return status;
@@ -325,11 +333,14 @@ static sq_status allocate_ring(sq_loader *loader)
     bool is_whole = loader->ring != NULL;
     for (int i = 0; is_whole && i < loader->options.ring; i++) {
         ring_batch *b = &loader->ring[i];
-        b->images = malloc(batch * loader->image_bytes);
+        if (loader->options.kept)
+            b->cuts = malloc(batch * sizeof *b->cuts);
+        else
+            b->images = malloc(batch * loader->image_bytes);
         b->labels = malloc(batch * sizeof *b->labels);
         b->augment = malloc(batch * SQ_AUGMENT_COUNT * sizeof *b->augment);
         b->stretches = aligned_alloc(_Alignof(stretch), threads * sizeof *b->stretches);
-        is_whole = b->images && b->labels && b->augment && b->stretches;
+        is_whole = (b->images || b->cuts) && b->labels && b->augment && b->stretches;
     }
     for (int i = 0; is_whole && i < loader->options.ring; i++)
         deal(loader, loader->options.first_batch + (uint64_t)i);
@@ -382,6 +393,7 @@ static void complete_options(sq_loader *loader, const sq_dataset *dataset, const
     loader->source = (sq_sample_source){.dataset = dataset,
                                         .transform = &loader->options.transform,
                                         .decode = o->decode,
+                                        .kept = o->kept,
                                         .seed = o->seed,
                                         .max_pixels = o->max_pixels};
 }
@@ -397,6 +409,8 @@ sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_lo
     (void)pthread_cond_init(&loader->has_room, NULL);
     (void)pthread_cond_init(&loader->has_batch, NULL);
     sq_status status = loader->count ? SQ_OK : sq_fail(SQ_DATA, "loader: no images");
+    if (options->kept && (!options->transform.is_augmented || options->decode != SQ_DECODE_EXACT))
+        status = sq_fail(SQ_INVALID, "loader: kept images are for exact decoding and random crops");
     if (status == SQ_OK && options->cache && options->cache->form != SQ_CACHE_NONE)
         status = sq_cache_open(&loader->source.cache, options->cache);
     loader->options.cache = NULL; /* borrowed */
@@ -440,7 +454,7 @@ sq_status sq_loader_next(sq_loader *loader, sq_batch *out)
     if (loader->failure != SQ_OK) {
         status = sq_fail(loader->failure, "%s", loader->failure_text);
     } else {
-        *out = (sq_batch){b->images, b->labels, b->augment, count, loader->next_batch};
+        *out = (sq_batch){b->images, b->cuts, b->labels, b->augment, count, loader->next_batch};
         loader->is_given = count > 0;
         loader->next_batch += count > 0;
     }
@@ -472,6 +486,7 @@ void sq_loader_close(sq_loader *loader)
         (void)pthread_join(loader->threads[i], NULL);
     for (int i = 0; loader->ring && i < loader->options.ring; i++) {
         free(loader->ring[i].images);
+        free(loader->ring[i].cuts);
         free(loader->ring[i].labels);
         free(loader->ring[i].augment);
         free(loader->ring[i].stretches);

@@ -49,9 +49,11 @@ typedef struct {
     sq_backend *backend;
     sq_model *model;
     sq_loader_options loader;
+    sq_kept *kept;
 } bench;
 
 static const char *images; /* of a test's own; NULL: the digits */
+static bool keeps_images;  /* the backend has them: data.cache: device */
 
 static bench open_bench(void)
 {
@@ -79,12 +81,16 @@ static bench open_bench(void)
                                    .threads = 2,
                                    .ring = 3,
                                    .max_bad = images ? 1000 : 0};
+    if (keeps_images)
+        MUST(sq_kept_load(&b.kept, b.dataset, b.backend, &(sq_kept_options){.bytes = 1 << 24}));
+    b.loader.kept = b.kept;
     return b;
 }
 
 static void close_bench(bench *b)
 {
     sq_model_destroy(b->model);
+    sq_kept_close(b->kept);
     sq_backend_close(b->backend);
     sq_space_free(b->space);
     sq_dataset_close(b->dataset);
@@ -131,7 +137,7 @@ static void expect_same(const char *a, const char *b, const char *name)
     free(y);
 }
 
-static void expect_resumed_alike(const sq_train_options *how)
+static void expect_resumed_alike_from(const sq_train_options *how, bool keeps_images_later)
 {
     static const char *const files[] = {"ckpt-00000014/model.safetensors", "ckpt-00000014/optim.safetensors",
                                         "ckpt-00000014/state.json", "log.jsonl"};
@@ -139,6 +145,7 @@ static void expect_resumed_alike(const sq_train_options *how)
     char *a = make_folder(), *b = make_folder(), path[4096];
     const sq_train_options options = *how;
     MUST(train(a, false, &options));
+    keeps_images = keeps_images_later;
     MUST(train(b, false, &options));
     for (int i = 0; i < 3; i++) { /* as if it had died soon after step 4 */
         (void)snprintf(path, sizeof path, "%s/%s", b, lost[i]);
@@ -149,6 +156,17 @@ static void expect_resumed_alike(const sq_train_options *how)
         expect_same(a, b, files[i]);
     drop_folder(a);
     drop_folder(b);
+}
+
+static void expect_resumed_alike(const sq_train_options *how)
+{
+    expect_resumed_alike_from(how, false);
+}
+
+Test(train, resumed_run_with_images_in_the_backends_memory_ends_with_the_bytes_of_one_without)
+{
+    const sq_train_options options = options_of(14);
+    expect_resumed_alike_from(&options, true);
 }
 
 Test(train, resumed_run_ends_with_the_same_bytes)
