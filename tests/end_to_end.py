@@ -363,7 +363,7 @@ def bench_loader(scratch):
     assert "ram: all 2400 images, decoded" in run("bench", "loader", CONFIG, *short, "--set", "data.cache=ram").stdout
     runs = [os.path.join(scratch, name) for name in ("none", "ram", "device")]
     for folder in runs:
-        done = run("train", CONFIG, "-o", folder, "--quiet", *SMALL, "--set", "train.steps=90", "--set", "data.cache=" + os.path.basename(folder))
+        done = run("train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=90", "--set", "data.cache=" + os.path.basename(folder))
         assert read(os.path.join(folder, "last", "model.safetensors")) == read(os.path.join(runs[0], "last", "model.safetensors")), folder
     assert "device: all 2400 images, decoded" in done.stdout, done.stdout
     for line in read(os.path.join(runs[0], "timing.jsonl")).splitlines():
