@@ -20,21 +20,6 @@ bool sq_image_fits(int h, int w, int side, bool is_cropped)
     return smaller(h, w) <= side && (!is_cropped || (h <= side && w <= side));
 }
 
-static sq_status make_room(sq_image *out, int h, int w)
-{
-    const size_t bytes = (size_t)h * (size_t)w * 3;
-    if (bytes > out->capacity) {
-        uint8_t *more = realloc(out->pixels, bytes);
-        if (!more)
-            return sq_fail(SQ_NO_MEMORY, "an image of %d x %d pixels", w, h);
-        out->pixels = more;
-        out->capacity = bytes;
-    }
-    out->h = h;
-    out->w = w;
-    return SQ_OK;
-}
-
 /* Moves the centre of the image to its front. */
 static void crop_centre(sq_image *image, int side)
 {
@@ -51,11 +36,11 @@ sq_status sq_image_fit(sq_image *out, const sq_image *image, int side, bool is_c
 {
     const int shorter = smaller(image->h, image->w);
     if (shorter <= side) {
-        SQ_TRY(make_room(out, image->h, image->w));
+        SQ_TRY(sq_image_reserve(out, image->h, image->w, "resizing"));
         memcpy(out->pixels, image->pixels, (size_t)image->h * (size_t)image->w * 3);
     } else {
         const int h = (int)((int64_t)image->h * side / shorter), w = (int)((int64_t)image->w * side / shorter);
-        SQ_TRY(make_room(out, h, w));
+        SQ_TRY(sq_image_reserve(out, h, w, "resizing"));
         if (!sq_stb_resize(image->pixels, image->h, image->w, out->pixels, h, w))
             return sq_fail(SQ_NO_MEMORY, "resizing %d x %d pixels", image->w, image->h);
     }

@@ -13,7 +13,6 @@
 #include "data/image.h"
 
 enum { MOST_THREADS = 256, MARGIN = 1 << 20 };
-static const size_t DEFAULT_MAX_PIXELS = 178956970; /* Pillow's limit against image bombs, as the loader's */
 
 struct sq_kept {
     sq_backend *backend;
@@ -169,7 +168,7 @@ sq_status sq_kept_load(sq_kept **out, const sq_dataset *dataset, sq_backend *bac
     loading l = {.kept = kept,
                  .dataset = dataset,
                  .options = options,
-                 .max_pixels = options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS,
+                 .max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS,
                  .image_count = sq_dataset_count(dataset)};
     if (!kept)
         return sq_fail(SQ_NO_MEMORY, "data.cache: device");

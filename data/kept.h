@@ -20,7 +20,7 @@ SQ_MUST_USE sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset
 
 typedef struct {
     size_t bytes;             /* of the plan */
-    size_t max_pixels;        /* 0: 178,956,970 (Pillow's limit) */
+    size_t max_pixels;        /* 0: SQ_IMAGE_MOST_PIXELS */
     int threads;              /* that decode; 0: one per core that the process may use */
     bool (*is_stopped)(void); /* asked now and then; NULL: never */
 } sq_kept_options;

@@ -17,7 +17,6 @@
 #include "kernels/graph.h"
 
 enum { DEFAULT_RING = 4, MOST_THREADS = 256, LEAST_AHEAD = 2 };
-static const size_t DEFAULT_MAX_PIXELS = 178956970; /* Pillow's limit against image bombs */
 
 typedef struct {
     uint64_t epoch;
@@ -386,7 +385,7 @@ static void complete_options(sq_loader *loader, const sq_dataset *dataset, const
     o->ring = options->ring > LEAST_AHEAD ? options->ring : options->ring > 0 ? LEAST_AHEAD : DEFAULT_RING;
     o->threads = options->threads > 0 ? options->threads : loader->cores.count;
     o->threads = o->threads < MOST_THREADS ? o->threads : MOST_THREADS;
-    o->max_pixels = options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
+    o->max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS;
     loader->image_bytes = (size_t)options->transform.resolution * (size_t)options->transform.resolution * 3;
     loader->next_batch = options->first_batch;
     loader->counters.ahead = LEAST_AHEAD; /* nothing is measured yet */

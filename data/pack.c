@@ -21,7 +21,6 @@
 
 enum { PATH_BYTES = 4096, MOST_THREADS = 256, MOST_IN_SHARD = 1 << 20, PLANNED_SHARDS = 64, MOST_PLANNED = 512 };
 static const uint64_t LEAST_BYTES = 4 << 20, MOST_BYTES = 256 << 20;
-static const size_t DEFAULT_MAX_PIXELS = 178956970; /* Pillow's limit against image bombs, as the loader's */
 
 typedef struct {
     const sq_dataset *dataset;
@@ -63,16 +62,8 @@ static sq_status decode(const packing *p, worker_memory *m, size_t index, size_t
     const char *name = sq_dataset_name(p->dataset, index);
     if (!sq_dataset_is_raw(p->dataset, index, &h, &w))
         return sq_image_decode(&m->image, m->bytes, size, name, p->options.max_pixels);
-    if (size > m->image.capacity) {
-        uint8_t *more = realloc(m->image.pixels, size);
-        if (!more)
-            return sq_fail(SQ_NO_MEMORY, "%s: %zu bytes", name, size);
-        m->image.pixels = more;
-        m->image.capacity = size;
-    }
+    SQ_TRY(sq_image_reserve(&m->image, h, w, name));
     memcpy(m->image.pixels, m->bytes, size);
-    m->image.h = h;
-    m->image.w = w;
     return SQ_OK;
 }
 
@@ -413,7 +404,7 @@ sq_status sq_pack(const sq_dataset *dataset, const char *folder, const char *spl
     int file = -1;
     packing p = {.dataset = dataset, .folder = folder, .split = split, .options = *options};
     SQ_TRY(check_options(options));
-    p.options.max_pixels = options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
+    p.options.max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS;
     (void)pthread_mutex_init(&p.lock, NULL); /* cannot fail on Linux */
     (void)pthread_cond_init(&p.has_news, NULL);
     sq_status status = plan(&p);
