@@ -47,6 +47,11 @@ size_t sq_memory_available(void)
     return all < left ? all : left;
 }
 
+size_t sq_cache_budget(int megabytes, int processes)
+{
+    return megabytes > 0 ? (size_t)megabytes << 20 : sq_memory_available() / 2 / (size_t)processes;
+}
+
 static size_t padded(size_t bytes)
 {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

@@ -9,7 +9,8 @@
 typedef enum {
     SQ_CACHE_NONE,
     SQ_CACHE_ENCODED, /* records as the data set has them */
-    SQ_CACHE_DECODED  /* whole images, 8-bit RGB */
+    SQ_CACHE_DECODED, /* whole images, 8-bit RGB */
+    SQ_CACHE_DEVICE   /* the same, in the memory of a backend (data/kept.h): all or none */
 } sq_cache_kind;
 
 /* What will be kept. Decoded sizes are estimated from the headers of a sample of the images. */
@@ -25,6 +26,10 @@ typedef struct {
  * decoder that reduces needs the file) returns      SQ_NO_MEMORY; SQ_DATA when none of the sampled images can be read
  */
 SQ_MUST_USE sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *dataset, size_t budget, bool may_decode);
+
+/* Bytes that each of so many processes of one host may keep: `megabytes` (2^20), or with 0 its share of half of what is
+ * free. */
+size_t sq_cache_budget(int megabytes, int processes);
 
 /* Bytes that a process may still take: what the kernel can free, within the limit of the process's control group. */
 size_t sq_memory_available(void);

@@ -20,21 +20,6 @@ bool sq_image_fits(int h, int w, int side, bool is_cropped)
     return smaller(h, w) <= side && (!is_cropped || (h <= side && w <= side));
 }
 
-static sq_status make_room(sq_image *out, int h, int w)
-{
-    const size_t bytes = (size_t)h * (size_t)w * 3;
-    if (bytes > out->capacity) {
-        uint8_t *more = realloc(out->pixels, bytes);
-        if (!more)
-            return sq_fail(SQ_NO_MEMORY, "an image of %d x %d pixels", w, h);
-        out->pixels = more;
-        out->capacity = bytes;
-    }
-    out->h = h;
-    out->w = w;
-    return SQ_OK;
-}
-
 /* Moves the centre of the image to its front. */
 static void crop_centre(sq_image *image, int side)
 {
@@ -51,11 +36,11 @@ sq_status sq_image_fit(sq_image *out, const sq_image *image, int side, bool is_c
 {
     const int shorter = smaller(image->h, image->w);
     if (shorter <= side) {
-        SQ_TRY(make_room(out, image->h, image->w));
+        SQ_TRY(sq_image_reserve(out, image->h, image->w, "resizing"));
         memcpy(out->pixels, image->pixels, (size_t)image->h * (size_t)image->w * 3);
     } else {
         const int h = (int)((int64_t)image->h * side / shorter), w = (int)((int64_t)image->w * side / shorter);
-        SQ_TRY(make_room(out, h, w));
+        SQ_TRY(sq_image_reserve(out, h, w, "resizing"));
         if (!sq_stb_resize(image->pixels, image->h, image->w, out->pixels, h, w))
             return sq_fail(SQ_NO_MEMORY, "resizing %d x %d pixels", image->w, image->h);
     }
@@ -82,9 +67,17 @@ static void jpeg_give_up(j_common_ptr info)
 typedef struct {
     struct jpeg_compress_struct info;
     jpeg_errors errors;
-    unsigned char *bytes; /* libjpeg's malloc */
+    unsigned char *bytes; /* ours, and large enough for any image: where libjpeg makes a buffer longer and finds no
+                           * memory for it, it leaves a pointer to one that it freed */
     unsigned long size;
 } jpeg_writer;
+
+/* Bytes that no JPEG with a quarter of the chroma exceeds. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
+static size_t largest_jpeg(const sq_image *image)
+{
+    const size_t h = ((size_t)image->h + 15) / 16 * 16, w = ((size_t)image->w + 15) / 16 * 16;
+    return 3 * h * w + 2048;
+}
 
 static void write_jpeg(jpeg_writer *w, const sq_image *image, int quality)
 {
@@ -111,6 +104,10 @@ sq_status sq_image_encode_jpeg(const sq_image *image, int quality, const char *n
     jpeg_writer w;
     volatile sq_status status = SQ_OK;
     memset(&w, 0, sizeof w);
+    w.size = largest_jpeg(image);
+    w.bytes = malloc(w.size);
+    if (!w.bytes)
+        return sq_fail(SQ_NO_MEMORY, "%s: %lu bytes for a JPEG", name, w.size);
     w.info.err = jpeg_std_error(&w.errors.base);
     w.errors.base.error_exit = jpeg_give_up;
     if (setjmp(w.errors.escape) == 0)

@@ -24,21 +24,20 @@ static sq_status check_size(size_t h, size_t w, const char *name, size_t max_pix
     return SQ_OK;
 }
 
-/* Room for h * w * 3 bytes; keeps what suffices. The image is a whole one of that size until someone says more. */
-static sq_status make_room(sq_image *out, size_t h, size_t w, const char *name)
+sq_status sq_image_reserve(sq_image *image, int h, int w, const char *name)
 {
-    const size_t bytes = h * w * 3;
-    if (bytes > out->capacity) {
-        uint8_t *more = realloc(out->pixels, bytes);
+    const size_t bytes = (size_t)h * (size_t)w * 3;
+    if (bytes > image->capacity) {
+        uint8_t *more = realloc(image->pixels, bytes);
         if (!more)
-            return sq_fail(SQ_NO_MEMORY, "%s: %zu x %zu pixels", name, w, h);
-        out->pixels = more;
-        out->capacity = bytes;
+            return sq_fail(SQ_NO_MEMORY, "%s: %d x %d pixels", name, w, h);
+        image->pixels = more;
+        image->capacity = bytes;
     }
-    out->y = out->x = 0;
-    out->h = out->whole_h = (int)h;
-    out->w = out->whole_w = (int)w;
-    out->reduction = 1;
+    image->y = image->x = 0;
+    image->h = image->whole_h = h;
+    image->w = image->whole_w = w;
+    image->reduction = 1;
     return SQ_OK;
 }
 
@@ -95,7 +94,7 @@ typedef struct {
 static sq_status read_whole(jpeg_reader *r, sq_image *out, const request *q, bool is_cmyk)
 {
     struct jpeg_decompress_struct *info = &r->info;
-    SQ_TRY(make_room(out, info->image_height, info->image_width, q->name));
+    SQ_TRY(sq_image_reserve(out, (int)info->image_height, (int)info->image_width, q->name));
     if (is_cmyk && !(r->row = malloc((size_t)info->image_width * 4)))
         return sq_fail(SQ_NO_MEMORY, "%s: a row", q->name);
     (void)jpeg_start_decompress(info); /* cannot suspend: the source is memory */
@@ -140,7 +139,7 @@ static sq_status read_part(jpeg_reader *r, sq_image *out, const request *q)
         jpeg_crop_scanline(info, &x, &w);
     else
         x = 0; /* reduced 4:1:0 would come out wrong (libjpeg-turbo 2.1.5; tests/test_image.c); such files are rare */
-    SQ_TRY(make_room(out, (size_t)part->h, info->output_width, q->name));
+    SQ_TRY(sq_image_reserve(out, part->h, (int)info->output_width, q->name));
     if (part->y > 0)
         (void)jpeg_skip_scanlines(info, (JDIMENSION)part->y);
     while (info->output_scanline < end) {
@@ -213,7 +212,7 @@ static sq_status decode_other(sq_image *out, const request *q)
     uint8_t *pixels = sq_stb_decode(q->bytes, (int)q->size, &w, &h);
     if (!pixels)
         return sq_fail(SQ_DATA, "%s: %s", q->name, sq_stb_reason());
-    const sq_status status = make_room(out, (size_t)h, (size_t)w, q->name);
+    const sq_status status = sq_image_reserve(out, h, w, q->name);
     if (status == SQ_OK)
         memcpy(out->pixels, pixels, (size_t)h * (size_t)w * 3);
     sq_stb_free(pixels);

@@ -22,7 +22,13 @@ typedef struct {
     int reduction; /* 1, 2, 4 or 8 */
 } sq_image_part;
 
+enum { SQ_IMAGE_MOST_PIXELS = 178956970 }; /* unless told otherwise: Pillow's limit against image bombs */
+
 void sq_image_clear(sq_image *image); /* frees; the image is zero again */
+
+/* Room for h x w pixels, and their sizes set: a whole image. Keeps what suffices; what was in it is lost.
+ * returns   SQ_NO_MEMORY, with the name */
+SQ_MUST_USE sq_status sq_image_reserve(sq_image *image, int h, int w, const char *name);
 
 /* Decodes to 8-bit RGB: grey is repeated, CMYK and YCCK converted, alpha dropped, 16 bits rounded to 8.
  * max_pixels: larger images are refused before memory is taken.

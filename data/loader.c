@@ -17,7 +17,6 @@
 #include "kernels/graph.h"
 
 enum { DEFAULT_RING = 4, MOST_THREADS = 256, LEAST_AHEAD = 2 };
-static const size_t DEFAULT_MAX_PIXELS = 178956970; /* Pillow's limit against image bombs */
 
 typedef struct {
     uint64_t epoch;
@@ -32,7 +31,8 @@ typedef struct {
 } stretch;
 
 typedef struct {
-    uint8_t *images;
+    uint8_t *images; /* or */
+    sq_cut *cuts;
     int32_t *labels;
     float *augment;
     stretch *stretches; /* one a thread */
@@ -143,14 +143,17 @@ static ring_batch *ring_at(const sq_loader *loader, uint64_t batch)
 
 /* ---- Bad images ---- */
 
-static bool is_logged(const char *path, const char *name)
+/* Does an earlier run's line say this, or something else of the same image? A record of a shard is named otherwise in
+ * its line; what is wrong with it does not change. */
+static bool is_logged(const char *path, const char *name, const char *why)
 {
     char line[4300];
     bool found = false;
+    const size_t length = strlen(name);
     FILE *file = fopen(path, "r");
     while (file && !found && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        found = strncmp(line, name, strlen(name)) == 0;
+        found = strcmp(line, why) == 0 || (strncmp(line, name, length) == 0 && line[length] == ':');
     }
     if (file)
         (void)fclose(file); /* only read */
@@ -165,7 +168,7 @@ static sq_status note_bad(sq_loader *loader, size_t index, const char *why)
         return SQ_OK;
     loader->is_known_bad[index] = true;
     loader->counters.bad++;
-    if (log && !is_logged(log, sq_dataset_name(loader->source.dataset, index))) {
+    if (log && !is_logged(log, sq_dataset_name(loader->source.dataset, index), why)) {
         FILE *file = fopen(log, "a");
         if (file) { /* a log that cannot be written does not stop a run */
             (void)fprintf(file, "%s\n", why);
@@ -192,6 +195,15 @@ static void fail(sq_loader *loader, sq_status status)
     (void)pthread_cond_broadcast(&loader->has_room);
 }
 
+static sq_status make_sample(const sq_loader *loader, sq_sample_memory *memory, size_t index, uint64_t epoch,
+                             const ring_batch *b, size_t slot)
+{
+    float *augment = b->augment + slot * SQ_AUGMENT_COUNT;
+    if (b->cuts)
+        return sq_sample_cut(&loader->source, memory, index, epoch, &b->cuts[slot], augment);
+    return sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes, augment);
+}
+
 /* Fills one place. A bad image is replaced by the next one of its epoch's sequence that decodes. */
 static sq_status fill(sq_loader *loader, sq_sample_memory *memory, uint64_t batch, size_t slot)
 {
@@ -200,9 +212,7 @@ static sq_status fill(sq_loader *loader, sq_sample_memory *memory, uint64_t batc
     const ring_batch *b = ring_at(loader, batch);
     for (size_t tries = 0; tries < loader->count; tries++) {
         const size_t index = index_at(loader, epoch, (place + tries) % loader->count);
-        const sq_status status =
-            sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes,
-                           b->augment + slot * SQ_AUGMENT_COUNT);
+        const sq_status status = make_sample(loader, memory, index, epoch, b, slot);
         b->labels[slot] = sq_dataset_label(loader->source.dataset, index);
         if (status != SQ_DATA)
             return status;
@@ -322,11 +332,14 @@ static sq_status allocate_ring(sq_loader *loader)
     bool is_whole = loader->ring != NULL;
     for (int i = 0; is_whole && i < loader->options.ring; i++) {
         ring_batch *b = &loader->ring[i];
-        b->images = malloc(batch * loader->image_bytes);
+        if (loader->options.kept)
+            b->cuts = malloc(batch * sizeof *b->cuts);
+        else
+            b->images = malloc(batch * loader->image_bytes);
         b->labels = malloc(batch * sizeof *b->labels);
         b->augment = malloc(batch * SQ_AUGMENT_COUNT * sizeof *b->augment);
         b->stretches = aligned_alloc(_Alignof(stretch), threads * sizeof *b->stretches);
-        is_whole = b->images && b->labels && b->augment && b->stretches;
+        is_whole = (b->images || b->cuts) && b->labels && b->augment && b->stretches;
     }
     for (int i = 0; is_whole && i < loader->options.ring; i++)
         deal(loader, loader->options.first_batch + (uint64_t)i);
@@ -372,13 +385,14 @@ static void complete_options(sq_loader *loader, const sq_dataset *dataset, const
     o->ring = options->ring > LEAST_AHEAD ? options->ring : options->ring > 0 ? LEAST_AHEAD : DEFAULT_RING;
     o->threads = options->threads > 0 ? options->threads : loader->cores.count;
     o->threads = o->threads < MOST_THREADS ? o->threads : MOST_THREADS;
-    o->max_pixels = options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
+    o->max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS;
     loader->image_bytes = (size_t)options->transform.resolution * (size_t)options->transform.resolution * 3;
     loader->next_batch = options->first_batch;
     loader->counters.ahead = LEAST_AHEAD; /* nothing is measured yet */
     loader->source = (sq_sample_source){.dataset = dataset,
                                         .transform = &loader->options.transform,
                                         .decode = o->decode,
+                                        .kept = o->kept,
                                         .seed = o->seed,
                                         .max_pixels = o->max_pixels};
 }
@@ -394,6 +408,8 @@ sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_lo
     (void)pthread_cond_init(&loader->has_room, NULL);
     (void)pthread_cond_init(&loader->has_batch, NULL);
     sq_status status = loader->count ? SQ_OK : sq_fail(SQ_DATA, "loader: no images");
+    if (options->kept && (!options->transform.is_augmented || options->decode != SQ_DECODE_EXACT))
+        status = sq_fail(SQ_INVALID, "loader: kept images are for exact decoding and random crops");
     if (status == SQ_OK && options->cache && options->cache->form != SQ_CACHE_NONE)
         status = sq_cache_open(&loader->source.cache, options->cache);
     loader->options.cache = NULL; /* borrowed */
@@ -437,7 +453,7 @@ sq_status sq_loader_next(sq_loader *loader, sq_batch *out)
     if (loader->failure != SQ_OK) {
         status = sq_fail(loader->failure, "%s", loader->failure_text);
     } else {
-        *out = (sq_batch){b->images, b->labels, b->augment, count, loader->next_batch};
+        *out = (sq_batch){b->images, b->cuts, b->labels, b->augment, count, loader->next_batch};
         loader->is_given = count > 0;
         loader->next_batch += count > 0;
     }
@@ -469,6 +485,7 @@ void sq_loader_close(sq_loader *loader)
         (void)pthread_join(loader->threads[i], NULL);
     for (int i = 0; loader->ring && i < loader->options.ring; i++) {
         free(loader->ring[i].images);
+        free(loader->ring[i].cuts);
         free(loader->ring[i].labels);
         free(loader->ring[i].augment);
         free(loader->ring[i].stretches);

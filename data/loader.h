@@ -24,14 +24,17 @@ typedef struct {
     int ring;        /* most batches ahead, the one given out among them; 0: 4 */
     int max_bad;     /* more undecodable images than this are an error; each is named, counted and replaced by the
                       * next sample of the sequence */
-    size_t max_pixels;          /* 0: 178,956,970 (Pillow's limit) */
+    size_t max_pixels;          /* 0: SQ_IMAGE_MOST_PIXELS */
     const char *bad_log;        /* file to which names of bad images are appended once each, or NULL */
     sq_decode decode;           /* of augmented images; all others are decoded exactly */
     const sq_cache_plan *cache; /* what to keep in memory; NULL: nothing. Only read while the loader opens */
+    const sq_kept *kept; /* all images, kept by a backend: batches then say what to cut out of it. NULL: they have the
+                          * pixels. Only with a transform that augments, and exact decoding; borrowed */
 } sq_loader_options;
 
 typedef struct {
-    const uint8_t *images; /* count * resolution * resolution * 3, RGB */
+    const uint8_t *images; /* count * resolution * resolution * 3, RGB; NULL with options.kept */
+    const sq_cut *cuts;    /* count; NULL without options.kept */
     const int32_t *labels;
     const float *augment; /* count * SQ_AUGMENT_COUNT */
     int count;            /* 0: the ordered loader is at its end */

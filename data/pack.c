@@ -21,7 +21,6 @@
 
 enum { PATH_BYTES = 4096, MOST_THREADS = 256, MOST_IN_SHARD = 1 << 20, PLANNED_SHARDS = 64, MOST_PLANNED = 512 };
 static const uint64_t LEAST_BYTES = 4 << 20, MOST_BYTES = 256 << 20;
-static const size_t DEFAULT_MAX_PIXELS = 178956970; /* Pillow's limit against image bombs, as the loader's */
 
 typedef struct {
     const sq_dataset *dataset;
@@ -38,8 +37,7 @@ typedef struct {
     sq_status failure;
     char failure_text[1024];
     atomic_bool is_stopping;
-    atomic_size_t images;
-    atomic_ullong written;
+    atomic_size_t images, found;
     atomic_int bad;
 } packing;
 
@@ -64,16 +62,8 @@ static sq_status decode(const packing *p, worker_memory *m, size_t index, size_t
     const char *name = sq_dataset_name(p->dataset, index);
     if (!sq_dataset_is_raw(p->dataset, index, &h, &w))
         return sq_image_decode(&m->image, m->bytes, size, name, p->options.max_pixels);
-    if (size > m->image.capacity) {
-        uint8_t *more = realloc(m->image.pixels, size);
-        if (!more)
-            return sq_fail(SQ_NO_MEMORY, "%s: %zu bytes", name, size);
-        m->image.pixels = more;
-        m->image.capacity = size;
-    }
+    SQ_TRY(sq_image_reserve(&m->image, h, w, name));
     memcpy(m->image.pixels, m->bytes, size);
-    m->image.h = h;
-    m->image.w = w;
     return SQ_OK;
 }
 
@@ -142,7 +132,6 @@ static sq_status pack_image(packing *p, worker_memory *m, size_t index, sq_shard
         is_kept ? sq_shard_add(writer, m->bytes, size, sq_dataset_inner_name(p->dataset, index), &record)
                 : add_decoded(p, m, index, writer, &record);
     atomic_fetch_add(&p->images, 1);
-    atomic_fetch_add(&p->written, size);
     return status;
 }
 
@@ -183,6 +172,7 @@ static sq_status pack_shard(packing *p, worker_memory *m, int k)
     SQ_TRY(find_finished(p, k, path, &is_there));
     if (is_there) {
         atomic_fetch_add(&p->images, p->firsts[k + 1] - p->firsts[k]);
+        atomic_fetch_add(&p->found, p->firsts[k + 1] - p->firsts[k]);
         return SQ_OK;
     }
     const sq_shard_header head = {.shard = (uint32_t)k,
@@ -232,8 +222,12 @@ static void watch(packing *p)
     const sq_pack_options *o = &p->options;
     (void)pthread_mutex_lock(&p->lock);
     for (;;) {
-        const sq_pack_progress progress = {atomic_load(&p->images), sq_dataset_count(p->dataset), p->finished,
-                                           p->shard_count, atomic_load(&p->written)};
+        const size_t found = atomic_load(&p->found); /* before the images, so that there are never more of them */
+        const sq_pack_progress progress = {.images = atomic_load(&p->images),
+                                           .image_count = sq_dataset_count(p->dataset),
+                                           .found_count = found,
+                                           .shards = p->finished,
+                                           .shard_count = p->shard_count};
         const bool is_over = p->working == 0;
         (void)pthread_mutex_unlock(&p->lock);
         if (o->tell)
@@ -410,7 +404,7 @@ sq_status sq_pack(const sq_dataset *dataset, const char *folder, const char *spl
     int file = -1;
     packing p = {.dataset = dataset, .folder = folder, .split = split, .options = *options};
     SQ_TRY(check_options(options));
-    p.options.max_pixels = options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
+    p.options.max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS;
     (void)pthread_mutex_init(&p.lock, NULL); /* cannot fail on Linux */
     (void)pthread_cond_init(&p.has_news, NULL);
     sq_status status = plan(&p);

@@ -11,8 +11,8 @@
 
 typedef struct {
     size_t images, image_count;
+    size_t found_count;      /* of the images: in shards that were there already */
     int shards, shard_count; /* finished; of */
-    uint64_t written_bytes;  /* of records, in this process */
 } sq_pack_progress;
 
 typedef struct {
@@ -22,7 +22,7 @@ typedef struct {
     int quality;       /* of JPEG; 1..100 */
     bool is_unchecked; /* with side 0: headers are looked at, nothing is decoded */
     int max_bad;       /* more undecodable images are an error */
-    size_t max_pixels; /* larger images count as undecodable; 0: 178,956,970 (Pillow's limit) */
+    size_t max_pixels; /* larger images count as undecodable; 0: SQ_IMAGE_MOST_PIXELS */
     uint64_t
         shard_bytes; /* of the source, in a shard; 0: a 64th of the split, from 4 MiB to 256 MiB, at most 512 shards */
     int threads;     /* 0: one per core */

@@ -89,6 +89,16 @@ static sq_status decode_crop(const sq_sample_source *s, sq_sample_memory *m, siz
     return SQ_OK;
 }
 
+/* The crop of an image of h x w pixels in an epoch, and what else is drawn. */
+static sq_crop draw(const sq_sample_source *s, size_t index, uint64_t epoch, int h, int w, float *augment)
+{
+    const sq_transform *t = s->transform;
+    sq_rng rng = sq_rng_open(s->seed, SQ_RNG_AUGMENT, (epoch << 40) + index);
+    const sq_crop crop = t->is_augmented ? sq_transform_crop(t, h, w, &rng) : sq_transform_centre(t, h, w);
+    sq_transform_draw(t, &rng, augment);
+    return crop;
+}
+
 sq_status sq_sample_make(const sq_sample_source *s, sq_sample_memory *m, size_t index, uint64_t epoch, uint8_t *pixels,
                          float *augment)
 {
@@ -103,10 +113,7 @@ sq_status sq_sample_make(const sq_sample_source *s, sq_sample_memory *m, size_t 
                              &record.w));
     if (!record.is_raw && s->cache && sq_cache_form(s->cache) == SQ_CACHE_DECODED)
         keep_decoded(s, m, index, &record);
-    sq_rng rng = sq_rng_open(s->seed, SQ_RNG_AUGMENT, (epoch << 40) + index);
-    sq_crop crop =
-        t->is_augmented ? sq_transform_crop(t, record.h, record.w, &rng) : sq_transform_centre(t, record.h, record.w);
-    sq_transform_draw(t, &rng, augment);
+    sq_crop crop = draw(s, index, epoch, record.h, record.w, augment);
     sq_pixels from = pixels_of(&record);
     if (!record.is_raw)
         SQ_TRY(decode_crop(s, m, index, &record, &crop, &from));
@@ -115,5 +122,31 @@ sq_status sq_sample_make(const sq_sample_source *s, sq_sample_memory *m, size_t 
     marks[SQ_STAGES] = sq_seconds_now();
     for (int stage = 0; stage < SQ_STAGES; stage++)
         m->seconds[stage] += marks[stage + 1] - marks[stage];
+    return SQ_OK;
+}
+
+/* Why an image is not kept. */
+static sq_status fail_left_out(const sq_sample_source *s, sq_sample_memory *m, size_t index)
+{
+    sq_record record;
+    const char *name = sq_dataset_name(s->dataset, index);
+    SQ_TRY(find_record(s, m, index, &record));
+    SQ_TRY(sq_image_decode(&m->image, record.bytes, record.size, name, s->max_pixels));
+    return sq_fail(SQ_DATA, "%s: was another image when all were decoded", name);
+}
+
+sq_status sq_sample_cut(const sq_sample_source *s, sq_sample_memory *m, size_t index, uint64_t epoch, sq_cut *cut,
+                        float *augment)
+{
+    const sq_kept_image *image = sq_kept_find(s->kept, index);
+    if (!image)
+        return fail_left_out(s, m, index);
+    const sq_crop crop = draw(s, index, epoch, image->h, image->w, augment);
+    *cut = (sq_cut){.at = image->at,
+                    .width = image->w,
+                    .y = (int32_t)crop.y,
+                    .x = (int32_t)crop.x,
+                    .h = (int32_t)crop.h,
+                    .w = (int32_t)crop.w};
     return SQ_OK;
 }

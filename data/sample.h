@@ -3,6 +3,7 @@
 
 #include "data/cache.h"
 #include "data/image.h"
+#include "data/kept.h"
 #include "data/transform.h"
 
 /* One image of a data set made into one place of a batch: read, decode what the crop needs, resize. */
@@ -19,7 +20,8 @@ typedef struct {
     const sq_dataset *dataset;
     const sq_transform *transform;
     sq_decode decode;
-    sq_cache *cache; /* or NULL */
+    sq_cache *cache;     /* or NULL */
+    const sq_kept *kept; /* for sq_sample_cut; or NULL */
     uint64_t seed;
     size_t max_pixels;
 } sq_sample_source;
@@ -41,6 +43,11 @@ void sq_sample_clear(sq_sample_memory *memory);
  * returns   SQ_DATA when the image is bad, named; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_memory *memory, size_t index,
                                      uint64_t epoch, uint8_t *pixels, float *augment);
+
+/* The same for an image that a backend keeps: not its pixels, but what the backend's cut() makes them of. The transform
+ * augments. */
+SQ_MUST_USE sq_status sq_sample_cut(const sq_sample_source *source, sq_sample_memory *memory, size_t index,
+                                    uint64_t epoch, sq_cut *cut, float *augment);
 
 /* By how much the DCT may reduce what is cropped: the largest of 1, 2, 4, 8 that leaves both sides at least as long as
  * the output; 1 for SQ_DECODE_EXACT and where nothing is drawn, so that evaluation is exact. */

@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "data/resize.h"
 #include "kernels/base/rng.h"
+#include "kernels/resize.h"
 
 /* What to crop, flip and jitter: pure functions of (seed, epoch, index). The crop is cut and resized on the host; flip
  * and jitter are parameters that the device applies (SQ_OP_IMAGE). */

@@ -14,6 +14,14 @@ typedef struct {
     sq_device_ptr base[SQ_ROLES];
 } sq_binding; /* a slot's address = base[role] + offset */
 
+/* A crop of an uint8 RGB image that lies in a device's memory: whole pixels, within the image. */
+typedef struct {
+    uint64_t at;   /* bytes from the first of all images to this one */
+    int32_t width; /* of its rows, in pixels */
+    int32_t y, x, h, w;
+    int32_t unused; /* 0 */
+} sq_cut;
+
 typedef struct sq_backend sq_backend;
 typedef struct sq_program sq_program; /* immutable after compile; belongs to the backend that made it */
 
@@ -40,6 +48,11 @@ struct sq_backend_ops {
 
     /* Within the device's memory, ordered with run(); the ranges do not overlap. */
     sq_status (*copy)(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size_t bytes);
+
+    /* out[i] = cuts[i] of the images at `images`, resized to side x side x 3, uint8: the bits of sq_resize on every
+     * backend (kernels/resize.h). Ordered with run(); the cuts are taken when it returns. SQ_UNSUPPORTED: a crop that
+     * is too large for the device. */
+    sq_status (*cut)(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out);
 
     /* Bytes of ROLE_WORKSPACE that the graph's program needs; NULL: the backend keeps its own. */
     sq_status (*workspace)(sq_backend *b, const sq_graph *g, size_t *bytes);

@@ -142,9 +142,8 @@ static sq_status write_state(const char *path, const sq_training_state *s)
     const int length =
         snprintf(text, sizeof text,
                  "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
-                 "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64
-                 ", \"bad_images\": %" PRId64 "}",
-                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images, s->bad_images);
+                 "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64 "}",
+                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images);
     const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n",
                                text, sq_hash(SQ_HASH_START, text, (size_t)length));
     const sq_piece piece = {whole, (size_t)bytes};
@@ -179,7 +178,6 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
             .loss_sum = strtod(sum, NULL),
             .top1 = json_integer_value(json_object_get(state, "top1")),
             .images = json_integer_value(json_object_get(state, "images")),
-            .bad_images = json_integer_value(json_object_get(state, "bad_images")),
         };
     json_decref(state);
     return is_whole ? SQ_OK : sq_fail(SQ_INVALID, "%s: incomplete", path);

@@ -13,10 +13,9 @@ typedef struct {
     uint64_t seed;
     uint64_t space_hash;
     uint64_t scope_hash; /* of what was drawn; 0: every choice */
-    int batch;       /* images per step */
-    double loss_sum; /* of the log interval in progress, so that a resumed log equals an undisturbed one */
+    int batch;           /* images per step */
+    double loss_sum;     /* of the log interval in progress, so that a resumed log equals an undisturbed one */
     int64_t top1, images;
-    int64_t bad_images;
 } sq_training_state;
 
 /* Writes run/ckpt-<step>, moves `last`, removes older ones beyond `keep`. On failure (full disk) the previous

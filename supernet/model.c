@@ -352,21 +352,28 @@ size_t sq_model_boundary(const sq_model *model, int layer, sq_device_ptr *where)
     return sq_plan_boundary_bytes(plan, layer);
 }
 
-sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
+static sq_status check_count(const sq_model *model, const sq_model_batch *batch)
+{
+    const int limit = model->plan.options.batch;
+    return batch->count >= 1 && batch->count <= limit
+               ? SQ_OK
+               : sq_fail(SQ_INVALID, "model: batch of %d images, wanted 1..%d", batch->count, limit);
+}
+
+/* What comes with the images; and what is missing of a batch repeats its first one. */
+static sq_status load_rest(sq_model *model, const sq_model_batch *batch)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
     const int limit = model->plan.options.batch;
-    if (batch->count < 1 || batch->count > limit)
-        return sq_fail(SQ_INVALID, "model: batch of %d images, wanted 1..%d", batch->count, limit);
     const sq_input_layout layout = sq_block_input(model->space, limit);
     const size_t side = (size_t)model->space->resolution, image_bytes = side * side * 3, count = (size_t)batch->count;
     const float *augment = batch->augment ? batch->augment : model->neutral_augment;
-    SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, 0), batch->images, count * image_bytes));
     SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, layout.labels), batch->labels, count * sizeof(int32_t)));
     SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, layout.augment), augment,
                       count * SQ_AUGMENT_COUNT * sizeof(float)));
     for (size_t i = count; i < (size_t)limit; i++) {
-        SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, i * image_bytes), batch->images, image_bytes));
+        SQ_TRY(ops->copy(model->backend, at(model, SQ_ROLE_INPUT, i * image_bytes), at(model, SQ_ROLE_INPUT, 0),
+                         image_bytes));
         SQ_TRY(ops->write(model->backend, at(model, SQ_ROLE_INPUT, layout.labels + i * sizeof(int32_t)), batch->labels,
                           sizeof(int32_t)));
         SQ_TRY(ops->write(model->backend,
@@ -375,6 +382,22 @@ sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
     }
     model->loaded_count = batch->count;
     return SQ_OK;
+}
+
+sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
+{
+    const size_t side = (size_t)model->space->resolution, bytes = (size_t)batch->count * side * side * 3;
+    SQ_TRY(check_count(model, batch));
+    SQ_TRY(model->backend->ops->write(model->backend, at(model, SQ_ROLE_INPUT, 0), batch->images, bytes));
+    return load_rest(model, batch);
+}
+
+sq_status sq_model_load_cuts(sq_model *model, const sq_model_batch *batch, sq_device_ptr kept, const sq_cut *cuts)
+{
+    SQ_TRY(check_count(model, batch));
+    SQ_TRY(model->backend->ops->cut(model->backend, kept, cuts, batch->count, model->space->resolution,
+                                    at(model, SQ_ROLE_INPUT, 0)));
+    return load_rest(model, batch);
 }
 
 sq_status sq_model_set_step(sq_model *model, const sq_step *step)

@@ -23,6 +23,7 @@ typedef struct {
     const sq_train_run *run;
     const sq_space *space;
     sq_loader *loader;
+    sq_device_ptr kept; /* images that the loader's batches cut from, if any */
     sq_sampler *sampler;
     sq_progress *progress;
     FILE *timing;
@@ -115,7 +116,7 @@ static sq_status run_step(trainer *t, int64_t step)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
-    SQ_TRY(sq_model_load(t->model, &loaded));
+    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded));
     for (int i = 0; i < t->path_count; i++) {
         const sq_step scalars = scalars_of(t, step, i, batch.count);
         SQ_TRY(run_path(t, &paths, i, &scalars, &sum));
@@ -193,9 +194,6 @@ static sq_status save(trainer *t, int64_t done)
 {
     SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
     t->state.step = done;
-    double bad = (double)sq_loader_count(t->loader).bad;
-    SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
-    t->state.bad_images = (int64_t)bad;
     const sq_status status =
         is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, t->options->keep) : SQ_OK;
     return sq_ranks_agree(t->run->ranks, status);
@@ -330,6 +328,7 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
     loader.first_batch = (uint64_t)t->state.step;
     loader.part = sq_ranks_rank(ranks);
     loader.parts = sq_ranks_count(ranks);
+    t->kept = loader.kept ? sq_kept_memory(loader.kept) : (sq_device_ptr){NULL};
     SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
     t->start_step = t->mark_step = t->state.step;
     t->start_seconds = t->mark_seconds = sq_seconds_now();

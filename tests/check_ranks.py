@@ -82,8 +82,8 @@ def train(ranks, folder, steps, *more, code=0):
 def check_training(scratch):
     path = lambda name: os.path.join(scratch, name)
     weights = lambda name: os.path.join(path(name), "ckpt-00000040/model.safetensors")
-    for name, ranks in (("one", 0), ("two", 2), ("again", 2), ("four", 4)):
-        train(ranks, path(name), 40)
+    for name, ranks, more in (("one", 0, ()), ("two", 2, ()), ("again", 2, ("--set", "data.cache=device")), ("four", 4, ())):
+        train(ranks, path(name), 40, *more)
     assert read(weights("two")) == read(weights("again")) and read(os.path.join(path("two"), "log.jsonl")) == read(os.path.join(path("again"), "log.jsonl"))
     assert len(log(path("two"))) == 9 and not os.path.exists(os.path.join(path("two"), "log.jsonl.1"))
     assert read(weights("one")) != read(weights("two")), "each rank's norms see its own images"

@@ -287,7 +287,8 @@ def bad_input(scratch):
         (["train", CONFIG, "-o", a + "2", "--set", "train.batch=many"], 2, "train.batch: 'many', wanted a whole number from 2 to 65536"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.schedule=cosin"], 2, "'cosin', wanted one of: constant linear cosine"),
         (["train", CONFIG, "-o", a + "2", "--set", "data.train=/no/such"], 3, "/no/such: No such file"),
-        (["train", CONFIG, "-o", a + "2", "--set", "data.cache=device"], 2, "data.cache: device: no backend cuts and resizes images; ram"),
+        (["train", CONFIG, "-o", a + "2", "--set", "data.cache=device", "--set", "data.decode=draft"], 2, "data.cache: device: keeps whole images, wanted data.decode: exact"),
+        (["bench", "loader", CONFIG, "--set", "data.cache=device"], 2, "data.cache: device: nothing trains here, wanted none or ram"),
         (["train", CONFIG, "-o", a + "2", "--set", "data.decode=fast"], 2, "'fast', wanted one of: exact draft"),
         (["train", CONFIG, "-o", a + "2", "--arch", "1,2"], 2, "2 numbers, wanted 8"),
         (["train", CONFIG, "-o", a + "2", "--device", "gpu"], 2, "device gpu: unknown"),
@@ -370,10 +371,11 @@ def bench_loader(scratch):
         assert abs(a["speedup"] * a["images_per_second_one_thread"] / a["images_per_second"] - 1) < 1e-6
     assert a["decode"] == "draft" and a["batch"] == 16 and a["rounds"] == 3
     assert "ram: all 2400 images, decoded" in run("bench", "loader", CONFIG, *short, "--set", "data.cache=ram").stdout
-    runs = [os.path.join(scratch, name) for name in ("none", "ram")]
+    runs = [os.path.join(scratch, name) for name in ("none", "ram", "device")]
     for folder in runs:
-        run("train", CONFIG, "-o", folder, "--quiet", *SMALL, "--set", "train.steps=90", "--set", "data.cache=" + os.path.basename(folder))
-    assert read(os.path.join(runs[0], "last", "model.safetensors")) == read(os.path.join(runs[1], "last", "model.safetensors"))
+        done = run("train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=90", "--set", "data.cache=" + os.path.basename(folder))
+        assert read(os.path.join(folder, "last", "model.safetensors")) == read(os.path.join(runs[0], "last", "model.safetensors")), folder
+    assert "device: all 2400 images, decoded" in done.stdout, done.stdout
     for line in read(os.path.join(runs[0], "timing.jsonl")).splitlines():
         event = json.loads(line)
         assert 0 <= event["stalls"] <= 90 and 2 <= event["batches_ahead"] <= 4 and event["wait_seconds"] >= 0, event

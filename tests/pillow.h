@@ -1,7 +1,7 @@
 #ifndef SQ_TEST_PILLOW_H
 #define SQ_TEST_PILLOW_H
 
-#include "data/resize.h"
+#include "kernels/resize.h"
 
 /* Image.resize((size, size), BILINEAR, box) of h x w RGB pixels: first across, then down, with 8 bits between. */
 void pillow_resize(const uint8_t *pixels, int h, int w, sq_crop box, int size, uint8_t *out);

@@ -48,6 +48,9 @@ void put_text(const char *folder, const char *name, const char *text);
 /* What such a file holds; free it. */
 char *read_text(const char *folder, const char *name);
 
+/* Crops of all kinds out of two random images, resized by the backend, against sq_resize: the same bits. */
+void expect_cuts(const char *backend, const sq_backend_options *options);
+
 /* A space file with its own resolution and classes. */
 sq_space *open_space(const char *path);
 

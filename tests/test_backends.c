@@ -269,3 +269,10 @@ Test(backends, unknown_device_is_refused_with_the_known_ones)
     cr_expect_not_null(strstr(sq_error_text(), "auto, cuda, cpu or reference"));
     cr_expect_null(b);
 }
+
+Test(backends, cuts_are_the_loaders_to_the_bit)
+{
+    expect_cuts("reference", NULL);
+    expect_cuts("cpu", &(sq_backend_options){.threads = 1});
+    expect_cuts("cpu", &(sq_backend_options){.threads = 3});
+}

@@ -382,6 +382,32 @@ Test(data, bad_images_are_logged_once_replaced_and_limited)
     drop_folder(folder);
 }
 
+/* A name may be how another one begins: images need no ending. */
+Test(data, a_bad_image_is_logged_beside_one_whose_name_goes_on)
+{
+    char *folder = make_folder(), log[600], line[700];
+    sq_dataset *d = NULL;
+    sq_loader *loader = NULL;
+    sq_batch b;
+    put_text(folder, "train/c/1", "");
+    put_text(folder, "train/c/10", "");
+    (void)snprintf(line, sizeof line, "%s/train/c/10: empty file\n", folder);
+    put_text(folder, "bad.txt", line); /* found by an earlier run */
+    (void)snprintf(log, sizeof log, "%s/bad.txt", folder);
+    MUST(sq_dataset_open(&d, folder, "train"));
+    sq_loader_options options = loader_options(1);
+    options.bad_log = log;
+    MUST(sq_loader_open(&loader, d, &options));
+    cr_expect_eq(sq_loader_next(loader, &b), SQ_DATA);
+    sq_loader_close(loader);
+    char *text = read_text(folder, "bad.txt");
+    const char *first = strstr(text, "/train/c/10: empty file\n"), *second = strstr(text, "/train/c/1: empty file\n");
+    cr_expect(first && second && !strstr(first + 1, "/train/c/10:"), "%s", text);
+    free(text);
+    sq_dataset_close(d);
+    drop_folder(folder);
+}
+
 Test(data, imagenet_originals_decode)
 {
     const char *const folder = SOURCE("../shared/datasets/imagenet-sample");

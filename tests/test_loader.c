@@ -333,6 +333,13 @@ static int worst_of(const uint8_t *a, const uint8_t *b)
 }
 
 /* exact: Image.open, crop, resize. draft: Image.draft, then resize with the crop's box, divided by the reduction. */
+Test(loader, processes_of_a_host_share_what_is_free)
+{
+    cr_expect_eq(sq_cache_budget(3, 8), (size_t)3 << 20);
+    cr_expect_lt(sq_cache_budget(0, 1000),
+                 sq_cache_budget(0, 1) / 100); /* what is free changes meanwhile, but not so */
+}
+
 Test(loader, samples_are_pillows_within_one_grey_level)
 {
     int reductions[9] = {0};

@@ -15,6 +15,40 @@
 #include "tests/seal.h"
 #include "tests/support.h"
 
+/* ---- Memory that ends: this program's malloc refuses large blocks while a test asks for it ---- */
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#define REFUSES_MEMORY 1
+extern void *__libc_malloc(size_t);
+static size_t largest_block; /* 0: any */
+
+void *malloc(size_t bytes)
+{
+    return largest_block && bytes > largest_block ? NULL : __libc_malloc(bytes);
+}
+#else
+#define REFUSES_MEMORY 0
+static size_t largest_block;
+#endif
+
+Test(pack, a_jpeg_that_finds_no_memory_is_told)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    sq_image image = {.pixels = malloc(96 * 96 * 3), .h = 96, .w = 96};
+    if (!REFUSES_MEMORY)
+        cr_skip_test("a sanitizer has malloc");
+    for (int i = 0; i < 96 * 96 * 3; i++)
+        image.pixels[i] = (uint8_t)(i * 7919 >> 3);
+    largest_block = 10000;
+    const sq_status status = sq_image_encode_jpeg(&image, 100, "noise", &bytes, &size);
+    largest_block = 0;
+    cr_expect_eq(status, SQ_NO_MEMORY);
+    cr_expect_null(bytes);
+    cr_expect_not_null(strstr(sq_error_text(), "noise: "), "%s", sq_error_text());
+    free(image.pixels);
+}
+
 Test(pack, samples_read_back_equal_and_mapped)
 {
     char *folder = make_folder();
@@ -88,6 +122,31 @@ Test(pack, files_do_not_depend_on_threads_or_on_being_stopped)
     sq_dataset_close(d);
     drop_folder(folders[0]);
     drop_folder(folders[1]);
+}
+
+static sq_pack_progress last_told;
+
+static void tell(void *context, const sq_pack_progress *progress)
+{
+    (void)context;
+    last_told = *progress;
+}
+
+/* A rate and the time that is left are of what this process packs. */
+Test(pack, images_that_were_there_already_are_told_apart)
+{
+    char *folder = make_folder();
+    sq_dataset *d = NULL;
+    MUST(sq_dataset_open(&d, SOURCE("data/samples"), "val"));
+    const sq_pack_options options = {.threads = 2, .shard_bytes = 30000, .tell = tell};
+    pack_small(d, folder, "val", options);
+    cr_expect(last_told.images == sq_dataset_count(d) && last_told.found_count == 0 && last_told.shards > 2);
+    cr_assert_eq(unlink(shard_file(folder, "val", 0)), 0);
+    pack_small(d, folder, "val", options);
+    cr_expect(last_told.images == sq_dataset_count(d));
+    cr_expect(last_told.found_count > 0 && last_told.found_count < sq_dataset_count(d));
+    sq_dataset_close(d);
+    drop_folder(folder);
 }
 
 Test(pack, raw_and_smaller_images_are_whole_or_cropped)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "data/image.h"
-#include "data/resize_passes.h"
+#include "kernels/resize_passes.h"
 #include "data/transform.h"
 #include "kernels/base/file.h"
 #include "kernels/graph.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "data/loader.h"
 #include "data/shard.h"
 #include "kernels/base/file.h"
 #include "tests/pack_support.h"
@@ -261,6 +262,34 @@ Test(shards, verification_finds_every_damaged_record)
     sq_verify_options stopped = options;
     stopped.is_stopped = stop_at_once;
     cr_expect_eq(sq_pack_verify(whole, "train", &stopped, &damaged), SQ_INTERRUPTED);
+    free(s.bytes);
+    drop_folder(folder);
+}
+
+Test(shards, a_damaged_record_is_logged_once_whatever_is_resumed)
+{
+    char *folder = make_folder(), log[700];
+    shard_bytes s = read_one(folder, true);
+    const sq_shard_header *head = (const sq_shard_header *)(const void *)s.bytes;
+    const sq_shard_record *records = (const sq_shard_record *)(const void *)(s.bytes + head->index_offset);
+    s.bytes[records[1].offset] ^= 1;
+    write_back(&s, s.size);
+    (void)snprintf(log, sizeof log, "%s/bad.txt", folder);
+    sq_dataset *d = open_in(folder, "whole", "train");
+    for (int round = 0; round < 2; round++) {
+        sq_loader *loader = NULL;
+        sq_batch b;
+        const sq_loader_options options = {
+            .transform = {.resolution = 8, .crop_fraction = 1}, .batch = 3, .threads = 1, .max_bad = 1, .bad_log = log};
+        MUST(sq_loader_open(&loader, d, &options));
+        MUST(sq_loader_next(loader, &b));
+        sq_loader_close(loader);
+    }
+    char *text = read_text(folder, "bad.txt");
+    const char *first = strstr(text, "record 1 (a/2.png): its checksum differs\n");
+    cr_expect(first && !strstr(first + 1, "record 1"), "%s", text);
+    free(text);
+    sq_dataset_close(d);
     free(s.bytes);
     drop_folder(folder);
 }

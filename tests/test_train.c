@@ -49,14 +49,18 @@ typedef struct {
     sq_backend *backend;
     sq_model *model;
     sq_loader_options loader;
+    sq_kept *kept;
 } bench;
+
+static const char *images; /* of a test's own; NULL: the digits */
+static bool keeps_images;  /* the backend has them: data.cache: device */
 
 static bench open_bench(void)
 {
     bench b = {0};
     const sq_model_options options = {
         .block = {.batch = 8, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
-    MUST(sq_dataset_open(&b.dataset, SOURCE("data/samples"), "train"));
+    MUST(sq_dataset_open(&b.dataset, images ? images : SOURCE("data/samples"), "train"));
     MUST(sq_space_read(&b.space, SOURCE("configs/spaces/tiny.yaml"), 16, 10));
     MUST(sq_backend_open("cpu", 2, &b.backend));
     MUST(sq_model_create(&b.model, b.backend, b.space, &options));
@@ -76,13 +80,17 @@ static bench open_bench(void)
                                    .seed = 3,
                                    .threads = 2,
                                    .ring = 3,
-                                   .max_bad = 0};
+                                   .max_bad = images ? 1000 : 0};
+    if (keeps_images)
+        MUST(sq_kept_load(&b.kept, b.dataset, b.backend, &(sq_kept_options){.bytes = 1 << 24}));
+    b.loader.kept = b.kept;
     return b;
 }
 
 static void close_bench(bench *b)
 {
     sq_model_destroy(b->model);
+    sq_kept_close(b->kept);
     sq_backend_close(b->backend);
     sq_space_free(b->space);
     sq_dataset_close(b->dataset);
@@ -129,7 +137,7 @@ static void expect_same(const char *a, const char *b, const char *name)
     free(y);
 }
 
-static void expect_resumed_alike(const sq_train_options *how)
+static void expect_resumed_alike_from(const sq_train_options *how, bool keeps_images_later)
 {
     static const char *const files[] = {"ckpt-00000014/model.safetensors", "ckpt-00000014/optim.safetensors",
                                         "ckpt-00000014/state.json", "log.jsonl"};
@@ -137,6 +145,7 @@ static void expect_resumed_alike(const sq_train_options *how)
     char *a = make_folder(), *b = make_folder(), path[4096];
     const sq_train_options options = *how;
     MUST(train(a, false, &options));
+    keeps_images = keeps_images_later;
     MUST(train(b, false, &options));
     for (int i = 0; i < 3; i++) { /* as if it had died soon after step 4 */
         (void)snprintf(path, sizeof path, "%s/%s", b, lost[i]);
@@ -147,6 +156,17 @@ static void expect_resumed_alike(const sq_train_options *how)
         expect_same(a, b, files[i]);
     drop_folder(a);
     drop_folder(b);
+}
+
+static void expect_resumed_alike(const sq_train_options *how)
+{
+    expect_resumed_alike_from(how, false);
+}
+
+Test(train, resumed_run_with_images_in_the_backends_memory_ends_with_the_bytes_of_one_without)
+{
+    const sq_train_options options = options_of(14);
+    expect_resumed_alike_from(&options, true);
 }
 
 Test(train, resumed_run_ends_with_the_same_bytes)
@@ -168,6 +188,24 @@ Test(train, resumed_fair_run_ends_with_the_same_bytes)
     sq_train_options options = options_of(14);
     options.sampler.sampling = SQ_SAMPLE_FAIR;
     expect_resumed_alike(&options);
+}
+
+/* How far the loader is ahead, and which bad images a process happens to meet, must not be in a checkpoint. */
+Test(train, resumed_run_with_bad_images_ends_with_the_same_bytes)
+{
+    const sq_train_options options = options_of(14);
+    char *folder = make_folder(), *png = NULL;
+    size_t bytes = 0;
+    MUST(sq_file_read(SOURCE("tests/fixtures/images/rgb.png"), 1 << 20, &png, &bytes));
+    for (int i = 0; i < 120; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "train/%d/%03d.png", i % 10, i);
+        put_bytes(folder, name, png, i % 6 ? bytes : bytes / 2);
+    }
+    images = folder;
+    expect_resumed_alike(&options);
+    free(png);
+    drop_folder(folder);
 }
 
 /* One path a step is what it always was: forward, backward, update, the path of the step's number. */

@@ -9,6 +9,8 @@
  * feeds reader, writer and manual alike. `latency` may be a list, one entry a device; on the command line its second
  * entry is latency.2.limit_ms and so on. */
 
+enum { SQ_DATA_CACHE_NONE, SQ_DATA_CACHE_RAM, SQ_DATA_CACHE_DEVICE };
+
 typedef struct {
     char *train, *val; /* sources (see data/dataset.h); val empty: same source as train */
     double held_out;   /* share of train kept for the search */
@@ -19,7 +21,7 @@ typedef struct {
     sq_transform transform;   /* training; evaluation takes resolution and crop_fraction from it */
     int threads, ring, max_bad;
     int decode; /* sq_decode */
-    int cache;  /* 0: none, 1: ram, 2: device */
+    int cache;  /* SQ_DATA_CACHE_* */
     int cache_mb;
 } sq_data_config;
 

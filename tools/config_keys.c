@@ -49,9 +49,10 @@ const sq_key sq_keys[] = {
     {"data.decode", SQ_KEY_WORD, AT(data.decode), "exact", 0, 1, "exact draft ",
      "training: exact, or draft: large crops at 1/2, 1/4 or 1/8 by the DCT, as Pillow's draft; evaluation is exact"},
     {"data.cache", SQ_KEY_WORD, AT(data.cache), "none", 0, 2, "none ram device ",
-     "training images kept from the first epoch on, decoded or encoded, the same bits; device: no backend can yet"},
+     "training images kept, the same bits; ram: from the first epoch on, decoded or encoded; device: all, decoded, "
+     "where it computes"},
     {"data.cache_mb", SQ_KEY_INT, AT(data.cache_mb), "0", 0, 1e9, NULL,
-     "2^20 bytes that the cache may take; 0: half of the memory that is free"},
+     "2^20 bytes that the cache of a process may take; 0: half of the memory that is free"},
     {"data.threads", SQ_KEY_INT, AT(data.threads), "0", 0, 256, NULL, "decoding threads; 0: one per core"},
     {"data.ring", SQ_KEY_INT, AT(data.ring), "4", 2, 1024, NULL,
      "most batches in memory; how many are decoded ahead follows the measured rates"},

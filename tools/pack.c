@@ -28,8 +28,7 @@ typedef struct {
 typedef struct {
     const char *split;
     double begin;
-    size_t before; /* images of shards that were there already */
-    int tenths;    /* told, where stderr is no terminal */
+    int tenths; /* told, where stderr is no terminal */
     bool is_quiet, is_terminal, has_begun;
 } line;
 
@@ -39,11 +38,8 @@ static void show(void *context, const sq_pack_progress *now)
     char left[32];
     const double seconds = sq_seconds_now() - l->begin;
     const int tenths = (int)(10 * now->images / (now->image_count ? now->image_count : 1));
-    if (!l->has_begun) {
-        l->has_begun = true;
-        l->before = now->images;
-    }
-    const double rate = seconds > 0 ? (double)(now->images - l->before) / seconds : 0;
+    const double packed = (double)(now->images - now->found_count), rate = seconds > 0 ? packed / seconds : 0;
+    l->has_begun = true;
     if (l->is_quiet || (!l->is_terminal && tenths == l->tenths))
         return;
     l->tenths = tenths;

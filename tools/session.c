@@ -161,8 +161,8 @@ static sq_status open_data(sq_session *s)
     const sq_data_config *data = &s->config->data;
     if (!*data->train)
         return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>");
-    if (data->cache == 2)
-        return sq_fail(SQ_INVALID, "data.cache: device: no backend cuts and resizes images; ram keeps them in memory");
+    if (data->cache == SQ_DATA_CACHE_DEVICE && data->decode != SQ_DECODE_EXACT)
+        return sq_fail(SQ_INVALID, "data.cache: device: keeps whole images, wanted data.decode: exact");
     SQ_TRY(sq_dataset_open(&s->whole, data->train, "train"));
     SQ_TRY(limit_classes(&s->all, s->whole, data->classes));
     if (data->held_out > 0)
@@ -283,9 +283,15 @@ sq_status sq_session_cache(const sq_session *s, const sq_dataset *dataset, sq_ca
 {
     const sq_data_config *data = &s->config->data;
     *out = (sq_cache_plan){.form = SQ_CACHE_NONE};
-    if (data->cache == 0)
+    if (data->cache == SQ_DATA_CACHE_NONE)
         return SQ_OK;
-    return sq_cache_plan_make(out, dataset, (size_t)data->cache_mb << 20, data->decode == SQ_DECODE_EXACT);
+    const size_t budget = sq_cache_budget(data->cache_mb, sq_ranks_local_count(s->ranks));
+    if (data->cache == SQ_DATA_CACHE_RAM)
+        return sq_cache_plan_make(out, dataset, budget, data->decode == SQ_DECODE_EXACT);
+    if (!s->backend)
+        return sq_fail(SQ_INVALID, "data.cache: device: nothing trains here, wanted none or ram");
+    const bool is_host = s->backend->ops->available == NULL; /* half of a device is for sq_kept_plan to find out */
+    return sq_kept_plan(out, dataset, s->backend, is_host ? budget : (size_t)data->cache_mb << 20);
 }
 
 void sq_print_cache(const sq_cache_plan *plan)
@@ -295,8 +301,10 @@ void sq_print_cache(const sq_cache_plan *plan)
         return;
     (void)sq_text_si(wanted, sizeof wanted, (double)plan->wanted_bytes, "B");
     (void)sq_text_si(taken, sizeof taken, (double)plan->bytes, "B");
-    const char *form = plan->form == SQ_CACHE_DECODED ? "decoded" : "encoded";
-    if (plan->kept_count == plan->image_count)
+    const char *form = plan->form == SQ_CACHE_ENCODED ? "encoded" : "decoded";
+    if (plan->form == SQ_CACHE_DEVICE)
+        sq_print_row("cache", "device: all %zu images, decoded, about %s", plan->image_count, wanted);
+    else if (plan->kept_count == plan->image_count)
         sq_print_row("cache", "ram: all %zu images, %s, about %s", plan->image_count, form, wanted);
     else
         sq_print_row("cache", "ram: about %zu of %zu images, %s, in %s; all would take about %s", plan->kept_count,

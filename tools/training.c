@@ -4,6 +4,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "supernet/interrupt.h"
 #include "tools/command.h"
 #include "tools/report/history.h"
 
@@ -85,6 +86,20 @@ static sq_status check_ranks(const sq_session *s)
     return SQ_OK;
 }
 
+/* Gives the loader what it keeps in memory, or the images that the backend keeps, which are decoded now. */
+static sq_status fill_cache(const sq_session *s, const sq_cache_plan *plan, sq_loader_options *loader, sq_kept **kept)
+{
+    const sq_kept_options options = {
+        .bytes = plan->bytes, .threads = loader->threads, .is_stopped = sq_interrupt_asked};
+    if (plan->form != SQ_CACHE_DEVICE) {
+        loader->cache = plan;
+        return SQ_OK;
+    }
+    SQ_TRY(sq_kept_load(kept, s->train, s->backend, &options));
+    loader->kept = *kept;
+    return SQ_OK;
+}
+
 static sq_status train(const sq_session *s, const sq_space *space, const sq_training *training, int paths)
 {
     char bad_log[PATH_BYTES];
@@ -103,15 +118,20 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
         train.sampler.scope = NULL; /* of another space: one path leaves nothing to draw */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
     sq_cache_plan cache;
-    SQ_TRY(sq_session_cache(s, s->train, &cache));
-    loader.cache = &cache;
+    sq_kept *kept = NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
-    if (training->has_start && sq_ranks_rank(s->ranks) == 0) {
+    sq_status status = sq_session_cache(s, s->train, &cache); /* of what the model leaves */
+    if (status == SQ_OK && training->has_start && sq_ranks_rank(s->ranks) == 0) {
         print_start(s, space, model, training, paths);
         sq_print_cache(&cache);
         (void)fflush(stdout);
     }
-    const sq_status status = sq_train(model, s->train, &loader, &train, &run);
+    if (status == SQ_OK)
+        status = fill_cache(s, &cache, &loader, &kept);
+    status = sq_ranks_agree(s->ranks, status);
+    if (status == SQ_OK)
+        status = sq_train(model, s->train, &loader, &train, &run);
+    sq_kept_close(kept);
     sq_model_destroy(model);
     return status;
 }

@@ -6,12 +6,14 @@
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/cut.h"
 
 typedef struct {
     sq_backend base;
     sq_cpu_workspace workspace; /* grows while programs are compiled; calls point to it */
     sq_status exchange_status;
     const sq_cpu_table *table;
+    sq_cpu_cutter *cutter;
 } cpu_backend;
 
 typedef struct {
@@ -254,6 +256,11 @@ static sq_status run(sq_backend *b, const sq_program *p)
     return cpu->exchange_status;
 }
 
+static sq_status cut(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out)
+{
+    return sq_cpu_cut(((cpu_backend *)b)->cutter, images, cuts, count, side, out);
+}
+
 static void discard(sq_backend *b, sq_program *p)
 {
     (void)b; /* a program is one block of memory */
@@ -263,6 +270,7 @@ static void discard(sq_backend *b, sq_program *p)
 static void close_cpu(sq_backend *b)
 {
     cpu_backend *cpu = (cpu_backend *)b;
+    sq_cpu_cutter_close(cpu->cutter);
     free(cpu->workspace.shared);
     free(cpu->workspace.scratch);
     free(cpu->workspace.exchanged);
@@ -289,6 +297,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
         .write = sq_host_write,
         .read = sq_host_read,
         .copy = sq_host_copy,
+        .cut = cut,
         .compile = compile,
         .run = run,
         .discard = discard,
@@ -308,6 +317,10 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
     cpu->workspace.threads = threads > 0 ? threads : usable_cores();
     cpu->table = sq_cpu_choose_table(&name);
     openblas_set_num_threads(1); /* a product belongs to one of our threads */
-    *out = &cpu->base;
-    return SQ_OK;
+    const sq_status status = sq_cpu_cutter_open(&cpu->cutter, cpu->workspace.threads);
+    if (status == SQ_OK)
+        *out = &cpu->base;
+    else
+        close_cpu(&cpu->base);
+    return status;
 }

@@ -123,6 +123,22 @@ static sq_status copy_device(sq_backend *base, sq_device_ptr to, sq_device_ptr f
     return SQ_OK;
 }
 
+static sq_status cut(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    const size_t image_bytes = (size_t)side * (size_t)side * 3;
+    for (int done = 0; done < count; done += SQ_CUDA_CUTS) {
+        sq_cuda_cut a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
+        a.count = count - done < SQ_CUDA_CUTS ? count - done : SQ_CUDA_CUTS;
+        memcpy(a.cuts, cuts + done, (size_t)a.count * sizeof *cuts);
+        const cudaError_t error = sq_cuda_cut_run(&a, b->stream);
+        if (error == cudaErrorInvalidValue)
+            return sq_fail(SQ_UNSUPPORTED, "%s: a crop too large to be resized to %d pixels", backend_name(), side);
+        SQ_CUDA(b, error, "cut");
+    }
+    return SQ_OK;
+}
+
 /* ---- Programs ---- */
 
 static void discard(sq_backend *base, sq_program *p)
@@ -487,6 +503,7 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .write = write_device,
         .read = read_device,
         .copy = copy_device,
+        .cut = cut,
         .workspace = workspace,
         .available = available,
         .compile = compile,

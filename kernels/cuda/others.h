@@ -112,7 +112,7 @@ typedef struct {
 } sq_cuda_loss;
 cudaError_t sq_cuda_loss_run(const sq_cuda_loss *a, cudaStream_t stream);
 
-/* ---- update.cu, image.cu ---- */
+/* ---- update.cu, image.cu, cut.cu ---- */
 
 typedef struct {
     float *weight, *momentum, *average; /* average may be NULL */
@@ -131,6 +131,17 @@ typedef struct {
     bool is_raw, is_bgr;
 } sq_cuda_image;
 cudaError_t sq_cuda_image_run(const sq_cuda_image *a, cudaStream_t stream);
+
+enum { SQ_CUDA_CUTS = 96 }; /* of a launch: they travel with its arguments, of which there are at most 4,096 bytes */
+
+typedef struct {
+    const uint8_t *images;
+    uint8_t *out; /* (count, side, side, 3) */
+    int count, side;
+    int most_across, most_down; /* pixels that an output pixel is made of along an axis, at most: set by the launcher */
+    sq_cut cuts[SQ_CUDA_CUTS];
+} sq_cuda_cut;
+cudaError_t sq_cuda_cut_run(const sq_cuda_cut *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
 
 #ifdef __cplusplus
 }

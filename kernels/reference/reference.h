@@ -25,6 +25,10 @@ void sq_reference_linear_back(const sq_reference_call *call);
 void sq_reference_loss(const sq_reference_call *call);
 void sq_reference_update(const sq_reference_call *call);
 
+/* The table's cut(). */
+SQ_MUST_USE sq_status sq_reference_cut(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side,
+                                       sq_device_ptr out);
+
 /* ---- Access, shared by the files ---- */
 
 static inline const sq_slot *sq_ref_slot(const sq_reference_call *call, int slot)

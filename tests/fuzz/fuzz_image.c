@@ -1,18 +1,9 @@
 /* Any bytes as an image, after two that choose a part and a reduction: its size, the whole and the part. */
 #include "tests/fuzz/fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "data/image.h"
 
 enum { MOST_PIXELS = 1 << 20 }; /* keeps one input short */
-
-static void promise(bool is_kept)
-{
-    if (!is_kept)
-        abort();
-}
 
 static bool is_known(sq_status status)
 {
@@ -38,11 +29,11 @@ static void try_part(const uint8_t *choice, const uint8_t *bytes, size_t size, i
     part.reduction = reduction;
     sq_image image = {0};
     const sq_status status = sq_image_decode_part(&image, bytes, size, "fuzz", MOST_PIXELS, &part);
-    promise(is_known(status));
+    fuzz_promise(is_known(status));
     if (status == SQ_OK && image.reduction == reduction) {
-        promise(image.y <= part.y && image.x <= part.x && image.y + image.h >= part.y + part.h &&
-                image.x + image.w >= part.x + part.w);
-        promise(sum_of(&image) <= 255u * 3 * MOST_PIXELS);
+        fuzz_promise(image.y <= part.y && image.x <= part.x && image.y + image.h >= part.y + part.h &&
+                     image.x + image.w >= part.x + part.w);
+        fuzz_promise(sum_of(&image) <= 255u * 3 * MOST_PIXELS);
     }
     sq_image_clear(&image);
 }
@@ -55,11 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const sq_status header = sq_image_size(data + 2, size - 2, "fuzz", MOST_PIXELS, &h, &w),
                     whole = sq_image_decode(&image, data + 2, size - 2, "fuzz", MOST_PIXELS);
-    promise(is_known(header) && is_known(whole));
+    fuzz_promise(is_known(header) && is_known(whole));
     if (whole == SQ_OK)
-        promise((size_t)image.h * (size_t)image.w <= MOST_PIXELS && sum_of(&image) <= 255u * 3 * MOST_PIXELS);
+        fuzz_promise((size_t)image.h * (size_t)image.w <= MOST_PIXELS && sum_of(&image) <= 255u * 3 * MOST_PIXELS);
     if (header == SQ_OK) {
-        promise(h > 0 && w > 0 && (size_t)h * (size_t)w <= MOST_PIXELS);
+        fuzz_promise(h > 0 && w > 0 && (size_t)h * (size_t)w <= MOST_PIXELS);
         try_part(data, data + 2, size - 2, h, w);
     }
     sq_image_clear(&image);

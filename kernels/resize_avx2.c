@@ -1,6 +1,6 @@
 /* The passes of resizing for AVX2. Loads reach up to SQ_GROUP_BYTES and SQ_ROW_MARGIN past what counts: the caller sees
  * to it that this is memory. */
-#include "data/resize_passes.h"
+#include "kernels/resize_passes.h"
 
 #include <immintrin.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #ifndef SQ_RESIZE_PASSES_H
 #define SQ_RESIZE_PASSES_H
 
-#include <stdint.h>
+#include "kernels/resize_weights.h"
 
 /* The two passes of resizing, in integers, so that every set of instructions gives the same bits. Internal to
  * resize*.c.
@@ -10,8 +10,6 @@
  * wants them: w0 w1 w0 w1 w0 w1 0 0  w2 w3 w2 w3 w2 w3 0 0. */
 
 enum {
-    SQ_WEIGHT_BITS = 15,  /* of a weight: 1 is 32768, stored as 32767 where it stands alone */
-    SQ_ROW_BITS = 7,      /* behind the point of a row between the passes */
     SQ_GROUP_PIXELS = 4,  /* of a group of weights */
     SQ_GROUP_VALUES = 16, /* int16 values that hold it */
     SQ_GROUP_BYTES = 16,  /* that the first pass reads for one group */
