@@ -20,3 +20,8 @@ void sq_cuda_describe(char *text, size_t text_bytes)
 {
     (void)snprintf(text, text_bytes, "not in this build (nvcc was not found, or SQUALL_CUDA=off)");
 }
+
+void sq_cuda_describe_ranks(char *text, size_t text_bytes)
+{
+    sq_cuda_describe(text, text_bytes);
+}

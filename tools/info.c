@@ -36,6 +36,8 @@ static int info_device(void)
         (void)printf("  %s\n", line);
     sq_cpu_describe(line, sizeof line);
     (void)printf("cpu kernels\n  %s\n", line);
+    sq_cuda_describe_ranks(line, sizeof line);
+    (void)printf("several GPUs\n  %s\n", line);
     return 0;
 }
 
