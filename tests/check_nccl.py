@@ -2,7 +2,7 @@
 """Several ranks on emulated GPUs under mpirun, with NCCL's calls played over shared memory (emulation/nccl_emulated.c): means, training equal to
 one process that does all ranks' work, waiting that was forgotten, ranks that die, hang or give up, GPUs that are dealt out.
 
-usage: check_nccl.py DUMP_DEVICE_RANKS NCCL_LIBRARY SQUALL_EMULATED SOURCE_FOLDER
+usage: check_nccl.py DUMP_DEVICE_RANKS NCCL_LIBRARY SOURCE_FOLDER [SQUALL_EMULATED]
 """
 import os
 import re
@@ -15,7 +15,8 @@ import time
 
 from run_files import read
 
-DUMP, LIBRARY, SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:5])
+DUMP, LIBRARY, SOURCE, *REST = (os.path.abspath(word) for word in sys.argv[1:])
+SQUALL = REST[0] if REST else None
 # Open MPI as root, and more ranks than cores.
 ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
                "OMP_NUM_THREADS": "1", "SQ_NCCL_LIBRARY": LIBRARY, "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI's, of which there are many
@@ -152,8 +153,9 @@ def main():
     check_training()
     check_losses()
     check_gpus()
-    with tempfile.TemporaryDirectory() as scratch:
-        check_program(scratch)
+    if SQUALL:
+        with tempfile.TemporaryDirectory() as scratch:
+            check_program(scratch)
 
 
 main()

@@ -134,6 +134,7 @@ Test(cuda_ranks, ranges_of_any_size_are_reduced)
 
 Test(cuda_ranks, a_library_that_is_not_there_is_named)
 {
+    char *before = getenv("SQ_NCCL_LIBRARY") ? strdup(getenv("SQ_NCCL_LIBRARY")) : NULL;
     sq_backend *b = NULL;
     sq_rank_group group = one_rank();
     char text[512];
@@ -145,9 +146,13 @@ Test(cuda_ranks, a_library_that_is_not_there_is_named)
     (void)setenv("SQ_NCCL_LIBRARY", "libm.so.6", 1);
     expect_failure(b->ops->attach(b, &group), SQ_UNSUPPORTED,
                    "is not in the library that was found; wanted 2.14 or newer");
-    (void)unsetenv("SQ_NCCL_LIBRARY");
     MUST(b->ops->join(b)); /* as before: alone */
     sq_backend_close(b);
+    if (before)
+        (void)setenv("SQ_NCCL_LIBRARY", before, 1);
+    else
+        (void)unsetenv("SQ_NCCL_LIBRARY");
+    free(before);
 }
 
 #ifdef SQ_CUDA_EMULATED

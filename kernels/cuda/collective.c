@@ -191,9 +191,13 @@ static bool is_over(sq_collective *c, double begin, double *looked, char *why, s
     return is_lost;
 }
 
-static bool is_busy(const sq_collective *c, cudaEvent_t event)
+/* event NULL: the stream. */
+static bool is_busy(cudaStream_t stream, cudaEvent_t event)
 {
-    return (event ? cudaEventQuery(event) : cudaStreamQuery(c->place.stream)) == cudaErrorNotReady;
+    if ((event ? cudaEventQuery(event) : cudaStreamQuery(stream)) != cudaErrorNotReady)
+        return false;
+    (void)cudaGetLastError(); /* no error, but it would stay and be taken for the next launch's */
+    return true;
 }
 
 /* Until the stream is idle or at the event; false: a rank is lost, `why` says which. */
@@ -201,9 +205,10 @@ static bool poll(sq_collective *c, cudaEvent_t event, char *why, size_t bytes)
 {
     double begin = sq_seconds_now(), looked = begin;
     bool is_lost = false;
-    while (!is_lost && is_busy(c, event))
+    while (!is_lost && is_busy(c->place.stream, event))
         is_lost = is_over(c, begin, &looked, why, bytes);
-    for (begin = sq_seconds_now(); is_lost && is_busy(c, event) && sq_seconds_now() - begin < LEAVE_SECONDS;)
+    for (begin = sq_seconds_now();
+         is_lost && is_busy(c->place.stream, event) && sq_seconds_now() - begin < LEAVE_SECONDS;)
         pause_after(1); /* the device has yet to notice that it was given up */
     return !is_lost;
 }
@@ -325,7 +330,7 @@ static void leave(sq_collective *c)
 {
     const double begin = sq_seconds_now();
     ncclResult_t state;
-    if (!c->side || cudaStreamQuery(c->side) != cudaSuccess) {
+    if (!c->side || is_busy(c->side, NULL)) {
         give_up(c);
         return;
     }

@@ -45,5 +45,5 @@ void sq_collective_settle(sq_collective *c)
 
 void sq_collective_describe(char *text, size_t bytes)
 {
-    (void)snprintf(text, bytes, "not in this build (nccl.h was not found, or SQUALL_NCCL=off)");
+    (void)snprintf(text, bytes, "left out of this build: nccl.h was not found, or SQUALL_NCCL=off");
 }

@@ -69,7 +69,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return surface();
 }
 
-/* A query lets the stream do one thing more, so that a loop of queries ends. */
+/* A query lets the stream do one thing more, so that a loop of queries ends. That it is not ready stays for
+ * cudaGetLastError, as on a GPU. */
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
     CALL;
@@ -82,7 +83,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream)
         return surface();
     }
     (void)run_next(s);
-    return cudaErrorNotReady;
+    return give(cudaErrorNotReady);
 }
 
 /* ---- Events ---- */
@@ -178,7 +179,7 @@ cudaError_t cudaEventQuery(cudaEvent_t e)
     if (faults.pending || e->stream->queue.empty())
         return surface();
     (void)run_next(e->stream);
-    return cudaErrorNotReady;
+    return give(cudaErrorNotReady);
 }
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin, cudaEvent_t end)
