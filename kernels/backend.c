@@ -18,7 +18,7 @@ static const struct {
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
 /* "cuda:1" is device 1 of cuda. */
-static sq_status split_name(const char *name, char *kind, size_t kind_bytes, int *device)
+static sq_status split_name(const char *name, char *kind, size_t kind_bytes, sq_backend_options *options)
 {
     const char *colon = strchr(name, ':');
     const size_t length = colon ? (size_t)(colon - name) : strlen(name);
@@ -27,7 +27,8 @@ static sq_status split_name(const char *name, char *kind, size_t kind_bytes, int
         const long number = strtol(colon + 1, &end, 10);
         if (strncmp(name, "cuda:", 5) != 0 || end == colon + 1 || *end || number < 0 || number > 1000)
             return sq_fail(SQ_INVALID, "device %s: wanted a name like cuda:0", name);
-        *device = (int)number;
+        options->device = (int)number;
+        options->is_dealt = false;
     }
     (void)snprintf(kind, kind_bytes, "%.*s", (int)length, name);
     return SQ_OK;
@@ -39,7 +40,7 @@ sq_status sq_backend_open_with(const char *name, const sq_backend_options *optio
     char kind[32];
     if (strcmp(name, "auto") == 0)
         return sq_cuda_open(&own, out) == SQ_OK ? SQ_OK : sq_cpu_open(&own, out);
-    SQ_TRY(split_name(name, kind, sizeof kind, &own.device));
+    SQ_TRY(split_name(name, kind, sizeof kind, &own));
     for (int i = 0; i < BACKENDS; i++)
         if (strcmp(backends[i].name, kind) == 0)
             return backends[i].open(&own, out);

@@ -32,6 +32,21 @@ typedef struct {
     double operations; /* multiply-adds of the operation's definition; 0 for merges */
 } sq_program_part;
 
+/* The ranks of a run, for a backend that reduces on a device of its own. Given by who knows them (supernet/ranks.h). */
+typedef struct {
+    int rank, count;
+    const char *host; /* where this rank is */
+    /* Collective: the worst of the ranks' statuses, told to all; and each rank's `bytes` to all, in the ranks' order.
+     */
+    sq_status (*agree)(void *context, sq_status status);
+    sq_status (*gather)(void *context, const void *own, void *all, size_t bytes);
+    /* For who has waited so long for another rank: whether to give up, and why. */
+    bool (*is_lost)(void *context, double seconds, char *why, size_t why_bytes);
+    void *context;
+    char library[32];      /* left by the backend: what moves the values */
+    int64_t reduced_bytes; /* counted by the backend */
+} sq_rank_group;
+
 struct sq_backend_ops {
     const char *name;
     sq_dtype activation; /* of the tensors between units, and of their gradients: SQ_F32 or SQ_BF16 */
@@ -82,6 +97,10 @@ struct sq_backend_ops {
      * kernels are held against. NULL on the host's backends. */
     sq_status (*copy_bandwidth)(sq_backend *b, double *bytes_per_second);
 
+    /* Lets reduce_mean and join work over the ranks of `group`, which outlives the backend; collective. NULL: on the
+     * host, which uses `reduction`. */
+    sq_status (*attach)(sq_backend *b, sq_rank_group *group);
+
     /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops. */
     sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr grads, size_t count);
     sq_status (*join)(sq_backend *b);
@@ -95,19 +114,12 @@ typedef struct {
     void *context;
 } sq_reduction;
 
-/* Lets training's norms see the images of all ranks: gather() puts each rank's `count` values into all[ranks * count],
- * in the order of the ranks, and waits for them. Which norm it is follows from the order of the calls. */
-typedef struct {
-    sq_status (*gather)(void *context, const double *mine, double *all, size_t count);
-    void *context;
-    int ranks;
-} sq_norm_exchange;
-
 struct sq_backend {
     const struct sq_backend_ops *ops;
-    const sq_norm_exchange *norm_exchange; /* NULL: norms see this rank's images. Set before compile(), on cpu alone */
-    const sq_reduction *reduction;         /* NULL: one rank */
-};                                         /* first member of every backend's own struct */
+    const sq_rank_group *norm_group; /* whose images training's norms see; NULL: this rank's. Set before compile(), on
+                                        cpu alone: two gathers for each norm and step */
+    const sq_reduction *reduction;   /* NULL: one rank */
+};                                   /* first member of every backend's own struct */
 
 typedef enum {
     SQ_ENGINE_SQUALL, /* our fused kernels: the default until a table measured on a GPU says otherwise */
@@ -118,7 +130,8 @@ typedef enum {
 
 typedef struct {
     int threads;      /* of cpu; 0: all cores */
-    int device;       /* which GPU */
+    int device;       /* which GPU; a number in the backend's name comes first */
+    bool is_dealt;    /* `device` counts this host's ranks: among the GPUs in turn, unless the name has a number */
     bool no_graphs;   /* cuda: plain launches instead of CUDA graphs; the same bits */
     sq_engine engine; /* cuda: who computes convolutions and linear layers; the bits depend on it */
 } sq_backend_options;
@@ -139,7 +152,8 @@ bool sq_backend_describe(int line, char *text, size_t text_bytes);
 SQ_MUST_USE sq_status sq_reference_open(const sq_backend_options *options, sq_backend **out);
 SQ_MUST_USE sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out);
 SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out);
-void sq_cuda_describe(char *text, size_t text_bytes); /* the device, or why it is not used */
+void sq_cuda_describe(char *text, size_t text_bytes);       /* the device, or why it is not used */
+void sq_cuda_describe_ranks(char *text, size_t text_bytes); /* NCCL's version, or why it is not used */
 /* Which GPUs of this host reach each other's memory without the host's, or why that is not known. */
 void sq_cuda_describe_peers(char *text, size_t text_bytes);
 

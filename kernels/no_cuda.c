@@ -25,3 +25,8 @@ void sq_cuda_describe_peers(char *text, size_t text_bytes)
 {
     (void)snprintf(text, text_bytes, "not known: no CUDA backend in this build");
 }
+
+void sq_cuda_describe_ranks(char *text, size_t text_bytes)
+{
+    sq_cuda_describe(text, text_bytes);
+}

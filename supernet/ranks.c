@@ -30,9 +30,9 @@ typedef struct {
 
 struct sq_ranks {
     int rank, count, local, local_count;
-    int64_t reduced_bytes;
     double time_limit;
 #ifdef SQ_HAS_MPI
+    int64_t reduced_bytes;
     bool is_broken;
     peer *peers; /* [count] */
     struct {
@@ -42,7 +42,7 @@ struct sq_ranks {
     MPI_Request requests[REQUESTS_LIMIT];
     int request_count;
     sq_reduction reduction;
-    sq_norm_exchange exchange;
+    sq_rank_group group; /* the same for a backend that reduces on a device */
 #endif
 };
 
@@ -110,11 +110,6 @@ void sq_ranks_set_time_limit(sq_ranks *ranks, double time_limit)
         ranks->time_limit = time_limit;
 }
 
-int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
-{
-    return ranks ? ranks->reduced_bytes : 0;
-}
-
 #ifdef SQ_HAS_MPI
 
 /* ---- Waiting ---- */
@@ -129,6 +124,21 @@ bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
             used += (size_t)snprintf(text + used, bytes - used, "%srank %d (process %ld on %s) is gone",
                                      used ? ", " : "", i, r->peers[i].pid, r->peers[i].host);
     return used > 0;
+}
+
+/* Whether to give up waiting for another rank after so many seconds, and why. */
+static bool is_lost(void *context, double seconds, char *why, size_t bytes)
+{
+    sq_ranks *r = context;
+    if (r->is_broken)
+        (void)snprintf(why, bytes, "the ranks have lost each other");
+    else if (sq_ranks_find_dead(r, SQ_NOBODY, why, bytes))
+        r->is_broken = true;
+    else if (seconds > r->time_limit) {
+        (void)snprintf(why, bytes, "another rank has not answered for %.0f s", r->time_limit);
+        r->is_broken = true;
+    }
+    return r->is_broken;
 }
 
 void sq_ranks_break(sq_ranks *r)
@@ -170,12 +180,8 @@ static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const c
         const double now = sq_seconds_now();
         if (now - looked > 0.5) {
             looked = now;
-            if (sq_ranks_find_dead(r, SQ_NOBODY, text, sizeof text))
+            if (is_lost(r, now - begin, text, sizeof text))
                 return fail_together(r, what, text);
-        }
-        if (now - begin > r->time_limit) {
-            (void)snprintf(text, sizeof text, "another rank has not answered for %.0f s", r->time_limit);
-            return fail_together(r, what, text);
         }
         if (now - begin > 1e-3)
             (void)nanosleep(&(struct timespec){0, 50000}, NULL);
@@ -191,19 +197,27 @@ static sq_status begun(sq_ranks *r, int code, MPI_Request *request, const char *
 
 /* ---- Begin and end ---- */
 
+/* Every rank's bytes to all of them, in their order. */
+static sq_status gather(void *context, const void *own, void *all, size_t bytes)
+{
+    sq_ranks *r = context;
+    MPI_Request request;
+    if (bytes > INT32_MAX)
+        return sq_fail(SQ_INVALID, "ranks: %zu bytes of each", bytes);
+    const int code = MPI_Iallgather(own, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD, &request);
+    return begun(r, code, &request, "ranks");
+}
+
 /* Who everyone is, and which of them share a host. */
 static sq_status meet_peers(sq_ranks *r)
 {
     peer own = {.pid = (long)getpid()};
-    MPI_Request request;
     (void)gethostname(own.host, sizeof own.host - 1);
     r->peers = calloc((size_t)r->count, sizeof *r->peers);
     if (!r->peers)
         return sq_fail(SQ_NO_MEMORY, "%d ranks", r->count);
     r->peers[r->rank] = own;
-    SQ_TRY(begun(r,
-                 MPI_Iallgather(&own, sizeof own, MPI_BYTE, r->peers, sizeof own, MPI_BYTE, MPI_COMM_WORLD, &request),
-                 &request, "ranks"));
+    SQ_TRY(gather(r, &own, r->peers, sizeof own));
     for (int i = 0; i < r->count; i++)
         if (strcmp(r->peers[i].host, own.host) == 0) {
             r->local += i < r->rank;
@@ -247,6 +261,11 @@ static sq_status finish_reduction(void *context)
     return SQ_OK;
 }
 
+static sq_status agree(void *context, sq_status status)
+{
+    return sq_ranks_agree(context, status);
+}
+
 static sq_status join_launcher(sq_ranks *r)
 {
     int provided;
@@ -257,7 +276,15 @@ static sq_status join_launcher(sq_ranks *r)
     (void)MPI_Comm_size(MPI_COMM_WORLD, &r->count);
     r->local = r->local_count = 0;
     r->reduction = (sq_reduction){begin_reduction, finish_reduction, r};
-    return meet_peers(r);
+    SQ_TRY(meet_peers(r));
+    r->group = (sq_rank_group){.rank = r->rank,
+                               .count = r->count,
+                               .host = r->peers[r->rank].host,
+                               .agree = agree,
+                               .gather = gather,
+                               .is_lost = is_lost,
+                               .context = r};
+    return SQ_OK;
 }
 
 sq_status sq_ranks_open(sq_ranks **out, double time_limit)
@@ -315,15 +342,10 @@ sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
 
 sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *all)
 {
-    MPI_Request request;
-    if (is_alone(r)) {
-        memcpy(all, bytes, count);
-        return SQ_OK;
-    }
-    if (count > INT32_MAX)
-        return sq_fail(SQ_INVALID, "gathering: %zu bytes", count);
-    return begun(r, MPI_Iallgather(bytes, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, MPI_COMM_WORLD, &request),
-                 &request, "every rank's news");
+    if (!is_alone(r))
+        return gather(r, bytes, all, count);
+    memcpy(all, bytes, count);
+    return SQ_OK;
 }
 
 sq_status sq_ranks_meet(sq_ranks *r)
@@ -335,7 +357,8 @@ sq_status sq_ranks_meet(sq_ranks *r)
 }
 
 typedef struct {
-    int status, rank;
+    int status; /* twice, and one more where this rank has it to tell */
+    int rank;
 } verdict;
 
 sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
@@ -344,7 +367,8 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
     char text[TEXT_BYTES] = "";
     if (is_alone(r) || r->is_broken)
         return status;
-    verdict own = {(int)status, r->rank}, worst = own;
+    /* Of equals, who has not been told: a failure that went through an agreement before is that rank's. */
+    verdict own = {2 * (int)status + (status != SQ_OK && !is_told), r->rank}, worst = own;
     if (status != SQ_OK)
         (void)snprintf(text, sizeof text, "%s", sq_error_text());
     SQ_TRY(begun(r, MPI_Iallreduce(&own, &worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD, &request), &request,
@@ -353,31 +377,29 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
         return SQ_OK;
     SQ_TRY(begun(r, MPI_Ibcast(text, sizeof text, MPI_BYTE, worst.rank, MPI_COMM_WORLD, &request), &request,
                  "a failure's reason"));
-    if (worst.rank == r->rank)
+    is_told = worst.rank != r->rank;
+    if (!is_told)
         return sq_fail(status, "%s", text);
-    is_told = true;
-    return sq_fail((sq_status)worst.status, "rank %d: %s", worst.rank, text);
+    return sq_fail((sq_status)(worst.status / 2), "rank %d: %s", worst.rank, text);
 }
 
+/* A rank whose backend did not open fails at the agreement that comes next: this one. */
 sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
 {
     if (is_alone(r))
         return SQ_OK;
-    if (backend->ops->available)
-        return sq_fail(SQ_UNSUPPORTED, "device %s over %d ranks: this build reduces on the host alone; --device cpu",
-                       backend->ops->name, r->count);
+    double devices = backend->ops->attach != NULL;
+    SQ_TRY(sq_ranks_agree(r, SQ_OK));
+    SQ_TRY(sq_ranks_sum(r, &devices, 1));
+    if (devices > 0 && devices < r->count)
+        return sq_fail(SQ_INVALID,
+                       "ranks: %.0f of %d have a GPU that can be used, and --device auto gave the others "
+                       "the CPU; --device says what all take",
+                       devices, r->count);
+    if (backend->ops->attach)
+        return backend->ops->attach(backend, &r->group);
     backend->reduction = &r->reduction;
     return SQ_OK;
-}
-
-static sq_status gather(void *context, const double *mine, double *all, size_t count)
-{
-    sq_ranks *r = context;
-    MPI_Request request;
-    if (count > INT32_MAX)
-        return sq_fail(SQ_INVALID, "statistics: %zu values of a norm", count);
-    return begun(r, MPI_Iallgather(mine, (int)count, MPI_DOUBLE, all, (int)count, MPI_DOUBLE, MPI_COMM_WORLD, &request),
-                 &request, "statistics");
 }
 
 sq_status sq_ranks_share_norms(sq_ranks *r, sq_backend *backend)
@@ -386,8 +408,7 @@ sq_status sq_ranks_share_norms(sq_ranks *r, sq_backend *backend)
         return SQ_OK;
     if (strcmp(backend->ops->name, "cpu") != 0)
         return sq_fail(SQ_UNSUPPORTED, "train.sync_batch_norm: only --device cpu has it, not %s", backend->ops->name);
-    r->exchange = (sq_norm_exchange){gather, r, r->count};
-    backend->norm_exchange = &r->exchange;
+    backend->norm_group = &r->group;
     return SQ_OK;
 }
 
@@ -412,8 +433,13 @@ void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
     if (is_alone(r))
         (void)snprintf(text, bytes, "1 rank (%s)", version);
     else
-        (void)snprintf(text, bytes, "%d ranks on %d host%s, %s", r->count, host_count(r), host_count(r) > 1 ? "s" : "",
-                       version);
+        (void)snprintf(text, bytes, "%d ranks on %d host%s, %s%s%s", r->count, host_count(r),
+                       host_count(r) > 1 ? "s" : "", version, *r->group.library ? ", " : "", r->group.library);
+}
+
+int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
+{
+    return ranks ? ranks->reduced_bytes + ranks->group.reduced_bytes : 0;
 }
 
 #else /* no MPI */
@@ -432,6 +458,12 @@ void sq_ranks_break(sq_ranks *r)
 void sq_ranks_leave_telling(sq_ranks *r)
 {
     (void)r;
+}
+
+int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
+{
+    (void)ranks; /* alone */
+    return 0;
 }
 
 sq_status sq_ranks_open(sq_ranks **out, double time_limit)

@@ -43,8 +43,9 @@ bool sq_ranks_is_told(void);
 /* The worst status of all ranks, so that they fail together: who is well fails with "rank 2: <its text>". */
 SQ_MUST_USE sq_status sq_ranks_agree(sq_ranks *ranks, sq_status status);
 
-/* Makes a host backend's reduce_mean and join work over the ranks: begun at once, in the background of what runs next.
- * A device of its own is SQ_UNSUPPORTED over several ranks. The ranks must outlive the backend's last step. */
+/* Makes a backend's reduce_mean and join work over the ranks, in the background of what runs next: by MPI on the host,
+ * by NCCL on GPUs. The ranks must outlive the backend. SQ_UNSUPPORTED: no NCCL; SQ_INVALID: two ranks were dealt one
+ * GPU, or some have none. */
 SQ_MUST_USE sq_status sq_ranks_attach(sq_ranks *ranks, sq_backend *backend);
 
 /* Makes training's norms on the cpu backend see the images of all ranks (synchronised batch norm: Peng et al. 2018,

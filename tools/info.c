@@ -36,6 +36,8 @@ static int info_device(void)
         (void)printf("  %s\n", line);
     sq_cpu_describe(line, sizeof line);
     (void)printf("cpu kernels\n  %s\n", line);
+    sq_cuda_describe_ranks(line, sizeof line);
+    (void)printf("several GPUs\n  %s\n", line);
     return 0;
 }
 
@@ -226,7 +228,7 @@ const sq_command sq_command_info = {
         "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, "
         "and the exact\n"
         "memory plan of training and evaluation; with --arch the costs of one network, layer by layer.\n"
-        "info device: the backends of this build, and what the processor has.\n\n"
+        "info device: the backends of this build, what the processor has, and the NCCL that several GPUs would use.\n\n"
         "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
         "  --batch N           images of the memory plan (default 32)\n"
         "  --costs             multiply-adds and parameters of every operator in every searched layer\n"

@@ -214,7 +214,8 @@ static sq_status open_backend(sq_session *s)
     const sq_backend_options options = {.threads = sq_session_threads(s),
                                         .no_graphs = s->config->graphs == 0,
                                         .engine = (sq_engine)s->config->engine,
-                                        .device = sq_ranks_local(s->ranks)};
+                                        .device = sq_ranks_local(s->ranks),
+                                        .is_dealt = sq_ranks_count(s->ranks) > 1};
     SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
     SQ_TRY(sq_ranks_attach(s->ranks, s->backend));
     return s->config->sync_batch_norm ? sq_ranks_share_norms(s->ranks, s->backend) : SQ_OK;

@@ -39,8 +39,8 @@ typedef struct sq_cpu_workspace {
     float *scratch; /* thread t has scratch + t * scratch_count */
     size_t shared_count, scratch_count;
     int threads;
-    const sq_norm_exchange *exchange; /* NULL: one rank's norms */
-    double *exchanged;                /* [(1 + ranks) * exchanged_count] mine, then all */
+    const sq_rank_group *exchange; /* NULL: one rank's norms */
+    double *exchanged;             /* [(1 + ranks) * exchanged_count] mine, then all */
     size_t exchanged_count;
     sq_status *exchange_status; /* the first failure since it was looked at */
 } sq_cpu_workspace;

@@ -203,13 +203,13 @@ static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wante
 static sq_status grow_exchanged(cpu_backend *cpu, int c)
 {
     sq_cpu_workspace *w = &cpu->workspace;
-    w->exchange = cpu->base.norm_exchange;
+    w->exchange = cpu->base.norm_group;
     if (!w->exchange || 2 * (size_t)c <= w->exchanged_count)
         return SQ_OK;
     free(w->exchanged);
     w->exchanged_count = 2 * (size_t)c;
-    w->exchanged = calloc((1 + (size_t)w->exchange->ranks) * w->exchanged_count, sizeof *w->exchanged);
-    return w->exchanged ? SQ_OK : sq_fail(SQ_NO_MEMORY, "statistics of %d ranks", w->exchange->ranks);
+    w->exchanged = calloc((1 + (size_t)w->exchange->count) * w->exchanged_count, sizeof *w->exchanged);
+    return w->exchanged ? SQ_OK : sq_fail(SQ_NO_MEMORY, "statistics of %d ranks", w->exchange->count);
 }
 
 static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at, sq_program **out)

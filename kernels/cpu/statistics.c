@@ -52,8 +52,8 @@ static void set_channel(const sq_cpu_call *call, int i, const moments *m)
 /* What every rank has of 2c values: mine are at exchanged, all behind them. False: the others are gone. */
 static bool gather(const sq_cpu_workspace *w, int c)
 {
-    *w->exchange_status =
-        w->exchange->gather(w->exchange->context, w->exchanged, w->exchanged + w->exchanged_count, 2 * (size_t)c);
+    *w->exchange_status = w->exchange->gather(w->exchange->context, w->exchanged, w->exchanged + w->exchanged_count,
+                                              2 * (size_t)c * sizeof *w->exchanged);
     return *w->exchange_status == SQ_OK;
 }
 
@@ -74,7 +74,7 @@ static void merge_ranks(const sq_cpu_call *call, const float *partial, int tiles
     for (int i = 0; i < c; i++) {
         const double *all = w->exchanged + w->exchanged_count + i;
         moments m = {0};
-        for (int r = 0; r < w->exchange->ranks; r++, all += 2 * c)
+        for (int r = 0; r < w->exchange->count; r++, all += 2 * c)
             merge_more(&m.count, &m.mean, &m.m2, count, all[0], all[c]);
         set_channel(call, i, &m);
     }
@@ -156,7 +156,7 @@ static void add_ranks(const sq_cpu_call *call)
         return;
     for (int i = 0; i < 2 * c; i++) {
         w->exchanged[i] = 0;
-        for (int r = 0; r < w->exchange->ranks; r++)
+        for (int r = 0; r < w->exchange->count; r++)
             w->exchanged[i] += w->exchanged[w->exchanged_count + (size_t)r * 2 * (size_t)c + (size_t)i];
     }
 }
@@ -168,7 +168,7 @@ void sq_gradient_constants(const sq_cpu_call *call, float *constants)
     const sq_cpu_view *z = &call->z;
     const sq_cpu_workspace *w = call->workspace;
     const int padded = sq_cpu_padded(z->c);
-    const double count = (double)z->n * z->h * z->w * (w->exchange ? w->exchange->ranks : 1);
+    const double count = (double)z->n * z->h * z->w * (w->exchange ? w->exchange->count : 1);
     if (w->exchange)
         add_ranks(call);
     memset(constants, 0, 3 * (size_t)padded * sizeof *constants);

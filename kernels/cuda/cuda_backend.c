@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cuda/collective.h"
 #include "kernels/cuda/cuda_choose.h"
 
 enum { CHUNKS = 4, CHUNK_BYTES = 4 << 20, OLDEST_MAJOR = 8 };
@@ -16,9 +17,11 @@ typedef struct {
     int device;
     bool has_graphs;
     sq_engine engine;
-    sq_vendor *vendor;        /* owned; NULL with SQ_ENGINE_SQUALL */
-    sq_cuda_choices *choices; /* owned; with SQ_ENGINE_AUTO */
-    struct { /* pinned memory in turn: what write() has taken and the device has not yet */
+    sq_vendor *vendor;         /* owned; NULL with SQ_ENGINE_SQUALL */
+    sq_cuda_choices *choices;  /* owned; with SQ_ENGINE_AUTO */
+    sq_collective *collective; /* owned; NULL: one rank */
+    bool is_dealt;             /* the device was, among the ranks of this host */
+    struct {                   /* pinned memory in turn: what write() has taken and the device has not yet */
         unsigned char *bytes;
         cudaEvent_t copied;
     } chunks[CHUNKS];
@@ -68,8 +71,9 @@ static sq_status allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
         size_t free_bytes = 0, total = 0;
         (void)cudaGetLastError(); /* this one does not stay */
         (void)cudaMemGetInfo(&free_bytes, &total);
-        return sq_fail(SQ_NO_MEMORY, "%s: %.2f GiB of device memory asked for; %.2f of %.2f GiB are free", backend_name(),
-                       (double)bytes / (1 << 30), (double)free_bytes / (1 << 30), (double)total / (1 << 30));
+        return sq_fail(SQ_NO_MEMORY, "%s: %.2f GiB of device memory asked for; %.2f of %.2f GiB are free",
+                       backend_name(), (double)bytes / (1 << 30), (double)free_bytes / (1 << 30),
+                       (double)total / (1 << 30));
     }
     SQ_CUDA(b, error, "memory");
     const cudaError_t cleared = cudaMemsetAsync(p, 0, bytes ? bytes : 1, b->stream);
@@ -82,13 +86,16 @@ static sq_status allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
 
 static void release(sq_backend *base, sq_device_ptr p)
 {
-    (void)base;             /* the current device's */
+    if (((cuda_backend *)base)->collective) /* the call waits for the device */
+        sq_collective_settle(((cuda_backend *)base)->collective);
     (void)cudaFree(p.address); /* after an error there is nothing left to say */
 }
 
 static sq_status wait_for_device(sq_backend *base)
 {
     cuda_backend *b = (cuda_backend *)base;
+    if (b->collective)
+        SQ_TRY(sq_collective_wait(b->collective, NULL));
     SQ_CUDA(b, cudaStreamSynchronize(b->stream), "failed");
     b->first_name[0] = b->last_name[0] = '\0';
     return SQ_OK;
@@ -100,6 +107,8 @@ static sq_status write_device(sq_backend *base, sq_device_ptr to, const void *fr
     for (size_t done = 0; done < bytes; b->next_chunk = (b->next_chunk + 1) % CHUNKS) {
         const size_t part = bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES;
         unsigned char *chunk = b->chunks[b->next_chunk].bytes;
+        if (b->collective)
+            SQ_TRY(sq_collective_wait(b->collective, b->chunks[b->next_chunk].copied));
         SQ_CUDA(b, cudaEventSynchronize(b->chunks[b->next_chunk].copied), "failed");
         memcpy(chunk, (const unsigned char *)from + done, part);
         SQ_CUDA(b, cudaMemcpyAsync(to.address + done, chunk, part, cudaMemcpyHostToDevice, b->stream), "copy");
@@ -112,6 +121,8 @@ static sq_status write_device(sq_backend *base, sq_device_ptr to, const void *fr
 static sq_status read_device(sq_backend *base, void *to, sq_device_ptr from, size_t bytes)
 {
     cuda_backend *b = (cuda_backend *)base;
+    if (b->collective) /* the copy blocks until the device is there */
+        SQ_TRY(sq_collective_wait(b->collective, NULL));
     SQ_CUDA(b, cudaMemcpyAsync(to, from.address, bytes, cudaMemcpyDeviceToHost, b->stream), "copy");
     return wait_for_device(base);
 }
@@ -145,7 +156,10 @@ static void discard(sq_backend *base, sq_program *p)
 {
     if (!p)
         return;
-    (void)cudaStreamSynchronize(((cuda_backend *)base)->stream); /* what runs still reads it; a failure shows in wait() */
+    if (((cuda_backend *)base)->collective)
+        sq_collective_settle(((cuda_backend *)base)->collective);
+    (void)cudaStreamSynchronize(
+        ((cuda_backend *)base)->stream); /* what runs still reads it; a failure shows in wait() */
     if (p->graph)
         (void)cudaGraphExecDestroy(p->graph); /* nothing to do about a failure */
     sq_cuda_launches_free(p->launches, p->count);
@@ -301,8 +315,8 @@ static sq_status run_part(cuda_backend *b, const sq_program *p, int part)
 }
 
 /* The device's clock, between two events around each run of a part (-1: the program). */
-static sq_status time_runs(cuda_backend *b, const sq_program *p, int part, cudaEvent_t begin, cudaEvent_t end, float *times,
-                           int count)
+static sq_status time_runs(cuda_backend *b, const sq_program *p, int part, cudaEvent_t begin, cudaEvent_t end,
+                           float *times, int count)
 {
     for (int i = -1; i < count; i++) { /* the first warms up */
         SQ_CUDA(b, cudaEventRecord(begin, b->stream), p->name);
@@ -400,16 +414,31 @@ static sq_status copy_bandwidth(sq_backend *base, double *bytes_per_second)
     return status;
 }
 
+/* ---- Ranks ---- */
+
+static sq_status attach(sq_backend *base, sq_rank_group *group)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    const sq_collective_place place = {group, b->stream, b->device, b->is_dealt};
+    return sq_collective_open(&b->collective, &place);
+}
+
+/* One rank: the mean is what is there. */
 static sq_status reduce_mean(sq_backend *base, sq_device_ptr grads, size_t count)
 {
-    (void)base, (void)grads, (void)count; /* one rank: the mean is what is there */
-    return SQ_OK;
+    cuda_backend *b = (cuda_backend *)base;
+    return b->collective ? sq_collective_reduce(b->collective, (float *)(void *)grads.address, count) : SQ_OK;
 }
 
 static sq_status join(sq_backend *base)
 {
-    (void)base; /* nothing was begun */
-    return SQ_OK;
+    cuda_backend *b = (cuda_backend *)base;
+    return b->collective ? sq_collective_join(b->collective) : SQ_OK;
+}
+
+void sq_cuda_describe_ranks(char *text, size_t text_bytes)
+{
+    sq_collective_describe(text, text_bytes);
 }
 
 /* ---- Opening ---- */
@@ -417,6 +446,7 @@ static sq_status join(sq_backend *base)
 static void close_device(sq_backend *base)
 {
     cuda_backend *b = (cuda_backend *)base;
+    sq_collective_close(b->collective);
     if (b->stream)
         (void)cudaStreamSynchronize(b->stream); /* a failure has been told, or nobody waits for it any more */
     for (int i = 0; i < CHUNKS; i++) {
@@ -431,8 +461,8 @@ static void close_device(sq_backend *base)
     free(b);
 }
 
-/* Why no device can be used, or SQ_OK and the device's number. */
-static sq_status find_device(int wanted, struct cudaDeviceProp *properties)
+/* Why no device can be used, or SQ_OK and the device's properties; is_dealt: *wanted, among those that there are. */
+static sq_status find_device(int *wanted, bool is_dealt, struct cudaDeviceProp *properties)
 {
     int count = 0, driver = 0, runtime = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
@@ -446,12 +476,14 @@ static sq_status find_device(int wanted, struct cudaDeviceProp *properties)
     if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
         return sq_fail(SQ_DEVICE, "%s: a driver, but no GPU that it shows (CUDA_VISIBLE_DEVICES?)", backend_name());
     SQ_CUDA(NULL, error, "devices");
-    if (wanted < 0 || wanted >= count)
-        return sq_fail(SQ_INVALID, "%s:%d: this machine has devices 0..%d", backend_name(), wanted, count - 1);
-    SQ_CUDA(NULL, cudaGetDeviceProperties(properties, wanted), "properties");
+    if (is_dealt)
+        *wanted %= count;
+    if (*wanted < 0 || *wanted >= count)
+        return sq_fail(SQ_INVALID, "%s:%d: this machine has devices 0..%d", backend_name(), *wanted, count - 1);
+    SQ_CUDA(NULL, cudaGetDeviceProperties(properties, *wanted), "properties");
     if (properties->major < OLDEST_MAJOR)
-        return sq_fail(SQ_UNSUPPORTED, "%s: %s has compute capability %d.%d, wanted 8.0 (Ampere) or newer", backend_name(),
-                       properties->name, properties->major, properties->minor);
+        return sq_fail(SQ_UNSUPPORTED, "%s: %s has compute capability %d.%d, wanted 8.0 (Ampere) or newer",
+                       backend_name(), properties->name, properties->major, properties->minor);
     return SQ_OK;
 }
 
@@ -514,16 +546,19 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .part = part_of,
         .measure_part = measure_part,
         .copy_bandwidth = copy_bandwidth,
+        .attach = attach,
         .reduce_mean = reduce_mean,
         .join = join,
     };
     struct cudaDeviceProp properties;
-    SQ_TRY(find_device(options->device, &properties));
+    int device = options->device;
+    SQ_TRY(find_device(&device, options->is_dealt, &properties));
     cuda_backend *b = calloc(1, sizeof *b);
     if (!b)
         return sq_fail(SQ_NO_MEMORY, "%s: backend", backend_name());
     b->base.ops = &ops;
-    b->device = options->device;
+    b->device = device;
+    b->is_dealt = options->is_dealt;
     b->has_graphs = !options->no_graphs;
     b->machine.multiprocessors = properties.multiProcessorCount;
     sq_status status = prepare(b);
@@ -539,14 +574,15 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
 void sq_cuda_describe(char *text, size_t text_bytes)
 {
     struct cudaDeviceProp properties;
-    int driver = 0, runtime = 0;
-    if (find_device(0, &properties) != SQ_OK) {
+    int device = 0, driver = 0, runtime = 0;
+    if (find_device(&device, false, &properties) != SQ_OK) {
         (void)snprintf(text, text_bytes, "not used: %s", sq_error_text());
         return;
     }
     (void)cudaDriverGetVersion(&driver); /* shown only */
     (void)cudaRuntimeGetVersion(&runtime);
-    (void)snprintf(text, text_bytes, "%s, compute %d.%d, %d multiprocessors, %.1f GiB, driver for CUDA %d.%d, runtime %d.%d",
+    (void)snprintf(text, text_bytes,
+                   "%s, compute %d.%d, %d multiprocessors, %.1f GiB, driver for CUDA %d.%d, runtime %d.%d",
                    properties.name, properties.major, properties.minor, properties.multiProcessorCount,
                    (double)properties.totalGlobalMem / (1 << 30), driver / 1000, driver % 1000 / 10, runtime / 1000,
                    runtime % 1000 / 10);

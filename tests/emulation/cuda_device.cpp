@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 namespace emu {
 
@@ -14,6 +15,14 @@ Faults faults;
 Counts counts;
 thread_local cudaError_t last_error;
 std::map<const void *, size_t> opted_in;
+
+static int device_count(void)
+{
+    const char *text = std::getenv("EMU_DEVICES");
+    return text ? std::atoi(text) : 1;
+}
+
+Device::Device() : count(device_count()) {}
 
 size_t shared_optin(void) /* CUDA C++ Programming Guide, table of technical specifications */
 {
@@ -49,6 +58,7 @@ extern "C" {
 void emu_fail_launch(int n) { faults.launch = n; }
 void emu_fail_malloc(int n) { faults.malloc = n; }
 void emu_fail_host_malloc(int n) { faults.host_malloc = n; }
+void emu_forget_waits(int whose) { faults.forgotten_waits = whose; }
 void emu_set_memory(size_t bytes) { device.memory = bytes; }
 long emu_launch_count(void) { return counts.launches; }
 long emu_graph_launch_count(void) { return counts.graph_launches; }
@@ -132,6 +142,17 @@ cudaError_t cudaGetDeviceCount(int *count)
     return *count = device.count, cudaSuccess;
 }
 
+/* The emulated devices share the host's memory. */
+cudaError_t cudaDeviceCanAccessPeer(int *reaches, int device_index, int peer)
+{
+    *reaches = 0;
+    CALL;
+    if (device_index < 0 || peer < 0 || device_index >= device.count || peer >= device.count)
+        return cudaErrorInvalidDevice;
+    *reaches = device_index != peer;
+    return cudaSuccess;
+}
+
 cudaError_t cudaSetDevice(int index)
 {
     CALL;
@@ -157,6 +178,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int index)
     REQUIRE(index >= 0 && index < device.count, cudaErrorInvalidDevice);
     std::memset(p, 0, sizeof *p);
     std::snprintf(p->name, sizeof p->name, "emulated");
+    p->uuid.bytes[0] = (char)(index + 1), p->pciBusID = index + 1;
     p->major = device.major, p->minor = device.minor;
     p->totalGlobalMem = device.memory;
     p->multiProcessorCount = 4;

@@ -14,6 +14,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <sched.h>
+
+#include "emu_control.h"
 
 namespace emu {
 
@@ -51,7 +54,7 @@ void make_context(cudaStream_t s)
         s->tsan = __tsan_create_fiber(1 /* do not synchronise */);
 }
 
-void run_next(cudaStream_t s)
+bool run_next(cudaStream_t s)
 {
     device_access(+1);
     std::unique_ptr<Item> item = std::move(s->queue.front());
@@ -63,7 +66,10 @@ void run_next(cudaStream_t s)
     }
     if (item->fails)
         faults.pending = cudaErrorLaunchFailure;
-    if (!faults.pending) /* after a failure nothing runs any more */
+    const bool is_ready = faults.pending || !item->node.is_ready || item->node.is_ready();
+    if (!is_ready)
+        s->queue.push_front(std::move(item));
+    else if (!faults.pending) /* after a failure nothing runs any more */
         item->node.work();
     item.reset();
     if (caller) {
@@ -71,13 +77,16 @@ void run_next(cudaStream_t s)
         __tsan_switch_to_fiber(caller, 1);
     }
     device_access(-1);
+    return is_ready;
 }
 
+/* Work that is not ready waits for another process, which must get its turn. */
 void drain(cudaStream_t s, const Moment *until, uint64_t value) /* until: NULL for all */
 {
     device_access(+1);
     while (!s->queue.empty() && !(until && until->reached >= value))
-        run_next(s);
+        if (!run_next(s))
+            sched_yield();
     device_access(-1);
 }
 
@@ -163,7 +172,7 @@ cudaError_t enqueue(cudaStream_t s, Node node)
     if (!is_deferred())
         drain(s, nullptr, 0);
     else if (s->queue.size() > 1024) { /* a GPU does not wait for ever either */
-        run_next(s);
+        (void)run_next(s);
     }
     return cudaSuccess;
 }
@@ -334,6 +343,12 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
 }
 
 extern "C" {
+
+void emu_enqueue(cudaStream_t stream, int (*is_ready)(void *), void (*work)(void *), void *context)
+{
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    (void)enqueue(resolve(stream), {[=] { work(context); }, false, [=] { return is_ready(context) != 0; }});
+}
 
 cudaError_t cudaDeviceSynchronize(void)
 {

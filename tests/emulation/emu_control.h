@@ -29,6 +29,14 @@ void emu_set_memory(size_t bytes); /* of the device in all; 2 GiB unless told */
  * streams, events and graphs stay. */
 void emu_reset(void);
 
+/* Work for a stream that is no kernel: a collective's. It begins when is_ready() says so, which is asked whenever the
+ * stream is looked at. Both may touch device memory. */
+struct CUstream_st;
+void emu_enqueue(struct CUstream_st *stream, int (*is_ready)(void *), void (*work)(void *), void *context);
+
+/* Mistakes with events: 1, streams but the oldest do not wait for events; 2, the oldest does not; 0, all do. */
+void emu_forget_waits(int whose);
+
 long emu_launch_count(void);       /* kernels submitted, directly or by a graph */
 long emu_graph_launch_count(void); /* cudaGraphLaunch */
 long emu_malloc_count(void);       /* calls that allocate device or pinned memory */

@@ -16,6 +16,7 @@ namespace emu {
 struct Node { /* of a stream's queue or of a graph */
     std::function<void()> work;
     bool is_kernel;
+    std::function<bool()> is_ready = nullptr; /* if given, asked again and again until the work may begin */
 };
 
 struct Item {
@@ -66,13 +67,15 @@ struct CUevent_st {
 namespace emu {
 
 struct Device {
-    int count = 1, major = 9, minor = 0, driver = CUDART_VERSION, current = 0;
+    Device();
+    int count, major = 9, minor = 0, driver = CUDART_VERSION, current = 0;
     size_t memory = (size_t)2 << 30;
 };
 extern Device device;
 struct Faults {
     int launch, malloc, host_malloc; /* calls to go; 0: none */
     cudaError_t pending, sticky;     /* seen by the device; told to the host */
+    int forgotten_waits;             /* as emu_forget_waits */
 };
 extern Faults faults;
 struct Counts {
@@ -99,7 +102,7 @@ size_t total(const std::map<char *, size_t> &map); /* bytes */
 cudaStream_t resolve(cudaStream_t s);              /* NULL: no such stream */
 void make_context(cudaStream_t s);
 cudaError_t enqueue(cudaStream_t s, Node node);
-void run_next(cudaStream_t s); /* the next piece of work, of which there must be one */
+bool run_next(cudaStream_t s); /* the next piece of work, of which there must be one; false: it is not ready yet */
 void drain(cudaStream_t s, const Moment *until, uint64_t value); /* until: NULL for all */
 void host_waits(cudaStream_t s);
 void host_waits_for_null_stream(void); /* which waits for the blocking streams */

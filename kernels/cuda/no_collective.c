@@ -1,0 +1,49 @@
+/* Takes the place of collective.c in a build without nccl.h. */
+#include "kernels/cuda/collective.h"
+
+#include <stdio.h>
+
+static sq_status refuse(void)
+{
+    return sq_fail(SQ_UNSUPPORTED, "several ranks on GPUs: this build has no NCCL (nccl.h was not found, or "
+                                   "SQUALL_NCCL=off); --device cpu");
+}
+
+sq_status sq_collective_open(sq_collective **out, const sq_collective_place *place)
+{
+    (void)out, (void)place; /* there is nothing to open */
+    return refuse();
+}
+
+void sq_collective_close(sq_collective *c)
+{
+    (void)c; /* always NULL, here and below */
+}
+
+sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count)
+{
+    (void)c, (void)values, (void)count;
+    return refuse();
+}
+
+sq_status sq_collective_join(sq_collective *c)
+{
+    (void)c;
+    return refuse();
+}
+
+sq_status sq_collective_wait(sq_collective *c, cudaEvent_t event)
+{
+    (void)c, (void)event;
+    return refuse();
+}
+
+void sq_collective_settle(sq_collective *c)
+{
+    (void)c;
+}
+
+void sq_collective_describe(char *text, size_t bytes)
+{
+    (void)snprintf(text, bytes, "left out of this build: nccl.h was not found, or SQUALL_NCCL=off");
+}
