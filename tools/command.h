@@ -66,7 +66,8 @@ typedef struct {
     sq_ranks *ranks; /* borrowed; NULL: one */
 } sq_session;
 
-enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4 };
+/* TRAINING is BACKEND, which works over the ranks. */
+enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING = 8 };
 
 /* out->ranks is looked at: who trains with several sets it before. */
 SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides,

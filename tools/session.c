@@ -209,7 +209,7 @@ int sq_session_threads(const sq_session *s)
     return cores.count > local ? cores.count / local : 1;
 }
 
-static sq_status open_backend(sq_session *s)
+static sq_status open_backend(sq_session *s, bool is_training)
 {
     const sq_backend_options options = {.threads = sq_session_threads(s),
                                         .no_graphs = s->config->graphs == 0,
@@ -217,6 +217,8 @@ static sq_status open_backend(sq_session *s)
                                         .device = sq_ranks_local(s->ranks),
                                         .is_dealt = sq_ranks_count(s->ranks) > 1};
     SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
+    if (!is_training)
+        return SQ_OK; /* nothing is reduced */
     SQ_TRY(sq_ranks_attach(s->ranks, s->backend));
     return s->config->sync_batch_norm ? sq_ranks_share_norms(s->ranks, s->backend) : SQ_OK;
 }
@@ -237,8 +239,8 @@ sq_status sq_session_open(sq_session *out, const char *config_path, const char *
                                s.all ? sq_dataset_class_count(s.all) : 0);
     if (status == SQ_OK)
         status = make_scope(&s);
-    if (status == SQ_OK && flags & SQ_OPEN_BACKEND)
-        status = open_backend(&s);
+    if (status == SQ_OK && flags & (SQ_OPEN_BACKEND | SQ_OPEN_TRAINING))
+        status = open_backend(&s, flags & SQ_OPEN_TRAINING);
     if (status == SQ_OK)
         *out = s;
     else

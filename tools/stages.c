@@ -84,7 +84,7 @@ static sq_status train_stage(job *j, const char *folder)
     const sq_training training = {
         .run = folder, .is_resumed = j->searching->is_resumed, .is_quiet = j->searching->is_quiet, .has_start = true};
     SQ_TRY(sq_ranks_agree(s.ranks, sq_session_open(&s, j->config, j->options.overrides, j->options.override_count,
-                                                   SQ_OPEN_DATA | SQ_OPEN_BACKEND)));
+                                                   SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     const sq_status status = sq_session_train(&s, &training);
     sq_session_close(&s);
     return sq_ranks_agree(j->searching->ranks, status);

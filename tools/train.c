@@ -35,7 +35,7 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
     int path[SQ_MAX_LAYERS] = {0};
     SQ_TRY(sq_ranks_agree(ranks, sq_ranks_rank(ranks) == 0 ? check_folder(a) : SQ_OK));
     SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
-                                                 SQ_OPEN_DATA | SQ_OPEN_BACKEND)));
+                                                 SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
     const sq_training training = {.run = a->run,
                                   .path = a->arch ? path : NULL,
