@@ -19,6 +19,7 @@ struct sq_model {
     bool owns_weights;
     program_set **programs; /* [layer][choice] */
     float *neutral_augment; /* for batches that come without augmentation */
+    sq_device_ptr zeros;    /* as many as the largest block's gradients; only with options.has_others */
     int loaded_count;
     int32_t accumulate; /* as it stands in the device's sq_step */
 };
@@ -153,6 +154,17 @@ static sq_status check_sharing(const sq_model *model, const sq_model_options *op
     return SQ_OK;
 }
 
+static sq_status make_zeros(sq_model *model)
+{
+    size_t largest = 0;
+    for (int l = 0; l < model->space->layer_count; l++)
+        for (int c = 0; c < model->space->layers[l].choice_count; c++) {
+            const size_t bytes = model->plan.regions[l][c].bytes[SQ_ROLE_WEIGHT];
+            largest = bytes > largest ? bytes : largest;
+        }
+    return model->backend->ops->allocate(model->backend, largest, &model->zeros); /* zero-filled */
+}
+
 sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *space, const sq_model_options *options)
 {
     sq_model *model = calloc(1, sizeof *model);
@@ -171,6 +183,8 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
         if (status == SQ_NO_MEMORY)
             status = tell_memory(model);
     }
+    if (status == SQ_OK && options->has_others)
+        status = make_zeros(model);
     if (status == SQ_OK)
         *out = model;
     else
@@ -193,6 +207,7 @@ void sq_model_destroy(sq_model *model)
     for (int role = 0; role < SQ_ROLES; role++)
         if (role != SQ_ROLE_WEIGHT || model->owns_weights)
             ops->release(model->backend, model->binding.base[role]);
+    ops->release(model->backend, model->zeros);
     free(model->neutral_augment);
     if (model->plan.space)
         sq_plan_clear(&model->plan);
@@ -269,6 +284,17 @@ static const int *path_at(const sq_step_paths *paths, int index)
     return paths->first + (size_t)index * SQ_MAX_LAYERS;
 }
 
+static bool is_shared_out(const sq_step_paths *paths)
+{
+    return paths->own_count > 0 && paths->own_count < paths->count;
+}
+
+/* Behind the last path that this rank walks. */
+static int own_end(const sq_step_paths *paths)
+{
+    return paths->own_count > 0 ? paths->own_first + paths->own_count : paths->count;
+}
+
 /* Whether one of the paths first .. end - 1 takes this choice of the layer. */
 static bool is_used(const sq_step_paths *paths, int first, int end, int layer, int choice)
 {
@@ -291,6 +317,22 @@ static sq_status reduce_block(sq_model *model, const sq_region *region)
                             region->bytes[SQ_ROLE_STATISTICS] / sizeof(float));
 }
 
+/* Every block of the layer that any rank used. */
+static sq_status reduce_layer(sq_model *model, const sq_step_paths *paths, int layer)
+{
+    for (int i = 0; i < paths->count; i++) {
+        const int choice = path_at(paths, i)[layer];
+        const sq_region *region = &model->plan.regions[layer][choice];
+        if (is_used(paths, 0, i, layer, choice))
+            continue;
+        if (!is_used(paths, paths->own_first, own_end(paths), layer, choice) && region->bytes[SQ_ROLE_WEIGHT])
+            SQ_TRY(model->backend->ops->copy(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
+                                             model->zeros, region->bytes[SQ_ROLE_WEIGHT]));
+        SQ_TRY(reduce_block(model, region));
+    }
+    return SQ_OK;
+}
+
 /* Each layer's gradients travel while the layer before it is computed. */
 sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index)
 {
@@ -298,9 +340,11 @@ sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int 
     const int *path = path_at(paths, index);
     for (int l = model->space->layer_count; l-- > 0;) {
         const sq_region *region = &model->plan.regions[l][path[l]];
-        SQ_TRY(set_accumulate(model, is_used(paths, 0, index, l, path[l])));
+        SQ_TRY(set_accumulate(model, is_used(paths, paths->own_first, index, l, path[l])));
         SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
-        if (!is_used(paths, index + 1, paths->count, l, path[l]))
+        if (is_shared_out(paths) && index + 1 == own_end(paths))
+            SQ_TRY(reduce_layer(model, paths, l));
+        else if (!is_shared_out(paths) && !is_used(paths, index + 1, paths->count, l, path[l]))
             SQ_TRY(reduce_block(model, region));
     }
     return ops->join(model->backend);
@@ -317,7 +361,7 @@ sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths)
 
 sq_status sq_model_backward(sq_model *model, const int *path)
 {
-    const sq_step_paths paths = {path, 1};
+    const sq_step_paths paths = {.first = path, .count = 1};
     return sq_model_backward_of(model, &paths, 0);
 }
 

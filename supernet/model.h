@@ -35,6 +35,8 @@ typedef struct {
     bool is_training;
     sq_model *weights_of; /* shares WEIGHT (or its AVERAGE, if use_average) of that model; it must outlive this one */
     bool use_average;
+    bool has_others; /* other ranks walk other paths of a step (sq_step_paths): zeros are kept for blocks that are
+                        theirs */
 } sq_model_options;
 
 /* SQ_NO_MEMORY says what the whole model needs and which batch would fit. */
@@ -85,6 +87,10 @@ SQ_MUST_USE sq_status sq_model_update(sq_model *model, const int *path);
 typedef struct {
     const int *first; /* path i begins at first + i * SQ_MAX_LAYERS; borrowed */
     int count;
+    /* Where ranks share a step's paths out: those that this rank walks, by index; own_count 0: all. The gradients of
+     * every block that any path uses then travel in the backward of the last own path, in an order that is the same on
+     * all ranks; a rank that did not walk a block gives zeros, and its norms' statistics as they are. */
+    int own_first, own_count;
 } sq_step_paths;
 SQ_MUST_USE sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index);
 SQ_MUST_USE sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths);

@@ -111,7 +111,7 @@ static sq_status run_step(trainer *t, int64_t step)
 {
     sq_batch batch;
     sq_result sum = {0};
-    const sq_step_paths paths = {t->paths[0], t->path_count};
+    const sq_step_paths paths = {.first = t->paths[0], .count = t->path_count};
     for (int i = 0; i < t->path_count; i++)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));

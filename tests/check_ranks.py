@@ -181,6 +181,26 @@ def check_death(scratch):
     assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
 
 
+def check_silence(scratch):
+    """A rank that hangs: the other one waits for the time limit, says so, exit 5; the run goes on to the same end."""
+    folder, whole = os.path.join(scratch, "hangs"), os.path.join(scratch, "whole")
+    longer = ["--set", "train.steps=400"]
+    process = start(2, *WITH_CODE, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--set", "ranks.time_limit=5", more=LEFT_ALIVE)
+    while not os.path.exists(os.path.join(folder, "ckpt-00000040")):
+        time.sleep(0.02)
+        assert process.poll() is None
+    ranks = [children(child)[-1] for child in children(process.pid)]
+    os.kill(ranks[1], signal.SIGSTOP)
+    while os.path.exists(f"/proc/{ranks[0]}"):
+        time.sleep(0.05)
+    os.kill(ranks[1], signal.SIGKILL)
+    out, said = process.communicate(timeout=60)
+    assert re.search(r"squall train: .*another rank has not answered for 5 s", said) and "exit 5" in out, said
+    run(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--resume", "auto")
+    last = "ckpt-00000400/model.safetensors"
+    assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
+
+
 SEARCH = ["--limit-macs", "3", "--threads", "1", "--quiet", "--set", "search.population=7", "--set", "search.generations=5", "--set", "search.parents=3",
           "--set", "search.crossover=3", "--set", "search.mutation=3", "--set", "search.random_paths=5", "--set", "search.calibration_images=300"]
 FOUND = ["search.json", "arch.json", "state.json", "config.yaml"]
@@ -296,6 +316,7 @@ def main():
         check_synchronised(scratch)
         check_signals(scratch)
         check_death(scratch)
+        check_silence(scratch)
         check_full_disk(scratch)
         check_search(scratch)
         check_stages(scratch)

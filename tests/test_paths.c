@@ -233,7 +233,7 @@ static void walk(sq_model *model, const sq_step_paths *paths, int index, float s
 /* Weight gradients after the walks of all paths. */
 static float *accumulate(subject *s, int paths[PATHS][SQ_MAX_LAYERS], float scale)
 {
-    const sq_step_paths list = {paths[0], PATHS};
+    const sq_step_paths list = {.first = paths[0], .count = PATHS};
     for (int i = 0; i < PATHS; i++)
         walk(s->model, &list, i, scale);
     return read_role(s->model, SQ_ROLE_WEIGHT_GRAD);
@@ -257,7 +257,7 @@ static void expect_sums(const gradient_case *c)
     make_paths(s.space, paths);
     load_drawn(s.model, 2);
     for (int i = 0; i < PATHS; i++) {
-        const sq_step_paths alone = {paths[i], 1};
+        const sq_step_paths alone = {.first = paths[i], .count = 1};
         walk(s.model, &alone, 0, 1);
         single[i] = read_role(s.model, SQ_ROLE_WEIGHT_GRAD);
     }
@@ -332,7 +332,7 @@ Test(paths, update_touches_the_union_and_each_block_once)
     int paths[PATHS][SQ_MAX_LAYERS];
     float *before[3], *after[3];
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 2, BATCH);
-    const sq_step_paths list = {paths[0], PATHS};
+    const sq_step_paths list = {.first = paths[0], .count = PATHS};
     make_paths(s.space, paths);
     load_drawn(s.model, 2);
     float *gradient = accumulate(&s, paths, 1);
@@ -363,6 +363,103 @@ Test(paths, update_touches_the_union_and_each_block_once)
         free(after[k]);
     }
     free(gradient);
+    close_subject(&s);
+}
+
+/* ---- Paths that ranks share out ---- */
+
+enum { MOST_PARTS = 64 };
+
+/* What a rank gives to be reduced, in order: copies of the values. */
+typedef struct {
+    float *values[MOST_PARTS];
+    const float *from[MOST_PARTS];
+    size_t count[MOST_PARTS];
+    int parts, finished;
+} recorder;
+
+static sq_status record(void *context, float *values, size_t count)
+{
+    recorder *r = context;
+    cr_assert_lt(r->parts, MOST_PARTS);
+    r->values[r->parts] = malloc(count * sizeof *values);
+    memcpy(r->values[r->parts], values, count * sizeof *values);
+    r->from[r->parts] = values;
+    r->count[r->parts++] = count;
+    return SQ_OK;
+}
+
+static sq_status finish(void *context)
+{
+    ((recorder *)context)->finished++;
+    return SQ_OK;
+}
+
+/* One of two ranks: of the two paths it walks the one of its number. Gradients lie as they did in `like` (NULL: are
+ * taken as they are), so that what is given can be told apart from statistics. */
+static void walk_as_rank(recorder *r, int rank, int paths[PATHS][SQ_MAX_LAYERS])
+{
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
+    const sq_reduction reduction = {record, finish, r};
+    const sq_step_paths list = {.first = paths[0], .count = 2, .own_first = rank, .own_count = 1};
+    const sq_model_options options = {
+        .block = sq_model_plan(s.model)->options, .is_training = true, .has_others = true};
+    sq_model_destroy(s.model);
+    s.backend->reduction = &reduction;
+    MUST(sq_model_create(&s.model, s.backend, s.space, &options));
+    MUST(sq_model_initialise(s.model, 1));
+    load_drawn(s.model, 2);
+    walk(s.model, &list, rank, 1);
+    const sq_device_ptr first = sq_model_address(s.model, SQ_ROLE_WEIGHT_GRAD, 0);
+    for (int i = 0; i < r->parts; i++) /* as distances, which do not depend on where a model lies */
+        r->from[i] = (const float *)((const char *)r->from[i] - (const char *)first.address);
+    s.backend->reduction = NULL;
+    close_subject(&s);
+}
+
+/* Two ranks walk a path each on the same batch: they give the same blocks in the same order, and what they give adds up
+ * to the gradients that one rank has of both paths (the classifier's within the roundings of its order, as above). */
+Test(paths, two_ranks_with_a_path_each_give_the_gradients_of_both)
+{
+    int paths[PATHS][SQ_MAX_LAYERS];
+    recorder ranks[2] = {{{NULL}, {NULL}, {0}, 0, 0}, {{NULL}, {NULL}, {0}, 0, 0}};
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
+    const sq_step_paths both = {.first = paths[0], .count = 2};
+    make_paths(s.space, paths);
+    load_drawn(s.model, 2);
+    for (int i = 0; i < 2; i++)
+        walk(s.model, &both, i, 1);
+    float *gradients = read_role(s.model, SQ_ROLE_WEIGHT_GRAD);
+    const size_t bytes = sq_model_plan(s.model)->role_bytes[SQ_ROLE_WEIGHT_GRAD];
+    for (int r = 0; r < 2; r++)
+        walk_as_rank(&ranks[r], r, paths);
+    cr_assert_eq(ranks[0].parts, ranks[1].parts);
+    cr_expect_eq(ranks[0].finished, 1);
+    size_t seen = 0, zeros = 0;
+    for (int i = 0; i < ranks[0].parts; i++) {
+        cr_assert_eq(ranks[0].count[i], ranks[1].count[i]);
+        const size_t at = (size_t)(uintptr_t)ranks[0].from[i]; /* statistics lie elsewhere */
+        if (at >= bytes)
+            continue;
+        cr_assert_eq(ranks[0].from[i], ranks[1].from[i], "part %d is another block on each rank", i);
+        for (size_t k = 0; k < ranks[0].count[i]; k++, seen++) {
+            const float a = ranks[0].values[i][k], b = ranks[1].values[i][k],
+                        wanted = gradients[at / sizeof(float) + k];
+            zeros += a == 0 || b == 0;
+            cr_expect(fabsf(a + b - wanted) <= 2 * (BATCH + PATHS) * 0x1p-24f, "part %d, value %zu: %g + %g, wanted %g",
+                      i, k, (double)a, (double)b, (double)wanted);
+        }
+    }
+    size_t used = 0;
+    for (int l = 0; l < s.space->layer_count; l++)
+        for (int c = 0; c < s.space->layers[l].choice_count; c++)
+            used += is_used(paths, 2, l, c) ? sq_model_plan(s.model)->regions[l][c].bytes[SQ_ROLE_WEIGHT] : 0;
+    cr_expect_eq(seen, used / sizeof(float), "every block of both paths, once");
+    cr_expect_gt(zeros, seen / 4);
+    for (int r = 0; r < 2; r++)
+        for (int i = 0; i < ranks[r].parts; i++)
+            free(ranks[r].values[i]);
+    free(gradients);
     close_subject(&s);
 }
 

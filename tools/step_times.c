@@ -94,7 +94,7 @@ typedef struct {
 static sq_status run_paths(meter *m, const drawn *d, int step)
 {
     const sq_session *s = m->times->session;
-    const sq_step_paths paths = {d->paths[0], d->count};
+    const sq_step_paths paths = {.first = d->paths[0], .count = d->count};
     sq_result ignored;
     for (int i = 0; i < d->count; i++) {
         const sq_step scalars = {.seed = (uint64_t)s->config->seed,
