@@ -46,7 +46,8 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
     void *weights[3];
     size_t bytes = 0;
     for (int k = 0; k < 3; k++) {
-        subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", &(sq_backend_options){.no_graphs = k == 1}, 6);
+        subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda",
+                                      &(sq_backend_options){.no_graphs = k == 1}, 6);
         bytes = sq_model_plan(s.model)->role_bytes[SQ_ROLE_WEIGHT];
         train(&s, STEPS, losses[k], &weights[k]);
         close_subject(&s);
@@ -59,8 +60,8 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
     free(weights[0]);
 }
 
-/* Gradients of two paths, each alone and both added. A block of one path has that one's to the bit; one of both has their
- * sum, rounded once in FP32, as the kernels add. */
+/* Gradients of two paths, each alone and both added. A block of one path has that one's to the bit; one of both has
+ * their sum, rounded once in FP32, as the kernels add. */
 Test(cuda, two_paths_give_the_sum_of_both_gradients)
 {
     int paths[2][SQ_MAX_LAYERS];
@@ -70,9 +71,10 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     const sq_step step = drawn_step(1);
     draw_path(s.space, 1, paths[0]);
     draw_path(s.space, 2, paths[1]);
-    paths[1][1] = paths[0][1];                                              /* a searched layer that both use */
-    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count;      /* and one that they do not share */
-    const sq_step_paths all = {paths[0], 2}, alone[] = {{paths[0], 1}, {paths[1], 1}};
+    paths[1][1] = paths[0][1];                                         /* a searched layer that both use */
+    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count; /* and one that they do not share */
+    const sq_step_paths all = {.first = paths[0], .count = 2},
+                        alone[] = {{.first = paths[0], .count = 1}, {.first = paths[1], .count = 1}};
     load_drawn(s.model, 1);
     for (int k = 0; k < 3; k++) {
         gradients[k] = malloc(plan->role_bytes[SQ_ROLE_WEIGHT_GRAD]);
@@ -86,7 +88,8 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     for (int l = 0; l < s.space->layer_count; l++)
         for (int i = 0; i < 2; i++) {
             const sq_region *r = &plan->regions[l][paths[i][l]];
-            const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float), end = first + r->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
+            const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float),
+                         end = first + r->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
             const bool is_shared = paths[0][l] == paths[1][l];
             size_t different = 0;
             for (size_t j = first; j < end; j++)
@@ -122,7 +125,8 @@ Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
     for (int i = 0; i < CANDIDATES; i++) {
         MUST(sq_evaluator_calibrate(alone, paths[i]));
         MUST(sq_evaluator_score(alone, paths[i], 0, &one));
-        cr_expect_eq(memcmp(&one, &found[i], sizeof one), 0, "candidate %d: loss %.17g, alone %.17g", i, found[i].loss, one.loss);
+        cr_expect_eq(memcmp(&one, &found[i], sizeof one), 0, "candidate %d: loss %.17g, alone %.17g", i, found[i].loss,
+                     one.loss);
     }
     sq_group_destroy(group);
     sq_evaluator_destroy(alone);

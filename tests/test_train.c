@@ -314,7 +314,7 @@ static void step_on(bench *b, const sq_batch *batch, sq_sampler *sampler, uint64
 {
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS];
     sq_result result;
-    const sq_step_paths all = {paths[0], sq_sampler_paths(sampler)};
+    const sq_step_paths all = {.first = paths[0], .count = sq_sampler_paths(sampler)};
     for (int i = 0; i < all.count; i++)
         sq_sampler_draw(sampler, 1, number, i, paths[i]);
     const sq_model_batch loaded = {batch->images, batch->labels, batch->augment, batch->count};
