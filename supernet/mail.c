@@ -7,7 +7,6 @@
 
 #include "kernels/base/clock.h"
 
-#ifdef SQ_HAS_MPI
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 
@@ -163,34 +162,3 @@ sq_status sq_mail_wait(sq_mail *m, int from, sq_letter *out)
         rest(begin, now);
     }
 }
-
-#else /* no MPI: there is nobody to write to */
-
-sq_status sq_mail_open(sq_mail **out, sq_ranks *ranks)
-{
-    (void)out, (void)ranks;
-    return sq_fail(SQ_UNSUPPORTED, "mail between ranks: this build has no MPI");
-}
-
-void sq_mail_close(sq_mail *m)
-{
-    (void)m;
-}
-
-sq_status sq_mail_send(sq_mail *m, int to, const void *bytes, size_t count)
-{
-    (void)m, (void)to, (void)bytes, (void)count;
-    return sq_fail(SQ_UNSUPPORTED, "mail between ranks: this build has no MPI");
-}
-
-sq_status sq_mail_look(sq_mail *m, sq_letter *out)
-{
-    return sq_mail_send(m, 0, out, 0);
-}
-
-sq_status sq_mail_wait(sq_mail *m, int from, sq_letter *out)
-{
-    return sq_mail_send(m, from, out, 0);
-}
-
-#endif

@@ -11,27 +11,22 @@
 #include <unistd.h>
 
 #include "kernels/base/clock.h"
-#include "kernels/base/text.h"
+#include "supernet/launcher.h"
 
-#ifdef SQ_HAS_MPI
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
-#endif
 
 enum { REQUESTS_LIMIT = 4096, TEXT_BYTES = 512 };
 #define DEFAULT_TIME_LIMIT 600.0
 
-#ifdef SQ_HAS_MPI
 typedef struct {
     long pid;
     char host[64];
 } peer;
-#endif
 
 struct sq_ranks {
     int rank, count, local, local_count;
     double time_limit;
-#ifdef SQ_HAS_MPI
     int64_t reduced_bytes;
     bool is_broken;
     peer *peers; /* [count] */
@@ -43,29 +38,7 @@ struct sq_ranks {
     int request_count;
     sq_reduction reduction;
     sq_rank_group group; /* the same for a backend that reduces on a device */
-#endif
 };
-
-/* ---- What the launcher says ---- */
-
-static int number_of(const char *const *names, int otherwise)
-{
-    for (; *names; names++) {
-        const char *text = getenv(*names);
-        int64_t value;
-        if (text && sq_text_int(text, 0, 1 << 20, &value))
-            return (int)value;
-    }
-    return otherwise;
-}
-
-static int launched_count(void)
-{
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MV2_COMM_WORLD_SIZE", NULL};
-    const int count = number_of(names, 0);
-    /* srun sets its variable for every step; MPI finds out by itself whether it was meant. */
-    return count > 0 ? count : getenv("PMIX_RANK") || getenv("PMI_RANK") ? 2 : 1;
-}
 
 static bool is_told; /* by another rank */
 
@@ -76,7 +49,7 @@ bool sq_ranks_is_told(void)
 
 bool sq_ranks_are_launched(void)
 {
-    return launched_count() > 1;
+    return sq_launched_count() > 1;
 }
 
 int sq_ranks_rank(const sq_ranks *ranks)
@@ -109,8 +82,6 @@ void sq_ranks_set_time_limit(sq_ranks *ranks, double time_limit)
     if (ranks)
         ranks->time_limit = time_limit;
 }
-
-#ifdef SQ_HAS_MPI
 
 /* ---- Waiting ---- */
 
@@ -223,9 +194,7 @@ static sq_status meet_peers(sq_ranks *r)
             r->local += i < r->rank;
             r->local_count++;
         }
-    static const char *const names[] = {"LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK",
-                                        NULL};
-    r->local = number_of(names, r->local);
+    r->local = sq_launched_local(r->local);
     return SQ_OK;
 }
 
@@ -294,7 +263,7 @@ sq_status sq_ranks_open(sq_ranks **out, double time_limit)
         return sq_fail(SQ_NO_MEMORY, "ranks");
     r->count = r->local_count = 1;
     r->time_limit = time_limit > 0 ? time_limit : DEFAULT_TIME_LIMIT;
-    const sq_status status = launched_count() > 1 ? join_launcher(r) : SQ_OK;
+    const sq_status status = sq_launched_count() > 1 ? join_launcher(r) : SQ_OK;
     if (status == SQ_OK)
         *out = r;
     else
@@ -441,96 +410,3 @@ int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
 {
     return ranks ? ranks->reduced_bytes + ranks->group.reduced_bytes : 0;
 }
-
-#else /* no MPI */
-
-bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
-{
-    (void)r, (void)rank, (void)text, (void)bytes;
-    return false;
-}
-
-void sq_ranks_break(sq_ranks *r)
-{
-    (void)r;
-}
-
-void sq_ranks_leave_telling(sq_ranks *r)
-{
-    (void)r;
-}
-
-int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
-{
-    (void)ranks; /* alone */
-    return 0;
-}
-
-sq_status sq_ranks_open(sq_ranks **out, double time_limit)
-{
-    (void)time_limit;
-    if (launched_count() > 1)
-        return sq_fail(SQ_UNSUPPORTED, "started as one of several ranks, but this build has no MPI "
-                                       "(libopenmpi-dev, then cmake again)");
-    *out = calloc(1, sizeof **out);
-    if (!*out)
-        return sq_fail(SQ_NO_MEMORY, "ranks");
-    (*out)->count = (*out)->local_count = 1;
-    return SQ_OK;
-}
-
-void sq_ranks_close(sq_ranks *r)
-{
-    free(r);
-}
-
-sq_status sq_ranks_sum(sq_ranks *r, double *values, int count)
-{
-    (void)r, (void)values, (void)count;
-    return SQ_OK;
-}
-
-sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
-{
-    (void)r, (void)bytes, (void)count;
-    return SQ_OK;
-}
-
-sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *all)
-{
-    (void)r;
-    memcpy(all, bytes, count);
-    return SQ_OK;
-}
-
-sq_status sq_ranks_meet(sq_ranks *r)
-{
-    (void)r;
-    return SQ_OK;
-}
-
-sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
-{
-    (void)r;
-    return status;
-}
-
-sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
-{
-    (void)r, (void)backend;
-    return SQ_OK;
-}
-
-sq_status sq_ranks_share_norms(sq_ranks *r, sq_backend *backend)
-{
-    (void)r, (void)backend;
-    return SQ_OK;
-}
-
-void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
-{
-    (void)r;
-    (void)snprintf(text, bytes, "1 rank (built without MPI)");
-}
-
-#endif

@@ -1,0 +1,11 @@
+#ifndef SQ_LAUNCHER_H
+#define SQ_LAUNCHER_H
+
+/* What mpirun or srun say of the processes that they start. */
+
+int sq_launched_count(void); /* 1: nobody started several; where only that several were started is known, 2 */
+/* Number of this process among those of its host. source: the order of variables that timm's init_distributed_device
+ * looks at, behind MPI's own */
+int sq_launched_local(int otherwise);
+
+#endif
