@@ -219,18 +219,49 @@ static void free_names(struct dirent **names, int count)
     free(names);
 }
 
-static sq_status remove_old(const char *run, int keep)
+/* `newer` newer ones of the run stay; so far without one at the anchor, or with it. */
+static bool is_kept(const sq_keep *keep, int64_t step, int newer, bool *has_anchor)
+{
+    const bool is_anchor = keep->anchor > 0 && step % keep->anchor == 0 && !*has_anchor;
+    *has_anchor = *has_anchor || is_anchor;
+    return is_anchor || newer < (keep->newest < 1 ? 1 : keep->newest) || (keep->every > 0 && step % keep->every == 0);
+}
+
+static sq_status remove_old(const char *run, int64_t newest, const sq_keep *keep)
 {
     struct dirent **names = NULL;
     const int count = scandir(run, &names, is_checkpoint, newest_first);
     sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", run, strerror(errno)) : SQ_OK;
-    for (int i = keep; status == SQ_OK && i < count; i++) {
+    bool has_anchor = false;
+    for (int i = 0, newer = 0; status == SQ_OK && i < count; i++) {
+        char path[PATH_BYTES];
+        const int64_t step = atoll(names[i]->d_name + 5);
+        if (step <= newest && !is_kept(keep, step, newer++, &has_anchor) &&
+            sq_text_path(path, sizeof path, run, names[i]->d_name))
+            status = sq_path_remove(path);
+    }
+    free_names(names, count);
+    return status;
+}
+
+static int is_half_written(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name);
+    return strncmp(entry->d_name, "ckpt-", 5) == 0 && strcmp(entry->d_name + length - 4, ".tmp") == 0;
+}
+
+sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_keep *keep)
+{
+    struct dirent **names = NULL;
+    const int count = scandir(run, &names, is_half_written, alphasort);
+    sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", run, strerror(errno)) : SQ_OK;
+    for (int i = 0; status == SQ_OK && i < count; i++) {
         char path[PATH_BYTES];
         if (sq_text_path(path, sizeof path, run, names[i]->d_name))
             status = sq_path_remove(path);
     }
     free_names(names, count);
-    return status;
+    return status == SQ_OK ? remove_old(run, step, keep) : status;
 }
 
 static sq_status write_files(const char *folder, sq_model *model, const sq_training_state *state)
@@ -262,7 +293,7 @@ static sq_status make_paths(paths *p, const char *run, int64_t step)
     return SQ_OK;
 }
 
-sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, int keep)
+sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, const sq_keep *keep)
 {
     paths p;
     SQ_TRY(make_paths(&p, run, state->step));
@@ -274,13 +305,15 @@ sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_trainin
         status = sq_fail(SQ_IO, "%s: %s", p.final, strerror(errno));
     if (status != SQ_OK) {
         char text[1024];
+        const int why = errno;
         (void)snprintf(text, sizeof text, "%s", sq_error_text());
         const bool is_clean = sq_path_remove(p.temporary) == SQ_OK;
+        errno = why;
         return sq_fail(status, "%s%s", text, is_clean ? "" : " (and its rest cannot be removed)");
     }
     SQ_TRY(sq_folder_sync(run));
     SQ_TRY(sq_link_replace(p.link, p.name));
-    return remove_old(run, keep < 1 ? 1 : keep);
+    return remove_old(run, state->step, keep);
 }
 
 sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser, sq_training_state *out)

@@ -2,7 +2,6 @@
  * repeats to the byte: what depends on the clock goes to the progress line and to timing.jsonl, never to log.jsonl. */
 #include "supernet/trainer.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -188,6 +187,11 @@ static sq_status log_interval(trainer *t, int64_t done)
                                   "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1)));
 }
 
+static sq_keep keep_of(const sq_train_options *o)
+{
+    return (sq_keep){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
+}
+
 static sq_status save(trainer *t, int64_t done)
 {
     SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
@@ -195,8 +199,8 @@ static sq_status save(trainer *t, int64_t done)
     double bad = (double)sq_loader_count(t->loader).bad;
     SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
     t->state.bad_images = (int64_t)bad;
-    const sq_status status =
-        is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, t->options->keep) : SQ_OK;
+    const sq_keep keep = keep_of(t->options);
+    const sq_status status = is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, &keep) : SQ_OK;
     return sq_ranks_agree(t->run->ranks, status);
 }
 
@@ -220,22 +224,6 @@ static sq_status loop(trainer *t)
 }
 
 /* ---- Begin and end ---- */
-
-static sq_status remove_leftovers(const char *run)
-{
-    DIR *folder = opendir(run);
-    sq_status status = SQ_OK;
-    for (struct dirent *e = folder ? readdir(folder) : NULL; status == SQ_OK && e; e = readdir(folder)) {
-        char path[PATH_BYTES];
-        const size_t length = strlen(e->d_name);
-        if (strncmp(e->d_name, "ckpt-", 5) == 0 && length > 4 && strcmp(e->d_name + length - 4, ".tmp") == 0 &&
-            sq_text_path(path, sizeof path, run, e->d_name))
-            status = sq_path_remove(path);
-    }
-    if (folder)
-        (void)closedir(folder); /* only read */
-    return status;
-}
 
 static void warn(const char *line)
 {
@@ -295,6 +283,8 @@ static sq_status open_timing(trainer *t)
 /* What only rank 0 has: the folder, the log, the times. */
 static sq_status open_files(trainer *t)
 {
+    const sq_keep keep = keep_of(t->options);
+    SQ_TRY(sq_checkpoint_tidy(t->run->run, t->state.step, &keep));
     SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
     SQ_TRY(open_timing(t));
     SQ_TRY(sq_events_open(&t->events, t->run->run, t->state.step));
@@ -306,16 +296,10 @@ static sq_status open_files(trainer *t)
                                   "seed", (json_int_t)t->options->seed));
 }
 
-static sq_status open_folder(const trainer *t)
-{
-    SQ_TRY(sq_folder_make(t->run->run));
-    return remove_leftovers(t->run->run);
-}
-
 static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
 {
     sq_ranks *ranks = t->run->ranks;
-    SQ_TRY(sq_ranks_agree(ranks, is_first(t) ? open_folder(t) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(ranks, is_first(t) ? sq_folder_make(t->run->run) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
     t->path_count = sq_sampler_paths(t->sampler);
     t->state = (sq_training_state){.seed = t->options->seed,

@@ -42,7 +42,8 @@ typedef struct {
     sq_sampler_options sampler;
     sq_gradients gradients;
     int log_every; /* steps */
-    int checkpoint_every, keep;
+    int checkpoint_every;
+    int keep, keep_every; /* the newest `keep` stay, and every keep_every-th of checkpoint_every; 0: none of those */
 } sq_train_options;
 
 typedef struct {

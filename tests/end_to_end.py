@@ -61,11 +61,14 @@ def remove(folder):
 
 def kill_train(scratch):
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
-    longer = ["--set", "train.steps=300"]
+    longer = ["--set", "train.steps=300", "--set", "train.keep_every=10"]
     first = ["train", CONFIG, "-o", a, "--quiet", *SMALL, *longer]
     again = ["train", CONFIG, "-o", b, "--quiet", "--resume", "auto", *SMALL, *longer]
     names = ["ckpt-00000300/model.safetensors", "ckpt-00000300/optim.safetensors", "ckpt-00000300/state.json", "log.jsonl"]
     kill_often(first, again, 20, lambda: same_files(a, b, names), lambda: remove(b))
+    for folder in (a, b):  # the newest two, and every tenth
+        kept = sorted(int(name[5:]) for name in os.listdir(folder) if name.startswith("ckpt-"))
+        assert kept == [70, 140, 210, 280, 294, 300], kept
     assert os.readlink(os.path.join(b, "last")) == "ckpt-00000300"
     assert not [name for name in os.listdir(b) if name.endswith(".tmp")]
 

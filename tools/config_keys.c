@@ -81,6 +81,8 @@ const sq_key sq_keys[] = {
     {"train.checkpoint_every", SQ_KEY_INT, AT(train.checkpoint_every), "1000", 1, 1e9, NULL,
      "steps between checkpoints"},
     {"train.keep", SQ_KEY_INT, AT(train.keep), "2", 1, 1e6, NULL, "newest checkpoints kept"},
+    {"train.keep_every", SQ_KEY_INT, AT(train.keep_every), "0", 0, 1e6, NULL,
+     "every so many-th checkpoint stays too: steps that are multiples of keep_every x checkpoint_every; 0: none"},
     {"search.searcher", SQ_KEY_WORD, AT(search.kind), "evolution", 0, 4, "evolution random nsga2 annealing halving ",
      "evolution, random, nsga2, annealing or halving"},
     {"search.population", SQ_KEY_INT, AT(search.population), "50", 1, 1e6, NULL,
