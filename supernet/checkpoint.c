@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,11 @@ static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_paramet
     memcpy(t->dims, p->dims, sizeof t->dims);
     list->count++;
     *used += p->count;
-    return sq_model_read(model, role, p->offset, values, p->count * sizeof *values);
+    SQ_TRY(sq_model_read(model, role, p->offset, values, p->count * sizeof *values));
+    bool is_finite = true;
+    for (size_t i = 0; i < p->count; i++)
+        is_finite = is_finite && isfinite(values[i]);
+    return is_finite ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
 }
 
 static sq_status collect(tensor_list *list, sq_model *model, bool is_optimiser)
@@ -136,15 +141,17 @@ static sq_status read_tensors(const char *path, sq_model *model, bool is_optimis
 /* Sums as hexadecimal floats: exact, and the same text everywhere. The last line is a checksum of the others. */
 static sq_status write_state(const char *path, const sq_training_state *s)
 {
-    char text[1024], whole[1200], scope[64] = "";
+    char text[1024], whole[1200], scope[64] = "", odd[96] = "";
     if (s->scope_hash)
         (void)snprintf(scope, sizeof scope, ", \"scope_hash\": \"%016" PRIx64 "\"", s->scope_hash);
+    if (s->nonfinite)
+        (void)snprintf(odd, sizeof odd, ", \"nonfinite\": %" PRId64 ", \"lost\": %" PRId64, s->nonfinite, s->lost);
     const int length =
         snprintf(text, sizeof text,
                  "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
                  "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64
-                 ", \"bad_images\": %" PRId64 "}",
-                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images, s->bad_images);
+                 ", \"bad_images\": %" PRId64 "%s}",
+                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images, s->bad_images, odd);
     const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n",
                                text, sq_hash(SQ_HASH_START, text, (size_t)length));
     const sq_piece piece = {whole, (size_t)bytes};
@@ -180,6 +187,8 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
             .top1 = json_integer_value(json_object_get(state, "top1")),
             .images = json_integer_value(json_object_get(state, "images")),
             .bad_images = json_integer_value(json_object_get(state, "bad_images")),
+            .nonfinite = json_integer_value(json_object_get(state, "nonfinite")), /* 0 where it is absent */
+            .lost = json_integer_value(json_object_get(state, "lost")),
         };
     json_decref(state);
     return is_whole ? SQ_OK : sq_fail(SQ_INVALID, "%s: incomplete", path);
@@ -314,6 +323,12 @@ sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_trainin
     SQ_TRY(sq_folder_sync(run));
     SQ_TRY(sq_link_replace(p.link, p.name));
     return remove_old(run, state->step, keep);
+}
+
+sq_status sq_checkpoint_folder(const char *run, int64_t step, char *out, size_t bytes)
+{
+    const int needed = snprintf(out, bytes, "%s/ckpt-%08" PRId64, run, step);
+    return needed >= 0 && (size_t)needed < bytes ? SQ_OK : sq_fail(SQ_INVALID, "%.200s...: the path is too long", run);
 }
 
 sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser, sq_training_state *out)

@@ -52,7 +52,8 @@ SQ_MUST_USE sq_status sq_model_compile(sq_model *model, unsigned modes);
 SQ_MUST_USE sq_status sq_model_program(sq_model *model, int layer, int choice, sq_mode mode, const sq_program **out);
 
 /* Initial weights by the space's rule (SPOS: stem N(0, 0.01), others N(0, 1/shape[1]), linear N(0, 0.01), gamma 1, beta
- * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1. A function of the seed alone. */
+ * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1, momentum 0. A function of the
+ * seed alone. */
 SQ_MUST_USE sq_status sq_model_initialise(sq_model *model, uint64_t seed);
 
 /* One batch: images uint8 (n, resolution, resolution, 3) RGB, labels n, augment n * SQ_AUGMENT_COUNT or NULL (none).

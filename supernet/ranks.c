@@ -331,6 +331,7 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
     if (is_alone(r) || r->is_broken)
         return status;
     verdict own = {(int)status, r->rank}, worst = own;
+    is_told = false; /* an older failure may have been got over */
     if (status != SQ_OK)
         (void)snprintf(text, sizeof text, "%s", sq_error_text());
     SQ_TRY(begun(r, MPI_Iallreduce(&own, &worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD, &request), &request,

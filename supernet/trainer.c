@@ -11,6 +11,7 @@
 #include "kernels/base/text.h"
 #include "supernet/checkpoint.h"
 #include "supernet/events.h"
+#include "supernet/health.h"
 #include "supernet/interrupt.h"
 #include "supernet/progress.h"
 
@@ -31,8 +32,12 @@ typedef struct {
     double mark_seconds, mark_wait;                     /* when the log interval began */
     int64_t mark_step, mark_stalls, start_step;
     double start_seconds;
-    int bad_path;  /* of the step: the first whose loss was not finite on this rank, or the last */
-    bool is_asked; /* some rank was asked to stop */
+    sq_health *health;
+    int64_t
+        anchor; /* step of the newest checkpoint of checkpoint_every that this run can go back to; 0: first weights */
+    double images_lost[SQ_MAX_PATHS]; /* of the step: whose loss was not finite, of each path, on all ranks */
+    int bad_path, bad_layer;          /* of the step: with gradients that are not finite; SQ_NONE: none */
+    bool is_asked;                    /* some rank was asked to stop */
 } trainer;
 
 /* ---- The step ---- */
@@ -63,33 +68,53 @@ static void add(sq_result *sum, const sq_result *more)
 /* Adds up what all ranks saw of a step, and whether one of them was asked to stop. */
 static sq_status exchange(trainer *t, sq_result *step)
 {
-    double all[] = {step->loss, (double)step->top1, (double)step->images, (double)step->nonfinite,
-                    sq_interrupt_asked()};
-    SQ_TRY(sq_ranks_sum(t->run->ranks, all, sizeof all / sizeof *all));
+    enum { SCALARS = 6 };
+    double all[SCALARS + SQ_MAX_PATHS] = {step->loss,           (double)step->top1,
+                                          (double)step->images, (double)step->nonfinite,
+                                          sq_interrupt_asked(), t->bad_path != SQ_NONE};
+    memcpy(all + SCALARS, t->images_lost, (size_t)t->path_count * sizeof *all);
+    SQ_TRY(sq_ranks_sum(t->run->ranks, all, SCALARS + t->path_count));
+    memcpy(t->images_lost, all + SCALARS, (size_t)t->path_count * sizeof *all);
     step->loss = all[0];
     step->top1 = (int64_t)all[1];
     step->images = (int64_t)all[2];
     step->nonfinite = (int64_t)all[3];
     t->is_asked = all[4] > 0;
+    if (all[5] > 0 && all[5] < sq_ranks_count(t->run->ranks)) /* what was reduced should be alike everywhere */
+        return sq_fail(SQ_COMMUNICATION, "gradients are finite on some ranks and not on others");
     return SQ_OK;
 }
 
-/* Refuses a step whose loss is not a number, before its gradients reach the weights. */
-static sq_status check_loss(trainer *t, int64_t step, const sq_result *result)
+/* "(2, 1, 0, ...)", or "2 of 4 (2, 1, 0, ...)" where a step has several paths. */
+static void print_path(const trainer *t, int index, char *text, size_t bytes)
 {
     char arch[512], more[32] = "";
-    t->state.loss_sum += result->loss;
-    t->state.top1 += result->top1;
-    t->state.images += result->images;
-    if (result->nonfinite == 0)
-        return SQ_OK;
-    (void)sq_arch_print(t->space, t->paths[t->bad_path], arch, sizeof arch);
+    (void)sq_arch_print(t->space, t->paths[index], arch, sizeof arch);
     if (t->path_count > 1)
-        (void)snprintf(more, sizeof more, "%d of %d ", t->bad_path + 1, t->path_count);
-    return sq_fail(SQ_NONFINITE,
-                   "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
-                   " images is not finite, path %s%s, learning rate %g",
-                   step, result->nonfinite, result->images, more, arch, sq_schedule_at(&t->options->schedule, step));
+        (void)snprintf(more, sizeof more, "%d of %d ", index + 1, t->path_count);
+    (void)snprintf(text, bytes, "%s%s", more, arch);
+}
+
+/* Refuses a step whose loss or gradients are not numbers, before they reach the weights. */
+static sq_status check_step(const trainer *t, int64_t done, const sq_result *result)
+{
+    const double rate = sq_schedule_at(&t->options->schedule, done - 1);
+    char path[PATH_BYTES];
+    if (result->nonfinite > 0) {
+        int bad = 0;
+        while (t->images_lost[bad] == 0)
+            bad++;
+        print_path(t, bad, path, sizeof path);
+        return sq_fail(SQ_NONFINITE,
+                       "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
+                       " images is not finite, path %s, learning rate %g",
+                       done, result->nonfinite, result->images, path, rate);
+    }
+    if (t->bad_path == SQ_NONE)
+        return SQ_OK;
+    print_path(t, t->bad_path, path, sizeof path);
+    return sq_fail(SQ_NONFINITE, "step %" PRId64 ": gradients of layer %d are not finite, path %s, learning rate %g",
+                   done, t->bad_layer, path, rate);
 }
 
 static sq_status run_path(trainer *t, const sq_step_paths *paths, int index, const sq_step *scalars, sq_result *sum)
@@ -98,8 +123,7 @@ static sq_status run_path(trainer *t, const sq_step_paths *paths, int index, con
     SQ_TRY(sq_model_set_step(t->model, scalars));
     SQ_TRY(sq_model_forward(t->model, t->paths[index]));
     SQ_TRY(sq_model_result(t->model, &result));
-    if (sum->nonfinite == 0)
-        t->bad_path = index;
+    t->images_lost[index] = (double)result.nonfinite;
     add(sum, &result);
     return sq_model_backward_of(t->model, paths, index);
 }
@@ -114,12 +138,18 @@ static sq_status run_step(trainer *t, int64_t step)
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
     SQ_TRY(sq_model_load(t->model, &loaded));
+    if (t->options->nonfinite == SQ_NONFINITE_SKIP)
+        SQ_TRY(sq_health_keep(t->health));
     for (int i = 0; i < t->path_count; i++) {
         const sq_step scalars = scalars_of(t, step, i, batch.count);
         SQ_TRY(run_path(t, &paths, i, &scalars, &sum));
     }
+    SQ_TRY(sq_health_gradients(t->health, &paths, &t->bad_path, &t->bad_layer));
     SQ_TRY(exchange(t, &sum));
-    SQ_TRY(check_loss(t, step, &sum));
+    SQ_TRY(check_step(t, step + 1, &sum));
+    t->state.loss_sum += sum.loss;
+    t->state.top1 += sum.top1;
+    t->state.images += sum.images;
     return sq_model_update_of(t->model, &paths);
 }
 
@@ -174,56 +204,21 @@ static sq_status log_event(trainer *t, json_t *event)
 static sq_status log_interval(trainer *t, int64_t done)
 {
     const double images = (double)t->state.images, loss = t->state.loss_sum / images,
-                 top1 = (double)t->state.top1 / images;
+                 top1 = (double)t->state.top1 / images, rate = sq_schedule_at(&t->options->schedule, done - 1);
     t->state.loss_sum = 0;
     t->state.top1 = t->state.images = 0;
     if (!is_first(t))
         return SQ_OK;
     show(t, done, loss, top1);
+    sq_events_scalar(t->events, "train/lr", done, rate);
+    if (images == 0) /* every step of the interval was left out */
+        return log_event(t, json_pack("{s:s, s:I, s:n, s:n, s:f}", "event", "step", "step", (json_int_t)done, "loss",
+                                      "top1_acc", "lr", rate));
     sq_events_scalar(t->events, "train/loss", done, loss);
     sq_events_scalar(t->events, "train/top1_acc", done, top1);
-    sq_events_scalar(t->events, "train/lr", done, sq_schedule_at(&t->options->schedule, done - 1));
     return log_event(t, json_pack("{s:s, s:I, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)done, "loss", loss,
-                                  "top1_acc", top1, "lr", sq_schedule_at(&t->options->schedule, done - 1)));
+                                  "top1_acc", top1, "lr", rate));
 }
-
-static sq_keep keep_of(const sq_train_options *o)
-{
-    return (sq_keep){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
-}
-
-static sq_status save(trainer *t, int64_t done)
-{
-    SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
-    t->state.step = done;
-    double bad = (double)sq_loader_count(t->loader).bad;
-    SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
-    t->state.bad_images = (int64_t)bad;
-    const sq_keep keep = keep_of(t->options);
-    const sq_status status = is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, &keep) : SQ_OK;
-    return sq_ranks_agree(t->run->ranks, status);
-}
-
-static sq_status loop(trainer *t)
-{
-    const int64_t steps = t->options->steps;
-    for (int64_t step = t->state.step; step < steps; step++) {
-        const int64_t done = step + 1;
-        SQ_TRY(run_step(t, step));
-        if (done % t->options->log_every == 0 || done == steps)
-            SQ_TRY(sq_ranks_agree(t->run->ranks, log_interval(t, done)));
-        if (t->is_asked && done < steps) {
-            SQ_TRY(save(t, done));
-            return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
-                           sq_interrupt_asked() ? sq_interrupt_name() : "another rank", done, steps);
-        }
-        if (done % t->options->checkpoint_every == 0 || done == steps)
-            SQ_TRY(save(t, done));
-    }
-    return SQ_OK;
-}
-
-/* ---- Begin and end ---- */
 
 static void warn(const char *line)
 {
@@ -247,6 +242,131 @@ static sq_status inherit(trainer *t)
                               sq_model_address(t->model, SQ_ROLE_WEIGHT, 0), bytes);
 }
 
+/* Initial ones, or another run's. */
+static sq_status first_weights(trainer *t)
+{
+    SQ_TRY(sq_model_initialise(t->model, t->options->seed));
+    return t->run->from ? inherit(t) : SQ_OK;
+}
+
+/* ---- What is not finite ---- */
+
+/* The newest usable checkpoint of the schedule: a signal's would be another one in a run that no signal met. */
+static sq_status roll_back(trainer *t)
+{
+    const sq_training_state now = t->state;
+    sq_status status = SQ_DATA;
+    for (; t->anchor > 0; t->anchor -= t->options->checkpoint_every) {
+        char folder[PATH_BYTES];
+        SQ_TRY(sq_checkpoint_folder(t->run->run, t->anchor, folder, sizeof folder));
+        status = sq_ranks_agree(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
+        if (status == SQ_OK || status == SQ_COMMUNICATION)
+            break;
+    }
+    if (t->anchor <= 0)
+        status = sq_ranks_agree(t->run->ranks, first_weights(t));
+    const int64_t lost = t->anchor > 0 ? t->state.lost : 0; /* what was lost since counts below */
+    t->state = now;
+    t->state.lost = lost - t->anchor;
+    t->state.loss_sum = 0;
+    t->state.top1 = t->state.images = 0;
+    return status;
+}
+
+/* After SQ_NONFINITE of a step (or, is_late, of the weights after it): goes on as the policy says, or not. */
+static sq_status pass_over(trainer *t, int64_t done, bool is_late)
+{
+    const sq_train_options *o = t->options;
+    const bool is_skipped = o->nonfinite == SQ_NONFINITE_SKIP && !is_late;
+    char why[1024], line[1280];
+    (void)snprintf(why, sizeof why, "%s", sq_error_text());
+    if (o->nonfinite == SQ_NONFINITE_STOP)
+        return SQ_NONFINITE;
+    if (t->state.nonfinite >= o->nonfinite_limit)
+        return sq_fail(SQ_NONFINITE, "%s; it was the %" PRId64 ". time, train.nonfinite_limit is %d", why,
+                       t->state.nonfinite + 1, o->nonfinite_limit);
+    if (is_skipped)
+        SQ_TRY(sq_health_undo(t->health));
+    else
+        SQ_TRY(roll_back(t));
+    t->state.nonfinite++;
+    t->state.lost += is_skipped ? 1 : done;
+    if (!is_first(t))
+        return SQ_OK;
+    if (is_skipped)
+        (void)snprintf(line, sizeof line, "%s; the step is left out", why);
+    else
+        (void)snprintf(line, sizeof line, "%s; back to the weights of step %" PRId64, why, t->anchor);
+    sq_progress_note(t->progress, line);
+    return log_event(t, json_pack("{s:s, s:I, s:s, s:I, s:I}", "event", is_skipped ? "skipped" : "rolled back",
+                                  "step", (json_int_t)done, "text", why, "weights_of",
+                                  (json_int_t)(is_skipped ? done - 1 : t->anchor), "count",
+                                  (json_int_t)t->state.nonfinite));
+}
+
+static sq_status take_step(trainer *t, int64_t step)
+{
+    sq_status status = run_step(t, step);
+    if (status == SQ_NONFINITE)
+        status = sq_ranks_agree(t->run->ranks, pass_over(t, step + 1, false));
+    return status;
+}
+
+/* Whether the weights are finite, and the same on all ranks. */
+static sq_status look_at_weights(trainer *t, int64_t done)
+{
+    sq_status status = sq_health_weights(t->health, done, t->options->check_every > 0);
+    if (status == SQ_NONFINITE)
+        status = sq_ranks_agree(t->run->ranks, pass_over(t, done, true));
+    return status;
+}
+
+/* ---- Checkpoints ---- */
+
+static sq_keep keep_of(const sq_train_options *o)
+{
+    return (sq_keep){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
+}
+
+static sq_status save(trainer *t, int64_t done)
+{
+    SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
+    SQ_TRY(look_at_weights(t, done));
+    t->state.step = done;
+    double bad = (double)sq_loader_count(t->loader).bad;
+    SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
+    t->state.bad_images = (int64_t)bad;
+    const sq_keep keep = keep_of(t->options);
+    const sq_status status = is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, &keep) : SQ_OK;
+    SQ_TRY(sq_ranks_agree(t->run->ranks, status));
+    if (done % t->options->checkpoint_every == 0)
+        t->anchor = done;
+    return SQ_OK;
+}
+
+static sq_status loop(trainer *t)
+{
+    const int64_t steps = t->options->steps;
+    for (int64_t step = t->state.step; step < steps; step++) {
+        const int64_t done = step + 1;
+        SQ_TRY(take_step(t, step));
+        if (done % t->options->log_every == 0 || done == steps)
+            SQ_TRY(sq_ranks_agree(t->run->ranks, log_interval(t, done)));
+        if (t->is_asked && done < steps) {
+            SQ_TRY(save(t, done));
+            return sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
+                           sq_interrupt_asked() ? sq_interrupt_name() : "another rank", done, steps);
+        }
+        if (done % t->options->checkpoint_every == 0 || done == steps)
+            SQ_TRY(save(t, done));
+        else if (t->options->check_every > 0 && done % t->options->check_every == 0)
+            SQ_TRY(look_at_weights(t, done));
+    }
+    return SQ_OK;
+}
+
+/* ---- Begin and end ---- */
+
 /* Weights and state to begin with: a checkpoint's, another run's, or fresh ones. */
 static sq_status restore(trainer *t)
 {
@@ -255,8 +375,7 @@ static sq_status restore(trainer *t)
     const sq_training_state wanted = t->state;
     if (!t->run->is_resumed ||
         sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK) {
-        SQ_TRY(sq_model_initialise(t->model, t->options->seed));
-        return t->run->from ? inherit(t) : SQ_OK;
+        return first_weights(t);
     }
     SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
     if (t->state.scope_hash != wanted.scope_hash)
@@ -307,6 +426,9 @@ static sq_status begin(trainer *t, const sq_dataset *dataset, const sq_loader_op
                                    .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),
                                    .batch = t->options->batch};
     SQ_TRY(sq_ranks_agree(ranks, restore(t)));
+    t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
+    SQ_TRY(sq_health_open(&t->health, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
+    SQ_TRY(sq_health_weights(t->health, t->state.step, t->options->check_every > 0));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(sq_ranks_agree(ranks, is_first(t) ? open_files(t) : SQ_OK));
     sq_loader_options loader = *options;
@@ -323,6 +445,7 @@ static void end(trainer *t)
 {
     sq_loader_close(t->loader);
     sq_sampler_close(t->sampler);
+    sq_health_close(t->health);
     sq_progress_close(t->progress);
     sq_events_close(t->events);
     if (t->timing)
