@@ -8,6 +8,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
+#include "kernels/base/retry.h"
 #include "kernels/base/text.h"
 #include "supernet/checkpoint.h"
 #include "supernet/events.h"
@@ -298,8 +299,8 @@ static sq_status pass_over(trainer *t, int64_t done, bool is_late)
     else
         (void)snprintf(line, sizeof line, "%s; back to the weights of step %" PRId64, why, t->anchor);
     sq_progress_note(t->progress, line);
-    return log_event(t, json_pack("{s:s, s:I, s:s, s:I, s:I}", "event", is_skipped ? "skipped" : "rolled back",
-                                  "step", (json_int_t)done, "text", why, "weights_of",
+    return log_event(t, json_pack("{s:s, s:I, s:s, s:I, s:I}", "event", is_skipped ? "skipped" : "rolled back", "step",
+                                  (json_int_t)done, "text", why, "weights_of",
                                   (json_int_t)(is_skipped ? done - 1 : t->anchor), "count",
                                   (json_int_t)t->state.nonfinite));
 }
@@ -328,6 +329,17 @@ static sq_keep keep_of(const sq_train_options *o)
     return (sq_keep){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
 }
 
+static sq_status write_checkpoint(trainer *t)
+{
+    const sq_keep keep = keep_of(t->options);
+    sq_retry retry = sq_retry_begin(t->options->write_retries);
+    sq_status status;
+    do
+        status = sq_checkpoint_write(t->run->run, t->model, &t->state, &keep);
+    while (sq_retry_again(&retry, status));
+    return status;
+}
+
 static sq_status save(trainer *t, int64_t done)
 {
     SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
@@ -336,9 +348,7 @@ static sq_status save(trainer *t, int64_t done)
     double bad = (double)sq_loader_count(t->loader).bad;
     SQ_TRY(sq_ranks_sum(t->run->ranks, &bad, 1));
     t->state.bad_images = (int64_t)bad;
-    const sq_keep keep = keep_of(t->options);
-    const sq_status status = is_first(t) ? sq_checkpoint_write(t->run->run, t->model, &t->state, &keep) : SQ_OK;
-    SQ_TRY(sq_ranks_agree(t->run->ranks, status));
+    SQ_TRY(sq_ranks_agree(t->run->ranks, is_first(t) ? write_checkpoint(t) : SQ_OK));
     if (done % t->options->checkpoint_every == 0)
         t->anchor = done;
     return SQ_OK;
@@ -404,7 +414,7 @@ static sq_status open_files(trainer *t)
 {
     const sq_keep keep = keep_of(t->options);
     SQ_TRY(sq_checkpoint_tidy(t->run->run, t->state.step, &keep));
-    SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->run->is_quiet));
+    SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->options->write_retries, t->run->is_quiet));
     SQ_TRY(open_timing(t));
     SQ_TRY(sq_events_open(&t->events, t->run->run, t->state.step));
     if (t->state.step > 0)

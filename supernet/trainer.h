@@ -57,6 +57,7 @@ typedef struct {
     sq_gradients gradients;
     int log_every; /* steps */
     int checkpoint_every;
+    int write_retries; /* of checkpoints and log (kernels/base/retry.h) */
     sq_nonfinite_policy nonfinite;
     int nonfinite_limit;  /* so often in the whole run, then it stops */
     int check_every;      /* steps between comparisons of the ranks' weights; 0: none */

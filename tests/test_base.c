@@ -1,4 +1,5 @@
 /* Random numbers, text, files and tensors on disk. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <signal.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/retry.h"
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
@@ -207,6 +209,55 @@ Test(base, safetensors_refuse_every_damaged_byte_and_length)
         cr_expect_eq(sq_safetensors_open(&file, path), SQ_INVALID, "length %zu", length);
         sq_safetensors_close(file);
     }
+    free(text);
+    drop_folder(folder);
+}
+
+static bool tries_again(int times, sq_status status, int why)
+{
+    sq_retry retry = sq_retry_begin(times);
+    errno = why;
+    const bool is_again = sq_retry_again(&retry, status);
+    cr_expect_eq(errno, why);
+    return is_again;
+}
+
+Test(base, only_what_may_pass_is_tried_again)
+{
+    const struct {
+        int times;
+        sq_status status;
+        int why;
+        bool is_again;
+    } cases[] = {{1, SQ_IO, ENOSPC, true},  {0, SQ_IO, ENOSPC, false},      {9, SQ_IO, EACCES, false},
+                 {9, SQ_IO, ENOENT, false}, {9, SQ_INVALID, ENOSPC, false}, {9, SQ_OK, ENOSPC, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(tries_again(cases[i].times, cases[i].status, cases[i].why), cases[i].is_again, "case %zu", i);
+    sq_retry twice = sq_retry_begin(2);
+    errno = EIO;
+    cr_expect(sq_retry_again(&twice, SQ_IO));
+    cr_expect(sq_retry_again(&twice, SQ_IO));
+    cr_expect(!sq_retry_again(&twice, SQ_IO));
+}
+
+Test(base, append_cuts_a_torn_end_and_leaves_none)
+{
+    char *folder = make_folder(), path[600];
+    const struct rlimit small = {12, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    (void)snprintf(path, sizeof path, "%s/log", folder);
+    MUST(sq_file_append(path, 0, "first\n", 6));
+    put_text(folder, "log", "first\ntorn");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cr_expect_eq(sq_file_append(path, 6, "the second\n", 11), SQ_IO);
+    cr_expect_eq(errno, EFBIG);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    char *text = read_text(folder, "log");
+    cr_expect_str_eq(text, "first\n");
+    free(text);
+    MUST(sq_file_append(path, 6, "the second\n", 11));
+    text = read_text(folder, "log");
+    cr_expect_str_eq(text, "first\nthe second\n");
     free(text);
     drop_folder(folder);
 }

@@ -375,6 +375,7 @@ sq_status sq_config_read(sq_config **out, const char *path, const char *const *o
     }
     resolve_paths(config, path);
     config->train.seed = config->search.seed = (uint64_t)config->seed;
+    config->search.write_retries = config->train.write_retries;
     config->train.schedule.steps = config->train.steps;
     *out = config;
     return SQ_OK;

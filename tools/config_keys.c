@@ -20,6 +20,9 @@ const sq_key sq_keys[] = {
     {"ranks.check_every", SQ_KEY_INT, AT(train.check_every), "1000", 0, 1e9, NULL,
      "several ranks: steps between comparisons of their weights; 0: none"},
     {"seed", SQ_KEY_LONG, AT(seed), "0", 0, BIG, NULL, "everything random follows from it"},
+    {"write_retries", SQ_KEY_INT, AT(train.write_retries), "5", 0, 1000, NULL,
+     "a checkpoint, log or state that cannot be written (disk full, server away): so many times more, after 0.5, 1, 2, "
+     "4, 8, 8, ... seconds"},
     {"data.train", SQ_KEY_FILE_PATH, AT(data.train), "", 0, 0, NULL,
      "images: folder or tar with train/<class>/<image>, or packed shards"},
     {"data.val", SQ_KEY_FILE_PATH, AT(data.val), "", 0, 0, NULL,
