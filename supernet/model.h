@@ -3,6 +3,7 @@
 
 #include "kernels/backend.h"
 #include "supernet/block.h"
+#include "supernet/timeline.h"
 
 /* A supernet on a backend: one allocation per role, every block's place in it, and the compiled programs. A step or an
  * evaluation is a walk over programs along a path; nothing is allocated in it. */
@@ -68,6 +69,9 @@ SQ_MUST_USE sq_status sq_model_load(sq_model *model, const sq_model_batch *batch
 /* Sets the scalars of the following walks; valid_count 0 stands for the count of the last load. `accumulate` is the
  * model's own: backward sets it block by block. */
 SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);
+
+/* What runs from now on is noted in it (NULL: nowhere); borrowed. */
+void sq_model_set_timeline(sq_model *model, sq_timeline *timeline);
 
 /* Walks: forward (training statistics) and loss; backward with reductions; update of what the path used. */
 SQ_MUST_USE sq_status sq_model_forward(sq_model *model, const int *path);

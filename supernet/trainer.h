@@ -55,7 +55,8 @@ typedef struct {
     sq_schedule schedule;
     sq_sampler_options sampler;
     sq_gradients gradients;
-    int log_every; /* steps */
+    int log_every;      /* steps */
+    int timeline_steps; /* in run.timeline */
     int checkpoint_every;
     int write_retries; /* of checkpoints and log (kernels/base/retry.h) */
     sq_nonfinite_policy nonfinite;
@@ -68,9 +69,10 @@ typedef struct {
     const char *run; /* folder; made if needed */
     bool is_resumed; /* continue from `last` if there is one */
     const char
-        *from;       /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
-    bool is_quiet;   /* no progress line (tests) */
-    sq_ranks *ranks; /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
+        *from;     /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
+    bool is_quiet; /* no progress line (tests) */
+    const char *timeline; /* file for what the first steps did when (timeline.h); or NULL */
+    sq_ranks *ranks;      /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
 } sq_train_run;
 
 /* Several ranks draw the same path and differ in their images: gradients and running statistics are means over the

@@ -57,6 +57,66 @@ def check_nonfinite(scratch):
     assert b'"nonfinite": 8, "lost": 8}' in read(os.path.join(scratch, "patient", "last", "state.json"))
 
 
+def check_volume():
+    """What ranks reduce in a step is the sampled path, nothing else: its weights and its norms' running statistics, 13.5 MB for SPOS."""
+    done = subprocess.run([*MPIRUN, "-n", "2", DUMP, "volume", "-", SOURCE], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    lines = re.findall(r"^volume (\d): (\d+) bytes, (\d+) weights, (\d+) statistics, (\d+) parameters$", done.stdout, re.M)
+    assert len(lines) == 6, (done.stdout, done.stderr)
+    for line in lines:
+        _, reduced, weights, statistics, parameters = (int(word) for word in line)
+        assert reduced == 4 * (weights + statistics) and 13.4e6 < reduced < 13.6e6, line
+        assert parameters == weights + statistics, line  # an affine network has as many scales and shifts as means and variances
+    assert len({line[1] for line in lines}) == 3, "three paths of different sizes"
+
+
+def check_nesting(track):
+    """Entries of one track lie inside each other or apart, and all within a step but what comes before the first one."""
+    steps = [entry for entry in track if entry["cat"] == "step"]
+    stack = []
+    for entry in sorted(track, key=lambda entry: (entry["ts"], -entry["dur"])):
+        begin, end = entry["ts"], entry["ts"] + entry["dur"]
+        while stack and stack[-1] <= begin + 0.001:  # written in thousandths of a microsecond
+            stack.pop()
+        assert not stack or end <= stack[-1] + 0.002, entry
+        assert entry["cat"] == "step" or len(stack) == 1, ("inside a step, and beside the others of it", entry)
+        stack.append(end)
+    return steps
+
+
+def within(entries, step, cat):
+    return [entry for entry in entries if entry["cat"] == cat and step["ts"] <= entry["ts"] <= step["ts"] + step["dur"]]
+
+
+def check_timeline(scratch):
+    """A track for each rank: what a step consists of, in order, and reductions that are under way while backward goes on."""
+    folder, file = os.path.join(scratch, "timed"), os.path.join(scratch, "timeline.json")
+    words = [SQUALL, "train", "configs/train/samples.yaml", "-o", folder, "--threads", "1", "--quiet", "--timeline", file]
+    for key in ("train.steps=9", "train.batch=16", "train.warmup_steps=2", "train.log_every=3", "train.checkpoint_every=4", "train.timeline_steps=6"):
+        words += ["--set", key]
+    done = subprocess.run([*MPIRUN, "-n", "2", *words], cwd=SOURCE, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    events = json.loads(read(file))["traceEvents"]
+    assert {(e["tid"], e["args"]["name"]) for e in events if e["ph"] == "M"} == {(0, "rank 0"), (1, "rank 1")}
+    for rank in (0, 1):
+        track = [e for e in events if e["ph"] == "X" and e["tid"] == rank]
+        begun, ended = ([e for e in events if e["ph"] == kind and e["tid"] == rank] for kind in "be")
+        steps = check_nesting(track)
+        assert [step["name"] for step in steps] == [f"step {number}" for number in range(1, 7)], steps
+        for number, step in enumerate(steps, 1):
+            parts = {cat: within(track, step, cat) for cat in ("load", "forward", "loss", "backward", "wait", "agree", "update", "log", "checkpoint")}
+            assert [len(parts[cat]) for cat in ("load", "loss", "wait", "agree")] == [1, 1, 1, 1], parts
+            assert len(parts["log"]) == (number % 3 == 0) and len(parts["checkpoint"]) == (number % 4 == 0), parts
+            layers = len(parts["forward"])
+            assert layers > 8 and [e["args"]["layer"] for e in parts["backward"]] == list(reversed(range(layers))) and len(parts["update"]) == layers
+            at = [parts[cat][0]["ts"] for cat in ("load", "forward", "loss", "backward", "wait", "agree", "update")]
+            assert at == sorted(at), at
+            reductions = within(begun, step, "reduction")
+            end = parts["backward"][-1]["ts"] + parts["backward"][-1]["dur"]
+            assert len(reductions) == layers and sum(e["ts"] < end for e in reductions) == layers - 1, "all but the first layer's begin before backward ends"
+            closing = {e["id"]: e["ts"] for e in ended}
+            assert all(closing[e["id"]] >= parts["wait"][0]["ts"] for e in reductions)
+
+
 def main():
     if not shutil.which("mpirun") or "without MPI" in subprocess.run([DUMP], capture_output=True, text=True).stdout:
         print("skipped: no mpirun, or built without MPI")
@@ -64,6 +124,8 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         check_weights(scratch)
         check_nonfinite(scratch)
+        check_timeline(scratch)
+    check_volume()
 
 
 main()

@@ -5,10 +5,12 @@
  * drift     the last rank has another momentum, so that its weights become other ones in the first step
  * start     the last rank begins with other weights
  * odd       the last rank's images are so bright that its loss is never finite; the run stops the third time
+ * volume    no training: a step of SPOS's space, and the bytes that it reduced
  * patient   the same, and the run goes on */
 #include <stdio.h>
 #include <string.h>
 
+#include "supernet/cost.h"
 #include "supernet/interrupt.h"
 #include "supernet/trainer.h"
 
@@ -74,6 +76,48 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
     return sq_train(p->model, p->dataset, &loader, &options, &(sq_train_run){.run = run, .ranks = ranks});
 }
 
+/* Forward and backward along three paths: what a rank gave to be reduced, and what each path is made of. */
+static sq_status count_bytes(const char *source, sq_ranks *ranks)
+{
+    enum { BATCH_EACH = 2, RESOLUTION = 32 };
+    static uint8_t images[BATCH_EACH * RESOLUTION * RESOLUTION * 3];
+    static const int32_t labels[BATCH_EACH];
+    char path_of_space[4096];
+    parts p = {0};
+    const sq_model_options options = {.block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true};
+    (void)snprintf(path_of_space, sizeof path_of_space, "%s/configs/spaces/spos.yaml", source);
+    SQ_TRY(sq_space_read(&p.space, path_of_space, RESOLUTION, 0));
+    SQ_TRY(sq_backend_open("cpu", 1, &p.backend));
+    SQ_TRY(sq_ranks_attach(ranks, p.backend));
+    SQ_TRY(sq_model_create(&p.model, p.backend, p.space, &options));
+    SQ_TRY(sq_model_initialise(p.model, 1));
+    for (size_t i = 0; i < sizeof images; i++)
+        images[i] = (uint8_t)(i * 37 % 251);
+    const sq_model_batch batch = {images, labels, NULL, BATCH_EACH};
+    SQ_TRY(sq_model_load(p.model, &batch));
+    for (int number = 0; number < 3; number++) {
+        int path[SQ_MAX_LAYERS];
+        size_t weights = 0, statistics = 0;
+        const int64_t before = sq_ranks_reduced_bytes(ranks);
+        const sq_plan *plan = sq_model_plan(p.model);
+        const sq_step step = {.step = (uint64_t)number, .statistics_rate = 0.1f, .gradient_scale = 1};
+        for (int l = 0; l < p.space->layer_count; l++)
+            path[l] = (number + l) % p.space->layers[l].choice_count;
+        SQ_TRY(sq_model_set_step(p.model, &step));
+        SQ_TRY(sq_model_forward(p.model, path));
+        SQ_TRY(sq_model_backward(p.model, path));
+        for (int i = 0; i < plan->parameter_count; i++)
+            if (path[plan->parameters[i].layer] == plan->parameters[i].choice)
+                *(plan->parameters[i].role == SQ_ROLE_WEIGHT ? &weights : &statistics) += plan->parameters[i].count;
+        const sq_cost cost = sq_cost_path(p.space, path);
+        (void)printf("volume %d: %lld bytes, %zu weights, %zu statistics, %lld parameters\n", sq_ranks_rank(ranks),
+                     (long long)(sq_ranks_reduced_bytes(ranks) - before), weights, statistics,
+                     (long long)(cost.weights + cost.norm_weights));
+    }
+    close_parts(&p);
+    return SQ_OK;
+}
+
 static sq_status run(int argc, char **argv, sq_ranks *ranks, parts *p)
 {
     char text[256];
@@ -81,6 +125,8 @@ static sq_status run(int argc, char **argv, sq_ranks *ranks, parts *p)
     sq_ranks_describe(ranks, text, sizeof text);
     if (argc != 4)
         return sq_fail(SQ_INVALID, "%s; wanted MODE RUN SOURCE_FOLDER", text);
+    if (strcmp(argv[1], "volume") == 0)
+        return count_bytes(argv[3], ranks);
     sq_interrupt_listen();
     SQ_TRY(open_parts(p, argv[3], ranks,
                       is_odd && (strcmp(argv[1], "odd") == 0 || strcmp(argv[1], "patient") == 0) ? 1e-39f : 0.5f));

@@ -16,8 +16,8 @@ typedef struct sq_command {
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
-    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select, sq_command_pack,
-    sq_command_bench;
+    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select,
+    sq_command_pack, sq_command_bench;
 
 /* "squall train: <sq_error_text()>" on stderr, unless another rank says it; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
@@ -85,11 +85,12 @@ sq_block_options sq_session_block(const sq_session *session, int batch, bool is_
 /* ---- Training ---- */
 
 typedef struct {
-    const char *run; /* folder: config.yaml, arch.json of a single path, and what sq_train writes */
-    const int *path; /* trains this path of the session's space alone; NULL: the supernet */
-    bool is_resumed; /* from the newest checkpoint, if there is one */
-    bool is_quiet;   /* no progress line */
-    bool has_start;  /* tells on stdout what is trained */
+    const char *run;      /* folder: config.yaml, arch.json of a single path, and what sq_train writes */
+    const int *path;      /* trains this path of the session's space alone; NULL: the supernet */
+    bool is_resumed;      /* from the newest checkpoint, if there is one */
+    bool is_quiet;        /* no progress line */
+    const char *timeline; /* file for what the first steps did when; or NULL */
+    bool has_start;       /* tells on stdout what is trained */
 } sq_training;
 
 /* Trains as the session's configuration says: `squall train`. */

@@ -513,7 +513,7 @@ static bool is_same(const sq_config *a, const sq_config *b, const sq_key *info)
 const char *sq_config_difference(const sq_config *a, const sq_config *b)
 {
     static const char aside[] = " data.cache data.cache_mb data.threads data.ring data.max_bad train.log_every "
-                                "train.checkpoint_every train.keep train.keep_every ";
+                                "train.checkpoint_every train.keep train.keep_every train.timeline_steps ";
     for (int i = 0; i < sq_key_count; i++) {
         const char *key = sq_keys[i].key;
         char word[64];

@@ -83,6 +83,8 @@ const sq_key sq_keys[] = {
     {"train.bin_high", SQ_KEY_REAL, AT(train.sampler.bin_high), "360", 0, BIG, NULL, "cost_bins: highest"},
     {"train.bin_width", SQ_KEY_REAL, AT(train.sampler.bin_width), "10", 1e-9, BIG, NULL, "cost_bins: width"},
     {"train.log_every", SQ_KEY_INT, AT(train.log_every), "50", 1, 1e9, NULL, "steps between log lines"},
+    {"train.timeline_steps", SQ_KEY_INT, AT(train.timeline_steps), "10", 1, 10000, NULL,
+     "steps that --timeline shows, from the first on"},
     {"train.checkpoint_every", SQ_KEY_INT, AT(train.checkpoint_every), "1000", 1, 1e9, NULL,
      "steps between checkpoints"},
     {"train.keep", SQ_KEY_INT, AT(train.keep), "2", 1, 1e6, NULL, "newest checkpoints kept"},
