@@ -9,6 +9,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
+#include "kernels/base/retry.h"
 #include "kernels/base/text.h"
 #include "search/searcher.h"
 #include "search/state.h"
@@ -96,6 +97,16 @@ static void score(sq_candidate *c, const sq_result *result)
     c->top5 = (double)result->top5 / images;
 }
 
+static sq_status save(const search *s, const sq_search_scored *scored)
+{
+    sq_retry retry = sq_retry_begin(s->searcher.options->write_retries);
+    sq_status status;
+    do
+        status = sq_search_state_write(s->state_path, s->fingerprint, scored, s->searcher.space);
+    while (sq_retry_again(&retry, status));
+    return status;
+}
+
 /* Candidates that nobody has scored yet and that ask for as many images, together; then all of them are on disk. */
 static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
 {
@@ -109,7 +120,7 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
         SQ_TRY(add(s, &asked[i]));
     }
     const sq_search_scored scored = {s->all, s->count, s->limit};
-    SQ_TRY(sq_search_state_write(s->state_path, s->fingerprint, &scored, s->searcher.space));
+    SQ_TRY(save(s, &scored));
     show(s, isatty(STDERR_FILENO) == 1);
     SQ_TRY(sq_crew_check(s->crew));
     if (sq_interrupt_asked() && s->count < s->limit)

@@ -50,9 +50,10 @@ typedef struct {
     int calibration_images;                  /* SPOS: 20,000 */
     int calibration_batch, evaluation_batch; /* 0 is a configuration's: chosen before (batch_choice.h) */
     int evaluation_images;                   /* 0: the whole held-out split */
-    int together; /* candidates of a rank evaluated together, at most: what a killed search loses. The scores do
-                     not depend on it */
-    int cache_mb; /* what may be kept between layers and candidates beside the models, 2^20 bytes */
+    int together;      /* candidates of a rank evaluated together, at most: what a killed search loses. The scores do
+                          not depend on it */
+    int cache_mb;      /* what may be kept between layers and candidates beside the models, 2^20 bytes */
+    int write_retries; /* of the state and the results (kernels/base/retry.h) */
     sq_limits limits;
     const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
     sq_objectives objectives;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/retry.h"
 #include "kernels/base/text.h"
 #include "search/json_file.h"
 
@@ -272,7 +273,7 @@ static void set_front(json_t *report, const sq_searcher *s, const sq_search_resu
     json_object_set_new(report, "hypervolume_reference", reference);
 }
 
-sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const sq_search_result *result)
+static sq_status write_report(const char *folder, const sq_searcher *s, const sq_search_result *result)
 {
     char path[PATH_BYTES];
     json_t *list = json_array();
@@ -290,4 +291,14 @@ sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const
     if (!sq_text_path(path, sizeof path, folder, "arch.json"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     return sq_json_write(path, arch_object(s, &result->candidates[result->best]));
+}
+
+sq_status sq_search_report_write(const char *folder, const sq_searcher *s, const sq_search_result *result)
+{
+    sq_retry retry = sq_retry_begin(s->options->write_retries);
+    sq_status status;
+    do
+        status = write_report(folder, s, result);
+    while (sq_retry_again(&retry, status));
+    return status;
 }

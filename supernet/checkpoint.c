@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,11 @@ static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_paramet
     memcpy(t->dims, p->dims, sizeof t->dims);
     list->count++;
     *used += p->count;
-    return sq_model_read(model, role, p->offset, values, p->count * sizeof *values);
+    SQ_TRY(sq_model_read(model, role, p->offset, values, p->count * sizeof *values));
+    bool is_finite = true;
+    for (size_t i = 0; i < p->count; i++)
+        is_finite = is_finite && isfinite(values[i]);
+    return is_finite ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
 }
 
 static sq_status collect(tensor_list *list, sq_model *model, bool is_optimiser)
@@ -136,14 +141,16 @@ static sq_status read_tensors(const char *path, sq_model *model, bool is_optimis
 /* Sums as hexadecimal floats: exact, and the same text everywhere. The last line is a checksum of the others. */
 static sq_status write_state(const char *path, const sq_training_state *s)
 {
-    char text[1024], whole[1200], scope[64] = "";
+    char text[1024], whole[1200], scope[64] = "", odd[96] = "";
     if (s->scope_hash)
         (void)snprintf(scope, sizeof scope, ", \"scope_hash\": \"%016" PRIx64 "\"", s->scope_hash);
+    if (s->nonfinite)
+        (void)snprintf(odd, sizeof odd, ", \"nonfinite\": %" PRId64 ", \"lost\": %" PRId64, s->nonfinite, s->lost);
     const int length =
         snprintf(text, sizeof text,
                  "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
-                 "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64 "}",
-                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images);
+                 "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64 "%s}",
+                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images, odd);
     const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n",
                                text, sq_hash(SQ_HASH_START, text, (size_t)length));
     const sq_piece piece = {whole, (size_t)bytes};
@@ -178,6 +185,8 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
             .loss_sum = strtod(sum, NULL),
             .top1 = json_integer_value(json_object_get(state, "top1")),
             .images = json_integer_value(json_object_get(state, "images")),
+            .nonfinite = json_integer_value(json_object_get(state, "nonfinite")), /* 0 where it is absent */
+            .lost = json_integer_value(json_object_get(state, "lost")),
         };
     json_decref(state);
     return is_whole ? SQ_OK : sq_fail(SQ_INVALID, "%s: incomplete", path);
@@ -217,18 +226,49 @@ static void free_names(struct dirent **names, int count)
     free(names);
 }
 
-static sq_status remove_old(const char *run, int keep)
+/* `newer` newer ones of the run stay; so far without one at the anchor, or with it. */
+static bool is_kept(const sq_keep *keep, int64_t step, int newer, bool *has_anchor)
+{
+    const bool is_anchor = keep->anchor > 0 && step % keep->anchor == 0 && !*has_anchor;
+    *has_anchor = *has_anchor || is_anchor;
+    return is_anchor || newer < (keep->newest < 1 ? 1 : keep->newest) || (keep->every > 0 && step % keep->every == 0);
+}
+
+static sq_status remove_old(const char *run, int64_t newest, const sq_keep *keep)
 {
     struct dirent **names = NULL;
     const int count = scandir(run, &names, is_checkpoint, newest_first);
     sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", run, strerror(errno)) : SQ_OK;
-    for (int i = keep; status == SQ_OK && i < count; i++) {
+    bool has_anchor = false;
+    for (int i = 0, newer = 0; status == SQ_OK && i < count; i++) {
+        char path[PATH_BYTES];
+        const int64_t step = atoll(names[i]->d_name + 5);
+        if (step <= newest && !is_kept(keep, step, newer++, &has_anchor) &&
+            sq_text_path(path, sizeof path, run, names[i]->d_name))
+            status = sq_path_remove(path);
+    }
+    free_names(names, count);
+    return status;
+}
+
+static int is_half_written(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name);
+    return strncmp(entry->d_name, "ckpt-", 5) == 0 && strcmp(entry->d_name + length - 4, ".tmp") == 0;
+}
+
+sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_keep *keep)
+{
+    struct dirent **names = NULL;
+    const int count = scandir(run, &names, is_half_written, alphasort);
+    sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", run, strerror(errno)) : SQ_OK;
+    for (int i = 0; status == SQ_OK && i < count; i++) {
         char path[PATH_BYTES];
         if (sq_text_path(path, sizeof path, run, names[i]->d_name))
             status = sq_path_remove(path);
     }
     free_names(names, count);
-    return status;
+    return status == SQ_OK ? remove_old(run, step, keep) : status;
 }
 
 static sq_status write_files(const char *folder, sq_model *model, const sq_training_state *state)
@@ -260,7 +300,7 @@ static sq_status make_paths(paths *p, const char *run, int64_t step)
     return SQ_OK;
 }
 
-sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, int keep)
+sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, const sq_keep *keep)
 {
     paths p;
     SQ_TRY(make_paths(&p, run, state->step));
@@ -272,13 +312,21 @@ sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_trainin
         status = sq_fail(SQ_IO, "%s: %s", p.final, strerror(errno));
     if (status != SQ_OK) {
         char text[1024];
+        const int why = errno;
         (void)snprintf(text, sizeof text, "%s", sq_error_text());
         const bool is_clean = sq_path_remove(p.temporary) == SQ_OK;
+        errno = why;
         return sq_fail(status, "%s%s", text, is_clean ? "" : " (and its rest cannot be removed)");
     }
     SQ_TRY(sq_folder_sync(run));
     SQ_TRY(sq_link_replace(p.link, p.name));
-    return remove_old(run, keep < 1 ? 1 : keep);
+    return remove_old(run, state->step, keep);
+}
+
+sq_status sq_checkpoint_folder(const char *run, int64_t step, char *out, size_t bytes)
+{
+    const int needed = snprintf(out, bytes, "%s/ckpt-%08" PRId64, run, step);
+    return needed >= 0 && (size_t)needed < bytes ? SQ_OK : sq_fail(SQ_INVALID, "%.200s...: the path is too long", run);
 }
 
 sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser, sq_training_state *out)

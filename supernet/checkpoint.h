@@ -16,11 +16,27 @@ typedef struct {
     int batch;           /* images per step */
     double loss_sum;     /* of the log interval in progress, so that a resumed log equals an undisturbed one */
     int64_t top1, images;
+    int64_t nonfinite; /* how often a loss, gradients or weights were not finite, and the run went on */
+    int64_t lost;      /* steps whose update was left out or taken back for it; log.jsonl names them */
 } sq_training_state;
 
-/* Writes run/ckpt-<step>, moves `last`, removes older ones beyond `keep`. On failure (full disk) the previous
- * checkpoint and `last` are untouched and nothing partial stays. */
-SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, int keep);
+/* Which checkpoints stay. What lies beyond the newest written one (damaged, passed over) neither counts nor goes. */
+typedef struct {
+    int newest;     /* so many newest ones; below 1: 1 */
+    int64_t every;  /* and all whose step is a multiple of it; 0: none */
+    int64_t anchor; /* and the newest whose step is a multiple of it; 0: none */
+} sq_keep;
+
+/* Writes run/ckpt-<step>, moves `last`, removes older ones that need not stay. On failure (full disk) the previous
+ * checkpoint and `last` are untouched and nothing partial stays; errno is the failing call's. SQ_NONFINITE: a tensor is
+ * not finite, which no checkpoint ever holds. */
+SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state,
+                                          const sq_keep *keep);
+/* Removes what a killed run left: half-written checkpoints, and those up to `step` that need not stay. */
+SQ_MUST_USE sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_keep *keep);
+
+/* The folder of a run's checkpoint. SQ_INVALID: the path is too long. */
+SQ_MUST_USE sq_status sq_checkpoint_folder(const char *run, int64_t step, char *out, size_t bytes);
 
 /* Restores from one checkpoint folder. SQ_INVALID names the file and what is wrong: damaged, of another space, other
  * seed. has_optimiser false reads only the model (search, export). out->space_hash says which space is wanted; 0: any.

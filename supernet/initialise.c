@@ -43,16 +43,20 @@ sq_status sq_model_initialise(sq_model *model, uint64_t seed)
     for (int i = 0; i < plan->parameter_count; i++)
         if (plan->parameters[i].count > largest)
             largest = plan->parameters[i].count;
-    float *values = malloc(largest * sizeof *values);
-    if (!values)
-        return sq_fail(SQ_NO_MEMORY, "initial weights: %zu values", largest);
+    float *values = malloc(largest * sizeof *values), *zeros = calloc(largest, sizeof *zeros);
+    if (!values || !zeros)
+        status = sq_fail(SQ_NO_MEMORY, "initial weights: %zu values", largest);
     for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
+        const bool is_weight = p->role == SQ_ROLE_WEIGHT;
         fill(plan->space, p, seed, values);
         status = sq_model_write(model, p->role, p->offset, values, p->count * sizeof *values);
-        if (status == SQ_OK && p->role == SQ_ROLE_WEIGHT && plan->role_bytes[SQ_ROLE_AVERAGE] > 0)
+        if (status == SQ_OK && is_weight && plan->role_bytes[SQ_ROLE_AVERAGE] > 0)
             status = sq_model_write(model, SQ_ROLE_AVERAGE, p->offset, values, p->count * sizeof *values);
+        if (status == SQ_OK && is_weight && plan->role_bytes[SQ_ROLE_MOMENTUM] > 0)
+            status = sq_model_write(model, SQ_ROLE_MOMENTUM, p->offset, zeros, p->count * sizeof *zeros);
     }
     free(values);
+    free(zeros);
     return status;
 }

@@ -21,7 +21,8 @@ struct sq_model {
     float *neutral_augment; /* for batches that come without augmentation */
     sq_device_ptr zeros;    /* as many as the largest block's gradients; only with options.has_others */
     int loaded_count;
-    int32_t accumulate; /* as it stands in the device's sq_step */
+    sq_timeline *timeline; /* borrowed; or NULL */
+    int32_t accumulate;    /* as it stands in the device's sq_step */
 };
 
 const sq_plan *sq_model_plan(const sq_model *model)
@@ -249,7 +250,15 @@ sq_status sq_model_run(sq_model *model, int layer, int choice, sq_mode mode)
 {
     const sq_program *program;
     SQ_TRY(sq_model_program(model, layer, choice, mode, &program));
-    return model->backend->ops->run(model->backend, program);
+    const double begin = sq_timeline_now(model->timeline);
+    SQ_TRY(model->backend->ops->run(model->backend, program));
+    sq_timeline_add(model->timeline, (int)mode, layer, choice, begin);
+    return SQ_OK;
+}
+
+void sq_model_set_timeline(sq_model *model, sq_timeline *timeline)
+{
+    model->timeline = timeline;
 }
 
 /* ---- Walks ---- */
@@ -309,6 +318,9 @@ static bool is_used(const sq_step_paths *paths, int first, int end, int layer, i
 static sq_status reduce_block(sq_model *model, const sq_region *region)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
+    sq_timeline_add(model->timeline, SQ_TIME_REDUCTION,
+                    (int64_t)(region->bytes[SQ_ROLE_WEIGHT] + region->bytes[SQ_ROLE_STATISTICS]), 0,
+                    sq_timeline_now(model->timeline));
     SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
                             region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
     if (region->bytes[SQ_ROLE_STATISTICS] == 0)
@@ -347,7 +359,10 @@ sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int 
         else if (!is_shared_out(paths) && !is_used(paths, index + 1, paths->count, l, path[l]))
             SQ_TRY(reduce_block(model, region));
     }
-    return ops->join(model->backend);
+    const double begin = sq_timeline_now(model->timeline);
+    SQ_TRY(ops->join(model->backend));
+    sq_timeline_add(model->timeline, SQ_TIME_WAIT, 0, 0, begin);
+    return SQ_OK;
 }
 
 sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths)

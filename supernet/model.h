@@ -3,6 +3,7 @@
 
 #include "kernels/backend.h"
 #include "supernet/block.h"
+#include "supernet/timeline.h"
 
 /* A supernet on a backend: one allocation per role, every block's place in it, and the compiled programs. A step or an
  * evaluation is a walk over programs along a path; nothing is allocated in it. */
@@ -54,7 +55,8 @@ SQ_MUST_USE sq_status sq_model_compile(sq_model *model, unsigned modes);
 SQ_MUST_USE sq_status sq_model_program(sq_model *model, int layer, int choice, sq_mode mode, const sq_program **out);
 
 /* Initial weights by the space's rule (SPOS: stem N(0, 0.01), others N(0, 1/shape[1]), linear N(0, 0.01), gamma 1, beta
- * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1. A function of the seed alone. */
+ * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1, momentum 0. A function of the
+ * seed alone. */
 SQ_MUST_USE sq_status sq_model_initialise(sq_model *model, uint64_t seed);
 
 /* One batch: images uint8 (n, resolution, resolution, 3) RGB, labels n, augment n * SQ_AUGMENT_COUNT or NULL (none).
@@ -73,6 +75,9 @@ SQ_MUST_USE sq_status sq_model_load_cuts(sq_model *model, const sq_model_batch *
 /* Sets the scalars of the following walks; valid_count 0 stands for the count of the last load. `accumulate` is the
  * model's own: backward sets it block by block. */
 SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);
+
+/* What runs from now on is noted in it (NULL: nowhere); borrowed. */
+void sq_model_set_timeline(sq_model *model, sq_timeline *timeline);
 
 /* Walks: forward (training statistics) and loss; backward with reductions; update of what the path used. */
 SQ_MUST_USE sq_status sq_model_forward(sq_model *model, const int *path);

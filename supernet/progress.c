@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/retry.h"
 #include "kernels/base/text.h"
 
 enum { PATH_BYTES = 4096, LINE_BYTES = 16384 };
 
 struct sq_progress {
-    FILE *log;
     char path[PATH_BYTES];
+    size_t log_bytes; /* of whole lines in it */
+    int retries;
     bool is_quiet, is_terminal, has_line;
 };
 
@@ -27,8 +29,8 @@ static bool is_stale(const char *line, int64_t from)
     return from == 0 || (from > 0 && (!key || strtoll(key + 7, NULL, 10) > from));
 }
 
-/* Keeps the lines before the first stale one. */
-static sq_status cut_log(const char *path, int64_t from)
+/* Keeps the lines before the first stale one; how many bytes they are. */
+static sq_status cut_log(const char *path, int64_t from, size_t *bytes)
 {
     char *line = malloc(LINE_BYTES);
     FILE *file = fopen(path, "r+");
@@ -42,23 +44,36 @@ static sq_status cut_log(const char *path, int64_t from)
         status = sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
     if (file)
         (void)fclose(file); /* only read and cut */
+    *bytes = (size_t)keep;
     free(line);
     return status;
 }
 
-sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, bool is_quiet)
+static sq_status append(sq_progress *p, const char *line)
+{
+    sq_retry retry = sq_retry_begin(p->retries);
+    sq_status status;
+    do
+        status = sq_file_append(p->path, p->log_bytes, line, strlen(line));
+    while (sq_retry_again(&retry, status));
+    p->log_bytes += status == SQ_OK ? strlen(line) : 0;
+    return status;
+}
+
+sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, int retries, bool is_quiet)
 {
     sq_progress *p = calloc(1, sizeof *p);
     if (!p)
         return sq_fail(SQ_NO_MEMORY, "%s: log", run);
     p->is_quiet = is_quiet;
+    p->retries = retries;
     p->is_terminal = isatty(STDERR_FILENO) == 1;
     sq_status status =
         sq_text_path(p->path, sizeof p->path, run, "log.jsonl") ? SQ_OK : sq_fail(SQ_INVALID, "%s: too long", run);
     if (status == SQ_OK)
-        status = cut_log(p->path, from);
-    if (status == SQ_OK && !(p->log = fopen(p->path, "a")))
-        status = sq_fail(SQ_IO, "%s: %s", p->path, strerror(errno));
+        status = cut_log(p->path, from, &p->log_bytes);
+    if (status == SQ_OK)
+        status = append(p, "");
     if (status == SQ_OK)
         *out = p;
     else
@@ -78,8 +93,6 @@ void sq_progress_close(sq_progress *p)
     if (!p)
         return;
     end_line(p);
-    if (p->log)
-        (void)fclose(p->log); /* every line was flushed */
     free(p);
 }
 
@@ -102,11 +115,13 @@ void sq_progress_note(sq_progress *p, const char *line)
 
 sq_status sq_progress_log(sq_progress *p, json_t *object)
 {
-    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *line = object ? open_memstream(&text, &bytes) : NULL;
+    const bool has_all = line && json_dumpf(object, line, JSON_COMPACT) == 0 && fputc('\n', line) != EOF;
+    const bool is_whole = line && fclose(line) == 0 && has_all;
     json_decref(object);
-    if (!text)
-        return sq_fail(SQ_NO_MEMORY, "%s: a line", p->path);
-    const bool is_written = fprintf(p->log, "%s\n", text) > 0 && fflush(p->log) == 0;
+    const sq_status status = is_whole ? append(p, text) : sq_fail(SQ_NO_MEMORY, "%s: a line", p->path);
     free(text);
-    return is_written ? SQ_OK : sq_fail(SQ_IO, "%s: %s", p->path, strerror(errno));
+    return status;
 }

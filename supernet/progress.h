@@ -13,8 +13,9 @@
 typedef struct sq_progress sq_progress;
 
 /* Appends to <run>/log.jsonl after cutting away whatever a resumed run will write again: lines whose "step" is above
- * `from` (0: every line, negative: none), and a torn last line. is_quiet: nothing on stderr. */
-SQ_MUST_USE sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, bool is_quiet);
+ * `from` (0: every line, negative: none), and a torn last line. retries: of each write (kernels/base/retry.h).
+ * is_quiet: nothing on stderr. */
+SQ_MUST_USE sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, int retries, bool is_quiet);
 void sq_progress_close(sq_progress *progress);
 
 /* One line for people: "train   1200/2000  60%  loss 0.412  top-1 88.1%  1,204 images/s  left 42 s". */

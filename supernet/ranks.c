@@ -338,6 +338,7 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
         return status;
     /* Of equals, who has not been told: a failure that went through an agreement before is that rank's. */
     verdict own = {2 * (int)status + (status != SQ_OK && !is_told), r->rank}, worst = own;
+    is_told = false; /* an older failure may have been got over */
     if (status != SQ_OK)
         (void)snprintf(text, sizeof text, "%s", sq_error_text());
     SQ_TRY(begun(r, MPI_Iallreduce(&own, &worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD, &request), &request,

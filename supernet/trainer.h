@@ -32,6 +32,20 @@ double sq_schedule_at(const sq_schedule *schedule, int64_t step);
  * that, the gradient of the mean loss. */
 typedef enum { SQ_GRADIENTS_SUM, SQ_GRADIENTS_MEAN } sq_gradients;
 
+/* What a loss, gradients or weights that are not finite, on any rank, do to a run.
+ *
+ * STOP      it ends (SQ_NONFINITE)
+ * SKIP      the step leaves nothing behind: no update, running statistics as before it. What is found in the weights
+ *           alone (on a device of its own gradients are not looked at) was an older step's; then as ROLLBACK
+ * ROLLBACK  weights, momentum, statistics and average become those of the newest checkpoint of checkpoint_every (or the
+ *           first ones), and the run goes on with the next step: the same steps again would meet the same end, and what
+ *           led there may lie before the step that shows it. The images in between count as seen. source: Chowdhery et
+ *           al. 2022, "PaLM", section 5.1, which restarts before a loss spike and leaves its batches out
+ *
+ * Both are functions of what was computed, so a killed run repeats them, to the same bytes of log.jsonl, where each has
+ * a line. */
+typedef enum { SQ_NONFINITE_STOP, SQ_NONFINITE_SKIP, SQ_NONFINITE_ROLLBACK } sq_nonfinite_policy;
+
 typedef struct {
     uint64_t seed;
     int64_t steps;
@@ -41,17 +55,24 @@ typedef struct {
     sq_schedule schedule;
     sq_sampler_options sampler;
     sq_gradients gradients;
-    int log_every; /* steps */
-    int checkpoint_every, keep;
+    int log_every;      /* steps */
+    int timeline_steps; /* in run.timeline */
+    int checkpoint_every;
+    int write_retries; /* of checkpoints and log (kernels/base/retry.h) */
+    sq_nonfinite_policy nonfinite;
+    int nonfinite_limit;  /* so often in the whole run, then it stops */
+    int check_every;      /* steps between comparisons of the ranks' weights; 0: none */
+    int keep, keep_every; /* the newest `keep` stay, and every keep_every-th of checkpoint_every; 0: none of those */
 } sq_train_options;
 
 typedef struct {
     const char *run; /* folder; made if needed */
     bool is_resumed; /* continue from `last` if there is one */
     const char
-        *from;       /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
-    bool is_quiet;   /* no progress line (tests) */
-    sq_ranks *ranks; /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
+        *from;     /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
+    bool is_quiet; /* no progress line (tests) */
+    const char *timeline; /* file for what the first steps did when (timeline.h); or NULL */
+    sq_ranks *ranks;      /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
 } sq_train_run;
 
 /* Several ranks draw the same path and differ in their images: gradients and running statistics are means over the
@@ -59,8 +80,9 @@ typedef struct {
  * with it, through the same images. A signal to any rank stops all after the same step.
  *
  * Trains to the end. The model must be a training model with options.batch / ranks; the loader's options carry the data
- * set. returns  SQ_NONFINITE (exit 4): the loss of a step is NaN or infinite; the text names step and path, and the
- * last good checkpoint is kept; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint
+ * set. returns  SQ_NONFINITE (exit 4): loss or gradients of a step, or weights, are NaN or infinite; the text names
+ * step and path, and the last good checkpoint is kept; SQ_COMMUNICATION (exit 5): a rank is gone, or weights differ
+ * between ranks; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint
  * written; otherwise what data, model or checkpoint returned. */
 SQ_MUST_USE sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
                                const sq_train_options *options, const sq_train_run *run);

@@ -280,7 +280,8 @@ def check_stages(scratch):
 def check_full_disk(scratch):
     """The first rank cannot write its log any more: all stop, one of them says why, nobody waits for what never comes."""
     folder = os.path.join(scratch, "full")
-    process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=4000", "--set", "train.checkpoint_every=10")
+    process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=4000", "--set", "train.checkpoint_every=10",
+                    "--set", "write_retries=1")
     while not os.path.exists(os.path.join(folder, "last")):
         time.sleep(0.02)
         assert process.poll() is None

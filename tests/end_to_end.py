@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The program as its users meet it: kill -9 at random moments, signals, and bad input.
 
-usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|kill-search|kill-rank|kill-stages|steady-search|bases|signals|bad-input|bench
+usage: end_to_end.py SQUALL SOURCE_FOLDER kill-train|full-disk|kill-search|kill-rank|kill-stages|steady-search|bases|signals|bad-input|bench
 """
 import json
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -61,11 +62,14 @@ def remove(folder):
 
 def kill_train(scratch):
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
-    longer = ["--set", "train.steps=300"]
+    longer = ["--set", "train.steps=300", "--set", "train.keep_every=10"]
     first = ["train", CONFIG, "-o", a, "--quiet", *SMALL, *longer]
     again = ["train", CONFIG, "-o", b, "--quiet", "--resume", "auto", *SMALL, *longer]
     names = ["ckpt-00000300/model.safetensors", "ckpt-00000300/optim.safetensors", "ckpt-00000300/state.json", "log.jsonl"]
     kill_often(first, again, 20, lambda: same_files(a, b, names), lambda: remove(b))
+    for folder in (a, b):  # the newest two, and every tenth
+        kept = sorted(int(name[5:]) for name in os.listdir(folder) if name.startswith("ckpt-"))
+        assert kept == [70, 140, 210, 280, 294, 300], kept
     assert os.readlink(os.path.join(b, "last")) == "ckpt-00000300"
     assert not [name for name in os.listdir(b) if name.endswith(".tmp")]
 
@@ -97,6 +101,56 @@ def kill_search(scratch):
         refused = run("search", a, "--resume", "never", "--quiet", "--set", "search.evaluation_batch=0", *more, code=None)
         assert refused.returncode in (1, 2) and refused.stderr.count("\n") == 1, refused.stderr
         assert sorted(os.listdir(folder)) == names and [read(os.path.join(folder, name)) for name in names] == before, more
+
+
+def limit_files(process, size):
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def full_disk(scratch):
+    """A limit on the size of files stands for a disk that is full. It is said, the checkpoint before stays, nothing half is left; freed in
+    time the run goes on to the same bytes; else it stops, and a resume does."""
+    a, b, c = (os.path.join(scratch, name) for name in "abc")
+    names = ["ckpt-00000120/model.safetensors", "ckpt-00000120/optim.safetensors", "ckpt-00000120/state.json", "log.jsonl"]
+    run("train", CONFIG, "-o", a, "--quiet", *SMALL)
+    for folder, retries in ((b, "50"), (c, "1")):
+        words = [SQUALL, "train", CONFIG, "-o", folder, "--quiet", *SMALL, "--set", "write_retries=" + retries]
+        process = subprocess.Popen(words, cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(os.path.join(folder, "last")):
+            time.sleep(0.01)
+            assert process.poll() is None, process.stderr.read()
+        limit_files(process, 10)
+        said = process.stderr.readline()
+        assert re.fullmatch(rf"\S+/(log.jsonl|ckpt-\d+.tmp/\S+): File too large; again in 0.5 s, tries left: {retries}\n", said), said
+        assert os.path.exists(os.path.join(folder, "last", "state.json"))
+        if folder == b:
+            limit_files(process, resource.RLIM_INFINITY)
+            assert process.wait() == 0, process.stderr.read()
+        else:
+            rest = process.stderr.read().splitlines()
+            assert process.wait() == 1 and len(rest) == 1 and re.fullmatch(r"squall train: .*: File too large", rest[0]), rest
+            assert not [name for name in os.listdir(folder) if name.endswith(".tmp")]
+            run("train", CONFIG, "-o", folder, "--quiet", "--resume", "auto", *SMALL)
+        same_files(a, folder, names)
+    full_search(a)
+
+
+def full_search(a):
+    """The same in a search: its state is written after every few candidates."""
+    words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--resume", "never", "--set", "search.together=1"]
+    run(*words)
+    state = os.path.join(a, "search", "state.json")
+    whole = read(state)
+    os.remove(state)
+    process = subprocess.Popen([SQUALL, *words, "--set", "write_retries=50"], cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not os.path.exists(state):
+        time.sleep(0.005)
+        assert process.poll() is None, process.stderr.read()
+    limit_files(process, 10)
+    said = process.stderr.readline()
+    assert re.search(r"state.json.tmp: File too large; again in 0.5 s, tries left: 50$", said), said
+    limit_files(process, resource.RLIM_INFINITY)
+    assert process.wait() == 0 and read(state) == whole
 
 
 def resident(process):
@@ -420,7 +474,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "bases": bases, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "full-disk": full_disk, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "bases": bases, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

@@ -1,4 +1,5 @@
 /* Random numbers, text, files and tensors on disk. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <signal.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/retry.h"
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
@@ -211,13 +213,62 @@ Test(base, safetensors_refuse_every_damaged_byte_and_length)
     drop_folder(folder);
 }
 
+static bool tries_again(int times, sq_status status, int why)
+{
+    sq_retry retry = sq_retry_begin(times);
+    errno = why;
+    const bool is_again = sq_retry_again(&retry, status);
+    cr_expect_eq(errno, why);
+    return is_again;
+}
+
+Test(base, only_what_may_pass_is_tried_again)
+{
+    const struct {
+        int times;
+        sq_status status;
+        int why;
+        bool is_again;
+    } cases[] = {{1, SQ_IO, ENOSPC, true},  {0, SQ_IO, ENOSPC, false},      {9, SQ_IO, EACCES, false},
+                 {9, SQ_IO, ENOENT, false}, {9, SQ_INVALID, ENOSPC, false}, {9, SQ_OK, ENOSPC, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(tries_again(cases[i].times, cases[i].status, cases[i].why), cases[i].is_again, "case %zu", i);
+    sq_retry twice = sq_retry_begin(2);
+    errno = EIO;
+    cr_expect(sq_retry_again(&twice, SQ_IO));
+    cr_expect(sq_retry_again(&twice, SQ_IO));
+    cr_expect(!sq_retry_again(&twice, SQ_IO));
+}
+
+Test(base, append_cuts_a_torn_end_and_leaves_none)
+{
+    char *folder = make_folder(), path[600];
+    const struct rlimit small = {12, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    (void)snprintf(path, sizeof path, "%s/log", folder);
+    MUST(sq_file_append(path, 0, "first\n", 6));
+    put_text(folder, "log", "first\ntorn");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cr_expect_eq(sq_file_append(path, 6, "the second\n", 11), SQ_IO);
+    cr_expect_eq(errno, EFBIG);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    char *text = read_text(folder, "log");
+    cr_expect_str_eq(text, "first\n");
+    free(text);
+    MUST(sq_file_append(path, 6, "the second\n", 11));
+    text = read_text(folder, "log");
+    cr_expect_str_eq(text, "first\nthe second\n");
+    free(text);
+    drop_folder(folder);
+}
+
 /* ---- Checkpoints ---- */
 
 static void save(const char *run, subject *s, int64_t step)
 {
     const sq_training_state state = {
         .step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2, .loss_sum = 0.1};
-    MUST(sq_checkpoint_write(run, s->model, &state, 2));
+    MUST(sq_checkpoint_write(run, s->model, &state, &(sq_keep){.newest = 2}));
 }
 
 Test(base, checkpoint_damaged_anywhere_is_passed_over)
@@ -279,13 +330,67 @@ Test(base, full_disk_keeps_the_previous_checkpoint)
     save(run, &s, 10);
     (void)signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    cr_expect_eq(sq_checkpoint_write(run, s.model, &state, 1), SQ_IO);
+    cr_expect_eq(sq_checkpoint_write(run, s.model, &state, &(sq_keep){.newest = 1}), SQ_IO);
     MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
     cr_expect_eq(step, 10);
     (void)snprintf(path, sizeof path, "%s/ckpt-00000020.tmp", run);
     cr_expect(!sq_path_exists(path));
     (void)snprintf(path, sizeof path, "%s/last/state.json", run);
     cr_expect(sq_path_exists(path));
+    close_subject(&s);
+    drop_folder(run);
+}
+
+static void expect_steps(const char *run, const char *wanted)
+{
+    char found[256] = "", path[4096];
+    for (int step = 0; step < 100; step++) {
+        (void)snprintf(path, sizeof path, "%s/ckpt-%08d", run, step);
+        if (sq_path_exists(path))
+            (void)snprintf(found + strlen(found), sizeof found - strlen(found), "%d ", step);
+    }
+    cr_expect_str_eq(found, wanted);
+}
+
+static void save_keeping(const char *run, subject *s, int64_t step, const sq_keep *keep)
+{
+    const sq_training_state state = {.step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2};
+    MUST(sq_checkpoint_write(run, s->model, &state, keep));
+}
+
+Test(base, newest_checkpoints_and_every_so_many_th_stay)
+{
+    const sq_keep keep = {.newest = 2, .every = 20}, anchored = {.newest = 2, .every = 20, .anchor = 10};
+    char *run = make_folder(), path[4096];
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
+    for (int step = 10; step <= 70; step += 10)
+        save_keeping(run, &s, step, &keep);
+    expect_steps(run, "20 40 60 70 ");
+    for (int step = 71; step <= 74; step++) /* signals: the newest of the schedule stays */
+        save_keeping(run, &s, step, &anchored);
+    expect_steps(run, "20 40 60 70 73 74 ");
+    save_keeping(run, &s, 76, &keep);
+    expect_steps(run, "20 40 60 74 76 ");
+    put_text(run, "ckpt-00000080.tmp/state.json", "half");
+    MUST(sq_checkpoint_tidy(run, 76, &(sq_keep){.newest = 1}));
+    expect_steps(run, "76 ");
+    (void)snprintf(path, sizeof path, "%s/ckpt-00000080.tmp", run);
+    cr_expect(!sq_path_exists(path));
+    close_subject(&s);
+    drop_folder(run);
+}
+
+/* A damaged newest one was passed over: what is written after it is not what goes. */
+Test(base, checkpoint_below_a_damaged_one_stays)
+{
+    char *run = make_folder(), folder[4096];
+    int64_t step = 0;
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
+    save(run, &s, 20);
+    put_text(run, "ckpt-00000020/state.json", "damaged");
+    save_keeping(run, &s, 14, &(sq_keep){.newest = 1});
+    MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
+    cr_expect_eq(step, 14);
     close_subject(&s);
     drop_folder(run);
 }
@@ -331,7 +436,8 @@ Test(base, uniform_sampler_draws_every_choice_alike_and_by_step)
 
 Test(base, cost_bins_are_met_as_spos_meets_them)
 {
-    const sq_sampler_options options = {.sampling = SQ_SAMPLE_COST_BINS, .bin_low = 290, .bin_high = 360, .bin_width = 10};
+    const sq_sampler_options options = {
+        .sampling = SQ_SAMPLE_COST_BINS, .bin_low = 290, .bin_high = 360, .bin_width = 10};
     sq_space *space = NULL;
     sq_sampler *sampler = NULL;
     int bins[7] = {0}, outside = 0, path[SQ_MAX_LAYERS];

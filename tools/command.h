@@ -89,11 +89,12 @@ sq_block_options sq_session_block(const sq_session *session, int batch, bool is_
 /* ---- Training ---- */
 
 typedef struct {
-    const char *run; /* folder: config.yaml, arch.json of a single path, and what sq_train writes */
-    const int *path; /* trains this path of the session's space alone; NULL: the supernet */
-    bool is_resumed; /* from the newest checkpoint, if there is one */
-    bool is_quiet;   /* no progress line */
-    bool has_start;  /* tells on stdout what is trained */
+    const char *run;      /* folder: config.yaml, arch.json of a single path, and what sq_train writes */
+    const int *path;      /* trains this path of the session's space alone; NULL: the supernet */
+    bool is_resumed;      /* from the newest checkpoint, if there is one */
+    bool is_quiet;        /* no progress line */
+    const char *timeline; /* file for what the first steps did when; or NULL */
+    bool has_start;       /* tells on stdout what is trained */
 } sq_training;
 
 /* Trains as the session's configuration says: `squall train`. */

@@ -375,6 +375,7 @@ sq_status sq_config_read(sq_config **out, const char *path, const char *const *o
     }
     resolve_paths(config, path);
     config->train.seed = config->search.seed = (uint64_t)config->seed;
+    config->search.write_retries = config->train.write_retries;
     config->train.schedule.steps = config->train.steps;
     *out = config;
     return SQ_OK;
@@ -512,7 +513,7 @@ static bool is_same(const sq_config *a, const sq_config *b, const sq_key *info)
 const char *sq_config_difference(const sq_config *a, const sq_config *b)
 {
     static const char aside[] = " data.cache data.cache_mb data.threads data.ring data.max_bad train.log_every "
-                                "train.checkpoint_every train.keep ";
+                                "train.checkpoint_every train.keep train.keep_every train.timeline_steps ";
     for (int i = 0; i < sq_key_count; i++) {
         const char *key = sq_keys[i].key;
         char word[64];

@@ -10,7 +10,7 @@
 enum { PATH_BYTES = 4096 };
 
 typedef struct {
-    const char *run, *arch, *resume;
+    const char *run, *arch, *resume, *timeline;
     bool is_quiet;
 } arguments;
 
@@ -41,6 +41,7 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
                                   .path = a->arch ? path : NULL,
                                   .is_resumed = strcmp(a->resume, "auto") == 0,
                                   .is_quiet = a->is_quiet,
+                                  .timeline = a->timeline,
                                   .has_start = !a->is_quiet};
     if (status == SQ_OK)
         status = sq_session_train(&s, &training);
@@ -75,9 +76,13 @@ static void print_bad_images(const char *run)
 static int run(int argc, char **argv)
 {
     arguments a = {.resume = "never"};
-    const sq_option options[] = {{"-o", &a.run, NULL, NULL},           {"--out", &a.run, NULL, NULL},
-                                 {"--arch", &a.arch, NULL, NULL},      {"--resume", &a.resume, NULL, NULL},
-                                 {"--quiet", NULL, &a.is_quiet, NULL}, {NULL, NULL, NULL, NULL}};
+    const sq_option options[] = {{"-o", &a.run, NULL, NULL},
+                                 {"--out", &a.run, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},
+                                 {"--resume", &a.resume, NULL, NULL},
+                                 {"--timeline", &a.timeline, NULL, NULL},
+                                 {"--quiet", NULL, &a.is_quiet, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     sq_options read;
     bool is_help;
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
@@ -116,6 +121,8 @@ const sq_command sq_command_train = {
         "                      measured once for each GPU; the bits depend on it\n"
         "  --threads N         threads of the device; 0: all cores\n"
         "  --seed N            everything random follows from it\n"
+        "  --timeline FILE     what each process did when in the first train.timeline_steps steps, for "
+        "chrome://tracing\n"
         "  --quiet             no progress line\n\n"
         "mpirun -n N squall train ..., srun squall train ...: N processes, each with its share of a step's images.\n"
         "SIGINT, SIGTERM, SIGUSR1: the step is finished, a checkpoint written, exit 75.\n",

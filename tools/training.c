@@ -112,6 +112,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,
                               .ranks = s->ranks,
+                              .timeline = training->timeline,
                               .from = training->path || !*from ? NULL : from};
     sq_train_options train = s->config->train;
     if (training->path)

@@ -14,7 +14,20 @@ enum { PATH_BYTES = 4096 };
 
 static sq_status fail_errno(const char *path)
 {
-    return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
+    const int why = errno; /* callers may look at it */
+    const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(why));
+    errno = why;
+    return status;
+}
+
+/* Closes what has failed already, or finds out by closing. */
+static sq_status close_written(int file, const char *path, sq_status status)
+{
+    const int why = errno;
+    if (close(file) != 0 && status == SQ_OK)
+        return fail_errno(path);
+    errno = why;
+    return status;
 }
 
 static sq_status write_all(int file, const char *path, const void *data, size_t bytes)
@@ -42,9 +55,24 @@ static sq_status write_temporary(const char *path, const sq_piece *pieces, int p
         status = write_all(file, path, pieces[i].data, pieces[i].bytes);
     if (status == SQ_OK && fsync(file) != 0)
         status = fail_errno(path);
-    if (close(file) != 0 && status == SQ_OK)
-        status = fail_errno(path);
-    return status;
+    return close_written(file, path, status);
+}
+
+sq_status sq_file_append(const char *path, size_t at, const void *data, size_t bytes)
+{
+    const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0)
+        return fail_errno(path);
+    sq_status status = ftruncate(file, (off_t)at) == 0 && lseek(file, (off_t)at, SEEK_SET) == (off_t)at
+                           ? write_all(file, path, data, bytes)
+                           : fail_errno(path);
+    if (status != SQ_OK) {
+        const int why = errno;
+        const bool is_cut = ftruncate(file, (off_t)at) == 0;
+        (void)is_cut; /* else the next write cuts, or who reads passes over a torn line */
+        errno = why;
+    }
+    return close_written(file, path, status);
 }
 
 void sq_path_parent(char *out, size_t bytes, const char *path)
@@ -74,7 +102,9 @@ sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_co
     if (status == SQ_OK && rename(temporary, path) != 0)
         status = fail_errno(path);
     if (status != SQ_OK) {
+        const int why = errno;
         (void)unlink(temporary); /* nothing better can be done */
+        errno = why;
         return status;
     }
     sq_path_parent(folder, sizeof folder, path);
@@ -183,8 +213,7 @@ sq_status sq_folder_sync(const char *path)
     sq_status status = SQ_OK;
     if (fsync(folder) != 0 && errno != EINVAL) /* some file systems cannot sync a folder */
         status = fail_errno(path);
-    (void)close(folder); /* only synced */
-    return status;
+    return close_written(folder, path, status);
 }
 
 sq_status sq_path_remove(const char *path)
@@ -228,7 +257,9 @@ sq_status sq_link_replace(const char *path, const char *target)
         return fail_errno(temporary);
     if (rename(temporary, path) != 0) {
         const sq_status status = fail_errno(path);
+        const int why = errno;
         (void)unlink(temporary); /* nothing better can be done */
+        errno = why;
         return status;
     }
     sq_path_parent(folder, sizeof folder, path);

@@ -7,7 +7,8 @@
 
 #include "kernels/base/status.h"
 
-/* Files that are whole or absent: written under path.tmp, synced, renamed, and the folder synced. */
+/* Files that are whole or absent: written under path.tmp, synced, renamed, and the folder synced. Behind SQ_IO errno is
+ * that of the call that failed. */
 
 typedef struct {
     const void *data;
@@ -17,6 +18,10 @@ typedef struct {
 /* Writes the pieces one after another. On failure nothing is left under path or path.tmp, and an older file at path is
  * untouched. SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
+
+/* Writes a line at the end of a file of `at` bytes (made if need be); whatever a torn write left behind them is cut
+ * away, before it and after a failure. SQ_IO "<path>: reason". */
+SQ_MUST_USE sq_status sq_file_append(const char *path, size_t at, const void *data, size_t bytes);
 
 /* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and
  * lets go of it whatever happens. SQ_NO_MEMORY names the path. */

@@ -1,0 +1,188 @@
+/* Finite, and the same everywhere. */
+#include "supernet/health.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+
+enum { PIECE_VALUES = 1 << 14, TEXT_BYTES = 512 };
+
+struct sq_health {
+    sq_model *model;
+    sq_ranks *ranks;
+    uint32_t *values;   /* PIECE_VALUES floats, as bits */
+    double *sums;       /* of every rank, a checksum's halves */
+    sq_device_ptr kept; /* statistics; or null */
+};
+
+sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool can_undo)
+{
+    sq_backend *backend = sq_model_backend(model);
+    const size_t bytes = sq_model_plan(model)->role_bytes[SQ_ROLE_STATISTICS];
+    sq_health *h = calloc(1, sizeof *h);
+    if (!h)
+        return sq_fail(SQ_NO_MEMORY, "checks of weights");
+    h->model = model;
+    h->ranks = ranks;
+    h->values = malloc(PIECE_VALUES * sizeof *h->values);
+    h->sums = calloc((size_t)sq_ranks_count(ranks) * 2, sizeof *h->sums);
+    sq_status status = h->values && h->sums ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
+    if (status == SQ_OK && can_undo && bytes > 0)
+        status = backend->ops->allocate(backend, bytes, &h->kept);
+    if (status == SQ_OK)
+        *out = h;
+    else
+        sq_health_close(h);
+    return status;
+}
+
+void sq_health_close(sq_health *h)
+{
+    if (!h)
+        return;
+    sq_model_backend(h->model)->ops->release(sq_model_backend(h->model), h->kept);
+    free(h->values);
+    free(h->sums);
+    free(h);
+}
+
+/* ---- Looking ---- */
+
+static bool are_finite(const uint32_t *bits, size_t count)
+{
+    uint32_t odd = 0;
+    for (size_t i = 0; i < count; i++)
+        odd |= (bits[i] & 0x7f800000u) == 0x7f800000u; /* NaN or infinite; without a branch, so that it is vectorised */
+    return !odd;
+}
+
+/* Goes over a range of floats; hash NULL: only whether they are finite. */
+static sq_status look(sq_health *h, sq_role role, size_t offset, size_t bytes, uint64_t *hash, bool *is_finite)
+{
+    const size_t most = PIECE_VALUES * sizeof *h->values;
+    for (size_t done = 0; done < bytes; done += most) {
+        const size_t part = bytes - done < most ? bytes - done : most;
+        SQ_TRY(sq_model_read(h->model, role, offset + done, h->values, part));
+        *is_finite = *is_finite && are_finite(h->values, part / sizeof *h->values);
+        if (hash)
+            *hash = sq_hash(*hash, h->values, part);
+    }
+    return SQ_OK;
+}
+
+sq_status sq_health_gradients(sq_health *h, const sq_step_paths *paths, int *path, int *layer)
+{
+    const sq_plan *plan = sq_model_plan(h->model);
+    int found_path = SQ_NONE, found_layer = SQ_NONE;
+    bool is_finite = true;
+    const bool is_host = sq_model_backend(h->model)->ops->available == NULL;
+    for (int i = 0; is_host && is_finite && i < paths->count; i++)
+        for (int l = 0; is_finite && l < plan->space->layer_count; l++) {
+            const int choice = paths->first[(size_t)i * SQ_MAX_LAYERS + (size_t)l];
+            const sq_region *region = &plan->regions[l][choice];
+            bool is_seen = false;
+            for (int k = 0; k < i; k++)
+                is_seen = is_seen || paths->first[(size_t)k * SQ_MAX_LAYERS + (size_t)l] == choice;
+            if (is_seen)
+                continue;
+            SQ_TRY(look(h, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT], region->bytes[SQ_ROLE_WEIGHT], NULL,
+                        &is_finite));
+            found_path = is_finite ? SQ_NONE : i;
+            found_layer = is_finite ? SQ_NONE : l;
+        }
+    *path = found_path;
+    *layer = found_layer;
+    return SQ_OK;
+}
+
+static sq_status copy_statistics(sq_health *h, bool is_back)
+{
+    sq_backend *backend = sq_model_backend(h->model);
+    const sq_device_ptr own = sq_model_address(h->model, SQ_ROLE_STATISTICS, 0);
+    const size_t bytes = sq_model_plan(h->model)->role_bytes[SQ_ROLE_STATISTICS];
+    if (!h->kept.address)
+        return SQ_OK;
+    return backend->ops->copy(backend, is_back ? own : h->kept, is_back ? h->kept : own, bytes);
+}
+
+sq_status sq_health_keep(sq_health *h)
+{
+    return copy_statistics(h, false);
+}
+
+sq_status sq_health_undo(sq_health *h)
+{
+    return copy_statistics(h, true);
+}
+
+/* ---- Everything ---- */
+
+static sq_status look_at_all(sq_health *h, int64_t step, uint64_t *hash)
+{
+    static const struct {
+        sq_role role;
+        const char *name;
+    } beside[] = {{SQ_ROLE_MOMENTUM, ".momentum"}, {SQ_ROLE_AVERAGE, ".average"}};
+    const sq_plan *plan = sq_model_plan(h->model);
+    for (int i = 0; i < plan->parameter_count; i++) {
+        const sq_parameter *p = &plan->parameters[i];
+        const char *odd = NULL;
+        bool is_finite = true;
+        SQ_TRY(look(h, p->role, p->offset, p->count * sizeof(float), hash, &is_finite));
+        odd = is_finite ? NULL : "";
+        for (int k = 0; p->role == SQ_ROLE_WEIGHT && k < 2; k++) {
+            if (plan->role_bytes[beside[k].role] > 0)
+                SQ_TRY(look(h, beside[k].role, p->offset, p->count * sizeof(float), hash, &is_finite));
+            odd = is_finite || odd ? odd : beside[k].name;
+        }
+        if (odd)
+            return sq_fail(SQ_NONFINITE, "step %" PRId64 ": %s%s is not finite", step, p->name, odd);
+    }
+    return SQ_OK;
+}
+
+/* "0, 2, 3 against 1": the ranks in groups of equal checksums. */
+static int print_groups(const sq_health *h, char *text, size_t bytes)
+{
+    const int count = sq_ranks_count(h->ranks);
+    const double(*sums)[2] = (const double(*)[2])h->sums;
+    size_t used = 0;
+    int groups = 0;
+    for (int i = 0; i < count; i++) {
+        int first = 0;
+        while (memcmp(sums[first], sums[i], sizeof sums[i]) != 0)
+            first++;
+        if (first < i)
+            continue;
+        for (int k = i; k < count && used < bytes; k++)
+            if (memcmp(sums[k], sums[i], sizeof sums[i]) == 0)
+                used += (size_t)snprintf(text + used, bytes - used, "%s%d",
+                                         k > i    ? ", "
+                                         : groups ? " against "
+                                                  : "",
+                                         k);
+        groups++;
+    }
+    return groups;
+}
+
+sq_status sq_health_weights(sq_health *h, int64_t step, bool compares)
+{
+    const int count = sq_ranks_count(h->ranks), rank = sq_ranks_rank(h->ranks);
+    char text[TEXT_BYTES];
+    uint64_t hash = SQ_HASH_START;
+    compares = compares && count > 1;
+    SQ_TRY(sq_ranks_agree(h->ranks, look_at_all(h, step, compares ? &hash : NULL)));
+    if (!compares)
+        return SQ_OK;
+    memset(h->sums, 0, (size_t)count * 2 * sizeof *h->sums);
+    h->sums[2 * rank] = (double)(hash >> 32);
+    h->sums[2 * rank + 1] = (double)(hash & 0xffffffffu);
+    SQ_TRY(sq_ranks_sum(h->ranks, h->sums, 2 * count));
+    if (print_groups(h, text, sizeof text) == 1)
+        return SQ_OK;
+    return sq_fail(SQ_COMMUNICATION, "step %" PRId64 ": weights are not the same on all ranks: %s", step, text);
+}
