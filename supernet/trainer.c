@@ -16,6 +16,13 @@ enum { PATH_BYTES = 4096 };
 
 /* ---- The step ---- */
 
+/* The mean over the ranks divides by them what paths that are shared out should add up to. */
+static float gradient_scale(const sq_trainer *t)
+{
+    const int parts = t->path_count / t->own_count;
+    return (float)parts / (t->options->gradients == SQ_GRADIENTS_MEAN ? (float)t->path_count : 1);
+}
+
 static sq_step scalars_of(const sq_trainer *t, int64_t step, int index, int count)
 {
     return (sq_step){
@@ -26,7 +33,7 @@ static sq_step scalars_of(const sq_trainer *t, int64_t step, int index, int coun
         .weight_decay = (float)t->options->weight_decay,
         .statistics_rate = t->space->momentum,
         .average_decay = (float)t->options->average_decay,
-        .gradient_scale = t->options->gradients == SQ_GRADIENTS_MEAN ? 1.0f / (float)t->path_count : 1,
+        .gradient_scale = gradient_scale(t),
         .valid_count = count,
         .first_image = sq_ranks_rank(t->run->ranks) * count,
     };
@@ -110,7 +117,9 @@ static sq_status run_step(sq_trainer *t, int64_t step)
     sq_batch batch;
     sq_result sum = {0};
     double begin = sq_timeline_now(t->timeline);
-    const sq_step_paths paths = {.first = t->paths[0], .count = t->path_count};
+    const sq_step_paths paths = {
+        .first = t->paths[0], .count = t->path_count, .own_first = t->own_first, .own_count = t->own_count};
+    memset(t->images_lost, 0, sizeof t->images_lost);
     for (int i = 0; i < t->path_count; i++)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));
@@ -119,7 +128,7 @@ static sq_status run_step(sq_trainer *t, int64_t step)
     sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
     if (t->options->nonfinite == SQ_NONFINITE_SKIP)
         SQ_TRY(sq_health_keep(t->health));
-    for (int i = 0; i < t->path_count; i++) {
+    for (int i = t->own_first; i < t->own_first + t->own_count; i++) {
         const sq_step scalars = scalars_of(t, step, i, batch.count);
         SQ_TRY(run_path(t, &paths, i, &scalars, &sum));
     }
@@ -251,7 +260,11 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
     sq_ranks *ranks = t->run->ranks;
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_folder_make(t->run->run) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
-    t->path_count = sq_sampler_paths(t->sampler);
+    t->path_count = t->own_count = sq_sampler_paths(t->sampler);
+    if (t->options->rank_paths && t->path_count > 1) {
+        t->own_count = t->path_count / sq_ranks_count(ranks);
+        t->own_first = sq_ranks_rank(ranks) * t->own_count;
+    }
     t->state = (sq_training_state){.seed = t->options->seed,
                                    .space_hash = sq_space_hash(t->space),
                                    .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),

@@ -55,6 +55,7 @@ typedef struct {
     sq_schedule schedule;
     sq_sampler_options sampler;
     sq_gradients gradients;
+    int rank_paths; /* 1: the ranks share a step's paths out, as many each, every path on its rank's images */
     int log_every;      /* steps */
     int timeline_steps; /* in run.timeline */
     int checkpoint_every;

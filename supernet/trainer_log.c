@@ -14,7 +14,7 @@ static void show(sq_trainer *t, int64_t done, double loss, double top1)
     char line[256], left[64], paths[32] = "";
     const sq_loader_counters counters = sq_loader_count(t->loader);
     const double seconds = sq_seconds_now() - t->mark_seconds, wait = counters.wait_seconds - t->mark_wait;
-    const double passes = (double)((done - t->mark_step) * t->options->batch * t->path_count);
+    const double passes = (double)((done - t->mark_step) * t->options->batch * t->own_count);
     const double rate = passes / (seconds > 0 ? seconds : 1e-9);
     const double per_step = (sq_seconds_now() - t->start_seconds) / (double)(done - t->start_step);
     if (t->path_count > 1)

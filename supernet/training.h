@@ -26,6 +26,7 @@ typedef struct {
     sq_events *events;
     sq_training_state state;
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count; /* of the current step */
+    int own_first, own_count;                           /* of these, what this rank walks */
     double mark_seconds, mark_wait;                     /* when the log interval began */
     int64_t mark_step, mark_stalls, start_step;
     double start_seconds;

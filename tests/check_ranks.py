@@ -131,6 +131,26 @@ def check_synchronised(scratch):
     assert "train.sync_batch_norm: only --device cpu has it, not reference" in said, said
 
 
+def check_own_paths(scratch):
+    """A step's paths shared out over the ranks: all keep the same weights, a run repeats to the bit and goes on where it was; as many for each."""
+    fair = ["--set", "train.sampler=fair", "--set", "train.rank_paths=own", "--set", "ranks.check_every=1"]
+    path = lambda name: os.path.join(scratch, name)
+    for ranks in (2, 4):
+        for name in ("own", "own-again"):
+            train(ranks, path(f"{name}-{ranks}"), 40, *fair)
+        last = "ckpt-00000040/model.safetensors"
+        assert read(os.path.join(path(f"own-{ranks}"), last)) == read(os.path.join(path(f"own-again-{ranks}"), last))
+    train(2, path("all"), 40, *fair[:2])
+    assert read(os.path.join(path("all"), last)) != read(os.path.join(path("own-2"), last))
+    shutil.rmtree(os.path.join(path("own-again-2"), "ckpt-00000040"))
+    os.remove(os.path.join(path("own-again-2"), "last"))
+    os.symlink("ckpt-00000020", os.path.join(path("own-again-2"), "last"))
+    train(2, path("own-again-2"), 40, *fair)
+    assert read(os.path.join(path("own-again-2"), last)) == read(os.path.join(path("own-2"), last))
+    _, said = run(2, SQUALL, "train", CONFIG, "-o", path("odd"), *SMALL, *fair[2:], "--set", "train.paths=3", code=2)
+    assert "train.rank_paths: a step has 3 paths, for 2 ranks: wanted as many for each" in said and not os.path.exists(path("odd")), said
+
+
 def check_signals(scratch):
     """One rank gets SIGTERM: all stop after the same step, exit 75; resumed, the run ends with the same bytes."""
     folder, whole = os.path.join(scratch, "stopped"), os.path.join(scratch, "whole")
@@ -315,6 +335,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         check_training(scratch)
         check_synchronised(scratch)
+        check_own_paths(scratch)
         check_signals(scratch)
         check_death(scratch)
         check_silence(scratch)

@@ -15,7 +15,7 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
 {
     const sq_plan *plan = sq_model_plan(model);
     const sq_train_options *o = &s->config->train;
-    char parameters[32], memory[32], several[32] = "";
+    char parameters[32], memory[32], several[64] = "";
     double all = 1;
     size_t bytes = 0;
     for (int l = 0; l < space->layer_count; l++)
@@ -31,7 +31,9 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
     sq_print_row("images", "%zu to train on, %zu held out, %d classes, %d x %d", sq_dataset_count(s->train),
                  s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
     if (paths > 1)
-        (void)snprintf(several, sizeof several, " along %d paths", paths);
+        (void)snprintf(several, sizeof several, " along %d paths%s", paths,
+                       s->config->train.rank_paths && sq_ranks_count(s->ranks) > 1 ? ", shared out over the ranks"
+                                                                                   : "");
     sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
                  several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
     sq_print_row("device", "%s, %s planned%s", s->backend->ops->name,
@@ -77,9 +79,12 @@ static sq_status count_paths(const sq_session *s, const sq_space *space, int *ou
     return SQ_OK;
 }
 
-static sq_status check_ranks(const sq_session *s)
+static sq_status check_ranks(const sq_session *s, int paths)
 {
     const int batch = s->config->train.batch, ranks = sq_ranks_count(s->ranks);
+    if (s->config->train.rank_paths && paths > 1 && paths % ranks != 0)
+        return sq_fail(SQ_INVALID, "train.rank_paths: a step has %d paths, for %d ranks: wanted as many for each",
+                       paths, ranks);
     if (batch % ranks != 0 || batch / ranks < 2)
         return sq_fail(SQ_INVALID, "train.batch: %d images, %d ranks: wanted the same number for each, at least 2",
                        batch, ranks);
@@ -105,7 +110,10 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     char bad_log[PATH_BYTES];
     sq_model *model = NULL;
     const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
-    const sq_model_options options = {.block = sq_session_block(s, each, !training->path), .is_training = true};
+    const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
+                                      .is_training = true,
+                                      .has_others =
+                                          s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     const sq_train_run run = {.run = training->run,
@@ -145,7 +153,7 @@ sq_status sq_session_train(const sq_session *s, const sq_training *training)
         SQ_TRY(sq_space_single(&single, s->space, training->path));
     sq_status status = count_paths(s, single ? single : s->space, &paths);
     if (status == SQ_OK)
-        status = check_ranks(s);
+        status = check_ranks(s, paths);
     if (status == SQ_OK)
         status = sq_ranks_agree(s->ranks, sq_ranks_rank(s->ranks) == 0 ? write_config(s, training) : SQ_OK);
     if (status == SQ_OK)
