@@ -66,7 +66,12 @@ static sq_status run(sq_ranks *ranks, int dying)
 int main(int argc, char **argv)
 {
     sq_ranks *ranks = NULL;
+    char text[256];
     sq_status status = sq_ranks_open(&ranks, 20);
+    if (status == SQ_OK && sq_ranks_count(ranks) == 1) {
+        sq_ranks_describe(ranks, text, sizeof text);
+        (void)printf("%s\n", text);
+    }
     if (status == SQ_OK)
         status = run(ranks, argc > 2 && strcmp(argv[1], "die") == 0 ? atoi(argv[2]) : -1);
     if (status != SQ_OK)

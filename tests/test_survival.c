@@ -14,7 +14,7 @@
 #include "supernet/trainer.h"
 #include "tests/support.h"
 
-enum { STEPS = 14, EVERY = 4, SPOILT_LAYER = 2, SPOILT_CHOICE = 1 };
+enum { STEPS = 14, EVERY = 4, SPOILT_LAYER = 2, SPOILT_CHOICE = 0 };
 
 typedef struct {
     sq_dataset *dataset;
@@ -174,7 +174,7 @@ static int walk_around(bench *b, const sq_train_options *o)
 {
     snapshot saved = {{0}};
     sq_loader *loader = NULL;
-    int odd = 0;
+    int odd = 0, early = 0;
     spoil(b, SPOILT_LAYER, SPOILT_CHOICE, 1e38f);
     take(b, &saved);
     MUST(sq_loader_open(&loader, b->dataset, &b->loader));
@@ -185,6 +185,8 @@ static int walk_around(bench *b, const sq_train_options *o)
         MUST(sq_loader_next(loader, &batch));
         const bool is_odd = path[SPOILT_LAYER] == SPOILT_CHOICE;
         odd += is_odd;
+        early += is_odd && i < EVERY;
+        cr_assert(i > 0 || !is_odd);
         if (!is_odd)
             walk(b, o, i, &batch, path);
         else if (o->nonfinite == SQ_NONFINITE_ROLLBACK)
@@ -192,6 +194,7 @@ static int walk_around(bench *b, const sq_train_options *o)
         if ((i + 1) % EVERY == 0)
             take(b, &saved);
     }
+    cr_assert_gt(early, 0);
     sq_loader_close(loader);
     free_snapshot(&saved);
     return odd;
@@ -226,7 +229,8 @@ static void expect_same_end(const char *a, const char *b)
         expect_same_file(a, b, files[i]);
 }
 
-/* Dies in the first step, by a signal that is heard, and goes on. */
+/* Dies in the first step, by a signal that is heard, and goes on. A rollback before the first checkpoint of the
+ * schedule then knows one more that it must not take: the first step is a good one. */
 static void stop_and_resume(const char *run, const char *from, const sq_train_options *options)
 {
     int code = 0;

@@ -7,6 +7,7 @@
 
 #include "kernels/base/file.h"
 #include "supernet/checkpoint.h"
+#include "supernet/health.h"
 #include "supernet/trainer.h"
 #include "tests/support.h"
 
@@ -371,13 +372,22 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
     sq_batch kept;
     MUST(sq_loader_next(loader, &kept));
     (void)usleep(200000);
+    sq_health *health = NULL;
+    int bad_path, bad_layer, path[SQ_MAX_LAYERS];
+    sq_sampler_draw(sampler, 1, number, 0, path);
+    MUST(sq_health_open(&health, b.model, NULL, true));
     const long before = allocation_count;
     for (int i = 0; i < 50; i++) {
+        MUST(sq_health_keep(health));
         step_on(&b, &kept, sampler, number++);
+        MUST(sq_health_gradients(health, &(sq_step_paths){.first = path, .count = 1}, &bad_path, &bad_layer));
+        MUST(sq_health_undo(health));
+        MUST(sq_health_weights(health, i, true));
         step_on(&b, &kept, several[i % 2], number++);
     }
     if (COUNTS_ALLOCATIONS)
         cr_expect_eq(allocation_count - before, 0, "%ld allocations in 100 steps", allocation_count - before);
+    sq_health_close(health);
     const long pages = resident_pages();
     for (int i = 0; i < 2000; i++)
         step_once(&b, loader, sampler, number++);
