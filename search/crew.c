@@ -22,6 +22,7 @@ typedef enum { EVALUATE, GO_HOME, LEAVE } task_kind;
 
 typedef struct {
     int32_t kind, share, count;
+    int32_t most; /* candidates of the largest share, which the first rank may be working on before it writes again */
     int64_t images;
 } task; /* paths [count * layers] of int32_t follow */
 
@@ -46,6 +47,8 @@ struct sq_crew {
     bool *is_lost;         /* [size] */
     sq_crew_count *counts; /* [size] */
     char lost[TEXT_BYTES]; /* which ranks have been lost, and how; empty: none */
+    bool is_met;           /* all ranks have a crew: the others serve, and are to be sent home */
+    double patience;       /* seconds that the first rank may be at work on a share of its own */
     /* of the evaluation that is under way */
     const int *const *paths;
     size_t images;
@@ -89,13 +92,24 @@ sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, 
     return status;
 }
 
+/* What a candidate takes: the longest mean of a rank; 0: nothing is known. */
+static double seconds_each(const sq_crew *c)
+{
+    double longest = 0;
+    for (int r = 0; r < c->size; r++)
+        if (c->counts[r].candidates)
+            longest = fmax(longest, c->counts[r].seconds / (double)c->counts[r].candidates);
+    return longest;
+}
+
 /* Takes what is still under way from a rank, up to its farewell. */
 static sq_status hear_out(sq_crew *c, int rank)
 {
     for (bool is_over = false; !is_over;) {
         sq_letter letter;
         answer a = {.share = FAREWELL};
-        SQ_TRY(sq_mail_wait(c->mail, rank, &letter));
+        const int most = c->share_count ? c->shares[0].count : 0;
+        SQ_TRY(sq_mail_wait(c->mail, rank, PATIENCE * seconds_each(c) * AHEAD * most, &letter));
         memcpy(&a, letter.bytes, letter.count < sizeof a ? letter.count : sizeof a);
         is_over = a.share == FAREWELL;
         free(letter.bytes);
@@ -121,12 +135,17 @@ void sq_crew_destroy(sq_crew *c)
 {
     if (!c)
         return;
-    if (c->mail && sq_ranks_rank(c->ranks) == 0)
+    if (c->is_met && c->mail && sq_ranks_rank(c->ranks) == 0)
         send_home(c);
     sq_mail_close(c->mail);
     free(c->counts);
     free(c->is_lost);
     free(c);
+}
+
+void sq_crew_meet(sq_crew *c)
+{
+    c->is_met = true;
 }
 
 int sq_crew_size(const sq_crew *c)
@@ -228,7 +247,7 @@ static sq_status send_share(sq_crew *c, share *s, int rank)
     char *letter = malloc(bytes);
     if (!letter)
         return sq_fail(SQ_NO_MEMORY, "search: %d candidates for another rank", s->count);
-    const task t = {EVALUATE, (int32_t)(s - c->shares), s->count, (int64_t)c->images};
+    const task t = {EVALUATE, (int32_t)(s - c->shares), s->count, c->shares[0].count, (int64_t)c->images};
     memcpy(letter, &t, sizeof t);
     for (int i = 0; i < s->count; i++)
         for (size_t l = 0; l < layers; l++) {
@@ -242,9 +261,10 @@ static sq_status send_share(sq_crew *c, share *s, int rank)
     return status;
 }
 
-static sq_status deal_out(sq_crew *c)
+/* Until every rank has `ahead` shares, as far as they go. */
+static sq_status deal_out(sq_crew *c, int ahead)
 {
-    for (int have = 0; have < AHEAD; have++)
+    for (int have = 0; have < ahead; have++)
         for (int r = 1; r < c->size; r++) {
             share *s = next_share(c);
             if (!s)
@@ -302,8 +322,7 @@ static void lose(sq_crew *c, int rank, const char *how)
             c->shares[i].rank = SQ_NOBODY;
 }
 
-/* Whether a rank that has shares has not answered for the time limit, and for several times what they would take here.
- */
+/* Whether a rank that has shares has not answered for the time limit, and for several times what they should take. */
 static bool is_silent(const sq_crew *c, int rank)
 {
     double since = INFINITY;
@@ -313,8 +332,7 @@ static bool is_silent(const sq_crew *c, int rank)
             since = fmin(since, c->shares[i].since);
             candidates += c->shares[i].count;
         }
-    const double here = c->counts[0].seconds / (double)c->counts[0].candidates; /* nothing is known: NaN, not silent */
-    return sq_seconds_now() - since > sq_ranks_time_limit(c->ranks) + PATIENCE * here * candidates;
+    return sq_seconds_now() - since > sq_ranks_time_limit(c->ranks) + PATIENCE * seconds_each(c) * candidates;
 }
 
 static void look_for_lost(sq_crew *c)
@@ -346,7 +364,6 @@ static sq_status evaluate_here(sq_crew *c, share *s)
     const int *paths[SQ_CREW_MOST];
     sq_result results[SQ_CREW_MOST];
     double seconds;
-    s->rank = 0;
     for (int i = 0; i < s->count; i++)
         paths[i] = c->paths[c->order[s->first + i]];
     SQ_TRY(evaluate_timed(c, paths, s->count, c->images, results, &seconds));
@@ -363,8 +380,11 @@ static sq_status share_out(sq_crew *c)
     double looked = sq_seconds_now();
     while (!are_all_done(c)) {
         SQ_TRY(take_answers(c));
-        SQ_TRY(deal_out(c));
+        SQ_TRY(deal_out(c, 1));
         share *own = next_share(c);
+        if (own)
+            own->rank = 0;
+        SQ_TRY(deal_out(c, AHEAD)); /* so that nobody is idle meanwhile */
         if (own)
             SQ_TRY(evaluate_here(c, own));
         else
@@ -419,6 +439,8 @@ static sq_status work(sq_crew *c, const task *t, const sq_letter *letter)
         return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", letter->count);
     reply.head.status = (int32_t)evaluate_task(c, t, (const int32_t *)(const void *)(letter->bytes + sizeof *t),
                                                &reply.head.seconds, reply.body.results);
+    count_work(c, sq_ranks_rank(c->ranks), t->count, reply.head.seconds);
+    c->patience = PATIENCE * seconds_each(c) * t->most;
     size_t bytes = sizeof reply.head + (size_t)t->count * sizeof *reply.body.results;
     if (reply.head.status != SQ_OK)
         bytes = sizeof reply.head + (size_t)snprintf(reply.body.text, TEXT_BYTES, "%s", sq_error_text()) + 1;
@@ -445,7 +467,7 @@ sq_status sq_crew_serve(sq_crew *c)
 {
     for (bool is_over = false; !is_over;) {
         sq_letter letter;
-        SQ_TRY(sq_mail_wait(c->mail, 0, &letter));
+        SQ_TRY(sq_mail_wait(c->mail, 0, c->patience, &letter));
         const sq_status status = obey(c, &letter, &is_over);
         free(letter.bytes);
         SQ_TRY(status);

@@ -48,8 +48,12 @@ static void show(search *s, bool is_terminal)
     const double each = (sq_seconds_now() - s->begin_seconds) / (double)(s->count - s->begin_count);
     if (s->is_quiet)
         return;
-    (void)snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%  best %5.1f%%  left %s", s->count, s->limit,
-                   100 * last->top1, best ? 100 * best->top1 : 0,
+    int used = snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%", s->count, s->limit, 100 * last->top1);
+    if (last->generation < 0) /* a yardstick, which does not win */
+        used += snprintf(line + used, sizeof line - (size_t)used, "  random paths");
+    else
+        used += snprintf(line + used, sizeof line - (size_t)used, "  best %5.1f%%", best ? 100 * best->top1 : 0);
+    (void)snprintf(line + used, sizeof line - (size_t)used, "  left %s",
                    sq_text_duration(left, sizeof left, each * (s->limit - s->count)));
     if (is_terminal)
         (void)fprintf(stderr, "\r%s\033[K%s", line, s->count == s->limit ? "\n" : "");

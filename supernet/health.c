@@ -175,7 +175,7 @@ sq_status sq_health_weights(sq_health *h, int64_t step, bool compares)
     char text[TEXT_BYTES];
     uint64_t hash = SQ_HASH_START;
     compares = compares && count > 1;
-    SQ_TRY(sq_ranks_agree(h->ranks, look_at_all(h, step, compares ? &hash : NULL)));
+    SQ_TRY(sq_ranks_worst(h->ranks, look_at_all(h, step, compares ? &hash : NULL)));
     if (!compares)
         return SQ_OK;
     memset(h->sums, 0, (size_t)count * 2 * sizeof *h->sums);

@@ -79,17 +79,17 @@ sq_status sq_mail_send(sq_mail *m, int to, const void *bytes, size_t count)
     return SQ_OK;
 }
 
-/* Whether a rank is gone or too long silent; `begin`: since when it has been waited for. */
-static sq_status check_silence(const sq_mail *m, int from, double begin, double now)
+/* Whether a rank is gone, or too long silent: `seconds` so far. */
+static sq_status check_silence(const sq_mail *m, int from, double seconds, double patience)
 {
     char text[TEXT_BYTES];
     const double limit = sq_ranks_time_limit(m->ranks);
     const bool is_gone = sq_ranks_find_dead(m->ranks, from, text, sizeof text);
-    if (!is_gone && now - begin <= limit)
+    if (!is_gone && seconds <= limit + patience)
         return SQ_OK;
     sq_ranks_break(m->ranks);
     return is_gone ? sq_fail(SQ_COMMUNICATION, "%s", text)
-                   : sq_fail(SQ_COMMUNICATION, "rank %d has not answered for %.0f s", from, limit);
+                   : sq_fail(SQ_COMMUNICATION, "rank %d has not answered for %.0f s", from, seconds);
 }
 
 static void rest(double begin, double now)
@@ -118,7 +118,7 @@ static sq_status receive(sq_mail *m, int from, int count, sq_letter *out)
             break;
         if (now - looked > 0.5) {
             looked = now;
-            SQ_TRY(check_silence(m, from, begin, now));
+            SQ_TRY(check_silence(m, from, now - begin, 0));
         }
         rest(begin, now);
     }
@@ -147,7 +147,7 @@ sq_status sq_mail_look(sq_mail *m, sq_letter *out)
     return look(m, SQ_NOBODY, out);
 }
 
-sq_status sq_mail_wait(sq_mail *m, int from, sq_letter *out)
+sq_status sq_mail_wait(sq_mail *m, int from, double patience, sq_letter *out)
 {
     const double begin = sq_seconds_now();
     for (double looked = begin;;) {
@@ -157,7 +157,7 @@ sq_status sq_mail_wait(sq_mail *m, int from, sq_letter *out)
             return SQ_OK;
         if (now - looked > 0.5) {
             looked = now;
-            SQ_TRY(check_silence(m, from, begin, now));
+            SQ_TRY(check_silence(m, from, now - begin, patience));
         }
         rest(begin, now);
     }

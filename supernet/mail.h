@@ -24,7 +24,8 @@ SQ_MUST_USE sq_status sq_mail_send(sq_mail *mail, int to, const void *bytes, siz
 /* The next letter of anyone, if one is here; else out->bytes is NULL. Does not wait, but for the rest of a letter whose
  * beginning is here. */
 SQ_MUST_USE sq_status sq_mail_look(sq_mail *mail, sq_letter *out);
-/* Waits for a letter of `from`. SQ_COMMUNICATION: that rank is gone, or silent for the ranks' time limit. */
-SQ_MUST_USE sq_status sq_mail_wait(sq_mail *mail, int from, sq_letter *out);
+/* Waits for a letter of `from`. SQ_COMMUNICATION: that rank is gone, or silent for the ranks' time limit and `patience`
+ * seconds more, which it may be at work. */
+SQ_MUST_USE sq_status sq_mail_wait(sq_mail *mail, int from, double patience, sq_letter *out);
 
 #endif

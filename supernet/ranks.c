@@ -29,6 +29,8 @@ struct sq_ranks {
     double time_limit;
     int64_t reduced_bytes;
     bool is_broken;
+    sq_status over; /* what the ranks failed of together, if they did */
+    char over_text[TEXT_BYTES + 32];
     peer *peers; /* [count] */
     struct {
         float *values;
@@ -114,7 +116,8 @@ static bool is_lost(void *context, double seconds, char *why, size_t bytes)
 
 void sq_ranks_break(sq_ranks *r)
 {
-    r->is_broken = true;
+    if (r)
+        r->is_broken = true;
 }
 
 void sq_ranks_leave_telling(sq_ranks *r)
@@ -290,11 +293,19 @@ static bool is_alone(const sq_ranks *r)
     return sq_ranks_count(r) == 1;
 }
 
+/* Behind a failure that was agreed on nobody waits for anybody: who failed alone may be at another place than the rest.
+ */
+static sq_status check_over(const sq_ranks *r)
+{
+    return r->over == SQ_OK ? SQ_OK : sq_fail(r->over, "%s", r->over_text);
+}
+
 sq_status sq_ranks_sum(sq_ranks *r, double *values, int count)
 {
     MPI_Request request;
     if (is_alone(r))
         return SQ_OK;
+    SQ_TRY(check_over(r));
     return begun(r, MPI_Iallreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD, &request),
                  &request, "sum over the ranks");
 }
@@ -304,6 +315,7 @@ sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
     MPI_Request request;
     if (is_alone(r))
         return SQ_OK;
+    SQ_TRY(check_over(r));
     if (count > INT32_MAX)
         return sq_fail(SQ_INVALID, "broadcast: %zu bytes", count);
     return begun(r, MPI_Ibcast(bytes, (int)count, MPI_BYTE, 0, MPI_COMM_WORLD, &request), &request, "rank 0's news");
@@ -311,10 +323,12 @@ sq_status sq_ranks_broadcast(sq_ranks *r, void *bytes, size_t count)
 
 sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *all)
 {
-    if (!is_alone(r))
-        return gather(r, bytes, all, count);
-    memcpy(all, bytes, count);
-    return SQ_OK;
+    if (is_alone(r)) {
+        memcpy(all, bytes, count);
+        return SQ_OK;
+    }
+    SQ_TRY(check_over(r));
+    return gather(r, bytes, all, count);
 }
 
 sq_status sq_ranks_meet(sq_ranks *r)
@@ -322,6 +336,7 @@ sq_status sq_ranks_meet(sq_ranks *r)
     MPI_Request request;
     if (is_alone(r))
         return SQ_OK;
+    SQ_TRY(check_over(r));
     return begun(r, MPI_Ibarrier(MPI_COMM_WORLD, &request), &request, "waiting for the other ranks");
 }
 
@@ -330,12 +345,13 @@ typedef struct {
     int rank;
 } verdict;
 
-sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
+sq_status sq_ranks_worst(sq_ranks *r, sq_status status)
 {
     MPI_Request request;
     char text[TEXT_BYTES] = "";
     if (is_alone(r) || r->is_broken)
         return status;
+    SQ_TRY(check_over(r));
     /* Of equals, who has not been told: a failure that went through an agreement before is that rank's. */
     verdict own = {2 * (int)status + (status != SQ_OK && !is_told), r->rank}, worst = own;
     is_told = false; /* an older failure may have been got over */
@@ -351,6 +367,16 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
     if (!is_told)
         return sq_fail(status, "%s", text);
     return sq_fail((sq_status)(worst.status / 2), "rank %d: %s", worst.rank, text);
+}
+
+sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
+{
+    const sq_status worst = sq_ranks_worst(r, status);
+    if (worst != SQ_OK && !is_alone(r) && !r->is_broken && r->over == SQ_OK) {
+        r->over = worst;
+        (void)snprintf(r->over_text, sizeof r->over_text, "%s", sq_error_text());
+    }
+    return worst;
 }
 
 /* A rank whose backend did not open fails at the agreement that comes next: this one. */

@@ -40,8 +40,12 @@ SQ_MUST_USE sq_status sq_ranks_meet(sq_ranks *ranks);
 bool sq_ranks_are_launched(void);
 /* Whether the last failure that ranks agreed on is another rank's, which tells it to the user. */
 bool sq_ranks_is_told(void);
-/* The worst status of all ranks, so that they fail together: who is well fails with "rank 2: <its text>". */
+/* The worst status of all ranks, so that they fail together: who is well fails with "rank 2: <its text>". A failure ends
+ * what is collective: from then on every collective call returns it at once, because who failed alone is at another
+ * place than the others. */
 SQ_MUST_USE sq_status sq_ranks_agree(sq_ranks *ranks, sq_status status);
+/* The same of a failure that can be got over: all ranks are at the same place, and go on. */
+SQ_MUST_USE sq_status sq_ranks_worst(sq_ranks *ranks, sq_status status);
 
 /* Makes a backend's reduce_mean and join work over the ranks, in the background of what runs next: by MPI on the host,
  * by NCCL on GPUs. The ranks must outlive the backend. SQ_UNSUPPORTED: no NCCL; SQ_INVALID: two ranks were dealt one

@@ -119,6 +119,12 @@ sq_status sq_ranks_meet(sq_ranks *r)
     return SQ_OK;
 }
 
+sq_status sq_ranks_worst(sq_ranks *r, sq_status status)
+{
+    (void)r;
+    return status;
+}
+
 sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
 {
     (void)r;
@@ -165,7 +171,8 @@ sq_status sq_mail_look(sq_mail *m, sq_letter *out)
     return sq_mail_send(m, 0, out, 0);
 }
 
-sq_status sq_mail_wait(sq_mail *m, int from, sq_letter *out)
+sq_status sq_mail_wait(sq_mail *m, int from, double patience, sq_letter *out)
 {
+    (void)patience;
     return sq_mail_send(m, from, out, 0);
 }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/clock.h"
@@ -112,6 +113,33 @@ static sq_status run_path(sq_trainer *t, const sq_step_paths *paths, int index, 
     return sq_model_backward_of(t->model, paths, index);
 }
 
+static sq_status load(sq_trainer *t, const sq_batch *batch)
+{
+    const sq_model_batch loaded = {batch->images, batch->labels, batch->augment, batch->count};
+    return batch->cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch->cuts) : sq_model_load(t->model, &loaded);
+}
+
+/* Along all paths of this rank, and beginning the reductions. */
+static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths, int images, sq_result *sum)
+{
+    if (t->options->nonfinite == SQ_NONFINITE_SKIP)
+        SQ_TRY(sq_health_keep(t->health));
+    for (int i = t->own_first; i < t->own_first + t->own_count; i++) {
+        const sq_step scalars = scalars_of(t, step, i, images);
+        SQ_TRY(run_path(t, paths, i, &scalars, sum));
+    }
+    return sq_health_gradients(t->health, paths, &t->bad_path, &t->bad_layer);
+}
+
+/* A rank that fails amid the step's reductions cannot meet the others there: it says why and goes, and they see that.
+ */
+static sq_status leave_alone(sq_trainer *t, sq_status status)
+{
+    if (status != SQ_OK)
+        sq_ranks_break(t->run->ranks);
+    return status;
+}
+
 static sq_status run_step(sq_trainer *t, int64_t step)
 {
     sq_batch batch;
@@ -123,16 +151,9 @@ static sq_status run_step(sq_trainer *t, int64_t step)
     for (int i = 0; i < t->path_count; i++)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));
-    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
-    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded));
+    SQ_TRY(leave_alone(t, load(t, &batch)));
     sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
-    if (t->options->nonfinite == SQ_NONFINITE_SKIP)
-        SQ_TRY(sq_health_keep(t->health));
-    for (int i = t->own_first; i < t->own_first + t->own_count; i++) {
-        const sq_step scalars = scalars_of(t, step, i, batch.count);
-        SQ_TRY(run_path(t, &paths, i, &scalars, &sum));
-    }
-    SQ_TRY(sq_health_gradients(t->health, &paths, &t->bad_path, &t->bad_layer));
+    SQ_TRY(leave_alone(t, compute(t, step, &paths, batch.count, &sum)));
     begin = sq_timeline_now(t->timeline);
     SQ_TRY(exchange(t, &sum));
     sq_timeline_add(t->timeline, SQ_TIME_AGREE, 0, 0, begin);
@@ -140,7 +161,7 @@ static sq_status run_step(sq_trainer *t, int64_t step)
     t->state.loss_sum += sum.loss;
     t->state.top1 += sum.top1;
     t->state.images += sum.images;
-    return sq_model_update_of(t->model, &paths);
+    return leave_alone(t, sq_model_update_of(t->model, &paths));
 }
 
 /* ---- Around it ---- */
@@ -255,9 +276,35 @@ static sq_status open_timeline(sq_trainer *t)
     return SQ_OK;
 }
 
+/* All ranks go on from the same step, or do not share the folder. */
+static sq_status check_start(sq_trainer *t)
+{
+    const int count = sq_ranks_count(t->run->ranks);
+    int64_t *steps = calloc((size_t)count, sizeof *steps);
+    sq_status status = steps ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%d ranks", count);
+    if (status == SQ_OK)
+        status = sq_ranks_gather(t->run->ranks, &t->state.step, sizeof t->state.step, steps);
+    for (int r = 1; status == SQ_OK && r < count; r++)
+        if (steps[r] != steps[0])
+            status = sq_fail(SQ_COMMUNICATION,
+                             "%s: rank 0 goes on from step %" PRId64 ", rank %d from step %" PRId64
+                             ": wanted one folder that all of them see",
+                             t->run->run, steps[0], r, steps[r]);
+    free(steps);
+    return status;
+}
+
+static void tell_done(const sq_trainer *t)
+{
+    if (sq_trainer_is_first(t) && !t->run->is_quiet)
+        (void)fprintf(stderr, "nothing left to do: step %" PRId64 " of %" PRId64 " is there\n", t->state.step,
+                      t->options->steps);
+}
+
 static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
 {
     sq_ranks *ranks = t->run->ranks;
+    sq_status status = SQ_OK;
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_folder_make(t->run->run) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
     t->path_count = t->own_count = sq_sampler_paths(t->sampler);
@@ -270,6 +317,12 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
                                    .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),
                                    .batch = t->options->batch};
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_restore(t)));
+    SQ_TRY(sq_ranks_agree(ranks, check_start(t)));
+    if (t->state.step >= t->options->steps)
+        tell_done(t);
+    else if (t->run->accepted && sq_trainer_is_first(t))
+        status = t->run->accepted(t->run->context);
+    SQ_TRY(sq_ranks_agree(ranks, status));
     t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
     SQ_TRY(sq_health_open(&t->health, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
     SQ_TRY(sq_health_weights(t->health, t->state.step, t->options->check_every > 0));

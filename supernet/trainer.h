@@ -55,7 +55,7 @@ typedef struct {
     sq_schedule schedule;
     sq_sampler_options sampler;
     sq_gradients gradients;
-    int rank_paths; /* 1: the ranks share a step's paths out, as many each, every path on its rank's images */
+    int rank_paths;     /* 1: the ranks share a step's paths out, as many each, every path on its rank's images */
     int log_every;      /* steps */
     int timeline_steps; /* in run.timeline */
     int checkpoint_every;
@@ -73,7 +73,11 @@ typedef struct {
         *from;     /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
     bool is_quiet; /* no progress line (tests) */
     const char *timeline; /* file for what the first steps did when (timeline.h); or NULL */
-    sq_ranks *ranks;      /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
+    /* On rank 0, when nothing refuses the run any more and there are steps to take, before anything but its folder is
+     * written: the caller's own files; or NULL. */
+    sq_status (*accepted)(const void *context);
+    const void *context;
+    sq_ranks *ranks; /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
 } sq_train_run;
 
 /* Several ranks draw the same path and differ in their images: gradients and running statistics are means over the

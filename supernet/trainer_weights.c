@@ -65,7 +65,7 @@ static sq_status roll_back(sq_trainer *t)
     for (; t->anchor > 0; t->anchor -= t->options->checkpoint_every) {
         char folder[PATH_BYTES];
         SQ_TRY(sq_checkpoint_folder(t->run->run, t->anchor, folder, sizeof folder));
-        status = sq_ranks_agree(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
+        status = sq_ranks_worst(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
         if (status == SQ_OK || status == SQ_COMMUNICATION)
             break;
     }

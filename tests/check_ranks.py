@@ -293,6 +293,17 @@ def check_stages(scratch):
     for name in ("staged", "staged-again"):
         out, _ = run(2, SQUALL, *words, "-o", os.path.join(scratch, name))
         assert out.count("found in 2 stages") == 1, out
+    # What is there is not taken for what was asked for; begun anew, nothing of it stays.
+    staged = os.path.join(scratch, "staged-again")
+    _, said = run(0, SQUALL, *words, "-o", staged, "--seed", "99", code=2)
+    assert "not the same run" in said, said
+    _, said = run(0, SQUALL, *words, "-o", staged, "--limit-macs", "2.6", code=2)
+    assert "the state of another search" in said, said
+    for folder, more in ((staged, ["--resume", "never"]), (os.path.join(scratch, "staged-fresh"), [])):
+        run(0, SQUALL, *words, "-o", folder, "--seed", "99", "--set", "stages.steps=10,5", *more)
+    for file in ("stages.json", "stage-1/search/search.json", "stage-2/search/search.json"):
+        assert read(os.path.join(staged, file)) == read(os.path.join(scratch, "staged-fresh", file)), file
+    run(2, SQUALL, *words, "-o", staged, "--resume", "never")
     for file in ("stages.json", "stage-1/search/search.json", "stage-2/search/search.json"):
         assert read(os.path.join(scratch, "staged", file)) == read(os.path.join(scratch, "staged-again", file))
 
@@ -311,6 +322,45 @@ def check_full_disk(scratch):
     _, said = process.communicate(timeout=60)
     told = [line for line in said.splitlines() if line.startswith("squall train: ")]
     assert process.returncode != 0 and len(told) == 1 and "File too large" in told[0], said
+
+
+def run_unlike(first, second, text, code):
+    """One rank with these words and one with others: both stop long before the time limit, and one says why."""
+    process = subprocess.Popen([*MPIRUN, "-n", "1", SQUALL, *first, ":", "-n", "1", SQUALL, *second], cwd=SOURCE, env=ENVIRONMENT,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    _, said = process.communicate(timeout=120)
+    told = [line for line in said.splitlines() if line.startswith("squall ")]
+    assert process.returncode == code and len(told) == 1 and text in told[0], (process.returncode, said)
+
+
+def check_unlike(scratch):
+    """What one rank alone cannot do, or has otherwise, ends all of them with its reason."""
+    path = lambda name: os.path.join(scratch, name)
+    words = ["train", CONFIG, *SMALL, "--set", "train.steps=40"]
+    run_unlike([*words, "-o", path("alone")], [*words, "-o", path("alone"), "--device", "nothing"], "device", 2)
+    run_unlike([*words, "-o", path("alone")], [*words, "-o", path("alone"), "--arch", "missing.json"], "missing.json", 1)
+    run_unlike([*words, "-o", path("two"), "--resume", "auto", "--set", "train.steps=60"], [*words, "-o", path("apart"), "--resume", "auto", "--set", "train.steps=60"],
+               "goes on from step 40, rank 1 from step 0: wanted one folder that all of them see", 5)
+    search = ["search", path("net"), *SEARCH, "--resume", "never"]
+    run_unlike(search, [*search, "--device", "reference"], "rank 0 has device cpu, engine 0, rank 1 reference, engine 0", 2)
+    run_unlike(search, ["search", path("two"), *SEARCH, "--resume", "never"], "rank 1 has other weights or images than rank 0", 2)
+
+
+def check_one_together(scratch):
+    """Fewer shares than ranks have room for: the first rank works too, and sees one that hangs."""
+    path = lambda name: os.path.join(scratch, name)
+    shutil.copytree(path("net"), path("few"), symlinks=True)
+    _, said = run(2, SQUALL, "search", path("few"), *SEARCH, "--set", "search.together=1")
+    shares = [int(n) for n in re.search(r": (\d+) \+ (\d+) on 2 ranks", said).groups()]
+    assert min(shares) > 0 and "nan" not in said, said
+    assert_same_search(path("s1"), path("few"), FOUND[:3])
+    shutil.rmtree(path("few/search"))
+    process, ranks = begin_search(path("few"), "--set", "search.together=1", "--set", "ranks.time_limit=3", ranks=2)
+    os.kill(ranks[1], signal.SIGSTOP)
+    while os.path.exists(f"/proc/{ranks[0]}"):
+        time.sleep(0.05)
+    os.kill(ranks[1], signal.SIGKILL)
+    end_search(process, path("s1"), path("few"), r"rank 1 has not answered for \d+ s; the others", codes=["137", "5"], files=FOUND[:3])
 
 
 def check_bad_input(scratch):
@@ -342,6 +392,8 @@ def main():
         check_full_disk(scratch)
         check_search(scratch)
         check_stages(scratch)
+        check_unlike(scratch)
+        check_one_together(scratch)
         check_bad_input(scratch)
 
 

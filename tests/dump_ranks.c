@@ -43,9 +43,9 @@ static sq_status check_news(sq_ranks *ranks)
     (void)printf("rank %d of %d: sums %g %g, %s, local %d of %d\n", r, n, sums[0], sums[1], news, sq_ranks_local(ranks),
                  sq_ranks_local_count(ranks));
     const sq_status mine = r == n - 1 ? sq_fail(SQ_DATA, "the last one fails") : SQ_OK;
-    sq_status all = sq_ranks_agree(ranks, mine);
+    sq_status all = sq_ranks_worst(ranks, mine);
     (void)printf("rank %d of %d: status %d, told %d: %s\n", r, n, (int)all, sq_ranks_is_told(), sq_error_text());
-    all = sq_ranks_agree(ranks, all); /* as what called it does */
+    all = sq_ranks_worst(ranks, all); /* as what called it does */
     (void)printf("rank %d of %d: again %d, told %d: %s\n", r, n, (int)all, sq_ranks_is_told(), sq_error_text());
     return SQ_OK;
 }

@@ -93,6 +93,16 @@ def kill_search(scratch):
         report = json.loads(read(os.path.join(kept, "search.json")))
         check_report(report, searcher, printed)
         assert json.loads(read(os.path.join(kept, "state.json")))["limit"] == len(report["candidates"]), searcher
+    # One that begins anew leaves nothing of the older one to be taken for its own.
+    words = ["search", a, "--limit-macs", "2.9", "--resume", "never", "--quiet", "--threads", "1", "--set", "search.together=5"]
+    process = subprocess.Popen([SQUALL, *words], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(os.path.join(folder, "search.json")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert "run squall search first" in run("export", a, code=2).stderr
+    run(*words)
     # A search that is refused leaves the older one as it was.
     names = sorted(os.listdir(folder))
     before = [read(os.path.join(folder, name)) for name in names]
@@ -336,6 +346,8 @@ def bad_input(scratch):
         (["trian"], 2, "did you mean 'train'?"),
         (["train"], 2, "wanted one configuration and -o RUN"),
         (["train", CONFIG, "-o", a], 2, "holds a run already"),
+        (["train", CONFIG, "-o", a, "--resume", "auto", "--seed", "99"], 2, "not the same run"),
+        (["train", CONFIG, "-o", a, "--resume", "auto", "--set", "space=configs/spaces/tiny.yaml"], 2, "of another space"),
         (["train", CONFIG, "-o", a + "2", "--arhc", "1"], 2, "did you mean '--arch'?"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.bacth=3"], 2, "unknown key 'train.bacth', did you mean 'train.batch'?"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.batch=many"], 2, "train.batch: 'many', wanted a whole number from 2 to 65536"),
@@ -357,10 +369,12 @@ def bad_input(scratch):
         (["export", a], 2, "run squall search first"),
         (["info", "space", "no.yaml"], 1, "no.yaml"),
     ]
+    kept = {name: read(os.path.join(a, name)) for name in ("config.yaml", "commands.txt")}
     for words, code, text in cases:
         done = run(*words, code=code)
         lines = done.stderr.strip().splitlines()
         assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, wanted {text!r}"
+    assert kept == {name: read(os.path.join(a, name)) for name in kept}, "what is refused leaves the run as it was"
     run("train", CONFIG, "-o", a + "8", "--quiet", *SMALL, "--set", "train.warmup_steps=2", "--set", "train.steps=14")
     without_gpu(a + "8", [*SMALL, "--set", "train.warmup_steps=2", "--set", "train.steps=21"])
     assert os.readlink(os.path.join(a + "8", "last")) == "ckpt-00000021"

@@ -180,13 +180,15 @@ static sq_status choose_batch(sq_run *r, const char *run, bool is_resumed, int *
  * at the search later. A search that begins anew forgets the older one here. */
 static sq_status keep_files(const sq_run *r, const char *run, bool is_resumed, int batch)
 {
+    static const char *const found[] = {"search/state.json", "search/search.json", "search/arch.json"};
     char path[PATH_BYTES];
     SQ_TRY(file_of(path, run, "search"));
     SQ_TRY(sq_folder_make(path));
     SQ_TRY(file_of(path, run, "search/state.json"));
-    if (sq_path_exists(path)) {
-        if (is_resumed)
-            return SQ_OK;
+    if (is_resumed && sq_path_exists(path))
+        return SQ_OK;
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        SQ_TRY(file_of(path, run, found[i]));
         SQ_TRY(sq_path_remove(path));
     }
     SQ_TRY(file_of(path, run, BATCH_FILE));
@@ -284,9 +286,57 @@ static void print_work(const tools *t, double seconds)
         print_ranks(t->crew, seconds);
     else
         print_passes(&count, seconds);
+    if (count.runs == 0)
+        return;
     (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
                   count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
+}
+
+/* What a score depends on beside the path. */
+typedef struct {
+    char device[64];
+    uint64_t weights; /* and the images' counts */
+} footing;
+
+static sq_status footing_of(sq_run *r, footing *out)
+{
+    const sq_plan *plan = sq_model_plan(r->model);
+    const size_t bytes = plan->role_bytes[SQ_ROLE_WEIGHT];
+    void *weights = malloc(bytes);
+    *out = (footing){.weights = sq_hash(SQ_HASH_START, &r->validation.count, sizeof r->validation.count)};
+    if (!weights)
+        return sq_fail(SQ_NO_MEMORY, "search: a copy of the weights");
+    (void)snprintf(out->device, sizeof out->device, "%s, engine %d", r->session.backend->ops->name,
+                   r->session.config->engine);
+    const sq_status status = sq_model_read(r->model, SQ_ROLE_WEIGHT, 0, weights, bytes);
+    out->weights = sq_hash(out->weights, &r->calibration.count, sizeof r->calibration.count);
+    out->weights = sq_hash(out->weights, weights, bytes);
+    free(weights);
+    return status;
+}
+
+/* Ranks that would score the same path differently are refused. */
+static sq_status check_alike(sq_run *r)
+{
+    sq_ranks *ranks = r->session.ranks;
+    const int count = sq_ranks_count(ranks);
+    footing own, *all = calloc((size_t)count, sizeof *all);
+    if (!all)
+        return sq_fail(SQ_NO_MEMORY, "search: %d ranks", count);
+    sq_status status = count > 1 ? sq_ranks_agree(ranks, footing_of(r, &own)) : SQ_OK;
+    if (status == SQ_OK && count > 1)
+        status = sq_ranks_gather(ranks, &own, sizeof own, all);
+    for (int i = 1; status == SQ_OK && i < count; i++) {
+        if (strcmp(all[i].device, all[0].device) != 0)
+            status = sq_fail(SQ_INVALID, "rank 0 has device %s, rank %d %s: wanted the same on all", all[0].device, i,
+                             all[i].device);
+        else if (all[i].weights != all[0].weights)
+            status =
+                sq_fail(SQ_INVALID, "rank %d has other weights or images than rank 0: wanted one folder for all", i);
+    }
+    free(all);
+    return status;
 }
 
 static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool on_val)
@@ -319,7 +369,11 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
     if (status == SQ_OK)
         status = sq_ranks_agree(a->ranks, open_crew(&t, r));
     if (status == SQ_OK)
+        status = sq_ranks_agree(a->ranks, check_alike(r));
+    if (status == SQ_OK) {
+        sq_crew_meet(t.crew);
         status = is_first ? search_with(&t, r, &how, a->on_val) : sq_crew_serve(t.crew);
+    }
     sq_crew_destroy(t.crew);
     sq_group_destroy(t.group);
     close_devices(&t.list);

@@ -90,31 +90,39 @@ static sq_status train_stage(job *j, const char *folder)
     return sq_ranks_agree(j->searching->ranks, status);
 }
 
-/* A stage that has been searched to its end says so by its arch.json, which the first rank looks at for all. */
-static sq_status find_arch(const job *j, const char *folder, char arch[PATH_BYTES], bool *is_there)
-{
-    if (!sq_text_path(arch, PATH_BYTES, folder, "search/arch.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
-    *is_there = sq_path_exists(arch);
-    return sq_ranks_broadcast(j->searching->ranks, is_there, sizeof *is_there);
-}
-
+/* Of a stage that is done nothing is done again, but looked through: training refuses another seed or batch, the search
+ * other options, limits or weights. */
 static sq_status run_stage(job *j, int stage)
 {
     char folder[PATH_BYTES], arch[PATH_BYTES];
-    bool is_done;
     SQ_TRY(stage_folder(j, stage, folder));
-    SQ_TRY(find_arch(j, folder, arch, &is_done));
+    if (!sq_text_path(arch, sizeof arch, folder, "search/arch.json"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     SQ_TRY(set_stage(j, stage));
-    if (!j->searching->is_resumed || !is_done) {
-        if (is_first(j))
-            (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
-                         j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
-        SQ_TRY(train_stage(j, folder));
-        SQ_TRY(sq_search_trained(folder, &j->options, j->searching));
+    if (is_first(j)) {
+        (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
+                     j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
+        (void)fflush(stdout); /* in front of the progress line */
     }
+    SQ_TRY(train_stage(j, folder));
+    SQ_TRY(sq_search_trained(folder, &j->options, j->searching));
     SQ_TRY(sq_ranks_agree(j->searching->ranks, is_first(j) ? sq_arch_read(j->space, arch, j->path) : SQ_OK));
     return sq_ranks_broadcast(j->searching->ranks, j->path, sizeof j->path);
+}
+
+/* --resume never: what older stages left, more of them perhaps than there are now. */
+static sq_status forget(const job *j)
+{
+    char path[PATH_BYTES];
+    if (j->searching->is_resumed || !is_first(j))
+        return SQ_OK;
+    for (int i = 0; i < SQ_MAX_STAGES; i++) {
+        SQ_TRY(stage_folder(j, i, path));
+        SQ_TRY(sq_path_remove(path));
+    }
+    return sq_text_path(path, sizeof path, j->run, "stages.json")
+               ? sq_path_remove(path)
+               : sq_fail(SQ_INVALID, "%s: the path is too long", j->run);
 }
 
 /* ---- Begin and end ---- */
@@ -242,6 +250,8 @@ sq_status sq_search_in_stages(const char *config, const char *run, const sq_opti
     }
     j->options.override_count = j->user_count = options->override_count;
     sq_status status = sq_ranks_agree(searching->ranks, begin(j));
+    if (status == SQ_OK)
+        status = sq_ranks_agree(searching->ranks, forget(j));
     for (int i = 0; status == SQ_OK && i < j->stages.count; i++)
         status = run_stage(j, i);
     if (status == SQ_OK && is_first(j)) {

@@ -46,9 +46,16 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
     }
 }
 
+typedef struct {
+    const sq_session *session;
+    const sq_training *training;
+} accepted;
+
 /* config.yaml, and arch.json of a single path. */
-static sq_status write_config(const sq_session *s, const sq_training *training)
+static sq_status write_config(const void *context)
 {
+    const sq_session *s = ((const accepted *)context)->session;
+    const sq_training *training = ((const accepted *)context)->training;
     char file[PATH_BYTES], tuple[1024], text[1200];
     SQ_TRY(sq_folder_make(training->run));
     if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
@@ -116,9 +123,12 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
                                           s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
+    const accepted begun = {s, training};
     const sq_train_run run = {.run = training->run,
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,
+                              .accepted = write_config,
+                              .context = &begun,
                               .ranks = s->ranks,
                               .timeline = training->timeline,
                               .from = training->path || !*from ? NULL : from};
@@ -154,8 +164,6 @@ sq_status sq_session_train(const sq_session *s, const sq_training *training)
     sq_status status = count_paths(s, single ? single : s->space, &paths);
     if (status == SQ_OK)
         status = check_ranks(s, paths);
-    if (status == SQ_OK)
-        status = sq_ranks_agree(s->ranks, sq_ranks_rank(s->ranks) == 0 ? write_config(s, training) : SQ_OK);
     if (status == SQ_OK)
         status = train(s, single ? single : s->space, training, paths);
     sq_space_free(single);

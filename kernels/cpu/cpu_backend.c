@@ -207,8 +207,9 @@ static sq_status grow_exchanged(cpu_backend *cpu, int c)
     if (!w->exchange || 2 * (size_t)c <= w->exchanged_count)
         return SQ_OK;
     free(w->exchanged);
-    w->exchanged_count = 2 * (size_t)c;
-    w->exchanged = calloc((1 + (size_t)w->exchange->count) * w->exchanged_count, sizeof *w->exchanged);
+    w->exchanged_count = 0;
+    w->exchanged = calloc((1 + (size_t)w->exchange->count) * 2 * (size_t)c, sizeof *w->exchanged);
+    w->exchanged_count = w->exchanged ? 2 * (size_t)c : 0;
     return w->exchanged ? SQ_OK : sq_fail(SQ_NO_MEMORY, "statistics of %d ranks", w->exchange->count);
 }
 
