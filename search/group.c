@@ -392,8 +392,7 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
     const size_t batches = p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
     for (size_t i = 0; i < batches; i++) {
         if (sq_interrupt_asked())
-            return sq_fail(SQ_INTERRUPTED, "%s: candidates that were being evaluated together will be again",
-                           sq_interrupt_name());
+            return sq_fail(SQ_INTERRUPTED, "%s", sq_interrupt_name());
         SQ_TRY(begin_batch(g, p, i, images));
         for (int node = 0; node < w->tree->count; node++)
             SQ_TRY(run_node(w, p, node));

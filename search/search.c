@@ -111,6 +111,15 @@ static sq_status save(const search *s, const sq_search_scored *scored)
     return status;
 }
 
+/* why: what stopped the search; it may be the text of the last failure. */
+static sq_status tell_saved(const search *s, const char *why)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%s", why);
+    return sq_fail(SQ_INTERRUPTED, "%s: %d of %d candidates are saved; the same command goes on", text, s->count,
+                   s->limit);
+}
+
 /* Candidates that nobody has scored yet and that ask for as many images, together; then all of them are on disk. */
 static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
 {
@@ -118,7 +127,10 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
     sq_result results[MOST_TOGETHER];
     for (int i = 0; i < count; i++)
         paths[i] = asked[i].path;
-    SQ_TRY(sq_crew_evaluate(s->crew, paths, count, (size_t)asked[0].images, results));
+    const sq_status status = sq_crew_evaluate(s->crew, paths, count, (size_t)asked[0].images, results);
+    if (status == SQ_INTERRUPTED)
+        return tell_saved(s, sq_error_text());
+    SQ_TRY(status);
     for (int i = 0; i < count; i++) {
         score(&asked[i], &results[i]);
         SQ_TRY(add(s, &asked[i]));
@@ -128,8 +140,7 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
     show(s, isatty(STDERR_FILENO) == 1);
     SQ_TRY(sq_crew_check(s->crew));
     if (sq_interrupt_asked() && s->count < s->limit)
-        return sq_fail(SQ_INTERRUPTED, "%s: %d candidates are saved; --resume auto goes on", sq_interrupt_name(),
-                       s->count);
+        return tell_saved(s, sq_interrupt_name());
     return SQ_OK;
 }
 

@@ -467,8 +467,8 @@ const sq_command sq_command_search = {
     .help =
         "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch "
         "norm, and keeps\n"
-        "to the limits. State is saved after every candidate; a killed search goes on where it was, to the same "
-        "result.\n\n"
+        "to the limits. State is saved after each batch of candidates (search.together); a killed search goes on where "
+        "it was,\nto the same result.\n\n"
         "  --limit-macs M        most multiply-adds, millions\n"
         "  --limit-parameters M  most parameters, millions\n"
         "  --limit-memory MB     most live activations of one FP32 image, 10^6 bytes\n"
