@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """tools/quickstart with made-up package tools and a made-up cmake: what is wrong with its arguments is told in one line before anything is
-installed or built; and what it takes goes from end to end with the program that was built already, on a few small images.
+installed or built; and what it takes goes from end to end with the program that was built already, on a few small images and few steps.
 
 usage: check_quickstart.py SQUALL SOURCE_FOLDER
 """
@@ -134,8 +134,12 @@ def main():
         assert "lut measure" in finishes(clone, 4, "--data", os.path.join(scratch, "mine"), "--out", other)
         print("ran: a folder with a stray file, over the table of other classes")
 
-        code, _, error, _ = clone.run("--data", os.path.join(scratch, "mine"), "--out", "runs/quickstart-my images")
+        code, _, error, _ = clone.run("--data", os.path.join(scratch, "mine"), "--out", "clone/runs/quickstart-my images")
         assert code == 2 and "Another --out begins anew" in error, (code, error)
+
+        out = finishes(clone, 10)
+        assert "--limit-macs 3" in out and os.path.exists(os.path.join(clone.root, "runs/quickstart/run/export/model.onnx")), out
+        print("ran: the bundled digits, beside the others")
 
         packed = os.path.join(scratch, "packed")
         subprocess.run([SQUALL, "pack", os.path.join(scratch, "mine"), packed, "--quiet"], check=True, capture_output=True)
