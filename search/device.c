@@ -15,7 +15,7 @@ typedef struct {
 } raw_rules;
 
 typedef struct {
-    char *name, *runtime, *dtype, *clocks, *date, *source, *licence, *space, *unit;
+    char *name, *runtime, *dtype, *clocks, *date, *source, *licence, *space, *unit, *doubt;
     int batch, threads, resolution;
     double base_ms, scale, residual_ms, base_energy_mj, base_area_mm2;
     bool measured;
@@ -45,6 +45,7 @@ static const cyaml_schema_field_t device_fields[] = {
     CYAML_FIELD_FLOAT("base_ms", CYAML_FLAG_OPTIONAL, raw_device, base_ms),
     CYAML_FIELD_FLOAT("scale", CYAML_FLAG_OPTIONAL, raw_device, scale),
     CYAML_FIELD_FLOAT("residual_ms", CYAML_FLAG_OPTIONAL, raw_device, residual_ms),
+    CYAML_FIELD_STRING_PTR("doubt", POINTER_OPTIONAL, raw_device, doubt, 0, 127),
     CYAML_FIELD_FLOAT("base_energy_mj", CYAML_FLAG_OPTIONAL, raw_device, base_energy_mj),
     CYAML_FIELD_FLOAT("base_area_mm2", CYAML_FLAG_OPTIONAL, raw_device, base_area_mm2),
     CYAML_FIELD_BOOL("measured", CYAML_FLAG_DEFAULT, raw_device, measured),
@@ -117,6 +118,7 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
         copy(out->source, sizeof out->source, raw->source);
         copy(out->licence, sizeof out->licence, raw->licence);
         copy(out->space, sizeof out->space, raw->space);
+        copy(out->doubt, sizeof out->doubt, raw->doubt);
     }
     sq_yaml_free(data, &device_schema);
     return status;
@@ -159,6 +161,7 @@ static void put_device(FILE *file, const sq_device_info *info)
     put_number(file, "resolution", info->resolution, 0);
     (void)fprintf(file, "unit: ms\nbase_ms: %.9g\nscale: %.9g\n", info->base_ms, info->scale);
     put_number(file, "residual_ms", info->residual_ms, 0);
+    sq_yaml_put_text(file, "", "doubt", info->doubt);
     put_number(file, "base_energy_mj", info->base_energy_mj, 0);
     put_number(file, "base_area_mm2", info->base_area_mm2, 0);
     (void)fprintf(file, "measured: %s\n", info->is_measured ? "true" : "false");

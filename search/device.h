@@ -15,6 +15,7 @@ typedef struct {
     int resolution; /* of the networks it was measured for; 0: any. Keys carry their own sizes */
     double base_ms, scale; /* whole network = base + scale * sum of blocks */
     double residual_ms;    /* deviation of measured networks from that; part of every prediction's spread */
+    char doubt[128];       /* why whoever measured does not believe base and scale; empty: no reason */
     double base_energy_mj, base_area_mm2;
     bool is_measured; /* false: modelled */
     sq_rules rules; /* what its operators must not have */

@@ -2,6 +2,7 @@
 #include "search/fit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,20 @@ sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measu
     free(scratch);
     free(weights);
     return status;
+}
+
+bool sq_line_doubt(char *out, size_t bytes, const sq_line *line, double network_ms, double mape)
+{
+    if (!(line->scale >= 0.5 && line->scale <= 2))
+        (void)snprintf(out, bytes, "scale %.4f, wanted 0.5 to 2", line->scale);
+    else if (!(line->base >= -network_ms))
+        (void)snprintf(out, bytes, "base %.4f ms: networks of %.4f ms are faster than half of their blocks", line->base,
+                       network_ms);
+    else if (!(mape <= 10))
+        (void)snprintf(out, bytes, "whole networks are missed by %.1f %% on average, wanted 10 %%", mape);
+    else
+        return false;
+    return true;
 }
 
 /* ---- Quality ---- */

@@ -30,6 +30,15 @@ typedef struct {
 SQ_MUST_USE sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measured, size_t n,
                                   bool is_robust);
 
+/* Why a line from blocks to whole networks cannot be true, in words, into out (bytes long); false: it may be.
+ *
+ * network_ms  what measured networks take on average; INFINITY: not known
+ * mape        how far the line is from them on average, in percent
+ *
+ * A scale outside 0.5 to 2, networks missed by more than 10 %, a base further below 0 than a network takes. A base
+ * below 0 alone is no reason: OpenVINO's blocks cost more alone than inside, and such lines miss by 0.3 %. */
+bool sq_line_doubt(char *out, size_t bytes, const sq_line *line, double network_ms, double mape);
+
 /* ---- A table: measured = base + sum over layers of ms[layer][choice] ---- */
 
 typedef enum {

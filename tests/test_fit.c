@@ -137,6 +137,31 @@ Test(fit, line_agrees_with_least_squares_on_clean_noise)
     cr_expect_float_eq(robust.base, 1, 4 * error * 10);
 }
 
+Test(fit, a_line_that_cannot_be_true_is_doubted_with_its_reason)
+{
+    static const struct {
+        double base, scale, network_ms, mape;
+        const char *text; /* NULL: believed */
+    } rows[] = {
+        {0.2723, 0.1873, 1, 3, "scale 0.1873"},
+        {-0.2488, 3.7434, 1, 3, "scale 3.7434"},
+        {0, -1, 1, 0, "scale -1.0000"},
+        {0, NAN, 1, 0, "scale nan"},
+        {-1.1, 1, 1, 0, "base -1.1000 ms"},
+        {0.1, 1, 1, 10.5, "missed by 10.5 %"},
+        {0.1, 1, 1, NAN, "missed by nan %"},
+        {0.1, 0.5, 1, 10, NULL},
+        {-1.70734425, 1.10738265, 3.4, 0.3, NULL}, /* OpenVINO's, configs/devices/README.md */
+        {-5, 2, INFINITY, 0, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const sq_line line = {.base = rows[i].base, .scale = rows[i].scale};
+        char text[128] = "untouched";
+        cr_expect_eq(sq_line_doubt(text, sizeof text, &line, rows[i].network_ms, rows[i].mape), rows[i].text != NULL);
+        cr_expect_not_null(strstr(text, rows[i].text ? rows[i].text : "untouched"), "row %zu: %s", i, text);
+    }
+}
+
 Test(fit, line_refuses_what_has_no_line)
 {
     const double x[] = {2, 2, 2, 2}, y[] = {1, 2, 3, NAN}, rising[] = {1, 2, 3, 4};

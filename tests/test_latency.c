@@ -198,6 +198,7 @@ Test(latency, a_device_reads_back_as_it_was_written_with_its_runner)
                         .source = "- a source: 'this'",
                         .licence = "MIT",
                         .space = "spos",
+                        .doubt = "scale 0.1873: wanted 0.5 to 2",
                         .batch = 4,
                         .threads = 2,
                         .resolution = 224,
@@ -227,7 +228,7 @@ Test(latency, a_device_reads_back_as_it_was_written_with_its_runner)
     cr_expect_str_eq(a.runtime, b.runtime);
     cr_expect_str_eq(a.source, b.source);
     cr_expect(strcmp(a.dtype, b.dtype) == 0 && strcmp(a.clocks, b.clocks) == 0 && strcmp(a.date, b.date) == 0 &&
-              strcmp(a.licence, b.licence) == 0 && strcmp(a.space, b.space) == 0);
+              strcmp(a.licence, b.licence) == 0 && strcmp(a.space, b.space) == 0 && strcmp(a.doubt, b.doubt) == 0);
     cr_expect(a.batch == b.batch && a.threads == b.threads && a.resolution == b.resolution && a.base_ms == b.base_ms &&
               a.scale == b.scale && a.residual_ms == b.residual_ms && a.base_energy_mj == b.base_energy_mj &&
               a.base_area_mm2 == b.base_area_mm2 && b.is_measured && b.has_runner);
@@ -239,7 +240,7 @@ Test(latency, a_device_reads_back_as_it_was_written_with_its_runner)
     const sq_device_info plain = {.name = "x", .batch = 1, .scale = 1};
     MUST(sq_device_write(&plain, path));
     MUST(sq_device_read(&b, path));
-    cr_expect(!b.has_runner && !b.is_measured && b.scale == 1 && b.base_ms == 0);
+    cr_expect(!b.has_runner && !*b.doubt && !b.is_measured && b.scale == 1 && b.base_ms == 0);
     drop_folder(folder);
 }
 

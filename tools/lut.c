@@ -1,6 +1,7 @@
 /* squall lut: latency tables from end to end. */
 #include "tools/lut.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
@@ -14,6 +15,20 @@ sq_status sq_lut_space(sq_space **out, const char *file, const sq_lut_shape *sha
         return sq_fail(SQ_INVALID, "--resolution %s, --classes %s: wanted whole numbers", shape->resolution,
                        shape->classes);
     return sq_space_read(out, sq_share_find(shared, sizeof shared, file), (int)resolution, (int)classes);
+}
+
+sq_status sq_lut_device(sq_latency **out, const char *device)
+{
+    char shared[4096];
+    return sq_latency_open(out, sq_share_find(shared, sizeof shared, device));
+}
+
+const char *sq_lut_threads(char *out, size_t bytes, int threads, bool is_all)
+{
+    *out = 0;
+    if (threads > 0)
+        (void)snprintf(out, bytes, ", %s%d thread%s", is_all ? "all " : "", threads, threads == 1 ? "" : "s");
+    return out;
 }
 
 sq_status sq_lut_fill(const char *text, sq_fill *out)

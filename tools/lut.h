@@ -20,6 +20,12 @@ typedef struct {
 /* Opens the space that an argument names, also in the share folder. */
 SQ_MUST_USE sq_status sq_lut_space(sq_space **out, const char *file, const sq_lut_shape *shape);
 
+/* Opens the device that an argument names, also in the share folder. */
+SQ_MUST_USE sq_status sq_lut_device(sq_latency **out, const char *device);
+
+/* ", 4 threads", ", all 4 threads" (is_all), nothing where the number is not known (0). Returns out. */
+const char *sq_lut_threads(char *out, size_t bytes, int threads, bool is_all);
+
 /* "none", "interpolate", "roofline". SQ_INVALID names what was found. */
 SQ_MUST_USE sq_status sq_lut_fill(const char *text, sq_fill *out);
 

@@ -1,4 +1,5 @@
 /* squall lut check, squall lut predict. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,17 +66,33 @@ static void print_check(const sq_latency *latency, const sq_latency_check *c, bo
         print_key("unused", &latency->entries[c->unused[i]].key, "");
 }
 
-static void print_device(const sq_device_info *d)
+/* Why base and scale are implausible: what whoever measured found, else what can be seen. NULL: they may be right. A
+ * modelled device's or a fit's are what somebody chose. */
+static const char *doubt_of(const sq_latency *latency, char *out, size_t bytes)
 {
+    const sq_device_info *d = sq_latency_info(latency);
+    const sq_line line = {.base = d->base_ms, .scale = d->scale};
+    if (*d->doubt)
+        return d->doubt;
+    return d->is_measured && latency->count && sq_line_doubt(out, bytes, &line, INFINITY, 0) ? out : NULL;
+}
+
+static void print_device(const sq_latency *latency)
+{
+    const sq_device_info *d = sq_latency_info(latency);
+    char threads[32], seen[sizeof d->doubt];
     (void)printf("%s: %s%s%s\n", d->name, *d->runtime ? d->runtime : "runtime not stated", d->is_measured ? "" : ", ",
                  d->is_measured ? "" : "modelled, not measured");
-    sq_print_row("conditions", "%s, batch %d, %d threads%s%s", *d->dtype ? d->dtype : "dtype not stated", d->batch,
-                 d->threads, *d->clocks ? ", " : "", d->clocks);
+    sq_print_row("conditions", "%s, batch %d%s%s%s", *d->dtype ? d->dtype : "dtype not stated", d->batch,
+                 sq_lut_threads(threads, sizeof threads, d->threads, false), *d->clocks ? ", " : "", d->clocks);
     char rules[128];
     sq_rules_print(&d->rules, rules, sizeof rules);
     if (*rules)
         sq_print_row("rules", "no %s", rules);
     sq_print_row("whole network", "%.4g ms + %.4g x sum of blocks, +- %.4g ms", d->base_ms, d->scale, d->residual_ms);
+    const char *doubt = doubt_of(latency, seen, sizeof seen);
+    if (doubt)
+        sq_print_row("implausible", "%s; measure again, or squall lut calibrate", doubt);
 }
 
 /* A table by layers has the space's own layers, or it does not open for it. */
@@ -92,10 +109,12 @@ static sq_status print_blocks(const sq_latency *latency, const sq_space *space, 
                               const sq_latency_check *c, bool is_all)
 {
     const int there = missing->wanted - missing->count;
+    char seen[128];
     sq_print_row("coverage", "%d of %d blocks of %s (%.1f %%)", there, missing->wanted, space->name,
                  100.0 * there / missing->wanted);
-    sq_print_row("entries", "%zu: %d unused, %d of wide spread, %d implausible pairs", latency->count, c->unused_count,
-                 c->wide_count, c->oddity_count);
+    sq_print_row("entries", "%zu: %d unused, %d of wide spread, %d implausible pairs%s", latency->count,
+                 c->unused_count, c->wide_count, c->oddity_count,
+                 doubt_of(latency, seen, sizeof seen) ? " and 1 implausible line" : "");
     print_missing(missing, is_all ? 1 << 30 : SHOWN);
     print_check(latency, c, is_all);
     if (missing->count == 0)
@@ -157,12 +176,12 @@ static sq_status check(const char *file, const char *device, const arguments *a)
     sq_latency *latency = NULL;
     sq_status status = sq_lut_space(&space, file, &a->shape);
     if (status == SQ_OK)
-        status = sq_latency_open(&latency, device);
+        status = sq_lut_device(&latency, device);
     if (status == SQ_OK) {
-        print_device(sq_latency_info(latency));
+        print_device(latency);
         status = latency->layer_count ? check_layers(latency, space)
                  : latency->count     ? check_blocks(latency, space, a->is_all)
-                                      : print_checks(latency, device);
+                                      : print_checks(latency, latency->path);
     }
     sq_latency_close(latency);
     sq_space_free(space);
@@ -216,9 +235,9 @@ static sq_status predict(const char *file, const char *device, const arguments *
         status = a->arch ? sq_arch_read(space, a->arch, path)
                          : sq_fail(SQ_INVALID, "%s: %d layers are searched: give --arch", file, space->searched_count);
     if (status == SQ_OK)
-        status = sq_latency_open(&latency, device);
+        status = sq_lut_device(&latency, device);
     if (status == SQ_OK) {
-        print_device(sq_latency_info(latency));
+        print_device(latency);
         status = print_prediction(latency, space, path, fill);
     }
     sq_latency_close(latency);
@@ -265,7 +284,9 @@ const sq_command sq_lut_check = {
     .help =
         "Holds DEVICE against the blocks of SPACE: what is missing (exit 3), what is unused, whose spread is above a "
         "fifth of\n"
-        "its mean, and which block is slower than one that is larger in every size, beyond the spread of both.\n\n"
+        "its mean, which block is slower than one that is larger in every size, beyond the spread of both, and whether "
+        "base\n"
+        "and scale can be believed.\n\n"
         "  --all   every line instead of the first 8 of each sort, unused entries too\n" SQ_LUT_SHAPE_HELP,
     .run = run_check,
 };

@@ -91,11 +91,12 @@ static sq_status open_measured(job *j, const arguments *a, const char *file)
     return j->predicted ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %zu networks", file, j->measured->count);
 }
 
-static sq_status open_job(job *j, const arguments *a, const char *device, const char *file)
+/* is_only_read: the device may be one of those beside the program, which nothing is written to. */
+static sq_status open_job(job *j, const arguments *a, const char *device, const char *file, bool is_only_read)
 {
     sq_fill fill;
     SQ_TRY(sq_lut_fill(a->fill, &fill));
-    SQ_TRY(sq_latency_open(&j->latency, device));
+    SQ_TRY(is_only_read ? sq_lut_device(&j->latency, device) : sq_latency_open(&j->latency, device));
     if (a->space)
         SQ_TRY(sq_lut_space(&j->space, a->space, &a->shape));
     else if (!j->latency->layer_count)
@@ -133,6 +134,7 @@ static sq_status calibrate_line(job *j, const arguments *a, const char *device)
     SQ_TRY(print_quality("after", j->predicted, j->measured->ms, count));
     info->base_ms = line.base + line.scale * info->base_ms;
     info->scale *= line.scale;
+    *info->doubt = 0; /* of the line that was */
     info->residual_ms = sqrt(squares / (double)(count - 2));
     sq_print_row("device", "base %.5g ms, scale %.5g, residual %.4g ms%s", info->base_ms, info->scale,
                  info->residual_ms, a->is_dry ? "; not written" : "");
@@ -236,7 +238,7 @@ static sq_status draw(const job *j, const arguments *a, const char *device)
 
 static sq_status compare(job *j, const arguments *a, const char *device, const char *file)
 {
-    SQ_TRY(open_job(j, a, device, file));
+    SQ_TRY(open_job(j, a, device, file, true));
     SQ_TRY(print_quality("predicted", j->predicted, j->measured->ms, j->measured->count));
     return a->out ? draw(j, a, device) : SQ_OK;
 }
@@ -245,7 +247,7 @@ static sq_status calibrate(job *j, const arguments *a, const char *device, const
 {
     if (a->is_additive)
         return calibrate_additive(j, a, device, file, test);
-    SQ_TRY(open_job(j, a, device, file));
+    SQ_TRY(open_job(j, a, device, file, a->is_dry));
     return calibrate_line(j, a, device);
 }
 

@@ -48,17 +48,33 @@ static sq_status open_job(job *j, const char *file, const arguments *a, bool has
     return j->times ? SQ_OK : sq_fail(SQ_NO_MEMORY, "measure: %d times", j->blocks.count + j->paths.count);
 }
 
+static void print_start(const job *j, const char *model)
+{
+    const int blocks = j->blocks.count, networks = j->paths.count;
+    if (model) {
+        (void)printf("measuring %s\n", model);
+        return;
+    }
+    (void)printf("measuring ");
+    if (blocks)
+        (void)printf("%d block%s%s", blocks, blocks == 1 ? "" : "s", networks ? " and " : "");
+    if (networks)
+        (void)printf("%d whole network%s", networks, networks == 1 ? "" : "s");
+    (void)printf(" of %s at %d pixels\n", j->space->name, j->space->resolution);
+}
+
 static sq_status measure_job(job *j, const arguments *a, const sq_options *read, const sq_runner *remembered)
 {
     const sq_meter_job meter = {j->space, &j->blocks, &j->paths, a->model, remembered};
-    if (a->model)
-        (void)printf("measuring %s\n", a->model);
-    else
-        (void)printf("measuring %d blocks and %d whole networks of %s at %d pixels\n", j->blocks.count, j->paths.count,
-                     j->space->name, j->space->resolution);
+    char threads[32];
+    SQ_TRY(sq_lut_meter_check(&meter, &a->meter));
+    if (!a->meter.rounds_again)
+        print_start(j, a->model);
     (void)fflush(stdout);
     SQ_TRY(sq_lut_meter(&meter, &a->meter, read, j->times, &j->facts));
-    sq_print_row("runtime", "%s, batch %d, %d threads", j->facts.runtime, j->facts.batch, j->facts.threads);
+    if (!a->meter.rounds_again)
+        sq_print_row("runtime", "%s, batch %d%s", j->facts.runtime, j->facts.batch,
+                     sq_lut_threads(threads, sizeof threads, j->facts.threads, j->facts.is_all_threads));
     if (isfinite(j->facts.drift))
         sq_print_row("drift", "%+.1f %% from the first round to the last", 100 * j->facts.drift);
     return SQ_OK;
@@ -99,23 +115,50 @@ static void describe(sq_device_info *info, const sq_meter_facts *f, const argume
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
 
-/* The base alone, or with enough networks base and scale; a falling line is noise that no reader of the table would
- * take. */
-static sq_status choose_line(sq_line *line, const job *j, const double *predicted, const double *measured)
+/* The base alone, with scale 1: what is left where there are few networks, or noise. */
+static sq_line base_alone(const double *predicted, const double *measured, int count)
+{
+    sq_line line = {.scale = 1};
+    for (int i = 0; i < count; i++)
+        line.base += (measured[i] - predicted[i]) / count;
+    return line;
+}
+
+static sq_status quality_of(sq_quality *out, const sq_line *line, const double *predicted, const double *measured,
+                            double *lined, int count)
+{
+    for (int i = 0; i < count; i++)
+        lined[i] = line->base + line->scale * predicted[i];
+    return sq_fit_quality(out, lined, measured, (size_t)count);
+}
+
+/* Base and scale with enough networks, else the base alone. A line whose scale or base is noise is not written: a
+ * search would follow it; the doubt stays. */
+static sq_status choose_line(const job *j, const double *predicted, const double *measured, double *lined,
+                             sq_device_info *info)
 {
     const int count = j->paths.count;
-    sq_line fitted;
-    *line = (sq_line){.scale = 1};
+    sq_line line = base_alone(predicted, measured, count);
+    sq_quality quality;
+    double mean = 0, squares = 0;
     for (int i = 0; i < count; i++)
-        line->base += (measured[i] - predicted[i]) / count;
-    if (count < FEWEST_FOR_A_LINE || !j->space->searched_count)
-        return SQ_OK;
-    SQ_TRY(sq_fit_line(&fitted, predicted, measured, (size_t)count, true));
-    if (fitted.scale > 0)
-        *line = fitted;
+        mean += measured[i] / count;
+    if (count >= FEWEST_FOR_A_LINE && j->space->searched_count)
+        SQ_TRY(sq_fit_line(&line, predicted, measured, (size_t)count, true));
+    SQ_TRY(quality_of(&quality, &line, predicted, measured, lined, count));
+    if (sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, 0))
+        line = base_alone(predicted, measured, count);
     else
-        sq_print_row("not believed", "scale %.4f: slower blocks did not make slower networks; measure again, or longer",
-                     fitted.scale);
+        (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, quality.mape); /* no doubt: left empty */
+    SQ_TRY(quality_of(&quality, &line, predicted, measured, lined, count));
+    for (int i = 0; i < count; i++)
+        squares += pow(lined[i] - measured[i], 2);
+    info->base_ms = line.base;
+    info->scale = line.scale;
+    info->residual_ms = sqrt(squares / (count > 2 ? count - 2 : 1));
+    sq_print_row("whole networks",
+                 "%d: base %.4f ms, scale %.4f; predicted within %.1f %% on average, %.1f %% at worst", count,
+                 line.base, line.scale, quality.mape, fabs(quality.worst_percent));
     return SQ_OK;
 }
 
@@ -123,10 +166,10 @@ static sq_status choose_line(sq_line *line, const job *j, const double *predicte
 static sq_status fit_networks(job *j, sq_latency *table)
 {
     const int count = j->paths.count;
-    double *predicted = calloc((size_t)count + 1, 2 * sizeof *predicted), *measured = predicted + count + 1;
+    if (count == 0)
+        return SQ_OK;
+    double *predicted = calloc((size_t)count, 3 * sizeof *predicted), *measured = predicted + count;
     sq_latency_cache cache = {0};
-    sq_quality quality;
-    sq_line line = {.scale = 1};
     sq_status status = predicted ? sq_latency_prepare(&cache, table, j->space, SQ_FILL_NONE)
                                  : sq_fail(SQ_NO_MEMORY, "measure: %d networks", count);
     for (int i = 0; status == SQ_OK && i < count; i++) {
@@ -134,21 +177,7 @@ static sq_status fit_networks(job *j, sq_latency *table)
         measured[i] = j->times[j->blocks.count + i].median_ms;
     }
     if (status == SQ_OK)
-        status = choose_line(&line, j, predicted, measured);
-    double squares = 0;
-    for (int i = 0; status == SQ_OK && i < count; i++) {
-        predicted[i] = line.base + line.scale * predicted[i];
-        squares += pow(predicted[i] - measured[i], 2);
-    }
-    if (status == SQ_OK && count)
-        status = sq_fit_quality(&quality, predicted, measured, (size_t)count);
-    if (status == SQ_OK && count) {
-        table->info.base_ms = line.base;
-        table->info.scale = line.scale;
-        table->info.residual_ms = sqrt(squares / (count > 2 ? count - 2 : 1));
-        sq_print_row("whole networks", "%d: base %.4f ms, scale %.4f; error of the sum then %.1f %%, at most %.1f %%",
-                     count, line.base, line.scale, quality.mape, fabs(quality.worst_percent));
-    }
+        status = choose_line(j, predicted, measured, measured + count, &table->info);
     sq_latency_cache_clear(&cache);
     free(predicted);
     return status;
@@ -167,7 +196,6 @@ static sq_status make_table(job *j, const arguments *a, sq_latency *table)
     SQ_TRY(sq_latency_sort(table, a->out));
     SQ_TRY(fit_networks(j, table));
     SQ_TRY(sq_latency_write(table, a->out));
-    sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
     if (j->paths.count == 0)
         return SQ_OK;
     if (!sq_text_path(path, sizeof path, a->out, "measured.csv"))
@@ -175,18 +203,42 @@ static sq_status make_table(job *j, const arguments *a, sq_latency *table)
     return write_networks(j, path);
 }
 
+/* What is measured is written at once: an hour of it stays, whatever becomes of another try. */
+static sq_status measure_table(job *j, const arguments *a, const sq_options *read, char *doubt, size_t bytes)
+{
+    sq_latency *table = NULL;
+    sq_status status = sq_latency_create(&table, a->out);
+    if (status == SQ_OK)
+        status = measure_job(j, a, read, NULL);
+    if (status == SQ_OK)
+        status = make_table(j, a, table);
+    if (status == SQ_OK)
+        (void)snprintf(doubt, bytes, "%s", table->info.doubt);
+    sq_latency_close(table);
+    return status;
+}
+
+/* A line that cannot be believed is mostly a busy machine's: once more, longer, before a person is asked to. */
 static sq_status measure(const char *file, const arguments *a, const sq_options *read, int networks)
 {
     static job j; /* large */
-    sq_latency *table = NULL;
+    char doubt[128];
     sq_status status = open_job(&j, file, a, true, networks);
     if (status == SQ_OK)
-        status = sq_latency_create(&table, a->out);
+        status = measure_table(&j, a, read, doubt, sizeof doubt);
+    if (status == SQ_OK && *doubt) {
+        arguments again = *a;
+        again.meter.rounds_again = 2 * j.facts.rounds;
+        sq_print_row("measuring again", "%d rounds: %s", again.meter.rounds_again, doubt);
+        status = measure_table(&j, &again, read, doubt, sizeof doubt);
+    }
     if (status == SQ_OK)
-        status = measure_job(&j, a, read, NULL);
-    if (status == SQ_OK)
-        status = make_table(&j, a, table);
-    sq_latency_close(table);
+        sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
+    if (status == SQ_OK && *doubt) {
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "%s: not to be believed: %s; measure again on a quiet machine, with --rounds 30\n",
+                      a->out, doubt);
+    }
     clear(&j);
     return status;
 }
@@ -211,7 +263,7 @@ static sq_status networks(const char *file, const arguments *a, const sq_options
     sq_latency *table = NULL;
     sq_status status = open_job(&j, file, a, false, count);
     if (status == SQ_OK && a->against)
-        status = sq_latency_open(&table, a->against);
+        status = sq_lut_device(&table, a->against);
     const sq_device_info *info = table ? sq_latency_info(table) : NULL;
     if (status == SQ_OK)
         status = measure_job(&j, a, read, info && info->has_runner ? &info->runner : NULL);
@@ -289,12 +341,15 @@ const sq_command sq_lut_measure = {
     .name = "measure",
     .summary = "make a device's table",
     .usage = "squall lut measure SPACE -o DEVICE [--runner R] [--networks N]",
-    .help = "Times every distinct block of SPACE in interleaved rounds, and N random whole networks, which say what a "
-            "network takes\n"
-            "beside its blocks; writes DEVICE/device.yaml, DEVICE/table.csv and DEVICE/measured.csv for --latency.\n\n"
-            "  -o, --out DEVICE   folder of the device\n"
-            "  --name NAME        of the device (default: the runtime)\n"
-            "  --networks N       whole networks beside the blocks (default 20; 0: base 0, scale 1)\n" SQ_METER_HELP,
+    .help =
+        "Times every distinct block of SPACE in interleaved rounds, and N random whole networks, which say what a "
+        "network takes\n"
+        "beside its blocks; writes DEVICE/device.yaml, DEVICE/table.csv and DEVICE/measured.csv for --latency. Where "
+        "base and\n"
+        "scale then cannot be true, it measures once more, twice the rounds, and warns if that is no better.\n\n"
+        "  -o, --out DEVICE   folder of the device\n"
+        "  --name NAME        of the device (default: the runtime)\n"
+        "  --networks N       whole networks beside the blocks (default 20; 0: base 0, scale 1)\n" SQ_METER_HELP,
     .run = run_measure,
 };
 

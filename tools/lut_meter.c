@@ -1,12 +1,14 @@
 /* Measuring, by this program or by a runner. */
 #include "tools/lut_meter.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "data/cores.h"
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
@@ -42,6 +44,7 @@ static sq_status read_numbers(const sq_meter_options *o, numbers *n)
     SQ_TRY(read_number("--repeats", o->repeats, 1, 1000000, &n->repeats));
     SQ_TRY(read_number("--rounds", o->rounds, 2, 10000, &n->rounds));
     SQ_TRY(read_number("--warmup", o->warmup, 0, 1000000, &n->warmup));
+    n->rounds = o->rounds_again ? o->rounds_again : n->rounds;
     return read_number("--opset", o->opset, 13, 21, &n->opset);
 }
 
@@ -100,7 +103,7 @@ static sq_status run_rounds(bench *b)
         for (int i = 0; i < items; i++) {
             const int item = round % 2 ? items - 1 - i : i; /* neither place nor time favours an item */
             if (sq_interrupt_asked())
-                return sq_fail(SQ_INTERRUPTED, "%s: nothing was written", sq_interrupt_name());
+                return sq_fail(SQ_INTERRUPTED, "%s: what was being measured is not written", sq_interrupt_name());
             SQ_TRY(item < blocks ? time_block(b, &b->job->blocks->blocks[item], item, round)
                                  : time_path(b, b->job->paths->paths[item - blocks], item, round));
             show_progress(NULL, round * items + i + 1, b->n.rounds * items);
@@ -128,6 +131,16 @@ static sq_status run_bench(bench *b, sq_runner_time *times)
     return status;
 }
 
+static void find_threads(const sq_session *s, sq_meter_facts *facts)
+{
+    sq_cores cores;
+    sq_cores_find(&cores, NULL);
+    facts->threads = sq_session_threads(s);
+    facts->is_all_threads = facts->threads == 0;
+    if (facts->is_all_threads)
+        facts->threads = cores.count;
+}
+
 static sq_status measure_here(const sq_meter_job *job, const numbers *n, sq_session *s, sq_runner_time *times,
                               sq_meter_facts *facts)
 {
@@ -143,7 +156,9 @@ static sq_status measure_here(const sq_meter_job *job, const numbers *n, sq_sess
     (void)snprintf(facts->dtype, sizeof facts->dtype, "%s",
                    s->backend->ops->activation == SQ_BF16 ? "bfloat16" : "float32");
     facts->batch = n->batch;
-    facts->threads = s->config->threads;
+    facts->rounds = n->rounds;
+    if (is_cpu)
+        find_threads(s, facts);
     facts->drift = NAN;
     sq_status status = sq_model_create(&b.model, s->backend, job->space, &options);
     if (status == SQ_OK)
@@ -184,6 +199,37 @@ static bool find_share(char *out, size_t bytes)
     return false;
 }
 
+static int is_runner(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot && strcmp(dot, ".yaml") == 0;
+}
+
+/* SQ_INVALID with the names that there are. */
+static sq_status fail_unknown(const char *name)
+{
+    enum { MOST = 32 };
+    char shared[PATH_BYTES], all[512] = "";
+    const char *words[MOST] = {"squall"};
+    struct dirent **files = NULL;
+    const int found = scandir(sq_share_find(shared, sizeof shared, "configs/runners"), &files, is_runner, alphasort);
+    int count = 1;
+    for (int i = 0; i < found && count < MOST; i++) {
+        *strrchr(files[i]->d_name, '.') = 0;
+        words[count++] = files[i]->d_name;
+        const size_t length = strlen(all);
+        (void)snprintf(all + length, sizeof all - length, "%s%s", length ? ", " : " (", files[i]->d_name);
+    }
+    const char *nearest = sq_text_nearest(name, words, count);
+    const sq_status status =
+        sq_fail(SQ_INVALID, "--runner %s%s%s%s: neither squall, nor a file, nor one of configs/runners%s%s", name,
+                nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all, *all ? ")" : "");
+    for (int i = 0; i < found; i++)
+        free(files[i]);
+    free(files);
+    return status;
+}
+
 /* By name, by path, or the device's own. */
 static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o, sq_runner *out)
 {
@@ -198,7 +244,7 @@ static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o,
         return sq_fail(SQ_INVALID, "--runner: a name of more than %d letters", PATH_BYTES);
     const char *path = sq_share_find(shared, sizeof shared, name);
     if (!sq_path_exists(path))
-        return sq_fail(SQ_INVALID, "--runner %s: neither squall, nor a file, nor one of configs/runners", o->runner);
+        return fail_unknown(o->runner);
     return sq_runner_read(out, path);
 }
 
@@ -281,17 +327,29 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
     (void)snprintf(facts->dtype, sizeof facts->dtype, "%s", runner.dtype);
     facts->batch = runner.batch;
     facts->threads = runner.threads;
+    facts->rounds = runner.rounds;
     facts->has_runner = true;
     facts->runner = runner;
     return status;
+}
+
+static bool is_by_squall(const sq_meter_job *job, const sq_meter_options *o)
+{
+    return o->runner ? strcmp(o->runner, "squall") == 0 : !job->remembered;
+}
+
+sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *o)
+{
+    static sq_runner runner;
+    if (is_by_squall(job, o))
+        return job->model ? sq_fail(SQ_INVALID, "--model %s: squall runs no ONNX; give --runner", job->model) : SQ_OK;
+    return find_runner(job, o, &runner);
 }
 
 sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *o, const sq_options *read,
                        sq_runner_time *times, sq_meter_facts *facts)
 {
     memset(facts, 0, sizeof *facts);
-    const bool is_squall = o->runner ? strcmp(o->runner, "squall") == 0 : !job->remembered;
-    if (is_squall && job->model)
-        return sq_fail(SQ_INVALID, "--model %s: squall runs no ONNX; give --runner", job->model);
-    return is_squall ? measure_with_squall(job, o, read, times, facts) : measure_with_runner(job, o, times, facts);
+    return is_by_squall(job, o) ? measure_with_squall(job, o, read, times, facts)
+                                : measure_with_runner(job, o, times, facts);
 }

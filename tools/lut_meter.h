@@ -9,6 +9,7 @@
 
 typedef struct {
     const char *runner; /* "squall", a name in configs/runners, or a file */
+    int rounds_again; /* of another try; 0: as said by `rounds` */
     const char *batch, *threads, *repeats, *rounds, *warmup, *opset, *keep; /* NULL: the runner's; keep: no folder */
     sq_lut_shape shape;
 } sq_meter_options;
@@ -29,7 +30,8 @@ typedef struct {
 /* What was measured with: for device.yaml. */
 typedef struct {
     char name[SQ_NAME_BYTES], runtime[128], dtype[16];
-    int batch, threads;
+    int batch, threads, rounds;
+    bool is_all_threads; /* nobody asked for that many */
     double drift; /* from the first round to the last; NaN: not looked at */
     bool has_runner;
     sq_runner runner;
@@ -43,7 +45,10 @@ typedef struct {
     const sq_runner *remembered; /* a device's own runner, taken when options name none; or NULL */
 } sq_meter_job;
 
-/* times: blocks, then paths. */
+/* Whether options name a runner that there is, before anything else is done. SQ_INVALID lists those that there are. */
+SQ_MUST_USE sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *options);
+
+/* times: blocks, then paths. sq_lut_meter_check comes before. */
 SQ_MUST_USE sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *options, const sq_options *read,
                                    sq_runner_time *times, sq_meter_facts *facts);
 
