@@ -12,14 +12,15 @@ import subprocess
 import sys
 import tempfile
 
+from mpi import MPIRUN, ROOT
+
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "OMPI_", "PMI", "LOCAL_RANK"))}
-# Open MPI as root, and more ranks than cores.
-ENVIRONMENT = {**CLEAN, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+ENVIRONMENT = {**CLEAN, **ROOT}
 
 
 def run(ranks, *words, **more):
-    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] if ranks else []
+    launcher = [*MPIRUN, "-n", str(ranks)] if ranks else []
     return subprocess.run([*launcher, SQUALL, "doctor", *words], cwd=SOURCE, env={**ENVIRONMENT, **more}, capture_output=True, text=True, timeout=300)
 
 

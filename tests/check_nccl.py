@@ -13,22 +13,19 @@ import sys
 import tempfile
 import time
 
+import mpi
+from mpi import LEFT_ALIVE, MPIRUN, WITH_CODE, children
 from run_files import read
 
 DUMP, LIBRARY, SOURCE, *REST = (os.path.abspath(word) for word in sys.argv[1:])
 SQUALL = REST[0] if REST else None
-# Open MPI as root, and more ranks than cores.
-ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-               "OMP_NUM_THREADS": "1", "SQ_NCCL_LIBRARY": LIBRARY, "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI's, of which there are many
-# Who is left tells what happened, instead of being killed because another one died; its exit code is printed, as mpirun's is its own.
-MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "--enable-recovery", "--mca", "orte_abort_on_non_zero_status", "0"]
-WITH_CODE = ["sh", "-c", '"$@"; echo "exit $?"', "sh"]
+ENVIRONMENT = {**mpi.ENVIRONMENT, "OMP_NUM_THREADS": "1", "SQ_NCCL_LIBRARY": LIBRARY, "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI's, of which there are many
 STEPS = 4
 
 
 def start(ranks, *words, **more):
     environment = {**ENVIRONMENT, "EMU_DEVICES": str(max(ranks, 1)), **more}
-    launcher = [*MPIRUN, "-n", str(ranks), *WITH_CODE] if ranks else WITH_CODE
+    launcher = [*MPIRUN, *LEFT_ALIVE, "-n", str(ranks), *WITH_CODE] if ranks else WITH_CODE
     return subprocess.Popen([*launcher, *words], cwd=SOURCE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -40,20 +37,6 @@ def run(ranks, *words, code=0, **more):
     wanted = sorted(code) if isinstance(code, tuple) else [code] * max(ranks, 1)
     assert codes == wanted, f"{ranks} x {words} {more}: exit {codes}, wanted {wanted}: {out[-1500:]} {said[-1500:]}"
     return out + said
-
-
-def children(pid):
-    """What a process started."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                parent = int(read(f"/proc/{entry}/stat").decode().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if parent == pid:
-                found.append(int(entry))
-    return sorted(found)
 
 
 def check_means():

@@ -9,14 +9,15 @@ import shutil
 import subprocess
 import sys
 
+from mpi import ENVIRONMENT, MPIRUN
+
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
-ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 SPOS, SAMPLES = "configs/train/spos-imagenet.yaml", "configs/train/samples.yaml"
 NODES = ["--gpus", "64", "--nodes", "8"]
 
 
 def run(*words, ranks=0):
-    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] if ranks else []
+    launcher = [*MPIRUN, "-n", str(ranks)] if ranks else []
     return subprocess.run([*launcher, SQUALL, "plan", *words], cwd=SOURCE, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 

@@ -16,18 +16,13 @@ import sys
 import tempfile
 import time
 
+from mpi import ENVIRONMENT, LEFT_ALIVE, MPIRUN, WITH_CODE, children
 from run_files import read, tensors
 
 SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
 CONFIG = os.path.join(SOURCE, "configs/train/samples.yaml")
 SMALL = ["--threads", "1", "--quiet", "--set", "train.batch=16", "--set", "train.warmup_steps=5", "--set", "train.log_every=5",
          "--set", "train.checkpoint_every=20"]
-# Open MPI as root, and more ranks than cores.
-ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
-MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
-# Who is left tells what happened, instead of being killed because another one died; its exit code is printed, as mpirun's is its own.
-LEFT_ALIVE = ["--enable-recovery", "--mca", "orte_abort_on_non_zero_status", "0"]
-WITH_CODE = ["sh", "-c", '"$@"; echo "exit $?"', "sh"]
 
 
 def start(ranks, *words, more=()):
@@ -168,20 +163,6 @@ def check_signals(scratch):
     last = "ckpt-00000400/model.safetensors"
     assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
     assert read(os.path.join(folder, "log.jsonl")) == read(os.path.join(whole, "log.jsonl"))
-
-
-def children(pid):
-    """What a process started."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                parent = int(read(f"/proc/{entry}/stat").decode().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if parent == pid:
-                found.append(int(entry))
-    return sorted(found)
 
 
 def check_death(scratch):

@@ -12,12 +12,10 @@ import subprocess
 import sys
 import tempfile
 
+from mpi import ENVIRONMENT, MPIRUN
 from run_files import read
 
 SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
-# Open MPI as root, and more ranks than cores.
-ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
-MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
 
 
 def dump(ranks, mode, folder):

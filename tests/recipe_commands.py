@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+from mpi import ENVIRONMENT
 from shown_commands import check_rules, make_program, run, shown
 
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
@@ -82,9 +83,8 @@ def check_recipe(name, scratch):
             file.write("#!/bin/bash\n" + text)
         os.chmod(os.path.join(tools, program), 0o755)
     path = [tools, os.path.dirname(sys.executable), os.environ["PATH"]]
-    environment = {**os.environ, "PATH": os.pathsep.join(path), "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-                   "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
-                   "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+    environment = {**ENVIRONMENT, "PATH": os.pathsep.join(path), "OMPI_MCA_rmaps_base_oversubscribe": "1",
+                   "OMPI_MCA_hwloc_base_binding_policy": "none"}
     for one in commands:
         for need, is_there, words in NEEDS:
             if re.search(need, one.command, re.M) and not is_there():

@@ -42,6 +42,18 @@ void drop_folder(char *folder)
     free(folder);
 }
 
+char *test_folder;
+
+void open_test_folder(void)
+{
+    test_folder = make_folder();
+}
+
+void close_test_folder(void)
+{
+    drop_folder(test_folder);
+}
+
 void put_bytes(const char *folder, const char *name, const void *bytes, size_t size)
 {
     char path[1024], parent[1024];
@@ -83,6 +95,47 @@ sq_transform augmenting_transform(int side)
                           .aspect_min = 0.75,
                           .aspect_max = 4.0 / 3,
                           .flip = 0.5};
+}
+
+train_bench open_train_bench(const char *images, int threads)
+{
+    train_bench b = {0};
+    const sq_model_options options = {
+        .block = {.batch = 8, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
+    MUST(sq_dataset_open(&b.dataset, images ? images : SOURCE("data/samples"), "train"));
+    MUST(sq_space_read(&b.space, SOURCE("configs/spaces/tiny.yaml"), 16, 10));
+    MUST(sq_backend_open("cpu", threads, &b.backend));
+    MUST(sq_model_create(&b.model, b.backend, b.space, &options));
+    b.loader = (sq_loader_options){.transform = augmenting_transform(16),
+                                   .batch = 8,
+                                   .is_shuffled = true,
+                                   .seed = 3,
+                                   .threads = threads,
+                                   .ring = 3};
+    return b;
+}
+
+void close_train_bench(train_bench *b)
+{
+    sq_model_destroy(b->model);
+    sq_backend_close(b->backend);
+    sq_space_free(b->space);
+    sq_dataset_close(b->dataset);
+}
+
+sq_train_options train_bench_options(int64_t steps)
+{
+    return (sq_train_options){.seed = 3,
+                              .steps = steps,
+                              .batch = 8,
+                              .momentum = 0.9,
+                              .weight_decay = 1e-4,
+                              .label_smoothing = 0.1,
+                              .average_decay = 0.9,
+                              .schedule = {SQ_SCHEDULE_COSINE, 0.05, 0, 2, steps},
+                              .log_every = 3,
+                              .checkpoint_every = 4,
+                              .keep = 10};
 }
 
 subject open_subject_with(const char *space, const char *backend, const sq_backend_options *options, int batch)

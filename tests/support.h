@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "data/loader.h"
-#include "supernet/model.h"
+#include "supernet/trainer.h"
 
 /* What several tests share. */
 
@@ -17,6 +17,26 @@ const char *source_path(const char *path);
 /* A new empty folder; freed and removed by drop_folder. */
 char *make_folder(void);
 void drop_folder(char *folder);
+
+/* The folder of a suite that has one for each test: TestSuite(name, .init = open_test_folder, .fini =
+ * close_test_folder). */
+extern char *test_folder;
+void open_test_folder(void);
+void close_test_folder(void);
+
+/* A small run: the first ten classes of `images` (NULL: the bundled digits) in batches of 8 at 16 x 16, tiny.yaml on
+ * the cpu. The loader's other options may be set before it is used. */
+typedef struct {
+    sq_dataset *dataset;
+    sq_space *space;
+    sq_backend *backend;
+    sq_model *model;
+    sq_loader_options loader;
+} train_bench;
+train_bench open_train_bench(const char *images, int threads);
+void close_train_bench(train_bench *b);
+/* Its training: seed 3, a log line every 3 steps, a checkpoint every 4. */
+sq_train_options train_bench_options(int64_t steps);
 
 /* A training model of a space on a backend, initialised with seed 1, all programs compiled. */
 typedef struct {

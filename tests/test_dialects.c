@@ -11,26 +11,14 @@
 
 enum { PATH_BYTES = 1200 };
 
-static char *folder;
-
-static void open_folder(void)
-{
-    folder = make_folder();
-}
-
-static void close_folder(void)
-{
-    drop_folder(folder);
-}
-
-TestSuite(dialects, .init = open_folder, .fini = close_folder);
+TestSuite(dialects, .init = open_test_folder, .fini = close_test_folder);
 
 /* A file of the test's folder; the path is valid until the next call. */
 static const char *write_text(const char *name, const char *text)
 {
     static char path[PATH_BYTES];
-    put_text(folder, name, text);
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    put_text(test_folder, name, text);
+    (void)snprintf(path, sizeof path, "%s/%s", test_folder, name);
     return path;
 }
 
@@ -433,7 +421,7 @@ Test(dialects, a_device_of_many_thousand_blocks_reads_back)
     sq_latency *a = read_table(text, NULL, &report), *b = NULL;
     cr_expect_eq(report.read, BLOCKS);
     cr_expect_eq(a->count, BLOCKS);
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    (void)snprintf(path, sizeof path, "%s/%s", test_folder, name);
     MUST(sq_latency_write(a, path));
     MUST(sq_latency_open(&b, path));
     cr_assert_eq(b->count, BLOCKS);
@@ -465,7 +453,7 @@ Test(dialects, import_writes_a_device_and_replaces_it_only_when_asked)
 {
     char device[PATH_BYTES], file[PATH_BYTES], table[PATH_BYTES + 16];
     sq_latency *latency = NULL;
-    (void)snprintf(device, sizeof device, "%s/phone", folder);
+    (void)snprintf(device, sizeof device, "%s/phone", test_folder);
     (void)snprintf(table, sizeof table, "%s/table.csv", device);
     (void)snprintf(file, sizeof file, "%s", write_text("mine.yaml", proxyless));
     const char *const first[] = {"import", file,      "-o",      device,    "--name", "My Phone", "--licence",

@@ -12,19 +12,7 @@
 
 enum { PATH_BYTES = 1200 };
 
-static char *folder;
-
-static void open_folder(void)
-{
-    folder = make_folder();
-}
-
-static void close_folder(void)
-{
-    drop_folder(folder);
-}
-
-TestSuite(published, .init = open_folder, .fini = close_folder);
+TestSuite(published, .init = open_test_folder, .fini = close_test_folder);
 
 /* NULL, and the test skips, where they are not; they are no part of the repository. */
 static const char *published(const char *file)
@@ -44,7 +32,7 @@ static void check_device(const sq_latency *a, int number)
 {
     char path[PATH_BYTES];
     sq_latency *b = NULL;
-    (void)snprintf(path, sizeof path, "%s/device%d", folder, number);
+    (void)snprintf(path, sizeof path, "%s/device%d", test_folder, number);
     MUST(sq_latency_write(a, path));
     MUST(sq_latency_open(&b, path));
     cr_expect(a->count == b->count && a->layer_count == b->layer_count);
@@ -170,7 +158,7 @@ Test(published, tunas_predicts_its_own_test_and_proxyless_mobile)
     MUST(sq_latency_open(&a, file));
     cr_expect_float_eq(predict(a, space, tested), 84.0167, 1e-3);
     cr_expect_float_eq(predict(a, space, mobile), 84.4162, 1e-3);
-    (void)snprintf(path, sizeof path, "%s/written", folder);
+    (void)snprintf(path, sizeof path, "%s/written", test_folder);
     MUST(sq_latency_write(a, path));
     MUST(sq_latency_open(&b, path));
     cr_expect_float_eq(predict(b, space, tested), predict(a, space, tested), 1e-6);
@@ -201,8 +189,8 @@ Test(published, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
     cr_assert_not_null(width);
     memcpy(width, "width: 24", 9);
     sq_space *narrow = NULL;
-    put_text(folder, "narrow.yaml", text);
-    (void)snprintf(path, sizeof path, "%s/narrow.yaml", folder);
+    put_text(test_folder, "narrow.yaml", text);
+    (void)snprintf(path, sizeof path, "%s/narrow.yaml", test_folder);
     narrow = open_space(path);
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         sq_latency *latency = NULL;

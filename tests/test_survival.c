@@ -16,69 +16,26 @@
 
 enum { STEPS = 14, EVERY = 4, SPOILT_LAYER = 2, SPOILT_CHOICE = 0 };
 
-typedef struct {
-    sq_dataset *dataset;
-    sq_space *space;
-    sq_backend *backend;
-    sq_model *model;
-    sq_loader_options loader;
-} bench;
-
-static bench open_bench(void)
-{
-    bench b = {0};
-    const sq_model_options options = {
-        .block = {.batch = 8, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
-    MUST(sq_dataset_open(&b.dataset, SOURCE("data/samples"), "train"));
-    MUST(sq_space_read(&b.space, SOURCE("configs/spaces/tiny.yaml"), 16, 10));
-    MUST(sq_backend_open("cpu", 1, &b.backend));
-    MUST(sq_model_create(&b.model, b.backend, b.space, &options));
-    b.loader = (sq_loader_options){.transform = augmenting_transform(16),
-                                   .batch = 8,
-                                   .is_shuffled = true,
-                                   .seed = 3,
-                                   .threads = 1,
-                                   .ring = 3,
-                                   .max_bad = 0};
-    return b;
-}
-
-static void close_bench(bench *b)
-{
-    sq_model_destroy(b->model);
-    sq_backend_close(b->backend);
-    sq_space_free(b->space);
-    sq_dataset_close(b->dataset);
-}
-
 static sq_train_options options_of(sq_nonfinite_policy policy)
 {
-    return (sq_train_options){.seed = 3,
-                              .steps = STEPS,
-                              .batch = 8,
-                              .momentum = 0.9,
-                              .weight_decay = 1e-4,
-                              .label_smoothing = 0.1,
-                              .average_decay = 0.9,
-                              .schedule = {SQ_SCHEDULE_COSINE, 0.05, 0, 2, STEPS},
-                              .nonfinite = policy,
-                              .nonfinite_limit = 10,
-                              .log_every = 3,
-                              .checkpoint_every = EVERY,
-                              .keep = 10};
+    sq_train_options options = train_bench_options(STEPS);
+    options.nonfinite = policy;
+    options.nonfinite_limit = 10;
+    options.checkpoint_every = EVERY;
+    return options;
 }
 
 static sq_status train(const char *run, const char *from, bool is_resumed, const sq_train_options *options)
 {
-    bench b = open_bench();
+    train_bench b = open_train_bench(NULL, 1);
     const sq_train_run how = {.run = run, .from = from, .is_resumed = is_resumed, .is_quiet = true};
     const sq_status status = sq_train(b.model, b.dataset, &b.loader, options, &how);
-    close_bench(&b);
+    close_train_bench(&b);
     return status;
 }
 
 /* First weights, with one value in all tensors of one choice (layer SQ_NONE: as they are). */
-static void spoil(bench *b, int layer, int choice, float value)
+static void spoil(train_bench *b, int layer, int choice, float value)
 {
     const sq_plan *plan = sq_model_plan(b->model);
     MUST(sq_model_initialise(b->model, 3));
@@ -98,11 +55,11 @@ static void spoil(bench *b, int layer, int choice, float value)
 static char *spoilt_run(int layer, int choice, float value)
 {
     char *run = make_folder();
-    bench b = open_bench();
+    train_bench b = open_train_bench(NULL, 1);
     const sq_training_state state = {.step = 1, .seed = 3, .space_hash = sq_space_hash(b.space), .batch = 8};
     spoil(&b, layer, choice, value);
     MUST(sq_checkpoint_write(run, b.model, &state, &(sq_keep){.newest = 1}));
-    close_bench(&b);
+    close_train_bench(&b);
     return run;
 }
 
@@ -122,7 +79,7 @@ typedef struct {
     void *roles[KEPT_ROLES];
 } snapshot;
 
-static void take(const bench *b, snapshot *s)
+static void take(const train_bench *b, snapshot *s)
 {
     for (int i = 0; i < KEPT_ROLES; i++) {
         const size_t bytes = sq_model_plan(b->model)->role_bytes[kept_roles[i]];
@@ -131,14 +88,14 @@ static void take(const bench *b, snapshot *s)
     }
 }
 
-static void put_back(const bench *b, const snapshot *s)
+static void put_back(const train_bench *b, const snapshot *s)
 {
     for (int i = 0; i < KEPT_ROLES; i++)
         MUST(sq_model_write(b->model, kept_roles[i], 0, s->roles[i],
                             sq_model_plan(b->model)->role_bytes[kept_roles[i]]));
 }
 
-static void expect_same_snapshot(const bench *b, const snapshot *x, const snapshot *y)
+static void expect_same_snapshot(const train_bench *b, const snapshot *x, const snapshot *y)
 {
     for (int i = 0; i < KEPT_ROLES; i++)
         cr_expect_eq(memcmp(x->roles[i], y->roles[i], sq_model_plan(b->model)->role_bytes[kept_roles[i]]), 0, "role %d",
@@ -151,7 +108,7 @@ static void free_snapshot(snapshot *s)
         free(s->roles[i]);
 }
 
-static void walk(bench *b, const sq_train_options *o, int number, const sq_batch *batch, const int *path)
+static void walk(train_bench *b, const sq_train_options *o, int number, const sq_batch *batch, const int *path)
 {
     const sq_model_batch loaded = {batch->images, batch->labels, batch->augment, batch->count};
     const sq_step step = {.seed = o->seed,
@@ -170,7 +127,7 @@ static void walk(bench *b, const sq_train_options *o, int number, const sq_batch
 }
 
 /* The training without its spoilt steps; a rollback goes back to what was there after the last multiple of EVERY. */
-static int walk_around(bench *b, const sq_train_options *o)
+static int walk_around(train_bench *b, const sq_train_options *o)
 {
     snapshot saved = {{0}};
     sq_loader *loader = NULL;
@@ -254,7 +211,7 @@ static void expect_lived_through(sq_nonfinite_policy policy, const char *event)
     const sq_train_options options = options_of(policy);
     char *from = spoilt_run(SPOILT_LAYER, SPOILT_CHOICE, 1e38f), *a = make_folder(), *b = make_folder(),
          *c = make_folder(), path[4096];
-    bench trained = open_bench(), walked = open_bench();
+    train_bench trained = open_train_bench(NULL, 1), walked = open_train_bench(NULL, 1);
     snapshot x = {{0}}, y = {{0}};
     const sq_train_run how = {.run = a, .from = from, .is_quiet = true};
     MUST(sq_train(trained.model, trained.dataset, &trained.loader, &options, &how));
@@ -276,8 +233,8 @@ static void expect_lived_through(sq_nonfinite_policy policy, const char *event)
     expect_same_end(a, b);
     stop_and_resume(c, from, &options);
     expect_same_end(a, c);
-    close_bench(&trained);
-    close_bench(&walked);
+    close_train_bench(&trained);
+    close_train_bench(&walked);
     free_snapshot(&x);
     free_snapshot(&y);
     drop_folder(from);
@@ -333,7 +290,7 @@ Test(survival, more_often_than_the_limit_stops)
 static char *run_with_head(float value)
 {
     char *run = make_folder();
-    bench b = open_bench();
+    train_bench b = open_train_bench(NULL, 1);
     const sq_plan *plan = sq_model_plan(b.model);
     const sq_training_state state = {.step = 1, .seed = 3, .space_hash = sq_space_hash(b.space), .batch = 8};
     spoil(&b, SQ_NONE, 0, 0);
@@ -345,11 +302,11 @@ static char *run_with_head(float value)
         }
     }
     MUST(sq_checkpoint_write(run, b.model, &state, &(sq_keep){.newest = 1}));
-    close_bench(&b);
+    close_train_bench(&b);
     return run;
 }
 
-static void read_newest(const char *run, bench *b, snapshot *out)
+static void read_newest(const char *run, train_bench *b, snapshot *out)
 {
     char folder[4096];
     int64_t step;
@@ -371,7 +328,7 @@ Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
     cr_expect_not_null(strstr(sq_error_text(), "step 1: gradients of layer "), "%s", sq_error_text());
     options.nonfinite = SQ_NONFINITE_SKIP;
     MUST(train(run, from, false, &options));
-    bench b = open_bench();
+    train_bench b = open_train_bench(NULL, 1);
     read_newest(from, &b, &first);
     read_newest(run, &b, &last);
     char *log = read_text(run, "log.jsonl");
@@ -379,7 +336,7 @@ Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
     free(log);
     memcpy(first.roles[2], first.roles[0], sq_model_plan(b.model)->role_bytes[SQ_ROLE_AVERAGE]); /* begins there */
     expect_same_snapshot(&b, &first, &last);
-    close_bench(&b);
+    close_train_bench(&b);
     free_snapshot(&first);
     free_snapshot(&last);
     drop_folder(from);
@@ -404,7 +361,7 @@ Test(survival, weights_that_are_not_finite_are_never_saved)
     char *log = read_text(run, "log.jsonl");
     cr_expect_geq(count_of(log, "{\"event\":\"rolled back\""), 1, "%s", log);
     free(log);
-    bench b = open_bench();
+    train_bench b = open_train_bench(NULL, 1);
     const float odd = NAN;
     const sq_training_state state = {.step = 90, .space_hash = sq_space_hash(b.space)};
     MUST(sq_model_initialise(b.model, 3));
@@ -412,7 +369,7 @@ Test(survival, weights_that_are_not_finite_are_never_saved)
     cr_expect_eq(sq_checkpoint_write(run, b.model, &state, &(sq_keep){.newest = 1}), SQ_NONFINITE);
     (void)snprintf(path, sizeof path, "%s/ckpt-00000090.tmp", run);
     cr_expect(!sq_path_exists(path));
-    close_bench(&b);
+    close_train_bench(&b);
     drop_folder(from);
     drop_folder(run);
 }

@@ -44,80 +44,39 @@ static long allocation_count;
 
 /* ---- A small run on the bundled digits ---- */
 
-typedef struct {
-    sq_dataset *dataset;
-    sq_space *space;
-    sq_backend *backend;
-    sq_model *model;
-    sq_loader_options loader;
-    sq_kept *kept;
-} bench;
-
 static const char *images; /* of a test's own; NULL: the digits */
 static bool keeps_images;  /* the backend has them: data.cache: device */
 
-static bench open_bench(void)
+/* The bench, every augmentation on. */
+static train_bench open_digits(void)
 {
-    bench b = {0};
-    const sq_model_options options = {
-        .block = {.batch = 8, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
-    MUST(sq_dataset_open(&b.dataset, images ? images : SOURCE("data/samples"), "train"));
-    MUST(sq_space_read(&b.space, SOURCE("configs/spaces/tiny.yaml"), 16, 10));
-    MUST(sq_backend_open("cpu", 2, &b.backend));
-    MUST(sq_model_create(&b.model, b.backend, b.space, &options));
-    b.loader = (sq_loader_options){.transform = {.is_augmented = true,
-                                                 .resolution = 16,
-                                                 .crop_fraction = 1,
-                                                 .area_min = 0.5,
-                                                 .area_max = 1,
-                                                 .aspect_min = 0.8,
-                                                 .aspect_max = 1.25,
-                                                 .flip = 0.5,
-                                                 .brightness = 0.4,
-                                                 .contrast = 0.4,
-                                                 .saturation = 0.4},
-                                   .batch = 8,
-                                   .is_shuffled = true,
-                                   .seed = 3,
-                                   .threads = 2,
-                                   .ring = 3,
-                                   .max_bad = images ? 1000 : 0};
-    if (keeps_images)
-        MUST(sq_kept_load(&b.kept, b.dataset, b.backend, &(sq_kept_options){.bytes = 1 << 24}));
-    b.loader.kept = b.kept;
+    train_bench b = open_train_bench(images, 2);
+    b.loader.transform = (sq_transform){.is_augmented = true,
+                                        .resolution = 16,
+                                        .crop_fraction = 1,
+                                        .area_min = 0.5,
+                                        .area_max = 1,
+                                        .aspect_min = 0.8,
+                                        .aspect_max = 1.25,
+                                        .flip = 0.5,
+                                        .brightness = 0.4,
+                                        .contrast = 0.4,
+                                        .saturation = 0.4};
+    b.loader.max_bad = images ? 1000 : 0;
     return b;
-}
-
-static void close_bench(bench *b)
-{
-    sq_model_destroy(b->model);
-    sq_kept_close(b->kept);
-    sq_backend_close(b->backend);
-    sq_space_free(b->space);
-    sq_dataset_close(b->dataset);
-}
-
-static sq_train_options options_of(int64_t steps)
-{
-    return (sq_train_options){.seed = 3,
-                              .steps = steps,
-                              .batch = 8,
-                              .momentum = 0.9,
-                              .weight_decay = 1e-4,
-                              .label_smoothing = 0.1,
-                              .average_decay = 0.9,
-                              .schedule = {SQ_SCHEDULE_COSINE, 0.05, 0, 2, steps},
-                              .log_every = 3,
-                              .checkpoint_every = 4,
-                              .keep = 10};
 }
 
 static sq_status train(const char *run, bool is_resumed, const sq_train_options *options)
 {
-    bench b = open_bench();
+    train_bench b = open_digits();
+    sq_kept *kept = NULL;
     const sq_train_run how = {.run = run, .is_resumed = is_resumed, .is_quiet = true};
+    if (keeps_images)
+        MUST(sq_kept_load(&kept, b.dataset, b.backend, &(sq_kept_options){.bytes = 1 << 24}));
+    b.loader.kept = kept;
     const sq_status status = sq_train(b.model, b.dataset, &b.loader, options, &how);
-    close_bench(&b);
+    sq_kept_close(kept);
+    close_train_bench(&b);
     return status;
 }
 
@@ -166,19 +125,19 @@ static void expect_resumed_alike(const sq_train_options *how)
 
 Test(train, resumed_run_with_images_in_the_backends_memory_ends_with_the_bytes_of_one_without)
 {
-    const sq_train_options options = options_of(14);
+    const sq_train_options options = train_bench_options(14);
     expect_resumed_alike_from(&options, true);
 }
 
 Test(train, resumed_run_ends_with_the_same_bytes)
 {
-    const sq_train_options options = options_of(14);
+    const sq_train_options options = train_bench_options(14);
     expect_resumed_alike(&options);
 }
 
 Test(train, resumed_run_with_several_paths_ends_with_the_same_bytes)
 {
-    sq_train_options options = options_of(14);
+    sq_train_options options = train_bench_options(14);
     options.sampler.paths = 3;
     options.gradients = SQ_GRADIENTS_MEAN;
     expect_resumed_alike(&options);
@@ -186,7 +145,7 @@ Test(train, resumed_run_with_several_paths_ends_with_the_same_bytes)
 
 Test(train, resumed_fair_run_ends_with_the_same_bytes)
 {
-    sq_train_options options = options_of(14);
+    sq_train_options options = train_bench_options(14);
     options.sampler.sampling = SQ_SAMPLE_FAIR;
     expect_resumed_alike(&options);
 }
@@ -194,7 +153,7 @@ Test(train, resumed_fair_run_ends_with_the_same_bytes)
 /* How far the loader is ahead, and which bad images a process happens to meet, must not be in a checkpoint. */
 Test(train, resumed_run_with_bad_images_ends_with_the_same_bytes)
 {
-    const sq_train_options options = options_of(14);
+    const sq_train_options options = train_bench_options(14);
     char *folder = make_folder(), *png = NULL;
     size_t bytes = 0;
     MUST(sq_file_read(SOURCE("tests/fixtures/images/rgb.png"), 1 << 20, &png, &bytes));
@@ -214,8 +173,8 @@ Test(train, one_path_a_step_is_forward_backward_update)
 {
     enum { STEPS = 5 };
     char *run = make_folder();
-    const sq_train_options options = options_of(STEPS);
-    bench a = open_bench(), b = open_bench();
+    const sq_train_options options = train_bench_options(STEPS);
+    train_bench a = open_digits(), b = open_digits();
     const size_t bytes = sq_model_plan(a.model)->role_bytes[SQ_ROLE_WEIGHT];
     void *trained = malloc(bytes), *walked = malloc(bytes);
     const sq_train_run how = {.run = run, .is_quiet = true};
@@ -255,8 +214,8 @@ Test(train, one_path_a_step_is_forward_backward_update)
     free(trained);
     free(walked);
     sq_loader_close(loader);
-    close_bench(&a);
-    close_bench(&b);
+    close_train_bench(&a);
+    close_train_bench(&b);
     drop_folder(run);
 }
 
@@ -264,7 +223,7 @@ Test(train, log_says_how_many_paths_a_step_has)
 {
     char *run = make_folder();
     size_t bytes;
-    sq_train_options options = options_of(3);
+    sq_train_options options = train_bench_options(3);
     options.sampler.sampling = SQ_SAMPLE_FAIR;
     MUST(train(run, false, &options));
     char *log = read_file(run, "log.jsonl", &bytes);
@@ -277,7 +236,7 @@ Test(train, log_says_how_many_paths_a_step_has)
 Test(train, non_finite_loss_of_several_paths_names_the_one)
 {
     char *run = make_folder();
-    sq_train_options options = options_of(40);
+    sq_train_options options = train_bench_options(40);
     options.schedule = (sq_schedule){SQ_SCHEDULE_CONSTANT, 1e30, 0, 0, 40};
     options.sampler.paths = 3;
     cr_expect_eq(train(run, false, &options), SQ_NONFINITE, "%s", sq_error_text());
@@ -288,7 +247,7 @@ Test(train, non_finite_loss_of_several_paths_names_the_one)
 Test(train, resume_of_another_run_is_refused)
 {
     char *run = make_folder();
-    sq_train_options options = options_of(4);
+    sq_train_options options = train_bench_options(4);
     MUST(train(run, false, &options));
     options.seed = 4;
     cr_expect_eq(train(run, true, &options), SQ_INVALID);
@@ -300,7 +259,7 @@ Test(train, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
 {
     char *run = make_folder(), folder[4096];
     int64_t step = 0;
-    sq_train_options options = options_of(40);
+    sq_train_options options = train_bench_options(40);
     options.schedule = (sq_schedule){SQ_SCHEDULE_CONSTANT, 1e30, 0, 0, 40};
     options.checkpoint_every = 1;
     cr_expect_eq(train(run, false, &options), SQ_NONFINITE, "%s", sq_error_text());
@@ -311,7 +270,7 @@ Test(train, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
 }
 
 /* The trainer's step, on a batch. */
-static void step_on(bench *b, const sq_batch *batch, sq_sampler *sampler, uint64_t number)
+static void step_on(train_bench *b, const sq_batch *batch, sq_sampler *sampler, uint64_t number)
 {
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS];
     sq_result result;
@@ -335,7 +294,7 @@ static void step_on(bench *b, const sq_batch *batch, sq_sampler *sampler, uint64
     MUST(sq_model_update_of(b->model, &all));
 }
 
-static void step_once(bench *b, sq_loader *loader, sq_sampler *sampler, uint64_t number)
+static void step_once(train_bench *b, sq_loader *loader, sq_sampler *sampler, uint64_t number)
 {
     sq_batch batch;
     MUST(sq_loader_next(loader, &batch));
@@ -356,7 +315,7 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
 {
     const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM}, three = {.paths = 3},
                              fair = {.sampling = SQ_SAMPLE_FAIR};
-    bench b = open_bench();
+    train_bench b = open_digits();
     sq_loader *loader = NULL;
     sq_sampler *sampler = NULL, *several[2] = {NULL, NULL};
     MUST(sq_model_initialise(b.model, 1));
@@ -397,5 +356,5 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
     sq_sampler_close(sampler);
     for (int i = 0; i < 2; i++)
         sq_sampler_close(several[i]);
-    close_bench(&b);
+    close_train_bench(&b);
 }

@@ -54,6 +54,18 @@ void fuzz_promise(bool is_kept)
         abort();
 }
 
+void fuzz_sealed(const uint8_t *bytes, size_t size, void (*look)(const uint8_t *, size_t),
+                 void (*seal)(uint8_t *, size_t))
+{
+    uint8_t *sealed = malloc(size + 1);
+    fuzz_promise(sealed != NULL);
+    memcpy(sealed, bytes, size);
+    look(sealed, size);
+    seal(sealed, size);
+    look(sealed, size);
+    free(sealed);
+}
+
 void fuzz_read(const sq_dataset *d, size_t index)
 {
     void *bytes = NULL;

@@ -26,6 +26,10 @@ const char *fuzz_scratch(const char *name);
 /* Ends the program unless what a header promises holds. */
 void fuzz_promise(bool is_kept);
 
+/* Looks at the bytes as they are, and again with their checksums made right, so that the checks behind them are met. */
+void fuzz_sealed(const uint8_t *bytes, size_t size, void (*look)(const uint8_t *, size_t),
+                 void (*seal)(uint8_t *, size_t));
+
 /* Reads an image's bytes and looks at all of them. */
 void fuzz_read(const sq_dataset *dataset, size_t index);
 

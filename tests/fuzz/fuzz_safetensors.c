@@ -70,12 +70,6 @@ static void seal(uint8_t *bytes, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    uint8_t *sealed = malloc(size + 1);
-    fuzz_promise(sealed != NULL);
-    memcpy(sealed, bytes, size);
-    look(sealed, size);
-    seal(sealed, size);
-    look(sealed, size);
-    free(sealed);
+    fuzz_sealed(bytes, size, look, seal);
     return 0;
 }

@@ -32,13 +32,6 @@ static void look(const uint8_t *bytes, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    uint8_t *sealed = malloc(size + 1);
-    if (!sealed)
-        abort();
-    memcpy(sealed, bytes, size);
-    look(sealed, size);
-    seal_shard(sealed, size);
-    look(sealed, size);
-    free(sealed);
+    fuzz_sealed(bytes, size, look, seal_shard);
     return 0;
 }

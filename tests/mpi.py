@@ -1,0 +1,25 @@
+"""Starting several processes of one run with Open MPI."""
+import os
+
+from run_files import read
+
+# As root, and more ranks than cores.
+ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+ENVIRONMENT = {**os.environ, **ROOT}
+MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
+# Who is left tells what happened, instead of being killed because another one died; its exit code is printed, as mpirun's is its own.
+LEFT_ALIVE = ["--enable-recovery", "--mca", "orte_abort_on_non_zero_status", "0"]
+WITH_CODE = ["sh", "-c", '"$@"; echo "exit $?"', "sh"]
+
+
+def parent_of(pid):
+    """None: it is gone."""
+    try:
+        return int(read(f"/proc/{pid}/stat").decode().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return None
+
+
+def children(pid):
+    """What a process started."""
+    return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(entry) == pid)
