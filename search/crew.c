@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernels/base/clock.h"
+#include "search/group_tree.h"
 #include "supernet/mail.h"
 
 enum {
@@ -164,35 +164,6 @@ sq_status sq_crew_check(const sq_crew *c)
 }
 
 /* ---- Shares ---- */
-
-typedef struct {
-    const int *path;
-    int layers, index;
-} entry;
-
-static int by_path(const void *a, const void *b)
-{
-    const entry *x = a, *y = b;
-    for (int l = 0; l < x->layers; l++)
-        if (x->path[l] != y->path[l])
-            return x->path[l] < y->path[l] ? -1 : 1;
-    return x->index - y->index;
-}
-
-/* Neighbours in the tree of candidates come together. */
-static sq_status put_in_order(sq_crew *c, int count)
-{
-    entry *entries = calloc((size_t)count + 1, sizeof *entries);
-    if (!entries)
-        return sq_fail(SQ_NO_MEMORY, "search: %d candidates", count);
-    for (int i = 0; i < count; i++)
-        entries[i] = (entry){c->paths[i], c->space->layer_count, i};
-    qsort(entries, (size_t)count, sizeof *entries, by_path);
-    for (int i = 0; i < count; i++)
-        c->order[i] = entries[i].index;
-    free(entries);
-    return SQ_OK;
-}
 
 /* Half of what is left for each rank, and no less than a quarter of its part: large shares share more work, small ones
  * at the end let all ranks end together. */
@@ -388,7 +359,7 @@ static sq_status share_out(sq_crew *c)
         if (own)
             SQ_TRY(evaluate_here(c, own));
         else
-            (void)nanosleep(&(struct timespec){0, 50000}, NULL);
+            sq_rest();
         if (sq_seconds_now() - looked > 0.5) {
             looked = sq_seconds_now();
             SQ_TRY(take_answers(c)); /* of shares that a rank finished before it went */
@@ -409,7 +380,7 @@ sq_status sq_crew_evaluate(sq_crew *c, const int *const *paths, int count, size_
     c->paths = paths;
     c->images = images;
     c->results = results;
-    SQ_TRY(put_in_order(c, count));
+    SQ_TRY(sq_paths_sort(c->order, c->space, c->paths, count)); /* neighbours in their tree come together */
     make_shares(c, count);
     return share_out(c);
 }

@@ -17,10 +17,24 @@ static int by_path(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-static int shared_layers(const entry *a, const entry *b, int first)
+sq_status sq_paths_sort(int *order, const sq_space *space, const int *const *paths, int count)
+{
+    entry *entries = calloc((size_t)count + 1, sizeof *entries);
+    if (!entries)
+        return sq_fail(SQ_NO_MEMORY, "%s: %d paths", space->name, count);
+    for (int i = 0; i < count; i++)
+        entries[i] = (entry){paths[i], i, space->layer_count};
+    qsort(entries, (size_t)count, sizeof *entries, by_path);
+    for (int i = 0; i < count; i++)
+        order[i] = entries[i].index;
+    free(entries);
+    return SQ_OK;
+}
+
+static int shared_layers(const int *a, const int *b, int first, int layers)
 {
     int l = first;
-    while (l < a->layers && a->path[l] == b->path[l])
+    while (l < layers && a[l] == b[l])
         l++;
     return l;
 }
@@ -43,35 +57,37 @@ static void mark_repeated(sq_tree *tree)
     }
 }
 
-static void add_path(sq_tree *tree, const entry *e, int from)
+/* The nodes of a path from layer `from` on. */
+static void add_path(sq_tree *tree, const int *path, int index, int from, int layers)
 {
-    for (int l = from; l < e->layers; l++)
-        tree->nodes[tree->count++] = (sq_node){l, e->path[l], l == e->layers - 1 ? e->index : SQ_NONE, false};
-    tree->leaf[e->index] = tree->count - 1;
+    for (int l = from; l < layers; l++)
+        tree->nodes[tree->count++] = (sq_node){l, path[l], l == layers - 1 ? index : SQ_NONE, false};
+    tree->leaf[index] = tree->count - 1;
 }
 
 sq_status sq_tree_make(sq_tree *out, const sq_space *space, const int *const *paths, int count, int first)
 {
-    const size_t most = (size_t)count * (size_t)(space->layer_count - first);
+    const int layers = space->layer_count;
+    const size_t most = (size_t)count * (size_t)(layers - first);
     sq_tree tree = {calloc(most + 1, sizeof *tree.nodes), 0, calloc((size_t)count + 1, sizeof *tree.leaf)};
-    entry *entries = calloc((size_t)count + 1, sizeof *entries);
-    if (!tree.nodes || !tree.leaf || !entries) {
-        sq_tree_clear(&tree);
-        free(entries);
-        return sq_fail(SQ_NO_MEMORY, "%s: a tree of %d paths", space->name, count);
-    }
-    for (int i = 0; i < count; i++)
-        entries[i] = (entry){paths[i], i, space->layer_count};
-    qsort(entries, (size_t)count, sizeof *entries, by_path);
-    for (int i = 0; i < count; i++) {
-        const int from = i ? shared_layers(&entries[i - 1], &entries[i], first) : first;
-        if (from == space->layer_count)
-            tree.leaf[entries[i].index] = tree.leaf[entries[i - 1].index]; /* the same path twice */
+    int *order = calloc((size_t)count + 1, sizeof *order);
+    sq_status status = tree.nodes && tree.leaf && order
+                           ? sq_paths_sort(order, space, paths, count)
+                           : sq_fail(SQ_NO_MEMORY, "%s: a tree of %d paths", space->name, count);
+    for (int i = 0; status == SQ_OK && i < count; i++) {
+        const int *path = paths[order[i]];
+        const int from = i ? shared_layers(paths[order[i - 1]], path, first, layers) : first;
+        if (from == layers)
+            tree.leaf[order[i]] = tree.leaf[order[i - 1]]; /* the same path twice */
         else
-            add_path(&tree, &entries[i], from);
+            add_path(&tree, path, order[i], from, layers);
+    }
+    free(order);
+    if (status != SQ_OK) {
+        sq_tree_clear(&tree);
+        return status;
     }
     mark_repeated(&tree);
-    free(entries);
     *out = tree;
     return SQ_OK;
 }

@@ -5,6 +5,10 @@
 
 /* Candidates as a tree of blocks, in the order in which it is walked. */
 
+/* order[i]: index of the path that comes i-th when they are sorted as words are; equal ones stay in their order. What
+ * paths share lies side by side then. */
+SQ_MUST_USE sq_status sq_paths_sort(int *order, const sq_space *space, const int *const *paths, int count);
+
 typedef struct {
     int layer, choice;
     int candidate;    /* of a leaf: index of the first path that ends here; else SQ_NONE */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernels/base/clock.h"
 
@@ -92,12 +91,6 @@ static sq_status check_silence(const sq_mail *m, int from, double seconds, doubl
                    : sq_fail(SQ_COMMUNICATION, "rank %d has not answered for %.0f s", from, seconds);
 }
 
-static void rest(double begin, double now)
-{
-    if (now - begin > 1e-3)
-        (void)nanosleep(&(struct timespec){0, 50000}, NULL);
-}
-
 static sq_status receive(sq_mail *m, int from, int count, sq_letter *out)
 {
     MPI_Request request;
@@ -120,7 +113,7 @@ static sq_status receive(sq_mail *m, int from, int count, sq_letter *out)
             looked = now;
             SQ_TRY(check_silence(m, from, now - begin, 0));
         }
-        rest(begin, now);
+        sq_rest_after(now - begin);
     }
     bytes[count] = 0;
     *out = (sq_letter){from, bytes, (size_t)count};
@@ -159,6 +152,6 @@ sq_status sq_mail_wait(sq_mail *m, int from, double patience, sq_letter *out)
             looked = now;
             SQ_TRY(check_silence(m, from, now - begin, patience));
         }
-        rest(begin, now);
+        sq_rest_after(now - begin);
     }
 }

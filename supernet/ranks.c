@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kernels/base/clock.h"
@@ -139,7 +138,7 @@ static sq_status lost(sq_ranks *r, const char *what)
     return fail_together(r, what, sq_ranks_find_dead(r, SQ_NOBODY, dead, sizeof dead) ? dead : "MPI lost another rank");
 }
 
-/* Until all requests are done. Spins for a millisecond, which is what most reductions take, then sleeps in between. */
+/* Until all requests are done. */
 static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const char *what)
 {
     const double begin = sq_seconds_now();
@@ -157,8 +156,7 @@ static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const c
             if (is_lost(r, now - begin, text, sizeof text))
                 return fail_together(r, what, text);
         }
-        if (now - begin > 1e-3)
-            (void)nanosleep(&(struct timespec){0, 50000}, NULL);
+        sq_rest_after(now - begin);
     }
 }
 

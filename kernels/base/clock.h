@@ -12,4 +12,17 @@ static inline double sq_seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* A short sleep between two looks at something that another process does. */
+static inline void sq_rest(void)
+{
+    (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* woken earlier: looks earlier */
+}
+
+/* The same for who has waited `seconds` already: none in the first millisecond, which is what most reductions take. */
+static inline void sq_rest_after(double seconds)
+{
+    if (seconds > 1e-3)
+        sq_rest();
+}
+
 #endif

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernels/base/clock.h"
 
@@ -144,13 +143,6 @@ static void give_up(sq_collective *c)
     c->comm = NULL;
 }
 
-/* A pause between two looks: none for a millisecond, which is what most reductions take. */
-static void pause_after(double seconds)
-{
-    if (seconds > 1e-3)
-        (void)nanosleep(&(struct timespec){0, 50000}, NULL);
-}
-
 /* What NCCL says, with the ranks that are gone, if they are found soon. */
 static void explain(const sq_collective *c, ncclResult_t result, char *why, size_t bytes)
 {
@@ -162,7 +154,7 @@ static void explain(const sq_collective *c, ncclResult_t result, char *why, size
         if (g->is_lost(g->context, 0, gone, sizeof gone))
             break;
         else
-            pause_after(1);
+            sq_rest();
     const int length = detail ? (int)strcspn(detail, "\n") : 0;
     (void)snprintf(why, bytes, "NCCL: %s%s%.*s%s%s", c->nccl.error_string(result), length ? " (" : "", length,
                    length ? detail : "", length ? ")" : "", *gone ? "; " : "");
@@ -187,7 +179,7 @@ static bool is_over(sq_collective *c, double begin, double *looked, char *why, s
     if (is_lost)
         give_up(c);
     else
-        pause_after(now - begin);
+        sq_rest_after(now - begin);
     return is_lost;
 }
 
@@ -209,7 +201,7 @@ static bool poll(sq_collective *c, cudaEvent_t event, char *why, size_t bytes)
         is_lost = is_over(c, begin, &looked, why, bytes);
     for (begin = sq_seconds_now();
          is_lost && is_busy(c->place.stream, event) && sq_seconds_now() - begin < LEAVE_SECONDS;)
-        pause_after(1); /* the device has yet to notice that it was given up */
+        sq_rest(); /* the device has yet to notice that it was given up */
     return !is_lost;
 }
 
@@ -338,7 +330,7 @@ static void leave(sq_collective *c)
     while (state == ncclInProgress && sq_seconds_now() - begin < LEAVE_SECONDS) {
         if (c->nccl.state(c->comm, &state) != ncclSuccess)
             state = ncclInternalError;
-        pause_after(sq_seconds_now() - begin);
+        sq_rest_after(sq_seconds_now() - begin);
     }
     if (state == ncclSuccess) {
         (void)c->nccl.destroy(c->comm); /* local after finalize */
