@@ -101,15 +101,16 @@ struct sq_backend_ops {
      * host, which uses `reduction`. */
     sq_status (*attach)(sq_backend *b, sq_rank_group *group);
 
-    /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops. */
-    sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr grads, size_t count);
+    /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops.
+     * travels: SQ_F32; or SQ_BF16, half the bytes: values and each sum of two ranks are rounded to it. */
+    sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype travels);
     sq_status (*join)(sq_backend *b);
 };
 
 /* What reduces over ranks for a host backend: begin() sums in place behind the caller's back, finish() waits for all
- * that was begun and leaves means. Given by who knows the ranks (supernet/ranks.h). */
+ * that was begun and leaves means; in between values are anything. Given by who knows the ranks (supernet/ranks.h). */
 typedef struct {
-    sq_status (*begin)(void *context, float *values, size_t count);
+    sq_status (*begin)(void *context, float *values, size_t count, sq_dtype travels);
     sq_status (*finish)(void *context);
     void *context;
 } sq_reduction;

@@ -10,10 +10,15 @@ size_t sq_slot_count(const sq_slot *slot)
     return (size_t)slot->n * (size_t)slot->h * (size_t)slot->w * (size_t)slot->pitch;
 }
 
-size_t sq_slot_bytes(const sq_slot *slot)
+size_t sq_dtype_bytes(sq_dtype dtype)
 {
     static const size_t bytes[] = {[SQ_F32] = 4, [SQ_BF16] = 2, [SQ_I32] = 4, [SQ_U8] = 1, [SQ_BYTES] = 1};
-    return sq_slot_count(slot) * bytes[slot->dtype];
+    return bytes[dtype];
+}
+
+size_t sq_slot_bytes(const sq_slot *slot)
+{
+    return sq_slot_count(slot) * sq_dtype_bytes(slot->dtype);
 }
 
 static const char *const activation_names[SQ_ACTIVATIONS] = {

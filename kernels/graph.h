@@ -50,6 +50,7 @@ typedef struct {
 /* Elements that a slot takes: n * h * w * pitch. */
 size_t sq_slot_count(const sq_slot *slot);
 size_t sq_slot_bytes(const sq_slot *slot);
+size_t sq_dtype_bytes(sq_dtype dtype);
 
 typedef enum { SQ_LINEAR, SQ_RELU, SQ_RELU6, SQ_HSWISH, SQ_SIGMOID, SQ_HSIGMOID, SQ_ACTIVATIONS } sq_activation;
 

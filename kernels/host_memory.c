@@ -78,10 +78,11 @@ sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, doubl
     return status;
 }
 
-sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr grads, size_t count)
+sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype travels)
 {
     /* One rank: the mean is what is there. */
-    return b->reduction ? b->reduction->begin(b->reduction->context, (float *)(void *)grads.address, count) : SQ_OK;
+    return b->reduction ? b->reduction->begin(b->reduction->context, (float *)(void *)values.address, count, travels)
+                        : SQ_OK;
 }
 
 sq_status sq_host_join(sq_backend *b)

@@ -13,7 +13,7 @@ sq_status sq_host_copy(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size
 sq_status sq_host_wait(sq_backend *b);
 /* Runs through b->ops->run: one warm-up, then the median of `repeats` (at least 1). */
 sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, double *seconds);
-sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr grads, size_t count);
+sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype travels);
 sq_status sq_host_join(sq_backend *b);
 
 /* SQ_UNSUPPORTED when a slot is BF16. */

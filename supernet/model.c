@@ -21,6 +21,7 @@ struct sq_model {
     float *neutral_augment; /* for batches that come without augmentation */
     sq_device_ptr zeros;    /* as many as the largest block's gradients; only with options.has_others */
     int loaded_count;
+    sq_dtype travels;      /* gradients between ranks */
     sq_timeline *timeline; /* borrowed; or NULL */
     int32_t accumulate;    /* as it stands in the device's sq_step */
 };
@@ -172,6 +173,7 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
     if (!model)
         return sq_fail(SQ_NO_MEMORY, "model of %s", space->name);
     model->space = space;
+    model->travels = options->travels;
     model->backend = backend;
     model->owns_weights = options->weights_of == NULL;
     sq_status status = sq_plan_make(&model->plan, space, &options->block, options->is_training, backend);
@@ -314,19 +316,19 @@ static bool is_used(const sq_step_paths *paths, int first, int end, int layer, i
 }
 
 /* What ranks must agree on of a block that ran: its gradients, and what its norms have seen (means of means; a running
- * variance is the mean of the ranks' variances). */
+ * variance is the mean of the ranks' variances), which is small and kept: never rounded. */
 static sq_status reduce_block(sq_model *model, const sq_region *region)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
-    sq_timeline_add(model->timeline, SQ_TIME_REDUCTION,
-                    (int64_t)(region->bytes[SQ_ROLE_WEIGHT] + region->bytes[SQ_ROLE_STATISTICS]), 0,
+    const size_t weights = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float), kept = region->bytes[SQ_ROLE_STATISTICS];
+    sq_timeline_add(model->timeline, SQ_TIME_REDUCTION, (int64_t)(weights * sq_dtype_bytes(model->travels) + kept), 0,
                     sq_timeline_now(model->timeline));
-    SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
-                            region->bytes[SQ_ROLE_WEIGHT] / sizeof(float)));
-    if (region->bytes[SQ_ROLE_STATISTICS] == 0)
+    SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]), weights,
+                            model->travels));
+    if (kept == 0)
         return SQ_OK;
     return ops->reduce_mean(model->backend, at(model, SQ_ROLE_STATISTICS, region->at[SQ_ROLE_STATISTICS]),
-                            region->bytes[SQ_ROLE_STATISTICS] / sizeof(float));
+                            kept / sizeof(float), SQ_F32);
 }
 
 /* Every block of the layer that any rank used. */

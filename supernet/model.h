@@ -38,6 +38,7 @@ typedef struct {
     bool use_average;
     bool has_others; /* other ranks walk other paths of a step (sq_step_paths): zeros are kept for blocks that are
                         theirs */
+    sq_dtype travels; /* what gradients are rounded to on their way between ranks: SQ_F32 (as they are), SQ_BF16 */
 } sq_model_options;
 
 /* SQ_NO_MEMORY says what the whole model needs and which batch would fit. */

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernels/base/bf16.h"
 #include "kernels/base/clock.h"
 #include "supernet/launcher.h"
+#include "supernet/watch.h"
 
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
@@ -34,8 +36,10 @@ struct sq_ranks {
     struct {
         float *values;
         size_t count;
+        sq_dtype travels;
     } parts[REQUESTS_LIMIT]; /* of the reduction that is going on */
     MPI_Request requests[REQUESTS_LIMIT];
+    MPI_Op add_bf16; /* which MPI 4.0 does not have */
     int request_count;
     sq_reduction reduction;
     sq_rank_group group; /* the same for a backend that reduces on a device */
@@ -199,7 +203,13 @@ static sq_status meet_peers(sq_ranks *r)
     return SQ_OK;
 }
 
-static sq_status begin_reduction(void *context, float *values, size_t count)
+static void add_bf16(void *more, void *sum, int *count, MPI_Datatype *type)
+{
+    (void)type; /* MPI_UINT16_T, the bits */
+    sq_bf16_add(sum, more, (size_t)*count);
+}
+
+static sq_status begin_reduction(void *context, float *values, size_t count, sq_dtype travels)
 {
     sq_ranks *r = context;
     int is_done; /* lets MPI go on with what is under way */
@@ -210,11 +220,16 @@ static sq_status begin_reduction(void *context, float *values, size_t count)
     if (r->request_count && MPI_Testall(r->request_count, r->requests, &is_done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
         return lost(r, "gradients");
     MPI_Request *request = &r->requests[r->request_count];
-    if (MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, request) != MPI_SUCCESS)
+    const bool is_narrow = travels == SQ_BF16;
+    if (is_narrow)
+        sq_bf16_pack(values, count);
+    if (MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, is_narrow ? MPI_UINT16_T : MPI_FLOAT,
+                       is_narrow ? r->add_bf16 : MPI_SUM, MPI_COMM_WORLD, request) != MPI_SUCCESS)
         return fail_together(r, "gradients", "MPI refused");
     r->parts[r->request_count].values = values;
+    r->parts[r->request_count].travels = travels;
     r->parts[r->request_count++].count = count;
-    r->reduced_bytes += (int64_t)(count * sizeof *values);
+    r->reduced_bytes += (int64_t)(count * sq_dtype_bytes(travels));
     return SQ_OK;
 }
 
@@ -224,9 +239,12 @@ static sq_status finish_reduction(void *context)
     sq_ranks *r = context;
     const float ranks = (float)r->count;
     SQ_TRY(wait_for(r, r->requests, r->request_count, "gradients"));
-    for (int i = 0; i < r->request_count; i++)
+    for (int i = 0; i < r->request_count; i++) {
+        if (r->parts[i].travels == SQ_BF16)
+            sq_bf16_unpack(r->parts[i].values, r->parts[i].count);
         for (size_t k = 0; k < r->parts[i].count; k++)
             r->parts[i].values[k] /= ranks;
+    }
     r->request_count = 0;
     return SQ_OK;
 }
@@ -236,14 +254,40 @@ static sq_status agree(void *context, sq_status status)
     return sq_ranks_agree(context, status);
 }
 
-static sq_status join_launcher(sq_ranks *r)
+/* Returns when all processes have called it. */
+static sq_status start_mpi(double time_limit)
 {
     int provided;
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-        return sq_fail(SQ_COMMUNICATION, "MPI did not start");
+    char text[TEXT_BYTES];
+    (void)snprintf(text, sizeof text,
+                   "the launcher's %d processes did not come together within %.0f s: one of them hangs, or hosts do "
+                   "not reach each other",
+                   sq_launched_count(), time_limit);
+    sq_watch *watch = sq_watch_begin(time_limit, text);
+    const int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    sq_watch_end(watch);
+    return code == MPI_SUCCESS ? SQ_OK : sq_fail(SQ_COMMUNICATION, "MPI did not start");
+}
+
+/* So does this. Who failed alone is here at once, and the others come when they have waited for it in vain. */
+static void end_mpi(double time_limit)
+{
+    char text[TEXT_BYTES];
+    time_limit = 2 * time_limit + 1;
+    (void)snprintf(text, sizeof text, "a rank has not come to its end within %.0f s; this one has", time_limit);
+    sq_watch *watch = sq_watch_begin(time_limit, text);
+    (void)MPI_Finalize();
+    sq_watch_end(watch);
+}
+
+static sq_status join_launcher(sq_ranks *r)
+{
+    SQ_TRY(start_mpi(r->time_limit));
     (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     (void)MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
     (void)MPI_Comm_size(MPI_COMM_WORLD, &r->count);
+    if (MPI_Op_create(add_bf16, 1, &r->add_bf16) != MPI_SUCCESS)
+        return sq_fail(SQ_COMMUNICATION, "MPI has no room for an operation");
     r->local = r->local_count = 0;
     r->reduction = (sq_reduction){begin_reduction, finish_reduction, r};
     SQ_TRY(meet_peers(r));
@@ -264,6 +308,7 @@ sq_status sq_ranks_open(sq_ranks **out, double time_limit)
         return sq_fail(SQ_NO_MEMORY, "ranks");
     r->count = r->local_count = 1;
     r->time_limit = time_limit > 0 ? time_limit : DEFAULT_TIME_LIMIT;
+    r->add_bf16 = MPI_OP_NULL;
     const sq_status status = sq_launched_count() > 1 ? join_launcher(r) : SQ_OK;
     if (status == SQ_OK)
         *out = r;
@@ -278,8 +323,11 @@ void sq_ranks_close(sq_ranks *r)
     if (!r)
         return;
     (void)MPI_Initialized(&is_begun);
-    if (is_begun && !r->is_broken)
-        (void)MPI_Finalize();
+    if (is_begun && !r->is_broken) {
+        if (r->add_bf16 != MPI_OP_NULL)
+            (void)MPI_Op_free(&r->add_bf16); /* nobody is left to hear of a failure */
+        end_mpi(r->time_limit);
+    }
     free(r->peers);
     free(r);
 }

@@ -44,8 +44,9 @@ def check_means():
         n, gpus = max(ranks, 1), {"NCCL_EMULATED_EAGER": str(ranks // 4)}
         out = run(ranks, DUMP, "means", **gpus)
         for r in range(n):
-            means = f"rank {r} of {n}: 1071084 of 1071084 means right, {4284336 if n > 1 else 0} bytes"
-            assert n == 1 or means in out and f"rank {r}: {n} ranks on 1 host, " in out and ", NCCL 2.28.9\n" in out, out
+            for way, size in (("fp32", 4 * 2119668), ("bf16", 2 * 2119668), ("mixed", 4261836)):
+                assert f"rank {r} of {n}: {way}: 2119668 of 2119668 means right, {size if n > 1 else 0} bytes" in out, out
+            assert n == 1 or f"rank {r}: {n} ranks on 1 host, " in out and ", NCCL 2.28.9\n" in out, out
             assert f"rank {r}: 0 bytes left" in out, out
 
 

@@ -50,6 +50,8 @@ def check_given():
     assert near(fast["measured_ms"], 40) and near(fast["forward_ms"], 40 / 3) and near(fast["backward_ms"], 80 / 3)
     assert 13.4e6 < fast["bytes"] < 14e6, "a path of SPOS is 13.5 MB of FP32, and its statistics"
     assert 22 < fast["messages"] <= 46, "each block's gradients, and statistics where it has norms"
+    narrow = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.reduction=bfloat16")
+    assert 0.5 < narrow["bytes"] / fast["bytes"] < 0.51 and narrow["messages"] == fast["messages"], "statistics stay as they are"
     slow = plan(SPOS, *NODES, "--bandwidth", "0.5", "--latency", "8", "--step-ms", "40")
     # Through a node's cable go 2 x 63 / 64 of the bytes in a ring, twice in a tree; those of the last block cannot hide.
     assert slow["rows"][-1]["network_ms"] >= 2e-6 * slow["bytes"] / 0.5 * 63 / 64 > fast["rows"][-1]["network_ms"], slow

@@ -59,7 +59,8 @@ def check_calls():
         n = max(ranks, 1)
         lines, _ = run(ranks, DUMP)
         for r in range(n):
-            assert f"rank {r} of {n}: 1000 means right, {4000 if n > 1 else 0} bytes" in lines, lines
+            for bytes_each in (4, 2):
+                assert f"rank {r} of {n}: 1000 means right, {bytes_each * 1000 if n > 1 else 0} bytes" in lines, lines
             assert f"rank {r} of {n}: sums {n * (n - 1) // 2 if n > 1 else 0} {n}, news, local {r} of {n}" in lines, lines
             told = n > 1 and r < n - 1
             prefix = f"rank {n - 1}: " if told else ""
@@ -69,6 +70,27 @@ def check_calls():
     out, _ = process.communicate(timeout=60)
     for r in (0, 2):
         assert re.search(rf"rank {r} failed: waiting for the other ranks: .*rank 1 \(process \d+ on [^)]+\) is gone", out), out
+
+
+def check_standstill(scratch):
+    """MPI's own beginning and end wait for all ranks, with no limit; a rank that stands still there does not hold the others."""
+    for where in ("first", "last"):
+        pipe = os.path.join(scratch, where)
+        os.mkfifo(pipe)
+        process = start(3, *WITH_CODE, DUMP, where, "1", pipe, more=LEFT_ALIVE)
+        with open(pipe) as file:
+            pid = int(file.read())
+        try:
+            end = time.monotonic() + 60
+            while len(alive := children(process.pid)) > 1:
+                assert time.monotonic() < end, f"{where}: {alive} wait for rank 1, which stands still"
+                time.sleep(0.1)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        out, said = process.communicate(timeout=60)
+        assert out.count("exit 5") == 2, (out, said)
+        line = "squall: the launcher's 3 processes did not come together within 4 s" if where == "first" else "squall: a rank has not come to its end within 9 s"
+        assert said.count(line) == 2, said
 
 
 def train(ranks, folder, steps, *more, code=0):
@@ -124,6 +146,26 @@ def check_synchronised(scratch):
         assert sorted(found)[1] < 1e-5 and max(found) < 0.05, found
     _, said = run(2, SQUALL, "train", CONFIG, *SMALL, "-o", os.path.join(scratch, "refused"), "--device", "reference", "--set", "train.sync_batch_norm=on", code=1)
     assert "train.sync_batch_norm: only --device cpu has it, not reference" in said, said
+
+
+def check_reduction(scratch):
+    """Gradients that travel as BF16 are those of FP32 but for their roundings (2^-9 of each rank's, and of each sum), and repeat to the bit."""
+    folder = lambda *words: os.path.join(scratch, "-".join(["reduced", *words]))
+    gradient = lambda name: os.path.join(name, "ckpt-00000001/optim.safetensors")
+    once = [SQUALL, "train", CONFIG, *SMALL, "--set", "train.steps=1", "--set", "train.warmup_steps=0"]
+    for ranks in (2, 4):
+        for way in ("float32", "bfloat16"):
+            out, said = run(ranks, *[word for word in once if word != "--quiet"], "-o", folder(way, str(ranks)), "--set", f"train.reduction={way}")
+            assert ("gradients travel as BF16" in out + said) == (way == "bfloat16"), out + said
+        difference = gradient_difference(*(gradient(folder(way, str(ranks))) for way in ("float32", "bfloat16")))
+        assert 2 ** -12 < difference < 2 ** -8, difference
+        statistics = [tensors(os.path.join(folder(way, str(ranks)), "ckpt-00000001/model.safetensors")) for way in ("float32", "bfloat16")]
+        assert all(statistics[0][name] == statistics[1][name] for name in statistics[0] if "running" in name), "running statistics are never rounded"
+    for name in ("a", "b"):
+        train(2, folder(name), 40, "--set", "train.reduction=bfloat16")
+    assert read(os.path.join(folder("a"), "log.jsonl")) == read(os.path.join(folder("b"), "log.jsonl"))
+    assert read(os.path.join(folder("a"), "last/model.safetensors")) == read(os.path.join(folder("b"), "last/model.safetensors"))
+    assert 0 < differs_by(os.path.join(folder("a"), "last/model.safetensors"), os.path.join(scratch, "two", "ckpt-00000040/model.safetensors"))
 
 
 def check_own_paths(scratch):
@@ -364,8 +406,10 @@ def main():
         sys.exit(77)
     check_calls()
     with tempfile.TemporaryDirectory() as scratch:
+        check_standstill(scratch)
         check_training(scratch)
         check_synchronised(scratch)
+        check_reduction(scratch)
         check_own_paths(scratch)
         check_signals(scratch)
         check_death(scratch)

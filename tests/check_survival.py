@@ -58,13 +58,13 @@ def check_nonfinite(scratch):
 def check_volume():
     """What ranks reduce in a step is the sampled path, nothing else: its weights and its norms' running statistics, 13.5 MB for SPOS."""
     done = subprocess.run([*MPIRUN, "-n", "2", DUMP, "volume", "-", SOURCE], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
-    lines = re.findall(r"^volume (\d): (\d+) bytes, (\d+) weights, (\d+) statistics, (\d+) parameters$", done.stdout, re.M)
-    assert len(lines) == 6, (done.stdout, done.stderr)
+    lines = re.findall(r"^volume \d: (\d) each, (\d+) bytes, (\d+) weights, (\d+) statistics, (\d+) parameters$", done.stdout, re.M)
+    assert len(lines) == 12, (done.stdout, done.stderr)
     for line in lines:
-        _, reduced, weights, statistics, parameters = (int(word) for word in line)
-        assert reduced == 4 * (weights + statistics) and 13.4e6 < reduced < 13.6e6, line
+        each, reduced, weights, statistics, parameters = (int(word) for word in line)
+        assert reduced == each * weights + 4 * statistics and 13.4e6 < 4 * (weights + statistics) < 13.6e6, line
         assert parameters == weights + statistics, line  # an affine network has as many scales and shifts as means and variances
-    assert len({line[1] for line in lines}) == 3, "three paths of different sizes"
+    assert len({line[1] for line in lines}) == 6, "three paths of different sizes, in two ways"
 
 
 def check_nesting(track):

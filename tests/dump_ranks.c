@@ -1,33 +1,41 @@
-/* What every rank says of the others, under mpirun: check_ranks.py counts the lines. usage: dump_ranks [die RANK] */
+/* What every rank says of the others, under mpirun: check_ranks.py counts the lines.
+ *
+ * usage: dump_ranks [die RANK]            it is killed before the others wait for it
+ *        dump_ranks first|last RANK PIPE  it stands still before it joins, or leaves, the others, and says so there */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "supernet/launcher.h"
 #include "supernet/ranks.h"
+#include "tests/means.h"
 
 enum { COUNT = 1000 };
 
-/* Rank r gives r + 1 + i / 4 at i: the mean over n ranks is (n + 1) / 2 + i / 4, exact for every n here. */
-static sq_status check_mean(sq_ranks *ranks, sq_backend *backend)
+static sq_status check_means(sq_ranks *ranks, sq_backend *backend, sq_dtype travels)
 {
+    enum { FIRST = COUNT / 2 + 1 }; /* two at once, as two layers' gradients; of odd lengths */
+    const struct sq_backend_ops *ops = backend->ops;
     const int n = sq_ranks_count(ranks), r = sq_ranks_rank(ranks);
+    const int64_t before = sq_ranks_reduced_bytes(ranks);
     sq_device_ptr at;
     float values[COUNT], got[COUNT];
     for (int i = 0; i < COUNT; i++)
-        values[i] = (float)(r + 1) + 0.25f * (float)i;
-    SQ_TRY(backend->ops->allocate(backend, sizeof values, &at));
-    SQ_TRY(backend->ops->write(backend, at, values, sizeof values));
-    SQ_TRY(backend->ops->reduce_mean(backend, at, COUNT / 2)); /* two at once, as two layers' gradients */
-    SQ_TRY(backend->ops->reduce_mean(backend, (sq_device_ptr){at.address + sizeof(float) * COUNT / 2}, COUNT / 2));
-    SQ_TRY(backend->ops->join(backend));
-    SQ_TRY(backend->ops->read(backend, got, at, sizeof got));
-    backend->ops->release(backend, at);
+        values[i] = given_at(travels, r, (size_t)i);
+    SQ_TRY(ops->allocate(backend, sizeof values, &at));
+    SQ_TRY(ops->write(backend, at, values, sizeof values));
+    SQ_TRY(ops->reduce_mean(backend, at, FIRST, travels));
+    SQ_TRY(ops->reduce_mean(backend, (sq_device_ptr){at.address + sizeof(float) * FIRST}, COUNT - FIRST, travels));
+    SQ_TRY(ops->join(backend));
+    SQ_TRY(ops->read(backend, got, at, sizeof got));
+    ops->release(backend, at);
     int right = 0;
     for (int i = 0; i < COUNT; i++)
-        right += got[i] == 0.5f * (float)(n + 1) + 0.25f * (float)i;
-    (void)printf("rank %d of %d: %d means right, %lld bytes\n", r, n, right, (long long)sq_ranks_reduced_bytes(ranks));
+        right += got[i] == mean_at(travels, n, (size_t)i);
+    (void)printf("rank %d of %d: %d means right, %lld bytes\n", r, n, right,
+                 (long long)(sq_ranks_reduced_bytes(ranks) - before));
     return SQ_OK;
 }
 
@@ -55,7 +63,8 @@ static sq_status run(sq_ranks *ranks, int dying)
     sq_backend *backend = NULL;
     SQ_TRY(sq_backend_open("cpu", 1, &backend));
     SQ_TRY(sq_ranks_attach(ranks, backend));
-    SQ_TRY(check_mean(ranks, backend));
+    SQ_TRY(check_means(ranks, backend, SQ_F32));
+    SQ_TRY(check_means(ranks, backend, SQ_BF16));
     SQ_TRY(check_news(ranks));
     sq_backend_close(backend);
     if (dying == sq_ranks_rank(ranks))
@@ -63,11 +72,24 @@ static sq_status run(sq_ranks *ranks, int dying)
     return dying < 0 ? SQ_OK : sq_ranks_meet(ranks);
 }
 
+static void stand_still(const char *pipe)
+{
+    FILE *out = fopen(pipe, "w");
+    if (!out)
+        _exit(1);
+    (void)fprintf(out, "%d", (int)getpid());
+    (void)fclose(out);
+    (void)kill(getpid(), SIGSTOP);
+}
+
 int main(int argc, char **argv)
 {
     sq_ranks *ranks = NULL;
     char text[256];
-    sq_status status = sq_ranks_open(&ranks, 20);
+    const bool stands = argc == 4, is_first = stands && strcmp(argv[1], "first") == 0;
+    if (is_first && sq_launched_local(0) == atoi(argv[2]))
+        stand_still(argv[3]);
+    sq_status status = sq_ranks_open(&ranks, stands ? 4 : 20);
     if (status == SQ_OK && sq_ranks_count(ranks) == 1) {
         sq_ranks_describe(ranks, text, sizeof text);
         (void)printf("%s\n", text);
@@ -77,6 +99,8 @@ int main(int argc, char **argv)
     if (status != SQ_OK)
         (void)printf("rank %d failed: %s\n", sq_ranks_rank(ranks), sq_error_text());
     (void)fflush(stdout);
+    if (stands && !is_first && sq_ranks_rank(ranks) == atoi(argv[2]))
+        stand_still(argv[3]);
     sq_ranks_close(ranks);
     return sq_exit_code(status);
 }

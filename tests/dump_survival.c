@@ -77,14 +77,15 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
 }
 
 /* Forward and backward along three paths: what a rank gave to be reduced, and what each path is made of. */
-static sq_status count_bytes(const char *source, sq_ranks *ranks)
+static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype travels)
 {
     enum { BATCH_EACH = 2, RESOLUTION = 32 };
     static uint8_t images[BATCH_EACH * RESOLUTION * RESOLUTION * 3];
     static const int32_t labels[BATCH_EACH];
     char path_of_space[4096];
     parts p = {0};
-    const sq_model_options options = {.block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true};
+    const sq_model_options options = {
+        .block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true, .travels = travels};
     (void)snprintf(path_of_space, sizeof path_of_space, "%s/configs/spaces/spos.yaml", source);
     SQ_TRY(sq_space_read(&p.space, path_of_space, RESOLUTION, 0));
     SQ_TRY(sq_backend_open("cpu", 1, &p.backend));
@@ -110,9 +111,9 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks)
             if (path[plan->parameters[i].layer] == plan->parameters[i].choice)
                 *(plan->parameters[i].role == SQ_ROLE_WEIGHT ? &weights : &statistics) += plan->parameters[i].count;
         const sq_cost cost = sq_cost_path(p.space, path);
-        (void)printf("volume %d: %lld bytes, %zu weights, %zu statistics, %lld parameters\n", sq_ranks_rank(ranks),
-                     (long long)(sq_ranks_reduced_bytes(ranks) - before), weights, statistics,
-                     (long long)(cost.weights + cost.norm_weights));
+        (void)printf("volume %d: %zu each, %lld bytes, %zu weights, %zu statistics, %lld parameters\n",
+                     sq_ranks_rank(ranks), sq_dtype_bytes(travels), (long long)(sq_ranks_reduced_bytes(ranks) - before),
+                     weights, statistics, (long long)(cost.weights + cost.norm_weights));
     }
     close_parts(&p);
     return SQ_OK;
@@ -125,8 +126,10 @@ static sq_status run(int argc, char **argv, sq_ranks *ranks, parts *p)
     sq_ranks_describe(ranks, text, sizeof text);
     if (argc != 4)
         return sq_fail(SQ_INVALID, "%s; wanted MODE RUN SOURCE_FOLDER", text);
-    if (strcmp(argv[1], "volume") == 0)
-        return count_bytes(argv[3], ranks);
+    if (strcmp(argv[1], "volume") == 0) {
+        SQ_TRY(count_bytes(argv[3], ranks, SQ_F32));
+        return count_bytes(argv[3], ranks, SQ_BF16);
+    }
     sq_interrupt_listen();
     SQ_TRY(open_parts(p, argv[3], ranks,
                       is_odd && (strcmp(argv[1], "odd") == 0 || strcmp(argv[1], "patient") == 0) ? 1e-39f : 0.5f));

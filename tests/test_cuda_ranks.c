@@ -116,9 +116,9 @@ Test(cuda_ranks, ranges_of_any_size_are_reduced)
     MUST(b->ops->allocate(b, (RANGES + LARGE) * sizeof *values, &at));
     MUST(b->ops->write(b, at, values, (RANGES + LARGE) * sizeof *values));
     for (size_t i = 0; i < RANGES; i++)
-        MUST(b->ops->reduce_mean(b, (sq_device_ptr){at.address + i * sizeof *values}, 1));
-    MUST(b->ops->reduce_mean(b, (sq_device_ptr){at.address + RANGES * sizeof *values}, LARGE));
-    MUST(b->ops->reduce_mean(b, at, 0));
+        MUST(b->ops->reduce_mean(b, (sq_device_ptr){at.address + i * sizeof *values}, 1, SQ_F32));
+    MUST(b->ops->reduce_mean(b, (sq_device_ptr){at.address + RANGES * sizeof *values}, LARGE, SQ_F32));
+    MUST(b->ops->reduce_mean(b, at, 0, SQ_F32));
     MUST(b->ops->join(b));
     MUST(b->ops->join(b));
     MUST(b->ops->read(b, got, at, (RANGES + LARGE) * sizeof *values));
@@ -174,7 +174,7 @@ Test(cuda_ranks, devices_are_dealt_out_in_turn)
 static sq_status reduce_once(sq_backend *b, sq_device_ptr at)
 {
     float value;
-    SQ_TRY(b->ops->reduce_mean(b, at, 16));
+    SQ_TRY(b->ops->reduce_mean(b, at, 16, SQ_F32));
     SQ_TRY(b->ops->join(b));
     return b->ops->read(b, &value, at, sizeof value);
 }
@@ -215,7 +215,7 @@ Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
         MUST(b->ops->allocate(b, sizeof bytes, &at));
         MUST(b->ops->attach(b, &group));
         is_impatient = true;
-        MUST(b->ops->reduce_mean(b, at, 16));
+        MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
         MUST(b->ops->join(b));
         (void)sq_fail(SQ_COMMUNICATION, "gradients: rank 7 is gone, as before");
         if (place == READ)

@@ -378,10 +378,11 @@ typedef struct {
     int parts, finished;
 } recorder;
 
-static sq_status record(void *context, float *values, size_t count)
+static sq_status record(void *context, float *values, size_t count, sq_dtype travels)
 {
     recorder *r = context;
     cr_assert_lt(r->parts, MOST_PARTS);
+    cr_expect_eq(travels, SQ_F32);
     r->values[r->parts] = malloc(count * sizeof *values);
     memcpy(r->values[r->parts], values, count * sizeof *values);
     r->from[r->parts] = values;

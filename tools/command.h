@@ -66,6 +66,10 @@ typedef struct {
     sq_ranks *ranks; /* borrowed; NULL: one */
 } sq_session;
 
+/* Joins the launcher's processes (sq_ranks_open). A configuration's ranks.time_limit is known behind it; what --set says
+ * of it holds here already, with half a minute at least. */
+SQ_MUST_USE sq_status sq_session_join(sq_ranks **out, const sq_options *options);
+
 /* TRAINING is BACKEND, which works over the ranks. */
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING = 8 };
 

@@ -38,6 +38,7 @@ typedef struct {
     int engine;              /* sq_engine: whose kernels cuda runs */
     int threads;             /* of the backend; 0: all cores */
     int sync_batch_norm;     /* 1: norms see the images of all ranks */
+    sq_dtype reduction;      /* SQ_F32 or SQ_BF16: gradients between ranks */
     double ranks_time_limit; /* seconds */
     int64_t seed;
     sq_data_config data;

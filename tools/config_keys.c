@@ -81,6 +81,8 @@ const sq_key sq_keys[] = {
      "paths of a step on the same batch, one update; fair: as many as a layer has choices"},
     {"train.gradients", SQ_KEY_WORD, AT(train.gradients), "sum", 0, 1, "sum mean ",
      "of a step's paths: sum (FairNAS; the learning rate stays), or their mean"},
+    {"train.reduction", SQ_KEY_WORD, AT(reduction), "float32", SQ_F32, SQ_BF16, "float32 bfloat16 ",
+     "several ranks: gradients on their way between them; bfloat16 halves the bytes, and rounds them"},
     {"train.rank_paths", SQ_KEY_WORD, AT(train.rank_paths), "all", 0, 1, "all own ",
      "several ranks: each walks all paths of a step on its images, or own ones: as many each, shared out"},
     {"train.bin_low", SQ_KEY_REAL, AT(train.sampler.bin_low), "290", 0, BIG, NULL,

@@ -79,7 +79,7 @@ static sq_status reduce(doctor *d, sq_device_ptr at, size_t bytes, int repeats, 
     SQ_TRY(sq_ranks_meet(d->session->ranks));
     const double begin = sq_seconds_now();
     for (int i = 0; i < repeats; i++) {
-        SQ_TRY(ops->reduce_mean(d->backend, at, bytes / sizeof(float)));
+        SQ_TRY(ops->reduce_mean(d->backend, at, bytes / sizeof(float), SQ_F32));
         SQ_TRY(ops->join(d->backend));
     }
     SQ_TRY(ops->wait(d->backend));

@@ -300,7 +300,7 @@ static sq_status run_plan(const sq_options *read, wanted *w)
     static plan p; /* large; the program runs one command */
     sq_session s = {0};
     sq_ranks *ranks = NULL;
-    SQ_TRY(sq_ranks_open(&ranks, 0));
+    SQ_TRY(sq_session_join(&ranks, read));
     s.ranks = ranks;
     w->gpus = w->gpus ? w->gpus : sq_ranks_count(ranks);
     p.wanted = w;

@@ -451,7 +451,7 @@ static int run(int argc, char **argv)
         return sq_command_usage("search", "--resume %s: wanted auto or never", resume);
     a.is_resumed = strcmp(resume, "auto") == 0;
     number_devices(&read);
-    sq_status status = sq_ranks_open(&a.ranks, 0);
+    sq_status status = sq_session_join(&a.ranks, &read);
     if (status == SQ_OK)
         status = has_stages ? sq_search_in_stages(read.arguments[0], out, &read, &a)
                             : sq_search_trained(read.arguments[0], &read, &a);

@@ -16,6 +16,7 @@
 #include "tools/command.h"
 
 enum { PATH_BYTES = 4096 };
+#define LEAST_JOIN 30.0 /* seconds: processes that a launcher starts do not begin together */
 
 int sq_command_fail(const char *name, sq_status status)
 {
@@ -221,6 +222,16 @@ static sq_status open_backend(sq_session *s, bool is_training)
         return SQ_OK; /* nothing is reduced */
     SQ_TRY(sq_ranks_attach(s->ranks, s->backend));
     return s->config->sync_batch_norm ? sq_ranks_share_norms(s->ranks, s->backend) : SQ_OK;
+}
+
+sq_status sq_session_join(sq_ranks **out, const sq_options *options)
+{
+    static const char key[] = "ranks.time_limit=";
+    double seconds = 0; /* the default; so it is for a text that reading the configuration will refuse */
+    for (int i = 0; i < options->override_count; i++)
+        if (strncmp(options->overrides[i], key, strlen(key)) == 0)
+            (void)sq_text_double(options->overrides[i] + strlen(key), 0, 1e9, &seconds);
+    return sq_ranks_open(out, seconds > 0 && seconds < LEAST_JOIN ? LEAST_JOIN : seconds);
 }
 
 sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,

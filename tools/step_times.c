@@ -50,7 +50,9 @@ static void add_backward(const sq_step_times *t, const drawn *d, int index, part
         add(p, (sq_step_part){SQ_PART_RUN, t->seconds[BACKWARD][l][choice], 0});
         if (is_used(d, index + 1, d->count, l, choice))
             continue;
-        add(p, (sq_step_part){SQ_PART_REDUCE, 0, region->bytes[SQ_ROLE_WEIGHT]});
+        add(p, (sq_step_part){SQ_PART_REDUCE, 0,
+                              region->bytes[SQ_ROLE_WEIGHT] / sizeof(float) *
+                                  sq_dtype_bytes(t->session->config->reduction)});
         if (region->bytes[SQ_ROLE_STATISTICS])
             add(p, (sq_step_part){SQ_PART_REDUCE, 0, region->bytes[SQ_ROLE_STATISTICS]});
     }

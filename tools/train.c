@@ -52,7 +52,7 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
 static sq_status run_train(const sq_options *options, const arguments *a, bool *is_first)
 {
     sq_ranks *ranks = NULL;
-    SQ_TRY(sq_ranks_open(&ranks, 0));
+    SQ_TRY(sq_session_join(&ranks, options));
     *is_first = sq_ranks_rank(ranks) == 0;
     const sq_status status = train(options, a, ranks);
     sq_ranks_close(ranks);

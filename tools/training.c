@@ -42,7 +42,8 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
     if (sq_ranks_count(s->ranks) > 1) {
         char ranks[256];
         sq_ranks_describe(s->ranks, ranks, sizeof ranks);
-        sq_print_row("ranks", "%s; %d images each", ranks, o->batch / sq_ranks_count(s->ranks));
+        sq_print_row("ranks", "%s; %d images each%s", ranks, o->batch / sq_ranks_count(s->ranks),
+                     s->config->reduction == SQ_BF16 ? "; gradients travel as BF16" : "");
     }
 }
 
@@ -120,7 +121,8 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
                                       .is_training = true,
                                       .has_others =
-                                          s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1};
+                                          s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1,
+                                      .travels = s->config->reduction};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     const accepted begun = {s, training};

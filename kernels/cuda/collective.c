@@ -9,10 +9,13 @@
 #include <string.h>
 
 #include "kernels/base/clock.h"
+#include "kernels/cuda/others.h"
 
 enum {
     BUCKET_BYTES = 1 << 20, /* below it a reduction takes its latency and not its bytes; not measured here */
-    BUCKET_LIMIT = 64,
+    BUCKET_LIMIT = SQ_CUDA_RANGES,
+    PIECE_VALUES = 1 << 20, /* BF16: a larger range travels in so many pieces, so that a bucket fits into its row */
+    ROW_VALUES = PIECE_VALUES + BUCKET_BYTES / sizeof(sq_bf16),
     TEXT_BYTES = 512,
     HOST_BYTES = 64
 };
@@ -60,7 +63,9 @@ struct sq_collective {
     struct {
         float *values;
         size_t count;
+        sq_dtype travels;
     } bucket[BUCKET_LIMIT]; /* not begun yet */
+    sq_bf16 *row;           /* owned: a bucket's values that travel as BF16, next to each other */
     int bucket_count;
     size_t bucket_bytes;
 };
@@ -281,6 +286,7 @@ static sq_status join_ranks(sq_collective *c, const card *cards)
     if (c->place.is_dealt)
         SQ_TRY(check_cards(cards, g->count));
     SQ_TRY(finish(c, c->nccl.open(&c->comm, g->count, cards[0].id, g->rank, &config), "ranks"));
+    SQ_CUDA(cudaMalloc((void **)&c->row, ROW_VALUES * sizeof *c->row), "ranks");
     SQ_CUDA(cudaStreamCreateWithFlags(&c->side, cudaStreamNonBlocking), "ranks");
     SQ_CUDA(cudaEventCreateWithFlags(&c->ready, cudaEventDisableTiming), "ranks");
     SQ_CUDA(cudaEventCreateWithFlags(&c->done, cudaEventDisableTiming), "ranks");
@@ -352,6 +358,7 @@ void sq_collective_close(sq_collective *c)
         (void)cudaEventDestroy(c->done);
     if (c->side)
         (void)cudaStreamDestroy(c->side);
+    (void)cudaFree(c->row);
     free(c);
 }
 
@@ -362,36 +369,89 @@ static sq_status check_alive(const sq_collective *c)
     return c->comm ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: the ranks were given up");
 }
 
-/* Begins what is in the bucket, after all that the backend's stream holds now. */
+/* What of the bucket travels as BF16. values: how many in all. */
+static sq_cuda_ranges narrow_ranges(const sq_collective *c, size_t *values)
+{
+    sq_cuda_ranges narrow = {.row = c->row, .divisor = (float)c->place.group->count};
+    *values = 0;
+    for (int i = 0; i < c->bucket_count; i++) {
+        if (c->bucket[i].travels != SQ_BF16)
+            continue;
+        narrow.ranges[narrow.count].values = c->bucket[i].values;
+        narrow.ranges[narrow.count].count = c->bucket[i].count;
+        narrow.ranges[narrow.count++].at = *values;
+        *values += c->bucket[i].count;
+    }
+    return narrow;
+}
+
+static bool is_begun(ncclResult_t result)
+{
+    return result == ncclSuccess || result == ncclInProgress;
+}
+
+/* Those of the bucket, and the row, as one group. The row's sums are divided as they are widened: NCCL's mean would
+ * round 1 / ranks to BF16 first. */
+static ncclResult_t begin_group(sq_collective *c, size_t row_values)
+{
+    const nccl *n = &c->nccl;
+    ncclResult_t result = ncclSuccess;
+    (void)n->group_start(); /* counts only */
+    for (int i = 0; i < c->bucket_count && is_begun(result); i++)
+        if (c->bucket[i].travels == SQ_F32)
+            result = n->all_reduce(c->bucket[i].values, c->bucket[i].values, c->bucket[i].count, ncclFloat32, ncclAvg,
+                                   c->comm, c->side);
+    if (row_values > 0 && is_begun(result))
+        result = n->all_reduce(c->row, c->row, row_values, ncclBfloat16, ncclSum, c->comm, c->side);
+    const ncclResult_t ended = n->group_end();
+    return is_begun(result) ? ended : result;
+}
+
+/* Begins what is in the bucket, after all that the backend's stream holds now. The row is used by one bucket after the
+ * other, all on one stream. */
 static sq_status flush(sq_collective *c)
 {
-    ncclResult_t result = ncclSuccess;
+    size_t row_values;
     if (c->bucket_count == 0)
         return SQ_OK;
     SQ_TRY(check_alive(c));
     SQ_CUDA(cudaEventRecord(c->ready, c->place.stream), "gradients");
     SQ_CUDA(cudaStreamWaitEvent(c->side, c->ready, 0), "gradients");
-    (void)c->nccl.group_start(); /* counts only */
-    for (int i = 0; i < c->bucket_count && (result == ncclSuccess || result == ncclInProgress); i++)
-        result = c->nccl.all_reduce(c->bucket[i].values, c->bucket[i].values, c->bucket[i].count, ncclFloat32, ncclAvg,
-                                    c->comm, c->side);
-    const ncclResult_t ended = c->nccl.group_end();
+    const sq_cuda_ranges narrow = narrow_ranges(c, &row_values);
+    if (narrow.count > 0)
+        SQ_CUDA(sq_cuda_ranges_narrow(&narrow, c->side), "gradients");
+    const ncclResult_t begun = begin_group(c, row_values);
     c->bucket_count = 0;
     c->bucket_bytes = 0;
     c->is_under_way = true;
-    return finish(c, result == ncclSuccess || result == ncclInProgress ? ended : result, "gradients");
+    SQ_TRY(finish(c, begun, "gradients"));
+    (void)cudaGetLastError(); /* "not ready", say, of what NCCL looked at; a device that failed goes on failing */
+    if (narrow.count > 0)
+        SQ_CUDA(sq_cuda_ranges_widen(&narrow, c->side), "gradients");
+    return SQ_OK;
 }
 
-sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count)
+static sq_status add_to_bucket(sq_collective *c, float *values, size_t count, sq_dtype travels)
+{
+    const size_t bytes = count * sq_dtype_bytes(travels);
+    c->bucket[c->bucket_count].values = values;
+    c->bucket[c->bucket_count].travels = travels;
+    c->bucket[c->bucket_count++].count = count;
+    c->bucket_bytes += bytes;
+    c->place.group->reduced_bytes += (int64_t)bytes;
+    return c->bucket_bytes >= BUCKET_BYTES || c->bucket_count == BUCKET_LIMIT ? flush(c) : SQ_OK;
+}
+
+sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype travels)
 {
     SQ_TRY(check_alive(c));
-    if (count == 0)
-        return SQ_OK;
-    c->bucket[c->bucket_count].values = values;
-    c->bucket[c->bucket_count++].count = count;
-    c->bucket_bytes += count * sizeof *values;
-    c->place.group->reduced_bytes += (int64_t)(count * sizeof *values);
-    return c->bucket_bytes >= BUCKET_BYTES || c->bucket_count == BUCKET_LIMIT ? flush(c) : SQ_OK;
+    while (count > 0) {
+        const size_t piece = travels == SQ_BF16 && count > PIECE_VALUES ? PIECE_VALUES : count;
+        SQ_TRY(add_to_bucket(c, values, piece, travels));
+        values += piece;
+        count -= piece;
+    }
+    return SQ_OK;
 }
 
 sq_status sq_collective_join(sq_collective *c)

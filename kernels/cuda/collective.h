@@ -28,8 +28,9 @@ SQ_MUST_USE sq_status sq_collective_open(sq_collective **out, const sq_collectiv
 void sq_collective_close(sq_collective *c);
 
 /* Mean over all ranks in place, begun after what the backend's stream holds now. Small ones wait for their neighbours
- * and travel together, at the latest at join. Does not block, but in the first ones, which connect the ranks. */
-SQ_MUST_USE sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count);
+ * and travel together, at the latest at join. Does not block, but in the first ones, which connect the ranks. travels:
+ * SQ_F32 or SQ_BF16 (backend.h). */
+SQ_MUST_USE sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype travels);
 /* What the backend's stream gets from now on begins after all reductions. */
 SQ_MUST_USE sq_status sq_collective_join(sq_collective *c);
 

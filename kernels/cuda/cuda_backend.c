@@ -424,10 +424,10 @@ static sq_status attach(sq_backend *base, sq_rank_group *group)
 }
 
 /* One rank: the mean is what is there. */
-static sq_status reduce_mean(sq_backend *base, sq_device_ptr grads, size_t count)
+static sq_status reduce_mean(sq_backend *base, sq_device_ptr values, size_t count, sq_dtype travels)
 {
     cuda_backend *b = (cuda_backend *)base;
-    return b->collective ? sq_collective_reduce(b->collective, (float *)(void *)grads.address, count) : SQ_OK;
+    return b->collective ? sq_collective_reduce(b->collective, (float *)(void *)values.address, count, travels) : SQ_OK;
 }
 
 static sq_status join(sq_backend *base)

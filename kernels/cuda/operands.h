@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/backend.h"
+#include "kernels/base/bf16.h"
 
 /* Internal to the cuda backend: operands of its kernels as plain structs of device pointers, resolved once when a program
  * is compiled.
@@ -13,8 +14,6 @@
  * by whoever writes the tensor, so that nobody needs to look at c when reading. Sums are FP32 in an order that shape
  * and device alone decide: parts of the work are numbered, each writes its partial result, a second launch merges them
  * in order. No float atomics. */
-
-typedef uint16_t sq_bf16; /* storage of a bfloat16; CUDA's type is C++ only */
 
 enum { SQ_CUDA_VECTOR = 8 }; /* channels of one 16-byte access */
 

@@ -143,6 +143,22 @@ typedef struct {
 } sq_cuda_cut;
 cudaError_t sq_cuda_cut_run(const sq_cuda_cut *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
 
+/* ---- narrow.cu ---- */
+
+enum { SQ_CUDA_RANGES = 64 };
+
+typedef struct {
+    sq_bf16 *row;
+    float divisor; /* of what is widened */
+    int count;
+    struct {
+        float *values;
+        size_t count, at; /* in the row */
+    } ranges[SQ_CUDA_RANGES];
+} sq_cuda_ranges;
+cudaError_t sq_cuda_ranges_narrow(const sq_cuda_ranges *a, cudaStream_t stream); /* rounds them into the row */
+cudaError_t sq_cuda_ranges_widen(const sq_cuda_ranges *a, cudaStream_t stream);  /* and back */
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,8 +13,9 @@
 #include "supernet/model.h"
 #include "supernet/ranks.h"
 #include "tests/emulation/emu_control.h"
+#include "tests/means.h"
 
-enum { STEPS = 4, BATCH = 4, TIME_LIMIT = 3, RANGES = 150, LARGE = 1 << 19 };
+enum { STEPS = 4, BATCH = 4, TIME_LIMIT = 3, RANGES = 150, LARGE = (1 << 20) + 5 };
 
 static sq_status open_device(sq_ranks *ranks, sq_backend **out)
 {
@@ -25,52 +26,65 @@ static sq_status open_device(sq_ranks *ranks, sq_backend **out)
 
 /* ---- Means ---- */
 
-/* Rank r gives r + 1 + i / 4 at i: the mean over n ranks is (n + 1) / 2 + i / 4, exact for every n here. */
-static sq_status check_range(sq_ranks *ranks, sq_backend *backend, sq_device_ptr at, size_t count, size_t *right)
+static sq_status check_range(sq_ranks *ranks, sq_backend *backend, sq_device_ptr at, size_t count, sq_dtype travels,
+                             size_t *right)
 {
     float *got = malloc(count * sizeof *got);
     SQ_TRY(backend->ops->read(backend, got, at, count * sizeof *got));
     for (size_t i = 0; i < count; i++)
-        *right += got[i] == 0.5f * (float)(sq_ranks_count(ranks) + 1) + 0.25f * (float)(i % 1000);
+        *right += got[i] == mean_at(travels, sq_ranks_count(ranks), i);
     free(got);
     return SQ_OK;
 }
 
-static sq_status fill_range(sq_ranks *ranks, sq_backend *backend, sq_device_ptr at, size_t count)
+static sq_status fill_range(sq_ranks *ranks, sq_backend *backend, sq_device_ptr at, size_t count, sq_dtype travels)
 {
     float *values = malloc(count * sizeof *values);
     for (size_t i = 0; i < count; i++)
-        values[i] = (float)(sq_ranks_rank(ranks) + 1) + 0.25f * (float)(i % 1000);
+        values[i] = given_at(travels, sq_ranks_rank(ranks), i);
     const sq_status status = backend->ops->write(backend, at, values, count * sizeof *values);
     free(values);
     return status;
 }
 
+/* Of range i: a large one, which BF16 sends in pieces, among small ones. */
+static size_t length_of(int i)
+{
+    return i == 71 ? LARGE : (size_t)i + 1;
+}
+
+/* The ways of travelling by turns, or one of them. */
+static sq_dtype way_of(int i, const char *what)
+{
+    return strcmp(what, "mixed") == 0 ? (i % 2 ? SQ_BF16 : SQ_F32) : strcmp(what, "bf16") == 0 ? SQ_BF16 : SQ_F32;
+}
+
 /* More small ranges than a bucket holds, a large one, and a step with none at all; all of it twice. */
-static sq_status check_means(sq_ranks *ranks, sq_backend *backend)
+static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *what)
 {
     size_t right = 0, all = 0;
     sq_device_ptr at[RANGES];
     const struct sq_backend_ops *ops = backend->ops;
+    const int64_t before = sq_ranks_reduced_bytes(ranks);
     for (int i = 0; i < RANGES; i++)
-        SQ_TRY(ops->allocate(backend, (i == 70 ? LARGE : i + 1) * sizeof(float), &at[i]));
+        SQ_TRY(ops->allocate(backend, length_of(i) * sizeof(float), &at[i]));
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < RANGES; i++)
-            SQ_TRY(fill_range(ranks, backend, at[i], i == 70 ? LARGE : (size_t)i + 1));
+            SQ_TRY(fill_range(ranks, backend, at[i], length_of(i), way_of(i, what)));
         for (int i = 0; i < RANGES; i++)
-            SQ_TRY(ops->reduce_mean(backend, at[i], i == 70 ? LARGE : (size_t)i + 1));
-        SQ_TRY(ops->reduce_mean(backend, at[0], 0));
+            SQ_TRY(ops->reduce_mean(backend, at[i], length_of(i), way_of(i, what)));
+        SQ_TRY(ops->reduce_mean(backend, at[0], 0, SQ_F32));
         SQ_TRY(ops->join(backend));
         SQ_TRY(ops->join(backend));
         for (int i = 0; i < RANGES; i++) {
-            all += i == 70 ? LARGE : (size_t)i + 1;
-            SQ_TRY(check_range(ranks, backend, at[i], i == 70 ? LARGE : (size_t)i + 1, &right));
+            all += length_of(i);
+            SQ_TRY(check_range(ranks, backend, at[i], length_of(i), way_of(i, what), &right));
         }
     }
     for (int i = 0; i < RANGES; i++)
         ops->release(backend, at[i]);
-    (void)printf("rank %d of %d: %zu of %zu means right, %lld bytes\n", sq_ranks_rank(ranks), sq_ranks_count(ranks),
-                 right, all, (long long)sq_ranks_reduced_bytes(ranks));
+    (void)printf("rank %d of %d: %s: %zu of %zu means right, %lld bytes\n", sq_ranks_rank(ranks), sq_ranks_count(ranks),
+                 what, right, all, (long long)(sq_ranks_reduced_bytes(ranks) - before));
     return SQ_OK;
 }
 
@@ -288,7 +302,13 @@ static sq_status run(sq_ranks *ranks, const char *what, int rank)
     (void)printf("rank %d: %s\n", sq_ranks_rank(ranks), text);
     if (strcmp(what, "means") != 0)
         return run_model(ranks, &together, &alone, what, rank);
-    const sq_status status = check_means(ranks, together.backend);
+    sq_status status = check_means(ranks, together.backend, "fp32");
+    if (status == SQ_OK)
+        status = check_means(ranks, together.backend, "bf16");
+    if (status == SQ_OK)
+        status = check_means(ranks, together.backend, "mixed");
+    if (status != SQ_OK)
+        (void)printf("rank %d failed: %s\n", sq_ranks_rank(ranks), sq_error_text());
     sq_backend_close(together.backend);
     (void)printf("rank %d: %zu bytes left\n", sq_ranks_rank(ranks), emu_live_bytes());
     return status;

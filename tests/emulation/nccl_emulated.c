@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "emu_control.h"
+#include "kernels/base/bf16.h"
 
 enum { RANKS = 8, VALUES = 4 << 20, GROUP = 256, ASKED = 3, VERSION = 22809 };
 
@@ -32,9 +33,9 @@ typedef struct {
     struct {
         atomic_long pid;
         atomic_ulong written, read; /* reductions */
-        size_t count;
+        size_t count;               /* bytes */
     } ranks[RANKS];
-    float values[RANKS][VALUES]; /* only pages that are used exist */
+    unsigned char values[RANKS][VALUES * sizeof(float)]; /* only pages that are used exist */
 } room;
 
 struct ncclComm {
@@ -50,9 +51,10 @@ struct ncclComm {
 
 typedef struct reduction {
     ncclComm_t comm;
-    const float *from;
-    float *to;
+    const void *from;
+    void *to;
     size_t count;
+    int is_narrow;        /* BF16 */
     unsigned long number; /* 1, 2, ... */
     int is_mean, fails;
     cudaStream_t stream;
@@ -85,6 +87,11 @@ static void look_for_dead(ncclComm_t comm)
             fail(comm, ncclRemoteError);
 }
 
+static size_t bytes_of(const reduction *r)
+{
+    return r->count * (r->is_narrow ? sizeof(sq_bf16) : sizeof(float));
+}
+
 /* Gives this rank's values once all have read the last ones; then whether all have given theirs. */
 static int is_ready(void *context)
 {
@@ -103,15 +110,15 @@ static int is_ready(void *context)
         for (int i = 0; i < r->comm->count; i++)
             if (atomic_load(&shared->ranks[i].read) + 1 < r->number)
                 return 0;
-        memcpy(shared->values[r->comm->rank], r->from, r->count * sizeof(float));
-        shared->ranks[r->comm->rank].count = r->count;
+        memcpy(shared->values[r->comm->rank], r->from, bytes_of(r));
+        shared->ranks[r->comm->rank].count = bytes_of(r);
         atomic_store(&shared->ranks[r->comm->rank].written, r->number);
     }
     for (int i = 0; i < r->comm->count; i++)
         if (atomic_load(&shared->ranks[i].written) < r->number)
             return 0;
     for (int i = 0; i < r->comm->count; i++)
-        if (shared->ranks[i].count != r->count) {
+        if (shared->ranks[i].count != bytes_of(r)) {
             fail(r->comm, ncclInvalidUsage);
             return 0;
         }
@@ -125,11 +132,16 @@ static void work(void *context)
     const float scale = r->is_mean ? 1.0f / (float)r->comm->count : 1;
     if (r->comm->is_aborted)
         return;
-    for (size_t i = 0; i < r->count; i++) {
+    if (r->is_narrow) {
+        memcpy(r->to, r->comm->room->values[0], bytes_of(r));
+        for (int k = 1; k < r->comm->count; k++)
+            sq_bf16_add(r->to, (const sq_bf16 *)(const void *)r->comm->room->values[k], r->count);
+    }
+    for (size_t i = 0; i < r->count && !r->is_narrow; i++) {
         float sum = 0;
         for (int k = 0; k < r->comm->count; k++)
-            sum += scale * r->comm->room->values[k][i];
-        r->to[i] = sum;
+            sum += scale * ((const float *)(const void *)r->comm->room->values[k])[i];
+        ((float *)r->to)[i] = sum;
     }
     atomic_store(&r->comm->room->ranks[r->comm->rank].read, r->number);
 }
@@ -257,10 +269,19 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataTyp
                            ncclComm_t comm, cudaStream_t stream)
 {
     if (comm->state != ncclSuccess || comm->is_aborted || !group_depth || comm->waiting_count == GROUP ||
-        count > VALUES || count == 0 || type != ncclFloat32 || (op != ncclAvg && op != ncclSum))
+        count > VALUES || count == 0 || !(type == ncclFloat32 || (type == ncclBfloat16 && op == ncclSum)) ||
+        (op != ncclAvg && op != ncclSum))
         return ncclInvalidUsage;
     reduction *r = calloc(1, sizeof *r);
-    *r = (reduction){comm, from, to, count, ++comm->begun, op == ncclAvg, 0, stream, reductions};
+    *r = (reduction){.comm = comm,
+                     .from = from,
+                     .to = to,
+                     .count = count,
+                     .is_narrow = type == ncclBfloat16,
+                     .number = ++comm->begun,
+                     .is_mean = op == ncclAvg,
+                     .stream = stream,
+                     .next = reductions};
     r->fails = (int)comm->begun == flag("NCCL_EMULATED_FAIL");
     reductions = r;
     comm->waiting[comm->waiting_count++] = r;

@@ -1,0 +1,39 @@
+#include "kernels/base/bf16.h"
+
+enum { BLOCK = 256 };
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* From the beginning on: what is written lies before what is still to be read. */
+void sq_bf16_pack(float *values, size_t count)
+{
+    sq_bf16 block[BLOCK];
+    for (size_t first = 0; first < count; first += BLOCK) {
+        const size_t n = smaller(BLOCK, count - first);
+        for (size_t i = 0; i < n; i++)
+            block[i] = sq_bf16_narrow(values[first + i]);
+        memcpy((unsigned char *)values + first * sizeof *block, block, n * sizeof *block);
+    }
+}
+
+/* From the end on, likewise. */
+void sq_bf16_unpack(float *values, size_t count)
+{
+    sq_bf16 block[BLOCK];
+    for (size_t first = (count + BLOCK - 1) / BLOCK * BLOCK; first > 0;) {
+        first -= BLOCK;
+        const size_t n = smaller(BLOCK, count - first);
+        memcpy(block, (unsigned char *)values + first * sizeof *block, n * sizeof *block);
+        for (size_t i = 0; i < n; i++)
+            values[first + i] = sq_bf16_widen(block[i]);
+    }
+}
+
+void sq_bf16_add(sq_bf16 *sum, const sq_bf16 *more, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] = sq_bf16_narrow(sq_bf16_widen(sum[i]) + sq_bf16_widen(more[i]));
+}

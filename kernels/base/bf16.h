@@ -1,0 +1,33 @@
+#ifndef SQ_BF16_H
+#define SQ_BF16_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef uint16_t sq_bf16; /* storage of a bfloat16: the upper half of a float's bits */
+
+static inline float sq_bf16_widen(sq_bf16 value)
+{
+    const uint32_t bits = (uint32_t)value << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return wide;
+}
+
+/* To nearest, ties to even; what is beyond the largest one becomes infinite, NaN stays one. */
+static inline sq_bf16 sq_bf16_narrow(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, is_nan = (bits & 0x7fffffff) > 0x7f800000;
+    return (sq_bf16)(is_nan ? bits >> 16 | 0x40 : rounded);
+}
+
+/* `count` floats become as many BF16 at the beginning of the same memory, and back. */
+void sq_bf16_pack(float *values, size_t count);
+void sq_bf16_unpack(float *values, size_t count);
+/* sum[i] += more[i], each rounded once */
+void sq_bf16_add(sq_bf16 *sum, const sq_bf16 *more, size_t count);
+
+#endif
