@@ -47,6 +47,11 @@ typedef struct {
     int64_t reduced_bytes; /* counted by the backend */
 } sq_rank_group;
 
+typedef struct {
+    sq_device_ptr at;
+    size_t count; /* fp32 values */
+} sq_range;
+
 struct sq_backend_ops {
     const char *name;
     sq_dtype activation; /* of the tensors between units, and of their gradients: SQ_F32 or SQ_BF16 */
@@ -63,6 +68,9 @@ struct sq_backend_ops {
 
     /* Within the device's memory, ordered with run(); the ranges do not overlap. */
     sq_status (*copy)(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size_t bytes);
+
+    /* *first: index of the first range that holds NaN or infinity, SQ_NONE: none does. Waits, as read() does. */
+    sq_status (*find_nonfinite)(sq_backend *b, const sq_range *ranges, int count, int *first);
 
     /* out[i] = cuts[i] of the images at `images`, resized to side x side x 3, uint8: the bits of sq_resize on every
      * backend (kernels/resize.h). Ordered with run(); the cuts are taken when it returns. SQ_UNSUPPORTED: a crop that

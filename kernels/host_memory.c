@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/base/clock.h"
+#include "kernels/base/finite.h"
 #include "kernels/base/rng.h"
 
 sq_status sq_host_allocate(sq_backend *b, size_t bytes, sq_device_ptr *out)
@@ -43,6 +44,16 @@ sq_status sq_host_copy(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size
 {
     (void)b; /* one address space */
     memcpy(to.address, from.address, bytes);
+    return SQ_OK;
+}
+
+sq_status sq_host_find_nonfinite(sq_backend *b, const sq_range *ranges, int count, int *first)
+{
+    (void)b; /* one address space */
+    int i = 0;
+    while (i < count && sq_are_finite((const float *)(const void *)ranges[i].at.address, ranges[i].count))
+        i++;
+    *first = i < count ? i : SQ_NONE;
     return SQ_OK;
 }
 

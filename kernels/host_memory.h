@@ -10,6 +10,7 @@ void sq_host_release(sq_backend *b, sq_device_ptr p);
 sq_status sq_host_write(sq_backend *b, sq_device_ptr to, const void *from, size_t bytes);
 sq_status sq_host_read(sq_backend *b, void *to, sq_device_ptr from, size_t bytes);
 sq_status sq_host_copy(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size_t bytes);
+sq_status sq_host_find_nonfinite(sq_backend *b, const sq_range *ranges, int count, int *first);
 sq_status sq_host_wait(sq_backend *b);
 /* Runs through b->ops->run: one warm-up, then the median of `repeats` (at least 1). */
 sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, double *seconds);

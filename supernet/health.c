@@ -6,17 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/finite.h"
 #include "kernels/base/text.h"
 
 enum { PIECE_VALUES = 1 << 14, TEXT_BYTES = 512 };
 
+typedef struct {
+    int path, layer;
+} place;
+
 struct sq_health {
     sq_model *model;
     sq_ranks *ranks;
-    uint32_t *values;   /* PIECE_VALUES floats, as bits */
+    float *values;      /* PIECE_VALUES */
+    sq_range *ranges;   /* of a step's blocks' gradients: there is room for all blocks */
+    place *places;      /* of each range */
     double *sums;       /* of every rank, a checksum's halves */
     sq_device_ptr kept; /* statistics; or null */
 };
+
+static size_t block_count(const sq_space *space)
+{
+    size_t count = 0;
+    for (int l = 0; l < space->layer_count; l++)
+        count += (size_t)space->layers[l].choice_count;
+    return count;
+}
 
 sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool can_undo)
 {
@@ -29,7 +44,10 @@ sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool
     h->ranks = ranks;
     h->values = malloc(PIECE_VALUES * sizeof *h->values);
     h->sums = calloc((size_t)sq_ranks_count(ranks) * 2, sizeof *h->sums);
-    sq_status status = h->values && h->sums ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
+    h->ranges = calloc(block_count(sq_model_plan(model)->space), sizeof *h->ranges);
+    h->places = calloc(block_count(sq_model_plan(model)->space), sizeof *h->places);
+    sq_status status =
+        h->values && h->sums && h->ranges && h->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
     if (status == SQ_OK && can_undo && bytes > 0)
         status = backend->ops->allocate(backend, bytes, &h->kept);
     if (status == SQ_OK)
@@ -46,18 +64,12 @@ void sq_health_close(sq_health *h)
     sq_model_backend(h->model)->ops->release(sq_model_backend(h->model), h->kept);
     free(h->values);
     free(h->sums);
+    free(h->ranges);
+    free(h->places);
     free(h);
 }
 
 /* ---- Looking ---- */
-
-static bool are_finite(const uint32_t *bits, size_t count)
-{
-    uint32_t odd = 0;
-    for (size_t i = 0; i < count; i++)
-        odd |= (bits[i] & 0x7f800000u) == 0x7f800000u; /* NaN or infinite; without a branch, so that it is vectorised */
-    return !odd;
-}
 
 /* Goes over a range of floats; hash NULL: only whether they are finite. */
 static sq_status look(sq_health *h, sq_role role, size_t offset, size_t bytes, uint64_t *hash, bool *is_finite)
@@ -66,35 +78,40 @@ static sq_status look(sq_health *h, sq_role role, size_t offset, size_t bytes, u
     for (size_t done = 0; done < bytes; done += most) {
         const size_t part = bytes - done < most ? bytes - done : most;
         SQ_TRY(sq_model_read(h->model, role, offset + done, h->values, part));
-        *is_finite = *is_finite && are_finite(h->values, part / sizeof *h->values);
+        *is_finite = *is_finite && sq_are_finite(h->values, part / sizeof *h->values);
         if (hash)
             *hash = sq_hash(*hash, h->values, part);
     }
     return SQ_OK;
 }
 
+/* Whether a path before path i takes the same block. */
+static bool is_seen(const sq_step_paths *paths, int i, int layer)
+{
+    const int *first = paths->first + layer;
+    for (int k = 0; k < i; k++)
+        if (first[(size_t)k * SQ_MAX_LAYERS] == first[(size_t)i * SQ_MAX_LAYERS])
+            return true;
+    return false;
+}
+
 sq_status sq_health_gradients(sq_health *h, const sq_step_paths *paths, int *path, int *layer)
 {
     const sq_plan *plan = sq_model_plan(h->model);
-    int found_path = SQ_NONE, found_layer = SQ_NONE;
-    bool is_finite = true;
-    const bool is_host = sq_model_backend(h->model)->ops->available == NULL;
-    for (int i = 0; is_host && is_finite && i < paths->count; i++)
-        for (int l = 0; is_finite && l < plan->space->layer_count; l++) {
-            const int choice = paths->first[(size_t)i * SQ_MAX_LAYERS + (size_t)l];
-            const sq_region *region = &plan->regions[l][choice];
-            bool is_seen = false;
-            for (int k = 0; k < i; k++)
-                is_seen = is_seen || paths->first[(size_t)k * SQ_MAX_LAYERS + (size_t)l] == choice;
-            if (is_seen)
+    sq_backend *backend = sq_model_backend(h->model);
+    int count = 0, found;
+    for (int i = 0; i < paths->count; i++)
+        for (int l = 0; l < plan->space->layer_count; l++) {
+            const sq_region *region = &plan->regions[l][paths->first[(size_t)i * SQ_MAX_LAYERS + (size_t)l]];
+            if (is_seen(paths, i, l))
                 continue;
-            SQ_TRY(look(h, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT], region->bytes[SQ_ROLE_WEIGHT], NULL,
-                        &is_finite));
-            found_path = is_finite ? SQ_NONE : i;
-            found_layer = is_finite ? SQ_NONE : l;
+            h->places[count] = (place){i, l};
+            h->ranges[count].at = sq_model_address(h->model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]);
+            h->ranges[count++].count = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
         }
-    *path = found_path;
-    *layer = found_layer;
+    SQ_TRY(backend->ops->find_nonfinite(backend, h->ranges, count, &found));
+    *path = found == SQ_NONE ? SQ_NONE : h->places[found].path;
+    *layer = found == SQ_NONE ? SQ_NONE : h->places[found].layer;
     return SQ_OK;
 }
 

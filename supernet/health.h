@@ -13,10 +13,9 @@ typedef struct sq_health sq_health;
 SQ_MUST_USE sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool can_undo);
 void sq_health_close(sq_health *health); /* accepts NULL */
 
-/* Looks at the gradients that the paths' backward passes left. *path: the first path with a block whose gradients are
- * NaN or infinite, *layer: its layer; SQ_NONE: all are finite. Only where they lie in the host's memory; a device of
- * its own would have to send them, so there they count as finite, and what they spoil is found by sq_health_weights.
- * Not collective: reduced gradients are alike. cost: reads the path's gradients once (13.5 MB for SPOS) */
+/* Looks at the gradients that the paths' backward passes left, and waits for them. *path: the first path with a block
+ * whose gradients are NaN or infinite, *layer: its layer; SQ_NONE: all are finite. Not collective: reduced gradients are
+ * alike. cost: reads the path's gradients once (13.5 MB for SPOS) */
 SQ_MUST_USE sq_status sq_health_gradients(sq_health *health, const sq_step_paths *paths, int *path, int *layer);
 
 /* Before a forward pass keeps the running statistics, which it will change; undo puts them back. Weights, momentum and

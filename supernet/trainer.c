@@ -113,13 +113,37 @@ static sq_status run_path(sq_trainer *t, const sq_step_paths *paths, int index, 
     return sq_model_backward_of(t->model, paths, index);
 }
 
-static sq_status load(sq_trainer *t, const sq_batch *batch)
+static sq_status take_batch(sq_trainer *t, int *images)
 {
-    const sq_model_batch loaded = {batch->images, batch->labels, batch->augment, batch->count};
-    return batch->cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch->cuts) : sq_model_load(t->model, &loaded);
+    sq_batch batch;
+    SQ_TRY(sq_loader_next(t->loader, &batch));
+    *images = batch.count;
+    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+    return batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded);
 }
 
-/* Along all paths of this rank, and beginning the reductions. */
+/* Puts the next batch on the device, behind what that has to do still. A failure is the next step's. */
+static void fetch(sq_trainer *t)
+{
+    const double begin = sq_timeline_now(t->timeline);
+    t->next.status = take_batch(t, &t->next.images);
+    if (t->next.status != SQ_OK)
+        (void)snprintf(t->next.text, sizeof t->next.text, "%s", sq_error_text());
+    sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
+}
+
+/* Fetched behind the step before, or now. */
+static sq_status begin_batch(sq_trainer *t, int *images)
+{
+    if (t->next.status == SQ_OK && t->next.images == 0)
+        fetch(t);
+    *images = t->next.images;
+    t->next.images = 0;
+    return t->next.status == SQ_OK ? SQ_OK : sq_fail(t->next.status, "%s", t->next.text);
+}
+
+/* Along all paths of this rank, and beginning the reductions; while a device is at it the host fetches the next batch.
+ */
 static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths, int images, sq_result *sum)
 {
     if (t->options->nonfinite == SQ_NONFINITE_SKIP)
@@ -128,6 +152,8 @@ static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths
         const sq_step scalars = scalars_of(t, step, i, images);
         SQ_TRY(run_path(t, paths, i, &scalars, sum));
     }
+    if (step + 1 < t->options->steps)
+        fetch(t);
     return sq_health_gradients(t->health, paths, &t->bad_path, &t->bad_layer);
 }
 
@@ -142,19 +168,16 @@ static sq_status leave_alone(sq_trainer *t, sq_status status)
 
 static sq_status run_step(sq_trainer *t, int64_t step)
 {
-    sq_batch batch;
     sq_result sum = {0};
-    double begin = sq_timeline_now(t->timeline);
+    int images;
     const sq_step_paths paths = {
         .first = t->paths[0], .count = t->path_count, .own_first = t->own_first, .own_count = t->own_count};
     memset(t->images_lost, 0, sizeof t->images_lost);
     for (int i = 0; i < t->path_count; i++)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
-    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_loader_next(t->loader, &batch)));
-    SQ_TRY(leave_alone(t, load(t, &batch)));
-    sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
-    SQ_TRY(leave_alone(t, compute(t, step, &paths, batch.count, &sum)));
-    begin = sq_timeline_now(t->timeline);
+    SQ_TRY(sq_ranks_agree(t->run->ranks, begin_batch(t, &images)));
+    SQ_TRY(leave_alone(t, compute(t, step, &paths, images, &sum)));
+    const double begin = sq_timeline_now(t->timeline);
     SQ_TRY(exchange(t, &sum));
     sq_timeline_add(t->timeline, SQ_TIME_AGREE, 0, 0, begin);
     SQ_TRY(check_step(t, step + 1, &sum));

@@ -36,7 +36,7 @@ typedef enum { SQ_GRADIENTS_SUM, SQ_GRADIENTS_MEAN } sq_gradients;
  *
  * STOP      it ends (SQ_NONFINITE)
  * SKIP      the step leaves nothing behind: no update, running statistics as before it. What is found in the weights
- *           alone (on a device of its own gradients are not looked at) was an older step's; then as ROLLBACK
+ *           alone (an overflow of the update) was an older step's; then as ROLLBACK
  * ROLLBACK  weights, momentum, statistics and average become those of the newest checkpoint of checkpoint_every (or the
  *           first ones), and the run goes on with the next step: the same steps again would meet the same end, and what
  *           led there may lie before the step that shows it. The images in between count as seen. source: Chowdhery et

@@ -31,6 +31,11 @@ typedef struct {
     int64_t mark_step, mark_stalls, start_step;
     double start_seconds;
     sq_health *health;
+    struct { /* the batch that is on the device before its step begins */
+        sq_status status;
+        char text[512]; /* why there is none */
+        int images;     /* 0: nothing was fetched yet */
+    } next;
     sq_timeline *timeline; /* NULL: none, or written already */
     int64_t anchor;        /* step of the newest checkpoint of the schedule, to go back to; 0: the first weights */
     double images_lost[SQ_MAX_PATHS]; /* of the step: whose loss was not finite, of each path, on all ranks */

@@ -3,7 +3,7 @@
 
 usage: tests/check_resources.py [--write] [--nvcc EXE] [--cache FOLDER] [FILE.cu...]
 Compiles kernels/cuda/*.cu for each architecture and reads what ptxas says. A spill is always an error; a kernel that takes
-more than fixtures/cuda_resources.csv says needs a look and then --write. Another nvcc than the table's: only spills count.
+more than fixtures/cuda_resources.csv says needs a look and then --write (with files: of these alone). Another nvcc than the table's: only spills count.
 Exit 77 without nvcc. With --cache, what was compiled before from the same sources is not compiled again.
 """
 import argparse
@@ -167,7 +167,7 @@ def main():
     problems = [f"{key[0]} {key[1]}: spills {numbers['spill_bytes']} bytes (stores and loads), {numbers['registers']} registers"
                 for key, numbers in kernels.items() if numbers["spill_bytes"]]
     if args.write:
-        write_table(version, kernels)
+        write_table(version, {**(read_table()[1] if args.sources else {}), **kernels})
     else:
         known, table = read_table()
         if known == version:

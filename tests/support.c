@@ -1,5 +1,6 @@
 #include "tests/support.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
+#include "supernet/health.h"
 
 const char *source_path(const char *path)
 {
@@ -318,4 +320,88 @@ void expect_cuts(const char *name, const sq_backend_options *options)
     free(pixels);
     free(wanted);
     free(found);
+}
+
+/* ---- NaN and infinity ---- */
+
+enum { RANGES = 300, LONG_RANGE = 70, LONG_COUNT = 40000, GAP = 3 };
+
+static size_t range_length(int i)
+{
+    return i == LONG_RANGE ? LONG_COUNT : (size_t)(1 + i % 50);
+}
+
+/* Plants one value, looks, and takes it back. */
+static int found_with(sq_backend *b, const sq_range *ranges, sq_device_ptr at, float value)
+{
+    const float zero = 0;
+    int first = -2;
+    MUST(b->ops->write(b, at, &value, sizeof value));
+    MUST(b->ops->find_nonfinite(b, ranges, RANGES, &first));
+    MUST(b->ops->write(b, at, &zero, sizeof zero));
+    return first;
+}
+
+void expect_nonfinite_found(const char *name, const sq_backend_options *options)
+{
+    static const float odd[] = {NAN, -NAN, INFINITY, -INFINITY}, even[] = {FLT_MAX, -FLT_MAX, 1e-45f, -0.0f};
+    static const int places[] = {0, 1, LONG_RANGE, 127, 128, 255, 256, RANGES - 1}; /* cuda takes 128 at once */
+    sq_backend *b = NULL;
+    sq_range ranges[RANGES];
+    sq_device_ptr all;
+    size_t count = GAP;
+    for (int i = 0; i < RANGES; i++)
+        count += range_length(i) + GAP;
+    MUST(sq_backend_open_with(name, options, &b));
+    MUST(b->ops->allocate(b, count * sizeof(float), &all));
+    count = GAP;
+    for (int i = 0; i < RANGES; i++) {
+        ranges[i] = (sq_range){{all.address + count * sizeof(float)}, range_length(i)};
+        count += range_length(i) + GAP;
+    }
+    for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+        const sq_range *r = &ranges[places[k]];
+        const sq_device_ptr last = {r->at.address + (r->count - 1) * sizeof(float)};
+        const sq_device_ptr before = {r->at.address - sizeof(float)}, behind = {last.address + sizeof(float)};
+        const int i = (int)k % 4;
+        cr_expect_eq(found_with(b, ranges, r->at, odd[i]), places[k]);
+        cr_expect_eq(found_with(b, ranges, last, odd[(i + 1) % 4]), places[k]);
+        cr_expect_eq(found_with(b, ranges, last, even[i]), SQ_NONE);
+        cr_expect_eq(found_with(b, ranges, before, odd[i]), SQ_NONE);
+        cr_expect_eq(found_with(b, ranges, behind, odd[i]), SQ_NONE);
+    }
+    MUST(b->ops->write(b, ranges[200].at, &odd[0], sizeof *odd));
+    cr_expect_eq(found_with(b, ranges, ranges[40].at, INFINITY), 40, "the first of two");
+    cr_expect_eq(found_with(b, ranges, ranges[250].at, INFINITY), 200, "the first of two");
+    b->ops->release(b, all);
+    sq_backend_close(b);
+}
+
+void expect_bad_layer_named(const char *name)
+{
+    const float odd = NAN;
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), name, 1, 2);
+    sq_health *health = NULL;
+    int paths[2][SQ_MAX_LAYERS] = {{0}}, path, layer;
+    const sq_step_paths both = {.first = paths[0], .count = 2};
+    const sq_plan *plan = sq_model_plan(s.model);
+    MUST(sq_health_open(&health, s.model, NULL, false));
+    for (int l = 0; l < s.space->layer_count; l++)
+        paths[1][l] = s.space->layers[l].choice_count > 1;
+    for (int l = 0; l < s.space->layer_count; l++)
+        for (int c = 0; c < s.space->layers[l].choice_count; c++) {
+            const sq_region *region = &plan->regions[l][c];
+            if (region->bytes[SQ_ROLE_WEIGHT] == 0)
+                continue;
+            const size_t last = region->at[SQ_ROLE_WEIGHT] + region->bytes[SQ_ROLE_WEIGHT] - sizeof odd;
+            float kept;
+            MUST(sq_model_read(s.model, SQ_ROLE_WEIGHT_GRAD, last, &kept, sizeof kept));
+            MUST(sq_model_write(s.model, SQ_ROLE_WEIGHT_GRAD, last, &odd, sizeof odd));
+            MUST(sq_health_gradients(health, &both, &path, &layer));
+            cr_expect(path == (c < 2 ? c : SQ_NONE) && layer == (c < 2 ? l : SQ_NONE),
+                      "layer %d choice %d: %d of path %d", l, c, layer, path);
+            MUST(sq_model_write(s.model, SQ_ROLE_WEIGHT_GRAD, last, &kept, sizeof kept));
+        }
+    sq_health_close(health);
+    close_subject(&s);
 }

@@ -71,6 +71,11 @@ char *read_text(const char *folder, const char *name);
 /* Crops of all kinds out of two random images, resized by the backend, against sq_resize: the same bits. */
 void expect_cuts(const char *backend, const sq_backend_options *options);
 
+/* NaN and infinity at the edges of ranges, and beside them. */
+void expect_nonfinite_found(const char *backend, const sq_backend_options *options);
+/* Of gradients along two paths of configs/spaces/tiny.yaml. */
+void expect_bad_layer_named(const char *backend);
+
 /* A space file with its own resolution and classes. */
 sq_space *open_space(const char *path);
 

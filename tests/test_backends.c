@@ -270,6 +270,13 @@ Test(backends, unknown_device_is_refused_with_the_known_ones)
     cr_expect_null(b);
 }
 
+Test(backends, what_is_not_finite_is_found)
+{
+    expect_nonfinite_found("reference", NULL);
+    expect_nonfinite_found("cpu", NULL);
+    expect_bad_layer_named("cpu");
+}
+
 Test(backends, cuts_are_the_loaders_to_the_bit)
 {
     expect_cuts("reference", NULL);

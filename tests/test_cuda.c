@@ -165,6 +165,12 @@ Test(cuda, operations_cut_and_resize_as_the_loader_to_the_bit)
     expect_cuts("cuda", NULL);
 }
 
+Test(cuda, operations_find_what_is_not_finite)
+{
+    expect_nonfinite_found("cuda", NULL);
+    expect_bad_layer_named("cuda");
+}
+
 /* Weights of a crop's columns lie in shared memory. */
 Test(cuda, crops_that_are_too_large_are_refused)
 {

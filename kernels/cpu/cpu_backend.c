@@ -298,6 +298,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
         .write = sq_host_write,
         .read = sq_host_read,
         .copy = sq_host_copy,
+        .find_nonfinite = sq_host_find_nonfinite,
         .cut = cut,
         .compile = compile,
         .run = run,

@@ -5,31 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cuda/collective.h"
-#include "kernels/cuda/cuda_choose.h"
+#include "kernels/cuda/cuda_backend.h"
 
-enum { CHUNKS = 4, CHUNK_BYTES = 4 << 20, OLDEST_MAJOR = 8 };
+enum { OLDEST_MAJOR = 8 };
 
-typedef struct {
-    sq_backend base;
-    cudaStream_t stream;
-    sq_cuda_machine machine;
-    int device;
-    bool has_graphs;
-    sq_engine engine;
-    sq_vendor *vendor;         /* owned; NULL with SQ_ENGINE_SQUALL */
-    sq_cuda_choices *choices;  /* owned; with SQ_ENGINE_AUTO */
-    sq_collective *collective; /* owned; NULL: one rank */
-    bool is_dealt;             /* the device was, among the ranks of this host */
-    struct {                   /* pinned memory in turn: what write() has taken and the device has not yet */
-        unsigned char *bytes;
-        cudaEvent_t copied;
-    } chunks[CHUNKS];
-    int next_chunk;
-    char first_name[128], last_name[128]; /* programs enqueued since the last wait; "" none */
-} cuda_backend;
-
-static const char *backend_name(void)
+const char *sq_cuda_name(void)
 {
 #ifdef SQ_CUDA_EMULATED
     return "emulated";
@@ -38,7 +18,7 @@ static const char *backend_name(void)
 #endif
 }
 
-static sq_status translate(const cuda_backend *b, cudaError_t error, const char *what)
+sq_status sq_cuda_translate(const cuda_backend *b, cudaError_t error, const char *what)
 {
     if (error == cudaSuccess)
         return SQ_OK;
@@ -47,107 +27,8 @@ static sq_status translate(const cuda_backend *b, cudaError_t error, const char 
         return sq_fail(is_memory ? SQ_NO_MEMORY : SQ_DEVICE,
                        "%s: %s: %s, in \"%s\" or a program after it, up to \"%s\" (--graphs off with "
                        "CUDA_LAUNCH_BLOCKING=1 names the operation)",
-                       backend_name(), what, cudaGetErrorString(error), b->first_name, b->last_name);
-    return sq_fail(is_memory ? SQ_NO_MEMORY : SQ_DEVICE, "%s: %s: %s", backend_name(), what, cudaGetErrorString(error));
-}
-
-#define SQ_CUDA(b, call, what) SQ_TRY(translate((b), (call), (what)))
-
-/* ---- Memory ---- */
-
-static size_t available(sq_backend *base)
-{
-    size_t free_bytes = 0, total = 0;
-    (void)base; /* the current device's */
-    return cudaMemGetInfo(&free_bytes, &total) == cudaSuccess ? free_bytes : 0;
-}
-
-static sq_status allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
-{
-    cuda_backend *b = (cuda_backend *)base;
-    void *p = NULL;
-    const cudaError_t error = cudaMalloc(&p, bytes ? bytes : 1);
-    if (error == cudaErrorMemoryAllocation) {
-        size_t free_bytes = 0, total = 0;
-        (void)cudaGetLastError(); /* this one does not stay */
-        (void)cudaMemGetInfo(&free_bytes, &total);
-        return sq_fail(SQ_NO_MEMORY, "%s: %.2f GiB of device memory asked for; %.2f of %.2f GiB are free",
-                       backend_name(), (double)bytes / (1 << 30), (double)free_bytes / (1 << 30),
-                       (double)total / (1 << 30));
-    }
-    SQ_CUDA(b, error, "memory");
-    const cudaError_t cleared = cudaMemsetAsync(p, 0, bytes ? bytes : 1, b->stream);
-    if (cleared != cudaSuccess)
-        (void)cudaFree(p);
-    SQ_CUDA(b, cleared, "memory");
-    out->address = p;
-    return SQ_OK;
-}
-
-static void release(sq_backend *base, sq_device_ptr p)
-{
-    if (((cuda_backend *)base)->collective) /* the call waits for the device */
-        sq_collective_settle(((cuda_backend *)base)->collective);
-    (void)cudaFree(p.address); /* after an error there is nothing left to say */
-}
-
-static sq_status wait_for_device(sq_backend *base)
-{
-    cuda_backend *b = (cuda_backend *)base;
-    if (b->collective)
-        SQ_TRY(sq_collective_wait(b->collective, NULL));
-    SQ_CUDA(b, cudaStreamSynchronize(b->stream), "failed");
-    b->first_name[0] = b->last_name[0] = '\0';
-    return SQ_OK;
-}
-
-static sq_status write_device(sq_backend *base, sq_device_ptr to, const void *from, size_t bytes)
-{
-    cuda_backend *b = (cuda_backend *)base;
-    for (size_t done = 0; done < bytes; b->next_chunk = (b->next_chunk + 1) % CHUNKS) {
-        const size_t part = bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES;
-        unsigned char *chunk = b->chunks[b->next_chunk].bytes;
-        if (b->collective)
-            SQ_TRY(sq_collective_wait(b->collective, b->chunks[b->next_chunk].copied));
-        SQ_CUDA(b, cudaEventSynchronize(b->chunks[b->next_chunk].copied), "failed");
-        memcpy(chunk, (const unsigned char *)from + done, part);
-        SQ_CUDA(b, cudaMemcpyAsync(to.address + done, chunk, part, cudaMemcpyHostToDevice, b->stream), "copy");
-        SQ_CUDA(b, cudaEventRecord(b->chunks[b->next_chunk].copied, b->stream), "copy");
-        done += part;
-    }
-    return SQ_OK;
-}
-
-static sq_status read_device(sq_backend *base, void *to, sq_device_ptr from, size_t bytes)
-{
-    cuda_backend *b = (cuda_backend *)base;
-    if (b->collective) /* the copy blocks until the device is there */
-        SQ_TRY(sq_collective_wait(b->collective, NULL));
-    SQ_CUDA(b, cudaMemcpyAsync(to, from.address, bytes, cudaMemcpyDeviceToHost, b->stream), "copy");
-    return wait_for_device(base);
-}
-
-static sq_status copy_device(sq_backend *base, sq_device_ptr to, sq_device_ptr from, size_t bytes)
-{
-    cuda_backend *b = (cuda_backend *)base;
-    SQ_CUDA(b, cudaMemcpyAsync(to.address, from.address, bytes, cudaMemcpyDeviceToDevice, b->stream), "copy");
-    return SQ_OK;
-}
-
-static sq_status cut(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out)
-{
-    cuda_backend *b = (cuda_backend *)base;
-    const size_t image_bytes = (size_t)side * (size_t)side * 3;
-    for (int done = 0; done < count; done += SQ_CUDA_CUTS) {
-        sq_cuda_cut a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
-        a.count = count - done < SQ_CUDA_CUTS ? count - done : SQ_CUDA_CUTS;
-        memcpy(a.cuts, cuts + done, (size_t)a.count * sizeof *cuts);
-        const cudaError_t error = sq_cuda_cut_run(&a, b->stream);
-        if (error == cudaErrorInvalidValue)
-            return sq_fail(SQ_UNSUPPORTED, "%s: a crop too large to be resized to %d pixels", backend_name(), side);
-        SQ_CUDA(b, error, "cut");
-    }
-    return SQ_OK;
+                       sq_cuda_name(), what, cudaGetErrorString(error), b->first_name, b->last_name);
+    return sq_fail(is_memory ? SQ_NO_MEMORY : SQ_DEVICE, "%s: %s: %s", sq_cuda_name(), what, cudaGetErrorString(error));
 }
 
 /* ---- Programs ---- */
@@ -208,7 +89,7 @@ static sq_status launch_all(const cuda_backend *b, const sq_program *p)
     for (int i = 0; i < p->count; i++) {
         const cudaError_t error = sq_cuda_launch_run(&p->launches[i], b->stream);
         if (error != cudaSuccess)
-            return sq_fail(SQ_DEVICE, "%s: %s: operation %d, %s: %s", backend_name(), p->name, p->launches[i].op,
+            return sq_fail(SQ_DEVICE, "%s: %s: operation %d, %s: %s", sq_cuda_name(), p->name, p->launches[i].op,
                            sq_cuda_kernel_name(p->launches[i].kernel),
                            is_vendor(&p->launches[i]) ? sq_error_text() : cudaGetErrorString(error));
     }
@@ -265,13 +146,13 @@ static sq_status time_engine(sq_backend *base, sq_cuda_planner *planner, double 
     sq_program *program = NULL;
     size_t workspace_bytes = 0;
     SQ_TRY(count_workspace(&sized, &workspace_bytes));
-    SQ_TRY(allocate(base, sq_cuda_scratch_bytes(planner->graph) + workspace_bytes, &scratch));
+    SQ_TRY(sq_cuda_allocate(base, sq_cuda_scratch_bytes(planner->graph) + workspace_bytes, &scratch));
     sq_cuda_scratch_bind(planner->graph, scratch, &at);
     sq_status status = compile_planned(b, planner, &at, &program);
     if (status == SQ_OK)
         status = base->ops->measure(base, program, REPEATS, seconds);
     discard(base, program);
-    release(base, scratch);
+    sq_cuda_release(base, scratch);
     return status;
 }
 
@@ -322,7 +203,7 @@ static sq_status time_runs(cuda_backend *b, const sq_program *p, int part, cudaE
         SQ_CUDA(b, cudaEventRecord(begin, b->stream), p->name);
         SQ_TRY(run_part(b, p, part));
         SQ_CUDA(b, cudaEventRecord(end, b->stream), p->name);
-        SQ_TRY(wait_for_device(&b->base));
+        SQ_TRY(sq_cuda_wait(&b->base));
         if (i >= 0)
             SQ_CUDA(b, cudaEventElapsedTime(&times[i], begin, end), p->name);
     }
@@ -335,11 +216,11 @@ static sq_status measure_part(sq_backend *base, const sq_program *p, int part, i
     const int count = repeats > 0 ? repeats : 1;
     cudaEvent_t begin = NULL, end = NULL;
     float *times = malloc((size_t)count * sizeof *times);
-    sq_status status = times ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %d timings", backend_name(), count);
+    sq_status status = times ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %d timings", sq_cuda_name(), count);
     if (status == SQ_OK)
-        status = translate(b, cudaEventCreate(&begin), "event");
+        status = sq_cuda_translate(b, cudaEventCreate(&begin), "event");
     if (status == SQ_OK)
-        status = translate(b, cudaEventCreate(&end), "event");
+        status = sq_cuda_translate(b, cudaEventCreate(&end), "event");
     if (status == SQ_OK)
         status = time_runs(b, p, part, begin, end, times, count);
     if (status == SQ_OK) {
@@ -378,7 +259,7 @@ static sq_status time_copies(cuda_backend *b, unsigned char *buffer, size_t byte
         SQ_CUDA(b, cudaEventRecord(begin, b->stream), "copy");
         SQ_CUDA(b, cudaMemcpyAsync(buffer + bytes, buffer, bytes, cudaMemcpyDeviceToDevice, b->stream), "copy");
         SQ_CUDA(b, cudaEventRecord(end, b->stream), "copy");
-        SQ_TRY(wait_for_device(&b->base));
+        SQ_TRY(sq_cuda_wait(&b->base));
         if (i >= 0)
             SQ_CUDA(b, cudaEventElapsedTime(&times[i], begin, end), "copy");
     }
@@ -390,27 +271,27 @@ static sq_status time_copies(cuda_backend *b, unsigned char *buffer, size_t byte
 static sq_status copy_bandwidth(sq_backend *base, double *bytes_per_second)
 {
     cuda_backend *b = (cuda_backend *)base;
-    const size_t wanted = (size_t)1 << 30, fits = available(base) / 4 & ~(size_t)255; /* twice that is taken */
+    const size_t wanted = (size_t)1 << 30, fits = sq_cuda_available(base) / 4 & ~(size_t)255; /* twice that is taken */
     const size_t bytes = fits && fits < wanted ? fits : wanted;
     cudaEvent_t begin = NULL, end = NULL;
     sq_device_ptr buffer = {NULL};
     float milliseconds = 0;
-    sq_status status = allocate(base, 2 * bytes, &buffer);
+    sq_status status = sq_cuda_allocate(base, 2 * bytes, &buffer);
     if (status == SQ_OK)
-        status = translate(b, cudaEventCreate(&begin), "event");
+        status = sq_cuda_translate(b, cudaEventCreate(&begin), "event");
     if (status == SQ_OK)
-        status = translate(b, cudaEventCreate(&end), "event");
+        status = sq_cuda_translate(b, cudaEventCreate(&end), "event");
     if (status == SQ_OK)
         status = time_copies(b, buffer.address, bytes, begin, end, &milliseconds);
     if (status == SQ_OK && !(milliseconds > 0))
-        status = sq_fail(SQ_DEVICE, "%s: a copy of %zu bytes took no time", backend_name(), bytes);
+        status = sq_fail(SQ_DEVICE, "%s: a copy of %zu bytes took no time", sq_cuda_name(), bytes);
     if (status == SQ_OK)
         *bytes_per_second = 2e3 * (double)bytes / (double)milliseconds;
     if (begin)
         (void)cudaEventDestroy(begin); /* measured or not */
     if (end)
         (void)cudaEventDestroy(end);
-    release(base, buffer);
+    sq_cuda_release(base, buffer);
     return status;
 }
 
@@ -449,11 +330,7 @@ static void close_device(sq_backend *base)
     sq_collective_close(b->collective);
     if (b->stream)
         (void)cudaStreamSynchronize(b->stream); /* a failure has been told, or nobody waits for it any more */
-    for (int i = 0; i < CHUNKS; i++) {
-        if (b->chunks[i].copied)
-            (void)cudaEventDestroy(b->chunks[i].copied);
-        (void)cudaFreeHost(b->chunks[i].bytes);
-    }
+    sq_cuda_memory_close(b);
     sq_cuda_choices_close(b->choices);
     sq_vendor_close(b->vendor);
     if (b->stream)
@@ -469,21 +346,21 @@ static sq_status find_device(int *wanted, bool is_dealt, struct cudaDeviceProp *
     (void)cudaDriverGetVersion(&driver); /* 0 without a driver */
     (void)cudaRuntimeGetVersion(&runtime);
     if (driver == 0)
-        return sq_fail(SQ_DEVICE, "%s: no NVIDIA driver on this machine", backend_name());
+        return sq_fail(SQ_DEVICE, "%s: no NVIDIA driver on this machine", sq_cuda_name());
     if (error == cudaErrorInsufficientDriver)
-        return sq_fail(SQ_DEVICE, "%s: the driver is for CUDA %d.%d, this build needs %d.%d or newer", backend_name(),
+        return sq_fail(SQ_DEVICE, "%s: the driver is for CUDA %d.%d, this build needs %d.%d or newer", sq_cuda_name(),
                        driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
     if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
-        return sq_fail(SQ_DEVICE, "%s: a driver, but no GPU that it shows (CUDA_VISIBLE_DEVICES?)", backend_name());
+        return sq_fail(SQ_DEVICE, "%s: a driver, but no GPU that it shows (CUDA_VISIBLE_DEVICES?)", sq_cuda_name());
     SQ_CUDA(NULL, error, "devices");
     if (is_dealt)
         *wanted %= count;
     if (*wanted < 0 || *wanted >= count)
-        return sq_fail(SQ_INVALID, "%s:%d: this machine has devices 0..%d", backend_name(), *wanted, count - 1);
+        return sq_fail(SQ_INVALID, "%s:%d: this machine has devices 0..%d", sq_cuda_name(), *wanted, count - 1);
     SQ_CUDA(NULL, cudaGetDeviceProperties(properties, *wanted), "properties");
     if (properties->major < OLDEST_MAJOR)
         return sq_fail(SQ_UNSUPPORTED, "%s: %s has compute capability %d.%d, wanted 8.0 (Ampere) or newer",
-                       backend_name(), properties->name, properties->major, properties->minor);
+                       sq_cuda_name(), properties->name, properties->major, properties->minor);
     return SQ_OK;
 }
 
@@ -492,14 +369,10 @@ static sq_status prepare(cuda_backend *b)
     const cudaError_t error = cudaSetDevice(b->device);
     if (error == cudaErrorDevicesUnavailable)
         return sq_fail(SQ_DEVICE, "%s: device %d belongs to another process (exclusive mode, nvidia-smi -q -d COMPUTE)",
-                       backend_name(), b->device);
+                       sq_cuda_name(), b->device);
     SQ_CUDA(b, error, "device");
     SQ_CUDA(b, cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking), "stream");
-    for (int i = 0; i < CHUNKS; i++) {
-        SQ_CUDA(b, cudaMallocHost((void **)&b->chunks[i].bytes, CHUNK_BYTES), "pinned memory");
-        SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
-    }
-    return SQ_OK;
+    return sq_cuda_memory_open(b);
 }
 
 /* Automatic without the libraries is ours alone. */
@@ -530,18 +403,19 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .activation = SQ_BF16,
         .alignment = SQ_CUDA_VECTOR,
         .close = close_device,
-        .allocate = allocate,
-        .release = release,
-        .write = write_device,
-        .read = read_device,
-        .copy = copy_device,
-        .cut = cut,
+        .allocate = sq_cuda_allocate,
+        .release = sq_cuda_release,
+        .write = sq_cuda_write,
+        .read = sq_cuda_read,
+        .copy = sq_cuda_copy,
+        .find_nonfinite = sq_cuda_find_nonfinite,
+        .cut = sq_cuda_cut_images,
         .workspace = workspace,
-        .available = available,
+        .available = sq_cuda_available,
         .compile = compile,
         .run = run,
         .discard = discard,
-        .wait = wait_for_device,
+        .wait = sq_cuda_wait,
         .measure = measure,
         .part = part_of,
         .measure_part = measure_part,
@@ -555,7 +429,7 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
     SQ_TRY(find_device(&device, options->is_dealt, &properties));
     cuda_backend *b = calloc(1, sizeof *b);
     if (!b)
-        return sq_fail(SQ_NO_MEMORY, "%s: backend", backend_name());
+        return sq_fail(SQ_NO_MEMORY, "%s: backend", sq_cuda_name());
     b->base.ops = &ops;
     b->device = device;
     b->is_dealt = options->is_dealt;

@@ -143,6 +143,20 @@ typedef struct {
 } sq_cuda_cut;
 cudaError_t sq_cuda_cut_run(const sq_cuda_cut *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
 
+/* ---- finite.cu ---- */
+
+enum { SQ_CUDA_FINITE_RANGES = 128, SQ_CUDA_FINITE_BLOCKS = 32 };
+
+typedef struct {
+    int32_t *found; /* (count, SQ_CUDA_FINITE_BLOCKS): not 0 where a block met NaN or infinity */
+    int count;
+    struct {
+        const float *values;
+        size_t count;
+    } ranges[SQ_CUDA_FINITE_RANGES];
+} sq_cuda_finite;
+cudaError_t sq_cuda_finite_run(const sq_cuda_finite *a, cudaStream_t stream);
+
 /* ---- narrow.cu ---- */
 
 enum { SQ_CUDA_RANGES = 64 };

@@ -1,0 +1,21 @@
+#ifndef SQ_FINITE_H
+#define SQ_FINITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Whether no value is NaN or infinite. Without a branch, so that it is vectorised. */
+static inline bool sq_are_finite(const float *values, size_t count)
+{
+    uint32_t odd = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        odd |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !odd;
+}
+
+#endif

@@ -1,0 +1,160 @@
+/* The device's memory, what goes in and out of it, and what is done to it outside of programs. */
+#include "kernels/cuda/cuda_backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda/others.h"
+
+enum { FOUND_COUNT = SQ_CUDA_FINITE_RANGES * SQ_CUDA_FINITE_BLOCKS };
+
+sq_status sq_cuda_memory_open(cuda_backend *b)
+{
+    for (int i = 0; i < SQ_CUDA_CHUNKS; i++) {
+        SQ_CUDA(b, cudaMallocHost((void **)&b->chunks[i].bytes, SQ_CUDA_CHUNK_BYTES), "pinned memory");
+        SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
+    }
+    return SQ_OK;
+}
+
+void sq_cuda_memory_close(cuda_backend *b)
+{
+    for (int i = 0; i < SQ_CUDA_CHUNKS; i++) {
+        if (b->chunks[i].copied)
+            (void)cudaEventDestroy(
+                b->chunks[i].copied); /* a failure has been told, or nobody waits for it; here and below */
+        (void)cudaFreeHost(b->chunks[i].bytes);
+    }
+    (void)cudaFree(b->found);
+}
+
+size_t sq_cuda_available(sq_backend *base)
+{
+    size_t free_bytes = 0, total = 0;
+    (void)base; /* the current device's */
+    return cudaMemGetInfo(&free_bytes, &total) == cudaSuccess ? free_bytes : 0;
+}
+
+sq_status sq_cuda_allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    void *p = NULL;
+    const cudaError_t error = cudaMalloc(&p, bytes ? bytes : 1);
+    if (error == cudaErrorMemoryAllocation) {
+        size_t free_bytes = 0, total = 0;
+        (void)cudaGetLastError(); /* this one does not stay */
+        (void)cudaMemGetInfo(&free_bytes, &total);
+        return sq_fail(SQ_NO_MEMORY, "%s: %.2f GiB of device memory asked for; %.2f of %.2f GiB are free",
+                       sq_cuda_name(), (double)bytes / (1 << 30), (double)free_bytes / (1 << 30),
+                       (double)total / (1 << 30));
+    }
+    SQ_CUDA(b, error, "memory");
+    const cudaError_t cleared = cudaMemsetAsync(p, 0, bytes ? bytes : 1, b->stream);
+    if (cleared != cudaSuccess)
+        (void)cudaFree(p);
+    SQ_CUDA(b, cleared, "memory");
+    out->address = p;
+    return SQ_OK;
+}
+
+void sq_cuda_release(sq_backend *base, sq_device_ptr p)
+{
+    if (((cuda_backend *)base)->collective) /* the call waits for the device */
+        sq_collective_settle(((cuda_backend *)base)->collective);
+    (void)cudaFree(p.address); /* after an error there is nothing left to say */
+}
+
+sq_status sq_cuda_wait(sq_backend *base)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    if (b->collective)
+        SQ_TRY(sq_collective_wait(b->collective, NULL));
+    SQ_CUDA(b, cudaStreamSynchronize(b->stream), "failed");
+    b->first_name[0] = b->last_name[0] = '\0';
+    return SQ_OK;
+}
+
+sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    for (size_t done = 0; done < bytes; b->next_chunk = (b->next_chunk + 1) % SQ_CUDA_CHUNKS) {
+        const size_t part = bytes - done < SQ_CUDA_CHUNK_BYTES ? bytes - done : SQ_CUDA_CHUNK_BYTES;
+        unsigned char *chunk = b->chunks[b->next_chunk].bytes;
+        if (b->collective)
+            SQ_TRY(sq_collective_wait(b->collective, b->chunks[b->next_chunk].copied));
+        SQ_CUDA(b, cudaEventSynchronize(b->chunks[b->next_chunk].copied), "failed");
+        memcpy(chunk, (const unsigned char *)from + done, part);
+        SQ_CUDA(b, cudaMemcpyAsync(to.address + done, chunk, part, cudaMemcpyHostToDevice, b->stream), "copy");
+        SQ_CUDA(b, cudaEventRecord(b->chunks[b->next_chunk].copied, b->stream), "copy");
+        done += part;
+    }
+    return SQ_OK;
+}
+
+sq_status sq_cuda_read(sq_backend *base, void *to, sq_device_ptr from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    if (b->collective) /* the copy blocks until the device is there */
+        SQ_TRY(sq_collective_wait(b->collective, NULL));
+    SQ_CUDA(b, cudaMemcpyAsync(to, from.address, bytes, cudaMemcpyDeviceToHost, b->stream), "copy");
+    return sq_cuda_wait(base);
+}
+
+sq_status sq_cuda_copy(sq_backend *base, sq_device_ptr to, sq_device_ptr from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    SQ_CUDA(b, cudaMemcpyAsync(to.address, from.address, bytes, cudaMemcpyDeviceToDevice, b->stream), "copy");
+    return SQ_OK;
+}
+
+/* ---- Looking and cutting ---- */
+
+/* One launch's worth of ranges. */
+static sq_status find_among(cuda_backend *b, const sq_range *ranges, int count, int *first)
+{
+    int32_t found[FOUND_COUNT];
+    sq_cuda_finite a = {.found = b->found, .count = count};
+    for (int i = 0; i < count; i++) {
+        a.ranges[i].values = (const float *)(const void *)ranges[i].at.address;
+        a.ranges[i].count = ranges[i].count;
+    }
+    SQ_CUDA(b, sq_cuda_finite_run(&a, b->stream), "gradients");
+    SQ_TRY(sq_cuda_read(&b->base, found, (sq_device_ptr){(unsigned char *)b->found},
+                        (size_t)count * SQ_CUDA_FINITE_BLOCKS * sizeof *found));
+    int i = 0;
+    while (i < count * SQ_CUDA_FINITE_BLOCKS && !found[i])
+        i++;
+    *first = i < count * SQ_CUDA_FINITE_BLOCKS ? i / SQ_CUDA_FINITE_BLOCKS : SQ_NONE;
+    return SQ_OK;
+}
+
+sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int count, int *first)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    *first = SQ_NONE;
+    if (!b->found)
+        SQ_CUDA(b, cudaMalloc((void **)&b->found, FOUND_COUNT * sizeof *b->found), "gradients");
+    for (int done = 0; done < count && *first == SQ_NONE; done += SQ_CUDA_FINITE_RANGES) {
+        const int some = count - done < SQ_CUDA_FINITE_RANGES ? count - done : SQ_CUDA_FINITE_RANGES;
+        SQ_TRY(find_among(b, ranges + done, some, first));
+        *first = *first == SQ_NONE ? SQ_NONE : done + *first;
+    }
+    return SQ_OK;
+}
+
+sq_status sq_cuda_cut_images(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side,
+                             sq_device_ptr out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    const size_t image_bytes = (size_t)side * (size_t)side * 3;
+    for (int done = 0; done < count; done += SQ_CUDA_CUTS) {
+        sq_cuda_cut a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
+        a.count = count - done < SQ_CUDA_CUTS ? count - done : SQ_CUDA_CUTS;
+        memcpy(a.cuts, cuts + done, (size_t)a.count * sizeof *cuts);
+        const cudaError_t error = sq_cuda_cut_run(&a, b->stream);
+        if (error == cudaErrorInvalidValue)
+            return sq_fail(SQ_UNSUPPORTED, "%s: a crop too large to be resized to %d pixels", sq_cuda_name(), side);
+        SQ_CUDA(b, error, "cut");
+    }
+    return SQ_OK;
+}
