@@ -165,6 +165,46 @@ Test(cuda, operations_cut_and_resize_as_the_loader_to_the_bit)
     expect_cuts("cuda", NULL);
 }
 
+/* Each of them is copied on, on the device, before the next one overwrites it: what arrives early must not be seen
+ * early.
+ */
+static void check_large_writes(sq_backend *b)
+{
+    static const size_t sizes[] = {(1 << 20) - 1, 1 << 20, (5 << 20) + 3, 2 << 20, (9 << 20) + 1};
+    enum { SIZES = sizeof sizes / sizeof *sizes, MOST = (9 << 20) + 1, ROUNDS = 3 };
+    unsigned char *sent = malloc(MOST), *got = malloc(MOST);
+    sq_device_ptr at, kept[SIZES * ROUNDS];
+    MUST(b->ops->allocate(b, MOST, &at));
+    for (int i = 0; i < SIZES * ROUNDS; i++) {
+        const size_t bytes = sizes[i % SIZES];
+        MUST(b->ops->allocate(b, bytes, &kept[i]));
+        for (size_t k = 0; k < bytes; k++)
+            sent[k] = (unsigned char)(k * 31 + k / 251 + (size_t)i * 7);
+        MUST(b->ops->write(b, at, sent, bytes));
+        memset(sent, 0, bytes); /* taken */
+        MUST(b->ops->copy(b, kept[i], at, bytes));
+    }
+    for (int i = 0; i < SIZES * ROUNDS; i++) {
+        size_t wrong = 0;
+        MUST(b->ops->read(b, got, kept[i], sizes[i % SIZES]));
+        for (size_t k = 0; k < sizes[i % SIZES]; k++)
+            wrong += got[k] != (unsigned char)(k * 31 + k / 251 + (size_t)i * 7);
+        cr_expect_eq(wrong, 0, "write %d: %zu of %zu bytes", i, wrong, sizes[i % SIZES]);
+        b->ops->release(b, kept[i]);
+    }
+    b->ops->release(b, at);
+    free(sent);
+    free(got);
+}
+
+Test(cuda, large_writes_keep_their_order)
+{
+    sq_backend *b = NULL;
+    MUST(sq_backend_open("cuda", 1, &b));
+    check_large_writes(b);
+    sq_backend_close(b);
+}
+
 Test(cuda, operations_find_what_is_not_finite)
 {
     expect_nonfinite_found("cuda", NULL);

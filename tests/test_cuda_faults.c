@@ -210,6 +210,32 @@ Test(cuda_faults, any_allocation_may_fail)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
+/* A large write that finds no place to arrive early goes straight to its own. */
+Test(cuda_faults, a_write_needs_no_memory)
+{
+    enum { BYTES = (3 << 20) + 1 };
+    unsigned char *sent = malloc(BYTES), *got = calloc(1, BYTES);
+    sq_backend *backend = NULL;
+    sq_device_ptr at;
+    for (size_t i = 0; i < BYTES; i++)
+        sent[i] = (unsigned char)(i * 7 + i / 253);
+    MUST(open_named("cuda", false, &backend));
+    MUST(backend->ops->allocate(backend, BYTES, &at));
+    const size_t before = emu_live_bytes();
+    emu_fail_malloc(1);
+    MUST(backend->ops->write(backend, at, sent, BYTES));
+    cr_expect_eq(emu_live_bytes(), before);
+    MUST(backend->ops->read(backend, got, at, BYTES));
+    cr_expect_eq(memcmp(sent, got, BYTES), 0);
+    MUST(backend->ops->write(backend, at, sent, BYTES - 1)); /* the next one finds some */
+    cr_expect_gt(emu_live_bytes(), before);
+    backend->ops->release(backend, at);
+    sq_backend_close(backend);
+    cr_expect_eq(emu_live_bytes(), 0);
+    free(sent);
+    free(got);
+}
+
 /* ---- A kernel that fails ---- */
 
 static void expect_failed_step(bool no_graphs)

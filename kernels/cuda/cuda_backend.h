@@ -25,6 +25,12 @@ typedef struct {
         cudaEvent_t copied;
     } chunks[SQ_CUDA_CHUNKS];
     int next_chunk;
+    cudaStream_t upload; /* owned: large writes arrive over it while `stream` computes */
+    struct {             /* where they arrive, on the device; owned */
+        unsigned char *bytes;
+        size_t size;
+        cudaEvent_t filled, emptied;
+    } arrival;
     int32_t *found;                       /* owned, on the device; NULL until it is wanted */
     char first_name[128], last_name[128]; /* programs enqueued since the last wait; "" none */
 } cuda_backend;

@@ -6,7 +6,11 @@
 
 #include "kernels/cuda/others.h"
 
-enum { FOUND_COUNT = SQ_CUDA_FINITE_RANGES * SQ_CUDA_FINITE_BLOCKS };
+enum {
+    FOUND_COUNT = SQ_CUDA_FINITE_RANGES * SQ_CUDA_FINITE_BLOCKS,
+    LARGE_BYTES = 1 << 20, /* below it a write is one chunk, which the ring takes without waiting */
+    ARRIVAL_BYTES = 256 << 20
+};
 
 sq_status sq_cuda_memory_open(cuda_backend *b)
 {
@@ -14,6 +18,9 @@ sq_status sq_cuda_memory_open(cuda_backend *b)
         SQ_CUDA(b, cudaMallocHost((void **)&b->chunks[i].bytes, SQ_CUDA_CHUNK_BYTES), "pinned memory");
         SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
     }
+    SQ_CUDA(b, cudaStreamCreateWithFlags(&b->upload, cudaStreamNonBlocking), "stream");
+    SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.filled, cudaEventDisableTiming), "event");
+    SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.emptied, cudaEventDisableTiming), "event");
     return SQ_OK;
 }
 
@@ -25,6 +32,13 @@ void sq_cuda_memory_close(cuda_backend *b)
                 b->chunks[i].copied); /* a failure has been told, or nobody waits for it; here and below */
         (void)cudaFreeHost(b->chunks[i].bytes);
     }
+    if (b->upload)
+        (void)cudaStreamDestroy(b->upload);
+    if (b->arrival.filled)
+        (void)cudaEventDestroy(b->arrival.filled);
+    if (b->arrival.emptied)
+        (void)cudaEventDestroy(b->arrival.emptied);
+    (void)cudaFree(b->arrival.bytes);
     (void)cudaFree(b->found);
 }
 
@@ -74,21 +88,64 @@ sq_status sq_cuda_wait(sq_backend *base)
     return SQ_OK;
 }
 
-sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, size_t bytes)
+/* Through the ring of pinned chunks, over that stream. */
+static sq_status send(cuda_backend *b, cudaStream_t stream, unsigned char *to, const unsigned char *from, size_t bytes)
 {
-    cuda_backend *b = (cuda_backend *)base;
     for (size_t done = 0; done < bytes; b->next_chunk = (b->next_chunk + 1) % SQ_CUDA_CHUNKS) {
         const size_t part = bytes - done < SQ_CUDA_CHUNK_BYTES ? bytes - done : SQ_CUDA_CHUNK_BYTES;
         unsigned char *chunk = b->chunks[b->next_chunk].bytes;
         if (b->collective)
             SQ_TRY(sq_collective_wait(b->collective, b->chunks[b->next_chunk].copied));
         SQ_CUDA(b, cudaEventSynchronize(b->chunks[b->next_chunk].copied), "failed");
-        memcpy(chunk, (const unsigned char *)from + done, part);
-        SQ_CUDA(b, cudaMemcpyAsync(to.address + done, chunk, part, cudaMemcpyHostToDevice, b->stream), "copy");
-        SQ_CUDA(b, cudaEventRecord(b->chunks[b->next_chunk].copied, b->stream), "copy");
+        memcpy(chunk, from + done, part);
+        SQ_CUDA(b, cudaMemcpyAsync(to + done, chunk, part, cudaMemcpyHostToDevice, stream), "copy");
+        SQ_CUDA(b, cudaEventRecord(b->chunks[b->next_chunk].copied, stream), "copy");
         done += part;
     }
     return SQ_OK;
+}
+
+/* Room for so many bytes to arrive, if the device has it and they are not too many; else what there was. */
+static sq_status make_arrival(cuda_backend *b, size_t bytes)
+{
+    unsigned char *larger = NULL;
+    if (bytes <= b->arrival.size || bytes > ARRIVAL_BYTES)
+        return SQ_OK;
+    SQ_TRY(sq_cuda_wait(&b->base)); /* the old one is still read */
+    (void)cudaFree(b->arrival.bytes);
+    b->arrival.bytes = NULL;
+    b->arrival.size = 0;
+    const cudaError_t error = cudaMalloc((void **)&larger, bytes);
+    if (error == cudaErrorMemoryAllocation) {
+        (void)cudaGetLastError(); /* this one does not stay */
+        return SQ_OK;
+    }
+    SQ_CUDA(b, error, "memory");
+    b->arrival.bytes = larger;
+    b->arrival.size = bytes;
+    return SQ_OK;
+}
+
+/* A batch comes while the one before is computed on: into a place of its own, from where it is copied to its own when
+ * the device comes to that. */
+static sq_status send_ahead(cuda_backend *b, unsigned char *to, const unsigned char *from, size_t bytes)
+{
+    SQ_CUDA(b, cudaStreamWaitEvent(b->upload, b->arrival.emptied, 0), "copy");
+    SQ_TRY(send(b, b->upload, b->arrival.bytes, from, bytes));
+    SQ_CUDA(b, cudaEventRecord(b->arrival.filled, b->upload), "copy");
+    SQ_CUDA(b, cudaStreamWaitEvent(b->stream, b->arrival.filled, 0), "copy");
+    SQ_CUDA(b, cudaMemcpyAsync(to, b->arrival.bytes, bytes, cudaMemcpyDeviceToDevice, b->stream), "copy");
+    SQ_CUDA(b, cudaEventRecord(b->arrival.emptied, b->stream), "copy");
+    return SQ_OK;
+}
+
+sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    if (bytes >= LARGE_BYTES)
+        SQ_TRY(make_arrival(b, bytes));
+    return bytes >= LARGE_BYTES && bytes <= b->arrival.size ? send_ahead(b, to.address, from, bytes)
+                                                            : send(b, b->stream, to.address, from, bytes);
 }
 
 sq_status sq_cuda_read(sq_backend *base, void *to, sq_device_ptr from, size_t bytes)
