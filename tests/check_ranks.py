@@ -103,6 +103,8 @@ def check_training(scratch):
     for name, ranks, more in (("one", 0, ()), ("two", 2, ()), ("again", 2, ("--set", "data.cache=device")), ("four", 4, ())):
         train(ranks, path(name), 40, *more)
     assert read(weights("two")) == read(weights("again")) and read(os.path.join(path("two"), "log.jsonl")) == read(os.path.join(path("again"), "log.jsonl"))
+    commands = [read(os.path.join(path(name), "commands.txt")).decode().splitlines() for name in ("one", "two", "four")]
+    assert [lines[-1].split(" train ")[0] for lines in commands] == ["squall", "mpirun -n 2 squall", "mpirun -n 4 squall"], commands
     assert len(log(path("two"))) == 9 and not os.path.exists(os.path.join(path("two"), "log.jsonl.1"))
     assert read(weights("one")) != read(weights("two")), "each rank's norms see its own images"
     # Another number of ranks goes on from the same file; it is the same run when the number comes back.

@@ -345,7 +345,7 @@ static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool
     sq_search_result result = {0};
     SQ_TRY(keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch));
     SQ_TRY(sq_search(&t->options, r->space, t->crew, &t->list.devices, how, &result));
-    sq_history_add(how->run);
+    sq_history_add(how->run, sq_ranks_count(r->session.ranks));
     write_events(r, how->run, &result);
     print_result(r, &result, &t->list.devices, how->run, on_val);
     print_work(t, sq_seconds_now() - begin);

@@ -62,7 +62,7 @@ static sq_status write_config(const void *context)
     if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
     SQ_TRY(sq_config_write(s->config, file));
-    sq_history_add(training->run);
+    sq_history_add(training->run, sq_ranks_count(s->ranks));
     if (!training->path)
         return SQ_OK;
     (void)sq_arch_print(s->space, training->path, tuple, sizeof tuple);

@@ -24,7 +24,7 @@ static void put_word(FILE *file, const char *word)
 }
 
 /* "squall train x.yaml -o run"; NULL where the system does not tell. free() it. */
-static char *command_line(void)
+static char *command_line(int processes)
 {
     char words[LINE_BYTES], *text = NULL;
     size_t bytes = 0;
@@ -33,6 +33,8 @@ static char *command_line(void)
     FILE *out = length ? open_memstream(&text, &bytes) : NULL;
     words[length] = 0;
     if (out) {
+        if (processes > 1)
+            (void)fprintf(out, "mpirun -n %d ", processes);
         (void)fputs("squall", out);
         for (size_t at = strlen(words) + 1; at < length; at += strlen(words + at) + 1) {
             (void)fputc(' ', out);
@@ -59,9 +61,9 @@ static int is_last(const char *path, const char *text)
     return is_same;
 }
 
-void sq_history_add(const char *run)
+void sq_history_add(const char *run, int processes)
 {
-    char path[PATH_BYTES], *text = command_line();
+    char path[PATH_BYTES], *text = command_line(processes);
     if (text && sq_text_path(path, sizeof path, run, "commands.txt") && !is_last(path, text)) {
         FILE *file = fopen(path, "ab");
         if (file) {
