@@ -107,6 +107,14 @@ def noted(folder, pattern):
     assert any(re.search(pattern, note) for note in notes), (pattern, notes)
 
 
+def stopped(scratch):
+    """Between two lines of the log: the checkpoint knows more."""
+    folder = small(scratch, "stopped-early", False)
+    made.log(folder, 30, 10)
+    os.symlink("ckpt-00000037", os.path.join(folder, "last"))
+    noted(folder, r"training is at step 37 of \d+: it goes on, or was stopped")
+
+
 def damaged(scratch):
     torn = small(scratch, "torn", searched=False)
     made.write(torn, "log.jsonl", '{"event":"step","step":205,"lo', "a")
@@ -313,7 +321,7 @@ def main():
     if PART == "page" and not browser.find():
         print("skipped: no chromium (apt-get install chromium)")
         sys.exit(77)
-    parts = (whole, costs_are_those_of_info, large, staged, damaged, escaped, picture) if PART == "data" else (in_browser,)
+    parts = (whole, costs_are_those_of_info, large, staged, stopped, damaged, escaped, picture) if PART == "data" else (in_browser,)
     for part in parts:
         with tempfile.TemporaryDirectory() as scratch:
             part(scratch)

@@ -45,6 +45,10 @@ def shown_once(scratch):
     assert re.search("loss +[\u2581-\u2588]{40,} +\\d\\.\\d{4}$", lines[2]), lines[2]
     half = once(small(scratch, "half", 100, False)).stdout
     assert "100/200  left" in half and "no search yet" in half, half
+    for steps, folder in ((0, "early"), (100, "later")):  # stopped between two lines of the log: its checkpoint knows more
+        stopped = small(scratch, folder, steps, False)
+        os.symlink("ckpt-00000103", os.path.join(stopped, "last"))
+        assert "103/200" in once(stopped).stdout, once(stopped).stdout
     torn = small(scratch, "torn", 100, False)
     made.write(torn, "log.jsonl", '{"event":"st', "a")
     assert "the last line is torn" in once(torn).stdout

@@ -9,7 +9,7 @@
 /* What a run's folder says, as JSON for the page (page.c) that draws it; costs and names stand in it once, by layer and
  * choice. Nothing here fails because of a run: what is missing, torn or unknown becomes a note, and the rest is shown.
  *
- * run.c       a folder: {name, folder, notes, settings, commands, training, timing, space, devices, search, bad}
+ * run.c       a folder: {name, folder, notes, settings, commands, step, training, timing, space, devices, search, bad}
  * curves.c    log.jsonl and timing.jsonl, thinned
  * settings.c  config.yaml, flat
  * scores.c    search.json, or of a search that has not ended state.json

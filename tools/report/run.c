@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
@@ -132,12 +133,29 @@ static void add_curves(json_t *run, const char *folder, json_t *notes)
     json_object_set_new(run, "events", events);
 }
 
-/* Says when the training has not come to its end. */
-static void note_progress(const json_t *run, json_t *notes)
+/* Of the newest checkpoint, as its name says; 0: there is none. */
+static int64_t saved_step(const char *folder)
+{
+    char link[SQ_REPORT_PATH_BYTES], name[SQ_REPORT_PATH_BYTES];
+    int64_t step = 0;
+    const ssize_t length =
+        sq_text_path(link, sizeof link, folder, "last") ? readlink(link, name, sizeof name - 1) : -1;
+    if (length < 0)
+        return 0;
+    name[length] = 0;
+    const char *number = strrchr(name, '-');
+    return number && sq_text_int(number + 1, 0, INT64_MAX, &step) ? step : 0;
+}
+
+/* How far the training is, by its log or, where that has not come to a line since, its checkpoint. Says when that is not
+ * the end. */
+static void add_progress(json_t *run, const char *folder, json_t *notes)
 {
     const json_t *steps = json_object_get(json_object_get(run, "training"), "step");
-    const int64_t last =
-        json_array_size(steps) ? json_integer_value(json_array_get(steps, json_array_size(steps) - 1)) : 0;
+    const int64_t saved = saved_step(folder), count = (int64_t)json_array_size(steps),
+                  logged = count ? json_integer_value(json_array_get(steps, (size_t)count - 1)) : 0,
+                  last = logged > saved ? logged : saved;
+    json_object_set_new(run, "step", json_integer(last));
     const int64_t wanted = (int64_t)sq_report_number(json_object_get(run, "settings"), "train.steps", 0);
     if (last < wanted)
         sq_report_note(notes, "training is at step %lld of %lld: it goes on, or was stopped", (long long)last,
@@ -209,7 +227,7 @@ static json_t *read_run(const char *folder, const char *const *devices)
     json_object_set_new(run, "settings", sq_report_settings(folder, "config.yaml", notes));
     json_object_set_new(run, "commands", lines_of(folder, "commands.txt", MOST_COMMANDS, &commands));
     add_curves(run, folder, notes);
-    note_progress(run, notes);
+    add_progress(run, folder, notes);
     add_network(run, folder, devices, notes);
     json_object_set_new(run, "bad", lines_of(folder, "bad-images.txt", MOST_BAD, &bad));
     json_object_set_new(run, "bad_count", json_integer((json_int_t)bad));

@@ -74,7 +74,7 @@ static facts read_facts(const json_t *run)
                .search = json_object_get(run, "search"),
                .best = NAN};
     f.steps = sq_report_number(json_object_get(run, "settings"), "train.steps", NAN);
-    f.step = last_of(f.log, "step");
+    f.step = fmax(last_of(f.log, "step"), json_number_value(json_object_get(run, "step")));
     f.loss = last_of(f.log, "loss");
     f.top1 = last_of(f.log, "top1_acc");
     f.rate = last_of(f.clock, "images_per_second");

@@ -64,11 +64,11 @@ function limitTexts(run) {
 }
 
 function summarySection(run) {
-  const best = run.best, settings = run.settings, log = run.training;
+  const best = run.best, settings = run.settings;
   const lines = (list) => list.length > 0 && list.map((text) => el('div', {}, text));
   const facts = [[best ? 'Found network' : 'Path', (best || run.single) && el('span', {class: 'path'}, tuple(best ? best.arch : run.single))],
     ['Limits', lines(limitTexts(run))], ['Latency', lines(latencyTexts(run)) || (run.search && run.search.is_finished && 'of no device: none was given')], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
-    ['Training', log && log.step.length && `${whole(last(log.step))} of ${settings['train.steps'] ? whole(Number(settings['train.steps'])) : '?'} steps` + (settings['train.batch'] ? `, batch ${settings['train.batch']}` : '') + (settings['train.sampler'] ? `, ${settings['train.sampler']} sampler` : '') + (settings.seed ? `, seed ${settings.seed}` : '')],
+    ['Training', run.step > 0 && `${whole(run.step)} of ${settings['train.steps'] ? whole(Number(settings['train.steps'])) : '?'} steps` + (settings['train.batch'] ? `, batch ${settings['train.batch']}` : '') + (settings['train.sampler'] ? `, ${settings['train.sampler']} sampler` : '') + (settings.seed ? `, seed ${settings.seed}` : '')],
     ['Images', settings['data.train']], ['Folder', run.folder]].filter((fact) => fact[1]);
   const images = best && isNumber(best.images) ? `on ${whole(best.images)} images held out` : 'on images held out';
   const section = el('section', {id: 'summary'},
@@ -114,7 +114,7 @@ function comparisonTable(runs) {
   const devices = [...new Set(runs.flatMap((run) => run.deviceNames || []))];
   const on = (run, name) => { const d = (run.deviceNames || []).indexOf(name); return run.best && d >= 0 ? run.best.on[d].ms : null; };
   const column = (name, value, text, initial) => ({name, value, text: (run) => text(value(run)), initial});
-  const steps = (run) => run.training ? last(run.training.step) : null;
+  const steps = (run) => run.step > 0 ? run.step : null;
   return table([{name: 'Run', isText: true, value: (run) => run.name, text: (run) => el('span', {class: 'legend', style: {margin: 0}}, el('span', {}, el('i', {style: {background: run.colour}}), run.name))},
     column('Top-1', (run) => run.best && run.best.top1, percent, 'descending'), column('Multiply-adds, M', (run) => run.best && run.best.macs, digits), column('Parameters, M', (run) => run.best && run.best.parameters, digits),
     ...devices.map((name) => column(`${name}${runs.some((run) => isMeasured(run, name) === false) ? ' (modelled)' : ''}, ms`, (run) => on(run, name), digits)), column('Steps', steps, whole), column('Candidates', (run) => run.candidates.length, whole), column('Random paths', (run) => run.search && run.search.random_mean_top1_acc, percent),
