@@ -22,9 +22,13 @@ typedef struct {
 } sq_cache_plan;
 
 /* Decoded images if they fit, else encoded ones, as many as fit. Reads up to 256 images, evenly spaced, where it
- * decodes. budget       bytes; 0: half of the memory that is free now may_decode   false: encoded in any case (a
- * decoder that reduces needs the file) returns      SQ_NO_MEMORY; SQ_DATA when none of the sampled images can be read
- */
+ * decodes.
+ *
+ * budget       bytes; 0: half of the memory that is free now
+ *
+ * may_decode   false: encoded in any case (a decoder that reduces needs the file)
+ *
+ * returns      SQ_NO_MEMORY; SQ_DATA when none of the sampled images can be read */
 SQ_MUST_USE sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *dataset, size_t budget, bool may_decode);
 
 /* Bytes that each of so many processes of one host may keep: `megabytes` (2^20), or with 0 its share of half of what is

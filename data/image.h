@@ -44,9 +44,11 @@ SQ_MUST_USE sq_status sq_image_size(const void *bytes, size_t size, const char *
  * their neighbours; of everything else the whole image, not reduced (out says what came). The pixels of the rectangle
  * are to the bit those of the whole image decoded at that reduction, which is Pillow's Image.draft.
  * part      within the image; reduction 1 gives the pixels of sq_image_decode
+ *
  * returns   as sq_image_decode. A JPEG that ends early is refused wherever the rectangle lies; damage below its last
- * row is not seen source    libjpeg-turbo 2.1 libjpeg.txt, "Partial image decompression" and "scale_num, scale_denom"
- */
+ * row is not seen
+ *
+ * source    libjpeg-turbo 2.1 libjpeg.txt, "Partial image decompression" and "scale_num, scale_denom" */
 SQ_MUST_USE sq_status sq_image_decode_part(sq_image *out, const void *bytes, size_t size, const char *name,
                                            size_t max_pixels, const sq_image_part *part);
 

@@ -43,10 +43,13 @@ void sq_resize_reach(double begin, double length, bool is_cut, int limit, int si
  * from        holds all that sq_resize_reach names
  * out         resolution * resolution * 3
  * returns     SQ_NO_MEMORY
+ *
  * accuracy    weights of 15 bits, rows between the passes of 15 bits: within one grey level of Pillow, which rounds to
- * 8 bits between its passes, for reductions up to 32-fold a side; the same bits on every processor cost        O(rows
- * touched * resolution + resolution^2 * reduction); no allocation once the memory suffices source      Pillow,
- * src/libImaging/Resample.c: precompute_coeffs */
+ * 8 bits between its passes, for reductions up to 32-fold a side; the same bits on every processor
+ *
+ * cost        O(rows touched * resolution + resolution^2 * reduction); no allocation once the memory suffices
+ *
+ * source      Pillow, src/libImaging/Resample.c: precompute_coeffs */
 SQ_MUST_USE sq_status sq_resize(sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution, uint8_t *out);
 
 /* Name of the instructions that resize here: "avx2" or "baseline". */

@@ -2,7 +2,6 @@
 #define SQ_RESIZE_WEIGHTS_H
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Which pixels an output pixel of a resizing is made of, and how much of each. One definition for hosts and for CUDA

@@ -155,11 +155,8 @@ static sq_status look_at_budget(sq_group *g, sq_model *weights)
 
 static sq_status make_zeros(sq_group *g)
 {
-    size_t largest = 64;
-    for (int l = 0; l < g->space->layer_count; l++)
-        for (int c = 0; c < g->space->layers[l].choice_count; c++)
-            largest = statistics_bytes(g, l, c) > largest ? statistics_bytes(g, l, c) : largest;
-    return g->backend->ops->allocate(g->backend, largest, &g->zeros); /* zero-filled */
+    const size_t most = sq_plan_largest(sq_model_plan(g->collect.model), SQ_ROLE_STATISTICS);
+    return g->backend->ops->allocate(g->backend, most > 64 ? most : 64, &g->zeros); /* zero-filled */
 }
 
 sq_status sq_group_create(sq_group **out, sq_backend *backend, const sq_space *space, sq_model *weights,

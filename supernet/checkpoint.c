@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/finite.h"
 #include "kernels/base/text.h"
 #include "supernet/safetensors.h"
 
@@ -65,10 +65,7 @@ static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_paramet
     list->count++;
     *used += p->count;
     SQ_TRY(sq_model_read(model, role, p->offset, values, p->count * sizeof *values));
-    bool is_finite = true;
-    for (size_t i = 0; i < p->count; i++)
-        is_finite = is_finite && isfinite(values[i]);
-    return is_finite ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
+    return sq_are_finite(values, p->count) ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
 }
 
 static sq_status collect(tensor_list *list, sq_model *model, bool is_optimiser)

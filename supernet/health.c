@@ -21,7 +21,7 @@ struct sq_health {
     float *values;      /* PIECE_VALUES */
     sq_range *ranges;   /* of a step's blocks' gradients: there is room for all blocks */
     place *places;      /* of each range */
-    double *sums;       /* of every rank, a checksum's halves */
+    uint64_t *hashes;   /* of every rank */
     sq_device_ptr kept; /* statistics; or null */
 };
 
@@ -43,11 +43,11 @@ sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool
     h->model = model;
     h->ranks = ranks;
     h->values = malloc(PIECE_VALUES * sizeof *h->values);
-    h->sums = calloc((size_t)sq_ranks_count(ranks) * 2, sizeof *h->sums);
+    h->hashes = calloc((size_t)sq_ranks_count(ranks), sizeof *h->hashes);
     h->ranges = calloc(block_count(sq_model_plan(model)->space), sizeof *h->ranges);
     h->places = calloc(block_count(sq_model_plan(model)->space), sizeof *h->places);
     sq_status status =
-        h->values && h->sums && h->ranges && h->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
+        h->values && h->hashes && h->ranges && h->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
     if (status == SQ_OK && can_undo && bytes > 0)
         status = backend->ops->allocate(backend, bytes, &h->kept);
     if (status == SQ_OK)
@@ -63,7 +63,7 @@ void sq_health_close(sq_health *h)
         return;
     sq_model_backend(h->model)->ops->release(sq_model_backend(h->model), h->kept);
     free(h->values);
-    free(h->sums);
+    free(h->hashes);
     free(h->ranges);
     free(h->places);
     free(h);
@@ -165,17 +165,17 @@ static sq_status look_at_all(sq_health *h, int64_t step, uint64_t *hash)
 static int print_groups(const sq_health *h, char *text, size_t bytes)
 {
     const int count = sq_ranks_count(h->ranks);
-    const double(*sums)[2] = (const double(*)[2])h->sums;
+    const uint64_t *hashes = h->hashes;
     size_t used = 0;
     int groups = 0;
     for (int i = 0; i < count; i++) {
         int first = 0;
-        while (memcmp(sums[first], sums[i], sizeof sums[i]) != 0)
+        while (hashes[first] != hashes[i])
             first++;
         if (first < i)
             continue;
         for (int k = i; k < count && used < bytes; k++)
-            if (memcmp(sums[k], sums[i], sizeof sums[i]) == 0)
+            if (hashes[k] == hashes[i])
                 used += (size_t)snprintf(text + used, bytes - used, "%s%d",
                                          k > i    ? ", "
                                          : groups ? " against "
@@ -188,17 +188,13 @@ static int print_groups(const sq_health *h, char *text, size_t bytes)
 
 sq_status sq_health_weights(sq_health *h, int64_t step, bool compares)
 {
-    const int count = sq_ranks_count(h->ranks), rank = sq_ranks_rank(h->ranks);
     char text[TEXT_BYTES];
     uint64_t hash = SQ_HASH_START;
-    compares = compares && count > 1;
+    compares = compares && sq_ranks_count(h->ranks) > 1;
     SQ_TRY(sq_ranks_worst(h->ranks, look_at_all(h, step, compares ? &hash : NULL)));
     if (!compares)
         return SQ_OK;
-    memset(h->sums, 0, (size_t)count * 2 * sizeof *h->sums);
-    h->sums[2 * rank] = (double)(hash >> 32);
-    h->sums[2 * rank + 1] = (double)(hash & 0xffffffffu);
-    SQ_TRY(sq_ranks_sum(h->ranks, h->sums, 2 * count));
+    SQ_TRY(sq_ranks_gather(h->ranks, &hash, sizeof hash, h->hashes));
     if (print_groups(h, text, sizeof text) == 1)
         return SQ_OK;
     return sq_fail(SQ_COMMUNICATION, "step %" PRId64 ": weights are not the same on all ranks: %s", step, text);

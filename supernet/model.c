@@ -156,17 +156,6 @@ static sq_status check_sharing(const sq_model *model, const sq_model_options *op
     return SQ_OK;
 }
 
-static sq_status make_zeros(sq_model *model)
-{
-    size_t largest = 0;
-    for (int l = 0; l < model->space->layer_count; l++)
-        for (int c = 0; c < model->space->layers[l].choice_count; c++) {
-            const size_t bytes = model->plan.regions[l][c].bytes[SQ_ROLE_WEIGHT];
-            largest = bytes > largest ? bytes : largest;
-        }
-    return model->backend->ops->allocate(model->backend, largest, &model->zeros); /* zero-filled */
-}
-
 sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *space, const sq_model_options *options)
 {
     sq_model *model = calloc(1, sizeof *model);
@@ -187,7 +176,8 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
             status = tell_memory(model);
     }
     if (status == SQ_OK && options->has_others)
-        status = make_zeros(model);
+        status = backend->ops->allocate(backend, sq_plan_largest(&model->plan, SQ_ROLE_WEIGHT),
+                                        &model->zeros); /* zero-filled */
     if (status == SQ_OK)
         *out = model;
     else

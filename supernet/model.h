@@ -26,6 +26,8 @@ SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq
 void sq_plan_clear(sq_plan *plan);
 /* Bytes of the tensor that layer `boundary` reads; layer_count: of the logits. */
 size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary);
+/* Bytes of the role that the block with most of them has. */
+size_t sq_plan_largest(const sq_plan *plan, sq_role role);
 
 const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name); /* NULL when absent */
 

@@ -30,8 +30,17 @@ size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary)
     return round_up(sq_slot_bytes(&slot));
 }
 
-/* Training keeps every boundary for its backward; otherwise two buffers serve in turn, unless the options say more. Gradients always alternate; the
- * images' own gradient is never computed. */
+size_t sq_plan_largest(const sq_plan *plan, sq_role role)
+{
+    size_t most = 0;
+    for (int l = 0; l < plan->space->layer_count; l++)
+        for (int c = 0; c < plan->space->layers[l].choice_count; c++)
+            most = largest(most, plan->regions[l][c].bytes[role]);
+    return most;
+}
+
+/* Training keeps every boundary for its backward; otherwise two buffers serve in turn, unless the options say more.
+ * Gradients always alternate; the images' own gradient is never computed. */
 static void place_boundaries(const sq_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
                              size_t *grad_bytes)
 {

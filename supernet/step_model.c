@@ -143,6 +143,7 @@ double sq_reduce_seconds(const sq_network *network, size_t bytes)
 
 typedef struct {
     size_t bytes;
+    int hops;
     int done;     /* hops that have begun */
     double ready; /* when the last of them was through */
 } message;
@@ -160,9 +161,9 @@ typedef struct {
 static bool begin_hop(walk *w, message *m, double at)
 {
     chain c;
-    make_chain(w->network, m->bytes, w->network->kind, &c);
-    if (m->done == c.count)
+    if (m->done == m->hops)
         return false;
+    make_chain(w->network, m->bytes, w->network->kind, &c);
     const hop h = c.hops[m->done++];
     const double begin = at > w->free_at[h.through] ? at : w->free_at[h.through];
     w->free_at[h.through] = begin + h.seconds;
@@ -188,7 +189,9 @@ static sq_status give(walk *w, size_t bytes, sq_step_time *time)
         return SQ_OK;
     if (w->count == 0)
         w->began = w->now;
-    w->messages[w->count++] = (message){bytes, 0, w->now};
+    chain c;
+    make_chain(w->network, bytes, w->network->kind, &c);
+    w->messages[w->count++] = (message){bytes, c.count, 0, w->now};
     if (w->network->is_polled) {
         poll(w);
     } else {
@@ -205,10 +208,9 @@ static double drain(walk *w)
     for (;;) {
         message *first = NULL;
         for (int i = 0; i < w->count; i++) {
-            chain c;
-            make_chain(w->network, w->messages[i].bytes, w->network->kind, &c);
-            end = w->messages[i].ready + w->network->pause > end ? w->messages[i].ready + w->network->pause : end;
-            if (w->messages[i].done < c.count && (!first || w->messages[i].ready < first->ready))
+            const message *m = &w->messages[i];
+            end = m->ready + w->network->pause > end ? m->ready + w->network->pause : end;
+            if (m->done < m->hops && (!first || m->ready < first->ready))
                 first = &w->messages[i];
         }
         if (!first)

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/clock.h"
@@ -302,19 +301,13 @@ static sq_status open_timeline(sq_trainer *t)
 /* All ranks go on from the same step, or do not share the folder. */
 static sq_status check_start(sq_trainer *t)
 {
-    const int count = sq_ranks_count(t->run->ranks);
-    int64_t *steps = calloc((size_t)count, sizeof *steps);
-    sq_status status = steps ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%d ranks", count);
-    if (status == SQ_OK)
-        status = sq_ranks_gather(t->run->ranks, &t->state.step, sizeof t->state.step, steps);
-    for (int r = 1; status == SQ_OK && r < count; r++)
-        if (steps[r] != steps[0])
-            status = sq_fail(SQ_COMMUNICATION,
-                             "%s: rank 0 goes on from step %" PRId64 ", rank %d from step %" PRId64
-                             ": wanted one folder that all of them see",
-                             t->run->run, steps[0], r, steps[r]);
-    free(steps);
-    return status;
+    int64_t first = t->state.step;
+    SQ_TRY(sq_ranks_broadcast(t->run->ranks, &first, sizeof first));
+    return first == t->state.step ? SQ_OK
+                                  : sq_fail(SQ_COMMUNICATION,
+                                            "%s: rank 0 goes on from step %" PRId64 ", rank %d from step %" PRId64
+                                            ": wanted one folder that all of them see",
+                                            t->run->run, first, sq_ranks_rank(t->run->ranks), t->state.step);
 }
 
 static void tell_done(const sq_trainer *t)

@@ -85,10 +85,12 @@ typedef struct {
  * with it, through the same images. A signal to any rank stops all after the same step.
  *
  * Trains to the end. The model must be a training model with options.batch / ranks; the loader's options carry the data
- * set. returns  SQ_NONFINITE (exit 4): loss or gradients of a step, or weights, are NaN or infinite; the text names
- * step and path, and the last good checkpoint is kept; SQ_COMMUNICATION (exit 5): a rank is gone, or weights differ
- * between ranks; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint
- * written; otherwise what data, model or checkpoint returned. */
+ * set.
+ *
+ * returns  SQ_NONFINITE (exit 4): loss or gradients of a step, or weights, are NaN or infinite; the text names step and
+ * path, and the last good checkpoint is kept; SQ_COMMUNICATION (exit 5): a rank is gone, or weights differ between
+ * ranks; SQ_INTERRUPTED (exit 75): a signal came, the step was finished and a checkpoint written; otherwise what data,
+ * model or checkpoint returned. */
 SQ_MUST_USE sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
                                const sq_train_options *options, const sq_train_run *run);
 

@@ -38,8 +38,7 @@ enum {
                   (const void *, void *, size_t, ncclDataType_t, ncclRedOp_t, ncclComm_t, cudaStream_t))
 
 #define NCCL_FUNCTION(field, name, parameters)                                                                         \
-    _Static_assert(_Generic(&name, ncclResult_t(*) parameters : 1, default : 0), "nccl.h declares " #name " otherwis"  \
-                                                                                 "e");
+    _Static_assert(_Generic(&name, ncclResult_t(*) parameters : 1, default : 0), "nccl.h has another " #name);
 NCCL_FUNCTIONS
 #undef NCCL_FUNCTION
 
@@ -166,14 +165,20 @@ static void explain(const sq_collective *c, ncclResult_t result, char *why, size
     (void)snprintf(why + strlen(why), bytes - strlen(why), "%s", gone);
 }
 
+/* How far the communicator is; that it could not be asked is an answer too. */
+static ncclResult_t state_of(const sq_collective *c)
+{
+    ncclResult_t state = ncclSuccess;
+    const ncclResult_t asked = c->comm ? c->nccl.state(c->comm, &state) : ncclSuccess;
+    return asked == ncclSuccess ? state : asked;
+}
+
 /* Whether the waiting that began then must end; then reductions are given up, and `why` is told. */
 static bool is_over(sq_collective *c, double begin, double *looked, char *why, size_t bytes)
 {
     const sq_rank_group *g = c->place.group;
-    ncclResult_t state = ncclSuccess;
+    const ncclResult_t state = state_of(c);
     const double now = sq_seconds_now();
-    ncclResult_t asked = c->comm ? c->nccl.state(c->comm, &state) : ncclSuccess;
-    state = asked == ncclSuccess ? state : asked;
     bool is_lost = state != ncclSuccess && state != ncclInProgress;
     if (is_lost) {
         explain(c, state, why, bytes);
@@ -213,13 +218,14 @@ static bool poll(sq_collective *c, cudaEvent_t event, char *why, size_t bytes)
 sq_status sq_collective_wait(sq_collective *c, cudaEvent_t event)
 {
     char why[2 * TEXT_BYTES];
-    return poll(c, event, why, sizeof why) ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: %s", why);
+    return !c || poll(c, event, why, sizeof why) ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: %s", why);
 }
 
 void sq_collective_settle(sq_collective *c)
 {
     char why[2 * TEXT_BYTES];
-    (void)poll(c, NULL, why, sizeof why); /* who closes knows already, or does not care any more */
+    if (c)
+        (void)poll(c, NULL, why, sizeof why); /* who closes knows already, or does not care any more */
 }
 
 /* Until NCCL has done what it began: before that its work is not on the stream. */
@@ -229,8 +235,7 @@ static sq_status finish(sq_collective *c, ncclResult_t result, const char *what)
     double looked = begin;
     char why[2 * TEXT_BYTES];
     while (result == ncclInProgress) {
-        const ncclResult_t asked = c->nccl.state(c->comm, &result);
-        result = asked == ncclSuccess ? result : asked;
+        result = state_of(c);
         if (result == ncclInProgress && is_over(c, begin, &looked, why, sizeof why))
             return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
     }
@@ -334,8 +339,7 @@ static void leave(sq_collective *c)
     }
     state = c->nccl.finalize(c->comm);
     while (state == ncclInProgress && sq_seconds_now() - begin < LEAVE_SECONDS) {
-        if (c->nccl.state(c->comm, &state) != ncclSuccess)
-            state = ncclInternalError;
+        state = state_of(c);
         sq_rest_after(sq_seconds_now() - begin);
     }
     if (state == ncclSuccess) {
@@ -444,6 +448,8 @@ static sq_status add_to_bucket(sq_collective *c, float *values, size_t count, sq
 
 sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype travels)
 {
+    if (!c)
+        return SQ_OK;
     SQ_TRY(check_alive(c));
     while (count > 0) {
         const size_t piece = travels == SQ_BF16 && count > PIECE_VALUES ? PIECE_VALUES : count;
@@ -456,6 +462,8 @@ sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq
 
 sq_status sq_collective_join(sq_collective *c)
 {
+    if (!c)
+        return SQ_OK;
     SQ_TRY(flush(c));
     if (!c->is_under_way)
         return SQ_OK;

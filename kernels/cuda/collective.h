@@ -11,7 +11,7 @@
  * The rule to know: a reduction whose rank is gone never ends, and neither does what waits for it on the device. So
  * nobody may block on the backend's stream before sq_collective_wait or _settle said that it is idle. */
 
-typedef struct sq_collective sq_collective;
+typedef struct sq_collective sq_collective; /* NULL: one rank. Accepted everywhere: nothing to do */
 
 /* Where the backend computes, and the ranks that it computes with. */
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
 /* Joins all ranks; collective, each rank gets the same kind of answer. SQ_UNSUPPORTED: a rank has no NCCL, and where it
  * was looked for; SQ_INVALID: two ranks were dealt one GPU; SQ_COMMUNICATION: they do not come together. */
 SQ_MUST_USE sq_status sq_collective_open(sq_collective **out, const sq_collective_place *place);
-/* Waits for what is under way, as sq_collective_settle does, and leaves. Accepts NULL. */
+/* Waits for what is under way, as sq_collective_settle does, and leaves.. */
 void sq_collective_close(sq_collective *c);
 
 /* Mean over all ranks in place, begun after what the backend's stream holds now. Small ones wait for their neighbours

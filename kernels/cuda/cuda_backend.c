@@ -35,12 +35,11 @@ sq_status sq_cuda_translate(const cuda_backend *b, cudaError_t error, const char
 
 static void discard(sq_backend *base, sq_program *p)
 {
+    const cuda_backend *b = (cuda_backend *)base;
     if (!p)
         return;
-    if (((cuda_backend *)base)->collective)
-        sq_collective_settle(((cuda_backend *)base)->collective);
-    (void)cudaStreamSynchronize(
-        ((cuda_backend *)base)->stream); /* what runs still reads it; a failure shows in wait() */
+    sq_collective_settle(b->collective);
+    (void)cudaStreamSynchronize(b->stream); /* what runs still reads it; a failure shows in wait() */
     if (p->graph)
         (void)cudaGraphExecDestroy(p->graph); /* nothing to do about a failure */
     sq_cuda_launches_free(p->launches, p->count);
@@ -304,17 +303,16 @@ static sq_status attach(sq_backend *base, sq_rank_group *group)
     return sq_collective_open(&b->collective, &place);
 }
 
-/* One rank: the mean is what is there. */
 static sq_status reduce_mean(sq_backend *base, sq_device_ptr values, size_t count, sq_dtype travels)
 {
     cuda_backend *b = (cuda_backend *)base;
-    return b->collective ? sq_collective_reduce(b->collective, (float *)(void *)values.address, count, travels) : SQ_OK;
+    return sq_collective_reduce(b->collective, (float *)(void *)values.address, count, travels);
 }
 
 static sq_status join(sq_backend *base)
 {
     cuda_backend *b = (cuda_backend *)base;
-    return b->collective ? sq_collective_join(b->collective) : SQ_OK;
+    return sq_collective_join(b->collective);
 }
 
 void sq_cuda_describe_ranks(char *text, size_t text_bytes)

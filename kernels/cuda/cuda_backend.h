@@ -31,7 +31,7 @@ typedef struct {
         size_t size;
         cudaEvent_t filled, emptied;
     } arrival;
-    int32_t *found;                       /* owned, on the device; NULL until it is wanted */
+    int32_t *found;                       /* owned, on the device: what find_nonfinite found */
     char first_name[128], last_name[128]; /* programs enqueued since the last wait; "" none */
 } cuda_backend;
 

@@ -1,7 +1,6 @@
 /* The device's memory, what goes in and out of it, and what is done to it outside of programs. */
 #include "kernels/cuda/cuda_backend.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/cuda/others.h"
@@ -18,6 +17,7 @@ sq_status sq_cuda_memory_open(cuda_backend *b)
         SQ_CUDA(b, cudaMallocHost((void **)&b->chunks[i].bytes, SQ_CUDA_CHUNK_BYTES), "pinned memory");
         SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
     }
+    SQ_CUDA(b, cudaMalloc((void **)&b->found, FOUND_COUNT * sizeof *b->found), "memory");
     SQ_CUDA(b, cudaStreamCreateWithFlags(&b->upload, cudaStreamNonBlocking), "stream");
     SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.filled, cudaEventDisableTiming), "event");
     SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.emptied, cudaEventDisableTiming), "event");
@@ -73,16 +73,14 @@ sq_status sq_cuda_allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
 
 void sq_cuda_release(sq_backend *base, sq_device_ptr p)
 {
-    if (((cuda_backend *)base)->collective) /* the call waits for the device */
-        sq_collective_settle(((cuda_backend *)base)->collective);
-    (void)cudaFree(p.address); /* after an error there is nothing left to say */
+    sq_collective_settle(((cuda_backend *)base)->collective); /* the next call waits for the device */
+    (void)cudaFree(p.address);                                /* after an error there is nothing left to say */
 }
 
 sq_status sq_cuda_wait(sq_backend *base)
 {
     cuda_backend *b = (cuda_backend *)base;
-    if (b->collective)
-        SQ_TRY(sq_collective_wait(b->collective, NULL));
+    SQ_TRY(sq_collective_wait(b->collective, NULL));
     SQ_CUDA(b, cudaStreamSynchronize(b->stream), "failed");
     b->first_name[0] = b->last_name[0] = '\0';
     return SQ_OK;
@@ -94,8 +92,7 @@ static sq_status send(cuda_backend *b, cudaStream_t stream, unsigned char *to, c
     for (size_t done = 0; done < bytes; b->next_chunk = (b->next_chunk + 1) % SQ_CUDA_CHUNKS) {
         const size_t part = bytes - done < SQ_CUDA_CHUNK_BYTES ? bytes - done : SQ_CUDA_CHUNK_BYTES;
         unsigned char *chunk = b->chunks[b->next_chunk].bytes;
-        if (b->collective)
-            SQ_TRY(sq_collective_wait(b->collective, b->chunks[b->next_chunk].copied));
+        SQ_TRY(sq_collective_wait(b->collective, b->chunks[b->next_chunk].copied));
         SQ_CUDA(b, cudaEventSynchronize(b->chunks[b->next_chunk].copied), "failed");
         memcpy(chunk, from + done, part);
         SQ_CUDA(b, cudaMemcpyAsync(to + done, chunk, part, cudaMemcpyHostToDevice, stream), "copy");
@@ -151,8 +148,7 @@ sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, si
 sq_status sq_cuda_read(sq_backend *base, void *to, sq_device_ptr from, size_t bytes)
 {
     cuda_backend *b = (cuda_backend *)base;
-    if (b->collective) /* the copy blocks until the device is there */
-        SQ_TRY(sq_collective_wait(b->collective, NULL));
+    SQ_TRY(sq_collective_wait(b->collective, NULL)); /* the copy blocks until the device is there */
     SQ_CUDA(b, cudaMemcpyAsync(to, from.address, bytes, cudaMemcpyDeviceToHost, b->stream), "copy");
     return sq_cuda_wait(base);
 }
@@ -189,8 +185,6 @@ sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int c
 {
     cuda_backend *b = (cuda_backend *)base;
     *first = SQ_NONE;
-    if (!b->found)
-        SQ_CUDA(b, cudaMalloc((void **)&b->found, FOUND_COUNT * sizeof *b->found), "gradients");
     for (int done = 0; done < count && *first == SQ_NONE; done += SQ_CUDA_FINITE_RANGES) {
         const int some = count - done < SQ_CUDA_FINITE_RANGES ? count - done : SQ_CUDA_FINITE_RANGES;
         SQ_TRY(find_among(b, ranges + done, some, first));

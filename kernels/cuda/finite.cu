@@ -2,7 +2,7 @@
  * and says so in a word of its own: nothing to clear before, nothing to add up. */
 #include "kernels/cuda/others.h"
 
-#include "kernels/cuda/unit.cuh"
+#include "kernels/cuda/launch.cuh"
 
 enum { THREADS = 256 };
 
