@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "data/cores.h"
 #include "data/image.h"
@@ -23,11 +22,11 @@ struct sq_kept {
 
 /* ---- Planning ---- */
 
-sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend, size_t budget)
+sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend, int megabytes, int processes)
 {
-    const bool has_own = backend->ops->available != NULL; /* memory */
-    const size_t free_bytes = has_own ? backend->ops->available(backend) : sq_memory_available();
-    const size_t room = budget ? budget : free_bytes / 2;
+    const bool has_own = backend->ops->available != NULL; /* memory, which it shares with no other process */
+    const size_t room =
+        has_own && !megabytes ? backend->ops->available(backend) / 2 : sq_cache_budget(megabytes, processes);
     sq_cache_plan plan;
     SQ_TRY(sq_cache_plan_make(&plan, dataset, SIZE_MAX / 4, true));
     if (plan.wanted_bytes > room)
@@ -35,7 +34,7 @@ sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend
                        "data.cache: device: %zu images take about %zu MiB decoded, wanted at most %zu (%s); "
                        "squall pack --side makes them smaller, data.cache: ram needs not keep all",
                        plan.image_count, (plan.wanted_bytes >> 20) + 1, room >> 20,
-                       budget ? "data.cache_mb" : "half of the memory that is free");
+                       megabytes ? "data.cache_mb" : "half of the memory that is free");
     const size_t taken = plan.wanted_bytes / 4 * 5 + MARGIN; /* the others may grow more than the sample */
     plan.form = SQ_CACHE_DEVICE;
     plan.bytes = taken < room ? taken : room;

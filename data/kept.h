@@ -14,9 +14,11 @@ typedef struct {
 
 typedef struct sq_kept sq_kept;
 
-/* As sq_cache_plan_make, for all images or none. budget: bytes; 0: half of what is free where the backend's memory is.
- * returns   SQ_NO_MEMORY: they do not fit, by the sizes of a sample of them; SQ_DATA */
-SQ_MUST_USE sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend, size_t budget);
+/* As sq_cache_plan_make, for all images or none. megabytes: 2^20 bytes that they may take; 0: half of what is free
+ * where the backend's memory is, and of a host's memory the share of each of so many processes. returns   SQ_NO_MEMORY:
+ * they do not fit, by the sizes of a sample of them; SQ_DATA */
+SQ_MUST_USE sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend, int megabytes,
+                                   int processes);
 
 typedef struct {
     size_t bytes;             /* of the plan */

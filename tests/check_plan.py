@@ -59,6 +59,8 @@ def check_given():
     far = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40", "--algorithm", "ring")
     assert near(far["rows"][-1]["agreement_ms"], 2 * (2 * (3 * 0.8 + 3 * 0.005) + 64e-6 * (3 / 50 * (1 + 8) + 6 / 150))), far["rows"][-1]
     assert far["rows"][-1]["network_ms"] > far["messages"] * 126 * 0.8, "126 rounds of a ring for each message"
+    on_host = [plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--device", name) for name in ("cpu", "reference")]
+    assert on_host[0] == on_host[1] and on_host[0]["bytes"] == fast["bytes"], "weights and statistics are as large on every device"
     tree = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40")
     assert tree["rows"][-1]["step_ms"] < far["rows"][-1]["step_ms"], "the fastest is a tree there"
     fair = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.sampler=fair")

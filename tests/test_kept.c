@@ -86,7 +86,7 @@ Test(kept, batches_are_those_of_the_loader_whatever_holds_the_images)
             MUST(sq_dataset_open(&d, path, "train"));
         }
         MUST(sq_backend_open(k == 1 ? "reference" : "cpu", 2, &b));
-        MUST(sq_kept_plan(&plan, d, b, 0));
+        MUST(sq_kept_plan(&plan, d, b, 0, 1));
         cr_expect(plan.form == SQ_CACHE_DEVICE && plan.kept_count == sq_dataset_count(d));
         MUST(
             sq_kept_load(&kept, d, b, &(sq_kept_options){.bytes = plan.bytes, .threads = 3, .is_stopped = stop_never}));
@@ -107,9 +107,12 @@ Test(kept, what_does_not_fit_is_told_before_and_at_the_latest_while_it_is_decode
     sq_cache_plan plan;
     MUST(sq_dataset_open(&d, SOURCE("data/samples"), "train"));
     MUST(sq_backend_open("cpu", 1, &b));
-    MUST(sq_kept_plan(&plan, d, b, (size_t)1 << 30));
-    cr_expect_eq(sq_kept_plan(&plan, d, b, plan.wanted_bytes - 1), SQ_NO_MEMORY);
+    MUST(sq_kept_plan(&plan, d, b, 1024, 1));
+    cr_expect_eq(sq_kept_plan(&plan, d, b, (int)(plan.wanted_bytes >> 20), 1), SQ_NO_MEMORY);
     cr_expect_not_null(strstr(sq_error_text(), "data.cache: device: 3000 images take about"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "(data.cache_mb)"), "%s", sq_error_text());
+    cr_expect_eq(sq_kept_plan(&plan, d, b, 0, 1 << 20), SQ_NO_MEMORY); /* each has less than a megabyte */
+    cr_expect_not_null(strstr(sq_error_text(), "(half of the memory that is free)"), "%s", sq_error_text());
     const sq_kept_options few = {.bytes = plan.wanted_bytes / 2, .threads = 2},
                           stopped = {.bytes = plan.bytes, .threads = 2, .is_stopped = stop_at_once};
     cr_expect_eq(sq_kept_load(&kept, d, b, &few), SQ_NO_MEMORY);

@@ -37,7 +37,7 @@ void sq_bench_close(sq_bench_subject *subject);
 /* A whole batch of random images and labels. */
 SQ_MUST_USE sq_status sq_bench_load_random(sq_model *model, uint64_t seed);
 bool sq_bench_has_parts(const sq_bench_subject *subject);
-sq_step sq_bench_step_at(const sq_bench_subject *subject, const sq_session *session, int64_t step);
+sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t step);
 
 /* The launches of one program: at most SQ_BENCH_PARTS into out; and the graph that they come from, for sq_graph_clear.
  */

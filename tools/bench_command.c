@@ -14,7 +14,7 @@ typedef struct {
 
 /* ---- Subjects ---- */
 
-sq_step sq_bench_step_at(const sq_bench_subject *subject, const sq_session *session, int64_t step)
+sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t step)
 {
     return (sq_step){
         .seed = (uint64_t)session->config->seed,
@@ -22,10 +22,10 @@ sq_step sq_bench_step_at(const sq_bench_subject *subject, const sq_session *sess
         .learning_rate = 1e-4f, /* random labels: nothing to learn, and nothing shall diverge */
         .momentum = (float)session->config->train.momentum,
         .weight_decay = (float)session->config->train.weight_decay,
-        .statistics_rate = subject->space->momentum,
+        .statistics_rate = plan->space->momentum,
         .average_decay = (float)session->config->train.average_decay,
         .gradient_scale = 1,
-        .valid_count = subject->plan->options.batch,
+        .valid_count = plan->options.batch,
     };
 }
 
@@ -57,7 +57,7 @@ static sq_status open_model(sq_bench_subject *out, const sq_session *session, co
     out->plan = sq_model_plan(out->model);
     SQ_TRY(sq_model_initialise(out->model, (uint64_t)session->config->seed));
     SQ_TRY(sq_bench_load_random(out->model, (uint64_t)session->config->seed));
-    const sq_step step = sq_bench_step_at(out, session, 0);
+    const sq_step step = sq_bench_step_at(out->plan, session, 0);
     return sq_model_set_step(out->model, &step);
 }
 

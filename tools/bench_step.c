@@ -24,7 +24,7 @@ typedef struct {
 static sq_status train(bench *b, int64_t step, const int *path)
 {
     sq_model *model = b->subject.model;
-    const sq_step scalars = sq_bench_step_at(&b->subject, b->session, step);
+    const sq_step scalars = sq_bench_step_at(b->subject.plan, b->session, step);
     SQ_TRY(sq_model_set_step(model, &scalars));
     SQ_TRY(sq_model_forward(model, path));
     SQ_TRY(sq_model_backward(model, path));

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
@@ -12,20 +11,25 @@
 #include "tools/bench.h"
 #include "tools/doctor.h"
 
-enum { MOST_REPEATS = 200 };
+enum { SIZES = 4, MOST_REPEATS = 200 };
 #define SECONDS_A_SIZE 0.3 /* of measuring */
 
-static const size_t sizes[SQ_DOCTOR_SIZES] = {4096, 65536, 1 << 20, 16 << 20};
+static const size_t sizes[SIZES] = {4096, 65536, 1 << 20, 16 << 20};
+
+typedef struct {
+    double latency;        /* seconds of a sum of one number over all ranks */
+    double seconds[SIZES]; /* of the mean of so many bytes */
+} network;
 
 typedef struct {
     const sq_session *session;
-    const char *folder;
     bool is_json;
     sq_backend *backend; /* NULL: cannot be used, see the rank's problem */
     sq_doctor_rank own;
-    sq_doctor_rank *all; /* of every rank */
+    sq_doctor_rank *all;   /* of every rank */
+    sq_doctor_facts facts; /* of the same */
     bool is_measured;
-    sq_doctor_network network;
+    network network;
     sq_doctor_wrong wrong;
 } doctor;
 
@@ -62,7 +66,7 @@ static sq_status gather(doctor *d)
 {
     sq_ranks *ranks = d->session->ranks;
     struct timespec now;
-    sq_doctor_look(&d->own, d->session, d->folder);
+    sq_doctor_look(&d->own, d->session, d->facts.folder);
     open_device(d);
     SQ_TRY(sq_ranks_meet(ranks));
     (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with this clock */
@@ -95,7 +99,6 @@ static sq_status time_size(doctor *d, sq_device_ptr at, int i)
     SQ_TRY(reduce(d, at, sizes[i], 1, &once));
     const double fits = SECONDS_A_SIZE / (once > 0 ? once : 1e-9);
     const int repeats = fits < 1 ? 1 : fits > MOST_REPEATS ? MOST_REPEATS : (int)fits;
-    d->network.bytes[i] = sizes[i];
     return reduce(d, at, sizes[i], repeats, &d->network.seconds[i]);
 }
 
@@ -117,14 +120,13 @@ static sq_status time_latency(doctor *d)
 
 static sq_status measure(doctor *d)
 {
-    const int count = sq_ranks_count(d->session->ranks);
     sq_device_ptr at;
-    for (int i = 0; i < count; i++)
-        if (*d->all[i].problem || count == 1)
+    for (int i = 0; i < d->facts.count; i++)
+        if (*d->all[i].problem || d->facts.count == 1)
             return SQ_OK; /* there is nothing to reduce, or nobody to do it with */
-    SQ_TRY(d->backend->ops->allocate(d->backend, sizes[SQ_DOCTOR_SIZES - 1], &at));
+    SQ_TRY(d->backend->ops->allocate(d->backend, sizes[SIZES - 1], &at));
     sq_status status = time_latency(d);
-    for (int i = 0; status == SQ_OK && i < SQ_DOCTOR_SIZES; i++)
+    for (int i = 0; status == SQ_OK && i < SIZES; i++)
         status = time_size(d, at, i);
     d->backend->ops->release(d->backend, at);
     d->is_measured = status == SQ_OK;
@@ -148,12 +150,12 @@ static void print_list(const sq_doctor_rank *r, char *text, size_t bytes)
     }
 }
 
-static void print_ranks(const doctor *d, int count)
+static void print_ranks(const doctor *d)
 {
     char cores[256], free_space[32];
     (void)printf("rank  local  host                  cores  of   threads  free        device\n");
-    for (int i = 0; i < count; i++) {
-        const sq_doctor_rank *r = &d->all[i];
+    for (int i = 0; i < d->facts.count; i++) {
+        const sq_doctor_rank *r = &d->facts.ranks[i];
         print_list(r, cores, sizeof cores);
         (void)printf("%4d  %5d  %-20s  %-5s  %-3d  %7d  %-10s  %s\n", i, r->local, r->host, cores, r->online,
                      r->threads, sq_text_si(free_space, sizeof free_space, r->folder_free, "B"), r->device);
@@ -162,54 +164,53 @@ static void print_ranks(const doctor *d, int count)
 
 /* What `squall plan` would be told of this network: MPI's sums are log2 rounds to rank 0 and as many back. false: they
  * went over links of two kinds, or not over MPI. */
-static bool find_link(const doctor *d, int count, sq_link *out)
+static bool find_link(const doctor *d, sq_link *out)
 {
-    const int hosts = sq_doctor_hosts(&(sq_doctor_facts){d->all, count, d->folder}), last = SQ_DOCTOR_SIZES - 1;
+    const int count = d->facts.count, hosts = sq_doctor_hosts(&d->facts), last = SIZES - 1;
     int rounds = 0;
     while (1 << rounds < count)
         rounds++;
     if (!d->is_measured || d->backend->ops->available || (hosts != 1 && hosts != count))
         return false;
-    *out = (sq_link){d->network.latency / (2 * rounds),
-                     2 * rounds * (double)d->network.bytes[last] / d->network.seconds[last]};
+    *out = (sq_link){d->network.latency / (2 * rounds), 2 * rounds * (double)sizes[last] / d->network.seconds[last]};
     return true;
 }
 
-static void print_link(const doctor *d, int count)
+static void print_link(const doctor *d)
 {
-    const char *prefix = sq_doctor_hosts(&(sq_doctor_facts){d->all, count, d->folder}) == 1 ? "local-" : "";
+    const char *prefix = sq_doctor_hosts(&d->facts) == 1 ? "local-" : "";
     sq_link link;
-    if (find_link(d, count, &link))
+    if (find_link(d, &link))
         sq_print_row("for squall plan", "--%sbandwidth %.4g --%slatency %.1f", prefix, 1e-9 * link.bandwidth, prefix,
                      1e6 * link.latency);
 }
 
-static void print_network(const doctor *d, int count)
+static void print_network(const doctor *d)
 {
     char bytes[32];
     if (!d->is_measured) {
-        sq_print_row("reduction", "%s", count == 1 ? "not measured: one rank" : "not measured: see below");
+        sq_print_row("reduction", "%s", d->facts.count == 1 ? "not measured: one rank" : "not measured: see below");
         return;
     }
     sq_print_row("agreement", "%.1f us for one number of all ranks", 1e6 * d->network.latency);
-    for (int i = 0; i < SQ_DOCTOR_SIZES; i++)
+    for (int i = 0; i < SIZES; i++)
         sq_print_row(i ? "" : "reduction", "%8s in %10.1f us, %8.4f GB/s",
-                     sq_text_si(bytes, sizeof bytes, (double)d->network.bytes[i], "B"), 1e6 * d->network.seconds[i],
-                     1e-9 * (double)d->network.bytes[i] / d->network.seconds[i]);
-    print_link(d, count);
+                     sq_text_si(bytes, sizeof bytes, (double)sizes[i], "B"), 1e6 * d->network.seconds[i],
+                     1e-9 * (double)sizes[i] / d->network.seconds[i]);
+    print_link(d);
 }
 
-static void print_all(const doctor *d, int count)
+static void print_all(const doctor *d)
 {
     char line[SQ_DOCTOR_TEXT];
     sq_ranks_describe(d->session->ranks, line, sizeof line);
     (void)printf("squall %s, %s\n", SQUALL_VERSION, line);
-    print_ranks(d, count);
+    print_ranks(d);
     for (int i = 0; sq_backend_describe(i, line, sizeof line); i++)
         sq_print_row(i ? "" : "backends", "%s", line);
     sq_cuda_describe_peers(line, sizeof line);
     sq_print_row("GPUs among themselves", "%s", line);
-    print_network(d, count);
+    print_network(d);
     for (int i = 0; i < d->wrong.count; i++)
         (void)printf("wrong: %s\n", d->wrong.lines[i]);
     if (d->wrong.count == 0)
@@ -228,20 +229,20 @@ static json_t *rank_json(const sq_doctor_rank *r)
 static json_t *network_json(const doctor *d)
 {
     json_t *list = json_array();
-    for (int i = 0; list && d->is_measured && i < SQ_DOCTOR_SIZES; i++)
-        (void)json_array_append_new(list, json_pack("{s:I, s:f, s:f}", "bytes", (json_int_t)d->network.bytes[i], "us",
+    for (int i = 0; list && d->is_measured && i < SIZES; i++)
+        (void)json_array_append_new(list, json_pack("{s:I, s:f, s:f}", "bytes", (json_int_t)sizes[i], "us",
                                                     1e6 * d->network.seconds[i], "gbps",
-                                                    1e-9 * (double)d->network.bytes[i] / d->network.seconds[i]));
+                                                    1e-9 * (double)sizes[i] / d->network.seconds[i]));
     return json_pack("{s:o, s:o}", "agreement_us", d->is_measured ? json_real(1e6 * d->network.latency) : json_null(),
                      "reductions", list);
 }
 
-static sq_status print_json(const doctor *d, int count)
+static sq_status print_json(const doctor *d)
 {
     char mpi[SQ_DOCTOR_TEXT], peers[SQ_DOCTOR_TEXT];
     json_t *ranks = json_array(), *wrong = json_array();
-    for (int i = 0; ranks && i < count; i++)
-        (void)json_array_append_new(ranks, rank_json(&d->all[i])); /* a missing rank shows */
+    for (int i = 0; ranks && i < d->facts.count; i++)
+        (void)json_array_append_new(ranks, rank_json(&d->facts.ranks[i])); /* a missing rank shows */
     for (int i = 0; wrong && i < d->wrong.count; i++)
         (void)json_array_append_new(wrong, json_string(d->wrong.lines[i]));
     sq_ranks_describe(d->session->ranks, mpi, sizeof mpi);
@@ -258,14 +259,16 @@ static sq_status examine(doctor *d)
     d->all = calloc((size_t)count, sizeof *d->all);
     if (!d->all)
         return sq_fail(SQ_NO_MEMORY, "doctor: %d ranks", count);
+    d->facts.ranks = d->all;
+    d->facts.count = count;
     SQ_TRY(gather(d));
     SQ_TRY(measure(d));
-    sq_doctor_judge(&(sq_doctor_facts){d->all, count, d->folder}, &d->wrong);
+    sq_doctor_judge(&d->facts, &d->wrong);
     if (sq_ranks_rank(d->session->ranks) != 0)
         return SQ_OK;
     if (d->is_json)
-        return print_json(d, count);
-    print_all(d, count);
+        return print_json(d);
+    print_all(d);
     return SQ_OK;
 }
 
@@ -295,8 +298,8 @@ static int run(int argc, char **argv)
     static doctor d;
     bool is_help;
     int wrong = 0;
-    const sq_option options[] = {{"-o", &d.folder, NULL, NULL},
-                                 {"--out", &d.folder, NULL, NULL},
+    const sq_option options[] = {{"-o", &d.facts.folder, NULL, NULL},
+                                 {"--out", &d.facts.folder, NULL, NULL},
                                  {"--json", NULL, &d.is_json, NULL},
                                  {NULL, NULL, NULL, NULL}};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
@@ -304,7 +307,7 @@ static int run(int argc, char **argv)
         return code;
     if (read.argument_count != 0)
         return sq_command_usage("doctor", "'%s': wanted no argument", read.arguments[0]);
-    d.folder = d.folder ? d.folder : ".";
+    d.facts.folder = d.facts.folder ? d.facts.folder : ".";
     const sq_status status = run_doctor(&read, &d, &wrong);
     if (status != SQ_OK)
         return sq_command_fail("doctor", status);

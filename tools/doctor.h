@@ -5,7 +5,7 @@
 
 /* What `squall doctor` finds out about each rank, and what of it looks wrong. Internal to tools/doctor*.c. */
 
-enum { SQ_DOCTOR_TEXT = 256, SQ_DOCTOR_CORES = 1024, SQ_DOCTOR_SIZES = 4, SQ_DOCTOR_MOST_WRONG = 64 };
+enum { SQ_DOCTOR_TEXT = 256, SQ_DOCTOR_CORES = 1024, SQ_DOCTOR_MOST_WRONG = 64 };
 
 /* Of one rank; ranks exchange it as bytes. */
 typedef struct {
@@ -25,12 +25,6 @@ typedef struct {
 } sq_doctor_rank;
 
 typedef struct {
-    double latency; /* seconds of a sum of one number over all ranks */
-    size_t bytes[SQ_DOCTOR_SIZES];
-    double seconds[SQ_DOCTOR_SIZES]; /* of the mean of so many bytes */
-} sq_doctor_network;
-
-typedef struct {
     const sq_doctor_rank *ranks; /* [count] */
     int count;
     const char *folder; /* whose free space folder_free is */
@@ -41,9 +35,6 @@ typedef struct {
     int count;
 } sq_doctor_wrong;
 
-int sq_doctor_core_count(const sq_doctor_rank *rank);
-/* Whether rank `index` is the first of its host. */
-bool sq_doctor_is_first(const sq_doctor_facts *facts, int index);
 int sq_doctor_hosts(const sq_doctor_facts *facts);
 
 /* Fills what one rank can say of itself; the session has no backend. */

@@ -23,7 +23,7 @@ static void add(sq_doctor_wrong *wrong, const char *format, ...)
     va_end(arguments);
 }
 
-int sq_doctor_core_count(const sq_doctor_rank *rank)
+static int core_count(const sq_doctor_rank *rank)
 {
     int count = 0;
     for (int i = 0; i < SQ_DOCTOR_CORES; i++)
@@ -36,7 +36,8 @@ static bool is_same_host(const sq_doctor_facts *f, int a, int b)
     return strcmp(f->ranks[a].host, f->ranks[b].host) == 0;
 }
 
-bool sq_doctor_is_first(const sq_doctor_facts *f, int index)
+/* Whether rank `index` is the first of its host. */
+static bool is_first(const sq_doctor_facts *f, int index)
 {
     for (int i = 0; i < index; i++)
         if (is_same_host(f, i, index))
@@ -48,7 +49,7 @@ int sq_doctor_hosts(const sq_doctor_facts *f)
 {
     int hosts = 0;
     for (int i = 0; i < f->count; i++)
-        hosts += sq_doctor_is_first(f, i);
+        hosts += is_first(f, i);
     return hosts;
 }
 
@@ -75,7 +76,7 @@ static host host_of(const sq_doctor_facts *f, int first)
 
 static void judge_cores(const host *h, sq_doctor_wrong *wrong)
 {
-    const int cores = sq_doctor_core_count(&h->together);
+    const int cores = core_count(&h->together);
     if (cores < h->ranks && cores < h->online)
         add(wrong,
             "%s: %d ranks are bound to %d of %d cores: mpirun --bind-to none, or --map-by slot:PE=%d; srun "
@@ -125,7 +126,7 @@ static void judge_locals(const sq_doctor_facts *f, int first, sq_doctor_wrong *w
 static void judge_hosts(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
 {
     for (int i = 0; i < f->count; i++) {
-        if (!sq_doctor_is_first(f, i))
+        if (!is_first(f, i))
             continue;
         const host h = host_of(f, i);
         judge_cores(&h, wrong);
@@ -181,7 +182,7 @@ static void judge_network(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     if (sq_doctor_hosts(f) == 1)
         return;
     for (int i = 0; i < f->count; i++) {
-        if (!sq_doctor_is_first(f, i))
+        if (!is_first(f, i))
             continue;
         if (is_loopback(f->ranks[i].network))
             add(wrong,
@@ -206,7 +207,7 @@ static void judge_devices(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     for (int i = 0; i < f->count; i++)
         if (*f->ranks[i].problem)
             add(wrong, "rank %d on %s: %s", i, f->ranks[i].host, f->ranks[i].problem);
-        else if (sq_doctor_is_first(f, i) && is_pinned(f->ranks[i].device))
+        else if (is_first(f, i) && is_pinned(f->ranks[i].device))
             add(wrong, "%s: '%s': the processor has AVX-512, OpenBLAS is kept from it: unset OPENBLAS_CORETYPE",
                 f->ranks[i].host, f->ranks[i].device);
 }

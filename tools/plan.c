@@ -1,6 +1,5 @@
 /* squall plan: what a training step would take on many ranks. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
@@ -36,6 +35,7 @@ typedef struct {
     const wanted *wanted;
     const sq_session *session;
     bool is_host; /* gradients go over MPI */
+    sq_reduce_kind kind;
     sq_step_times times;
     row rows[MOST_ROWS];
     int row_count;
@@ -122,11 +122,12 @@ static sq_status find_algorithm(const plan *p, sq_reduce_kind *out)
                    nearest ? "'?" : "");
 }
 
-static sq_status make_network(const plan *p, int ranks, sq_network *out)
+static sq_network network_of(const plan *p, int ranks)
 {
     const wanted *w = p->wanted;
     const sq_link assumed = p->is_host ? host_within : gpu_within;
-    sq_network network = {.ranks = ranks,
+    sq_network network = {.kind = p->kind,
+                          .ranks = ranks,
                           .per_node = w->gpus / w->nodes,
                           .within = {w->within.latency >= 0 ? w->within.latency : assumed.latency,
                                      w->within.bandwidth > 0 ? w->within.bandwidth : assumed.bandwidth},
@@ -134,15 +135,13 @@ static sq_status make_network(const plan *p, int ranks, sq_network *out)
                           .eager_bytes = p->is_host ? EAGER_BYTES : 0,
                           .pause = p->is_host ? POLL_PAUSE : 0};
     network.between = w->nodes > 1 ? w->between : network.within;
-    SQ_TRY(find_algorithm(p, &network.kind));
-    *out = network;
-    return SQ_OK;
+    return network;
 }
 
 static sq_status add_row(plan *p, int ranks)
 {
     row *r = &p->rows[p->row_count];
-    SQ_TRY(make_network(p, ranks, &r->network));
+    r->network = network_of(p, ranks);
     SQ_TRY(sq_step_times_predict(&p->times, &r->network, &r->forecast));
     p->row_count++;
     return SQ_OK;
@@ -171,7 +170,7 @@ static sq_status fill_rows(plan *p)
 
 static double images_of(const plan *p, const row *r)
 {
-    return (double)r->network.ranks * p->times.batch * p->times.paths / r->forecast.mean.seconds;
+    return (double)r->network.ranks * p->times.batch * sq_sampler_paths(p->times.sampler) / r->forecast.mean.seconds;
 }
 
 static double efficiency_of(const plan *p, const row *r)
@@ -242,11 +241,11 @@ static sq_status print_json(const plan *p)
         (void)json_array_append_new(rows, row_json(p, &p->rows[i])); /* a missing row shows */
     object = json_pack("{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:o}", "space",
                        p->session->space->name, "gpus", p->wanted->gpus, "nodes", p->wanted->nodes, "batch",
-                       p->times.batch, "paths", p->times.paths, "measured_ms", 1e3 * p->times.measured, "forward_ms",
-                       1e3 * r->forecast.forward, "backward_ms", 1e3 * r->forecast.backward, "update_ms",
-                       1e3 * r->forecast.update, "messages", r->forecast.mean.messages, "bytes",
-                       (json_int_t)r->forecast.mean.bytes, "double_bandwidth_ms", 1e3 * p->faster, "half_latency_ms",
-                       1e3 * p->sooner, "rows", rows);
+                       p->times.batch, "paths", sq_sampler_paths(p->times.sampler), "measured_ms",
+                       1e3 * p->times.measured, "forward_ms", 1e3 * r->forecast.forward, "backward_ms",
+                       1e3 * r->forecast.backward, "update_ms", 1e3 * r->forecast.update, "messages",
+                       r->forecast.mean.messages, "bytes", (json_int_t)r->forecast.mean.bytes, "double_bandwidth_ms",
+                       1e3 * p->faster, "half_latency_ms", 1e3 * p->sooner, "rows", rows);
     return sq_bench_print_json(object);
 }
 
@@ -268,9 +267,8 @@ static sq_status make_plan(plan *p)
 {
     const wanted *w = p->wanted;
     int batch = 0;
-    sq_network checked;
     SQ_TRY(find_batch(p, &batch));
-    SQ_TRY(make_network(p, w->gpus, &checked));
+    SQ_TRY(find_algorithm(p, &p->kind));
     SQ_TRY(w->step_seconds > 0 ? sq_step_times_spread(&p->times, p->session, batch, w->steps, w->step_seconds)
                                : sq_step_times_measure(&p->times, p->session, batch, w->steps));
     SQ_TRY(fill_rows(p));
@@ -381,7 +379,7 @@ const sq_command sq_command_plan = {
         "  --measure            program times are measured here: the default\n"
         "  --step-ms MS         instead: a step of one rank takes so long; no device is opened, and --device only says "
         "what\n"
-        "                       is planned for (cpu, or else GPUs)\n"
+        "                       is planned for (cpu or reference, or else GPUs)\n"
         "  --json               one line of JSON\n"
         "  --device D, --graphs on|off, --engine E, --threads N, --seed N, --set key=value   as in train\n\n"
         "mpirun -n N squall plan CONFIG ...: N processes measure at the same time, as they would train on one "

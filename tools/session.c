@@ -299,13 +299,13 @@ sq_status sq_session_cache(const sq_session *s, const sq_dataset *dataset, sq_ca
     *out = (sq_cache_plan){.form = SQ_CACHE_NONE};
     if (data->cache == SQ_DATA_CACHE_NONE)
         return SQ_OK;
-    const size_t budget = sq_cache_budget(data->cache_mb, sq_ranks_local_count(s->ranks));
+    const int processes = sq_ranks_local_count(s->ranks);
     if (data->cache == SQ_DATA_CACHE_RAM)
-        return sq_cache_plan_make(out, dataset, budget, data->decode == SQ_DECODE_EXACT);
+        return sq_cache_plan_make(out, dataset, sq_cache_budget(data->cache_mb, processes),
+                                  data->decode == SQ_DECODE_EXACT);
     if (!s->backend)
         return sq_fail(SQ_INVALID, "data.cache: device: nothing trains here, wanted none or ram");
-    const bool is_host = s->backend->ops->available == NULL; /* half of a device is for sq_kept_plan to find out */
-    return sq_kept_plan(out, dataset, s->backend, is_host ? budget : (size_t)data->cache_mb << 20);
+    return sq_kept_plan(out, dataset, s->backend, data->cache_mb, processes);
 }
 
 void sq_print_cache(const sq_cache_plan *plan)

@@ -2,7 +2,6 @@
 #include "tools/step_times.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernels/base/clock.h"
 #include "supernet/cost.h"
@@ -15,11 +14,11 @@ typedef struct {
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], count;
 } drawn;
 
-static void draw(sq_sampler *sampler, const sq_session *s, int step, drawn *out)
+static void draw(const sq_step_times *t, int step, drawn *out)
 {
-    out->count = sq_sampler_paths(sampler);
+    out->count = sq_sampler_paths(t->sampler);
     for (int i = 0; i < out->count; i++)
-        sq_sampler_draw(sampler, (uint64_t)s->config->seed, (uint64_t)step, i, out->paths[i]);
+        sq_sampler_draw(t->sampler, (uint64_t)t->session->config->seed, (uint64_t)step, i, out->paths[i]);
 }
 
 static bool is_used(const drawn *d, int first, int end, int layer, int choice)
@@ -88,24 +87,16 @@ static void make_parts(const sq_step_times *t, const drawn *d, parts *p)
 
 typedef struct {
     sq_step_times *times;
-    sq_sampler *sampler;
     sq_model *model;
     double *steps; /* seconds of each whole step */
 } meter;
 
 static sq_status run_paths(meter *m, const drawn *d, int step)
 {
-    const sq_session *s = m->times->session;
+    const sq_step scalars = sq_bench_step_at(sq_model_plan(m->model), m->times->session, step);
     const sq_step_paths paths = {.first = d->paths[0], .count = d->count};
     sq_result ignored;
     for (int i = 0; i < d->count; i++) {
-        const sq_step scalars = {.seed = (uint64_t)s->config->seed,
-                                 .step = (uint64_t)step,
-                                 .learning_rate = 1e-4f, /* random labels: nothing to learn, nothing shall diverge */
-                                 .momentum = (float)s->config->train.momentum,
-                                 .statistics_rate = s->space->momentum,
-                                 .average_decay = (float)s->config->train.average_decay,
-                                 .gradient_scale = 1};
         SQ_TRY(sq_model_set_step(m->model, &scalars));
         SQ_TRY(sq_model_forward(m->model, d->paths[i]));
         SQ_TRY(sq_model_result(m->model, &ignored));
@@ -121,7 +112,7 @@ static sq_status time_steps(meter *m)
     drawn d;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < m->times->steps; i++) {
-            draw(m->sampler, s, i, &d);
+            draw(m->times, i, &d);
             SQ_TRY(sq_ranks_meet(s->ranks));
             const double begin = sq_seconds_now();
             SQ_TRY(run_paths(m, &d, i));
@@ -138,7 +129,7 @@ static sq_status time_programs(meter *m)
     const sq_session *s = t->session;
     drawn d;
     for (int i = 0; i < t->steps; i++) {
-        draw(m->sampler, s, i, &d);
+        draw(t, i, &d);
         for (int k = 0; k < d.count; k++)
             for (int l = 0; l < s->space->layer_count; l++)
                 for (int mode = 0; mode < SQ_STEP_MODES; mode++) {
@@ -211,16 +202,9 @@ static sq_status measure(meter *m)
 
 static sq_status open_times(sq_step_times *t, const sq_session *s, int batch, int steps)
 {
-    sq_block_options block = sq_session_block(s, batch, true);
-    sq_sampler *sampler = NULL;
+    const sq_block_options block = sq_session_block(s, batch, true);
     *t = (sq_step_times){.session = s, .batch = batch, .steps = steps};
-    if (!s->backend && strcmp(s->config->device, "cpu") != 0) { /* as cuda asks for */
-        block.activation = SQ_BF16;
-        block.alignment = 8;
-    }
-    SQ_TRY(sq_sampler_open(&sampler, s->space, &s->config->train.sampler));
-    t->paths = sq_sampler_paths(sampler);
-    sq_sampler_close(sampler);
+    SQ_TRY(sq_sampler_open(&t->sampler, s->space, &s->config->train.sampler));
     return sq_plan_make(&t->plan, s->space, &block, true, s->backend);
 }
 
@@ -229,11 +213,8 @@ sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, i
     meter m = {.times = out, .steps = calloc((size_t)steps, sizeof *m.steps)};
     sq_status status = m.steps ? open_times(out, session, batch, steps) : sq_fail(SQ_NO_MEMORY, "%d steps", steps);
     if (status == SQ_OK)
-        status = sq_sampler_open(&m.sampler, session->space, &session->config->train.sampler);
-    if (status == SQ_OK)
         status = measure(&m);
     sq_model_destroy(m.model);
-    sq_sampler_close(m.sampler);
     free(m.steps);
     return status;
 }
@@ -254,6 +235,7 @@ void sq_step_times_clear(sq_step_times *times)
 {
     if (times->plan.space)
         sq_plan_clear(&times->plan);
+    sq_sampler_close(times->sampler);
 }
 
 /* ---- The forecast ---- */
@@ -269,13 +251,12 @@ static void add_time(sq_step_time *sum, const sq_step_time *more)
     sum->messages += more->messages;
 }
 
-static sq_status add_steps(const sq_step_times *t, sq_sampler *sampler, const sq_network *network, parts *p,
-                           sq_step_forecast *sum)
+static sq_status add_steps(const sq_step_times *t, const sq_network *network, parts *p, sq_step_forecast *sum)
 {
     drawn d;
     for (int step = 0; step < t->steps; step++) {
         sq_step_time time;
-        draw(sampler, t->session, step, &d);
+        draw(t, step, &d);
         make_parts(t, &d, p);
         SQ_TRY(sq_step_predict(network, p->list, p->count, &time));
         add_time(&sum->mean, &time);
@@ -291,14 +272,8 @@ static sq_status add_steps(const sq_step_times *t, sq_sampler *sampler, const sq
 sq_status sq_step_times_predict(const sq_step_times *t, const sq_network *network, sq_step_forecast *out)
 {
     sq_step_forecast sum = {0};
-    sq_sampler *sampler = NULL;
     parts *p = malloc(sizeof *p);
-    sq_status status = p ? SQ_OK : sq_fail(SQ_NO_MEMORY, "parts of a step");
-    if (status == SQ_OK)
-        status = sq_sampler_open(&sampler, t->session->space, &t->session->config->train.sampler);
-    if (status == SQ_OK)
-        status = add_steps(t, sampler, network, p, &sum);
-    sq_sampler_close(sampler);
+    sq_status status = p ? add_steps(t, network, p, &sum) : sq_fail(SQ_NO_MEMORY, "parts of a step");
     free(p);
     if (status != SQ_OK)
         return status;

@@ -12,8 +12,8 @@ enum { SQ_STEP_MODES = 3 }; /* forward, backward, update */
 typedef struct {
     const sq_session *session; /* borrowed */
     int batch;                 /* images of one rank */
-    int paths;                 /* of a step */
-    sq_plan plan;              /* of one rank; its addresses are not used */
+    sq_sampler *sampler;       /* the configured one; owned */
+    sq_plan plan;              /* of one rank; the sizes of weights and statistics count, alike on every device */
     double seconds[SQ_STEP_MODES][SQ_MAX_LAYERS][SQ_MAX_CHOICES];
     double measured; /* seconds of a whole step, as it is measured or was given */
     int steps;       /* whose paths were measured and count */
