@@ -260,22 +260,22 @@ static sq_status start_mpi(double time_limit)
     int provided;
     char text[TEXT_BYTES];
     (void)snprintf(text, sizeof text,
-                   "the launcher's %d processes did not come together within %.0f s: one of them hangs, or hosts do "
-                   "not reach each other",
-                   sq_launched_count(), time_limit);
-    sq_watch *watch = sq_watch_begin(time_limit, text);
+                   "the launcher's processes did not come together within %.0f s: one of them hangs, or hosts do not "
+                   "reach each other",
+                   time_limit);
+    sq_watch *watch = sq_watch_begin(time_limit, text, 0);
     const int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     sq_watch_end(watch);
     return code == MPI_SUCCESS ? SQ_OK : sq_fail(SQ_COMMUNICATION, "MPI did not start");
 }
 
 /* So does this. Who failed alone is here at once, and the others come when they have waited for it in vain. */
-static void end_mpi(double time_limit)
+static void end_mpi(double time_limit, int exit_code)
 {
     char text[TEXT_BYTES];
     time_limit = 2 * time_limit + 1;
     (void)snprintf(text, sizeof text, "a rank has not come to its end within %.0f s; this one has", time_limit);
-    sq_watch *watch = sq_watch_begin(time_limit, text);
+    sq_watch *watch = sq_watch_begin(time_limit, text, exit_code);
     (void)MPI_Finalize();
     sq_watch_end(watch);
 }
@@ -313,11 +313,11 @@ sq_status sq_ranks_open(sq_ranks **out, double time_limit)
     if (status == SQ_OK)
         *out = r;
     else
-        sq_ranks_close(r);
+        sq_ranks_close(r, 0);
     return status;
 }
 
-void sq_ranks_close(sq_ranks *r)
+void sq_ranks_close(sq_ranks *r, int exit_code)
 {
     int is_begun = 0;
     if (!r)
@@ -326,7 +326,7 @@ void sq_ranks_close(sq_ranks *r)
     if (is_begun && !r->is_broken) {
         if (r->add_bf16 != MPI_OP_NULL)
             (void)MPI_Op_free(&r->add_bf16); /* nobody is left to hear of a failure */
-        end_mpi(r->time_limit);
+        end_mpi(r->time_limit, exit_code);
     }
     free(r->peers);
     free(r);

@@ -17,8 +17,9 @@ typedef struct sq_ranks sq_ranks;
 /* Joins the launcher's processes; `time_limit` seconds without an answer count as a death, 0: 600. SQ_UNSUPPORTED: a
  * launcher started several processes, and this build has no MPI. Once a process. */
 SQ_MUST_USE sq_status sq_ranks_open(sq_ranks **out, double time_limit);
-/* Leaves; after a failure without waiting for anyone. Accepts NULL. */
-void sq_ranks_close(sq_ranks *ranks);
+/* Leaves; after a failure without waiting for anyone. What is to be said should be said and flushed before: if others do
+ * not come to their end, this process ends here, with `exit_code` (0: that of SQ_COMMUNICATION). Accepts NULL. */
+void sq_ranks_close(sq_ranks *ranks, int exit_code);
 
 /* NULL counts as one rank. */
 int sq_ranks_rank(const sq_ranks *ranks);

@@ -89,8 +89,9 @@ sq_status sq_ranks_open(sq_ranks **out, double time_limit)
     return SQ_OK;
 }
 
-void sq_ranks_close(sq_ranks *r)
+void sq_ranks_close(sq_ranks *r, int exit_code)
 {
+    (void)exit_code; /* there is nobody to wait for */
     free(r);
 }
 

@@ -112,30 +112,29 @@ static sq_status run_path(sq_trainer *t, const sq_step_paths *paths, int index, 
     return sq_model_backward_of(t->model, paths, index);
 }
 
-static sq_status take_batch(sq_trainer *t, int *images)
-{
-    sq_batch batch;
-    SQ_TRY(sq_loader_next(t->loader, &batch));
-    *images = batch.count;
-    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
-    return batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded);
-}
-
-/* Puts the next batch on the device, behind what that has to do still. A failure is the next step's. */
-static void fetch(sq_trainer *t)
+/* Puts the next batch on the device, behind what that has to do still. That the loader has none is the next step's
+ * failure, and no failure here. */
+static sq_status fetch(sq_trainer *t)
 {
     const double begin = sq_timeline_now(t->timeline);
-    t->next.status = take_batch(t, &t->next.images);
-    if (t->next.status != SQ_OK)
+    sq_batch batch;
+    t->next.status = sq_loader_next(t->loader, &batch);
+    if (t->next.status != SQ_OK) {
         (void)snprintf(t->next.text, sizeof t->next.text, "%s", sq_error_text());
+        return SQ_OK;
+    }
+    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded));
+    t->next.images = batch.count;
     sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
+    return SQ_OK;
 }
 
 /* Fetched behind the step before, or now. */
 static sq_status begin_batch(sq_trainer *t, int *images)
 {
     if (t->next.status == SQ_OK && t->next.images == 0)
-        fetch(t);
+        SQ_TRY(fetch(t));
     *images = t->next.images;
     t->next.images = 0;
     return t->next.status == SQ_OK ? SQ_OK : sq_fail(t->next.status, "%s", t->next.text);
@@ -151,8 +150,8 @@ static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths
         const sq_step scalars = scalars_of(t, step, i, images);
         SQ_TRY(run_path(t, paths, i, &scalars, sum));
     }
-    if (step + 1 < t->options->steps)
-        fetch(t);
+    if (step + 1 < t->options->steps && !sq_interrupt_asked())
+        SQ_TRY(fetch(t));
     return sq_health_gradients(t->health, paths, &t->bad_path, &t->bad_layer);
 }
 
@@ -168,7 +167,7 @@ static sq_status leave_alone(sq_trainer *t, sq_status status)
 static sq_status run_step(sq_trainer *t, int64_t step)
 {
     sq_result sum = {0};
-    int images;
+    int images = 0;
     const sq_step_paths paths = {
         .first = t->paths[0], .count = t->path_count, .own_first = t->own_first, .own_count = t->own_count};
     memset(t->images_lost, 0, sizeof t->images_lost);

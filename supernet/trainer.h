@@ -7,7 +7,7 @@
 #include "supernet/sampler.h"
 
 /* The training loop: paths = sample(seed, step); batch = next(loader); forward and backward along each path; one
- * update; every so often a log line, a checkpoint. Nothing in a step allocates.
+ * update; every so often a log line, a checkpoint. Nothing in a step but the first allocates.
  *
  * A step is one update, whatever the number of its paths: `steps`, the schedule, the log and checkpoints count updates.
  * All paths of a step see the same batch, as FairNAS has it; each draws a dropout mask of its own. Their gradients are

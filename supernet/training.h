@@ -31,9 +31,9 @@ typedef struct {
     int64_t mark_step, mark_stalls, start_step;
     double start_seconds;
     sq_health *health;
-    struct { /* the batch that is on the device before its step begins */
+    struct { /* the batch that is on the device before its step begins, or that the loader could not give */
         sq_status status;
-        char text[512]; /* why there is none */
+        char text[SQ_ERROR_BYTES]; /* why there is none */
         int images;     /* 0: nothing was fetched yet */
     } next;
     sq_timeline *timeline; /* NULL: none, or written already */

@@ -17,6 +17,7 @@ struct sq_watch {
     pthread_cond_t ended;
     struct timespec end;
     bool is_over;
+    int exit_code;
     char text[256];
 };
 
@@ -29,19 +30,20 @@ static void *watch(void *context)
         waited = pthread_cond_timedwait(&w->ended, &w->lock, &w->end);
     if (!w->is_over) {
         (void)fprintf(stderr, "squall: %s\n", w->text);
-        _exit(sq_exit_code(SQ_COMMUNICATION)); /* what is registered to run at exit may wait for the same ranks */
+        _exit(w->exit_code); /* what is registered to run at exit may wait for the same ranks */
     }
     (void)pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
-sq_watch *sq_watch_begin(double seconds, const char *text)
+sq_watch *sq_watch_begin(double seconds, const char *text, int exit_code)
 {
     sq_watch *w = calloc(1, sizeof *w);
     pthread_condattr_t monotonic;
     double whole;
     if (!w)
         return NULL;
+    w->exit_code = exit_code ? exit_code : sq_exit_code(SQ_COMMUNICATION);
     (void)snprintf(w->text, sizeof w->text, "%s", text);
     (void)pthread_mutex_init(&w->lock, NULL); /* cannot fail with default attributes */
     (void)pthread_condattr_init(&monotonic);

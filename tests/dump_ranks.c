@@ -101,6 +101,8 @@ int main(int argc, char **argv)
     (void)fflush(stdout);
     if (stands && !is_first && sq_ranks_rank(ranks) == atoi(argv[2]))
         stand_still(argv[3]);
-    sq_ranks_close(ranks);
+    if (stands && sq_ranks_rank(ranks) == 0)
+        status = sq_fail(SQ_DATA, "what came before");
+    sq_ranks_close(ranks, sq_exit_code(status));
     return sq_exit_code(status);
 }

@@ -148,6 +148,6 @@ int main(int argc, char **argv)
     (void)fflush(stdout);
     if (p.backend)
         close_parts(&p);
-    sq_ranks_close(ranks);
+    sq_ranks_close(ranks, sq_exit_code(status));
     return 0;
 }

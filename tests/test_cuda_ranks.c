@@ -202,7 +202,7 @@ Test(cuda_ranks, a_failing_reduction_ends_them_all)
 /* In each place where the host waits for the device. */
 Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
 {
-    enum { READ, WRITE, WAIT, CLOSE, PLACES };
+    enum { READ, WRITE, GROW, FIND, WAIT, CLOSE, PLACES };
     static unsigned char bytes[(size_t)20 << 20]; /* more than write() keeps on its way */
     use_library();
     (void)setenv("NCCL_EMULATED_NEVER", "1", 1);
@@ -214,14 +214,20 @@ Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
         MUST(sq_backend_open("cuda", 1, &b));
         MUST(b->ops->allocate(b, sizeof bytes, &at));
         MUST(b->ops->attach(b, &group));
+        if (place == WRITE)
+            MUST(b->ops->write(b, at, bytes, sizeof bytes)); /* so that the next one is on its way at once */
         is_impatient = true;
         MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
         MUST(b->ops->join(b));
+        if (place == WRITE)
+            MUST(b->ops->write(b, at, bytes, sizeof bytes));
         (void)sq_fail(SQ_COMMUNICATION, "gradients: rank 7 is gone, as before");
         if (place == READ)
             status = b->ops->read(b, bytes, at, 64);
-        else if (place == WRITE)
+        else if (place == WRITE || place == GROW)
             status = b->ops->write(b, at, bytes, sizeof bytes);
+        else if (place == FIND)
+            status = b->ops->find_nonfinite(b, &(sq_range){at, 16}, 1, &(int){0});
         else if (place == WAIT)
             status = b->ops->wait(b);
         expect_failure(status, SQ_COMMUNICATION, "gradients: rank 7 is gone");

@@ -70,6 +70,9 @@ typedef struct {
  * of it holds here already, with half a minute at least. */
 SQ_MUST_USE sq_status sq_session_join(sq_ranks **out, const sq_options *options);
 
+/* Tells a failure, flushes what was printed, and leaves (sq_ranks_close); returns the exit code. NULL: never joined. */
+int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status);
+
 /* TRAINING is BACKEND, which works over the ranks. */
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING = 8 };
 

@@ -13,6 +13,7 @@
 
 enum { SIZES = 4, MOST_REPEATS = 200 };
 #define SECONDS_A_SIZE 0.3 /* of measuring */
+#define TIME_LIMIT     60.0
 
 static const size_t sizes[SIZES] = {4096, 65536, 1 << 20, 16 << 20};
 
@@ -272,24 +273,26 @@ static sq_status examine(doctor *d)
     return SQ_OK;
 }
 
-/* *wrong: how many things look so. */
-static sq_status run_doctor(const sq_options *read, doctor *d, int *wrong)
+/* Exit code 1 also when something looks wrong. */
+static int run_doctor(const sq_options *read, doctor *d)
 {
     sq_ranks *ranks = NULL;
     sq_session s = {0};
-    SQ_TRY(sq_ranks_open(&ranks, 60));
+    sq_status status = sq_ranks_open(&ranks, 0); /* a cluster may start slowly; */
+    if (status != SQ_OK)
+        return sq_command_fail("doctor", status);
+    sq_ranks_set_time_limit(ranks, TIME_LIMIT); /* behind that it should not be slow */
     s.ranks = ranks;
-    sq_status status = sq_session_open(&s, NULL, read->overrides, read->override_count, 0);
+    status = sq_session_open(&s, NULL, read->overrides, read->override_count, 0);
     if (status == SQ_OK) {
         d->session = &s;
         status = examine(d);
-        *wrong = d->wrong.count;
         sq_backend_close(d->backend);
         free(d->all);
         sq_session_close(&s);
     }
-    sq_ranks_close(ranks);
-    return status;
+    const int code = sq_session_leave("doctor", ranks, status);
+    return code ? code : d->wrong.count > 0;
 }
 
 static int run(int argc, char **argv)
@@ -297,7 +300,6 @@ static int run(int argc, char **argv)
     static sq_options read; /* large; the program runs one command */
     static doctor d;
     bool is_help;
-    int wrong = 0;
     const sq_option options[] = {{"-o", &d.facts.folder, NULL, NULL},
                                  {"--out", &d.facts.folder, NULL, NULL},
                                  {"--json", NULL, &d.is_json, NULL},
@@ -308,10 +310,7 @@ static int run(int argc, char **argv)
     if (read.argument_count != 0)
         return sq_command_usage("doctor", "'%s': wanted no argument", read.arguments[0]);
     d.facts.folder = d.facts.folder ? d.facts.folder : ".";
-    const sq_status status = run_doctor(&read, &d, &wrong);
-    if (status != SQ_OK)
-        return sq_command_fail("doctor", status);
-    return wrong > 0;
+    return run_doctor(&read, &d);
 }
 
 const sq_command sq_command_doctor = {

@@ -293,25 +293,25 @@ static sq_status plan_session(plan *p, sq_session *s)
     return make_plan(p);
 }
 
-static sq_status run_plan(const sq_options *read, wanted *w)
+static int run_plan(const sq_options *read, wanted *w)
 {
     static plan p; /* large; the program runs one command */
     sq_session s = {0};
     sq_ranks *ranks = NULL;
-    SQ_TRY(sq_session_join(&ranks, read));
+    sq_status status = sq_session_join(&ranks, read);
+    if (status != SQ_OK)
+        return sq_command_fail("plan", status);
     s.ranks = ranks;
     w->gpus = w->gpus ? w->gpus : sq_ranks_count(ranks);
     p.wanted = w;
-    sq_status status =
-        sq_ranks_agree(ranks, sq_session_open(&s, read->arguments[0], read->overrides, read->override_count,
-                                              w->step_seconds > 0 ? 0 : SQ_OPEN_BACKEND));
+    status = sq_ranks_agree(ranks, sq_session_open(&s, read->arguments[0], read->overrides, read->override_count,
+                                                   w->step_seconds > 0 ? 0 : SQ_OPEN_BACKEND));
     if (status == SQ_OK) {
         status = sq_ranks_agree(ranks, plan_session(&p, &s));
         sq_step_times_clear(&p.times);
         sq_session_close(&s);
     }
-    sq_ranks_close(ranks);
-    return status;
+    return sq_session_leave("plan", ranks, status);
 }
 
 static int run(int argc, char **argv)
@@ -345,8 +345,7 @@ static int run(int argc, char **argv)
         code = check(&a, &w);
     if (code)
         return code;
-    const sq_status status = run_plan(&read, &w);
-    return status == SQ_OK ? 0 : sq_command_fail("plan", status);
+    return run_plan(&read, &w);
 }
 
 const sq_command sq_command_plan = {

@@ -455,8 +455,7 @@ static int run(int argc, char **argv)
     if (status == SQ_OK)
         status = has_stages ? sq_search_in_stages(read.arguments[0], out, &read, &a)
                             : sq_search_trained(read.arguments[0], &read, &a);
-    sq_ranks_close(a.ranks);
-    return status == SQ_OK ? 0 : sq_command_fail("search", status);
+    return sq_session_leave("search", a.ranks, status);
 }
 
 const sq_command sq_command_search = {

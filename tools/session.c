@@ -234,6 +234,14 @@ sq_status sq_session_join(sq_ranks **out, const sq_options *options)
     return sq_ranks_open(out, seconds > 0 && seconds < LEAST_JOIN ? LEAST_JOIN : seconds);
 }
 
+int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status)
+{
+    const int code = status == SQ_OK ? 0 : sq_command_fail(command, status);
+    (void)fflush(stdout); /* a failure is main's to find */
+    sq_ranks_close(ranks, code);
+    return code;
+}
+
 sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
                           unsigned flags)
 {

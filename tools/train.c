@@ -49,16 +49,6 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
     return sq_ranks_agree(ranks, status);
 }
 
-static sq_status run_train(const sq_options *options, const arguments *a, bool *is_first)
-{
-    sq_ranks *ranks = NULL;
-    SQ_TRY(sq_session_join(&ranks, options));
-    *is_first = sq_ranks_rank(ranks) == 0;
-    const sq_status status = train(options, a, ranks);
-    sq_ranks_close(ranks);
-    return status;
-}
-
 /* What could not be decoded, if anything. */
 static void print_bad_images(const char *run)
 {
@@ -71,6 +61,21 @@ static void print_bad_images(const char *run)
         lines += text[i] == '\n';
     (void)printf("%zu images could not be decoded and were replaced: %s\n", lines, path);
     free(text);
+}
+
+static int run_train(const sq_options *options, const arguments *a)
+{
+    sq_ranks *ranks = NULL;
+    sq_status status = sq_session_join(&ranks, options);
+    if (status != SQ_OK)
+        return sq_command_fail("train", status);
+    status = train(options, a, ranks);
+    if (status == SQ_OK && sq_ranks_rank(ranks) == 0) {
+        print_bad_images(a->run);
+        if (!a->is_quiet)
+            (void)printf("done: %s/last\nnext: squall %s %s\n", a->run, a->arch ? "export" : "search", a->run);
+    }
+    return sq_session_leave("train", ranks, status);
 }
 
 static int run(int argc, char **argv)
@@ -90,16 +95,7 @@ static int run(int argc, char **argv)
         return code;
     if (read.argument_count != 1 || !a.run)
         return sq_command_usage("train", "wanted one configuration and -o RUN");
-    bool is_first = true;
-    const sq_status status = run_train(&read, &a, &is_first);
-    if (status != SQ_OK)
-        return sq_command_fail("train", status);
-    if (!is_first)
-        return 0;
-    print_bad_images(a.run);
-    if (!a.is_quiet)
-        (void)printf("done: %s/last\nnext: squall %s %s\n", a.run, a.arch ? "export" : "search", a.run);
-    return 0;
+    return run_train(&read, &a);
 }
 
 const sq_command sq_command_train = {

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _Thread_local char error_text[1024];
+static _Thread_local char error_text[SQ_ERROR_BYTES];
 
 const char *sq_error_text(void)
 {

@@ -17,6 +17,8 @@ typedef enum {
     SQ_INTERRUPTED    /* a signal asked to stop; a checkpoint was written */
 } sq_status;
 
+enum { SQ_ERROR_BYTES = 1024 }; /* of a failure's text, its end included */
+
 #define SQ_MUST_USE __attribute__((warn_unused_result))
 
 /* Text of the last failure on this thread; never NULL, "" when nothing has failed. */

@@ -18,6 +18,8 @@ sq_status sq_cuda_memory_open(cuda_backend *b)
         SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
     }
     SQ_CUDA(b, cudaMalloc((void **)&b->found, FOUND_COUNT * sizeof *b->found), "memory");
+    const sq_cuda_finite nothing = {.found = b->found, .count = 1};
+    SQ_CUDA(b, sq_cuda_finite_run(&nothing, b->stream), "kernels"); /* loads it: see collective.h */
     SQ_CUDA(b, cudaStreamCreateWithFlags(&b->upload, cudaStreamNonBlocking), "stream");
     SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.filled, cudaEventDisableTiming), "event");
     SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.emptied, cudaEventDisableTiming), "event");
@@ -102,22 +104,20 @@ static sq_status send(cuda_backend *b, cudaStream_t stream, unsigned char *to, c
     return SQ_OK;
 }
 
-/* Room for so many bytes to arrive, if the device has it and they are not too many; else what there was. */
+/* Room for so many bytes to arrive, if that leaves most of the device's free memory free; else what there was. */
 static sq_status make_arrival(cuda_backend *b, size_t bytes)
 {
     unsigned char *larger = NULL;
-    if (bytes <= b->arrival.size || bytes > ARRIVAL_BYTES)
+    if (bytes <= b->arrival.size || bytes > ARRIVAL_BYTES || bytes > sq_cuda_available(&b->base) / 4)
         return SQ_OK;
-    SQ_TRY(sq_cuda_wait(&b->base)); /* the old one is still read */
-    (void)cudaFree(b->arrival.bytes);
-    b->arrival.bytes = NULL;
-    b->arrival.size = 0;
+    SQ_TRY(sq_cuda_wait(&b->base)); /* the old one is still read; and the next calls wait for the device */
     const cudaError_t error = cudaMalloc((void **)&larger, bytes);
     if (error == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError(); /* this one does not stay */
         return SQ_OK;
     }
     SQ_CUDA(b, error, "memory");
+    (void)cudaFree(b->arrival.bytes);
     b->arrival.bytes = larger;
     b->arrival.size = bytes;
     return SQ_OK;
@@ -139,6 +139,7 @@ static sq_status send_ahead(cuda_backend *b, unsigned char *to, const unsigned c
 sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, size_t bytes)
 {
     cuda_backend *b = (cuda_backend *)base;
+    SQ_CUDA(b, cudaSetDevice(b->device), "device"); /* of this thread: a decoder of data.cache: device may be calling */
     if (bytes >= LARGE_BYTES)
         SQ_TRY(make_arrival(b, bytes));
     return bytes >= LARGE_BYTES && bytes <= b->arrival.size ? send_ahead(b, to.address, from, bytes)

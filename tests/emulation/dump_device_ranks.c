@@ -321,6 +321,6 @@ int main(int argc, char **argv)
     if (status == SQ_OK)
         status = run(ranks, argc > 1 ? argv[1] : "means", argc > 2 ? atoi(argv[2]) : -1);
     (void)fflush(stdout);
-    sq_ranks_close(ranks);
+    sq_ranks_close(ranks, sq_exit_code(status));
     return sq_exit_code(status);
 }
