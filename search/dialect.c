@@ -129,7 +129,7 @@ static void list_names(char *text, size_t bytes, const sq_dialect *const *list, 
 static sq_status find_named(const char *name, const sq_dialect **out)
 {
     const char *names[DIALECTS];
-    char all[NAMES_BYTES];
+    char all[NAMES_BYTES], hint[SQ_TEXT_SUGGESTION];
     for (int i = 0; i < DIALECTS; i++) {
         names[i] = dialects[i]->name;
         if (strcmp(name, names[i]) == 0) {
@@ -137,10 +137,9 @@ static sq_status find_named(const char *name, const sq_dialect **out)
             return SQ_OK;
         }
     }
-    const char *nearest = sq_text_nearest(name, names, DIALECTS);
     list_names(all, sizeof all, dialects, DIALECTS);
-    return sq_fail(SQ_INVALID, "dialect '%s'%s%s%s: wanted one of %s", name, nearest ? ", did you mean '" : "",
-                   nearest ? nearest : "", nearest ? "'?" : "", all);
+    return sq_fail(SQ_INVALID, "dialect '%s'%s: wanted one of %s", name,
+                   sq_text_suggestion(hint, sizeof hint, name, names, DIALECTS), all);
 }
 
 static sq_status find_fitting(const char *path, const char *text, const sq_dialect **out)

@@ -97,11 +97,11 @@ static sq_status read_header(reader *r, char *row, const char *column)
         return sq_fail(SQ_INVALID, "%s:%d: no column 'arch' in the header", r->path, r->line);
     r->time = find_time(names, r->columns, column);
     if (r->time == SQ_NONE) {
-        const char *nearest =
-            column ? sq_text_nearest(column, (const char *const *)(const void *)names, r->columns) : NULL;
-        return sq_fail(SQ_INVALID, "%s:%d: no column '%s' in the header%s%s%s", r->path, r->line,
-                       column ? column : "ms", nearest ? ", did you mean '" : "", nearest ? nearest : "",
-                       nearest ? "'?" : "");
+        char hint[SQ_TEXT_SUGGESTION] = "";
+        if (column)
+            (void)sq_text_suggestion(hint, sizeof hint, column, (const char *const *)(const void *)names, r->columns);
+        return sq_fail(SQ_INVALID, "%s:%d: no column '%s' in the header%s", r->path, r->line, column ? column : "ms",
+                       hint);
     }
     if (strlen(names[r->time]) >= NAME_BYTES)
         return sq_fail(SQ_INVALID, "%s:%d: a column name of %zu bytes, wanted fewer than %d", r->path, r->line,

@@ -111,9 +111,9 @@ static sq_status take_rate(sq_roofline *r, bool *is_known, const raw_rate *raw, 
 {
     const sq_roofline_class kind = find_class(raw->kind);
     if (kind == SQ_ROOFLINE_CLASSES) {
-        const char *nearest = sq_text_nearest(raw->kind, names, SQ_ROOFLINE_CLASSES);
-        return sq_fail(SQ_INVALID, "%s: unknown class '%s'%s%s%s", path, raw->kind, nearest ? ", did you mean '" : "",
-                       nearest ? nearest : "", nearest ? "'?" : "");
+        char hint[SQ_TEXT_SUGGESTION];
+        return sq_fail(SQ_INVALID, "%s: unknown class '%s'%s", path, raw->kind,
+                       sq_text_suggestion(hint, sizeof hint, raw->kind, names, SQ_ROOFLINE_CLASSES));
     }
     if (is_known[kind])
         return sq_fail(SQ_INVALID, "%s: class '%s' stands there twice", path, raw->kind);

@@ -184,9 +184,9 @@ static sq_status read_value_column(reader *r, int column, const char *name)
         value++;
     value = mean > 0 ? MEAN : deviation > 0 ? DEVIATION : value;
     if (value == VALUES) {
-        const char *nearest = sq_text_nearest(name, value_names, VALUES);
-        return sq_fail(SQ_INVALID, "%s:1: unknown column '%.80s'%s%s%s", r->path, name,
-                       nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        char hint[SQ_TEXT_SUGGESTION];
+        return sq_fail(SQ_INVALID, "%s:1: unknown column '%.80s'%s", r->path, name,
+                       sq_text_suggestion(hint, sizeof hint, name, value_names, VALUES));
     }
     if (r->at[value] >= 0)
         return sq_fail(SQ_INVALID, "%s:1: column '%s' stands there twice", r->path, name);

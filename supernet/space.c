@@ -96,11 +96,11 @@ static sq_status add_choice(const sq_space *space, sq_layer *l, int layer, const
     const int index = find_choice(space, name);
     if (index == SQ_NONE) {
         const char *names[SQ_MAX_CHOICES];
+        char hint[SQ_TEXT_SUGGESTION];
         for (int i = 0; i < space->choice_count; i++)
             names[i] = space->choices[i].name;
-        const char *nearest = sq_text_nearest(name, names, space->choice_count);
-        return sq_fail(SQ_INVALID, "%s: layer %d: unknown choice '%s'%s%s%s", space->path, layer, name,
-                       nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        return sq_fail(SQ_INVALID, "%s: layer %d: unknown choice '%s'%s", space->path, layer, name,
+                       sq_text_suggestion(hint, sizeof hint, name, names, space->choice_count));
     }
     const sq_choice *c = &space->choices[index];
     const char *why = obstacle(l, c);

@@ -55,6 +55,10 @@ Test(base, nearest_word_is_suggested_only_when_near)
     cr_expect_str_eq(sq_text_nearest("train.bacth", words, 3), "train.batch");
     cr_expect_str_eq(sq_text_nearest("sed", words, 3), "seed");
     cr_expect_null(sq_text_nearest("zzzzzz", words, 3));
+    char hint[SQ_TEXT_SUGGESTION] = "old";
+    cr_expect_str_eq(sq_text_suggestion(hint, sizeof hint, "sed", words, 3), ", did you mean 'seed'?");
+    cr_expect_str_eq(sq_text_suggestion(hint, sizeof hint, "zzzzzz", words, 3), "");
+    cr_expect_str_eq(sq_text_suggestion(hint, sizeof ", did you mean 'seed'", "sed", words, 3), "", "no half of one");
 }
 
 Test(base, numbers_are_read_whole_and_in_range)

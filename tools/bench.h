@@ -70,6 +70,8 @@ void sq_bench_tally_print(const sq_bench_tally *tally);
 /* Adds bytes_per_image, its parts and the largest contributors to an object. */
 void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object);
 
+/* For qsort of doubles: the smallest first. */
+int sq_bench_by_value(const void *a, const void *b);
 /* One line of JSON to stdout; takes the object. */
 SQ_MUST_USE sq_status sq_bench_print_json(json_t *object);
 

@@ -86,6 +86,12 @@ void sq_bench_close(sq_bench_subject *subject)
     *subject = (sq_bench_subject){0};
 }
 
+int sq_bench_by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 sq_status sq_bench_print_json(json_t *object)
 {
     if (!object)

@@ -138,20 +138,14 @@ static sq_status run_round(bench *b, int round, bool is_single)
     return status;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static sq_status run_rounds(bench *b)
 {
     for (int round = 0; round < b->options->repeats; round++)
         for (int is_single = 1; is_single >= 0; is_single--)
             SQ_TRY(run_round(b, round, is_single));
     for (int i = 0; i < 2; i++) {
-        qsort(b->rates[i], (size_t)b->options->repeats, sizeof *b->rates[i], by_value);
-        qsort(b->cpu_rates[i], (size_t)b->options->repeats, sizeof *b->cpu_rates[i], by_value);
+        qsort(b->rates[i], (size_t)b->options->repeats, sizeof *b->rates[i], sq_bench_by_value);
+        qsort(b->cpu_rates[i], (size_t)b->options->repeats, sizeof *b->cpu_rates[i], sq_bench_by_value);
     }
     return SQ_OK;
 }

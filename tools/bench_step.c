@@ -72,12 +72,6 @@ static sq_status warm_up(bench *b)
     return ops->wait(b->session->backend);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(const bench *b)
 {
     const int n = b->block_count;
@@ -100,7 +94,7 @@ static sq_status time_blocks(bench *b)
         SQ_TRY(ops->wait(b->session->backend));
         b->rates[i] = (double)count * b->options->batch / (sq_seconds_now() - begin);
     }
-    qsort(b->rates, (size_t)b->block_count, sizeof *b->rates, by_value);
+    qsort(b->rates, (size_t)b->block_count, sizeof *b->rates, sq_bench_by_value);
     return SQ_OK;
 }
 

@@ -155,15 +155,15 @@ static const sq_key *find_key(const char *key, int *device)
 static sq_status set_by_name(sq_config *config, const char *key, const char *value, const char *where)
 {
     const char *names[SQ_KEY_LIMIT];
+    char hint[SQ_TEXT_SUGGESTION];
     int device;
     const sq_key *info = find_key(key, &device);
     if (info)
         return set(config, info, device, value, where);
     for (int i = 0; i < sq_key_count; i++)
         names[i] = sq_keys[i].key;
-    const char *nearest = sq_text_nearest(key, names, sq_key_count);
-    return sq_fail(SQ_INVALID, "%s: unknown key '%s'%s%s%s", where, key, nearest ? ", did you mean '" : "",
-                   nearest ? nearest : "", nearest ? "'?" : "");
+    return sq_fail(SQ_INVALID, "%s: unknown key '%s'%s", where, key,
+                   sq_text_suggestion(hint, sizeof hint, key, names, sq_key_count));
 }
 
 /* ---- YAML ---- */

@@ -145,12 +145,12 @@ static sq_status choose_line(const job *j, const double *predicted, const double
         mean += measured[i] / count;
     if (count >= FEWEST_FOR_A_LINE && j->space->searched_count)
         SQ_TRY(sq_fit_line(&line, predicted, measured, (size_t)count, true));
-    SQ_TRY(quality_of(&quality, &line, predicted, measured, lined, count));
-    if (sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, 0))
+    const bool is_noise = sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, 0);
+    if (is_noise)
         line = base_alone(predicted, measured, count);
-    else
-        (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, quality.mape); /* no doubt: left empty */
     SQ_TRY(quality_of(&quality, &line, predicted, measured, lined, count));
+    if (!is_noise)
+        (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, quality.mape); /* no doubt: left empty */
     for (int i = 0; i < count; i++)
         squares += pow(lined[i] - measured[i], 2);
     info->base_ms = line.base;

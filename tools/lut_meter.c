@@ -209,7 +209,7 @@ static int is_runner(const struct dirent *entry)
 static sq_status fail_unknown(const char *name)
 {
     enum { MOST = 32 };
-    char shared[PATH_BYTES], all[512] = "";
+    char shared[PATH_BYTES], all[512] = "", hint[SQ_TEXT_SUGGESTION];
     const char *words[MOST] = {"squall"};
     struct dirent **files = NULL;
     const int found = scandir(sq_share_find(shared, sizeof shared, "configs/runners"), &files, is_runner, alphasort);
@@ -220,10 +220,9 @@ static sq_status fail_unknown(const char *name)
         const size_t length = strlen(all);
         (void)snprintf(all + length, sizeof all - length, "%s%s", length ? ", " : " (", files[i]->d_name);
     }
-    const char *nearest = sq_text_nearest(name, words, count);
     const sq_status status =
-        sq_fail(SQ_INVALID, "--runner %s%s%s%s: neither squall, nor a file, nor one of configs/runners%s%s", name,
-                nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all, *all ? ")" : "");
+        sq_fail(SQ_INVALID, "--runner %s%s: neither squall, nor a file, nor one of configs/runners%s%s", name,
+                sq_text_suggestion(hint, sizeof hint, name, words, count), all, *all ? ")" : "");
     for (int i = 0; i < found; i++)
         free(files[i]);
     free(files);

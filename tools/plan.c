@@ -107,6 +107,7 @@ static int check(const arguments *a, const wanted *w)
 static sq_status find_algorithm(const plan *p, sq_reduce_kind *out)
 {
     static const char *const names[SQ_REDUCE_KINDS + 1] = {"ring", "tree", "fastest", "binomial", "doubling", "auto"};
+    char hint[SQ_TEXT_SUGGESTION];
     for (int i = 0; i < SQ_REDUCE_KINDS; i++)
         if (strcmp(p->wanted->algorithm, names[i]) == 0) {
             *out = (sq_reduce_kind)i;
@@ -116,10 +117,9 @@ static sq_status find_algorithm(const plan *p, sq_reduce_kind *out)
         *out = p->is_host ? SQ_REDUCE_BINOMIAL : SQ_REDUCE_FASTEST;
         return SQ_OK;
     }
-    const char *nearest = sq_text_nearest(p->wanted->algorithm, names, SQ_REDUCE_KINDS + 1);
-    return sq_fail(SQ_INVALID, "--algorithm '%s'%s%s%s: wanted auto, fastest, ring, tree, binomial or doubling",
-                   p->wanted->algorithm, nearest ? ", did you mean '" : "", nearest ? nearest : "",
-                   nearest ? "'?" : "");
+    return sq_fail(SQ_INVALID, "--algorithm '%s'%s: wanted auto, fastest, ring, tree, binomial or doubling",
+                   p->wanted->algorithm,
+                   sq_text_suggestion(hint, sizeof hint, p->wanted->algorithm, names, SQ_REDUCE_KINDS + 1));
 }
 
 static sq_network network_of(const plan *p, int ranks)

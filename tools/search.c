@@ -321,11 +321,13 @@ static sq_status check_alike(sq_run *r)
 {
     sq_ranks *ranks = r->session.ranks;
     const int count = sq_ranks_count(ranks);
+    if (count == 1)
+        return SQ_OK;
     footing own, *all = calloc((size_t)count, sizeof *all);
     if (!all)
         return sq_fail(SQ_NO_MEMORY, "search: %d ranks", count);
-    sq_status status = count > 1 ? sq_ranks_agree(ranks, footing_of(r, &own)) : SQ_OK;
-    if (status == SQ_OK && count > 1)
+    sq_status status = sq_ranks_agree(ranks, footing_of(r, &own));
+    if (status == SQ_OK)
         status = sq_ranks_gather(ranks, &own, sizeof own, all);
     for (int i = 1; status == SQ_OK && i < count; i++) {
         if (strcmp(all[i].device, all[0].device) != 0)

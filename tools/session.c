@@ -75,15 +75,17 @@ static bool add_override(sq_options *out, const char *key, const char *value)
     return needed >= 0 && (size_t)needed < sizeof *out->storage;
 }
 
-static const char *nearest_option(const sq_option *options, const char *name)
+static int unknown_option(const char *command, const sq_option *options, const char *name)
 {
+    char hint[SQ_TEXT_SUGGESTION];
     const char *names[2 * SQ_MAX_OPTIONS];
     int count = 0;
     for (const sq_option *o = options; o->name; o++)
         names[count++] = o->name;
     for (const sq_option *o = common; o->name; o++)
         names[count++] = o->name;
-    return sq_text_nearest(name, names, count);
+    return sq_command_usage(command, "unknown option '%s'%s", name,
+                            sq_text_suggestion(hint, sizeof hint, name, names, count));
 }
 
 int sq_options_read(sq_options *out, const sq_option *options, int argc, char **argv, bool *is_help)
@@ -105,11 +107,8 @@ int sq_options_read(sq_options *out, const sq_option *options, int argc, char **
         }
         const sq_option *o = find_option(options, word, length);
         o = o ? o : find_option(common, word, length);
-        if (!o) {
-            const char *nearest = nearest_option(options, word);
-            return sq_command_usage(argv[0], "unknown option '%s'%s%s%s", word, nearest ? ", did you mean '" : "",
-                                    nearest ? nearest : "", nearest ? "'?" : "");
-        }
+        if (!o)
+            return unknown_option(argv[0], options, word);
         if (o->flag) {
             *o->flag = true;
             continue;

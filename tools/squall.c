@@ -63,13 +63,14 @@ static void help_command(const sq_command *c)
 static int unknown(const char *of, const sq_command *const *list, const char *name)
 {
     const char *names[MOST_COMMANDS];
+    char hint[SQ_TEXT_SUGGESTION];
     int count = 0;
     for (; *list && count < MOST_COMMANDS - 1; list++)
         names[count++] = (*list)->name;
     names[count++] = "help";
-    const char *nearest = sq_text_nearest(name, names, count);
-    (void)fprintf(stderr, "squall%s%s: unknown command '%s'%s%s%s; see squall help%s%s\n", *of ? " " : "", of, name,
-                  nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", *of ? " " : "", of);
+    (void)sq_text_suggestion(hint, sizeof hint, name, names, count);
+    (void)fprintf(stderr, "squall%s%s: unknown command '%s'%s; see squall help%s%s\n", *of ? " " : "", of, name, hint,
+                  *of ? " " : "", of);
     return 2;
 }
 

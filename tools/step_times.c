@@ -144,12 +144,6 @@ static sq_status time_programs(meter *m)
     return SQ_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Seconds of the programs of a mean step. */
 static sq_status programs_of(const sq_step_times *t, double *out)
 {
@@ -181,7 +175,7 @@ static sq_status share_times(meter *m)
     sq_step_times *t = m->times;
     const sq_session *s = t->session;
     double *all = &t->seconds[0][0][0], step;
-    qsort(m->steps, (size_t)t->steps, sizeof *m->steps, by_value);
+    qsort(m->steps, (size_t)t->steps, sizeof *m->steps, sq_bench_by_value);
     step = m->steps[t->steps / 2];
     SQ_TRY(sq_ranks_sum(s->ranks, all, (int)(sizeof t->seconds / sizeof *all)));
     SQ_TRY(sq_ranks_sum(s->ranks, &step, 1));

@@ -10,6 +10,12 @@
 
 enum { PATH_BYTES = 4096 };
 
+/* Whether each rank walks along some of a step's paths, and not along all. */
+static bool shares_paths(const sq_session *s, int paths)
+{
+    return s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1;
+}
+
 static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training *training,
                         int paths)
 {
@@ -32,8 +38,7 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
                  s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
     if (paths > 1)
         (void)snprintf(several, sizeof several, " along %d paths%s", paths,
-                       s->config->train.rank_paths && sq_ranks_count(s->ranks) > 1 ? ", shared out over the ranks"
-                                                                                   : "");
+                       shares_paths(s, paths) ? ", shared out over the ranks" : "");
     sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
                  several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
     sq_print_row("device", "%s, %s planned%s", s->backend->ops->name,
@@ -90,7 +95,7 @@ static sq_status count_paths(const sq_session *s, const sq_space *space, int *ou
 static sq_status check_ranks(const sq_session *s, int paths)
 {
     const int batch = s->config->train.batch, ranks = sq_ranks_count(s->ranks);
-    if (s->config->train.rank_paths && paths > 1 && paths % ranks != 0)
+    if (shares_paths(s, paths) && paths % ranks != 0)
         return sq_fail(SQ_INVALID, "train.rank_paths: a step has %d paths, for %d ranks: wanted as many for each",
                        paths, ranks);
     if (batch % ranks != 0 || batch / ranks < 2)
@@ -120,8 +125,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
     const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
                                       .is_training = true,
-                                      .has_others =
-                                          s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1,
+                                      .has_others = shares_paths(s, paths),
                                       .travels = s->config->reduction};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;

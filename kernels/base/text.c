@@ -49,6 +49,15 @@ const char *sq_text_nearest(const char *text, const char *const *words, int coun
     return nearest;
 }
 
+const char *sq_text_suggestion(char *out, size_t bytes, const char *text, const char *const *words, int count)
+{
+    const char *nearest = sq_text_nearest(text, words, count);
+    const int needed = nearest ? snprintf(out, bytes, ", did you mean '%s'?", nearest) : 0;
+    if (!nearest || needed < 0 || (size_t)needed >= bytes)
+        *out = 0;
+    return out;
+}
+
 bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out)
 {
     char *end = NULL;

@@ -10,6 +10,10 @@
 /* The word of `words` (count) that is nearest to `text` by edit distance, or NULL if none is near enough to suggest. */
 const char *sq_text_nearest(const char *text, const char *const *words, int count);
 
+enum { SQ_TEXT_SUGGESTION = 128 }; /* bytes that hold every suggestion of a word that people write */
+/* ", did you mean 'seed'?" for the nearest word, or "" where none is near or it does not fit. Returns out. */
+const char *sq_text_suggestion(char *out, size_t bytes, const char *text, const char *const *words, int count);
+
 /* Whole-string conversions with range checks; false leaves *out untouched. */
 bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out);
 bool sq_text_double(const char *text, double minimum, double maximum, double *out);

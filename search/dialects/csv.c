@@ -78,15 +78,14 @@ static sq_status take_unit(const sq_csv *csv, const char *column)
 
 static sq_status no_column(const sq_csv *csv, int first, const char *wanted)
 {
-    char all[512] = "";
+    char all[512] = "", hint[SQ_TEXT_SUGGESTION];
     size_t used = 0;
     for (int i = first; i < csv->count && used < sizeof all; i++)
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > first ? ", " : "", csv->fields[i]);
     if (!wanted)
         return sq_fail(SQ_INVALID, "%s: columns %s: name the one to read", csv->where, all);
-    const char *nearest = sq_text_nearest(wanted, (const char *const *)csv->fields + first, csv->count - first);
-    return sq_fail(SQ_INVALID, "%s: no column '%s'%s%s%s; there are %s", csv->where, wanted,
-                   nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
+    (void)sq_text_suggestion(hint, sizeof hint, wanted, (const char *const *)csv->fields + first, csv->count - first);
+    return sq_fail(SQ_INVALID, "%s: no column '%s'%s; there are %s", csv->where, wanted, hint, all);
 }
 
 sq_status sq_csv_column(sq_csv *csv, int first, int *out)

@@ -5,7 +5,8 @@
  * Each host is a network and a UTS namespace with one interface, sq0, of address 10.77.0.<1 + host>; nothing leads out
  * of them. This process is the switch: it reads each host's packets, holds them as long as a full-duplex cable of that
  * bandwidth and delay would, on the way in and on the way out, and hands them on. It prints "host NAME ADDRESS PID" for
- * each (nsenter -t PID -n -u runs a command there), then "ready", and works until its standard input ends. Needs root. */
+ * each (nsenter -t PID -n -u runs a command there), then "ready", and works until its standard input ends. Needs root.
+ */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,7 +31,7 @@ enum { MOST_HOSTS = 16, PACKET_BYTES = 9000, QUEUE = 4096, FIRST_ADDRESS = 0x0a4
 
 typedef struct {
     double due; /* when its last byte is through */
-    int size, from, to;
+    int size, to;
     unsigned char bytes[PACKET_BYTES];
 } packet;
 
@@ -147,7 +148,6 @@ static void receive(int host, double now)
             free(p);
             return;
         }
-        p->from = host;
         p->to = to;
         if (to < 0 || to >= wire.hosts || to == host)
             free(p); /* to nobody: multicast, IPv6 */
