@@ -319,6 +319,7 @@ static void tell_done(const sq_trainer *t)
 static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
 {
     sq_ranks *ranks = t->run->ranks;
+    sq_loader_options loader = *options;
     sq_status status = SQ_OK;
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_folder_make(t->run->run) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
@@ -333,9 +334,13 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
                                    .batch = t->options->batch};
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_restore(t)));
     SQ_TRY(sq_ranks_agree(ranks, check_start(t)));
-    if (t->state.step >= t->options->steps)
+    const bool is_done = t->state.step >= t->options->steps;
+    if (is_done)
         tell_done(t);
-    else if (t->run->accepted && sq_trainer_is_first(t))
+    else if (t->run->fill)
+        status = t->run->fill(t->run->context, &loader);
+    SQ_TRY(sq_ranks_agree(ranks, status));
+    if (!is_done && t->run->accepted && sq_trainer_is_first(t))
         status = t->run->accepted(t->run->context);
     SQ_TRY(sq_ranks_agree(ranks, status));
     t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
@@ -343,7 +348,6 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
     SQ_TRY(sq_health_weights(t->health, t->state.step, t->options->check_every > 0));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_trainer_open_files(t) : SQ_OK));
-    sq_loader_options loader = *options;
     loader.first_batch = (uint64_t)t->state.step;
     loader.part = sq_ranks_rank(ranks);
     loader.parts = sq_ranks_count(ranks);

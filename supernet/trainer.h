@@ -76,6 +76,9 @@ typedef struct {
     /* On rank 0, when nothing refuses the run any more and there are steps to take, before anything but its folder is
      * written: the caller's own files; or NULL. */
     sq_status (*accepted)(const void *context);
+    /* On every rank before that, when there are steps to take: completes the loader's options with what is read for
+     * them; or NULL. */
+    sq_status (*fill)(const void *context, sq_loader_options *loader);
     const void *context;
     sq_ranks *ranks; /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
 } sq_train_run;

@@ -118,6 +118,48 @@ static void expect_resumed_alike_from(const sq_train_options *how, bool keeps_im
     drop_folder(b);
 }
 
+typedef struct {
+    int filled, accepted;
+} calls;
+
+static sq_status count_fill(const void *context, sq_loader_options *loader)
+{
+    (void)loader; /* complete already */
+    (*(calls *const *)context)->filled++;
+    return SQ_OK;
+}
+
+static sq_status count_accepted(const void *context)
+{
+    const calls *c = *(calls *const *)context;
+    (*(calls *const *)context)->accepted += c->filled; /* comes behind it */
+    return SQ_OK;
+}
+
+/* What is read for the steps alone is read when nothing refuses them any more, and when there are some. */
+Test(train, nothing_is_filled_without_steps_to_take)
+{
+    sq_train_options options = train_bench_options(4);
+    char *folder = make_folder();
+    calls counted = {0, 0}, *context = &counted;
+    const sq_train_run how = {.run = folder,
+                              .is_resumed = true,
+                              .is_quiet = true,
+                              .accepted = count_accepted,
+                              .fill = count_fill,
+                              .context = &context};
+    train_bench b = open_digits();
+    MUST(sq_train(b.model, b.dataset, &b.loader, &options, &how));
+    cr_expect(counted.filled == 1 && counted.accepted == 1, "%d, %d", counted.filled, counted.accepted);
+    MUST(sq_train(b.model, b.dataset, &b.loader, &options, &how));
+    cr_expect(counted.filled == 1 && counted.accepted == 1, "nothing left: %d, %d", counted.filled, counted.accepted);
+    options.seed++;
+    cr_expect_eq(sq_train(b.model, b.dataset, &b.loader, &options, &how), SQ_INVALID);
+    cr_expect(counted.filled == 1 && counted.accepted == 1, "refused: %d, %d", counted.filled, counted.accepted);
+    close_train_bench(&b);
+    drop_folder(folder);
+}
+
 static void expect_resumed_alike(const sq_train_options *how)
 {
     expect_resumed_alike_from(how, false);

@@ -55,13 +55,15 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
 typedef struct {
     const sq_session *session;
     const sq_training *training;
-} accepted;
+    const sq_cache_plan *cache;
+    sq_kept **kept; /* what fill_cache has decoded */
+} begun;
 
 /* config.yaml, and arch.json of a single path. */
 static sq_status write_config(const void *context)
 {
-    const sq_session *s = ((const accepted *)context)->session;
-    const sq_training *training = ((const accepted *)context)->training;
+    const sq_session *s = ((const begun *)context)->session;
+    const sq_training *training = ((const begun *)context)->training;
     char file[PATH_BYTES], tuple[1024], text[1200];
     SQ_TRY(sq_folder_make(training->run));
     if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
@@ -78,6 +80,21 @@ static sq_status write_config(const void *context)
     return sq_text_path(file, sizeof file, training->run, "arch.json")
                ? sq_file_replace(file, &piece, 1)
                : sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+}
+
+/* Gives the loader what it keeps in memory, or the images that the backend keeps, which are decoded now. */
+static sq_status fill_cache(const void *context, sq_loader_options *loader)
+{
+    const begun *b = context;
+    const sq_kept_options options = {
+        .bytes = b->cache->bytes, .threads = loader->threads, .is_stopped = sq_interrupt_asked};
+    if (b->cache->form != SQ_CACHE_DEVICE) {
+        loader->cache = b->cache;
+        return SQ_OK;
+    }
+    SQ_TRY(sq_kept_load(b->kept, b->session->train, b->session->backend, &options));
+    loader->kept = *b->kept;
+    return SQ_OK;
 }
 
 /* How many paths a step has; refuses what sq_train would, before there is a folder. */
@@ -104,20 +121,6 @@ static sq_status check_ranks(const sq_session *s, int paths)
     return SQ_OK;
 }
 
-/* Gives the loader what it keeps in memory, or the images that the backend keeps, which are decoded now. */
-static sq_status fill_cache(const sq_session *s, const sq_cache_plan *plan, sq_loader_options *loader, sq_kept **kept)
-{
-    const sq_kept_options options = {
-        .bytes = plan->bytes, .threads = loader->threads, .is_stopped = sq_interrupt_asked};
-    if (plan->form != SQ_CACHE_DEVICE) {
-        loader->cache = plan;
-        return SQ_OK;
-    }
-    SQ_TRY(sq_kept_load(kept, s->train, s->backend, &options));
-    loader->kept = *kept;
-    return SQ_OK;
-}
-
 static sq_status train(const sq_session *s, const sq_space *space, const sq_training *training, int paths)
 {
     char bad_log[PATH_BYTES];
@@ -129,12 +132,15 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
                                       .travels = s->config->reduction};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
-    const accepted begun = {s, training};
+    sq_cache_plan cache;
+    sq_kept *kept = NULL;
+    const begun context = {s, training, &cache, &kept};
     const sq_train_run run = {.run = training->run,
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,
                               .accepted = write_config,
-                              .context = &begun,
+                              .fill = fill_cache,
+                              .context = &context,
                               .ranks = s->ranks,
                               .timeline = training->timeline,
                               .from = training->path || !*from ? NULL : from};
@@ -142,8 +148,6 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     if (training->path)
         train.sampler.scope = NULL; /* of another space: one path leaves nothing to draw */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
-    sq_cache_plan cache;
-    sq_kept *kept = NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
     sq_status status = sq_session_cache(s, s->train, &cache); /* of what the model leaves */
     if (status == SQ_OK && training->has_start && sq_ranks_rank(s->ranks) == 0) {
@@ -151,8 +155,6 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
         sq_print_cache(&cache);
         (void)fflush(stdout);
     }
-    if (status == SQ_OK)
-        status = fill_cache(s, &cache, &loader, &kept);
     status = sq_ranks_agree(s->ranks, status);
     if (status == SQ_OK)
         status = sq_train(model, s->train, &loader, &train, &run);
