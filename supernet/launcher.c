@@ -21,8 +21,15 @@ int sq_launched_count(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MV2_COMM_WORLD_SIZE", NULL};
     const int count = number_of(names, 0);
-    /* srun sets its variable for every step; MPI finds out by itself whether it was meant. */
-    return count > 0 ? count : getenv("PMIX_RANK") || getenv("PMI_RANK") ? 2 : 1;
+    static const char *const tasks[] = {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", NULL};
+    /* srun sets these for every step, whether MPI is meant or not. */
+    return count > 0 ? count : getenv("PMIX_RANK") || getenv("PMI_RANK") ? number_of(tasks, 2) : 1;
+}
+
+int sq_launched_rank(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", NULL};
+    return number_of(names, 0);
 }
 
 int sq_launched_local(int otherwise)

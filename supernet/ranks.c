@@ -102,6 +102,26 @@ bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
     return used > 0;
 }
 
+/* "; rank 2 (process 4711 on a) is stopped": of this host's, as far as the system tells; "" when none is. */
+static void find_stopped(const sq_ranks *r, char *text, size_t bytes)
+{
+    size_t used = 0;
+    *text = 0;
+    for (int i = 0; i < r->count; i++) {
+        char path[64], line[512] = "";
+        (void)snprintf(path, sizeof path, "/proc/%ld/stat", r->peers[i].pid);
+        FILE *file = strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 ? fopen(path, "r") : NULL;
+        if (!file)
+            continue;
+        (void)fgets(line, sizeof line, file); /* "4711 (squall) T ..." */
+        (void)fclose(file);
+        const char *state = strrchr(line, ')');
+        if (state && (state[2] == 'T' || state[2] == 't') && used < bytes)
+            used += (size_t)snprintf(text + used, bytes - used, "%s rank %d (process %ld on %s) is stopped",
+                                     used ? "," : ";", i, r->peers[i].pid, r->peers[i].host);
+    }
+}
+
 /* Whether to give up waiting for another rank after so many seconds, and why. */
 static bool is_lost(void *context, double seconds, char *why, size_t bytes)
 {
@@ -111,7 +131,9 @@ static bool is_lost(void *context, double seconds, char *why, size_t bytes)
     else if (sq_ranks_find_dead(r, SQ_NOBODY, why, bytes))
         r->is_broken = true;
     else if (seconds > r->time_limit) {
-        (void)snprintf(why, bytes, "another rank has not answered for %.0f s", r->time_limit);
+        char stopped[TEXT_BYTES];
+        find_stopped(r, stopped, sizeof stopped);
+        (void)snprintf(why, bytes, "another rank has not answered for %.0f s%s", r->time_limit, stopped);
         r->is_broken = true;
     }
     return r->is_broken;

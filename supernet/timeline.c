@@ -127,17 +127,17 @@ sq_status sq_timeline_write(const sq_timeline *t, const char *path)
     if (!t)
         return SQ_OK;
     const bool is_first = sq_ranks_rank(t->ranks) == 0;
-    SQ_TRY(sq_ranks_agree(t->ranks, is_first ? sq_file_begin(&w, path) : SQ_OK));
+    SQ_TRY(sq_ranks_worst(t->ranks, is_first ? sq_file_begin(&w, path) : SQ_OK));
     if (is_first)
         (void)fprintf(w.stream, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[");
     for (int rank = 0; status == SQ_OK && rank < sq_ranks_count(t->ranks); rank++)
         status = write_rank(t, rank, w.stream);
     if (!is_first)
-        return sq_ranks_agree(t->ranks, status);
+        return sq_ranks_worst(t->ranks, status);
     (void)fprintf(w.stream, "\n]}\n");
     if (status == SQ_OK)
         status = sq_file_finish(&w, path);
     else
         sq_file_drop(&w);
-    return sq_ranks_agree(t->ranks, status);
+    return sq_ranks_worst(t->ranks, status);
 }

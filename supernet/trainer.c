@@ -236,7 +236,14 @@ static sq_status end_timeline(sq_trainer *t, int64_t done, bool is_last)
     sq_model_set_timeline(t->model, NULL);
     sq_timeline_close(t->timeline);
     t->timeline = NULL;
-    return status;
+    if (status == SQ_OK || status == SQ_COMMUNICATION)
+        return status;
+    if (sq_trainer_is_first(t)) { /* no reason to lose a training */
+        char line[SQ_ERROR_BYTES + 64];
+        (void)snprintf(line, sizeof line, "no timeline: %s", sq_error_text());
+        sq_progress_note(t->progress, line);
+    }
+    return SQ_OK;
 }
 
 static sq_status log_noted(sq_trainer *t, int64_t done)
@@ -266,9 +273,10 @@ static sq_status follow_up(sq_trainer *t, int64_t done)
         SQ_TRY(save_noted(t, done));
     else if (o->check_every > 0 && done % o->check_every == 0)
         SQ_TRY(sq_trainer_look_at_weights(t, done));
-    return is_stopped ? sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
-                                sq_interrupt_asked() ? sq_interrupt_name() : "another rank", done, o->steps)
-                      : SQ_OK;
+    return is_stopped
+               ? sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
+                         sq_interrupt_asked() ? sq_interrupt_name() : "another rank was asked to stop", done, o->steps)
+               : SQ_OK;
 }
 
 static sq_status loop(sq_trainer *t)
@@ -316,12 +324,18 @@ static void tell_done(const sq_trainer *t)
                       t->options->steps);
 }
 
+static sq_status take_folder(sq_trainer *t)
+{
+    SQ_TRY(sq_folder_make(t->run->run));
+    return sq_folder_lock(t->run->run, &t->lock);
+}
+
 static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
 {
     sq_ranks *ranks = t->run->ranks;
     sq_loader_options loader = *options;
     sq_status status = SQ_OK;
-    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_folder_make(t->run->run) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? take_folder(t) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
     t->path_count = t->own_count = sq_sampler_paths(t->sampler);
     if (t->options->rank_paths && t->path_count > 1) {
@@ -370,6 +384,7 @@ static void end(sq_trainer *t)
     sq_events_close(t->events);
     if (t->timing)
         (void)fclose(t->timing); /* every line was flushed */
+    sq_folder_unlock(t->lock);
 }
 
 static sq_status check_options(const sq_train_options *o)
@@ -384,7 +399,8 @@ static sq_status check_options(const sq_train_options *o)
 sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
                    const sq_train_options *options, const sq_train_run *run)
 {
-    sq_trainer t = {.model = model, .options = options, .run = run, .space = sq_model_plan(model)->space};
+    sq_trainer t = {
+        .model = model, .options = options, .run = run, .space = sq_model_plan(model)->space, .lock = SQ_NO_LOCK};
     SQ_TRY(check_options(options));
     sq_status status = begin(&t, dataset, loader);
     if (status == SQ_OK)

@@ -36,6 +36,7 @@ typedef struct {
         char text[SQ_ERROR_BYTES]; /* why there is none */
         int images;     /* 0: nothing was fetched yet */
     } next;
+    int lock;              /* of the run's folder */
     sq_timeline *timeline; /* NULL: none, or written already */
     int64_t anchor;        /* step of the newest checkpoint of the schedule, to go back to; 0: the first weights */
     double images_lost[SQ_MAX_PATHS]; /* of the step: whose loss was not finite, of each path, on all ranks */

@@ -65,7 +65,10 @@ def check_given():
     assert tree["rows"][-1]["step_ms"] < far["rows"][-1]["step_ms"], "the fastest is a tree there"
     fair = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.sampler=fair")
     assert fair["paths"] == 4 and fair["messages"] > fast["messages"]
+    own = run(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.sampler=fair", "--set", "train.rank_paths=own", "--set", "train.sync_batch_norm=on").stdout
+    assert "train.rank_paths: own is not in the model" in own and "train.sync_batch_norm is not in the model" in own, own
     text = run(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40").stdout
+    assert "not in the model" not in text, text
     for line in ("spos, 16 images on each rank, given step of one rank 40.000 ms", "ranks  nodes", "a step of 64 ranks", "waits for gradients",
                  "with twice the bandwidth", "with half the latency"):
         assert line in text, text

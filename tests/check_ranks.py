@@ -21,6 +21,7 @@ from run_files import read, tensors
 
 SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
 CONFIG = os.path.join(SOURCE, "configs/train/samples.yaml")
+OWN = ["--set", "train.rank_paths=own", "--set", "train.sampler=fair"]
 SMALL = ["--threads", "1", "--quiet", "--set", "train.batch=16", "--set", "train.warmup_steps=5", "--set", "train.log_every=5",
          "--set", "train.checkpoint_every=20"]
 
@@ -241,7 +242,7 @@ def check_silence(scratch):
         time.sleep(0.05)
     os.kill(ranks[1], signal.SIGKILL)
     out, said = process.communicate(timeout=60)
-    assert re.search(r"squall train: .*another rank has not answered for 5 s", said) and "exit 5" in out, said
+    assert re.search(r"squall train: .*another rank has not answered for 5 s; rank 1 \(process \d+ on [^)]+\) is stopped", said) and "exit 5" in out, said
     run(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--resume", "auto")
     last = "ckpt-00000400/model.safetensors"
     assert read(os.path.join(folder, last)) == read(os.path.join(whole, last))
@@ -395,12 +396,42 @@ def check_bad_input(scratch):
                                (2, ["train", "nowhere.yaml", "-o", out], "nowhere.yaml: No such file"),
                                (2, ["train", CONFIG, "-o", os.path.join(scratch, "two"), *SMALL], "holds a run already"),
                                (2, ["search", os.path.join(scratch, "two"), "--limit-macs", "0.001"], "no path can meet it"),
-                               (2, ["evaluate", os.path.join(scratch, "two")], "started as one of several processes")):
+                               (2, ["evaluate", os.path.join(scratch, "two")], "started as one of several processes"),
+                               (2, ["pack", "data/samples", out], "only train, search, doctor and plan work in several"),
+                               (2, ["train"], "wanted one configuration and -o RUN"),
+                               (2, ["trian"], "did you mean 'train'?"),
+                               (2, ["train", CONFIG, "-o", out, *SMALL, *OWN, "--set", "train.sync_batch_norm=on"], "train.sync_batch_norm: wants train.rank_paths: all"),
+                               (2, ["train", CONFIG, "-o", out, *SMALL, "--set", "train.rank_paths=own"], "train.rank_paths: own: a step has one path"),
+                               (2, ["train", CONFIG, "-o", out, *SMALL, "--timeline", os.path.join(scratch, "nowhere", "t.json")], "--timeline"),
+                               (2, ["train", CONFIG, "-o", out, *SMALL, "--timeline", scratch], "--timeline")):
         process = start(ranks, SQUALL, *words)
         _, said = process.communicate(timeout=60)
-        told = [line for line in said.splitlines() if line.startswith("squall ")]
-        assert process.returncode != 0 and len(told) == (ranks if words[0] == "evaluate" else 1) and text in told[0], said
+        told = [line for line in said.splitlines() if line.startswith(("squall ", "squall: "))]
+        assert process.returncode != 0 and len(told) == 1 and text in told[0], (words, process.returncode, said)
     assert not os.path.exists(out)
+    # Two at once, and a trace that can no longer be written when it should be.
+    first = start(0, SQUALL, "train", CONFIG, "-o", out, *SMALL, "--set", "train.steps=100000")
+    while not os.path.exists(os.path.join(out, "last")):
+        time.sleep(0.05)
+        assert first.poll() is None, first.communicate()
+    _, said = run(2, SQUALL, "train", CONFIG, "-o", out, *SMALL, "--resume", "auto", code=2)
+    assert f"{out}: another process is writing in it" in said, said
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=60)
+    gone, kept = os.path.join(scratch, "gone"), os.path.join(scratch, "traced")
+    os.mkdir(gone)
+    process = start(2, SQUALL, "train", CONFIG, "-o", kept, *[word for word in SMALL if word != "--quiet"], "--set", "train.steps=20000", "--set", "train.timeline_steps=300",
+                    "--set", "train.checkpoint_every=400", "--timeline", os.path.join(gone, "t.json"))
+    while not os.path.exists(os.path.join(kept, "config.yaml")):
+        time.sleep(0.02)
+        assert process.poll() is None, process.communicate()
+    os.rmdir(gone)
+    while not os.path.exists(os.path.join(kept, "last")):
+        time.sleep(0.05)
+        assert process.poll() is None, process.communicate()
+    os.kill(children(process.pid)[0], signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 75 and "no timeline: " in said and gone in said, said[-1500:]
 
 
 def main():

@@ -13,6 +13,7 @@ typedef struct sq_command {
     const char *help;  /* the text of `squall help NAME` and `squall NAME --help`, below the usage line */
     int (*run)(int argc, char **argv);     /* argv[0] is the command's name */
     const struct sq_command *const *parts; /* instead of run: subcommands, ended by NULL */
+    bool works_in_several;                 /* processes of one mpirun or srun; others are refused there */
 } sq_command;
 
 extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
@@ -21,8 +22,10 @@ extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate
 
 /* "squall train: <sq_error_text()>" on stderr, unless another rank says it; returns the exit code of status. */
 int sq_command_fail(const char *name, sq_status status);
-/* The same for wrong usage, with a hint to the help; returns 2. */
+/* The same for wrong usage, with a hint to the help; returns 2. Of several processes the first one says it. */
 int sq_command_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether another process of the same launcher says what all of them find wrong before they have met. */
+bool sq_command_is_silent(void);
 
 /* ---- Options ---- */
 
@@ -80,8 +83,6 @@ enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING 
 SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides,
                                       int override_count, unsigned flags);
 void sq_session_close(sq_session *session);
-/* SQ_UNSUPPORTED in one of several processes that a launcher started: for what would write the same files in each. */
-SQ_MUST_USE sq_status sq_session_alone(const char *what);
 /* Threads of the backend: as configured; 0: all cores that this process may use, or its share of them where ranks of
  * one host were not bound. */
 int sq_session_threads(const sq_session *session);

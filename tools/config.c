@@ -22,7 +22,8 @@ enum { PATH_BYTES = 4096, VALUE_BYTES = 4096, BASES_LIMIT = 8 };
 static sq_status wrong(const char *where, const sq_key *info, const char *value)
 {
     if (info->type == SQ_KEY_WORD)
-        return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted one of: %s", where, info->key, value, info->words);
+        return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted one of: %.*s", where, info->key, value,
+                       (int)strlen(info->words) - 1, info->words); /* a blank behind each */
     if (info->type == SQ_KEY_TRIPLE)
         return sq_fail(SQ_INVALID, "%s: %s: '%s', wanted three numbers", where, info->key, value);
     if (info->type == SQ_KEY_OBJECTIVES)

@@ -331,4 +331,5 @@ const sq_command sq_command_doctor = {
             "  --device D          as in train: what the ranks would compute on\n"
             "  --graphs on|off, --engine E, --threads N, --seed N, --set key=value   as in train\n",
     .run = run,
+    .works_in_several = true,
 };

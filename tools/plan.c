@@ -196,6 +196,10 @@ static void print_table(const plan *p)
     (void)printf("%s, %d images on each rank, %s step of one rank %.3f ms, %d drawn steps\n", p->session->space->name,
                  p->times.batch, p->wanted->step_seconds > 0 ? "given" : "measured", 1e3 * p->times.measured,
                  p->times.steps);
+    if (p->session->config->train.rank_paths && sq_sampler_paths(p->times.sampler) > 1)
+        (void)printf("train.rank_paths: own is not in the model: each rank walks all paths here\n");
+    if (p->session->config->sync_batch_norm)
+        (void)printf("train.sync_batch_norm is not in the model: add two exchanges for each norm\n");
     (void)printf("ranks  nodes   images/step      step ms     images/s  efficiency  waits for network\n");
     for (int i = 0; i < p->row_count; i++) {
         const row *k = &p->rows[i];
@@ -384,4 +388,5 @@ const sq_command sq_command_plan = {
         "mpirun -n N squall plan CONFIG ...: N processes measure at the same time, as they would train on one "
         "machine.\n",
     .run = run,
+    .works_in_several = true,
 };

@@ -182,8 +182,6 @@ static sq_status keep_files(const sq_run *r, const char *run, bool is_resumed, i
 {
     static const char *const found[] = {"search/state.json", "search/search.json", "search/arch.json"};
     char path[PATH_BYTES];
-    SQ_TRY(file_of(path, run, "search"));
-    SQ_TRY(sq_folder_make(path));
     SQ_TRY(file_of(path, run, "search/state.json"));
     if (is_resumed && sq_path_exists(path))
         return SQ_OK;
@@ -288,8 +286,9 @@ static void print_work(const tools *t, double seconds)
         print_passes(&count, seconds);
     if (count.runs == 0)
         return;
-    (void)fprintf(stderr, "evaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
-                  count.runs, count.alone, (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
+    (void)fprintf(stderr, "%sevaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
+                  sq_crew_size(t->crew) > 1 ? "the first rank " : "", count.runs, count.alone,
+                  (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
@@ -345,7 +344,6 @@ static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool
 {
     const double begin = sq_seconds_now();
     sq_search_result result = {0};
-    SQ_TRY(keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch));
     SQ_TRY(sq_search(&t->options, r->space, t->crew, &t->list.devices, how, &result));
     sq_history_add(how->run, sq_ranks_count(r->session.ranks));
     write_events(r, how->run, &result);
@@ -353,6 +351,21 @@ static sq_status search_with(tools *t, sq_run *r, const sq_search_run *how, bool
     print_work(t, sq_seconds_now() - begin);
     sq_search_result_clear(&result);
     return SQ_OK;
+}
+
+/* In a folder that is this process's meanwhile. */
+static sq_status search_locked(tools *t, sq_run *r, const sq_search_run *how, bool on_val)
+{
+    char folder[PATH_BYTES];
+    int lock = SQ_NO_LOCK;
+    SQ_TRY(file_of(folder, how->run, "search"));
+    SQ_TRY(sq_folder_make(folder));
+    SQ_TRY(sq_folder_lock(folder, &lock));
+    sq_status status = keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch);
+    if (status == SQ_OK)
+        status = search_with(t, r, how, on_val);
+    sq_folder_unlock(lock);
+    return status;
 }
 
 static sq_status search(sq_run *r, const char *run, const sq_searching *a)
@@ -374,7 +387,7 @@ static sq_status search(sq_run *r, const char *run, const sq_searching *a)
         status = sq_ranks_agree(a->ranks, check_alike(r));
     if (status == SQ_OK) {
         sq_crew_meet(t.crew);
-        status = is_first ? search_with(&t, r, &how, a->on_val) : sq_crew_serve(t.crew);
+        status = is_first ? search_locked(&t, r, &how, a->on_val) : sq_crew_serve(t.crew);
     }
     sq_crew_destroy(t.crew);
     sq_group_destroy(t.group);
@@ -497,4 +510,5 @@ const sq_command sq_command_search = {
         "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the "
         "best).\n",
     .run = run,
+    .works_in_several = true,
 };

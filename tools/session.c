@@ -12,6 +12,7 @@
 #include "kernels/base/text.h"
 #include "search/stages.h"
 #include "supernet/checkpoint.h"
+#include "supernet/launcher.h"
 #include "supernet/safetensors.h"
 #include "tools/command.h"
 
@@ -25,9 +26,19 @@ int sq_command_fail(const char *name, sq_status status)
     return sq_exit_code(status);
 }
 
+bool sq_command_is_silent(void)
+{
+    if (sq_launched_rank() == 0)
+        return false;
+    (void)sleep(1); /* the launcher ends all when one has failed: the first one shall have said why */
+    return true;
+}
+
 int sq_command_usage(const char *name, const char *format, ...)
 {
     va_list arguments;
+    if (sq_command_is_silent())
+        return 2;
     va_start(arguments, format);
     (void)fprintf(stderr, "squall %s: ", name);
     (void)vfprintf(stderr, format, arguments);
@@ -187,15 +198,6 @@ static sq_status make_scope(sq_session *s)
     SQ_TRY(sq_scope_read(s->scope, s->space, config->scope_free, path));
     config->train.sampler.scope = config->search.scope = s->scope;
     return SQ_OK;
-}
-
-sq_status sq_session_alone(const char *what)
-{
-    return sq_ranks_are_launched()
-               ? sq_fail(SQ_UNSUPPORTED,
-                         "%s: started as one of several processes; only squall train and squall search work in several",
-                         what)
-               : SQ_OK;
 }
 
 int sq_session_threads(const sq_session *s)
@@ -460,8 +462,6 @@ static sq_status open_run(sq_run *r, const char *run, const char *other_config, 
 {
     char path[PATH_BYTES];
     const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
-    if (!r->session.ranks)
-        SQ_TRY(sq_session_alone(run));
     if (!sq_text_path(path, sizeof path, run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", run);
     if (!other_config && !sq_path_exists(path))

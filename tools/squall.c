@@ -1,10 +1,12 @@
 /* The program: picks the subcommand, and tells what there is. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
 #include "supernet/interrupt.h"
+#include "supernet/ranks.h"
 #include "tools/command.h"
 #include "tools/manual.h"
 
@@ -69,6 +71,8 @@ static int unknown(const char *of, const sq_command *const *list, const char *na
         names[count++] = (*list)->name;
     names[count++] = "help";
     (void)sq_text_suggestion(hint, sizeof hint, name, names, count);
+    if (sq_command_is_silent())
+        return 2;
     (void)fprintf(stderr, "squall%s%s: unknown command '%s'%s; see squall help%s%s\n", *of ? " " : "", of, name, hint,
                   *of ? " " : "", of);
     return 2;
@@ -123,6 +127,7 @@ int main(int argc, char **argv)
 {
     int used;
     sq_cpu_choose_kernels(argv);
+    (void)prctl(PR_SET_NAME, "squall"); /* what is run again as /proc/self/exe is called exe by top and pgrep */
     sq_interrupt_listen();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         const int code = help(argc > 2 ? argc - 2 : 0, argv + 2);
@@ -144,5 +149,8 @@ int main(int argc, char **argv)
         help_command(c);
         return 2;
     }
+    if (!c->works_in_several && sq_ranks_are_launched())
+        return sq_command_usage(c->name, "started as one of several processes, and only train, search, doctor and plan "
+                                         "work in several");
     return c->run(argc - used, argv + used);
 }

@@ -1,7 +1,10 @@
 /* squall train */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
@@ -18,22 +21,50 @@ typedef struct {
 static sq_status check_folder(const arguments *a)
 {
     char path[PATH_BYTES];
+    struct stat info;
     const bool is_resumed = strcmp(a->resume, "auto") == 0;
     if (!is_resumed && strcmp(a->resume, "never") != 0)
         return sq_fail(SQ_INVALID, "--resume %s: wanted auto or never", a->resume);
     if (!sq_text_path(path, sizeof path, a->run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", a->run);
+    if (stat(a->run, &info) == 0 && !S_ISDIR(info.st_mode))
+        return sq_fail(SQ_INVALID, "-o %s: a file, wanted a folder", a->run);
     if (sq_path_exists(path) && !is_resumed)
         return sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
                        a->run);
     return SQ_OK;
 }
 
+/* The folder of the timeline is there, or is the run's, which comes. */
+static sq_status check_timeline(const arguments *a)
+{
+    char folder[PATH_BYTES];
+    struct stat info;
+    const size_t length = strlen(a->run);
+    if (!a->timeline || (strncmp(a->timeline, a->run, length) == 0 && a->timeline[length] == '/'))
+        return SQ_OK;
+    if (stat(a->timeline, &info) == 0 && S_ISDIR(info.st_mode))
+        return sq_fail(SQ_INVALID, "--timeline %s: a folder, wanted a file", a->timeline);
+    (void)snprintf(folder, sizeof folder, "%s", a->timeline);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0; /* of "/file": "/" */
+    return access(slash ? folder : ".", W_OK) == 0
+               ? SQ_OK
+               : sq_fail(SQ_INVALID, "--timeline %s: %s", a->timeline, strerror(errno));
+}
+
+static sq_status check_first(const arguments *a)
+{
+    SQ_TRY(check_folder(a));
+    return check_timeline(a);
+}
+
 static sq_status train(const sq_options *options, const arguments *a, sq_ranks *ranks)
 {
     sq_session s = {.ranks = ranks};
     int path[SQ_MAX_LAYERS] = {0};
-    SQ_TRY(sq_ranks_agree(ranks, sq_ranks_rank(ranks) == 0 ? check_folder(a) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(ranks, sq_ranks_rank(ranks) == 0 ? check_first(a) : SQ_OK));
     SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
                                                  SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
@@ -123,4 +154,5 @@ const sq_command sq_command_train = {
         "mpirun -n N squall train ..., srun squall train ...: N processes, each with its share of a step's images.\n"
         "SIGINT, SIGTERM, SIGUSR1: the step is finished, a checkpoint written, exit 75.\n",
     .run = run,
+    .works_in_several = true,
 };

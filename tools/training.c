@@ -49,6 +49,8 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
         sq_ranks_describe(s->ranks, ranks, sizeof ranks);
         sq_print_row("ranks", "%s; %d images each%s", ranks, o->batch / sq_ranks_count(s->ranks),
                      s->config->reduction == SQ_BF16 ? "; gradients travel as BF16" : "");
+        if (s->config->sync_batch_norm)
+            sq_print_row("", "norms see the images of all ranks");
     }
 }
 
@@ -109,9 +111,16 @@ static sq_status count_paths(const sq_session *s, const sq_space *space, int *ou
     return SQ_OK;
 }
 
-static sq_status check_ranks(const sq_session *s, int paths)
+static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
 {
     const int batch = s->config->train.batch, ranks = sq_ranks_count(s->ranks);
+    if (s->config->train.rank_paths && ranks > 1 && paths == 1 && !is_single)
+        return sq_fail(SQ_INVALID, "train.rank_paths: own: a step has one path; wanted as many for each rank "
+                                   "(train.paths, or train.sampler: fair)");
+    if (shares_paths(s, paths) && s->config->sync_batch_norm)
+        return sq_fail(SQ_INVALID,
+                       "train.sync_batch_norm: wants train.rank_paths: all, as the norms of different paths "
+                       "have nothing in common");
     if (shares_paths(s, paths) && paths % ranks != 0)
         return sq_fail(SQ_INVALID, "train.rank_paths: a step has %d paths, for %d ranks: wanted as many for each",
                        paths, ranks);
@@ -171,7 +180,7 @@ sq_status sq_session_train(const sq_session *s, const sq_training *training)
         SQ_TRY(sq_space_single(&single, s->space, training->path));
     sq_status status = count_paths(s, single ? single : s->space, &paths);
     if (status == SQ_OK)
-        status = check_ranks(s, paths);
+        status = check_ranks(s, paths, single != NULL);
     if (status == SQ_OK)
         status = train(s, single ? single : s->space, training, paths);
     sq_space_free(single);

@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernels/base/clock.h"
+
 enum { PATH_BYTES = 4096 };
+#define LOCK_SECONDS 5.0 /* that a process may take to end */
 
 static sq_status fail_errno(const char *path)
 {
@@ -178,8 +182,14 @@ static sq_status make_one(const char *path)
     struct stat info;
     if (mkdir(path, 0777) == 0)
         return SQ_OK;
-    if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        return SQ_OK;
+    const int error = errno;
+    if (error == EEXIST && stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode))
+            return SQ_OK;
+        errno = ENOTDIR;
+        return sq_fail(SQ_IO, "%s: a file, wanted a folder", path);
+    }
+    errno = error;
     return fail_errno(path);
 }
 
@@ -194,6 +204,29 @@ sq_status sq_folder_make(const char *path)
         *slash = '/';
     }
     return make_one(part);
+}
+
+sq_status sq_folder_lock(const char *path, int *lock)
+{
+    const double begin = sq_seconds_now();
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(path);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        if (sq_seconds_now() - begin > LOCK_SECONDS) {
+            (void)close(fd);
+            return sq_fail(SQ_INVALID, "%s: another process is writing in it", path);
+        }
+        sq_rest(); /* one that was killed may not have ended yet */
+    }
+    *lock = fd;
+    return SQ_OK;
+}
+
+void sq_folder_unlock(int lock)
+{
+    if (lock != SQ_NO_LOCK)
+        (void)close(lock); /* which unlocks it */
 }
 
 sq_status sq_folder_scratch(char *out, size_t bytes, const char *what)

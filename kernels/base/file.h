@@ -37,6 +37,13 @@ void sq_file_drop(sq_file_writer *writer); /* lets go of it, and nothing is writ
 /* Reads a whole file into malloc'd memory with a zero byte behind it. limit: refuse larger files. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);
 
+/* Keeps a folder for this process, until it lets go or ends: SQ_INVALID "<path>: another process is writing in it" when
+ * that has not let go after some seconds. *lock: for sq_folder_unlock, which accepts SQ_NO_LOCK. On file systems that
+ * know no such locks nobody is kept out. source: flock(2) */
+enum { SQ_NO_LOCK = -1 };
+SQ_MUST_USE sq_status sq_folder_lock(const char *path, int *lock);
+void sq_folder_unlock(int lock);
+
 /* Creates a folder and its parents; fine if it exists. */
 SQ_MUST_USE sq_status sq_folder_make(const char *path);
 /* Makes a new folder, <what>-XXXXXX where temporary files go (TMPDIR, else /tmp), and says its path. */
