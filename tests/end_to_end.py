@@ -8,6 +8,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -339,6 +340,26 @@ def without_gpu(folder, more):
     assert done.returncode == 0 and re.search(r"device +cpu", done.stdout), (done.returncode, done.stdout, done.stderr)
 
 
+def learning_rates(scratch):
+    """train.lr for another batch than train.batch, scaled by rule; a resumed run does not scale it again."""
+    rates = lambda folder: [json.loads(line)["lr"] for line in read(os.path.join(folder, "log.jsonl")).splitlines() if b'"lr"' in line]
+    short = ["--quiet", *SMALL, "--set", "train.steps=20", "--set", "train.warmup_steps=0", "--set", "train.schedule=linear", "--set", "train.lr=0.4", "--set", "train.final_lr=0.04"]
+    found = {}
+    for name, more in (("plain", []), ("same", ["train.lr_batch=16"]), ("linear", ["train.lr_batch=64"]), ("sqrt", ["train.lr_batch=64", "train.lr_rule=sqrt"])):
+        folder = os.path.join(scratch, name)
+        shown = run("train", CONFIG, "-o", folder, *[word for word in short if word != "--quiet"], *(word for pair in more for word in ("--set", pair))).stdout
+        found[name] = rates(folder)
+        factor = {"linear": 0.25, "sqrt": 0.5}.get(name, 1)
+        assert f"learning rate {0.4 * factor:g}" in shown and ("0.4 for batches of 64" in shown) == (factor < 1), shown
+        assert len(found[name]) == 4 and all(abs(rate - factor * plain) < 1e-7 for rate, plain in zip(found[name], found["plain"])), found
+    again = os.path.join(scratch, "again")
+    shutil.copytree(os.path.join(scratch, "linear"), again, symlinks=True)
+    for step in (14, 20):
+        shutil.rmtree(os.path.join(again, f"ckpt-{step:08d}"), ignore_errors=True)
+    run("train", os.path.join(again, "config.yaml"), "-o", again, "--resume", "auto", "--quiet")
+    assert read(os.path.join(again, "log.jsonl")) == read(os.path.join(scratch, "linear", "log.jsonl"))
+
+
 def bad_input(scratch):
     a = os.path.join(scratch, "a")
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
@@ -488,7 +509,7 @@ def bench(scratch):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
-        {"kill-train": kill_train, "full-disk": full_disk, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "bases": bases, "signals": signals, "bad-input": bad_input, "bench": bench}[PART](scratch)
+        {"kill-train": kill_train, "full-disk": full_disk, "kill-search": kill_search, "kill-rank": kill_rank, "kill-stages": kill_stages, "steady-search": steady_search, "bases": bases, "signals": signals, "learning-rates": learning_rates, "bad-input": bad_input, "bench": bench}[PART](scratch)
 
 
 main()

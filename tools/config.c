@@ -355,6 +355,16 @@ static sq_status check(const sq_config *config)
     return SQ_OK;
 }
 
+/* source: Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 2.1 (linear, with a warm-up); Krizhevsky 2014,
+ * "One weird trick for parallelizing convolutional neural networks" (sqrt, which keeps the gradient's variance) */
+static void scale_rates(sq_config *config)
+{
+    const double ratio = config->lr_batch ? (double)config->train.batch / config->lr_batch : 1;
+    const double factor = config->lr_rule ? sqrt(ratio) : ratio;
+    config->train.schedule.base = factor * config->lr;
+    config->train.schedule.final = factor * config->final_lr;
+}
+
 sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides, int override_count)
 {
     char shared[PATH_BYTES];
@@ -378,6 +388,7 @@ sq_status sq_config_read(sq_config **out, const char *path, const char *const *o
     config->train.seed = config->search.seed = (uint64_t)config->seed;
     config->search.write_retries = config->train.write_retries;
     config->train.schedule.steps = config->train.steps;
+    scale_rates(config);
     *out = config;
     return SQ_OK;
 }

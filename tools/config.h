@@ -40,6 +40,8 @@ typedef struct {
     int sync_batch_norm;     /* 1: norms see the images of all ranks */
     sq_dtype reduction;      /* SQ_F32 or SQ_BF16: gradients between ranks */
     double ranks_time_limit; /* seconds */
+    double lr, final_lr;     /* for batches of lr_batch; train.schedule has them for train.batch */
+    int lr_batch, lr_rule;   /* lr_batch 0: train.batch; lr_rule 0: linear, 1: sqrt */
     int64_t seed;
     sq_data_config data;
     sq_train_options train;

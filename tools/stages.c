@@ -153,8 +153,8 @@ static sq_status begin(job *j)
     sq_session s = {0};
     SQ_TRY(sq_session_open(&s, j->config, j->options.overrides, j->options.override_count, SQ_OPEN_DATA));
     const sq_config *c = s.config;
-    sq_status status = sq_stages_read(&j->stages, s.space, c->stages.groups, c->stages.steps, c->stages.lr,
-                                      c->train.steps, c->train.schedule.base);
+    sq_status status =
+        sq_stages_read(&j->stages, s.space, c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr);
     if (status == SQ_OK && (*c->scope_free || *c->scope_fixed || *c->train_from))
         status = sq_fail(SQ_INVALID, "scope.free, scope.fixed, train.from: the stages say these themselves");
     if (status == SQ_OK && strcmp(c->stages.start, "score") == 0)

@@ -21,7 +21,7 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
 {
     const sq_plan *plan = sq_model_plan(model);
     const sq_train_options *o = &s->config->train;
-    char parameters[32], memory[32], several[64] = "";
+    char parameters[32], memory[32], several[64] = "", rate[64] = "";
     double all = 1;
     size_t bytes = 0;
     for (int l = 0; l < space->layer_count; l++)
@@ -39,8 +39,11 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
     if (paths > 1)
         (void)snprintf(several, sizeof several, " along %d paths%s", paths,
                        shares_paths(s, paths) ? ", shared out over the ranks" : "");
-    sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g", (long long)o->steps, o->batch,
-                 several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base);
+    if (s->config->lr_batch && s->config->lr_batch != o->batch)
+        (void)snprintf(rate, sizeof rate, " (%g for batches of %d)", s->config->lr, s->config->lr_batch);
+    sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g%s", (long long)o->steps,
+                 o->batch, several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base,
+                 rate);
     sq_print_row("device", "%s, %s planned%s", s->backend->ops->name,
                  sq_text_si(memory, sizeof memory, (double)bytes, "B"),
                  sq_ranks_count(s->ranks) > 1 ? " on each rank" : "");
