@@ -4,6 +4,7 @@ ranks through the same images, stops together, and notices a death.
 
 usage: check_ranks.py SQUALL DUMP_RANKS SOURCE_FOLDER
 """
+import fcntl
 import json
 import os
 import re
@@ -418,6 +419,19 @@ def check_bad_input(scratch):
     assert f"{out}: another process is writing in it" in said, said
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=60)
+    # One that waits for a folder does not begin anew what it finds there then.
+    held = os.path.join(scratch, "held")
+    os.mkdir(held)
+    folder = os.open(held, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    process = start(0, SQUALL, "train", CONFIG, "-o", held, *SMALL)
+    while held not in [os.path.realpath(entry.path) for entry in os.scandir(f"/proc/{process.pid}/fd")]:
+        time.sleep(0.01)
+        assert process.poll() is None, process.communicate()
+    shutil.copy(os.path.join(scratch, "two", "config.yaml"), held)
+    os.close(folder)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2 and "holds a run already" in said and os.listdir(held) == ["config.yaml"], said
     gone, kept = os.path.join(scratch, "gone"), os.path.join(scratch, "traced")
     os.mkdir(gone)
     process = start(2, SQUALL, "train", CONFIG, "-o", kept, *[word for word in SMALL if word != "--quiet"], "--set", "train.steps=20000", "--set", "train.timeline_steps=300",

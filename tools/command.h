@@ -107,6 +107,8 @@ typedef struct {
 
 /* Trains as the session's configuration says: `squall train`. */
 SQ_MUST_USE sq_status sq_session_train(const sq_session *session, const sq_training *training);
+/* SQ_INVALID: the folder holds a run already. */
+SQ_MUST_USE sq_status sq_session_check_free(const char *run);
 
 /* ---- Searching ---- */
 

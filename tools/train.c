@@ -20,19 +20,13 @@ typedef struct {
 /* Refuses to mix two runs in one folder. */
 static sq_status check_folder(const arguments *a)
 {
-    char path[PATH_BYTES];
     struct stat info;
     const bool is_resumed = strcmp(a->resume, "auto") == 0;
     if (!is_resumed && strcmp(a->resume, "never") != 0)
         return sq_fail(SQ_INVALID, "--resume %s: wanted auto or never", a->resume);
-    if (!sq_text_path(path, sizeof path, a->run, "config.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", a->run);
     if (stat(a->run, &info) == 0 && !S_ISDIR(info.st_mode))
         return sq_fail(SQ_INVALID, "-o %s: a file, wanted a folder", a->run);
-    if (sq_path_exists(path) && !is_resumed)
-        return sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
-                       a->run);
-    return SQ_OK;
+    return is_resumed ? SQ_OK : sq_session_check_free(a->run);
 }
 
 /* The folder of the timeline is there, or is the run's, which comes. */

@@ -64,13 +64,25 @@ typedef struct {
     sq_kept **kept; /* what fill_cache has decoded */
 } begun;
 
+sq_status sq_session_check_free(const char *run)
+{
+    char path[PATH_BYTES];
+    if (!sq_text_path(path, sizeof path, run, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    return sq_path_exists(path)
+               ? sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
+                         run)
+               : SQ_OK;
+}
+
 /* config.yaml, and arch.json of a single path. */
 static sq_status write_config(const void *context)
 {
     const sq_session *s = ((const begun *)context)->session;
     const sq_training *training = ((const begun *)context)->training;
     char file[PATH_BYTES], tuple[1024], text[1200];
-    SQ_TRY(sq_folder_make(training->run));
+    if (!training->is_resumed)
+        SQ_TRY(sq_session_check_free(training->run)); /* another one may have had the folder until now */
     if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
     SQ_TRY(sq_config_write(s->config, file));
