@@ -330,10 +330,10 @@ static sq_status take_folder(sq_trainer *t)
     return sq_folder_lock(t->run->run, &t->lock);
 }
 
-static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
+/* Finds out where the run stands; behind it nothing refuses it any more. */
+static sq_status take_up(sq_trainer *t, sq_loader_options *loader)
 {
     sq_ranks *ranks = t->run->ranks;
-    sq_loader_options loader = *options;
     sq_status status = SQ_OK;
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? take_folder(t) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
@@ -352,11 +352,18 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
     if (is_done)
         tell_done(t);
     else if (t->run->fill)
-        status = t->run->fill(t->run->context, &loader);
+        status = t->run->fill(t->run->context, loader);
     SQ_TRY(sq_ranks_agree(ranks, status));
     if (!is_done && t->run->accepted && sq_trainer_is_first(t))
         status = t->run->accepted(t->run->context);
-    SQ_TRY(sq_ranks_agree(ranks, status));
+    return sq_ranks_agree(ranks, status);
+}
+
+static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
+{
+    sq_ranks *ranks = t->run->ranks;
+    sq_loader_options loader = *options;
+    SQ_TRY(take_up(t, &loader));
     t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
     SQ_TRY(sq_health_open(&t->health, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
     SQ_TRY(sq_health_weights(t->health, t->state.step, t->options->check_every > 0));

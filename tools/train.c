@@ -34,7 +34,9 @@ static sq_status check_timeline(const arguments *a)
 {
     char folder[PATH_BYTES];
     struct stat info;
-    const size_t length = strlen(a->run);
+    size_t length = strlen(a->run);
+    while (length > 1 && a->run[length - 1] == '/')
+        length--;
     if (!a->timeline || (strncmp(a->timeline, a->run, length) == 0 && a->timeline[length] == '/'))
         return SQ_OK;
     if (stat(a->timeline, &info) == 0 && S_ISDIR(info.st_mode))
