@@ -52,11 +52,6 @@ bool sq_ranks_is_told(void)
     return is_told;
 }
 
-bool sq_ranks_are_launched(void)
-{
-    return sq_launched_count() > 1;
-}
-
 int sq_ranks_rank(const sq_ranks *ranks)
 {
     return ranks ? ranks->rank : 0;

@@ -37,8 +37,6 @@ SQ_MUST_USE sq_status sq_ranks_broadcast(sq_ranks *ranks, void *bytes, size_t co
 SQ_MUST_USE sq_status sq_ranks_gather(sq_ranks *ranks, const void *bytes, size_t count, void *all);
 /* Waits until all are here. */
 SQ_MUST_USE sq_status sq_ranks_meet(sq_ranks *ranks);
-/* Whether a launcher started several processes, of which this is one. For what works in one alone. */
-bool sq_ranks_are_launched(void);
 /* Whether the last failure that ranks agreed on is another rank's, which tells it to the user. */
 bool sq_ranks_is_told(void);
 /* The worst status of all ranks, so that they fail together: who is well fails with "rank 2: <its text>". A failure ends

@@ -15,11 +15,6 @@ bool sq_ranks_is_told(void)
     return false;
 }
 
-bool sq_ranks_are_launched(void)
-{
-    return sq_launched_count() > 1;
-}
-
 int sq_ranks_rank(const sq_ranks *r)
 {
     (void)r;

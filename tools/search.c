@@ -323,9 +323,8 @@ static sq_status check_alike(sq_run *r)
     if (count == 1)
         return SQ_OK;
     footing own, *all = calloc((size_t)count, sizeof *all);
-    if (!all)
-        return sq_fail(SQ_NO_MEMORY, "search: %d ranks", count);
-    sq_status status = sq_ranks_agree(ranks, footing_of(r, &own));
+    sq_status status =
+        sq_ranks_agree(ranks, all ? footing_of(r, &own) : sq_fail(SQ_NO_MEMORY, "search: %d ranks", count));
     if (status == SQ_OK)
         status = sq_ranks_gather(ranks, &own, sizeof own, all);
     for (int i = 1; status == SQ_OK && i < count; i++) {

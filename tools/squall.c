@@ -6,7 +6,7 @@
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
 #include "supernet/interrupt.h"
-#include "supernet/ranks.h"
+#include "supernet/launcher.h"
 #include "tools/command.h"
 #include "tools/manual.h"
 
@@ -149,7 +149,7 @@ int main(int argc, char **argv)
         help_command(c);
         return 2;
     }
-    if (!c->works_in_several && sq_ranks_are_launched())
+    if (!c->works_in_several && sq_launched_count() > 1)
         return sq_command_usage(c->name, "started as one of several processes, and only train, search, doctor and plan "
                                          "work in several");
     return c->run(argc - used, argv + used);
