@@ -53,7 +53,7 @@ static __device__ __forceinline__ void finish(uint4 *dz, uint4 *x, Raw<S::LOADS>
     const int column = (int)threadIdx.x % S::COLUMNS, first = (int)threadIdx.x / S::COLUMNS;
     const bool has_output = i < padded(u.dz.c);
     if (has_output)
-        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, i))
+        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, i));
     if (i < padded(u.x.c))
         show_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, i);
 #pragma unroll
@@ -160,7 +160,7 @@ static __device__ __forceinline__ void store(Sums &own, float *kept, const sq_cu
             move_sums<S::THREADS>(own, kept, true);
         WITH_ACTIVATION(u.sink.z.activation, A,
                         store_with_sums<A>(own, u.sink, staged, S::OUT_STRIDE, quad / 2, quad, m0,
-                                           (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS, rows))
+                                           (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS, rows));
         if (S::KEEPS_SUMS)
             move_sums<S::THREADS>(own, kept, false);
         return;

@@ -35,7 +35,7 @@ template <int LOADS, int STEP>
 static __device__ __forceinline__ void show_rows(uint4 (&a)[LOADS], const sq_cuda_view &x, int first, int rows, int k)
 {
     if (x.scale)
-        WITH_ACTIVATION(x.activation, A, normalise_rows<LOADS, A>(a, x, k))
+        WITH_ACTIVATION(x.activation, A, normalise_rows<LOADS, A>(a, x, k));
     if (!x.gate)
         return;
 #pragma unroll

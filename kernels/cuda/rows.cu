@@ -76,9 +76,10 @@ static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<LOADS, 
         if (k < u.depth)
             show_rows<LOADS, LOAD_STEP>(raw.a, u.x, m0 + first, u.rows, k);
     }
-    if constexpr (MODE == SQ_CUDA_BACKWARD)
+    if constexpr (MODE == SQ_CUDA_BACKWARD) {
         if (k < u.depth)
-            WITH_ACTIVATION(u.dz.activation, A, form_gradients<LOADS, A>(raw.a, raw.z, u.dz, k))
+            WITH_ACTIVATION(u.dz.activation, A, form_gradients<LOADS, A>(raw.a, raw.z, u.dz, k));
+    }
 #pragma unroll
     for (int i = 0; i < LOADS; i++)
         tile[first + i * LOAD_STEP][column] = raw.a[i];
@@ -193,7 +194,7 @@ static __device__ __forceinline__ void store_backward(Sums &own, float *kept, co
             move_sums<THREADS>(own, kept, true);
         WITH_ACTIVATION(u.sink.z.activation, A,
                         store_with_sums<A>(own, u.sink, staged, T::OUT_STRIDE, quad / 2, n0 + quad, m0, stripe,
-                                           THREADS / T::QUADS, rows))
+                                           THREADS / T::QUADS, rows));
         if (T::KEEPS_SUMS)
             move_sums<THREADS>(own, kept, false);
         return;

@@ -9,14 +9,18 @@
 
 enum { VECTOR = SQ_CUDA_VECTOR };
 
-/* Runs the statement with the constant `name` set to the activation: one branch for many elements. */
+/* Runs the statement with the constant `name` set to the activation: one branch for many elements. A block of its own:
+ * nvcc 13.0 drops the statement after an unbraced `if constexpr` whose body ends in a bare `switch`
+ * (tests/emulation/toolchain). */
 #define WITH_ACTIVATION(value, name, ...)                                                                              \
-    switch (value) {                                                                                                   \
-    case SQ_RELU: { enum { name = SQ_RELU }; __VA_ARGS__; } break;                                                     \
-    case SQ_RELU6: { enum { name = SQ_RELU6 }; __VA_ARGS__; } break;                                                   \
-    case SQ_HSWISH: { enum { name = SQ_HSWISH }; __VA_ARGS__; } break;                                                 \
-    default: { enum { name = SQ_LINEAR }; __VA_ARGS__; } break;                                                        \
-    }
+    do {                                                                                                               \
+        switch (value) {                                                                                               \
+        case SQ_RELU: { enum { name = SQ_RELU }; __VA_ARGS__; } break;                                                 \
+        case SQ_RELU6: { enum { name = SQ_RELU6 }; __VA_ARGS__; } break;                                               \
+        case SQ_HSWISH: { enum { name = SQ_HSWISH }; __VA_ARGS__; } break;                                             \
+        default: { enum { name = SQ_LINEAR }; __VA_ARGS__; } break;                                                    \
+        }                                                                                                              \
+    } while (0)
 
 static __device__ __forceinline__ int padded(int c)
 {
@@ -91,7 +95,7 @@ static __device__ __forceinline__ float activate_any(int activation, float x)
         return 1.0f / (1.0f + __expf(-x));
     if (activation == SQ_HSIGMOID)
         return (x < -3.0f ? 0.0f : x > 3.0f ? 6.0f : x + 3.0f) * (1.0f / 6.0f);
-    WITH_ACTIVATION(activation, A, return activate<A>(x))
+    WITH_ACTIVATION(activation, A, return activate<A>(x));
     return x;
 }
 
@@ -103,7 +107,7 @@ static __device__ __forceinline__ float through_any(int activation, float g, flo
     }
     if (activation == SQ_HSIGMOID)
         return x > -3.0f && x < 3.0f ? g * (1.0f / 6.0f) : 0.0f;
-    WITH_ACTIVATION(activation, A, return through<A>(g, x))
+    WITH_ACTIVATION(activation, A, return through<A>(g, x));
     return g;
 }
 
@@ -136,7 +140,7 @@ static __device__ __forceinline__ void show_eight(float v[VECTOR], const sq_cuda
         load_eight(scale, view.scale + i);
         load_eight(shift, view.shift + i);
         WITH_ACTIVATION(view.activation, A,
-                        for (int j = 0; j < VECTOR; j++) v[j] = activate<A>(fmaf(scale[j], v[j], shift[j])))
+                        for (int j = 0; j < VECTOR; j++) v[j] = activate<A>(fmaf(scale[j], v[j], shift[j])));
     }
     if (view.gate) {
         float gate[VECTOR];
@@ -167,7 +171,7 @@ static __device__ __forceinline__ void form_gradient(float v[VECTOR], const sq_c
     load_eight(a, d.scale + i);
     load_eight(b, d.shift + i);
     WITH_ACTIVATION(d.activation, A,
-                    for (int j = 0; j < VECTOR; j++) dy[j] = through<A>(dy[j], fmaf(a[j], raw[j], b[j])))
+                    for (int j = 0; j < VECTOR; j++) dy[j] = through<A>(dy[j], fmaf(a[j], raw[j], b[j])));
     load_eight(b, d.by_z + i);
 #pragma unroll
     for (int j = 0; j < VECTOR; j++)
@@ -188,7 +192,7 @@ static __device__ __forceinline__ void add_sums(float s1[VECTOR], float s2[VECTO
     load_eight(a, view.scale + i);
     load_eight(b, view.shift + i);
     WITH_ACTIVATION(view.activation, A,
-                    for (int j = 0; j < VECTOR; j++) dy[j] = through<A>(dy[j], fmaf(a[j], raw[j], b[j])))
+                    for (int j = 0; j < VECTOR; j++) dy[j] = through<A>(dy[j], fmaf(a[j], raw[j], b[j])));
     load_eight(a, view.mean + i);
 #pragma unroll
     for (int j = 0; j < VECTOR; j++) {

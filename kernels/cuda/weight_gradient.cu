@@ -46,7 +46,7 @@ static __device__ __forceinline__ void finish(uint4 (*dz)[S::STRIDE], uint4 (*x)
 {
     const int column = (int)threadIdx.x % S::COLUMNS, first = (int)threadIdx.x / S::COLUMNS;
     if (o < padded(u.dz.c))
-        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, o))
+        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, o));
     if (!IS_GATHERED && k < u.depth)
         show_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, k);
 #pragma unroll
