@@ -293,9 +293,6 @@ static sq_status join_ranks(sq_collective *c, const card *cards)
     SQ_TRY(finish(c, c->nccl.open(&c->comm, g->count, cards[0].id, g->rank, &config), "ranks"));
     SQ_CUDA(cudaMalloc((void **)&c->row, ROW_VALUES * sizeof *c->row), "ranks");
     SQ_CUDA(cudaStreamCreateWithFlags(&c->side, cudaStreamNonBlocking), "ranks");
-    const sq_cuda_ranges nothing = {.row = c->row, .divisor = 1, .count = 1};
-    SQ_CUDA(sq_cuda_ranges_narrow(&nothing, c->side), "kernels"); /* loads them */
-    SQ_CUDA(sq_cuda_ranges_widen(&nothing, c->side), "kernels");
     SQ_CUDA(cudaEventCreateWithFlags(&c->ready, cudaEventDisableTiming), "ranks");
     SQ_CUDA(cudaEventCreateWithFlags(&c->done, cudaEventDisableTiming), "ranks");
     return SQ_OK;

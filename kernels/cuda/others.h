@@ -11,6 +11,9 @@ extern "C" {
 
 /* ---- join.cu ---- */
 
+/* Blocks on a multiprocessor: the planner's and the launch bounds'. */
+enum { SQ_CUDA_JOIN_BLOCKS = 2, SQ_CUDA_JOIN_BACK_BLOCKS = 2, SQ_CUDA_SPREAD_BLOCKS = 3 };
+
 typedef struct {
     sq_cuda_view x, y;
     bool has_y;

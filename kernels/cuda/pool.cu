@@ -1,6 +1,7 @@
 /* pool.cu - means over an image's pixels and what hangs on them: squeeze-and-excitation, the pooling before the
  * classifier, and their gradients. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/base/rng.h"
 #include "kernels/cuda/walk.cuh"
@@ -157,7 +158,8 @@ extern "C" cudaError_t sq_cuda_gate_back_run(const sq_cuda_gate_back *args, cuda
 
 /* ---- Back to the pixels ---- */
 
-static __global__ void __launch_bounds__(WALK_THREADS) spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_SPREAD_BLOCKS)
+spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
     const int part = (int)blockIdx.x / walk.slabs;
@@ -195,3 +197,11 @@ extern "C" cudaError_t sq_cuda_spread_run(const sq_cuda_spread *args, cudaStream
     LAUNCH(spread_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
     return cudaGetLastError();
 }
+
+/* ---- Instances ---- */
+
+/* The gate's kernels keep one image's channels in shared memory. */
+extern "C" const sq_cuda_instance sq_cuda_pool_instances[] = {
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, 0, pool_kernel), SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_kernel),
+    SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_back_kernel),
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_SPREAD_BLOCKS, spread_kernel), SQ_CUDA_INSTANCES_END};
