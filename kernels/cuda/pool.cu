@@ -170,7 +170,7 @@ spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
         const int n = row / a.pixels;
         const size_t at = (size_t)n * (size_t)a.image_pitch + (size_t)i;
         float v[VECTOR], own[VECTOR], factor[VECTOR] = {};
-        unpack_eight(v, a.grad ? fetch_eight(a.grad, (size_t)row, a.grad_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0));
+        unpack_eight(v, a.grad ? fetch_eight<true>(a.grad, (size_t)row, a.grad_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0));
         if (a.factor)
             load_eight(factor, a.factor + (size_t)n * (size_t)a.factor_pitch + (size_t)i);
 #pragma unroll

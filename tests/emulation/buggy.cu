@@ -327,6 +327,16 @@ static void run_uninitialised_global(Run *r)
     cudaFree(fresh);
 }
 
+/* In place, with the load that is for read-only memory: EMU_READ_ONLY=1. */
+static __global__ void stale_read_only(float *x)
+{
+    x[threadIdx.x] = __ldg(x + threadIdx.x) + 1.0f;
+}
+static void run_stale_read_only(Run *r)
+{
+    LAUNCH(stale_read_only, 1, 32, 0, r->stream, r->out);
+}
+
 static const struct {
     const char *name;
     void (*run)(Run *r);
@@ -362,6 +372,7 @@ static const struct {
     {"batch-overwritten", run_batch_overwritten},
     {"missing-event", run_missing_event},
     {"uninitialised-global", run_uninitialised_global},
+    {"stale-read-only", run_stale_read_only},
 };
 
 int bug_run(const char *name, float *result)
