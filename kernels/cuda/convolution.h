@@ -51,6 +51,12 @@ typedef struct {
     int rows, depth;     /* padded columns of x */
     sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
 } sq_cuda_weight_gradient;
+/* The kernel for c_out and the padded depth: outputs and inputs of a tile, rows at a time, tiles of a part, and blocks on a
+ * multiprocessor. */
+typedef struct {
+    int tile, rows, tiles, blocks;
+} sq_cuda_weight_gradient_shape;
+sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
 
 /* ---- fused_back.cu: both of the above in one pass (L4), where the product of widths fits ---- */
@@ -70,13 +76,16 @@ cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t str
 
 /* ---- depthwise.cu, depthwise_back.cu ---- */
 
+/* Channels that a block takes; blocks on a multiprocessor: the planner's and the launch bounds'. */
+enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACK_BLOCKS = 2 };
+
 typedef struct {
     sq_cuda_view x;
     sq_cuda_geometry at;
     const float *weight; /* (c, 1, k, k) */
     sq_bf16 *out;
     int out_pitch, c;
-    sq_cuda_parts parts; /* per slab of 64 channels; part p leaves (count, mean, M2) rows of padded c */
+    sq_cuda_parts parts; /* per slab of SQ_CUDA_SLAB channels; part p leaves (count, mean, M2) rows of padded c */
 } sq_cuda_depthwise;
 cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStream_t stream);
 

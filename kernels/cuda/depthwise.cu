@@ -1,6 +1,7 @@
 /* depthwise.cu - depthwise convolution forward as a unit: input through its pending normalisation, output raw, with the
  * moments of each channel. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/depthwise.cuh"
 
@@ -107,7 +108,7 @@ static __device__ __forceinline__ void leave_moments(float *partial, const Momen
 }
 
 template <int K, int S, int STRIP>
-static __global__ void __launch_bounds__(THREADS, 3) depthwise_kernel(sq_cuda_depthwise u, Cut cut, int slabs)
+static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BLOCKS) depthwise_kernel(sq_cuda_depthwise u, Cut cut, int slabs)
 {
     DYNAMIC_SHARED(uint4, ring); /* [cut.ring][cut.columns][SLAB_VECTORS] */
     SHARED(float2, taps, [K * K][WORDS]);
@@ -184,3 +185,10 @@ extern "C" cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStr
     }
 #undef CASE
 }
+
+#define DEPTHWISE(K, S)                                                                                                \
+    SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BLOCKS, depthwise_kernel<K, S, 7>),                       \
+        SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BLOCKS, depthwise_kernel<K, S, 8>)
+extern "C" const sq_cuda_instance sq_cuda_depthwise_instances[] = {
+    DEPTHWISE(3, 1), DEPTHWISE(3, 2), DEPTHWISE(5, 1), DEPTHWISE(5, 2), DEPTHWISE(7, 1), DEPTHWISE(7, 2),
+    SQ_CUDA_INSTANCES_END};

@@ -4,9 +4,10 @@
 #ifndef SQ_DEPTHWISE_CUH
 #define SQ_DEPTHWISE_CUH
 
+#include "kernels/cuda/convolution.h"
 #include "kernels/cuda/unit.cuh"
 
-enum { SLAB = 32, WORDS = SLAB / 2, SLAB_VECTORS = SLAB / VECTOR, THREADS = 256, HALF_WARPS = THREADS / WORDS };
+enum { SLAB = SQ_CUDA_SLAB, WORDS = SLAB / 2, SLAB_VECTORS = SLAB / VECTOR, THREADS = 256, HALF_WARPS = THREADS / WORDS };
 enum { MOST_SHARED = 38 << 10 }; /* of a block's tiles: with the taps below what a launch may have without asking */
 
 struct Cut {

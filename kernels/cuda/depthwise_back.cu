@@ -5,6 +5,7 @@
  * these triples, so both walk the same strips: first every half warp takes a strip and all taps (gradient of x), then
  * one row of taps and all strips (gradient of the taps): k accumulators at a time, whatever k is. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/depthwise.cuh"
 
@@ -225,7 +226,8 @@ static __device__ __forceinline__ void leave(const sq_cuda_depthwise_back &u, co
 }
 
 template <int K, int S, int STRIP>
-static __global__ void __launch_bounds__(THREADS, 2) depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
+static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BACK_BLOCKS)
+depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
 {
     typedef Reach<K, S, STRIP> R;
     enum { GROUPS = HALF_WARPS / K };
@@ -301,3 +303,9 @@ extern "C" cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *
     }
 #undef CASE
 }
+
+#define BACK(K, S, STRIP)                                                                                              \
+    SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BACK_BLOCKS, depthwise_back_kernel<K, S, STRIP>)
+extern "C" const sq_cuda_instance sq_cuda_depthwise_back_instances[] = {
+    BACK(3, 1, 7), BACK(3, 1, 8), BACK(3, 2, 8), BACK(5, 1, 7), BACK(5, 1, 8),
+    BACK(5, 2, 8), BACK(7, 1, 7), BACK(7, 1, 8), BACK(7, 2, 8), SQ_CUDA_INSTANCES_END};

@@ -1,6 +1,7 @@
 /* join.cu - the end of a block: value of x, plus or beside the value of y, stored as a plain tensor; concatenated
  * channels are stored already split for the next layer's shuffle. And the way back. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/walk.cuh"
 
@@ -56,7 +57,8 @@ static __device__ __forceinline__ void clear_padding(sq_bf16 *row, int c, int pi
         row[stored_at(i, pitch, is_split)] = 0;
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS) join_kernel(sq_cuda_join a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BLOCKS)
+join_kernel(sq_cuda_join a, Walk walk, int vectors)
 {
     const Place place = place_of(walk, vectors, (int)blockIdx.x / walk.slabs, a.parts);
     if (place.vector < 0)
@@ -110,7 +112,8 @@ extern "C" cudaError_t sq_cuda_join_run(const sq_cuda_join *args, cudaStream_t s
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS) join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BACK_BLOCKS)
+join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
     const int part = (int)blockIdx.x / walk.slabs;
@@ -154,3 +157,7 @@ extern "C" cudaError_t sq_cuda_join_back_run(const sq_cuda_join_back *args, cuda
     LAUNCH(join_back_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_join_instances[] = {
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BLOCKS, join_kernel),
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BACK_BLOCKS, join_back_kernel), SQ_CUDA_INSTANCES_END};

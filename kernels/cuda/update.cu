@@ -2,6 +2,7 @@
  *     m = momentum * m + (g + decay * w),  w -= rate * m,  average = d * average + (1 - d) * w
  * The range ends at a multiple of four, and so does its part with weight decay. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
@@ -44,3 +45,6 @@ extern "C" cudaError_t sq_cuda_update_run(const sq_cuda_update *args, cudaStream
     LAUNCH(update_kernel, (unsigned)(blocks < 528 ? blocks : 528), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_update_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, update_kernel),
+                                                              SQ_CUDA_INSTANCES_END};

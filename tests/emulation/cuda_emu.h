@@ -166,7 +166,8 @@ static inline void __threadfence_block(void) { emu_fence(); }
 static inline void __threadfence_system(void) { emu_fence(); }
 
 /* ---- The device functions that kernels of this project use, or are likely to ---- */
-template <class T> static inline T __ldg(const T *p) { return *p; }
+void emu_read_only(const void *p, size_t bytes); /* read_only.cpp */
+template <class T> static inline T __ldg(const T *p) { return emu_read_only(p, sizeof *p), *p; }
 template <class T> static inline T __ldcg(const T *p) { return *p; }
 template <class T> static inline T __ldca(const T *p) { return *p; }
 template <class T> static inline T __ldcs(const T *p) { return *p; }

@@ -334,10 +334,15 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
     cudaError_t e = usable();
     if (e == cudaSuccess)
         e = s ? check_launch(kernel) : cudaErrorInvalidResourceHandle;
+    if (e == cudaSuccess && !loaded.count(kernel.function) && s->capture && s->capture->mode != cudaStreamCaptureModeRelaxed)
+        e = cudaErrorStreamCaptureUnsupported; /* lazy loading: the first launch may synchronise */
     if (e == cudaSuccess) {
+        loaded.insert(kernel.function);
+        auto &largest = largest_grid[kernel.function];
+        largest = std::max(largest, (unsigned long long)kernel.grid.x * kernel.grid.y * kernel.grid.z);
         const bool is_raised = opted_in.count(kernel.function) != 0;
         const size_t limit = is_raised ? shared_optin() : EMU_STATIC_SHARED;
-        e = enqueue(s, {[=] { emu_run(kernel, limit); }, true});
+        e = enqueue(s, {[=] { emu_run(kernel, limit), emu_check_read_only(kernel.name); }, true});
     } else if (s && s->capture) {
         s->capture->is_invalid = true;
     }

@@ -25,6 +25,7 @@ extern bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
 
 /* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Returns when done. */
 void emu_run(const EmuKernel &kernel, size_t shared_limit);
+void emu_check_read_only(const char *kernel); /* after its last block; read_only.cpp */
 void emu_poison(void *p, size_t bytes); /* NaN, whatever the type */
 
 /* EMU_SCHEDULE: 0 in order, 1 reverse, n shuffled with seed n. Read each time: a test may compare schedules. */

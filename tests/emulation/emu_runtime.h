@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 namespace emu {
@@ -90,6 +91,8 @@ extern std::vector<cudaStream_t> streams; /* without the null stream */
 extern std::vector<cudaEvent_t> events;
 extern std::map<char *, size_t> device_memory, pinned_memory;
 extern std::map<const void *, size_t> opted_in; /* kernel -> dynamic shared memory that cudaFuncSetAttribute allowed */
+extern std::set<const void *> loaded;            /* kernels; a first launch loads one, unless the stream is capturing */
+extern std::map<const void *, unsigned long long> largest_grid; /* kernel -> blocks */
 
 enum : size_t { KIB = 1024 };
 
