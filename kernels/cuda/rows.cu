@@ -345,9 +345,10 @@ extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stre
 #include "kernels/cuda/instances.h"
 
 #define ROWS(N)                                                                                                        \
-    SQ_CUDA_INSTANCE(THREADS, 0, N < 64 ? 3 : 2, rows_kernel<N, 0>),                                                   \
-        SQ_CUDA_INSTANCE(THREADS, 0, N < 64 ? 3 : 2, rows_kernel<N, 1>),                                               \
-        SQ_CUDA_INSTANCE(THREADS, 0, 2, rows_kernel<N, 2>), SQ_CUDA_INSTANCE(THREADS, 0, 2, rows_kernel<N, 3>)
+    SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 0>),                                                    \
+        SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 1>),                                                \
+        SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 2>),                                                \
+        SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 3>)
 
 extern "C" const sq_cuda_instance sq_cuda_rows_instances[] = {ROWS(32), ROWS(64), ROWS(128), ROWS(160),
                                                               SQ_CUDA_INSTANCES_END};

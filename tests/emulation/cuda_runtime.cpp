@@ -18,6 +18,8 @@
 
 #include "emu_control.h"
 
+const EmuMemoryWatch *emu_memory_watch;
+
 namespace emu {
 
 CUstream_st null_stream = {true, {}, nullptr, nullptr, 0};
@@ -212,6 +214,16 @@ size_t total(const std::map<char *, size_t> &map)
     return sum;
 }
 
+static void tell_copied(const void *to, const void *from, size_t bytes)
+{
+    if (!emu_memory_watch || place(to, bytes) != DEVICE)
+        return;
+    if (place(from, bytes) == DEVICE)
+        emu_memory_watch->copied(to, from, bytes);
+    else
+        emu_memory_watch->wrote(to, bytes);
+}
+
 static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &map, int *countdown)
 {
     const cudaError_t captured = strict_capture(cudaErrorStreamCaptureUnsupported);
@@ -230,6 +242,8 @@ static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &ma
     if (memory) {
         emu_poison(memory, bytes);
         map[(char *)memory] = bytes;
+        if (emu_memory_watch)
+            emu_memory_watch->cleared(memory, bytes);
     }
     *p = memory;
     if (memory && &map == &device_memory && __asan_poison_memory_region && !open_depth)
@@ -285,9 +299,15 @@ static cudaError_t copy(void *to, const void *from, size_t bytes, cudaMemcpyKind
     cudaError_t e;
     if (source == HOST && !s->capture) { /* staged now: the caller may overwrite it */
         std::shared_ptr<std::vector<char>> staged(new std::vector<char>((const char *)from, (const char *)from + bytes));
-        e = enqueue(s, {[=, staged = std::move(staged)] { std::memmove(to, staged->data(), bytes); }, false});
+        e = enqueue(s, {[=, staged = std::move(staged)] {
+            std::memmove(to, staged->data(), bytes);
+            tell_copied(to, staged->data(), bytes);
+        }, false});
     } else {
-        e = enqueue(s, {[=] { std::memmove(to, from, bytes); }, false});
+        e = enqueue(s, {[=] {
+            std::memmove(to, from, bytes);
+            tell_copied(to, from, bytes);
+        }, false});
     }
     if (e == cudaSuccess && target == HOST && !s->capture) {
         host_waits(s); /* a copy to pageable memory returns when it is done */
@@ -305,7 +325,11 @@ static cudaError_t fill(void *p, int value, size_t bytes, cudaStream_t s)
     const Place target = place(p, bytes);
     if (target != DEVICE && target != PINNED)
         return cudaErrorInvalidValue;
-    return enqueue(s, {[=] { std::memset(p, value, bytes); }, false});
+    return enqueue(s, {[=] {
+        std::memset(p, value, bytes);
+        if (emu_memory_watch && target == DEVICE)
+            emu_memory_watch->wrote(p, bytes);
+    }, false});
 }
 
 static cudaError_t check_launch(const EmuKernel &k)
