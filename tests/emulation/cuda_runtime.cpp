@@ -224,7 +224,9 @@ static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &ma
     if (&map == &device_memory && bytes > device.memory - std::min(device.memory, total(map)))
         return cudaErrorMemoryAllocation;
     void *memory = nullptr;
-    if (bytes && posix_memalign(&memory, 256, bytes))
+    const bool has_pages = emu_other_machine && &map == &device_memory; /* whole ones, for dirty_pages.cpp */
+    const size_t unit = has_pages ? 4096 : 256, taken = has_pages ? (bytes + unit - 1) / unit * unit : bytes;
+    if (bytes && posix_memalign(&memory, unit, taken))
         return cudaErrorMemoryAllocation;
     if (memory) {
         emu_poison(memory, bytes);

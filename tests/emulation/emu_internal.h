@@ -20,6 +20,9 @@ void __tsan_ignore_thread_end(void) __attribute__((weak));
 
 enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* without opting in for more */
 
+/* Runs the kernel in place of the fibres, or returns false. NULL in every build but `ptx` (ptx_launch.cpp). */
+extern bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
+
 /* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Returns when done. */
 void emu_run(const EmuKernel &kernel, size_t shared_limit);
 void emu_check_read_only(const char *kernel); /* after its last block; read_only.cpp */
