@@ -25,7 +25,7 @@ typedef struct {
 /* Joins all ranks; collective, each rank gets the same kind of answer. SQ_UNSUPPORTED: a rank has no NCCL, and where it
  * was looked for; SQ_INVALID: two ranks were dealt one GPU; SQ_COMMUNICATION: they do not come together. */
 SQ_MUST_USE sq_status sq_collective_open(sq_collective **out, const sq_collective_place *place);
-/* Waits for what is under way, as sq_collective_settle does, and leaves.. */
+/* Waits for what is under way, as sq_collective_settle does, and leaves the group. */
 void sq_collective_close(sq_collective *c);
 
 /* Mean over all ranks in place, begun after what the backend's stream holds now. Small ones wait for their neighbours

@@ -32,9 +32,10 @@ typedef struct {
     sq_cuda_parts parts;
 } sq_cuda_rows;
 
-/* Row blocks are dealt to parts in turn; no more parts than row blocks. */
+/* Parts take row blocks in turn; there are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
+ * half of that. SQ_CUDA_CHUNK is the same for weight_gradient.cu. */
 enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_CHUNK = 64 };
-/* The kernel for a width: outputs of a tile, rows of a row block, blocks on a multiprocessor. */
+/* The kernel for a width: outputs of a tile, rows of a row block, blocks per multiprocessor. */
 typedef struct {
     int tile, rows, blocks;
 } sq_cuda_rows_shape;
@@ -51,7 +52,7 @@ typedef struct {
     int rows, depth;     /* padded columns of x */
     sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
 } sq_cuda_weight_gradient;
-/* The kernel for c_out and the padded depth: outputs and inputs of a tile, rows at a time, tiles of a part, and blocks on a
+/* The kernel for c_out and the padded depth: outputs and inputs of a tile, rows at a time, tiles of a part, blocks per
  * multiprocessor. */
 typedef struct {
     int tile, rows, tiles, blocks;
@@ -59,7 +60,7 @@ typedef struct {
 sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
 
-/* ---- fused_back.cu: both of the above in one pass (L4), where the product of widths fits ---- */
+/* ---- fused_back.cu: both of the above in one pass (L4), where neither width exceeds 160 ---- */
 
 typedef struct {
     sq_cuda_gradient dz;
@@ -70,13 +71,13 @@ typedef struct {
     sq_cuda_parts parts;  /* weight gradients, as above */
     float *sums;          /* part p: (S1, S2) of the sink's norm */
 } sq_cuda_fused_back;
-/* Whether there is a kernel for these widths; the rows that it takes at a time, and its blocks on a multiprocessor. */
+/* Whether there is a kernel for these widths; *rows: rows of pixels at a time, *blocks: blocks per multiprocessor. */
 bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
 cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);
 
 /* ---- depthwise.cu, depthwise_back.cu ---- */
 
-/* Channels that a block takes; blocks on a multiprocessor: the planner's and the launch bounds'. */
+/* Channels of a block; blocks per multiprocessor, for the planner and the launch bounds. */
 enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACK_BLOCKS = 2 };
 
 typedef struct {
@@ -101,7 +102,7 @@ typedef struct {
 } sq_cuda_depthwise_back;
 cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *a, cudaStream_t stream);
 
-/* Jobs (strips of images) that a depthwise convolution has for each slab of channels: no more parts than that. */
+/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. There are at most as many parts. */
 int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back);
 
 /* ---- statistics.cu: merges ---- */

@@ -337,7 +337,7 @@ static void close_device(sq_backend *base)
     free(b);
 }
 
-/* Why no device can be used, or SQ_OK and the device's properties; is_dealt: *wanted, among those that there are. */
+/* The properties of device *wanted, or why it cannot be used. is_dealt: *wanted is taken modulo the number of devices. */
 static sq_status find_device(int *wanted, bool is_dealt, struct cudaDeviceProp *properties)
 {
     int count = 0, driver = 0, runtime = 0;

@@ -50,7 +50,7 @@ static void plan_join_back_one(sq_cuda_planner *p, sq_view view, int dx, sq_part
     const int rows = sq_cuda_rows_of(grad);
     const bool has_sums = view.norm != SQ_NONE && view.gate == SQ_NONE, is_shared = dx == op->grad;
     if (is_shared && !has_sums)
-        return; /* the gradient lies where it shall lie, and nobody wants sums */
+        return; /* the gradient is in its place, and no norm wants sums */
     const sq_cuda_sink sink = sq_cuda_sink_of(p, view, dx, part, SQ_NONE);
     const int width = sq_cuda_padded(sink.c), parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACK_BLOCKS);
     float *partial = sq_cuda_take(p, has_sums ? (size_t)parts * 2 * (size_t)width * sizeof(float) : 0);

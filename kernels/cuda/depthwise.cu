@@ -5,10 +5,9 @@
 
 #include "kernels/cuda/depthwise.cuh"
 
-enum { AHEAD = 4 }; /* vectors that a thread loads while the step before is computed */
+enum { AHEAD = 4 }; /* loads that a thread issues before it uses the first */
 
-/* Rows first .. of x, counted from -pad, into the ring as the view shows them; zeros outside of the image. All loads of a
- * thread are under way before the first is needed. */
+/* Rows first_row to last_row - 1 of x, counted from -pad, into the ring as the view shows them; zeros outside the image. */
 static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_depthwise &u, const Cut &cut, int n, int w0,
                                                  int first_row, int last_row, int c0)
 {
@@ -45,7 +44,7 @@ static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_dept
 template <int K, int S, int STRIP> struct Maker {
     float acc[STRIP][2];
 
-    /* One output row's strip: row q of the ring is the first that it reads. */
+    /* A strip of one output row: row q of the ring is the first that it reads. */
     __device__ __forceinline__ void run(const unsigned *ring, const float2 (*taps)[WORDS], const Cut &cut, int q, int column,
                                         int word, int first_row, int last_row)
     {

@@ -9,7 +9,9 @@
 
 #include "kernels/cuda/depthwise.cuh"
 
-enum { AHEAD = 2, ROUNDS = 4 }; /* ROUNDS: rows of the ring may begin before the image, a remainder may not */
+/* AHEAD: loads that a thread issues before it uses the first. ROUNDS: added to a row that may be negative, as a multiple of the
+ * ring, before the remainder is taken. */
+enum { AHEAD = 2, ROUNDS = 4 };
 
 /* The strip of dZ words that a strip of x meets: word j of it lies at pixel ws / S - pad / S + j of the row. */
 template <int K, int S, int STRIP> struct Reach {
@@ -22,7 +24,7 @@ struct Tiles { /* in dynamic shared memory */
     uint4 *raw, *value; /* x as stored, and as its view shows it: [cut.rows][cut.tile_w][SLAB_VECTORS] */
 };
 
-/* Rows first .. of dZ into the ring, zeros outside of the image. */
+/* Rows first_row to last_row - 1 of dZ into the ring; zeros outside the image. */
 template <int S>
 static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const sq_cuda_depthwise_back &u, const Cut &cut,
                                                       int n, int w0, int first_row, int last_row, int c0)
@@ -59,7 +61,7 @@ static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const 
     }
 }
 
-/* x of the step's rows: as stored and as shown, zeros outside of the image. */
+/* x of the step's rows, as stored and as its view shows it; zeros outside the image. */
 static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_cuda_depthwise_back &u, const Cut &cut,
                                                    int n, int w0, int h0, int c0)
 {

@@ -23,7 +23,7 @@ template <int W> struct Shape {
         TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
         KEEPS_SUMS = W > 96, /* in shared memory between row blocks: registers are short */
         SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (KEEPS_SUMS ? 8 * THREADS * 4 : 0),
-        BLOCKS = W > 96 ? 1 : W > 64 ? 2 : W > 32 ? 3 : 6, /* on a multiprocessor */
+        BLOCKS = W > 96 ? 1 : W > 64 ? 2 : W > 32 ? 3 : 6, /* per multiprocessor */
     };
     static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
     static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded by two tiles");

@@ -50,7 +50,7 @@ static __device__ __forceinline__ uint4 load_logical(const sq_bf16 *row, int pit
     return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-/* The lanes behind the last channel. */
+/* The padding after the last channel. */
 static __device__ __forceinline__ void clear_padding(sq_bf16 *row, int c, int pitch, bool is_split)
 {
     for (int i = c; i < (is_split ? 2 * padded(c / 2) : padded(c)); i++)
@@ -119,7 +119,7 @@ join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
     const int part = (int)blockIdx.x / walk.slabs;
     const Place place = place_of(walk, vectors, part, a.parts.parts);
     const int i = place.vector * VECTOR, count = min(a.sink.c - i, (int)VECTOR);
-    const bool is_shared = a.sink.data == a.grad; /* the gradient lies where it shall lie */
+    const bool is_shared = a.sink.data == a.grad; /* the gradient is in its place */
     float s1[VECTOR] = {}, s2[VECTOR] = {};
     for (int row = place.first; place.vector >= 0 && row < a.rows; row += WALK_AHEAD * place.stride) {
         uint4 g[WALK_AHEAD], z[WALK_AHEAD];

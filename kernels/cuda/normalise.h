@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/* Blocks on a multiprocessor: the planner's and the launch bounds'. */
+/* Blocks per multiprocessor, for the planner and the launch bounds. */
 enum { SQ_CUDA_COLUMN_MOMENTS_BLOCKS = 4, SQ_CUDA_FORM_GRADIENT_BLOCKS = 2 };
 
 typedef struct { /* moments of each column of a stored Z */

@@ -11,7 +11,7 @@ extern "C" {
 
 /* ---- join.cu ---- */
 
-/* Blocks on a multiprocessor: the planner's and the launch bounds'. */
+/* Blocks per multiprocessor, for the planner and the launch bounds. */
 enum { SQ_CUDA_JOIN_BLOCKS = 2, SQ_CUDA_JOIN_BACK_BLOCKS = 2, SQ_CUDA_SPREAD_BLOCKS = 3 };
 
 typedef struct {

@@ -344,11 +344,7 @@ extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stre
 
 #include "kernels/cuda/instances.h"
 
-#define ROWS(N)                                                                                                        \
-    SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 0>),                                                    \
-        SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 1>),                                                \
-        SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 2>),                                                \
-        SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, 3>)
-
-extern "C" const sq_cuda_instance sq_cuda_rows_instances[] = {ROWS(32), ROWS(64), ROWS(128), ROWS(160),
+#define ROWS(N, MODE) SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, MODE>)
+#define ALL_MODES(N) ROWS(N, 0), ROWS(N, 1), ROWS(N, 2), ROWS(N, 3)
+extern "C" const sq_cuda_instance sq_cuda_rows_instances[] = {ALL_MODES(32), ALL_MODES(64), ALL_MODES(128), ALL_MODES(160),
                                                               SQ_CUDA_INSTANCES_END};

@@ -1,6 +1,6 @@
 /* weight_gradient.cu - dW = sum over rows of dZ times the value of x, on the tensor cores. Both operands are formed on
- * load into tiles of rows and read transposed. A part takes chunks of rows in turn and keeps its sum in registers; the
- * parts are merged in order by statistics.cu. */
+ * load into tiles of rows and read transposed. A part takes chunks of rows in turn and keeps its sum in registers;
+ * statistics.cu merges the parts in order. */
 #include "kernels/cuda/convolution.h"
 #include "kernels/cuda/instances.h"
 
@@ -11,7 +11,7 @@
 enum { CHUNK = SQ_CUDA_CHUNK, LOAD_STEP = 16 };
 
 /* WM x WN warps, each MT x 16 outputs times NT x 8 inputs. Every thread keeps one column of vectors of each operand. A
- * chunk of rows is taken at once, or in two halves where the registers are needed for the sums. */
+ * chunk has CHUNK rows, or half of that where the sums need the registers. */
 template <int WM, int WN, int MT, int NT> struct Shape {
     enum {
         OUTPUTS = WM * MT * 16, INPUTS = WN * NT * 8, THREADS = WM * WN * 32,

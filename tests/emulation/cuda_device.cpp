@@ -61,6 +61,7 @@ void emu_fail_launch(int n) { faults.launch = n; }
 void emu_fail_malloc(int n) { faults.malloc = n; }
 void emu_fail_host_malloc(int n) { faults.host_malloc = n; }
 void emu_forget_waits(int whose) { faults.forgotten_waits = whose; }
+void emu_skip_kernel(const char *name) { faults.skipped = name; }
 void emu_set_memory(size_t bytes) { device.memory = bytes; }
 long emu_launch_count(void) { return counts.launches; }
 long emu_graph_launch_count(void) { return counts.graph_launches; }

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <sched.h>
 
 #include "emu_control.h"
@@ -366,7 +367,12 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
         largest = std::max(largest, (unsigned long long)kernel.grid.x * kernel.grid.y * kernel.grid.z);
         const bool is_raised = opted_in.count(kernel.function) != 0;
         const size_t limit = is_raised ? shared_optin() : EMU_STATIC_SHARED;
-        e = enqueue(s, {[=] { emu_run(kernel, limit), emu_check_read_only(kernel.name); }, true});
+        const bool is_skipped = faults.skipped && std::strstr(kernel.name, faults.skipped);
+        e = enqueue(s, {[=] {
+                            if (!is_skipped)
+                                emu_run(kernel, limit), emu_check_read_only(kernel.name);
+                        },
+                        true});
     } else if (s && s->capture) {
         s->capture->is_invalid = true;
     }

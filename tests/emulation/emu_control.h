@@ -38,6 +38,10 @@ void emu_enqueue(struct CUstream_st *stream, int (*is_ready)(void *), void (*wor
 /* Mistakes with events: 1, streams but the oldest do not wait for events; 2, the oldest does not; 0, all do. */
 void emu_forget_waits(int whose);
 
+/* Launches of kernels with `name` in their name compute nothing, as a wrong kernel might; NULL: none. Borrowed. The variable
+ * EMU_SKIP_KERNEL does the same from outside. */
+void emu_skip_kernel(const char *name);
+
 long emu_launch_count(void);       /* kernels submitted, directly or by a graph */
 long emu_graph_launch_count(void); /* cudaGraphLaunch */
 long emu_malloc_count(void);       /* calls that allocate device or pinned memory */

@@ -5,6 +5,7 @@
 
 #include "emu_internal.h"
 
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
@@ -77,6 +78,7 @@ struct Faults {
     int launch, malloc, host_malloc; /* calls to go; 0: none */
     cudaError_t pending, sticky;     /* seen by the device; told to the host */
     int forgotten_waits;             /* as emu_forget_waits */
+    const char *skipped = std::getenv("EMU_SKIP_KERNEL"); /* as emu_skip_kernel; NULL: none */
 };
 extern Faults faults;
 struct Counts {
