@@ -45,7 +45,7 @@ def write_sources(folder):
 def drop_instructions(nvdisasm, folder):
     """What the checks say when ptxas itself loses an instruction: (opcode, lines)."""
     stem = os.path.join(folder, f"original.{ARCHITECTURE}")
-    (name, code), = ptx.parse(read_text(stem + ".ptx")).items()
+    (name, (code, _)), = ptx.parse(read_text(stem + ".ptx")).items()
     kernel = sass.disassemble(nvdisasm, stem + ".cubin")[name]
     for opcode in ("STG", "STS", "LDSM", "HMMA", "BAR"):
         left = kernel._replace(code=[i for i in kernel.code if sass.base_of(i.opcode) != opcode])

@@ -7,14 +7,16 @@ Compiles kernels/cuda/*.cu for each architecture. For each kernel:
   - the PTX: every pointer of the parameter struct is read or written as fixtures/cuda_pointers.csv says;
   - the SASS: it stores, multiplies and synchronises at every source line where the PTX does, loads every pointer that the PTX
     uses, and has the instructions that fixtures/cuda_sass.csv counts.
---write refreshes cuda_resources.csv and cuda_sass.csv in one run (with files: their kernels alone). cuda_pointers.csv is
-maintained by hand; nothing is written while a check fails that needs no table. With another nvcc than the tables' the numbers are not compared; all other checks hold.
+--write refreshes cuda_resources.csv and cuda_sass.csv (with files: their kernels alone) and, where numpy is installed,
+configs/gpus/ptx_to_sass.csv. cuda_pointers.csv is maintained by hand; nothing is written while a check fails that needs no table. With another nvcc than the tables' the numbers are not compared; all other checks hold.
 --root: another source tree, for planted faults. Without nvdisasm the checks of the SASS are skipped. Exit 77 without nvcc.
 With --cache, sources that did not change are not compiled again.
 """
 import argparse
 import csv
+import importlib.util
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -26,6 +28,7 @@ from kernel_measure import check_shape, measure
 
 FIXTURES = os.path.join(cubins.TESTS, "fixtures")
 RESOURCES, COUNTS, POINTERS = (os.path.join(FIXTURES, f"cuda_{name}.csv") for name in ("resources", "sass", "pointers"))
+FACTORS = os.path.join(cubins.ROOT, "tools", "bench", "sass_factors.py")
 REFRESH = "tests/check_resources.py --write"
 
 
@@ -109,10 +112,12 @@ def run(args, nvcc, folder):
             new = {key: known[part] for key, known in kernels.items() if known[part]}
             if new:
                 write_table(path, version, columns, {**({} if is_whole else read_table(path)[1]), **new})
+        if is_whole and nvdisasm and importlib.util.find_spec("numpy"):
+            subprocess.run([sys.executable, FACTORS, "--nvcc", nvcc, "--compiled", folder], check=True)
     else:
         changes = sorted(check_tables(kernels, version, is_whole))
         problems += changes + ([f"if that is wanted: {REFRESH}"] if changes else [])
-    print("\n".join(problems) or f"{len(kernels)} kernels: no spill, every pointer used as declared, resources and instructions as in the tables")
+    print("\n".join(problems) or f"{len(kernels)} kernels: no check failed")
     return bool(problems)
 
 

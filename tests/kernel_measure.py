@@ -25,7 +25,7 @@ def examine(job):
     kept = f"{build.cubin}.{cubins.hash_of((nvdisasm, structs), tools)}.json"
     if os.path.exists(kept):
         return architecture, source, json.loads(read_text(kept))
-    codes = ptx.parse(read_text(build.ptx))
+    codes = {name: kernel.code for name, kernel in ptx.parse(read_text(build.ptx)).items()}
     kernels = sass.disassemble(nvdisasm, build.cubin) if nvdisasm else {}
     found = {}
     for name, numbers in cubins.parse_report(read_text(build.report)):

@@ -8,20 +8,22 @@ import re
 from collections import namedtuple
 
 # where: the source lines "file:line" that it comes from, innermost inlined function first
-Instruction = namedtuple("Instruction", "opcode operands where")
+Instruction = namedtuple("Instruction", "guard opcode operands where")  # guard: the predicate, or None
+Kernel = namedtuple("Kernel", "code labels")  # labels: name -> index in code
 Pointer = namedtuple("Pointer", "name offset stride size")  # elements at offset + i * stride within size bytes; 8 and 8 when it is one
 
-STATEMENT = re.compile(r"(?:@!?%p\d+\s+)?([a-z][\w.:]*)\s*(.*)$", re.S)
+STATEMENT = re.compile(r"(@!?%p\d+\s+)?([a-z][\w.:]*)\s*(.*)$", re.S)
 LOCATION = re.compile(r"\.loc\s+(\d+)\s+(\d+)\s+\d+(?:,\s*function_name\s+\S+,\s*inlined_at\s+(\d+)\s+(\d+))?")
 PASSES_ON = ("mov", "add", "mad", "cvta", "selp", "or", "and", "max", "min")
 
 
 def parse(text):
-    """{mangled name: [Instruction]} of every kernel."""
+    """{mangled name: Kernel}."""
     paths = {number: os.path.normpath(path) for number, path in re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]+)"', text, re.M)}
     kernels = {}
     for found in re.finditer(r"\.entry\s+(\w+)\(.*?^\{$(.*?)^\}$", text, re.M | re.S):
-        code, where, chains = kernels.setdefault(found.group(1), []), (), {}
+        code, labels, where, chains = [], {}, (), {}
+        kernels[found.group(1)] = Kernel(code, labels)
         for line in found.group(2).splitlines():
             line = line.split("//")[0].strip()
             if location := LOCATION.match(line):
@@ -30,9 +32,10 @@ def parse(text):
                 where = chains[here] = (here, *chains.get(caller, (caller,) if caller else ()))
                 continue
             for statement in re.sub(r"^\{(?=[^}]*$|.*;\s*\})|(?<=;)\s*\}$", "", line).split(";"):
-                shape = STATEMENT.match(statement.strip())
-                if shape and not shape.group(1).endswith(":"):
-                    code.append(Instruction(shape.group(1), shape.group(2).strip(), where))
+                if label := re.match(r"\s*(\$\w+):$", statement):
+                    labels[label.group(1)] = len(code)
+                elif shape := STATEMENT.match(statement.strip()):
+                    code.append(Instruction(shape.group(1), shape.group(2), shape.group(3).strip(), where))
     return kernels
 
 

@@ -9,10 +9,10 @@ import sysconfig
 from collections import Counter, namedtuple
 
 # where: the source lines "file:line" that it comes from, innermost inlined function first; () without line information
-Instruction = namedtuple("Instruction", "opcode operands where")
-Kernel = namedtuple("Kernel", "code parameter_base")  # parameter_base: of the parameters in constant bank 0
+Instruction = namedtuple("Instruction", "guard opcode operands where")  # guard: the predicate, or None
+Kernel = namedtuple("Kernel", "code labels parameter_base")  # labels: name -> index in code; base: of the parameters in constant bank 0
 
-SHAPE = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
+SHAPE = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+)?\s*([A-Z][\w.]*)\s*(.*?)\s*;")
 LINE = re.compile(r'\s*//## File "([^"]+)", line (\d+)(.*)')
 
 # Column of the table -> opcodes, without their modifiers.
@@ -59,8 +59,8 @@ def disassemble(nvdisasm, path):
     bases, kernels, code, where, is_open = parameter_bases(path), {}, None, (), False
     for line in text.splitlines():
         if section := re.match(r"//-+ \.text\.(\S+) -+", line):
-            code, where, is_open = [], (), False
-            kernels[section.group(1)] = Kernel(code, bases[section.group(1)])
+            code, labels, where, is_open = [], {}, (), False
+            kernels[section.group(1)] = Kernel(code, labels, bases[section.group(1)])
         elif code is None:
             continue
         elif instruction := SHAPE.match(line):
@@ -69,6 +69,8 @@ def disassemble(nvdisasm, path):
             here = f"{os.path.normpath(place.group(1))}:{place.group(2)}"
             where = (*where, here) if is_open else (here,)
             is_open = "inlined at" in place.group(3)
+        elif label := re.match(r"([.$\w]+):\s*$", line):
+            labels[label.group(1)] = len(code)
     return kernels
 
 
