@@ -8,7 +8,8 @@ Compiles kernels/cuda/*.cu for each architecture. For each kernel:
   - the SASS: it stores, multiplies and synchronises at every source line where the PTX does, loads every pointer that the PTX
     uses, and has the instructions that fixtures/cuda_sass.csv counts.
 --write refreshes cuda_resources.csv and cuda_sass.csv (with files: their kernels alone) and, where numpy is installed,
-configs/gpus/ptx_to_sass.csv. cuda_pointers.csv is maintained by hand; nothing is written while a check fails that needs no table. With another nvcc than the tables' the numbers are not compared; all other checks hold.
+configs/gpus/ptx_to_sass.csv. It writes nothing while a check fails that needs no table. cuda_pointers.csv is maintained by hand.
+With another nvcc than the tables' the numbers are not compared; all other checks hold.
 --root: another source tree, for planted faults. Without nvdisasm the checks of the SASS are skipped. Exit 77 without nvcc.
 With --cache, sources that did not change are not compiled again.
 """
@@ -67,7 +68,8 @@ def check_tables(kernels, version, is_whole):
         of, table = read_table(path)
         name = os.path.basename(path)
         if of != version:
-            print(f"{name} is of nvcc {of}, this is {version}: numbers are not compared; spills, pointers, source lines and kinds of instructions are")
+            print(f"{name} is for nvcc {of}, this is {version}: its numbers are not compared. These checks hold: spills, pointers, "
+                  "source lines, kinds of instructions")
             if not compare:
                 continue
         for key, known in kernels.items():
@@ -87,7 +89,7 @@ def parse_arguments():
     parser.add_argument("--nvcc")
     parser.add_argument("--cache")
     parser.add_argument("--root", default=cubins.ROOT)
-    parser.add_argument("--architecture", action="append", help="of these alone (default: all)")
+    parser.add_argument("--architecture", action="append", help="check only this one; may be repeated (default: all)")
     parser.add_argument("sources", nargs="*")
     return parser.parse_args()
 
@@ -106,7 +108,7 @@ def run(args, nvcc, folder):
     if is_whole:
         problems += [f"{os.path.basename(POINTERS)}: no kernel needs the row '{row[3]}'" for i, row in enumerate(exceptions) if i not in used]
     if args.write and problems:
-        problems.append("the tables were not written: they would bless these kernels")
+        problems.append("the tables were not written: repair these kernels first")
     elif args.write:
         for path, columns, part in ((RESOURCES, cubins.FIELDS, "numbers"), (COUNTS, sass.COLUMNS, "counts")):
             new = {key: known[part] for key, known in kernels.items() if known[part]}
@@ -116,7 +118,7 @@ def run(args, nvcc, folder):
             subprocess.run([sys.executable, FACTORS, "--nvcc", nvcc, "--compiled", folder], check=True)
     else:
         changes = sorted(check_tables(kernels, version, is_whole))
-        problems += changes + ([f"if that is wanted: {REFRESH}"] if changes else [])
+        problems += changes + ([f"if the change is intended, run {REFRESH}"] if changes else [])
     print("\n".join(problems) or f"{len(kernels)} kernels: no check failed")
     return bool(problems)
 
