@@ -85,9 +85,10 @@ template <class T> void atomics(const char *type, std::initializer_list<const ch
                 first[k] = v[k] = (T)(r.next() % 11);
             const unsigned blocks = is_shared ? 1 : BLOCKS, count = blocks * THREADS_IN_BLOCK;
             for (unsigned t = 0; t < count; t++)
-                v[CELLS + 3 * t] = (T)(std::string(name) == "exch" ? 100 + t /* all different: one chain */
-                                       : std::string(name) == "cas" ? r.next() % 11 : r.next() >> (r.next() & 31)),
-                v[CELLS + 3 * t + 1] = (T)(r.next() % 11);
+                /* exch and cas leave values that are all different: there is one chain only. */
+                v[CELLS + 3 * t] = (T)(std::string(name) == "exch" ? 100 + t
+                                       : std::string(name) == "cas" ? (r.next() % 2 ? r.next() % 11 : 100 + r.next() % count) : r.next() >> (r.next() & 31)),
+                v[CELLS + 3 * t + 1] = (T)(100 + t);
             m.launch.schedule = schedule;
             m.run_well(blocks, THREADS_IN_BLOCK);
             for (int cell = 0; cell < CELLS; cell++) {
