@@ -75,6 +75,25 @@ add("fine_mbarrier_test", ARRIVE.format(arrivals=128, barrier="bar.sync 0;", wai
 add("mbarrier_not_waited_for", ARRIVE.format(arrivals=128, barrier="bar.sync 0;", wait=""), MBARRIER)
 add("mbarrier_never_complete", ARRIVE.format(arrivals=127 + 2, barrier="bar.sync 0;", wait=STATE.format(how="try_wait")), MBARRIER)
 add("mbarrier_complete_early", ARRIVE.format(arrivals=32, barrier="bar.sync 0;", wait=STATE.format(how="try_wait")), MBARRIER)
+# One lane arrives and waits for its warp: the others need bar.warp.sync before and after.
+LEADER = INIT.format(arrivals=4, barrier="bar.sync 0;") + """
+    st.shared.u32 [%r8], %r1;
+    and.b32 %r10, %r1, 31;
+    setp.ne.u32 %p3, %r10, 0;
+    {before}
+    @%p3 bra $others;
+    mbarrier.arrive.shared::cta.b64 %rd6, [%r4];
+    $wait:
+    mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r4], 0;
+    @!%p2 bra $wait;
+    $others:
+    {after}
+    xor.b32 %r9, %r8, 252;
+    ld.shared.u32 %r6, [%r9];
+    st.global.u32 [%rd3], %r6;"""
+add("fine_leader", LEADER.format(before="bar.warp.sync -1;", after="bar.warp.sync -1;"), MBARRIER)
+add("leader_arrives_without_sync", LEADER.format(before="", after="bar.warp.sync -1;"), MBARRIER)
+add("leader_waits_without_sync", LEADER.format(before="bar.warp.sync -1;", after=""), MBARRIER)
 COPIED = INIT.format(arrivals=128, barrier="bar.sync 0;") + """
     cp.async.ca.shared.global [%r8], [%rd3], 4;
     {arrive}
