@@ -14,10 +14,12 @@ void check_global_range(Warp &w, const Op &op, int lane, uint64_t at, uint32_t b
 {
     const Stat before = w.m->l->stats ? (*w.m->l->stats)[(size_t)op.index] : Stat();
     uint64_t lanes[32] = {};
+    w.m->is_bulk_load = !is_write;
     for (uint64_t k = at; k < at + bytes; k += 16) {
         lanes[lane] = k;
         check_global(w, op, lanes, 1u << lane, 16, is_write);
     }
+    w.m->is_bulk_load = false;
     if (!w.m->l->stats)
         return;
     Stat &s = (*w.m->l->stats)[(size_t)op.index];

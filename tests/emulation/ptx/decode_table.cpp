@@ -58,6 +58,12 @@ void round_and_flush(Warp &w, const Op &op, uint32_t lanes) /* op.target: bits o
     op.inner(w, op, lanes);
     _mm_setcsr(before);
 }
+void flush_result(Warp &w, const Op &op, uint32_t lanes) /* moves, signs and minima pass subnormal numbers whatever MXCSR says */
+{
+    round_and_flush(w, op, lanes);
+    uint32_t *d = cells<uint32_t>(w, op.d);
+    each<uint32_t>(d, lanes, [=](int l) { return d[l] & 0x7f800000 ? d[l] : d[l] & 0x80000000; });
+}
 template <class T> void clamp_to_one(T *d, uint32_t lanes)
 {
     for (int l = 0; l < 32; l++)
@@ -66,18 +72,15 @@ template <class T> void clamp_to_one(T *d, uint32_t lanes)
 }
 void saturate(Warp &w, const Op &op, uint32_t lanes) /* .sat: to [0, 1], NaN becomes +0 */
 {
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr((before & ~(unsigned)ROUND_MASK) | (unsigned)op.target);
-    op.inner(w, op, lanes);
-    _mm_setcsr(before);
+    round_and_flush(w, op, lanes);
     op.bytes == 8 ? clamp_to_one(cells<double>(w, op.d), lanes) : clamp_to_one(cells<float>(w, op.d), lanes);
 }
-void wrap(Op &op, int mxcsr, bool saturates, bool is_double)
+void wrap(Op &op, int mxcsr, bool saturates, const std::string &result) /* result: its type */
 {
     if (!mxcsr && !saturates)
         return;
-    op.inner = op.run, op.target = mxcsr, op.bytes = is_double ? 8 : 4;
-    op.run = saturates ? saturate : round_and_flush;
+    op.inner = op.run, op.target = mxcsr, op.bytes = result == "f64" ? 8 : 4;
+    op.run = saturates ? saturate : (mxcsr & FLUSH) == FLUSH && result == "f32" ? flush_result : round_and_flush;
 }
 
 /* cvt with registers wider than its types: mode bit 0: of a 64-bit source the low half is read, through b; bit 1: the result is made in
@@ -184,7 +187,7 @@ bool decode_comparison(Decoder &d, const Instruction &i, Op &op)
         return true;
     if (op.inner)
         throw Fault("setp.ftz with a negated predicate is not supported");
-    wrap(op, FLUSH, false, false);
+    wrap(op, FLUSH, false, "pred");
     return true;
 }
 
@@ -209,8 +212,8 @@ bool decode_table(Decoder &d, const Instruction &i, Op &op)
         return true;
     const int mxcsr = rounding_of(i) | (d.has(i, "ftz") && t != "f64" ? (int)FLUSH : 0);
     if (is_half(t) || t == "f32x2")
-        return !d.has(i, "sat") && !(is_half(t) && mxcsr) && (wrap(op, mxcsr, false, false), true);
-    wrap(op, mxcsr, d.has(i, "sat"), t == "f64");
+        return !d.has(i, "sat") && !(is_half(t) && mxcsr) && (wrap(op, mxcsr, false, t), true);
+    wrap(op, mxcsr, d.has(i, "sat"), t);
     return true;
 }
 
@@ -232,7 +235,7 @@ bool decode_convert(Decoder &d, const Instruction &i, Op &op)
         op.target = rounding_of(i);
         return !d.has(i, "sat") && !d.has(i, "ftz");
     }
-    wrap(op, (to_float ? rounding_of(i) : 0) | (d.has(i, "ftz") ? (int)FLUSH : 0), saturates, to == "f64");
+    wrap(op, (to_float ? rounding_of(i) : 0) | (d.has(i, "ftz") ? (int)FLUSH : 0), saturates, to);
     const unsigned bits = bits_of_type(to), width = d.register_of(i.operands[0]).bits;
     const bool is_wide_source = i.operands[1].reg >= 0 && d.register_of(i.operands[1]).bits == 64 && bits_of_type(from) < 64;
     const bool is_extended = !to_float && width > bits && (width == 64 || (width == 32 && to[0] == 's'));

@@ -65,12 +65,12 @@ void count_sectors(Stat &s, const uint64_t *at, uint32_t lanes, unsigned bytes)
 void watch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
 {
     Machine &m = *w.m;
-    GlobalWatch::Access a = {m.block_number, 0, m.tick, &w, 0, op.index, is_write, op.is_constant};
+    GlobalWatch::Access a = {m.block_number, 0, 0, m.tick, &w, 0, op.index, is_write, op.is_constant};
     for (uint32_t rest = lanes; rest; rest &= rest - 1) {
         const int l = __builtin_ctz(rest);
         if (!(at[l] >= m.near.begin && at[l] < m.near.end))
             m.near = *area_of(m, at[l]);
-        a.lane = l, a.thread = w.first_thread + (unsigned)l;
+        a.lane = l, a.issuer = w.first_thread + (unsigned)l, a.thread = m.is_bulk_load ? (unsigned)ASYNC_THREAD : a.issuer;
         const char *what = m.l->global->touch(m.near, at[l], bytes, a);
         if (!what)
             continue;

@@ -17,47 +17,66 @@ Shape shape_of(const Op &op, int elements, int accumulators)
     return {k, k / (2 * elements), k / (4 * elements), accumulators};
 }
 
-double element(uint32_t v, int type, int i)
+template <int TYPE> double element(uint32_t v, int i)
 {
-    if (type == MMA_TF32) {
+    if (TYPE == MMA_TF32) {
         v &= 0xffffe000u; /* a tensor core ignores the low 13 bits */
         float f;
         return std::memcpy(&f, &v, 4), (double)f;
     }
     const uint32_t h = v >> 16 * i & 0xffff;
-    return type == MMA_F16 ? F16::value(h) : Bf16::value(h);
+    return TYPE == MMA_F16 ? F16::value(h) : Bf16::value(h);
 }
 
 struct Matrices { double a[M][32], b[32][N], d[M][N]; };
 
-void load_factors(Warp &w, const Op &op, const Shape &s, int elements, Matrices &m)
+template <int TYPE> void load_factors(Warp &w, const Op &op, const Shape &s, Matrices &m)
 {
+    const int elements = TYPE == MMA_TF32 ? 1 : 2;
     for (int i = 0; i < s.a_count; i++) {
         const uint32_t *v = cells<uint32_t>(w, op.data[s.d_count + i]);
+        double(*to)[32] = m.a + 8 * (i % 2);
         for (int l = 0; l < 32; l++)
             for (int e = 0; e < elements; e++)
-                m.a[l / 4 + 8 * (i % 2)][elements * (l % 4) + 4 * elements * (i / 2) + e] = element(v[l], op.mode, e);
+                to[l / 4][elements * (l % 4) + 4 * elements * (i / 2) + e] = element<TYPE>(v[l], e);
     }
     for (int i = 0; i < s.b_count; i++) {
         const uint32_t *v = cells<uint32_t>(w, op.data[s.d_count + s.a_count + i]);
         for (int l = 0; l < 32; l++)
             for (int e = 0; e < elements; e++)
-                m.b[elements * (l % 4) + 4 * elements * i + e][l / 4] = element(v[l], op.mode, e);
+                m.b[elements * (l % 4) + 4 * elements * i + e][l / 4] = element<TYPE>(v[l], e);
     }
 }
-void multiply(const Shape &s, Matrices &m)
+void load_factors(Warp &w, const Op &op, const Shape &s, Matrices &m)
 {
-    for (int row = 0; row < M; row++) {
-        double sum[N];
-        for (int j = 0; j < N; j++)
-            sum[j] = m.d[row][j];
-        for (int k = 0; k < s.k; k++)
-            for (int j = 0; j < N; j++)
-                sum[j] += m.a[row][k] * m.b[k][j];
-        for (int j = 0; j < N; j++)
-            m.d[row][j] = sum[j];
+    if (op.mode == MMA_BF16)
+        return load_factors<MMA_BF16>(w, op, s, m);
+    op.mode == MMA_F16 ? load_factors<MMA_F16>(w, op, s, m) : load_factors<MMA_TF32>(w, op, s, m);
+}
+
+/* Products are exact, so fused and separate are equal. */
+double add_product(double a, double b, double c)
+{
+#ifdef __FMA__
+    return std::fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+template <int K> void multiply(Matrices &m)
+{
+    for (int row = 0; row < M; row += 2) { /* two rows at once: independent sums */
+        double sum[2][N];
+        std::memcpy(sum, m.d[row], sizeof sum);
+        for (int k = 0; k < K; k++)
+            for (int j = 0; j < N; j++) {
+                sum[0][j] = add_product(m.a[row][k], m.b[k][j], sum[0][j]);
+                sum[1][j] = add_product(m.a[row + 1][k], m.b[k][j], sum[1][j]);
+            }
+        std::memcpy(m.d[row], sum, sizeof sum);
     }
 }
+void multiply(const Shape &s, Matrices &m) { s.k == 16 ? multiply<16>(m) : s.k == 8 ? multiply<8>(m) : multiply<4>(m); }
 
 } // namespace
 
@@ -67,7 +86,7 @@ void mma_f32(Warp &w, const Op &op, uint32_t)
     const Shape s = shape_of(op, elements, 4);
     const int first_c = 4 + s.a_count + s.b_count;
     Matrices m;
-    load_factors(w, op, s, elements, m);
+    load_factors(w, op, s, m);
     for (int i = 0; i < 4; i++) {
         const float *c = cells<float>(w, op.data[first_c + i]);
         for (int l = 0; l < 32; l++)
@@ -86,7 +105,7 @@ void mma_f16(Warp &w, const Op &op, uint32_t) /* FP16 accumulators, two in a reg
     const Shape s = shape_of(op, 2, 2);
     const int first_c = 2 + s.a_count + s.b_count;
     Matrices m;
-    load_factors(w, op, s, 2, m);
+    load_factors(w, op, s, m);
     for (int i = 0; i < 4; i++) {
         const uint32_t *c = cells<uint32_t>(w, op.data[first_c + i / 2]);
         for (int l = 0; l < 32; l++)

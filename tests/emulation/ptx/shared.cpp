@@ -90,6 +90,9 @@ void watch_granule(Warp &w, const Op &op, int lane, size_t granule, uint64_t at,
         fail(w, op, lane, "shared memory read before it was written, at " + hex(at) + shared_name(m, at));
     if (is_write) {
         check_readers(w, op, lane, s, granule, at);
+        /* An atomic after the thread's own plain write must not hide that write from the others. */
+        if (is_strong && s.write.thread == thread && !(s.write.flags & T_ATOMIC) && s.write.tick >= m.barrier_tick)
+            return;
         s.write = Touch{m.tick, thread, is_strong ? T_ATOMIC : 0u};
         return;
     }
