@@ -4,7 +4,8 @@
 usage: mutate_kernels.py --nvcc EXE --ptx FOLDER --test PROGRAM [--count 20] [--seed 1] [--allowed 1]
 A mutation changes a sign, a comparison, an index or a constant in kernels/cuda/*.cu or *.cuh. nvcc compiles the file to PTX,
 and PROGRAM (test_cuda_ptx) runs its tables of operations on it, without the twin: the reference alone must see the change.
-A mutation that leaves the PTX as it was is drawn again. Fails when more than --allowed mutations survive.
+A mutation that leaves the PTX as it was is drawn again. Fails when more than --allowed mutations survive. Exit 77 unless
+SQ_FULL_TESTS is set: it takes many minutes.
 """
 import argparse
 import glob
@@ -78,6 +79,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--allowed", type=int, default=1)
     given = parser.parse_args()
+    if not os.environ.get("SQ_FULL_TESTS"):
+        print("skipped: runs with tools/test --full")
+        return 77
     survivors, tried = [], 0
     with tempfile.TemporaryDirectory() as scratch:
         for file in glob.glob(os.path.join(given.ptx, "*.compute_90.ptx")):

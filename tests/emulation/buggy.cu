@@ -2,6 +2,7 @@
 #include "buggy.h"
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <initializer_list>
 

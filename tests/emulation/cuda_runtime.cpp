@@ -384,7 +384,12 @@ extern "C" {
 void emu_enqueue(cudaStream_t stream, int (*is_ready)(void *), void (*work)(void *), void *context)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);
-    (void)enqueue(resolve(stream), {[=] { work(context); }, false, [=] { return is_ready(context) != 0; }});
+    (void)enqueue(resolve(stream), {[=] {
+        if (emu_memory_watch)
+            emu_memory_watch->other([=] { work(context); });
+        else
+            work(context);
+    }, false, [=] { return is_ready(context) != 0; }});
 }
 
 cudaError_t cudaDeviceSynchronize(void)

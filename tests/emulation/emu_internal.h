@@ -28,6 +28,7 @@ struct EmuMemoryWatch {
     void (*wrote)(const void *at, size_t bytes);
     void (*copied)(const void *to, const void *from, size_t bytes); /* within device memory */
     void (*cleared)(const void *at, size_t bytes);                  /* allocated or freed: nothing wrote it yet */
+    void (*other)(const std::function<void()> &work);               /* does work that may write anywhere */
 };
 extern const EmuMemoryWatch *emu_memory_watch;
 

@@ -120,7 +120,7 @@ void decode(Entry &e)
         return;
     e.program = ptx::decode(*e.module, *e.function);
     for (const std::string &problem : e.program->problems)
-        if (problem.find("on some path") == std::string::npos) /* nvcc's for sm_100 has such paths; taken, they read NaN */
+        if (problem.compare(0, 9, "register ") != 0) /* read before it is written on some path: taken, that path reads NaN */
             give_up(e.function->name + ": " + problem);
     e.stats.resize(e.program->code.size());
 }
@@ -161,6 +161,20 @@ void run_ptx(Entry &e, const EmuKernel &k, size_t shared_limit)
         std::fprintf(stderr, "ptx: %s\n", shape);
 }
 
+void run_fibres(const EmuKernel &k, size_t shared_limit)
+{
+    machine->is_twin_running = true;
+    emu_run(k, shared_limit);
+    machine->is_twin_running = false;
+}
+
+/* What is no PTX is known by the page only: all of a page that it writes counts as written. */
+void mark_pages_of(const std::function<void()> &work)
+{
+    for (auto &p : emu::pages_written_by(work))
+        machine->written.set((uintptr_t)p.first, emu::PAGE_BYTES);
+}
+
 [[noreturn]] void report_twin_fault(const std::string &name, const emu::TwinResult &r, const emu::TwinRule *rule)
 {
     char text[600];
@@ -175,11 +189,7 @@ void run_ptx(Entry &e, const EmuKernel &k, size_t shared_limit)
 
 void run_with_twin(Entry &e, const EmuKernel &k, size_t shared_limit)
 {
-    emu::Pages before = emu::pages_written_by([&] {
-        machine->is_twin_running = true;
-        emu_run(k, shared_limit);
-        machine->is_twin_running = false;
-    });
+    emu::Pages before = emu::pages_written_by([&] { run_fibres(k, shared_limit); });
     emu::Pages fibres = emu::copy_of(before);
     emu::restore(before);
     for (auto &p : emu::pages_written_by([&] { run_ptx(e, k, shared_limit); }))
@@ -201,10 +211,7 @@ bool run_kernel(const EmuKernel &k, size_t shared_limit)
     Entry *e = name ? entry_of(name) : nullptr;
     if (!e) {
         machine->fibres_only.insert(name ? readable(name) : k.name);
-        machine->is_twin_running = true;
-        for (auto &p : emu::pages_written_by([&] { emu_run(k, shared_limit); })) /* by the page: what fibres write is not known better */
-            machine->written.set((uintptr_t)p.first, emu::PAGE_BYTES);
-        machine->is_twin_running = false;
+        mark_pages_of([&] { run_fibres(k, shared_limit); });
         return true;
     }
     decode(*e);
@@ -258,6 +265,7 @@ const EmuMemoryWatch watch = {
     [](const void *at, size_t bytes) { machine->written.set((uintptr_t)at, bytes); },
     [](const void *to, const void *from, size_t bytes) { machine->written.copy((uintptr_t)to, (uintptr_t)from, bytes); },
     [](const void *at, size_t bytes) { machine->written.clear((uintptr_t)at, bytes); },
+    mark_pages_of,
 };
 
 __attribute__((constructor)) void begin(void)
