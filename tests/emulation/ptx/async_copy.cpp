@@ -1,11 +1,13 @@
-/* async_copy.cpp - cp.async. The rule to know: a copy happens when it is waited for, as late as a device may do it; until then its target is
- * marked, so that every access to it faults. */
+/* async_copy.cpp - cp.async. The rule to know: a copy happens when it is waited for, as late as a device may do it;
+ * until then its target is marked, so that every access to it faults. */
 #include "decoder.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 void copy(Warp &w, const Op &op, uint32_t lanes)
 {
@@ -70,7 +72,8 @@ void land(Warp &w, Pending &p, uint32_t lanes)
 
 void forget_landed(Warp &w)
 {
-    w.copies.erase(std::remove_if(w.copies.begin(), w.copies.end(), [](const Pending &p) { return !p.lanes; }), w.copies.end());
+    w.copies.erase(std::remove_if(w.copies.begin(), w.copies.end(), [](const Pending &p) { return !p.lanes; }),
+                   w.copies.end());
 }
 
 void wait_group(Warp &w, const Op &op, uint32_t lanes) /* all but the last `mode` groups */
@@ -91,7 +94,8 @@ void wait_all(Warp &w, const Op &op, uint32_t lanes)
     wait_group(w, op, lanes);
 }
 
-void arrive_when_copied(Warp &w, const Op &op, uint32_t lanes) /* is_signed: .noinc, the arrival is one that the phase expects */
+void arrive_when_copied(Warp &w, const Op &op,
+                        uint32_t lanes) /* is_signed: .noinc, the arrival is one that the phase expects */
 {
     Pending p;
     p.op = &op, p.lanes = lanes;

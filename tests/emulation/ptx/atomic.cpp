@@ -1,11 +1,13 @@
-/* atomic.cpp - atom, red, fence, membar. The rule to know: the lanes of an atomic act one after the other, from lane 0 up; which order a
- * device takes is not defined. */
+/* atomic.cpp - atom, red, fence, membar. The rule to know: the lanes of an atomic act one after the other, from lane 0
+ * up; which order a device takes is not defined. */
 #include "decoder.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 enum Atomic { A_ADD, A_MIN, A_MAX, A_EXCH, A_AND, A_OR, A_XOR, A_INC, A_DEC, A_CAS, ATOMICS };
 const char *const names[ATOMICS] = {"add", "min", "max", "exch", "and", "or", "xor", "inc", "dec", "cas"};
@@ -13,18 +15,28 @@ const char *const names[ATOMICS] = {"add", "min", "max", "exch", "and", "or", "x
 template <class T> T combine(int how, T old, T v, T c)
 {
     switch (how) {
-    case A_ADD: return (T)(old + v);
-    case A_MIN: return v < old ? v : old;
-    case A_MAX: return old < v ? v : old;
-    case A_INC: return old >= v ? (T)0 : (T)(old + 1);
-    case A_DEC: return old == (T)0 || old > v ? v : (T)(old - 1);
-    case A_CAS: return old == v ? c : old;
-    default: return v;
+    case A_ADD:
+        return (T)(old + v);
+    case A_MIN:
+        return v < old ? v : old;
+    case A_MAX:
+        return old < v ? v : old;
+    case A_INC:
+        return old >= v ? (T)0 : (T)(old + 1);
+    case A_DEC:
+        return old == (T)0 || old > v ? v : (T)(old - 1);
+    case A_CAS:
+        return old == v ? c : old;
+    default:
+        return v;
     }
 }
 template <class T> T combine_integers(int how, T old, T v, T c)
 {
-    return how == A_AND ? (T)(old & v) : how == A_OR ? (T)(old | v) : how == A_XOR ? (T)(old ^ v) : combine<T>(how, old, v, c);
+    return how == A_AND   ? (T)(old & v)
+           : how == A_OR  ? (T)(old | v)
+           : how == A_XOR ? (T)(old ^ v)
+                          : combine<T>(how, old, v, c);
 }
 template <class T, class U> T combine_signed(int how, T old, T v, T c) /* sums wrap */
 {
@@ -48,20 +60,35 @@ template <class T, T (*F)(int, T, T, T)> void atomic(Warp &w, const Op &op, uint
     w.m->progress++;
 }
 
-struct Typed { const char *type; Execute run; unsigned operations; }; /* operations: bit k for names[k] */
-constexpr unsigned bit(int k) { return 1u << k; }
-const unsigned bitwise = bit(A_AND) | bit(A_OR) | bit(A_XOR) | bit(A_EXCH) | bit(A_CAS), ordered = bit(A_ADD) | bit(A_MIN) | bit(A_MAX);
+struct Typed {
+    const char *type;
+    Execute run;
+    unsigned operations;
+}; /* operations: bit k for names[k] */
+constexpr unsigned bit(int k)
+{
+    return 1u << k;
+}
+const unsigned bitwise = bit(A_AND) | bit(A_OR) | bit(A_XOR) | bit(A_EXCH) | bit(A_CAS),
+               ordered = bit(A_ADD) | bit(A_MIN) | bit(A_MAX);
 const Typed types[] = {
     {"u32", atomic<uint32_t, combine_integers<uint32_t>>, ordered | bit(A_INC) | bit(A_DEC)},
     {"s32", atomic<int32_t, combine_signed<int32_t, uint32_t>>, ordered},
     {"u64", atomic<uint64_t, combine_integers<uint64_t>>, ordered},
     {"s64", atomic<int64_t, combine_signed<int64_t, uint64_t>>, ordered},
-    {"b32", atomic<uint32_t, combine_integers<uint32_t>>, bitwise}, {"b64", atomic<uint64_t, combine_integers<uint64_t>>, bitwise},
-    {"f32", atomic<float, combine<float>>, bit(A_ADD)}, {"f64", atomic<double, combine<double>>, bit(A_ADD)},
+    {"b32", atomic<uint32_t, combine_integers<uint32_t>>, bitwise},
+    {"b64", atomic<uint64_t, combine_integers<uint64_t>>, bitwise},
+    {"f32", atomic<float, combine<float>>, bit(A_ADD)},
+    {"f64", atomic<double, combine<double>>, bit(A_ADD)},
 };
 
-void fence_gpu(Warp &w, const Op &, uint32_t lanes) { fence_global(w, lanes); }
-void fence_nothing(Warp &, const Op &, uint32_t) {}
+void fence_gpu(Warp &w, const Op &, uint32_t lanes)
+{
+    fence_global(w, lanes);
+}
+void fence_nothing(Warp &, const Op &, uint32_t)
+{
+}
 void fence_proxy(Warp &w, const Op &, uint32_t lanes) /* what these threads wrote is visible to bulk copies */
 {
     Machine &m = *w.m;
@@ -90,7 +117,8 @@ bool decode_atomic(Decoder &d, const Instruction &i, Op &op)
     d.operand_count(i, operands, operands);
     op.space = (uint8_t)space_of(i), op.what = op.space == SHARED ? C_STORE_SHARED : C_STORE_GLOBAL;
     op.is_atomic = true, op.count = (uint8_t)how, op.bytes = (uint8_t)(bits_of_type(type) / 8);
-    op.is_acquire = d.has(i, "acquire") || d.has(i, "acq_rel"), op.is_release = d.has(i, "release") || d.has(i, "acq_rel");
+    op.is_acquire = d.has(i, "acquire") || d.has(i, "acq_rel"),
+    op.is_release = d.has(i, "release") || d.has(i, "acq_rel");
     op.d = returns && i.operands[0].text != "_" ? d.target(i.operands[0], type) : NOWHERE;
     op.b = d.source(i.operands[at + 1], type), op.c = how == A_CAS ? d.source(i.operands[at + 2], type) : 0;
     bool is_wide_address;

@@ -1,16 +1,25 @@
-/* barrier.cpp - bar and barrier: the 16 barriers of a block. The rule to know: a warp arrives as a whole, with the lanes that it has left;
- * a barrier without a thread count is one of the whole block, and no thread may have ended before it. */
+/* barrier.cpp - bar and barrier: the 16 barriers of a block. The rule to know: a warp arrives as a whole, with the
+ * lanes that it has left; a barrier without a thread count is one of the whole block, and no thread may have ended
+ * before it. */
 #include "decoder.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 enum Reduction { NONE, POPC, AND, OR };
 
-unsigned block_threads(const Machine &m) { return m.l->block.x * m.l->block.y * m.l->block.z; }
-unsigned round_up(unsigned threads) { return (threads + 31) / 32 * 32; }
+unsigned block_threads(const Machine &m)
+{
+    return m.l->block.x * m.l->block.y * m.l->block.z;
+}
+unsigned round_up(unsigned threads)
+{
+    return (threads + 31) / 32 * 32;
+}
 
 std::string where_warps_are(const Machine &m)
 {
@@ -108,15 +117,19 @@ bool arrive_at_barrier(Warp &w, const Op &op, uint32_t lanes, int pc)
 {
     Machine &m = *w.m;
     const unsigned id = uniform(w, op, op.b, lanes, "the number");
-    const unsigned whole = round_up(block_threads(m)), count = op.c ? uniform(w, op, op.c, lanes, "the thread count") : whole;
+    const unsigned whole = round_up(block_threads(m)),
+                   count = op.c ? uniform(w, op, op.c, lanes, "the thread count") : whole;
     if (id > 15)
         fail(w, op, __builtin_ctz(lanes), "barrier " + std::to_string(id) + ": expected 0 to 15");
     if (count == 0 || count % 32 || count > whole)
-        fail(w, op, __builtin_ctz(lanes), "barrier of " + std::to_string(count) + " threads: expected a multiple of 32 up to " + std::to_string(whole));
+        fail(w, op, __builtin_ctz(lanes),
+             "barrier of " + std::to_string(count) + " threads: expected a multiple of 32 up to " +
+                 std::to_string(whole));
     Barrier &b = m.barriers[id];
     if (b.expected && b.expected != count)
-        fail(w, op, __builtin_ctz(lanes), "barrier " + std::to_string(id) + " of " + std::to_string(count) + " threads: others wait there for " +
-             std::to_string(b.expected));
+        fail(w, op, __builtin_ctz(lanes),
+             "barrier " + std::to_string(id) + " of " + std::to_string(count) + " threads: others wait there for " +
+                 std::to_string(b.expected));
     b.expected = count, b.arrived += 32;
     b.place = b.place < 0 ? pc : b.place;
     m.progress++;

@@ -1,13 +1,15 @@
-/* block.cpp - a launch: its limits, its blocks, the order of its warps. The rule to know: blocks run one after the other; in a block every
- * warp runs until it waits for others, and a round in which nothing changes is a deadlock. */
+/* block.cpp - a launch: its limits, its blocks, the order of its warps. The rule to know: blocks run one after the
+ * other; in a block every warp runs until it waits for others, and a round in which nothing changes is a deadlock. */
 #include "global_watch.h"
 #include "machine.h"
 
 #include <algorithm>
 #include <cstdlib>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 uint64_t next_random(uint64_t &s)
 {
@@ -31,40 +33,52 @@ std::vector<uint32_t> numbers(uint64_t count)
 }
 
 struct Buffer { /* aligned to 1 KiB */
-    explicit Buffer(size_t bytes) : p(static_cast<char *>(std::aligned_alloc(1024, bytes / 1024 * 1024 + 1024))) {}
+    explicit Buffer(size_t bytes) : p(static_cast<char *>(std::aligned_alloc(1024, bytes / 1024 * 1024 + 1024)))
+    {
+    }
     Buffer(const Buffer &) = delete;
-    ~Buffer() { std::free(p); }
+    ~Buffer()
+    {
+        std::free(p);
+    }
     char *p;
 };
 
 size_t shared_limit(int target) /* bytes of a block, CUDA C++ Programming Guide, table of compute capabilities */
 {
-    static const std::pair<int, size_t> limits[] = {{75, 64}, {80, 163}, {86, 99}, {87, 163}, {89, 99}, {90, 227}, {100, 227}, {103, 227}, {110, 227}, {120, 99}, {121, 99}};
+    static const std::pair<int, size_t> limits[] = {{75, 64},   {80, 163},  {86, 99},   {87, 163}, {89, 99}, {90, 227},
+                                                    {100, 227}, {103, 227}, {110, 227}, {120, 99}, {121, 99}};
     for (const auto &l : limits)
         if (l.first == target)
             return l.second * 1024;
     return 227 * 1024;
 }
 
-uint64_t volume(const Dim &d) { return (uint64_t)d.x * d.y * d.z; }
+uint64_t volume(const Dim &d)
+{
+    return (uint64_t)d.x * d.y * d.z;
+}
 
 void check_launch(const Program &p, const Launch &l)
 {
     const std::string kernel = "kernel " + p.function->name + ": ";
     const uint64_t threads = volume(l.block), blocks = volume(l.grid);
     if (!threads || threads > 1024 || !blocks || blocks > UINT32_MAX)
-        throw Fault(kernel + "bad grid or block: " + std::to_string(blocks) + " blocks of " + std::to_string(threads) + " threads, expected 1 to 1024 threads");
+        throw Fault(kernel + "bad grid or block: " + std::to_string(blocks) + " blocks of " + std::to_string(threads) +
+                    " threads, expected 1 to 1024 threads");
     if (p.function->max_threads && threads > (uint64_t)p.function->max_threads)
-        throw Fault(kernel + "more threads than .maxntid: found " + std::to_string(threads) + ", expected up to " + std::to_string(p.function->max_threads));
+        throw Fault(kernel + "more threads than .maxntid: found " + std::to_string(threads) + ", expected up to " +
+                    std::to_string(p.function->max_threads));
     if (l.parameter_bytes != p.function->parameter_bytes)
-        throw Fault(kernel + "wrong size of the parameters: found " + std::to_string(l.parameter_bytes) + " bytes, expected " +
-                    std::to_string(p.function->parameter_bytes));
+        throw Fault(kernel + "wrong size of the parameters: found " + std::to_string(l.parameter_bytes) +
+                    " bytes, expected " + std::to_string(p.function->parameter_bytes));
     const size_t limit = shared_limit(p.module->target), total = p.real_shared_bytes + l.dynamic_bytes;
     if (total > limit)
-        throw Fault(kernel + "too much shared memory: found " + std::to_string(total) + " bytes, expected up to " + std::to_string(limit));
+        throw Fault(kernel + "too much shared memory: found " + std::to_string(total) + " bytes, expected up to " +
+                    std::to_string(limit));
     if (l.dynamic_limit && l.dynamic_bytes > l.dynamic_limit)
-        throw Fault(kernel + "too much dynamic shared memory: found " + std::to_string(l.dynamic_bytes) + " bytes, expected up to " +
-                    std::to_string(l.dynamic_limit));
+        throw Fault(kernel + "too much dynamic shared memory: found " + std::to_string(l.dynamic_bytes) +
+                    " bytes, expected up to " + std::to_string(l.dynamic_limit));
     if (l.stats && l.stats->size() < p.code.size())
         throw Fault(kernel + "Launch::stats needs one element for each instruction");
 }
@@ -110,7 +124,8 @@ void prepare_warp(Machine &m, Warp &w, unsigned number, size_t file, char *files
                 cells<uint32_t>(w, c.at)[lane] = (uint32_t)c.value;
     for (unsigned lane = 0; lane < 32; lane++) {
         const unsigned t = 32 * number + lane;
-        w.tid[0][lane] = t % l.block.x, w.tid[1][lane] = t / l.block.x % l.block.y, w.tid[2][lane] = t / l.block.x / l.block.y;
+        w.tid[0][lane] = t % l.block.x, w.tid[1][lane] = t / l.block.x % l.block.y,
+        w.tid[2][lane] = t / l.block.x / l.block.y;
     }
 }
 
@@ -157,7 +172,9 @@ void run_block(Machine &m, std::vector<uint32_t> &warp_order, uint64_t &random)
         for (const Warp &w : warps)
             any_runs = any_runs || (w.alive && !w.is_at_barrier);
         idle_rounds = m.progress != before ? 0 : idle_rounds + 1;
-        if (!any_runs || idle_rounds > 64) /* a retrying thread may wait for memory rather than for a barrier, so some rounds are allowed */
+        if (!any_runs ||
+            idle_rounds >
+                64) /* a retrying thread may wait for memory rather than for a barrier, so some rounds are allowed */
             report_deadlock(m);
     }
     check_block_end(m);
@@ -172,7 +189,8 @@ void run(const Program &p, const Launch &l)
     m.p = &p, m.l = &l;
     m.shared_bytes = p.shared_bytes + (p.has_dynamic ? l.dynamic_bytes : 0);
     const unsigned count = (unsigned)((volume(l.block) + 31) / 32);
-    const size_t file = (p.file_bytes + 127) / 128 * 128 + 128; /* not a multiple of 4 KiB: warps would share cache sets */
+    const size_t file =
+        (p.file_bytes + 127) / 128 * 128 + 128; /* not a multiple of 4 KiB: warps would share cache sets */
     const Buffer shared(m.shared_bytes + 1024), files(file * count), local(p.function->local_bytes * 32 * count);
     m.shared = shared.p;
     prepare_checks(m, count);
@@ -187,7 +205,8 @@ void run(const Program &p, const Launch &l)
     order(blocks, l.schedule, random);
     for (uint32_t b : blocks) {
         if (b >= volume(l.grid))
-            throw Fault("kernel " + p.function->name + ": Launch::blocks names block " + std::to_string(b) + ", the grid has " + std::to_string(volume(l.grid)));
+            throw Fault("kernel " + p.function->name + ": Launch::blocks names block " + std::to_string(b) +
+                        ", the grid has " + std::to_string(volume(l.grid)));
         begin_block(m, b);
         run_block(m, warp_order, random);
     }

@@ -1,15 +1,19 @@
-/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. The rule to know: a load happens when its mbarrier
- * is waited for; a store reads shared memory at wait_group.read and writes global memory at wait_group or at the end of the block. */
+/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. The rule to know: a load
+ * happens when its mbarrier is waited for; a store reads shared memory at wait_group.read and writes global memory at
+ * wait_group or at the end of the block. */
 #include "decoder.h"
 #include "global_watch.h"
 #include "written_bytes.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
-/* A range of global memory as requests of 16 bytes by one lane: bounds, races, written bytes. Sectors are counted as one request. */
+/* A range of global memory as requests of 16 bytes by one lane: bounds, races, written bytes. Sectors are counted as
+ * one request. */
 void check_global_range(Warp &w, const Op &op, int lane, uint64_t at, uint32_t bytes, bool is_write)
 {
     const Stat before = w.m->l->stats ? (*w.m->l->stats)[(size_t)op.index] : Stat();
@@ -34,12 +38,15 @@ void check_proxy_fence(Warp &w, const Op &op, int lane, uint64_t at, uint32_t by
         const Touch &t = m.shadow[k].write;
         if (t.tick >= m.start_tick && t.thread < ASYNC_THREAD && m.proxy_fence[t.thread] <= t.tick &&
             m.proxy_fence[w.first_thread + (unsigned)lane] <= t.tick)
-            fail(w, op, lane, "bulk copy of shared memory that thread " + std::to_string(t.thread) + " wrote: fence.proxy.async is missing, at " +
-                 hex(k << m.granule_shift) + shared_name(m, k << m.granule_shift));
+            fail(w, op, lane,
+                 "bulk copy of shared memory that thread " + std::to_string(t.thread) +
+                     " wrote: fence.proxy.async is missing, at " + hex(k << m.granule_shift) +
+                     shared_name(m, k << m.granule_shift));
     }
 }
 
-void start(Warp &w, const Op &op, uint32_t lanes) /* is_signed: a load; c: bytes; data[0]: base of the mbarrier, data[1..2]: its offset */
+void start(Warp &w, const Op &op,
+           uint32_t lanes) /* is_signed: a load; c: bytes; data[0]: base of the mbarrier, data[1..2]: its offset */
 {
     Machine &m = *w.m;
     Addresses to, from, barrier;
@@ -113,7 +120,9 @@ void wait_group(Warp &w, const Op &op, uint32_t lanes) /* all but the last `mode
     }
 }
 
-void nothing(Warp &, const Op &, uint32_t) {}
+void nothing(Warp &, const Op &, uint32_t)
+{
+}
 
 } // namespace
 
@@ -124,7 +133,8 @@ void check_block_end(Machine &m)
         if (c.is_load)
             fail(w, *c.op, c.lane, "the block ends while a bulk copy into its shared memory is in flight");
         if (!c.is_read)
-            fail(w, *c.op, c.lane, "the block ends before a bulk copy has read its shared memory: cp.async.bulk.wait_group is missing");
+            fail(w, *c.op, c.lane,
+                 "the block ends before a bulk copy has read its shared memory: cp.async.bulk.wait_group is missing");
         write_global(m, c);
     }
     m.bulk.clear();

@@ -1,12 +1,22 @@
 /* control.cpp - branches, ends, and instructions that do nothing here but count. */
 #include "decoder.h"
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
-void nothing(Warp &, const Op &, uint32_t) {}
-void trap(Warp &w, const Op &op, uint32_t lanes) { fail(w, op, __builtin_ctz(lanes), "trap"); }
-void sleep(Warp &w, const Op &, uint32_t) { w.has_yielded = true, w.m->progress++; }
+void nothing(Warp &, const Op &, uint32_t)
+{
+}
+void trap(Warp &w, const Op &op, uint32_t lanes)
+{
+    fail(w, op, __builtin_ctz(lanes), "trap");
+}
+void sleep(Warp &w, const Op &, uint32_t)
+{
+    w.has_yielded = true, w.m->progress++;
+}
 void no_policy(Warp &w, const Op &op, uint32_t lanes)
 {
     each<uint64_t>(cells<uint64_t>(w, op.d), lanes, [](int) { return 0; });

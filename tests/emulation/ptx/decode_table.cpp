@@ -1,17 +1,23 @@
-/* decode_table.cpp - instructions that only compute, found by their opcode in the rows of lanes_*.cpp, and the wrappers that round,
- * flush, saturate and extend. The rule to know: the AVX2 build of the rows is used where the processor has AVX2 and FMA. */
+/* decode_table.cpp - instructions that only compute, found by their opcode in the rows of lanes_*.cpp, and the wrappers
+ * that round, flush, saturate and extend. The rule to know: the AVX2 build of the rows is used where the processor has
+ * AVX2 and FMA. */
 #include "decoder.h"
 #include "lanes.h"
 
 #include <immintrin.h>
 #include <unordered_map>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 typedef std::unordered_map<std::string, const Row *> Table;
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2()
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 
 const Table &table()
 {
@@ -38,8 +44,14 @@ bool is_one_of(const std::string &s, std::initializer_list<const char *> words)
             return true;
     return false;
 }
-bool is_fp(const std::string &t) { return !t.empty() && (t[0] == 'f' || t.compare(0, 2, "bf") == 0); }
-bool is_half(const std::string &t) { return is_fp(t) && t.find("16") != std::string::npos; }
+bool is_fp(const std::string &t)
+{
+    return !t.empty() && (t[0] == 'f' || t.compare(0, 2, "bf") == 0);
+}
+bool is_half(const std::string &t)
+{
+    return is_fp(t) && t.find("16") != std::string::npos;
+}
 
 int rounding_of(const Instruction &i)
 {
@@ -58,7 +70,8 @@ void round_and_flush(Warp &w, const Op &op, uint32_t lanes) /* op.target: bits o
     op.inner(w, op, lanes);
     _mm_setcsr(before);
 }
-void flush_result(Warp &w, const Op &op, uint32_t lanes) /* moves, signs and minima pass subnormal numbers whatever MXCSR says */
+void flush_result(Warp &w, const Op &op,
+                  uint32_t lanes) /* moves, signs and minima pass subnormal numbers whatever MXCSR says */
 {
     round_and_flush(w, op, lanes);
     uint32_t *d = cells<uint32_t>(w, op.d);
@@ -83,8 +96,8 @@ void wrap(Op &op, int mxcsr, bool saturates, const std::string &result) /* resul
     op.run = saturates ? saturate : (mxcsr & FLUSH) == FLUSH && result == "f32" ? flush_result : round_and_flush;
 }
 
-/* cvt with registers wider than its types: mode bit 0: of a 64-bit source the low half is read, through b; bit 1: the result is made in
- * c and then extended to `width` bits from `bytes` bytes, by its sign if is_signed. */
+/* cvt with registers wider than its types: mode bit 0: of a 64-bit source the low half is read, through b; bit 1: the
+ * result is made in c and then extended to `width` bits from `bytes` bytes, by its sign if is_signed. */
 void convert_wide(Warp &w, const Op &op, uint32_t lanes)
 {
     Op inner = op;
@@ -102,7 +115,9 @@ void convert_wide(Warp &w, const Op &op, uint32_t lanes)
     const uint32_t *c = cells<uint32_t>(w, op.c);
     const int up = 64 - 8 * op.bytes;
     const bool is_signed = op.is_signed;
-    const auto extended = [=](int l) { return is_signed ? (uint64_t)((int64_t)((uint64_t)c[l] << up) >> up) : (uint64_t)c[l] << up >> up; };
+    const auto extended = [=](int l) {
+        return is_signed ? (uint64_t)((int64_t)((uint64_t)c[l] << up) >> up) : (uint64_t)c[l] << up >> up;
+    };
     if (op.width == 64)
         each<uint64_t>(cells<uint64_t>(w, op.d), lanes, extended);
     else
@@ -111,7 +126,10 @@ void convert_wide(Warp &w, const Op &op, uint32_t lanes)
 
 /* ---- Operands ---- */
 
-struct Slot { std::string type; Width width; };
+struct Slot {
+    std::string type;
+    Width width;
+};
 std::vector<Slot> slots_of(const char *operands)
 {
     std::vector<Slot> slots;
@@ -202,7 +220,8 @@ bool decode_table(Decoder &d, const Instruction &i, Op &op)
     std::string key = i.parts[0];
     for (size_t k = 1; k < i.parts.size(); k++) {
         const std::string &p = i.parts[k];
-        const bool is_dropped = is_float && (is_one_of(p, {"rn", "rz", "rm", "rp", "ftz", "sat", "full"}) || (p == "approx" && t != "f64"));
+        const bool is_dropped =
+            is_float && (is_one_of(p, {"rn", "rz", "rm", "rp", "ftz", "sat", "full"}) || (p == "approx" && t != "f64"));
         if (!is_dropped)
             key += "." + p;
     }
@@ -237,7 +256,8 @@ bool decode_convert(Decoder &d, const Instruction &i, Op &op)
     }
     wrap(op, (to_float ? rounding_of(i) : 0) | (d.has(i, "ftz") ? (int)FLUSH : 0), saturates, to);
     const unsigned bits = bits_of_type(to), width = d.register_of(i.operands[0]).bits;
-    const bool is_wide_source = i.operands[1].reg >= 0 && d.register_of(i.operands[1]).bits == 64 && bits_of_type(from) < 64;
+    const bool is_wide_source =
+        i.operands[1].reg >= 0 && d.register_of(i.operands[1]).bits == 64 && bits_of_type(from) < 64;
     const bool is_extended = !to_float && width > bits && (width == 64 || (width == 32 && to[0] == 's'));
     if (is_wide_source || is_extended) {
         if (op.inner || to_float)

@@ -1,17 +1,21 @@
-/* global.cpp - accesses to global memory: alignment, bounds, races, bytes that nothing wrote, sectors. The rule to know: a request costs
- * its distinct 32-byte sectors; ideal are the bytes that the lanes asked for, over 32, rounded up. */
+/* global.cpp - accesses to global memory: alignment, bounds, races, bytes that nothing wrote, sectors. The rule to
+ * know: a request costs its distinct 32-byte sectors; ideal are the bytes that the lanes asked for, over 32, rounded
+ * up. */
 #include "global_watch.h"
 #include "machine.h"
 #include "written_bytes.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 const Range *find(const std::vector<Range> &memory, uint64_t at)
 {
-    auto next = std::upper_bound(memory.begin(), memory.end(), at, [](uint64_t v, const Range &r) { return v < r.begin; });
+    auto next =
+        std::upper_bound(memory.begin(), memory.end(), at, [](uint64_t v, const Range &r) { return v < r.begin; });
     return next == memory.begin() || (--next)->end <= at ? nullptr : &*next;
 }
 const Range *area_of(const Machine &m, uint64_t at)
@@ -28,8 +32,11 @@ void check_bounds(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, uns
         const Range *r = area_of(m, at[l]);
         if (!r || at[l] + bytes > r->end) {
             const Range *below = r ? r : area_of(m, at[l] - 1);
-            fail(w, op, l, "global access of " + std::to_string(bytes) + " bytes out of bounds at " + hex(at[l]) +
-                 (below ? ", at the end of the allocation " + hex(below->begin) + " + " + std::to_string(below->end - below->begin) : std::string()));
+            fail(w, op, l,
+                 "global access of " + std::to_string(bytes) + " bytes out of bounds at " + hex(at[l]) +
+                     (below ? ", at the end of the allocation " + hex(below->begin) + " + " +
+                                  std::to_string(below->end - below->begin)
+                            : std::string()));
         }
         m.near = *r;
     }
@@ -70,19 +77,24 @@ void watch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned b
         const int l = __builtin_ctz(rest);
         if (!(at[l] >= m.near.begin && at[l] < m.near.end))
             m.near = *area_of(m, at[l]);
-        a.lane = l, a.issuer = w.first_thread + (unsigned)l, a.thread = m.is_bulk_load ? (unsigned)ASYNC_THREAD : a.issuer;
+        a.lane = l, a.issuer = w.first_thread + (unsigned)l,
+        a.thread = m.is_bulk_load ? (unsigned)ASYNC_THREAD : a.issuer;
         const char *what = m.l->global->touch(m.near, at[l], bytes, a);
         if (!what)
             continue;
-        const std::string other = std::strstr(what, "reads with ld.global.nc") ? "\n  read at " + place_of(*m.p, m.l->global->reader) : std::string();
+        const std::string other = std::strstr(what, "reads with ld.global.nc")
+                                      ? "\n  read at " + place_of(*m.p, m.l->global->reader)
+                                      : std::string();
         if (m.l->warnings && std::strstr(what, ".nc"))
-            ++(*m.l->warnings)[std::string(what) + "\n  kernel " + m.p->function->name + "\n  " + place_of(*m.p, op.index) + other];
+            ++(*m.l->warnings)[std::string(what) + "\n  kernel " + m.p->function->name + "\n  " +
+                               place_of(*m.p, op.index) + other];
         else
             fail(w, op, l, std::string(what) + ", at " + hex(at[l]) + other);
     }
 }
 
-/* An atomic at an address publishes the block's fenced writes, and acquires those of the blocks that were there before. */
+/* An atomic at an address publishes the block's fenced writes, and acquires those of the blocks that were there before.
+ */
 void meet_at_atomic(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes)
 {
     Machine &m = *w.m;

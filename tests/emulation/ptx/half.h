@@ -1,4 +1,5 @@
-/* half.h - FP16 and BF16 as bits, exact in both directions. Internal to the lanes_*.cpp files, hence without linkage. */
+/* half.h - FP16 and BF16 as bits, exact in both directions. Internal to the lanes_*.cpp files, hence without linkage.
+ */
 #ifndef PTX_HALF_H
 #define PTX_HALF_H
 
@@ -6,11 +7,21 @@
 
 #include <cmath>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
-inline uint64_t double_bits(double f) { uint64_t u; return std::memcpy(&u, &f, 8), u; }
-inline double double_of(uint64_t u) { double f; return std::memcpy(&f, &u, 8), f; }
+inline uint64_t double_bits(double f)
+{
+    uint64_t u;
+    return std::memcpy(&u, &f, 8), u;
+}
+inline double double_of(uint64_t u)
+{
+    double f;
+    return std::memcpy(&f, &u, 8), f;
+}
 
 struct Bf16 {
     enum { FRACTION = 7, MIN_EXPONENT = -126, INFINITE = 0x7f80 };
@@ -27,7 +38,8 @@ struct F16 {
     {
         const int e = (int)(h >> 10 & 31), m = (int)(h & 1023);
         const double v = e == 31 ? (m ? (double)NAN : (double)INFINITY)
-                       : e ? (1024 + m) * double_of((uint64_t)(1023 + e - 25) << 52) : m * 0x1p-24;
+                         : e     ? (1024 + m) * double_of((uint64_t)(1023 + e - 25) << 52)
+                                 : m * 0x1p-24;
         return h & 0x8000 ? -v : v;
     }
 };
@@ -48,7 +60,9 @@ template <class H> uint32_t encode(double x, int mode)
     uint32_t m = (uint32_t)scaled;
     const double rest = scaled - m;
     const bool away = mode == ROUND_NEAREST ? rest > 0.5 || (rest == 0.5 && m & 1)
-                    : mode == ROUND_DOWN ? is_minus && rest > 0 : mode == ROUND_UP ? !is_minus && rest > 0 : false;
+                      : mode == ROUND_DOWN  ? is_minus && rest > 0
+                      : mode == ROUND_UP    ? !is_minus && rest > 0
+                                            : false;
     const uint32_t bits = ((uint32_t)(e - H::MIN_EXPONENT) << H::FRACTION) + m + away;
     if (bits < H::INFINITE)
         return sign | bits;

@@ -1,16 +1,23 @@
-/* lanes_matrix.cpp - mma.sync m16n8k{4,8,16,32}. The rule to know: products are exact, and the sum of a row and c is formed in double and
- * rounded once. A GPU adds in an order and width of its own and may differ in the last bits of the largest term.
+/* lanes_matrix.cpp - mma.sync m16n8k{4,8,16,32}. The rule to know: products are exact, and the sum of a row and c is
+ * formed in double and rounded once. A GPU adds in an order and width of its own and may differ in the last bits of the
+ * largest term.
  *
- * With g = lane / 4, t = lane % 4 and E elements in a register: register i of A has row g + 8 (i % 2), columns from E t + 4 E (i / 2);
- * register i of B has rows from E t + 4 E i, column g; the accumulators of row g + 8 (i / 2) have column 2 t + i % 2. */
+ * With g = lane / 4, t = lane % 4 and E elements in a register: register i of A has row g + 8 (i % 2), columns from E t
+ * + 4 E (i / 2); register i of B has rows from E t + 4 E i, column g; the accumulators of row g + 8 (i / 2) have column
+ * 2 t + i % 2. */
 #include "half.h"
 
-namespace ptx {
-namespace PTX_LANES {
-namespace {
+namespace ptx
+{
+namespace PTX_LANES
+{
+namespace
+{
 
 enum { M = 16, N = 8 };
-struct Shape { int k, a_count, b_count, d_count; }; /* registers */
+struct Shape {
+    int k, a_count, b_count, d_count;
+}; /* registers */
 Shape shape_of(const Op &op, int elements, int accumulators)
 {
     const int k = op.count;
@@ -28,7 +35,9 @@ template <int TYPE> double element(uint32_t v, int i)
     return TYPE == MMA_F16 ? F16::value(h) : Bf16::value(h);
 }
 
-struct Matrices { double a[M][32], b[32][N], d[M][N]; };
+struct Matrices {
+    double a[M][32], b[32][N], d[M][N];
+};
 
 template <int TYPE> void load_factors(Warp &w, const Op &op, const Shape &s, Matrices &m)
 {
@@ -76,7 +85,10 @@ template <int K> void multiply(Matrices &m)
         std::memcpy(m.d[row], sum, sizeof sum);
     }
 }
-void multiply(const Shape &s, Matrices &m) { s.k == 16 ? multiply<16>(m) : s.k == 8 ? multiply<8>(m) : multiply<4>(m); }
+void multiply(const Shape &s, Matrices &m)
+{
+    s.k == 16 ? multiply<16>(m) : s.k == 8 ? multiply<8>(m) : multiply<4>(m);
+}
 
 } // namespace
 
@@ -134,10 +146,12 @@ void mma_s32(Warp &w, const Op &op, uint32_t) /* 8-bit factors; sums wrap, or sa
         const int g = l / 4, t = l % 4;
         for (int i = 0; i < s.a_count; i++)
             for (int e = 0; e < 4; e++)
-                a[g + 8 * (i % 2)][4 * t + 16 * (i / 2) + e] = byte(cells<uint32_t>(w, op.data[4 + i])[l], e, op.mode & MMA_A_SIGNED);
+                a[g + 8 * (i % 2)][4 * t + 16 * (i / 2) + e] =
+                    byte(cells<uint32_t>(w, op.data[4 + i])[l], e, op.mode & MMA_A_SIGNED);
         for (int i = 0; i < s.b_count; i++)
             for (int e = 0; e < 4; e++)
-                b[4 * t + 16 * i + e][g] = byte(cells<uint32_t>(w, op.data[4 + s.a_count + i])[l], e, op.mode & MMA_B_SIGNED);
+                b[4 * t + 16 * i + e][g] =
+                    byte(cells<uint32_t>(w, op.data[4 + s.a_count + i])[l], e, op.mode & MMA_B_SIGNED);
         for (int i = 0; i < 4; i++)
             d[g + 8 * (i / 2)][2 * t + i % 2] = cells<int32_t>(w, op.data[4 + s.a_count + s.b_count + i])[l];
     }
@@ -149,7 +163,9 @@ void mma_s32(Warp &w, const Op &op, uint32_t) /* 8-bit factors; sums wrap, or sa
         for (int i = 0; i < 4; i++) {
             const int64_t v = d[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2];
             const bool saturates = op.mode & MMA_SATURATES;
-            cells<uint32_t>(w, op.data[i])[l] = (uint32_t)(saturates && v > INT32_MAX ? INT32_MAX : saturates && v < INT32_MIN ? INT32_MIN : v);
+            cells<uint32_t>(w, op.data[i])[l] = (uint32_t)(saturates && v > INT32_MAX   ? INT32_MAX
+                                                           : saturates && v < INT32_MIN ? INT32_MIN
+                                                                                        : v);
         }
 }
 

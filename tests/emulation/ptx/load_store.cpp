@@ -1,13 +1,16 @@
-/* load_store.cpp - ld, ldu and st. The rule to know: of a register wider than the type, a load fills the upper bits with zeros or the sign,
- * and a store takes the lower bits. */
+/* load_store.cpp - ld, ldu and st. The rule to know: of a register wider than the type, a load fills the upper bits
+ * with zeros or the sign, and a store takes the lower bits. */
 #include "decoder.h"
 
 #include <cstdlib>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
-template <class M, class D> void fetch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes) /* memory type, register type */
+template <class M, class D>
+void fetch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes) /* memory type, register type */
 {
     for (int k = 0; k < op.count; k++) {
         if (op.data[k] == NOWHERE)
@@ -55,7 +58,8 @@ Transfer loader(int bytes, bool is_signed, int bits)
          {fetch<int8_t, uint16_t>, fetch<int8_t, uint32_t>, fetch<int8_t, uint64_t>}},
         {{fetch<uint16_t, uint16_t>, fetch<uint16_t, uint32_t>, fetch<uint16_t, uint64_t>},
          {fetch<int16_t, uint16_t>, fetch<int16_t, uint32_t>, fetch<int16_t, uint64_t>}},
-        {{nullptr, fetch<uint32_t, uint32_t>, fetch<uint32_t, uint64_t>}, {nullptr, fetch<int32_t, uint32_t>, fetch<int32_t, uint64_t>}},
+        {{nullptr, fetch<uint32_t, uint32_t>, fetch<uint32_t, uint64_t>},
+         {nullptr, fetch<int32_t, uint32_t>, fetch<int32_t, uint64_t>}},
     };
     const int size = bytes == 1 ? 0 : bytes == 2 ? 1 : 2, width = bits == 16 ? 0 : bits == 32 ? 1 : 2;
     return bytes == 8 ? fetch<uint64_t, uint64_t> : table[size][is_signed][width];
@@ -63,9 +67,10 @@ Transfer loader(int bytes, bool is_signed, int bits)
 Transfer storer(int bytes, int bits)
 {
     const bool is_wide_register = bits == 64;
-    return bytes == 1 ? (is_wide_register ? put<uint8_t, uint64_t> : put<uint8_t, uint32_t>)
-         : bytes == 2 ? (is_wide_register ? put<uint16_t, uint64_t> : put<uint16_t, uint32_t>)
-         : bytes == 4 ? (is_wide_register ? put<uint32_t, uint64_t> : put<uint32_t, uint32_t>) : put<uint64_t, uint64_t>;
+    return bytes == 1   ? (is_wide_register ? put<uint8_t, uint64_t> : put<uint8_t, uint32_t>)
+           : bytes == 2 ? (is_wide_register ? put<uint16_t, uint64_t> : put<uint16_t, uint32_t>)
+           : bytes == 4 ? (is_wide_register ? put<uint32_t, uint64_t> : put<uint32_t, uint32_t>)
+                        : put<uint64_t, uint64_t>;
 }
 
 void load(Warp &w, const Op &op, uint32_t lanes)
@@ -88,11 +93,16 @@ void store(Warp &w, const Op &op, uint32_t lanes)
 Class class_of(unsigned space, bool is_load)
 {
     switch (space) {
-    case PARAM: return C_LOAD_PARAM;
-    case SHARED: return is_load ? C_LOAD_SHARED : C_STORE_SHARED;
-    case LOCAL: return C_LOCAL;
-    case CONSTANT: return C_LOAD_CONST;
-    default: return is_load ? C_LOAD_GLOBAL : C_STORE_GLOBAL;
+    case PARAM:
+        return C_LOAD_PARAM;
+    case SHARED:
+        return is_load ? C_LOAD_SHARED : C_STORE_SHARED;
+    case LOCAL:
+        return C_LOCAL;
+    case CONSTANT:
+        return C_LOAD_CONST;
+    default:
+        return is_load ? C_LOAD_GLOBAL : C_STORE_GLOBAL;
     }
 }
 
@@ -108,7 +118,9 @@ void decode_data(Decoder &d, const Operand &data, const std::string &type, bool 
         const Operand &o = is_vector ? data.parts[(size_t)k] : data;
         const uint8_t bits = o.reg >= 0 ? d.register_of(o).bits : 0;
         has_sink = has_sink || o.text == "_";
-        op.data[k] = o.text == "_" && is_load ? NOWHERE : is_load ? d.target(o, type, OR_WIDER) : d.source(o, type, OR_WIDER);
+        op.data[k] = o.text == "_" && is_load ? NOWHERE
+                     : is_load                ? d.target(o, type, OR_WIDER)
+                                              : d.source(o, type, OR_WIDER);
         if (bits && op.width && bits != op.width)
             throw Fault("a vector of registers of different widths");
         op.width = bits ? bits : op.width;

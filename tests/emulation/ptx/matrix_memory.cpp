@@ -1,11 +1,17 @@
-/* matrix_memory.cpp - ldmatrix and stmatrix of 8 x 8 matrices of 16 bits. The rule to know: lane 8 j + r has the address of row r of matrix j;
- * lane l holds the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4, or of column l / 4 with .trans. */
+/* matrix_memory.cpp - ldmatrix and stmatrix of 8 x 8 matrices of 16 bits. The rule to know: lane 8 j + r has the
+ * address of row r of matrix j; lane l holds the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4, or of column l / 4
+ * with .trans. */
 #include "decoder.h"
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
-uint32_t address_lanes(const Op &op) { return op.count == 4 ? FULL : (1u << 8 * op.count) - 1; }
+uint32_t address_lanes(const Op &op)
+{
+    return op.count == 4 ? FULL : (1u << 8 * op.count) - 1;
+}
 
 void row_addresses(Warp &w, const Op &op, Addresses &a, bool is_write)
 {

@@ -1,9 +1,12 @@
-/* mbarrier.cpp - mbarrier objects in shared memory. The rule to know: the object is in Machine::mbarriers, its eight bytes are only marked,
- * so that plain accesses to it fault; a wait first lets everything happen that the phase still misses and that is in flight. */
+/* mbarrier.cpp - mbarrier objects in shared memory. The rule to know: the object is in Machine::mbarriers, its eight
+ * bytes are only marked, so that plain accesses to it fault; a wait first lets everything happen that the phase still
+ * misses and that is in flight. */
 #include "decoder.h"
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 enum Wait { BY_STATE, BY_PARITY };
 
@@ -15,7 +18,10 @@ uint32_t object_address(Warp &w, const Op &op, int lane, uint64_t at)
     return (uint32_t)at;
 }
 
-void object_addresses(Warp &w, const Op &op, Addresses &a) { addresses(w, op.a, op.offset, op.mode != 0, a); }
+void object_addresses(Warp &w, const Op &op, Addresses &a)
+{
+    addresses(w, op.a, op.offset, op.mode != 0, a);
+}
 
 template <class F> void for_each(uint32_t lanes, F f)
 {
@@ -109,7 +115,8 @@ void wait(Warp &w, const Op &op, uint32_t lanes)
     uint32_t done = 0;
     for_each(lanes, [&](int l) {
         const auto is_complete = [&](const MBarrier &b) {
-            return op.target == BY_STATE ? b.phase > cells<uint64_t>(w, op.b)[l] : (b.phase & 1) != (cells<uint32_t>(w, op.b)[l] & 1);
+            return op.target == BY_STATE ? b.phase > cells<uint64_t>(w, op.b)[l]
+                                         : (b.phase & 1) != (cells<uint32_t>(w, op.b)[l] & 1);
         };
         mbarrier_at(w, op, l, a.at[l]);
         const uint32_t at = object_address(w, op, l, a.at[l]);
@@ -137,7 +144,9 @@ MBarrier &mbarrier_at(Warp &w, const Op &op, int lane, uint64_t address)
     if (!m.shadow.empty()) {
         const Touch &t = m.shadow[at >> m.granule_shift].write;
         if (t.thread != w.first_thread + (unsigned)lane && t.tick >= ordered_since(w, lane, t.thread))
-            fail(w, op, lane, "mbarrier is used without a barrier after its initialisation by thread " + std::to_string(t.thread) + ", at " + hex(at));
+            fail(w, op, lane,
+                 "mbarrier is used without a barrier after its initialisation by thread " + std::to_string(t.thread) +
+                     ", at " + hex(at));
     }
     return found->second;
 }
@@ -145,7 +154,9 @@ MBarrier &mbarrier_at(Warp &w, const Op &op, int lane, uint64_t address)
 void arrive_on_mbarrier(Warp &w, const Op &op, int lane, MBarrier &b, int64_t arrivals)
 {
     if (arrivals < 1 || arrivals > b.pending)
-        fail(w, op, lane, "mbarrier: " + std::to_string(arrivals) + " arrivals, the phase expects " + std::to_string(b.pending) + " more");
+        fail(w, op, lane,
+             "mbarrier: " + std::to_string(arrivals) + " arrivals, the phase expects " + std::to_string(b.pending) +
+                 " more");
     release(w, 1u << lane, b.arriving);
     b.pending -= arrivals;
     w.m->progress++;
@@ -168,7 +179,8 @@ void complete_bytes(Machine &m, MBarrier &b, int64_t bytes)
 bool decode_mbarrier(Decoder &d, const Instruction &i, Op &op)
 {
     const std::string &what = i.parts.size() > 1 ? i.parts[1] : i.parts[0];
-    const bool is_arrive = what == "arrive" || what == "arrive_drop", is_wait = what == "test_wait" || what == "try_wait";
+    const bool is_arrive = what == "arrive" || what == "arrive_drop",
+               is_wait = what == "test_wait" || what == "try_wait";
     size_t address = 0;
     op.what = C_MBARRIER, op.space = SHARED;
     op.d = op.b = op.c = NOWHERE;

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-namespace ptx {
+namespace ptx
+{
 
 std::string type_of(const Instruction &i, int from_end)
 {
@@ -22,8 +23,9 @@ unsigned bits_of_type(const std::string &type)
 
 unsigned space_of(const Instruction &i)
 {
-    static const std::pair<const char *, unsigned> spaces[] = {
-        {"global", GLOBAL}, {"shared", SHARED}, {"shared::cta", SHARED}, {"local", LOCAL}, {"param", PARAM}, {"const", CONSTANT}};
+    static const std::pair<const char *, unsigned> spaces[] = {{"global", GLOBAL},      {"shared", SHARED},
+                                                               {"shared::cta", SHARED}, {"local", LOCAL},
+                                                               {"param", PARAM},        {"const", CONSTANT}};
     for (const std::string &p : i.parts)
         for (const auto &s : spaces)
             if (p == s.first)
@@ -52,7 +54,8 @@ void Decoder::check(const Operand &o, const std::string &type, Width width) cons
         fits = type == "pred" && r.kind == PREDICATE;
     } else {
         const char letter = type[0];
-        const bool is_float = letter == 'f', is_integer = letter == 's' || letter == 'u', is_narrow_float = is_float && bits == 16;
+        const bool is_float = letter == 'f', is_integer = letter == 's' || letter == 'u',
+                   is_narrow_float = is_float && bits == 16;
         fits = fits && (r.bits == bits || (width == OR_WIDER && r.bits > bits && !(is_float && r.type == 'f')));
         if (r.type == 'f')
             fits = fits && (is_float || letter == 'b' || is_narrow_float);
@@ -60,7 +63,8 @@ void Decoder::check(const Operand &o, const std::string &type, Width width) cons
             fits = fits && (is_integer || letter == 'b') && type[1] != 'f';
     }
     if (!fits)
-        throw Fault("register " + o.text + " of type ." + (r.kind == PREDICATE ? "pred" : r.type + std::to_string(r.bits)) +
+        throw Fault("register " + o.text + " of type ." +
+                    (r.kind == PREDICATE ? "pred" : r.type + std::to_string(r.bits)) +
                     " does not fit an operand of type ." + type);
 }
 
@@ -84,7 +88,8 @@ uint32_t Decoder::scratch(size_t bytes)
 uint64_t Decoder::symbol(const std::string &name, bool &is_found)
 {
     is_found = true;
-    for (const std::vector<Variable> *list : {&function.parameters, (const std::vector<Variable> *)&program.shared, &function.local})
+    for (const std::vector<Variable> *list :
+         {&function.parameters, (const std::vector<Variable> *)&program.shared, &function.local})
         for (const Variable &v : *list)
             if (v.name == name)
                 return v.offset;
@@ -113,8 +118,9 @@ uint32_t Decoder::source(const Operand &o, const std::string &type, Width width)
     if (o.kind == IMMEDIATE) {
         const std::string &t = o.text;
         const bool is_bits = t.size() > 2 && t[0] == '0' && (t[1] == 'f' || t[1] == 'F' || t[1] == 'd' || t[1] == 'D');
-        uint64_t v = is_bits ? std::strtoull(t.c_str() + 2, nullptr, 16)
-                             : t[0] == '-' ? (uint64_t)std::strtoll(t.c_str(), nullptr, 0) : std::strtoull(t.c_str(), nullptr, 0);
+        uint64_t v = is_bits       ? std::strtoull(t.c_str() + 2, nullptr, 16)
+                     : t[0] == '-' ? (uint64_t)std::strtoll(t.c_str(), nullptr, 0)
+                                   : std::strtoull(t.c_str(), nullptr, 0);
         if (is_bits && (t.size() > 10) != wide)
             throw Fault("literal " + t + " does not fit an operand of type ." + type);
         if (type == "pred")

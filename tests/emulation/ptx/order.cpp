@@ -1,11 +1,13 @@
-/* order.cpp - what happened before what, for the race checks. The rule to know: barriers of the whole block are one tick for all
- * (Machine::barrier_tick); everything else (named barriers, mbarriers) is a clock, a tick for each thread, that is released into an object
- * and acquired from it. Lanes of a warp that acquire separately share what they acquired until the next sync of the warp. */
+/* order.cpp - what happened before what, for the race checks. The rule to know: barriers of the whole block are one
+ * tick for all (Machine::barrier_tick); everything else (named barriers, mbarriers) is a clock, a tick for each thread,
+ * that is released into an object and acquired from it. Lanes of a warp that acquire separately share what they
+ * acquired until the next sync of the warp. */
 #include "machine.h"
 
 #include <algorithm>
 
-namespace ptx {
+namespace ptx
+{
 
 uint64_t ordered_since(const Warp &w, int lane, unsigned thread)
 {

@@ -1,11 +1,14 @@
-/* registers.cpp - registers with disjoint live ranges share places, so that the registers of a warp stay in the cache. The rule to know:
- * a live range is an interval of the text, from the first to the last place where the value may be needed on any path. */
+/* registers.cpp - registers with disjoint live ranges share places, so that the registers of a warp stay in the cache.
+ * The rule to know: a live range is an interval of the text, from the first to the last place where the value may be
+ * needed on any path. */
 #include "ptx.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 bool is_one_of(const std::string &s, std::initializer_list<const char *> words)
 {
@@ -23,7 +26,8 @@ bool writes_first(const Instruction &i)
         return false;
     if (n == "bar" || n == "barrier")
         return std::find(i.parts.begin(), i.parts.end(), "red") != i.parts.end();
-    return !is_one_of(n, {"bra", "ret", "exit", "trap", "nanosleep", "cp", "fence", "membar", "griddepcontrol", "setmaxnreg", "st", "red"});
+    return !is_one_of(n, {"bra", "ret", "exit", "trap", "nanosleep", "cp", "fence", "membar", "griddepcontrol",
+                          "setmaxnreg", "st", "red"});
 }
 
 void collect(const Operand &o, std::vector<int> &into)
@@ -34,15 +38,26 @@ void collect(const Operand &o, std::vector<int> &into)
         collect(p, into);
 }
 
-bool ends_flow(const Instruction &i) { return is_one_of(i.parts[0], {"ret", "exit"}); }
+bool ends_flow(const Instruction &i)
+{
+    return is_one_of(i.parts[0], {"ret", "exit"});
+}
 
 typedef std::vector<uint64_t> Bits;
-bool has(const Bits &b, size_t k) { return b[k / 64] >> k % 64 & 1; }
-void add(Bits &b, size_t k) { b[k / 64] |= 1ull << k % 64; }
+bool has(const Bits &b, size_t k)
+{
+    return b[k / 64] >> k % 64 & 1;
+}
+void add(Bits &b, size_t k)
+{
+    b[k / 64] |= 1ull << k % 64;
+}
 
-class Liveness {
-public:
-    explicit Liveness(const Function &function) : f(function), uses(f.code.size()), defs(f.code.size()), words((f.registers.size() + 63) / 64)
+class Liveness
+{
+  public:
+    explicit Liveness(const Function &function)
+        : f(function), uses(f.code.size()), defs(f.code.size()), words((f.registers.size() + 63) / 64)
     {
         find_operands();
         find_blocks();
@@ -74,9 +89,12 @@ public:
         }
         return range;
     }
-    bool is_read_first(size_t reg) const { return !blocks.empty() && has(blocks[0].in, reg); }
+    bool is_read_first(size_t reg) const
+    {
+        return !blocks.empty() && has(blocks[0].in, reg);
+    }
 
-private:
+  private:
     struct Block {
         size_t begin, end;
         std::vector<size_t> next;
@@ -161,7 +179,8 @@ private:
 
 } // namespace
 
-void assign_registers(const Function &f, std::vector<uint32_t> &place, size_t &bytes, std::vector<std::string> &problems)
+void assign_registers(const Function &f, std::vector<uint32_t> &place, size_t &bytes,
+                      std::vector<std::string> &problems)
 {
     const Liveness liveness(f);
     const std::vector<std::pair<int, int>> range = liveness.ranges();
@@ -172,7 +191,8 @@ void assign_registers(const Function &f, std::vector<uint32_t> &place, size_t &b
         if (range[q].second >= 0)
             order.push_back((int)q);
     }
-    std::sort(order.begin(), order.end(), [&](int a, int b) { return range[(size_t)a].first < range[(size_t)b].first; });
+    std::sort(order.begin(), order.end(),
+              [&](int a, int b) { return range[(size_t)a].first < range[(size_t)b].first; });
     /* Linear scan: a place is free again after the last instruction of its register. */
     static const uint32_t size[3] = {64 /* predicates: one in a cache line */, 128, 256};
     place.assign(f.registers.size(), 0);

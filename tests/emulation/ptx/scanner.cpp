@@ -5,11 +5,19 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
-bool is_space(char c) { return std::isspace((unsigned char)c); }
-bool is_name(char c) { return std::isalnum((unsigned char)c) || c == '_' || c == '$' || c == '%' || c == '.'; }
+bool is_space(char c)
+{
+    return std::isspace((unsigned char)c);
+}
+bool is_name(char c)
+{
+    return std::isalnum((unsigned char)c) || c == '_' || c == '$' || c == '%' || c == '.';
+}
 
 } // namespace
 
@@ -162,9 +170,9 @@ ModuleVariable parse_module_variable(const Scanner &s, const std::string &declar
         if (item.empty() || !(std::isdigit((unsigned char)item[0]) || item[0] == '-') || at + element > v.bytes)
             s.fail("initialiser of " + v.name + ": found " + item + ", expected a number");
         const bool is_bits = item.compare(0, 2, "0f") == 0 || item.compare(0, 2, "0d") == 0;
-        const uint64_t bits = is_bits ? std::strtoull(item.c_str() + 2, nullptr, 16)
-                                      : item[0] == '-' ? (uint64_t)std::strtoll(item.c_str(), nullptr, 0)
-                                                       : std::strtoull(item.c_str(), nullptr, 0);
+        const uint64_t bits = is_bits          ? std::strtoull(item.c_str() + 2, nullptr, 16)
+                              : item[0] == '-' ? (uint64_t)std::strtoll(item.c_str(), nullptr, 0)
+                                               : std::strtoull(item.c_str(), nullptr, 0);
         std::memcpy(m.memory.get() + at, &bits, element);
         at += element;
     }

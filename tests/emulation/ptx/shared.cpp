@@ -1,12 +1,14 @@
-/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. The rule to know: a request goes in
- * phases of as many lanes as 128 bytes hold (32 of 4 bytes, 16 of 8, 8 of 16), and a phase takes as many wavefronts as the fullest of the 32
- * banks has distinct words; ideal is one for each phase with a lane. */
+/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. The rule to know:
+ * a request goes in phases of as many lanes as 128 bytes hold (32 of 4 bytes, 16 of 8, 8 of 16), and a phase takes as
+ * many wavefronts as the fullest of the 32 banks has distinct words; ideal is one for each phase with a lane. */
 #include "machine.h"
 
 #include <algorithm>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 /* Distinct words in the fullest bank; words in banks that repeat are compared with each other. */
 unsigned fullest_bank(const uint64_t *at, uint32_t lanes, unsigned words)
@@ -34,13 +36,19 @@ unsigned fullest_bank(const uint64_t *at, uint32_t lanes, unsigned words)
     return most + 1;
 }
 
-bool is_now(const Machine &m, const Touch &t, unsigned flag) { return t.flags & flag && t.tick >= m.start_tick; }
+bool is_now(const Machine &m, const Touch &t, unsigned flag)
+{
+    return t.flags & flag && t.tick >= m.start_tick;
+}
 
 [[noreturn]] void race(const Warp &w, const Op &op, int l, const char *what, uint64_t at, const Touch &other)
 {
-    const std::string by = other.flags & T_SEVERAL ? "several threads" : other.thread == ASYNC_THREAD ? "a bulk copy"
-                                                                                                    : "thread " + std::to_string(other.thread);
-    fail(w, op, l, std::string("race in shared memory: ") + what + " by " + by + " since the last barrier, at " + hex(at) + shared_name(*w.m, at));
+    const std::string by = other.flags & T_SEVERAL        ? "several threads"
+                           : other.thread == ASYNC_THREAD ? "a bulk copy"
+                                                          : "thread " + std::to_string(other.thread);
+    fail(w, op, l,
+         std::string("race in shared memory: ") + what + " by " + by + " since the last barrier, at " + hex(at) +
+             shared_name(*w.m, at));
 }
 
 void check_flags(const Warp &w, const Op &op, int l, const Shadow &s, uint64_t at, bool is_write)
@@ -51,9 +59,12 @@ void check_flags(const Warp &w, const Op &op, int l, const Shadow &s, uint64_t a
     if (is_now(m, s.write, T_MBARRIER))
         fail(w, op, l, "an mbarrier is accessed as plain memory, at " + hex(at) + shared_name(m, at));
     if (is_now(m, s.write, T_PENDING))
-        fail(w, op, l, "race in shared memory: an asynchronous copy into it has not been waited for, at " + hex(at) + shared_name(m, at));
+        fail(w, op, l,
+             "race in shared memory: an asynchronous copy into it has not been waited for, at " + hex(at) +
+                 shared_name(m, at));
     if (is_write && is_now(m, s.read, T_PENDING))
-        fail(w, op, l, "race in shared memory: an asynchronous copy still reads it, at " + hex(at) + shared_name(m, at));
+        fail(w, op, l,
+             "race in shared memory: an asynchronous copy still reads it, at " + hex(at) + shared_name(m, at));
 }
 
 /* The last readers of a granule, against a write by `lane`. */
@@ -63,8 +74,9 @@ void check_readers(const Warp &w, const Op &op, int lane, const Shadow &s, size_
     const unsigned thread = w.first_thread + (unsigned)lane, own = w.first_thread / 32;
     const bool is_mine = !(s.read.flags & T_SEVERAL) && s.read.thread == thread;
     if (m.seen.empty() || s.read.thread / 32 == own) {
-        const uint64_t ordered = s.read.flags & T_SEVERAL ? (s.read.thread / 32 == own && !m.seen.empty() ? ~0ull : m.barrier_tick)
-                                                          : ordered_since(w, lane, s.read.thread);
+        const uint64_t ordered = s.read.flags & T_SEVERAL
+                                     ? (s.read.thread / 32 == own && !m.seen.empty() ? ~0ull : m.barrier_tick)
+                                     : ordered_since(w, lane, s.read.thread);
         if (s.read.tick >= ordered && !is_mine)
             race(w, op, lane, "a write meets a read", at, s.read);
     }
@@ -84,8 +96,13 @@ void watch_granule(Warp &w, const Op &op, int lane, size_t granule, uint64_t at,
     if (s.write.flags | s.read.flags)
         check_flags(w, op, lane, s, at, is_write);
     const bool is_strong = op.is_atomic || op.is_strong;
-    if (s.write.thread != thread && !(is_strong && s.write.flags & T_ATOMIC) && s.write.tick >= ordered_since(w, lane, s.write.thread))
-        race(w, op, lane, is_strong ? "an atomic meets a write" : is_write ? "a write meets a write" : "a read meets a write", at, s.write);
+    if (s.write.thread != thread && !(is_strong && s.write.flags & T_ATOMIC) &&
+        s.write.tick >= ordered_since(w, lane, s.write.thread))
+        race(w, op, lane,
+             is_strong  ? "an atomic meets a write"
+             : is_write ? "a write meets a write"
+                        : "a read meets a write",
+             at, s.write);
     if ((!is_write || op.is_atomic) && s.write.tick < m.start_tick)
         fail(w, op, lane, "shared memory read before it was written, at " + hex(at) + shared_name(m, at));
     if (is_write) {
@@ -124,7 +141,8 @@ std::string shared_name(const Machine &m, uint64_t at)
     for (const Variable &v : m.p->shared) {
         const size_t bytes = v.bytes ? v.bytes : m.l->dynamic_bytes;
         if (at + 64 > v.offset && at < v.offset + bytes + 64)
-            return ", near " + v.name + " [" + std::to_string((long long)at - (long long)v.offset) + " of " + std::to_string(bytes) + " bytes]";
+            return ", near " + v.name + " [" + std::to_string((long long)at - (long long)v.offset) + " of " +
+                   std::to_string(bytes) + " bytes]";
     }
     return "";
 }
@@ -145,7 +163,9 @@ void check_shared_range(Warp &w, const Op &op, int lane, uint64_t at, uint64_t b
     if (at % align)
         fail(w, op, lane, "misaligned shared access of " + std::to_string(bytes) + " bytes at " + hex(at));
     if (at > m.shared_bytes || bytes > m.shared_bytes - at)
-        fail(w, op, lane, "shared memory out of bounds at " + hex(at) + " of " + std::to_string(m.shared_bytes) + shared_name(m, at));
+        fail(w, op, lane,
+             "shared memory out of bounds at " + hex(at) + " of " + std::to_string(m.shared_bytes) +
+                 shared_name(m, at));
 }
 
 void check_shared(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)

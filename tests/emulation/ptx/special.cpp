@@ -1,9 +1,11 @@
-/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. The rule to know: a generic pointer into shared or local
- * memory is an offset plus a window (memory.cpp); other generic pointers are host pointers. */
+/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. The rule to know: a generic pointer
+ * into shared or local memory is an offset plus a window (memory.cpp); other generic pointers are host pointers. */
 #include "decoder.h"
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 void gather(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 d, {low, high}; bytes: of an element */
 {
@@ -51,38 +53,98 @@ bool decode_vector(Decoder &d, const Instruction &i, Op &op)
     return true;
 }
 
-enum SpecialKind { TID, NTID, CTAID, NCTAID, LANE, WARP, WARPS, ONE, ZERO, MASK_LT, MASK_LE, MASK_GT, MASK_GE, MASK_EQ, DYNAMIC, TOTAL, CLOCK };
-struct Special { const char *name; int kind; bool is_wide; };
+enum SpecialKind {
+    TID,
+    NTID,
+    CTAID,
+    NCTAID,
+    LANE,
+    WARP,
+    WARPS,
+    ONE,
+    ZERO,
+    MASK_LT,
+    MASK_LE,
+    MASK_GT,
+    MASK_GE,
+    MASK_EQ,
+    DYNAMIC,
+    TOTAL,
+    CLOCK
+};
+struct Special {
+    const char *name;
+    int kind;
+    bool is_wide;
+};
 const Special specials[] = {
-    {"%tid", TID, false}, {"%ntid", NTID, false}, {"%ctaid", CTAID, false}, {"%nctaid", NCTAID, false}, {"%laneid", LANE, false},
-    {"%warpid", WARP, false}, {"%nwarpid", WARPS, false}, {"%lanemask_lt", MASK_LT, false}, {"%lanemask_le", MASK_LE, false},
-    {"%lanemask_gt", MASK_GT, false}, {"%lanemask_ge", MASK_GE, false}, {"%lanemask_eq", MASK_EQ, false}, {"%smid", ZERO, false},
-    {"%nsmid", ONE, false}, {"%gridid", ZERO, true}, {"%dynamic_smem_size", DYNAMIC, false}, {"%total_smem_size", TOTAL, false},
-    {"%clock", CLOCK, false}, {"%clock64", CLOCK, true}, {"%globaltimer", CLOCK, true}, {"%cluster_ctarank", ZERO, false},
-    {"%cluster_nctarank", ONE, false}, {"%cluster_ctaid", ZERO, false}, {"%cluster_nctaid", ONE, false}, {"%clusterid", CTAID, false},
+    {"%tid", TID, false},
+    {"%ntid", NTID, false},
+    {"%ctaid", CTAID, false},
+    {"%nctaid", NCTAID, false},
+    {"%laneid", LANE, false},
+    {"%warpid", WARP, false},
+    {"%nwarpid", WARPS, false},
+    {"%lanemask_lt", MASK_LT, false},
+    {"%lanemask_le", MASK_LE, false},
+    {"%lanemask_gt", MASK_GT, false},
+    {"%lanemask_ge", MASK_GE, false},
+    {"%lanemask_eq", MASK_EQ, false},
+    {"%smid", ZERO, false},
+    {"%nsmid", ONE, false},
+    {"%gridid", ZERO, true},
+    {"%dynamic_smem_size", DYNAMIC, false},
+    {"%total_smem_size", TOTAL, false},
+    {"%clock", CLOCK, false},
+    {"%clock64", CLOCK, true},
+    {"%globaltimer", CLOCK, true},
+    {"%cluster_ctarank", ZERO, false},
+    {"%cluster_nctarank", ONE, false},
+    {"%cluster_ctaid", ZERO, false},
+    {"%cluster_nctaid", ONE, false},
+    {"%clusterid", CTAID, false},
     {"%nclusterid", NCTAID, false},
 };
-uint32_t component(const Dim &d, int which) { return which == 0 ? d.x : which == 1 ? d.y : d.z; }
+uint32_t component(const Dim &d, int which)
+{
+    return which == 0 ? d.x : which == 1 ? d.y : d.z;
+}
 uint64_t value_of(Warp &w, const Op &op, int l)
 {
     const Machine &m = *w.m;
     switch (op.mode) {
-    case TID: return w.tid[op.count][l];
-    case NTID: return component(m.l->block, op.count);
-    case CTAID: return component(m.block, op.count);
-    case NCTAID: return component(m.l->grid, op.count);
-    case LANE: return (uint64_t)l;
-    case WARP: return w.first_thread / 32;
-    case WARPS: return m.warps->size();
-    case ONE: return 1;
-    case MASK_LT: return (1u << l) - 1;
-    case MASK_LE: return (2ull << l) - 1;
-    case MASK_GT: return ~((2ull << l) - 1);
-    case MASK_GE: return ~((1u << l) - 1);
-    case MASK_EQ: return 1u << l;
-    case DYNAMIC: return m.l->dynamic_bytes;
-    case TOTAL: return m.p->real_shared_bytes + m.l->dynamic_bytes;
-    default: return 0;
+    case TID:
+        return w.tid[op.count][l];
+    case NTID:
+        return component(m.l->block, op.count);
+    case CTAID:
+        return component(m.block, op.count);
+    case NCTAID:
+        return component(m.l->grid, op.count);
+    case LANE:
+        return (uint64_t)l;
+    case WARP:
+        return w.first_thread / 32;
+    case WARPS:
+        return m.warps->size();
+    case ONE:
+        return 1;
+    case MASK_LT:
+        return (1u << l) - 1;
+    case MASK_LE:
+        return (2ull << l) - 1;
+    case MASK_GT:
+        return ~((2ull << l) - 1);
+    case MASK_GE:
+        return ~((1u << l) - 1);
+    case MASK_EQ:
+        return 1u << l;
+    case DYNAMIC:
+        return m.l->dynamic_bytes;
+    case TOTAL:
+        return m.p->real_shared_bytes + m.l->dynamic_bytes;
+    default:
+        return 0;
     }
 }
 void special(Warp &w, const Op &op, uint32_t lanes)
@@ -106,7 +168,8 @@ bool decode_special_register(Decoder &d, const Instruction &i, Op &op)
             op.width = k.is_wide ? 64 : 32, op.run = special;
             op.d = d.target(i.operands[0], type_of(i));
             if (op.count > 2 || d.register_of(i.operands[0]).bits != op.width)
-                throw Fault("special register " + s + " in a register of " + std::to_string(d.register_of(i.operands[0]).bits) + " bits");
+                throw Fault("special register " + s + " in a register of " +
+                            std::to_string(d.register_of(i.operands[0]).bits) + " bits");
             return true;
         }
     return false;
@@ -137,7 +200,10 @@ bool decode_special(Decoder &d, const Instruction &i, Op &op)
     d.operand_count(i, 2, 2);
     if (name == "isspacep") {
         op.what = C_INT, op.run = is_in_space;
-        op.mode = type == "global" ? GLOBAL : type == "shared" || type == "shared::cta" ? SHARED : type == "local" ? LOCAL : -1;
+        op.mode = type == "global"                            ? GLOBAL
+                  : type == "shared" || type == "shared::cta" ? SHARED
+                  : type == "local"                           ? LOCAL
+                                                              : -1;
         op.d = d.target(i.operands[0], "pred"), op.a = d.source(i.operands[1], "u64");
         return op.mode >= 0;
     }

@@ -1,12 +1,14 @@
-/* warp.cpp - one warp and its divergence. The rule to know: lanes are in groups of equal pc, and the group with the lowest pc runs until it
- * meets another. With the forward layout of compilers, lanes join again at the end of a branch or loop as early as they can. An instruction
- * that needs several lanes together blocks its group until they are there; if no group can run, they never will be. */
+/* warp.cpp - one warp and its divergence. The rule to know: lanes are in groups of equal pc, and the group with the
+ * lowest pc runs until it meets another. With the forward layout of compilers, lanes join again at the end of a branch
+ * or loop as early as they can. An instruction that needs several lanes together blocks its group until they are there;
+ * if no group can run, they never will be. */
 #include "machine.h"
 
 #include <algorithm>
 #include <cstdio>
 
-namespace ptx {
+namespace ptx
+{
 
 std::string place_of(const Program &p, int index)
 {
@@ -27,8 +29,8 @@ void fail(const Warp &w, const Op &op, int lane, const std::string &what)
 {
     const Dim &b = w.m->block;
     char at[160];
-    std::snprintf(at, sizeof at, "block (%u,%u,%u), thread (%u,%u,%u), lane %d of warp %u", b.x, b.y, b.z, w.tid[0][lane], w.tid[1][lane],
-                  w.tid[2][lane], lane, w.first_thread / 32);
+    std::snprintf(at, sizeof at, "block (%u,%u,%u), thread (%u,%u,%u), lane %d of warp %u", b.x, b.y, b.z,
+                  w.tid[0][lane], w.tid[1][lane], w.tid[2][lane], lane, w.first_thread / 32);
     throw Fault(what + "\n  kernel " + w.m->p->function->name + ", " + at + "\n  " + place_of(*w.m->p, op.index));
 }
 
@@ -39,7 +41,8 @@ std::string hex(uint64_t v)
     return text;
 }
 
-namespace {
+namespace
+{
 
 uint32_t needed_lanes(const Warp &w, const Op &op, uint32_t lanes)
 {
@@ -101,7 +104,9 @@ Pick next_group(Warp &w, Group &g)
     const Group &first = w.groups.front();
     const Op &op = w.m->p->code[(size_t)first.pc];
     fail(w, op, __builtin_ctz(first.lanes),
-         (op.kind == BARRIER ? "threads of a warp diverged at a barrier" : "lanes that an instruction needs never come") + others);
+         (op.kind == BARRIER ? "threads of a warp diverged at a barrier"
+                             : "lanes that an instruction needs never come") +
+             others);
 }
 
 /* The pc at which g may meet another group: it has to stop there. */
@@ -125,7 +130,9 @@ void count(Warp &w, Stat &s, uint32_t lanes, uint32_t active)
 bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
 {
     if (active && op.target <= pc && ++w.branches > w.m->l->branch_limit)
-        fail(w, op, __builtin_ctz(active), "a warp took " + std::to_string(w.branches) + " backward branches: an endless loop, or a wait for another block");
+        fail(w, op, __builtin_ctz(active),
+             "a warp took " + std::to_string(w.branches) +
+                 " backward branches: an endless loop, or a wait for another block");
     if (!active) {
         pc++;
     } else if (active == g.lanes) {

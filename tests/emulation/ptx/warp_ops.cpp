@@ -1,9 +1,11 @@
-/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The rule to know: the machine holds a group back until all living
- * lanes of its mask are there, so these see the whole mask at once. */
+/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The rule to know: the machine holds a
+ * group back until all living lanes of its mask are there, so these see the whole mask at once. */
 #include "decoder.h"
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 void check_mask(Warp &w, const Op &op, uint32_t lanes)
 {
@@ -16,7 +18,8 @@ void check_mask(Warp &w, const Op &op, uint32_t lanes)
 }
 
 enum Shuffle { IDX, UP, DOWN, BFLY };
-void shuffle(Warp &w, const Op &op, uint32_t lanes) /* a: value, b: lane or distance, c: clamp and segment, e: predicate or NOWHERE */
+void shuffle(Warp &w, const Op &op,
+             uint32_t lanes) /* a: value, b: lane or distance, c: clamp and segment, e: predicate or NOWHERE */
 {
     uint32_t value[32], result[32], found = 0;
     std::memcpy(value, cells<uint32_t>(w, op.a), sizeof value);
@@ -64,12 +67,42 @@ template <class T, bool IS_ALL> void match(Warp &w, const Op &op, uint32_t lanes
         set_predicate(w, op.e, lanes, all_equal ? FULL : 0);
 }
 
-struct Sum { template <class T> static T f(T a, T b) { return a + b; } };
-struct Min { template <class T> static T f(T a, T b) { return b < a ? b : a; } };
-struct Max { template <class T> static T f(T a, T b) { return a < b ? b : a; } };
-struct And { template <class T> static T f(T a, T b) { return a & b; } };
-struct Or { template <class T> static T f(T a, T b) { return a | b; } };
-struct Xor { template <class T> static T f(T a, T b) { return a ^ b; } };
+struct Sum {
+    template <class T> static T f(T a, T b)
+    {
+        return a + b;
+    }
+};
+struct Min {
+    template <class T> static T f(T a, T b)
+    {
+        return b < a ? b : a;
+    }
+};
+struct Max {
+    template <class T> static T f(T a, T b)
+    {
+        return a < b ? b : a;
+    }
+};
+struct And {
+    template <class T> static T f(T a, T b)
+    {
+        return a & b;
+    }
+};
+struct Or {
+    template <class T> static T f(T a, T b)
+    {
+        return a | b;
+    }
+};
+struct Xor {
+    template <class T> static T f(T a, T b)
+    {
+        return a ^ b;
+    }
+};
 template <class T, class F> void reduce(Warp &w, const Op &op, uint32_t lanes)
 {
     check_mask(w, op, lanes);
@@ -79,7 +112,10 @@ template <class T, class F> void reduce(Warp &w, const Op &op, uint32_t lanes)
         sum = F::f(sum, a[__builtin_ctz(rest)]);
     each<T>(cells<T>(w, op.d), lanes, [=](int) { return sum; });
 }
-struct Reduction { const char *operation, *type; Execute run; };
+struct Reduction {
+    const char *operation, *type;
+    Execute run;
+};
 const Reduction reductions[] = {
     {"add", "u32", reduce<uint32_t, Sum>}, {"add", "s32", reduce<uint32_t, Sum>}, {"min", "u32", reduce<uint32_t, Min>},
     {"min", "s32", reduce<int32_t, Min>},  {"max", "u32", reduce<uint32_t, Max>}, {"max", "s32", reduce<int32_t, Max>},
@@ -111,7 +147,8 @@ void decode_shuffle(Decoder &d, const Instruction &i, Op &op)
     const Operand &to = i.operands[0];
     d.operand_count(i, 5, 5);
     op.mode = i.parts[2] == "idx" ? IDX : i.parts[2] == "up" ? UP : i.parts[2] == "down" ? DOWN : BFLY;
-    op.d = d.target(to.kind == PAIR ? to.parts[0] : to, "b32"), op.e = to.kind == PAIR ? d.target(to.parts[1], "pred") : NOWHERE;
+    op.d = d.target(to.kind == PAIR ? to.parts[0] : to, "b32"),
+    op.e = to.kind == PAIR ? d.target(to.parts[1], "pred") : NOWHERE;
     op.a = d.source(i.operands[1], "b32"), op.b = d.source(i.operands[2], "b32"), op.c = d.source(i.operands[3], "b32");
     op.data[0] = d.source(i.operands[4], "b32");
     op.run = shuffle;
@@ -132,9 +169,12 @@ bool decode_match(Decoder &d, const Instruction &i, Op &op)
     const std::string type = type_of(i);
     const bool is_all = d.has(i, "all"), is_64 = type == "b64";
     d.operand_count(i, 3, 3);
-    op.d = d.target(to.kind == PAIR ? to.parts[0] : to, "b32"), op.e = to.kind == PAIR ? d.target(to.parts[1], "pred") : NOWHERE;
+    op.d = d.target(to.kind == PAIR ? to.parts[0] : to, "b32"),
+    op.e = to.kind == PAIR ? d.target(to.parts[1], "pred") : NOWHERE;
     op.a = d.source(i.operands[1], type), op.data[0] = d.source(i.operands[2], "b32");
-    op.run = is_all ? (is_64 ? match<uint64_t, true> : match<uint32_t, true>) : is_64 ? match<uint64_t, false> : match<uint32_t, false>;
+    op.run = is_all  ? (is_64 ? match<uint64_t, true> : match<uint32_t, true>)
+             : is_64 ? match<uint64_t, false>
+                     : match<uint32_t, false>;
     return type == "b32" || is_64;
 }
 bool decode_reduction(Decoder &d, const Instruction &i, Op &op)
@@ -145,7 +185,8 @@ bool decode_reduction(Decoder &d, const Instruction &i, Op &op)
             op.run = r.run;
     if (!op.run)
         return false;
-    op.d = d.target(i.operands[0], type_of(i)), op.a = d.source(i.operands[1], type_of(i)), op.data[0] = d.source(i.operands[2], "b32");
+    op.d = d.target(i.operands[0], type_of(i)), op.a = d.source(i.operands[1], type_of(i)),
+    op.data[0] = d.source(i.operands[2], "b32");
     return true;
 }
 

@@ -4,11 +4,16 @@
 #include <algorithm>
 #include <cstring>
 
-namespace ptx {
-namespace {
+namespace ptx
+{
+namespace
+{
 
 /* Bits [from, from + count) of a word, from + count <= 64. */
-uint64_t mask_of(size_t from, size_t count) { return (count == 64 ? ~0ull : (1ull << count) - 1) << from; }
+uint64_t mask_of(size_t from, size_t count)
+{
+    return (count == 64 ? ~0ull : (1ull << count) - 1) << from;
+}
 
 } // namespace
 

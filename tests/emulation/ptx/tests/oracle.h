@@ -1,5 +1,5 @@
-/* oracle.h - one instruction on many inputs, compared with a function. Numbers are exact in __float128 and rounded by comparison with their
- * neighbours. */
+/* oracle.h - one instruction on many inputs, compared with a function. Numbers are exact in __float128 and rounded by
+ * comparison with their neighbours. */
 #ifndef PTX_TEST_ORACLE_H
 #define PTX_TEST_ORACLE_H
 
@@ -10,16 +10,40 @@
 #include <sstream>
 #include <type_traits>
 
-namespace test {
+namespace test
+{
 
 typedef __float128 Q;
-struct In { uint64_t a, b, c, e; };
-enum Inputs { PLAIN, SMALL_SECOND, SMALL_THIRD, SMALL_BOTH, SMALL_LAST, FLOAT /* NaN and zeros compare as such */, FLUSHED, FLOAT_EXACT, ONE_ULP };
+struct In {
+    uint64_t a, b, c, e;
+};
+enum Inputs {
+    PLAIN,
+    SMALL_SECOND,
+    SMALL_THIRD,
+    SMALL_BOTH,
+    SMALL_LAST,
+    FLOAT /* NaN and zeros compare as such */,
+    FLUSHED,
+    FLOAT_EXACT,
+    ONE_ULP
+};
 enum Mode { NEAREST, TO_ZERO, DOWN, UP };
-inline int mode_of(const std::string &s) { return s == "rn" ? NEAREST : s == "rz" ? TO_ZERO : s == "rm" ? DOWN : UP; }
+inline int mode_of(const std::string &s)
+{
+    return s == "rn" ? NEAREST : s == "rz" ? TO_ZERO : s == "rm" ? DOWN : UP;
+}
 
-template <class T> T from_bits(uint64_t u) { T f; return std::memcpy(&f, &u, sizeof f), f; }
-template <class T> uint64_t to_bits(T f) { uint64_t u = 0; return std::memcpy(&u, &f, sizeof f), u; }
+template <class T> T from_bits(uint64_t u)
+{
+    T f;
+    return std::memcpy(&f, &u, sizeof f), f;
+}
+template <class T> uint64_t to_bits(T f)
+{
+    uint64_t u = 0;
+    return std::memcpy(&u, &f, sizeof f), u;
+}
 
 template <class T> uint64_t high(uint64_t a, uint64_t b) /* the upper half of a product */
 {
@@ -38,7 +62,10 @@ inline bool is_odd(Q x)
     std::memcpy(&u, &x, 16);
     return u & 1;
 }
-inline bool is_finite(Q x) { return x - x == 0; }
+inline bool is_finite(Q x)
+{
+    return x - x == 0;
+}
 inline Q add_odd(Q a, Q b) /* rounded to odd: rounding again rounds the exact sum once */
 {
     const Q s = a + b;
@@ -84,7 +111,10 @@ template <class T> T round_quad(Q x, int mode)
     return below < above ? low : below > above ? high : to_bits(low) & 1 ? high : low;
 }
 
-inline uint64_t flush(uint64_t u) { return (u & 0x7f800000) ? u : u & 0x80000000; }
+inline uint64_t flush(uint64_t u)
+{
+    return (u & 0x7f800000) ? u : u & 0x80000000;
+}
 inline uint64_t clamp_one(uint64_t u)
 {
     const float f = from_bits<float>(u);
@@ -101,18 +131,23 @@ inline std::vector<std::string> words_of(const std::string &s)
         words.push_back(w);
     return words;
 }
-inline unsigned size_of(const std::string &t) { return (unsigned)std::atoi(t.c_str() + t.find_first_of("0123456789")) / 8; }
+inline unsigned size_of(const std::string &t)
+{
+    return (unsigned)std::atoi(t.c_str() + t.find_first_of("0123456789")) / 8;
+}
 inline std::string declared(const std::string &t) /* 8-bit values are in 16-bit registers */
 {
     return size_of(t) == 1 ? "b16" : t;
 }
 
-inline std::string instruction_kernel(const std::string &opcode, const std::vector<std::string> &types, const std::string &literal)
+inline std::string instruction_kernel(const std::string &opcode, const std::vector<std::string> &types,
+                                      const std::string &literal)
 {
     std::string declarations, body = "mul.wide.u32 %rd3, %r1, 40;\nadd.s64 %rd3, %rd1, %rd3;\n", call = opcode + " ";
     for (size_t k = 0; k < types.size(); k++) {
         const bool is_negated = types[k][0] == '!';
-        const std::string t = is_negated ? types[k].substr(1) : types[k], name = "%x" + std::to_string(k), at = "[%rd3+" + std::to_string(8 * k) + "]";
+        const std::string t = is_negated ? types[k].substr(1) : types[k], name = "%x" + std::to_string(k),
+                          at = "[%rd3+" + std::to_string(8 * k) + "]";
         call += k ? ", " : "";
         if (t == "imm") {
             call += literal;
@@ -121,8 +156,9 @@ inline std::string instruction_kernel(const std::string &opcode, const std::vect
         call += (is_negated ? "!" : "") + name;
         declarations += ".reg ." + (t == "pred" ? t : declared(t)) + " " + name + ";\n";
         if (k > 0)
-            body += t == "pred" ? "ld.global.u32 %r5, " + at + ";\nand.b32 %r5, %r5, 1;\nsetp.eq.u32 " + name + ", %r5, 1;\n"
-                                : "ld.global.b" + std::to_string(8 * size_of(t)) + " " + name + ", " + at + ";\n";
+            body += t == "pred"
+                        ? "ld.global.u32 %r5, " + at + ";\nand.b32 %r5, %r5, 1;\nsetp.eq.u32 " + name + ", %r5, 1;\n"
+                        : "ld.global.b" + std::to_string(8 * size_of(t)) + " " + name + ", " + at + ";\n";
     }
     body += call + ";\n";
     body += types[0] == "pred" ? "selp.u32 %r5, 1, 0, %x0;\nst.global.u32 [%rd3], %r5;\n"
@@ -132,12 +168,53 @@ inline std::string instruction_kernel(const std::string &opcode, const std::vect
 
 /* ---- Inputs ---- */
 
-inline uint64_t sample(Random &r, const std::string &t, unsigned n, unsigned period) /* the edges first, then random numbers */
+inline uint64_t sample(Random &r, const std::string &t, unsigned n,
+                       unsigned period) /* the edges first, then random numbers */
 {
-    static const uint64_t integers[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 31, 32, 33,
-                                        0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 3, 0xfffffffffffffffe};
-    static const double floats[] = {0, -0.0, 1, -1, 0.5, 1.5, -2.5, 2147483648.0, 4294967296.0, 1e30, 0x1p-126, 0x1p-149, 0x1p127, 255.5, 127.5,
-                                    9.3e18, -9.3e18, 65519.9, 65520, (double)INFINITY, -(double)INFINITY, (double)NAN, 0x1p-1022, 0x1p-1074};
+    static const uint64_t integers[] = {0,
+                                        1,
+                                        2,
+                                        0x7f,
+                                        0x80,
+                                        0xff,
+                                        0x7fff,
+                                        0x8000,
+                                        0xffff,
+                                        0x7fffffff,
+                                        0x80000000,
+                                        0xffffffff,
+                                        31,
+                                        32,
+                                        33,
+                                        0x7fffffffffffffff,
+                                        0x8000000000000000,
+                                        0xffffffffffffffff,
+                                        3,
+                                        0xfffffffffffffffe};
+    static const double floats[] = {0,
+                                    -0.0,
+                                    1,
+                                    -1,
+                                    0.5,
+                                    1.5,
+                                    -2.5,
+                                    2147483648.0,
+                                    4294967296.0,
+                                    1e30,
+                                    0x1p-126,
+                                    0x1p-149,
+                                    0x1p127,
+                                    255.5,
+                                    127.5,
+                                    9.3e18,
+                                    -9.3e18,
+                                    65519.9,
+                                    65520,
+                                    (double)INFINITY,
+                                    -(double)INFINITY,
+                                    (double)NAN,
+                                    0x1p-1022,
+                                    0x1p-1074};
     const unsigned k = n / period;
     const bool is_float = t[0] == 'f' && size_of(t) >= 4;
     if (is_float) {
@@ -163,13 +240,14 @@ inline bool is_close(uint64_t got, uint64_t wanted, const std::string &type, int
         return w != w ? g != g : inputs == ONE_ULP ? std::fabs(g) < 1e-7 : g == 0;
     if (inputs == ONE_ULP)
         return g == w || std::fabs(g - w) <= std::ldexp(std::fabs(w), -22) + 0x1p-149;
-    if (inputs == FLUSHED && std::fabs(g) <= 0x1p-126 && std::fabs(w) <= 0x1p-126) /* tininess before or after rounding */
+    if (inputs == FLUSHED && std::fabs(g) <= 0x1p-126 &&
+        std::fabs(w) <= 0x1p-126) /* tininess before or after rounding */
         return true;
     return got == wanted;
 }
 
-inline void expect(const std::string &opcode, const std::string &operands, const std::function<uint64_t(const In &)> &f, int inputs = PLAIN,
-                   const std::string &literal = "")
+inline void expect(const std::string &opcode, const std::string &operands, const std::function<uint64_t(const In &)> &f,
+                   int inputs = PLAIN, const std::string &literal = "")
 {
     const unsigned blocks = 5, threads = 128, n = blocks * threads;
     const std::vector<std::string> types = words_of(operands);
@@ -202,9 +280,10 @@ inline void expect(const std::string &opcode, const std::string &operands, const
         uint64_t got = 0;
         std::memcpy(&got, m.as<uint64_t>() + 5 * k, bytes);
         const uint64_t wanted = f(in[k]);
-        check(is_close(got, wanted, types[0], inputs), "%s %s(%llx, %llx, %llx, %llx): got %llx, expected %llx", opcode.c_str(), literal.c_str(),
-              (unsigned long long)in[k].a, (unsigned long long)in[k].b, (unsigned long long)in[k].c, (unsigned long long)in[k].e,
-              (unsigned long long)got, (unsigned long long)wanted);
+        check(is_close(got, wanted, types[0], inputs), "%s %s(%llx, %llx, %llx, %llx): got %llx, expected %llx",
+              opcode.c_str(), literal.c_str(), (unsigned long long)in[k].a, (unsigned long long)in[k].b,
+              (unsigned long long)in[k].c, (unsigned long long)in[k].e, (unsigned long long)got,
+              (unsigned long long)wanted);
     }
 }
 

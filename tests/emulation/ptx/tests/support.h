@@ -12,7 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace test {
+namespace test
+{
 
 inline long checks, failures;
 
@@ -39,7 +40,9 @@ inline int finish(const char *name)
 
 struct Random {
     uint64_t s;
-    explicit Random(uint64_t seed) : s(seed * 0x9e3779b97f4a7c15ull + 1) {}
+    explicit Random(uint64_t seed) : s(seed * 0x9e3779b97f4a7c15ull + 1)
+    {
+    }
     uint64_t next()
     {
         s ^= s << 13, s ^= s >> 7, s ^= s << 17;
@@ -47,13 +50,17 @@ struct Random {
     }
 };
 
-/* A kernel `k` with one pointer, in %rd1; %r1 is the number of the thread in the grid, %r2 that in the block, %rd2 4 * %r1. */
+/* A kernel `k` with one pointer, in %rd1; %r1 is the number of the thread in the grid, %r2 that in the block, %rd2 4 *
+ * %r1. */
 inline std::string kernel(const std::string &body, const std::string &declarations = "", int target = 90)
 {
-    return ".version 9.0\n.target sm_" + std::to_string(target) + "\n.address_size 64\n.extern .shared .align 16 .b8 dynamic[];\n" +
-           ".entry k(.param .u64 k_p)\n{\n.reg .pred %p<20>; .reg .b16 %h<40>; .reg .b32 %r<80>; .reg .b64 %rd<40>; .reg .f32 %f<40>; .reg .f64 %fd<20>;\n" +
+    return ".version 9.0\n.target sm_" + std::to_string(target) +
+           "\n.address_size 64\n.extern .shared .align 16 .b8 dynamic[];\n" +
+           ".entry k(.param .u64 k_p)\n{\n.reg .pred %p<20>; .reg .b16 %h<40>; .reg .b32 %r<80>; .reg .b64 %rd<40>; "
+           ".reg .f32 %f<40>; .reg .f64 %fd<20>;\n" +
            declarations +
-           "ld.param.u64 %rd1, [k_p];\ncvta.to.global.u64 %rd1, %rd1;\nmov.u32 %r2, %tid.x;\nmov.u32 %r3, %ctaid.x;\nmov.u32 %r4, %ntid.x;\n"
+           "ld.param.u64 %rd1, [k_p];\ncvta.to.global.u64 %rd1, %rd1;\nmov.u32 %r2, %tid.x;\nmov.u32 %r3, "
+           "%ctaid.x;\nmov.u32 %r4, %ntid.x;\n"
            "mad.lo.u32 %r1, %r3, %r4, %r2;\nmul.wide.u32 %rd2, %r1, 4;\n" +
            body + "ret;\n}\n";
 }
@@ -80,8 +87,14 @@ struct Machine { /* one kernel, one block of memory */
         launch.stats = &stats;
     }
     Machine(const Machine &) = delete;
-    ~Machine() { std::free(memory); }
-    template <class T> T *as() { return static_cast<T *>(memory); }
+    ~Machine()
+    {
+        std::free(memory);
+    }
+    template <class T> T *as()
+    {
+        return static_cast<T *>(memory);
+    }
     std::string run(unsigned blocks, unsigned threads) /* the fault, or "" */
     {
         launch.grid.x = blocks, launch.block.x = threads;
