@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/bf16.h"
 #include "tests/support.h"
 
 enum { STEPS = 5 };
@@ -128,6 +129,33 @@ Test(cuda_ranks, ranges_of_any_size_are_reduced)
     sq_backend_close(b);
     free(values);
     free(got);
+}
+
+/* The mean over one rank is its own value, rounded to BF16 and widened again. */
+Test(cuda_ranks, a_bf16_reduction_rounds_each_value_once)
+{
+    enum { COUNT = 5000, SPLIT = 1234 };
+    use_library();
+    sq_backend *b = NULL;
+    sq_device_ptr at;
+    sq_rank_group group = one_rank();
+    float values[COUNT], got[COUNT];
+    size_t different = 0;
+    for (int i = 0; i < COUNT; i++)
+        values[i] = (float)(i - 2000) * 1.001e-3f;
+    MUST(sq_backend_open("cuda", 1, &b));
+    MUST(b->ops->attach(b, &group));
+    MUST(b->ops->allocate(b, sizeof values, &at));
+    MUST(b->ops->write(b, at, values, sizeof values));
+    MUST(b->ops->reduce_mean(b, at, SPLIT, SQ_BF16));
+    MUST(b->ops->reduce_mean(b, (sq_device_ptr){at.address + SPLIT * sizeof *values}, COUNT - SPLIT, SQ_BF16));
+    MUST(b->ops->join(b));
+    MUST(b->ops->read(b, got, at, sizeof got));
+    for (int i = 0; i < COUNT; i++)
+        different += got[i] != sq_bf16_widen(sq_bf16_narrow(values[i]));
+    cr_expect_eq(different, 0, "%zu of %d values differ", different, (int)COUNT);
+    b->ops->release(b, at);
+    sq_backend_close(b);
 }
 
 /* ---- What goes wrong ---- */

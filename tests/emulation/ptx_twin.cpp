@@ -15,6 +15,7 @@ namespace emu {
 static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1; /* none: it stores no BF16 */
 static const TwinRule rules[] = {
     {"depthwise_kernel", few, 0, "contraction in the moments"},
+    {"column_moments_kernel", few, none, "contraction in the moments"},
     {"moments_kernel", few, none, "contraction in the merge of moments"},
     {"gate_kernel", some, none, "approximation and contraction"},
     {"gate_back_kernel", some, none, "approximation and contraction"},
