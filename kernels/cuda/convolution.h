@@ -64,7 +64,12 @@ typedef struct {
     sq_cuda_parts parts;  /* weight gradients, as above */
     float *sums;          /* part p: (S1, S2) of the sink's norm */
 } sq_cuda_fused_back;
-/* Whether there is a kernel for these widths; the rows that it takes at a time, and its blocks on a multiprocessor. */
+/* Rows that the kernel of width w takes at a time (wide ones need the registers for their sums), and its blocks on a
+ * multiprocessor. */
+#define SQ_CUDA_FUSED_BACK_ROWS(w) ((w) > 32 ? 32 : 64)
+#define SQ_CUDA_FUSED_BACK_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
+int sq_cuda_fused_back_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
+/* Whether there is a kernel for these widths; its rows and blocks. */
 bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
 cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);
 
