@@ -30,7 +30,7 @@ SPACES = ("spos.yaml:256", "spos.yaml:1024", "proxyless.yaml:256", "proxyless.ya
 SAMPLE = ("tiny.yaml:256", "spos.yaml:256")
 EVERY = 12  # of the sample's launches one in so many is counted
 TOLERANCE = 0.05  # with another nvcc
-KEY = ("kernel", "variant", "sizes", "parts", "instance")
+KEY = ("kernel", "variant", "sizes", "parts", "bytes", "instance")
 # What must not grow: instructions in all, and what global and shared memory move.
 MOVED = ("ld.global moved", "st.global moved", "ld.shared moved", "st.shared moved")
 REFRESH = "tests/check_counts.py COUNT_LAUNCHES --write"

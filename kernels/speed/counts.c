@@ -300,8 +300,8 @@ static int word_difference(const char *a, const char *b)
 
 static bool is_same_launch(const sq_launch_count *a, const sq_launch_count *b)
 {
-    return a->parts == b->parts && strcmp(a->sizes, b->sizes) == 0 && strcmp(a->variant, b->variant) == 0 &&
-           strcmp(a->kernel, b->kernel) == 0;
+    return a->parts == b->parts && a->bytes == b->bytes && strcmp(a->sizes, b->sizes) == 0 &&
+           strcmp(a->variant, b->variant) == 0 && strcmp(a->kernel, b->kernel) == 0;
 }
 
 static double distance(const sq_launch_count *row, const sq_program_part *part)
@@ -321,7 +321,8 @@ static bool is_shape_of(const sq_launch_count *row, const sq_program_part *part)
 static const sq_launch_count *find_exact(const sq_counts *counts, const sq_program_part *part)
 {
     for (size_t i = 0; i < counts->count; i++)
-        if (counts->rows[i].parts == part->parts && is_shape_of(&counts->rows[i], part))
+        if (counts->rows[i].parts == part->parts && fabs(counts->rows[i].bytes - part->bytes) < 1 &&
+            is_shape_of(&counts->rows[i], part))
             return &counts->rows[i];
     return NULL;
 }
