@@ -470,7 +470,7 @@ def bench_model(scratch):
     assert "depthwise backward" in table and "bound by" in table and "0.0 % of the time" in table
     other = os.path.join(scratch, "other.yaml")
     with open(other, "w") as file:
-        file.write(read(os.path.join(SOURCE, "configs", "gpus", "h200.yaml")).replace("copy_gb_per_s: 4300", "copy_gb_per_s: 4500"))
+        file.write(read(os.path.join(SOURCE, "configs", "gpus", "h200.yaml")).decode().replace("copy_gb_per_s: 4300", "copy_gb_per_s: 4500"))
     assert one_json(*step, other)["images_per_second"] >= h200["images_per_second"]
 
 
@@ -502,6 +502,7 @@ def bench(scratch):
     assert 0 < a["images_per_second_min"] <= a["images_per_second"] <= a["images_per_second_max"] and a["loss"] == b["loss"]
     assert abs(a["ms_per_step"] * a["images_per_second"] / 4000 - 1) < 1e-6
     assert "in 3 blocks" in run("bench", *tiny, "--steps", "35").stdout
+    found = run("info", "device").stdout
     bench_dry()
     bench_model(scratch)
     cases = [
