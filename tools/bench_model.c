@@ -205,7 +205,7 @@ static void print_table(const model *m, const class_sum *all, int paths)
     sq_print_row("estimated", "%.1f %% of the time: launches whose shape is not in %s/counts.csv",
                  100 * m->estimated / all->expected, folder);
     if (m->rescaled > 0)
-        sq_print_row("rescaled", "%.1f %% of the time: counted for another number of multiprocessors",
+        sq_print_row("rescaled", "%.1f %% of the time: counted for another number of parts (another GPU or batch)",
                      100 * m->rescaled / all->expected);
     sq_print_row("SASS", "%s",
                  m->counts.is_default ? "built-in factors from PTX to SASS"
