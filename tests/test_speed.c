@@ -53,11 +53,12 @@ static sq_launch_count idle_launch(void)
 
 static sq_launch_time predict(const sq_gpu *gpu, const sq_launch_count *launch, double bytes)
 {
-    double factors[SQ_COUNT_CLASSES];
+    sq_sass_factor sass[SQ_COUNT_CLASSES] = {
+        [SQ_COUNT_FP32] = {1, 1, 0, 0}, [SQ_COUNT_INT] = {1, 0.25, 0.75, 0}, [SQ_COUNT_SPECIAL] = {1, 0, 0, 1}};
     sq_launch_time t;
     for (int i = 0; i < SQ_COUNT_CLASSES; i++)
-        factors[i] = 1;
-    sq_launch_predict(gpu, &(sq_launch_load){launch, bytes, 1, 1}, factors, &t);
+        sass[i].factor = 1;
+    sq_launch_predict(gpu, &(sq_launch_load){launch, bytes, 1, 1}, sass, &t);
     return t;
 }
 
@@ -97,13 +98,14 @@ Test(speed, issue_binds)
 
 Test(speed, integers_bind_the_alu)
 {
-    sq_gpu gpu = round_gpu();
+    const sq_gpu gpu = round_gpu();
     sq_launch_count launch = idle_launch();
     launch.instructions[SQ_COUNT_INT] = 4e6;
-    gpu.integer_fma_share = 0.25;
+    launch.instructions[SQ_COUNT_SPECIAL] = 1e4;
     const sq_launch_time t = predict(&gpu, &launch, 0);
     NEAR(t.seconds[SQ_BOUND_ALU], 3e6 / 20e9);
     NEAR(t.seconds[SQ_BOUND_FMA], 1e6 / 40e9);
+    NEAR(t.seconds[SQ_BOUND_SPECIAL], 1e4 / 5e9);
     NEAR(t.expected, 0.15e-3 / 0.5 + 1e-6);
     cr_expect_eq(t.binds, SQ_BOUND_ALU);
 }
@@ -245,11 +247,10 @@ Test(speed, counts_scale)
 {
     const sq_gpu gpu = round_gpu();
     sq_launch_count launch = idle_launch();
-    double factors[SQ_COUNT_CLASSES] = {0};
+    const sq_sass_factor sass[SQ_COUNT_CLASSES] = {[SQ_COUNT_BRANCH] = {2, 0, 0, 0}};
     sq_launch_time t;
     launch.instructions[SQ_COUNT_BRANCH] = 1e6;
-    factors[SQ_COUNT_BRANCH] = 2;
-    sq_launch_predict(&gpu, &(sq_launch_load){&launch, 0, 3, 0.5}, factors, &t);
+    sq_launch_predict(&gpu, &(sq_launch_load){&launch, 0, 3, 0.5}, sass, &t);
     NEAR(t.seconds[SQ_BOUND_ISSUE], 6e6 / 40e9); /* the grid of 10 is even */
     NEAR(t.warps, 8);
 }
@@ -384,14 +385,39 @@ Test(speed_files, factors_come_from_a_file)
     sq_counts counts;
     write_file("counts.csv", HEADER);
     MUST(sq_counts_read(&counts, test_folder, "sm_90"));
-    cr_expect(counts.is_default && counts.factors[SQ_COUNT_LOAD_PARAM] < 1 && counts.factors[SQ_COUNT_FP32] == 1);
-    write_file("ptx_to_sass.csv", "architecture,class,factor\nsm_80,int,3\nsm_90,int,0.75\n");
-    MUST(sq_counts_read(&counts, test_folder, "sm_90"));
-    cr_expect(!counts.is_default && counts.factors[SQ_COUNT_INT] == 0.75 && counts.factors[SQ_COUNT_FP32] == 1);
+    cr_expect(counts.is_default && counts.sass[SQ_COUNT_LOAD_PARAM].factor < 1);
     sq_counts_free(&counts);
-    write_file("ptx_to_sass.csv", "architecture,class,factor\nsm_90,integer,1\n");
-    cr_expect_eq(sq_counts_read(&counts, test_folder, "sm_90"), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "ptx_to_sass.csv:2: found class 'integer'"), "%s", sq_error_text());
+    write_file("ptx_to_sass.csv", "# a comment\narchitecture,class,factor,spread,pipe shares\nsm_80,int,3\n"
+                                  "sm_90,int,0.75,0.05,alu:0.6 fma:0.25 uniform:0.15\nsm_90,local,0.00,0.00,\n"
+                                  "sm_100,int,5,0.1,alu:1.00\n");
+    MUST(sq_counts_read(&counts, test_folder, "sm_90"));
+    const sq_sass_factor integers = counts.sass[SQ_COUNT_INT];
+    cr_expect(!counts.is_default && integers.factor == 0.75 && integers.alu == 0.6 && integers.fma == 0.25);
+    cr_expect(counts.sass[SQ_COUNT_FP32].factor == 1 && counts.sass[SQ_COUNT_LOCAL].factor == 0);
+    sq_counts_free(&counts);
+    MUST(sq_counts_read(&counts, test_folder, "sm_86")); /* takes what there is for sm_80 */
+    cr_expect(counts.sass[SQ_COUNT_INT].factor == 3 && counts.sass[SQ_COUNT_LOCAL].factor == 1);
+    sq_counts_free(&counts);
+}
+
+Test(speed_files, rejects_bad_factors)
+{
+    static const struct {
+        const char *row, *text;
+    } cases[] = {
+        {"sm_90,integer,1\n", "ptx_to_sass.csv:1: found class 'integer'"},
+        {"sm_90,int,-1\n", "ptx_to_sass.csv:1: factor: found '-1', expected 0 to 1000"},
+        {"sm_90,int\n", "ptx_to_sass.csv:1: found 2 columns"},
+        {"sm_90,int,1,0,alu=1\n", "pipe shares: found 'alu=1'"},
+        {"sm_90,int,1,0,alu:2\n", "pipe shares: found 'alu:2'"},
+    };
+    write_file("counts.csv", HEADER);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sq_counts counts;
+        write_file("ptx_to_sass.csv", cases[i].row);
+        cr_expect_eq(sq_counts_read(&counts, test_folder, "sm_90"), SQ_INVALID, "%s", cases[i].row);
+        cr_expect_not_null(strstr(sq_error_text(), cases[i].text), "%s", sq_error_text());
+    }
 }
 
 Test(speed_files, rejects_bad_tables)

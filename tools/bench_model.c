@@ -110,7 +110,7 @@ static void add_launch(model *m, const sq_graph *graph, const sq_program_part *p
     for (size_t i = 0; i < match.count; i++) {
         /* The bytes are those of the whole launch: the first of its kernels moves them. */
         const sq_launch_load load = {&match.rows[i], i ? 0 : part->bytes, match.scale, match.grid_scale};
-        sq_launch_predict(m->gpu, &load, m->counts.factors, &t);
+        sq_launch_predict(m->gpu, &load, m->counts.sass, &t);
         add(sum, &t, weight);
     }
     if (match.count == 0) {

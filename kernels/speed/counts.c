@@ -36,21 +36,20 @@ static const char *const names[SQ_COUNT_CLASSES] = {
 
 static const char *const architectures[SQ_COUNT_ARCHITECTURES] = {"sm_80", "sm_90", "sm_100"};
 
-/* What ptxas makes of a PTX instruction where no file says. Fitted by hand to three loops of SASS (docs/benchmarks.md):
- * some parameters and moves become operands; a division is a sequence of 2 (div.approx), 10 (FP32) or 24 (integers). */
-static double default_factor(sq_count_class kind)
-{
-    switch (kind) {
-    case SQ_COUNT_LOAD_PARAM:
-        return 0.75;
-    case SQ_COUNT_MOVE:
-        return 0.8;
-    case SQ_COUNT_DIVIDE:
-        return 8;
-    default:
-        return 1;
-    }
-}
+/* Where no file says: fitted by hand to three loops of SASS (docs/benchmarks.md). Some parameters and moves become
+ * operands; a division is a sequence of 2 (div.approx), 10 (FP32) or 24 (integers); comparisons of FP32 are the ALU's.
+ */
+static const sq_sass_factor built_in[SQ_COUNT_CLASSES] = {
+    [SQ_COUNT_INT] = {1, 0.33, 0.67, 0},    [SQ_COUNT_DIVIDE] = {8, 0.4, 0.4, 0.1},
+    [SQ_COUNT_FP32] = {1, 0.7, 0.3, 0},     [SQ_COUNT_FP64] = {1, 0, 0, 0},
+    [SQ_COUNT_CONVERT] = {1, 0, 0.8, 0.2},  [SQ_COUNT_SPECIAL] = {1, 0, 0, 1},
+    [SQ_COUNT_MOVE] = {0.8, 0.33, 0.67, 0}, [SQ_COUNT_LOAD_PARAM] = {0.75, 0, 0, 0},
+    [SQ_COUNT_LOAD_GLOBAL] = {1, 0, 0, 0},  [SQ_COUNT_STORE_GLOBAL] = {1, 0, 0, 0},
+    [SQ_COUNT_LOAD_SHARED] = {1, 0, 0, 0},  [SQ_COUNT_STORE_SHARED] = {1, 0, 0, 0},
+    [SQ_COUNT_LOCAL] = {1, 0, 0, 0},        [SQ_COUNT_MATRIX_LOAD] = {1, 0, 0, 0},
+    [SQ_COUNT_MMA] = {1, 0, 0, 0},          [SQ_COUNT_BARRIER] = {1, 0, 0, 0},
+    [SQ_COUNT_WARP] = {1, 0, 0, 0},         [SQ_COUNT_BRANCH] = {1, 0, 0, 0},
+};
 
 const char *sq_count_class_name(sq_count_class kind)
 {
@@ -65,9 +64,15 @@ static int find_class(const char *name)
     return i;
 }
 
+/* 86 of sm_86. */
+static int version_of(const char *architecture)
+{
+    return atoi(architecture + strcspn(architecture, "0123456789")); /* 0 where there is no number: the oldest */
+}
+
 int sq_count_registers(const sq_launch_count *row, const char *architecture)
 {
-    const int version = atoi(architecture + strcspn(architecture, "0123456789")); /* sm_86: 86; checked when read */
+    const int version = version_of(architecture);
     return row->registers[version >= 100 ? 2 : version >= 90 ? 1 : 0];
 }
 
@@ -202,33 +207,69 @@ static sq_status read_table(sq_counts *c, const char *path)
     return SQ_OK;
 }
 
+/* "alu:0.59 fma:0.38 xu:0.02", and other pipes that limit nothing here. */
+static bool read_shares(sq_sass_factor *out, const char *text)
+{
+    out->fma = out->alu = out->special = 0;
+    while (*text) {
+        const size_t name = strcspn(text, ":");
+        if (text[name] != ':')
+            return false;
+        char *end;
+        const double share = strtod(text + name + 1, &end);
+        if (end == text + name + 1 || !(share >= 0 && share <= 1) || (*end && *end != ' '))
+            return false;
+        double *to = name == 3 && memcmp(text, "fma", name) == 0   ? &out->fma
+                     : name == 3 && memcmp(text, "alu", name) == 0 ? &out->alu
+                     : name == 2 && memcmp(text, "xu", name) == 0  ? &out->special
+                                                                   : NULL;
+        if (to)
+            *to = share;
+        text = end + strspn(end, " ");
+    }
+    return true;
+}
+
+/* One row; versions: of the architecture that each class's factor is of so far. */
+static sq_status read_factor(sq_counts *c, int versions[SQ_COUNT_CLASSES], char *row, const char *wanted,
+                             const char *path, int line)
+{
+    enum { COLUMNS = 5 };
+    char *fields[COLUMNS];
+    const int found = sq_text_csv(row, fields, COLUMNS);
+    if (found != 3 && found != COLUMNS)
+        return sq_fail(SQ_INVALID, "%s:%d: found %d columns, expected architecture,class,factor[,spread,pipe shares]",
+                       path, line, found);
+    if (strcmp(fields[0], "architecture") == 0)
+        return SQ_OK;
+    const int kind = find_class(fields[1]), version = version_of(fields[0]);
+    sq_sass_factor factor;
+    if (kind == SQ_COUNT_CLASSES)
+        return sq_fail(SQ_INVALID, "%s:%d: found class '%s', expected one of counts.csv's", path, line, fields[1]);
+    factor = built_in[kind];
+    if (!sq_text_double(fields[2], 0, 1000, &factor.factor))
+        return sq_fail(SQ_INVALID, "%s:%d: factor: found '%s', expected 0 to 1000", path, line, fields[2]);
+    if (found == COLUMNS && !read_shares(&factor, fields[4]))
+        return sq_fail(SQ_INVALID, "%s:%d: pipe shares: found '%s', expected 'alu:0.6 fma:0.4' with 0 to 1", path, line,
+                       fields[4]);
+    if (version <= version_of(wanted) && version >= versions[kind]) {
+        versions[kind] = version;
+        c->sass[kind] = factor;
+        c->is_default = false;
+    }
+    return SQ_OK;
+}
+
 static sq_status read_factors(sq_counts *c, const char *path, const char *architecture)
 {
-    char *text = NULL, *row, *fields[3];
+    int versions[SQ_COUNT_CLASSES] = {0}, line = 0;
+    char *text = NULL, *row;
     size_t bytes;
-    int line = 0;
     sq_status status = SQ_OK;
     SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
     char *next = text;
-    while (status == SQ_OK && (row = next_line(&next, &line))) {
-        double factor = 0;
-        const int found = sq_text_csv(row, fields, 3);
-        if (found == 3 && strcmp(fields[0], "architecture") == 0)
-            continue;
-        const int kind = found == 3 ? find_class(fields[1]) : SQ_COUNT_CLASSES;
-        if (found != 3)
-            status =
-                sq_fail(SQ_INVALID, "%s:%d: found %d columns, expected architecture,class,factor", path, line, found);
-        else if (kind == SQ_COUNT_CLASSES)
-            status =
-                sq_fail(SQ_INVALID, "%s:%d: found class '%s', expected one of counts.csv's", path, line, fields[1]);
-        else if (!sq_text_double(fields[2], 0, 1000, &factor))
-            status = sq_fail(SQ_INVALID, "%s:%d: factor: found '%s', expected 0 to 1000", path, line, fields[2]);
-        else if (strcmp(fields[0], architecture) == 0) {
-            c->factors[kind] = factor;
-            c->is_default = false;
-        }
-    }
+    while (status == SQ_OK && (row = next_line(&next, &line)))
+        status = read_factor(c, versions, row, architecture, path, line);
     free(text);
     return status;
 }
@@ -237,8 +278,7 @@ sq_status sq_counts_read(sq_counts *out, const char *folder, const char *archite
 {
     sq_counts c = {.is_default = true};
     char path[PATH_BYTES];
-    for (int i = 0; i < SQ_COUNT_CLASSES; i++)
-        c.factors[i] = default_factor((sq_count_class)i);
+    memcpy(c.sass, built_in, sizeof c.sass);
     if (!sq_text_path(path, sizeof path, folder, table_file))
         return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
     sq_status status = read_table(&c, path);

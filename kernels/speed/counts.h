@@ -52,16 +52,23 @@ typedef struct {                          /* one kernel of one planned launch, t
     double longest_block;   /* the busiest block's instructions, relative to the mean block's */
 } sq_launch_count;
 
+/* What ptxas makes of one PTX instruction of a class. */
+typedef struct {
+    double factor;            /* SASS instructions */
+    double fma, alu, special; /* shares of them that these pipes execute */
+} sq_sass_factor;
+
 typedef struct {
     char *text;            /* owned: what the rows' strings point into */
     sq_launch_count *rows; /* owned; rows of one planned launch are neighbours */
     size_t count;
-    double factors[SQ_COUNT_CLASSES]; /* SASS instructions of a PTX instruction, for one architecture */
-    bool is_default;                  /* the factors are the built-in ones */
+    sq_sass_factor sass[SQ_COUNT_CLASSES]; /* for one architecture */
+    bool is_default;                       /* they are the built-in ones */
 } sq_counts;
 
-/* counts.csv, and ptx_to_sass.csv (architecture,class,factor) beside it where it exists; a class that it leaves out
- * keeps the built-in factor. SQ_INVALID: file, line, found and expected. Free with sq_counts_free. */
+/* counts.csv, and ptx_to_sass.csv (architecture,class,factor[,spread,pipe shares]) beside it where it exists: the rows
+ * of the architecture, else of the newest one before it; a class without a row keeps the built-in factor. SQ_INVALID:
+ * file, line, found and expected. Free with sq_counts_free. */
 SQ_MUST_USE sq_status sq_counts_read(sq_counts *out, const char *folder, const char *architecture);
 void sq_counts_free(sq_counts *counts);
 

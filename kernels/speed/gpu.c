@@ -25,7 +25,6 @@ typedef struct {
     ROW(issue_per_clock, 0.25, 4)                                                                                      \
     ROW(fma_per_clock, 0.25, 64)                                                                                       \
     ROW(alu_per_clock, 0.25, 64)                                                                                       \
-    ROW(integer_fma_share, 0, 1)                                                                                       \
     ROW(special_per_clock, 0.05, 64)                                                                                   \
     ROW(wavefronts_per_clock, 0.1, 16)                                                                                 \
     ROW(mma_per_clock, 1, 1e6)                                                                                         \

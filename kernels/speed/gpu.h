@@ -10,11 +10,10 @@ typedef struct {
     char architecture[16]; /* "sm_90": whose registers and PTX-to-SASS factors apply */
     double multiprocessors;
     double clock_ghz;
-    double schedulers;        /* of a multiprocessor */
-    double issue_per_clock;   /* warp instructions of one scheduler */
-    double fma_per_clock;     /* warp instructions of the FP32 pipe */
-    double alu_per_clock;     /* integer, logic, conversions */
-    double integer_fma_share; /* of integer instructions and moves: IMAD, which the FP32 pipe executes */
+    double schedulers;      /* of a multiprocessor */
+    double issue_per_clock; /* warp instructions of one scheduler */
+    double fma_per_clock;   /* warp instructions of the FP32 pipe */
+    double alu_per_clock;   /* integer, logic, conversions */
     double special_per_clock;
     double wavefronts_per_clock; /* of 128 bytes, through the load and store unit: shared memory and L1 */
     double mma_per_clock;        /* multiply-adds of BF16 mma.sync with FP32 sums */

@@ -52,34 +52,16 @@ static double wavefronts_of(const sq_traffic *global)
 
 /* Seconds of warp instructions of each pipe, on the mean multiprocessor. */
 static void add_pipes(double seconds[SQ_BOUNDS], const sq_gpu *gpu, const sq_launch_load *load,
-                      const double factors[SQ_COUNT_CLASSES])
+                      const sq_sass_factor sass[SQ_COUNT_CLASSES])
 {
     const sq_launch_count *launch = load->count;
-    const double scale = load->scale;
-    /* Classes that no pipe but the schedulers limits have SQ_BOUND_ISSUE. */
-    static const sq_bound pipes[SQ_COUNT_CLASSES] = {
-        [SQ_COUNT_INT] = SQ_BOUND_ALU,           [SQ_COUNT_DIVIDE] = SQ_BOUND_ALU,
-        [SQ_COUNT_FP32] = SQ_BOUND_FMA,          [SQ_COUNT_FP64] = SQ_BOUND_ISSUE,
-        [SQ_COUNT_CONVERT] = SQ_BOUND_ALU,       [SQ_COUNT_SPECIAL] = SQ_BOUND_SPECIAL,
-        [SQ_COUNT_MOVE] = SQ_BOUND_ALU,          [SQ_COUNT_LOAD_PARAM] = SQ_BOUND_ISSUE,
-        [SQ_COUNT_LOAD_GLOBAL] = SQ_BOUND_ISSUE, [SQ_COUNT_STORE_GLOBAL] = SQ_BOUND_ISSUE,
-        [SQ_COUNT_LOAD_SHARED] = SQ_BOUND_ISSUE, [SQ_COUNT_STORE_SHARED] = SQ_BOUND_ISSUE,
-        [SQ_COUNT_LOCAL] = SQ_BOUND_ISSUE,       [SQ_COUNT_MATRIX_LOAD] = SQ_BOUND_ISSUE,
-        [SQ_COUNT_MMA] = SQ_BOUND_ISSUE,         [SQ_COUNT_BARRIER] = SQ_BOUND_ISSUE,
-        [SQ_COUNT_WARP] = SQ_BOUND_ISSUE,        [SQ_COUNT_BRANCH] = SQ_BOUND_ISSUE,
-    };
-    const double rates[SQ_BOUNDS] = {[SQ_BOUND_FMA] = gpu->fma_per_clock,
-                                     [SQ_BOUND_ALU] = gpu->alu_per_clock,
-                                     [SQ_BOUND_SPECIAL] = gpu->special_per_clock};
-    const double clocks = gpu->multiprocessors * gpu->clock_ghz * 1e9;
+    const double scale = load->scale, clocks = gpu->multiprocessors * gpu->clock_ghz * 1e9;
     for (int i = 0; i < SQ_COUNT_CLASSES; i++) {
-        const double instructions = scale * launch->instructions[i] * factors[i];
-        const bool is_integer = i == SQ_COUNT_INT || i == SQ_COUNT_DIVIDE || i == SQ_COUNT_MOVE;
-        const double moved = is_integer ? gpu->integer_fma_share * instructions : 0;
+        const double instructions = scale * launch->instructions[i] * sass[i].factor;
         seconds[SQ_BOUND_ISSUE] += instructions / (clocks * gpu->schedulers * gpu->issue_per_clock);
-        seconds[SQ_BOUND_FMA] += moved / (clocks * gpu->fma_per_clock);
-        if (pipes[i] != SQ_BOUND_ISSUE)
-            seconds[pipes[i]] += (instructions - moved) / (clocks * rates[pipes[i]]);
+        seconds[SQ_BOUND_FMA] += sass[i].fma * instructions / (clocks * gpu->fma_per_clock);
+        seconds[SQ_BOUND_ALU] += sass[i].alu * instructions / (clocks * gpu->alu_per_clock);
+        seconds[SQ_BOUND_SPECIAL] += sass[i].special * instructions / (clocks * gpu->special_per_clock);
     }
     const double wavefronts = launch->load_shared.moved + launch->store_shared.moved +
                               wavefronts_of(&launch->load_global) + wavefronts_of(&launch->store_global);
@@ -143,7 +125,7 @@ static void settle(const sq_gpu *gpu, sq_launch_time *t)
     t->expected = most + t->seconds[SQ_BOUND_LAUNCH];
 }
 
-void sq_launch_predict(const sq_gpu *gpu, const sq_launch_load *load, const double factors[SQ_COUNT_CLASSES],
+void sq_launch_predict(const sq_gpu *gpu, const sq_launch_load *load, const sq_sass_factor sass[SQ_COUNT_CLASSES],
                        sq_launch_time *out)
 {
     const sq_launch_count *launch = load->count;
@@ -152,7 +134,7 @@ void sq_launch_predict(const sq_gpu *gpu, const sq_launch_load *load, const doub
     t.warps = fmin(resident, ceil(grid / gpu->multiprocessors)) * warps_of(launch);
     t.imbalance = imbalance_of(gpu, launch, grid, resident);
     t.efficiency = efficiency_of(gpu, t.warps);
-    add_pipes(t.seconds, gpu, load, factors);
+    add_pipes(t.seconds, gpu, load, sass);
     for (int i = SQ_BOUND_ISSUE; i <= SQ_BOUND_MMA; i++)
         t.seconds[i] *= t.imbalance;
     t.seconds[SQ_BOUND_MEMORY] = memory_seconds(gpu, load->bytes);

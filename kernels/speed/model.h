@@ -13,7 +13,7 @@
  *            else of a copy in DRAM. Within the launch caches help nobody but a block itself
  *   latency  bytes loaded / (bytes that the resident warps have in flight / latency): Little's law
  *   issue    SASS instructions / (schedulers * rate); SASS = PTX by class * factor
- *   FMA      FP32 and integer multiply-adds / their pipe; ALU: other integers, conversions, moves; special: MUFU
+ *   FMA, ALU, special: the instructions that each of these pipes executes / its rate
  *   LSU      wavefronts of shared memory, and of global accesses through L1: a quarter of the sectors, one a request at
  *            least
  *   MMA      multiply-adds of mma.sync / peak
@@ -56,8 +56,7 @@ typedef struct {
     double scale, grid_scale; /* of the counts and of the grid: sq_count_match */
 } sq_launch_load;
 
-/* factors: SASS instructions of a PTX instruction. */
-void sq_launch_predict(const sq_gpu *gpu, const sq_launch_load *load, const double factors[SQ_COUNT_CLASSES],
+void sq_launch_predict(const sq_gpu *gpu, const sq_launch_load *load, const sq_sass_factor sass[SQ_COUNT_CLASSES],
                        sq_launch_time *out);
 
 /* A launch that the table knows nothing of: bytes and the gap. */
