@@ -94,6 +94,7 @@ def write_table(version, rows):
     with open(RESOURCES, newline="") as file:
         used = {(row["arch"], row["kernel"]): row["registers"]
                 for row in csv.DictReader(line for line in file if not line.startswith("#"))}
+    rows = sorted(rows, key=lambda row: [row[field] for field in KEY[:-1]])  # stable: kernels of one launch keep their order
     columns = [*rows[0], *(f"registers {name}" for name in REGISTERS)]
     with open(TABLE + ".tmp", "w", newline="") as file:
         file.write(f"# nvcc {version}, PTX of {ARCHITECTURE}, {MULTIPROCESSORS} multiprocessors: {', '.join(SPACES)}. "

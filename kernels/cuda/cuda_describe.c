@@ -165,7 +165,7 @@ static void put_spread(sq_program_part *p, const sq_cuda_spread *a)
 
 static void put_gather_gradient(sq_program_part *p, const sq_cuda_gather_gradient *a)
 {
-    put(p->variant, "%s", a->is_depthwise ? "depthwise" : "dense");
+    put(p->variant, "%s%s", a->is_depthwise ? "depthwise" : "dense", a->norm.gamma_grad ? " affine" : "");
     put(p->sizes, "out=%d in=%d taps=%d pitch=%d", a->c_out, a->c_in, a->taps, a->row_pitch);
     p->parts = a->parts;
 }
@@ -180,7 +180,8 @@ static void put_gemm(sq_program_part *p, const sq_cuda_gemm *a)
 static void put_merge(sq_program_part *p, const sq_cuda_launch *launch)
 {
     if (launch->kernel == SQ_CUDA_MOMENTS) {
-        put(p->variant, "%s", launch->a.moments.row_block ? "dealt" : "counted");
+        put(p->variant, "%s%s", launch->a.moments.row_block ? "dealt" : "counted",
+            launch->a.moments.norm.gamma ? " affine" : "");
         put(p->sizes, "c=%d", launch->a.moments.norm.c);
         p->parts = launch->a.moments.parts;
     } else if (launch->kernel == SQ_CUDA_SUMS) {

@@ -20,6 +20,8 @@ typedef struct {
     int multiprocessors, every, first;
     uint64_t *seen; /* hashes of the keys that were counted */
     int seen_count, met;
+    sq_binding at; /* of the space that is counted */
+    size_t bytes[SQ_ROLES];
 } counting;
 
 static sq_status reserve(sq_binding *at, const size_t bytes[SQ_ROLES])
@@ -52,6 +54,21 @@ static bool is_new(counting *c, const char *key)
     return true;
 }
 
+/* Every launch finds zeros, whatever was counted before it: branches on values go the same way each time. Merges of
+ * counted moments find a count in each part, as on a GPU; a part of none would be skipped. */
+static void prepare_memory(const counting *c, const sq_cuda_launch *launch)
+{
+    for (int role = 0; role < SQ_ROLES; role++)
+        if (role != SQ_ROLE_INPUT && role != SQ_ROLE_STEP)
+            (void)madvise(c->at.base[role].address, c->bytes[role], MADV_DONTNEED); /* of private memory: cannot fail */
+    if (launch->kernel == SQ_CUDA_MOMENTS && launch->a.moments.row_block == 0) {
+        float *partial = (float *)(uintptr_t)launch->a.moments.partial;
+        const size_t count = (size_t)launch->a.moments.parts * 3 * (size_t)launch->a.moments.norm.pitch;
+        for (size_t i = 0; i < count; i++)
+            partial[i] = 1;
+    }
+}
+
 static sq_status count(counting *c, const sq_cuda_launch *launch)
 {
     const sq_program_part part = sq_cuda_part_of(launch);
@@ -59,6 +76,7 @@ static sq_status count(counting *c, const sq_cuda_launch *launch)
     (void)snprintf(key, sizeof key, "%s,%s,%s,%d,%.0f", part.kernel, part.variant, part.sizes, part.parts, part.bytes);
     if (!is_new(c, key) || (c->met++ - c->first) % c->every)
         return SQ_OK;
+    prepare_memory(c, launch);
     count_begin(key);
     const cudaError_t error = sq_cuda_launch_run(launch, NULL);
     if (error != cudaSuccess)
@@ -116,25 +134,25 @@ static sq_status count_space(counting *c, const char *path, int batch)
         .batch = batch, .activation = SQ_BF16, .alignment = 8, .label_smoothing = 0.1f, .is_supernet = true};
     sq_space *space = NULL;
     sq_plan plan = {0};
-    sq_binding at = {0};
-    size_t bytes[SQ_ROLES] = {0}, workspace = 0;
+    size_t workspace = 0;
     SQ_TRY(sq_space_read(&space, path, 0, 0));
     sq_status status = sq_plan_make(&plan, space, &options, true, NULL);
     if (status == SQ_OK)
         status = walk(c, &plan, NULL, &workspace);
     if (status == SQ_OK) {
-        memcpy(bytes, plan.role_bytes, sizeof bytes);
-        bytes[SQ_ROLE_WORKSPACE] = workspace;
-        status = reserve(&at, bytes);
+        memcpy(c->bytes, plan.role_bytes, sizeof c->bytes);
+        c->bytes[SQ_ROLE_WORKSPACE] = workspace;
+        status = reserve(&c->at, c->bytes);
     }
     if (status == SQ_OK) {
         const sq_step step = {
             .learning_rate = 1e-3f, .statistics_rate = 0.1f, .gradient_scale = 1, .valid_count = batch};
-        memcpy(at.base[SQ_ROLE_STEP].address, &step, sizeof step);
-        leave_images_as_they_are(space, batch, at.base[SQ_ROLE_INPUT].address);
-        status = walk(c, &plan, &at, &workspace);
+        memcpy(c->at.base[SQ_ROLE_STEP].address, &step, sizeof step);
+        leave_images_as_they_are(space, batch, c->at.base[SQ_ROLE_INPUT].address);
+        status = walk(c, &plan, &c->at, &workspace);
     }
-    release(&at, bytes);
+    release(&c->at, c->bytes);
+    c->at = (sq_binding){0};
     sq_plan_clear(&plan);
     sq_space_free(space);
     return status;
