@@ -1,5 +1,5 @@
-/* The training loop. The step itself is run_step() below; everything around it is bookkeeping that a resumed run
- * repeats to the byte. */
+/* The training loop. run_step() is the step, train_step.c the part of it that computes gradients; everything around them is
+ * bookkeeping that a resumed run repeats to the byte. */
 #include "supernet/trainer.h"
 
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/retry.h"
 #include "supernet/interrupt.h"
+#include "supernet/train_step.h"
 #include "supernet/training.h"
 
 enum { PATH_BYTES = 4096 };
@@ -99,23 +100,11 @@ static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *
                    done, t->bad_layer, path, rate);
 }
 
-static sq_status run_path(sq_trainer *t, const sq_step_paths *paths, int index, const sq_step *scalars, sq_result *sum)
+/* Puts the next batch on the device, after what the device has still to do. If the loader has none, the next step fails,
+ * and not this one. */
+static sq_status fetch(void *context)
 {
-    sq_result result;
-    SQ_TRY(sq_model_set_step(t->model, scalars));
-    SQ_TRY(sq_model_forward(t->model, t->paths[index]));
-    const double begin = sq_timeline_now(t->timeline);
-    SQ_TRY(sq_model_result(t->model, &result));
-    sq_timeline_add(t->timeline, SQ_TIME_LOSS, 0, 0, begin);
-    t->images_lost[index] = (double)result.nonfinite;
-    add(sum, &result);
-    return sq_model_backward_of(t->model, paths, index);
-}
-
-/* Puts the next batch on the device, behind what that has to do still. That the loader has none is the next step's
- * failure, and no failure here. */
-static sq_status fetch(sq_trainer *t)
-{
+    sq_trainer *t = context;
     const double begin = sq_timeline_now(t->timeline);
     sq_batch batch;
     t->next.status = sq_loader_next(t->loader, &batch);
@@ -140,19 +129,28 @@ static sq_status begin_batch(sq_trainer *t, int *images)
     return t->next.status == SQ_OK ? SQ_OK : sq_fail(t->next.status, "%s", t->next.text);
 }
 
-/* Along all paths of this rank, and beginning the reductions; while a device is at it the host fetches the next batch.
- */
+/* Along all paths of this rank, starting the reductions; the host fetches the next batch while the device computes. */
 static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths, int images, sq_result *sum)
 {
-    if (t->options->nonfinite == SQ_NONFINITE_SKIP)
-        SQ_TRY(sq_health_keep(t->health));
-    for (int i = t->own_first; i < t->own_first + t->own_count; i++) {
-        const sq_step scalars = scalars_of(t, step, i, images);
-        SQ_TRY(run_path(t, paths, i, &scalars, sum));
+    sq_step scalars[SQ_MAX_PATHS];
+    sq_train_outcome outcome;
+    const bool has_next = step + 1 < t->options->steps && !sq_interrupt_asked();
+    const sq_train_step gradients = {.model = t->model,
+                                     .health = t->health,
+                                     .timeline = t->timeline,
+                                     .keeps_statistics = t->options->nonfinite == SQ_NONFINITE_SKIP,
+                                     .load = has_next ? fetch : NULL,
+                                     .context = t};
+    for (int i = 0; i < t->path_count; i++)
+        scalars[i] = scalars_of(t, step, i, images);
+    SQ_TRY(sq_train_step_gradients(&gradients, paths, scalars, &outcome));
+    for (int i = 0; i < t->path_count; i++) {
+        t->images_lost[i] = (double)outcome.results[i].nonfinite;
+        add(sum, &outcome.results[i]);
     }
-    if (step + 1 < t->options->steps && !sq_interrupt_asked())
-        SQ_TRY(fetch(t));
-    return sq_health_gradients(t->health, paths, &t->bad_path, &t->bad_layer);
+    t->bad_path = outcome.bad_path;
+    t->bad_layer = outcome.bad_layer;
+    return SQ_OK;
 }
 
 /* A rank that fails amid the step's reductions cannot meet the others there: it says why and goes, and they see that.

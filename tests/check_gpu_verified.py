@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Have the kernels, as they are, run on a GPU? tests/run-gpu writes gpu-verified.json; with it in this folder the answer is yes.
+"""Checks that the current kernels have run on a GPU: gpu-verified.json, which tests/run-gpu writes, must be in this folder.
 
 usage: tests/check_gpu_verified.py [--hash]     --hash: only print the hash of kernels/cuda
-Exit 0: verified; 77: not, and why. Never an error: most machines have no GPU.
+Exit 0: verified; 77: not verified, with the reason. Never an error, because most machines have no GPU.
 """
 import hashlib
 import json
@@ -24,7 +24,7 @@ def kernels_hash():
 
 
 def reason():
-    """Why not, or None and the record."""
+    """(why the kernels are not verified, None) or (None, the record)."""
     try:
         with open(os.path.join(TESTS, "gpu-verified.json")) as file:
             record = json.load(file)
@@ -35,7 +35,9 @@ def reason():
     if record.get("kernels_hash") != kernels_hash():
         return f"kernels/cuda changed since {record.get('date')} ({record.get('device')}, commit {record.get('commit')})", None
     if record.get("failed"):
-        return f"on {record.get('device')}, {record.get('date')}, there failed: {', '.join(record['failed'])}", None
+        return f"failed on {record.get('device')}, {record.get('date')}: {', '.join(record['failed'])}", None
+    if "smoke" not in record.get("passed", ()):
+        return "tests/gpu-verified.json has no smoke test; run tests/run-gpu again", None
     return None, record
 
 

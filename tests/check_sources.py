@@ -39,11 +39,63 @@ def check_alone(root, name):
         yield f"{name}: does not compile alone: {done.stderr.splitlines()[0]}"
 
 
+def after_pair(text, at):
+    """The place behind the bracket that closes the one at `at`."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += (text[i] in "({") - (text[i] in ")}")
+        if depth == 0:
+            return i + 1
+    return len(text)
+
+
+def check_dropped_statements(name, text):
+    """nvcc 13.0 silently drops the statement after a discarded `if constexpr` without braces whose body ends in a `switch`."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", lambda found: re.sub(r"[^\n]", " ", found.group()), text, flags=re.S)
+
+    def place(at):
+        return f"{name}:{text.count(chr(10), 0, at) + 1}"
+
+    for found in re.finditer(r"\bif constexpr\s*(?=\()", text):
+        body = re.compile(r"\s*").match(text, after_pair(text, found.end())).end()
+        if text[body:body + 1] != "{":
+            yield f"{place(found.start())}: if constexpr without braces; nvcc 13.0 may drop the statement after it"
+        elif other := re.compile(r"\s*else\b(?!\s*(\{|if\b))").match(text, after_pair(text, body)):
+            yield f"{place(other.end())}: else of an if constexpr without braces; nvcc 13.0 may drop the statement after it"
+    for found in re.finditer(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(?:\([^)]*\))?((?:[^\n]*\\\n)*[^\n]*)", text, re.M):
+        body = found.group(2).replace("\\\n", " ")
+        for switch in re.finditer(r"\bswitch\s*(?=\()", body):
+            start = body.find("{", after_pair(body, switch.end()))
+            if start >= 0 and not body[after_pair(body, start):].strip():
+                yield f"{place(found.start())}: macro {found.group(1)} ends in a bare switch; wrap it in do {{ }} while (0)"
+
+
+PLANTED = """
+#define PICK(v, ...) \\
+    switch (v) { case 1: { __VA_ARGS__; } break; default: { __VA_ARGS__; } break; }
+#define PICK_ONCE(v, ...) do { switch (v) { default: { __VA_ARGS__; } break; } } while (0)
+template <int MODE> __global__ void k(int *out, int v)
+{
+    if constexpr (MODE == (1)) /* no braces */
+        if (v < 2)
+            PICK(v, out[9] = 1)
+    if constexpr (MODE == 2) { out[1] = v; } else out[2] = v;
+    if constexpr (MODE == 3) { out[1] = v; } else if constexpr (MODE == 4) { out[2] = v; } else { out[3] = v; }
+}
+"""
+
+
+def check_the_check():
+    found = [re.sub(r";.*", "", line) for line in check_dropped_statements("planted", PLANTED)]
+    if found != ["planted:7: if constexpr without braces", "planted:10: else of an if constexpr without braces", "planted:2: macro PICK ends in a bare switch"]:
+        yield f"check_sources.py does not find what is planted: {found}"
+
+
 def main():
-    root, problems = sys.argv[1], []
+    root, problems = sys.argv[1], list(check_the_check())
     for name in files(root):
         extension = os.path.splitext(name)[1]
-        if extension not in (".c", ".h", ".py", ".md", ".yaml"):
+        if extension not in (".c", ".h", ".py", ".md", ".yaml", ".cu", ".cuh"):
             continue
         with open(os.path.join(root, name)) as file:
             text = file.read()
@@ -52,6 +104,8 @@ def main():
             problems.append(f"{name}: {lines} lines, wanted at most {LIMITS[extension]}")
         if re.search(r"(^|[^A-Za-z.])/(work|home)/", text):
             problems.append(f"{name}: a path of one machine")
+        if extension in (".cu", ".cuh") and not name.startswith(("tests/fixtures/", "tests/emulation/toolchain")):
+            problems += check_dropped_statements(name, text)
         if extension in (".c", ".h"):
             problems += check_includes(root, name, text)
         if extension == ".h" and name.split("/")[0] in ORDER:

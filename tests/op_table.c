@@ -1,6 +1,8 @@
 #include "tests/op_table.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +19,49 @@ typedef struct {
 typedef struct {
     machine reference, other;
     const sq_space *space;
-    const char *where; /* of the operation that is compared */
+    char *difference; /* of find_op_difference; NULL: differences fail the test */
+    bool is_verbose;
+    const sq_graph *graph; /* of the operation that is compared */
     int compared;
     uint64_t seed;
 } bench;
+
+/* ---- Reports ---- */
+
+static bool is_over(const bench *b)
+{
+    return b->difference && b->difference[0];
+}
+
+/* "layer 1 mb forward: conv 5x5 stride 2 depthwise of 2 x 14 x 14 x 48" */
+static void print_op(const bench *b, const sq_op *op, char *text, size_t bytes)
+{
+    const bool is_conv = op->kind == SQ_OP_CONV || op->kind == SQ_OP_CONV_BACK;
+    const sq_slot *x = op->x.slot == SQ_NONE ? NULL : &b->graph->slots[op->x.slot];
+    char kernel[64] = "", shape[64] = "";
+    if (is_conv)
+        (void)snprintf(kernel, sizeof kernel, " %dx%d stride %d%s", op->kernel, op->kernel, op->stride,
+                       op->is_depthwise ? " depthwise" : "");
+    if (x)
+        (void)snprintf(shape, sizeof shape, " of %d x %d x %d x %d", x->n, x->h, x->w, x->c);
+    (void)snprintf(text, bytes, "%s: %s%s%s", b->graph->name, sq_op_name(op->kind), kernel, shape);
+}
+
+__attribute__((format(printf, 3, 4))) static void report(bench *b, const sq_op *op, const char *format, ...)
+{
+    char name[200], text[256];
+    va_list arguments;
+    if (is_over(b))
+        return;
+    print_op(b, op, name, sizeof name);
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (b->difference)
+        (void)snprintf(b->difference, OP_DIFFERENCE_BYTES, "%s on %s: %s", name, b->other.backend->ops->name, text);
+    else
+        cr_expect(false, "%s: %s", name, text);
+}
 
 /* ---- Values of a slot, by logical channel ---- */
 
@@ -151,16 +192,21 @@ static void close_machine(machine *m)
 
 /* ---- One operation ---- */
 
-static void run_alone(const machine *m, const sq_graph *graph, int op)
+static void run_alone(bench *b, const machine *m, const sq_graph *graph, int op)
 {
+    const struct sq_backend_ops *ops = m->backend->ops;
     sq_graph alone = *graph;
     sq_program *program = NULL;
     alone.ops = &graph->ops[op];
     alone.op_count = 1;
-    MUST(m->backend->ops->compile(m->backend, &alone, &m->at, &program));
-    MUST(m->backend->ops->run(m->backend, program));
-    MUST(m->backend->ops->wait(m->backend));
-    m->backend->ops->discard(m->backend, program);
+    sq_status status = ops->compile(m->backend, &alone, &m->at, &program);
+    if (status == SQ_OK)
+        status = ops->run(m->backend, program);
+    if (status == SQ_OK)
+        status = ops->wait(m->backend);
+    if (status != SQ_OK)
+        report(b, alone.ops, "fails: %s", sq_error_text());
+    ops->discard(m->backend, program);
 }
 
 /* The reference's values, rounded where the other stores BF16, into both. */
@@ -294,9 +340,10 @@ static void compare_row(bench *b, const sq_op *op, bound limit, const char *what
         is_finite = is_finite && isfinite(found[i]);
     }
     const double size = sqrt(squares / (double)count), error = sqrt(differences / (double)count);
-    cr_expect(is_finite && error <= limit.tolerance * size + limit.terms + 1e-9,
-              "%s: %s %s %d: differs by %.3g of %.3g (terms allow %.3g), at most %.3g", b->where, sq_op_name(op->kind), what,
-              index, error, size, limit.terms, worst);
+    const double allowed = limit.tolerance * size + limit.terms + 1e-9;
+    if (!is_finite || !(error <= allowed))
+        report(b, op, "%s %d: error %.3g exceeds the bound %.3g (root mean square, values of %.3g); largest error %.3g%s",
+               what, index, error, allowed, size, worst, is_finite ? "" : "; not finite");
 }
 
 /* S1 and S2 sum over the pixels what the gradient may differ by in each. */
@@ -346,37 +393,43 @@ static void check_padding(bench *b, const sq_op *op, int index, const sq_slot *s
     MUST(b->other.backend->ops->read(b->other.backend, raw, address(&b->other, s), sq_slot_bytes(s)));
     for (size_t i = 0; i < sq_slot_count(s); i++)
         dirty += !is_channel[i % (size_t)s->pitch] && raw[i] != 0;
-    cr_expect_eq(dirty, 0, "%s: %s slot %d: %zu lanes of the padding are not zero", b->where, sq_op_name(op->kind), index, dirty);
+    if (dirty > 0)
+        report(b, op, "slot %d: %zu values of the padding are not zero", index, dirty);
     free(raw);
     free(is_channel);
 }
 
-static void compare_result(bench *b, const sq_slot *from, const sq_slot *to)
+static void compare_result(bench *b, const sq_op *op, const sq_slot *from, const sq_slot *to)
 {
     sq_result wanted, found;
     MUST(b->reference.backend->ops->read(b->reference.backend, &wanted, address(&b->reference, from), sizeof wanted));
     MUST(b->other.backend->ops->read(b->other.backend, &found, address(&b->other, to), sizeof found));
-    cr_expect_float_eq(wanted.loss, found.loss, 2e-6 * fabs(wanted.loss), "%s: loss %.9g, wanted %.9g", b->where, found.loss,
-                       wanted.loss);
-    cr_expect(wanted.top1 == found.top1 && wanted.top5 == found.top5 && wanted.images == found.images &&
-                  wanted.nonfinite == found.nonfinite,
-              "%s: counts of the result", b->where);
+    if (!(fabs(wanted.loss - found.loss) <= 2e-6 * fabs(wanted.loss)))
+        report(b, op, "loss %.9g, wanted %.9g; error %.3g exceeds the bound %.3g", found.loss, wanted.loss,
+               fabs(wanted.loss - found.loss), 2e-6 * fabs(wanted.loss));
+    if (wanted.top1 != found.top1 || wanted.top5 != found.top5 || wanted.images != found.images ||
+        wanted.nonfinite != found.nonfinite)
+        report(b, op, "the counts of the result differ");
 }
 
 static void compare_op(bench *b, const sq_graph *from, const sq_graph *to, int op)
 {
+    char name[200];
+    print_op(b, &to->ops[op], name, sizeof name);
+    if (b->is_verbose)
+        (void)(puts(name), fflush(stdout)); /* a process that is killed leaves the line */
     for (int i = 0; i < from->slot_count; i++)
         if (is_float(&from->slots[i]) && from->slots[i].role != SQ_ROLE_INPUT)
             share_slot(b, &from->slots[i], &to->slots[i]);
     make_gradient_rows(b, to, &to->ops[op]);
-    run_alone(&b->reference, from, op);
-    run_alone(&b->other, to, op);
-    for (int i = 0; i < from->slot_count; i++) {
+    run_alone(b, &b->reference, from, op);
+    run_alone(b, &b->other, to, op);
+    for (int i = 0; i < from->slot_count && !is_over(b); i++) {
         if (is_float(&from->slots[i]) && from->slots[i].role != SQ_ROLE_INPUT) {
             compare_slot(b, from, &from->ops[op], i, &from->slots[i], &to->slots[i]);
             check_padding(b, &to->ops[op], i, &to->slots[i]);
         } else if (from->slots[i].role == SQ_ROLE_RESULT) {
-            compare_result(b, &from->slots[i], &to->slots[i]);
+            compare_result(b, &from->ops[op], &from->slots[i], &to->slots[i]);
         }
     }
     b->compared++;
@@ -388,8 +441,8 @@ static void compare_block(bench *b, int layer, int choice, sq_mode mode)
     sq_region a = b->reference.plan.regions[layer][choice], c = b->other.plan.regions[layer][choice];
     MUST(sq_block_build(b->space, layer, choice, mode, &b->reference.plan.options, &a, &from));
     MUST(sq_block_build(b->space, layer, choice, mode, &b->other.plan.options, &c, &to));
-    b->where = from.name;
-    for (int op = 0; op < from.op_count; op++)
+    b->graph = &to;
+    for (int op = 0; op < from.op_count && !is_over(b); op++)
         compare_op(b, &from, &to, op);
     sq_graph_clear(&from);
     sq_graph_clear(&to);
@@ -414,9 +467,9 @@ static void fill_both(bench *b, int accumulate)
     fill(&b->reference, SQ_ROLE_BOUNDARY_GRAD, b->seed, 1, 0.1);
 }
 
-int run_op_table(const op_table *table)
+static int run_table(const op_table *table, char *difference, bool is_verbose)
 {
-    bench b = {.seed = 4};
+    bench b = {.seed = 4, .difference = difference, .is_verbose = is_verbose};
     sq_space *space = NULL;
     MUST(sq_space_read(&space, table->space, 0, 0));
     b.space = space;
@@ -424,7 +477,7 @@ int run_op_table(const op_table *table)
     open_machine(&b.other, space, table->backend, table->batch, table->engine);
     for (int layer = 0; layer < space->layer_count; layer++)
         for (int choice = 0; choice < space->layers[layer].choice_count; choice++)
-            for (int mode = 0; mode < SQ_MODES; mode++) {
+            for (int mode = 0; mode < SQ_MODES && !is_over(&b); mode++) {
                 if (mode != SQ_BACKWARD) /* which reads what forward left */
                     fill_both(&b, layer % 2);
                 compare_block(&b, layer, choice, (sq_mode)mode);
@@ -433,4 +486,15 @@ int run_op_table(const op_table *table)
     close_machine(&b.other);
     sq_space_free(space);
     return b.compared;
+}
+
+int run_op_table(const op_table *table)
+{
+    return run_table(table, NULL, false);
+}
+
+int find_op_difference(const op_table *table, char *difference, bool is_verbose)
+{
+    difference[0] = '\0';
+    return run_table(table, difference, is_verbose);
 }

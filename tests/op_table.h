@@ -16,4 +16,11 @@ typedef struct {
 /* Fails the running test for every operation that differs; returns how many operations were compared. */
 int run_op_table(const op_table *table);
 
+enum { OP_DIFFERENCE_BYTES = 512 };
+
+/* The same up to the first operation that differs or fails on the device. difference: OP_DIFFERENCE_BYTES of text that name
+ * the operation, shape, backend, errors and bound; empty where all agree. is_verbose: one line to stdout before each
+ * operation, so that a log ends with the one that hangs. */
+int find_op_difference(const op_table *table, char *difference, bool is_verbose);
+
 #endif

@@ -160,6 +160,18 @@ Test(cuda, operations_agree_on_padded_widths)
     cr_expect_gt(run_op_table(&keep), 30);
 }
 
+Test(cuda, large_operations_agree_at_the_widths_of_224_pixel_images)
+{
+    const op_table table = {SOURCE("tests/fixtures/cuda_strips.yaml"), "cuda", 2, SQ_ENGINE_SQUALL};
+    cr_expect_gt(run_op_table(&table), 100);
+}
+
+Test(cuda, large_operations_agree_on_dense_convolutions)
+{
+    const op_table table = {SOURCE("tests/fixtures/cuda_dense.yaml"), "cuda", 2, SQ_ENGINE_SQUALL};
+    cr_expect_gt(run_op_table(&table), 40);
+}
+
 Test(cuda, operations_cut_and_resize_as_the_loader_to_the_bit)
 {
     expect_cuts("cuda", NULL);

@@ -156,6 +156,8 @@ Test(cuda_ranks, a_library_that_is_not_there_is_named)
 }
 
 #ifdef SQ_CUDA_EMULATED
+#include <cuda_runtime_api.h>
+
 #include "tests/emulation/emu_control.h"
 
 Test(cuda_ranks, devices_are_dealt_out_in_turn)
@@ -196,6 +198,30 @@ Test(cuda_ranks, a_failing_reduction_ends_them_all)
     (void)unsetenv("NCCL_EMULATED_FAIL");
     b->ops->release(b, at);
     sq_backend_close(b);
+    cr_expect_eq(emu_live_bytes(), 0);
+}
+
+/* NCCL's calls leave errors behind that are none, and these are cleared; an error from before them is not. */
+Test(cuda_ranks, an_error_before_a_reduction_is_reported)
+{
+    use_library();
+    for (int waits = 0; waits < 2; waits++) {
+        sq_backend *b = NULL;
+        sq_device_ptr at;
+        sq_rank_group group = one_rank();
+        void *refused = NULL;
+        MUST(sq_backend_open("cuda", 1, &b));
+        MUST(b->ops->allocate(b, 64, &at));
+        MUST(b->ops->attach(b, &group));
+        MUST(reduce_once(b, at));
+        MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
+        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation); /* and nobody looks */
+        if (waits)
+            MUST(b->ops->wait(b));
+        expect_failure(b->ops->join(b), SQ_DEVICE, "gradients: an earlier call failed: out of memory");
+        b->ops->release(b, at);
+        sq_backend_close(b);
+    }
     cr_expect_eq(emu_live_bytes(), 0);
 }
 

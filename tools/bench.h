@@ -24,6 +24,13 @@ typedef struct {
     bool is_dry, is_json;
 } sq_bench_options;
 
+/* A whole batch of random images and labels, on the host. */
+typedef struct {
+    uint8_t *images; /* owned, as are the labels */
+    int32_t *labels;
+    int count;
+} sq_bench_batch;
+
 /* A space with a training model on the session's backend, or (--dry) with a plan as cuda asks for. */
 typedef struct {
     sq_space *space;
@@ -31,6 +38,7 @@ typedef struct {
     sq_plan dry;     /* without a model */
     const sq_plan *plan;
     int multiprocessors; /* dry: of the GPU that is planned for */
+    sq_bench_batch batch; /* what the model computes on; nothing: dry */
 } sq_bench_subject;
 
 /* Reads the space, and makes, initialises and loads its model with random images, labels and the scalars of one step.
@@ -38,8 +46,10 @@ typedef struct {
 SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
                                     const char *file);
 void sq_bench_close(sq_bench_subject *subject);
-/* A whole batch of random images and labels. */
-SQ_MUST_USE sq_status sq_bench_load_random(sq_model *model, uint64_t seed);
+SQ_MUST_USE sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_plan *plan, uint64_t seed);
+void sq_bench_clear_batch(sq_bench_batch *batch);
+/* Copies it to the model's device, as the trainer does with each batch. */
+SQ_MUST_USE sq_status sq_bench_load(sq_model *model, const sq_bench_batch *batch);
 bool sq_bench_has_parts(const sq_bench_subject *subject);
 sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t step);
 

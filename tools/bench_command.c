@@ -29,25 +29,34 @@ sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t
     };
 }
 
-sq_status sq_bench_load_random(sq_model *model, uint64_t seed)
+sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_plan *plan, uint64_t seed)
 {
-    const sq_plan *plan = sq_model_plan(model);
     const size_t batch = (size_t)plan->options.batch, side = (size_t)plan->space->resolution,
                  count = batch * side * side * 3;
-    uint8_t *images = malloc(count);
-    int32_t *labels = malloc(batch * sizeof *labels);
-    sq_status status = images && labels ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %zu bytes of images", count);
+    sq_bench_batch drawn = {malloc(count), malloc(batch * sizeof *drawn.labels), (int)batch};
     sq_rng rng = sq_rng_open(seed, SQ_RNG_TEST, 0);
-    for (size_t i = 0; status == SQ_OK && i < count; i++)
-        images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
-    for (size_t i = 0; status == SQ_OK && i < batch; i++)
-        labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)plan->space->classes);
-    const sq_model_batch loaded = {images, labels, NULL, (int)batch};
-    if (status == SQ_OK)
-        status = sq_model_load(model, &loaded);
-    free(images);
-    free(labels);
-    return status;
+    if (!drawn.images || !drawn.labels) {
+        sq_bench_clear_batch(&drawn);
+        return sq_fail(SQ_NO_MEMORY, "bench: %zu bytes of images", count);
+    }
+    for (size_t i = 0; i < count; i++)
+        drawn.images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
+    for (size_t i = 0; i < batch; i++)
+        drawn.labels[i] = (int32_t)sq_rng_below(&rng, (uint32_t)plan->space->classes);
+    *out = drawn;
+    return SQ_OK;
+}
+
+void sq_bench_clear_batch(sq_bench_batch *batch)
+{
+    free(batch->images);
+    free(batch->labels);
+    *batch = (sq_bench_batch){0};
+}
+
+sq_status sq_bench_load(sq_model *model, const sq_bench_batch *batch)
+{
+    return sq_model_load(model, &(sq_model_batch){batch->images, batch->labels, NULL, batch->count});
 }
 
 static sq_status open_model(sq_bench_subject *out, const sq_session *session, const sq_block_options *block)
@@ -56,7 +65,8 @@ static sq_status open_model(sq_bench_subject *out, const sq_session *session, co
     SQ_TRY(sq_model_create(&out->model, session->backend, out->space, &options));
     out->plan = sq_model_plan(out->model);
     SQ_TRY(sq_model_initialise(out->model, (uint64_t)session->config->seed));
-    SQ_TRY(sq_bench_load_random(out->model, (uint64_t)session->config->seed));
+    SQ_TRY(sq_bench_draw_batch(&out->batch, out->plan, (uint64_t)session->config->seed));
+    SQ_TRY(sq_bench_load(out->model, &out->batch));
     const sq_step step = sq_bench_step_at(out->plan, session, 0);
     return sq_model_set_step(out->model, &step);
 }
@@ -81,6 +91,7 @@ sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const 
 void sq_bench_close(sq_bench_subject *subject)
 {
     sq_model_destroy(subject->model);
+    sq_bench_clear_batch(&subject->batch);
     if (subject->dry.space)
         sq_plan_clear(&subject->dry);
     sq_space_free(subject->space);

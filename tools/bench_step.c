@@ -1,10 +1,13 @@
-/* squall bench step: whole training steps on random paths. The host waits only at the ends of blocks of steps. */
+/* squall bench step: whole training steps on random paths, by the trainer's own code (supernet/train_step.h): a batch is copied
+ * to the device, and the host waits for the loss and for the check of the gradients. What a run does besides is left out:
+ * decoding, the exchange between ranks, log and checkpoints. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 #include "supernet/interrupt.h"
+#include "supernet/train_step.h"
 #include "tools/bench.h"
 
 enum { BLOCK_STEPS = 10 };
@@ -14,6 +17,8 @@ typedef struct {
     const sq_bench_options *options;
     sq_bench_subject subject;
     sq_sampler *sampler;
+    sq_health *health;
+    sq_result sum; /* of the steps since it was cleared */
     double *rates; /* images a second of each block; sorted when all are there */
     int block_count;
     double loss;                             /* mean of the timed steps */
@@ -21,14 +26,36 @@ typedef struct {
     sq_bench_tally tally;
 } bench;
 
+static sq_status load(void *context)
+{
+    const bench *b = context;
+    return sq_bench_load(b->subject.model, &b->subject.batch);
+}
+
+/* A speed without a sound result means nothing. */
+static sq_status check_step(const bench *b, const sq_train_outcome *outcome)
+{
+    const char *space = b->subject.space->name, *device = b->session->backend->ops->name;
+    const sq_result *result = &outcome->results[0];
+    if (result->nonfinite > 0)
+        return sq_fail(SQ_NONFINITE, "%s on %s: the loss of %" PRId64 " of %" PRId64 " images is not finite", space, device,
+                       result->nonfinite, result->images);
+    if (outcome->bad_path != SQ_NONE)
+        return sq_fail(SQ_NONFINITE, "%s on %s: gradients of layer %d are not finite", space, device, outcome->bad_layer);
+    return SQ_OK;
+}
+
 static sq_status train(bench *b, int64_t step, const int *path)
 {
-    sq_model *model = b->subject.model;
     const sq_step scalars = sq_bench_step_at(b->subject.plan, b->session, step);
-    SQ_TRY(sq_model_set_step(model, &scalars));
-    SQ_TRY(sq_model_forward(model, path));
-    SQ_TRY(sq_model_backward(model, path));
-    return sq_model_update(model, path);
+    const sq_step_paths paths = {.first = path, .count = 1};
+    const sq_train_step gradients = {.model = b->subject.model, .health = b->health, .load = load, .context = b};
+    sq_train_outcome outcome;
+    SQ_TRY(sq_train_step_gradients(&gradients, &paths, &scalars, &outcome));
+    SQ_TRY(check_step(b, &outcome));
+    b->sum.loss += outcome.results[0].loss;
+    b->sum.images += outcome.results[0].images;
+    return sq_model_update_of(b->subject.model, &paths);
 }
 
 static sq_status train_drawn(bench *b, int64_t step)
@@ -62,8 +89,8 @@ static sq_status warm_up(bench *b)
 {
     const sq_space *space = b->subject.space;
     const struct sq_backend_ops *ops = b->session->backend->ops;
-    sq_result ignored;
     int most = 1;
+    SQ_TRY(sq_health_open(&b->health, b->subject.model, NULL, false));
     SQ_TRY(sq_model_compile(b->subject.model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     for (int k = 0; k < most; k++) {
         int path[SQ_MAX_LAYERS];
@@ -76,7 +103,6 @@ static sq_status warm_up(bench *b)
     }
     for (int64_t step = 0; step < b->options->warmup; step++)
         SQ_TRY(train_drawn(b, step));
-    SQ_TRY(sq_model_result(b->subject.model, &ignored));
     return ops->wait(b->session->backend);
 }
 
@@ -91,6 +117,7 @@ static sq_status time_blocks(bench *b)
     const struct sq_backend_ops *ops = b->session->backend->ops;
     int64_t step = b->options->warmup;
     const int64_t end = step + b->options->steps;
+    b->sum = (sq_result){0};
     for (int i = 0; i < b->block_count; i++) {
         const int64_t last = i + 1 < b->block_count ? step + BLOCK_STEPS : end; /* the last block takes the rest */
         const int64_t count = last - step;
@@ -103,18 +130,7 @@ static sq_status time_blocks(bench *b)
         b->rates[i] = (double)count * b->options->batch / (sq_seconds_now() - begin);
     }
     qsort(b->rates, (size_t)b->block_count, sizeof *b->rates, sq_bench_by_value);
-    return SQ_OK;
-}
-
-/* Speed of a computation that went wrong is worth nothing. */
-static sq_status check_result(bench *b)
-{
-    sq_result result;
-    SQ_TRY(sq_model_result(b->subject.model, &result));
-    if (result.nonfinite > 0)
-        return sq_fail(SQ_NONFINITE, "%s on %s: the loss of %" PRId64 " of %" PRId64 " images is not finite",
-                       b->subject.space->name, b->session->backend->ops->name, result.nonfinite, result.images);
-    b->loss = result.loss / (double)result.images;
+    b->loss = b->sum.loss / (double)b->sum.images;
     return SQ_OK;
 }
 
@@ -179,6 +195,7 @@ static void print_table(const bench *b)
         sq_print_row("images/s", "%.1f, median of blocks (%.1f to %.1f)", median(b), b->rates[0],
                      b->rates[b->block_count - 1]);
         sq_print_row("ms per step", "%.3f", 1e3 * b->options->batch / median(b));
+        sq_print_row("in each step", "copy of a batch, loss, check of the gradients, update; no decoding");
         sq_print_row("loss", "%.4f, mean of these steps", b->loss);
     }
     sq_print_row("memory of the plan", "%s%s", sq_text_si(size, sizeof size, (double)bytes, "B"),
@@ -198,7 +215,6 @@ static sq_status run_bench(bench *b)
     if (!b->options->is_dry) {
         SQ_TRY(warm_up(b));
         SQ_TRY(time_blocks(b));
-        SQ_TRY(check_result(b));
     }
     if (sq_bench_has_parts(&b->subject))
         SQ_TRY(sq_bench_tally_make(&b->tally, &b->subject, b->uses, b->options->steps));
@@ -221,6 +237,7 @@ sq_status sq_bench_step(const sq_session *session, const sq_bench_options *optio
         b->block_count = blocks;
         status = run_bench(b);
         sq_sampler_close(b->sampler);
+        sq_health_close(b->health);
         sq_bench_close(&b->subject);
     }
     free(rates);

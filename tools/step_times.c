@@ -1,10 +1,11 @@
-/* Times of programs, and the parts of a step in the order in which supernet/trainer.c and supernet/model.c run them. */
+/* Times of programs, and the parts of a step in the order in which supernet/train_step.c and supernet/trainer.c run them. */
 #include "tools/step_times.h"
 
 #include <stdlib.h>
 
 #include "kernels/base/clock.h"
 #include "supernet/cost.h"
+#include "supernet/train_step.h"
 #include "tools/bench.h"
 
 static const sq_mode modes[SQ_STEP_MODES] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
@@ -88,20 +89,26 @@ static void make_parts(const sq_step_times *t, const drawn *d, parts *p)
 typedef struct {
     sq_step_times *times;
     sq_model *model;
+    sq_health *health;
+    sq_bench_batch batch;
     double *steps; /* seconds of each whole step */
 } meter;
 
+static sq_status load(void *context)
+{
+    const meter *m = context;
+    return sq_bench_load(m->model, &m->batch);
+}
+
 static sq_status run_paths(meter *m, const drawn *d, int step)
 {
-    const sq_step scalars = sq_bench_step_at(sq_model_plan(m->model), m->times->session, step);
+    sq_step scalars[SQ_MAX_PATHS];
     const sq_step_paths paths = {.first = d->paths[0], .count = d->count};
-    sq_result ignored;
-    for (int i = 0; i < d->count; i++) {
-        SQ_TRY(sq_model_set_step(m->model, &scalars));
-        SQ_TRY(sq_model_forward(m->model, d->paths[i]));
-        SQ_TRY(sq_model_result(m->model, &ignored));
-        SQ_TRY(sq_model_backward_of(m->model, &paths, i));
-    }
+    const sq_train_step gradients = {.model = m->model, .health = m->health, .load = load, .context = m};
+    sq_train_outcome outcome; /* random images: whether their loss is finite does not matter */
+    for (int i = 0; i < d->count; i++)
+        scalars[i] = sq_bench_step_at(sq_model_plan(m->model), m->times->session, step);
+    SQ_TRY(sq_train_step_gradients(&gradients, &paths, scalars, &outcome));
     return sq_model_update_of(m->model, &paths);
 }
 
@@ -188,7 +195,9 @@ static sq_status measure(meter *m)
     const sq_model_options options = {.block = sq_session_block(s, m->times->batch, true), .is_training = true};
     SQ_TRY(sq_model_create(&m->model, s->backend, s->space, &options));
     SQ_TRY(sq_model_initialise(m->model, (uint64_t)s->config->seed));
-    SQ_TRY(sq_bench_load_random(m->model, (uint64_t)s->config->seed));
+    SQ_TRY(sq_health_open(&m->health, m->model, s->ranks, false));
+    SQ_TRY(sq_bench_draw_batch(&m->batch, sq_model_plan(m->model), (uint64_t)s->config->seed));
+    SQ_TRY(sq_bench_load(m->model, &m->batch));
     SQ_TRY(time_steps(m));
     SQ_TRY(time_programs(m));
     return share_times(m);
@@ -208,6 +217,8 @@ sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, i
     sq_status status = m.steps ? open_times(out, session, batch, steps) : sq_fail(SQ_NO_MEMORY, "%d steps", steps);
     if (status == SQ_OK)
         status = measure(&m);
+    sq_health_close(m.health);
+    sq_bench_clear_batch(&m.batch);
     sq_model_destroy(m.model);
     free(m.steps);
     return status;

@@ -1,5 +1,6 @@
 /* classifier.cu - the linear layer in FP32 and the loss. A few per mille of a step: plain and exact before fast. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
@@ -173,3 +174,10 @@ extern "C" cudaError_t sq_cuda_loss_run(const sq_cuda_loss *args, cudaStream_t s
     LAUNCH(result_kernel, 1, LOSS_THREADS, 0, stream, u);
     return cudaGetLastError();
 }
+
+/* ---- Instances ---- */
+
+extern "C" const sq_cuda_instance sq_cuda_classifier_instances[] = {
+    SQ_CUDA_INSTANCE(THREADS, 0, 0, gemm_kernel), SQ_CUDA_INSTANCE(THREADS, 0, 0, column_sums_kernel),
+    SQ_CUDA_INSTANCE(LOSS_THREADS, 0, 0, loss_kernel), SQ_CUDA_INSTANCE(LOSS_THREADS, 0, 0, result_kernel),
+    SQ_CUDA_INSTANCES_END};

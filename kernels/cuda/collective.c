@@ -59,6 +59,7 @@ struct sq_collective {
     cudaStream_t side; /* owned, as are the events */
     cudaEvent_t ready, done;
     bool is_under_way; /* reductions since the last join */
+    cudaError_t earlier; /* first error that a call outside of here left for cudaGetLastError */
     struct {
         float *values;
         size_t count;
@@ -193,12 +194,20 @@ static bool is_over(sq_collective *c, double begin, double *looked, char *why, s
     return is_lost;
 }
 
+/* Takes the runtime's last error. A query that is not ready replaces it, so it is taken before each group of queries. */
+static void keep_earlier_error(sq_collective *c)
+{
+    const cudaError_t error = cudaGetLastError();
+    if (c->earlier == cudaSuccess && error != cudaErrorNotReady)
+        c->earlier = error;
+}
+
 /* event NULL: the stream. */
 static bool is_busy(cudaStream_t stream, cudaEvent_t event)
 {
     if ((event ? cudaEventQuery(event) : cudaStreamQuery(stream)) != cudaErrorNotReady)
         return false;
-    (void)cudaGetLastError(); /* no error, but it would stay and be taken for the next launch's */
+    (void)cudaGetLastError(); /* "not ready" is no failure, but the next launch would report it */
     return true;
 }
 
@@ -207,6 +216,7 @@ static bool poll(sq_collective *c, cudaEvent_t event, char *why, size_t bytes)
 {
     double begin = sq_seconds_now(), looked = begin;
     bool is_lost = false;
+    keep_earlier_error(c);
     while (!is_lost && is_busy(c->place.stream, event))
         is_lost = is_over(c, begin, &looked, why, bytes);
     for (begin = sq_seconds_now();
@@ -293,9 +303,6 @@ static sq_status join_ranks(sq_collective *c, const card *cards)
     SQ_TRY(finish(c, c->nccl.open(&c->comm, g->count, cards[0].id, g->rank, &config), "ranks"));
     SQ_CUDA(cudaMalloc((void **)&c->row, ROW_VALUES * sizeof *c->row), "ranks");
     SQ_CUDA(cudaStreamCreateWithFlags(&c->side, cudaStreamNonBlocking), "ranks");
-    const sq_cuda_ranges nothing = {.row = c->row, .divisor = 1, .count = 1};
-    SQ_CUDA(sq_cuda_ranges_narrow(&nothing, c->side), "kernels"); /* loads them */
-    SQ_CUDA(sq_cuda_ranges_widen(&nothing, c->side), "kernels");
     SQ_CUDA(cudaEventCreateWithFlags(&c->ready, cudaEventDisableTiming), "ranks");
     SQ_CUDA(cudaEventCreateWithFlags(&c->done, cudaEventDisableTiming), "ranks");
     return SQ_OK;
@@ -422,6 +429,8 @@ static sq_status flush(sq_collective *c)
     if (c->bucket_count == 0)
         return SQ_OK;
     SQ_TRY(check_alive(c));
+    keep_earlier_error(c);
+    SQ_CUDA(c->earlier, "gradients: an earlier call failed");
     SQ_CUDA(cudaEventRecord(c->ready, c->place.stream), "gradients");
     SQ_CUDA(cudaStreamWaitEvent(c->side, c->ready, 0), "gradients");
     const sq_cuda_ranges narrow = narrow_ranges(c, &row_values);
@@ -432,7 +441,7 @@ static sq_status flush(sq_collective *c)
     c->bucket_bytes = 0;
     c->is_under_way = true;
     SQ_TRY(finish(c, begun, "gradients"));
-    (void)cudaGetLastError(); /* "not ready", say, of what NCCL looked at; a device that failed goes on failing */
+    (void)cudaGetLastError(); /* left by calls inside NCCL, which reported success; earlier errors are in c->earlier */
     if (narrow.count > 0)
         SQ_CUDA(sq_cuda_ranges_widen(&narrow, c->side), "gradients");
     return SQ_OK;

@@ -9,9 +9,8 @@
  * NCCL (opened at run time, so that the program starts without it) and no_collective.c in a build that had no nccl.h.
  *
  * The rule to know: a reduction whose rank is gone never ends, and neither does what waits for it on the device. So
- * nobody may block on the backend's stream before sq_collective_wait or _settle said that it is idle. A kernel's first
- * launch may block too, as it is loaded then (CUDA's lazy loading): what is launched beside reductions and outside of
- * graphs is launched once, on nothing, before the ranks come together. */
+ * nobody may block on the backend's stream before sq_collective_wait or _settle said that it is idle. Loading a kernel may
+ * block too (CUDA's lazy loading), so the backend loads all kernels when it opens the device (instances.h). */
 
 typedef struct sq_collective sq_collective; /* NULL: one rank. Accepted everywhere: nothing to do */
 
@@ -26,7 +25,7 @@ typedef struct {
 /* Joins all ranks; collective, each rank gets the same kind of answer. SQ_UNSUPPORTED: a rank has no NCCL, and where it
  * was looked for; SQ_INVALID: two ranks were dealt one GPU; SQ_COMMUNICATION: they do not come together. */
 SQ_MUST_USE sq_status sq_collective_open(sq_collective **out, const sq_collective_place *place);
-/* Waits for what is under way, as sq_collective_settle does, and leaves.. */
+/* Waits for what is under way, as sq_collective_settle does, and leaves the group. */
 void sq_collective_close(sq_collective *c);
 
 /* Mean over all ranks in place, begun after what the backend's stream holds now. Small ones wait for their neighbours

@@ -32,9 +32,10 @@ typedef struct {
     sq_cuda_parts parts;
 } sq_cuda_rows;
 
-/* Row blocks are dealt to parts in turn; no more parts than row blocks. */
-enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_CHUNK = 64 };
-/* The kernel for a width: outputs of a tile, rows of a row block, blocks on a multiprocessor. */
+/* Parts take row blocks in turn; there are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
+ * half of that. SQ_CUDA_CHUNK is the same for weight_gradient.cu. */
+enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_ROWS_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
+/* The kernel for a width: outputs of a tile, rows of a row block, blocks per multiprocessor. */
 typedef struct {
     int tile, rows, blocks;
 } sq_cuda_rows_shape;
@@ -51,9 +52,18 @@ typedef struct {
     int rows, depth;     /* padded columns of x */
     sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
 } sq_cuda_weight_gradient;
+/* The kernel for c_out and the padded depth: outputs and inputs of a tile, rows at a time, tiles of a part, blocks per
+ * multiprocessor. */
+typedef struct {
+    int tile, rows, tiles, blocks;
+} sq_cuda_weight_gradient_shape;
+/* Rows that the kernel of a tile takes at a time; its blocks on a multiprocessor. */
+#define SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile) ((tile) > 128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK)
+#define SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile) ((tile) > 64 ? 1 : 3)
+sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
 
-/* ---- fused_back.cu: both of the above in one pass (L4), where the product of widths fits ---- */
+/* ---- fused_back.cu: both of the above in one pass (L4), where neither width exceeds 160 ---- */
 
 typedef struct {
     sq_cuda_gradient dz;
@@ -69,11 +79,14 @@ typedef struct {
 #define SQ_CUDA_FUSED_BACK_ROWS(w) ((w) > 32 ? 32 : 64)
 #define SQ_CUDA_FUSED_BACK_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
 int sq_cuda_fused_back_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
-/* Whether there is a kernel for these widths; its rows and blocks. */
+/* Whether there is a kernel for these widths; *rows: rows of pixels at a time, *blocks: blocks per multiprocessor. */
 bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
 cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);
 
 /* ---- depthwise.cu, depthwise_back.cu ---- */
+
+/* Channels of a block; blocks per multiprocessor, for the planner and the launch bounds. */
+enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACK_BLOCKS = 2 };
 
 typedef struct {
     sq_cuda_view x;
@@ -81,7 +94,7 @@ typedef struct {
     const float *weight; /* (c, 1, k, k) */
     sq_bf16 *out;
     int out_pitch, c;
-    sq_cuda_parts parts; /* per slab of 64 channels; part p leaves (count, mean, M2) rows of padded c */
+    sq_cuda_parts parts; /* per slab of SQ_CUDA_SLAB channels; part p leaves (count, mean, M2) rows of padded c */
 } sq_cuda_depthwise;
 cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStream_t stream);
 
@@ -97,7 +110,7 @@ typedef struct {
 } sq_cuda_depthwise_back;
 cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *a, cudaStream_t stream);
 
-/* Jobs (strips of images) that a depthwise convolution has for each slab of channels: no more parts than that. */
+/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. There are at most as many parts. */
 int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back);
 
 /* ---- statistics.cu: merges ---- */

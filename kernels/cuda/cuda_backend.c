@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/instances.h"
 
 enum { OLDEST_MAJOR = 8 };
 
@@ -100,7 +101,7 @@ static sq_status record(cuda_backend *b, sq_program *p)
     cudaGraph_t graph = NULL;
     enum cudaStreamCaptureMode mode = cudaStreamCaptureModeThreadLocal;
     for (int i = 0; i < p->count; i++)
-        if (is_vendor(&p->launches[i])) /* the libraries may load a kernel's code when it is first launched */
+        if (is_vendor(&p->launches[i])) /* the libraries may load kernels at their first launch; ours are loaded */
             mode = cudaStreamCaptureModeRelaxed;
     SQ_CUDA(b, cudaStreamBeginCapture(b->stream, mode), p->name);
     const sq_status status = launch_all(b, p);
@@ -336,7 +337,7 @@ static void close_device(sq_backend *base)
     free(b);
 }
 
-/* Why no device can be used, or SQ_OK and the device's properties; is_dealt: *wanted, among those that there are. */
+/* The properties of device *wanted, or why it cannot be used. is_dealt: *wanted is taken modulo the number of devices. */
 static sq_status find_device(int *wanted, bool is_dealt, struct cudaDeviceProp *properties)
 {
     int count = 0, driver = 0, runtime = 0;
@@ -369,6 +370,7 @@ static sq_status prepare(cuda_backend *b)
         return sq_fail(SQ_DEVICE, "%s: device %d belongs to another process (exclusive mode, nvidia-smi -q -d COMPUTE)",
                        sq_cuda_name(), b->device);
     SQ_CUDA(b, error, "device");
+    SQ_TRY(sq_cuda_load_instances(sq_cuda_name()));
     SQ_CUDA(b, cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking), "stream");
     return sq_cuda_memory_open(b);
 }

@@ -88,7 +88,8 @@ void sq_cuda_plan_moments(sq_cuda_planner *p, const float *partial, int parts, i
 
 static int depthwise_parts(const sq_cuda_planner *p, const sq_cuda_geometry *at, int c, bool is_back)
 {
-    return sq_cuda_parts_for(p, sq_cuda_depthwise_jobs(at, is_back), (c - 1) / 32 + 1, is_back ? 2 : 3);
+    return sq_cuda_parts_for(p, sq_cuda_depthwise_jobs(at, is_back), (c - 1) / SQ_CUDA_SLAB + 1,
+                             is_back ? SQ_CUDA_DEPTHWISE_BACK_BLOCKS : SQ_CUDA_DEPTHWISE_BLOCKS);
 }
 
 static void plan_depthwise(sq_cuda_planner *p)
@@ -262,26 +263,14 @@ static void plan_rows_back(sq_cuda_planner *p)
         sq_cuda_plan_sums(p, op->x, partial, parts, job.rows);
 }
 
-/* The tiles of weight_gradient.cu, its rows at a time and its blocks on a multiprocessor. */
-static int weight_gradient_tiles(int c_out, int depth, int *blocks, int *chunk)
-{
-    const int widest = c_out > depth ? c_out : depth;
-    const int by_128 = ((c_out - 1) / 128 + 1) * ((depth - 1) / 128 + 1);
-    const int by_160 = ((c_out - 1) / 160 + 1) * ((depth - 1) / 160 + 1);
-    *blocks = widest <= 64 ? 3 : 1;
-    *chunk = widest > 64 && by_160 < by_128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK;
-    return widest <= 64 ? 1 : by_160 < by_128 ? by_160 : by_128;
-}
-
 static void plan_weight_gradient(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
     const sq_slot *z = sq_cuda_slot(p, op->z.slot);
     const int c_in = view_channels(p, op->x), taps = op->kernel * op->kernel, rows = sq_cuda_rows_of(z);
     const int depth = sq_cuda_padded(taps * c_in);
-    int blocks, chunk;
-    const int tiles = weight_gradient_tiles(z->c, depth, &blocks, &chunk);
-    const int parts = sq_cuda_parts_for(p, (rows - 1) / chunk + 1, tiles, blocks);
+    const sq_cuda_weight_gradient_shape shape = sq_cuda_weight_gradient_shape_of(z->c, depth);
+    const int parts = sq_cuda_parts_for(p, (rows - 1) / shape.rows + 1, shape.tiles, shape.blocks);
     const size_t part_count = (size_t)sq_cuda_padded(z->c) * (size_t)depth;
     float *partial = sq_cuda_take(p, (size_t)parts * part_count * sizeof(float));
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_WEIGHT_GRADIENT);
@@ -292,8 +281,7 @@ static void plan_weight_gradient(sq_cuda_planner *p)
                                                           .rows = rows,
                                                           .depth = depth,
                                                           .parts = {parts, partial}};
-    const int side = chunk == SQ_CUDA_CHUNK ? 128 : 160;
-    const int tiles_k = (depth - 1) / side + 1, tiles_o = (z->c - 1) / side + 1;
+    const int tiles_k = (depth - 1) / shape.tile + 1, tiles_o = (z->c - 1) / shape.tile + 1;
     launch->bytes = 2 * sq_cuda_slot_bytes(p, op->z.slot) * tiles_k + sq_cuda_view_bytes(p, op->x) * tiles_o +
                     (double)parts * (double)part_count * sizeof(float);
     launch->operations = (double)rows * z->c * c_in * taps;

@@ -18,8 +18,6 @@ sq_status sq_cuda_memory_open(cuda_backend *b)
         SQ_CUDA(b, cudaEventCreateWithFlags(&b->chunks[i].copied, cudaEventDisableTiming), "event");
     }
     SQ_CUDA(b, cudaMalloc((void **)&b->found, FOUND_COUNT * sizeof *b->found), "memory");
-    const sq_cuda_finite nothing = {.found = b->found, .count = 1};
-    SQ_CUDA(b, sq_cuda_finite_run(&nothing, b->stream), "kernels"); /* loads it: see collective.h */
     SQ_CUDA(b, cudaStreamCreateWithFlags(&b->upload, cudaStreamNonBlocking), "stream");
     SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.filled, cudaEventDisableTiming), "event");
     SQ_CUDA(b, cudaEventCreateWithFlags(&b->arrival.emptied, cudaEventDisableTiming), "event");

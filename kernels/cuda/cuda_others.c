@@ -1,15 +1,6 @@
 /* Everything that is not a convolution as launches. */
 #include "kernels/cuda/cuda_program.h"
 
-enum { WALK_VECTORS = 32, WALK_ROWS = 8 }; /* of a block of walk.cuh, at the least */
-
-/* Parts of a pass over `rows` of `width` channels. */
-static int walk_parts(const sq_cuda_planner *p, int rows, int width)
-{
-    const int slabs = (sq_cuda_padded(width) / SQ_CUDA_VECTOR - 1) / WALK_VECTORS + 1;
-    return sq_cuda_parts_for(p, (rows - 1) / WALK_ROWS + 1, slabs, 4);
-}
-
 static void plan_image(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
@@ -48,7 +39,7 @@ static void plan_join(sq_cuda_planner *p)
                                     .rows = rows,
                                     .is_split = out->is_split,
                                     .is_concat = op->join == SQ_JOIN_CONCAT,
-                                    .parts = walk_parts(p, rows, out->c)};
+                                    .parts = sq_cuda_walk_parts(p, rows, out->c, SQ_CUDA_JOIN_BLOCKS)};
     launch->bytes = sq_cuda_view_bytes(p, op->x) + sq_cuda_view_bytes(p, op->y) + sq_cuda_slot_bytes(p, op->out);
 }
 
@@ -59,9 +50,9 @@ static void plan_join_back_one(sq_cuda_planner *p, sq_view view, int dx, sq_part
     const int rows = sq_cuda_rows_of(grad);
     const bool has_sums = view.norm != SQ_NONE && view.gate == SQ_NONE, is_shared = dx == op->grad;
     if (is_shared && !has_sums)
-        return; /* the gradient lies where it shall lie, and nobody wants sums */
+        return; /* the gradient is in its place, and no norm wants sums */
     const sq_cuda_sink sink = sq_cuda_sink_of(p, view, dx, part, SQ_NONE);
-    const int width = sq_cuda_padded(sink.c), parts = walk_parts(p, rows, width);
+    const int width = sq_cuda_padded(sink.c), parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACK_BLOCKS);
     float *partial = sq_cuda_take(p, has_sums ? (size_t)parts * 2 * (size_t)width * sizeof(float) : 0);
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_JOIN_BACK);
     launch->a.join_back = (sq_cuda_join_back){.grad = sq_cuda_address(p, op->grad),
@@ -187,7 +178,7 @@ static void plan_gate_back(sq_cuda_planner *p)
                          sq_cuda_address(p, op->weight_grad), sq_cuda_address(p, op->bias_grad));
     plan_layer_gradients(p, dg, c_pitch, gate.c, gate.hidden, gate.hidden_pitch, gate.hidden_count, gate.n,
                          sq_cuda_address(p, op->weight2_grad), sq_cuda_address(p, op->bias2_grad));
-    const int parts = walk_parts(p, rows, x->c);
+    const int parts = sq_cuda_walk_parts(p, rows, x->c, SQ_CUDA_SPREAD_BLOCKS);
     float *partial = sq_cuda_take(p, op->x.norm == SQ_NONE ? 0 : (size_t)parts * 2 * (size_t)c_pitch * sizeof(float));
     launch = sq_cuda_add(p, SQ_CUDA_SPREAD);
     launch->a.spread = (sq_cuda_spread){.grad = sq_cuda_address(p, op->grad),
@@ -227,7 +218,8 @@ static void plan_pool_back(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
     const sq_slot *x = sq_cuda_slot(p, op->x.slot), *grad = sq_cuda_slot(p, op->grad);
-    const int rows = sq_cuda_rows_of(x), parts = walk_parts(p, rows, x->c), width = sq_cuda_padded(x->c);
+    const int rows = sq_cuda_rows_of(x), width = sq_cuda_padded(x->c);
+    const int parts = sq_cuda_walk_parts(p, rows, x->c, SQ_CUDA_SPREAD_BLOCKS);
     float *partial = sq_cuda_take(p, op->x.norm == SQ_NONE ? 0 : (size_t)parts * 2 * (size_t)width * sizeof(float));
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_SPREAD);
     launch->a.spread = (sq_cuda_spread){.per_image = sq_cuda_address(p, op->grad),

@@ -165,6 +165,13 @@ int sq_cuda_parts_for(const sq_cuda_planner *p, int jobs, int tiles, int blocks)
     return jobs < wave ? jobs : wave > 0 ? wave : 1;
 }
 
+int sq_cuda_walk_parts(const sq_cuda_planner *p, int rows, int width, int blocks)
+{
+    enum { WALK_VECTORS = 32, WALK_ROWS = 8 }; /* widest slab of walk.cuh, and the rows of a pass at that width */
+    const int slabs = (sq_cuda_padded(width) / SQ_CUDA_VECTOR - 1) / WALK_VECTORS + 1;
+    return sq_cuda_parts_for(p, (rows - 1) / WALK_ROWS + 1, slabs, blocks);
+}
+
 void sq_cuda_plan_sums(sq_cuda_planner *p, sq_view view, const float *partial, int parts, int width)
 {
     const sq_slot *s = sq_cuda_slot(p, view.slot), *live = sq_cuda_slot(p, p->graph->norms[view.norm].live);
@@ -183,7 +190,7 @@ void sq_cuda_plan_late_sums(sq_cuda_planner *p, sq_view view, int dx)
 {
     const sq_slot *s = sq_cuda_slot(p, dx);
     const int rows = sq_cuda_rows_of(s), width = sq_cuda_padded(s->c);
-    const int parts = sq_cuda_parts_for(p, (rows - 1) / 8 + 1, (width - 1) / 256 + 1, 2);
+    const int parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACK_BLOCKS);
     sq_cuda_sink sink = sq_cuda_sink_of(p, view, dx, SQ_ALL, SQ_NONE);
     float *partial = sq_cuda_take(p, (size_t)parts * 2 * (size_t)width * sizeof(float));
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_JOIN_BACK);

@@ -131,9 +131,11 @@ void sq_cuda_plan_moments(sq_cuda_planner *p, const float *partial, int parts, i
 void sq_cuda_plan_sums(sq_cuda_planner *p, sq_view view, const float *partial, int parts, int width);
 /* Sums of a view from its stored gradient, where the kernel that stored it could not make them. */
 void sq_cuda_plan_late_sums(sq_cuda_planner *p, sq_view view, int dx);
-/* Parts for kernels that pass over `rows`, `step` rows at a time, with `blocks` blocks on a multiprocessor; `tiles` blocks
- * each. */
+/* Parts that share `jobs` jobs: at most one part per job, and at most as many as run at once, a part being `tiles` blocks
+ * and a multiprocessor holding `blocks`. */
 int sq_cuda_parts_for(const sq_cuda_planner *p, int jobs, int tiles, int blocks);
+/* The same for the kernels of walk.cuh, over `rows` of `width` channels. */
+int sq_cuda_walk_parts(const sq_cuda_planner *p, int rows, int width, int blocks);
 
 void sq_cuda_plan_pack(sq_cuda_planner *p);  /* weights of all convolutions, at the program's beginning */
 void sq_cuda_plan_fixed(sq_cuda_planner *p); /* norms in mode FIXED, likewise */

@@ -4,14 +4,6 @@
  * fallback. */
 #include "kernels/cuda/cuda_program.h"
 
-enum { WALK_VECTORS = 32, WALK_ROWS = 8, WALK_BLOCKS = 4 }; /* of a block of walk.cuh, at the least */
-
-static int walk_parts(const sq_cuda_planner *p, int rows, int width)
-{
-    const int slabs = (sq_cuda_padded(width) / SQ_CUDA_VECTOR - 1) / WALK_VECTORS + 1;
-    return sq_cuda_parts_for(p, (rows - 1) / WALK_ROWS + 1, slabs, WALK_BLOCKS);
-}
-
 /* ---- What the libraries see ---- */
 
 static bool is_linear(const sq_op *op)
@@ -224,8 +216,12 @@ static const sq_bf16 *value_of_x(sq_cuda_planner *p)
     const int rows = sq_cuda_rows_of(x), width = width_in(p, op);
     sq_bf16 *value = sq_cuda_take(p, (size_t)rows * (size_t)width * sizeof *value);
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_JOIN);
-    launch->a.join = (sq_cuda_join){
-        .x = view, .out = value, .c = view.c, .pitch = width, .rows = rows, .parts = walk_parts(p, rows, width)};
+    launch->a.join = (sq_cuda_join){.x = view,
+                                    .out = value,
+                                    .c = view.c,
+                                    .pitch = width,
+                                    .rows = rows,
+                                    .parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BLOCKS)};
     launch->bytes = sq_cuda_view_bytes(p, op->x) + packed_bytes(x, width);
     return value;
 }
@@ -234,7 +230,8 @@ static void plan_forward(sq_cuda_planner *p)
 {
     const sq_op *op = p->op;
     const sq_slot *z = sq_cuda_slot(p, op->out);
-    const int rows = sq_cuda_rows_of(z), width = sq_cuda_padded(z->c), parts = walk_parts(p, rows, width);
+    const int rows = sq_cuda_rows_of(z), width = sq_cuda_padded(z->c);
+    const int parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_COLUMN_MOMENTS_BLOCKS);
     const sq_vendor_operands at = {
         .first = value_of_x(p), .second = p->packed[op - p->graph->ops], .out = sq_cuda_address(p, op->out)};
     call(p, SQ_VENDOR_FORWARD, at, packed_bytes(sq_cuda_slot(p, op->x.slot), width_in(p, op)) + packed_bytes(z, width),
@@ -255,8 +252,11 @@ static const sq_bf16 *gradient_of_z(sq_cuda_planner *p)
     const int rows = sq_cuda_rows_of(z), width = sq_cuda_padded(z->c);
     sq_bf16 *dz = sq_cuda_take(p, (size_t)rows * (size_t)width * sizeof *dz);
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_FORM_GRADIENT);
-    launch->a.form_gradient = (sq_cuda_form_gradient){
-        .dz = sq_cuda_gradient_of(p, p->op), .out = dz, .rows = rows, .parts = walk_parts(p, rows, width)};
+    launch->a.form_gradient =
+        (sq_cuda_form_gradient){.dz = sq_cuda_gradient_of(p, p->op),
+                                .out = dz,
+                                .rows = rows,
+                                .parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_FORM_GRADIENT_BLOCKS)};
     launch->bytes = 3 * packed_bytes(z, width);
     return dz;
 }
@@ -267,7 +267,7 @@ static void place_gradient(sq_cuda_planner *p, const sq_bf16 *from, bool has_sum
     const sq_op *op = p->op;
     const sq_cuda_sink sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend);
     const int rows = sq_cuda_rows_of(sq_cuda_slot(p, op->dx)), width = width_in(p, op),
-              parts = walk_parts(p, rows, width);
+              parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACK_BLOCKS);
     float *partial = sq_cuda_take(p, has_sums ? (size_t)parts * 2 * (size_t)width * sizeof *partial : 0);
     sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_JOIN_BACK);
     launch->a.join_back = (sq_cuda_join_back){

@@ -2,6 +2,7 @@
  * the weights of its rows and of all columns, in shared memory, then a pixel a thread at a time. A pixel's rows are summed anew
  * for each output row that looks at them: for the two or three pixels a side of usual crops that is cheaper than keeping them. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/launch.cuh"
 #include "kernels/resize_weights.h"
@@ -67,3 +68,6 @@ extern "C" cudaError_t sq_cuda_cut_run(const sq_cuda_cut *args, cudaStream_t str
     LAUNCH(cut_kernel, dim3((unsigned)((a.side + BAND - 1) / BAND), (unsigned)a.count), THREADS, shared, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_cut_instances[] = {SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, 0, cut_kernel),
+                                                             SQ_CUDA_INSTANCES_END};

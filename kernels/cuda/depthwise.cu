@@ -1,13 +1,13 @@
 /* depthwise.cu - depthwise convolution forward as a unit: input through its pending normalisation, output raw, with the
  * moments of each channel. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/depthwise.cuh"
 
-enum { AHEAD = 4 }; /* vectors that a thread loads while the step before is computed */
+enum { AHEAD = 4 }; /* loads that a thread issues before it uses the first */
 
-/* Rows first .. of x, counted from -pad, into the ring as the view shows them; zeros outside of the image. All loads of a
- * thread are under way before the first is needed. */
+/* Rows first_row to last_row - 1 of x, counted from -pad, into the ring as the view shows them; zeros outside the image. */
 static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_depthwise &u, const Cut &cut, int n, int w0,
                                                  int first_row, int last_row, int c0)
 {
@@ -44,7 +44,7 @@ static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_dept
 template <int K, int S, int STRIP> struct Maker {
     float acc[STRIP][2];
 
-    /* One output row's strip: row q of the ring is the first that it reads. */
+    /* A strip of one output row: row q of the ring is the first that it reads. */
     __device__ __forceinline__ void run(const unsigned *ring, const float2 (*taps)[WORDS], const Cut &cut, int q, int column,
                                         int word, int first_row, int last_row)
     {
@@ -107,7 +107,7 @@ static __device__ __forceinline__ void leave_moments(float *partial, const Momen
 }
 
 template <int K, int S, int STRIP>
-static __global__ void __launch_bounds__(THREADS, 3) depthwise_kernel(sq_cuda_depthwise u, Cut cut, int slabs)
+static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BLOCKS) depthwise_kernel(sq_cuda_depthwise u, Cut cut, int slabs)
 {
     DYNAMIC_SHARED(uint4, ring); /* [cut.ring][cut.columns][SLAB_VECTORS] */
     SHARED(float2, taps, [K * K][WORDS]);
@@ -179,3 +179,10 @@ extern "C" cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStr
     }
 #undef CASE
 }
+
+#define DEPTHWISE(K, S)                                                                                                \
+    SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BLOCKS, depthwise_kernel<K, S, 7>),                       \
+        SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BLOCKS, depthwise_kernel<K, S, 8>)
+extern "C" const sq_cuda_instance sq_cuda_depthwise_instances[] = {
+    DEPTHWISE(3, 1), DEPTHWISE(3, 2), DEPTHWISE(5, 1), DEPTHWISE(5, 2), DEPTHWISE(7, 1), DEPTHWISE(7, 2),
+    SQ_CUDA_INSTANCES_END};

@@ -5,10 +5,13 @@
  * these triples, so both walk the same strips: first every half warp takes a strip and all taps (gradient of x), then
  * one row of taps and all strips (gradient of the taps): k accumulators at a time, whatever k is. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/depthwise.cuh"
 
-enum { AHEAD = 2, ROUNDS = 4 }; /* ROUNDS: rows of the ring may begin before the image, a remainder may not */
+/* AHEAD: loads that a thread issues before it uses the first. ROUNDS: added to a row that may be negative, as a multiple of the
+ * ring, before the remainder is taken. */
+enum { AHEAD = 2, ROUNDS = 4 };
 
 /* The strip of dZ words that a strip of x meets: word j of it lies at pixel ws / S - pad / S + j of the row. */
 template <int K, int S, int STRIP> struct Reach {
@@ -21,7 +24,7 @@ struct Tiles { /* in dynamic shared memory */
     uint4 *raw, *value; /* x as stored, and as its view shows it: [cut.rows][cut.tile_w][SLAB_VECTORS] */
 };
 
-/* Rows first .. of dZ into the ring, zeros outside of the image. */
+/* Rows first_row to last_row - 1 of dZ into the ring; zeros outside the image. */
 template <int S>
 static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const sq_cuda_depthwise_back &u, const Cut &cut,
                                                       int n, int w0, int first_row, int last_row, int c0)
@@ -58,7 +61,7 @@ static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const 
     }
 }
 
-/* x of the step's rows: as stored and as shown, zeros outside of the image. */
+/* x of the step's rows, as stored and as its view shows it; zeros outside the image. */
 static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_cuda_depthwise_back &u, const Cut &cut,
                                                    int n, int w0, int h0, int c0)
 {
@@ -225,7 +228,8 @@ static __device__ __forceinline__ void leave(const sq_cuda_depthwise_back &u, co
 }
 
 template <int K, int S, int STRIP>
-static __global__ void __launch_bounds__(THREADS, 2) depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
+static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BACK_BLOCKS)
+depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
 {
     typedef Reach<K, S, STRIP> R;
     enum { GROUPS = HALF_WARPS / K };
@@ -301,3 +305,9 @@ extern "C" cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *
     }
 #undef CASE
 }
+
+#define BACK(K, S, STRIP)                                                                                              \
+    SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BACK_BLOCKS, depthwise_back_kernel<K, S, STRIP>)
+extern "C" const sq_cuda_instance sq_cuda_depthwise_back_instances[] = {
+    BACK(3, 1, 7), BACK(3, 1, 8), BACK(3, 2, 8), BACK(5, 1, 7), BACK(5, 1, 8),
+    BACK(5, 2, 8), BACK(7, 1, 7), BACK(7, 1, 8), BACK(7, 2, 8), SQ_CUDA_INSTANCES_END};

@@ -5,7 +5,7 @@
 
 /* How a depthwise convolution is tiled: shared by the kernels and by the planner, which needs the number of jobs. */
 
-enum { SLAB = 32, WORDS = SLAB / 2, SLAB_VECTORS = SLAB / SQ_CUDA_VECTOR, THREADS = 256, HALF_WARPS = THREADS / WORDS };
+enum { SLAB = SQ_CUDA_SLAB, WORDS = SLAB / 2, SLAB_VECTORS = SLAB / SQ_CUDA_VECTOR, THREADS = 256, HALF_WARPS = THREADS / WORDS };
 enum { MOST_SHARED = 38 << 10 }; /* of a block's tiles: with the taps below what a launch may have without asking */
 
 typedef struct {

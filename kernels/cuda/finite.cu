@@ -1,6 +1,7 @@
 /* finite.cu - whether ranges of FP32 values hold one that is NaN or infinite. Each block looks at its share of one range
  * and says so in a word of its own: nothing to clear before, nothing to add up. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/launch.cuh"
 
@@ -24,3 +25,6 @@ extern "C" cudaError_t sq_cuda_finite_run(const sq_cuda_finite *args, cudaStream
     LAUNCH(finite_kernel, dim3(SQ_CUDA_FINITE_BLOCKS, (unsigned)a.count), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_finite_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, finite_kernel),
+                                                              SQ_CUDA_INSTANCES_END};

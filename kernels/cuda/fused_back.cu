@@ -6,6 +6,7 @@
  * both by columns. Every warp makes two column tiles of the first and one row tile of the second; of the widest shape, which
  * has a multiprocessor for itself, half of two row tiles: the squarer, the less it reads of shared memory. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/operand.cuh"
 
@@ -22,11 +23,11 @@ template <int W> struct Shape {
         TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
         KEEPS_SUMS = W > 96, /* in shared memory between row blocks: registers are short */
         SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (KEEPS_SUMS ? 8 * THREADS * 4 : 0),
-        BLOCKS = SQ_CUDA_FUSED_BACK_BLOCKS(W), /* on a multiprocessor */
+        BLOCKS = SQ_CUDA_FUSED_BACK_BLOCKS(W), /* per multiprocessor */
     };
     static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
     static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded by two tiles");
-    static_assert(SHARED_BYTES <= (W > 96 ? 99 : 48) << 10, "what every device gives who asks; without asking");
+    static_assert(SHARED_BYTES <= (W > 96 ? 99 : 48) << 10, "what every device allows after cudaFuncSetAttribute; without it");
     static_assert(THREADS / QUADS * 2 * W * 4 <= TILE_VECTORS * 16, "the threads' sums take the place of dZ");
 };
 
@@ -231,12 +232,6 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
 template <int W> static cudaError_t launch(const sq_cuda_fused_back &args, cudaStream_t stream)
 {
     const sq_cuda_fused_back u = args;
-    if (Shape<W>::SHARED_BYTES > 48 << 10) { /* more than a launch may have without asking */
-        const cudaError_t status = cudaFuncSetAttribute(fused_back_kernel<W>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                        Shape<W>::SHARED_BYTES);
-        if (status != cudaSuccess)
-            return status;
-    }
     LAUNCH((fused_back_kernel<W>), (unsigned)u.parts.parts, Shape<W>::THREADS, Shape<W>::SHARED_BYTES, stream, u);
     return cudaGetLastError();
 }
@@ -253,3 +248,7 @@ extern "C" cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaS
     default: return cudaErrorInvalidValue;
     }
 }
+
+#define FUSED(W) SQ_CUDA_INSTANCE(Shape<W>::THREADS, Shape<W>::SHARED_BYTES, Shape<W>::BLOCKS, fused_back_kernel<W>)
+extern "C" const sq_cuda_instance sq_cuda_fused_back_instances[] = {FUSED(32), FUSED(64), FUSED(96), FUSED(160),
+                                                                    SQ_CUDA_INSTANCES_END};

@@ -2,6 +2,7 @@
  * takes one image; jitter of contrast needs the image's mean grey as the steps before it leave it, so that is summed
  * first. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
@@ -93,3 +94,6 @@ extern "C" cudaError_t sq_cuda_image_run(const sq_cuda_image *args, cudaStream_t
     LAUNCH(image_kernel, (unsigned)a.n, THREADS, 0, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_image_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, image_kernel),
+                                                              SQ_CUDA_INSTANCES_END};

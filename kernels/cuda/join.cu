@@ -1,6 +1,7 @@
 /* join.cu - the end of a block: value of x, plus or beside the value of y, stored as a plain tensor; concatenated
  * channels are stored already split for the next layer's shuffle. And the way back. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/walk.cuh"
 
@@ -49,14 +50,15 @@ static __device__ __forceinline__ uint4 load_logical(const sq_bf16 *row, int pit
     return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-/* The lanes behind the last channel. */
+/* The padding after the last channel. */
 static __device__ __forceinline__ void clear_padding(sq_bf16 *row, int c, int pitch, bool is_split)
 {
     for (int i = c; i < (is_split ? 2 * padded(c / 2) : padded(c)); i++)
         row[stored_at(i, pitch, is_split)] = 0;
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS) join_kernel(sq_cuda_join a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BLOCKS)
+join_kernel(sq_cuda_join a, Walk walk, int vectors)
 {
     const Place place = place_of(walk, vectors, (int)blockIdx.x / walk.slabs, a.parts);
     if (place.vector < 0)
@@ -110,13 +112,14 @@ extern "C" cudaError_t sq_cuda_join_run(const sq_cuda_join *args, cudaStream_t s
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS) join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BACK_BLOCKS)
+join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
     const int part = (int)blockIdx.x / walk.slabs;
     const Place place = place_of(walk, vectors, part, a.parts.parts);
     const int i = place.vector * VECTOR, count = min(a.sink.c - i, (int)VECTOR);
-    const bool is_shared = a.sink.data == a.grad; /* the gradient lies where it shall lie */
+    const bool is_shared = a.sink.data == a.grad; /* the gradient is in its place */
     float s1[VECTOR] = {}, s2[VECTOR] = {};
     for (int row = place.first; place.vector >= 0 && row < a.rows; row += WALK_AHEAD * place.stride) {
         uint4 g[WALK_AHEAD], z[WALK_AHEAD];
@@ -154,3 +157,7 @@ extern "C" cudaError_t sq_cuda_join_back_run(const sq_cuda_join_back *args, cuda
     LAUNCH(join_back_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_join_instances[] = {
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BLOCKS, join_kernel),
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BACK_BLOCKS, join_back_kernel), SQ_CUDA_INSTANCES_END};

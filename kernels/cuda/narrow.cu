@@ -1,6 +1,7 @@
 /* narrow.cu - what travels between ranks as BF16: ranges of FP32 to one row of BF16, and back. A value at a time: two of
  * three bytes are of whole words, and the bytes are few beside those of a step. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
@@ -41,3 +42,7 @@ extern "C" cudaError_t sq_cuda_ranges_widen(const sq_cuda_ranges *args, cudaStre
 {
     return run<true>(args, stream);
 }
+
+extern "C" const sq_cuda_instance sq_cuda_narrow_instances[] = {
+    SQ_CUDA_INSTANCE(THREADS, 0, 0, narrow_kernel<false>), SQ_CUDA_INSTANCE(THREADS, 0, 0, narrow_kernel<true>),
+    SQ_CUDA_INSTANCES_END};

@@ -1,6 +1,7 @@
 /* normalise.cu - the passes that the vendor engine makes on their own: moments of a stored Z, dZ from G and Z, and a
  * gradient of weights widened to FP32. */
 #include "kernels/cuda/normalise.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/walk.cuh"
 
@@ -33,7 +34,8 @@ static __device__ __forceinline__ Moments moments_of(const Differences &d, int j
     return {count, d.first[j] + mean, m2 < 0.0f ? 0.0f : m2};
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS) column_moments_kernel(sq_cuda_column_moments a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_COLUMN_MOMENTS_BLOCKS)
+column_moments_kernel(sq_cuda_column_moments a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][SUMS]);
     const int part = (int)blockIdx.x / walk.slabs, width = vectors * VECTOR;
@@ -78,7 +80,8 @@ extern "C" cudaError_t sq_cuda_column_moments_run(const sq_cuda_column_moments *
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS) form_gradient_kernel(sq_cuda_form_gradient a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_FORM_GRADIENT_BLOCKS)
+form_gradient_kernel(sq_cuda_form_gradient a, Walk walk, int vectors)
 {
     const Place place = place_of(walk, vectors, (int)blockIdx.x / walk.slabs, a.parts);
     const int i = place.vector * VECTOR;
@@ -127,3 +130,8 @@ extern "C" cudaError_t sq_cuda_widen_run(const sq_cuda_widen *args, cudaStream_t
     LAUNCH(widen_kernel, (unsigned)((a.count - 1) / WIDEN_THREADS + 1), WIDEN_THREADS, 0, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_normalise_instances[] = {
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_COLUMN_MOMENTS_BLOCKS, column_moments_kernel),
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_FORM_GRADIENT_BLOCKS, form_gradient_kernel),
+    SQ_CUDA_INSTANCE(WIDEN_THREADS, 0, 0, widen_kernel), SQ_CUDA_INSTANCES_END};

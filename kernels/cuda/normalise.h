@@ -10,6 +10,9 @@
 extern "C" {
 #endif
 
+/* Blocks per multiprocessor, for the planner and the launch bounds. */
+enum { SQ_CUDA_COLUMN_MOMENTS_BLOCKS = 4, SQ_CUDA_FORM_GRADIENT_BLOCKS = 2 };
+
 typedef struct { /* moments of each column of a stored Z */
     const sq_bf16 *z;
     int c, pitch, rows;

@@ -27,6 +27,8 @@ static __device__ __forceinline__ void normalise_rows(uint4 (&a)[LOADS], const s
             word_of(a[i], v) = pack(activate<ACTIVATION>(fmaf(scale.x, z.x, shift.x)),
                                     activate<ACTIVATION>(fmaf(scale.y, z.y, shift.y)));
         }
+        /* As in form_gradients: the next pair's constants must not be loaded before these results are there. */
+        asm volatile("" : "+r"(k), "+r"(word_of(a[0], v)), "+r"(word_of(a[LOADS - 1], v)));
     }
 }
 

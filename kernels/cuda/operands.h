@@ -43,7 +43,7 @@ typedef struct { /* dZ of a convolution, formed on load: A dY + B Z + C, dY = G 
 
 typedef struct { /* where the gradient of a view goes */
     sq_bf16 *data;
-    const sq_bf16 *addend; /* added before it is stored, same place in its slot; NULL: none */
+    const sq_bf16 *addend; /* added before it is stored, same place in its slot; may be data; NULL: none */
     int c, pitch, step, first;
     sq_cuda_view z; /* its norm wants S1 and S2; z.scale NULL: not */
 } sq_cuda_sink;

@@ -11,6 +11,9 @@ extern "C" {
 
 /* ---- join.cu ---- */
 
+/* Blocks per multiprocessor, for the planner and the launch bounds. */
+enum { SQ_CUDA_JOIN_BLOCKS = 2, SQ_CUDA_JOIN_BACK_BLOCKS = 2, SQ_CUDA_SPREAD_BLOCKS = 3 };
+
 typedef struct {
     sq_cuda_view x, y;
     bool has_y;
@@ -21,7 +24,7 @@ typedef struct {
 } sq_cuda_join;
 cudaError_t sq_cuda_join_run(const sq_cuda_join *a, cudaStream_t stream);
 
-/* One operand: its gradient out of the output's. Where the sink is the gradient itself, only the sums are made. */
+/* One operand: its gradient out of the output's. Where the sink is the gradient itself, only the sums are computed. */
 typedef struct {
     const sq_bf16 *grad;
     int grad_pitch, grad_c, offset; /* offset: its first logical channel in the output */
@@ -65,7 +68,8 @@ typedef struct {
 } sq_cuda_gate_back;
 cudaError_t sq_cuda_gate_back_run(const sq_cuda_gate_back *a, cudaStream_t stream);
 
-typedef struct { /* sink = factor * grad + each image's own addend; grad NULL: the addend alone */
+/* sink = factor * grad + each image's own addend; grad NULL: the addend alone. The sink may be grad. */
+typedef struct {
     const sq_bf16 *grad;
     int grad_pitch;
     const float *factor; /* (n, factor_pitch), with grad */

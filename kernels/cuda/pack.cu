@@ -1,6 +1,7 @@
 /* pack.cu - FP32 weights to the BF16 matrices that the tensor cores read: rows and depth padded with zeros, transposed
  * for the gradient of the input. Made at the beginning of each program, so that no other program can leave them stale. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
@@ -35,3 +36,6 @@ extern "C" cudaError_t sq_cuda_pack_run(const sq_cuda_pack *args, cudaStream_t s
     LAUNCH(pack_kernel, dim3(blocks < 64 ? blocks : 64, (unsigned)a.count), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_pack_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, pack_kernel),
+                                                              SQ_CUDA_INSTANCES_END};

@@ -1,6 +1,7 @@
 /* pool.cu - means over an image's pixels and what hangs on them: squeeze-and-excitation, the pooling before the
  * classifier, and their gradients. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/base/rng.h"
 #include "kernels/cuda/walk.cuh"
@@ -157,7 +158,8 @@ extern "C" cudaError_t sq_cuda_gate_back_run(const sq_cuda_gate_back *args, cuda
 
 /* ---- Back to the pixels ---- */
 
-static __global__ void __launch_bounds__(WALK_THREADS) spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_SPREAD_BLOCKS)
+spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
     const int part = (int)blockIdx.x / walk.slabs;
@@ -168,7 +170,7 @@ static __global__ void __launch_bounds__(WALK_THREADS) spread_kernel(sq_cuda_spr
         const int n = row / a.pixels;
         const size_t at = (size_t)n * (size_t)a.image_pitch + (size_t)i;
         float v[VECTOR], own[VECTOR], factor[VECTOR] = {};
-        unpack_eight(v, a.grad ? fetch_eight(a.grad, (size_t)row, a.grad_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0));
+        unpack_eight(v, a.grad ? fetch_eight<true>(a.grad, (size_t)row, a.grad_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0));
         if (a.factor)
             load_eight(factor, a.factor + (size_t)n * (size_t)a.factor_pitch + (size_t)i);
 #pragma unroll
@@ -195,3 +197,11 @@ extern "C" cudaError_t sq_cuda_spread_run(const sq_cuda_spread *args, cudaStream
     LAUNCH(spread_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
     return cudaGetLastError();
 }
+
+/* ---- Instances ---- */
+
+/* The gate's kernels keep one image's channels in shared memory. */
+extern "C" const sq_cuda_instance sq_cuda_pool_instances[] = {
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, 0, pool_kernel), SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_kernel),
+    SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_back_kernel),
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_SPREAD_BLOCKS, spread_kernel), SQ_CUDA_INSTANCES_END};

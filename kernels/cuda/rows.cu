@@ -11,14 +11,14 @@
 
 #include "kernels/cuda/tensor_core.cuh"
 
-enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256 };
+enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256, BLOCKS_PER_SM = SQ_CUDA_ROWS_BLOCKS };
 enum { STRIDE = COLUMNS + 1 }; /* vectors per tile row; odd, so that 8 rows lie in 8 different bank groups */
 enum { LOAD_STEP = THREADS / COLUMNS };
 
 /* A block makes ROWS x N outputs with 4 x 2 warps of 16 MT x WARP_N each. */
 template <int N, bool IS_BACK> struct Tile {
     enum {
-        ROWS = N > 128 || IS_BACK ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK, LOADS = ROWS / LOAD_STEP,
+        ROWS = N > 64 || IS_BACK ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK, LOADS = ROWS / LOAD_STEP,
         WARP_N = N / 2, WARP_ROWS = ROWS / 4, MT = WARP_ROWS / 16,
         PAIRS = N / 2, STRIPES = THREADS / PAIRS, LENGTH = (ROWS - 1) / STRIPES + 1, /* who sums what in add_moments */
         OUT_STRIDE = PAIRS + 4, /* words per row of the staged output; the 4 keep 8 rows in different banks */
@@ -49,6 +49,13 @@ static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cud
     const sq_bf16 *g = u.dz.g + (size_t)first * (size_t)u.dz.g_pitch + k;
     const sq_bf16 *z = u.dz.z + (size_t)first * (size_t)u.dz.z_pitch + k;
     const int limit = k < u.depth ? u.rows : 0;
+    if (MODE == SQ_CUDA_FORWARD && u.x.step == 1) { /* the common case by itself: one address instead of LOADS, or N = 64 spills */
+        const sq_bf16 *x = u.x.data + (size_t)first * (size_t)u.x.pitch + u.x.first + k;
+#pragma unroll
+        for (int i = 0; i < LOADS; i++, x += (size_t)LOAD_STEP * (size_t)u.x.pitch)
+            raw.a[i] = first + i * LOAD_STEP < limit ? __ldg(reinterpret_cast<const uint4 *>(x)) : make_uint4(0, 0, 0, 0);
+        return;
+    }
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
         const int row = first + i * LOAD_STEP;
@@ -224,7 +231,7 @@ static __device__ __forceinline__ void leave_moments(float *partial, int width, 
 
 /* Blocks that share input rows are neighbours in launch order: the later ones find the rows in L2. */
 template <int N, int MODE>
-static __global__ void __launch_bounds__(THREADS, Mode<MODE>::IS_BACK ? 2 : (N < 64 ? 3 : 2))
+static __global__ void __launch_bounds__(THREADS, BLOCKS_PER_SM)
 rows_kernel(sq_cuda_rows u, int tiles_n)
 {
     typedef Mode<MODE> M;
@@ -318,3 +325,12 @@ extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stre
     default: return launch<160>(*a, stream);
     }
 }
+
+/* ---- Instances ---- */
+
+#include "kernels/cuda/instances.h"
+
+#define ROWS(N, MODE) SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, MODE>)
+#define ALL_MODES(N) ROWS(N, 0), ROWS(N, 1), ROWS(N, 2), ROWS(N, 3)
+extern "C" const sq_cuda_instance sq_cuda_rows_instances[] = {ALL_MODES(32), ALL_MODES(64), ALL_MODES(128), ALL_MODES(160),
+                                                              SQ_CUDA_INSTANCES_END};

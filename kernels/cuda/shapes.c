@@ -15,8 +15,8 @@ sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back)
 {
     const int tile = tile_of(width);
     return (sq_cuda_rows_shape){.tile = tile,
-                                .rows = tile > 128 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
-                                .blocks = !is_back && tile < 64 ? 3 : 2};
+                                .rows = tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
+                                .blocks = SQ_CUDA_ROWS_BLOCKS};
 }
 
 int sq_cuda_fused_back_width(int c_in, int c_out)
@@ -37,6 +37,24 @@ bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks)
     *rows = SQ_CUDA_FUSED_BACK_ROWS(width);
     *blocks = SQ_CUDA_FUSED_BACK_BLOCKS(width);
     return true;
+}
+
+static sq_cuda_weight_gradient_shape gradient_shape(int tile, int c_out, int depth)
+{
+    return (sq_cuda_weight_gradient_shape){.tile = tile,
+                                           .rows = SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile),
+                                           .tiles = ((c_out - 1) / tile + 1) * ((depth - 1) / tile + 1),
+                                           .blocks = SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile)};
+}
+
+/* The tile that reads the operands the fewest times; of those the smallest. */
+sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth)
+{
+    if (depth <= 64 && c_out <= 64)
+        return gradient_shape(64, c_out, depth);
+    const sq_cuda_weight_gradient_shape by_128 = gradient_shape(128, c_out, depth),
+                                        by_160 = gradient_shape(160, c_out, depth);
+    return by_160.tiles < by_128.tiles ? by_160 : by_128;
 }
 
 int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back)

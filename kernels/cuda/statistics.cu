@@ -1,5 +1,6 @@
 /* statistics.cu - merges of what the parts of a kernel left, in the order of their numbers. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
@@ -167,3 +168,10 @@ extern "C" cudaError_t sq_cuda_gather_gradient_run(const sq_cuda_gather_gradient
     LAUNCH(gather_gradient_kernel, (unsigned)((count - 1) / ELEMENTS + 1), ELEMENTS * PART_STRIPES, 0, stream, a);
     return cudaGetLastError();
 }
+
+/* ---- Instances ---- */
+
+extern "C" const sq_cuda_instance sq_cuda_statistics_instances[] = {
+    SQ_CUDA_INSTANCE(CHANNELS * STRIPES, 0, 0, moments_kernel), SQ_CUDA_INSTANCE(128, 0, 0, fixed_kernel),
+    SQ_CUDA_INSTANCE(CHANNELS * STRIPES, 0, 0, sums_kernel),
+    SQ_CUDA_INSTANCE(ELEMENTS * PART_STRIPES, 0, 0, gather_gradient_kernel), SQ_CUDA_INSTANCES_END};

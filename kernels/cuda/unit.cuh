@@ -113,16 +113,24 @@ static __device__ __forceinline__ float through_any(int activation, float g, flo
 
 /* ---- Eight channels of one pixel ---- */
 
-/* Channels i .. i + 7 as they are stored. Every second channel of a slot is picked out of 32 bytes. */
+/* __ldg (ld.global.nc) is for memory that the launch does not write: PTX leaves its result undefined otherwise.
+ * MAY_BE_WRITTEN: the kernel may store there, so the load is an ordinary one. */
+template <bool MAY_BE_WRITTEN> static __device__ __forceinline__ uint4 load_sixteen(const uint4 *at)
+{
+    return MAY_BE_WRITTEN ? *at : __ldg(at);
+}
+
+/* Channels i .. i + 7 as stored. Every second channel of a slot is picked out of 32 bytes. */
+template <bool MAY_BE_WRITTEN = false>
 static __device__ __forceinline__ uint4 fetch_eight(const sq_bf16 *data, size_t pixel, int pitch, int step, int first,
                                                     int i)
 {
     const uint4 *at = reinterpret_cast<const uint4 *>(data + pixel * (size_t)pitch + (step == 1 ? first + i : 2 * i));
-    const uint4 a = __ldg(at);
+    const uint4 a = load_sixteen<MAY_BE_WRITTEN>(at);
     if (step == 1)
         return a;
     const unsigned half = first ? 0x7632u : 0x5410u;
-    const uint4 b = __ldg(at + 1);
+    const uint4 b = load_sixteen<MAY_BE_WRITTEN>(at + 1);
     return make_uint4(__byte_perm(a.x, a.y, half), __byte_perm(a.z, a.w, half), __byte_perm(b.x, b.y, half),
                       __byte_perm(b.z, b.w, half));
 }
@@ -201,13 +209,13 @@ static __device__ __forceinline__ void add_sums(float s1[VECTOR], float s2[VECTO
     }
 }
 
-/* Stores the gradient of channels i .. of a pixel, with what is added to it; returns what was stored. */
+/* Stores the gradient of channels i .. of a pixel plus the addend's, which may be the same slot; returns what was stored. */
 static __device__ __forceinline__ uint4 store_sink(const sq_cuda_sink &sink, size_t pixel, int i, uint4 packed)
 {
     if (sink.addend) {
         float v[VECTOR], w[VECTOR];
         unpack_eight(v, packed);
-        unpack_eight(w, fetch_eight(sink.addend, pixel, sink.pitch, sink.step, sink.first, i));
+        unpack_eight(w, fetch_eight<true>(sink.addend, pixel, sink.pitch, sink.step, sink.first, i));
 #pragma unroll
         for (int j = 0; j < VECTOR; j++)
             v[j] += w[j];
@@ -220,7 +228,7 @@ static __device__ __forceinline__ uint4 store_sink(const sq_cuda_sink &sink, siz
     }
     const unsigned words[4] = {packed.x, packed.y, packed.z, packed.w};
 #pragma unroll
-    for (int j = 0; j < VECTOR; j++) /* the other channels of the slot are somebody else's */
+    for (int j = 0; j < VECTOR; j++) /* the other channels of the slot belong to another launch */
         if (i + j < sink.c)
             to[2 * j] = (sq_bf16)(words[j / 2] >> 16 * (j % 2));
     return packed;

@@ -2,10 +2,11 @@
  *     m = momentum * m + (g + decay * w),  w -= rate * m,  average = d * average + (1 - d) * w
  * The range ends at a multiple of four, and so does its part with weight decay. */
 #include "kernels/cuda/others.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
-enum { THREADS = 256 };
+enum { THREADS = 256, MOST_BLOCKS = 4 * 132 }; /* four on each multiprocessor of an H200; the rest is looped over */
 
 static __device__ __forceinline__ float step_one(float *w, float *m, float g, float decay, const sq_step &step)
 {
@@ -41,6 +42,9 @@ extern "C" cudaError_t sq_cuda_update_run(const sq_cuda_update *args, cudaStream
     if (a.count % 4 || a.decayed_count % 4)
         return cudaErrorInvalidValue;
     const size_t blocks = (a.count / 4 + THREADS - 1) / THREADS;
-    LAUNCH(update_kernel, (unsigned)(blocks < 528 ? blocks : 528), THREADS, 0, stream, a);
+    LAUNCH(update_kernel, (unsigned)(blocks < (size_t)MOST_BLOCKS ? blocks : (size_t)MOST_BLOCKS), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
+
+extern "C" const sq_cuda_instance sq_cuda_update_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, update_kernel),
+                                                              SQ_CUDA_INSTANCES_END};

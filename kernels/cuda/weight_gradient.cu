@@ -1,7 +1,8 @@
 /* weight_gradient.cu - dW = sum over rows of dZ times the value of x, on the tensor cores. Both operands are formed on
- * load into tiles of rows and read transposed. A part takes chunks of rows in turn and keeps its sum in registers; the
- * parts are merged in order by statistics.cu. */
+ * load into tiles of rows and read transposed. A part takes chunks of rows in turn and keeps its sum in registers;
+ * statistics.cu merges the parts in order. */
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/operand.cuh"
 
@@ -10,13 +11,14 @@
 enum { CHUNK = SQ_CUDA_CHUNK, LOAD_STEP = 16 };
 
 /* WM x WN warps, each MT x 16 outputs times NT x 8 inputs. Every thread keeps one column of vectors of each operand. A
- * chunk of rows is taken at once, or in two halves where the registers are needed for the sums. */
+ * chunk has CHUNK rows, or half of that where the sums need the registers. */
 template <int WM, int WN, int MT, int NT> struct Shape {
     enum {
         OUTPUTS = WM * MT * 16, INPUTS = WN * NT * 8, THREADS = WM * WN * 32,
         COLUMNS = THREADS / LOAD_STEP,
-        ROWS = NT > 8 ? CHUNK / 2 : CHUNK, LOADS = ROWS / LOAD_STEP,
+        ROWS = SQ_CUDA_WEIGHT_GRADIENT_ROWS((int)OUTPUTS), LOADS = ROWS / LOAD_STEP,
         STRIDE = COLUMNS | 1, /* vectors per row; odd, so that 8 rows lie in 8 different bank groups */
+        BLOCKS = SQ_CUDA_WEIGHT_GRADIENT_BLOCKS((int)OUTPUTS), /* on a multiprocessor */
     };
     static_assert((int)OUTPUTS == COLUMNS * VECTOR && (int)INPUTS == COLUMNS * VECTOR, "a column of vectors each");
 };
@@ -82,7 +84,7 @@ static __device__ __forceinline__ void multiply(float (*sum)[NT][4], const uint4
 }
 
 template <int WM, int WN, int MT, int NT, bool IS_GATHERED>
-static __global__ void __launch_bounds__(WM *WN * 32, WM *WN == 4 ? 3 : 1)
+static __global__ void __launch_bounds__(Shape<WM, WN, MT, NT>::THREADS, Shape<WM, WN, MT, NT>::BLOCKS)
 weight_gradient_kernel(sq_cuda_weight_gradient u, int tiles_o, int tiles_k)
 {
     typedef Shape<WM, WN, MT, NT> S;
@@ -136,15 +138,20 @@ template <int WM, int WN, int MT, int NT> static cudaError_t launch(const sq_cud
     return cudaGetLastError();
 }
 
-/* The tile that reads the operands the fewest times; of those the smallest. */
 extern "C" cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream)
 {
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->dz.c < 1 || a->parts.parts < 1)
         return cudaErrorInvalidValue;
-    const int widest = a->depth > a->dz.c ? a->depth : a->dz.c;
-    if (widest <= 64)
-        return launch<2, 2, 2, 4>(*a, stream);
-    const int by_128 = ((a->dz.c - 1) / 128 + 1) * ((a->depth - 1) / 128 + 1);
-    const int by_160 = ((a->dz.c - 1) / 160 + 1) * ((a->depth - 1) / 160 + 1);
-    return by_160 < by_128 ? launch<5, 2, 2, 10>(*a, stream) : launch<4, 2, 2, 8>(*a, stream);
+    switch (sq_cuda_weight_gradient_shape_of(a->dz.c, a->depth).tile) {
+    case 64: return launch<2, 2, 2, 4>(*a, stream);
+    case 128: return launch<4, 2, 2, 8>(*a, stream);
+    default: return launch<5, 2, 2, 10>(*a, stream);
+    }
 }
+
+#define GRADIENT(WM, WN, MT, NT, IS_GATHERED)                                                                          \
+    SQ_CUDA_INSTANCE((Shape<WM, WN, MT, NT>::THREADS), 0, (Shape<WM, WN, MT, NT>::BLOCKS),                             \
+                     weight_gradient_kernel<WM, WN, MT, NT, IS_GATHERED>)
+extern "C" const sq_cuda_instance sq_cuda_weight_gradient_instances[] = {
+    GRADIENT(2, 2, 2, 4, false), GRADIENT(2, 2, 2, 4, true),   GRADIENT(4, 2, 2, 8, false), GRADIENT(4, 2, 2, 8, true),
+    GRADIENT(5, 2, 2, 10, false), GRADIENT(5, 2, 2, 10, true), SQ_CUDA_INSTANCES_END};

@@ -2,6 +2,7 @@
 #include "buggy.h"
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <initializer_list>
 
@@ -276,6 +277,7 @@ static void run_graph_outlives_buffer(Run *r)
     cudaGraph_t graph;
     cudaGraphExec_t exec;
     cudaMalloc((void **)&gone, N * sizeof(float));
+    LAUNCH(fill, 1, N, 0, r->stream, gone, 1.0f); /* loads the kernel */
     cudaStreamBeginCapture(r->stream, cudaStreamCaptureModeThreadLocal);
     LAUNCH(fill, 1, N, 0, r->stream, gone, 1.0f);
     cudaStreamEndCapture(r->stream, &graph);
@@ -326,6 +328,16 @@ static void run_uninitialised_global(Run *r)
     cudaFree(fresh);
 }
 
+/* In place, with the load that is for read-only memory: EMU_READ_ONLY=1. */
+static __global__ void stale_read_only(float *x)
+{
+    x[threadIdx.x] = __ldg(x + threadIdx.x) + 1.0f;
+}
+static void run_stale_read_only(Run *r)
+{
+    LAUNCH(stale_read_only, 1, 32, 0, r->stream, r->out);
+}
+
 static const struct {
     const char *name;
     void (*run)(Run *r);
@@ -361,6 +373,7 @@ static const struct {
     {"batch-overwritten", run_batch_overwritten},
     {"missing-event", run_missing_event},
     {"uninitialised-global", run_uninitialised_global},
+    {"stale-read-only", run_stale_read_only},
 };
 
 int bug_run(const char *name, float *result)

@@ -6,6 +6,7 @@ extern "C" {
 #endif
 /* Makes the mistake of that name; *result is a value computed from its output, NaN where that tells on it. 0: no such. */
 int bug_run(const char *name, float *result);
+int ptx_only_bug_run(const char *name, float *result); /* of ptx_only_bugs.cu, likewise */
 #ifdef __cplusplus
 }
 #endif

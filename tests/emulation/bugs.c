@@ -1,4 +1,4 @@
-/* bugs.c - make one mistake of buggy.cu by name and print what came out. */
+/* bugs.c - make one mistake of buggy.cu or ptx_only_bugs.cu by name and print what came out. */
 #include <stdio.h>
 
 #include "buggy.h"
@@ -6,7 +6,7 @@
 int main(int argc, char **argv)
 {
     float result;
-    if (argc != 2 || !bug_run(argv[1], &result))
+    if (argc != 2 || !(bug_run(argv[1], &result) || ptx_only_bug_run(argv[1], &result)))
         return fprintf(stderr, "usage: %s NAME, as in CMakeLists.txt\n", argv[0]), 2;
     printf("%s: %g\n", argv[1], (double)result);
     return 0;

@@ -7,16 +7,6 @@ target_link_libraries(sq_count_launchers PRIVATE sq_flags)
 target_include_directories(sq_count_launchers PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(sq_count_launchers SYSTEM PRIVATE ${SQ_CUDA_INCLUDE_DIR})
 
-if(NOT TARGET sq_ptx)
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/ptx/CMakeLists.txt)
-    add_subdirectory(ptx)
-  else()
-    file(GLOB sq_ptx_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/ptx/*.cpp)
-    list(FILTER sq_ptx_sources EXCLUDE REGEX "/check[^/]*\\.cpp$") # programs
-    add_library(sq_ptx STATIC ${sq_ptx_sources})
-    target_compile_options(sq_ptx PRIVATE -std=c++17 -O3 -ffp-contract=off -fno-strict-aliasing -fno-trapping-math -w)
-  endif()
-endif()
 set(sq_count_host ${SQ_CUDA_HOST})
 list(FILTER sq_count_host INCLUDE REGEX "/(cuda_plan|cuda_convolution|cuda_others|cuda_vendor|cuda_describe|cuda_launch|shapes)\\.c$")
 add_executable(count_launches count_launches.c count_machine.cpp ${sq_count_host}

@@ -15,6 +15,8 @@ Faults faults;
 Counts counts;
 thread_local cudaError_t last_error;
 std::map<const void *, size_t> opted_in;
+std::set<const void *> loaded;
+std::map<const void *, unsigned long long> largest_grid;
 
 static int device_count(void)
 {
@@ -59,10 +61,20 @@ void emu_fail_launch(int n) { faults.launch = n; }
 void emu_fail_malloc(int n) { faults.malloc = n; }
 void emu_fail_host_malloc(int n) { faults.host_malloc = n; }
 void emu_forget_waits(int whose) { faults.forgotten_waits = whose; }
+void emu_skip_kernel(const char *name) { faults.skipped = name; }
 void emu_set_memory(size_t bytes) { device.memory = bytes; }
 long emu_launch_count(void) { return counts.launches; }
 long emu_graph_launch_count(void) { return counts.graph_launches; }
 long emu_malloc_count(void) { return counts.mallocs; }
+bool emu_is_loaded(const void *kernel) { return loaded.count(kernel) != 0; }
+void emu_unload(void) { loaded.clear(); }
+
+unsigned long long emu_largest_grid(const void *kernel)
+{
+    const auto found = largest_grid.find(kernel);
+    return found == largest_grid.end() ? 0 : found->second;
+}
+
 size_t emu_live_bytes(void) { return total(device_memory) + total(pinned_memory); }
 
 void emu_set_device(int count, int major, int minor, int driver_version)
@@ -228,6 +240,7 @@ cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute at
 {
     CALL;
     REQUIRE(function, cudaErrorInvalidDeviceFunction);
+    loaded.insert(function);
     if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
         REQUIRE(value >= 0 && (size_t)value <= shared_optin(), cudaErrorInvalidValue);
         opted_in[function] = (size_t)value;
@@ -240,6 +253,7 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *out, const void *fu
     CALL;
     REQUIRE(function, cudaErrorInvalidDeviceFunction);
     std::memset(out, 0, sizeof *out);
+    loaded.insert(function);
     const auto found = opted_in.find(function);
     out->maxThreadsPerBlock = 1024;
     out->numRegs = 64;

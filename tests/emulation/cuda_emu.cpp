@@ -440,8 +440,12 @@ bool emu_is_shared(const void *p, size_t bytes)
 
 void emu_fail(const char *what, EmuWhere where) { fail(what, where); }
 
+bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
+
 void emu_run(const EmuKernel &kernel, size_t limit)
 {
+    if (emu_other_machine && emu_other_machine(kernel, limit))
+        return;
     static const bool trace = std::getenv("EMU_TRACE") != nullptr;
     const unsigned schedule = emu_schedule();
     const dim3 grid = kernel.grid, block = kernel.block;

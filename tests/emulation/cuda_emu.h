@@ -38,6 +38,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <vector>
 #include <math.h>
 
 /* ---- Indices: plain variables, rewritten by the scheduler at every switch ---- */
@@ -52,14 +53,29 @@ struct EmuKernel {
     dim3 grid, block;
     size_t shared_bytes;
     std::function<void()> body; /* one thread */
+    std::vector<unsigned char> parameters; /* as PTX lays them out */
 };
 void emu_submit(const EmuKernel &kernel, cudaStream_t stream);
 
+template <class P, class A> static inline void emu_pack_one(std::vector<unsigned char> &bytes, const A &a)
+{
+    const P value = static_cast<P>(a);
+    const size_t at = (bytes.size() + alignof(P) - 1) / alignof(P) * alignof(P);
+    bytes.resize(at + sizeof value);
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+}
+template <class... P, class... A> static inline std::vector<unsigned char> emu_pack(void (*)(P...), const A &...a)
+{
+    std::vector<unsigned char> bytes;
+    (emu_pack_one<P>(bytes, a), ...);
+    return bytes;
+}
+
 template <class F>
 static inline void emu_launch(const char *name, const void *function, dim3 grid, dim3 block, size_t shared_bytes,
-                              cudaStream_t stream, F body)
+                              cudaStream_t stream, F body, std::vector<unsigned char> parameters)
 {
-    emu_submit(EmuKernel{name, function, grid, block, shared_bytes, body}, stream);
+    emu_submit(EmuKernel{name, function, grid, block, shared_bytes, body, std::move(parameters)}, stream);
 }
 
 /* The block's array of that key; NULL: the dynamic one, 128-byte aligned. Others get the alignment that their type asks
@@ -150,7 +166,8 @@ static inline void __threadfence_block(void) { emu_fence(); }
 static inline void __threadfence_system(void) { emu_fence(); }
 
 /* ---- The device functions that kernels of this project use, or are likely to ---- */
-template <class T> static inline T __ldg(const T *p) { return *p; }
+void emu_read_only(const void *p, size_t bytes); /* read_only.cpp */
+template <class T> static inline T __ldg(const T *p) { return emu_read_only(p, sizeof *p), *p; }
 template <class T> static inline T __ldcg(const T *p) { return *p; }
 template <class T> static inline T __ldca(const T *p) { return *p; }
 template <class T> static inline T __ldcs(const T *p) { return *p; }

@@ -14,9 +14,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <sched.h>
 
 #include "emu_control.h"
+
+const EmuMemoryWatch *emu_memory_watch;
 
 namespace emu {
 
@@ -212,6 +215,16 @@ size_t total(const std::map<char *, size_t> &map)
     return sum;
 }
 
+static void tell_copied(const void *to, const void *from, size_t bytes)
+{
+    if (!emu_memory_watch || place(to, bytes) != DEVICE)
+        return;
+    if (place(from, bytes) == DEVICE)
+        emu_memory_watch->copied(to, from, bytes);
+    else
+        emu_memory_watch->wrote(to, bytes);
+}
+
 static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &map, int *countdown)
 {
     const cudaError_t captured = strict_capture(cudaErrorStreamCaptureUnsupported);
@@ -223,11 +236,15 @@ static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &ma
     if (&map == &device_memory && bytes > device.memory - std::min(device.memory, total(map)))
         return cudaErrorMemoryAllocation;
     void *memory = nullptr;
-    if (bytes && posix_memalign(&memory, 256, bytes))
+    const bool has_pages = emu_other_machine && &map == &device_memory; /* whole ones, for dirty_pages.cpp */
+    const size_t unit = has_pages ? 4096 : 256, taken = has_pages ? (bytes + unit - 1) / unit * unit : bytes;
+    if (bytes && posix_memalign(&memory, unit, taken))
         return cudaErrorMemoryAllocation;
     if (memory) {
         emu_poison(memory, bytes);
         map[(char *)memory] = bytes;
+        if (emu_memory_watch)
+            emu_memory_watch->cleared(memory, bytes);
     }
     *p = memory;
     if (memory && &map == &device_memory && __asan_poison_memory_region && !open_depth)
@@ -283,9 +300,15 @@ static cudaError_t copy(void *to, const void *from, size_t bytes, cudaMemcpyKind
     cudaError_t e;
     if (source == HOST && !s->capture) { /* staged now: the caller may overwrite it */
         std::shared_ptr<std::vector<char>> staged(new std::vector<char>((const char *)from, (const char *)from + bytes));
-        e = enqueue(s, {[=, staged = std::move(staged)] { std::memmove(to, staged->data(), bytes); }, false});
+        e = enqueue(s, {[=, staged = std::move(staged)] {
+            std::memmove(to, staged->data(), bytes);
+            tell_copied(to, staged->data(), bytes);
+        }, false});
     } else {
-        e = enqueue(s, {[=] { std::memmove(to, from, bytes); }, false});
+        e = enqueue(s, {[=] {
+            std::memmove(to, from, bytes);
+            tell_copied(to, from, bytes);
+        }, false});
     }
     if (e == cudaSuccess && target == HOST && !s->capture) {
         host_waits(s); /* a copy to pageable memory returns when it is done */
@@ -303,7 +326,11 @@ static cudaError_t fill(void *p, int value, size_t bytes, cudaStream_t s)
     const Place target = place(p, bytes);
     if (target != DEVICE && target != PINNED)
         return cudaErrorInvalidValue;
-    return enqueue(s, {[=] { std::memset(p, value, bytes); }, false});
+    return enqueue(s, {[=] {
+        std::memset(p, value, bytes);
+        if (emu_memory_watch && target == DEVICE)
+            emu_memory_watch->wrote(p, bytes);
+    }, false});
 }
 
 static cudaError_t check_launch(const EmuKernel &k)
@@ -332,10 +359,20 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
     cudaError_t e = usable();
     if (e == cudaSuccess)
         e = s ? check_launch(kernel) : cudaErrorInvalidResourceHandle;
+    if (e == cudaSuccess && !loaded.count(kernel.function) && s->capture && s->capture->mode != cudaStreamCaptureModeRelaxed)
+        e = cudaErrorStreamCaptureUnsupported; /* lazy loading: the first launch may synchronise */
     if (e == cudaSuccess) {
+        loaded.insert(kernel.function);
+        auto &largest = largest_grid[kernel.function];
+        largest = std::max(largest, (unsigned long long)kernel.grid.x * kernel.grid.y * kernel.grid.z);
         const bool is_raised = opted_in.count(kernel.function) != 0;
         const size_t limit = is_raised ? shared_optin() : EMU_STATIC_SHARED;
-        e = enqueue(s, {[=] { emu_run(kernel, limit); }, true});
+        const bool is_skipped = faults.skipped && std::strstr(kernel.name, faults.skipped);
+        e = enqueue(s, {[=] {
+                            if (!is_skipped)
+                                emu_run(kernel, limit), emu_check_read_only(kernel.name);
+                        },
+                        true});
     } else if (s && s->capture) {
         s->capture->is_invalid = true;
     }
@@ -347,7 +384,12 @@ extern "C" {
 void emu_enqueue(cudaStream_t stream, int (*is_ready)(void *), void (*work)(void *), void *context)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);
-    (void)enqueue(resolve(stream), {[=] { work(context); }, false, [=] { return is_ready(context) != 0; }});
+    (void)enqueue(resolve(stream), {[=] {
+        if (emu_memory_watch)
+            emu_memory_watch->other([=] { work(context); });
+        else
+            work(context);
+    }, false, [=] { return is_ready(context) != 0; }});
 }
 
 cudaError_t cudaDeviceSynchronize(void)

@@ -1,6 +1,7 @@
 #ifndef EMU_CONTROL_H
 #define EMU_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -37,10 +38,23 @@ void emu_enqueue(struct CUstream_st *stream, int (*is_ready)(void *), void (*wor
 /* Mistakes with events: 1, streams but the oldest do not wait for events; 2, the oldest does not; 0, all do. */
 void emu_forget_waits(int whose);
 
+/* Launches of kernels with `name` in their name compute nothing, as a wrong kernel might; NULL: none. Borrowed. The variable
+ * EMU_SKIP_KERNEL does the same from outside. */
+void emu_skip_kernel(const char *name);
+
 long emu_launch_count(void);       /* kernels submitted, directly or by a graph */
 long emu_graph_launch_count(void); /* cudaGraphLaunch */
 long emu_malloc_count(void);       /* calls that allocate device or pinned memory */
 size_t emu_live_bytes(void);       /* of device and pinned memory not yet freed: a leak when all is closed */
+
+/* Kernels load lazily, as on a GPU: at the first launch or cudaFunc* call. The first launch of a kernel that is not
+ * loaded, into a stream that captures in a strict mode, is cudaErrorStreamCaptureUnsupported. `kernel` is the kernel's
+ * host address. emu_unload() forgets all of them, as a new process would. */
+bool emu_is_loaded(const void *kernel);
+void emu_unload(void);
+
+/* Blocks of the kernel's largest launch so far; 0: it was not launched. emu_reset() keeps it. */
+unsigned long long emu_largest_grid(const void *kernel);
 
 #ifdef __cplusplus
 }

@@ -20,8 +20,21 @@ void __tsan_ignore_thread_end(void) __attribute__((weak));
 
 enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* without opting in for more */
 
+/* Runs the kernel in place of the fibres, or returns false. NULL in every build but `ptx` (ptx_launch.cpp). */
+extern bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
+
+/* Told of what changes device memory outside of kernels. NULL in every build but `ptx`. */
+struct EmuMemoryWatch {
+    void (*wrote)(const void *at, size_t bytes);
+    void (*copied)(const void *to, const void *from, size_t bytes); /* within device memory */
+    void (*cleared)(const void *at, size_t bytes);                  /* allocated or freed: nothing wrote it yet */
+    void (*other)(const std::function<void()> &work);               /* does work that may write anywhere */
+};
+extern const EmuMemoryWatch *emu_memory_watch;
+
 /* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Returns when done. */
 void emu_run(const EmuKernel &kernel, size_t shared_limit);
+void emu_check_read_only(const char *kernel); /* after its last block; read_only.cpp */
 void emu_poison(void *p, size_t bytes); /* NaN, whatever the type */
 
 /* EMU_SCHEDULE: 0 in order, 1 reverse, n shuffled with seed n. Read each time: a test may compare schedules. */

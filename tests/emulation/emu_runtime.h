@@ -5,10 +5,12 @@
 
 #include "emu_internal.h"
 
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 namespace emu {
@@ -76,6 +78,7 @@ struct Faults {
     int launch, malloc, host_malloc; /* calls to go; 0: none */
     cudaError_t pending, sticky;     /* seen by the device; told to the host */
     int forgotten_waits;             /* as emu_forget_waits */
+    const char *skipped = std::getenv("EMU_SKIP_KERNEL"); /* as emu_skip_kernel; NULL: none */
 };
 extern Faults faults;
 struct Counts {
@@ -90,6 +93,8 @@ extern std::vector<cudaStream_t> streams; /* without the null stream */
 extern std::vector<cudaEvent_t> events;
 extern std::map<char *, size_t> device_memory, pinned_memory;
 extern std::map<const void *, size_t> opted_in; /* kernel -> dynamic shared memory that cudaFuncSetAttribute allowed */
+extern std::set<const void *> loaded;            /* kernels; a first launch loads one, unless the stream is capturing */
+extern std::map<const void *, unsigned long long> largest_grid; /* kernel -> blocks */
 
 enum : size_t { KIB = 1024 };
 

@@ -154,6 +154,9 @@ Test(emulator, graph_replay)
     cudaStream_t s = stream();
     cudaGraph_t graph;
     cudaGraphExec_t exec;
+    cr_assert_eq(self_add_one(x, COUNT, 128, s), cudaSuccess); /* loads it: see a_kernels_first_launch_in_a_capture_is_refused */
+    cr_assert_eq(cudaStreamSynchronize(s), cudaSuccess);
+    emu_reset();
     cr_assert_eq(cudaStreamBeginCapture(s, cudaStreamCaptureModeGlobal), cudaSuccess);
     cr_assert_eq(cudaMemcpyAsync(y, x, sizeof host, cudaMemcpyDeviceToDevice, s), cudaSuccess);
     cr_assert_eq(self_add_one(y, COUNT, 128, s), cudaSuccess);
@@ -195,6 +198,26 @@ Test(emulator, capture_mistakes_are_told)
     cr_assert_eq(cudaMalloc(&p, 16), cudaSuccess);
     cr_assert_eq(cudaStreamEndCapture(s, &graph), cudaSuccess);
     cudaGraphDestroy(graph), cudaStreamDestroy(s), cudaFree(p);
+}
+
+/* Under lazy loading the first launch loads the kernel, which may synchronise with the device. */
+Test(emulator, a_kernels_first_launch_in_a_capture_is_refused)
+{
+    static const enum cudaStreamCaptureMode strict[] = {cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal};
+    float *x = device(sizeof *x);
+    cudaStream_t s = stream();
+    cudaGraph_t graph;
+    for (int i = 0; i < 2; i++) {
+        emu_unload();
+        cr_assert_eq(cudaStreamBeginCapture(s, strict[i]), cudaSuccess);
+        cr_assert_eq(self_add_one(x, 1, 32, s), cudaErrorStreamCaptureUnsupported);
+        cr_assert_eq(cudaStreamEndCapture(s, &graph), cudaErrorStreamCaptureInvalidated);
+        cr_assert_eq(cudaGetLastError(), cudaErrorStreamCaptureInvalidated);
+    }
+    cr_assert_eq(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed), cudaSuccess);
+    cr_assert_eq(self_add_one(x, 1, 32, s), cudaSuccess);
+    cr_assert_eq(cudaStreamEndCapture(s, &graph), cudaSuccess);
+    cudaGraphDestroy(graph), cudaStreamDestroy(s), cudaFree(x);
 }
 
 /* Looks at what a stream still has to write: to TSan that is the race that it is, so it does not look here. */

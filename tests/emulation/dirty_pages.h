@@ -1,0 +1,37 @@
+/* dirty_pages.h - which pages of device memory a piece of work writes, and what they held before: write protection and a
+ * SIGSEGV handler. Device memory must be allocated in whole pages. */
+#ifndef EMU_DIRTY_PAGES_H
+#define EMU_DIRTY_PAGES_H
+
+#include <cstddef>
+#include <map>
+#include <memory>
+
+namespace emu {
+
+enum : size_t { PAGE_BYTES = 4096 };
+
+struct Page {
+    unsigned char bytes[PAGE_BYTES];
+};
+typedef std::map<char *, std::unique_ptr<Page>> Pages; /* by address */
+
+/* Runs work() and returns every page of device memory that it wrote, as it was before. One thread at a time. */
+template <class Work> Pages pages_written_by(Work work);
+
+Pages copy_of(const Pages &pages);    /* what memory holds now, at the same addresses */
+void restore(const Pages &pages);     /* memory holds that again */
+
+void dirty_pages_begin(void);
+Pages dirty_pages_end(void);
+
+template <class Work> Pages pages_written_by(Work work)
+{
+    dirty_pages_begin();
+    work();
+    return dirty_pages_end();
+}
+
+} // namespace emu
+
+#endif

@@ -1,0 +1,148 @@
+/* ptx_twin.cpp - how far two versions of the same words are apart. */
+#include "ptx_twin.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace emu {
+
+/* Where the arithmetic is the same, equal bits are demanded: a kernel without a row here. The reasons:
+ * contraction     nvcc rounds a * b + c once where the source has two operations; g++ is told to round twice.
+ * approximation   __expf and divisions by it are ex2.approx and rcp.approx in PTX, libm's functions for the fibres.
+ * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU adds in a third way.
+ * FP32 bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may cancel. A BF16 result moves by one step, 2^-7, where the
+ * FP32 value before its rounding lies next to the middle between two. */
+static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1; /* none: it stores no BF16 */
+static const TwinRule rules[] = {
+    {"depthwise_kernel", few, 0, "contraction in the moments"},
+    {"moments_kernel", few, none, "contraction in the merge of moments"},
+    {"gate_kernel", some, none, "approximation and contraction"},
+    {"gate_back_kernel", some, none, "approximation and contraction"},
+    {"image_kernel", few, step, "contraction in the colour jitter"},
+    {"loss_kernel", few, none, "contraction in the label smoothing"},
+    {"rows_kernel", 0x1p-9, step, "tensor cores; moments and sums are those of the rounded results"},
+    {"fused_back_kernel", 0x1p-9, step, "tensor cores; sums are those of the rounded results"},
+    {"weight_gradient_kernel", many, none, "tensor cores"},
+};
+
+const TwinRule *twin_rule_of(const std::string &kernel)
+{
+    for (const TwinRule &r : rules)
+        if (kernel.compare(0, std::strlen(r.kernel), r.kernel) == 0)
+            return &r;
+    return nullptr;
+}
+
+static void keep_worse(TwinResult::Worst &of, const TwinResult::Worst &other)
+{
+    if (other.distance > of.distance)
+        of = other;
+}
+
+void TwinResult::add(const TwinResult &other)
+{
+    launches += other.launches, words += other.words, different += other.different;
+    keep_worse(fp32, other.fp32), keep_worse(bf16, other.bf16);
+}
+
+bool TwinResult::keeps_to(const TwinRule *rule) const
+{
+    return rule ? fp32.distance <= rule->fp32_bound && bf16.distance <= std::fmax(rule->bf16_bound, 0) : different == 0;
+}
+
+static float as_float(uint32_t bits)
+{
+    float f;
+    std::memcpy(&f, &bits, 4);
+    return f;
+}
+
+static bool is_integer(float f) { return f != 0 && std::fpclassify(f) == FP_SUBNORMAL; }
+
+/* Relative to the larger of both and of `scale`; infinite where only one is a number, or either looks like an integer. */
+static double distance(float a, float b, double scale)
+{
+    if (std::memcmp(&a, &b, 4) == 0 || (std::isnan(a) && std::isnan(b)))
+        return 0;
+    if (is_integer(a) || is_integer(b))
+        return HUGE_VAL;
+    const double size = std::fmax(std::fmax(std::fabs((double)a), std::fabs((double)b)), scale);
+    const double d = std::fabs((double)a - (double)b);
+    return std::isfinite(d) ? (size > 0 ? d / size : 0) : HUGE_VAL;
+}
+
+/* What a few hundred neighbouring bytes hold. FP32 read as a pair of BF16 has low halves of any size. */
+enum Type { FP32, BF16, EITHER /* too few values to tell, or a mixture */ };
+struct Chunk {
+    Type type;
+    double fp32_scale, bf16_scale; /* root mean squares of its values */
+};
+
+static bool is_plausible(uint32_t bits)
+{
+    const double size = std::fabs((double)as_float(bits));
+    return size > 1e-9 && size < 1e5;
+}
+
+static double rms(double squares, size_t count) { return count ? std::sqrt(squares / (double)count) : 0; }
+
+static Chunk chunk_of(const uint32_t *words, size_t count, bool has_no_bf16)
+{
+    double fp32 = 0, bf16 = 0;
+    size_t fp32_count = 0, bf16_count = 0, pairs = 0, plausible = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t low = words[i] << 16, high = words[i] & 0xffff0000u;
+        const double v = as_float(words[i]), x = as_float(low), y = as_float(high);
+        if (low && high)
+            pairs++, plausible += is_plausible(low) && is_plausible(high);
+        if (std::isfinite(v))
+            fp32 += v * v, fp32_count += v != 0;
+        if (is_plausible(low))
+            bf16 += x * x, bf16_count++;
+        if (is_plausible(high))
+            bf16 += y * y, bf16_count++;
+    }
+    const Type type = has_no_bf16 ? FP32 : pairs >= 8 && plausible * 20 >= pairs * 19 ? BF16 : EITHER;
+    return {type, rms(fp32, fp32_count), rms(bf16, bf16_count)};
+}
+
+static double double_distance(const uint32_t *a, const uint32_t *b, size_t i)
+{
+    double x, y;
+    std::memcpy(&x, a + i / 2 * 2, 8), std::memcpy(&y, b + i / 2 * 2, 8);
+    if (!std::isfinite(x) || !std::isfinite(y) || std::fabs(x) < 1e-30 || std::fabs(y) < 1e-30)
+        return HUGE_VAL;
+    return std::fabs(x - y) / std::fmax(std::fabs(x), std::fabs(y));
+}
+
+static void judge_word(TwinResult &r, const uint32_t *a, const uint32_t *b, size_t i, const Chunk &chunk, double fp32_bound)
+{
+    const double single = std::fmin(distance(as_float(a[i]), as_float(b[i]), chunk.fp32_scale), double_distance(a, b, i));
+    const double half = std::fmax(distance(as_float(a[i] << 16), as_float(b[i] << 16), chunk.bf16_scale),
+                                  distance(as_float(a[i] & 0xffff0000u), as_float(b[i] & 0xffff0000u), chunk.bf16_scale));
+    const bool is_bf16 = chunk.type == BF16 || (chunk.type == EITHER && single > fp32_bound && half < single);
+    r.different++;
+    keep_worse(is_bf16 ? r.bf16 : r.fp32, {is_bf16 ? half : single, a[i], b[i]});
+}
+
+TwinResult compare_twin(const Pages &fibres, const TwinRule *rule)
+{
+    enum : size_t { CHUNK = 64 }; /* words; slots begin at multiples of 256 bytes */
+    TwinResult r;
+    r.launches = 1;
+    for (auto &p : fibres) {
+        const uint32_t *a = reinterpret_cast<const uint32_t *>(p.second->bytes), *b = reinterpret_cast<const uint32_t *>(p.first);
+        r.words += PAGE_BYTES / 4;
+        if (std::memcmp(a, b, PAGE_BYTES) == 0)
+            continue;
+        for (size_t first = 0; first < PAGE_BYTES / 4; first += CHUNK) {
+            const Chunk chunk = chunk_of(a + first, CHUNK, rule && rule->bf16_bound < 0);
+            for (size_t i = first; i < first + CHUNK; i++)
+                if (a[i] != b[i])
+                    judge_word(r, a, b, i, chunk, rule ? rule->fp32_bound : 0);
+        }
+    }
+    return r;
+}
+
+} // namespace emu

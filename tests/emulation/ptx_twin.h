@@ -1,0 +1,39 @@
+/* ptx_twin.h - one launch as g++ compiled it against the same launch as nvcc did, word by word. */
+#ifndef EMU_PTX_TWIN_H
+#define EMU_PTX_TWIN_H
+
+#include "dirty_pages.h"
+
+#include <cstdint>
+#include <string>
+
+namespace emu {
+
+/* What may differ, and why. A kernel without a row must leave equal bits. */
+struct TwinRule {
+    const char *kernel;         /* beginning of its name */
+    double fp32_bound;          /* largest difference of one word, see compare_twin() */
+    double bf16_bound;          /* negative: it stores no BF16 */
+    const char *reason;
+};
+const TwinRule *twin_rule_of(const std::string &kernel); /* NULL: none */
+
+struct TwinResult {
+    uint64_t launches = 0, words = 0, different = 0; /* words: in pages that either one wrote */
+    struct Worst {
+        double distance = 0;
+        uint32_t by_fibres = 0, by_ptx = 0;
+    } fp32, bf16;
+    void add(const TwinResult &other);
+    bool keeps_to(const TwinRule *rule) const; /* NULL: no word differs */
+};
+
+/* fibres: what the fibres left in every page that either one wrote. Memory holds what PTX left. A difference is relative to
+ * the larger of both values and the root mean square of their neighbours. Memory has no types: 256 bytes count as BF16 when
+ * nearly all of their halves are numbers of a usual size, else as FP32 or FP64, whichever is nearer. Denormals are taken for
+ * integers, which must be equal. */
+TwinResult compare_twin(const Pages &fibres, const TwinRule *rule);
+
+} // namespace emu
+
+#endif

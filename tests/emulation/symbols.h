@@ -1,0 +1,7 @@
+/* symbols.h - the mangled name of a function of this program, static functions included: PTX calls its entry the same. */
+#ifndef EMU_SYMBOLS_H
+#define EMU_SYMBOLS_H
+
+const char *emu_symbol_at(const void *function); /* NULL: this program has no function there */
+
+#endif
