@@ -74,13 +74,21 @@ def compile_all(nvcc, folder):
         list(pool.map(lambda s: compile_one(nvcc, s, os.path.join(folder, os.path.basename(s)[:-2] + "ptx")), sources))
 
 
-def count(program, ptx, spaces, subset):
+def count_space(program, ptx, space, subset):
     """Rows of the CSV that the program writes."""
-    files = [os.path.join(ROOT, "configs", "spaces", space) for space in spaces]
-    done = subprocess.run([program, ptx, str(MULTIPROCESSORS), *files, *subset], capture_output=True, text=True)
+    file = os.path.join(ROOT, "configs", "spaces", space)
+    done = subprocess.run([program, ptx, str(MULTIPROCESSORS), file, *subset], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{program}: {done.stderr}")
     return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def count(program, ptx, spaces, subset):
+    """Rows of all spaces. What one launch costs does not depend on the others, so a process for each; launches that spaces share count once."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(lambda space: count_space(program, ptx, space, subset), spaces))
+    rows = {tuple(row[field] for field in KEY): row for part in reversed(parts) for row in part}
+    return list(rows.values())
 
 
 def read_table():
