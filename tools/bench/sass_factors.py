@@ -8,7 +8,7 @@ Needs nvcc, numpy and nvdisasm (tests/requirements.txt).
 For each source line of each kernel, instructions are counted on both sides. Those in d nested loops count 4^d times (d up to 3), so that
 the factors describe what is executed; slow paths of divisions and roots, which ordinary operands do not take, do not count. Per pipe,
 least squares with factors >= 0 over all lines of all kernels give the factors. A kernel is left out when ptxas unrolled its loops
-further, which shows in its accesses to memory: the counts are then not comparable.
+further or merged accesses: when its weighted accesses to memory and mma differ by more than a quarter, the counts are not comparable.
 spread: half the range of the factor when any one source file is left out.
 """
 import argparse
