@@ -25,11 +25,16 @@ typedef struct {
 typedef struct sq_backend sq_backend;
 typedef struct sq_program sq_program; /* immutable after compile; belongs to the backend that made it */
 
+enum { SQ_PART_TEXT = 128 };
+
 typedef struct {
     const char *kernel;
     int op;            /* index of the graph's operation that it belongs to */
     double bytes;      /* of device memory read and written by construction, caches helping nobody but a block itself */
     double operations; /* multiply-adds of the operation's definition; 0 for merges */
+    int parts;         /* into which persistent blocks divide the work, or partial results that a merge reads; else 0 */
+    char variant[SQ_PART_TEXT]; /* which code runs: "fwd tile64 x:na1"; launches of equal variant and sizes cost the same */
+    char sizes[SQ_PART_TEXT];   /* how much work it is: "rows=802816 depth=64 width=64 ..." */
 } sq_program_part;
 
 /* The ranks of a run, for a backend that reduces on a device of its own. Given by who knows them (supernet/ranks.h). */
@@ -168,8 +173,8 @@ void sq_cuda_describe_peers(char *text, size_t text_bytes);
 
 /* What cuda would launch for a graph, planned without a device and without memory for a GPU of so many multiprocessors
  * (an H200 has 132): the first `limit` parts into out, and how many there are. The graph's tensors must be what cuda
- * asks for: SQ_BF16, channels padded to a multiple of 8. SQ_UNSUPPORTED names what cuda cannot run, or says that this
- * build has no CUDA backend. */
+ * asks for: SQ_BF16, channels padded to a multiple of 8. Works in a build without CUDA too. SQ_UNSUPPORTED names what
+ * cuda cannot run. */
 SQ_MUST_USE sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit,
                                     int *count);
 

@@ -9,13 +9,6 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
     return sq_fail(SQ_UNSUPPORTED, "device cuda: this build has no CUDA backend; build it where nvcc is found");
 }
 
-sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit, int *count)
-{
-    (void)graph, (void)multiprocessors, (void)out, (void)limit, (void)count; /* nothing here can plan */
-    return sq_fail(SQ_UNSUPPORTED,
-                   "counting cuda's bytes: this build has no CUDA backend; build it where nvcc is found");
-}
-
 void sq_cuda_describe(char *text, size_t text_bytes)
 {
     (void)snprintf(text, text_bytes, "not in this build (nvcc was not found, or SQUALL_CUDA=off)");

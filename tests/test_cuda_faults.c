@@ -397,6 +397,9 @@ Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
         for (int i = 0; i < count; i++) {
             cr_assert(s.backend->ops->part(program, i, &part), "launch %d", i);
             cr_expect_str_eq(part.kernel, counted[i].kernel);
+            cr_expect_str_eq(part.variant, counted[i].variant);
+            cr_expect_str_eq(part.sizes, counted[i].sizes);
+            cr_expect_eq(part.parts, counted[i].parts);
             cr_expect_float_eq(part.bytes, counted[i].bytes, 0.5, "launch %d: %g bytes, counted %g", i, part.bytes, counted[i].bytes);
         }
         cr_expect(!s.backend->ops->part(program, count, &part));

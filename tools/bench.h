@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "kernels/speed/gpu.h"
 #include "tools/command.h"
 
 /* What `squall bench step` and `squall bench kernels` share: their options, a space made ready to run or only planned,
@@ -18,6 +19,8 @@ typedef struct {
     const char *file; /* of the space */
     int batch, steps, warmup, repeats;
     double bandwidth; /* bytes a second; 0: not given */
+    const char *arch; /* the path of every step; NULL: random ones */
+    const sq_gpu *gpu; /* with is_dry: model the time on this GPU; NULL: count bytes alone, for an H200 */
     bool is_dry, is_json;
 } sq_bench_options;
 
@@ -34,6 +37,7 @@ typedef struct {
     sq_model *model; /* NULL: dry */
     sq_plan dry;     /* without a model */
     const sq_plan *plan;
+    int multiprocessors; /* dry: of the GPU that is planned for */
     sq_bench_batch batch; /* what the model computes on; nothing: dry */
 } sq_bench_subject;
 
@@ -79,6 +83,14 @@ double sq_bench_tally_merges(const sq_bench_tally *tally);
 void sq_bench_tally_print(const sq_bench_tally *tally);
 /* Adds bytes_per_image, its parts and the largest contributors to an object. */
 void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object);
+
+/* ---- Modelled time ---- */
+
+/* Prints what the speed model says of these paths on options->gpu, as a table or as JSON. */
+SQ_MUST_USE sq_status sq_bench_model(const sq_bench_subject *subject, const sq_bench_options *options,
+                                     const int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES], int paths);
+/* The GPU of --gpu: a name in configs/gpus, or a file. */
+SQ_MUST_USE sq_status sq_bench_gpu(sq_gpu *out, const char *name);
 
 /* For qsort of doubles: the smallest first. */
 int sq_bench_by_value(const void *a, const void *b);

@@ -28,7 +28,7 @@ static sq_status list_parts(const sq_bench_subject *subject, int layer, int choi
 {
     const sq_program *program;
     if (!subject->model)
-        return sq_cuda_count(graph, SQ_BENCH_MULTIPROCESSORS, out, SQ_BENCH_PARTS, count);
+        return sq_cuda_count(graph, subject->multiprocessors, out, SQ_BENCH_PARTS, count);
     SQ_TRY(sq_model_program(subject->model, layer, choice, mode, &program));
     const struct sq_backend_ops *ops = sq_model_backend(subject->model)->ops;
     for (*count = 0; *count < SQ_BENCH_PARTS && ops->part(program, *count, &out[*count]);)

@@ -8,7 +8,7 @@
 #include "tools/share.h"
 
 typedef struct {
-    const char *batch, *steps, *warmup, *repeats, *bandwidth;
+    const char *batch, *steps, *path_count, *warmup, *repeats, *bandwidth, *gpu, *arch;
     bool is_dry, is_json;
 } arguments;
 
@@ -76,7 +76,8 @@ sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const 
 {
     char shared[4096];
     sq_block_options block = sq_session_block(session, options->batch, true);
-    *out = (sq_bench_subject){0};
+    *out = (sq_bench_subject){.multiprocessors =
+                                  options->gpu ? (int)options->gpu->multiprocessors : SQ_BENCH_MULTIPROCESSORS};
     SQ_TRY(sq_space_read(&out->space, sq_share_find(shared, sizeof shared, file), 0, 0));
     if (!options->is_dry)
         return open_model(out, session, &block);
@@ -132,7 +133,7 @@ static int read_numbers(const arguments *a, sq_bench_options *o)
 {
     int code = sq_options_number("bench", "--batch", a->batch, 2, 65536, &o->batch); /* batch norm needs two */
     if (code == 0)
-        code = sq_options_number("bench", "--steps", a->steps, 1, 10000000, &o->steps);
+        code = sq_options_number("bench", a->path_count ? "--path-count" : "--steps", a->steps, 1, 10000000, &o->steps);
     if (code == 0)
         code = sq_options_number("bench", "--warmup", a->warmup, 0, 10000000, &o->warmup);
     if (code == 0)
@@ -153,8 +154,10 @@ static int run(int argc, char **argv)
     bool is_help;
     const sq_option options[] = {{"--batch", &a.batch, NULL, NULL},         {"--steps", &a.steps, NULL, NULL},
                                  {"--warmup", &a.warmup, NULL, NULL},       {"--repeats", &a.repeats, NULL, NULL},
-                                 {"--bandwidth", &a.bandwidth, NULL, NULL}, {"--dry", NULL, &a.is_dry, NULL},
-                                 {"--json", NULL, &a.is_json, NULL},        {NULL, NULL, NULL, NULL}};
+                                 {"--bandwidth", &a.bandwidth, NULL, NULL}, {"--path-count", &a.path_count, NULL, NULL},
+                                 {"--gpu", &a.gpu, NULL, NULL},             {"--arch", &a.arch, NULL, NULL},
+                                 {"--dry", NULL, &a.is_dry, NULL},          {"--json", NULL, &a.is_json, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
@@ -164,15 +167,29 @@ static int run(int argc, char **argv)
     const bool is_loader = read.argument_count == 2 && strcmp(read.arguments[0], "loader") == 0;
     if (!is_step && !is_kernels && !is_loader)
         return sq_command_usage("bench", "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'");
+    if ((a.gpu || a.arch || a.path_count) && !(is_step && a.is_dry))
+        return sq_command_usage("bench", "%s: only of 'step SPACE --dry'",
+                                a.gpu ? "--gpu" : a.arch ? "--arch" : "--path-count");
+    if (a.path_count && a.steps)
+        return sq_command_usage("bench", "--path-count and --steps: with --dry both are the number of paths, give one");
+    a.steps = a.path_count ? a.path_count : a.steps;
     a.batch = a.batch ? a.batch : is_loader ? "64" : "256";
     a.steps = a.steps ? a.steps : is_loader ? "20" : a.is_dry ? "200" : "100";
     a.repeats = a.repeats ? a.repeats : is_loader ? "5" : "20";
     sq_bench_options wanted = {.file = read.argument_count == 2 ? read.arguments[1] : "configs/spaces/spos.yaml",
+                               .arch = a.arch,
                                .is_dry = a.is_dry,
                                .is_json = a.is_json};
     code = read_numbers(&a, &wanted);
     if (code)
         return code;
+    sq_gpu gpu;
+    if (a.gpu) {
+        const sq_status status = sq_bench_gpu(&gpu, a.gpu);
+        if (status != SQ_OK)
+            return sq_command_fail("bench", status);
+        wanted.gpu = &gpu;
+    }
     const sq_status status = is_loader ? sq_bench_loader(&read, &wanted) : run_bench(&read, &wanted, is_step);
     return status == SQ_OK ? 0 : sq_command_fail("bench", status);
 }
@@ -181,6 +198,7 @@ const sq_command sq_command_bench = {
     .name = "bench",
     .summary = "the speed of training steps, of single launches and of the loader",
     .usage = "squall bench step SPACE [--batch N] [--steps N] [--dry] [--json] | squall bench kernels [SPACE] [--dry]\n"
+             "       squall bench step SPACE --dry --gpu NAME|FILE [--batch N] [--arch A] [--path-count N] [--json]\n"
              "       squall bench loader SOURCE|CONFIG [--threads N] [--batch N] [--steps N] [--repeats N] [--json]",
     .help =
         "bench step: trains SPACE on random images that stay on the device, each step on the path that a training run "
@@ -205,6 +223,11 @@ const sq_command sq_command_bench = {
         "                       (default 5)\n"
         "  --bandwidth G        GB/s that bytes are held against (default: 4300 in step, a measured copy in kernels)\n"
         "  --dry                no device: only what cuda would launch on an H200, counted\n"
+        "  --gpu NAME|FILE      with step --dry: model the time on this GPU: a100, h100, h200, rtx3090 (configs/gpus), or "
+        "a file\n"
+        "                       that describes one\n"
+        "  --arch A             with step --dry: this path, as in evaluate (default: random ones)\n"
+        "  --path-count N       with step --dry: number of random paths (default 200)\n"
         "  --json               one line of JSON\n"
         "  --threads N          loader: decoding threads (default: data.threads, else one per core)\n"
         "  --device D, --graphs on|off, --engine E, --threads N, --seed N, --set key=value   as in train\n",

@@ -65,15 +65,23 @@ static sq_status train_drawn(bench *b, int64_t step)
     return train(b, step, path);
 }
 
-static void count_paths(bench *b)
+static sq_status count_paths(bench *b)
 {
     const int64_t first = b->options->warmup;
+    if (b->options->arch) {
+        int path[SQ_MAX_LAYERS];
+        SQ_TRY(sq_arch_read(b->subject.space, b->options->arch, path));
+        for (int l = 0; l < b->subject.space->layer_count; l++)
+            b->uses[l][path[l]] = b->options->steps;
+        return SQ_OK;
+    }
     for (int64_t step = first; step < first + b->options->steps; step++) {
         int path[SQ_MAX_LAYERS];
         sq_sampler_draw(b->sampler, (uint64_t)b->session->config->seed, (uint64_t)step, 0, path);
         for (int l = 0; l < b->subject.space->layer_count; l++)
             b->uses[l][path[l]]++;
     }
+    return SQ_OK;
 }
 
 /* Every program is compiled and has run once, along a few paths that together hold all blocks; then the warm-up. */
@@ -174,7 +182,10 @@ static void print_table(const bench *b)
     size_t bytes = 0;
     for (int role = 0; role < SQ_ROLES; role++)
         bytes += b->subject.plan->role_bytes[role];
-    if (b->options->is_dry) {
+    if (b->options->arch) {
+        (void)printf("%s on cuda, batch %d: path %s, counted and not run\n", b->subject.space->name, b->options->batch,
+                     b->options->arch);
+    } else if (b->options->is_dry) {
         (void)printf("%s on cuda, batch %d: %d random paths, seed %" PRId64 ", counted and not run\n",
                      b->subject.space->name, b->options->batch, b->options->steps, b->session->config->seed);
     } else {
@@ -198,7 +209,9 @@ static sq_status run_bench(bench *b)
     const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM};
     SQ_TRY(sq_bench_open(&b->subject, b->session, b->options, b->options->file));
     SQ_TRY(sq_sampler_open(&b->sampler, b->subject.space, &uniform));
-    count_paths(b);
+    SQ_TRY(count_paths(b));
+    if (b->options->gpu)
+        return sq_bench_model(&b->subject, b->options, b->uses, b->options->steps);
     if (!b->options->is_dry) {
         SQ_TRY(warm_up(b));
         SQ_TRY(time_blocks(b));

@@ -34,7 +34,7 @@ typedef struct {
 
 /* Parts take row blocks in turn; there are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
  * half of that. SQ_CUDA_CHUNK is the same for weight_gradient.cu. */
-enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_CHUNK = 64 };
+enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_ROWS_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
 /* The kernel for a width: outputs of a tile, rows of a row block, blocks per multiprocessor. */
 typedef struct {
     int tile, rows, blocks;
@@ -57,6 +57,9 @@ typedef struct {
 typedef struct {
     int tile, rows, tiles, blocks;
 } sq_cuda_weight_gradient_shape;
+/* Rows that the kernel of a tile takes at a time; its blocks on a multiprocessor. */
+#define SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile) ((tile) > 128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK)
+#define SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile) ((tile) > 64 ? 1 : 3)
 sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
 
@@ -71,6 +74,11 @@ typedef struct {
     sq_cuda_parts parts;  /* weight gradients, as above */
     float *sums;          /* part p: (S1, S2) of the sink's norm */
 } sq_cuda_fused_back;
+/* Rows that the kernel of width w takes at a time (wide ones need the registers for their sums), and its blocks on a
+ * multiprocessor. */
+#define SQ_CUDA_FUSED_BACK_ROWS(w) ((w) > 32 ? 32 : 64)
+#define SQ_CUDA_FUSED_BACK_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
+int sq_cuda_fused_back_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
 /* Whether there is a kernel for these widths; *rows: rows of pixels at a time, *blocks: blocks per multiprocessor. */
 bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
 cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);

@@ -245,7 +245,7 @@ static bool part_of(const sq_program *p, int index, sq_program_part *out)
     if (index >= p->count)
         return false;
     const sq_cuda_launch *launch = &p->launches[index];
-    *out = (sq_program_part){sq_cuda_kernel_name(launch->kernel), launch->op, launch->bytes, launch->operations};
+    *out = sq_cuda_part_of(launch);
     return true;
 }
 

@@ -1,36 +1,32 @@
-/* What a graph would launch on a GPU, without one: the planner runs with nothing to resolve, as it does for memory
- * plans. */
+/* What a graph would launch on a GPU, without one: a plan for addresses that nothing dereferences. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "kernels/cuda/cuda_program.h"
 
-/* A planner without addresses cannot tell a bias that is not there, and plans its gradient too. */
-static bool is_absent(const sq_graph *graph, const sq_cuda_launch *launch)
+/* Distinct and far apart: the planner must see which operands are there, and only adds offsets. */
+static sq_binding imaginary_addresses(void)
 {
-    return launch->kernel == SQ_CUDA_COLUMN_SUMS && graph->ops[launch->op].bias_grad == SQ_NONE;
+    sq_binding at;
+    for (int role = 0; role < SQ_ROLES; role++)
+        at.base[role].address = (unsigned char *)((uintptr_t)(role + 1) << 42);
+    return at;
 }
 
 sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit, int *count)
 {
+    const sq_binding at = imaginary_addresses();
     struct sq_program program = {0};
-    sq_cuda_planner planner = {.graph = graph, .machine = {.multiprocessors = multiprocessors}, .program = &program};
+    sq_cuda_planner planner = {
+        .graph = graph, .at = &at, .machine = {.multiprocessors = multiprocessors}, .program = &program};
     assert(multiprocessors > 0 && limit >= 0);
     sq_status status = sq_graph_check(graph);
     if (status == SQ_OK)
         status = sq_cuda_plan(&planner);
-    int found = 0;
-    for (int i = 0; status == SQ_OK && i < program.count; i++) {
-        const sq_cuda_launch *launch = &program.launches[i];
-        if (is_absent(graph, launch))
-            continue;
-        if (found < limit)
-            out[found] =
-                (sq_program_part){sq_cuda_kernel_name(launch->kernel), launch->op, launch->bytes, launch->operations};
-        found++;
-    }
-    free(program.launches);
+    for (int i = 0; status == SQ_OK && i < program.count && i < limit; i++)
+        out[i] = sq_cuda_part_of(&program.launches[i]);
     if (status == SQ_OK)
-        *count = found;
+        *count = program.count;
+    free(program.launches); /* without the vendor engine they own nothing */
     return status;
 }

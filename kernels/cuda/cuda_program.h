@@ -102,6 +102,7 @@ typedef struct {
 /* Launches of a graph into planner->program; planner->most: bytes of workspace. */
 SQ_MUST_USE sq_status sq_cuda_plan(sq_cuda_planner *planner);
 const char *sq_cuda_kernel_name(sq_cuda_kernel kernel);
+sq_program_part sq_cuda_part_of(const sq_cuda_launch *launch); /* cuda_describe.c */
 cudaError_t sq_cuda_launch_run(const sq_cuda_launch *launch, cudaStream_t stream);
 void sq_cuda_launches_free(sq_cuda_launch *launches, int count); /* with the calls that they own */
 

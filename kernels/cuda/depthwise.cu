@@ -150,15 +150,10 @@ static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BLOCKS) dept
         leave_moments(u.parts.partial + (size_t)part * 3 * (size_t)width, own, reinterpret_cast<Moments *>(ring), c0, width);
 }
 
-extern "C" int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back)
-{
-    return cut_of(*at, is_back).jobs;
-}
-
 template <int K, int S, int STRIP> static cudaError_t launch(const sq_cuda_depthwise &args, cudaStream_t stream)
 {
     const sq_cuda_depthwise u = args;
-    const Cut cut = cut_of(u.at, false);
+    const Cut cut = cut_of(&u.at, false);
     const int slabs = (u.c - 1) / SLAB + 1;
     const size_t moments = HALF_WARPS * SLAB * sizeof(Moments), tile = (size_t)cut.shared_bytes;
     LAUNCH((depthwise_kernel<K, S, STRIP>), (unsigned)(u.parts.parts * slabs), THREADS, tile > moments ? tile : moments,

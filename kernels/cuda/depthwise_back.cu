@@ -280,7 +280,7 @@ depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
 template <int K, int S, int STRIP> static cudaError_t launch(const sq_cuda_depthwise_back &args, cudaStream_t stream)
 {
     const sq_cuda_depthwise_back u = args;
-    const Cut cut = cut_of(u.at, true);
+    const Cut cut = cut_of(&u.at, true);
     const int slabs = (u.c - 1) / SLAB + 1, groups = HALF_WARPS / K;
     const size_t tile = (size_t)cut.shared_bytes;
     const size_t left = (size_t)(groups * K * K > 2 * HALF_WARPS ? groups * K * K : 2 * HALF_WARPS) * SLAB * sizeof(float);

@@ -17,13 +17,13 @@ enum { LOAD_STEP = 16 };
 template <int W> struct Shape {
     enum {
         WARPS = W / 16, THREADS = 32 * WARPS, COLUMNS = W / VECTOR, STRIDE = COLUMNS | 1,
-        ROWS = W > 32 ? 32 : 64, LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
+        ROWS = SQ_CUDA_FUSED_BACK_ROWS(W), LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
         O_TILES = W > 96 ? 2 : 1, K_TILES = COLUMNS / O_TILES, /* of a warp in the second product: 16 outputs, 8 inputs */
         QUADS = W / 4, OUT_STRIDE = W / 2 + 4,
         TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
         KEEPS_SUMS = W > 96, /* in shared memory between row blocks: registers are short */
         SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (KEEPS_SUMS ? 8 * THREADS * 4 : 0),
-        BLOCKS = W > 96 ? 1 : W > 64 ? 2 : W > 32 ? 3 : 6, /* per multiprocessor */
+        BLOCKS = SQ_CUDA_FUSED_BACK_BLOCKS(W), /* per multiprocessor */
     };
     static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
     static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded by two tiles");
@@ -229,26 +229,6 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
 
 /* ---- Launch ---- */
 
-static int width_of(int c_in, int c_out)
-{
-    const int widest = sq_cuda_padded(c_in > c_out ? c_in : c_out);
-    return widest <= 32 ? 32 : widest <= 64 ? 64 : widest <= 96 ? 96 : widest <= 160 ? 160 : 0; /* wider, the sums spill */
-}
-
-extern "C" bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks)
-{
-#define CASE(W)                                                                                                        \
-    case W: *rows = Shape<W>::ROWS, *blocks = Shape<W>::BLOCKS; return true
-    switch (width_of(c_in, c_out)) {
-        CASE(32);
-        CASE(64);
-        CASE(96);
-        CASE(160);
-    default: return false;
-    }
-#undef CASE
-}
-
 template <int W> static cudaError_t launch(const sq_cuda_fused_back &args, cudaStream_t stream)
 {
     const sq_cuda_fused_back u = args;
@@ -260,7 +240,7 @@ extern "C" cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaS
 {
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->parts.parts < 1)
         return cudaErrorInvalidValue;
-    switch (width_of(a->x.c, a->dz.c)) {
+    switch (sq_cuda_fused_back_width(a->x.c, a->dz.c)) {
     case 32: return launch<32>(*a, stream);
     case 64: return launch<64>(*a, stream);
     case 96: return launch<96>(*a, stream);

@@ -11,7 +11,7 @@
 
 #include "kernels/cuda/tensor_core.cuh"
 
-enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256, BLOCKS_PER_SM = 2 };
+enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256, BLOCKS_PER_SM = SQ_CUDA_ROWS_BLOCKS };
 enum { STRIDE = COLUMNS + 1 }; /* vectors per tile row; odd, so that 8 rows lie in 8 different bank groups */
 enum { LOAD_STEP = THREADS / COLUMNS };
 
@@ -313,26 +313,12 @@ template <int N> static cudaError_t launch(const sq_cuda_rows &args, cudaStream_
     return cudaGetLastError();
 }
 
-/* Memory-bound, so: the tile that reads the input the fewest times, and of those the smallest. */
-static int tile_of(int width)
-{
-    if (width <= 128)
-        return width <= 32 ? 32 : width <= 64 ? 64 : 128;
-    return (width - 1) / 160 < (width - 1) / 128 ? 160 : 128;
-}
-
-extern "C" sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back)
-{
-    const int tile = tile_of(width);
-    return {tile, tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK, BLOCKS_PER_SM};
-}
-
 extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream)
 {
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->width < 1 || a->width % VECTOR ||
         a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).rows + 1)
         return cudaErrorInvalidValue;
-    switch (tile_of(a->width)) {
+    switch (sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).tile) {
     case 32: return launch<32>(*a, stream);
     case 64: return launch<64>(*a, stream);
     case 128: return launch<128>(*a, stream);

@@ -16,9 +16,9 @@ template <int WM, int WN, int MT, int NT> struct Shape {
     enum {
         OUTPUTS = WM * MT * 16, INPUTS = WN * NT * 8, THREADS = WM * WN * 32,
         COLUMNS = THREADS / LOAD_STEP,
-        ROWS = NT > 8 ? CHUNK / 2 : CHUNK, LOADS = ROWS / LOAD_STEP,
+        ROWS = SQ_CUDA_WEIGHT_GRADIENT_ROWS((int)OUTPUTS), LOADS = ROWS / LOAD_STEP,
         STRIDE = COLUMNS | 1, /* vectors per row; odd, so that 8 rows lie in 8 different bank groups */
-        BLOCKS = WM * WN == 4 ? 3 : 1, /* on a multiprocessor */
+        BLOCKS = SQ_CUDA_WEIGHT_GRADIENT_BLOCKS((int)OUTPUTS), /* on a multiprocessor */
     };
     static_assert((int)OUTPUTS == COLUMNS * VECTOR && (int)INPUTS == COLUMNS * VECTOR, "a column of vectors each");
 };
@@ -136,21 +136,6 @@ template <int WM, int WN, int MT, int NT> static cudaError_t launch(const sq_cud
     else
         LAUNCH((weight_gradient_kernel<WM, WN, MT, NT, true>), grid, S::THREADS, 0, stream, u, tiles_o, tiles_k);
     return cudaGetLastError();
-}
-
-template <int WM, int WN, int MT, int NT> static sq_cuda_weight_gradient_shape shape_of(int c_out, int depth)
-{
-    typedef Shape<WM, WN, MT, NT> S;
-    return {S::OUTPUTS, S::ROWS, ((c_out - 1) / S::OUTPUTS + 1) * ((depth - 1) / S::INPUTS + 1), S::BLOCKS};
-}
-
-/* The tile that reads the operands the fewest times; of those the smallest. */
-extern "C" sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth)
-{
-    if (depth <= 64 && c_out <= 64)
-        return shape_of<2, 2, 2, 4>(c_out, depth);
-    const sq_cuda_weight_gradient_shape by_128 = shape_of<4, 2, 2, 8>(c_out, depth), by_160 = shape_of<5, 2, 2, 10>(c_out, depth);
-    return by_160.tiles < by_128.tiles ? by_160 : by_128;
 }
 
 extern "C" cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream)

@@ -1,0 +1,46 @@
+#ifndef SQ_SPEED_GPU_H
+#define SQ_SPEED_GPU_H
+
+#include "kernels/base/status.h"
+
+/* A GPU as the speed model sees it: one file of configs/gpus. Rates are per clock and multiprocessor unless the name
+ * says otherwise; a warp instruction counts once for its 32 lanes. */
+typedef struct {
+    char name[64];
+    char architecture[16]; /* "sm_90": whose registers and PTX-to-SASS factors apply */
+    double multiprocessors;
+    double clock_ghz;
+    double schedulers;      /* of a multiprocessor */
+    double issue_per_clock; /* warp instructions of one scheduler */
+    double fma_per_clock;   /* warp instructions of the FP32 pipe */
+    double alu_per_clock;   /* integer, logic, conversions */
+    double special_per_clock;
+    double wavefronts_per_clock; /* of 128 bytes, through the load and store unit: shared memory and L1 */
+    double mma_per_clock;        /* multiply-adds of BF16 mma.sync with FP32 sums */
+    double registers;            /* of 32 bits */
+    double shared_kib;
+    double shared_reserved_kib; /* of each block, by the system */
+    double warps, blocks;       /* resident, at most */
+    double l2_mib, l2_gb_per_s;
+    double dram_gb_per_s; /* data sheet */
+    double copy_gb_per_s; /* read + written, of a large copy: what memory-bound kernels are held against */
+    double latency_ns;    /* of a load that misses the caches, under load */
+    double node_us;       /* between two kernels of a CUDA graph */
+    double graph_us;      /* between two graphs */
+    /* Share of the rates of issue and of the arithmetic pipes that a kernel reaches: from efficiency_low at warps_low
+     * resident warps of a multiprocessor, linearly to efficiency_high at warps_high. Not fitted yet. */
+    double efficiency_low, efficiency_high, warps_low, warps_high;
+    double pipe_efficiency;   /* the same of LSU and MMA, whose instructions take several clocks; not fitted yet */
+    double memory_efficiency; /* share of copy_gb_per_s that a kernel reaches; not fitted yet */
+    double error;             /* of a launch's time, relative: makes the range */
+} sq_gpu;
+
+/* SQ_INVALID: file, line and key of an unknown or missing key or a value out of range, what was found and what is
+ * expected; SQ_IO. */
+SQ_MUST_USE sq_status sq_gpu_read(sq_gpu *out, const char *path);
+
+/* The same for the name of a file in a folder, without its .yaml, or for a path: what exists as a file is read as one.
+ * SQ_INVALID lists the names that there are. */
+SQ_MUST_USE sq_status sq_gpu_find(sq_gpu *out, const char *folder, const char *name);
+
+#endif

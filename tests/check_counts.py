@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""What the CUDA kernels execute, against the committed table configs/gpus/counts.csv.
+
+usage: tests/check_counts.py COUNT_LAUNCHES [--write] [--nvcc EXE] [--cache FOLDER]
+Compiles kernels/cuda/*.cu to PTX and lets COUNT_LAUNCHES (tests/emulation) run blocks of a sample of the table's launches.
+With the table's nvcc the counts must be equal; with another one they may grow by 5 %. --write counts every launch and
+writes the table; registers come from fixtures/cuda_resources.csv, so refresh that first (check_resources.py --write).
+Exit 77 without nvcc. With --cache, what was compiled before from the same sources is not compiled again.
+"""
+import argparse
+import concurrent.futures
+import csv
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TESTS = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(TESTS)
+FOLDER = os.path.join(ROOT, "kernels", "cuda")
+TABLE = os.path.join(ROOT, "configs", "gpus", "counts.csv")
+RESOURCES = os.path.join(TESTS, "fixtures", "cuda_resources.csv")
+ARCHITECTURE, MULTIPROCESSORS = "sm_90", 132
+REGISTERS = ("sm_80", "sm_90", "sm_100")
+FLAGS = ("-std=c++17", "-O3", "-DNDEBUG", "-lineinfo", f"-arch={ARCHITECTURE}", "-ptx")
+SPACES = ("spos.yaml:256", "spos.yaml:1024", "proxyless.yaml:256", "proxyless.yaml:1024", "tiny.yaml:256")
+SAMPLE = ("tiny.yaml:256", "spos.yaml:256")
+EVERY = 12  # of the sample's launches one in so many is counted
+TOLERANCE = 0.05  # with another nvcc
+KEY = ("kernel", "variant", "sizes", "parts", "bytes", "instance")
+# What must not grow: instructions in all, and what global and shared memory move.
+MOVED = ("ld.global moved", "st.global moved", "ld.shared moved", "st.shared moved")
+REFRESH = "tests/check_counts.py COUNT_LAUNCHES --write"
+
+
+def find_nvcc(wanted):
+    homes = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH")] + ["/usr/local/cuda"]
+    places = [wanted, shutil.which("nvcc")] + [os.path.join(home, "bin", "nvcc") for home in homes if home]
+    return next((place for place in places if place and os.access(place, os.X_OK)), None)
+
+
+def version_of(nvcc):
+    text = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"V([0-9.]+)", text).group(1)
+
+
+def source_hash(version):
+    digest = hashlib.sha256(repr((version, FLAGS)).encode())
+    for name in sorted(os.listdir(FOLDER)):
+        if name.endswith((".cu", ".cuh", ".h")):
+            with open(os.path.join(FOLDER, name), "rb") as file:
+                digest.update(name.encode() + b"\0" + file.read())
+    return digest.hexdigest()[:24]
+
+
+def compile_one(nvcc, source, out):
+    """One .cu file to PTX, unless it is there."""
+    if os.path.exists(out):
+        return
+    done = subprocess.run([nvcc, *FLAGS, f"-I{ROOT}", source, "-o", out + ".tmp"], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{source}: nvcc failed:\n{done.stderr}{done.stdout}")
+    os.replace(out + ".tmp", out)
+
+
+def compile_all(nvcc, folder):
+    os.makedirs(folder, exist_ok=True)
+    sources = [os.path.join(FOLDER, name) for name in os.listdir(FOLDER) if name.endswith(".cu")]
+    sources.sort(key=os.path.getsize, reverse=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda s: compile_one(nvcc, s, os.path.join(folder, os.path.basename(s)[:-2] + "ptx")), sources))
+
+
+def count_space(program, ptx, space, subset):
+    """Rows of the CSV that the program writes."""
+    file = os.path.join(ROOT, "configs", "spaces", space)
+    done = subprocess.run([program, ptx, str(MULTIPROCESSORS), file, *subset], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{program}: {done.stderr}")
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def count(program, ptx, spaces, subset):
+    """Rows of all spaces. What one launch costs does not depend on the others, so a process for each; launches that spaces share count once."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(lambda space: count_space(program, ptx, space, subset), spaces))
+    rows = {tuple(row[field] for field in KEY): row for part in reversed(parts) for row in part}
+    return list(rows.values())
+
+
+def read_table():
+    """(nvcc's version, {key: row})."""
+    with open(TABLE, newline="") as file:
+        version = re.search(r"nvcc ([0-9.]+)", file.readline()).group(1)
+        return version, {tuple(row[field] for field in KEY): row for row in csv.DictReader(file)}
+
+
+def write_table(version, rows):
+    with open(RESOURCES, newline="") as file:
+        used = {(row["arch"], row["kernel"]): row["registers"]
+                for row in csv.DictReader(line for line in file if not line.startswith("#"))}
+    rows = sorted(rows, key=lambda row: [row[field] for field in KEY[:-1]])  # stable: kernels of one launch keep their order
+    columns = [*rows[0], *(f"registers {name}" for name in REGISTERS)]
+    with open(TABLE + ".tmp", "w", newline="") as file:
+        file.write(f"# nvcc {version}, PTX of {ARCHITECTURE}, {MULTIPROCESSORS} multiprocessors: {', '.join(SPACES)}. "
+                   f"Written by {REFRESH}\n")
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            registers = {f"registers {name}": used.get((name, row["instance"]), "0") for name in REGISTERS}
+            table.writerow({**row, **registers})
+    os.replace(TABLE + ".tmp", TABLE)
+    missing = sorted({row["instance"] for row in rows if (ARCHITECTURE, row["instance"]) not in used})
+    print(f"{os.path.relpath(TABLE, ROOT)}: {len(rows)} rows")
+    if missing:
+        print(f"not in {os.path.relpath(RESOURCES, ROOT)}, so without registers: {', '.join(missing)}")
+
+
+def classes_of(row):
+    """The columns of instructions: those between shared_bytes and the first of memory."""
+    names = list(row)
+    return names[names.index("shared_bytes") + 1:names.index("ld.global requests")]
+
+
+def compare(rows, table, is_same_nvcc):
+    """What differs from the table, as lines."""
+    for row in rows:
+        key = tuple(row[field] for field in KEY)
+        name = f"{row['instance']} {row['variant']} {row['sizes']}"
+        known = table.get(key)
+        if not known:
+            yield f"{name}, {row['parts']} parts: not in the table"
+            continue
+        vectors = max(float(row["bytes"]) / 16, 1)
+        classes = classes_of(row)
+        sums = [("instructions", *(sum(float(r[c]) for c in classes) for r in (row, known)))]
+        sums += [(field, float(row[field]), float(known[field])) for field in MOVED]
+        for what, now, before in sums:
+            if now > before * (1 + TOLERANCE) + 1 or (is_same_nvcc and now != before):
+                yield f"{name}: {now / vectors:.4f} {what} per 16 bytes, the table has {before / vectors:.4f}"
+        if is_same_nvcc and all(now == before for _, now, before in sums):
+            changed = [field for field in classes + ["grid", "block", "shared_bytes"] if row[field] != known[field]]
+            if changed:
+                yield f"{name}: {', '.join(changed)} differ from the table"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--nvcc")
+    parser.add_argument("--cache")
+    args = parser.parse_args()
+    nvcc = find_nvcc(args.nvcc)
+    if not nvcc:
+        print("skipped: no nvcc")
+        sys.exit(77)
+    version = version_of(nvcc)
+    now = source_hash(version)
+    cache = args.cache or os.path.join(ROOT, "build", "cuda-counts")
+    for old in os.listdir(cache) if os.path.isdir(cache) else ():
+        if old != now:
+            shutil.rmtree(os.path.join(cache, old))
+    ptx = os.path.join(cache, now)
+    compile_all(nvcc, ptx)
+    if args.write:
+        write_table(version, count(args.program, ptx, SPACES, ()))
+        return
+    known, table = read_table()
+    # Another sample for each state of the kernels, the same one for the same state.
+    rows = count(args.program, ptx, SAMPLE, ("--", str(EVERY), str(int(now, 16) % EVERY)))
+    problems = list(compare(rows, table, known == version))
+    if known != version:
+        print(f"nvcc {version}, the table is of {known}: counts may grow by {100 * TOLERANCE:.0f} %")
+    if problems:
+        problems.append(f"if that is wanted: {REFRESH}")
+    print("\n".join(problems) or f"{len(rows)} launches keep to the table")
+    sys.exit(bool(problems))
+
+
+main()
