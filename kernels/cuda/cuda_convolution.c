@@ -277,7 +277,7 @@ static void plan_weight_gradient(sq_cuda_planner *p)
     launch->a.weight_gradient = (sq_cuda_weight_gradient){.dz = sq_cuda_gradient_of(p, op),
                                                           .x = sq_cuda_view_of(p, op->x),
                                                           .at = sq_cuda_geometry_of(p, op),
-                                                          .is_gathered = !is_pointwise(p, op),
+                                                          .is_gathered = !is_pointwise(p, op) || shape.tile == 64,
                                                           .rows = rows,
                                                           .depth = depth,
                                                           .parts = {parts, partial}};

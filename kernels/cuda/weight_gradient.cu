@@ -123,7 +123,8 @@ weight_gradient_kernel(sq_cuda_weight_gradient u, int tiles_o, int tiles_k)
             }
 }
 
-template <int WM, int WN, int MT, int NT> static cudaError_t launch(const sq_cuda_weight_gradient &args, cudaStream_t stream)
+template <int WM, int WN, int MT, int NT, bool IS_GATHERED>
+static cudaError_t launch(const sq_cuda_weight_gradient &args, cudaStream_t stream)
 {
     typedef Shape<WM, WN, MT, NT> S;
     const sq_cuda_weight_gradient u = args;
@@ -131,10 +132,7 @@ template <int WM, int WN, int MT, int NT> static cudaError_t launch(const sq_cud
         return cudaErrorInvalidValue;
     const int tiles_o = (u.dz.c - 1) / S::OUTPUTS + 1, tiles_k = (u.depth - 1) / S::INPUTS + 1;
     const unsigned grid = (unsigned)u.parts.parts * (unsigned)tiles_o * (unsigned)tiles_k;
-    if (!u.is_gathered)
-        LAUNCH((weight_gradient_kernel<WM, WN, MT, NT, false>), grid, S::THREADS, 0, stream, u, tiles_o, tiles_k);
-    else
-        LAUNCH((weight_gradient_kernel<WM, WN, MT, NT, true>), grid, S::THREADS, 0, stream, u, tiles_o, tiles_k);
+    LAUNCH((weight_gradient_kernel<WM, WN, MT, NT, IS_GATHERED>), grid, S::THREADS, 0, stream, u, tiles_o, tiles_k);
     return cudaGetLastError();
 }
 
@@ -143,9 +141,10 @@ extern "C" cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->dz.c < 1 || a->parts.parts < 1)
         return cudaErrorInvalidValue;
     switch (sq_cuda_weight_gradient_shape_of(a->dz.c, a->depth).tile) {
-    case 64: return launch<2, 2, 2, 4>(*a, stream);
-    case 128: return launch<4, 2, 2, 8>(*a, stream);
-    default: return launch<5, 2, 2, 10>(*a, stream);
+    case 64: /* fused_back.cu has the pointwise units of this size */
+        return a->is_gathered ? launch<2, 2, 2, 4, true>(*a, stream) : cudaErrorInvalidValue;
+    case 128: return a->is_gathered ? launch<4, 2, 2, 8, true>(*a, stream) : launch<4, 2, 2, 8, false>(*a, stream);
+    default: return a->is_gathered ? launch<5, 2, 2, 10, true>(*a, stream) : launch<5, 2, 2, 10, false>(*a, stream);
     }
 }
 
@@ -153,5 +152,5 @@ extern "C" cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient
     SQ_CUDA_INSTANCE((Shape<WM, WN, MT, NT>::THREADS), 0, (Shape<WM, WN, MT, NT>::BLOCKS),                             \
                      weight_gradient_kernel<WM, WN, MT, NT, IS_GATHERED>)
 extern "C" const sq_cuda_instance sq_cuda_weight_gradient_instances[] = {
-    GRADIENT(2, 2, 2, 4, false), GRADIENT(2, 2, 2, 4, true),   GRADIENT(4, 2, 2, 8, false), GRADIENT(4, 2, 2, 8, true),
-    GRADIENT(5, 2, 2, 10, false), GRADIENT(5, 2, 2, 10, true), SQ_CUDA_INSTANCES_END};
+    GRADIENT(2, 2, 2, 4, true),   GRADIENT(4, 2, 2, 8, false), GRADIENT(4, 2, 2, 8, true), GRADIENT(5, 2, 2, 10, false),
+    GRADIENT(5, 2, 2, 10, true), SQ_CUDA_INSTANCES_END};
