@@ -7,6 +7,7 @@
  *   EMU_PTX_COUNTS=file     counts by kernel and grid, as CSV (counters.h)
  *   EMU_PTX_LINES=file      the hot source lines of each kernel, its bank conflicts and scattered accesses
  *   EMU_PTX_TRACE=1         one line per launch
+ *   EMU_PTX_KEEP_GOING=1    a fault ends its launch; each kernel's first fault is printed, all are counted at the end
  *
  * A fault ends the program with 70. A kernel that is in no file runs as fibres and is reported. */
 #include "ptx/counters.h"
@@ -43,6 +44,7 @@ struct Machine {
     std::map<std::string, ptx::Count> counts; /* by kernel, grid and block */
     std::map<std::string, emu::TwinResult> twins; /* by kernel */
     std::set<std::string> fibres_only;
+    std::map<std::string, int> faults; /* by kernel */
     ptx::GlobalWatch watch;
     ptx::WrittenBytes written;
     bool is_twin_running = false;
@@ -60,6 +62,16 @@ const char *setting(const char *name)
     std::fprintf(stderr, "ptx: %s\n", what.c_str());
     std::fflush(nullptr);
     std::_Exit(70);
+}
+
+/* A mistake of a kernel: the end, unless it is only counted. */
+void fault(const std::string &kernel, const std::string &what)
+{
+    static const bool keeps_going = setting("EMU_PTX_KEEP_GOING") && std::atoi(setting("EMU_PTX_KEEP_GOING"));
+    if (!keeps_going)
+        give_up(what);
+    if (!machine->faults[kernel]++)
+        std::fprintf(stderr, "ptx: %s\n", what.c_str());
 }
 
 bool ends_with(const std::string &s, const std::string &end)
@@ -149,7 +161,7 @@ void run_ptx(Entry &e, const EmuKernel &k, size_t shared_limit)
     try {
         ptx::run(*e.program, l);
     } catch (const ptx::Fault &f) {
-        give_up(f.what());
+        fault(readable(e.function->name), f.what());
     }
     char shape[400];
     std::snprintf(shape, sizeof shape, "%s,%ux%ux%u,%ux%ux%u", e.function->name.c_str(), k.grid.x, k.grid.y, k.grid.z, k.block.x,
@@ -175,7 +187,7 @@ void mark_pages_of(const std::function<void()> &work)
         machine->written.set((uintptr_t)p.first, emu::PAGE_BYTES);
 }
 
-[[noreturn]] void report_twin_fault(const std::string &name, const emu::TwinResult &r, const emu::TwinRule *rule)
+void report_twin_fault(const std::string &name, const emu::TwinResult &r, const emu::TwinRule *rule)
 {
     char text[600];
     std::snprintf(text, sizeof text,
@@ -184,7 +196,7 @@ void mark_pages_of(const std::function<void()> &work)
                   name.c_str(), (unsigned long long)r.different, r.fp32.distance, r.fp32.by_fibres, r.fp32.by_ptx, r.bf16.distance,
                   r.bf16.by_fibres, r.bf16.by_ptx, rule ? rule->fp32_bound : 0.0, rule ? rule->bf16_bound : 0.0, rule ? ": " : "",
                   rule ? rule->reason : "");
-    give_up(text);
+    fault(name, text);
 }
 
 void run_with_twin(Entry &e, const EmuKernel &k, size_t shared_limit)
@@ -239,6 +251,8 @@ void write_coverage(const std::string &folder)
 
 void report(void)
 {
+    for (auto &f : machine->faults)
+        std::fprintf(stderr, "ptx: %d faults in %s\n", f.second, f.first.c_str());
     for (auto &t : machine->twins)
         if (t.second.different)
             std::fprintf(stderr, "ptx: twin %s: %llu launches, %llu of %llu words differ, FP32 by %.2g, BF16 by %.2g at most\n",
@@ -259,6 +273,9 @@ void report(void)
         for (auto &c : machine->counts)
             out << ptx::count_line(c.first, c.second) << "\n";
     }
+    std::fflush(nullptr);
+    if (!machine->faults.empty())
+        std::_Exit(70);
 }
 
 const EmuMemoryWatch watch = {
