@@ -30,9 +30,9 @@ enum { SQ_PART_TEXT = 128 };
 typedef struct {
     const char *kernel;
     int op;            /* index of the graph's operation that it belongs to */
-    double bytes;      /* of device memory read and written by construction, caches helping nobody but a block itself */
+    double bytes;      /* of device memory read and written by construction; blocks share nothing through caches */
     double operations; /* multiply-adds of the operation's definition; 0 for merges */
-    int parts;         /* into which persistent blocks divide the work, or partial results that a merge reads; else 0 */
+    int parts;         /* of the work of persistent blocks, or of the results that a merge reads; else 0 */
     char variant[SQ_PART_TEXT]; /* which code runs: "fwd tile64 x:na1"; launches of equal variant and sizes cost the same */
     char sizes[SQ_PART_TEXT];   /* how much work it is: "rows=802816 depth=64 width=64 ..." */
 } sq_program_part;

@@ -3,7 +3,7 @@
 
 usage: check_bench_step.py SQUALL_EMULATED SOURCE_FOLDER
 The space has one path, so every step launches the same kernels. They are compared in order, with the check of the gradients, after
-which the host waits. What the trainer does besides (decoding, log, checkpoints) launches no kernel.
+which the host waits. The trainer's other work (decoding, log, checkpoints) launches no kernel.
 """
 import collections
 import os

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What the CUDA kernels execute, against the committed table configs/gpus/counts.csv.
+"""Compares what the CUDA kernels execute with the committed table configs/gpus/counts.csv.
 
 usage: tests/check_counts.py COUNT_LAUNCHES [--write] [--nvcc EXE] [--cache FOLDER]
 Compiles kernels/cuda/*.cu to PTX and lets COUNT_LAUNCHES (tests/emulation) run blocks of a sample of the table's launches.
 With the table's nvcc the counts must be equal; with another one they may grow by 5 %. --write counts every launch and
 writes the table; registers come from fixtures/cuda_resources.csv, so refresh that first (check_resources.py --write).
-Exit 77 without nvcc. With --cache, what was compiled before from the same sources is not compiled again.
+Exit 77 without nvcc. With --cache, sources that did not change are not compiled again.
 """
 import argparse
 import concurrent.futures
@@ -28,7 +28,7 @@ REGISTERS = ("sm_80", "sm_90", "sm_100")
 FLAGS = ("-std=c++17", "-O3", "-DNDEBUG", "-lineinfo", f"-arch={ARCHITECTURE}", "-ptx")
 SPACES = ("spos.yaml:256", "spos.yaml:1024", "proxyless.yaml:256", "proxyless.yaml:1024", "tiny.yaml:256")
 SAMPLE = ("tiny.yaml:256", "spos.yaml:256")
-EVERY = 12  # of the sample's launches one in so many is counted
+EVERY = 12  # one in EVERY launches of the sample is counted
 TOLERANCE = 0.05  # with another nvcc
 KEY = ("kernel", "variant", "sizes", "parts", "bytes", "instance")
 # What must not grow: instructions in all, and what global and shared memory move.
@@ -57,7 +57,7 @@ def source_hash(version):
 
 
 def compile_one(nvcc, source, out):
-    """One .cu file to PTX, unless it is there."""
+    """Compiles one .cu file to PTX, unless the PTX exists."""
     if os.path.exists(out):
         return
     done = subprocess.run([nvcc, *FLAGS, f"-I{ROOT}", source, "-o", out + ".tmp"], capture_output=True, text=True)
@@ -84,7 +84,7 @@ def count_space(program, ptx, space, subset):
 
 
 def count(program, ptx, spaces, subset):
-    """Rows of all spaces. What one launch costs does not depend on the others, so a process for each; launches that spaces share count once."""
+    """Rows of all spaces, one process for each. A launch that several spaces share is listed once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(lambda space: count_space(program, ptx, space, subset), spaces))
     rows = {tuple(row[field] for field in KEY): row for part in reversed(parts) for row in part}
@@ -170,14 +170,14 @@ def main():
         write_table(version, count(args.program, ptx, SPACES, ()))
         return
     known, table = read_table()
-    # Another sample for each state of the kernels, the same one for the same state.
+    # The sources of the kernels choose the sample: it changes when they change.
     rows = count(args.program, ptx, SAMPLE, ("--", str(EVERY), str(int(now, 16) % EVERY)))
     problems = list(compare(rows, table, known == version))
     if known != version:
-        print(f"nvcc {version}, the table is of {known}: counts may grow by {100 * TOLERANCE:.0f} %")
+        print(f"nvcc {version}, the table is for {known}: counts may grow by {100 * TOLERANCE:.0f} %")
     if problems:
-        problems.append(f"if that is wanted: {REFRESH}")
-    print("\n".join(problems) or f"{len(rows)} launches keep to the table")
+        problems.append(f"if the change is intended, run {REFRESH}")
+    print("\n".join(problems) or f"{len(rows)} launches agree with the table")
     sys.exit(bool(problems))
 
 

@@ -2,8 +2,8 @@
 """How much of every kernel's PTX the tests ran, over all architectures; a kernel that never ran is a failure.
 
 usage: check_ptx_coverage.py FOLDER...
-A folder holds what the processes of one architecture's tests left (EMU_PTX_COVERAGE): a line for each kernel, with its name, its
-instruction count and the indices of the instructions that ran.
+A folder holds the files that the tests of one architecture wrote (EMU_PTX_COVERAGE). A line is one kernel: its name, its instruction
+count and the indices of the instructions that ran.
 """
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what nvcc made of every CUDA kernel: registers, spills and shared memory, instructions, and pointers.
+"""Checks what nvcc generated for every CUDA kernel: registers, spills and shared memory, instructions, and pointers.
 
 usage: tests/check_resources.py [--write] [--nvcc EXE] [--cache FOLDER] [--root FOLDER] [FILE.cu...]
 Compiles kernels/cuda/*.cu for each architecture. For each kernel:
@@ -8,8 +8,8 @@ Compiles kernels/cuda/*.cu for each architecture. For each kernel:
   - the SASS: it stores, multiplies and synchronises at every source line where the PTX does, loads every pointer that the PTX
     uses, and has the instructions that fixtures/cuda_sass.csv counts.
 --write refreshes cuda_resources.csv and cuda_sass.csv (with files: their kernels alone) and, where numpy is installed,
-configs/gpus/ptx_to_sass.csv. It writes nothing while a check fails that needs no table. cuda_pointers.csv is maintained by hand.
-With another nvcc than the tables' the numbers are not compared; all other checks hold.
+configs/gpus/ptx_to_sass.csv. It writes nothing while a check that needs no table fails. cuda_pointers.csv is maintained by hand.
+With an nvcc other than the tables' version the numbers are not compared; all other checks run.
 --root: another source tree, for planted faults. Without nvdisasm the checks of the SASS are skipped. Exit 77 without nvcc.
 With --cache, sources that did not change are not compiled again.
 """
@@ -63,12 +63,12 @@ def compare_resources(numbers, table):
 
 
 def check_tables(kernels, version, is_whole):
-    """Against the committed tables."""
+    """Compares with the committed tables."""
     for path, compare in ((RESOURCES, None), (COUNTS, sass_gates.compare_counts)):
         of, table = read_table(path)
         name = os.path.basename(path)
         if of != version:
-            print(f"{name} is for nvcc {of}, this is {version}: its numbers are not compared. These checks hold: spills, pointers, "
+            print(f"{name} is for nvcc {of}, this is {version}: its numbers are not compared. These checks still run: spills, pointers, "
                   "source lines, kinds of instructions")
             if not compare:
                 continue
@@ -80,7 +80,7 @@ def check_tables(kernels, version, is_whole):
                 lines = compare(found, table[key], of == version) if compare else compare_resources(found, table[key])
                 yield from (f"{key[0]} {key[1]}: {line}" for line in lines)
         for key in table.keys() - kernels.keys() if is_whole else ():
-            yield f"{key[0]} {key[1]}: in {name}, but no longer there"
+            yield f"{key[0]} {key[1]}: in {name}, but no such kernel was compiled"
 
 
 def parse_arguments():

@@ -16,7 +16,7 @@ COMMIT, HASH = "0123456789ab", "f" * 64
 
 
 def make_bundle(folder):
-    """What tools/bundle makes, as far as the smoke test reads it."""
+    """The files of tools/bundle that the smoke test reads."""
     os.makedirs(os.path.join(folder, "bin"))
     os.makedirs(os.path.join(folder, "share"))
     shutil.copy(os.path.join(SOURCE, "tests", "run-gpu"), folder)

@@ -40,7 +40,7 @@ def check_alone(root, name):
 
 
 def after_pair(text, at):
-    """The place behind the bracket that closes the one at `at`."""
+    """The index after the bracket that closes the one at `at`."""
     depth = 0
     for i in range(at, len(text)):
         depth += (text[i] in "({") - (text[i] in ")}")

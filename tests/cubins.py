@@ -1,4 +1,4 @@
-"""Every kernel compiled for every architecture: ptxas's report, PTX and cubin, kept in a cache folder."""
+"""Every kernel compiled for every architecture: ptxas's report, PTX and cubin, cached in a folder."""
 import hashlib
 import os
 import re
@@ -89,7 +89,7 @@ def parse_report(text):
             shared = re.search(r"(\d+) bytes smem", line)
             numbers["registers"] = int(used.group(1))
             numbers["shared_bytes"] = int(shared.group(1)) if shared else 0
-            numbers = None  # a function that is no entry may follow
+            numbers = None  # a function that is not an entry may follow
     return found
 
 

@@ -511,7 +511,7 @@ def bench(scratch):
         (["loader", "/no/such"], 3, "/no/such: No such file"),
         (["step", "no.yaml"], 1, "no.yaml: No such file"),
         (["step", "configs/spaces/spos.yaml", "--dry", "--gpu", "h300"], 2, "found 'h300', expected one of a100, h100, h200, rtx3090, or a file"),
-        (["step", "configs/spaces/spos.yaml", "--gpu", "h200"], 2, "--gpu: only of 'step SPACE --dry'"),
+        (["step", "configs/spaces/spos.yaml", "--gpu", "h200"], 2, "--gpu: only valid with 'step SPACE --dry'"),
         (["step", "configs/spaces/spos.yaml", "--dry", "--gpu", "h200", "--steps", "3", "--path-count", "3"], 2, "give one"),
         (["step", "configs/spaces/spos.yaml", "--dry", "--gpu", "h200", "--arch", "(1, 2)"], 2, ""),
         ([*tiny, "--batch", "0"], 2, "--batch: '0', wanted a whole number from 2 to 65536"),

@@ -1,4 +1,4 @@
-"""Compiles kernels and collects what the checks need to know of each; the checks that need no table."""
+"""Compiles kernels, collects the facts that the checks need, and runs the checks that need no table."""
 import concurrent.futures
 import json
 import os
@@ -18,7 +18,7 @@ def read_text(path):
 
 
 def examine(job):
-    """Of one file for one architecture: {mangled name: what the checks need to know}."""
+    """(architecture, source, {mangled name: facts that the checks need}) of one file for one architecture."""
     nvcc, nvdisasm, architecture, source, folder, root, structs, layouts = job
     build = cubins.compile_one(nvcc, architecture, source, folder, root)
     tools = [path for path in cubins.sources_of(cubins.TESTS, ".py") if os.path.basename(path) in ("sass.py", "ptx.py", "sass_gates.py")]
@@ -46,7 +46,7 @@ def examine(job):
 
 
 def measure(nvcc, nvdisasm, sources, architectures, folder, root=cubins.ROOT):
-    """({(architecture, kernel): what is known}, {struct: its pointers})."""
+    """({(architecture, kernel): facts}, {struct: its pointers})."""
     texts = {source: kernel_pointers.without_comments(read_text(source)) for source in sources}
     structs = kernel_pointers.kernel_structs(texts.values())
     headers = [kernel_pointers.without_comments(read_text(os.path.join(root, header))) for header in HEADERS]

@@ -37,7 +37,7 @@ def read_structs(texts):
 
 
 def pointers_in(body, structs, path=()):
-    """(path, array at which the path turns, is_const) of each pointer below a struct; path: members, "name[0]" of an array."""
+    """(path, is_const) of each pointer below a struct; path: members, "name[0]" for an array."""
     for field in split_fields(body):
         nested = re.match(r"struct\s*\{(.*)\}\s*(.+)$", field, re.S)
         kind, declarators = (None, nested.group(2)) if nested else re.match(r"((?:const\s+)?\w+)\s+(.*)$", field, re.S).groups()
@@ -52,7 +52,7 @@ def pointers_in(body, structs, path=()):
 
 
 def layout(structs, wanted, root, nvcc, headers):
-    """{struct: {Pointer: is_const}}; nvcc's C compiler says the offsets."""
+    """{struct: {Pointer: is_const}}; a compiled C program prints the offsets."""
     members = {name: list(pointers_in(structs[name], structs)) for name in wanted}
     lines = []
     for name, found in members.items():
@@ -95,7 +95,7 @@ def read_exceptions(path):
 
 
 def expected(kernel, pointers, exceptions, used):
-    """{pointer's name: access}. A const pointer is read and another one written, unless an exception says otherwise."""
+    """{pointer's name: access}. A const pointer is read, any other one is written, unless an exception says otherwise."""
     access = {}
     for pointer, is_const in pointers.items():
         access[pointer.name] = "r" if is_const else "w"

@@ -4,7 +4,7 @@
 usage: mutate_kernels.py --nvcc EXE --ptx FOLDER --test PROGRAM [--count 20] [--seed 1] [--allowed 1]
 A mutation changes a sign, a comparison, an index or a constant in kernels/cuda/*.cu or *.cuh. nvcc compiles the file to PTX,
 and PROGRAM (test_cuda_ptx) runs its tables of operations on it, without the twin: the reference alone must see the change.
-A mutation that leaves the PTX as it was is drawn again. Fails when more than --allowed mutations survive. Exit 77 unless
+A mutation that does not change the PTX is replaced by another one. Fails when more than --allowed mutations survive. Exit 77 unless
 SQ_FULL_TESTS is set: it takes many minutes.
 """
 import argparse
@@ -53,7 +53,7 @@ def compile_ptx(nvcc, source, to):
 
 
 def code_of(path):
-    """The PTX without what only names lines."""
+    """The PTX without its line information."""
     with open(path) as file:
         return re.sub(r"(?m)^\s*(\.loc|\.file|//).*$|\.section[^}]*\}", "", file.read())
 
@@ -64,7 +64,7 @@ def run_tests(program, ptx):
         try:
             done = subprocess.run([program, "--filter", pattern], capture_output=True, text=True, env=environment, timeout=900)
         except subprocess.TimeoutExpired:
-            return "no end within 15 minutes"
+            return "did not finish within 15 minutes"
         if done.returncode:
             text = (done.stderr + done.stdout).strip().split("\n")
             return next((line for line in text if "ptx:" in line or "differs" in line or "assert" in line), text[-1])[:150]

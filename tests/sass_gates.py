@@ -1,7 +1,7 @@
 """What must hold between the source of a kernel, its PTX and its SASS. Each check yields lines that say what is wrong.
 
 The chain: pointers of the parameter struct -> accesses in the PTX -> the same source lines and parameters in the SASS. A tool
-that drops code breaks it at one place, whichever counts the committed table has.
+that drops code breaks the chain, whatever counts the committed table has.
 """
 import re
 from collections import defaultdict
@@ -81,7 +81,7 @@ EXACT = ("LDG", "STG", "LDGSTS", "ATOM_RED", "STS", "LDSM", "HMMA", "BAR")  # th
 
 
 def compare_counts(counts, table, is_same_nvcc):
-    """Against the row of the table. Another nvcc must keep the kinds, not the numbers."""
+    """Compares with the row of the table. With another nvcc the kinds of the table must be present, in any number."""
     for column, known in table.items():
         number = counts[column]
         if column in ("LDL", "STL"):

@@ -31,7 +31,7 @@ static char *take_field(char **line)
     return begin;
 }
 
-/* What ptxas says of every kernel: fixtures/cuda_resources.csv, which check_resources.py keeps up to date. */
+/* What ptxas reports for every kernel: fixtures/cuda_resources.csv, which check_resources.py keeps up to date. */
 static int read_compiled(compiled *rows)
 {
     FILE *file = fopen(SOURCE("tests/fixtures/cuda_resources.csv"), "r");
@@ -80,8 +80,8 @@ Test(cuda_instances, every_compiled_kernel_is_listed_once)
     }
 }
 
-/* Blocks that a multiprocessor holds: CUDA C++ Programming Guide, "Compute Capabilities". Registers are given to warps in
- * units of 256, warps to four schedulers; a block's shared memory costs 1 KiB more than it asks for. */
+/* Blocks that a multiprocessor holds: CUDA C++ Programming Guide, "Compute Capabilities". Registers go to warps in units
+ * of 256, warps to four schedulers; a block's shared memory costs 1 KiB more than it asks for. */
 static int resident_blocks(const sq_cuda_instance *instance, const compiled *row)
 {
     const int warps = (instance->threads + 31) / 32, per_warp = (row->registers * 32 + 255) / 256 * 256;

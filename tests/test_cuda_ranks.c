@@ -229,7 +229,7 @@ Test(cuda_ranks, a_failing_reduction_ends_them_all)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* NCCL's calls leave errors behind that are none, and these are cleared; an error from before them is not. */
+/* NCCL calls that succeed may leave an error in the runtime: it is cleared. An earlier error is not. */
 Test(cuda_ranks, an_error_before_a_reduction_is_reported)
 {
     use_library();
@@ -243,7 +243,7 @@ Test(cuda_ranks, an_error_before_a_reduction_is_reported)
         MUST(b->ops->attach(b, &group));
         MUST(reduce_once(b, at));
         MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
-        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation); /* and nobody looks */
+        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation); /* and is not checked */
         if (waits)
             MUST(b->ops->wait(b));
         expect_failure(b->ops->join(b), SQ_DEVICE, "gradients: an earlier call failed: out of memory");

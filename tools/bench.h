@@ -38,7 +38,7 @@ typedef struct {
     sq_plan dry;     /* without a model */
     const sq_plan *plan;
     int multiprocessors; /* dry: of the GPU that is planned for */
-    sq_bench_batch batch; /* what the model computes on; nothing: dry */
+    sq_bench_batch batch; /* what the model computes on; empty when dry */
 } sq_bench_subject;
 
 /* Reads the space, and makes, initialises and loads its model with random images, labels and the scalars of one step.
@@ -86,7 +86,7 @@ void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object);
 
 /* ---- Modelled time ---- */
 
-/* Prints what the speed model says of these paths on options->gpu, as a table or as JSON. */
+/* Prints what the speed model predicts for these paths on options->gpu, as a table or as JSON. */
 SQ_MUST_USE sq_status sq_bench_model(const sq_bench_subject *subject, const sq_bench_options *options,
                                      const int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES], int paths);
 /* The GPU of --gpu: a name in configs/gpus, or a file. */

@@ -168,7 +168,7 @@ static int run(int argc, char **argv)
     if (!is_step && !is_kernels && !is_loader)
         return sq_command_usage("bench", "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'");
     if ((a.gpu || a.arch || a.path_count) && !(is_step && a.is_dry))
-        return sq_command_usage("bench", "%s: only of 'step SPACE --dry'",
+        return sq_command_usage("bench", "%s: only valid with 'step SPACE --dry'",
                                 a.gpu ? "--gpu" : a.arch ? "--arch" : "--path-count");
     if (a.path_count && a.steps)
         return sq_command_usage("bench", "--path-count and --steps: with --dry both are the number of paths, give one");

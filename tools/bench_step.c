@@ -1,5 +1,5 @@
 /* squall bench step: whole training steps on random paths, by the trainer's own code (supernet/train_step.h): a batch is copied
- * to the device, and the host waits for the loss and for the check of the gradients. What a run does besides is left out:
+ * to the device, and the host waits for the loss and for the check of the gradients. The rest of a run is left out:
  * decoding, the exchange between ranks, log and checkpoints. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static sq_status load(void *context)
     return sq_bench_load(b->subject.model, &b->subject.batch);
 }
 
-/* A speed without a sound result means nothing. */
+/* A measured speed means nothing if the result is not finite. */
 static sq_status check_step(const bench *b, const sq_train_outcome *outcome)
 {
     const char *space = b->subject.space->name, *device = b->session->backend->ops->name;

@@ -7,7 +7,7 @@
  * says otherwise; a warp instruction counts once for its 32 lanes. */
 typedef struct {
     char name[64];
-    char architecture[16]; /* "sm_90": whose registers and PTX-to-SASS factors apply */
+    char architecture[16]; /* "sm_90": selects registers and PTX-to-SASS factors */
     double multiprocessors;
     double clock_ghz;
     double schedulers;      /* of a multiprocessor */
@@ -19,28 +19,28 @@ typedef struct {
     double mma_per_clock;        /* multiply-adds of BF16 mma.sync with FP32 sums */
     double registers;            /* of 32 bits */
     double shared_kib;
-    double shared_reserved_kib; /* of each block, by the system */
+    double shared_reserved_kib; /* taken by the system for each block */
     double warps, blocks;       /* resident, at most */
     double l2_mib, l2_gb_per_s;
     double dram_gb_per_s; /* data sheet */
-    double copy_gb_per_s; /* read + written, of a large copy: what memory-bound kernels are held against */
+    double copy_gb_per_s; /* of a large copy, read + written: the reference for memory-bound kernels */
     double latency_ns;    /* of a load that misses the caches, under load */
-    double node_us;       /* between two kernels of a CUDA graph */
-    double graph_us;      /* between two graphs */
+    double node_us;       /* gap between two kernels of a CUDA graph */
+    double graph_us;      /* gap between two graphs */
     /* Share of the rates of issue and of the arithmetic pipes that a kernel reaches: from efficiency_low at warps_low
      * resident warps of a multiprocessor, linearly to efficiency_high at warps_high. Not fitted yet. */
     double efficiency_low, efficiency_high, warps_low, warps_high;
-    double pipe_efficiency;   /* the same of LSU and MMA, whose instructions take several clocks; not fitted yet */
+    double pipe_efficiency;   /* the same for LSU and MMA, whose instructions take several clocks; not fitted yet */
     double memory_efficiency; /* share of copy_gb_per_s that a kernel reaches; not fitted yet */
-    double error;             /* of a launch's time, relative: makes the range */
+    double error;             /* relative error of a launch's time: sets the range */
 } sq_gpu;
 
 /* SQ_INVALID: file, line and key of an unknown or missing key or a value out of range, what was found and what is
  * expected; SQ_IO. */
 SQ_MUST_USE sq_status sq_gpu_read(sq_gpu *out, const char *path);
 
-/* The same for the name of a file in a folder, without its .yaml, or for a path: what exists as a file is read as one.
- * SQ_INVALID lists the names that there are. */
+/* The same for a path, or for the name of a file in a folder, without its .yaml. A path that exists takes precedence.
+ * SQ_INVALID lists the names in the folder. */
 SQ_MUST_USE sq_status sq_gpu_find(sq_gpu *out, const char *folder, const char *name);
 
 #endif

@@ -22,7 +22,7 @@ int sq_resident_blocks(const sq_gpu *gpu, const sq_launch_count *launch)
     const double warps = warps_of(launch), registers = sq_count_registers(launch, gpu->architecture);
     const double shared = launch->shared_bytes + 1024 * gpu->shared_reserved_kib;
     double blocks = fmin(gpu->blocks, floor(gpu->warps / warps));
-    if (registers > 0) /* given to a warp in units of 256 */
+    if (registers > 0) /* allocated to a warp in units of 256 */
         blocks =
             fmin(blocks, floor(gpu->registers / (ceil(registers * LANES / REGISTER_UNIT) * REGISTER_UNIT * warps)));
     if (shared > 0)
@@ -36,8 +36,8 @@ static double efficiency_of(const sq_gpu *gpu, double warps)
     return gpu->efficiency_low + (gpu->efficiency_high - gpu->efficiency_low) * fmin(fmax(place, 0), 1);
 }
 
-/* Blocks are dealt to multiprocessors in turn. A block that is longer than the others weighs the less the more blocks
- * share its multiprocessor. */
+/* Blocks are dealt to multiprocessors in turn. The more blocks share a multiprocessor, the less one long
+ * block counts. */
 static double imbalance_of(const sq_gpu *gpu, const sq_launch_count *launch, double grid, double resident)
 {
     const double most = ceil(grid / gpu->multiprocessors);
@@ -85,7 +85,7 @@ static double latency_seconds(const sq_gpu *gpu, const sq_launch_load *load, dou
     return in_flight > 0 ? loaded / in_flight * 1e-9 * gpu->latency_ns : 0;
 }
 
-/* Of a bound's rate that a kernel reaches. */
+/* The share of a bound's rate that a kernel reaches. */
 static double share_of(const sq_gpu *gpu, sq_bound bound, double efficiency)
 {
     switch (bound) {

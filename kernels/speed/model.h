@@ -9,8 +9,8 @@
  *     t = max(memory / memory_efficiency, latency, (issue, FMA, ALU, special) / efficiency,
  *             (LSU, MMA) / pipe_efficiency) + launch
  *
- *   memory   bytes by plan / bandwidth: of L2 where they fit into half of it, since the kernel before left them there,
- *            else of a copy in DRAM. Within the launch caches help nobody but a block itself
+ *   memory   planned bytes / bandwidth: that of L2 where they fit into half of it, since the previous kernel left them
+ *            there, else that of a copy in DRAM. Blocks of a launch share nothing through the caches
  *   latency  bytes loaded / (bytes that the resident warps have in flight / latency): Little's law
  *   issue    SASS instructions / (schedulers * rate); SASS = PTX by class * factor
  *   FMA, ALU, special: the instructions that each of these pipes executes / its rate
@@ -18,9 +18,10 @@
  *            least
  *   MMA      multiply-adds of mma.sync / peak
  *
- * The rates of multiprocessors hold for the busiest one: these times grow by the imbalance of the grid. Efficiency
- * follows from the resident warps. source: Hong and Kim 2009, "An analytical model for a GPU architecture", section 3
- * (memory and computation warp parallelism); Little 1961, "A proof for the queuing formula L = lambda W" */
+ * Times at the rates of multiprocessors are those of the busiest one: they are multiplied by the imbalance of the
+ * grid. The efficiency follows from the resident warps. source: Hong and Kim 2009, "An analytical model for a GPU
+ * architecture", section 3 (memory and computation warp parallelism); Little 1961, "A proof for the queuing formula L =
+ * lambda W" */
 
 typedef enum {
     SQ_BOUND_MEMORY,
@@ -38,7 +39,7 @@ typedef enum {
 const char *sq_bound_name(sq_bound bound);
 
 typedef struct {
-    double seconds[SQ_BOUNDS]; /* each alone, without efficiency */
+    double seconds[SQ_BOUNDS]; /* each limit alone, without efficiency */
     double expected;
     sq_bound binds;    /* which one `expected` comes from */
     double warps;      /* resident on a multiprocessor */
@@ -52,14 +53,14 @@ int sq_resident_blocks(const sq_gpu *gpu, const sq_launch_count *launch);
 
 typedef struct {
     const sq_launch_count *count;
-    double bytes;             /* of device memory, by plan */
+    double bytes;             /* of device memory, as planned */
     double scale, grid_scale; /* of the counts and of the grid: sq_count_match */
 } sq_launch_load;
 
 void sq_launch_predict(const sq_gpu *gpu, const sq_launch_load *load, const sq_sass_factor sass[SQ_COUNT_CLASSES],
                        sq_launch_time *out);
 
-/* A launch that the table knows nothing of: bytes and the gap. */
+/* For a launch that is not in the table: the time of its bytes, and the gap. */
 void sq_launch_predict_bytes(const sq_gpu *gpu, double bytes, sq_launch_time *out);
 
 #endif

@@ -328,7 +328,7 @@ static void run_uninitialised_global(Run *r)
     cudaFree(fresh);
 }
 
-/* In place, with the load that is for read-only memory: EMU_READ_ONLY=1. */
+/* Updates memory in place, with the load for read-only memory: EMU_READ_ONLY=1. */
 static __global__ void stale_read_only(float *x)
 {
     x[threadIdx.x] = __ldg(x + threadIdx.x) + 1.0f;

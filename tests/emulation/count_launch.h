@@ -1,5 +1,5 @@
-/* count_launch.h - included in front of a .cu file of the project: its launchers then hand each launch, with the
- * parameters as PTX lays them out, to the counting machine (count_machine.cpp) instead of the emulator. */
+/* count_launch.h - included before a .cu file of the project: its launchers then pass each launch, with its
+ * parameters in the layout of PTX, to the counting machine (count_machine.cpp) instead of the emulator. */
 #ifndef COUNT_LAUNCH_H
 #define COUNT_LAUNCH_H
 

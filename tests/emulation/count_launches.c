@@ -1,8 +1,8 @@
 /* count_launches PTX-FOLDER MULTIPROCESSORS SPACE:BATCH... [-- EVERY FIRST]
  *
  * Writes a CSV: what each distinct launch of a training step of these spaces costs, counted by running a sample of its
- * blocks from nvcc's PTX, for a GPU of so many multiprocessors. Device memory is reserved and never filled: pages that
- * the sampled blocks touch are all that it takes. With EVERY and FIRST only launches FIRST, FIRST + EVERY, ... are
+ * blocks from nvcc's PTX, for a GPU with that many multiprocessors. Device memory is reserved and never filled: it
+ * takes only the pages that the sampled blocks touch. With EVERY and FIRST only launches FIRST, FIRST + EVERY, ... are
  * counted. tests/check_counts.py calls it. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,8 +54,8 @@ static bool is_new(counting *c, const char *key)
     return true;
 }
 
-/* Every launch finds zeros, whatever was counted before it: branches on values go the same way each time. Merges of
- * counted moments find a count in each part, as on a GPU; a part of none would be skipped. */
+/* Every launch starts with zeros, so that branches on values do not depend on earlier launches. Merges of counted
+ * moments start with a count of 1 in each part: they would skip an empty part, and on a GPU none is empty. */
 static void prepare_memory(const counting *c, const sq_cuda_launch *launch)
 {
     for (int role = 0; role < SQ_ROLES; role++)
@@ -84,7 +84,7 @@ static sq_status count(counting *c, const sq_cuda_launch *launch)
     const char *rows = count_rows();
     if (!rows)
         return sq_fail(SQ_INVALID, "%s: not counted", key);
-    (void)fputs(rows, stdout); /* a full disk shows at the end */
+    (void)fputs(rows, stdout); /* main() reports a write error at the end */
     return SQ_OK;
 }
 

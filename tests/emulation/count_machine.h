@@ -10,12 +10,12 @@ extern "C" {
 
 /* Reads every *.ptx of a folder. Returns 0, or 1 after a line on stderr. */
 int count_open(const char *ptx_folder);
-/* The text that the CSV's rows of one planned launch begin with; NULL: what is launched is not counted. */
+/* Sets the first columns of the CSV rows of one planned launch; NULL: launches are not counted. */
 void count_begin(const char *prefix);
-/* Rows since count_begin, each ending a line; valid until the next count_begin. NULL: a kernel could not be run, and a
+/* Rows since count_begin, each with its newline; valid until the next count_begin. NULL: a kernel could not be run, and a
  * line on stderr says why. */
 const char *count_rows(void);
-const char *count_columns(void); /* of the rows, behind the prefix */
+const char *count_columns(void); /* of the rows, after the prefix */
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 # count_launches: what launches execute, counted from nvcc's PTX (count_machine.cpp). The launchers are compiled once more, with
 # launches that go to the machine; no kernel runs as host code here, so nothing is optimised.
-add_library(sq_count_launchers OBJECT ${SQ_CUDA_KERNELS}) # C++ in this folder: sq_emulated_options says so
+add_library(sq_count_launchers OBJECT ${SQ_CUDA_KERNELS}) # compiled as C++ in this folder: sq_emulated_options
 target_compile_definitions(sq_count_launchers PRIVATE SQ_HAVE_CUDA SQ_CUDA_EMULATED CUDA_EMU)
 target_compile_options(sq_count_launchers PRIVATE -x c++ -std=c++17 -include count_launch.h -fno-strict-aliasing -O0 -w)
 target_link_libraries(sq_count_launchers PRIVATE sq_flags)

@@ -1,5 +1,5 @@
 /* dirty_pages.cpp - copy on first write, page by page. The handler runs on the thread that writes, at the faulting
- * instruction, which is a plain store of a kernel: so it may allocate. */
+ * instruction, which is a plain store of a kernel: so the handler may allocate. */
 #include "dirty_pages.h"
 
 #include "emu_runtime.h"

@@ -1,5 +1,5 @@
-/* dirty_pages.h - which pages of device memory a piece of work writes, and what they held before: write protection and a
- * SIGSEGV handler. Device memory must be allocated in whole pages. */
+/* dirty_pages.h - finds the pages of device memory that a function writes, and saves their old contents, by write protection
+ * and a SIGSEGV handler. Device memory must be allocated in whole pages. */
 #ifndef EMU_DIRTY_PAGES_H
 #define EMU_DIRTY_PAGES_H
 
@@ -16,11 +16,11 @@ struct Page {
 };
 typedef std::map<char *, std::unique_ptr<Page>> Pages; /* by address */
 
-/* Runs work() and returns every page of device memory that it wrote, as it was before. One thread at a time. */
+/* Runs work() and returns the old contents of every page of device memory that it wrote. One thread at a time. */
 template <class Work> Pages pages_written_by(Work work);
 
-Pages copy_of(const Pages &pages);    /* what memory holds now, at the same addresses */
-void restore(const Pages &pages);     /* memory holds that again */
+Pages copy_of(const Pages &pages);    /* the current contents at the same addresses */
+void restore(const Pages &pages);     /* writes these contents to memory */
 
 void dirty_pages_begin(void);
 Pages dirty_pages_end(void);

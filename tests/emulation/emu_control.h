@@ -38,7 +38,7 @@ void emu_enqueue(struct CUstream_st *stream, int (*is_ready)(void *), void (*wor
 /* Mistakes with events: 1, streams but the oldest do not wait for events; 2, the oldest does not; 0, all do. */
 void emu_forget_waits(int whose);
 
-/* Launches of kernels with `name` in their name compute nothing, as a wrong kernel might; NULL: none. Borrowed. The variable
+/* Kernels whose name contains `name` compute nothing, as a wrong kernel might; NULL: none. Borrowed. The variable
  * EMU_SKIP_KERNEL does the same from outside. */
 void emu_skip_kernel(const char *name);
 

@@ -23,7 +23,7 @@ enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* without opting in for more *
 /* Runs the kernel in place of the fibres, or returns false. NULL in every build but `ptx` (ptx_launch.cpp). */
 extern bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
 
-/* Told of what changes device memory outside of kernels. NULL in every build but `ptx`. */
+/* Notified when anything but a kernel changes device memory. NULL in every build but `ptx`. */
 struct EmuMemoryWatch {
     void (*wrote)(const void *at, size_t bytes);
     void (*copied)(const void *to, const void *from, size_t bytes); /* within device memory */

@@ -1,15 +1,15 @@
 /* ptx_launch.cpp - the third emulated build: each launch of the unchanged host code runs from nvcc's PTX (ptx/).
  *
- *   EMU_PTX=folder          holds FILE.compute_XX.ptx, as the compilation of the backend left them
+ *   EMU_PTX=folder          holds FILE.compute_XX.ptx, as the build of the backend wrote them
  *   EMU_PTX_ARCH=90         which of them
- *   EMU_PTX_TWIN=0|1        1 (default): each launch also runs as fibres, from the same memory, and what differs is judged
- *   EMU_PTX_COVERAGE=folder each process leaves a file there: how often each instruction of each kernel ran
+ *   EMU_PTX_TWIN=0|1        1 (default): each launch also runs as fibres, from the same memory, and the results are compared
+ *   EMU_PTX_COVERAGE=folder each process writes a file there: the instructions of each kernel that ran
  *   EMU_PTX_COUNTS=file     counts by kernel and grid, as CSV (counters.h)
  *   EMU_PTX_LINES=file      the hot source lines of each kernel, its bank conflicts and scattered accesses
  *   EMU_PTX_TRACE=1         one line per launch
  *   EMU_PTX_KEEP_GOING=1    a fault ends its launch; each kernel's first fault is printed, all are counted at the end
  *
- * A fault ends the program with 70. A kernel that is in no file runs as fibres and is reported. */
+ * A fault ends the program with status 70. A kernel that is in no file runs as fibres and is reported. */
 #include "ptx/counters.h"
 #include "ptx/global_watch.h"
 #include "ptx/ptx.h"
@@ -132,7 +132,7 @@ void decode(Entry &e)
         return;
     e.program = ptx::decode(*e.module, *e.function);
     for (const std::string &problem : e.program->problems)
-        if (problem.compare(0, 9, "register ") != 0) /* read before it is written on some path: taken, that path reads NaN */
+        if (problem.compare(0, 9, "register ") != 0) /* "register ...": read before it is written on some path; there it reads NaN */
             give_up(e.function->name + ": " + problem);
     e.stats.resize(e.program->code.size());
 }
@@ -180,7 +180,7 @@ void run_fibres(const EmuKernel &k, size_t shared_limit)
     machine->is_twin_running = false;
 }
 
-/* What is no PTX is known by the page only: all of a page that it writes counts as written. */
+/* Work that is not PTX is tracked by page only: if it writes to a page, the whole page counts as written. */
 void mark_pages_of(const std::function<void()> &work)
 {
     for (auto &p : emu::pages_written_by(work))
@@ -205,7 +205,7 @@ void run_with_twin(Entry &e, const EmuKernel &k, size_t shared_limit)
     emu::Pages fibres = emu::copy_of(before);
     emu::restore(before);
     for (auto &p : emu::pages_written_by([&] { run_ptx(e, k, shared_limit); }))
-        if (!fibres.count(p.first)) /* the fibres left it as it was */
+        if (!fibres.count(p.first)) /* the fibres did not write it */
             fibres[p.first] = std::move(const_cast<std::unique_ptr<emu::Page> &>(p.second));
     const std::string name = readable(e.function->name);
     const emu::TwinRule *rule = emu::twin_rule_of(name);

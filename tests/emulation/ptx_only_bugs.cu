@@ -1,6 +1,6 @@
 /* ptx_only_bugs.cu - mistakes that g++ cannot show, because it compiles the source that nvcc should have compiled. Where the
  * mistake is the compiler's, `#ifdef __CUDACC__` plants it, so that it is there with every nvcc. Only the `ptx` build
- * catches them; CMakeLists.txt says by what. */
+ * catches them; each comment ends with the part that does, and CMakeLists.txt has the messages. */
 #include "buggy.h"
 
 #include <cstring>
@@ -24,8 +24,8 @@ static __global__ void dropped_loop(float *out)
 /* The launch bound promises blocks of at most 64 threads; the launch has 128: the machine. */
 static __global__ void __launch_bounds__(64) wrong_launch_bound(float *out) { out[threadIdx.x] = 1.0f; }
 
-/* The kernel's arrays take 40 KiB wherever a thread goes, and the launch asks for 40 more without opting in. Fibres make an
- * array when a thread reaches it, and no thread does: the machine. */
+/* The kernel's static array takes 40 KiB on every path, and the launch requests 40 KiB more without opting in. Fibres
+ * allocate the array when a thread reaches it, and no thread does: the machine. */
 static __global__ void missing_opt_in(float *out, int never)
 {
     DYNAMIC_SHARED(float, s);

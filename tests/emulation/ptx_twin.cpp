@@ -1,4 +1,4 @@
-/* ptx_twin.cpp - how far two versions of the same words are apart. */
+/* ptx_twin.cpp - how much two versions of the same words differ. */
 #include "ptx_twin.h"
 
 #include <cmath>
@@ -6,12 +6,13 @@
 
 namespace emu {
 
-/* Where the arithmetic is the same, equal bits are demanded: a kernel without a row here. The reasons:
- * contraction     nvcc rounds a * b + c once where the source has two operations; g++ is told to round twice.
+/* A kernel without a row here does the same arithmetic in both and must give equal bits. The reasons for a row:
+ * contraction     nvcc rounds a * b + c once where the source has two operations; g++ is set to round twice.
  * approximation   __expf and divisions by it are ex2.approx and rcp.approx in PTX, libm's functions for the fibres.
  * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU adds in a third way.
- * FP32 bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may cancel. A BF16 result moves by one step, 2^-7, where the
- * FP32 value before its rounding lies next to the middle between two. */
+ * FP32 bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may
+ * cancel. A BF16 result changes by one step, 2^-7, if the FP32 value before rounding is close to the middle between two
+ * BF16 values. */
 static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1; /* none: it stores no BF16 */
 static const TwinRule rules[] = {
     {"depthwise_kernel", few, 0, "contraction in the moments"},
@@ -72,7 +73,8 @@ static double distance(float a, float b, double scale)
     return std::isfinite(d) ? (size > 0 ? d / size : 0) : HUGE_VAL;
 }
 
-/* What a few hundred neighbouring bytes hold. FP32 read as a pair of BF16 has low halves of any size. */
+/* What a few hundred neighbouring bytes hold. The low half of an FP32 value, read as BF16, has any
+ * magnitude. */
 enum Type { FP32, BF16, EITHER /* too few values to tell, or a mixture */ };
 struct Chunk {
     Type type;

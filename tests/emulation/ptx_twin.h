@@ -1,4 +1,4 @@
-/* ptx_twin.h - one launch as g++ compiled it against the same launch as nvcc did, word by word. */
+/* ptx_twin.h - compares a launch compiled by g++ with the same launch compiled by nvcc, word by word. */
 #ifndef EMU_PTX_TWIN_H
 #define EMU_PTX_TWIN_H
 
@@ -19,7 +19,7 @@ struct TwinRule {
 const TwinRule *twin_rule_of(const std::string &kernel); /* NULL: none */
 
 struct TwinResult {
-    uint64_t launches = 0, words = 0, different = 0; /* words: in pages that either one wrote */
+    uint64_t launches = 0, words = 0, different = 0; /* words: in pages that either run wrote */
     struct Worst {
         double distance = 0;
         uint32_t by_fibres = 0, by_ptx = 0;
@@ -28,10 +28,10 @@ struct TwinResult {
     bool keeps_to(const TwinRule *rule) const; /* NULL: no word differs */
 };
 
-/* fibres: what the fibres left in every page that either one wrote. Memory holds what PTX left. A difference is relative to
- * the larger of both values and the root mean square of their neighbours. Memory has no types: 256 bytes count as BF16 when
- * nearly all of their halves are numbers of a usual size, else as FP32 or FP64, whichever is nearer. Denormals are taken for
- * integers, which must be equal. */
+/* fibres: every page that either run wrote, as the fibres left it. Memory holds the result of the PTX. A difference is
+ * relative to the larger of both values and the root mean square of their neighbours. Memory has no types: 256 bytes count
+ * as BF16 when nearly all of their halves are numbers of a usual size, else as FP32 or FP64, whichever differs less.
+ * Denormals are taken for integers, which must be equal. */
 TwinResult compare_twin(const Pages &fibres, const TwinRule *rule);
 
 } // namespace emu

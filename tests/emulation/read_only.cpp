@@ -1,5 +1,5 @@
 /* read_only.cpp - EMU_READ_ONLY=1: memory that a launch reads with __ldg (ld.global.nc) must not change while it runs. On a
- * GPU such a load may return stale data; PTX ISA, "ld.global.nc". A store of equal bits goes unseen.
+ * GPU such a load may return stale data; PTX ISA, "ld.global.nc". A store of equal bits is not detected.
  *
  * Built without sanitizer flags, like the scheduler. */
 #include "emu_internal.h"

@@ -1,4 +1,4 @@
-/* symbols.h - the mangled name of a function of this program, static functions included: PTX calls its entry the same. */
+/* symbols.h - the mangled name of a function of this program, static functions included: the PTX entry has the same name. */
 #ifndef EMU_SYMBOLS_H
 #define EMU_SYMBOLS_H
 

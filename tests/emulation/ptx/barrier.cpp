@@ -1,5 +1,5 @@
-/* barrier.cpp - bar and barrier: the 16 barriers of a block. The rule to know: a warp arrives as a whole, with the
- * lanes that it has left; a barrier without a thread count is one of the whole block, and no thread may have ended
+/* barrier.cpp - bar and barrier: the 16 barriers of a block. The rule to know: a warp arrives as a whole, with its
+ * remaining lanes; a barrier without a thread count is one of the whole block, and no thread may have ended
  * before it. */
 #include "decoder.h"
 
@@ -82,7 +82,7 @@ void complete(Machine &m, Barrier &b, bool is_whole)
     }
     if (is_whole) {
         m.barrier_tick = ++m.tick;
-        for (Warp &w : *m.warps) /* a fence behind the barrier covers what was written before it */
+        for (Warp &w : *m.warps) /* a fence after the barrier covers earlier writes */
             m.has_unfenced = m.has_unfenced || w.unfenced, w.unfenced = 0;
     }
     m.progress++;

@@ -1,4 +1,4 @@
-/* scanner.h - PTX text as words, directives and declarations. The rule to know: every function leaves `at` behind what
+/* scanner.h - PTX text as words, directives and declarations. The rule to know: every function leaves `at` after what
  * it returns, and `line` counts the newlines that were passed. */
 #ifndef PTX_SCANNER_H
 #define PTX_SCANNER_H
@@ -45,7 +45,7 @@ class Scanner
     }
 };
 
-/* ".align 8 .b8 name[104]", placed at the next aligned offset behind `end`, which moves on. */
+/* ".align 8 .b8 name[104]", placed at the next aligned offset from `end`, which advances. */
 Variable parse_variable(const Scanner &s, const std::string &declaration, size_t &end);
 /* ".align 4 .b8 name[16] = {1, 0, 0, 0, ...}": with memory, zero where nothing is given. */
 ModuleVariable parse_module_variable(const Scanner &s, const std::string &declaration, bool is_constant);

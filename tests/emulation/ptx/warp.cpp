@@ -126,7 +126,7 @@ void count(Warp &w, Stat &s, uint32_t lanes, uint32_t active)
     s.warps++, s.lanes += (uint64_t)__builtin_popcount(active), s.divergent += lanes != w.alive;
 }
 
-/* A branch of the group: true if the group has to be picked anew. */
+/* A branch of the group: true if a group has to be picked again. */
 bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
 {
     if (active && op.target <= pc && ++w.branches > w.m->l->branch_limit)

@@ -1,5 +1,5 @@
-/* written_bytes.h - one bit for each byte of device memory: was it written? The rule to know: whoever writes device
- * memory outside of kernels (copies, memsets) has to call set or copy, and whoever allocates or frees it has to call
+/* written_bytes.h - one bit for each byte of device memory: was it written? The rule to know: code that writes
+ * device memory outside of kernels (copies, memsets) calls set or copy, and code that allocates or frees it calls
  * clear. */
 #ifndef PTX_WRITTEN_BYTES_H
 #define PTX_WRITTEN_BYTES_H

@@ -2,8 +2,8 @@
 """Compiles dropped_loop.cu with nvcc and looks for the stores that its source asks for.
 
 usage: check_toolchain.py NVCC
-The braced form must store with every nvcc. The unbraced form loses its loop with the versions in LOSES_THE_LOOP; a version
-that is not listed and loses it fails, so that the list stays true. Exit 77 without nvcc.
+The braced form must store with every nvcc. The unbraced form loses its loop with the versions in LOSES_THE_LOOP. The
+test fails if the list is wrong for this version. Exit 77 without nvcc.
 """
 import os
 import re

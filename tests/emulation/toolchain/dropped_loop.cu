@@ -1,6 +1,6 @@
 /* The smallest kernel that nvcc 13.0.88 compiles wrongly: a discarded `if constexpr` without braces, whose body is an `if`
- * that ends in a `switch`, takes the statement after it along. unbraced<0> comes out empty, braced<0> stores four words.
- * check_toolchain.py compiles this file. The sources avoid the shape: check_sources.py refuses it. */
+ * that ends in a `switch`, is dropped together with the statement after it. unbraced<0> compiles to an empty kernel,
+ * braced<0> stores four words. check_toolchain.py compiles this file. check_sources.py rejects this form in the sources. */
 #define PICK(v, ...)                                                                                                   \
     switch (v) {                                                                                                       \
     case 1: { __VA_ARGS__; } break;                                                                                    \
