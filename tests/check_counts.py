@@ -1,31 +1,29 @@
 #!/usr/bin/env python3
 """Compares what the CUDA kernels execute with the committed table configs/gpus/counts.csv.
 
-usage: tests/check_counts.py COUNT_LAUNCHES [--write] [--nvcc EXE] [--cache FOLDER]
-Compiles kernels/cuda/*.cu to PTX and lets COUNT_LAUNCHES (tests/emulation) run blocks of a sample of the table's launches.
+usage: tests/check_counts.py COUNT_LAUNCHES --ptx FOLDER [--write] [--nvcc EXE]
+COUNT_LAUNCHES (tests/emulation) runs blocks of a sample of the table's launches, from the PTX that the build left in FOLDER.
 With the table's nvcc the counts must be equal; with another one they may grow by 5 %. --write counts every launch and
 writes the table; registers come from fixtures/cuda_resources.csv, so refresh that first (check_resources.py --write).
-Exit 77 without nvcc. With --cache, sources that did not change are not compiled again.
+Exit 77 without nvcc.
 """
 import argparse
 import concurrent.futures
 import csv
-import hashlib
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 
+import cubins
+
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
-FOLDER = os.path.join(ROOT, "kernels", "cuda")
 TABLE = os.path.join(ROOT, "configs", "gpus", "counts.csv")
 RESOURCES = os.path.join(TESTS, "fixtures", "cuda_resources.csv")
 ARCHITECTURE, MULTIPROCESSORS = "sm_90", 132
 REGISTERS = ("sm_80", "sm_90", "sm_100")
-FLAGS = ("-std=c++17", "-O3", "-DNDEBUG", "-lineinfo", f"-arch={ARCHITECTURE}", "-ptx")
 SPACES = ("spos.yaml:256", "spos.yaml:1024", "proxyless.yaml:256", "proxyless.yaml:1024", "tiny.yaml:256")
 SAMPLE = ("tiny.yaml:256", "spos.yaml:256")
 EVERY = 12  # one in EVERY launches of the sample is counted
@@ -33,45 +31,7 @@ TOLERANCE = 0.05  # with another nvcc
 KEY = ("kernel", "variant", "sizes", "parts", "bytes", "instance")
 # What must not grow: instructions in all, and what global and shared memory move.
 MOVED = ("ld.global moved", "st.global moved", "ld.shared moved", "st.shared moved")
-REFRESH = "tests/check_counts.py COUNT_LAUNCHES --write"
-
-
-def find_nvcc(wanted):
-    homes = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH")] + ["/usr/local/cuda"]
-    places = [wanted, shutil.which("nvcc")] + [os.path.join(home, "bin", "nvcc") for home in homes if home]
-    return next((place for place in places if place and os.access(place, os.X_OK)), None)
-
-
-def version_of(nvcc):
-    text = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
-    return re.search(r"V([0-9.]+)", text).group(1)
-
-
-def source_hash(version):
-    digest = hashlib.sha256(repr((version, FLAGS)).encode())
-    for name in sorted(os.listdir(FOLDER)):
-        if name.endswith((".cu", ".cuh", ".h")):
-            with open(os.path.join(FOLDER, name), "rb") as file:
-                digest.update(name.encode() + b"\0" + file.read())
-    return digest.hexdigest()[:24]
-
-
-def compile_one(nvcc, source, out):
-    """Compiles one .cu file to PTX, unless the PTX exists."""
-    if os.path.exists(out):
-        return
-    done = subprocess.run([nvcc, *FLAGS, f"-I{ROOT}", source, "-o", out + ".tmp"], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{source}: nvcc failed:\n{done.stderr}{done.stdout}")
-    os.replace(out + ".tmp", out)
-
-
-def compile_all(nvcc, folder):
-    os.makedirs(folder, exist_ok=True)
-    sources = [os.path.join(FOLDER, name) for name in os.listdir(FOLDER) if name.endswith(".cu")]
-    sources.sort(key=os.path.getsize, reverse=True)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda s: compile_one(nvcc, s, os.path.join(folder, os.path.basename(s)[:-2] + "ptx")), sources))
+REFRESH = "cmake --build BUILD --target refresh_counts"
 
 
 def count_space(program, ptx, space, subset):
@@ -152,26 +112,20 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--nvcc")
-    parser.add_argument("--cache")
+    parser.add_argument("--ptx", required=True)
     args = parser.parse_args()
-    nvcc = find_nvcc(args.nvcc)
+    nvcc = cubins.find_nvcc(args.nvcc)
     if not nvcc:
         print("skipped: no nvcc")
         sys.exit(77)
-    version = version_of(nvcc)
-    now = source_hash(version)
-    cache = args.cache or os.path.join(ROOT, "build", "cuda-counts")
-    for old in os.listdir(cache) if os.path.isdir(cache) else ():
-        if old != now:
-            shutil.rmtree(os.path.join(cache, old))
-    ptx = os.path.join(cache, now)
-    compile_all(nvcc, ptx)
+    version = cubins.version_of(nvcc)
     if args.write:
-        write_table(version, count(args.program, ptx, SPACES, ()))
+        write_table(version, count(args.program, args.ptx, SPACES, ()))
         return
     known, table = read_table()
     # The sources of the kernels choose the sample: it changes when they change.
-    rows = count(args.program, ptx, SAMPLE, ("--", str(EVERY), str(int(now, 16) % EVERY)))
+    now = cubins.hash_of(version, cubins.sources_of(cubins.FOLDER, (".cu", ".cuh", ".h")))
+    rows = count(args.program, args.ptx, SAMPLE, ("--", str(EVERY), str(int(now, 16) % EVERY)))
     problems = list(compare(rows, table, known == version))
     if known != version:
         print(f"nvcc {version}, the table is for {known}: counts may grow by {100 * TOLERANCE:.0f} %")

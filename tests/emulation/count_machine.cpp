@@ -286,12 +286,12 @@ extern "C" int count_open(const char *folder)
     std::vector<std::string> names;
     DIR *const d = opendir(folder);
     for (const dirent *e; d && (e = readdir(d));)
-        if (std::string(e->d_name).rfind(".ptx") != std::string::npos)
+        if (std::string(e->d_name).find(".compute_90.ptx") != std::string::npos)
             names.push_back(e->d_name);
     if (d)
         closedir(d);
     if (names.empty()) {
-        std::fprintf(stderr, "count_launches: %s: no *.ptx\n", folder);
+        std::fprintf(stderr, "count_launches: %s: found no *.compute_90.ptx\n", folder);
         return 1;
     }
     for (const std::string &name : names) {

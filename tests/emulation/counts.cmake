@@ -19,8 +19,9 @@ target_include_directories(count_launches SYSTEM PRIVATE ${SQ_CUDA_INCLUDE_DIR})
 set_target_properties(count_launches PROPERTIES LINKER_LANGUAGE CXX)
 
 add_test(NAME cuda-counts COMMAND ${venv_python} ${CMAKE_CURRENT_SOURCE_DIR}/../check_counts.py $<TARGET_FILE:count_launches>
-         --nvcc=${CUDAToolkit_NVCC_EXECUTABLE} --cache ${CMAKE_BINARY_DIR}/cuda-counts)
+         --nvcc=${CUDAToolkit_NVCC_EXECUTABLE} --ptx ${SQ_CUDA_KEPT_DIR})
 set_tests_properties(cuda-counts PROPERTIES SKIP_RETURN_CODE 77 PROCESSORS 2 LABELS "emulated;end-to-end" TIMEOUT 900)
 # One command after a change of the kernels: cmake --build build --target refresh_counts
 add_custom_target(refresh_counts COMMAND ${venv_python} ${CMAKE_CURRENT_SOURCE_DIR}/../check_counts.py $<TARGET_FILE:count_launches>
-  --write --cache ${CMAKE_BINARY_DIR}/cuda-counts USES_TERMINAL VERBATIM)
+  --write --nvcc=${CUDAToolkit_NVCC_EXECUTABLE} --ptx ${SQ_CUDA_KEPT_DIR} USES_TERMINAL VERBATIM)
+add_dependencies(refresh_counts count_launches sq_cuda)
