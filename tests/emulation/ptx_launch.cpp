@@ -1,4 +1,4 @@
-/* ptx_launch.cpp - the third emulated build: each launch of the unchanged host code runs from nvcc's PTX (ptx/).
+/* ptx_launch.cpp - the `ptx` build: each launch of the unchanged host code runs from nvcc's PTX (ptx/).
  *
  *   EMU_PTX=folder          holds FILE.compute_XX.ptx, as the build of the backend wrote them
  *   EMU_PTX_ARCH=90         which of them
