@@ -9,7 +9,16 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
+#include "kernels/cpu/cpu_kernels.h"
 #include "supernet/health.h"
+
+/* A test computes with the kernels that the program chooses, whatever OpenBLAS makes of the processor: on a processor that
+ * it does not know, it takes kernels of another accuracy. Constructors get the arguments of main(). */
+__attribute__((constructor)) static void choose_kernels(int count, char **arguments)
+{
+    (void)count;
+    sq_cpu_choose_kernels(arguments);
+}
 
 const char *source_path(const char *path)
 {
