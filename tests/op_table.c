@@ -380,19 +380,19 @@ static void compare_slot(bench *b, const sq_graph *graph, const sq_op *op, int i
     free(found);
 }
 
-/* Lanes beyond the channels of a BF16 tensor stay zero. */
+/* Lanes beyond the channels stay zero, in tensors and in the constants of norms. */
 static void check_padding(bench *b, const sq_op *op, int index, const sq_slot *s)
 {
-    if (s->dtype != SQ_BF16)
-        return;
-    uint16_t *raw = malloc(sq_slot_bytes(s));
+    const size_t bytes = s->dtype == SQ_BF16 ? 2 : 4;
+    unsigned char *raw = malloc(sq_slot_bytes(s));
+    static const unsigned char zero[4];
     bool *is_channel = calloc((size_t)s->pitch, sizeof *is_channel);
     size_t dirty = 0;
     for (int i = 0; i < s->c; i++)
         is_channel[sq_slot_channel(s, i)] = true;
     MUST(b->other.backend->ops->read(b->other.backend, raw, address(&b->other, s), sq_slot_bytes(s)));
     for (size_t i = 0; i < sq_slot_count(s); i++)
-        dirty += !is_channel[i % (size_t)s->pitch] && raw[i] != 0;
+        dirty += !is_channel[i % (size_t)s->pitch] && memcmp(raw + i * bytes, zero, bytes) != 0;
     if (dirty > 0)
         report(b, op, "slot %d: %zu values of the padding are not zero", index, dirty);
     free(raw);

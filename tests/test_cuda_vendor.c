@@ -38,6 +38,13 @@ Test(cuda_vendor, operations_agree_on_wide_and_odd_shapes)
     cr_expect_gt(run_op_table(&table), 100);
 }
 
+Test(cuda_vendor, operations_agree_on_more_channels_than_a_block_takes)
+{
+    need_libraries();
+    const op_table table = {SOURCE("tests/fixtures/cuda_dense.yaml"), "cuda", 1, SQ_ENGINE_VENDOR};
+    cr_expect_gt(run_op_table(&table), 40);
+}
+
 Test(cuda_vendor, operations_agree_on_padded_widths)
 {
     need_libraries();
