@@ -186,7 +186,7 @@ Test(speed, an_uneven_grid_waits_for_the_busiest_multiprocessor)
     launch.grid = 5;
     NEAR(predict(&gpu, &launch, 0).seconds[SQ_BOUND_ISSUE], 1e-4 * 2);
     launch.grid = 20;
-    launch.longest_block = 1.5; /* beside one mean block */
+    launch.longest_block = 1.5; /* relative to the mean block */
     NEAR(predict(&gpu, &launch, 0).seconds[SQ_BOUND_ISSUE], 1e-4 * 1.25);
 }
 

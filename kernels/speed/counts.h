@@ -66,7 +66,7 @@ typedef struct {
     bool is_default;                       /* they are the built-in ones */
 } sq_counts;
 
-/* counts.csv, and ptx_to_sass.csv (architecture,class,factor[,spread,pipe shares]) beside it where it exists: the rows
+/* counts.csv, and ptx_to_sass.csv (architecture,class,factor[,spread,pipe shares]) in the same folder, if it exists: the rows
  * of the architecture, else of the newest one before it; a class without a row keeps the built-in factor. SQ_INVALID:
  * file, line, found and expected. Free with sq_counts_free. */
 SQ_MUST_USE sq_status sq_counts_read(sq_counts *out, const char *folder, const char *architecture);

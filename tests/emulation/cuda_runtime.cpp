@@ -10,6 +10,7 @@
  * devices (several are counted, all share this memory), symbols, managed memory.
  *
  * Built without sanitizer flags, like the scheduler. */
+#include "dirty_pages.h"
 #include "emu_runtime.h"
 
 #include <algorithm>
@@ -237,7 +238,7 @@ static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &ma
         return cudaErrorMemoryAllocation;
     void *memory = nullptr;
     const bool has_pages = emu_other_machine && &map == &device_memory; /* whole ones, for dirty_pages.cpp */
-    const size_t unit = has_pages ? 4096 : 256, taken = has_pages ? (bytes + unit - 1) / unit * unit : bytes;
+    const size_t unit = has_pages ? (size_t)PAGE_BYTES : 256, taken = has_pages ? whole_pages(bytes) : bytes;
     if (bytes && posix_memalign(&memory, unit, taken))
         return cudaErrorMemoryAllocation;
     if (memory) {

@@ -15,7 +15,7 @@ static struct sigaction before;
 static bool is_device_memory(const char *at)
 {
     auto next = device_memory.upper_bound(const_cast<char *>(at));
-    return next != device_memory.begin() && at < (--next)->first + (next->second + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    return next != device_memory.begin() && at < (--next)->first + whole_pages(next->second);
 }
 
 static void keep_page(int number, siginfo_t *info, void *context)
@@ -37,7 +37,7 @@ static void keep_page(int number, siginfo_t *info, void *context)
 static void protect(int protection)
 {
     for (auto &a : device_memory)
-        if (a.second && mprotect(a.first, (a.second + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, protection))
+        if (a.second && mprotect(a.first, whole_pages(a.second), protection))
             emu_fail("device memory is not in whole pages", {});
 }
 

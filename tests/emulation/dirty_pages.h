@@ -11,6 +11,11 @@ namespace emu {
 
 enum : size_t { PAGE_BYTES = 4096 };
 
+static inline size_t whole_pages(size_t bytes) /* rounded up */
+{
+    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
 struct Page {
     unsigned char bytes[PAGE_BYTES];
 };
