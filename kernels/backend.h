@@ -37,7 +37,7 @@ typedef struct {
     char sizes[SQ_PART_TEXT];   /* how much work it is: "rows=802816 depth=64 width=64 ..." */
 } sq_program_part;
 
-/* The ranks of a run, for a backend that reduces on a device of its own. Given by who knows them (supernet/ranks.h). */
+/* The ranks of a run, for a backend that reduces on a device of its own. Given by who knows them (supernet/ranks/ranks.h). */
 typedef struct {
     int rank, count;
     const char *host; /* where this rank is */
@@ -78,7 +78,7 @@ struct sq_backend_ops {
     sq_status (*find_nonfinite)(sq_backend *b, const sq_range *ranges, int count, int *first);
 
     /* out[i] = cuts[i] of the images at `images`, resized to side x side x 3, uint8: the bits of sq_resize on every
-     * backend (kernels/resize.h). Ordered with run(); the cuts are taken when it returns. SQ_UNSUPPORTED: a crop that
+     * backend (kernels/image/resize.h). Ordered with run(); the cuts are taken when it returns. SQ_UNSUPPORTED: a crop that
      * is too large for the device. */
     sq_status (*cut)(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out);
 
@@ -121,7 +121,7 @@ struct sq_backend_ops {
 };
 
 /* What reduces over ranks for a host backend: begin() sums in place behind the caller's back, finish() waits for all
- * that was begun and leaves means; in between values are anything. Given by who knows the ranks (supernet/ranks.h). */
+ * that was begun and leaves means; in between values are anything. Given by who knows the ranks (supernet/ranks/ranks.h). */
 typedef struct {
     sq_status (*begin)(void *context, float *values, size_t count, sq_dtype travels);
     sq_status (*finish)(void *context);

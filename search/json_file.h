@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "supernet/space.h"
+#include "supernet/space/space.h"
 
 /* Writes an object with indents and a newline behind it, whole or not at all; floats with 17 digits read back as what
  * they were. Takes the object; NULL: it could not be made, SQ_NO_MEMORY. */

@@ -1,7 +1,7 @@
 /* What a path costs, and which paths hold the limits. */
 #include <math.h>
 
-#include "search/searcher.h"
+#include "search/searchers/searcher.h"
 
 void sq_searcher_cost(const sq_searcher *s, sq_candidate *candidate)
 {

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/fit.h"
+#include "search/cost/fit/fit.h"
 #include "search/json_file.h"
-#include "supernet/cost.h"
+#include "supernet/space/cost.h"
 
 enum { POOL = 64, MOST_PAIRS = SQ_MAX_RANKED * (SQ_MAX_RANKED - 1) / 2 };
 

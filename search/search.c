@@ -11,10 +11,10 @@
 #include "kernels/base/file.h"
 #include "kernels/base/retry.h"
 #include "kernels/base/text.h"
-#include "search/searcher.h"
+#include "search/searchers/searcher.h"
 #include "search/state.h"
-#include "supernet/cost.h"
-#include "supernet/interrupt.h"
+#include "supernet/space/cost.h"
+#include "supernet/train/signals.h"
 
 enum { PATH_BYTES = 4096, MOST_TOGETHER = SQ_CREW_MOST };
 

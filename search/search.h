@@ -1,12 +1,12 @@
 #ifndef SQ_SEARCH_H
 #define SQ_SEARCH_H
 
-#include "data/loader.h"
-#include "search/crew.h"
-#include "search/latency.h"
+#include "data/loader/loader.h"
+#include "search/evaluate/worker_pool.h"
+#include "search/cost/latency.h"
 #include "search/objectives.h"
-#include "supernet/model.h"
-#include "supernet/scope.h"
+#include "supernet/model/model.h"
+#include "supernet/train/search_mask.h"
 
 /* Looks for the most accurate path under hard limits: a searcher asks for candidates (ask), the evaluator calibrates
  * batch norm and scores each on images held out from training, and the searcher is told (tell). State is saved after

@@ -1,7 +1,7 @@
 #ifndef SQ_STAGES_H
 #define SQ_STAGES_H
 
-#include "supernet/scope.h"
+#include "supernet/train/search_mask.h"
 
 /* A search in stages (HURRICANE: later layers first, then earlier ones): the searched layers in groups, each group
  * searched while all others are fixed, to what they were given at the start or to what an earlier stage found. */

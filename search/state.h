@@ -1,7 +1,7 @@
 #ifndef SQ_SEARCH_STATE_H
 #define SQ_SEARCH_STATE_H
 
-#include "search/searcher.h"
+#include "search/searchers/searcher.h"
 
 /* What a search keeps on disk: state.json after every evaluation, search.json and arch.json at the end. None holds a
  * time, so that a killed and resumed search ends with the same bytes. */

@@ -5,10 +5,10 @@
 
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
-#include "supernet/interrupt.h"
-#include "supernet/launcher.h"
-#include "tools/command.h"
-#include "tools/manual.h"
+#include "supernet/train/signals.h"
+#include "supernet/ranks/launcher.h"
+#include "tools/commands/command.h"
+#include "tools/commands/manual.h"
 
 static const sq_command *const commands[] = {
     &sq_command_pack,  &sq_command_train,  &sq_command_search, &sq_command_evaluate,

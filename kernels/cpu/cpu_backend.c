@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/cpu_kernels.h"
-#include "kernels/cpu/cut.h"
+#include "kernels/cpu/crop.h"
 
 typedef struct {
     sq_backend base;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "kernels/base/clock.h"
-#include "kernels/cuda/others.h"
+#include "kernels/cuda/operations/operations.h"
 
 enum {
     BUCKET_BYTES = 1 << 20, /* below it a reduction takes its latency and not its bytes; not measured here */

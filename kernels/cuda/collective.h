@@ -6,7 +6,7 @@
 #include "kernels/backend.h"
 
 /* Means over the ranks of a run by NCCL, on a stream of its own beside the backend's. Behind it stand collective.c with
- * NCCL (opened at run time, so that the program starts without it) and no_collective.c in a build that had no nccl.h.
+ * NCCL (opened at run time, so that the program starts without it) and collective_none.c in a build that had no nccl.h.
  *
  * The rule to know: a reduction whose rank is gone never ends, and neither does what waits for it on the device. So
  * nobody may block on the backend's stream before sq_collective_wait or _settle said that it is idle. Loading a kernel may

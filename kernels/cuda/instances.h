@@ -6,10 +6,10 @@
 #include "kernels/base/status.h"
 
 /* The kernels of the cuda backend, one row per template instance. Each .cu file lists its own below its launchers;
- * cuda_instances.c joins the lists and loads every kernel when a device is opened.
+ * instances.c joins the lists and loads every kernel when a device is opened.
  *
  * The rule to know: CUDA loads kernels lazily, and loading may synchronise with the device. A first launch inside a stream
- * capture can therefore fail, and one beside a reduction can wait for a rank that is gone. tests/test_cuda_instances.c
+ * capture can therefore fail, and one beside a reduction can wait for a rank that is gone. tests/kernels/test_cuda_instances.c
  * compares these rows with the kernels that nvcc compiled (tests/fixtures/cuda_resources.csv). */
 
 #ifdef __cplusplus

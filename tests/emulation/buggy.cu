@@ -6,7 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "kernels/cuda/tensor_core.cuh"
+#include "kernels/cuda/convolution/tensor_core.cuh"
 
 enum { N = 128 };
 

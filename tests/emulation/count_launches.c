@@ -3,7 +3,7 @@
  * Writes a CSV: what each distinct launch of a training step of these spaces costs, counted by running a sample of its
  * blocks from nvcc's PTX, for a GPU with that many multiprocessors. Device memory is reserved and never filled: it
  * takes only the pages that the sampled blocks touch. With EVERY and FIRST only launches FIRST, FIRST + EVERY, ... are
- * counted. tests/check_counts.py calls it. */
+ * counted. tests/kernels/compiled/check_counts.py calls it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 
 #include "count_machine.h"
 #include "kernels/base/text.h"
-#include "kernels/cuda/cuda_program.h"
-#include "supernet/model.h"
+#include "kernels/cuda/launches/launch_list.h"
+#include "supernet/model/model.h"
 
 enum { MOST_LAUNCHES = 65536, KEY_BYTES = 512 };
 

@@ -82,7 +82,7 @@ std::map<std::string, Kernel> kernels; /* by short name: "rows_kernel<64, 0>" */
 std::string prefix, rows;
 bool is_counting, has_failed;
 
-/* "rows_kernel<64, 0>" of "void rows_kernel<64, 0>(sq_cuda_rows, int)", as tests/check_resources.py writes it. */
+/* "rows_kernel<64, 0>" of "void rows_kernel<64, 0>(sq_cuda_rows, int)", as tests/kernels/compiled/check_resources.py writes it. */
 std::string short_name(std::string name)
 {
     const std::pair<const char *, const char *> spellings[] = {{"(int)", ""}, {"(bool)1", "true"}, {"(bool)0", "false"},

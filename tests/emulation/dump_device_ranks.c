@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "kernels/base/rng.h"
-#include "supernet/model.h"
-#include "supernet/ranks.h"
+#include "supernet/model/model.h"
+#include "supernet/ranks/ranks.h"
 #include "tests/emulation/emu_control.h"
-#include "tests/means.h"
+#include "tests/supernet/means.h"
 
 enum { STEPS = 4, BATCH = 4, TIME_LIMIT = 3, RANGES = 150, LARGE = (1 << 20) + 5 };
 

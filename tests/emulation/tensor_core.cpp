@@ -1,9 +1,9 @@
-/* tensor_core.cpp - host twins of kernels/cuda/tensor_core.cuh. Layouts are written down there.
+/* tensor_core.cpp - host twins of kernels/cuda/convolution/tensor_core.cuh. Layouts are written down there.
  *
  * Built without sanitizers, like the scheduler: the last lane to arrive reads what the other lanes
  * hold in registers, which to TSan would be races on their stacks. */
 #include "cuda_emu.h"
-#include "kernels/cuda/tensor_core.cuh"
+#include "kernels/cuda/convolution/tensor_core.cuh"
 
 #include <cstdlib>
 

@@ -1,7 +1,7 @@
 /* test_tensor_core.cu - see test_tensor_core.h. Fragments come and go as they are, lane by lane. */
 #include "test_tensor_core.h"
 
-#include "kernels/cuda/tensor_core.cuh"
+#include "kernels/cuda/convolution/tensor_core.cuh"
 
 static __global__ void mma_once(float *d, const unsigned *a, const unsigned *b, const float *c)
 {

@@ -1,10 +1,10 @@
-/* vendor_emulated.cu - kernels/cuda/vendor.h with plain loops in the place of cuDNN and cuBLASLt: one thread for each value
+/* vendor_emulated.cu - kernels/cuda/vendor/vendor.h with plain loops in the place of cuDNN and cuBLASLt: one thread for each value
  * of a result. Sums in FP32, results rounded once, as the libraries promise. */
 extern "C" {
 #include "kernels/base/status.h"
 }
 #include "kernels/cuda/unit.cuh"
-#include "kernels/cuda/vendor.h"
+#include "kernels/cuda/vendor/vendor.h"
 #include "vendor_emulated.h"
 
 #include <cstdlib>

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "data/probe.h"
+#include "data/decode/probe.h"
 #include "kernels/base/file.h"
 
 bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)

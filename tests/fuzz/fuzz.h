@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "data/dataset.h"
+#include "data/sources/dataset.h"
 
 /* What fuzz_*.c share. Each defines libFuzzer's entry, which a plain program calls for every file of the corpus. */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kernels/base/file.h"
-#include "tools/config.h"
+#include "tools/run/config.h"
 
 enum { LARGEST = 1 << 24 };
 

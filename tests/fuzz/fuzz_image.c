@@ -1,7 +1,7 @@
 /* Any bytes as an image, after two that choose a part and a reduction: its size, the whole and the part. */
 #include "tests/fuzz/fuzz.h"
 
-#include "data/image.h"
+#include "data/decode/image.h"
 
 enum { MOST_PIXELS = 1 << 20 }; /* keeps one input short */
 

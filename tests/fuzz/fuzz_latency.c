@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "kernels/base/file.h"
-#include "search/dialect.h"
-#include "search/measured.h"
+#include "search/cost/dialects/dialect.h"
+#include "search/cost/fit/measured.h"
 
 static bool is_known(sq_status status)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "supernet/safetensors.h"
+#include "supernet/export/safetensors.h"
 
 enum { DIGITS = 16 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/shard.h"
-#include "tests/seal.h"
+#include "data/sources/shard.h"
+#include "tests/data/seal.h"
 
 static void look(const uint8_t *bytes, size_t size)
 {

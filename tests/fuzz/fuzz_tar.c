@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "data/source.h"
+#include "data/sources/source.h"
 
 static void walk(const char *path, bool has_labels)
 {

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "search/device.h"
-#include "search/roofline.h"
-#include "supernet/space.h"
+#include "search/cost/device.h"
+#include "search/cost/roofline.h"
+#include "supernet/space/space.h"
 
 static bool is_known(sq_status status)
 {

@@ -6,8 +6,8 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
-#include "search/block_models.h"
-#include "search/latency_table.h"
+#include "search/cost/measure/block_models.h"
+#include "search/cost/latency_table.h"
 
 enum { OPENINGS = 15, PATHS = 1000, ROUNDS = 2000 };
 

@@ -85,7 +85,7 @@ def read_space(name):
     return yaml.safe_load(text)
 
 
-# ---- Paths, as supernet/sampler.c draws them ----
+# ---- Paths, as supernet/train/sampler.c draws them ----
 
 def philox(counter, key):
     c0, c1, c2, c3 = counter

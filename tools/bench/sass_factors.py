@@ -2,7 +2,7 @@
 """How many SASS instructions one PTX instruction of each class becomes, and on which pipe they run.
 
 usage: tools/bench/sass_factors.py [--cache FOLDER] [--nvcc EXE]
-Compiles kernels/cuda/*.cu, or takes what tests/check_resources.py left in the cache folder, and writes configs/gpus/ptx_to_sass.csv.
+Compiles kernels/cuda/*.cu, or takes what tests/kernels/compiled/check_resources.py left in the cache folder, and writes configs/gpus/ptx_to_sass.csv.
 Needs nvcc, numpy and nvdisasm (tests/requirements.txt).
 
 For each source line of each kernel, instructions are counted on both sides. Those in d nested loops count 4^d times (d up to 3), so that
@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "kernels", "compiled"))
 import cubins  # noqa: E402
 import ptx  # noqa: E402
 import sass  # noqa: E402
@@ -236,7 +236,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvcc")
     parser.add_argument("--cache")
-    parser.add_argument("--compiled", help="the folder below the cache that tests/check_resources.py has just filled")
+    parser.add_argument("--compiled", help="the folder below the cache that tests/kernels/compiled/check_resources.py has just filled")
     args = parser.parse_args()
     nvcc, nvdisasm = cubins.find_nvcc(args.nvcc), sass.find_nvdisasm()
     if not nvcc or not nvdisasm:

@@ -9,7 +9,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 #include "kernels/cpu/cpu_kernels.h"
-#include "search/searcher.h"
+#include "search/searchers/searcher.h"
 
 enum { POPULATION = 50, MOST = 1000 };
 

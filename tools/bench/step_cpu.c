@@ -8,7 +8,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 #include "kernels/cpu/cpu_kernels.h"
-#include "supernet/model.h"
+#include "supernet/model/model.h"
 
 static sq_status make_batch(const sq_space *space, int batch, sq_model *model)
 {

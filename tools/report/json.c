@@ -6,7 +6,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/svg.h"
+#include "search/cost/fit/svg.h"
 #include "tools/report/report.h"
 
 enum { TEXT_BYTES = 4096, LARGEST_FILE = 1 << 30 };

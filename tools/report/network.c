@@ -5,11 +5,11 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/latency_table.h"
-#include "search/measured.h"
-#include "supernet/cost.h"
+#include "search/cost/latency_table.h"
+#include "search/cost/fit/measured.h"
+#include "supernet/space/cost.h"
 #include "tools/report/report.h"
-#include "tools/share.h"
+#include "tools/run/share_folder.h"
 
 enum { LARGEST_HEADER = 1 << 26, MOST_PARAMETERS = 8, MOST_NETWORKS = 2000 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "search/svg.h"
+#include "search/cost/fit/svg.h"
 #include "tools/report/report.h"
 
 static const sq_asset *find(const char *name)

@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "supernet/space.h"
+#include "supernet/space/space.h"
 
 /* What a run's folder says, as JSON for the page (page.c) that draws it; costs and names stand in it once, by layer and
  * choice. Nothing here fails because of a run: what is missing, torn or unknown becomes a note, and the rest is shown.

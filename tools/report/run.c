@@ -10,7 +10,7 @@
 #include "search/search.h"
 #include "search/stages.h"
 #include "tools/report/report.h"
-#include "tools/share.h"
+#include "tools/run/share_folder.h"
 
 enum { MOST_BAD = 200, MOST_COMMANDS = 50, LARGEST_TEXT = 1 << 28 };
 

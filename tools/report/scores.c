@@ -2,7 +2,7 @@
  * are then made up for from the space and the configuration. */
 #include <string.h>
 
-#include "supernet/cost.h"
+#include "supernet/space/cost.h"
 #include "tools/report/report.h"
 
 /* Columns of candidates: their key in search.json, and here. */

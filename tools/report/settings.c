@@ -5,7 +5,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
-#include "tools/config.h"
+#include "tools/run/config.h"
 #include "tools/report/report.h"
 
 enum { KEY_BYTES = 256, TEXT_BYTES = 4096, MOST_LEVELS = 8 };

@@ -4,7 +4,7 @@
 
 #include "kernels/base/text.h"
 #include "search/json_file.h"
-#include "search/svg.h"
+#include "search/cost/fit/svg.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 

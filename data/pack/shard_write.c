@@ -1,0 +1,174 @@
+/* Writing a packed shard: records as they come, tables at the end, the header last, then the name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "data/sources/shard.h"
+#include "kernels/base/file.h"
+
+enum { PATH_BYTES = 4096, BUFFER = 1 << 20 };
+
+struct sq_shard_writer {
+    char path[PATH_BYTES], temporary[PATH_BYTES];
+    FILE *file;
+    bool is_finished;
+    sq_shard_header head;
+    sq_shard_record *records; /* head.count */
+    uint64_t added;
+    uint64_t position; /* bytes written */
+    char *names;
+    size_t names_bytes, names_limit;
+};
+
+static sq_status fail_write(const sq_shard_writer *w)
+{
+    return sq_fail(SQ_IO, "%s: %s", w->path, strerror(errno));
+}
+
+static sq_status put(sq_shard_writer *w, const void *bytes, size_t size)
+{
+    if (size && fwrite(bytes, 1, size, w->file) != size)
+        return fail_write(w);
+    w->position += size;
+    return SQ_OK;
+}
+
+static sq_status pad(sq_shard_writer *w, uint64_t alignment)
+{
+    static const char zeros[SQ_SHARD_ALIGNMENT];
+    return put(w, zeros, (size_t)((alignment - w->position % alignment) % alignment));
+}
+
+static sq_status begin(sq_shard_writer *w, const char *path)
+{
+    if (snprintf(w->path, sizeof w->path, "%s", path) >= PATH_BYTES ||
+        snprintf(w->temporary, sizeof w->temporary, "%s.tmp", path) >= PATH_BYTES)
+        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+    w->records = calloc((size_t)w->head.count + 1, sizeof *w->records);
+    if (!w->records)
+        return sq_fail(SQ_NO_MEMORY, "%s: an index of %llu images", path, (unsigned long long)w->head.count);
+    const int file = open(w->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    w->file = file >= 0 ? fdopen(file, "w+b") : NULL;
+    if (!w->file) {
+        const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
+        if (file >= 0)
+            (void)close(file); /* nothing is in it */
+        return status;
+    }
+    (void)setvbuf(w->file, NULL, _IOFBF, BUFFER); /* slower without */
+    const sq_shard_header none = {0};
+    return put(w, &none, sizeof none);
+}
+
+sq_status sq_shard_begin(sq_shard_writer **out, const char *path, const sq_shard_header *head)
+{
+    sq_shard_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return sq_fail(SQ_NO_MEMORY, "%s: shard", path);
+    w->head = *head;
+    const sq_status status = begin(w, path);
+    if (status == SQ_OK)
+        *out = w;
+    else
+        sq_shard_end(w);
+    return status;
+}
+
+sq_status sq_shard_add(sq_shard_writer *w, const void *bytes, size_t size, const char *name,
+                       const sq_shard_record *record)
+{
+    const size_t name_bytes = strlen(name) + 1;
+    if (w->added == w->head.count)
+        return sq_fail(SQ_INVALID, "%s: more than %llu records", w->path, (unsigned long long)w->head.count);
+    if (w->names_bytes + name_bytes > w->names_limit) {
+        const size_t limit = 2 * (w->names_bytes + name_bytes);
+        char *more = realloc(w->names, limit);
+        if (!more)
+            return sq_fail(SQ_NO_MEMORY, "%s: %zu bytes of names", w->path, limit);
+        w->names = more;
+        w->names_limit = limit;
+    }
+    SQ_TRY(pad(w, SQ_SHARD_ALIGNMENT));
+    sq_shard_record *r = w->records + w->added;
+    *r = *record;
+    r->offset = w->position;
+    r->size = size;
+    r->checksum = XXH3_64bits(bytes, size);
+    r->name_offset = w->names_bytes;
+    SQ_TRY(put(w, bytes, size));
+    memcpy(w->names + w->names_bytes, name, name_bytes);
+    w->names_bytes += name_bytes;
+    w->added++;
+    return SQ_OK;
+}
+
+/* A table, and what it adds to the checksum of all tables. */
+static sq_status put_summed(sq_shard_writer *w, XXH3_state_t *sum, const void *bytes, size_t size)
+{
+    (void)XXH3_64bits_update(sum, bytes, size); /* fails for NULL states alone */
+    return put(w, bytes, size);
+}
+
+static sq_status put_tables(sq_shard_writer *w, XXH3_state_t *sum, const char *const *classes, int class_count)
+{
+    static const char zeros[8];
+    sq_shard_header *h = &w->head;
+    (void)XXH3_64bits_reset(sum); /* fails for NULL states alone */
+    h->classes_offset = w->position;
+    for (int i = 0; i < class_count; i++)
+        SQ_TRY(put_summed(w, sum, classes[i], strlen(classes[i]) + 1));
+    h->names_offset = w->position;
+    SQ_TRY(put_summed(w, sum, w->names, w->names_bytes));
+    SQ_TRY(put_summed(w, sum, zeros, (size_t)((8 - w->position % 8) % 8)));
+    h->index_offset = w->position;
+    SQ_TRY(put_summed(w, sum, w->records, (size_t)h->count * sizeof *w->records));
+    h->file_bytes = w->position;
+    h->tables_checksum = XXH3_64bits_digest(sum);
+    return SQ_OK;
+}
+
+sq_status sq_shard_finish(sq_shard_writer *w, const char *const *classes, int class_count)
+{
+    sq_shard_header *h = &w->head;
+    if (w->added != h->count)
+        return sq_fail(SQ_INVALID, "%s: %llu records, wanted %llu", w->path, (unsigned long long)w->added,
+                       (unsigned long long)h->count);
+    XXH3_state_t *sum = XXH3_createState();
+    const sq_status status =
+        sum ? put_tables(w, sum, classes, class_count) : sq_fail(SQ_NO_MEMORY, "%s: tables", w->path);
+    (void)XXH3_freeState(sum); /* accepts NULL */
+    SQ_TRY(status);
+    memcpy(h->magic, SQ_SHARD_MAGIC, sizeof h->magic);
+    h->version = SQ_SHARD_VERSION;
+    h->header_bytes = sizeof *h;
+    h->record_bytes = sizeof *w->records;
+    h->class_count = (uint32_t)class_count;
+    h->header_checksum = XXH3_64bits(h, offsetof(sq_shard_header, header_checksum));
+    if (fseek(w->file, 0, SEEK_SET) != 0 || fwrite(h, sizeof *h, 1, w->file) != 1 || fflush(w->file) != 0 ||
+        fsync(fileno(w->file)) != 0)
+        return fail_write(w);
+    const bool is_closed = fclose(w->file) == 0;
+    w->file = NULL;
+    if (!is_closed || rename(w->temporary, w->path) != 0)
+        return fail_write(w);
+    w->is_finished = true;
+    return SQ_OK;
+}
+
+void sq_shard_end(sq_shard_writer *w)
+{
+    if (!w)
+        return;
+    if (w->file)
+        (void)fclose(w->file); /* what is in it is thrown away */
+    if (!w->is_finished && *w->temporary && w->records)
+        (void)unlink(w->temporary); /* nothing better can be done */
+    free(w->records);
+    free(w->names);
+    free(w);
+}

@@ -1,0 +1,327 @@
+/* Which engine is faster for an operation: measured once, kept as text, found again. */
+#include "kernels/cuda/choose.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+
+#ifndef SQ_CUDA_KERNEL_HASH
+#define SQ_CUDA_KERNEL_HASH "unknown"
+#endif
+
+enum { KEY_BYTES = 256, NAME_BYTES = 256, PATH_BYTES = 4096, LINE_BYTES = 1024, FIELDS = 7, TABLE_LIMIT = 16 << 20 };
+
+typedef struct {
+    char key[KEY_BYTES];
+    double squall_us, vendor_us;
+} row;
+
+struct sq_cuda_choices {
+    char path[PATH_BYTES]; /* "" when there is no place for it */
+    char gpu[NAME_BYTES], libraries[64];
+    int driver;
+    row *rows; /* owned */
+    int count, limit;
+};
+
+/* ---- The table ---- */
+
+static const row *find_row(const sq_cuda_choices *c, const char *key)
+{
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->rows[i].key, key) == 0)
+            return &c->rows[i];
+    return NULL;
+}
+
+static sq_status add_row(sq_cuda_choices *c, const row *added)
+{
+    if (c->count == c->limit) {
+        const int limit = c->limit ? 2 * c->limit : 64;
+        row *more = realloc(c->rows, (size_t)limit * sizeof *more);
+        if (!more)
+            return sq_fail(SQ_NO_MEMORY, "engine auto: %d rows", limit);
+        c->rows = more;
+        c->limit = limit;
+    }
+    c->rows[c->count++] = *added;
+    return SQ_OK;
+}
+
+/* Splits at commas, in place; how many fields there were. */
+static int split(char *line, char *fields[FIELDS])
+{
+    int count = 1;
+    fields[0] = line;
+    for (char *at = line; *at; at++)
+        if (*at == ',') {
+            *at = '\0';
+            if (count < FIELDS)
+                fields[count] = at + 1;
+            count++;
+        }
+    return count;
+}
+
+static bool read_times(char *const fields[FIELDS], row *out)
+{
+    const double longest = 1e12;
+    return sq_text_double(fields[5], 0, longest, &out->squall_us) &&
+           sq_text_double(fields[6], 0, longest, &out->vendor_us);
+}
+
+/* Lines of other versions, and those that are no rows, are passed over: they are measured again and then gone. */
+static sq_status read_rows(sq_cuda_choices *c, char *text)
+{
+    char driver[16], *rest = NULL;
+    (void)snprintf(driver, sizeof driver, "%d", c->driver); /* fits any int */
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *fields[FIELDS];
+        row found = {.key = ""};
+        if (split(line, fields) != FIELDS || strcmp(fields[0], c->gpu) != 0 || strcmp(fields[1], driver) != 0 ||
+            strcmp(fields[2], c->libraries) != 0 || strcmp(fields[3], SQ_CUDA_KERNEL_HASH) != 0 ||
+            strlen(fields[4]) >= KEY_BYTES || !read_times(fields, &found) || find_row(c, fields[4]))
+            continue;
+        memcpy(found.key, fields[4], strlen(fields[4]) + 1);
+        SQ_TRY(add_row(c, &found));
+    }
+    return SQ_OK;
+}
+
+static sq_status save(const sq_cuda_choices *c)
+{
+    static const char header[] = "gpu,driver,libraries,kernels,key,squall_us,vendor_us\n";
+    const size_t bytes = sizeof header + (size_t)c->count * LINE_BYTES;
+    char folder[PATH_BYTES], *text = malloc(bytes);
+    if (!text)
+        return sq_fail(SQ_NO_MEMORY, "%s: table", c->path);
+    size_t used = (size_t)snprintf(text, bytes, "%s", header);
+    for (int i = 0; i < c->count; i++) {
+        const row *r = &c->rows[i];
+        used += (size_t)snprintf(text + used, bytes - used, "%s,%d,%s,%s,%s,%.3f,%.3f\n", c->gpu, c->driver,
+                                 c->libraries, SQ_CUDA_KERNEL_HASH, r->key, r->squall_us, r->vendor_us);
+    }
+    (void)snprintf(folder, sizeof folder, "%s", c->path);
+    *strrchr(folder, '/') = '\0'; /* place() put one there */
+    sq_status status = sq_folder_make(folder);
+    if (status == SQ_OK)
+        status = sq_file_replace(c->path, &(sq_piece){text, used}, 1);
+    free(text);
+    return status;
+}
+
+/* Words of a name, joined by hyphens: a file's name and a field without commas. */
+static void clean(char *out, size_t bytes, const char *name)
+{
+    size_t used = 0;
+    for (; *name && used + 1 < bytes; name++) {
+        if (isalnum((unsigned char)*name))
+            out[used++] = *name;
+        else if (used > 0 && out[used - 1] != '-')
+            out[used++] = '-';
+    }
+    out[used] = '\0';
+}
+
+static void place(sq_cuda_choices *c)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int needed = PATH_BYTES;
+    if (cache && cache[0] == '/')
+        needed = snprintf(c->path, sizeof c->path, "%s/squall/engines-%s.csv", cache, c->gpu);
+    else if (home && home[0] == '/')
+        needed = snprintf(c->path, sizeof c->path, "%s/.cache/squall/engines-%s.csv", home, c->gpu);
+    if (needed < 0 || needed >= PATH_BYTES)
+        c->path[0] = '\0';
+}
+
+sq_status sq_cuda_choices_open(sq_cuda_choices **out, const char *gpu, int driver, const char *libraries)
+{
+    sq_cuda_choices *c = calloc(1, sizeof *c);
+    char *text = NULL;
+    size_t bytes = 0;
+    if (!c)
+        return sq_fail(SQ_NO_MEMORY, "engine auto: table");
+    c->driver = driver;
+    clean(c->gpu, sizeof c->gpu, gpu);
+    (void)snprintf(c->libraries, sizeof c->libraries, "%s", libraries); /* cut: still the same each time */
+    place(c);
+    sq_status status = SQ_OK;
+    if (c->path[0] && sq_path_exists(c->path) && sq_file_read(c->path, TABLE_LIMIT, &text, &bytes) == SQ_OK)
+        status = read_rows(c, text);
+    free(text);
+    if (status == SQ_OK)
+        *out = c;
+    else
+        sq_cuda_choices_close(c);
+    return status;
+}
+
+void sq_cuda_choices_close(sq_cuda_choices *choices)
+{
+    if (!choices)
+        return;
+    free(choices->rows);
+    free(choices);
+}
+
+/* ---- Keys ---- */
+
+static void append(char *text, size_t bytes, const char *more)
+{
+    const size_t used = strlen(text);
+    (void)snprintf(text + used, bytes - used, "%s", more); /* long enough for every key: KEY_BYTES */
+}
+
+/* "x 56x28x28x116/120", and how it is stored and seen. */
+static void append_view(const sq_graph *graph, const char *name, sq_view view, char *text, size_t bytes)
+{
+    char part[96];
+    if (view.slot == SQ_NONE)
+        return;
+    const sq_slot *s = &graph->slots[view.slot];
+    (void)snprintf(part, sizeof part, " %s %dx%dx%dx%d/%d%s%s%s%s%s", name, s->n, s->h, s->w, s->c, s->pitch,
+                   s->is_split ? " split" : "",
+                   view.part == SQ_ALL    ? ""
+                   : view.part == SQ_EVEN ? " even"
+                                          : " odd",
+                   view.norm == SQ_NONE ? "" : " ", view.norm == SQ_NONE ? "" : sq_activation_name(view.activation),
+                   view.gate == SQ_NONE ? "" : " gated");
+    append(text, bytes, part);
+}
+
+void sq_cuda_choice_key(const sq_graph *graph, const sq_op *op, char *text, size_t text_bytes)
+{
+    static const char *const statistics[] = {"batch", "batch", "fixed"};
+    const bool is_conv = op->kind == SQ_OP_CONV || op->kind == SQ_OP_CONV_BACK;
+    (void)snprintf(text, text_bytes, "%s", sq_op_name(op->kind));
+    if (is_conv) {
+        char part[64];
+        (void)snprintf(part, sizeof part, " %dx%d%s stride %d%s%s", op->kernel, op->kernel,
+                       op->is_depthwise ? " depthwise" : "", op->stride, op->kind == SQ_OP_CONV ? " " : "",
+                       op->kind == SQ_OP_CONV ? statistics[op->statistics] : "");
+        append(text, text_bytes, part);
+    }
+    append_view(graph, "x", op->x, text, text_bytes);
+    append_view(graph, "z", op->z, text, text_bytes);
+    append_view(graph, "out", sq_view_plain(op->out, SQ_ALL), text, text_bytes);
+    append_view(graph, "grad", sq_view_plain(op->grad, SQ_ALL), text, text_bytes);
+    append_view(graph, "dx", sq_view_plain(op->dx, op->dx_part), text, text_bytes);
+    append(text, text_bytes, op->addend == SQ_NONE ? "" : " added");
+    append(text, text_bytes, op->bias == SQ_NONE ? "" : " bias");
+}
+
+/* ---- Measuring ---- */
+
+enum { ALIGNMENT = 256 };
+
+size_t sq_cuda_scratch_bytes(const sq_graph *alone)
+{
+    size_t end = ALIGNMENT; /* the step comes first */
+    for (int i = 0; i < alone->slot_count; i++)
+        end = alone->slots[i].offset + sq_slot_bytes(&alone->slots[i]) > end
+                  ? alone->slots[i].offset + sq_slot_bytes(&alone->slots[i])
+                  : end;
+    return (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+void sq_cuda_scratch_bind(const sq_graph *alone, sq_device_ptr scratch, sq_binding *at)
+{
+    for (int i = 0; i < SQ_ROLES; i++)
+        at->base[i] = scratch;
+    at->base[SQ_ROLE_WORKSPACE].address = scratch.address + sq_cuda_scratch_bytes(alone);
+}
+
+static void need(sq_slot *slots, size_t *end, int slot)
+{
+    if (slot == SQ_NONE || slots[slot].offset != SIZE_MAX)
+        return;
+    slots[slot].offset = *end;
+    *end += (sq_slot_bytes(&slots[slot]) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void need_norm(const sq_graph *graph, sq_slot *slots, size_t *end, int norm)
+{
+    if (norm == SQ_NONE)
+        return;
+    const sq_norm *n = &graph->norms[norm];
+    const int used[] = {n->gamma, n->beta, n->gamma_grad, n->beta_grad, n->running_mean, n->running_variance, n->live};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        need(slots, end, used[i]);
+}
+
+/* Gives every slot that the operation uses a place of its own; the others, which nobody touches, lie at 0 and are
+ * empty. */
+static void place_slots(const sq_graph *graph, const sq_op *op, sq_slot *slots)
+{
+    size_t end = ALIGNMENT;
+    const int used[] = {op->x.slot,      op->x.gate,    op->z.slot, op->z.gate, op->weight, op->bias,
+                        op->weight_grad, op->bias_grad, op->out,    op->grad,   op->dx,     op->addend};
+    for (int i = 0; i < graph->slot_count; i++)
+        slots[i].offset = SIZE_MAX;
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        need(slots, &end, used[i]);
+    need_norm(graph, slots, &end, op->x.norm);
+    need_norm(graph, slots, &end, op->z.norm);
+    need_norm(graph, slots, &end, op->out_norm);
+    for (int i = 0; i < graph->slot_count; i++)
+        if (slots[i].offset == SIZE_MAX) {
+            slots[i].offset = 0;
+            slots[i].n = 0;
+        }
+}
+
+static sq_status measure(sq_backend *b, sq_cuda_timer timer, const sq_cuda_planner *planner, int op, row *out)
+{
+    const sq_graph *graph = planner->graph;
+    sq_graph alone = *graph;
+    sq_slot *slots = malloc((size_t)graph->slot_count * sizeof *slots);
+    if (!slots)
+        return sq_fail(SQ_NO_MEMORY, "%s: slots", graph->name);
+    memcpy(slots, graph->slots, (size_t)graph->slot_count * sizeof *slots);
+    place_slots(graph, &graph->ops[op], slots);
+    alone.slots = slots;
+    alone.ops = &graph->ops[op];
+    alone.op_count = 1;
+    double ours = 0, theirs = 0;
+    sq_cuda_planner own = {.graph = &alone, .machine = planner->machine, .vendor = planner->vendor}, other = own;
+    sq_status status = timer(b, &own, &ours);
+    other.is_vendor[0] = true;
+    if (status == SQ_OK)
+        status = timer(b, &other, &theirs);
+    free(slots);
+    out->squall_us = 1e6 * ours;
+    out->vendor_us = 1e6 * theirs;
+    return status == SQ_NO_MEMORY
+               ? sq_fail(status, "engine auto: no memory to time \"%s\" (--engine squall needs none): %s", out->key,
+                         sq_error_text())
+               : status;
+}
+
+sq_status sq_cuda_choose(sq_cuda_choices *choices, sq_backend *b, sq_cuda_timer timer, sq_cuda_planner *planner)
+{
+    const int limit = (int)(sizeof planner->is_vendor / sizeof *planner->is_vendor); /* sq_cuda_plan refuses more */
+    bool is_new = false;
+    sq_cuda_take_vendor(planner, true); /* those that are worth a question */
+    for (int i = 0; i < planner->graph->op_count && i < limit; i++) {
+        row measured = {.key = ""};
+        if (!planner->is_vendor[i])
+            continue;
+        sq_cuda_choice_key(planner->graph, &planner->graph->ops[i], measured.key, sizeof measured.key);
+        const row *known = find_row(choices, measured.key);
+        if (!known) {
+            SQ_TRY(measure(b, timer, planner, i, &measured));
+            SQ_TRY(add_row(choices, &measured));
+            known = &measured;
+            is_new = true;
+        }
+        planner->is_vendor[i] = known->vendor_us < known->squall_us;
+    }
+    if (is_new && choices->path[0] && save(choices) != SQ_OK)
+        choices->path[0] = '\0'; /* no place for it: this process goes on with what it has measured */
+    return SQ_OK;
+}

@@ -1,0 +1,186 @@
+#ifndef SQ_CUDA_CONVOLUTION_H
+#define SQ_CUDA_CONVOLUTION_H
+
+#include "kernels/cuda/operands.h"
+
+/* Launchers of convolutions, their gradients and their merges. A launcher checks its shapes, chooses a grid and launches;
+ * cudaErrorInvalidValue: a shape that the kernel does not have. */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- pointwise.cu: rows of pixels times a weight matrix ---- */
+
+typedef enum {
+    SQ_CUDA_FORWARD,      /* out = weight * value of x; part p leaves (mean, M2) at partial + 2 * p * width */
+    SQ_CUDA_FORWARD_KXK,  /* the same for a dense k x k convolution: depth is taps * c_in, channels innermost */
+    SQ_CUDA_BACKWARD,     /* sink = weight * dZ; part p leaves sums there, where they are wanted */
+    SQ_CUDA_BACKWARD_KXK, /* the same for k x k: depth is taps * padded c_out */
+} sq_cuda_rows_mode;
+
+typedef struct {
+    sq_cuda_rows_mode mode;
+    sq_cuda_view x;      /* FORWARD */
+    sq_cuda_gradient dz; /* BACKWARD */
+    sq_cuda_geometry at; /* KXK */
+    const sq_bf16 *weight; /* (width, depth), both padded, as sq_cuda_pack leaves it */
+    int rows, depth, width;
+    sq_bf16 *out; /* FORWARD; pitch below */
+    int out_pitch;
+    sq_cuda_sink sink; /* BACKWARD */
+    sq_cuda_parts parts;
+} sq_cuda_rows;
+
+/* Parts take row blocks in turn; there are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
+ * half of that. SQ_CUDA_CHUNK is the same for weight_gradient.cu. */
+enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_ROWS_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
+/* The kernel for a width: outputs of a tile, rows of a row block, blocks per multiprocessor. */
+typedef struct {
+    int tile, rows, blocks;
+} sq_cuda_rows_shape;
+sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back);
+cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream);
+
+/* ---- weight_gradient.cu: dW = sum over rows of dZ (x) value of x ---- */
+
+typedef struct {
+    sq_cuda_gradient dz;
+    sq_cuda_view x;
+    sq_cuda_geometry at;
+    bool is_gathered;    /* x is gathered by taps: depth = taps * c_in; else rows are pixels of both */
+    int rows, depth;     /* padded columns of x */
+    sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
+} sq_cuda_weight_gradient;
+/* The kernel for c_out and the padded depth: outputs and inputs of a tile, rows at a time, tiles of a part, blocks per
+ * multiprocessor. */
+typedef struct {
+    int tile, rows, tiles, blocks;
+} sq_cuda_weight_gradient_shape;
+/* Rows that the kernel of a tile takes at a time; its blocks on a multiprocessor. */
+#define SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile) ((tile) > 128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK)
+#define SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile) ((tile) > 64 ? 1 : 3)
+sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
+cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
+
+/* ---- fused_backward.cu: both of the above in one pass (L4), where neither width exceeds 160 ---- */
+
+typedef struct {
+    sq_cuda_gradient dz;
+    sq_cuda_view x;
+    sq_cuda_sink sink;
+    const sq_bf16 *weight; /* transposed: (padded c_in, padded c_out) */
+    int rows;
+    sq_cuda_parts parts;  /* weight gradients, as above */
+    float *sums;          /* part p: (S1, S2) of the sink's norm */
+} sq_cuda_fused_back;
+/* Rows that the kernel of width w takes at a time (wide ones need the registers for their sums), and its blocks on a
+ * multiprocessor. */
+#define SQ_CUDA_FUSED_BACK_ROWS(w) ((w) > 32 ? 32 : 64)
+#define SQ_CUDA_FUSED_BACK_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
+int sq_cuda_fused_back_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
+/* Whether there is a kernel for these widths; *rows: rows of pixels at a time, *blocks: blocks per multiprocessor. */
+bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
+cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);
+
+/* ---- depthwise.cu, depthwise_backward.cu ---- */
+
+/* Channels of a block; blocks per multiprocessor, for the planner and the launch bounds. */
+enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACK_BLOCKS = 2 };
+
+typedef struct {
+    sq_cuda_view x;
+    sq_cuda_geometry at;
+    const float *weight; /* (c, 1, k, k) */
+    sq_bf16 *out;
+    int out_pitch, c;
+    sq_cuda_parts parts; /* per slab of SQ_CUDA_SLAB channels; part p leaves (count, mean, M2) rows of padded c */
+} sq_cuda_depthwise;
+cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStream_t stream);
+
+typedef struct {
+    sq_cuda_view x;
+    sq_cuda_gradient dz;
+    sq_cuda_sink sink; /* data NULL: the gradient of x is not wanted */
+    sq_cuda_geometry at;
+    const float *weight;
+    int c;
+    sq_cuda_parts parts; /* part p leaves k * k rows of padded c: gradients of the taps */
+    float *sums;         /* part p: (S1, S2) */
+} sq_cuda_depthwise_back;
+cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *a, cudaStream_t stream);
+
+/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. There are at most as many parts. */
+int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back);
+
+/* ---- statistics.cu: merges ---- */
+
+typedef struct {
+    int c, pitch; /* pitch: of the live rows, padded c */
+    const float *gamma, *beta;
+    float *gamma_grad, *beta_grad, *running_mean, *running_variance, *live;
+    float epsilon;
+} sq_cuda_norm;
+
+typedef struct {
+    sq_cuda_norm norm;
+    const float *partial;
+    int parts, rows; /* rows of all parts together */
+    int row_block;   /* rows dealt in turn to parts, which leave 2 rows each; 0: parts carry their own counts, 3 rows each */
+    const sq_step *step;
+} sq_cuda_moments;
+/* Moments -> live scale, shift, mean, inverse; running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
+cudaError_t sq_cuda_moments_run(const sq_cuda_moments *a, cudaStream_t stream);
+
+typedef struct { /* live rows of several norms from their running statistics (mode FIXED) */
+    sq_cuda_norm norms[8];
+    int count;
+} sq_cuda_fixed;
+cudaError_t sq_cuda_fixed_run(const sq_cuda_fixed *a, cudaStream_t stream);
+
+/* Sums that a part leaves for the norm of a view: rows of dY and of dY (Z - mean); S2 is the latter times 1/sigma. */
+typedef struct { /* S1, S2 of a norm from parts of two rows of `width`; then B and C of its dZ */
+    float *live;
+    int c, pitch, width;
+    const float *partial;
+    int parts;
+    float inverse_count; /* 1 / (n h w) */
+} sq_cuda_sums;
+cudaError_t sq_cuda_sums_run(const sq_cuda_sums *a, cudaStream_t stream);
+
+typedef struct { /* what a convolution's backward leaves: weight, gamma and beta gradients */
+    const float *partial;
+    int parts;
+    size_t part_count;   /* floats of a part */
+    int row_pitch;       /* floats between output channels, or (depthwise) between taps */
+    int c_out, c_in, taps;
+    int input_pitch; /* floats from one tap to the next, where that is not c_in; 0: it is */
+    bool is_depthwise;
+    float *weight_grad; /* PyTorch's layout */
+    sq_cuda_norm norm;
+    const sq_step *step;
+} sq_cuda_gather_gradient;
+cudaError_t sq_cuda_gather_gradient_run(const sq_cuda_gather_gradient *a, cudaStream_t stream);
+
+/* ---- pack.cu: FP32 weights to the BF16 matrices that the tensor cores read ---- */
+
+typedef struct {
+    const float *from; /* (c_out, c_in, taps) */
+    sq_bf16 *to;
+    int c_out, c_in, taps;
+    int rows, depth;    /* of the padded matrix */
+    int input_pitch;    /* from one tap to the next in a row, >= c_in; not of transposed ones */
+    bool is_transposed; /* (c_in, taps * padded c_out) instead of (c_out, taps * c_in) */
+} sq_cuda_pack_job;
+enum { SQ_CUDA_PACK_JOBS = 8 };
+typedef struct {
+    sq_cuda_pack_job jobs[SQ_CUDA_PACK_JOBS];
+    int count;
+} sq_cuda_pack;
+cudaError_t sq_cuda_pack_run(const sq_cuda_pack *a, cudaStream_t stream);
+
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,336 @@
+/* pointwise.cu - rows of pixels times a weight matrix on the tensor cores: the pointwise convolution forward (input through
+ * its pending normalisation, output raw with the moments of each channel) and its gradient of the input (dZ formed on
+ * load, S1 and S2 of the producer on store). Dense k x k convolutions gather their rows.
+ *
+ * A block takes row blocks in turn, with the next one's loads under way while it multiplies. Channels that do not exist
+ * are zero in both tiles. Rows that do not exist may hold anything: an output row depends on its own input row only and
+ * is then neither stored nor counted. */
+#include "kernels/cuda/convolution/convolution.h"
+
+#include "kernels/cuda/operand.cuh"
+
+#include "kernels/cuda/convolution/tensor_core.cuh"
+
+enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256, BLOCKS_PER_SM = SQ_CUDA_ROWS_BLOCKS };
+enum { STRIDE = COLUMNS + 1 }; /* vectors per tile row; odd, so that 8 rows lie in 8 different bank groups */
+enum { LOAD_STEP = THREADS / COLUMNS };
+
+/* A block makes ROWS x N outputs with 4 x 2 warps of 16 MT x WARP_N each. */
+template <int N, bool IS_BACK> struct Tile {
+    enum {
+        ROWS = N > 64 || IS_BACK ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK, LOADS = ROWS / LOAD_STEP,
+        WARP_N = N / 2, WARP_ROWS = ROWS / 4, MT = WARP_ROWS / 16,
+        PAIRS = N / 2, STRIPES = THREADS / PAIRS, LENGTH = (ROWS - 1) / STRIPES + 1, /* who sums what in add_moments */
+        OUT_STRIDE = PAIRS + 4, /* words per row of the staged output; the 4 keep 8 rows in different banks */
+        VECTORS = N / VECTOR,   /* of a staged row */
+        QUADS = N / 4,
+        LOOKS_AHEAD = !(IS_BACK && N > 128), /* over the end of a row block; else registers would spill */
+        KEEPS_SUMS = IS_BACK && N == 128, /* in shared memory between row blocks: registers are short */
+        KEEPS_WEIGHT = ROWS * OUT_STRIDE <= ROWS * STRIDE * 4, /* the staged output leaves the weights alone */
+    };
+    static_assert(ROWS * OUT_STRIDE <= (ROWS + N) * STRIDE * 4, "the staged output takes the place of the tiles");
+};
+
+template <int MODE> struct Mode {
+    enum {
+        IS_BACK = MODE == SQ_CUDA_BACKWARD || MODE == SQ_CUDA_BACKWARD_KXK,
+    };
+};
+
+template <int LOADS, int MODE> struct Raw { uint4 a[LOADS], z[MODE == SQ_CUDA_BACKWARD ? LOADS : 1]; };
+
+/* ---- Load ---- */
+
+/* A thread keeps one column of 8 channels, and has all its loads under way before it needs the first. */
+template <int LOADS, int MODE>
+static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+{
+    const int k = k0 + (int)threadIdx.x % COLUMNS * VECTOR, first = m0 + (int)threadIdx.x / COLUMNS;
+    const sq_bf16 *g = u.dz.g + (size_t)first * (size_t)u.dz.g_pitch + k;
+    const sq_bf16 *z = u.dz.z + (size_t)first * (size_t)u.dz.z_pitch + k;
+    const int limit = k < u.depth ? u.rows : 0;
+    if (MODE == SQ_CUDA_FORWARD && u.x.step == 1) { /* the common case by itself: one address instead of LOADS, or N = 64 spills */
+        const sq_bf16 *x = u.x.data + (size_t)first * (size_t)u.x.pitch + u.x.first + k;
+#pragma unroll
+        for (int i = 0; i < LOADS; i++, x += (size_t)LOAD_STEP * (size_t)u.x.pitch)
+            raw.a[i] = first + i * LOAD_STEP < limit ? __ldg(reinterpret_cast<const uint4 *>(x)) : make_uint4(0, 0, 0, 0);
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < LOADS; i++) {
+        const int row = first + i * LOAD_STEP;
+        const bool is_there = row < limit;
+        if (MODE == SQ_CUDA_FORWARD)
+            raw.a[i] = is_there ? fetch_view(u.x, (size_t)row, k) : make_uint4(0, 0, 0, 0);
+        else if (MODE == SQ_CUDA_FORWARD_KXK)
+            raw.a[i] = is_there ? gather_value(u.x, u.at, row, k) : make_uint4(0, 0, 0, 0);
+        else if (MODE == SQ_CUDA_BACKWARD_KXK)
+            raw.a[i] = is_there ? gather_gradient(u.dz, u.at, row, k) : make_uint4(0, 0, 0, 0);
+        else {
+            raw.a[i] = is_there ? __ldg(reinterpret_cast<const uint4 *>(g)) : make_uint4(0, 0, 0, 0);
+            raw.z[i] = is_there ? __ldg(reinterpret_cast<const uint4 *>(z)) : make_uint4(0, 0, 0, 0);
+            g += (size_t)LOAD_STEP * (size_t)u.dz.g_pitch, z += (size_t)LOAD_STEP * (size_t)u.dz.z_pitch;
+        }
+    }
+}
+
+/* The operands as the tensor cores take them, into the tile. */
+template <int LOADS, int MODE>
+static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<LOADS, MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+{
+    const int column = (int)threadIdx.x % COLUMNS, first = (int)threadIdx.x / COLUMNS, k = k0 + column * VECTOR;
+    if constexpr (MODE == SQ_CUDA_FORWARD) {
+        if (k < u.depth)
+            show_rows<LOADS, LOAD_STEP>(raw.a, u.x, m0 + first, u.rows, k);
+    }
+    if constexpr (MODE == SQ_CUDA_BACKWARD) {
+        if (k < u.depth)
+            WITH_ACTIVATION(u.dz.activation, A, form_gradients<LOADS, A>(raw.a, raw.z, u.dz, k));
+    }
+#pragma unroll
+    for (int i = 0; i < LOADS; i++)
+        tile[first + i * LOAD_STEP][column] = raw.a[i];
+}
+
+/* tile[n] = weights of output channel n0 + n, depth k0 .. k0 + 63. */
+template <int N>
+static __device__ __forceinline__ void load_weight(uint4 (*tile)[STRIDE], const sq_cuda_rows &u, int n0, int k0)
+{
+#pragma unroll 1 /* L2 hits, and unrolled they spill */
+    for (int pass = 0; pass < N * COLUMNS / THREADS; pass++) {
+        const int i = pass * THREADS + (int)threadIdx.x, n = n0 + i / COLUMNS, k = k0 + i % COLUMNS * VECTOR;
+        tile[i / COLUMNS][i % COLUMNS] =
+            n < u.width && k < u.depth
+                ? __ldg(reinterpret_cast<const uint4 *>(u.weight + (size_t)n * (size_t)u.depth + k))
+                : make_uint4(0, 0, 0, 0);
+    }
+}
+
+/* ---- Multiply ---- */
+
+/* sum[m][n] += rows 16 m .. times output channels 8 n .. of the warp's part, over 16 steps of depth. */
+template <int MT, int WARP_N>
+static __device__ __forceinline__ void multiply(float (*sum)[WARP_N / 8][4], const uint4 (*input)[STRIDE],
+                                                const uint4 (*weight)[STRIDE], int steps)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll 1 /* unrolled, the addresses cost registers: spills at N = 128 on sm_100 */
+    for (int step = 0; step < steps; step++) {
+        unsigned a[MT][4];
+#pragma unroll
+        for (int m = 0; m < MT; m++) /* matrices: rows 0-7, rows 8-15, then both at depth 8-15 */
+            load_matrix_x4(a[m], &input[16 * m + lane % 16][2 * step + lane / 16]);
+#pragma unroll
+        for (int n = 0; n < WARP_N / 8; n += 2) {
+            unsigned b[4]; /* two column tiles: each depth 0-7, then 8-15 */
+            load_matrix_x4(b, &weight[8 * n + lane / 16 * 8 + lane % 8][2 * step + lane / 8 % 2]);
+#pragma unroll
+            for (int m = 0; m < MT; m++) {
+                mma_bf16_16x8x16(sum[m][n], a[m], b, sum[m][n]);
+                mma_bf16_16x8x16(sum[m][n + 1], a[m], b + 2, sum[m][n + 1]);
+            }
+        }
+    }
+}
+
+/* ---- Store ---- */
+
+/* Rounds the warp's sums into the staged output, one word for two channels. */
+template <class T>
+static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[T::WARP_N / 8][4], int row0, int n0)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll
+    for (int m = 0; m < T::MT; m++)
+#pragma unroll
+        for (int n = 0; n < T::WARP_N / 8; n++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = row0 + 16 * m + 8 * half + lane / 4, word = n0 / 2 + 4 * n + lane % 4;
+                staged[row * T::OUT_STRIDE + word] = pack(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
+            }
+}
+
+/* What a thread keeps over its row blocks. Forward: the moments of two channels over a stripe of rows. Backward: S1 and
+ * S2 of four channels over the rows that it stores. */
+struct Own {
+    Moments x, y;
+    Sums sums;
+};
+
+/* Adds this row block's moments: first the mean of the stripe, then the differences from it. */
+template <class T> static __device__ __forceinline__ void add_moments(Own &own, const unsigned *staged, int rows)
+{
+    const int pair = (int)threadIdx.x % T::PAIRS, stripe = (int)threadIdx.x / T::PAIRS, first = stripe * T::LENGTH;
+    const int length = stripe < T::STRIPES ? min(max(rows - first, 0), (int)T::LENGTH) : 0; /* threads may be left over */
+    const unsigned *column = staged + first * T::OUT_STRIDE + pair;
+    Moments x = {(float)length, 0.0f, 0.0f}, y = x;
+    for (int r = 0; r < length; r++) {
+        const float2 z = unpack(column[r * T::OUT_STRIDE]);
+        x.mean += z.x, y.mean += z.y;
+    }
+    if (length > 0)
+        x.mean /= x.count, y.mean /= y.count;
+    for (int r = 0; r < length; r++) {
+        const float2 z = unpack(column[r * T::OUT_STRIDE]);
+        x.m2 = fmaf(z.x - x.mean, z.x - x.mean, x.m2);
+        y.m2 = fmaf(z.y - y.mean, z.y - y.mean, y.m2);
+    }
+    own.x = merge(own.x, x), own.y = merge(own.y, y);
+}
+
+template <class T>
+static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, const unsigned *staged, int m0, int n0, int rows)
+{
+    const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
+    if (n0 + c < u.width && first < THREADS / T::VECTORS) /* a thread stores one column; some may be left over */
+        for (int row = first; row < rows; row += THREADS / T::VECTORS)
+            *reinterpret_cast<uint4 *>(u.out + (size_t)(m0 + row) * (size_t)u.out_pitch + n0 + c) =
+                *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2);
+}
+
+template <class T>
+static __device__ __forceinline__ void store_backward(Sums &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
+                                                      int n0, int rows)
+{
+    const int quad = (int)threadIdx.x % T::QUADS * 4, stripe = (int)threadIdx.x / T::QUADS;
+    if (u.sink.z.scale) {
+        if (n0 + quad >= u.width || stripe >= THREADS / T::QUADS)
+            return;
+        if (T::KEEPS_SUMS)
+            move_sums<THREADS>(own, kept, true);
+        WITH_ACTIVATION(u.sink.z.activation, A,
+                        store_with_sums<A>(own, u.sink, staged, T::OUT_STRIDE, quad / 2, n0 + quad, m0, stripe,
+                                           THREADS / T::QUADS, rows));
+        if (T::KEEPS_SUMS)
+            move_sums<THREADS>(own, kept, false);
+        return;
+    }
+    const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
+    if (n0 + c < u.width && first < THREADS / T::VECTORS)
+        for (int row = first; row < rows; row += THREADS / T::VECTORS)
+            (void)store_sink(u.sink, (size_t)(m0 + row), n0 + c,
+                             *reinterpret_cast<const uint4 *>(staged + row * T::OUT_STRIDE + c / 2));
+}
+
+/* The threads' moments or sums, merged in their order; to the part's place. */
+template <class T, int N>
+static __device__ __forceinline__ void leave_moments(float *partial, int width, const Own &own, Moments *shared, int n0)
+{
+    const int pair = (int)threadIdx.x % T::PAIRS, stripe = (int)threadIdx.x / T::PAIRS, c = (int)threadIdx.x;
+    if (stripe < T::STRIPES)
+        shared[stripe * N + 2 * pair] = own.x, shared[stripe * N + 2 * pair + 1] = own.y;
+    __syncthreads();
+    if (c < N && n0 + c < width) {
+        Moments total = shared[c];
+        for (int s = 1; s < T::STRIPES; s++)
+            total = merge(total, shared[s * N + c]);
+        partial[n0 + c] = total.mean, partial[width + n0 + c] = total.m2;
+    }
+}
+
+/* Blocks that share input rows are neighbours in launch order: the later ones find the rows in L2. */
+template <int N, int MODE>
+static __global__ void __launch_bounds__(THREADS, BLOCKS_PER_SM)
+rows_kernel(sq_cuda_rows u, int tiles_n)
+{
+    typedef Mode<MODE> M;
+    typedef Tile<N, M::IS_BACK> T;
+    SHARED(uint4, tile, [T::ROWS + N][STRIDE]); /* rows of input, N of weight; uint4 for its alignment */
+    unsigned *const staged = reinterpret_cast<unsigned *>(tile);
+    const int part = (int)blockIdx.x / tiles_n, n0 = (int)blockIdx.x % tiles_n * N;
+    const int warp = (int)threadIdx.x / 32, warp_row = warp % 4 * T::WARP_ROWS, warp_n = warp / 4 * T::WARP_N;
+    const int blocks = (u.rows - 1) / T::ROWS + 1, step_count = (u.depth - 1) / DEPTH + 1;
+    const bool keeps_weight = T::KEEPS_WEIGHT && step_count == 1;
+    float sum[T::MT][T::WARP_N / 8][4] = {};
+    SHARED(float, sums, [T::KEEPS_SUMS ? 8 * THREADS : 1]);
+    float *const kept = sums + (T::KEEPS_SUMS ? threadIdx.x : 0);
+    Own own = {};
+    if (T::KEEPS_SUMS)
+        move_sums<THREADS>(own.sums, kept, false);
+    Raw<T::LOADS, MODE> raw;
+    fetch<T::LOADS, MODE>(raw, u, part * T::ROWS, 0);
+    for (int block = part; block < blocks; block += u.parts.parts) {
+        const int m0 = block * T::ROWS, rows = min(u.rows - m0, (int)T::ROWS);
+        if (!T::LOOKS_AHEAD && block != part)
+            fetch<T::LOADS, MODE>(raw, u, m0, 0);
+        for (int k0 = 0; k0 < u.depth; k0 += DEPTH) {
+            finish<T::LOADS, MODE>(tile, raw, u, m0, k0);
+            if (!keeps_weight || block == part)
+                load_weight<N>(tile + T::ROWS, u, n0, k0);
+            __syncthreads();
+            if (k0 + DEPTH < u.depth)
+                fetch<T::LOADS, MODE>(raw, u, m0, k0 + DEPTH);
+            else if (T::LOOKS_AHEAD && block + u.parts.parts < blocks)
+                fetch<T::LOADS, MODE>(raw, u, m0 + u.parts.parts * T::ROWS, 0);
+            multiply<T::MT, T::WARP_N>(sum, tile + warp_row, tile + T::ROWS + warp_n, (min(u.depth - k0, (int)DEPTH) + 15) / 16);
+            __syncthreads();
+        }
+        stage<T>(staged, sum, warp_row, warp_n);
+        __syncthreads();
+        if (M::IS_BACK) {
+            store_backward<T>(own.sums, kept, u, staged, m0, n0, rows);
+        } else {
+            store_forward<T>(u, staged, m0, n0, rows);
+            if (u.parts.partial)
+                add_moments<T>(own, staged, rows);
+        }
+        __syncthreads();
+#pragma unroll
+        for (int m = 0; m < T::MT; m++)
+#pragma unroll
+            for (int n = 0; n < T::WARP_N / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    sum[m][n][i] = 0.0f;
+    }
+    float *partial = u.parts.partial + (size_t)part * 2 * (size_t)u.width;
+    if (!M::IS_BACK && u.parts.partial)
+        leave_moments<T, N>(partial, u.width, own, reinterpret_cast<Moments *>(tile), n0);
+    if (T::KEEPS_SUMS)
+        move_sums<THREADS>(own.sums, kept, true);
+    if (M::IS_BACK && u.sink.z.scale)
+        leave_sums<THREADS, N>(partial, u.width, own.sums, reinterpret_cast<float *>(tile), n0);
+}
+
+/* ---- Launch ---- */
+
+template <int N> static cudaError_t launch(const sq_cuda_rows &args, cudaStream_t stream)
+{
+    const sq_cuda_rows u = args; /* by value: the launch must not keep a pointer to the caller's struct */
+    const int tiles_n = (u.width - 1) / N + 1;
+    const unsigned grid = (unsigned)u.parts.parts * (unsigned)tiles_n; /* flat: y ends at 65,535 */
+#define CASE(MODE)                                                                                                     \
+    case MODE: LAUNCH((rows_kernel<N, MODE>), grid, THREADS, 0, stream, u, tiles_n); break
+    switch (u.mode) {
+        CASE(SQ_CUDA_FORWARD);
+        CASE(SQ_CUDA_FORWARD_KXK);
+        CASE(SQ_CUDA_BACKWARD);
+        CASE(SQ_CUDA_BACKWARD_KXK);
+    default: return cudaErrorInvalidValue;
+    }
+#undef CASE
+    return cudaGetLastError();
+}
+
+extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream)
+{
+    if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->width < 1 || a->width % VECTOR ||
+        a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).rows + 1)
+        return cudaErrorInvalidValue;
+    switch (sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).tile) {
+    case 32: return launch<32>(*a, stream);
+    case 64: return launch<64>(*a, stream);
+    case 128: return launch<128>(*a, stream);
+    default: return launch<160>(*a, stream);
+    }
+}
+
+/* ---- Instances ---- */
+
+#include "kernels/cuda/instances.h"
+
+#define ROWS(N, MODE) SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, MODE>)
+#define ALL_MODES(N) ROWS(N, 0), ROWS(N, 1), ROWS(N, 2), ROWS(N, 3)
+extern "C" const sq_cuda_instance sq_cuda_rows_instances[] = {ALL_MODES(32), ALL_MODES(64), ALL_MODES(128), ALL_MODES(160),
+                                                              SQ_CUDA_INSTANCES_END};

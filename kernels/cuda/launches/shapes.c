@@ -1,0 +1,63 @@
+/* Which kernel computes which shape, and how it tiles it: what the planner needs to know, in C, so that a build without
+ * nvcc can plan as well. The launchers ask the same functions. */
+#include "kernels/cuda/convolution/convolution.h"
+#include "kernels/cuda/convolution/depthwise_tile.h"
+
+/* Memory-bound, so: the tile that reads the input the fewest times, and of those the smallest. */
+static int tile_of(int width)
+{
+    if (width <= 128)
+        return width <= 32 ? 32 : width <= 64 ? 64 : 128;
+    return (width - 1) / 160 < (width - 1) / 128 ? 160 : 128;
+}
+
+sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back)
+{
+    const int tile = tile_of(width);
+    return (sq_cuda_rows_shape){.tile = tile,
+                                .rows = tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
+                                .blocks = SQ_CUDA_ROWS_BLOCKS};
+}
+
+int sq_cuda_fused_back_width(int c_in, int c_out)
+{
+    const int widest = sq_cuda_padded(c_in > c_out ? c_in : c_out);
+    return widest <= 32    ? 32
+           : widest <= 64  ? 64
+           : widest <= 96  ? 96
+           : widest <= 160 ? 160
+                           : 0; /* wider, the sums spill */
+}
+
+bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks)
+{
+    const int width = sq_cuda_fused_back_width(c_in, c_out);
+    if (width == 0)
+        return false;
+    *rows = SQ_CUDA_FUSED_BACK_ROWS(width);
+    *blocks = SQ_CUDA_FUSED_BACK_BLOCKS(width);
+    return true;
+}
+
+static sq_cuda_weight_gradient_shape gradient_shape(int tile, int c_out, int depth)
+{
+    return (sq_cuda_weight_gradient_shape){.tile = tile,
+                                           .rows = SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile),
+                                           .tiles = ((c_out - 1) / tile + 1) * ((depth - 1) / tile + 1),
+                                           .blocks = SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile)};
+}
+
+/* The tile that reads the operands the fewest times; of those the smallest. */
+sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth)
+{
+    if (depth <= 64 && c_out <= 64)
+        return gradient_shape(64, c_out, depth);
+    const sq_cuda_weight_gradient_shape by_128 = gradient_shape(128, c_out, depth),
+                                        by_160 = gradient_shape(160, c_out, depth);
+    return by_160.tiles < by_128.tiles ? by_160 : by_128;
+}
+
+int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back)
+{
+    return cut_of(at, is_back).jobs;
+}

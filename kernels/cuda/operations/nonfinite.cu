@@ -1,0 +1,30 @@
+/* nonfinite.cu - whether ranges of FP32 values hold one that is NaN or infinite. Each block looks at its share of one range
+ * and says so in a word of its own: nothing to clear before, nothing to add up. */
+#include "kernels/cuda/operations/operations.h"
+#include "kernels/cuda/instances.h"
+
+#include "kernels/cuda/launch.cuh"
+
+enum { THREADS = 256 };
+
+static __global__ void __launch_bounds__(THREADS) finite_kernel(sq_cuda_finite a)
+{
+    const float *const values = a.ranges[blockIdx.y].values;
+    const size_t count = a.ranges[blockIdx.y].count;
+    bool is_odd = false;
+    for (size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x; i < count; i += (size_t)gridDim.x * THREADS)
+        is_odd |= (__float_as_uint(__ldg(values + i)) & 0x7f800000u) == 0x7f800000u;
+    const int any = __syncthreads_or(is_odd);
+    if (threadIdx.x == 0)
+        a.found[blockIdx.y * SQ_CUDA_FINITE_BLOCKS + blockIdx.x] = any;
+}
+
+extern "C" cudaError_t sq_cuda_finite_run(const sq_cuda_finite *args, cudaStream_t stream)
+{
+    const sq_cuda_finite a = *args;
+    LAUNCH(finite_kernel, dim3(SQ_CUDA_FINITE_BLOCKS, (unsigned)a.count), THREADS, 0, stream, a);
+    return cudaGetLastError();
+}
+
+extern "C" const sq_cuda_instance sq_cuda_finite_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, finite_kernel),
+                                                              SQ_CUDA_INSTANCES_END};

@@ -1,0 +1,205 @@
+/* Weights and order of the two passes. Source rows are reduced to columns as they are needed, into a ring of as many
+ * rows as one output row looks at, so that what is between the passes stays in the cache. */
+#include "kernels/image/resize.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/image/resize_passes.h"
+#include "kernels/image/resize_weights.h"
+
+/* ---- Passes for every processor ---- */
+
+static void across_baseline(const uint8_t *row, const int *first, const int16_t *weights, int most, int count,
+                            int16_t *out)
+{
+    const int bits = SQ_WEIGHT_BITS - SQ_ROW_BITS, groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
+    for (int x = 0; x < count; x++, out += 3) {
+        int r = 1 << (bits - 1), g = r, b = r;
+        const uint8_t *from = row + first[x];
+        for (int i = 0; i < groups; i++, weights += SQ_GROUP_VALUES, from += 3 * SQ_GROUP_PIXELS)
+            for (int p = 0; p < SQ_GROUP_PIXELS; p++) {
+                const int weight = weights[(p / 2) * (SQ_GROUP_VALUES / 2) + p % 2];
+                r += weight * from[3 * p];
+                g += weight * from[3 * p + 1];
+                b += weight * from[3 * p + 2];
+            }
+        out[0] = (int16_t)(r >> bits);
+        out[1] = (int16_t)(g >> bits);
+        out[2] = (int16_t)(b >> bits);
+    }
+}
+
+static void down_baseline(const int16_t *const *rows, const int16_t *weights, int row_count, int count, uint8_t *out)
+{
+    enum { BLOCK = 96 };
+    const int bits = SQ_WEIGHT_BITS + SQ_ROW_BITS;
+    for (int begin = 0; begin < count; begin += BLOCK) {
+        int sums[BLOCK];
+        const int length = count - begin < BLOCK ? count - begin : BLOCK;
+        for (int i = 0; i < length; i++)
+            sums[i] = 1 << (bits - 1);
+        for (int t = 0; t < row_count; t++)
+            for (int i = 0; i < length; i++)
+                sums[i] += weights[t] * rows[t][begin + i];
+        for (int i = 0; i < length; i++) {
+            const int level = sums[i] >> bits;
+            out[begin + i] = (uint8_t)(level > 255 ? 255 : level);
+        }
+    }
+}
+
+const sq_resize_passes sq_resize_baseline = {"baseline", across_baseline, down_baseline};
+
+static const sq_resize_passes *passes_here(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") ? &sq_resize_avx2 : &sq_resize_baseline;
+#else
+    return &sq_resize_baseline;
+#endif
+}
+
+const char *sq_resize_instructions(void)
+{
+    return passes_here()->name;
+}
+
+/* ---- Weights ---- */
+
+static sq_stretch stretch_of(double begin, double length, bool is_cut, int limit, int size)
+{
+    const sq_stretch whole = {begin, length, 0, limit, size};
+    return is_cut ? sq_stretch_cut((int)begin, (int)length, size) : whole;
+}
+
+void sq_resize_reach(double begin, double length, bool is_cut, int limit, int size, int *first, int *end)
+{
+    const sq_stretch s = stretch_of(begin, length, is_cut, limit, size);
+    const sq_taps a = sq_taps_at(&s, 0), b = sq_taps_at(&s, size - 1);
+    *first = a.first;
+    *end = b.first + b.count;
+}
+
+/* ---- The plan of one resizing ---- */
+
+typedef struct {
+    const sq_pixels *from;
+    sq_stretch across, down;
+    int groups, ring, row_values; /* rows of the ring are row_values apart */
+    int16_t *column_weights, *rows, *row_weights, *weights;
+    const int16_t **taken; /* rows of one sum */
+    int *first;            /* of a column, in bytes of a row at `from` */
+    uint8_t *last;         /* a row, copied with room behind it */
+    size_t reach;          /* bytes of a row that the first pass may read */
+} plan;
+
+static void *carve(char *memory, size_t *used, size_t bytes)
+{
+    void *begin = memory ? memory + *used : NULL;
+    *used += (bytes + 63) / 64 * 64;
+    return begin;
+}
+
+/* Lays the plan's arrays out from `memory` on (NULL: nowhere yet); returns how many bytes they are. */
+static size_t lay_out(plan *p, char *memory)
+{
+    size_t at = 0;
+    const size_t side = (size_t)p->across.size, ring = (size_t)p->ring;
+    p->column_weights = carve(memory, &at, side * (size_t)p->groups * SQ_GROUP_VALUES * sizeof(int16_t));
+    p->rows = carve(memory, &at, ring * (size_t)p->row_values * sizeof(int16_t));
+    p->row_weights = carve(memory, &at, ring * sizeof(int16_t));
+    p->weights = carve(memory, &at, (size_t)sq_taps_limit(&p->across) * sizeof(int16_t));
+    p->taken = carve(memory, &at, ring * sizeof *p->taken);
+    p->first = carve(memory, &at, side * sizeof *p->first);
+    p->last = carve(memory, &at, (size_t)p->from->w * 3 + (size_t)p->groups * SQ_GROUP_BYTES + SQ_GROUP_BYTES);
+    return at;
+}
+
+static void weigh_columns(plan *p)
+{
+    memset(p->column_weights, 0, (size_t)p->across.size * (size_t)p->groups * SQ_GROUP_VALUES * sizeof(int16_t));
+    p->reach = 0;
+    for (int x = 0; x < p->across.size; x++) {
+        const sq_taps t = sq_taps_weigh(&p->across, x, p->weights);
+        int16_t *to = p->column_weights + (size_t)x * (size_t)p->groups * SQ_GROUP_VALUES;
+        for (int i = 0; i < t.count; i++) {
+            int16_t *pair = to + (i / SQ_GROUP_PIXELS) * SQ_GROUP_VALUES +
+                            (i % SQ_GROUP_PIXELS / 2) * (SQ_GROUP_VALUES / 2) + i % 2;
+            pair[0] = pair[2] = pair[4] = p->weights[i];
+        }
+        p->first[x] = 3 * (t.first - p->from->x);
+        const size_t reach = (size_t)p->first[x] + (size_t)(3 * SQ_GROUP_PIXELS * (p->groups - 1) + SQ_GROUP_BYTES);
+        p->reach = reach > p->reach ? reach : p->reach;
+    }
+}
+
+static sq_status make_plan(plan *p, sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution)
+{
+    p->from = from;
+    p->across = stretch_of(crop.x, crop.w, crop.is_cut, from->whole_w, resolution);
+    p->down = stretch_of(crop.y, crop.h, crop.is_cut, from->whole_h, resolution);
+    p->groups = (sq_taps_limit(&p->across) + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
+    p->ring = (sq_taps_limit(&p->down) + 1) / 2 * 2;
+    p->row_values = (3 * resolution + 2 * SQ_ROW_MARGIN - 1) / SQ_ROW_MARGIN * SQ_ROW_MARGIN;
+    const size_t needed = lay_out(p, NULL);
+    if (needed > resizer->capacity) {
+        void *more = aligned_alloc(64, needed);
+        if (!more)
+            return sq_fail(SQ_NO_MEMORY, "resize: %zu bytes", needed);
+        free(resizer->memory);
+        resizer->memory = more;
+        resizer->capacity = needed;
+    }
+    (void)lay_out(p, resizer->memory);
+    weigh_columns(p);
+    return SQ_OK;
+}
+
+/* Source row r, of which the first pass may read p->reach bytes. */
+static const uint8_t *source_row(const plan *p, int r)
+{
+    const size_t width = (size_t)p->from->w * 3, at = (size_t)(r - p->from->y) * width,
+                 all = (size_t)p->from->h * width;
+    if (at + p->reach <= all)
+        return p->from->pixels + at;
+    const size_t there = all - at < p->reach ? all - at : p->reach;
+    memcpy(p->last, p->from->pixels + at, there);
+    memset(p->last + there, 0, p->reach - there);
+    return p->last;
+}
+
+void sq_resizer_clear(sq_resizer *resizer)
+{
+    free(resizer->memory);
+    *resizer = (sq_resizer){0};
+}
+
+static int16_t *ring_row(const plan *p, int r)
+{
+    return p->rows + (size_t)(r % p->ring) * (size_t)p->row_values;
+}
+
+sq_status sq_resize(sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution, uint8_t *out)
+{
+    plan p;
+    const sq_resize_passes *passes = passes_here();
+    SQ_TRY(make_plan(&p, resizer, from, crop, resolution));
+    int next = 0; /* source row that the ring does not have yet */
+    for (int y = 0; y < resolution; y++) {
+        const sq_taps rows = sq_taps_weigh(&p.down, y, p.row_weights);
+        for (next = next < rows.first ? rows.first : next; next < rows.first + rows.count; next++)
+            passes->across(source_row(&p, next), p.first, p.column_weights, sq_taps_limit(&p.across), resolution,
+                           ring_row(&p, next));
+        int count = 0;
+        for (; count < rows.count; count++)
+            p.taken[count] = ring_row(&p, rows.first + count);
+        if (count % 2) {
+            p.row_weights[count] = 0;
+            p.taken[count] = p.taken[count - 1];
+            count++;
+        }
+        passes->down(p.taken, p.row_weights, count, 3 * resolution, out + (size_t)y * (size_t)resolution * 3);
+    }
+    return SQ_OK;
+}

@@ -1,0 +1,58 @@
+/* Crops of images, resized by the definition: every output pixel a sum of sums. */
+#include <stdlib.h>
+
+#include "kernels/reference/reference.h"
+#include "kernels/image/resize_weights.h"
+
+typedef struct {
+    const uint8_t *pixels; /* of the image */
+    const sq_cut *cut;
+    sq_stretch across, down;
+    int16_t *columns, *rows; /* weights of one output pixel */
+} reference_cut;
+
+/* One level of output pixel (y, x): rows are summed, rounded to 7 bits behind the point, and summed. */
+static uint8_t level(const reference_cut *c, sq_taps rows, sq_taps columns, int channel)
+{
+    const int row_shift = SQ_WEIGHT_BITS - SQ_ROW_BITS, shift = SQ_WEIGHT_BITS + SQ_ROW_BITS;
+    int sum = 1 << (shift - 1);
+    for (int t = 0; t < rows.count; t++) {
+        const uint8_t *row = c->pixels + (size_t)(rows.first + t) * (size_t)c->cut->width * 3;
+        int across = 1 << (row_shift - 1);
+        for (int i = 0; i < columns.count; i++)
+            across += c->columns[i] * row[(size_t)(columns.first + i) * 3 + (size_t)channel];
+        sum += c->rows[t] * (across >> row_shift);
+    }
+    return (uint8_t)(sum >> shift > 255 ? 255 : sum >> shift);
+}
+
+static sq_status cut_one(const uint8_t *images, const sq_cut *cut, int side, uint8_t *out)
+{
+    reference_cut c = {.pixels = images + cut->at,
+                       .cut = cut,
+                       .across = sq_stretch_cut(cut->x, cut->w, side),
+                       .down = sq_stretch_cut(cut->y, cut->h, side)};
+    c.columns = calloc((size_t)sq_taps_limit(&c.across), sizeof *c.columns);
+    c.rows = calloc((size_t)sq_taps_limit(&c.down), sizeof *c.rows);
+    for (int y = 0; c.columns && c.rows && y < side; y++) {
+        const sq_taps rows = sq_taps_weigh(&c.down, y, c.rows);
+        for (int x = 0; x < side; x++) {
+            const sq_taps columns = sq_taps_weigh(&c.across, x, c.columns);
+            for (int channel = 0; channel < 3; channel++)
+                *out++ = level(&c, rows, columns, channel);
+        }
+    }
+    const bool is_done = c.columns && c.rows;
+    free(c.columns);
+    free(c.rows);
+    return is_done ? SQ_OK : sq_fail(SQ_NO_MEMORY, "reference: weights of a crop of %d x %d pixels", cut->w, cut->h);
+}
+
+sq_status sq_reference_cut(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side,
+                           sq_device_ptr out)
+{
+    (void)b; /* runs where it is called */
+    for (int i = 0; i < count; i++)
+        SQ_TRY(cut_one(images.address, &cuts[i], side, out.address + (size_t)i * (size_t)side * (size_t)side * 3));
+    return SQ_OK;
+}

@@ -1,0 +1,122 @@
+/* Keys of blocks: from a space, to text and back. */
+#include "search/cost/block_key.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+#include "supernet/space/describe.h"
+
+/* Channels between a block's first and last convolution; 0 where there is no such thing. */
+static int middle(sq_block_kind kind, const sq_description *d)
+{
+    switch (kind) {
+    case SQ_BLOCK_MB:
+        return d->units[d->main].c_in;
+    case SQ_BLOCK_SHUFFLE:
+        return d->units[0].c_out;
+    case SQ_BLOCK_XCEPTION:
+        return d->units[1].c_out;
+    default:
+        return 0;
+    }
+}
+
+sq_block_key sq_block_key_of(const sq_space *space, int layer, int choice)
+{
+    const sq_layer *l = &space->layers[layer];
+    const sq_choice *c = &space->choices[l->choices[choice]];
+    sq_description d;
+    sq_describe_block(space, layer, choice, &d);
+    sq_block_key key = {.kind = c->kind,
+                        .h = l->h_in,
+                        .w = l->w_in,
+                        .c_in = l->c_in,
+                        .c_out = l->c_out,
+                        .mid = middle(c->kind, &d),
+                        .kernel = c->kernel,
+                        .stride = l->stride,
+                        .activation = c->activation == SQ_ACTIVATIONS ? l->activation : c->activation};
+    for (int u = 0; u < d.unit_count; u++)
+        key.se = d.units[u].se_channels > key.se ? d.units[u].se_channels : key.se;
+    return key;
+}
+
+int sq_block_key_print(const sq_block_key *k, char *text, size_t bytes)
+{
+    return snprintf(text, bytes, "%s,%d,%d,%d,%d,%d,%d,%d,%d,%s", sq_block_name(k->kind), k->h, k->w, k->c_in, k->c_out,
+                    k->mid, k->kernel, k->stride, k->se, sq_activation_name(k->activation));
+}
+
+sq_status sq_block_key_parse(const char *const fields[SQ_BLOCK_KEY_FIELDS], const char *where, sq_block_key *out)
+{
+    static const char *const columns[SQ_BLOCK_KEY_FIELDS] = {"kind", "h",      "w",      "c_in", "c_out",
+                                                             "mid",  "kernel", "stride", "se",   "act"};
+    static const int least[SQ_BLOCK_KEY_FIELDS] = {0, 1, 1, 1, 1, 0, 0, 1, 0, 0};
+    sq_block_key key;
+    int *const numbers[SQ_BLOCK_KEY_FIELDS] = {NULL,     &key.h,      &key.w,      &key.c_in, &key.c_out,
+                                               &key.mid, &key.kernel, &key.stride, &key.se,   NULL};
+    int kind = 0;
+    while (kind < SQ_BLOCK_KINDS && strcmp(sq_block_name((sq_block_kind)kind), fields[0]) != 0)
+        kind++;
+    key.kind = (sq_block_kind)kind;
+    key.activation = sq_activation_find(fields[SQ_BLOCK_KEY_FIELDS - 1]);
+    if (key.kind == SQ_BLOCK_KINDS)
+        return sq_fail(SQ_INVALID, "%s: kind '%s', wanted conv, shuffle, xception, mb, sep, skip or classifier", where,
+                       fields[0]);
+    if (key.activation == SQ_ACTIVATIONS)
+        return sq_fail(SQ_INVALID, "%s: act '%s', wanted linear, relu, relu6, hswish, sigmoid or hsigmoid", where,
+                       fields[SQ_BLOCK_KEY_FIELDS - 1]);
+    for (int i = 1; i < SQ_BLOCK_KEY_FIELDS - 1; i++) {
+        int64_t value;
+        if (!sq_text_int(fields[i], least[i], 1 << 24, &value))
+            return sq_fail(SQ_INVALID, "%s: %s '%s', wanted a whole number from %d", where, columns[i], fields[i],
+                           least[i]);
+        *numbers[i] = (int)value;
+    }
+    *out = key;
+    return SQ_OK;
+}
+
+int sq_block_key_compare(const sq_block_key *a, const sq_block_key *b)
+{
+    const int pairs[SQ_BLOCK_KEY_FIELDS][2] = {{(int)a->kind, (int)b->kind},
+                                               {a->kernel, b->kernel},
+                                               {a->stride, b->stride},
+                                               {(int)a->activation, (int)b->activation},
+                                               {a->se, b->se},
+                                               {a->h, b->h},
+                                               {a->w, b->w},
+                                               {a->c_in, b->c_in},
+                                               {a->c_out, b->c_out},
+                                               {a->mid, b->mid}};
+    for (int i = 0; i < SQ_BLOCK_KEY_FIELDS; i++)
+        if (pairs[i][0] != pairs[i][1])
+            return pairs[i][0] < pairs[i][1] ? -1 : 1;
+    return 0;
+}
+
+bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b)
+{
+    return a->kind == b->kind && a->stride == b->stride && a->activation == b->activation && (a->se > 0) == (b->se > 0);
+}
+
+bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b)
+{
+    return (double)a->h * a->w <= (double)b->h * b->w && a->c_in <= b->c_in && a->c_out <= b->c_out &&
+           a->mid <= b->mid && a->kernel <= b->kernel && a->se <= b->se;
+}
+
+static double apart(int a, int b)
+{
+    return fabs(log((a + 1.0) / (b + 1.0)));
+}
+
+double sq_block_key_distance(const sq_block_key *a, const sq_block_key *b)
+{
+    return 100 * (a->kind != b->kind) + 4 * (a->stride != b->stride) + 4 * ((a->se > 0) != (b->se > 0)) +
+           4 * (a->activation != b->activation) + 2 * apart(a->kernel, b->kernel) + 2 * apart(a->h, b->h) +
+           apart(a->w, b->w) + apart(a->c_in, b->c_in) + apart(a->c_out, b->c_out) + apart(a->mid, b->mid) +
+           0.5 * apart(a->se, b->se);
+}

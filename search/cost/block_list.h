@@ -1,0 +1,24 @@
+#ifndef SQ_BLOCK_LIST_H
+#define SQ_BLOCK_LIST_H
+
+#include "search/cost/block_key.h"
+
+/* Every distinct block that a space can contain, in the order in which layers and choices meet it first. A layer that is
+ * left out (skip) is no block: an exported network does not contain it. */
+
+typedef struct {
+    sq_block_key key;
+    int layer, choice; /* where it stands first */
+} sq_block_place;
+
+typedef struct {
+    sq_block_place *blocks;
+    int count;
+} sq_block_list;
+
+SQ_MUST_USE sq_status sq_block_list_make(sq_block_list *out, const sq_space *space);
+void sq_block_list_clear(sq_block_list *list);
+/* Index of a key, or SQ_NONE. */
+int sq_block_list_find(const sq_block_list *list, const sq_block_key *key);
+
+#endif

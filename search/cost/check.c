@@ -1,0 +1,74 @@
+/* Checks of a latency table against a space and against itself. */
+#include "search/cost/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "search/cost/fill.h"
+
+enum { MOST_ODDITIES = 100000 };
+
+static bool is_odd(const sq_latency_entry *smaller, const sq_latency_entry *larger)
+{
+    if (!sq_block_key_is_alike(&smaller->key, &larger->key) || !sq_block_key_is_below(&smaller->key, &larger->key))
+        return false;
+    const double spread = hypot(smaller->time.deviation, larger->time.deviation);
+    return smaller->time.mean > larger->time.mean + 3 * spread && smaller->time.mean > 1.05 * larger->time.mean;
+}
+
+static int by_ratio(const void *a, const void *b)
+{
+    const sq_latency_oddity *x = a, *y = b;
+    return (x->ratio < y->ratio) - (x->ratio > y->ratio);
+}
+
+static sq_status find_oddities(sq_latency_check *c, const sq_latency *latency)
+{
+    size_t limit = 0;
+    for (size_t i = 0; i < latency->count; i++)
+        for (size_t j = 0; j < latency->count && c->oddity_count < MOST_ODDITIES; j++) {
+            const sq_latency_entry *a = &latency->entries[i], *b = &latency->entries[j];
+            if (i == j || !is_odd(a, b))
+                continue;
+            if ((size_t)c->oddity_count == limit) {
+                limit = limit ? 2 * limit : 64;
+                sq_latency_oddity *more = realloc(c->oddities, limit * sizeof *more);
+                if (!more)
+                    return sq_fail(SQ_NO_MEMORY, "latency check: %zu pairs", limit);
+                c->oddities = more;
+            }
+            c->oddities[c->oddity_count++] = (sq_latency_oddity){a, b, a->time.mean / b->time.mean};
+        }
+    if (c->oddity_count)
+        qsort(c->oddities, (size_t)c->oddity_count, sizeof *c->oddities, by_ratio);
+    return SQ_OK;
+}
+
+sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latency, const sq_block_list *list)
+{
+    sq_latency_check c = {.unused = calloc(latency->count + 1, sizeof *c.unused),
+                          .wide = calloc(latency->count + 1, sizeof *c.wide)};
+    sq_status status = c.unused && c.wide ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency check: %zu entries", latency->count);
+    for (size_t i = 0; status == SQ_OK && i < latency->count; i++) {
+        const sq_latency_entry *e = &latency->entries[i];
+        if (sq_block_list_find(list, &e->key) == SQ_NONE)
+            c.unused[c.unused_count++] = (int)i;
+        if (e->time.deviation > 0.2 * e->time.mean)
+            c.wide[c.wide_count++] = (int)i;
+    }
+    if (status == SQ_OK)
+        status = find_oddities(&c, latency);
+    if (status == SQ_OK)
+        *out = c;
+    else
+        sq_latency_check_clear(&c);
+    return status;
+}
+
+void sq_latency_check_clear(sq_latency_check *c)
+{
+    free(c->unused);
+    free(c->wide);
+    free(c->oddities);
+    *c = (sq_latency_check){0};
+}

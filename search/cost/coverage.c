@@ -1,0 +1,129 @@
+/* The blocks of a space that a table lacks. */
+#include "search/cost/coverage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 8, LIST_BYTES = SHOWN * (SQ_BLOCK_KEY_BYTES + 4) };
+
+static sq_status check_space(const sq_latency *latency, const sq_space *space)
+{
+    const sq_device_info *info = &latency->info;
+    if (*info->space && strcmp(info->space, space->name) != 0)
+        return sq_fail(SQ_INVALID, "%s: a table for the layers of space '%s', not for '%s'", latency->path, info->space,
+                       space->name);
+    if (info->resolution && info->resolution != space->resolution)
+        return sq_fail(SQ_INVALID, "%s: a table for %d pixels, the networks of %s read %d", latency->path,
+                       info->resolution, space->name, space->resolution);
+    return SQ_OK;
+}
+
+/* What has been met so far: all blocks, to count them once, and among them the missing ones. */
+typedef struct {
+    const sq_latency *latency;
+    const sq_space *space;
+    sq_missing_block *met;
+    bool *is_missing;
+    int count;
+} walk;
+
+static int find(const walk *w, const sq_missing_block *block)
+{
+    for (int i = 0; i < w->count; i++) {
+        const sq_missing_block *other = &w->met[i];
+        if (block->is_by_layer ? other->layer == block->layer && other->choice == block->choice
+                               : sq_block_key_compare(&other->key, &block->key) == 0)
+            return i;
+    }
+    return SQ_NONE;
+}
+
+static void meet(walk *w, int layer, int choice)
+{
+    const sq_latency *latency = w->latency;
+    const int searched = w->space->layers[layer].searched_index;
+    const bool is_by_layer = latency->layer_count > 0;
+    sq_missing_block block = {.layer = layer,
+                              .choice = choice,
+                              .uses = 1,
+                              .is_by_layer = is_by_layer,
+                              .key = sq_block_key_of(w->space, layer, choice)};
+    /* The base holds layers without a choice; what is left out of a network costs nothing, but has a row in a fit. */
+    if (is_by_layer ? searched == SQ_NONE : block.key.kind == SQ_BLOCK_SKIP)
+        return;
+    const int known = find(w, &block);
+    if (known != SQ_NONE) {
+        w->met[known].uses++;
+        return;
+    }
+    w->is_missing[w->count] = is_by_layer ? !sq_latency_find_layer(latency, searched, choice)
+                                          : !sq_latency_is_modelled(latency) && !sq_latency_find(latency, &block.key);
+    if (w->is_missing[w->count] && !is_by_layer)
+        block.nearest = sq_latency_nearest(latency, &block.key);
+    if (block.nearest)
+        block.distance = sq_block_key_distance(&block.nearest->key, &block.key);
+    w->met[w->count++] = block;
+}
+
+sq_status sq_latency_missing(sq_missing *out, const sq_latency *latency, const sq_space *space, const int *path)
+{
+    size_t most = 1;
+    SQ_TRY(check_space(latency, space));
+    for (int l = 0; l < space->layer_count; l++)
+        most += (size_t)space->layers[l].choice_count;
+    walk w = {latency, space, calloc(most, sizeof *w.met), calloc(most, sizeof *w.is_missing), 0};
+    if (!w.met || !w.is_missing) {
+        free(w.met);
+        free(w.is_missing);
+        return sq_fail(SQ_NO_MEMORY, "%s: %zu blocks", space->name, most);
+    }
+    for (int l = 0; l < space->layer_count; l++)
+        for (int c = 0; c < space->layers[l].choice_count; c++)
+            if (!path || path[l] == c)
+                meet(&w, l, c);
+    sq_missing missing = {.blocks = w.met, .wanted = w.count};
+    for (int i = 0; i < w.count; i++)
+        if (w.is_missing[i])
+            missing.blocks[missing.count++] = w.met[i];
+    free(w.is_missing);
+    *out = missing;
+    return SQ_OK;
+}
+
+void sq_missing_clear(sq_missing *missing)
+{
+    free(missing->blocks);
+    *missing = (sq_missing){0};
+}
+
+static void name_block(const sq_missing_block *b, const sq_space *space, char *text, size_t bytes)
+{
+    if (b->is_by_layer)
+        (void)snprintf(text, bytes, "layer %d, choice %d", space->layers[b->layer].searched_index, b->choice);
+    else
+        (void)sq_block_key_print(&b->key, text, bytes);
+}
+
+sq_status sq_missing_fail(const sq_missing *missing, const sq_latency *latency, const sq_space *space)
+{
+    const sq_missing_block *first = &missing->blocks[0];
+    char key[SQ_BLOCK_KEY_BYTES], nearest[SQ_BLOCK_KEY_BYTES], more[LIST_BYTES] = "", rest[64] = "";
+    const char *choice = space->choices[space->layers[first->layer].choices[first->choice]].name;
+    size_t used = 0;
+    name_block(first, space, key, sizeof key);
+    if (first->nearest)
+        (void)sq_block_key_print(&first->nearest->key, nearest, sizeof nearest);
+    if (missing->count > 1)
+        (void)snprintf(rest, sizeof rest, "; %d more %s missing", missing->count - 1,
+                       missing->count > 2 ? "are" : "is");
+    for (int i = 1; i < missing->count && i <= SHOWN && used < sizeof more; i++) {
+        char other[SQ_BLOCK_KEY_BYTES];
+        name_block(&missing->blocks[i], space, other, sizeof other);
+        used += (size_t)snprintf(more + used, sizeof more - used, "%s'%s'", i > 1 ? ", " : ": ", other);
+    }
+    return sq_fail(SQ_DATA, "%s: no entry '%s', wanted by layer %d, choice '%s' of %s%s%s%s%s%s%s", latency->path, key,
+                   first->layer, choice, space->name, first->nearest ? "; the nearest is '" : "",
+                   first->nearest ? nearest : "", first->nearest ? "'" : "", rest, more,
+                   missing->count > SHOWN + 1 ? ", ..." : "");
+}

@@ -1,0 +1,105 @@
+/* Rows of comma-separated files. No quotes: no table here has a comma inside a field. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+#include "search/cost/dialects/reader.h"
+
+sq_csv sq_csv_open(sq_dialect_input *input)
+{
+    return (sq_csv){.input = input, .next = input->text};
+}
+
+static void split(sq_csv *csv, char *row)
+{
+    csv->count = 0;
+    for (char *p = row; p && csv->count <= SQ_CSV_COLUMNS; csv->count++) {
+        csv->fields[csv->count] = p;
+        p = strchr(p, ',');
+        if (p)
+            *p++ = 0;
+    }
+}
+
+bool sq_csv_next(sq_csv *csv)
+{
+    while (csv->next && *csv->next) {
+        char *row = csv->next, *end = strchr(row, '\n');
+        csv->next = end ? end + 1 : NULL;
+        if (end)
+            *end = 0;
+        row[strcspn(row, "\r")] = 0;
+        csv->line++;
+        if (!*row || *row == '#')
+            continue;
+        (void)snprintf(csv->where, sizeof csv->where, "%.1000s:%d", csv->input->path, csv->line);
+        split(csv, row);
+        return true;
+    }
+    return false;
+}
+
+sq_status sq_csv_expect(const sq_csv *csv, int wanted)
+{
+    if (csv->count != wanted)
+        return sq_fail(SQ_INVALID, "%s: %s%d columns, wanted %d", csv->where,
+                       csv->count > SQ_CSV_COLUMNS ? "more than " : "",
+                       csv->count > SQ_CSV_COLUMNS ? SQ_CSV_COLUMNS : csv->count, wanted);
+    return SQ_OK;
+}
+
+sq_status sq_csv_value(const sq_csv *csv, int column, double *out)
+{
+    if (!sq_text_double(csv->fields[column], -1e12, 1e12, out))
+        return sq_fail(SQ_INVALID, "%s: '%s', wanted a number", csv->where, csv->fields[column]);
+    return SQ_OK;
+}
+
+/* What a header says of its unit; the user's word must not contradict it. */
+static sq_status take_unit(const sq_csv *csv, const char *column)
+{
+    static const struct {
+        const char *ending, *unit;
+        double milliseconds;
+    } units[] = {{"_ms", "ms", 1},    {"(ms)", "ms", 1},    {"_us", "us", 1e-3}, {"(us)", "us", 1e-3},
+                 {"_ns", "ns", 1e-6}, {"(ns)", "ns", 1e-6}, {"(s)", "s", 1e3}};
+    const char *given = csv->input->options->unit;
+    const size_t length = strlen(column);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        const size_t ending = strlen(units[i].ending);
+        if (length < ending || strcmp(column + length - ending, units[i].ending) != 0)
+            continue;
+        if (given && strcmp(given, units[i].unit) != 0)
+            return sq_fail(SQ_INVALID, "%s: column '%s' is not in %s", csv->where, column, given);
+        csv->input->unit = units[i].milliseconds;
+    }
+    return SQ_OK;
+}
+
+static sq_status no_column(const sq_csv *csv, int first, const char *wanted)
+{
+    char all[512] = "", hint[SQ_TEXT_SUGGESTION];
+    size_t used = 0;
+    for (int i = first; i < csv->count && used < sizeof all; i++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > first ? ", " : "", csv->fields[i]);
+    if (!wanted)
+        return sq_fail(SQ_INVALID, "%s: columns %s: name the one to read", csv->where, all);
+    (void)sq_text_suggestion(hint, sizeof hint, wanted, (const char *const *)csv->fields + first, csv->count - first);
+    return sq_fail(SQ_INVALID, "%s: no column '%s'%s; there are %s", csv->where, wanted, hint, all);
+}
+
+sq_status sq_csv_column(sq_csv *csv, int first, int *out)
+{
+    const char *wanted = csv->input->options->column;
+    int column = first;
+    if (csv->count > SQ_CSV_COLUMNS || csv->count <= first)
+        return sq_fail(SQ_INVALID, "%s: %d columns, wanted %d to %d", csv->where, csv->count, first + 1,
+                       SQ_CSV_COLUMNS);
+    while (wanted && column < csv->count && strcmp(csv->fields[column], wanted) != 0)
+        column++;
+    if (column == csv->count || (!wanted && csv->count > first + 1))
+        return no_column(csv, first, wanted);
+    SQ_TRY(take_unit(csv, csv->fields[column]));
+    *out = column;
+    return SQ_OK;
+}

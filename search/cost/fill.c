@@ -1,0 +1,102 @@
+/* Interpolation between blocks. */
+#include "search/cost/fill.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TERMS = 7, FEWEST = 3, SWEEPS = 2000 };
+
+/* What a block's time is made of, up to factors that are not below 0: overhead, values read and written, products of
+ * the widths, taps. */
+static void terms_of(const sq_block_key *k, double out[TERMS])
+{
+    const double pixels = (double)k->h * k->w, after = pixels / ((double)k->stride * k->stride);
+    const double inside = k->mid > 0 ? k->mid : k->c_out;
+    out[0] = 1;
+    out[1] = pixels * (k->c_in + inside);
+    out[2] = after * (inside + k->c_out);
+    out[3] = pixels * k->c_in * inside;
+    out[4] = after * inside * k->c_out;
+    out[5] = after * inside * k->kernel * k->kernel;
+    out[6] = (double)k->c_in * k->c_out + (double)k->se * inside;
+}
+
+/* Normal equations of the entries' relative errors. */
+typedef struct {
+    double products[TERMS][TERMS], right[TERMS];
+    int count;
+} equations;
+
+static equations gather(const sq_latency *latency, const sq_block_key *key)
+{
+    equations e = {.count = 0};
+    for (size_t i = 0; i < latency->count; i++) {
+        const sq_latency_entry *entry = &latency->entries[i];
+        double terms[TERMS];
+        if (!sq_block_key_is_alike(&entry->key, key))
+            continue;
+        terms_of(&entry->key, terms);
+        for (int a = 0; a < TERMS; a++) {
+            e.right[a] += terms[a] / entry->time.mean;
+            for (int b = 0; b < TERMS; b++)
+                e.products[a][b] += terms[a] * terms[b] / (entry->time.mean * entry->time.mean);
+        }
+        e.count++;
+    }
+    return e;
+}
+
+/* Least squares with no factor below 0, one factor at a time (the problem is convex; Franc, Hlavac, Navara 2005). */
+static void solve(const equations *e, double factors[TERMS])
+{
+    memset(factors, 0, TERMS * sizeof *factors);
+    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+        double largest = 0;
+        for (int a = 0; a < TERMS; a++) {
+            double rest = e->right[a];
+            for (int b = 0; b < TERMS; b++)
+                rest -= b == a ? 0 : e->products[a][b] * factors[b];
+            const double next = e->products[a][a] > 0 && rest > 0 ? rest / e->products[a][a] : 0;
+            const double change = fabs(next - factors[a]) * sqrt(e->products[a][a] / e->count);
+            largest = change > largest ? change : largest;
+            factors[a] = next;
+        }
+        if (largest < 1e-9)
+            break;
+    }
+}
+
+static double value_of(const double factors[TERMS], const sq_block_key *key)
+{
+    double terms[TERMS], sum = 0;
+    terms_of(key, terms);
+    for (int a = 0; a < TERMS; a++)
+        sum += factors[a] * terms[a];
+    return sum;
+}
+
+sq_status sq_fill_interpolate(const sq_latency *latency, const sq_block_key *key, double *ms, double *deviation_ms)
+{
+    double factors[TERMS], below = 0, above = INFINITY, squares = 0;
+    const equations e = gather(latency, key);
+    if (e.count < FEWEST) {
+        char text[SQ_BLOCK_KEY_BYTES];
+        (void)sq_block_key_print(key, text, sizeof text);
+        return sq_fail(SQ_DATA, "%s: '%s': %d blocks of this kind, stride and activation, interpolation wants %d",
+                       latency->path, text, e.count, FEWEST);
+    }
+    solve(&e, factors);
+    for (size_t i = 0; i < latency->count; i++) {
+        const sq_latency_entry *entry = &latency->entries[i];
+        if (!sq_block_key_is_alike(&entry->key, key))
+            continue;
+        squares += pow(value_of(factors, &entry->key) / entry->time.mean - 1, 2);
+        if (sq_block_key_is_below(&entry->key, key))
+            below = fmax(below, entry->time.mean);
+        if (sq_block_key_is_below(key, &entry->key))
+            above = fmin(above, entry->time.mean);
+    }
+    *ms = fmax(below, fmin(value_of(factors, key), above));
+    *deviation_ms = *ms * sqrt(squares / e.count);
+    return SQ_OK;
+}

@@ -1,0 +1,447 @@
+/* The additive table: ridge regression on one column per (layer, choice), all of them, centred. A layer's columns sum
+ * to zero, so the matrix is singular on purpose; the regularisation decides those directions without favouring a
+ * choice. The gauge is only how the result is told. */
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/cost/fit/fit.h"
+
+enum { RIDGES = 45 /* 1e-10 .. 10 in quarter decades */, ROUNDS_LIMIT = 30, FOLDS = 5, AUTO_LIMIT = 20, PLENTY = 10 };
+
+/* LAPACK's, in the library that also has BLAS; the last two are the lengths of its character arguments. */
+void dsyevd_(const char *jobs, const char *triangle, const int *n, double *a, const int *stride, double *values,
+             double *work, const int *work_count, int *integers, const int *integer_count, int *info,
+             size_t jobs_length, size_t triangle_length);
+
+typedef struct {
+    const int *paths;
+    const double *ms;
+    size_t n;
+    int layers, columns;
+    int *column;                     /* [layer * choice_limit + choice] -> column, or -1 when unseen */
+    double *weights;                 /* [n] */
+    double *normal;                  /* [columns * columns] X'WX of centred columns, then its eigenvectors */
+    double *right;                   /* [columns] X'Wy */
+    double *values, *turned, *share; /* [columns] eigenvalues, V'X'Wy, weighted mean of each column */
+    double *work;
+    int *integers, work_count, integer_count;
+    double *fitted, *scratch;    /* [n] */
+    double mean, squares, total; /* weighted mean of ms, sum of squares around it, sum of weights */
+    sq_additive *out;
+} solver;
+
+static int column_at(const solver *s, size_t network, int layer)
+{
+    const int choice = s->paths[network * (size_t)s->layers + (size_t)layer];
+    return s->column[layer * s->out->choice_limit + choice];
+}
+
+/* Weighted sums around the weighted mean. Counts are exact as long as the weights are 1. */
+static void accumulate(solver *s)
+{
+    const size_t c = (size_t)s->columns;
+    memset(s->normal, 0, c * c * sizeof *s->normal);
+    memset(s->right, 0, c * sizeof *s->right);
+    memset(s->share, 0, c * sizeof *s->share);
+    s->mean = s->squares = s->total = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        s->total += s->weights[i];
+        s->mean += s->weights[i] * s->ms[i];
+    }
+    s->mean /= s->total;
+    for (size_t i = 0; i < s->n; i++) {
+        const double w = s->weights[i], y = s->ms[i] - s->mean;
+        s->squares += w * y * y;
+        for (int l = 0; l < s->layers; l++) {
+            const size_t a = (size_t)column_at(s, i, l);
+            s->share[a] += w;
+            s->right[a] += w * y;
+            for (int m = 0; m <= l; m++)
+                s->normal[a * c + (size_t)column_at(s, i, m)] += w; /* row >= column: LAPACK's upper triangle */
+        }
+    }
+    for (size_t a = 0; a < c; a++)
+        for (size_t b = 0; b <= a; b++)
+            s->normal[a * c + b] -= s->share[a] * s->share[b] / s->total;
+    for (size_t a = 0; a < c; a++)
+        s->share[a] /= s->total;
+}
+
+static sq_status decompose(solver *s)
+{
+    int info = 0;
+    dsyevd_("V", "U", &s->columns, s->normal, &s->columns, s->values, s->work, &s->work_count, s->integers,
+            &s->integer_count, &info, 1, 1);
+    if (info != 0)
+        return sq_fail(SQ_INVALID, "additive fit: %d eigenvalues of %d did not converge", info, s->columns);
+    for (int e = 0; e < s->columns; e++) {
+        s->turned[e] = 0;
+        for (int a = 0; a < s->columns; a++)
+            s->turned[e] += s->normal[(size_t)e * (size_t)s->columns + (size_t)a] * s->right[a];
+    }
+    return SQ_OK;
+}
+
+/* Directions below this eigenvalue are the layers' constants and rounding: nothing is known about them. */
+static double floor_of(const solver *s)
+{
+    return 1e-11 * fmax(s->values[s->columns - 1], 0);
+}
+
+static double mean_eigenvalue(const solver *s)
+{
+    double sum = 0;
+    int count = 0;
+    for (int e = 0; e < s->columns; e++)
+        if (s->values[e] > floor_of(s)) {
+            sum += s->values[e];
+            count++;
+        }
+    return count ? sum / count : 1;
+}
+
+/* Effective parameters without the base; *rest: the sum of squares that stays. */
+static double freedom_of(const solver *s, double lambda, double *rest)
+{
+    double freedom = 0, explained = 0, shrunk = 0;
+    for (int e = 0; e < s->columns; e++) {
+        const double d = s->values[e], z = s->turned[e];
+        if (d <= floor_of(s))
+            continue;
+        freedom += d / (d + lambda);
+        explained += z * z / d;
+        shrunk += lambda / (d + lambda) * (lambda / (d + lambda)) * z * z / d;
+    }
+    *rest = fmax(s->squares - explained, 1e-20 * s->squares) + shrunk; /* never less than rounding */
+    return freedom;
+}
+
+static double choose_ridge(const solver *s)
+{
+    const double unit = mean_eigenvalue(s), n = (double)s->n;
+    double best = INFINITY, ridge = 1e-10;
+    if (n >= PLENTY * s->columns)
+        return ridge;
+    for (int i = 0; i < RIDGES; i++) {
+        const double candidate = pow(10, -10 + 0.25 * i);
+        double rest;
+        const double left = n - 1 - freedom_of(s, candidate * unit, &rest);
+        const double score = left > 1e-6 * n ? n * rest / (left * left) : INFINITY;
+        if (score < best) {
+            best = score;
+            ridge = candidate;
+        }
+    }
+    return ridge;
+}
+
+/* Values of the seen choices into out->ms, centred by layer, and the base that goes with them. */
+static void solve(solver *s)
+{
+    const double lambda = s->out->ridge * mean_eigenvalue(s);
+    const int table = s->layers * s->out->choice_limit;
+    double rest;
+    s->out->freedom = 1 + freedom_of(s, lambda, &rest);
+    memset(s->right, 0, (size_t)s->columns * sizeof *s->right); /* now the solution */
+    for (int e = 0; e < s->columns; e++) {
+        const double d = s->values[e];
+        if (d <= floor_of(s))
+            continue;
+        for (int a = 0; a < s->columns; a++)
+            s->right[a] += s->normal[(size_t)e * (size_t)s->columns + (size_t)a] * s->turned[e] / (d + lambda);
+    }
+    s->out->base = s->mean;
+    for (int a = 0; a < s->columns; a++)
+        s->out->base -= s->share[a] * s->right[a];
+    for (int i = 0; i < table; i++)
+        s->out->ms[i] = s->column[i] < 0 ? 0 : s->right[s->column[i]];
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Huber's weights of the current residuals; true when the fitted values have come to rest. */
+static bool reweight(solver *s)
+{
+    double change = 0, size = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        double sum = s->out->base;
+        for (int l = 0; l < s->layers; l++)
+            sum += s->right[column_at(s, i, l)];
+        change = fmax(change, fabs(sum - s->fitted[i]));
+        size = fmax(size, fabs(sum));
+        s->fitted[i] = sum;
+        s->scratch[i] = fabs(s->ms[i] - sum);
+    }
+    qsort(s->scratch, s->n, sizeof *s->scratch, by_value);
+    const double reach = 1.345 * s->scratch[s->n / 2] / 0.6744897501960817;
+    for (size_t i = 0; i < s->n; i++) {
+        const double r = fabs(s->ms[i] - s->fitted[i]);
+        s->weights[i] = r <= reach || reach < 1e-12 * size ? 1 : reach / r;
+    }
+    return change <= 1e-6 * size || reach < 1e-12 * size; /* an exact fit needs no second one */
+}
+
+static sq_status fit(solver *s, const sq_additive_options *options)
+{
+    accumulate(s);
+    SQ_TRY(decompose(s));
+    s->out->ridge = options->ridge > 0 ? options->ridge : choose_ridge(s);
+    solve(s);
+    for (int round = 0; options->method == SQ_ADDITIVE_ROBUST && round < ROUNDS_LIMIT && !reweight(s); round++) {
+        accumulate(s);
+        SQ_TRY(decompose(s));
+        if (options->ridge <= 0)
+            s->out->ridge = choose_ridge(s);
+        solve(s);
+        s->out->rounds = round + 1;
+    }
+    return SQ_OK;
+}
+
+/* ---- Set-up ---- */
+
+static int limit_of(const solver *s, const sq_additive_options *options, int layer)
+{
+    int limit = 0;
+    if (options->limits)
+        return options->limits[layer];
+    for (size_t i = 0; i < s->n; i++) {
+        const int choice = s->paths[i * (size_t)s->layers + (size_t)layer];
+        limit = choice >= limit ? choice + 1 : limit;
+    }
+    return limit;
+}
+
+/* Counts what was measured, and gives each seen choice a column. */
+static sq_status count_choices(solver *s, const sq_additive_options *options)
+{
+    sq_additive *out = s->out;
+    for (int l = 0; l < s->layers; l++) {
+        const int limit = limit_of(s, options, l), first = l * out->choice_limit;
+        for (size_t i = 0; i < s->n; i++) {
+            const int choice = s->paths[i * (size_t)s->layers + (size_t)l];
+            if (choice < 0 || choice >= limit)
+                return sq_fail(SQ_INVALID, "additive fit: network %zu, layer %d: choice %d, wanted 0 to %d", i, l,
+                               choice, limit - 1);
+            out->seen[first + choice]++;
+        }
+        out->gauge[l] = -1;
+        for (int c = 0; c < limit; c++) {
+            const bool is_seen = out->seen[first + c] > 0;
+            s->column[first + c] = is_seen ? s->columns++ : -1;
+            out->unseen += !is_seen;
+            out->gauge[l] = is_seen && out->gauge[l] < 0 ? c : out->gauge[l];
+        }
+        for (int c = limit; c < out->choice_limit; c++)
+            s->column[first + c] = -1;
+        if (options->gauge &&
+            (options->gauge[l] < 0 || options->gauge[l] >= limit || !out->seen[first + options->gauge[l]]))
+            return sq_fail(SQ_INVALID, "additive fit: layer %d: gauge %d is not among the measured choices", l,
+                           options->gauge[l]);
+        out->gauge[l] = options->gauge ? options->gauge[l] : out->gauge[l];
+    }
+    return SQ_OK;
+}
+
+static bool allocate_table(solver *s, const sq_additive_options *options)
+{
+    s->out = calloc(1, sizeof *s->out);
+    if (!s->out)
+        return false;
+    s->out->layers = s->layers;
+    for (int l = 0; l < s->layers; l++) {
+        const int limit = limit_of(s, options, l);
+        s->out->choice_limit = limit > s->out->choice_limit ? limit : s->out->choice_limit;
+    }
+    const size_t table = (size_t)s->layers * (size_t)(s->out->choice_limit + 1);
+    s->out->ms = calloc(table, sizeof *s->out->ms);
+    s->out->seen = calloc(table, sizeof *s->out->seen);
+    s->out->gauge = calloc((size_t)s->layers, sizeof *s->out->gauge);
+    s->column = calloc(table, sizeof *s->column);
+    s->weights = malloc(s->n * sizeof *s->weights);
+    s->fitted = calloc(s->n, sizeof *s->fitted);
+    s->scratch = malloc(s->n * sizeof *s->scratch);
+    return s->out->ms && s->out->seen && s->out->gauge && s->column && s->weights && s->fitted && s->scratch;
+}
+
+static bool allocate_solver(solver *s)
+{
+    const size_t c = (size_t)s->columns;
+    s->work_count = 1 + 6 * s->columns + 2 * s->columns * s->columns; /* what dsyevd documents */
+    s->integer_count = 3 + 5 * s->columns;
+    s->normal = malloc(c * c * sizeof *s->normal);
+    s->right = malloc(c * sizeof *s->right);
+    s->values = malloc(c * sizeof *s->values);
+    s->turned = malloc(c * sizeof *s->turned);
+    s->share = malloc(c * sizeof *s->share);
+    s->work = malloc((size_t)s->work_count * sizeof *s->work);
+    s->integers = malloc((size_t)s->integer_count * sizeof *s->integers);
+    for (size_t i = 0; i < s->n; i++)
+        s->weights[i] = 1;
+    return s->normal && s->right && s->values && s->turned && s->share && s->work && s->integers;
+}
+
+static void release(solver *s)
+{
+    free(s->column);
+    free(s->weights);
+    free(s->fitted);
+    free(s->scratch);
+    free(s->normal);
+    free(s->right);
+    free(s->values);
+    free(s->turned);
+    free(s->share);
+    free(s->work);
+    free(s->integers);
+}
+
+/* Makes the gauge's values 0 and moves them into the base: no prediction changes. */
+static void apply_gauge(sq_additive *a)
+{
+    for (int l = 0; l < a->layers; l++) {
+        const int first = l * a->choice_limit;
+        const double zero = a->ms[first + a->gauge[l]];
+        a->base += zero;
+        for (int c = 0; c < a->choice_limit; c++)
+            a->ms[first + c] = a->seen[first + c] ? a->ms[first + c] - zero : 0;
+    }
+}
+
+static sq_status fit_by_one_method(sq_additive **out, const int *paths, int layers, const double *ms, size_t n,
+                                   const sq_additive_options *options)
+{
+    solver s = {.paths = paths, .ms = ms, .n = n, .layers = layers};
+    sq_status status = allocate_table(&s, options) ? count_choices(&s, options)
+                                                   : sq_fail(SQ_NO_MEMORY, "additive fit: %zu networks", n);
+    if (status == SQ_OK && !allocate_solver(&s))
+        status = sq_fail(SQ_NO_MEMORY, "additive fit: %d values", s.columns);
+    if (status == SQ_OK)
+        status = fit(&s, options);
+    release(&s);
+    if (status == SQ_OK) {
+        s.out->method = options->method;
+        apply_gauge(s.out);
+        *out = s.out;
+    } else {
+        sq_additive_free(s.out);
+    }
+    return status;
+}
+
+/* ---- The method ---- */
+
+typedef struct {
+    int *paths; /* [n * layers] rows of a fold's complement */
+    double *ms;
+} fold;
+
+static bool is_known(const sq_additive *a, const int *path)
+{
+    for (int l = 0; l < a->layers; l++)
+        if (path[l] >= a->choice_limit || a->seen[l * a->choice_limit + path[l]] == 0)
+            return false;
+    return true;
+}
+
+/* Sum of |predicted / measured - 1| over the networks, each predicted without its own fold. */
+static sq_status cross_validate(const int *paths, int layers, const double *ms, size_t n, fold *f, double ridge,
+                                sq_additive_method method, double *error)
+{
+    const sq_additive_options options = {.ridge = ridge, .method = method};
+    *error = 0;
+    for (size_t k = 0; k < FOLDS; k++) {
+        sq_additive *a = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            if (i % FOLDS != k) {
+                memcpy(f->paths + count * (size_t)layers, paths + i * (size_t)layers, (size_t)layers * sizeof *paths);
+                f->ms[count++] = ms[i];
+            }
+        SQ_TRY(fit_by_one_method(&a, f->paths, layers, f->ms, count, &options));
+        for (size_t i = k; i < n; i += FOLDS) {
+            double predicted = ms[i];
+            if (is_known(a, paths + i * (size_t)layers)) /* else no method can say anything */
+                SQ_TRY(sq_additive_predict(a, paths + i * (size_t)layers, &predicted));
+            *error += fabs(predicted - ms[i]) / fmax(fabs(ms[i]), DBL_MIN);
+        }
+        sq_additive_free(a);
+    }
+    return SQ_OK;
+}
+
+/* errors: mean relative errors in cross-validation, of plain and of robust; not touched with few networks. */
+static sq_status choose_method(const int *paths, int layers, const double *ms, size_t n, double ridge,
+                               sq_additive_method *out, double errors[2])
+{
+    double plain = 0, robust = 0;
+    *out = SQ_ADDITIVE_PLAIN;
+    if (n < AUTO_LIMIT)
+        return SQ_OK;
+    fold f = {malloc(n * (size_t)layers * sizeof *f.paths), malloc(n * sizeof *f.ms)};
+    sq_status status = f.paths && f.ms ? SQ_OK : sq_fail(SQ_NO_MEMORY, "additive fit: %zu networks", n);
+    if (status == SQ_OK)
+        status = cross_validate(paths, layers, ms, n, &f, ridge, SQ_ADDITIVE_PLAIN, &plain);
+    if (status == SQ_OK)
+        status = cross_validate(paths, layers, ms, n, &f, ridge, SQ_ADDITIVE_ROBUST, &robust);
+    if (status == SQ_OK && 3 * robust < 2 * plain)
+        *out = SQ_ADDITIVE_ROBUST;
+    errors[0] = plain / (double)n;
+    errors[1] = robust / (double)n;
+    free(f.paths);
+    free(f.ms);
+    return status;
+}
+
+sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const double *ms, size_t n,
+                          const sq_additive_options *options)
+{
+    assert(layers > 0);
+    sq_additive_options chosen = *options;
+    double errors[2] = {NAN, NAN};
+    if (n < 3)
+        return sq_fail(SQ_INVALID, "additive fit: %zu networks, wanted at least 3", n);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(ms[i]))
+            return sq_fail(SQ_INVALID, "additive fit: network %zu: %g ms, wanted a finite number", i, ms[i]);
+    for (size_t i = 0; i < n * (size_t)layers; i++)
+        if (paths[i] < 0)
+            return sq_fail(SQ_INVALID, "additive fit: network %zu: choice %d, wanted at least 0", i / (size_t)layers,
+                           paths[i]);
+    if (options->method == SQ_ADDITIVE_AUTO)
+        SQ_TRY(choose_method(paths, layers, ms, n, options->ridge, &chosen.method, errors));
+    SQ_TRY(fit_by_one_method(out, paths, layers, ms, n, &chosen));
+    (*out)->plain_error = errors[0];
+    (*out)->robust_error = errors[1];
+    return SQ_OK;
+}
+
+void sq_additive_free(sq_additive *additive)
+{
+    if (!additive)
+        return;
+    free(additive->ms);
+    free(additive->seen);
+    free(additive->gauge);
+    free(additive);
+}
+
+sq_status sq_additive_predict(const sq_additive *additive, const int *path, double *ms)
+{
+    double sum = additive->base;
+    for (int l = 0; l < additive->layers; l++) {
+        const int i = l * additive->choice_limit + path[l];
+        if (path[l] < 0 || path[l] >= additive->choice_limit || additive->seen[i] == 0)
+            return sq_fail(SQ_DATA, "additive table: layer %d, choice %d was never measured", l, path[l]);
+        sum += additive->ms[i];
+    }
+    *ms = sum;
+    return SQ_OK;
+}

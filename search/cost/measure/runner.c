@@ -1,0 +1,497 @@
+/* Measuring with another runtime. Rounds are outermost: a model's time is the median of its rounds, and their spread is
+ * what the machine did between them. */
+#include "search/cost/measure/runner.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <regex.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernels/base/file.h"
+#include "search/cost/measure/process.h"
+#include "search/cost/measure/runner_samples.h"
+#include "search/cost/measure/argument_vector.h"
+
+enum { PATH_BYTES = 4096, NUMBER_BYTES = 64, MOST_GROUPS = 3 };
+
+static const struct {
+    char name[4];
+    double milliseconds;
+} units[] = {{"ns", 1e-6}, {"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
+
+static const char *const placeholders[] = {"model",   "stem",  "list",   "folder", "share",
+                                           "threads", "batch", "warmup", "repeats"};
+enum { PATH_PLACEHOLDERS = 5 };
+
+/* ---- Checking ---- */
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool has(char *const *words, const char *placeholder)
+{
+    for (; *words; words++)
+        if (strstr(*words, placeholder))
+            return true;
+    return false;
+}
+
+/* A path inside a script would be read as script: a file name could say anything. */
+static sq_status check_word(const char *word, const char *where)
+{
+    size_t length;
+    for (const char *at = word; (at = sq_words_placeholder(at, &length)); at += length) {
+        size_t i = 0;
+        while (i < sizeof placeholders / sizeof *placeholders &&
+               (strlen(placeholders[i]) != length - 2 || strncmp(at + 1, placeholders[i], length - 2) != 0))
+            i++;
+        if (i == sizeof placeholders / sizeof *placeholders)
+            return sq_fail(SQ_INVALID,
+                           "%s: unknown %.*s, wanted {model}, {stem}, {list}, {folder}, {share}, {threads}, "
+                           "{batch}, {warmup} or {repeats}",
+                           where, (int)length, at);
+        if (i < PATH_PLACEHOLDERS && strpbrk(word, " \t\n;|&$`<>()\"'"))
+            return sq_fail(SQ_INVALID, "%s: %.*s inside a script, wanted as a word of its own that the script calls $1",
+                           where, (int)length, at);
+    }
+    return SQ_OK;
+}
+
+static sq_status check_words(const char *text, const char *where, bool is_command)
+{
+    char **words;
+    SQ_TRY(sq_words_split(&words, text, where));
+    sq_status status = SQ_OK;
+    for (char **word = words; status == SQ_OK && *word; word++)
+        status = check_word(*word, where);
+    const bool has_list = has(words, "{list}"), has_model = has(words, "{model}") || has(words, "{stem}");
+    if (status == SQ_OK && is_command && has_list == has_model)
+        status = sq_fail(SQ_INVALID, "%s: %s, wanted {model} (or {stem}) or {list}", where,
+                         has_list ? "{list} and {model}" : "no {model} and no {list}");
+    if (status == SQ_OK && !is_command && (has_list || has_model))
+        status = sq_fail(SQ_INVALID, "%s: {model} or {list}, but it says what the runtime is, not how fast", where);
+    sq_words_free(words);
+    return status;
+}
+
+static bool uses_list(const sq_runner *runner)
+{
+    return strstr(runner->command, "{list}");
+}
+
+/* The pattern compiled; the caller frees it. */
+static sq_status compile(regex_t *regex, const sq_runner *runner, const char *where)
+{
+    const size_t wanted = uses_list(runner) ? 2 : 1;
+    const int error = regcomp(regex, runner->pattern, REG_EXTENDED | REG_NEWLINE);
+    if (error) {
+        char reason[128];
+        (void)regerror(error, regex, reason, sizeof reason);
+        return sq_fail(SQ_INVALID, "%s: pattern '%s': %s", where, runner->pattern, reason);
+    }
+    const size_t found = regex->re_nsub;
+    if (found == wanted)
+        return SQ_OK;
+    regfree(regex);
+    return sq_fail(SQ_INVALID, "%s: pattern '%s' has %zu groups, wanted %s", where, runner->pattern, found,
+                   wanted == 2 ? "2: the model's file name and the time" : "1: the time");
+}
+
+static double unit_of(const sq_runner *runner)
+{
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(units[i].name, runner->unit) == 0)
+            return units[i].milliseconds;
+    return 0;
+}
+
+sq_status sq_runner_check(const sq_runner *runner, const char *where)
+{
+    const struct {
+        const char *name;
+        int value, least, most;
+    } ranges[] = {{"warmup", runner->warmup, 0, 1000000},
+                  {"repeats", runner->repeats, 1, 1000000},
+                  {"rounds", runner->rounds, 2, 1000},
+                  {"threads", runner->threads, 0, 4096},
+                  {"batch", runner->batch, 1, 65536}};
+    regex_t regex;
+    SQ_TRY(check_words(runner->command, where, true));
+    if (runner->info[0])
+        SQ_TRY(check_words(runner->info, where, false));
+    SQ_TRY(compile(&regex, runner, where));
+    regfree(&regex);
+    if (unit_of(runner) <= 0)
+        return sq_fail(SQ_INVALID, "%s: unit '%s', wanted ns, us, ms or s", where, runner->unit);
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most)
+            return sq_fail(SQ_INVALID, "%s: %s %d, wanted %d to %d", where, ranges[i].name, ranges[i].value,
+                           ranges[i].least, ranges[i].most);
+    if (!(runner->time_limit_seconds > 0) || runner->time_limit_seconds > 1e6)
+        return sq_fail(SQ_INVALID, "%s: time_limit_seconds %g, wanted a number above 0 and at most 1e6", where,
+                       runner->time_limit_seconds);
+    return SQ_OK;
+}
+
+/* ---- One start ---- */
+
+typedef struct {
+    const sq_runner *runner;
+    const sq_runner_options *options;
+    const char *const *models;
+    int model_count, done, cores;
+    regex_t regex;
+    char **words; /* of the command, not filled */
+    char folder[PATH_BYTES];
+    bool owns_folder;
+    const char *where; /* the runner's name in messages */
+    sq_samples *all;   /* [model] */
+    sq_samples *fresh; /* [model], of this start */
+    double *medians;   /* [model][round] */
+} job;
+
+static sq_status fill(char ***out, char *const *words, const sq_runner *runner, const sq_runner_options *options,
+                      const char *folder, const char *path)
+{
+    char numbers[4][NUMBER_BYTES], stem[PATH_BYTES];
+    const int given[] = {runner->threads, runner->batch, runner->warmup, runner->repeats};
+    for (int i = 0; i < 4; i++)
+        (void)snprintf(numbers[i], NUMBER_BYTES, "%d", given[i]);
+    (void)snprintf(stem, sizeof stem, "%s", path);
+    char *dot = strrchr(base_of(stem) == stem ? stem : strrchr(stem, '/'), '.');
+    if (dot)
+        *dot = 0;
+    const sq_words_value values[] = {{"model", path},
+                                     {"stem", stem},
+                                     {"list", path},
+                                     {"folder", folder},
+                                     {"share", options->share},
+                                     {"threads", numbers[0]},
+                                     {"batch", numbers[1]},
+                                     {"warmup", numbers[2]},
+                                     {"repeats", numbers[3]},
+                                     {NULL, NULL}};
+    return sq_words_fill(out, words, values);
+}
+
+/* A matched time in milliseconds. */
+static sq_status read_time(double *out, const job *j, const char *name, const char *text, regmatch_t where)
+{
+    char number[NUMBER_BYTES], *end;
+    const size_t length = (size_t)(where.rm_eo - where.rm_so);
+    (void)snprintf(number, sizeof number, "%.*s", length < NUMBER_BYTES ? (int)length : NUMBER_BYTES - 1,
+                   text + where.rm_so);
+    const double value = strtod(number, &end) * unit_of(j->runner);
+    if (end == number || *end || length >= NUMBER_BYTES)
+        return sq_fail(SQ_DEVICE, "%s: the pattern found '%s' as the time, wanted a number", name, number);
+    if (!isfinite(value) || value <= 0)
+        return sq_fail(SQ_DEVICE, "%s: a time of %s %s, wanted a finite number above 0", name, number, j->runner->unit);
+    *out = value;
+    return SQ_OK;
+}
+
+static sq_status find_model(int *out, const job *j, const char *name, const char *text, regmatch_t where)
+{
+    const size_t length = (size_t)(where.rm_eo - where.rm_so);
+    for (int i = 0; i < j->model_count; i++) {
+        const char *base = base_of(j->models[i]);
+        if (strlen(base) == length && strncmp(base, text + where.rm_so, length) == 0) {
+            *out = i;
+            return SQ_OK;
+        }
+    }
+    return sq_fail(SQ_DEVICE, "%s: a time for '%.*s', which is no model of the list", name,
+                   length < 200 ? (int)length : 200, text + where.rm_so);
+}
+
+/* Every match is one sample of `model`, or of the model that it names (model < 0). */
+static sq_status scan(job *j, const char *name, int model, const sq_process_output *output)
+{
+    regmatch_t found[MOST_GROUPS];
+    size_t at = 0;
+    while (at <= output->bytes) {
+        const bool is_inside = at && output->text[at - 1] != '\n';
+        double time = 0;
+        int owner = model;
+        found[0] = (regmatch_t){.rm_so = (regoff_t)at, .rm_eo = (regoff_t)output->bytes};
+        if (regexec(&j->regex, output->text, MOST_GROUPS, found, REG_STARTEND | (is_inside ? REG_NOTBOL : 0)) != 0)
+            break;
+        if (model < 0)
+            SQ_TRY(find_model(&owner, j, name, output->text, found[1]));
+        SQ_TRY(read_time(&time, j, name, output->text, found[model < 0 ? 2 : 1]));
+        SQ_TRY(sq_samples_add(&j->fresh[owner], time));
+        at = (size_t)found[0].rm_eo + (found[0].rm_eo == found[0].rm_so);
+    }
+    return SQ_OK;
+}
+
+static sq_status tell_missing(const job *j, const char *name, int model, const sq_process_output *output)
+{
+    char line[200];
+    (void)sq_process_last_line(line, sizeof line, output->text);
+    return sq_fail(SQ_DEVICE, "%s: no time%s%s in its output%s; pattern '%s', last line '%s'", name,
+                   uses_list(j->runner) ? " of " : "", uses_list(j->runner) ? base_of(j->models[model]) : "",
+                   output->is_cut ? " (of which only the end was kept)" : "", j->runner->pattern, line);
+}
+
+/* Starts the command on a model, or (model < 0) on the list at `path`; its samples are in j->fresh. */
+static sq_status start(job *j, int model, const char *path)
+{
+    char name[PATH_BYTES], **words = NULL;
+    sq_process_output output = {.text = NULL};
+    const int first = model < 0 ? 0 : model, last = model < 0 ? j->model_count - 1 : model;
+    (void)snprintf(name, sizeof name, "%s: %s", j->where, model < 0 ? "all models" : base_of(path));
+    for (int i = first; i <= last; i++)
+        j->fresh[i].count = 0;
+    SQ_TRY(fill(&words, j->words, j->runner, j->options, j->folder, path));
+    sq_status status = sq_process_run(&output, &(sq_process_options){.name = name,
+                                                                     .words = words,
+                                                                     .core_count = j->runner->threads,
+                                                                     .limit_seconds = j->runner->time_limit_seconds});
+    if (status == SQ_OK)
+        status = scan(j, name, model, &output);
+    for (int i = first; status == SQ_OK && i <= last; i++)
+        if (!j->fresh[i].count)
+            status = tell_missing(j, name, i, &output);
+    if (status == SQ_OK)
+        j->cores = output.cores;
+    sq_process_clear(&output);
+    sq_words_free(words);
+    return status;
+}
+
+/* ---- Rounds ---- */
+
+static sq_status keep(job *j, int model, int round)
+{
+    j->medians[model * j->runner->rounds + round] = sq_samples_median(&j->fresh[model]);
+    for (int i = 0; i < j->fresh[model].count; i++)
+        SQ_TRY(sq_samples_add(&j->all[model], j->fresh[model].values[i]));
+    return SQ_OK;
+}
+
+static void step(job *j)
+{
+    const bool is_list = uses_list(j->runner);
+    j->done++;
+    if (j->options->progress)
+        j->options->progress(j->options->context, j->done,
+                             is_list ? j->runner->rounds : j->runner->rounds * j->model_count + 1);
+}
+
+static sq_status write_list(const job *j, const char *path, int round)
+{
+    size_t bytes = 0, used = 0;
+    for (int i = 0; i < j->model_count; i++)
+        bytes += strlen(j->models[i]) + 1;
+    char *text = malloc(bytes + 1);
+    if (!text)
+        return sq_fail(SQ_NO_MEMORY, "%s: %zu bytes", path, bytes);
+    for (int i = 0; i < j->model_count; i++)
+        used += (size_t)sprintf(text + used, "%s\n", j->models[round % 2 ? j->model_count - 1 - i : i]);
+    const sq_status status = sq_file_replace(path, &(sq_piece){text, used}, 1);
+    free(text);
+    return status;
+}
+
+/* Of the middle model, from the first round to the last: one model alone may have met a disturbance. */
+static sq_status find_drift(const job *j, double *drift)
+{
+    const int rounds = j->runner->rounds;
+    sq_samples ratios = {0};
+    sq_status status = SQ_OK;
+    for (int i = 0; status == SQ_OK && i < j->model_count; i++)
+        status = sq_samples_add(&ratios, j->medians[i * rounds + rounds - 1] / j->medians[i * rounds]);
+    if (status == SQ_OK)
+        *drift = sq_samples_median(&ratios) - 1;
+    free(ratios.values);
+    return status;
+}
+
+static sq_status run_list(job *j, double *drift)
+{
+    char path[PATH_BYTES + 16];
+    const int rounds = j->runner->rounds;
+    (void)snprintf(path, sizeof path, "%s/models.txt", j->folder);
+    for (int round = 0; round < rounds; round++) {
+        SQ_TRY(write_list(j, path, round));
+        SQ_TRY(start(j, -1, path));
+        for (int i = 0; i < j->model_count; i++)
+            SQ_TRY(keep(j, i, round));
+        step(j);
+    }
+    return find_drift(j, drift);
+}
+
+static sq_status run_models(job *j, double *drift)
+{
+    for (int round = 0; round < j->runner->rounds; round++)
+        for (int i = 0; i < j->model_count; i++) {
+            const int model = round % 2 ? j->model_count - 1 - i : i;
+            SQ_TRY(start(j, model, j->models[model]));
+            SQ_TRY(keep(j, model, round));
+            step(j);
+        }
+    SQ_TRY(start(j, 0, j->models[0]));
+    step(j);
+    *drift = sq_samples_median(&j->fresh[0]) / j->medians[0] - 1;
+    return SQ_OK;
+}
+
+/* ---- The job ---- */
+
+static sq_status check_models(const job *j)
+{
+    const bool is_list = uses_list(j->runner);
+    if (j->model_count < 1)
+        return sq_fail(SQ_INVALID, "%s: no models to measure", j->where);
+    for (int i = 0; i < j->model_count; i++) {
+        if (strlen(j->models[i]) >= PATH_BYTES)
+            return sq_fail(SQ_INVALID, "%s: a model's path of %zu bytes", j->where, strlen(j->models[i]));
+        if (is_list && strpbrk(j->models[i], "\r\n"))
+            return sq_fail(SQ_INVALID, "%s: model %d of the list has a line end in its path", j->where, i);
+        for (int k = 0; is_list && k < i; k++)
+            if (strcmp(base_of(j->models[i]), base_of(j->models[k])) == 0)
+                return sq_fail(SQ_INVALID, "%s: two models are called '%s', wanted different file names", j->where,
+                               base_of(j->models[i]));
+    }
+    return SQ_OK;
+}
+
+static sq_status check_share(const char *command, const sq_runner_options *options, const char *where)
+{
+    if (!options->share && strstr(command, "{share}"))
+        return sq_fail(SQ_INVALID, "%s: {share}, but Squall's data files were not found", where);
+    return SQ_OK;
+}
+
+static sq_status open_folder(job *j)
+{
+    if (j->options->folder) {
+        (void)snprintf(j->folder, sizeof j->folder, "%s", j->options->folder);
+        return SQ_OK;
+    }
+    SQ_TRY(sq_folder_scratch(j->folder, sizeof j->folder, "squall-runner"));
+    j->owns_folder = true;
+    return SQ_OK;
+}
+
+static sq_status open_job(job *j)
+{
+    const size_t count = (size_t)j->model_count;
+    SQ_TRY(open_folder(j));
+    j->all = calloc(count, sizeof *j->all);
+    j->fresh = calloc(count, sizeof *j->fresh);
+    j->medians = calloc(count * (size_t)j->runner->rounds, sizeof *j->medians);
+    if (!j->all || !j->fresh || !j->medians)
+        return sq_fail(SQ_NO_MEMORY, "%s: times of %zu models", j->where, count);
+    return sq_words_split(&j->words, j->runner->command, j->where);
+}
+
+static sq_status close_job(job *j, sq_status status)
+{
+    for (int i = 0; i < j->model_count; i++) {
+        if (j->all)
+            free(j->all[i].values);
+        if (j->fresh)
+            free(j->fresh[i].values);
+    }
+    free(j->all);
+    free(j->fresh);
+    free(j->medians);
+    sq_words_free(j->words);
+    regfree(&j->regex);
+    if (!j->owns_folder)
+        return status;
+    char text[512];
+    (void)snprintf(text, sizeof text, "%s", sq_error_text());
+    const sq_status removed = sq_path_remove(j->folder);
+    return status == SQ_OK ? removed : sq_fail(status, "%s", text); /* the first failure is the one to tell */
+}
+
+static const char *name_of(const sq_runner *runner)
+{
+    return runner->runtime[0] ? runner->runtime : "runner";
+}
+
+sq_status sq_runner_run(const sq_runner *runner, const char *const *models, int count, const sq_runner_options *options,
+                        sq_runner_report *out)
+{
+    static const sq_runner_options none;
+    job j = {.runner = runner,
+             .options = options ? options : &none,
+             .models = models,
+             .model_count = count,
+             .where = name_of(runner)};
+    double drift = 0;
+    SQ_TRY(sq_runner_check(runner, j.where));
+    SQ_TRY(check_models(&j));
+    SQ_TRY(check_share(runner->command, j.options, j.where));
+    SQ_TRY(compile(&j.regex, runner, j.where));
+    sq_status status = open_job(&j);
+    if (status == SQ_OK)
+        status = uses_list(runner) ? run_list(&j, &drift) : run_models(&j, &drift);
+    if (status == SQ_OK)
+        status = sq_samples_level_rounds(j.medians, count, runner->rounds);
+    for (int i = 0; status == SQ_OK && i < count; i++)
+        status = sq_samples_summarise(&out->times[i], &j.all[i], j.medians + i * runner->rounds, runner->rounds);
+    if (status == SQ_OK) {
+        out->drift = drift;
+        out->cores = j.cores;
+    }
+    return close_job(&j, status);
+}
+
+/* ---- What the runtime says of itself ---- */
+
+/* The rest of the line that begins with `key`: "". */
+static void value_after(char *value, size_t bytes, const char *text, const char *key)
+{
+    value[0] = 0;
+    for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        if (strncmp(line, key, strlen(key)) == 0) {
+            const char *start = line + strlen(key);
+            start += strspn(start, " \t");
+            (void)snprintf(value, bytes, "%.*s", (int)strcspn(start, "\r\n"), start);
+            return;
+        }
+}
+
+sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *options, char *text, size_t bytes)
+{
+    static const sq_runner_options none;
+    char **words = NULL, **filled = NULL, name[64], version[64], device[96];
+    sq_process_output output = {.text = NULL};
+    options = options ? options : &none;
+    if (!runner->info[0]) {
+        (void)snprintf(text, bytes, "%s", runner->runtime);
+        return SQ_OK;
+    }
+    SQ_TRY(sq_runner_check(runner, name_of(runner)));
+    SQ_TRY(check_share(runner->info, options, name_of(runner)));
+    SQ_TRY(sq_words_split(&words, runner->info, name_of(runner)));
+    sq_status status = fill(&filled, words, runner, options, options->folder ? options->folder : "/tmp", "");
+    if (status == SQ_OK)
+        status = sq_process_run(&output, &(sq_process_options){.name = name_of(runner),
+                                                               .words = filled,
+                                                               .core_count = runner->threads,
+                                                               .limit_seconds = runner->time_limit_seconds});
+    if (status == SQ_OK) {
+        value_after(name, sizeof name, output.text, "runtime:");
+        value_after(version, sizeof version, output.text, "version:");
+        value_after(device, sizeof device, output.text, "device:");
+        (void)snprintf(text, bytes, "%s%s%s%s%s", name[0] ? name : runner->runtime, version[0] ? " " : "", version,
+                       device[0] ? ", " : "", device);
+    }
+    sq_process_clear(&output);
+    sq_words_free(filled);
+    sq_words_free(words);
+    return status;
+}

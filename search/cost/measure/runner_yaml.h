@@ -1,0 +1,28 @@
+#ifndef SQ_RUNNER_YAML_H
+#define SQ_RUNNER_YAML_H
+
+#include "kernels/base/yaml.h"
+#include "search/cost/measure/runner.h"
+
+/* Runners as YAML: a file of their own (configs/runners), or a mapping in another file:
+ *
+ *     CYAML_FIELD_MAPPING_PTR("runner", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, raw_device, runner, sq_runner_fields)
+ *
+ * with `sq_runner_raw *runner` in raw_device. command, pattern and unit are needed; what is left out is as in
+ * sq_runner_defaults. */
+
+typedef struct {
+    char *runtime, *dtype, *info, *command, *pattern, *unit;
+    int *warmup, *repeats, *rounds, *threads, *batch;
+    double *time_limit_seconds;
+} sq_runner_raw;
+
+extern const cyaml_schema_field_t sq_runner_fields[];
+/* 5 rounds of 5 warm-ups and 50 repeats, 1 thread, batch 1, 600 seconds a start; no texts. */
+extern const sq_runner sq_runner_defaults;
+
+/* SQ_INVALID: sq_runner_check's, with `where` in front. */
+SQ_MUST_USE sq_status sq_runner_from_raw(sq_runner *out, const sq_runner_raw *raw, const char *where);
+SQ_MUST_USE sq_status sq_runner_read(sq_runner *out, const char *path);
+
+#endif

@@ -1,0 +1,339 @@
+/* Files of the roofline model: roofline.yaml, lists of operations, a device's checks.csv. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "kernels/base/yaml.h"
+#include "search/cost/roofline.h"
+
+enum { LARGEST_FILE = 16 << 20, PATH_BYTES = 4096, COLUMNS = 12, CHECK_COLUMNS = 5, LARGEST_SIDE = 1 << 16 };
+
+static const char *const names[SQ_ROOFLINE_CLASSES] = {
+    [SQ_ROOFLINE_CONV] = "conv",
+    [SQ_ROOFLINE_DEPTHWISE] = "depthwise",
+    [SQ_ROOFLINE_LINEAR] = "linear",
+    [SQ_ROOFLINE_POOL] = "pool",
+    [SQ_ROOFLINE_ELEMENTWISE] = "elementwise",
+    [SQ_ROOFLINE_ACTIVATION] = "activation",
+    [SQ_ROOFLINE_GLOBAL_POOL] = "global_pool",
+    [SQ_ROOFLINE_ADD] = "add",
+    [SQ_ROOFLINE_MULTIPLY] = "multiply",
+    [SQ_ROOFLINE_CONCAT] = "concat",
+    [SQ_ROOFLINE_SHUFFLE] = "shuffle",
+    [SQ_ROOFLINE_RELU] = "relu",
+    [SQ_ROOFLINE_RELU6] = "relu6",
+    [SQ_ROOFLINE_HSWISH] = "hswish",
+    [SQ_ROOFLINE_SIGMOID] = "sigmoid",
+    [SQ_ROOFLINE_HSIGMOID] = "hsigmoid",
+};
+
+/* Whose rates a class takes when the file does not have it; itself: it must be there. */
+static const sq_roofline_class stand_ins[SQ_ROOFLINE_CLASSES] = {
+    [SQ_ROOFLINE_CONV] = SQ_ROOFLINE_CONV,
+    [SQ_ROOFLINE_DEPTHWISE] = SQ_ROOFLINE_DEPTHWISE,
+    [SQ_ROOFLINE_LINEAR] = SQ_ROOFLINE_LINEAR,
+    [SQ_ROOFLINE_POOL] = SQ_ROOFLINE_POOL,
+    [SQ_ROOFLINE_ELEMENTWISE] = SQ_ROOFLINE_ELEMENTWISE,
+    [SQ_ROOFLINE_ACTIVATION] = SQ_ROOFLINE_ACTIVATION,
+    [SQ_ROOFLINE_GLOBAL_POOL] = SQ_ROOFLINE_POOL,
+    [SQ_ROOFLINE_ADD] = SQ_ROOFLINE_ELEMENTWISE,
+    [SQ_ROOFLINE_MULTIPLY] = SQ_ROOFLINE_ELEMENTWISE,
+    [SQ_ROOFLINE_CONCAT] = SQ_ROOFLINE_ELEMENTWISE,
+    [SQ_ROOFLINE_SHUFFLE] = SQ_ROOFLINE_ELEMENTWISE,
+    [SQ_ROOFLINE_RELU] = SQ_ROOFLINE_ACTIVATION,
+    [SQ_ROOFLINE_RELU6] = SQ_ROOFLINE_ACTIVATION,
+    [SQ_ROOFLINE_HSWISH] = SQ_ROOFLINE_ACTIVATION,
+    [SQ_ROOFLINE_SIGMOID] = SQ_ROOFLINE_ACTIVATION,
+    [SQ_ROOFLINE_HSIGMOID] = SQ_ROOFLINE_ACTIVATION,
+};
+
+const char *sq_roofline_name(sq_roofline_class kind)
+{
+    return names[kind];
+}
+
+static sq_roofline_class find_class(const char *name)
+{
+    int i = 0;
+    while (i < SQ_ROOFLINE_CLASSES && strcmp(names[i], name) != 0)
+        i++;
+    return (sq_roofline_class)i;
+}
+
+/* ---- roofline.yaml ---- */
+
+typedef struct {
+    char *kind;
+    double gops_per_s, gb_per_s, launch_us, c_in_share, c_out_share;
+    int c_in_step, c_out_step;
+} raw_rate;
+
+typedef struct {
+    double bytes_per_value, bytes_per_weight;
+    raw_rate *operations;
+    unsigned operations_count;
+    char **fused;
+    unsigned fused_count;
+} raw_roofline;
+
+static const cyaml_schema_field_t rate_fields[] = {
+    CYAML_FIELD_STRING_PTR("class", CYAML_FLAG_POINTER, raw_rate, kind, 1, 31),
+    CYAML_FIELD_FLOAT("gops_per_s", CYAML_FLAG_DEFAULT, raw_rate, gops_per_s),
+    CYAML_FIELD_FLOAT("gb_per_s", CYAML_FLAG_DEFAULT, raw_rate, gb_per_s),
+    CYAML_FIELD_FLOAT("launch_us", CYAML_FLAG_DEFAULT, raw_rate, launch_us),
+    CYAML_FIELD_INT("c_in_step", CYAML_FLAG_OPTIONAL, raw_rate, c_in_step),
+    CYAML_FIELD_FLOAT("c_in_share", CYAML_FLAG_OPTIONAL, raw_rate, c_in_share),
+    CYAML_FIELD_INT("c_out_step", CYAML_FLAG_OPTIONAL, raw_rate, c_out_step),
+    CYAML_FIELD_FLOAT("c_out_share", CYAML_FLAG_OPTIONAL, raw_rate, c_out_share),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t rate_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, raw_rate, rate_fields)};
+static const cyaml_schema_value_t pair_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 63)};
+static const cyaml_schema_field_t roofline_fields[] = {
+    CYAML_FIELD_FLOAT("bytes_per_value", CYAML_FLAG_DEFAULT, raw_roofline, bytes_per_value),
+    CYAML_FIELD_FLOAT("bytes_per_weight", CYAML_FLAG_DEFAULT, raw_roofline, bytes_per_weight),
+    CYAML_FIELD_SEQUENCE("operations", CYAML_FLAG_POINTER, raw_roofline, operations, &rate_schema, 1, 64),
+    CYAML_FIELD_SEQUENCE("fused", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, raw_roofline, fused, &pair_schema, 0, 256),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t roofline_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, raw_roofline, roofline_fields)};
+
+static bool is_positive(double value)
+{
+    return value > 0 && value < 1e12;
+}
+
+static sq_status take_rate(sq_roofline *r, bool *is_known, const raw_rate *raw, const char *path)
+{
+    const sq_roofline_class kind = find_class(raw->kind);
+    if (kind == SQ_ROOFLINE_CLASSES) {
+        char hint[SQ_TEXT_SUGGESTION];
+        return sq_fail(SQ_INVALID, "%s: unknown class '%s'%s", path, raw->kind,
+                       sq_text_suggestion(hint, sizeof hint, raw->kind, names, SQ_ROOFLINE_CLASSES));
+    }
+    if (is_known[kind])
+        return sq_fail(SQ_INVALID, "%s: class '%s' stands there twice", path, raw->kind);
+    if (!is_positive(raw->gops_per_s) || !is_positive(raw->gb_per_s) || !(raw->launch_us >= 0 && raw->launch_us < 1e9))
+        return sq_fail(SQ_INVALID, "%s: class '%s': gops_per_s %g, gb_per_s %g, launch_us %g, wanted > 0, > 0, >= 0",
+                       path, raw->kind, raw->gops_per_s, raw->gb_per_s, raw->launch_us);
+    if (raw->c_in_step < 0 || raw->c_out_step < 0 || !(raw->c_in_share >= 0 && raw->c_in_share <= 1) ||
+        !(raw->c_out_share >= 0 && raw->c_out_share <= 1))
+        return sq_fail(SQ_INVALID, "%s: class '%s': steps %d and %d, shares %g and %g, wanted >= 1 and 0 to 1", path,
+                       raw->kind, raw->c_in_step, raw->c_out_step, raw->c_in_share, raw->c_out_share);
+    is_known[kind] = true;
+    r->rates[kind] = (sq_roofline_rate){raw->gops_per_s,
+                                        raw->gb_per_s,
+                                        raw->launch_us,
+                                        raw->c_in_step ? raw->c_in_step : 1,
+                                        raw->c_out_step ? raw->c_out_step : 1,
+                                        raw->c_in_share,
+                                        raw->c_out_share};
+    return SQ_OK;
+}
+
+/* "conv+relu" */
+static sq_status take_pair(sq_roofline *r, const char *pair, const char *path)
+{
+    char first[64];
+    (void)snprintf(first, sizeof first, "%s", pair);
+    char *plus = strchr(first, '+');
+    if (plus)
+        *plus++ = 0;
+    const sq_roofline_class producer = find_class(first), consumer = plus ? find_class(plus) : SQ_ROOFLINE_CLASSES;
+    if (producer == SQ_ROOFLINE_CLASSES || consumer == SQ_ROOFLINE_CLASSES)
+        return sq_fail(SQ_INVALID, "%s: fused '%s', wanted two classes as in 'conv+relu'", path, pair);
+    r->is_fused[producer][consumer] = true;
+    return SQ_OK;
+}
+
+static sq_status take(sq_roofline *r, const raw_roofline *raw, const char *path)
+{
+    bool is_known[SQ_ROOFLINE_CLASSES] = {false};
+    r->bytes_per_value = raw->bytes_per_value;
+    r->bytes_per_weight = raw->bytes_per_weight;
+    if (!is_positive(r->bytes_per_value) || !is_positive(r->bytes_per_weight))
+        return sq_fail(SQ_INVALID, "%s: bytes_per_value %g, bytes_per_weight %g, wanted numbers above 0", path,
+                       r->bytes_per_value, r->bytes_per_weight);
+    for (unsigned i = 0; i < raw->operations_count; i++)
+        SQ_TRY(take_rate(r, is_known, &raw->operations[i], path));
+    for (int k = 0; k < SQ_ROOFLINE_CLASSES; k++) {
+        if (!is_known[k] && !is_known[stand_ins[k]])
+            return sq_fail(SQ_INVALID, "%s: no class '%s'", path, names[stand_ins[k]]);
+        if (!is_known[k])
+            r->rates[k] = r->rates[stand_ins[k]];
+    }
+    for (unsigned i = 0; i < raw->fused_count; i++)
+        SQ_TRY(take_pair(r, raw->fused[i], path));
+    return SQ_OK;
+}
+
+sq_status sq_roofline_read(sq_roofline *out, const char *path)
+{
+    sq_roofline r = {0};
+    void *data = NULL;
+    SQ_TRY(sq_yaml_load(&data, path, &roofline_schema));
+    const sq_status status = take(&r, data, path);
+    sq_yaml_free(data, &roofline_schema);
+    if (status == SQ_OK)
+        *out = r;
+    return status;
+}
+
+/* ---- Lists of operations ---- */
+
+static const char operations_header[] =
+    "class,h_in,w_in,c_in,h_out,w_out,c_out,kernel,stride,groups,activation,follows";
+
+static sq_status read_operation(sq_roofline_operation *out, char *row, const char *path, int line)
+{
+    char *fields[COLUMNS];
+    int64_t numbers[COLUMNS];
+    const int count = sq_text_csv(row, fields, COLUMNS);
+    if (count != COLUMNS)
+        return sq_fail(SQ_INVALID, "%s:%d: %d columns, wanted %d: %s", path, line, count < 0 ? 0 : count, COLUMNS,
+                       operations_header);
+    const sq_roofline_class kind = find_class(fields[0]);
+    if (kind == SQ_ROOFLINE_CLASSES || kind == SQ_ROOFLINE_ELEMENTWISE || kind == SQ_ROOFLINE_ACTIVATION)
+        return sq_fail(SQ_INVALID, "%s:%d: unknown class '%s'", path, line, fields[0]);
+    for (int i = 1; i <= 9; i++)
+        if (!sq_text_int(fields[i], 1, LARGEST_SIDE, &numbers[i]))
+            return sq_fail(SQ_INVALID, "%s:%d: '%s', wanted a whole number from 1 to %d", path, line, fields[i],
+                           LARGEST_SIDE);
+    const sq_activation activation = sq_activation_find(fields[10]);
+    if (activation == SQ_ACTIVATIONS)
+        return sq_fail(SQ_INVALID, "%s:%d: unknown activation '%s'", path, line, fields[10]);
+    if (!sq_text_int(fields[11], 0, 1, &numbers[11]))
+        return sq_fail(SQ_INVALID, "%s:%d: follows '%s', wanted 0 or 1", path, line, fields[11]);
+    if (numbers[3] % numbers[9] || numbers[6] % numbers[9])
+        return sq_fail(SQ_INVALID, "%s:%d: %s groups of %s and %s channels", path, line, fields[9], fields[3],
+                       fields[6]);
+    *out = (sq_roofline_operation){kind,
+                                   (int)numbers[1],
+                                   (int)numbers[2],
+                                   (int)numbers[3],
+                                   (int)numbers[4],
+                                   (int)numbers[5],
+                                   (int)numbers[6],
+                                   (int)numbers[7],
+                                   (int)numbers[8],
+                                   (int)numbers[9],
+                                   activation,
+                                   numbers[11] == 1};
+    return SQ_OK;
+}
+
+/* Hands every row below the header to `use`. */
+static sq_status read_rows(const char *path, const char *header, void *context,
+                           sq_status (*use)(void *context, char *row, const char *path, int line))
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    sq_status status = SQ_OK;
+    bool has_header = false;
+    int line = 0;
+    SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
+    if (strlen(text) != bytes)
+        status = sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
+    for (char *next = text; status == SQ_OK && next && *next;) {
+        char *row = next, *end = strchr(row, '\n');
+        next = end ? end + 1 : NULL;
+        if (end)
+            *end = 0;
+        row[strcspn(row, "\r")] = 0;
+        line++;
+        if (!*row || *row == '#')
+            continue;
+        if (has_header)
+            status = use(context, row, path, line);
+        else if (strcmp(row, header) != 0)
+            status = sq_fail(SQ_INVALID, "%s:%d: header '%.80s', wanted '%s'", path, line, row, header);
+        has_header = true;
+    }
+    free(text);
+    if (status == SQ_OK && !has_header)
+        status = sq_fail(SQ_INVALID, "%s: empty, wanted '%s'", path, header);
+    return status;
+}
+
+typedef struct {
+    sq_roofline_operation *operations;
+    size_t count, limit;
+} network;
+
+static sq_status add_operation(void *context, char *row, const char *path, int line)
+{
+    network *n = context;
+    if (n->count == n->limit) {
+        const size_t limit = n->limit ? 2 * n->limit : 128;
+        sq_roofline_operation *more = realloc(n->operations, limit * sizeof *more);
+        if (!more)
+            return sq_fail(SQ_NO_MEMORY, "%s: %zu operations", path, limit);
+        n->operations = more;
+        n->limit = limit;
+    }
+    return read_operation(&n->operations[n->count++], row, path, line);
+}
+
+sq_status sq_roofline_network(const sq_roofline *roofline, const char *csv_path, double *ms)
+{
+    network n = {0};
+    sq_status status = read_rows(csv_path, operations_header, &n, add_operation);
+    if (status == SQ_OK && n.count == 0)
+        status = sq_fail(SQ_INVALID, "%s: no operations", csv_path);
+    if (status == SQ_OK)
+        *ms = sq_roofline_operations_ms(roofline, n.operations, n.count);
+    free(n.operations);
+    return status;
+}
+
+/* ---- checks.csv ---- */
+
+typedef struct {
+    const sq_roofline *roofline;
+    char folder[PATH_BYTES];
+    sq_roofline_check *checks;
+    size_t count;
+} checks;
+
+static sq_status add_check(void *context, char *row, const char *path, int line)
+{
+    checks *c = context;
+    char *fields[CHECK_COLUMNS], operations[PATH_BYTES];
+    const int count = sq_text_csv(row, fields, CHECK_COLUMNS);
+    if (count != CHECK_COLUMNS)
+        return sq_fail(SQ_INVALID, "%s:%d: %d columns, wanted %d", path, line, count < 0 ? 0 : count, CHECK_COLUMNS);
+    sq_roofline_check *more = realloc(c->checks, (c->count + 1) * sizeof *more);
+    if (!more)
+        return sq_fail(SQ_NO_MEMORY, "%s: %zu networks", path, c->count + 1);
+    c->checks = more;
+    sq_roofline_check *check = &c->checks[c->count];
+    *check = (sq_roofline_check){.measured = 0};
+    (void)snprintf(check->network, sizeof check->network, "%s", fields[0]);
+    (void)snprintf(check->device, sizeof check->device, "%s", fields[3]);
+    if (!sq_text_double(fields[2], 0, 1e12, &check->measured) || check->measured <= 0)
+        return sq_fail(SQ_INVALID, "%s:%d: ms '%s', wanted a finite number above 0", path, line, fields[2]);
+    if (!sq_text_path(operations, sizeof operations, c->folder, fields[1]))
+        return sq_fail(SQ_INVALID, "%s:%d: a path that is too long", path, line);
+    SQ_TRY(sq_roofline_network(c->roofline, operations, &check->predicted));
+    c->count++;
+    return SQ_OK;
+}
+
+sq_status sq_roofline_checks(const sq_roofline *roofline, const char *csv_path, sq_roofline_check **out, size_t *count)
+{
+    static const char header[] = "network,operations_csv,ms,device,source";
+    checks c = {.roofline = roofline};
+    sq_path_parent(c.folder, sizeof c.folder, csv_path);
+    const sq_status status = read_rows(csv_path, header, &c, add_check);
+    if (status != SQ_OK) {
+        free(c.checks);
+        return status;
+    }
+    *out = c.checks;
+    *count = c.count;
+    return SQ_OK;
+}

@@ -1,0 +1,99 @@
+/* Successive halving: rungs of ever fewer candidates on ever more images. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/searchers/searcher.h"
+
+static sq_rungs rungs_of(const sq_searcher *s, int first)
+{
+    const sq_search_options *o = s->options;
+    sq_rungs rungs = {.count = {first}};
+    for (int r = 1; r < o->rungs; r++)
+        rungs.count[r] = rungs.count[r - 1] / o->eta > 1 ? rungs.count[r - 1] / o->eta : 1;
+    rungs.images[o->rungs - 1] = s->images;
+    for (int r = o->rungs - 1; r > 0; r--)
+        rungs.images[r - 1] = (rungs.images[r] + o->eta - 1) / o->eta;
+    return rungs;
+}
+
+/* Images through the network, calibration included. */
+static double cost_of(const sq_searcher *s, int first)
+{
+    const sq_rungs rungs = rungs_of(s, first);
+    double cost = 0;
+    for (int r = 0; r < s->options->rungs; r++)
+        cost += (double)rungs.count[r] * ((double)s->calibration_images + rungs.images[r]);
+    return cost;
+}
+
+sq_rungs sq_halving_rungs(const sq_searcher *s)
+{
+    const sq_search_options *o = s->options;
+    const double budget = (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->images);
+    int low = 1, high = 100000000; /* one candidate is always scored */
+    while (low < high) {
+        const int middle = low + (high - low + 1) / 2;
+        if (cost_of(s, middle) <= budget)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return rungs_of(s, low);
+}
+
+typedef struct {
+    const sq_candidate *candidate;
+    int position;
+} ranked;
+
+static int best_first(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (sq_candidate_is_better(x->candidate, y->candidate))
+        return -1;
+    if (sq_candidate_is_better(y->candidate, x->candidate))
+        return 1;
+    return (x->position > y->position) - (x->position < y->position);
+}
+
+/* The best of the last rung told, best first. */
+static sq_status promote(const sq_searcher *s, sq_generation *g)
+{
+    int first = s->told_count, size = 0;
+    while (first > 0 && s->told[first - 1].generation == g->number - 1)
+        first--;
+    ranked *list = calloc((size_t)(s->told_count - first), sizeof *list);
+    if (!list)
+        return sq_fail(SQ_NO_MEMORY, "search: a rung of %d", s->told_count - first);
+    for (int i = first; i < s->told_count; i++, size++)
+        list[size] = (ranked){&s->told[i], i};
+    qsort(list, (size_t)size, sizeof *list, best_first);
+    for (; g->count < g->limit && g->count < size; g->count++) {
+        sq_candidate *to = &g->out[g->count];
+        memcpy(to->path, list[g->count].candidate->path, (size_t)s->space->layer_count * sizeof *to->path);
+        *to = (sq_candidate){.path = to->path, .generation = g->number};
+        sq_searcher_cost(s, to);
+    }
+    free(list);
+    return SQ_OK;
+}
+
+sq_status sq_halving_ask(const sq_searcher *s, sq_candidate *out, int *count)
+{
+    sq_rungs rungs = sq_halving_rungs(s);
+    sq_generation g = {out, 0, rungs.count[0], sq_generation_next(s)};
+    if (g.number == 0) {
+        sq_generation_fill(s, &g);
+    } else if (g.number < s->options->rungs) {
+        int first = 0; /* a small space has fewer than the budget pays for */
+        while (first < s->told_count && s->told[first].generation == 0)
+            first++;
+        rungs = rungs_of(s, first);
+        g.limit = rungs.count[g.number];
+        SQ_TRY(promote(s, &g));
+    }
+    for (int i = 0; i < g.count; i++)
+        out[i].images = rungs.images[g.number];
+    *count = g.count;
+    return SQ_OK;
+}

@@ -1,0 +1,36 @@
+#ifndef SQ_RULES_H
+#define SQ_RULES_H
+
+#include "supernet/space/space.h"
+
+/* What a device must not run, as properties of operators: `rules: {drop: [se, kernel_7]}` in device.yaml. `squall
+ * select` leaves out every operator that has one of them. */
+
+typedef enum {
+    SQ_PROPERTY_SE, /* "se": squeeze-and-excitation */
+    SQ_PROPERTY_KERNEL_3,
+    SQ_PROPERTY_KERNEL_5,
+    SQ_PROPERTY_KERNEL_7,
+    SQ_PROPERTY_SHUFFLE, /* kinds, by their names in space files */
+    SQ_PROPERTY_XCEPTION,
+    SQ_PROPERTY_MB,
+    SQ_PROPERTY_SEP,
+    SQ_PROPERTIES
+} sq_property;
+
+typedef struct {
+    bool drops[SQ_PROPERTIES];
+} sq_rules;
+
+const char *sq_property_name(sq_property property); /* "se", "kernel_3", ... "sep" */
+
+/* Adds one property by name. SQ_INVALID "<where>: unknown property 'sse', did you mean 'se'?". */
+SQ_MUST_USE sq_status sq_rules_drop(sq_rules *rules, const char *name, const char *where);
+
+/* The first property of the operator that the rules drop; SQ_PROPERTIES: it has none. */
+sq_property sq_rules_find(const sq_rules *rules, const sq_choice *choice);
+
+/* "se, kernel_7"; "" without rules. */
+void sq_rules_print(const sq_rules *rules, char *text, size_t bytes);
+
+#endif

@@ -1,0 +1,157 @@
+/* Letters over MPI: sends are buffered here until they have gone, receives are looked for and never posted ahead. */
+#include "supernet/ranks/messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/clock.h"
+
+#define OMPI_SKIP_MPICXX 1
+#include <mpi.h>
+
+enum { TAG = 7, TEXT_BYTES = 512, MOST_BYTES = 1 << 30 };
+
+typedef struct sent {
+    struct sent *next;
+    MPI_Request request;
+    char bytes[];
+} sent;
+
+struct sq_mail {
+    sq_ranks *ranks;
+    sent *under_way;
+};
+
+sq_status sq_mail_open(sq_mail **out, sq_ranks *ranks)
+{
+    sq_mail *m = calloc(1, sizeof *m);
+    if (!m)
+        return sq_fail(SQ_NO_MEMORY, "mail");
+    m->ranks = ranks;
+    *out = m;
+    return SQ_OK;
+}
+
+static sq_status mpi_failed(const sq_mail *m, const char *what)
+{
+    sq_ranks_break(m->ranks);
+    return sq_fail(SQ_COMMUNICATION, "%s: MPI failed", what);
+}
+
+/* Lets go of what has arrived. */
+static void clear_sent(sq_mail *m)
+{
+    for (sent **at = &m->under_way; *at;) {
+        sent *s = *at;
+        int is_done = 0;
+        if (MPI_Test(&s->request, &is_done, MPI_STATUS_IGNORE) != MPI_SUCCESS || !is_done) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        free(s);
+    }
+}
+
+/* What has not arrived was sent to a rank that is gone, or about to end: MPI may still read it, so it stays. */
+void sq_mail_close(sq_mail *m)
+{
+    if (!m)
+        return;
+    clear_sent(m);
+    free(m);
+}
+
+sq_status sq_mail_send(sq_mail *m, int to, const void *bytes, size_t count)
+{
+    sent *s = count <= MOST_BYTES ? malloc(sizeof *s + count) : NULL;
+    clear_sent(m);
+    if (!s)
+        return sq_fail(SQ_NO_MEMORY, "a letter of %zu bytes", count);
+    memcpy(s->bytes, bytes, count);
+    if (MPI_Isend(s->bytes, (int)count, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &s->request) != MPI_SUCCESS) {
+        free(s);
+        return mpi_failed(m, "sending");
+    }
+    s->next = m->under_way;
+    m->under_way = s;
+    return SQ_OK;
+}
+
+/* Whether a rank is gone, or too long silent: `seconds` so far. */
+static sq_status check_silence(const sq_mail *m, int from, double seconds, double patience)
+{
+    char text[TEXT_BYTES];
+    const double limit = sq_ranks_time_limit(m->ranks);
+    const bool is_gone = sq_ranks_find_dead(m->ranks, from, text, sizeof text);
+    if (!is_gone && seconds <= limit + patience)
+        return SQ_OK;
+    sq_ranks_break(m->ranks);
+    return is_gone ? sq_fail(SQ_COMMUNICATION, "%s", text)
+                   : sq_fail(SQ_COMMUNICATION, "rank %d has not answered for %.0f s", from, seconds);
+}
+
+static sq_status receive(sq_mail *m, int from, int count, sq_letter *out)
+{
+    MPI_Request request;
+    int is_done = 0;
+    const double begin = sq_seconds_now();
+    char *bytes = malloc((size_t)count + 1);
+    if (!bytes)
+        return sq_fail(SQ_NO_MEMORY, "a letter of %d bytes", count);
+    if (MPI_Irecv(bytes, count, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &request) != MPI_SUCCESS) {
+        free(bytes);
+        return mpi_failed(m, "receiving");
+    }
+    for (double looked = begin; !is_done;) {
+        const double now = sq_seconds_now();
+        if (MPI_Test(&request, &is_done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return mpi_failed(m, "receiving"); /* MPI keeps the memory */
+        if (is_done)
+            break;
+        if (now - looked > 0.5) {
+            looked = now;
+            SQ_TRY(check_silence(m, from, now - begin, 0));
+        }
+        sq_rest_after(now - begin);
+    }
+    bytes[count] = 0;
+    *out = (sq_letter){from, bytes, (size_t)count};
+    return SQ_OK;
+}
+
+static sq_status look(sq_mail *m, int from, sq_letter *out)
+{
+    MPI_Status status;
+    int is_here = 0, count;
+    *out = (sq_letter){SQ_NOBODY, NULL, 0};
+    clear_sent(m);
+    if (MPI_Iprobe(from == SQ_NOBODY ? MPI_ANY_SOURCE : from, TAG, MPI_COMM_WORLD, &is_here, &status) != MPI_SUCCESS)
+        return mpi_failed(m, "looking for letters");
+    if (!is_here)
+        return SQ_OK;
+    if (MPI_Get_count(&status, MPI_BYTE, &count) != MPI_SUCCESS || count < 0)
+        return mpi_failed(m, "a letter's size");
+    return receive(m, status.MPI_SOURCE, count, out);
+}
+
+sq_status sq_mail_look(sq_mail *m, sq_letter *out)
+{
+    return look(m, SQ_NOBODY, out);
+}
+
+sq_status sq_mail_wait(sq_mail *m, int from, double patience, sq_letter *out)
+{
+    const double begin = sq_seconds_now();
+    for (double looked = begin;;) {
+        const double now = sq_seconds_now();
+        SQ_TRY(look(m, from, out));
+        if (out->bytes)
+            return SQ_OK;
+        if (now - looked > 0.5) {
+            looked = now;
+            SQ_TRY(check_silence(m, from, now - begin, patience));
+        }
+        sq_rest_after(now - begin);
+    }
+}

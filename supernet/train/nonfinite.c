@@ -1,0 +1,201 @@
+/* Finite, and the same everywhere. */
+#include "supernet/train/nonfinite.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/finite.h"
+#include "kernels/base/text.h"
+
+enum { PIECE_VALUES = 1 << 14, TEXT_BYTES = 512 };
+
+typedef struct {
+    int path, layer;
+} place;
+
+struct sq_health {
+    sq_model *model;
+    sq_ranks *ranks;
+    float *values;      /* PIECE_VALUES */
+    sq_range *ranges;   /* of a step's blocks' gradients: there is room for all blocks */
+    place *places;      /* of each range */
+    uint64_t *hashes;   /* of every rank */
+    sq_device_ptr kept; /* statistics; or null */
+};
+
+static size_t block_count(const sq_space *space)
+{
+    size_t count = 0;
+    for (int l = 0; l < space->layer_count; l++)
+        count += (size_t)space->layers[l].choice_count;
+    return count;
+}
+
+sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool can_undo)
+{
+    sq_backend *backend = sq_model_backend(model);
+    const size_t bytes = sq_model_plan(model)->role_bytes[SQ_ROLE_STATISTICS];
+    sq_health *h = calloc(1, sizeof *h);
+    if (!h)
+        return sq_fail(SQ_NO_MEMORY, "checks of weights");
+    h->model = model;
+    h->ranks = ranks;
+    h->values = malloc(PIECE_VALUES * sizeof *h->values);
+    h->hashes = calloc((size_t)sq_ranks_count(ranks), sizeof *h->hashes);
+    h->ranges = calloc(block_count(sq_model_plan(model)->space), sizeof *h->ranges);
+    h->places = calloc(block_count(sq_model_plan(model)->space), sizeof *h->places);
+    sq_status status =
+        h->values && h->hashes && h->ranges && h->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
+    if (status == SQ_OK && can_undo && bytes > 0)
+        status = backend->ops->allocate(backend, bytes, &h->kept);
+    if (status == SQ_OK)
+        *out = h;
+    else
+        sq_health_close(h);
+    return status;
+}
+
+void sq_health_close(sq_health *h)
+{
+    if (!h)
+        return;
+    sq_model_backend(h->model)->ops->release(sq_model_backend(h->model), h->kept);
+    free(h->values);
+    free(h->hashes);
+    free(h->ranges);
+    free(h->places);
+    free(h);
+}
+
+/* ---- Looking ---- */
+
+/* Goes over a range of floats; hash NULL: only whether they are finite. */
+static sq_status look(sq_health *h, sq_role role, size_t offset, size_t bytes, uint64_t *hash, bool *is_finite)
+{
+    const size_t most = PIECE_VALUES * sizeof *h->values;
+    for (size_t done = 0; done < bytes; done += most) {
+        const size_t part = bytes - done < most ? bytes - done : most;
+        SQ_TRY(sq_model_read(h->model, role, offset + done, h->values, part));
+        *is_finite = *is_finite && sq_are_finite(h->values, part / sizeof *h->values);
+        if (hash)
+            *hash = sq_hash(*hash, h->values, part);
+    }
+    return SQ_OK;
+}
+
+/* Whether a path before path i takes the same block. */
+static bool is_seen(const sq_step_paths *paths, int i, int layer)
+{
+    const int *first = paths->first + layer;
+    for (int k = 0; k < i; k++)
+        if (first[(size_t)k * SQ_MAX_LAYERS] == first[(size_t)i * SQ_MAX_LAYERS])
+            return true;
+    return false;
+}
+
+sq_status sq_health_gradients(sq_health *h, const sq_step_paths *paths, int *path, int *layer)
+{
+    const sq_plan *plan = sq_model_plan(h->model);
+    sq_backend *backend = sq_model_backend(h->model);
+    int count = 0, found;
+    for (int i = 0; i < paths->count; i++)
+        for (int l = 0; l < plan->space->layer_count; l++) {
+            const sq_region *region = &plan->regions[l][paths->first[(size_t)i * SQ_MAX_LAYERS + (size_t)l]];
+            if (is_seen(paths, i, l))
+                continue;
+            h->places[count] = (place){i, l};
+            h->ranges[count].at = sq_model_address(h->model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]);
+            h->ranges[count++].count = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
+        }
+    SQ_TRY(backend->ops->find_nonfinite(backend, h->ranges, count, &found));
+    *path = found == SQ_NONE ? SQ_NONE : h->places[found].path;
+    *layer = found == SQ_NONE ? SQ_NONE : h->places[found].layer;
+    return SQ_OK;
+}
+
+static sq_status copy_statistics(sq_health *h, bool is_back)
+{
+    sq_backend *backend = sq_model_backend(h->model);
+    const sq_device_ptr own = sq_model_address(h->model, SQ_ROLE_STATISTICS, 0);
+    const size_t bytes = sq_model_plan(h->model)->role_bytes[SQ_ROLE_STATISTICS];
+    if (!h->kept.address)
+        return SQ_OK;
+    return backend->ops->copy(backend, is_back ? own : h->kept, is_back ? h->kept : own, bytes);
+}
+
+sq_status sq_health_keep(sq_health *h)
+{
+    return copy_statistics(h, false);
+}
+
+sq_status sq_health_undo(sq_health *h)
+{
+    return copy_statistics(h, true);
+}
+
+/* ---- Everything ---- */
+
+static sq_status look_at_all(sq_health *h, int64_t step, uint64_t *hash)
+{
+    static const struct {
+        sq_role role;
+        const char *name;
+    } beside[] = {{SQ_ROLE_MOMENTUM, ".momentum"}, {SQ_ROLE_AVERAGE, ".average"}};
+    const sq_plan *plan = sq_model_plan(h->model);
+    for (int i = 0; i < plan->parameter_count; i++) {
+        const sq_parameter *p = &plan->parameters[i];
+        const char *odd = NULL;
+        bool is_finite = true;
+        SQ_TRY(look(h, p->role, p->offset, p->count * sizeof(float), hash, &is_finite));
+        odd = is_finite ? NULL : "";
+        for (int k = 0; p->role == SQ_ROLE_WEIGHT && k < 2; k++) {
+            if (plan->role_bytes[beside[k].role] > 0)
+                SQ_TRY(look(h, beside[k].role, p->offset, p->count * sizeof(float), hash, &is_finite));
+            odd = is_finite || odd ? odd : beside[k].name;
+        }
+        if (odd)
+            return sq_fail(SQ_NONFINITE, "step %" PRId64 ": %s%s is not finite", step, p->name, odd);
+    }
+    return SQ_OK;
+}
+
+/* "0, 2, 3 against 1": the ranks in groups of equal checksums. */
+static int print_groups(const sq_health *h, char *text, size_t bytes)
+{
+    const int count = sq_ranks_count(h->ranks);
+    const uint64_t *hashes = h->hashes;
+    size_t used = 0;
+    int groups = 0;
+    for (int i = 0; i < count; i++) {
+        int first = 0;
+        while (hashes[first] != hashes[i])
+            first++;
+        if (first < i)
+            continue;
+        for (int k = i; k < count && used < bytes; k++)
+            if (hashes[k] == hashes[i])
+                used += (size_t)snprintf(text + used, bytes - used, "%s%d",
+                                         k > i    ? ", "
+                                         : groups ? " against "
+                                                  : "",
+                                         k);
+        groups++;
+    }
+    return groups;
+}
+
+sq_status sq_health_weights(sq_health *h, int64_t step, bool compares)
+{
+    char text[TEXT_BYTES];
+    uint64_t hash = SQ_HASH_START;
+    compares = compares && sq_ranks_count(h->ranks) > 1;
+    SQ_TRY(sq_ranks_worst(h->ranks, look_at_all(h, step, compares ? &hash : NULL)));
+    if (!compares)
+        return SQ_OK;
+    SQ_TRY(sq_ranks_gather(h->ranks, &hash, sizeof hash, h->hashes));
+    if (print_groups(h, text, sizeof text) == 1)
+        return SQ_OK;
+    return sq_fail(SQ_COMMUNICATION, "step %" PRId64 ": weights are not the same on all ranks: %s", step, text);
+}

@@ -1,0 +1,31 @@
+#ifndef SQ_TRAIN_STEP_H
+#define SQ_TRAIN_STEP_H
+
+#include "supernet/train/nonfinite.h"
+#include "supernet/train/sampler.h"
+
+/* The gradients of one training step. sq_train and `squall bench step` both run it, so that what is benchmarked is what
+ * trains: the same programs in the same order, and the host waits for the device in the same places.
+ *
+ * The host waits once per path, for the loss, and once per step, for the check of the gradients. */
+
+typedef struct {
+    sq_model *model;   /* borrowed, as are the next two */
+    sq_health *health; /* of that model */
+    sq_timeline *timeline;            /* NULL: none */
+    bool keeps_statistics;            /* first saves the running statistics for sq_health_undo */
+    sq_status (*load)(void *context); /* puts the next batch on the device, after the step's programs; NULL: none */
+    void *context;                    /* of load */
+} sq_train_step;
+
+typedef struct {
+    sq_result results[SQ_MAX_PATHS]; /* by path; zero for those of other ranks */
+    int bad_path, bad_layer;         /* first gradients that are not finite; SQ_NONE: all are */
+} sq_train_outcome;
+
+/* Forward, loss and backward along this rank's paths, then load, then the check. scalars: by path, [paths->count].
+ * *out is written as far as the step came, also on failure. cost: allocates nothing; waits as said above */
+SQ_MUST_USE sq_status sq_train_step_gradients(const sq_train_step *step, const sq_step_paths *paths,
+                                              const sq_step *scalars, sq_train_outcome *out);
+
+#endif

@@ -1,0 +1,415 @@
+/* The training loop. run_step() is the step, train_step.c the part of it that computes gradients; everything around them is
+ * bookkeeping that a resumed run repeats to the byte. */
+#include "supernet/train/trainer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/clock.h"
+#include "kernels/base/file.h"
+#include "kernels/base/retry.h"
+#include "supernet/train/signals.h"
+#include "supernet/train/train_step.h"
+#include "supernet/train/trainer_parts.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* ---- The step ---- */
+
+/* The mean over the ranks divides by them what paths that are shared out should add up to. */
+static float gradient_scale(const sq_trainer *t)
+{
+    const int parts = t->path_count / t->own_count;
+    return (float)parts / (t->options->gradients == SQ_GRADIENTS_MEAN ? (float)t->path_count : 1);
+}
+
+static sq_step scalars_of(const sq_trainer *t, int64_t step, int index, int count)
+{
+    return (sq_step){
+        .seed = t->options->seed,
+        .step = (uint64_t)step * (uint64_t)t->path_count + (uint64_t)index, /* dropout: a mask for each path */
+        .learning_rate = (float)sq_schedule_at(&t->options->schedule, step),
+        .momentum = (float)t->options->momentum,
+        .weight_decay = (float)t->options->weight_decay,
+        .statistics_rate = t->space->momentum,
+        .average_decay = (float)t->options->average_decay,
+        .gradient_scale = gradient_scale(t),
+        .valid_count = count,
+        .first_image = sq_ranks_rank(t->run->ranks) * count,
+    };
+}
+
+static void add(sq_result *sum, const sq_result *more)
+{
+    sum->loss += more->loss;
+    sum->top1 += more->top1;
+    sum->images += more->images;
+    sum->nonfinite += more->nonfinite;
+}
+
+/* Adds up what all ranks saw of a step, and whether one of them was asked to stop. */
+static sq_status exchange(sq_trainer *t, sq_result *step)
+{
+    enum { SCALARS = 6 };
+    double all[SCALARS + SQ_MAX_PATHS] = {step->loss,           (double)step->top1,
+                                          (double)step->images, (double)step->nonfinite,
+                                          sq_interrupt_asked(), t->bad_path != SQ_NONE};
+    memcpy(all + SCALARS, t->images_lost, (size_t)t->path_count * sizeof *all);
+    SQ_TRY(sq_ranks_sum(t->run->ranks, all, SCALARS + t->path_count));
+    memcpy(t->images_lost, all + SCALARS, (size_t)t->path_count * sizeof *all);
+    step->loss = all[0];
+    step->top1 = (int64_t)all[1];
+    step->images = (int64_t)all[2];
+    step->nonfinite = (int64_t)all[3];
+    t->is_asked = all[4] > 0;
+    if (all[5] > 0 && all[5] < sq_ranks_count(t->run->ranks)) /* what was reduced should be alike everywhere */
+        return sq_fail(SQ_COMMUNICATION, "gradients are finite on some ranks and not on others");
+    return SQ_OK;
+}
+
+/* "(2, 1, 0, ...)", or "2 of 4 (2, 1, 0, ...)" where a step has several paths. */
+static void print_path(const sq_trainer *t, int index, char *text, size_t bytes)
+{
+    char arch[512], more[32] = "";
+    (void)sq_arch_print(t->space, t->paths[index], arch, sizeof arch);
+    if (t->path_count > 1)
+        (void)snprintf(more, sizeof more, "%d of %d ", index + 1, t->path_count);
+    (void)snprintf(text, bytes, "%s%s", more, arch);
+}
+
+/* Refuses a step whose loss or gradients are not numbers, before they reach the weights. */
+static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *result)
+{
+    const double rate = sq_schedule_at(&t->options->schedule, done - 1);
+    char path[PATH_BYTES];
+    if (result->nonfinite > 0) {
+        int bad = 0;
+        while (t->images_lost[bad] == 0)
+            bad++;
+        print_path(t, bad, path, sizeof path);
+        return sq_fail(SQ_NONFINITE,
+                       "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
+                       " images is not finite, path %s, learning rate %g",
+                       done, result->nonfinite, result->images, path, rate);
+    }
+    if (t->bad_path == SQ_NONE)
+        return SQ_OK;
+    print_path(t, t->bad_path, path, sizeof path);
+    return sq_fail(SQ_NONFINITE, "step %" PRId64 ": gradients of layer %d are not finite, path %s, learning rate %g",
+                   done, t->bad_layer, path, rate);
+}
+
+/* Puts the next batch on the device, after what the device has still to do. If the loader has none, the next step fails,
+ * and not this one. */
+static sq_status fetch(void *context)
+{
+    sq_trainer *t = context;
+    const double begin = sq_timeline_now(t->timeline);
+    sq_batch batch;
+    t->next.status = sq_loader_next(t->loader, &batch);
+    if (t->next.status != SQ_OK) {
+        (void)snprintf(t->next.text, sizeof t->next.text, "%s", sq_error_text());
+        return SQ_OK;
+    }
+    const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
+    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded));
+    t->next.images = batch.count;
+    sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
+    return SQ_OK;
+}
+
+/* Fetched behind the step before, or now. */
+static sq_status begin_batch(sq_trainer *t, int *images)
+{
+    if (t->next.status == SQ_OK && t->next.images == 0)
+        SQ_TRY(fetch(t));
+    *images = t->next.images;
+    t->next.images = 0;
+    return t->next.status == SQ_OK ? SQ_OK : sq_fail(t->next.status, "%s", t->next.text);
+}
+
+/* Along all paths of this rank, starting the reductions; the host fetches the next batch while the device computes. */
+static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths, int images, sq_result *sum)
+{
+    sq_step scalars[SQ_MAX_PATHS];
+    sq_train_outcome outcome;
+    const bool has_next = step + 1 < t->options->steps && !sq_interrupt_asked();
+    const sq_train_step gradients = {.model = t->model,
+                                     .health = t->health,
+                                     .timeline = t->timeline,
+                                     .keeps_statistics = t->options->nonfinite == SQ_NONFINITE_SKIP,
+                                     .load = has_next ? fetch : NULL,
+                                     .context = t};
+    for (int i = 0; i < t->path_count; i++)
+        scalars[i] = scalars_of(t, step, i, images);
+    SQ_TRY(sq_train_step_gradients(&gradients, paths, scalars, &outcome));
+    for (int i = 0; i < t->path_count; i++) {
+        t->images_lost[i] = (double)outcome.results[i].nonfinite;
+        add(sum, &outcome.results[i]);
+    }
+    t->bad_path = outcome.bad_path;
+    t->bad_layer = outcome.bad_layer;
+    return SQ_OK;
+}
+
+/* A rank that fails amid the step's reductions cannot meet the others there: it says why and goes, and they see that.
+ */
+static sq_status leave_alone(sq_trainer *t, sq_status status)
+{
+    if (status != SQ_OK)
+        sq_ranks_break(t->run->ranks);
+    return status;
+}
+
+static sq_status run_step(sq_trainer *t, int64_t step)
+{
+    sq_result sum = {0};
+    int images = 0;
+    const sq_step_paths paths = {
+        .first = t->paths[0], .count = t->path_count, .own_first = t->own_first, .own_count = t->own_count};
+    memset(t->images_lost, 0, sizeof t->images_lost);
+    for (int i = 0; i < t->path_count; i++)
+        sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
+    SQ_TRY(sq_ranks_agree(t->run->ranks, begin_batch(t, &images)));
+    SQ_TRY(leave_alone(t, compute(t, step, &paths, images, &sum)));
+    const double begin = sq_timeline_now(t->timeline);
+    SQ_TRY(exchange(t, &sum));
+    sq_timeline_add(t->timeline, SQ_TIME_AGREE, 0, 0, begin);
+    SQ_TRY(check_step(t, step + 1, &sum));
+    t->state.loss_sum += sum.loss;
+    t->state.top1 += sum.top1;
+    t->state.images += sum.images;
+    return leave_alone(t, sq_model_update_of(t->model, &paths));
+}
+
+/* ---- Around it ---- */
+
+bool sq_trainer_is_first(const sq_trainer *t)
+{
+    return sq_ranks_rank(t->run->ranks) == 0;
+}
+
+sq_keep sq_trainer_keep(const sq_train_options *o)
+{
+    return (sq_keep){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
+}
+
+static sq_status take_step(sq_trainer *t, int64_t step)
+{
+    sq_status status = run_step(t, step);
+    if (status == SQ_NONFINITE)
+        status = sq_ranks_agree(t->run->ranks, sq_trainer_pass_over(t, step + 1, false));
+    return status;
+}
+
+static sq_status write_checkpoint(sq_trainer *t)
+{
+    const sq_keep keep = sq_trainer_keep(t->options);
+    sq_retry retry = sq_retry_begin(t->options->write_retries);
+    sq_status status;
+    do
+        status = sq_checkpoint_write(t->run->run, t->model, &t->state, &keep);
+    while (sq_retry_again(&retry, status));
+    return status;
+}
+
+static sq_status save(sq_trainer *t, int64_t done)
+{
+    SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
+    SQ_TRY(sq_trainer_look_at_weights(t, done));
+    t->state.step = done;
+    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_is_first(t) ? write_checkpoint(t) : SQ_OK));
+    if (done % t->options->checkpoint_every == 0)
+        t->anchor = done;
+    return SQ_OK;
+}
+
+/* Writes the timeline down when it has its steps (or is_last); after that there is none. */
+static sq_status end_timeline(sq_trainer *t, int64_t done, bool is_last)
+{
+    if (!t->timeline || (done - t->start_step < t->options->timeline_steps && !is_last))
+        return SQ_OK;
+    const sq_status status = sq_timeline_write(t->timeline, t->run->timeline);
+    sq_model_set_timeline(t->model, NULL);
+    sq_timeline_close(t->timeline);
+    t->timeline = NULL;
+    if (status == SQ_OK || status == SQ_COMMUNICATION)
+        return status;
+    if (sq_trainer_is_first(t)) { /* no reason to lose a training */
+        char line[SQ_ERROR_BYTES + 64];
+        (void)snprintf(line, sizeof line, "no timeline: %s", sq_error_text());
+        sq_progress_note(t->progress, line);
+    }
+    return SQ_OK;
+}
+
+static sq_status log_noted(sq_trainer *t, int64_t done)
+{
+    const double begin = sq_timeline_now(t->timeline);
+    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_log_interval(t, done)));
+    sq_timeline_add(t->timeline, SQ_TIME_LOG, 0, 0, begin);
+    return SQ_OK;
+}
+
+static sq_status save_noted(sq_trainer *t, int64_t done)
+{
+    const double begin = sq_timeline_now(t->timeline);
+    SQ_TRY(save(t, done));
+    sq_timeline_add(t->timeline, SQ_TIME_CHECKPOINT, 0, 0, begin);
+    return SQ_OK;
+}
+
+/* What a step's number asks for behind the step. SQ_INTERRUPTED: a signal did. */
+static sq_status follow_up(sq_trainer *t, int64_t done)
+{
+    const sq_train_options *o = t->options;
+    const bool is_stopped = t->is_asked && done < o->steps;
+    if (done % o->log_every == 0 || done == o->steps)
+        SQ_TRY(log_noted(t, done));
+    if (is_stopped || done % o->checkpoint_every == 0 || done == o->steps)
+        SQ_TRY(save_noted(t, done));
+    else if (o->check_every > 0 && done % o->check_every == 0)
+        SQ_TRY(sq_trainer_look_at_weights(t, done));
+    return is_stopped
+               ? sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
+                         sq_interrupt_asked() ? sq_interrupt_name() : "another rank was asked to stop", done, o->steps)
+               : SQ_OK;
+}
+
+static sq_status loop(sq_trainer *t)
+{
+    const int64_t steps = t->options->steps;
+    for (int64_t step = t->state.step; step < steps; step++) {
+        const double begin = sq_timeline_now(t->timeline);
+        SQ_TRY(take_step(t, step));
+        SQ_TRY(follow_up(t, step + 1));
+        sq_timeline_add(t->timeline, SQ_TIME_STEP, step + 1, 0, begin);
+        SQ_TRY(end_timeline(t, step + 1, step + 1 == steps));
+    }
+    return SQ_OK;
+}
+
+/* ---- Begin and end ---- */
+
+static sq_status open_timeline(sq_trainer *t)
+{
+    const int layers = t->space->layer_count;
+    const int entries = t->options->timeline_steps * (t->path_count * (4 * layers + 2) + 8);
+    if (!t->run->timeline)
+        return SQ_OK;
+    SQ_TRY(sq_timeline_open(&t->timeline, entries, t->run->ranks));
+    sq_model_set_timeline(t->model, t->timeline);
+    return SQ_OK;
+}
+
+/* All ranks go on from the same step, or do not share the folder. */
+static sq_status check_start(sq_trainer *t)
+{
+    int64_t first = t->state.step;
+    SQ_TRY(sq_ranks_broadcast(t->run->ranks, &first, sizeof first));
+    return first == t->state.step ? SQ_OK
+                                  : sq_fail(SQ_COMMUNICATION,
+                                            "%s: rank 0 goes on from step %" PRId64 ", rank %d from step %" PRId64
+                                            ": wanted one folder that all of them see",
+                                            t->run->run, first, sq_ranks_rank(t->run->ranks), t->state.step);
+}
+
+static void tell_done(const sq_trainer *t)
+{
+    if (sq_trainer_is_first(t) && !t->run->is_quiet)
+        (void)fprintf(stderr, "nothing left to do: step %" PRId64 " of %" PRId64 " is there\n", t->state.step,
+                      t->options->steps);
+}
+
+static sq_status take_folder(sq_trainer *t)
+{
+    SQ_TRY(sq_folder_make(t->run->run));
+    return sq_folder_lock(t->run->run, &t->lock);
+}
+
+/* Finds out where the run stands; behind it nothing refuses it any more. */
+static sq_status take_up(sq_trainer *t, sq_loader_options *loader)
+{
+    sq_ranks *ranks = t->run->ranks;
+    sq_status status = SQ_OK;
+    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? take_folder(t) : SQ_OK));
+    SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
+    t->path_count = t->own_count = sq_sampler_paths(t->sampler);
+    if (t->options->rank_paths && t->path_count > 1) {
+        t->own_count = t->path_count / sq_ranks_count(ranks);
+        t->own_first = sq_ranks_rank(ranks) * t->own_count;
+    }
+    t->state = (sq_training_state){.seed = t->options->seed,
+                                   .space_hash = sq_space_hash(t->space),
+                                   .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),
+                                   .batch = t->options->batch};
+    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_restore(t)));
+    SQ_TRY(sq_ranks_agree(ranks, check_start(t)));
+    const bool is_done = t->state.step >= t->options->steps;
+    if (is_done)
+        tell_done(t);
+    else if (t->run->fill)
+        status = t->run->fill(t->run->context, loader);
+    SQ_TRY(sq_ranks_agree(ranks, status));
+    if (!is_done && t->run->accepted && sq_trainer_is_first(t))
+        status = t->run->accepted(t->run->context);
+    return sq_ranks_agree(ranks, status);
+}
+
+static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
+{
+    sq_ranks *ranks = t->run->ranks;
+    sq_loader_options loader = *options;
+    SQ_TRY(take_up(t, &loader));
+    t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
+    SQ_TRY(sq_health_open(&t->health, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
+    SQ_TRY(sq_health_weights(t->health, t->state.step, t->options->check_every > 0));
+    SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
+    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_trainer_open_files(t) : SQ_OK));
+    loader.first_batch = (uint64_t)t->state.step;
+    loader.part = sq_ranks_rank(ranks);
+    loader.parts = sq_ranks_count(ranks);
+    t->kept = loader.kept ? sq_kept_memory(loader.kept) : (sq_device_ptr){NULL};
+    SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
+    SQ_TRY(open_timeline(t));
+    t->start_step = t->mark_step = t->state.step;
+    t->start_seconds = t->mark_seconds = sq_seconds_now();
+    return SQ_OK;
+}
+
+static void end(sq_trainer *t)
+{
+    sq_loader_close(t->loader);
+    sq_sampler_close(t->sampler);
+    sq_health_close(t->health);
+    sq_model_set_timeline(t->model, NULL);
+    sq_timeline_close(t->timeline);
+    sq_progress_close(t->progress);
+    sq_events_close(t->events);
+    if (t->timing)
+        (void)fclose(t->timing); /* every line was flushed */
+    sq_folder_unlock(t->lock);
+}
+
+static sq_status check_options(const sq_train_options *o)
+{
+    if (o->steps < 1 || o->batch < 1 || o->log_every < 1 || o->checkpoint_every < 1)
+        return sq_fail(SQ_INVALID,
+                       "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1",
+                       o->steps, o->batch, o->log_every, o->checkpoint_every);
+    return SQ_OK;
+}
+
+sq_status sq_train(sq_model *model, const sq_dataset *dataset, const sq_loader_options *loader,
+                   const sq_train_options *options, const sq_train_run *run)
+{
+    sq_trainer t = {
+        .model = model, .options = options, .run = run, .space = sq_model_plan(model)->space, .lock = SQ_NO_LOCK};
+    SQ_TRY(check_options(options));
+    sq_status status = begin(&t, dataset, loader);
+    if (status == SQ_OK)
+        status = loop(&t);
+    end(&t);
+    return status;
+}

@@ -1,0 +1,118 @@
+/* Where weights come from, and where they go back to when they are not finite. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "supernet/train/trainer_parts.h"
+
+enum { PATH_BYTES = 4096 };
+
+static void warn(const char *line)
+{
+    (void)fprintf(stderr, "passed over: %s\n", line);
+}
+
+/* Weights and statistics of another run of the same space; momentum begins at zero, the moving average at the weights.
+ */
+static sq_status inherit(sq_trainer *t)
+{
+    char folder[PATH_BYTES];
+    int64_t step;
+    sq_training_state state = {.space_hash = t->state.space_hash};
+    SQ_TRY(sq_checkpoint_find(t->run->from, folder, sizeof folder, &step, warn));
+    SQ_TRY(sq_checkpoint_read(folder, t->model, false, &state));
+    const size_t bytes = sq_model_plan(t->model)->role_bytes[SQ_ROLE_AVERAGE];
+    if (bytes == 0)
+        return SQ_OK;
+    sq_backend *backend = sq_model_backend(t->model);
+    return backend->ops->copy(backend, sq_model_address(t->model, SQ_ROLE_AVERAGE, 0),
+                              sq_model_address(t->model, SQ_ROLE_WEIGHT, 0), bytes);
+}
+
+/* Initial ones, or another run's. */
+static sq_status first_weights(sq_trainer *t)
+{
+    SQ_TRY(sq_model_initialise(t->model, t->options->seed));
+    return t->run->from ? inherit(t) : SQ_OK;
+}
+
+sq_status sq_trainer_restore(sq_trainer *t)
+{
+    char folder[PATH_BYTES];
+    int64_t step;
+    const sq_training_state wanted = t->state;
+    if (!t->run->is_resumed ||
+        sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK) {
+        return first_weights(t);
+    }
+    SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
+    if (t->state.scope_hash != wanted.scope_hash)
+        return sq_fail(SQ_INVALID, "%s: trained with other layers fixed (scope.free, scope.fixed): not the same run",
+                       folder);
+    if (t->state.space_hash != wanted.space_hash || t->state.seed != t->options->seed ||
+        t->state.batch != t->options->batch)
+        return sq_fail(SQ_INVALID,
+                       "%s: seed %" PRIu64 ", batch %d; the configuration has seed %" PRIu64
+                       ", batch %d: not the same run",
+                       folder, t->state.seed, t->state.batch, t->options->seed, t->options->batch);
+    return SQ_OK;
+}
+
+/* The newest usable checkpoint of the schedule: a signal's would be another one in a run that no signal met. */
+static sq_status roll_back(sq_trainer *t)
+{
+    const sq_training_state now = t->state;
+    sq_status status = SQ_DATA;
+    for (; t->anchor > 0; t->anchor -= t->options->checkpoint_every) {
+        char folder[PATH_BYTES];
+        SQ_TRY(sq_checkpoint_folder(t->run->run, t->anchor, folder, sizeof folder));
+        status = sq_ranks_worst(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
+        if (status == SQ_OK || status == SQ_COMMUNICATION)
+            break;
+    }
+    if (t->anchor <= 0)
+        status = sq_ranks_agree(t->run->ranks, first_weights(t));
+    const int64_t lost = t->anchor > 0 ? t->state.lost : 0; /* what was lost since counts below */
+    t->state = now;
+    t->state.lost = lost - t->anchor;
+    t->state.loss_sum = 0;
+    t->state.top1 = t->state.images = 0;
+    return status;
+}
+
+sq_status sq_trainer_pass_over(sq_trainer *t, int64_t done, bool is_late)
+{
+    const sq_train_options *o = t->options;
+    const bool is_skipped = o->nonfinite == SQ_NONFINITE_SKIP && !is_late;
+    char why[1024], line[1280];
+    (void)snprintf(why, sizeof why, "%s", sq_error_text());
+    if (o->nonfinite == SQ_NONFINITE_STOP)
+        return SQ_NONFINITE;
+    if (t->state.nonfinite >= o->nonfinite_limit)
+        return sq_fail(SQ_NONFINITE, "%s; it was the %" PRId64 ". time, train.nonfinite_limit is %d", why,
+                       t->state.nonfinite + 1, o->nonfinite_limit);
+    if (is_skipped)
+        SQ_TRY(sq_health_undo(t->health));
+    else
+        SQ_TRY(roll_back(t));
+    t->state.nonfinite++;
+    t->state.lost += is_skipped ? 1 : done;
+    if (!sq_trainer_is_first(t))
+        return SQ_OK;
+    if (is_skipped)
+        (void)snprintf(line, sizeof line, "%s; the step is left out", why);
+    else
+        (void)snprintf(line, sizeof line, "%s; back to the weights of step %" PRId64, why, t->anchor);
+    sq_progress_note(t->progress, line);
+    return sq_trainer_log_event(t, json_pack("{s:s, s:I, s:s, s:I, s:I}", "event",
+                                             is_skipped ? "skipped" : "rolled back", "step", (json_int_t)done, "text",
+                                             why, "weights_of", (json_int_t)(is_skipped ? done - 1 : t->anchor),
+                                             "count", (json_int_t)t->state.nonfinite));
+}
+
+sq_status sq_trainer_look_at_weights(sq_trainer *t, int64_t done)
+{
+    sq_status status = sq_health_weights(t->health, done, t->options->check_every > 0);
+    if (status == SQ_NONFINITE)
+        status = sq_ranks_agree(t->run->ranks, sq_trainer_pass_over(t, done, true));
+    return status;
+}

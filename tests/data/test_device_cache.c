@@ -1,0 +1,145 @@
+/* Images that a backend keeps: crops cut out of them are the loader's own to the bit; what does not fit is told. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/loader/device_cache.h"
+#include "tests/data/pack_support.h"
+#include "tests/support/support.h"
+
+static bool stop_never(void)
+{
+    return false;
+}
+
+static sq_loader_options options_of(int side)
+{
+    return (sq_loader_options){.transform = augmenting_transform(side),
+                               .batch = 7,
+                               .is_shuffled = true,
+                               .seed = 5,
+                               .threads = 2,
+                               .max_bad = 2};
+}
+
+/* Batches of two loaders, one with pixels and one with cuts, through more than an epoch. */
+static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_kept *kept)
+{
+    enum { SIDE = 20, BATCHES = 9 };
+    const size_t bytes = 7 * SIDE * SIDE * 3;
+    sq_loader_options options = options_of(SIDE);
+    sq_loader *plain = NULL, *cutting = NULL;
+    sq_device_ptr out;
+    uint8_t *found = malloc(bytes);
+    MUST(b->ops->allocate(b, bytes, &out));
+    MUST(sq_loader_open(&plain, d, &options));
+    options.kept = kept;
+    MUST(sq_loader_open(&cutting, d, &options));
+    for (int i = 0; i < BATCHES; i++) {
+        sq_batch x, y;
+        MUST(sq_loader_next(plain, &x));
+        MUST(sq_loader_next(cutting, &y));
+        cr_assert(x.images && !x.cuts && !y.images && y.cuts && x.count == y.count && x.index == y.index);
+        MUST(b->ops->cut(b, sq_kept_memory(kept), y.cuts, y.count, SIDE, out));
+        MUST(b->ops->read(b, found, out, bytes));
+        cr_expect_eq(memcmp(x.images, found, bytes), 0, "images of batch %d", i);
+        cr_expect_eq(memcmp(x.labels, y.labels, 7 * sizeof *x.labels), 0, "labels of batch %d", i);
+        cr_expect_eq(memcmp(x.augment, y.augment, 7 * SQ_AUGMENT_COUNT * sizeof *x.augment), 0, "batch %d", i);
+    }
+    cr_expect_eq(sq_loader_count(plain).bad, sq_loader_count(cutting).bad);
+    sq_loader_close(plain);
+    sq_loader_close(cutting);
+    b->ops->release(b, out);
+    free(found);
+}
+
+static void make_images(const char *folder)
+{
+    static const char *const names[] = {"rgb.jpg",    "grey.jpg",  "progressive.jpg", "cmyk.jpg",    "rgb.png",
+                                        "grey16.png", "alpha.png", "palette.gif",     "pattern.png", "rgb.bmp"};
+    for (int i = 0; i < 20; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "set/train/%c/%02d", 'a' + i % 2, i);
+        copy_image(folder, name, names[i / 2]);
+    }
+    copy_cut(folder, "set/train/b/99.png", "rgb.png");
+    put_text(folder, "set/train/a/98.jpg", "");
+}
+
+Test(kept, batches_are_those_of_the_loader_whatever_holds_the_images)
+{
+    static const sq_pack_options packs[] = {{.quality = 90}, {.side = 30, .is_raw = true}};
+    char *folder = make_folder();
+    make_images(folder);
+    for (int k = 0; k < 3; k++) {
+        char path[700];
+        sq_backend *b = NULL;
+        sq_kept *kept = NULL;
+        sq_cache_plan plan;
+        sq_dataset *d = open_in(folder, "set", "train");
+        if (k > 0) {
+            (void)snprintf(path, sizeof path, "%s/packed-%d", folder, k);
+            sq_pack_options options = packs[k - 1];
+            options.max_bad = 2;
+            pack_small(d, path, "train", options);
+            sq_dataset_close(d);
+            MUST(sq_dataset_open(&d, path, "train"));
+        }
+        MUST(sq_backend_open(k == 1 ? "reference" : "cpu", 2, &b));
+        MUST(sq_kept_plan(&plan, d, b, 0, 1));
+        cr_expect(plan.form == SQ_CACHE_DEVICE && plan.kept_count == sq_dataset_count(d));
+        MUST(
+            sq_kept_load(&kept, d, b, &(sq_kept_options){.bytes = plan.bytes, .threads = 3, .is_stopped = stop_never}));
+        cr_expect(sq_kept_count(kept) == 20 && sq_kept_bytes(kept) <= plan.bytes);
+        expect_same_batches(d, b, kept);
+        sq_kept_close(kept);
+        sq_backend_close(b);
+        sq_dataset_close(d);
+    }
+    drop_folder(folder);
+}
+
+Test(kept, what_does_not_fit_is_told_before_and_at_the_latest_while_it_is_decoded)
+{
+    sq_dataset *d = NULL;
+    sq_backend *b = NULL;
+    sq_kept *kept = NULL;
+    sq_cache_plan plan;
+    MUST(sq_dataset_open(&d, SOURCE("data/samples"), "train"));
+    MUST(sq_backend_open("cpu", 1, &b));
+    MUST(sq_kept_plan(&plan, d, b, 1024, 1));
+    cr_expect_eq(sq_kept_plan(&plan, d, b, (int)(plan.wanted_bytes >> 20), 1), SQ_NO_MEMORY);
+    cr_expect_not_null(strstr(sq_error_text(), "data.cache: device: 3000 images take about"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "(data.cache_mb)"), "%s", sq_error_text());
+    cr_expect_eq(sq_kept_plan(&plan, d, b, 0, 1 << 20), SQ_NO_MEMORY); /* each has less than a megabyte */
+    cr_expect_not_null(strstr(sq_error_text(), "(half of the memory that is free)"), "%s", sq_error_text());
+    const sq_kept_options few = {.bytes = plan.wanted_bytes / 2, .threads = 2},
+                          stopped = {.bytes = plan.bytes, .threads = 2, .is_stopped = stop_at_once};
+    cr_expect_eq(sq_kept_load(&kept, d, b, &few), SQ_NO_MEMORY);
+    cr_expect_not_null(strstr(sq_error_text(), "of 3000 images take"), "%s", sq_error_text());
+    cr_expect_eq(sq_kept_load(&kept, d, b, &stopped), SQ_INTERRUPTED);
+    cr_expect_null(kept);
+    sq_backend_close(b);
+    sq_dataset_close(d);
+}
+
+Test(kept, loaders_that_do_not_cut_whole_pixels_are_refused)
+{
+    sq_dataset *d = NULL;
+    sq_backend *b = NULL;
+    sq_kept *kept = NULL;
+    sq_loader *loader = NULL;
+    MUST(sq_dataset_open(&d, SOURCE("data/samples"), "val"));
+    MUST(sq_backend_open("cpu", 1, &b));
+    MUST(sq_kept_load(&kept, d, b, &(sq_kept_options){.bytes = 1 << 24}));
+    sq_loader_options centre = options_of(16), draft = centre;
+    centre.kept = draft.kept = kept;
+    centre.transform.is_augmented = false;
+    draft.decode = SQ_DECODE_DRAFT;
+    cr_expect_eq(sq_loader_open(&loader, d, &centre), SQ_INVALID);
+    cr_expect_eq(sq_loader_open(&loader, d, &draft), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "random crops"), "%s", sq_error_text());
+    sq_kept_close(kept);
+    sq_backend_close(b);
+    sq_dataset_close(d);
+}

@@ -1,0 +1,219 @@
+/* Resizing against Pillow's algorithm, written out plainly; crops and colour against their published distributions. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/decode/image.h"
+#include "kernels/image/resize_passes.h"
+#include "data/loader/transform.h"
+#include "kernels/base/file.h"
+#include "kernels/graph.h"
+#include "tests/data/pillow.h"
+#include "tests/support/support.h"
+
+/* ---- Ours against it ---- */
+
+static uint8_t *draw_pixels(int h, int w, uint64_t number)
+{
+    uint8_t *pixels = malloc((size_t)h * (size_t)w * 3);
+    sq_rng rng = sq_rng_open(1, SQ_RNG_TEST, number);
+    for (size_t i = 0; i < (size_t)h * (size_t)w * 3; i++) /* noise, black, white and edges: the hardest to round */
+        pixels[i] = number % 4 == 0   ? (uint8_t)(sq_rng_below(&rng, 2) * 255)
+                    : number % 4 == 1 ? (uint8_t)(i / 3 % (size_t)w / 9 % 2 * 255)
+                                      : (uint8_t)sq_rng_below(&rng, 256);
+    return pixels;
+}
+
+static int worst_difference(const uint8_t *a, const uint8_t *b, size_t count)
+{
+    int worst = 0;
+    for (size_t i = 0; i < count; i++)
+        worst = abs(a[i] - b[i]) > worst ? abs(a[i] - b[i]) : worst;
+    return worst;
+}
+
+/* Only what sq_resize_reach names, in a block of its own: a sanitizer sees a read outside. */
+static sq_pixels cut_reach(const uint8_t *pixels, int h, int w, sq_crop crop, int size)
+{
+    sq_pixels out = {.whole_h = h, .whole_w = w};
+    sq_resize_reach(crop.y, crop.h, crop.is_cut, h, size, &out.y, &out.h);
+    sq_resize_reach(crop.x, crop.w, crop.is_cut, w, size, &out.x, &out.w);
+    out.h -= out.y;
+    out.w -= out.x;
+    uint8_t *own = malloc((size_t)out.h * (size_t)out.w * 3);
+    for (int y = 0; y < out.h; y++)
+        memcpy(own + (size_t)y * (size_t)out.w * 3, pixels + ((size_t)(out.y + y) * (size_t)w + (size_t)out.x) * 3,
+               (size_t)out.w * 3);
+    out.pixels = own;
+    return out;
+}
+
+Test(resize, a_thousand_random_crops_are_pillows_within_one_grey_level)
+{
+    static const int sides[] = {224, 64, 33, 7, 1};
+    sq_transform t = {.is_augmented = true, .area_min = 0.02, .area_max = 1, .aspect_min = 0.5, .aspect_max = 2};
+    sq_resizer resizer = {0};
+    uint8_t ours[224 * 224 * 3], pillows[224 * 224 * 3];
+    for (uint64_t i = 0; i < 1000; i++) {
+        sq_rng rng = sq_rng_open(2, SQ_RNG_TEST, i);
+        const int h = 1 + (int)sq_rng_below(&rng, 330), w = 1 + (int)sq_rng_below(&rng, 330);
+        const int side = sides[i % 10 < 6 ? 0 : i % 10 - 5];
+        uint8_t *pixels = draw_pixels(h, w, i);
+        sq_crop crop = sq_transform_crop(&t, h, w, &rng);
+        if (i % 5 == 4) { /* Image.resize with a box: the filter reaches past it */
+            crop = (sq_crop){crop.x + 0.25, crop.y + 0.5, crop.w - 0.5, crop.h - 0.75, false};
+            pillow_resize(pixels, h, w, crop, side, pillows);
+        } else {
+            pillow_crop_resize(pixels, w, crop, side, pillows);
+        }
+        const sq_pixels from = cut_reach(pixels, h, w, crop, side);
+        MUST(sq_resize(&resizer, &from, crop, side, ours));
+        const int worst = worst_difference(ours, pillows, (size_t)side * (size_t)side * 3);
+        cr_expect_leq(worst, 1, "%llu: %d grey levels, %d x %d, crop %g x %g at %g, %g to %d", (unsigned long long)i,
+                      worst, w, h, crop.w, crop.h, crop.x, crop.y, side);
+        free((void *)from.pixels);
+        free(pixels);
+    }
+    sq_resizer_clear(&resizer);
+}
+
+Test(resize, large_reductions_are_pillows_within_one_grey_level)
+{
+    enum { SIDE = 20, LARGE = 32 * SIDE };
+    uint8_t ours[SIDE * SIDE * 3], pillows[SIDE * SIDE * 3];
+    sq_resizer resizer = {0};
+    const sq_crop all = {0, 0, LARGE, LARGE, false};
+    for (uint64_t i = 0; i < 8; i++) {
+        uint8_t *pixels = draw_pixels(LARGE, LARGE, i);
+        const sq_pixels from = {pixels, 0, 0, LARGE, LARGE, LARGE, LARGE};
+        pillow_resize(pixels, LARGE, LARGE, all, SIDE, pillows);
+        MUST(sq_resize(&resizer, &from, all, SIDE, ours));
+        cr_expect_leq(worst_difference(ours, pillows, sizeof ours), 1);
+        free(pixels);
+    }
+    sq_resizer_clear(&resizer);
+}
+
+Test(resize, a_crop_of_the_outputs_size_is_copied)
+{
+    enum { SIDE = 50 };
+    uint8_t out[SIDE * SIDE * 3];
+    sq_resizer resizer = {0};
+    uint8_t *pixels = draw_pixels(70, 90, 3);
+    const sq_pixels from = {pixels, 0, 0, 70, 90, 70, 90};
+    MUST(sq_resize(&resizer, &from, (sq_crop){11, 13, SIDE, SIDE, true}, SIDE, out));
+    for (size_t y = 0; y < SIDE; y++)
+        cr_expect_eq(memcmp(out + y * SIDE * 3, pixels + ((y + 13) * 90 + 11) * 3, (size_t)SIDE * 3), 0, "row %zu", y);
+    free(pixels);
+    sq_resizer_clear(&resizer);
+}
+
+/* The passes of every set of instructions that runs here, on random rows and weights. */
+Test(resize, all_instructions_give_the_same_bits)
+{
+    enum { COLUMNS = 45, ROWS = 6, MOST_GROUPS = 3 };
+    const sq_resize_passes *passes = &sq_resize_baseline;
+#if defined(__x86_64__)
+    if (!__builtin_cpu_supports("avx2"))
+        cr_skip_test("no avx2");
+    passes = &sq_resize_avx2;
+#else
+    cr_skip_test("one set of instructions");
+#endif
+    sq_rng rng = sq_rng_open(4, SQ_RNG_TEST, 0);
+    for (int round = 0; round < 200; round++) {
+        uint8_t row[3 * COLUMNS + SQ_GROUP_BYTES * (MOST_GROUPS + 1)], bytes[2][3 * COLUMNS];
+        int16_t rows[2][ROWS][3 * COLUMNS + 2 * SQ_ROW_MARGIN], down[ROWS];
+        _Alignas(64) int16_t weights[COLUMNS * MOST_GROUPS * SQ_GROUP_VALUES] = {0};
+        const int16_t *taken[2][ROWS];
+        int first[COLUMNS];
+        const int most = 2 + round % (SQ_GROUP_PIXELS * MOST_GROUPS - 1),
+                  groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
+        for (int x = 0; x < COLUMNS; x++) {
+            first[x] = 3 * (int)sq_rng_below(&rng, COLUMNS);
+            for (int p = 0; p < most; p++) {
+                int16_t *at = weights + (x * groups + p / 4) * SQ_GROUP_VALUES + p % 4 / 2 * 8 + p % 2;
+                at[0] = at[2] = at[4] = (int16_t)sq_rng_below(&rng, 32767 / (4 * (uint32_t)groups));
+            }
+        }
+        for (int r = 0; r < ROWS; r++) {
+            for (size_t i = 0; i < sizeof row; i++)
+                row[i] = (uint8_t)sq_rng_below(&rng, 256);
+            down[r] = (int16_t)sq_rng_below(&rng, 32767 / ROWS);
+            sq_resize_baseline.across(row, first, weights, most, COLUMNS, rows[0][r]);
+            passes->across(row, first, weights, most, COLUMNS, rows[1][r]);
+            cr_expect_eq(memcmp(rows[0][r], rows[1][r], 3 * COLUMNS * sizeof(int16_t)), 0, "across, %d pixels", most);
+            taken[0][r] = rows[0][r];
+            taken[1][r] = rows[1][r];
+        }
+        sq_resize_baseline.down(taken[0], down, ROWS, 3 * COLUMNS, bytes[0]);
+        passes->down(taken[1], down, ROWS, 3 * COLUMNS, bytes[1]);
+        cr_expect_eq(memcmp(bytes[0], bytes[1], sizeof bytes[0]), 0, "down");
+    }
+}
+
+/* ---- Distributions ---- */
+
+enum { DRAWS = 20000, BINS = 20 };
+
+/* Upper 0.1 % point of chi-square with BINS - 1 degrees of freedom. The draws are fixed: it holds or it does not. */
+static const double chi_square_limit = 43.82;
+
+static double chi_square(const int *counts, int bins, int all)
+{
+    double sum = 0;
+    const double expected = (double)all / bins;
+    for (int i = 0; i < bins; i++)
+        sum += (counts[i] - expected) * (counts[i] - expected) / expected;
+    return sum;
+}
+
+static void count_share(int *counts, double share)
+{
+    const int bin = (int)floor(share * BINS);
+    counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
+}
+
+/* A square image so large that no whole pixel shows, and areas that always fit: nothing is drawn again, so the area is
+ * uniform, the logarithm of the aspect is, and the place is, given the size. */
+Test(resize, crops_follow_the_published_distribution)
+{
+    enum { SIDE = 1 << 20 };
+    const sq_transform t = {
+        .is_augmented = true, .area_min = 0.08, .area_max = 0.7, .aspect_min = 0.75, .aspect_max = 4.0 / 3};
+    int area[BINS] = {0}, aspect[BINS] = {0}, x[BINS] = {0}, y[BINS] = {0};
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        sq_rng rng = sq_rng_open(5, SQ_RNG_AUGMENT, i);
+        const sq_crop c = sq_transform_crop(&t, SIDE, SIDE, &rng);
+        count_share(area, (c.w * c.h / ((double)SIDE * SIDE) - t.area_min) / (t.area_max - t.area_min));
+        count_share(aspect, (log(c.w / c.h) - log(t.aspect_min)) / (log(t.aspect_max) - log(t.aspect_min)));
+        count_share(x, c.x / (SIDE - c.w + 1));
+        count_share(y, c.y / (SIDE - c.h + 1));
+    }
+    cr_expect_lt(chi_square(area, BINS, DRAWS), chi_square_limit, "area");
+    cr_expect_lt(chi_square(aspect, BINS, DRAWS), chi_square_limit, "aspect");
+    cr_expect_lt(chi_square(x, BINS, DRAWS), chi_square_limit, "x");
+    cr_expect_lt(chi_square(y, BINS, DRAWS), chi_square_limit, "y");
+}
+
+Test(resize, flips_and_jitter_follow_the_published_distribution)
+{
+    const sq_transform t = {.is_augmented = true, .flip = 0.3, .brightness = 0.4, .contrast = 0.2, .saturation = 1.5};
+    int flips = 0, order[6] = {0}, brightness[BINS] = {0}, contrast[BINS] = {0}, saturation[BINS] = {0};
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        float drawn[SQ_AUGMENT_COUNT];
+        sq_rng rng = sq_rng_open(6, SQ_RNG_AUGMENT, i);
+        sq_transform_draw(&t, &rng, drawn);
+        flips += drawn[SQ_AUGMENT_FLIP] > 0;
+        order[(int)drawn[SQ_AUGMENT_ORDER]]++;
+        count_share(brightness, (drawn[SQ_AUGMENT_BRIGHTNESS] - 0.6) / 0.8);
+        count_share(contrast, (drawn[SQ_AUGMENT_CONTRAST] - 0.8) / 0.4);
+        count_share(saturation, drawn[SQ_AUGMENT_SATURATION] / 2.5); /* from max(0, 1 - 1.5) */
+    }
+    const double expected = 0.3 * DRAWS, deviation = sqrt(DRAWS * 0.3 * 0.7);
+    cr_expect_lt(fabs(flips - expected), 3.3 * deviation, "%d flips", flips); /* 0.1 % of a normal's both ends */
+    cr_expect_lt(chi_square(order, 6, DRAWS), 20.52, "order");                /* 5 degrees, 0.1 % */
+    cr_expect_lt(chi_square(brightness, BINS, DRAWS), chi_square_limit, "brightness");
+    cr_expect_lt(chi_square(contrast, BINS, DRAWS), chi_square_limit, "contrast");
+    cr_expect_lt(chi_square(saturation, BINS, DRAWS), chi_square_limit, "saturation");
+}

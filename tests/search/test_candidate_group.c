@@ -1,0 +1,245 @@
+/* Candidates evaluated together give what each gives alone, to the bit. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/rng.h"
+#include "search/evaluate/batch_choice.h"
+#include "search/evaluate/candidate_group.h"
+#include "search/evaluate/prefix_tree.h"
+#include "search/search.h"
+#include "tests/support/support.h"
+
+enum { CANDIDATES = 17, CALIBRATION = 13, VALIDATION = 11, BATCH = 4, SCORE_BATCH = 3 };
+
+typedef struct {
+    subject s;
+    sq_image_set calibration, validation;
+    int paths[CANDIDATES][SQ_MAX_LAYERS];
+    const int *list[CANDIDATES];
+    sq_result alone[CANDIDATES];
+} scene;
+
+/* The first `fixed` layers of all candidates alike; among the rest, beginnings that some share, and one twice. */
+static void draw_paths(scene *a, int fixed)
+{
+    for (int i = 0; i < CANDIDATES; i++) {
+        draw_path(a->s.space, (uint64_t)(100 + i), a->paths[i]);
+        if (i % 3)
+            memcpy(a->paths[i], a->paths[i - 1], (size_t)(a->s.space->layer_count - i % 4 - 1) * sizeof(int));
+        memcpy(a->paths[i], a->paths[0], (size_t)fixed * sizeof(int));
+        a->list[i] = a->paths[i];
+    }
+    memcpy(a->paths[CANDIDATES - 1], a->paths[2], sizeof *a->paths);
+}
+
+static scene *open_scene(const char *backend, int fixed, size_t images)
+{
+    scene *at = calloc(1, sizeof *at); /* its list points into it */
+    sq_evaluator *e = NULL;
+    at->s = open_subject(SOURCE("configs/spaces/tiny.yaml"), backend, 1, BATCH);
+    at->calibration = random_images(at->s.space, CALIBRATION, 1);
+    at->validation = random_images(at->s.space, VALIDATION, 2);
+    draw_paths(at, fixed);
+    sq_image_set part = at->validation;
+    part.count = images ? images : part.count;
+    MUST(sq_evaluator_create(&e, at->s.backend, at->s.space, at->s.model, false, &at->calibration, BATCH, &part,
+                             SCORE_BATCH));
+    for (int i = 0; i < CANDIDATES; i++) {
+        MUST(sq_evaluator_calibrate(e, at->paths[i]));
+        MUST(sq_evaluator_score(e, at->paths[i], 0, &at->alone[i]));
+    }
+    sq_evaluator_destroy(e);
+    return at;
+}
+
+static void close_scene(scene *a)
+{
+    sq_image_set_clear(&a->calibration);
+    sq_image_set_clear(&a->validation);
+    close_subject(&a->s);
+    free(a);
+}
+
+static sq_group *open_group(const scene *a, size_t budget)
+{
+    const sq_group_options options = {&a->calibration, &a->validation, BATCH, SCORE_BATCH, false, budget};
+    sq_group *g = NULL;
+    MUST(sq_group_create(&g, a->s.backend, a->s.space, a->s.model, &options));
+    return g;
+}
+
+static void expect_alone(const scene *a, const sq_result *found, int first, int count, const char *what)
+{
+    for (int i = 0; i < count; i++)
+        cr_expect_eq(memcmp(&found[i], &a->alone[first + i], sizeof *found), 0,
+                     "%s: candidate %d: loss %.17g, alone %.17g", what, first + i, found[i].loss,
+                     a->alone[first + i].loss);
+}
+
+static void check(const char *backend, int fixed, size_t budget, size_t images, bool is_shared)
+{
+    scene *a = open_scene(backend, fixed, images);
+    sq_group *g = open_group(a, budget);
+    sq_result found[CANDIDATES];
+    sq_group_fix(g, a->paths[0], fixed);
+    MUST(sq_group_evaluate(g, a->list, CANDIDATES, images, found));
+    expect_alone(a, found, 0, CANDIDATES, "together");
+    /* Again, in other company: nothing of the first time may be left. */
+    MUST(sq_group_evaluate(g, a->list + 4, 3, images, found));
+    expect_alone(a, found, 4, 3, "three of them");
+    MUST(sq_group_evaluate(g, a->list + 9, 1, images, found));
+    expect_alone(a, found, 9, 1, "one");
+    const sq_group_count count = sq_group_counts(g);
+    cr_expect_eq(count.is_shared, is_shared);
+    if (is_shared)
+        cr_expect_lt(count.runs, count.alone * 3 / 4, "%lld of %lld", (long long)count.runs, (long long)count.alone);
+    cr_expect_leq(count.kept_bytes, budget);
+    sq_group_destroy(g);
+    close_scene(a);
+}
+
+Test(group, shared_work_gives_the_same_bits_on_cpu)
+{
+    check("cpu", 0, (size_t)1 << 30, 0, true);
+    check("cpu", 0, (size_t)1 << 30, 7, true);
+}
+
+Test(group, shared_work_gives_the_same_bits_on_reference)
+{
+    check("reference", 0, (size_t)1 << 30, 0, true);
+}
+
+Test(group, fixed_layers_are_computed_once_and_kept)
+{
+    check("cpu", 3, (size_t)1 << 30, 0, true);
+    check("cpu", 5, (size_t)1 << 30, 5, true);
+}
+
+Test(group, without_room_nothing_is_shared_and_nothing_differs)
+{
+    check("cpu", 0, 0, 0, false);
+    check("cpu", 3, 0, 0, false);
+}
+
+Test(group, room_for_boundaries_but_not_for_the_fixed_layers)
+{
+    scene *a = open_scene("cpu", 3, 0);
+    sq_group *g = open_group(a, (size_t)1 << 30);
+    const size_t boundaries = sq_group_counts(g).kept_bytes;
+    sq_group_destroy(g);
+    close_scene(a);
+    check("cpu", 3, boundaries, 0, true);
+    check("cpu", 3, boundaries + 64, 0, true);
+    check("cpu", 3, boundaries - 1, 0, false);
+}
+
+Test(group, a_prefix_that_is_kept_saves_its_runs)
+{
+    scene *a = open_scene("cpu", 4, 0);
+    sq_group *g = open_group(a, (size_t)1 << 30);
+    sq_result found[CANDIDATES];
+    const int batches = CALIBRATION / BATCH + (VALIDATION + SCORE_BATCH - 1) / SCORE_BATCH,
+              layers = a->s.space->layer_count;
+    sq_group_fix(g, a->paths[0], 4);
+    MUST(sq_group_evaluate(g, a->list, 1, 0, found));
+    const sq_group_count first = sq_group_counts(g);
+    cr_expect_gt(first.prefix_bytes, 0);
+    MUST(sq_group_evaluate(g, a->list, 1, 0, found));
+    const sq_group_count second = sq_group_counts(g);
+    /* Calibration leaves the classifier out. */
+    const int own = batches * (layers - 4) - CALIBRATION / BATCH;
+    cr_expect_eq(first.runs, batches * 4 + own);
+    cr_expect_eq(second.runs - first.runs, own);
+    cr_expect_eq(second.alone, 2 * batches * layers);
+    /* Another prefix, then none. */
+    sq_group_fix(g, a->paths[0], 2);
+    MUST(sq_group_evaluate(g, a->list, CANDIDATES, 0, found));
+    expect_alone(a, found, 0, CANDIDATES, "a shorter prefix");
+    sq_group_fix(g, a->paths[0], 0);
+    MUST(sq_group_evaluate(g, a->list, CANDIDATES, 0, found));
+    expect_alone(a, found, 0, CANDIDATES, "no prefix");
+    cr_expect_eq(sq_group_counts(g).prefix_bytes, 0);
+    sq_group_destroy(g);
+    close_scene(a);
+}
+
+Test(group, a_path_that_begins_otherwise_is_refused)
+{
+    scene *a = open_scene("cpu", 3, 0);
+    sq_group *g = open_group(a, (size_t)1 << 30);
+    sq_result found;
+    a->paths[1][1] = (a->paths[1][1] + 1) % a->s.space->layers[1].choice_count;
+    sq_group_fix(g, a->paths[0], 3);
+    cr_expect_eq(sq_group_evaluate(g, a->list + 1, 1, 0, &found), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "does not begin with the 3 fixed layers"), "%s", sq_error_text());
+    sq_group_destroy(g);
+    close_scene(a);
+}
+
+/* ---- The tree ---- */
+
+Test(group, the_tree_holds_every_path_once_and_in_depth_first_order)
+{
+    subject s = {0};
+    sq_tree tree;
+    MUST(sq_space_read(&s.space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
+    int paths[40][SQ_MAX_LAYERS], walked[SQ_MAX_LAYERS];
+    const int *list[40];
+    const int layers = s.space->layer_count;
+    for (int i = 0; i < 40; i++) {
+        draw_path(s.space, (uint64_t)i, paths[i]);
+        if (i % 2)
+            memcpy(paths[i], paths[i - 1], 12 * sizeof(int));
+        list[i] = paths[i];
+    }
+    MUST(sq_tree_make(&tree, s.space, list, 40, 2));
+    cr_expect_leq(tree.count, 40 * (layers - 2) - 20 * 10);
+    for (int i = 0; i < tree.count; i++) {
+        const sq_node *n = &tree.nodes[i];
+        cr_expect(i == 0 ? n->layer == 2 : n->layer <= tree.nodes[i - 1].layer + 1, "a parent comes before its child");
+        walked[n->layer] = n->choice;
+        if (n->candidate != SQ_NONE)
+            cr_expect_eq(memcmp(walked + 2, paths[n->candidate] + 2, (size_t)(layers - 2) * sizeof(int)), 0);
+        bool is_elsewhere = false;
+        for (int j = 0; j < tree.count; j++)
+            is_elsewhere |= j != i && tree.nodes[j].layer == n->layer && tree.nodes[j].choice == n->choice;
+        cr_expect_eq(n->is_repeated, is_elsewhere);
+    }
+    for (int i = 0; i < 40; i++)
+        cr_expect_eq(memcmp(paths[tree.nodes[tree.leaf[i]].candidate], paths[i], (size_t)layers * sizeof(int)), 0);
+    sq_tree_clear(&tree);
+    sq_space_free(s.space);
+}
+
+/* Which one is the clock's affair; that it is one, within the images and the budget, and that it is kept, is not. */
+Test(batch_choice, stays_within_images_and_budget_and_is_kept)
+{
+    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
+    sq_image_set images = random_images(s.space, 70, 1);
+    int batch = 0;
+    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, (size_t)1 << 30));
+    cr_expect(batch == 16 || batch == 32 || batch == 64, "%d", batch);
+    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, 1));
+    cr_expect_eq(batch, 16);
+    images.count = 5;
+    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, (size_t)1 << 30));
+    cr_expect_eq(batch, 5);
+    char *folder = make_folder(), path[400];
+    (void)snprintf(path, sizeof path, "%s/batch.json", folder);
+    MUST(sq_batch_choice_read(path, &batch));
+    cr_expect_eq(batch, 0);
+    MUST(sq_batch_choice_write(path, 48));
+    MUST(sq_batch_choice_read(path, &batch));
+    cr_expect_eq(batch, 48);
+    for (int i = 0; i < 3; i++) {
+        static const char *const wrong[] = {"", "{\"evaluation_batch\": 0}", "{\"evaluation_batch\": 4096}"};
+        const sq_piece piece = {wrong[i], strlen(wrong[i])};
+        MUST(sq_file_replace(path, &piece, 1));
+        cr_expect_eq(sq_batch_choice_read(path, &batch), SQ_INVALID);
+        cr_expect_not_null(strstr(sq_error_text(), "no evaluation batch"));
+    }
+    drop_folder(folder);
+    sq_image_set_clear(&images);
+    close_subject(&s);
+}

@@ -1,0 +1,107 @@
+#ifndef SQ_BENCH_H
+#define SQ_BENCH_H
+
+#include <jansson.h>
+
+#include "kernels/speed/gpu.h"
+#include "tools/commands/command.h"
+
+/* What `squall bench step` and `squall bench kernels` share: their options, a space made ready to run or only planned,
+ * and the bytes that its launches count. Internal to tools/bench_*.c. */
+
+enum {
+    SQ_BENCH_PARTS = 512,          /* launches of one program, at most */
+    SQ_BENCH_MULTIPROCESSORS = 132 /* of the GPU that --dry plans for: an H200 */
+};
+#define SQ_BENCH_BANDWIDTH 4.3e12 /* bytes a second of the same, as a copy reaches them */
+
+typedef struct {
+    const char *file; /* of the space */
+    int batch, steps, warmup, repeats;
+    double bandwidth; /* bytes a second; 0: not given */
+    const char *arch; /* the path of every step; NULL: random ones */
+    const sq_gpu *gpu; /* with is_dry: model the time on this GPU; NULL: count bytes alone, for an H200 */
+    bool is_dry, is_json;
+} sq_bench_options;
+
+/* A whole batch of random images and labels, on the host. */
+typedef struct {
+    uint8_t *images; /* owned, as are the labels */
+    int32_t *labels;
+    int count;
+} sq_bench_batch;
+
+/* A space with a training model on the session's backend, or (--dry) with a plan as cuda asks for. */
+typedef struct {
+    sq_space *space;
+    sq_model *model; /* NULL: dry */
+    sq_plan dry;     /* without a model */
+    const sq_plan *plan;
+    int multiprocessors; /* dry: of the GPU that is planned for */
+    sq_bench_batch batch; /* what the model computes on; empty when dry */
+} sq_bench_subject;
+
+/* Reads the space, and makes, initialises and loads its model with random images, labels and the scalars of one step.
+ * The subject is borrowed from: do not move it. Close with sq_bench_close, also after a failure. */
+SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
+                                    const char *file);
+void sq_bench_close(sq_bench_subject *subject);
+SQ_MUST_USE sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_plan *plan, uint64_t seed);
+void sq_bench_clear_batch(sq_bench_batch *batch);
+/* Copies it to the model's device, as the trainer does with each batch. */
+SQ_MUST_USE sq_status sq_bench_load(sq_model *model, const sq_bench_batch *batch);
+bool sq_bench_has_parts(const sq_bench_subject *subject);
+sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t step);
+
+/* The launches of one program: at most SQ_BENCH_PARTS into out; and the graph that they come from, for sq_graph_clear.
+ */
+SQ_MUST_USE sq_status sq_bench_parts(const sq_bench_subject *subject, int layer, int choice, sq_mode mode,
+                                     sq_graph *graph, sq_program_part *out, int *count);
+/* Merges of partial results and repacked weights: moments, sums, gather_gradient, pack. */
+bool sq_bench_is_merge(const char *kernel);
+
+/* ---- Bytes of the mean path ---- */
+
+typedef struct {
+    const char *kernel;
+    int side;               /* height of what the operation reads; 0: weights alone */
+    double bytes[SQ_MODES]; /* an image, in FORWARD, BACKWARD and UPDATE */
+} sq_bench_entry;
+
+enum { SQ_BENCH_ENTRIES = 512 };
+
+typedef struct {
+    sq_bench_entry entries[SQ_BENCH_ENTRIES];
+    int count;
+} sq_bench_tally;
+
+/* uses: how many of the `paths` paths take [layer][choice]. */
+SQ_MUST_USE sq_status sq_bench_tally_make(sq_bench_tally *out, const sq_bench_subject *subject,
+                                          const int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES], int paths);
+double sq_bench_tally_bytes(const sq_bench_tally *tally, int mode); /* SQ_MODES: all of them */
+double sq_bench_tally_merges(const sq_bench_tally *tally);
+void sq_bench_tally_print(const sq_bench_tally *tally);
+/* Adds bytes_per_image, its parts and the largest contributors to an object. */
+void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object);
+
+/* ---- Modelled time ---- */
+
+/* Prints what the speed model predicts for these paths on options->gpu, as a table or as JSON. */
+SQ_MUST_USE sq_status sq_bench_model(const sq_bench_subject *subject, const sq_bench_options *options,
+                                     const int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES], int paths);
+/* The GPU of --gpu: a name in configs/gpus, or a file. */
+SQ_MUST_USE sq_status sq_bench_gpu(sq_gpu *out, const char *name);
+
+/* For qsort of doubles: the smallest first. */
+int sq_bench_by_value(const void *a, const void *b);
+/* One line of JSON to stdout; takes the object. */
+SQ_MUST_USE sq_status sq_bench_print_json(json_t *object);
+
+/* ---- The commands ---- */
+
+SQ_MUST_USE sq_status sq_bench_step(const sq_session *session, const sq_bench_options *options);
+SQ_MUST_USE sq_status sq_bench_kernels(const sq_session *session, const sq_bench_options *options);
+/* options: file is a source of images or a configuration; batch, steps (batches of a round), repeats (rounds). */
+SQ_MUST_USE sq_status sq_bench_loader(const sq_options *read, const sq_bench_options *options);
+
+#endif

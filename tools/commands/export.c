@@ -1,0 +1,148 @@
+/* squall export */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "supernet/space/cost.h"
+#include "supernet/export/export.h"
+#include "tools/commands/command.h"
+
+enum { PATH_BYTES = 4096 };
+
+typedef struct {
+    const char *arch, *out, *fold;
+    bool on_val;
+} arguments;
+
+static sq_status class_names(const sq_dataset *data, char **json)
+{
+    const int count = sq_dataset_class_count(data);
+    const char **names = calloc((size_t)count + 1, sizeof *names);
+    if (!names)
+        return sq_fail(SQ_NO_MEMORY, "export: %d class names", count);
+    for (int i = 0; i < count; i++)
+        names[i] = sq_dataset_class(data, i);
+    const sq_status status = sq_export_classes(names, count, json);
+    free(names);
+    return status;
+}
+
+/* The path in the space that the configuration names: of a supernet's run, what was asked for or found; of a run that
+ * trained one path, that one. */
+static sq_status choose_path(const sq_run *r, const char *run, const char *arch, int *path)
+{
+    char found[PATH_BYTES];
+    if (arch && strcmp(arch, "best") != 0)
+        return sq_run_read_arch(r, arch, path);
+    if (r->single)
+        return sq_arch_read(r->session.space, r->single_arch, path);
+    if (!sq_text_path(found, sizeof found, run, "search/arch.json") || !sq_path_exists(found))
+        return sq_fail(SQ_INVALID, "%s: no search/arch.json in it; run squall search first, or give --arch", run);
+    return sq_arch_read(r->session.space, found, path);
+}
+
+static void print_file(const char *folder, const char *name)
+{
+    char path[PATH_BYTES], size[32];
+    struct stat info;
+    if (sq_text_path(path, sizeof path, folder, name) && stat(path, &info) == 0)
+        sq_print_row(name, "%s", sq_text_si(size, sizeof size, (double)info.st_size, "B"));
+}
+
+static void print_result(const sq_run *r, const int *path, const sq_export_options *o, const arguments *a)
+{
+    char arch[1024];
+    const sq_cost cost = sq_cost_path(r->space, path);
+    (void)sq_arch_print(o->arch_space, o->arch_path, arch, sizeof arch);
+    (void)printf("exported %s into %s\n", arch, o->folder);
+    sq_print_row(a->on_val ? "test accuracy" : "held-out accuracy",
+                 "%.2f %% top-1 with exactly these weights (%zu images)", 100 * o->accuracy, r->validation.count);
+    sq_print_row("multiply-adds", "%.2f M", 1e-6 * (double)cost.macs);
+    sq_print_row("parameters", "%.3f M", 1e-6 * (double)(cost.weights + cost.norm_weights));
+    print_file(o->folder, "model.onnx");
+    print_file(o->folder, "model.safetensors");
+    print_file(o->folder, "arch.json");
+    if (!o->is_folded)
+        print_file(o->folder, "supernet.safetensors");
+    (void)printf("next: python3 -c \"import onnxruntime; "
+                 "print(onnxruntime.InferenceSession('%s/model.onnx').get_inputs()[0].shape)\"\n",
+                 o->folder);
+}
+
+static sq_status export_run(sq_run *r, const char *run, const arguments *a)
+{
+    int chosen[SQ_MAX_LAYERS];
+    const int only[SQ_MAX_LAYERS] = {0}; /* the path of a space that has one */
+    const int *path = r->single ? only : chosen;
+    char folder[PATH_BYTES], *classes = NULL;
+    sq_result result;
+    SQ_TRY(choose_path(r, run, a->arch, chosen));
+    if (!sq_text_path(folder, sizeof folder, run, "export"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    SQ_TRY(sq_evaluator_calibrate(r->evaluator, path));
+    SQ_TRY(sq_evaluator_score(r->evaluator, path, 0, &result));
+    SQ_TRY(class_names(r->session.all, &classes));
+    const sq_export_options o = {.folder = a->out ? a->out : folder,
+                                 .is_folded = strcmp(a->fold, "on") == 0,
+                                 .opset = r->session.config->opset,
+                                 .classes_json = classes,
+                                 .arch_space = r->session.space,
+                                 .arch_path = chosen,
+                                 .crop_fraction = r->session.config->data.transform.crop_fraction,
+                                 .accuracy = (double)result.top1 / (double)result.images};
+    sq_status status = sq_export_network(sq_evaluator_model(r->evaluator), path, &o);
+    if (status == SQ_OK && !o.is_folded)
+        status = sq_export_supernet(r->model, o.folder);
+    if (status == SQ_OK)
+        print_result(r, path, &o, a);
+    free(classes);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.fold = "on"};
+    bool is_help;
+    const sq_option options[] = {
+        {"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},          {"--out", &a.out, NULL, NULL},
+        {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
+        {NULL, NULL, NULL, NULL}};
+    sq_run r = {0};
+    const int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code)
+        return code;
+    if (read.argument_count != 1)
+        return sq_command_usage("export", "wanted one run");
+    if (strcmp(a.fold, "on") != 0 && strcmp(a.fold, "off") != 0)
+        return sq_command_usage("export", "--fold %s: wanted on or off", a.fold);
+    sq_status status = sq_run_open(&r, read.arguments[0], NULL, &read, a.on_val);
+    if (status == SQ_OK)
+        status = sq_run_open_evaluator(&r);
+    if (status == SQ_OK)
+        status = export_run(&r, read.arguments[0], &a);
+    sq_run_close(&r);
+    return status == SQ_OK ? 0 : sq_command_fail("export", status);
+}
+
+const sq_command sq_command_export = {
+    .name = "export",
+    .summary = "hand out one network: safetensors, ONNX, arch.json",
+    .usage = "squall export RUN [--arch A] [-o DIR] [--opset N] [--fold on|off] [--on-val]",
+    .help =
+        "Calibrates the path's batch norm, scores exactly these weights, and writes model.safetensors (PyTorch module "
+        "names),\n"
+        "model.onnx and arch.json into DIR.\n\n"
+        "  --arch A         tuple, NNI JSON or a file of either; default (best): what squall search found, or what RUN "
+        "trained\n"
+        "  -o, --out DIR    default: RUN/export\n"
+        "  --opset N        ONNX operator set, 13 to 21\n"
+        "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
+        "  --on-val         score on the test split instead of the held-out images\n"
+        "  --set key=value  replace one key; --device, --graphs, --engine, --threads, --seed as in train\n",
+    .run = run,
+};

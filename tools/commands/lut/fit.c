@@ -1,0 +1,340 @@
+/* squall lut calibrate, squall lut compare: predictions against whole networks that were measured. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "search/cost/fit/fit.h"
+#include "search/cost/latency_table.h"
+#include "search/cost/fit/measured.h"
+#include "search/cost/fit/scatter.h"
+#include "tools/commands/lut/lut.h"
+
+typedef struct {
+    const char *space, *column, *test, *out, *title, *fill, *name;
+    bool is_additive, is_dry;
+    sq_additive_method method; /* of --additive */
+    sq_lut_shape shape;
+} arguments;
+
+typedef struct {
+    sq_space *space; /* NULL: a table by layer serves without */
+    sq_latency *latency;
+    sq_measured *measured;
+    double *predicted; /* [count] */
+} job;
+
+static void clear(job *j)
+{
+    free(j->predicted);
+    sq_measured_free(j->measured);
+    sq_latency_close(j->latency);
+    sq_space_free(j->space);
+}
+
+/* ---- Predictions of all networks ---- */
+
+static sq_status path_of(const job *j, size_t row, const char *file, int path[SQ_MAX_LAYERS])
+{
+    const sq_measured *m = j->measured;
+    const int wrong = sq_arch_path(j->space, m->paths + row * (size_t)m->layers, path);
+    if (wrong == SQ_NONE)
+        return SQ_OK;
+    const sq_layer *layer = &j->space->layers[wrong];
+    return sq_fail(SQ_INVALID, "%s:%d: %d for searched layer %d, %s has %d choices there", file, m->lines[row],
+                   path[wrong], layer->searched_index, j->space->name, layer->choice_count);
+}
+
+static sq_status predict_with_space(job *j, const char *file, sq_fill fill)
+{
+    sq_latency_cache cache;
+    int path[SQ_MAX_LAYERS];
+    if (j->measured->layers != j->space->searched_count)
+        return sq_fail(SQ_INVALID, "%s: architectures of %d numbers, %s has %d searched layers", file,
+                       j->measured->layers, j->space->name, j->space->searched_count);
+    SQ_TRY(sq_latency_prepare(&cache, j->latency, j->space, fill));
+    sq_status status = SQ_OK;
+    for (size_t i = 0; status == SQ_OK && i < j->measured->count; i++) {
+        status = path_of(j, i, file, path);
+        if (status == SQ_OK)
+            j->predicted[i] = sq_latency_predict(&cache, j->space, path).ms;
+    }
+    sq_latency_cache_clear(&cache);
+    return status;
+}
+
+static sq_status predict_by_layer(job *j, const char *file)
+{
+    const sq_measured *m = j->measured;
+    const sq_device_info *info = sq_latency_info(j->latency);
+    for (size_t i = 0; i < m->count; i++) {
+        double sum = 0;
+        for (int l = 0; l < m->layers; l++) {
+            const int choice = m->paths[i * (size_t)m->layers + (size_t)l];
+            const sq_layer_entry *entry = sq_latency_find_layer(j->latency, l, choice);
+            if (!entry)
+                return sq_fail(SQ_DATA, "%s: no entry for layer %d, choice %d, wanted by %s:%d", j->latency->path, l,
+                               choice, file, m->lines[i]);
+            sum += entry->time.mean;
+        }
+        j->predicted[i] = info->base_ms + info->scale * sum;
+    }
+    return SQ_OK;
+}
+
+static sq_status open_measured(job *j, const arguments *a, const char *file)
+{
+    SQ_TRY(sq_measured_read(&j->measured, file, a->column));
+    j->predicted = calloc(j->measured->count, sizeof *j->predicted);
+    return j->predicted ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %zu networks", file, j->measured->count);
+}
+
+/* is_only_read: the device may be one of those beside the program, which nothing is written to. */
+static sq_status open_job(job *j, const arguments *a, const char *device, const char *file, bool is_only_read)
+{
+    sq_fill fill;
+    SQ_TRY(sq_lut_fill(a->fill, &fill));
+    SQ_TRY(is_only_read ? sq_lut_device(&j->latency, device) : sq_latency_open(&j->latency, device));
+    if (a->space)
+        SQ_TRY(sq_lut_space(&j->space, a->space, &a->shape));
+    else if (!j->latency->layer_count)
+        return sq_fail(SQ_INVALID, "%s: a table by block: give --space", device);
+    SQ_TRY(open_measured(j, a, file));
+    return j->space ? predict_with_space(j, file, fill) : predict_by_layer(j, file);
+}
+
+/* ---- What is printed ---- */
+
+static sq_status print_quality(const char *when, const double *predicted, const double *measured, size_t count)
+{
+    sq_quality q;
+    SQ_TRY(sq_fit_quality(&q, predicted, measured, count));
+    sq_print_row(when, "MAPE %.2f %%, within 5 %%: %.1f %%, within 10 %%: %.1f %% of %zu; tau %.3f; worst %+.1f %%",
+                 q.mape, q.within_5, q.within_10, q.count, q.tau, q.worst_percent);
+    return SQ_OK;
+}
+
+/* ---- calibrate: base and scale ---- */
+
+static sq_status calibrate_line(job *j, const arguments *a, const char *device)
+{
+    const size_t count = j->measured->count;
+    sq_device_info *info = &j->latency->info;
+    sq_line line;
+    double squares = 0;
+    char path[4096];
+    SQ_TRY(print_quality("before", j->predicted, j->measured->ms, count));
+    SQ_TRY(sq_fit_line(&line, j->predicted, j->measured->ms, count, true));
+    for (size_t i = 0; i < count; i++) {
+        j->predicted[i] = line.base + line.scale * j->predicted[i];
+        squares += pow(j->predicted[i] - j->measured->ms[i], 2);
+    }
+    SQ_TRY(print_quality("after", j->predicted, j->measured->ms, count));
+    info->base_ms = line.base + line.scale * info->base_ms;
+    info->scale *= line.scale;
+    *info->doubt = 0; /* of the line that was */
+    info->residual_ms = sqrt(squares / (double)(count - 2));
+    sq_print_row("device", "base %.5g ms, scale %.5g, residual %.4g ms%s", info->base_ms, info->scale,
+                 info->residual_ms, a->is_dry ? "; not written" : "");
+    if (line.outliers)
+        sq_print_row("outliers", "%zu networks had no weight in the fit", line.outliers);
+    if (a->is_dry)
+        return SQ_OK;
+    if (!(info->scale > 0))
+        return sq_fail(SQ_DATA, "%s: scale %g: the measured networks do not get slower with the prediction", device,
+                       info->scale);
+    if (!sq_text_path(path, sizeof path, device, "device.yaml") || !sq_path_exists(path))
+        return sq_fail(SQ_INVALID, "%s: no device folder: import the table first (squall lut import)", device);
+    return sq_device_write(info, path);
+}
+
+/* ---- calibrate --additive: a table by layer from whole networks alone ---- */
+
+static sq_status fill_table(sq_latency *table, const sq_additive *fit, double residual)
+{
+    for (int l = 0; l < fit->layers; l++)
+        for (int c = 0; c < fit->choice_limit; c++) {
+            const size_t i = (size_t)l * (size_t)fit->choice_limit + (size_t)c;
+            const sq_block_time time = sq_block_time_of(fit->ms[i], 0, fit->seen[i]);
+            if (fit->seen[i])
+                SQ_TRY(sq_latency_add_layer(table, l, c, &time));
+        }
+    table->info.base_ms = fit->base;
+    table->info.residual_ms = residual;
+    return sq_latency_sort(table, table->path);
+}
+
+static sq_status make_additive(job *j, const arguments *a, const sq_additive *fit, size_t fitted, const char *device)
+{
+    const sq_measured *m = j->measured;
+    double squares = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        SQ_TRY(sq_additive_predict(fit, m->paths + i * (size_t)m->layers, &j->predicted[i]));
+        squares += i < fitted ? pow(j->predicted[i] - m->ms[i], 2) : 0;
+    }
+    if (isfinite(fit->plain_error))
+        sq_print_row("cross-validation",
+                     "error %.3g %% by least squares, %.3g %% by the robust fit: %s taken (--method)",
+                     100 * fit->plain_error, 100 * fit->robust_error,
+                     fit->method == SQ_ADDITIVE_PLAIN ? "the first is" : "the second is");
+    SQ_TRY(print_quality("fitted", j->predicted, m->ms, fitted));
+    if (m->count > fitted)
+        SQ_TRY(print_quality("tested", j->predicted + fitted, m->ms + fitted, m->count - fitted));
+    if (fit->unseen)
+        sq_print_row("unseen", "%d choices stand in no network and have no entry", fit->unseen);
+    if (a->is_dry)
+        return SQ_OK;
+    SQ_TRY(sq_latency_create(&j->latency, device));
+    sq_device_info *info = &j->latency->info;
+    const char *name = a->name ? a->name : a->column ? a->column : "fitted";
+    (void)snprintf(info->name, sizeof info->name, "%.60s", name);
+    (void)snprintf(info->source, sizeof info->source, "squall lut calibrate --additive, %zu networks", fitted);
+    if (j->space)
+        (void)snprintf(info->space, sizeof info->space, "%s", j->space->name);
+    info->is_measured = true;
+    SQ_TRY(fill_table(j->latency, fit, sqrt(squares / fmax(1, (double)fitted - fit->freedom))));
+    SQ_TRY(sq_latency_write(j->latency, device));
+    sq_print_row("files", "%s/device.yaml, %s/layers.csv", device, device);
+    return SQ_OK;
+}
+
+static sq_status calibrate_additive(job *j, const arguments *a, const char *device, const char *file, int test)
+{
+    sq_additive *fit = NULL;
+    if (a->space)
+        SQ_TRY(sq_lut_space(&j->space, a->space, &a->shape));
+    SQ_TRY(open_measured(j, a, file));
+    if ((size_t)test >= j->measured->count)
+        return sq_fail(SQ_INVALID, "--test %d: %s has %zu networks", test, file, j->measured->count);
+    const size_t fitted = j->measured->count - (size_t)test;
+    const sq_additive_options options = {.method = a->method};
+    SQ_TRY(sq_fit_additive(&fit, j->measured->paths, j->measured->layers, j->measured->ms, fitted, &options));
+    const sq_status status = make_additive(j, a, fit, fitted, device);
+    sq_additive_free(fit);
+    return status;
+}
+
+/* ---- compare ---- */
+
+static sq_status draw(const job *j, const arguments *a, const char *device)
+{
+    const size_t count = j->measured->count;
+    sq_scatter_point *points = calloc(count, sizeof *points);
+    const char *name = sq_latency_info(j->latency)->name;
+    const sq_scatter_options options = {.title = a->title ? a->title : *name ? name : device};
+    if (!points)
+        return sq_fail(SQ_NO_MEMORY, "%s: %zu points", a->out, count);
+    for (size_t i = 0; i < count; i++)
+        points[i] = (sq_scatter_point){
+            .predicted = j->predicted[i], .measured = j->measured->ms[i], .deviation = j->measured->deviation[i]};
+    const sq_status status = sq_scatter_write(a->out, &options, points, count);
+    free(points);
+    if (status == SQ_OK)
+        sq_print_row("picture", "%s", a->out);
+    return status;
+}
+
+static sq_status compare(job *j, const arguments *a, const char *device, const char *file)
+{
+    SQ_TRY(open_job(j, a, device, file, true));
+    SQ_TRY(print_quality("predicted", j->predicted, j->measured->ms, j->measured->count));
+    return a->out ? draw(j, a, device) : SQ_OK;
+}
+
+static sq_status calibrate(job *j, const arguments *a, const char *device, const char *file, int test)
+{
+    if (a->is_additive)
+        return calibrate_additive(j, a, device, file, test);
+    SQ_TRY(open_job(j, a, device, file, a->is_dry));
+    return calibrate_line(j, a, device);
+}
+
+/* ---- Commands ---- */
+
+static int read_method(const char *name, const char *text, sq_additive_method *out)
+{
+    static const char *const words[] = {
+        [SQ_ADDITIVE_AUTO] = "auto", [SQ_ADDITIVE_PLAIN] = "plain", [SQ_ADDITIVE_ROBUST] = "robust"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *out = (sq_additive_method)i;
+            return 0;
+        }
+    return sq_command_usage(name, "--method %s: wanted auto, plain or robust", text);
+}
+
+static int run(const char *name, int argc, char **argv, bool is_compare)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.test = "0", .fill = "none", .shape = SQ_LUT_SHAPE};
+    job j = {0};
+    const char *method = "auto";
+    int test = 0;
+    bool is_help;
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},        {"--out", &a.out, NULL, NULL},
+                                 {"--space", &a.space, NULL, NULL}, {"--column", &a.column, NULL, NULL},
+                                 {"--test", &a.test, NULL, NULL},   {"--title", &a.title, NULL, NULL},
+                                 {"--fill", &a.fill, NULL, NULL},   {"--name", &a.name, NULL, NULL},
+                                 {"--dry", NULL, &a.is_dry, NULL},  {"--additive", NULL, &a.is_additive, NULL},
+                                 {"--method", &method, NULL, NULL}, SQ_LUT_SHAPE_OPTIONS(a.shape),
+                                 {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code == 0 && read.argument_count != 2)
+        code = sq_command_usage(name, "wanted a device and a file of measured networks");
+    if (code == 0)
+        code = sq_options_number(name, "--test", a.test, 0, 1000000000, &test);
+    if (code == 0)
+        code = read_method(name, method, &a.method);
+    if (code)
+        return code;
+    const char *device = read.arguments[0], *file = read.arguments[1];
+    const sq_status status = is_compare ? compare(&j, &a, device, file) : calibrate(&j, &a, device, file, test);
+    clear(&j);
+    return status == SQ_OK ? 0 : sq_command_fail(name, status);
+}
+
+static int run_calibrate(int argc, char **argv)
+{
+    return run("lut calibrate", argc, argv, false);
+}
+
+static int run_compare(int argc, char **argv)
+{
+    return run("lut compare", argc, argv, true);
+}
+
+#define MEASURED_HELP                                                                                                  \
+    "MEASURED.csv has the columns arch and ms (and std_ms): squall lut networks writes one.\n\n"                       \
+    "  --space SPACE    whose architectures they are; not needed for a table by layer\n"                               \
+    "  --column C       another column than ms; a name that ends in _us or _s says its unit\n"                         \
+    "  --fill F         missing blocks, as in predict\n"
+
+const sq_command sq_lut_calibrate = {
+    .name = "calibrate",
+    .summary = "fit base and scale, or a whole table, to measured networks",
+    .usage = "squall lut calibrate DEVICE MEASURED.csv [--space SPACE] [--dry] | --additive [--test N]",
+    .help =
+        "Fits base and scale of DEVICE/device.yaml to whole networks (robustly: a quarter of them may be wrong), and "
+        "says how\n"
+        "good the predictions were before and are after. With --additive the whole table comes from the networks: one "
+        "share a\n"
+        "layer and choice, DEVICE/layers.csv.\n" MEASURED_HELP "  --additive       as said; DEVICE is made\n"
+        "  --test N         of those: the last N networks are kept out of the fit and tested\n"
+        "  --method M       plain: least squares; robust: networks far off count less; auto (default): robust where\n"
+        "                   cross-validation is better by a third\n"
+        "  --name NAME      of the device made (default: the column)\n"
+        "  --dry            print, write nothing\n" SQ_LUT_SHAPE_HELP,
+    .run = run_calibrate,
+};
+
+const sq_command sq_lut_compare = {
+    .name = "compare",
+    .summary = "predicted against measured, with a picture",
+    .usage = "squall lut compare DEVICE MEASURED.csv [--space SPACE] [-o scatter.svg]",
+    .help = "Says how far predictions are from whole networks that were measured, and draws them.\n" MEASURED_HELP
+            "  -o, --out FILE   the picture, SVG\n"
+            "  --title TEXT     above it (default: the device's name)\n" SQ_LUT_SHAPE_HELP,
+    .run = run_compare,
+};

@@ -1,0 +1,369 @@
+/* squall lut measure, squall lut networks: a device's table, and whole networks to hold it against. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "search/cost/fit/fit.h"
+#include "search/cost/latency_table.h"
+#include "tools/commands/lut/meter.h"
+
+enum { PATH_BYTES = 4096, ARCH_BYTES = 1024, FEWEST_FOR_A_LINE = 8 };
+
+typedef struct {
+    sq_meter_options meter;
+    const char *out, *name, *networks, *arch, *against, *model;
+} arguments;
+
+/* A space with what is measured of it. */
+typedef struct {
+    sq_space *space;
+    sq_block_list blocks;
+    sq_path_list paths;
+    sq_runner_time *times; /* blocks, then paths */
+    sq_meter_facts facts;
+} job;
+
+static void clear(job *j)
+{
+    free(j->times);
+    sq_path_list_clear(&j->paths);
+    sq_block_list_clear(&j->blocks);
+    sq_space_free(j->space);
+}
+
+static sq_status open_job(job *j, const char *file, const arguments *a, bool has_blocks, int networks)
+{
+    SQ_TRY(sq_lut_space(&j->space, file, &a->meter.shape));
+    if (has_blocks)
+        SQ_TRY(sq_block_list_make(&j->blocks, j->space));
+    SQ_TRY(
+        sq_path_list_draw(&j->paths, j->space, has_blocks ? 0 : 1, networks)); /* others than the table was fitted to */
+    if (a->arch)
+        SQ_TRY(sq_arch_read(j->space, a->arch, j->paths.paths[0]));
+    j->times = calloc((size_t)(j->blocks.count + j->paths.count) + 1, sizeof *j->times);
+    return j->times ? SQ_OK : sq_fail(SQ_NO_MEMORY, "measure: %d times", j->blocks.count + j->paths.count);
+}
+
+static void print_start(const job *j, const char *model)
+{
+    const int blocks = j->blocks.count, networks = j->paths.count;
+    if (model) {
+        (void)printf("measuring %s\n", model);
+        return;
+    }
+    (void)printf("measuring ");
+    if (blocks)
+        (void)printf("%d block%s%s", blocks, blocks == 1 ? "" : "s", networks ? " and " : "");
+    if (networks)
+        (void)printf("%d whole network%s", networks, networks == 1 ? "" : "s");
+    (void)printf(" of %s at %d pixels\n", j->space->name, j->space->resolution);
+}
+
+static sq_status measure_job(job *j, const arguments *a, const sq_options *read, const sq_runner *remembered)
+{
+    const sq_meter_job meter = {j->space, &j->blocks, &j->paths, a->model, remembered};
+    char threads[32];
+    SQ_TRY(sq_lut_meter_check(&meter, &a->meter));
+    if (!a->meter.rounds_again)
+        print_start(j, a->model);
+    (void)fflush(stdout);
+    SQ_TRY(sq_lut_meter(&meter, &a->meter, read, j->times, &j->facts));
+    if (!a->meter.rounds_again)
+        sq_print_row("runtime", "%s, batch %d%s", j->facts.runtime, j->facts.batch,
+                     sq_lut_threads(threads, sizeof threads, j->facts.threads, j->facts.is_all_threads));
+    if (isfinite(j->facts.drift))
+        sq_print_row("drift", "%+.1f %% from the first round to the last", 100 * j->facts.drift);
+    return SQ_OK;
+}
+
+/* "arch",ms,std_ms: what `calibrate` and `compare` read. */
+static sq_status write_networks(const job *j, const char *path)
+{
+    sq_file_writer w;
+    SQ_TRY(sq_file_begin(&w, path));
+    (void)fprintf(w.stream, "arch,ms,std_ms,count\n");
+    for (int i = 0; i < j->paths.count; i++) {
+        const sq_runner_time *t = &j->times[j->blocks.count + i];
+        char arch[ARCH_BYTES];
+        (void)sq_arch_print(j->space, j->paths.paths[i], arch, sizeof arch);
+        (void)fprintf(w.stream, "\"%s\",%.9g,%.6g,%d\n", arch, t->median_ms, t->deviation_ms, t->count);
+    }
+    return sq_file_finish(&w, path);
+}
+
+/* ---- measure ---- */
+
+static void describe(sq_device_info *info, const sq_meter_facts *f, const arguments *a)
+{
+    const time_t now = time(NULL);
+    struct tm date;
+    *info = (sq_device_info){.batch = f->batch,
+                             .threads = f->threads,
+                             .scale = 1,
+                             .is_measured = true,
+                             .has_runner = f->has_runner,
+                             .runner = f->runner};
+    (void)snprintf(info->name, sizeof info->name, "%s", a->name ? a->name : f->name);
+    (void)snprintf(info->runtime, sizeof info->runtime, "%s", f->runtime);
+    (void)snprintf(info->dtype, sizeof info->dtype, "%s", f->dtype);
+    (void)snprintf(info->source, sizeof info->source, "squall lut measure");
+    if (gmtime_r(&now, &date))
+        (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
+}
+
+/* The base alone, with scale 1: what is left where there are few networks, or noise. */
+static sq_line base_alone(const double *predicted, const double *measured, int count)
+{
+    sq_line line = {.scale = 1};
+    for (int i = 0; i < count; i++)
+        line.base += (measured[i] - predicted[i]) / count;
+    return line;
+}
+
+static sq_status quality_of(sq_quality *out, const sq_line *line, const double *predicted, const double *measured,
+                            double *lined, int count)
+{
+    for (int i = 0; i < count; i++)
+        lined[i] = line->base + line->scale * predicted[i];
+    return sq_fit_quality(out, lined, measured, (size_t)count);
+}
+
+/* Base and scale with enough networks, else the base alone. A line whose scale or base is noise is not written: a
+ * search would follow it; the doubt stays. */
+static sq_status choose_line(const job *j, const double *predicted, const double *measured, double *lined,
+                             sq_device_info *info)
+{
+    const int count = j->paths.count;
+    sq_line line = base_alone(predicted, measured, count);
+    sq_quality quality;
+    double mean = 0, squares = 0;
+    for (int i = 0; i < count; i++)
+        mean += measured[i] / count;
+    if (count >= FEWEST_FOR_A_LINE && j->space->searched_count)
+        SQ_TRY(sq_fit_line(&line, predicted, measured, (size_t)count, true));
+    const bool is_noise = sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, 0);
+    if (is_noise)
+        line = base_alone(predicted, measured, count);
+    SQ_TRY(quality_of(&quality, &line, predicted, measured, lined, count));
+    if (!is_noise)
+        (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, quality.mape); /* no doubt: left empty */
+    for (int i = 0; i < count; i++)
+        squares += pow(lined[i] - measured[i], 2);
+    info->base_ms = line.base;
+    info->scale = line.scale;
+    info->residual_ms = sqrt(squares / (count > 2 ? count - 2 : 1));
+    sq_print_row("whole networks",
+                 "%d: base %.4f ms, scale %.4f; predicted within %.1f %% on average, %.1f %% at worst", count,
+                 line.base, line.scale, quality.mape, fabs(quality.worst_percent));
+    return SQ_OK;
+}
+
+/* Base and scale from the networks that were measured beside the blocks. */
+static sq_status fit_networks(job *j, sq_latency *table)
+{
+    const int count = j->paths.count;
+    if (count == 0)
+        return SQ_OK;
+    double *predicted = calloc((size_t)count, 3 * sizeof *predicted), *measured = predicted + count;
+    sq_latency_cache cache = {0};
+    sq_status status = predicted ? sq_latency_prepare(&cache, table, j->space, SQ_FILL_NONE)
+                                 : sq_fail(SQ_NO_MEMORY, "measure: %d networks", count);
+    for (int i = 0; status == SQ_OK && i < count; i++) {
+        predicted[i] = sq_latency_predict(&cache, j->space, j->paths.paths[i]).ms;
+        measured[i] = j->times[j->blocks.count + i].median_ms;
+    }
+    if (status == SQ_OK)
+        status = choose_line(j, predicted, measured, measured + count, &table->info);
+    sq_latency_cache_clear(&cache);
+    free(predicted);
+    return status;
+}
+
+static sq_status make_table(job *j, const arguments *a, sq_latency *table)
+{
+    char path[PATH_BYTES];
+    describe(&table->info, &j->facts, a);
+    for (int i = 0; i < j->blocks.count; i++) {
+        const sq_runner_time *t = &j->times[i];
+        sq_block_time time = sq_block_time_of(t->median_ms, t->deviation_ms, t->count);
+        time.outliers = t->outlier_count;
+        SQ_TRY(sq_latency_add(table, &j->blocks.blocks[i].key, &time));
+    }
+    SQ_TRY(sq_latency_sort(table, a->out));
+    SQ_TRY(fit_networks(j, table));
+    SQ_TRY(sq_latency_write(table, a->out));
+    if (j->paths.count == 0)
+        return SQ_OK;
+    if (!sq_text_path(path, sizeof path, a->out, "measured.csv"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", a->out);
+    return write_networks(j, path);
+}
+
+/* What is measured is written at once: an hour of it stays, whatever becomes of another try. */
+static sq_status measure_table(job *j, const arguments *a, const sq_options *read, char *doubt, size_t bytes)
+{
+    sq_latency *table = NULL;
+    sq_status status = sq_latency_create(&table, a->out);
+    if (status == SQ_OK)
+        status = measure_job(j, a, read, NULL);
+    if (status == SQ_OK)
+        status = make_table(j, a, table);
+    if (status == SQ_OK)
+        (void)snprintf(doubt, bytes, "%s", table->info.doubt);
+    sq_latency_close(table);
+    return status;
+}
+
+/* A line that cannot be believed is mostly a busy machine's: once more, longer, before a person is asked to. */
+static sq_status measure(const char *file, const arguments *a, const sq_options *read, int networks)
+{
+    static job j; /* large */
+    char doubt[128];
+    sq_status status = open_job(&j, file, a, true, networks);
+    if (status == SQ_OK)
+        status = measure_table(&j, a, read, doubt, sizeof doubt);
+    if (status == SQ_OK && *doubt) {
+        arguments again = *a;
+        again.meter.rounds_again = 2 * j.facts.rounds;
+        sq_print_row("measuring again", "%d rounds: %s", again.meter.rounds_again, doubt);
+        status = measure_table(&j, &again, read, doubt, sizeof doubt);
+    }
+    if (status == SQ_OK)
+        sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
+    if (status == SQ_OK && *doubt) {
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "%s: not to be believed: %s; measure again on a quiet machine, with --rounds 30\n",
+                      a->out, doubt);
+    }
+    clear(&j);
+    return status;
+}
+
+/* ---- networks ---- */
+
+static sq_status print_against(const job *j, const sq_latency *table)
+{
+    const sq_runner_time *t = &j->times[0];
+    sq_latency_cache cache = {0};
+    SQ_TRY(sq_latency_prepare_path(&cache, table, j->space, j->paths.paths[0], SQ_FILL_NONE));
+    const sq_prediction p = sq_latency_predict(&cache, j->space, j->paths.paths[0]);
+    sq_print_row("predicted latency", "%.3f ms +- %.3f (%+.1f %%)", p.ms, p.deviation_ms,
+                 100 * (p.ms / t->median_ms - 1));
+    sq_latency_cache_clear(&cache);
+    return SQ_OK;
+}
+
+static sq_status networks(const char *file, const arguments *a, const sq_options *read, int count)
+{
+    static job j; /* large */
+    sq_latency *table = NULL;
+    sq_status status = open_job(&j, file, a, false, count);
+    if (status == SQ_OK && a->against)
+        status = sq_lut_device(&table, a->against);
+    const sq_device_info *info = table ? sq_latency_info(table) : NULL;
+    if (status == SQ_OK)
+        status = measure_job(&j, a, read, info && info->has_runner ? &info->runner : NULL);
+    if (status == SQ_OK && (a->arch || a->model))
+        sq_print_row("measured latency", "%.3f ms +- %.3f", j.times[0].median_ms, j.times[0].deviation_ms);
+    if (status == SQ_OK && a->arch && table)
+        status = print_against(&j, table);
+    if (status == SQ_OK && a->out)
+        status = write_networks(&j, a->out);
+    if (status == SQ_OK && a->out)
+        sq_print_row("file", "%s", a->out);
+    sq_latency_close(table);
+    clear(&j);
+    return status;
+}
+
+/* ---- Commands ---- */
+
+static const char *find_threads(const sq_options *read)
+{
+    const char *threads = NULL;
+    for (int i = 0; i < read->override_count; i++)
+        if (strncmp(read->overrides[i], "threads=", 8) == 0)
+            threads = read->overrides[i] + 8;
+    return threads;
+}
+
+static int run_measure(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "20"};
+    int count;
+    bool is_help;
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},      {"--out", &a.out, NULL, NULL},
+                                 {"--name", &a.name, NULL, NULL}, {"--networks", &a.networks, NULL, NULL},
+                                 SQ_METER_OPTIONS(a.meter),       {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code == 0 && (read.argument_count != 1 || !a.out))
+        code = sq_command_usage("lut measure", "wanted one space file and -o DEVICE");
+    if (code == 0)
+        code = sq_options_number("lut measure", "--networks", a.networks, 0, 9999, &count);
+    if (code)
+        return code;
+    a.meter.threads = find_threads(&read);
+    const sq_status status = measure(read.arguments[0], &a, &read, count);
+    return status == SQ_OK ? 0 : sq_command_fail("lut measure", status);
+}
+
+static int run_networks(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "100"};
+    int count;
+    bool is_help;
+    const sq_option options[] = {{"-o", &a.out, NULL, NULL},        {"--out", &a.out, NULL, NULL},
+                                 {"--arch", &a.arch, NULL, NULL},   {"--against", &a.against, NULL, NULL},
+                                 {"--model", &a.model, NULL, NULL}, {"--count", &a.networks, NULL, NULL},
+                                 SQ_METER_OPTIONS(a.meter),         {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch && !a.model)))
+        code = sq_command_usage("lut networks", "wanted one space file, and -o FILE, --arch A or --model FILE");
+    if (code == 0 && a.model && a.out && !a.arch)
+        code =
+            sq_command_usage("lut networks", "--model with -o: give --arch too, a row of FILE names what was measured");
+    if (code == 0)
+        code = sq_options_number("lut networks", "--count", a.networks, 1, 9999, &count);
+    if (code)
+        return code;
+    a.meter.threads = find_threads(&read);
+    const sq_status status = networks(read.arguments[0], &a, &read, a.arch || a.model ? 1 : count);
+    return status == SQ_OK ? 0 : sq_command_fail("lut networks", status);
+}
+
+const sq_command sq_lut_measure = {
+    .name = "measure",
+    .summary = "make a device's table",
+    .usage = "squall lut measure SPACE -o DEVICE [--runner R] [--networks N]",
+    .help =
+        "Times every distinct block of SPACE in interleaved rounds, and N random whole networks, which say what a "
+        "network takes\n"
+        "beside its blocks; writes DEVICE/device.yaml, DEVICE/table.csv and DEVICE/measured.csv for --latency. Where "
+        "base and\n"
+        "scale then cannot be true, it measures once more, twice the rounds, and warns if that is no better.\n\n"
+        "  -o, --out DEVICE   folder of the device\n"
+        "  --name NAME        of the device (default: the runtime)\n"
+        "  --networks N       whole networks beside the blocks (default 20; 0: base 0, scale 1)\n" SQ_METER_HELP,
+    .run = run_measure,
+};
+
+const sq_command sq_lut_networks = {
+    .name = "networks",
+    .summary = "measure whole networks",
+    .usage = "squall lut networks SPACE -o FILE.csv [--count N] [--runner R | --against DEVICE] | --arch A",
+    .help =
+        "Times whole random networks of SPACE, others than lut measure took: what calibrate and compare read.\n\n"
+        "  -o, --out FILE     arch,ms,std_ms,count\n"
+        "  --count N          networks (default 100)\n"
+        "  --arch A           this one instead\n"
+        "  --model FILE       this ONNX file instead, as squall export wrote it; with --arch its prediction beside it\n"
+        "  --against DEVICE   measured by the device's own runner; with --arch also what its table "
+        "says\n" SQ_METER_HELP,
+    .run = run_networks,
+};

@@ -1,0 +1,178 @@
+/* squall watch */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "supernet/train/signals.h"
+#include "tools/commands/command.h"
+#include "tools/report/report.h"
+#include "tools/report/watch.h"
+
+enum { TICK_MS = 250, LINE_BYTES = 1024, PLAIN_WIDTH = 80 };
+
+typedef struct {
+    sq_live live;
+    bool is_once, is_terminal, is_ended;
+    int shown, width, height; /* reading that is shown, and how */
+    char line[LINE_BYTES];    /* the last one told to a pipe */
+} watch;
+
+/* ---- Showing ---- */
+
+static void measure_terminal(watch *w)
+{
+    struct winsize size = {0};
+    const bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    w->width = is_known ? size.ws_col : PLAIN_WIDTH;
+    w->height = is_known && size.ws_row > 1 ? size.ws_row - 1 : 0;
+}
+
+/* The last run: of a search in stages the one that goes on. */
+static const json_t *present(const watch *w)
+{
+    const json_t *runs = json_object_get(w->live.data, "runs");
+    return json_array_get(runs, json_array_size(runs) - 1);
+}
+
+/* Over what stood there, from the upper left corner; each line's and the screen's rests are cleared, so nothing
+ * flickers and a resized terminal holds no rests. */
+static void put_screen(const char *text)
+{
+    (void)fputs("\033[H", stdout);
+    for (; *text; text++) {
+        if (*text == '\n')
+            (void)fputs("\033[K", stdout);
+        (void)fputc(*text, stdout);
+    }
+    (void)fputs("\033[J", stdout);
+}
+
+static sq_status show_screen(watch *w)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    if (!file)
+        return sq_fail(SQ_NO_MEMORY, "watch");
+    w->is_ended = sq_watch_view(file, present(w), w->width, w->height);
+    if (fclose(file) != 0) {
+        free(text);
+        return sq_fail(SQ_NO_MEMORY, "watch");
+    }
+    if (w->is_once)
+        (void)fwrite(text, 1, bytes, stdout); /* whether it came out, fflush says */
+    else
+        put_screen(text);
+    free(text);
+    return SQ_OK;
+}
+
+/* A line whenever something has changed. */
+static void show_line(watch *w)
+{
+    char line[LINE_BYTES];
+    w->is_ended = sq_watch_line(line, sizeof line, present(w));
+    if (strcmp(line, w->line) != 0)
+        (void)printf("%s\n", line);
+    (void)snprintf(w->line, sizeof w->line, "%s", line);
+}
+
+/* SQ_INTERRUPTED without a text: who read what is shown has gone. */
+static sq_status show(watch *w)
+{
+    measure_terminal(w);
+    w->shown = w->live.readings;
+    if (w->is_terminal || w->is_once)
+        SQ_TRY(show_screen(w));
+    else
+        show_line(w);
+    return fflush(stdout) == 0 ? SQ_OK : SQ_INTERRUPTED;
+}
+
+/* ---- The loop ---- */
+
+static void wait_a_tick(sq_server *server)
+{
+    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    if (server)
+        sq_server_run(server, TICK_MS);
+    else
+        (void)nanosleep(&tick, NULL); /* a signal ends it early */
+}
+
+static sq_status loop(watch *w, sq_server *server)
+{
+    SQ_TRY(show(w));
+    while (!w->is_once && !sq_interrupt_asked() && !(w->is_ended && !server && !w->is_terminal)) {
+        const int width = w->width, height = w->height;
+        wait_a_tick(server);
+        sq_live_refresh(&w->live);
+        measure_terminal(w);
+        if (w->shown != w->live.readings || w->width != width || w->height != height)
+            SQ_TRY(show(w));
+    }
+    return SQ_OK;
+}
+
+static sq_status run_watch(watch *w, bool is_served, int port)
+{
+    sq_server *server = NULL;
+    sq_status status = sq_live_read(&w->live); /* what is no run is refused before anything is served */
+    if (status == SQ_OK && is_served)
+        status = sq_server_start(&server, &w->live, port);
+    if (status == SQ_OK && server) {
+        (void)fprintf(stderr, "live report: %s\n", sq_server_address(server));
+        w->is_terminal = false; /* lines below the address, not a screen over it */
+    }
+    if (status == SQ_OK)
+        status = loop(w, server);
+    sq_server_stop(server);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    static sq_options read; /* large; the program runs one command */
+    static watch w = {.is_terminal = false};
+    const char *devices[2] = {NULL, NULL};
+    const char *port_text = "0";
+    bool is_help, is_served = false;
+    int port;
+    const sq_option options[] = {{"--serve", NULL, &is_served, NULL},
+                                 {"--port", &port_text, NULL, NULL},
+                                 {"--once", NULL, &w.is_once, NULL},
+                                 {"--latency", &devices[0], NULL, NULL},
+                                 {NULL, NULL, NULL, NULL}};
+    int code = sq_options_read(&read, options, argc, argv, &is_help);
+    if (code == 0)
+        code = sq_options_number("watch", "--port", port_text, 0, 65535, &port);
+    if (code)
+        return code;
+    if (read.argument_count != 1)
+        return sq_command_usage("watch", "wanted one run");
+    w.live = (sq_live){.run = read.arguments[0], .devices = devices};
+    w.is_terminal = isatty(STDOUT_FILENO) == 1;
+    (void)signal(SIGPIPE, SIG_IGN); /* writing then fails, and that is seen */
+    const sq_status status = run_watch(&w, is_served, port);
+    sq_live_clear(&w.live);
+    return status == SQ_OK || status == SQ_INTERRUPTED ? 0 : sq_command_fail("watch", status);
+}
+
+const sq_command sq_command_watch = {
+    .name = "watch",
+    .summary = "a run as it goes on, in the terminal or the browser",
+    .usage = "squall watch RUN [--once] [--serve [--port N]]",
+    .help =
+        "Shows progress, loss, accuracy, speed and the search's best candidate until Ctrl-C; into a pipe a line "
+        "whenever\n"
+        "something has changed, until the run has come to its end. Nothing of the run is written.\n\n"
+        "  --once             the present state, and no more\n"
+        "  --serve            the live report too, on 127.0.0.1 alone, under an address that only who sees it knows\n"
+        "  --port N           its port (default: one that is free)\n"
+        "  --latency DEVICE   a device's folder, where the run does not say where it lies\n",
+    .run = run,
+};

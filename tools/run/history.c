@@ -1,0 +1,75 @@
+/* What made a run, as lines that can be given to a shell again. */
+#include "tools/run/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/text.h"
+
+enum { PATH_BYTES = 4096, LINE_BYTES = 16384 };
+
+/* Appends a word, in single quotes where a shell would take it for more than a word. */
+static void put_word(FILE *file, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        (void)fputs(word, file); /* the line is of use even when it is cut */
+        return;
+    }
+    (void)fputc('\'', file);
+    for (; *word; word++)
+        (void)(*word == '\'' ? fputs("'\\''", file) : fputc(*word == '\n' ? ' ' : *word, file));
+    (void)fputc('\'', file);
+}
+
+/* "squall train x.yaml -o run"; NULL where the system does not tell. free() it. */
+static char *command_line(int processes)
+{
+    char words[LINE_BYTES], *text = NULL;
+    size_t bytes = 0;
+    FILE *in = fopen("/proc/self/cmdline", "rb");
+    const size_t length = in ? fread(words, 1, sizeof words - 1, in) : 0;
+    FILE *out = length ? open_memstream(&text, &bytes) : NULL;
+    words[length] = 0;
+    if (out) {
+        if (processes > 1)
+            (void)fprintf(out, "mpirun -n %d ", processes);
+        (void)fputs("squall", out);
+        for (size_t at = strlen(words) + 1; at < length; at += strlen(words + at) + 1) {
+            (void)fputc(' ', out);
+            put_word(out, words + at);
+        }
+        (void)fclose(out); /* memory */
+    }
+    if (in)
+        (void)fclose(in); /* only read */
+    return text;
+}
+
+static int is_last(const char *path, const char *text)
+{
+    char *line = NULL;
+    size_t limit = 0;
+    int is_same = 0;
+    FILE *file = fopen(path, "rb");
+    while (file && getline(&line, &limit, file) > 0)
+        is_same = strncmp(line, text, strlen(text)) == 0 && strcmp(line + strlen(text), "\n") == 0;
+    free(line);
+    if (file)
+        (void)fclose(file); /* only read */
+    return is_same;
+}
+
+void sq_history_add(const char *run, int processes)
+{
+    char path[PATH_BYTES], *text = command_line(processes);
+    if (text && sq_text_path(path, sizeof path, run, "commands.txt") && !is_last(path, text)) {
+        FILE *file = fopen(path, "ab");
+        if (file) {
+            (void)fprintf(file, "%s\n", text);
+            (void)fclose(file); /* a line that is lost stops nothing */
+        }
+    }
+    free(text);
+}

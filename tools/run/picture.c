@@ -1,0 +1,332 @@
+/* Networks as pictures. Two layouts share facts, colours and bars: rows for one column of a page, a strip for two. */
+#include "tools/run/picture.h"
+
+#include <math.h>
+
+#include "kernels/base/file.h"
+#include "search/cost/fit/svg.h"
+#include "supernet/space/cost.h"
+
+enum { ONE_COLUMN = 240, TWO_COLUMNS = 504, MOST_IN_STRIP = 30, LABEL_BYTES = 48 };
+
+typedef struct {
+    char label[LABEL_BYTES];
+    const char *colour;
+    const sq_layer *layer;
+    bool is_skip;
+    double macs, ms; /* shares of the whole, 0..1 */
+} box;
+
+typedef struct {
+    FILE *file;
+    const sq_picture *options;
+    box boxes[SQ_MAX_LAYERS];
+    int count, most_channels;
+    double macs, parameters, ms; /* of the whole: millions, milliseconds */
+    double most_macs, most_ms;   /* largest shares */
+} sheet;
+
+static const char macs_colour[] = "#e69f00", ms_colour[] = "#0072b2", soft[] = "#555555";
+
+/* ---- Facts ---- */
+
+void sq_picture_label(const sq_choice *c, char *text, size_t bytes)
+{
+    static const char *const names[SQ_BLOCK_KINDS] = {"Conv", "Shuffle", "Xception", "MB", "Sep", "Skip", "Classifier"};
+    char expansion[16] = "";
+    if (c->kind == SQ_BLOCK_SKIP || c->kind == SQ_BLOCK_CLASSIFIER) {
+        (void)snprintf(text, bytes, "%s", names[c->kind]);
+        return;
+    }
+    if (c->kind == SQ_BLOCK_MB || (c->expansion != 1 && (c->kind == SQ_BLOCK_SHUFFLE || c->kind == SQ_BLOCK_XCEPTION)))
+        (void)snprintf(expansion, sizeof expansion, "%g", c->expansion);
+    (void)snprintf(text, bytes, "%s%s %d\xc3\x97%d%s", names[c->kind], expansion, c->kernel, c->kernel,
+                   c->has_se ? " SE" : "");
+}
+
+/* Tints that black text reads on; kernels 3, 5, 7 from light to deep. */
+static const char *colour_of(const sq_choice *c)
+{
+    static const char *const tints[SQ_BLOCK_KINDS][3] = {
+        {"#e4e7eb", "#d3d8de", "#c1c8d0"}, {"#cfe6f7", "#94c9ee", "#5caee2"}, {"#fbf0a8", "#f5e05c", "#e6cc1f"},
+        {"#fbe0bf", "#f5bd78", "#ec9a3c"}, {"#c9ecdc", "#85d2b2", "#46b68b"}, {"#ffffff", "#ffffff", "#ffffff"},
+        {"#e4e7eb", "#e4e7eb", "#e4e7eb"}};
+    return tints[c->kind][c->kernel >= 7 ? 2 : c->kernel >= 5 ? 1 : 0];
+}
+
+static void survey(sheet *s)
+{
+    const sq_picture *o = s->options;
+    const sq_space *space = o->space;
+    double deviation; /* not shown */
+    s->count = space->layer_count;
+    const sq_cost cost = sq_cost_path(space, o->path);
+    s->macs = 1e-6 * (double)cost.macs;
+    s->parameters = 1e-6 * (double)(cost.weights + cost.norm_weights);
+    s->ms = o->latency ? sq_latency_predict(o->latency, space, o->path).ms : 0;
+    for (int l = 0; l < s->count; l++) {
+        const sq_layer *layer = &space->layers[l];
+        const sq_choice *choice = &space->choices[layer->choices[o->path[l]]];
+        box *b = &s->boxes[l];
+        sq_picture_label(choice, b->label, sizeof b->label);
+        b->colour = colour_of(choice);
+        b->layer = layer;
+        b->is_skip = choice->kind == SQ_BLOCK_SKIP;
+        b->macs = 1e-6 * (double)sq_cost_block(space, l, o->path[l]).macs / s->macs;
+        b->ms = o->latency ? sq_latency_block_ms(o->latency, l, o->path[l], &deviation) / s->ms : 0;
+        s->most_macs = fmax(s->most_macs, b->macs);
+        s->most_ms = fmax(s->most_ms, b->ms);
+        s->most_channels = layer->c_out > s->most_channels ? layer->c_out : s->most_channels;
+    }
+}
+
+/* ---- Shapes ---- */
+
+static void put_words(const sheet *s, double x, double y, const char *attributes, const char *text)
+{
+    sq_svg_put(s->file, "<text x=\"", x, "\" ");
+    sq_svg_put(s->file, "y=\"", y, "\"");
+    (void)fprintf(s->file, "%s%s>", *attributes ? " " : "", attributes);
+    sq_svg_text(s->file, text, 120);
+    (void)fputs("</text>\n", s->file);
+}
+
+static void put_rectangle(const sheet *s, double x, double y, double w, double h, const char *attributes)
+{
+    sq_svg_put(s->file, "<rect x=\"", x, "\" ");
+    sq_svg_put(s->file, "y=\"", y, "\" ");
+    sq_svg_put(s->file, "width=\"", w, "\" ");
+    sq_svg_put(s->file, "height=\"", h, "\" ");
+    (void)fprintf(s->file, "%s/>\n", attributes);
+}
+
+static void put_line(const sheet *s, double x0, double y0, double x1, double y1, const char *attributes)
+{
+    sq_svg_put(s->file, "<path d=\"M", x0, " ");
+    sq_svg_put(s->file, "", y0, "L");
+    sq_svg_put(s->file, "", x1, " ");
+    sq_svg_put(s->file, "", y1, "\" ");
+    (void)fprintf(s->file, "%s/>\n", attributes);
+}
+
+static void put_block(const sheet *s, const box *b, double x, double y, double w, double h)
+{
+    char attributes[128];
+    (void)snprintf(attributes, sizeof attributes, "rx=\"2\" fill=\"%s\" stroke=\"#333333\" stroke-width=\"0.5\"%s",
+                   b->colour, b->is_skip ? " stroke-dasharray=\"2 1.5\"" : "");
+    put_rectangle(s, x, y, w, h, attributes);
+}
+
+static const char *percent(double share, char *text, size_t bytes)
+{
+    (void)snprintf(text, bytes, share < 0.0995 ? "%.1f" : "%.0f", 100 * share);
+    return text;
+}
+
+/* "SPOS: 323.1 M multiply-adds, 3.44 M parameters, 5.83 ms on a (modelled)" */
+static void print_totals(const sheet *s, char *text, size_t bytes)
+{
+    const sq_picture *o = s->options;
+    const int used = snprintf(text, bytes, "%.4g M multiply-adds, %.3g M parameters", s->macs, s->parameters);
+    if (o->latency && used > 0 && (size_t)used < bytes)
+        (void)snprintf(text + used, bytes - (size_t)used, ", %.4g ms on %s%s", s->ms, o->latency->info.name,
+                       o->latency->info.is_measured ? "" : " (modelled)");
+}
+
+/* Title and totals; returns where the picture goes on. */
+static double put_title(const sheet *s, double width)
+{
+    char totals[256], attributes[64];
+    const char *title = s->options->title;
+    double y = 4;
+    if (title && *title) {
+        (void)snprintf(attributes, sizeof attributes, "font-weight=\"bold\" font-size=\"%s\"",
+                       sq_svg_characters(title) * 5.0 > width ? "6.5" : "9");
+        put_words(s, 4, y + 9, attributes, title);
+        y += 13;
+    }
+    print_totals(s, totals, sizeof totals);
+    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\" font-size=\"%s\"", soft,
+                   sq_svg_characters(totals) * 3.7 > width ? "5" : "7");
+    put_words(s, 4, y + 8, attributes, totals);
+    return y + 13;
+}
+
+/* ---- Rows: one column ---- */
+
+enum {
+    ROW = 13,
+    BLOCK_X = 18,
+    BLOCK_SHORT = 56,
+    BLOCK_WIDTH = 78,
+    CHANNEL_X = 116,
+    PIXEL_X = 150,
+    BAR_X = 153,
+    BAR_WIDTH = 24
+};
+
+static void put_row_bar(const sheet *s, double x, double y, double share, double most, const char *colour)
+{
+    char attributes[32], text[16];
+    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\"", colour);
+    put_rectangle(s, x, y + 3.5, most > 0 ? BAR_WIDTH * share / most : 0, ROW - 7, attributes);
+    put_words(s, x + BAR_WIDTH + 16, y + 9, "text-anchor=\"end\" font-size=\"6\"", percent(share, text, sizeof text));
+}
+
+static void put_row(const sheet *s, int l, double y)
+{
+    char text[32];
+    const box *b = &s->boxes[l];
+    const double w = BLOCK_SHORT + (BLOCK_WIDTH - BLOCK_SHORT) * sqrt((double)b->layer->c_out / s->most_channels);
+    if (l > 0 && s->boxes[l - 1].layer->h_out != b->layer->h_out)
+        put_line(s, 4, y, ONE_COLUMN - 4, y, "stroke=\"#cccccc\" stroke-width=\"0.5\" stroke-dasharray=\"2 2\"");
+    if (b->layer->searched_index != SQ_NONE) {
+        (void)snprintf(text, sizeof text, "%d", b->layer->searched_index + 1);
+        put_words(s, 14, y + 9, "text-anchor=\"end\" fill=\"#555555\" font-size=\"6\"", text);
+    }
+    put_block(s, b, BLOCK_X, y + 1, w, ROW - 2);
+    put_words(s, BLOCK_X + 3, y + 9, "font-size=\"7\"", b->label);
+    (void)snprintf(text, sizeof text, "%d", b->layer->c_out);
+    put_words(s, CHANNEL_X, y + 9, "text-anchor=\"end\" font-size=\"6.5\"", text);
+    (void)snprintf(text, sizeof text, "%d\xc3\x97%d", b->layer->h_out, b->layer->w_out);
+    put_words(s, PIXEL_X, y + 9, "text-anchor=\"end\" font-size=\"6.5\"", text);
+    put_row_bar(s, BAR_X, y, b->macs, s->most_macs, macs_colour);
+    if (s->options->latency)
+        put_row_bar(s, BAR_X + BAR_WIDTH + 20, y, b->ms, s->most_ms, ms_colour);
+}
+
+static void put_rows(const sheet *s, double y)
+{
+    static const char head[] = "fill=\"#555555\" font-size=\"6\"",
+                      right[] = "text-anchor=\"end\" fill=\"#555555\" font-size=\"6\"";
+    put_words(s, BLOCK_X, y + 8, head, "layer");
+    put_words(s, CHANNEL_X, y + 8, right, "width");
+    put_words(s, PIXEL_X, y + 8, right, "pixels");
+    put_words(s, BAR_X, y + 8, head, "mult-adds, %");
+    if (s->options->latency)
+        put_words(s, BAR_X + BAR_WIDTH + 20, y + 8, head, "latency, %");
+    y += 11;
+    for (int l = 0; l < s->count; l++)
+        put_row(s, l, y + ROW * l);
+}
+
+/* ---- Strips: two columns ---- */
+
+enum { STRIP_LEFT = 30, BLOCK_HEIGHT = 72, BLOCK_LEAST = 50, BRACKET = 15, BARS = 26 };
+
+static void put_strip_bar(const sheet *s, double x, double y, double w, double share, double most, const char *colour)
+{
+    char attributes[64], text[16];
+    const double h = most > 0 ? (BARS - 7) * share / most : 0;
+    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\"", colour);
+    put_rectangle(s, x, y + BARS - h, w, h, attributes);
+    (void)snprintf(attributes, sizeof attributes, "text-anchor=\"middle\" font-size=\"%s\"", w < 12 ? "4.5" : "5.5");
+    put_words(s, x + w / 2, y + BARS - h - 1.5, attributes, percent(share, text, sizeof text));
+}
+
+/* Layers of equal pixels under one bracket. */
+static void put_brackets(const sheet *s, int first, int last, double pitch, double y)
+{
+    char text[32];
+    for (int l = first, from = first; l < last; l++) {
+        if (l + 1 < last && s->boxes[l + 1].layer->h_out == s->boxes[l].layer->h_out)
+            continue;
+        const double x0 = STRIP_LEFT + pitch * (from - first) + 1, x1 = STRIP_LEFT + pitch * (l - first + 1) - 3;
+        put_line(s, x0, y + BRACKET - 3, x1, y + BRACKET - 3, "stroke=\"#888888\" stroke-width=\"0.6\"");
+        (void)snprintf(text, sizeof text, l > from || pitch >= 18 ? "%d\xc3\x97%d" : "%d", s->boxes[l].layer->h_out,
+                       s->boxes[l].layer->w_out);
+        put_words(s, (x0 + x1) / 2, y + BRACKET - 5.5, "text-anchor=\"middle\" fill=\"#555555\" font-size=\"6\"", text);
+        from = l + 1;
+    }
+}
+
+static void put_upright(const sheet *s, double x, double y, const char *text)
+{
+    sq_svg_put(s->file, "<text text-anchor=\"middle\" font-size=\"7\" transform=\"translate(", x, " ");
+    sq_svg_put(s->file, "", y, ") rotate(-90)\">");
+    sq_svg_text(s->file, text, LABEL_BYTES);
+    (void)fputs("</text>\n", s->file);
+}
+
+static void put_strip_layer(const sheet *s, int l, double x, double w, double y)
+{
+    char text[16];
+    const box *b = &s->boxes[l];
+    const double share = sqrt((double)b->layer->c_out / s->most_channels),
+                 h = BLOCK_LEAST + (BLOCK_HEIGHT - BLOCK_LEAST) * share;
+    const double middle = y + BRACKET + BLOCK_HEIGHT / 2.0;
+    double below = y + BRACKET + BLOCK_HEIGHT + 8;
+    put_block(s, b, x, middle - h / 2, w, h);
+    put_upright(s, x + w / 2 + 2.5, middle, b->label);
+    (void)snprintf(text, sizeof text, "%d", b->layer->c_out);
+    put_words(s, x + w / 2, below,
+              w < 12 ? "text-anchor=\"middle\" font-size=\"4.5\"" : "text-anchor=\"middle\" font-size=\"6\"", text);
+    put_strip_bar(s, x, below + 3, w, b->macs, s->most_macs, macs_colour);
+    if (s->options->latency)
+        put_strip_bar(s, x, below + 7 + BARS, w, b->ms, s->most_ms, ms_colour);
+}
+
+/* Layers first .. last - 1; returns where the next strip goes. */
+static double put_strip(const sheet *s, int first, int last, int room, double y)
+{
+    static const char name[] = "fill=\"#555555\" font-size=\"6\"";
+    const double pitch = (TWO_COLUMNS - STRIP_LEFT - 2.0) / room, middle = y + BRACKET + BLOCK_HEIGHT / 2.0,
+                 below = y + BRACKET + BLOCK_HEIGHT + 8;
+    const int rows = s->options->latency ? 2 : 1;
+    put_brackets(s, first, last, pitch, y);
+    put_line(s, STRIP_LEFT - 6, middle, STRIP_LEFT + pitch * (last - first) - 2, middle,
+             "stroke=\"#333333\" stroke-width=\"0.7\"");
+    for (int l = first; l < last; l++)
+        put_strip_layer(s, l, STRIP_LEFT + pitch * (l - first), pitch - 2.5, y);
+    put_words(s, 4, y + BRACKET - 5.5, name, "pixels");
+    put_words(s, 4, below, name, "width");
+    for (int i = 0; i < rows; i++) {
+        const double bottom = below + 3 + BARS + (4 + BARS) * i;
+        put_words(s, 4, bottom - 7, name, i ? "latency" : "mult-");
+        put_words(s, 4, bottom - 1, name, i ? "%" : "adds, %");
+        put_line(s, STRIP_LEFT, bottom, STRIP_LEFT + pitch * (last - first) - 2.5, bottom,
+                 "stroke=\"#888888\" stroke-width=\"0.5\"");
+    }
+    return below + 5 + (4 + BARS) * rows + 4;
+}
+
+static void put_strips(const sheet *s, double y)
+{
+    const int strips = (s->count + MOST_IN_STRIP - 1) / MOST_IN_STRIP, room = (s->count + strips - 1) / strips;
+    for (int first = 0; first < s->count; first += room)
+        y = put_strip(s, first, first + room < s->count ? first + room : s->count, room, y);
+}
+
+/* ---- The file ---- */
+
+static double height_of(const sheet *s)
+{
+    const double top = 17 + (s->options->title && *s->options->title ? 13 : 0);
+    const int strips = (s->count + MOST_IN_STRIP - 1) / MOST_IN_STRIP;
+    if (s->options->columns == 1)
+        return top + 14 + ROW * s->count;
+    return top + strips * (BRACKET + BLOCK_HEIGHT + 17 + (4 + BARS) * (s->options->latency ? 2 : 1));
+}
+
+sq_status sq_picture_write(const char *path, const sq_picture *picture)
+{
+    sheet s = {.options = picture};
+    sq_file_writer w;
+    survey(&s);
+    SQ_TRY(sq_file_begin(&w, path));
+    s.file = w.stream;
+    const int width = picture->columns == 1 ? ONE_COLUMN : TWO_COLUMNS, height = (int)ceil(height_of(&s));
+    (void)fprintf(s.file,
+                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
+                  "width=\"%dpt\" height=\"%dpt\" viewBox=\"0 0 %d %d\" "
+                  "font-family=\"'DejaVu Sans', 'Liberation Sans', Arial, Helvetica, sans-serif\">\n"
+                  "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
+                  width, height, width, height, width, height);
+    const double y = put_title(&s, width - 8);
+    if (picture->columns == 1)
+        put_rows(&s, y);
+    else
+        put_strips(&s, y);
+    (void)fputs("</svg>\n", s.file);
+    return sq_file_finish(&w, path);
+}

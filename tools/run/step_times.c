@@ -1,0 +1,293 @@
+/* Times of programs, and the parts of a step in the order in which supernet/train/train_step.c and supernet/train/trainer.c run them. */
+#include "tools/run/step_times.h"
+
+#include <stdlib.h>
+
+#include "kernels/base/clock.h"
+#include "supernet/space/cost.h"
+#include "supernet/train/train_step.h"
+#include "tools/commands/bench/bench.h"
+
+static const sq_mode modes[SQ_STEP_MODES] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
+enum { FORWARD, BACKWARD, UPDATE, REPEATS = 5, MOST_PARTS = SQ_MAX_PATHS * (3 * SQ_MAX_LAYERS + 2) + 3 };
+
+typedef struct {
+    int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], count;
+} drawn;
+
+static void draw(const sq_step_times *t, int step, drawn *out)
+{
+    out->count = sq_sampler_paths(t->sampler);
+    for (int i = 0; i < out->count; i++)
+        sq_sampler_draw(t->sampler, (uint64_t)t->session->config->seed, (uint64_t)step, i, out->paths[i]);
+}
+
+static bool is_used(const drawn *d, int first, int end, int layer, int choice)
+{
+    for (int i = first; i < end; i++)
+        if (d->paths[i][layer] == choice)
+            return true;
+    return false;
+}
+
+/* ---- The parts of a step ---- */
+
+typedef struct {
+    sq_step_part list[MOST_PARTS];
+    size_t count;
+} parts;
+
+static void add(parts *p, sq_step_part part)
+{
+    p->list[p->count++] = part;
+}
+
+static void add_backward(const sq_step_times *t, const drawn *d, int index, parts *p)
+{
+    for (int l = t->session->space->layer_count; l-- > 0;) {
+        const int choice = d->paths[index][l];
+        const sq_region *region = &t->plan.regions[l][choice];
+        add(p, (sq_step_part){SQ_PART_RUN, t->seconds[BACKWARD][l][choice], 0});
+        if (is_used(d, index + 1, d->count, l, choice))
+            continue;
+        add(p, (sq_step_part){SQ_PART_REDUCE, 0,
+                              region->bytes[SQ_ROLE_WEIGHT] / sizeof(float) *
+                                  sq_dtype_bytes(t->session->config->reduction)});
+        if (region->bytes[SQ_ROLE_STATISTICS])
+            add(p, (sq_step_part){SQ_PART_REDUCE, 0, region->bytes[SQ_ROLE_STATISTICS]});
+    }
+    add(p, (sq_step_part){SQ_PART_JOIN, 0, 0});
+}
+
+/* One program time over a walk along path `index`; an update runs each block once. */
+static double walk_seconds(const sq_step_times *t, const drawn *d, int mode, int index)
+{
+    double sum = 0;
+    for (int l = 0; l < t->session->space->layer_count; l++)
+        if (mode != UPDATE || !is_used(d, 0, index, l, d->paths[index][l]))
+            sum += t->seconds[mode][l][d->paths[index][l]];
+    return sum;
+}
+
+/* All ranks agree that there is a batch; forward and backward along each path; the losses are added up; the update. */
+static void make_parts(const sq_step_times *t, const drawn *d, parts *p)
+{
+    double update = 0;
+    p->count = 0;
+    add(p, (sq_step_part){SQ_PART_AGREE, 0, 0});
+    for (int i = 0; i < d->count; i++) {
+        add(p, (sq_step_part){SQ_PART_RUN, walk_seconds(t, d, FORWARD, i), 0});
+        add_backward(t, d, i, p);
+        update += walk_seconds(t, d, UPDATE, i);
+    }
+    add(p, (sq_step_part){SQ_PART_AGREE, 0, 0});
+    add(p, (sq_step_part){SQ_PART_RUN, update, 0});
+}
+
+/* ---- Times ---- */
+
+typedef struct {
+    sq_step_times *times;
+    sq_model *model;
+    sq_health *health;
+    sq_bench_batch batch;
+    double *steps; /* seconds of each whole step */
+} meter;
+
+static sq_status load(void *context)
+{
+    const meter *m = context;
+    return sq_bench_load(m->model, &m->batch);
+}
+
+static sq_status run_paths(meter *m, const drawn *d, int step)
+{
+    sq_step scalars[SQ_MAX_PATHS];
+    const sq_step_paths paths = {.first = d->paths[0], .count = d->count};
+    const sq_train_step gradients = {.model = m->model, .health = m->health, .load = load, .context = m};
+    sq_train_outcome outcome; /* random images: whether their loss is finite does not matter */
+    for (int i = 0; i < d->count; i++)
+        scalars[i] = sq_bench_step_at(sq_model_plan(m->model), m->times->session, step);
+    SQ_TRY(sq_train_step_gradients(&gradients, &paths, scalars, &outcome));
+    return sq_model_update_of(m->model, &paths);
+}
+
+/* Every step once to compile and warm up, then once by the clock. */
+static sq_status time_steps(meter *m)
+{
+    const sq_session *s = m->times->session;
+    drawn d;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < m->times->steps; i++) {
+            draw(m->times, i, &d);
+            SQ_TRY(sq_ranks_meet(s->ranks));
+            const double begin = sq_seconds_now();
+            SQ_TRY(run_paths(m, &d, i));
+            SQ_TRY(s->backend->ops->wait(s->backend));
+            SQ_TRY(sq_ranks_meet(s->ranks));
+            m->steps[i] = sq_seconds_now() - begin;
+        }
+    return SQ_OK;
+}
+
+static sq_status time_programs(meter *m)
+{
+    sq_step_times *t = m->times;
+    const sq_session *s = t->session;
+    drawn d;
+    for (int i = 0; i < t->steps; i++) {
+        draw(t, i, &d);
+        for (int k = 0; k < d.count; k++)
+            for (int l = 0; l < s->space->layer_count; l++)
+                for (int mode = 0; mode < SQ_STEP_MODES; mode++) {
+                    double *seconds = &t->seconds[mode][l][d.paths[k][l]];
+                    const sq_program *program;
+                    if (*seconds > 0)
+                        continue;
+                    SQ_TRY(sq_model_program(m->model, l, d.paths[k][l], modes[mode], &program));
+                    SQ_TRY(s->backend->ops->measure(s->backend, program, REPEATS, seconds));
+                }
+    }
+    return SQ_OK;
+}
+
+/* Seconds of the programs of a mean step. */
+static sq_status programs_of(const sq_step_times *t, double *out)
+{
+    sq_step_forecast forecast;
+    const sq_network alone = {.ranks = 1, .per_node = 1, .within = {0, 1}, .between = {0, 1}};
+    SQ_TRY(sq_step_times_predict(t, &alone, &forecast));
+    *out = forecast.mean.programs;
+    return SQ_OK;
+}
+
+/* Program times add up to what whole steps take: alone, a program finds its data in the caches. */
+static sq_status scale_to(sq_step_times *t, double seconds)
+{
+    double programs;
+    SQ_TRY(programs_of(t, &programs));
+    if (programs <= 0 || seconds <= 0)
+        return sq_fail(SQ_DEVICE, "plan: programs of %g s in steps of %g s", programs, seconds);
+    for (int mode = 0; mode < SQ_STEP_MODES; mode++)
+        for (int l = 0; l < SQ_MAX_LAYERS; l++)
+            for (int c = 0; c < SQ_MAX_CHOICES; c++)
+                t->seconds[mode][l][c] *= seconds / programs;
+    t->measured = seconds;
+    return SQ_OK;
+}
+
+/* What all ranks measured, as a mean over them. */
+static sq_status share_times(meter *m)
+{
+    sq_step_times *t = m->times;
+    const sq_session *s = t->session;
+    double *all = &t->seconds[0][0][0], step;
+    qsort(m->steps, (size_t)t->steps, sizeof *m->steps, sq_bench_by_value);
+    step = m->steps[t->steps / 2];
+    SQ_TRY(sq_ranks_sum(s->ranks, all, (int)(sizeof t->seconds / sizeof *all)));
+    SQ_TRY(sq_ranks_sum(s->ranks, &step, 1));
+    return scale_to(t, step / sq_ranks_count(s->ranks));
+}
+
+static sq_status measure(meter *m)
+{
+    const sq_session *s = m->times->session;
+    const sq_model_options options = {.block = sq_session_block(s, m->times->batch, true), .is_training = true};
+    SQ_TRY(sq_model_create(&m->model, s->backend, s->space, &options));
+    SQ_TRY(sq_model_initialise(m->model, (uint64_t)s->config->seed));
+    SQ_TRY(sq_health_open(&m->health, m->model, s->ranks, false));
+    SQ_TRY(sq_bench_draw_batch(&m->batch, sq_model_plan(m->model), (uint64_t)s->config->seed));
+    SQ_TRY(sq_bench_load(m->model, &m->batch));
+    SQ_TRY(time_steps(m));
+    SQ_TRY(time_programs(m));
+    return share_times(m);
+}
+
+static sq_status open_times(sq_step_times *t, const sq_session *s, int batch, int steps)
+{
+    const sq_block_options block = sq_session_block(s, batch, true);
+    *t = (sq_step_times){.session = s, .batch = batch, .steps = steps};
+    SQ_TRY(sq_sampler_open(&t->sampler, s->space, &s->config->train.sampler));
+    return sq_plan_make(&t->plan, s->space, &block, true, s->backend);
+}
+
+sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, int batch, int steps)
+{
+    meter m = {.times = out, .steps = calloc((size_t)steps, sizeof *m.steps)};
+    sq_status status = m.steps ? open_times(out, session, batch, steps) : sq_fail(SQ_NO_MEMORY, "%d steps", steps);
+    if (status == SQ_OK)
+        status = measure(&m);
+    sq_health_close(m.health);
+    sq_bench_clear_batch(&m.batch);
+    sq_model_destroy(m.model);
+    free(m.steps);
+    return status;
+}
+
+sq_status sq_step_times_spread(sq_step_times *out, const sq_session *session, int batch, int steps, double seconds)
+{
+    SQ_TRY(open_times(out, session, batch, steps));
+    for (int l = 0; l < session->space->layer_count; l++)
+        for (int c = 0; c < session->space->layers[l].choice_count; c++) {
+            const double macs = (double)sq_cost_block(session->space, l, c).macs;
+            out->seconds[FORWARD][l][c] = macs;
+            out->seconds[BACKWARD][l][c] = 2 * macs;
+        }
+    return scale_to(out, seconds);
+}
+
+void sq_step_times_clear(sq_step_times *times)
+{
+    if (times->plan.space)
+        sq_plan_clear(&times->plan);
+    sq_sampler_close(times->sampler);
+}
+
+/* ---- The forecast ---- */
+
+static void add_time(sq_step_time *sum, const sq_step_time *more)
+{
+    sum->seconds += more->seconds;
+    sum->programs += more->programs;
+    sum->network += more->network;
+    sum->exposed += more->exposed;
+    sum->agreement += more->agreement;
+    sum->bytes += more->bytes;
+    sum->messages += more->messages;
+}
+
+static sq_status add_steps(const sq_step_times *t, const sq_network *network, parts *p, sq_step_forecast *sum)
+{
+    drawn d;
+    for (int step = 0; step < t->steps; step++) {
+        sq_step_time time;
+        draw(t, step, &d);
+        make_parts(t, &d, p);
+        SQ_TRY(sq_step_predict(network, p->list, p->count, &time));
+        add_time(&sum->mean, &time);
+        for (int i = 0; i < d.count; i++) {
+            sum->forward += walk_seconds(t, &d, FORWARD, i);
+            sum->backward += walk_seconds(t, &d, BACKWARD, i);
+            sum->update += walk_seconds(t, &d, UPDATE, i);
+        }
+    }
+    return SQ_OK;
+}
+
+sq_status sq_step_times_predict(const sq_step_times *t, const sq_network *network, sq_step_forecast *out)
+{
+    sq_step_forecast sum = {0};
+    parts *p = malloc(sizeof *p);
+    sq_status status = p ? add_steps(t, network, p, &sum) : sq_fail(SQ_NO_MEMORY, "parts of a step");
+    free(p);
+    if (status != SQ_OK)
+        return status;
+    double *values[] = {&sum.mean.seconds,   &sum.mean.programs, &sum.mean.network, &sum.mean.exposed,
+                        &sum.mean.agreement, &sum.forward,       &sum.backward,     &sum.update};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        *values[i] /= t->steps;
+    sum.mean.bytes /= (size_t)t->steps;
+    sum.mean.messages /= t->steps;
+    *out = sum;
+    return SQ_OK;
+}

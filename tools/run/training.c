@@ -1,0 +1,203 @@
+/* Training from a configuration: what `squall train` does, and `squall rank` for each path. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "supernet/train/signals.h"
+#include "tools/run/session.h"
+#include "tools/run/history.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* Whether each rank walks along some of a step's paths, and not along all. */
+static bool shares_paths(const sq_session *s, int paths)
+{
+    return s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1;
+}
+
+static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training *training,
+                        int paths)
+{
+    const sq_plan *plan = sq_model_plan(model);
+    const sq_train_options *o = &s->config->train;
+    char parameters[32], memory[32], several[64] = "", rate[64] = "";
+    double all = 1;
+    size_t bytes = 0;
+    for (int l = 0; l < space->layer_count; l++)
+        all *= space->layers[l].choice_count;
+    for (int role = 0; role < SQ_ROLES; role++)
+        bytes += plan->role_bytes[role];
+    size_t count = 0;
+    for (int i = 0; i < plan->parameter_count; i++)
+        count += plan->parameters[i].role == SQ_ROLE_WEIGHT ? plan->parameters[i].count : 0;
+    (void)printf("training %s into %s\n", training->path ? "one path" : "the supernet", training->run);
+    sq_print_row("space", "%s: %d layers, %d searched, %.3g paths, %s", space->name, space->layer_count,
+                 space->searched_count, all, sq_text_si(parameters, sizeof parameters, (double)count, " parameters"));
+    sq_print_row("images", "%zu to train on, %zu held out, %d classes, %d x %d", sq_dataset_count(s->train),
+                 s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
+    if (paths > 1)
+        (void)snprintf(several, sizeof several, " along %d paths%s", paths,
+                       shares_paths(s, paths) ? ", shared out over the ranks" : "");
+    if (s->config->lr_batch && s->config->lr_batch != o->batch)
+        (void)snprintf(rate, sizeof rate, " (%g for batches of %d)", s->config->lr, s->config->lr_batch);
+    sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g%s", (long long)o->steps,
+                 o->batch, several, (double)o->steps * o->batch / (double)sq_dataset_count(s->train), o->schedule.base,
+                 rate);
+    sq_print_row("device", "%s, %s planned%s", s->backend->ops->name,
+                 sq_text_si(memory, sizeof memory, (double)bytes, "B"),
+                 sq_ranks_count(s->ranks) > 1 ? " on each rank" : "");
+    if (sq_ranks_count(s->ranks) > 1) {
+        char ranks[256];
+        sq_ranks_describe(s->ranks, ranks, sizeof ranks);
+        sq_print_row("ranks", "%s; %d images each%s", ranks, o->batch / sq_ranks_count(s->ranks),
+                     s->config->reduction == SQ_BF16 ? "; gradients travel as BF16" : "");
+        if (s->config->sync_batch_norm)
+            sq_print_row("", "norms see the images of all ranks");
+    }
+}
+
+typedef struct {
+    const sq_session *session;
+    const sq_training *training;
+    const sq_cache_plan *cache;
+    sq_kept **kept; /* what fill_cache has decoded */
+} begun;
+
+sq_status sq_session_check_free(const char *run)
+{
+    char path[PATH_BYTES];
+    if (!sq_text_path(path, sizeof path, run, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    return sq_path_exists(path)
+               ? sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
+                         run)
+               : SQ_OK;
+}
+
+/* config.yaml, and arch.json of a single path. */
+static sq_status write_config(const void *context)
+{
+    const sq_session *s = ((const begun *)context)->session;
+    const sq_training *training = ((const begun *)context)->training;
+    char file[PATH_BYTES], tuple[1024], text[1200];
+    if (!training->is_resumed)
+        SQ_TRY(sq_session_check_free(training->run)); /* another one may have had the folder until now */
+    if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+    SQ_TRY(sq_config_write(s->config, file));
+    sq_history_add(training->run, sq_ranks_count(s->ranks));
+    if (!training->path)
+        return SQ_OK;
+    (void)sq_arch_print(s->space, training->path, tuple, sizeof tuple);
+    tuple[0] = '[';
+    tuple[strlen(tuple) - 1] = ']';
+    const int length = snprintf(text, sizeof text, "{\"arch\": %s}\n", tuple);
+    const sq_piece piece = {text, (size_t)length};
+    return sq_text_path(file, sizeof file, training->run, "arch.json")
+               ? sq_file_replace(file, &piece, 1)
+               : sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+}
+
+/* Gives the loader what it keeps in memory, or the images that the backend keeps, which are decoded now. */
+static sq_status fill_cache(const void *context, sq_loader_options *loader)
+{
+    const begun *b = context;
+    const sq_kept_options options = {
+        .bytes = b->cache->bytes, .threads = loader->threads, .is_stopped = sq_interrupt_asked};
+    if (b->cache->form != SQ_CACHE_DEVICE) {
+        loader->cache = b->cache;
+        return SQ_OK;
+    }
+    SQ_TRY(sq_kept_load(b->kept, b->session->train, b->session->backend, &options));
+    loader->kept = *b->kept;
+    return SQ_OK;
+}
+
+/* How many paths a step has; refuses what sq_train would, before there is a folder. */
+static sq_status count_paths(const sq_session *s, const sq_space *space, int *out)
+{
+    sq_sampler *sampler = NULL;
+    sq_sampler_options options = s->config->train.sampler;
+    options.scope = space == s->space ? options.scope : NULL;
+    SQ_TRY(sq_sampler_open(&sampler, space, &options));
+    *out = sq_sampler_paths(sampler);
+    sq_sampler_close(sampler);
+    return SQ_OK;
+}
+
+static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
+{
+    const int batch = s->config->train.batch, ranks = sq_ranks_count(s->ranks);
+    if (s->config->train.rank_paths && ranks > 1 && paths == 1 && !is_single)
+        return sq_fail(SQ_INVALID, "train.rank_paths: own: a step has one path; wanted as many for each rank "
+                                   "(train.paths, or train.sampler: fair)");
+    if (shares_paths(s, paths) && s->config->sync_batch_norm)
+        return sq_fail(SQ_INVALID,
+                       "train.sync_batch_norm: wants train.rank_paths: all, as the norms of different paths "
+                       "have nothing in common");
+    if (shares_paths(s, paths) && paths % ranks != 0)
+        return sq_fail(SQ_INVALID, "train.rank_paths: a step has %d paths, for %d ranks: wanted as many for each",
+                       paths, ranks);
+    if (batch % ranks != 0 || batch / ranks < 2)
+        return sq_fail(SQ_INVALID, "train.batch: %d images, %d ranks: wanted the same number for each, at least 2",
+                       batch, ranks);
+    return SQ_OK;
+}
+
+static sq_status train(const sq_session *s, const sq_space *space, const sq_training *training, int paths)
+{
+    char bad_log[PATH_BYTES];
+    sq_model *model = NULL;
+    const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
+    const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
+                                      .is_training = true,
+                                      .has_others = shares_paths(s, paths),
+                                      .travels = s->config->reduction};
+    sq_loader_options loader = sq_session_loader(s, true);
+    const char *from = s->config->train_from;
+    sq_cache_plan cache;
+    sq_kept *kept = NULL;
+    const begun context = {s, training, &cache, &kept};
+    const sq_train_run run = {.run = training->run,
+                              .is_resumed = training->is_resumed,
+                              .is_quiet = training->is_quiet,
+                              .accepted = write_config,
+                              .fill = fill_cache,
+                              .context = &context,
+                              .ranks = s->ranks,
+                              .timeline = training->timeline,
+                              .from = training->path || !*from ? NULL : from};
+    sq_train_options train = s->config->train;
+    if (training->path)
+        train.sampler.scope = NULL; /* of another space: one path leaves nothing to draw */
+    loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
+    SQ_TRY(sq_model_create(&model, s->backend, space, &options));
+    sq_status status = sq_session_cache(s, s->train, &cache); /* of what the model leaves */
+    if (status == SQ_OK && training->has_start && sq_ranks_rank(s->ranks) == 0) {
+        print_start(s, space, model, training, paths);
+        sq_print_cache(&cache);
+        (void)fflush(stdout);
+    }
+    status = sq_ranks_agree(s->ranks, status);
+    if (status == SQ_OK)
+        status = sq_train(model, s->train, &loader, &train, &run);
+    sq_kept_close(kept);
+    sq_model_destroy(model);
+    return status;
+}
+
+sq_status sq_session_train(const sq_session *s, const sq_training *training)
+{
+    sq_space *single = NULL;
+    int paths = 1;
+    if (training->path)
+        SQ_TRY(sq_space_single(&single, s->space, training->path));
+    sq_status status = count_paths(s, single ? single : s->space, &paths);
+    if (status == SQ_OK)
+        status = check_ranks(s, paths, single != NULL);
+    if (status == SQ_OK)
+        status = train(s, single ? single : s->space, training, paths);
+    sq_space_free(single);
+    return status;
+}
