@@ -45,13 +45,13 @@ static sq_status check_limit(const char *where, const char *what, double limit, 
 /* Smallest sum, or (is_largest) smallest largest, of one value a layer, over what may be drawn. */
 static double least_of(const sq_searcher *s, const double *values, int pitch, bool is_largest)
 {
-    const sq_scope *scope = s->options->scope;
+    const sq_search_mask *search_mask = s->options->search_mask;
     double total = 0;
     for (int l = 0; l < s->space->layer_count; l++) {
         double least = INFINITY;
-        const int count = scope ? scope->count[l] : s->space->layers[l].choice_count;
+        const int count = search_mask ? search_mask->count[l] : s->space->layers[l].choice_count;
         for (int c = 0; c < count; c++)
-            least = fmin(least, values[l * pitch + (scope ? scope->choices[l][c] : c)]);
+            least = fmin(least, values[l * pitch + (search_mask ? search_mask->choices[l][c] : c)]);
         total = is_largest ? fmax(total, least) : total + least;
     }
     return total;

@@ -22,12 +22,13 @@ static int by_cost(const void *a, const void *b)
     return order ? order : memcmp(x->path, y->path, sizeof x->path);
 }
 
-static void fill_pool(sq_ranked *pool, int count, const sq_space *space, const sq_scope *scope, uint64_t seed)
+static void fill_pool(sq_ranked *pool, int count, const sq_space *space, const sq_search_mask *search_mask,
+                      uint64_t seed)
 {
     for (int i = 0; i < count; i++) {
         sq_rng rng = sq_rng_open(seed, SQ_RNG_RANK, (uint64_t)i + 1);
         for (int l = 0; l < space->layer_count; l++)
-            pool[i].path[l] = sq_scope_draw(scope, space, l, &rng);
+            pool[i].path[l] = sq_search_mask_draw(search_mask, space, l, &rng);
         const sq_cost cost = sq_cost_path(space, pool[i].path);
         pool[i].macs = 1e-6 * (double)cost.macs;
         pool[i].parameters = 1e-6 * (double)(cost.weights + cost.norm_weights);
@@ -43,14 +44,15 @@ static int drop_equal(sq_ranked *sorted, int count)
     return kept;
 }
 
-sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const sq_scope *scope, uint64_t seed)
+sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const sq_search_mask *search_mask,
+                       uint64_t seed)
 {
     if (count < 2 || count > SQ_MAX_RANKED)
         return sq_fail(SQ_INVALID, "rank: %d paths, wanted 2 to %d", count, SQ_MAX_RANKED);
     sq_ranked *pool = calloc((size_t)count * POOL, sizeof *pool);
     if (!pool)
         return sq_fail(SQ_NO_MEMORY, "rank: %d paths", count * POOL);
-    fill_pool(pool, count * POOL, space, scope, seed);
+    fill_pool(pool, count * POOL, space, search_mask, seed);
     qsort(pool, (size_t)count * POOL, sizeof *pool, by_cost);
     const int different = drop_equal(pool, count * POOL);
     sq_rng rng = sq_rng_open(seed, SQ_RNG_RANK, 0);

@@ -24,7 +24,7 @@ typedef struct {
  * into `count` equal parts, and each part gives one at random. scope NULL: every choice.
  * returns SQ_INVALID for a count outside 2 .. SQ_MAX_RANKED, or where the pool holds fewer different paths
  * cost    64 random paths for each wanted one */
-SQ_MUST_USE sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const sq_scope *scope,
+SQ_MUST_USE sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const sq_search_mask *search_mask,
                                    uint64_t seed);
 
 /* Calibrates and scores one path: the same yardstick for both scores. */

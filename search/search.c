@@ -139,8 +139,8 @@ static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
     SQ_TRY(save(s, &scored));
     show(s, isatty(STDERR_FILENO) == 1);
     SQ_TRY(sq_crew_check(s->crew));
-    if (sq_interrupt_asked() && s->count < s->limit)
-        return tell_saved(s, sq_interrupt_name());
+    if (sq_signals_received() && s->count < s->limit)
+        return tell_saved(s, sq_signals_name());
     return SQ_OK;
 }
 

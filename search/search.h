@@ -55,7 +55,7 @@ typedef struct {
     int cache_mb;      /* what may be kept between layers and candidates beside the models, 2^20 bytes */
     int write_retries; /* of the state and the results (kernels/base/retry.h) */
     sq_limits limits;
-    const sq_scope *scope; /* borrowed: what may be drawn; NULL: every choice */
+    const sq_search_mask *search_mask; /* borrowed: what may be drawn; NULL: every choice */
     sq_objectives objectives;
     sq_point reference;                    /* of the hypervolume; count 0: 0 accuracy, the worst cost told */
     double nsga_crossover, nsga_mutation;  /* of a child; of each layer */

@@ -87,17 +87,18 @@ sq_status sq_stages_read(sq_stages *out, const sq_space *space, const char *grou
     return SQ_OK;
 }
 
-void sq_stages_scope(const sq_stages *stages, int stage, const sq_space *space, const int *path, sq_scope *out)
+void sq_stages_search_mask(const sq_stages *stages, int stage, const sq_space *space, const int *path,
+                           sq_search_mask *out)
 {
-    sq_scope_all(out, space);
+    sq_search_mask_all(out, space);
     for (int l = 0; l < space->layer_count; l++) {
         const int searched = space->layers[l].searched_index;
         if (searched != SQ_NONE && (searched < stages->list[stage].first || searched > stages->list[stage].last))
-            sq_scope_fix(out, l, path[l]);
+            sq_search_mask_fix(out, l, path[l]);
     }
 }
 
-sq_status sq_scope_read(sq_scope *out, const sq_space *space, const char *ranges, const int *path)
+sq_status sq_search_mask_read(sq_search_mask *out, const sq_space *space, const char *ranges, const int *path)
 {
     bool is_free[SQ_MAX_LAYERS] = {false};
     for (const char *p = ranges; *p;) {
@@ -110,11 +111,11 @@ sq_status sq_scope_read(sq_scope *out, const sq_space *space, const char *ranges
             is_free[l] = true;
         p += strspn(p, " ,");
     }
-    sq_scope_all(out, space);
+    sq_search_mask_all(out, space);
     for (int l = 0; l < space->layer_count; l++) {
         const int searched = space->layers[l].searched_index;
         if (searched != SQ_NONE && !is_free[searched])
-            sq_scope_fix(out, l, path[l]);
+            sq_search_mask_fix(out, l, path[l]);
     }
     return SQ_OK;
 }

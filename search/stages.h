@@ -26,10 +26,12 @@ SQ_MUST_USE sq_status sq_stages_read(sq_stages *out, const sq_space *space, cons
                                      const char *lrs, int64_t steps_otherwise, double lr_otherwise);
 
 /* What a stage may draw: its own layers free, all others fixed to path's. */
-void sq_stages_scope(const sq_stages *stages, int stage, const sq_space *space, const int *path, sq_scope *out);
+void sq_stages_search_mask(const sq_stages *stages, int stage, const sq_space *space, const int *path,
+                           sq_search_mask *out);
 
 /* The same from text: "9-20" free, counted from 1; all others fixed to path's. SQ_INVALID names what is wrong. */
-SQ_MUST_USE sq_status sq_scope_read(sq_scope *out, const sq_space *space, const char *ranges, const int *path);
+SQ_MUST_USE sq_status sq_search_mask_read(sq_search_mask *out, const sq_space *space, const char *ranges,
+                                          const int *path);
 
 /* Training steps of all stages. */
 int64_t sq_stages_steps(const sq_stages *stages);

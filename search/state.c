@@ -72,7 +72,7 @@ uint64_t sq_search_fingerprint(const sq_searcher *s, uint64_t weights)
         o->mutation_probability, o->tries, o->random_paths, o->calibration_images, o->calibration_batch,
         o->evaluation_batch, o->evaluation_images, o->limits.macs, o->limits.parameters, o->limits.memory_mb,
         sq_space_hash(s->space), weights);
-    uint64_t hash = sq_scope_hash(sq_hash(SQ_HASH_START, text, (size_t)length), o->scope, s->space);
+    uint64_t hash = sq_search_mask_hash(sq_hash(SQ_HASH_START, text, (size_t)length), o->search_mask, s->space);
     for (int d = 0; s->devices && d < s->devices->count; d++)
         hash = hash_device(hash, &s->devices->list[d], s->space);
     return hash_kind(hash, s);

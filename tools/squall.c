@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     int used;
     sq_cpu_choose_kernels(argv);
     (void)prctl(PR_SET_NAME, "squall"); /* what is run again as /proc/self/exe is called exe by top and pgrep */
-    sq_interrupt_listen();
+    sq_signals_listen();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         const int code = help(argc > 2 ? argc - 2 : 0, argv + 2);
         return argc < 2 ? 2 : code;
@@ -149,7 +149,7 @@ int main(int argc, char **argv)
         help_command(c);
         return 2;
     }
-    if (!c->works_in_several && sq_launched_count() > 1)
+    if (!c->works_in_several && sq_launcher_rank_count() > 1)
         return sq_command_usage(c->name, "started as one of several processes, and only train, search, doctor and plan "
                                          "work in several");
     return c->run(argc - used, argv + used);

@@ -47,13 +47,13 @@ static sq_status time_image(sq_backend *backend, const sq_space *space, sq_model
 static sq_status batch_bytes(sq_backend *backend, const sq_space *space, sq_model *weights, int batch, size_t *bytes)
 {
     sq_block_options options = sq_model_plan(weights)->options;
-    sq_plan plan;
+    sq_memory_plan plan;
     options.batch = batch;
-    SQ_TRY(sq_plan_make(&plan, space, &options, false, backend));
+    SQ_TRY(sq_memory_plan_make(&plan, space, &options, false, backend));
     *bytes = plan.role_bytes[SQ_ROLE_SCRATCH];
     for (int i = 0; i <= space->layer_count; i++)
-        *bytes += sq_plan_boundary_bytes(&plan, i);
-    sq_plan_clear(&plan);
+        *bytes += sq_memory_plan_boundary_bytes(&plan, i);
+    sq_memory_plan_clear(&plan);
     return SQ_OK;
 }
 

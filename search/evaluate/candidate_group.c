@@ -108,11 +108,11 @@ static sq_status place_images(sq_group *g, pass *p)
     return g->backend->ops->write(g->backend, p->labels, p->set->labels, label_bytes);
 }
 
-static size_t all_boundaries(const sq_plan *plan)
+static size_t all_boundaries(const sq_memory_plan *plan)
 {
     size_t bytes = 0;
     for (int i = 0; i <= plan->space->layer_count; i++)
-        bytes += sq_plan_boundary_bytes(plan, i);
+        bytes += sq_memory_plan_boundary_bytes(plan, i);
     return bytes;
 }
 
@@ -138,11 +138,11 @@ static sq_status look_at_budget(sq_group *g, sq_model *weights)
     size_t bytes = 0;
     for (int i = 0; i < 2; i++) {
         sq_block_options options = sq_model_plan(weights)->options;
-        sq_plan plan;
+        sq_memory_plan plan;
         options.batch = i ? g->options.evaluation_batch : g->options.calibration_batch;
-        SQ_TRY(sq_plan_make(&plan, g->space, &options, false, g->backend));
+        SQ_TRY(sq_memory_plan_make(&plan, g->space, &options, false, g->backend));
         bytes += all_boundaries(&plan) - plan.role_bytes[SQ_ROLE_BOUNDARY];
-        sq_plan_clear(&plan);
+        sq_memory_plan_clear(&plan);
     }
     g->is_shared = bytes <= g->budget_left;
     if (g->is_shared) {
@@ -155,7 +155,7 @@ static sq_status look_at_budget(sq_group *g, sq_model *weights)
 
 static sq_status make_zeros(sq_group *g)
 {
-    const size_t most = sq_plan_largest(sq_model_plan(g->collect.model), SQ_ROLE_STATISTICS);
+    const size_t most = sq_memory_plan_largest(sq_model_plan(g->collect.model), SQ_ROLE_STATISTICS);
     return g->backend->ops->allocate(g->backend, most > 64 ? most : 64, &g->zeros); /* zero-filled */
 }
 
@@ -195,7 +195,7 @@ sq_status sq_group_create(sq_group **out, sq_backend *backend, const sq_space *s
 
 static size_t prefix_bytes(const sq_group *g, const pass *p)
 {
-    return batches_of(p) * sq_plan_boundary_bytes(sq_model_plan(p->model), g->depth);
+    return batches_of(p) * sq_memory_plan_boundary_bytes(sq_model_plan(p->model), g->depth);
 }
 
 static void drop_prefix(sq_group *g)
@@ -388,8 +388,8 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
     const double begin = sq_seconds_now();
     const size_t batches = p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
     for (size_t i = 0; i < batches; i++) {
-        if (sq_interrupt_asked())
-            return sq_fail(SQ_INTERRUPTED, "%s", sq_interrupt_name());
+        if (sq_signals_received())
+            return sq_fail(SQ_INTERRUPTED, "%s", sq_signals_name());
         SQ_TRY(begin_batch(g, p, i, images));
         for (int node = 0; node < w->tree->count; node++)
             SQ_TRY(run_node(w, p, node));

@@ -13,7 +13,7 @@ struct sq_evaluator {
     size_t statistics_bytes;
 };
 
-static size_t largest_statistics(const sq_plan *plan)
+static size_t largest_statistics(const sq_memory_plan *plan)
 {
     size_t largest = 0;
     for (int l = 0; l < plan->space->layer_count; l++)
@@ -80,7 +80,7 @@ void sq_evaluator_destroy(sq_evaluator *e)
 /* Forgets what the path's norms have seen, so that not even a NaN remains. */
 static sq_status reset(sq_evaluator *e, const int *path)
 {
-    const sq_plan *plan = sq_model_plan(e->collect);
+    const sq_memory_plan *plan = sq_model_plan(e->collect);
     memset(e->statistics, 0, e->statistics_bytes);
     for (int l = 0; l < plan->space->layer_count; l++) {
         const sq_region *r = &plan->regions[l][path[l]];
@@ -92,7 +92,7 @@ static sq_status reset(sq_evaluator *e, const int *path)
 
 sq_status sq_evaluator_adopt(sq_evaluator *e, sq_model *source, const int *path)
 {
-    const sq_plan *plan = sq_model_plan(e->collect);
+    const sq_memory_plan *plan = sq_model_plan(e->collect);
     for (int l = 0; l < plan->space->layer_count; l++) {
         const sq_region *r = &plan->regions[l][path[l]];
         const size_t at = r->at[SQ_ROLE_STATISTICS], bytes = r->bytes[SQ_ROLE_STATISTICS];

@@ -33,7 +33,7 @@ typedef struct {
 
 /* A part of the candidates that were asked for: order[first .. first + count). */
 typedef struct {
-    int first, count, rank; /* SQ_NOBODY: not dealt out */
+    int first, count, rank; /* SQ_ANY_RANK: not dealt out */
     bool is_done;
     double since; /* dealt out, or last heard of its rank */
 } share;
@@ -42,7 +42,7 @@ struct sq_crew {
     sq_group *group;
     const sq_space *space;
     sq_ranks *ranks;
-    sq_mail *mail; /* NULL: alone */
+    sq_messages *messages; /* NULL: alone */
     int size;
     bool *is_lost;         /* [size] */
     sq_crew_count *counts; /* [size] */
@@ -60,17 +60,19 @@ struct sq_crew {
 /* ---- Begin and end ---- */
 
 /* Layers at the beginning that leave no choice: their work is done once for all candidates. */
-static void fix_leading_layers(sq_group *group, const sq_space *space, const sq_scope *scope)
+static void fix_leading_layers(sq_group *group, const sq_space *space, const sq_search_mask *search_mask)
 {
     int path[SQ_MAX_LAYERS] = {0}, depth = 0;
-    while (depth < space->layer_count - 1 && (scope ? scope->count[depth] : space->layers[depth].choice_count) == 1) {
-        path[depth] = scope ? scope->choices[depth][0] : 0;
+    while (depth < space->layer_count - 1 &&
+           (search_mask ? search_mask->count[depth] : space->layers[depth].choice_count) == 1) {
+        path[depth] = search_mask ? search_mask->choices[depth][0] : 0;
         depth++;
     }
     sq_group_fix(group, path, depth);
 }
 
-sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, const sq_scope *scope, sq_ranks *ranks)
+sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, const sq_search_mask *search_mask,
+                         sq_ranks *ranks)
 {
     sq_crew *c = calloc(1, sizeof *c);
     if (!c)
@@ -81,10 +83,10 @@ sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, 
     c->size = sq_ranks_count(ranks);
     c->is_lost = calloc((size_t)c->size, sizeof *c->is_lost);
     c->counts = calloc((size_t)c->size, sizeof *c->counts);
-    fix_leading_layers(group, space, scope);
+    fix_leading_layers(group, space, search_mask);
     sq_status status = c->is_lost && c->counts ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d ranks", c->size);
     if (status == SQ_OK && c->size > 1)
-        status = sq_mail_open(&c->mail, ranks);
+        status = sq_messages_open(&c->messages, ranks);
     if (status == SQ_OK)
         *out = c;
     else
@@ -106,13 +108,13 @@ static double seconds_each(const sq_crew *c)
 static sq_status hear_out(sq_crew *c, int rank)
 {
     for (bool is_over = false; !is_over;) {
-        sq_letter letter;
+        sq_message message;
         answer a = {.share = FAREWELL};
         const int most = c->share_count ? c->shares[0].count : 0;
-        SQ_TRY(sq_mail_wait(c->mail, rank, PATIENCE * seconds_each(c) * AHEAD * most, &letter));
-        memcpy(&a, letter.bytes, letter.count < sizeof a ? letter.count : sizeof a);
+        SQ_TRY(sq_messages_wait(c->messages, rank, PATIENCE * seconds_each(c) * AHEAD * most, &message));
+        memcpy(&a, message.bytes, message.count < sizeof a ? message.count : sizeof a);
         is_over = a.share == FAREWELL;
-        free(letter.bytes);
+        free(message.bytes);
     }
     return SQ_OK;
 }
@@ -124,7 +126,7 @@ static void send_home(sq_crew *c)
     sq_status status = SQ_OK;
     for (int r = 1; status == SQ_OK && r < c->size; r++)
         if (!c->is_lost[r])
-            status = sq_mail_send(c->mail, r, &home, sizeof home);
+            status = sq_messages_send(c->messages, r, &home, sizeof home);
     for (int r = 1; status == SQ_OK && !*c->lost && r < c->size; r++)
         status = hear_out(c, r);
     if (*c->lost)
@@ -135,9 +137,9 @@ void sq_crew_destroy(sq_crew *c)
 {
     if (!c)
         return;
-    if (c->is_met && c->mail && sq_ranks_rank(c->ranks) == 0)
+    if (c->is_met && c->messages && sq_ranks_rank(c->ranks) == 0)
         send_home(c);
-    sq_mail_close(c->mail);
+    sq_messages_close(c->messages);
     free(c->counts);
     free(c->is_lost);
     free(c);
@@ -174,7 +176,7 @@ static void make_shares(sq_crew *c, int count)
     for (int first = 0; first < count;) {
         const int left = count - first, half = left / (2 * c->size), wanted = half > least ? half : least;
         const int size = wanted < left ? wanted : left;
-        c->shares[c->share_count++] = (share){.first = first, .count = size, .rank = SQ_NOBODY};
+        c->shares[c->share_count++] = (share){.first = first, .count = size, .rank = SQ_ANY_RANK};
         first += size;
     }
 }
@@ -182,7 +184,7 @@ static void make_shares(sq_crew *c, int count)
 static share *next_share(sq_crew *c)
 {
     for (int i = 0; i < c->share_count; i++)
-        if (!c->shares[i].is_done && c->shares[i].rank == SQ_NOBODY)
+        if (!c->shares[i].is_done && c->shares[i].rank == SQ_ANY_RANK)
             return &c->shares[i];
     return NULL;
 }
@@ -215,20 +217,20 @@ static sq_status send_share(sq_crew *c, share *s, int rank)
 {
     const size_t layers = (size_t)c->space->layer_count,
                  bytes = sizeof(task) + (size_t)s->count * layers * sizeof(int32_t);
-    char *letter = malloc(bytes);
-    if (!letter)
+    char *message = malloc(bytes);
+    if (!message)
         return sq_fail(SQ_NO_MEMORY, "search: %d candidates for another rank", s->count);
     const task t = {EVALUATE, (int32_t)(s - c->shares), s->count, c->shares[0].count, (int64_t)c->images};
-    memcpy(letter, &t, sizeof t);
+    memcpy(message, &t, sizeof t);
     for (int i = 0; i < s->count; i++)
         for (size_t l = 0; l < layers; l++) {
             const int32_t choice = c->paths[c->order[s->first + i]][l];
-            memcpy(letter + sizeof t + ((size_t)i * layers + l) * sizeof choice, &choice, sizeof choice);
+            memcpy(message + sizeof t + ((size_t)i * layers + l) * sizeof choice, &choice, sizeof choice);
         }
     s->rank = rank;
     s->since = sq_seconds_now();
-    const sq_status status = sq_mail_send(c->mail, rank, letter, bytes);
-    free(letter);
+    const sq_status status = sq_messages_send(c->messages, rank, message, bytes);
+    free(message);
     return status;
 }
 
@@ -247,25 +249,25 @@ static sq_status deal_out(sq_crew *c, int ahead)
 }
 
 /* A share that a lost rank had may come back from two ranks: the results are the same. */
-static sq_status take_answer(sq_crew *c, const sq_letter *letter)
+static sq_status take_answer(sq_crew *c, const sq_message *message)
 {
     answer a;
-    if (letter->count < sizeof a)
-        return sq_fail(SQ_COMMUNICATION, "rank %d: a letter of %zu bytes", letter->from, letter->count);
-    memcpy(&a, letter->bytes, sizeof a);
+    if (message->count < sizeof a)
+        return sq_fail(SQ_COMMUNICATION, "rank %d: a letter of %zu bytes", message->from, message->count);
+    memcpy(&a, message->bytes, sizeof a);
     if (a.status != SQ_OK)
-        return sq_fail((sq_status)a.status, "rank %d: %s", letter->from, letter->bytes + sizeof a);
+        return sq_fail((sq_status)a.status, "rank %d: %s", message->from, message->bytes + sizeof a);
     if (a.share < 0 || a.share >= c->share_count || a.count != c->shares[a.share].count ||
-        letter->count != sizeof a + (size_t)a.count * sizeof(sq_result))
-        return sq_fail(SQ_COMMUNICATION, "rank %d: scores of candidates that it was not given", letter->from);
+        message->count != sizeof a + (size_t)a.count * sizeof(sq_result))
+        return sq_fail(SQ_COMMUNICATION, "rank %d: scores of candidates that it was not given", message->from);
     share *s = &c->shares[a.share];
     for (int i = 0; i < s->count; i++)
-        memcpy(&c->results[c->order[s->first + i]], letter->bytes + sizeof a + (size_t)i * sizeof(sq_result),
+        memcpy(&c->results[c->order[s->first + i]], message->bytes + sizeof a + (size_t)i * sizeof(sq_result),
                sizeof(sq_result));
     s->is_done = true;
-    count_work(c, letter->from, s->count, a.seconds);
+    count_work(c, message->from, s->count, a.seconds);
     for (int i = 0; i < c->share_count; i++)
-        if (c->shares[i].rank == letter->from)
+        if (c->shares[i].rank == message->from)
             c->shares[i].since = sq_seconds_now(); /* it lives */
     return SQ_OK;
 }
@@ -273,12 +275,12 @@ static sq_status take_answer(sq_crew *c, const sq_letter *letter)
 static sq_status take_answers(sq_crew *c)
 {
     for (;;) {
-        sq_letter letter;
-        SQ_TRY(sq_mail_look(c->mail, &letter));
-        if (!letter.bytes)
+        sq_message message;
+        SQ_TRY(sq_messages_poll(c->messages, &message));
+        if (!message.bytes)
             return SQ_OK;
-        const sq_status status = take_answer(c, &letter);
-        free(letter.bytes);
+        const sq_status status = take_answer(c, &message);
+        free(message.bytes);
         SQ_TRY(status);
     }
 }
@@ -290,7 +292,7 @@ static void lose(sq_crew *c, int rank, const char *how)
     c->is_lost[rank] = true;
     for (int i = 0; i < c->share_count; i++)
         if (!c->shares[i].is_done && c->shares[i].rank == rank)
-            c->shares[i].rank = SQ_NOBODY;
+            c->shares[i].rank = SQ_ANY_RANK;
 }
 
 /* Whether a rank that has shares has not answered for the time limit, and for several times what they should take. */
@@ -371,7 +373,7 @@ static sq_status share_out(sq_crew *c)
 
 sq_status sq_crew_evaluate(sq_crew *c, const int *const *paths, int count, size_t images, sq_result *results)
 {
-    if (!c->mail) {
+    if (!c->messages) {
         double seconds;
         SQ_TRY(evaluate_timed(c, paths, count, images, results, &seconds));
         count_work(c, 0, count, seconds);
@@ -396,7 +398,7 @@ static sq_status evaluate_task(sq_crew *c, const task *t, const int32_t *choices
 }
 
 /* A share's scores, or why there are none. */
-static sq_status work(sq_crew *c, const task *t, const sq_letter *letter)
+static sq_status work(sq_crew *c, const task *t, const sq_message *message)
 {
     struct {
         answer head;
@@ -406,41 +408,41 @@ static sq_status work(sq_crew *c, const task *t, const sq_letter *letter)
         } body;
     } reply = {.head = {.share = t->share, .count = t->count}};
     if (t->count < 1 || t->count > SQ_CREW_MOST ||
-        letter->count != sizeof *t + (size_t)t->count * (size_t)c->space->layer_count * sizeof(int32_t))
-        return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", letter->count);
-    reply.head.status = (int32_t)evaluate_task(c, t, (const int32_t *)(const void *)(letter->bytes + sizeof *t),
+        message->count != sizeof *t + (size_t)t->count * (size_t)c->space->layer_count * sizeof(int32_t))
+        return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", message->count);
+    reply.head.status = (int32_t)evaluate_task(c, t, (const int32_t *)(const void *)(message->bytes + sizeof *t),
                                                &reply.head.seconds, reply.body.results);
     count_work(c, sq_ranks_rank(c->ranks), t->count, reply.head.seconds);
     c->patience = PATIENCE * seconds_each(c) * t->most;
     size_t bytes = sizeof reply.head + (size_t)t->count * sizeof *reply.body.results;
     if (reply.head.status != SQ_OK)
         bytes = sizeof reply.head + (size_t)snprintf(reply.body.text, TEXT_BYTES, "%s", sq_error_text()) + 1;
-    return sq_mail_send(c->mail, 0, &reply, bytes);
+    return sq_messages_send(c->messages, 0, &reply, bytes);
 }
 
 /* Does what a letter asks for. */
-static sq_status obey(sq_crew *c, const sq_letter *letter, bool *is_over)
+static sq_status handle_message(sq_crew *c, const sq_message *message, bool *is_over)
 {
     task t;
-    if (letter->count < sizeof t)
-        return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", letter->count);
-    memcpy(&t, letter->bytes, sizeof t);
+    if (message->count < sizeof t)
+        return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", message->count);
+    memcpy(&t, message->bytes, sizeof t);
     *is_over = t.kind == GO_HOME;
     if (t.kind == EVALUATE)
-        return work(c, &t, letter);
+        return work(c, &t, message);
     if (t.kind == GO_HOME)
-        return sq_mail_send(c->mail, 0, &(answer){.share = FAREWELL}, sizeof(answer));
-    sq_ranks_leave_telling(c->ranks);
+        return sq_messages_send(c->messages, 0, &(answer){.share = FAREWELL}, sizeof(answer));
+    sq_ranks_leave_reported(c->ranks);
     return sq_fail(SQ_COMMUNICATION, "rank 0 has lost another rank");
 }
 
 sq_status sq_crew_serve(sq_crew *c)
 {
     for (bool is_over = false; !is_over;) {
-        sq_letter letter;
-        SQ_TRY(sq_mail_wait(c->mail, 0, c->patience, &letter));
-        const sq_status status = obey(c, &letter, &is_over);
-        free(letter.bytes);
+        sq_message message;
+        SQ_TRY(sq_messages_wait(c->messages, 0, c->patience, &message));
+        const sq_status status = handle_message(c, &message, &is_over);
+        free(message.bytes);
         SQ_TRY(status);
     }
     return SQ_OK;

@@ -19,8 +19,8 @@ typedef struct sq_crew sq_crew;
 /* ranks   NULL: one
  * scope   what the search may draw, or NULL: its fixed first layers are computed once (sq_group_fix)
  * On every rank; group, space and ranks must outlive the crew. */
-SQ_MUST_USE sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, const sq_scope *scope,
-                                     sq_ranks *ranks);
+SQ_MUST_USE sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space,
+                                     const sq_search_mask *search_mask, sq_ranks *ranks);
 /* When all ranks have agreed that each has its crew: from now on the others serve, or will. */
 void sq_crew_meet(sq_crew *crew);
 /* On the first rank it sends the others home, who may be waiting in sq_crew_serve. Accepts NULL. */

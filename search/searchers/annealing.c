@@ -32,19 +32,19 @@ static void step_away(const sq_searcher *s, int changes, const int *open, int co
     for (int i = 0; i < changes; i++) {
         const int layer = open[sq_rng_below(rng, (uint32_t)count)], from = path[layer];
         while (path[layer] == from)
-            path[layer] = sq_scope_draw(s->options->scope, s->space, layer, rng);
+            path[layer] = sq_search_mask_draw(s->options->search_mask, s->space, layer, rng);
     }
 }
 
 /* Takes a neighbour of `from`; false when there was none to be found. */
 static bool take_neighbour(const sq_searcher *s, const int *from, sq_generation *g)
 {
-    const sq_scope *scope = s->options->scope;
+    const sq_search_mask *search_mask = s->options->search_mask;
     int open[SQ_MAX_LAYERS], count = 0;
     sq_rng rng =
         sq_rng_open(s->options->seed, SQ_RNG_SEARCH, SQ_STREAM_NEIGHBOUR + (uint64_t)(s->told_count + g->count));
     for (int l = 0; l < s->space->layer_count; l++)
-        if ((scope ? scope->count[l] : s->space->layers[l].choice_count) > 1)
+        if ((search_mask ? search_mask->count[l] : s->space->layers[l].choice_count) > 1)
             open[count++] = l;
     for (int changes = 1; changes <= count; changes++)
         for (int t = 0; t < s->options->tries; t++) {

@@ -161,7 +161,7 @@ bool sq_searcher_random(const sq_searcher *s, uint64_t number, const sq_candidat
     sq_rng rng = sq_rng_open(s->options->seed, SQ_RNG_SEARCH, number);
     for (int i = 0; i < RANDOM_TRIES; i++) {
         for (int l = 0; l < s->space->layer_count; l++)
-            path[l] = sq_scope_draw(s->options->scope, s->space, l, &rng);
+            path[l] = sq_search_mask_draw(s->options->search_mask, s->space, l, &rng);
         if (is_new(s, path, more, more_count))
             return true;
     }
@@ -198,7 +198,8 @@ int sq_generation_next(const sq_searcher *s)
 void sq_searcher_mutate(const sq_searcher *s, double probability, sq_rng *rng, const int *from, int *path)
 {
     for (int l = 0; l < s->space->layer_count; l++)
-        path[l] = sq_rng_uniform(rng) < probability ? sq_scope_draw(s->options->scope, s->space, l, rng) : from[l];
+        path[l] = sq_rng_uniform(rng) < probability ? sq_search_mask_draw(s->options->search_mask, s->space, l, rng)
+                                                    : from[l];
 }
 
 void sq_searcher_cross(const sq_searcher *s, sq_rng *rng, const int *a, const int *b, int *path)

@@ -252,7 +252,7 @@ sq_status sq_select_space(sq_space **out, const sq_selection *selection)
     }
     name_space(selection, name);
     const sq_status status =
-        sq_space_narrow(out, selection->space, name, counts, (const int(*)[SQ_MAX_CHOICES])numbers);
+        sq_space_restrict(out, selection->space, name, counts, (const int(*)[SQ_MAX_CHOICES])numbers);
     free(numbers);
     return status;
 }

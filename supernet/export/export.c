@@ -70,7 +70,7 @@ static void rename_leaf(char *out, size_t bytes, const char *name, const char *l
 static sq_status add_block(tensor_list *list, sq_model *model, int layer, int choice)
 {
     static const float one = 1, zero = 0;
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     sq_parameter parameters[MOST_OF_A_BLOCK];
     sq_block_options single = plan->options;
     single.is_supernet = false;
@@ -131,7 +131,7 @@ static sq_status write_weights(sq_model *model, const int *path, const char *fol
 
 sq_status sq_export_supernet(sq_model *model, const char *folder)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     tensor_list list;
     SQ_TRY(sq_folder_make(folder));
     SQ_TRY(open_list(&list, plan->parameter_count));
@@ -257,7 +257,7 @@ static json_t *costs_of(const sq_space *space, const int *path)
                      (json_int_t)cost.activation_bytes);
 }
 
-static json_t *input_of(const sq_plan *plan, double crop_fraction)
+static json_t *input_of(const sq_memory_plan *plan, double crop_fraction)
 {
     const sq_export_pixels pixels = sq_export_pixels_of(&plan->options);
     return json_pack("{s:i, s:f, s:s, s:s, s:o, s:o}", "resolution", plan->space->resolution, "crop_fraction",
@@ -266,7 +266,7 @@ static json_t *input_of(const sq_plan *plan, double crop_fraction)
 }
 
 /* NULL when there is no memory. */
-static json_t *describe(const sq_plan *plan, const int *path, const sq_export_options *o)
+static json_t *describe(const sq_memory_plan *plan, const int *path, const sq_export_options *o)
 {
     json_t *root = json_object();
     const bool is_larger = o->arch_space != NULL;
@@ -287,7 +287,7 @@ static json_t *describe(const sq_plan *plan, const int *path, const sq_export_op
     return NULL;
 }
 
-static sq_status write_arch(const sq_plan *plan, const int *path, const sq_export_options *o)
+static sq_status write_arch(const sq_memory_plan *plan, const int *path, const sq_export_options *o)
 {
     char file[PATH_BYTES];
     json_t *root = describe(plan, path, o);

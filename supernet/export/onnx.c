@@ -282,7 +282,7 @@ static void encode_linear(encoder *e)
 
 static sq_status encode_layer(encoder *e, int choice)
 {
-    const sq_plan *plan = sq_model_plan(e->model);
+    const sq_memory_plan *plan = sq_model_plan(e->model);
     sq_region region = plan->regions[e->layer][choice];
     sq_graph graph = {0};
     SQ_TRY(sq_block_build(plan->space, e->layer, choice, SQ_EVALUATE, &plan->options, &region, &graph));
@@ -322,7 +322,7 @@ static sq_status encode_layer(encoder *e, int choice)
 static void add_metadata(encoder *e, const int *path)
 {
     const sq_export_options *o = e->options;
-    const sq_plan *plan = sq_model_plan(e->model);
+    const sq_memory_plan *plan = sq_model_plan(e->model);
     const sq_space *space = plan->space;
     const sq_export_pixels pixels = sq_export_pixels_of(&plan->options);
     char text[1024];

@@ -35,9 +35,9 @@ static void fill(const sq_space *space, const sq_parameter *p, uint64_t seed, fl
         values[i] = scale > 0 ? (float)(scale * sq_rng_normal(&rng)) : constant(space, p);
 }
 
-sq_status sq_model_initialise(sq_model *model, uint64_t seed)
+sq_status sq_model_initialize(sq_model *model, uint64_t seed)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     sq_status status = SQ_OK;
     size_t largest = 0;
     for (int i = 0; i < plan->parameter_count; i++)

@@ -17,7 +17,7 @@ static size_t largest(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary)
+size_t sq_memory_plan_boundary_bytes(const sq_memory_plan *plan, int boundary)
 {
     const sq_space *space = plan->space;
     const bool is_last = boundary == space->layer_count;
@@ -30,7 +30,7 @@ size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary)
     return round_up(sq_slot_bytes(&slot));
 }
 
-size_t sq_plan_largest(const sq_plan *plan, sq_role role)
+size_t sq_memory_plan_largest(const sq_memory_plan *plan, sq_role role)
 {
     size_t most = 0;
     for (int l = 0; l < plan->space->layer_count; l++)
@@ -41,7 +41,7 @@ size_t sq_plan_largest(const sq_plan *plan, sq_role role)
 
 /* Training keeps every boundary for its backward; otherwise two buffers serve in turn, unless the options say more.
  * Gradients always alternate; the images' own gradient is never computed. */
-static void place_boundaries(const sq_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
+static void place_boundaries(const sq_memory_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
                              size_t *grad_bytes)
 {
     size_t side[2] = {0, 0}, grad_side[2] = {0, 0};
@@ -50,10 +50,10 @@ static void place_boundaries(const sq_plan *plan, size_t *offsets, size_t *grad_
     *bytes = 0;
     for (int i = 0; i < count; i++) {
         offsets[i] = *bytes;
-        *bytes += sq_plan_boundary_bytes(plan, i);
-        side[i % 2] = largest(side[i % 2], sq_plan_boundary_bytes(plan, i));
+        *bytes += sq_memory_plan_boundary_bytes(plan, i);
+        side[i % 2] = largest(side[i % 2], sq_memory_plan_boundary_bytes(plan, i));
         if (i > 0)
-            grad_side[i % 2] = largest(grad_side[i % 2], sq_plan_boundary_bytes(plan, i));
+            grad_side[i % 2] = largest(grad_side[i % 2], sq_memory_plan_boundary_bytes(plan, i));
     }
     for (int i = 0; i < count; i++) {
         grad_offsets[i] = i % 2 ? grad_side[0] : 0;
@@ -66,7 +66,7 @@ static void place_boundaries(const sq_plan *plan, size_t *offsets, size_t *grad_
 }
 
 /* Builds the block once in each mode that the plan runs, to learn its bytes. */
-static sq_status measure_block(sq_plan *plan, sq_backend *backend, int layer, int choice, sq_region *region,
+static sq_status measure_block(sq_memory_plan *plan, sq_backend *backend, int layer, int choice, sq_region *region,
                                size_t *saved)
 {
     size_t *bytes = plan->role_bytes;
@@ -88,7 +88,8 @@ static sq_status measure_block(sq_plan *plan, sq_backend *backend, int layer, in
     return SQ_OK;
 }
 
-static sq_status place_blocks(sq_plan *plan, sq_backend *backend, const size_t *offsets, const size_t *grad_offsets)
+static sq_status place_blocks(sq_memory_plan *plan, sq_backend *backend, const size_t *offsets,
+                              const size_t *grad_offsets)
 {
     size_t *bytes = plan->role_bytes;
     for (int l = 0; l < plan->space->layer_count; l++) {
@@ -116,7 +117,7 @@ static sq_status place_blocks(sq_plan *plan, sq_backend *backend, const size_t *
     return SQ_OK;
 }
 
-static sq_status list_parameters(sq_plan *plan)
+static sq_status list_parameters(sq_memory_plan *plan)
 {
     plan->parameters = calloc((size_t)plan->parameter_count, sizeof *plan->parameters);
     if (!plan->parameters)
@@ -129,7 +130,7 @@ static sq_status list_parameters(sq_plan *plan)
     return SQ_OK;
 }
 
-static void size_roles(sq_plan *plan)
+static void size_roles(sq_memory_plan *plan)
 {
     size_t *bytes = plan->role_bytes;
     bytes[SQ_ROLE_INPUT] = sq_block_input(plan->space, plan->options.batch).bytes;
@@ -141,10 +142,10 @@ static void size_roles(sq_plan *plan)
     bytes[SQ_ROLE_AVERAGE] = plan->options.has_average ? bytes[SQ_ROLE_WEIGHT] : 0;
 }
 
-sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options, bool is_training,
-                       sq_backend *backend)
+sq_status sq_memory_plan_make(sq_memory_plan *out, const sq_space *space, const sq_block_options *options,
+                              bool is_training, sq_backend *backend)
 {
-    sq_plan plan = {.space = space, .options = *options, .is_training = is_training};
+    sq_memory_plan plan = {.space = space, .options = *options, .is_training = is_training};
     size_t offsets[SQ_MAX_LAYERS + 1], grad_offsets[SQ_MAX_LAYERS + 1];
     if (options->batch < 1)
         return sq_fail(SQ_INVALID, "memory plan: batch %d, wanted at least 1", options->batch);
@@ -164,12 +165,12 @@ sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_optio
         size_roles(&plan);
         *out = plan;
     } else {
-        sq_plan_clear(&plan);
+        sq_memory_plan_clear(&plan);
     }
     return status;
 }
 
-void sq_plan_clear(sq_plan *plan)
+void sq_memory_plan_clear(sq_memory_plan *plan)
 {
     if (plan->regions)
         for (int l = 0; l < plan->space->layer_count; l++)
@@ -179,7 +180,7 @@ void sq_plan_clear(sq_plan *plan)
     memset(plan, 0, sizeof *plan);
 }
 
-const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name)
+const sq_parameter *sq_memory_plan_find(const sq_memory_plan *plan, const char *name)
 {
     for (int i = 0; i < plan->parameter_count; i++)
         if (strcmp(plan->parameters[i].name, name) == 0)

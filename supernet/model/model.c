@@ -14,7 +14,7 @@ typedef struct {
 struct sq_model {
     const sq_space *space;
     sq_backend *backend;
-    sq_plan plan;
+    sq_memory_plan plan;
     sq_binding binding;
     bool owns_weights;
     program_set **programs; /* [layer][choice] */
@@ -26,7 +26,7 @@ struct sq_model {
     int32_t accumulate;    /* as it stands in the device's sq_step */
 };
 
-const sq_plan *sq_model_plan(const sq_model *model)
+const sq_memory_plan *sq_model_plan(const sq_model *model)
 {
     return &model->plan;
 }
@@ -57,7 +57,7 @@ static sq_status allocate_roles(sq_model *model, const sq_model_options *options
 }
 
 /* What a plan takes of the device: allocations are made in pages of 2 MiB. */
-static size_t bytes_on_device(const sq_plan *plan, bool owns_weights)
+static size_t bytes_on_device(const sq_memory_plan *plan, bool owns_weights)
 {
     const size_t page = (size_t)2 << 20;
     size_t bytes = 0;
@@ -73,14 +73,14 @@ static sq_status largest_batch(const sq_model *model, size_t limit, int *out)
     int low = 0, high = model->plan.options.batch;
     while (high - low > 1) {
         sq_block_options block = model->plan.options;
-        sq_plan plan;
+        sq_memory_plan plan;
         block.batch = low + (high - low) / 2;
-        SQ_TRY(sq_plan_make(&plan, model->space, &block, model->plan.is_training, model->backend));
+        SQ_TRY(sq_memory_plan_make(&plan, model->space, &block, model->plan.is_training, model->backend));
         if (bytes_on_device(&plan, model->owns_weights) <= limit)
             low = block.batch;
         else
             high = block.batch;
-        sq_plan_clear(&plan);
+        sq_memory_plan_clear(&plan);
     }
     *out = low;
     return SQ_OK;
@@ -165,7 +165,7 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
     model->travels = options->travels;
     model->backend = backend;
     model->owns_weights = options->weights_of == NULL;
-    sq_status status = sq_plan_make(&model->plan, space, &options->block, options->is_training, backend);
+    sq_status status = sq_memory_plan_make(&model->plan, space, &options->block, options->is_training, backend);
     if (status == SQ_OK)
         status = check_sharing(model, options);
     if (status == SQ_OK)
@@ -175,8 +175,8 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
         if (status == SQ_NO_MEMORY)
             status = tell_memory(model);
     }
-    if (status == SQ_OK && options->has_others)
-        status = backend->ops->allocate(backend, sq_plan_largest(&model->plan, SQ_ROLE_WEIGHT),
+    if (status == SQ_OK && options->has_remote_paths)
+        status = backend->ops->allocate(backend, sq_memory_plan_largest(&model->plan, SQ_ROLE_WEIGHT),
                                         &model->zeros); /* zero-filled */
     if (status == SQ_OK)
         *out = model;
@@ -203,7 +203,7 @@ void sq_model_destroy(sq_model *model)
     ops->release(model->backend, model->zeros);
     free(model->neutral_augment);
     if (model->plan.space)
-        sq_plan_clear(&model->plan);
+        sq_memory_plan_clear(&model->plan);
     free(model);
 }
 
@@ -287,13 +287,13 @@ static const int *path_at(const sq_step_paths *paths, int index)
 
 static bool is_shared_out(const sq_step_paths *paths)
 {
-    return paths->own_count > 0 && paths->own_count < paths->count;
+    return paths->local_count > 0 && paths->local_count < paths->count;
 }
 
 /* Behind the last path that this rank walks. */
 static int own_end(const sq_step_paths *paths)
 {
-    return paths->own_count > 0 ? paths->own_first + paths->own_count : paths->count;
+    return paths->local_count > 0 ? paths->local_first + paths->local_count : paths->count;
 }
 
 /* Whether one of the paths first .. end - 1 takes this choice of the layer. */
@@ -329,7 +329,7 @@ static sq_status reduce_layer(sq_model *model, const sq_step_paths *paths, int l
         const sq_region *region = &model->plan.regions[layer][choice];
         if (is_used(paths, 0, i, layer, choice))
             continue;
-        if (!is_used(paths, paths->own_first, own_end(paths), layer, choice) && region->bytes[SQ_ROLE_WEIGHT])
+        if (!is_used(paths, paths->local_first, own_end(paths), layer, choice) && region->bytes[SQ_ROLE_WEIGHT])
             SQ_TRY(model->backend->ops->copy(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
                                              model->zeros, region->bytes[SQ_ROLE_WEIGHT]));
         SQ_TRY(reduce_block(model, region));
@@ -344,7 +344,7 @@ sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int 
     const int *path = path_at(paths, index);
     for (int l = model->space->layer_count; l-- > 0;) {
         const sq_region *region = &model->plan.regions[l][path[l]];
-        SQ_TRY(set_accumulate(model, is_used(paths, paths->own_first, index, l, path[l])));
+        SQ_TRY(set_accumulate(model, is_used(paths, paths->local_first, index, l, path[l])));
         SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
         if (is_shared_out(paths) && index + 1 == own_end(paths))
             SQ_TRY(reduce_layer(model, paths, l));
@@ -396,11 +396,11 @@ sq_device_ptr sq_model_address(const sq_model *model, sq_role role, size_t offse
 
 size_t sq_model_boundary(const sq_model *model, int layer, sq_device_ptr *where)
 {
-    const sq_plan *plan = &model->plan;
+    const sq_memory_plan *plan = &model->plan;
     const bool is_last = layer == model->space->layer_count;
     const sq_region *region = &plan->regions[is_last ? layer - 1 : layer][0];
     *where = at(model, SQ_ROLE_BOUNDARY, is_last ? region->boundary_out : region->boundary_in);
-    return sq_plan_boundary_bytes(plan, layer);
+    return sq_memory_plan_boundary_bytes(plan, layer);
 }
 
 static sq_status check_count(const sq_model *model, const sq_model_batch *batch)

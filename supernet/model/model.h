@@ -16,20 +16,20 @@ typedef struct {
     sq_region **regions;      /* [layer][choice] */
     sq_parameter *parameters; /* all, in memory order */
     int parameter_count;
-} sq_plan;
+} sq_memory_plan;
 
 /* Computes every address, with the dtype, padding and workspace that the backend asks for. backend NULL: no workspace,
  * dtype and padding as the options say (left at 0: FP32, nothing padded), so a plan can be printed without a device.
- * Free with sq_plan_clear. */
-SQ_MUST_USE sq_status sq_plan_make(sq_plan *out, const sq_space *space, const sq_block_options *options,
-                                   bool is_training, sq_backend *backend);
-void sq_plan_clear(sq_plan *plan);
+ * Free with sq_memory_plan_clear. */
+SQ_MUST_USE sq_status sq_memory_plan_make(sq_memory_plan *out, const sq_space *space, const sq_block_options *options,
+                                          bool is_training, sq_backend *backend);
+void sq_memory_plan_clear(sq_memory_plan *plan);
 /* Bytes of the tensor that layer `boundary` reads; layer_count: of the logits. */
-size_t sq_plan_boundary_bytes(const sq_plan *plan, int boundary);
+size_t sq_memory_plan_boundary_bytes(const sq_memory_plan *plan, int boundary);
 /* Bytes of the role that the block with most of them has. */
-size_t sq_plan_largest(const sq_plan *plan, sq_role role);
+size_t sq_memory_plan_largest(const sq_memory_plan *plan, sq_role role);
 
-const sq_parameter *sq_plan_find(const sq_plan *plan, const char *name); /* NULL when absent */
+const sq_parameter *sq_memory_plan_find(const sq_memory_plan *plan, const char *name); /* NULL when absent */
 
 typedef struct sq_model sq_model;
 
@@ -38,7 +38,7 @@ typedef struct {
     bool is_training;
     sq_model *weights_of; /* shares WEIGHT (or its AVERAGE, if use_average) of that model; it must outlive this one */
     bool use_average;
-    bool has_others; /* other ranks walk other paths of a step (sq_step_paths): zeros are kept for blocks that are
+    bool has_remote_paths; /* other ranks walk other paths of a step (sq_step_paths): zeros are kept for blocks that are
                         theirs */
     sq_dtype travels; /* what gradients are rounded to on their way between ranks: SQ_F32 (as they are), SQ_BF16 */
 } sq_model_options;
@@ -48,7 +48,7 @@ SQ_MUST_USE sq_status sq_model_create(sq_model **out, sq_backend *backend, const
                                       const sq_model_options *options);
 void sq_model_destroy(sq_model *model); /* accepts NULL */
 
-const sq_plan *sq_model_plan(const sq_model *model);
+const sq_memory_plan *sq_model_plan(const sq_model *model);
 sq_backend *sq_model_backend(const sq_model *model);
 
 /* Compiles all programs of these modes now (a bit set of 1 << mode); others are made on first use. */
@@ -60,7 +60,7 @@ SQ_MUST_USE sq_status sq_model_program(sq_model *model, int layer, int choice, s
 /* Initial weights by the space's rule (SPOS: stem N(0, 0.01), others N(0, 1/shape[1]), linear N(0, 0.01), gamma 1, beta
  * 1e-4; HE: N(0, 2/fan_out), linear N(0, 0.01), beta 0). Running mean 0, variance 1, momentum 0. A function of the
  * seed alone. */
-SQ_MUST_USE sq_status sq_model_initialise(sq_model *model, uint64_t seed);
+SQ_MUST_USE sq_status sq_model_initialize(sq_model *model, uint64_t seed);
 
 /* One batch: images uint8 (n, resolution, resolution, 3) RGB, labels n, augment n * SQ_AUGMENT_COUNT or NULL (none).
  * n may be below the plan's batch in evaluation; what is missing repeats the first image and does not count. */
@@ -98,7 +98,7 @@ typedef struct {
     /* Where ranks share a step's paths out: those that this rank walks, by index; own_count 0: all. The gradients of
      * every block that any path uses then travel in the backward of the last own path, in an order that is the same on
      * all ranks; a rank that did not walk a block gives zeros, and its norms' statistics as they are. */
-    int own_first, own_count;
+    int local_first, local_count;
 } sq_step_paths;
 SQ_MUST_USE sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index);
 SQ_MUST_USE sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths);

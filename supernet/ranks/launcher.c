@@ -17,7 +17,7 @@ static int number_of(const char *const *names, int otherwise)
     return otherwise;
 }
 
-int sq_launched_count(void)
+int sq_launcher_rank_count(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MV2_COMM_WORLD_SIZE", NULL};
     const int count = number_of(names, 0);
@@ -26,13 +26,13 @@ int sq_launched_count(void)
     return count > 0 ? count : getenv("PMIX_RANK") || getenv("PMI_RANK") ? number_of(tasks, 2) : 1;
 }
 
-int sq_launched_rank(void)
+int sq_launcher_rank(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", NULL};
     return number_of(names, 0);
 }
 
-int sq_launched_local(int otherwise)
+int sq_launcher_local_rank(int otherwise)
 {
     static const char *const names[] = {"LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK",
                                         NULL};

@@ -3,10 +3,10 @@
 
 /* What mpirun or srun say of the processes that they start. */
 
-int sq_launched_count(void); /* 1: nobody started several; where only that several were started is known, 2 */
-int sq_launched_rank(void);  /* number of this process among all; 0 where that is not known */
+int sq_launcher_rank_count(void); /* 1: nobody started several; where only that several were started is known, 2 */
+int sq_launcher_rank(void);       /* number of this process among all; 0 where that is not known */
 /* Number of this process among those of its host. source: the order of variables that timm's init_distributed_device
  * looks at, behind MPI's own */
-int sq_launched_local(int otherwise);
+int sq_launcher_local_rank(int otherwise);
 
 #endif

@@ -17,14 +17,14 @@ typedef struct sent {
     char bytes[];
 } sent;
 
-struct sq_mail {
+struct sq_messages {
     sq_ranks *ranks;
     sent *under_way;
 };
 
-sq_status sq_mail_open(sq_mail **out, sq_ranks *ranks)
+sq_status sq_messages_open(sq_messages **out, sq_ranks *ranks)
 {
-    sq_mail *m = calloc(1, sizeof *m);
+    sq_messages *m = calloc(1, sizeof *m);
     if (!m)
         return sq_fail(SQ_NO_MEMORY, "mail");
     m->ranks = ranks;
@@ -32,14 +32,14 @@ sq_status sq_mail_open(sq_mail **out, sq_ranks *ranks)
     return SQ_OK;
 }
 
-static sq_status mpi_failed(const sq_mail *m, const char *what)
+static sq_status mpi_failed(const sq_messages *m, const char *what)
 {
     sq_ranks_break(m->ranks);
     return sq_fail(SQ_COMMUNICATION, "%s: MPI failed", what);
 }
 
 /* Lets go of what has arrived. */
-static void clear_sent(sq_mail *m)
+static void clear_sent(sq_messages *m)
 {
     for (sent **at = &m->under_way; *at;) {
         sent *s = *at;
@@ -54,7 +54,7 @@ static void clear_sent(sq_mail *m)
 }
 
 /* What has not arrived was sent to a rank that is gone, or about to end: MPI may still read it, so it stays. */
-void sq_mail_close(sq_mail *m)
+void sq_messages_close(sq_messages *m)
 {
     if (!m)
         return;
@@ -62,7 +62,7 @@ void sq_mail_close(sq_mail *m)
     free(m);
 }
 
-sq_status sq_mail_send(sq_mail *m, int to, const void *bytes, size_t count)
+sq_status sq_messages_send(sq_messages *m, int to, const void *bytes, size_t count)
 {
     sent *s = count <= MOST_BYTES ? malloc(sizeof *s + count) : NULL;
     clear_sent(m);
@@ -79,7 +79,7 @@ sq_status sq_mail_send(sq_mail *m, int to, const void *bytes, size_t count)
 }
 
 /* Whether a rank is gone, or too long silent: `seconds` so far. */
-static sq_status check_silence(const sq_mail *m, int from, double seconds, double patience)
+static sq_status check_silence(const sq_messages *m, int from, double seconds, double patience)
 {
     char text[TEXT_BYTES];
     const double limit = sq_ranks_time_limit(m->ranks);
@@ -91,7 +91,7 @@ static sq_status check_silence(const sq_mail *m, int from, double seconds, doubl
                    : sq_fail(SQ_COMMUNICATION, "rank %d has not answered for %.0f s", from, seconds);
 }
 
-static sq_status receive(sq_mail *m, int from, int count, sq_letter *out)
+static sq_status receive(sq_messages *m, int from, int count, sq_message *out)
 {
     MPI_Request request;
     int is_done = 0;
@@ -116,17 +116,17 @@ static sq_status receive(sq_mail *m, int from, int count, sq_letter *out)
         sq_rest_after(now - begin);
     }
     bytes[count] = 0;
-    *out = (sq_letter){from, bytes, (size_t)count};
+    *out = (sq_message){from, bytes, (size_t)count};
     return SQ_OK;
 }
 
-static sq_status look(sq_mail *m, int from, sq_letter *out)
+static sq_status look(sq_messages *m, int from, sq_message *out)
 {
     MPI_Status status;
     int is_here = 0, count;
-    *out = (sq_letter){SQ_NOBODY, NULL, 0};
+    *out = (sq_message){SQ_ANY_RANK, NULL, 0};
     clear_sent(m);
-    if (MPI_Iprobe(from == SQ_NOBODY ? MPI_ANY_SOURCE : from, TAG, MPI_COMM_WORLD, &is_here, &status) != MPI_SUCCESS)
+    if (MPI_Iprobe(from == SQ_ANY_RANK ? MPI_ANY_SOURCE : from, TAG, MPI_COMM_WORLD, &is_here, &status) != MPI_SUCCESS)
         return mpi_failed(m, "looking for letters");
     if (!is_here)
         return SQ_OK;
@@ -135,12 +135,12 @@ static sq_status look(sq_mail *m, int from, sq_letter *out)
     return receive(m, status.MPI_SOURCE, count, out);
 }
 
-sq_status sq_mail_look(sq_mail *m, sq_letter *out)
+sq_status sq_messages_poll(sq_messages *m, sq_message *out)
 {
-    return look(m, SQ_NOBODY, out);
+    return look(m, SQ_ANY_RANK, out);
 }
 
-sq_status sq_mail_wait(sq_mail *m, int from, double patience, sq_letter *out)
+sq_status sq_messages_wait(sq_messages *m, int from, double patience, sq_message *out)
 {
     const double begin = sq_seconds_now();
     for (double looked = begin;;) {

@@ -12,7 +12,7 @@
 #include "kernels/base/bf16.h"
 #include "kernels/base/clock.h"
 #include "supernet/ranks/launcher.h"
-#include "supernet/ranks/liveness.h"
+#include "supernet/ranks/watchdog.h"
 
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
@@ -90,7 +90,7 @@ bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
     size_t used = 0;
     *text = 0;
     for (int i = 0; i < r->count; i++)
-        if ((rank == SQ_NOBODY || rank == i) && strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 &&
+        if ((rank == SQ_ANY_RANK || rank == i) && strcmp(r->peers[i].host, r->peers[r->rank].host) == 0 &&
             kill((pid_t)r->peers[i].pid, 0) != 0 && errno == ESRCH && used < bytes)
             used += (size_t)snprintf(text + used, bytes - used, "%srank %d (process %ld on %s) is gone",
                                      used ? ", " : "", i, r->peers[i].pid, r->peers[i].host);
@@ -123,7 +123,7 @@ static bool is_lost(void *context, double seconds, char *why, size_t bytes)
     sq_ranks *r = context;
     if (r->is_broken)
         (void)snprintf(why, bytes, "the ranks have lost each other");
-    else if (sq_ranks_find_dead(r, SQ_NOBODY, why, bytes))
+    else if (sq_ranks_find_dead(r, SQ_ANY_RANK, why, bytes))
         r->is_broken = true;
     else if (seconds > r->time_limit) {
         char stopped[TEXT_BYTES];
@@ -140,7 +140,7 @@ void sq_ranks_break(sq_ranks *r)
         r->is_broken = true;
 }
 
-void sq_ranks_leave_telling(sq_ranks *r)
+void sq_ranks_leave_reported(sq_ranks *r)
 {
     is_told = true;
     sq_ranks_break(r);
@@ -156,7 +156,8 @@ static sq_status fail_together(sq_ranks *r, const char *what, const char *why)
 static sq_status lost(sq_ranks *r, const char *what)
 {
     char dead[TEXT_BYTES];
-    return fail_together(r, what, sq_ranks_find_dead(r, SQ_NOBODY, dead, sizeof dead) ? dead : "MPI lost another rank");
+    return fail_together(r, what,
+                         sq_ranks_find_dead(r, SQ_ANY_RANK, dead, sizeof dead) ? dead : "MPI lost another rank");
 }
 
 /* Until all requests are done. */
@@ -216,7 +217,7 @@ static sq_status meet_peers(sq_ranks *r)
             r->local += i < r->rank;
             r->local_count++;
         }
-    r->local = sq_launched_local(r->local);
+    r->local = sq_launcher_local_rank(r->local);
     return SQ_OK;
 }
 
@@ -280,9 +281,9 @@ static sq_status start_mpi(double time_limit)
                    "the launcher's processes did not come together within %.0f s: one of them hangs, or hosts do not "
                    "reach each other",
                    time_limit);
-    sq_watch *watch = sq_watch_begin(time_limit, text, 0);
+    sq_watchdog *watchdog = sq_watchdog_start(time_limit, text, 0);
     const int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
-    sq_watch_end(watch);
+    sq_watchdog_stop(watchdog);
     return code == MPI_SUCCESS ? SQ_OK : sq_fail(SQ_COMMUNICATION, "MPI did not start");
 }
 
@@ -292,9 +293,9 @@ static void end_mpi(double time_limit, int exit_code)
     char text[TEXT_BYTES];
     time_limit = 2 * time_limit + 1;
     (void)snprintf(text, sizeof text, "a rank has not come to its end within %.0f s; this one has", time_limit);
-    sq_watch *watch = sq_watch_begin(time_limit, text, exit_code);
+    sq_watchdog *watchdog = sq_watchdog_start(time_limit, text, exit_code);
     (void)MPI_Finalize();
-    sq_watch_end(watch);
+    sq_watchdog_stop(watchdog);
 }
 
 static sq_status join_launcher(sq_ranks *r)
@@ -326,7 +327,7 @@ sq_status sq_ranks_open(sq_ranks **out, double time_limit)
     r->count = r->local_count = 1;
     r->time_limit = time_limit > 0 ? time_limit : DEFAULT_TIME_LIMIT;
     r->add_bf16 = MPI_OP_NULL;
-    const sq_status status = sq_launched_count() > 1 ? join_launcher(r) : SQ_OK;
+    const sq_status status = sq_launcher_rank_count() > 1 ? join_launcher(r) : SQ_OK;
     if (status == SQ_OK)
         *out = r;
     else
@@ -394,7 +395,7 @@ sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *al
     return gather(r, bytes, all, count);
 }
 
-sq_status sq_ranks_meet(sq_ranks *r)
+sq_status sq_ranks_barrier(sq_ranks *r)
 {
     MPI_Request request;
     if (is_alone(r))

@@ -36,7 +36,7 @@ SQ_MUST_USE sq_status sq_ranks_broadcast(sq_ranks *ranks, void *bytes, size_t co
 /* Every rank's bytes to all: all[rank * count]. */
 SQ_MUST_USE sq_status sq_ranks_gather(sq_ranks *ranks, const void *bytes, size_t count, void *all);
 /* Waits until all are here. */
-SQ_MUST_USE sq_status sq_ranks_meet(sq_ranks *ranks);
+SQ_MUST_USE sq_status sq_ranks_barrier(sq_ranks *ranks);
 /* Whether the last failure that ranks agreed on is another rank's, which tells it to the user. */
 bool sq_ranks_is_told(void);
 /* The worst status of all ranks, so that they fail together: who is well fails with "rank 2: <its text>". A failure ends
@@ -61,14 +61,14 @@ int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks);
 
 /* ---- For what is not collective (messages.h) ---- */
 
-enum { SQ_NOBODY = -1 };
-/* Whether a rank's process is gone (SQ_NOBODY: any one's), as far as it can be seen: on this host. text: "rank 2
+enum { SQ_ANY_RANK = -1 };
+/* Whether a rank's process is gone (SQ_ANY_RANK: any one's), as far as it can be seen: on this host. text: "rank 2
  * (process 4711 on a) is gone", of each of them. */
 bool sq_ranks_find_dead(const sq_ranks *ranks, int rank, char *text, size_t bytes);
 /* From now on nothing is collective: the others are not waited for, not even at the end. */
 void sq_ranks_break(sq_ranks *ranks);
 /* The same, where another rank tells the user why. */
-void sq_ranks_leave_telling(sq_ranks *ranks);
+void sq_ranks_leave_reported(sq_ranks *ranks);
 double sq_ranks_time_limit(const sq_ranks *ranks);                /* seconds */
 void sq_ranks_set_time_limit(sq_ranks *ranks, double time_limit); /* accepts NULL */
 

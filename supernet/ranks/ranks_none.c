@@ -61,7 +61,7 @@ void sq_ranks_break(sq_ranks *r)
     (void)r;
 }
 
-void sq_ranks_leave_telling(sq_ranks *r)
+void sq_ranks_leave_reported(sq_ranks *r)
 {
     (void)r;
 }
@@ -74,7 +74,7 @@ int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
 
 sq_status sq_ranks_open(sq_ranks **out, double time_limit)
 {
-    if (sq_launched_count() > 1)
+    if (sq_launcher_rank_count() > 1)
         return sq_fail(SQ_UNSUPPORTED, "started as one of several ranks, but this build has no MPI "
                                        "(libopenmpi-dev, then cmake again)");
     *out = calloc(1, sizeof **out);
@@ -109,7 +109,7 @@ sq_status sq_ranks_gather(sq_ranks *r, const void *bytes, size_t count, void *al
     return SQ_OK;
 }
 
-sq_status sq_ranks_meet(sq_ranks *r)
+sq_status sq_ranks_barrier(sq_ranks *r)
 {
     (void)r;
     return SQ_OK;
@@ -145,30 +145,30 @@ void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
     (void)snprintf(text, bytes, "1 rank (built without MPI)");
 }
 
-sq_status sq_mail_open(sq_mail **out, sq_ranks *ranks)
+sq_status sq_messages_open(sq_messages **out, sq_ranks *ranks)
 {
     (void)out, (void)ranks;
     return sq_fail(SQ_UNSUPPORTED, "mail between ranks: this build has no MPI");
 }
 
-void sq_mail_close(sq_mail *m)
+void sq_messages_close(sq_messages *m)
 {
     (void)m;
 }
 
-sq_status sq_mail_send(sq_mail *m, int to, const void *bytes, size_t count)
+sq_status sq_messages_send(sq_messages *m, int to, const void *bytes, size_t count)
 {
     (void)m, (void)to, (void)bytes, (void)count;
     return sq_fail(SQ_UNSUPPORTED, "mail between ranks: this build has no MPI");
 }
 
-sq_status sq_mail_look(sq_mail *m, sq_letter *out)
+sq_status sq_messages_poll(sq_messages *m, sq_message *out)
 {
-    return sq_mail_send(m, 0, out, 0);
+    return sq_messages_send(m, 0, out, 0);
 }
 
-sq_status sq_mail_wait(sq_mail *m, int from, double patience, sq_letter *out)
+sq_status sq_messages_wait(sq_messages *m, int from, double patience, sq_message *out)
 {
     (void)patience;
-    return sq_mail_send(m, from, out, 0);
+    return sq_messages_send(m, from, out, 0);
 }

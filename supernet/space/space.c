@@ -139,7 +139,7 @@ static sq_status fill_choices(const sq_space *space, const sq_raw_space *raw, co
 static sq_layer next_layer(const sq_space *space, int asked, int stride)
 {
     const sq_layer *before = space->layer_count ? &space->layers[space->layer_count - 1] : NULL;
-    sq_layer l = {.stride = stride, .c_asked = asked, .searched_index = SQ_NONE};
+    sq_layer l = {.stride = stride, .c_requested = asked, .searched_index = SQ_NONE};
     l.h_in = before ? before->h_out : space->resolution;
     l.w_in = before ? before->w_out : space->resolution;
     l.c_in = before ? before->c_out : 3;
@@ -301,8 +301,8 @@ sq_status sq_space_single(sq_space **out, const sq_space *space, const int *path
     return SQ_OK;
 }
 
-sq_status sq_space_narrow(sq_space **out, const sq_space *space, const char *name, const int *counts,
-                          const int (*numbers)[SQ_MAX_CHOICES])
+sq_status sq_space_restrict(sq_space **out, const sq_space *space, const char *name, const int *counts,
+                            const int (*numbers)[SQ_MAX_CHOICES])
 {
     sq_space *narrow = malloc(sizeof *narrow);
     if (!narrow)

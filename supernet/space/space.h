@@ -37,7 +37,7 @@ typedef struct {
     int h_in, w_in, h_out, w_out;
     int stride;
     int c_in, c_out;                /* used widths, after rounding */
-    int c_asked;                    /* the width that the space file asks for c_out */
+    int c_requested;                /* the width that the space file asks for c_out */
     int pitch_in, pitch_out;        /* stored channels of the boundaries, >= c */
     bool is_split_in, is_split_out; /* see sq_slot */
     sq_activation activation;
@@ -78,8 +78,8 @@ SQ_MUST_USE sq_status sq_space_single(sq_space **out, const sq_space *space, con
 
 /* The space whose layer l has counts[l] of the choices of `space`'s layer l: numbers[l][0], numbers[l][1], ... (in
  * [0, layers[l].choice_count), each once), in that order. name: the new space's. */
-SQ_MUST_USE sq_status sq_space_narrow(sq_space **out, const sq_space *space, const char *name, const int *counts,
-                                      const int (*numbers)[SQ_MAX_CHOICES]);
+SQ_MUST_USE sq_status sq_space_restrict(sq_space **out, const sq_space *space, const char *name, const int *counts,
+                                        const int (*numbers)[SQ_MAX_CHOICES]);
 
 /* Writes a file that reads back as this space: the choices that some layer has, and a row a layer. comment: lines that
  * the file opens with, without their '#'; NULL: none. */

@@ -64,7 +64,7 @@ static bool is_used(const sq_space *s, int choice)
 
 static void put_layer(FILE *file, const sq_space *s, const sq_layer *l)
 {
-    (void)fprintf(file, "  - {width: %d, ", l->c_asked);
+    (void)fprintf(file, "  - {width: %d, ", l->c_requested);
     if (l->stride != 1)
         (void)fprintf(file, "stride: %d, ", l->stride);
     if (l->activation != s->layers[0].activation)

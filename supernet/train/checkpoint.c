@@ -35,7 +35,7 @@ static void clear_list(tensor_list *list)
     free(list->values);
 }
 
-static size_t values_in(const sq_plan *plan)
+static size_t values_in(const sq_memory_plan *plan)
 {
     size_t count = 0;
     for (int i = 0; i < plan->parameter_count; i++)
@@ -43,7 +43,7 @@ static size_t values_in(const sq_plan *plan)
     return count;
 }
 
-static sq_status open_list(tensor_list *list, const sq_plan *plan, int copies)
+static sq_status open_list(tensor_list *list, const sq_memory_plan *plan, int copies)
 {
     const size_t limit = (size_t)plan->parameter_count * (size_t)copies;
     *list = (tensor_list){calloc(limit, sizeof *list->tensors), calloc(limit, sizeof *list->names),
@@ -70,7 +70,7 @@ static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_paramet
 
 static sq_status collect(tensor_list *list, sq_model *model, bool is_optimiser)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     size_t used = 0;
     SQ_TRY(open_list(list, plan, is_optimiser ? 2 : 1));
     sq_status status = SQ_OK;
@@ -116,7 +116,7 @@ static sq_status load_tensor(sq_model *model, const sq_safetensors *file, const 
 
 static sq_status read_tensors(const char *path, sq_model *model, bool is_optimiser)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     sq_safetensors *file = NULL;
     SQ_TRY(sq_safetensors_open(&file, path));
     sq_status status = SQ_OK;
@@ -138,16 +138,16 @@ static sq_status read_tensors(const char *path, sq_model *model, bool is_optimis
 /* Sums as hexadecimal floats: exact, and the same text everywhere. The last line is a checksum of the others. */
 static sq_status write_state(const char *path, const sq_training_state *s)
 {
-    char text[1024], whole[1200], scope[64] = "", odd[96] = "";
-    if (s->scope_hash)
-        (void)snprintf(scope, sizeof scope, ", \"scope_hash\": \"%016" PRIx64 "\"", s->scope_hash);
+    char text[1024], whole[1200], search_mask[64] = "", odd[96] = "";
+    if (s->search_mask_hash)
+        (void)snprintf(search_mask, sizeof search_mask, ", \"scope_hash\": \"%016" PRIx64 "\"", s->search_mask_hash);
     if (s->nonfinite)
         (void)snprintf(odd, sizeof odd, ", \"nonfinite\": %" PRId64 ", \"lost\": %" PRId64, s->nonfinite, s->lost);
     const int length =
         snprintf(text, sizeof text,
                  "{\"version\": 1, \"step\": %" PRId64 ", \"seed\": \"%" PRIu64 "\", \"space_hash\": \"%016" PRIx64
                  "\"%s, \"batch\": %d, \"loss_sum\": \"%a\", \"top1\": %" PRId64 ", \"images\": %" PRId64 "%s}",
-                 s->step, s->seed, s->space_hash, scope, s->batch, s->loss_sum, s->top1, s->images, odd);
+                 s->step, s->seed, s->space_hash, search_mask, s->batch, s->loss_sum, s->top1, s->images, odd);
     const int bytes = snprintf(whole, sizeof whole, "{\"state\": %s,\n\"checksum_fnv1a64\": \"%016" PRIx64 "\"}\n",
                                text, sq_hash(SQ_HASH_START, text, (size_t)length));
     const sq_piece piece = {whole, (size_t)bytes};
@@ -169,7 +169,7 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
         return sq_fail(SQ_INVALID, "%s:%d: %s", path, error.line, error.text);
     const char *seed = json_string_value(json_object_get(state, "seed")),
                *hash = json_string_value(json_object_get(state, "space_hash")),
-               *scope = json_string_value(json_object_get(state, "scope_hash"));
+               *search_mask = json_string_value(json_object_get(state, "scope_hash"));
     const char *sum = json_string_value(json_object_get(state, "loss_sum"));
     const bool is_whole = seed && hash && sum;
     if (is_whole)
@@ -177,7 +177,7 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
             .step = json_integer_value(json_object_get(state, "step")),
             .seed = strtoull(seed, NULL, 10),
             .space_hash = strtoull(hash, NULL, 16),
-            .scope_hash = scope ? strtoull(scope, NULL, 16) : 0,
+            .search_mask_hash = search_mask ? strtoull(search_mask, NULL, 16) : 0,
             .batch = (int)json_integer_value(json_object_get(state, "batch")),
             .loss_sum = strtod(sum, NULL),
             .top1 = json_integer_value(json_object_get(state, "top1")),
@@ -224,14 +224,14 @@ static void free_names(struct dirent **names, int count)
 }
 
 /* `newer` newer ones of the run stay; so far without one at the anchor, or with it. */
-static bool is_kept(const sq_keep *keep, int64_t step, int newer, bool *has_anchor)
+static bool is_kept(const sq_retention *keep, int64_t step, int newer, bool *has_anchor)
 {
     const bool is_anchor = keep->anchor > 0 && step % keep->anchor == 0 && !*has_anchor;
     *has_anchor = *has_anchor || is_anchor;
     return is_anchor || newer < (keep->newest < 1 ? 1 : keep->newest) || (keep->every > 0 && step % keep->every == 0);
 }
 
-static sq_status remove_old(const char *run, int64_t newest, const sq_keep *keep)
+static sq_status remove_old(const char *run, int64_t newest, const sq_retention *keep)
 {
     struct dirent **names = NULL;
     const int count = scandir(run, &names, is_checkpoint, newest_first);
@@ -254,7 +254,7 @@ static int is_half_written(const struct dirent *entry)
     return strncmp(entry->d_name, "ckpt-", 5) == 0 && strcmp(entry->d_name + length - 4, ".tmp") == 0;
 }
 
-sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_keep *keep)
+sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_retention *keep)
 {
     struct dirent **names = NULL;
     const int count = scandir(run, &names, is_half_written, alphasort);
@@ -297,7 +297,8 @@ static sq_status make_paths(paths *p, const char *run, int64_t step)
     return SQ_OK;
 }
 
-sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state, const sq_keep *keep)
+sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state,
+                              const sq_retention *keep)
 {
     paths p;
     SQ_TRY(make_paths(&p, run, state->step));
@@ -345,7 +346,7 @@ sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optim
 
 sq_status sq_checkpoint_read_average(const char *folder, sq_model *model)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     char path[PATH_BYTES];
     sq_safetensors *file = NULL;
     if (!sq_text_path(path, sizeof path, folder, "optim.safetensors"))

@@ -12,7 +12,7 @@ typedef struct {
     int64_t step; /* steps done */
     uint64_t seed;
     uint64_t space_hash;
-    uint64_t scope_hash; /* of what was drawn; 0: every choice */
+    uint64_t search_mask_hash; /* of what was drawn; 0: every choice */
     int batch;           /* images per step */
     double loss_sum;     /* of the log interval in progress, so that a resumed log equals an undisturbed one */
     int64_t top1, images;
@@ -25,15 +25,15 @@ typedef struct {
     int newest;     /* so many newest ones; below 1: 1 */
     int64_t every;  /* and all whose step is a multiple of it; 0: none */
     int64_t anchor; /* and the newest whose step is a multiple of it; 0: none */
-} sq_keep;
+} sq_retention;
 
 /* Writes run/ckpt-<step>, moves `last`, removes older ones that need not stay. On failure (full disk) the previous
  * checkpoint and `last` are untouched and nothing partial stays; errno is the failing call's. SQ_NONFINITE: a tensor is
  * not finite, which no checkpoint ever holds. */
 SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state,
-                                          const sq_keep *keep);
+                                          const sq_retention *keep);
 /* Removes what a killed run left: half-written checkpoints, and those up to `step` that need not stay. */
-SQ_MUST_USE sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_keep *keep);
+SQ_MUST_USE sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_retention *keep);
 
 /* The folder of a run's checkpoint. SQ_INVALID: the path is too long. */
 SQ_MUST_USE sq_status sq_checkpoint_folder(const char *run, int64_t step, char *out, size_t bytes);

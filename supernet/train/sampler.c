@@ -30,7 +30,7 @@ static sq_status count_paths(const sq_space *space, const sq_sampler_options *o,
     const int asked = o->paths == 0 ? 1 : o->paths;
     int most = 1;
     for (int l = 0; l < space->layer_count; l++) {
-        const int count = sq_scope_count(o->scope, space, l);
+        const int count = sq_search_mask_count(o->search_mask, space, l);
         most = count > most ? count : most;
     }
     if (asked < 1 || asked > SQ_MAX_PATHS)
@@ -77,7 +77,7 @@ static double draw(const sq_sampler *s, sq_rng *rng, int *path)
 {
     double macs = 0;
     for (int l = 0; l < s->space->layer_count; l++) {
-        path[l] = sq_scope_draw(s->options.scope, s->space, l, rng);
+        path[l] = sq_search_mask_draw(s->options.search_mask, s->space, l, rng);
         macs += s->macs[l][path[l]];
     }
     return macs;
@@ -107,7 +107,7 @@ static void shuffle(int *list, int count, sq_rng *rng)
 /* What each path takes of one layer: dealt[path_count] are places in the scope's list of choices. */
 static void deal(const sq_sampler *s, int layer, sq_rng *rng, int *dealt)
 {
-    const int count = sq_scope_count(s->options.scope, s->space, layer), paths = s->path_count;
+    const int count = sq_search_mask_count(s->options.search_mask, s->space, layer), paths = s->path_count;
     for (int i = 0; i < count; i++)
         dealt[i] = i;
     if (count < paths)
@@ -123,7 +123,7 @@ static void draw_fair(const sq_sampler *s, sq_rng *rng, int index, int *path)
     int dealt[SQ_MAX_PATHS];
     for (int l = 0; l < s->space->layer_count; l++) {
         deal(s, l, rng, dealt);
-        path[l] = sq_scope_choice(s->options.scope, l, dealt[index]);
+        path[l] = sq_search_mask_choice(s->options.search_mask, l, dealt[index]);
     }
 }
 

@@ -13,7 +13,7 @@ typedef struct {
     sq_sampling sampling;
     int paths; /* of one step; 0: 1. FAIR knows its number itself: 0, 1 or that number */
     double bin_low, bin_high, bin_width; /* COST_BINS: multiply-adds in millions; SPOS: 290, 360, 10 */
-    const sq_scope *scope;               /* borrowed: what may be drawn; NULL: every choice */
+    const sq_search_mask *search_mask;   /* borrowed: what may be drawn; NULL: every choice */
 } sq_sampler_options;
 
 typedef struct sq_sampler sq_sampler;

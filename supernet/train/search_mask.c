@@ -3,54 +3,54 @@
 
 #include "kernels/base/text.h"
 
-void sq_scope_all(sq_scope *scope, const sq_space *space)
+void sq_search_mask_all(sq_search_mask *search_mask, const sq_space *space)
 {
     for (int l = 0; l < space->layer_count; l++) {
-        scope->count[l] = space->layers[l].choice_count;
-        for (int c = 0; c < scope->count[l]; c++)
-            scope->choices[l][c] = c;
+        search_mask->count[l] = space->layers[l].choice_count;
+        for (int c = 0; c < search_mask->count[l]; c++)
+            search_mask->choices[l][c] = c;
     }
 }
 
-void sq_scope_fix(sq_scope *scope, int layer, int choice)
+void sq_search_mask_fix(sq_search_mask *search_mask, int layer, int choice)
 {
-    scope->count[layer] = 1;
-    scope->choices[layer][0] = choice;
+    search_mask->count[layer] = 1;
+    search_mask->choices[layer][0] = choice;
 }
 
-bool sq_scope_holds(const sq_scope *scope, const sq_space *space, const int *path)
+bool sq_search_mask_allows(const sq_search_mask *search_mask, const sq_space *space, const int *path)
 {
     for (int l = 0; l < space->layer_count; l++) {
         bool is_there = false;
-        for (int c = 0; c < scope->count[l]; c++)
-            is_there = is_there || scope->choices[l][c] == path[l];
+        for (int c = 0; c < search_mask->count[l]; c++)
+            is_there = is_there || search_mask->choices[l][c] == path[l];
         if (!is_there)
             return false;
     }
     return true;
 }
 
-int sq_scope_count(const sq_scope *scope, const sq_space *space, int layer)
+int sq_search_mask_count(const sq_search_mask *search_mask, const sq_space *space, int layer)
 {
-    return scope ? scope->count[layer] : space->layers[layer].choice_count;
+    return search_mask ? search_mask->count[layer] : space->layers[layer].choice_count;
 }
 
-int sq_scope_choice(const sq_scope *scope, int layer, int index)
+int sq_search_mask_choice(const sq_search_mask *search_mask, int layer, int index)
 {
-    return scope ? scope->choices[layer][index] : index;
+    return search_mask ? search_mask->choices[layer][index] : index;
 }
 
-int sq_scope_draw(const sq_scope *scope, const sq_space *space, int layer, sq_rng *rng)
+int sq_search_mask_draw(const sq_search_mask *search_mask, const sq_space *space, int layer, sq_rng *rng)
 {
-    const int count = sq_scope_count(scope, space, layer);
-    return sq_scope_choice(scope, layer, count > 1 ? (int)sq_rng_below(rng, (uint32_t)count) : 0);
+    const int count = sq_search_mask_count(search_mask, space, layer);
+    return sq_search_mask_choice(search_mask, layer, count > 1 ? (int)sq_rng_below(rng, (uint32_t)count) : 0);
 }
 
-uint64_t sq_scope_hash(uint64_t hash, const sq_scope *scope, const sq_space *space)
+uint64_t sq_search_mask_hash(uint64_t hash, const sq_search_mask *search_mask, const sq_space *space)
 {
-    for (int l = 0; scope && l < space->layer_count; l++) {
-        hash = sq_hash(hash, &scope->count[l], sizeof scope->count[l]);
-        hash = sq_hash(hash, scope->choices[l], (size_t)scope->count[l] * sizeof *scope->choices[l]);
+    for (int l = 0; search_mask && l < space->layer_count; l++) {
+        hash = sq_hash(hash, &search_mask->count[l], sizeof search_mask->count[l]);
+        hash = sq_hash(hash, search_mask->choices[l], (size_t)search_mask->count[l] * sizeof *search_mask->choices[l]);
     }
     return hash;
 }

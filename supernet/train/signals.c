@@ -14,7 +14,7 @@ static void remember(int number)
     asked = number;
 }
 
-void sq_interrupt_listen(void)
+void sq_signals_listen(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
     struct sigaction action;
@@ -27,12 +27,12 @@ void sq_interrupt_listen(void)
     (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
-bool sq_interrupt_asked(void)
+bool sq_signals_received(void)
 {
     return asked != 0;
 }
 
-const char *sq_interrupt_name(void)
+const char *sq_signals_name(void)
 {
     return asked == SIGINT ? "SIGINT" : asked == SIGTERM ? "SIGTERM" : asked == SIGUSR1 ? "SIGUSR1" : "";
 }

@@ -1,12 +1,12 @@
-#ifndef SQ_INTERRUPT_H
-#define SQ_INTERRUPT_H
+#ifndef SQ_SIGNALS_H
+#define SQ_SIGNALS_H
 
 #include <stdbool.h>
 
 /* SIGINT, SIGTERM and SIGUSR1 ask a loop to finish what it is doing, save and stop. Every long loop polls. A second
  * SIGINT ends the process at once. */
-void sq_interrupt_listen(void);
-bool sq_interrupt_asked(void);
-const char *sq_interrupt_name(void); /* "SIGTERM", for the message; "" when none came */
+void sq_signals_listen(void);
+bool sq_signals_received(void);
+const char *sq_signals_name(void); /* "SIGTERM", for the message; "" when none came */
 
 #endif

@@ -35,7 +35,7 @@ sq_status sq_timeline_open(sq_timeline **out, int entries, sq_ranks *ranks)
     sq_status status = t->entries && t->others ? SQ_OK : sq_fail(SQ_NO_MEMORY, "timeline: %d entries", entries);
     status = sq_ranks_agree(ranks, status);
     if (status == SQ_OK)
-        status = sq_ranks_meet(ranks);
+        status = sq_ranks_barrier(ranks);
     t->zero = sq_seconds_now();
     if (status == SQ_OK)
         *out = t;

@@ -14,13 +14,13 @@ static sq_status walk(const sq_train_step *s, const sq_step_paths *paths, int in
 sq_status sq_train_step_gradients(const sq_train_step *s, const sq_step_paths *paths, const sq_step *scalars,
                                   sq_train_outcome *out)
 {
-    const int end = paths->own_count > 0 ? paths->own_first + paths->own_count : paths->count;
+    const int end = paths->local_count > 0 ? paths->local_first + paths->local_count : paths->count;
     *out = (sq_train_outcome){.bad_path = SQ_NONE, .bad_layer = SQ_NONE};
     if (s->keeps_statistics)
-        SQ_TRY(sq_health_keep(s->health));
-    for (int i = paths->own_count > 0 ? paths->own_first : 0; i < end; i++)
+        SQ_TRY(sq_nonfinite_check_save(s->nonfinite_check));
+    for (int i = paths->local_count > 0 ? paths->local_first : 0; i < end; i++)
         SQ_TRY(walk(s, paths, i, &scalars[i], &out->results[i]));
     if (s->load)
         SQ_TRY(s->load(s->context));
-    return sq_health_gradients(s->health, paths, &out->bad_path, &out->bad_layer);
+    return sq_nonfinite_check_gradients(s->nonfinite_check, paths, &out->bad_path, &out->bad_layer);
 }

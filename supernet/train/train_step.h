@@ -1,7 +1,7 @@
 #ifndef SQ_TRAIN_STEP_H
 #define SQ_TRAIN_STEP_H
 
-#include "supernet/train/nonfinite.h"
+#include "supernet/train/nonfinite_check.h"
 #include "supernet/train/sampler.h"
 
 /* The gradients of one training step. sq_train and `squall bench step` both run it, so that what is benchmarked is what
@@ -11,9 +11,9 @@
 
 typedef struct {
     sq_model *model;   /* borrowed, as are the next two */
-    sq_health *health; /* of that model */
+    sq_nonfinite_check *nonfinite_check; /* of that model */
     sq_timeline *timeline;            /* NULL: none */
-    bool keeps_statistics;            /* first saves the running statistics for sq_health_undo */
+    bool keeps_statistics;            /* first saves the running statistics for sq_nonfinite_check_restore */
     sq_status (*load)(void *context); /* puts the next batch on the device, after the step's programs; NULL: none */
     void *context;                    /* of load */
 } sq_train_step;

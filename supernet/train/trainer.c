@@ -20,7 +20,7 @@ enum { PATH_BYTES = 4096 };
 /* The mean over the ranks divides by them what paths that are shared out should add up to. */
 static float gradient_scale(const sq_trainer *t)
 {
-    const int parts = t->path_count / t->own_count;
+    const int parts = t->path_count / t->local_count;
     return (float)parts / (t->options->gradients == SQ_GRADIENTS_MEAN ? (float)t->path_count : 1);
 }
 
@@ -52,9 +52,12 @@ static void add(sq_result *sum, const sq_result *more)
 static sq_status exchange(sq_trainer *t, sq_result *step)
 {
     enum { SCALARS = 6 };
-    double all[SCALARS + SQ_MAX_PATHS] = {step->loss,           (double)step->top1,
-                                          (double)step->images, (double)step->nonfinite,
-                                          sq_interrupt_asked(), t->bad_path != SQ_NONE};
+    double all[SCALARS + SQ_MAX_PATHS] = {step->loss,
+                                          (double)step->top1,
+                                          (double)step->images,
+                                          (double)step->nonfinite,
+                                          sq_signals_received(),
+                                          t->bad_path != SQ_NONE};
     memcpy(all + SCALARS, t->images_lost, (size_t)t->path_count * sizeof *all);
     SQ_TRY(sq_ranks_sum(t->run->ranks, all, SCALARS + t->path_count));
     memcpy(t->images_lost, all + SCALARS, (size_t)t->path_count * sizeof *all);
@@ -134,9 +137,9 @@ static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths
 {
     sq_step scalars[SQ_MAX_PATHS];
     sq_train_outcome outcome;
-    const bool has_next = step + 1 < t->options->steps && !sq_interrupt_asked();
+    const bool has_next = step + 1 < t->options->steps && !sq_signals_received();
     const sq_train_step gradients = {.model = t->model,
-                                     .health = t->health,
+                                     .nonfinite_check = t->nonfinite_check,
                                      .timeline = t->timeline,
                                      .keeps_statistics = t->options->nonfinite == SQ_NONFINITE_SKIP,
                                      .load = has_next ? fetch : NULL,
@@ -167,7 +170,7 @@ static sq_status run_step(sq_trainer *t, int64_t step)
     sq_result sum = {0};
     int images = 0;
     const sq_step_paths paths = {
-        .first = t->paths[0], .count = t->path_count, .own_first = t->own_first, .own_count = t->own_count};
+        .first = t->paths[0], .count = t->path_count, .local_first = t->local_first, .local_count = t->local_count};
     memset(t->images_lost, 0, sizeof t->images_lost);
     for (int i = 0; i < t->path_count; i++)
         sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
@@ -185,31 +188,31 @@ static sq_status run_step(sq_trainer *t, int64_t step)
 
 /* ---- Around it ---- */
 
-bool sq_trainer_is_first(const sq_trainer *t)
+bool sq_trainer_is_root(const sq_trainer *t)
 {
     return sq_ranks_rank(t->run->ranks) == 0;
 }
 
-sq_keep sq_trainer_keep(const sq_train_options *o)
+sq_retention sq_trainer_retention(const sq_train_options *o)
 {
-    return (sq_keep){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
+    return (sq_retention){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
 }
 
 static sq_status take_step(sq_trainer *t, int64_t step)
 {
     sq_status status = run_step(t, step);
     if (status == SQ_NONFINITE)
-        status = sq_ranks_agree(t->run->ranks, sq_trainer_pass_over(t, step + 1, false));
+        status = sq_ranks_agree(t->run->ranks, sq_trainer_handle_nonfinite(t, step + 1, false));
     return status;
 }
 
 static sq_status write_checkpoint(sq_trainer *t)
 {
-    const sq_keep keep = sq_trainer_keep(t->options);
+    const sq_retention keep = sq_trainer_retention(t->options);
     sq_retry retry = sq_retry_begin(t->options->write_retries);
     sq_status status;
     do
-        status = sq_checkpoint_write(t->run->run, t->model, &t->state, &keep);
+        status = sq_checkpoint_write(t->run->folder, t->model, &t->state, &keep);
     while (sq_retry_again(&retry, status));
     return status;
 }
@@ -217,9 +220,9 @@ static sq_status write_checkpoint(sq_trainer *t)
 static sq_status save(sq_trainer *t, int64_t done)
 {
     SQ_TRY(sq_model_backend(t->model)->ops->wait(sq_model_backend(t->model)));
-    SQ_TRY(sq_trainer_look_at_weights(t, done));
+    SQ_TRY(sq_trainer_check_weights(t, done));
     t->state.step = done;
-    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_is_first(t) ? write_checkpoint(t) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_is_root(t) ? write_checkpoint(t) : SQ_OK));
     if (done % t->options->checkpoint_every == 0)
         t->anchor = done;
     return SQ_OK;
@@ -236,7 +239,7 @@ static sq_status end_timeline(sq_trainer *t, int64_t done, bool is_last)
     t->timeline = NULL;
     if (status == SQ_OK || status == SQ_COMMUNICATION)
         return status;
-    if (sq_trainer_is_first(t)) { /* no reason to lose a training */
+    if (sq_trainer_is_root(t)) { /* no reason to lose a training */
         char line[SQ_ERROR_BYTES + 64];
         (void)snprintf(line, sizeof line, "no timeline: %s", sq_error_text());
         sq_progress_note(t->progress, line);
@@ -270,10 +273,10 @@ static sq_status follow_up(sq_trainer *t, int64_t done)
     if (is_stopped || done % o->checkpoint_every == 0 || done == o->steps)
         SQ_TRY(save_noted(t, done));
     else if (o->check_every > 0 && done % o->check_every == 0)
-        SQ_TRY(sq_trainer_look_at_weights(t, done));
+        SQ_TRY(sq_trainer_check_weights(t, done));
     return is_stopped
                ? sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
-                         sq_interrupt_asked() ? sq_interrupt_name() : "another rank was asked to stop", done, o->steps)
+                         sq_signals_received() ? sq_signals_name() : "another rank was asked to stop", done, o->steps)
                : SQ_OK;
 }
 
@@ -312,20 +315,20 @@ static sq_status check_start(sq_trainer *t)
                                   : sq_fail(SQ_COMMUNICATION,
                                             "%s: rank 0 goes on from step %" PRId64 ", rank %d from step %" PRId64
                                             ": wanted one folder that all of them see",
-                                            t->run->run, first, sq_ranks_rank(t->run->ranks), t->state.step);
+                                            t->run->folder, first, sq_ranks_rank(t->run->ranks), t->state.step);
 }
 
 static void tell_done(const sq_trainer *t)
 {
-    if (sq_trainer_is_first(t) && !t->run->is_quiet)
+    if (sq_trainer_is_root(t) && !t->run->is_quiet)
         (void)fprintf(stderr, "nothing left to do: step %" PRId64 " of %" PRId64 " is there\n", t->state.step,
                       t->options->steps);
 }
 
 static sq_status take_folder(sq_trainer *t)
 {
-    SQ_TRY(sq_folder_make(t->run->run));
-    return sq_folder_lock(t->run->run, &t->lock);
+    SQ_TRY(sq_folder_make(t->run->folder));
+    return sq_folder_lock(t->run->folder, &t->lock);
 }
 
 /* Finds out where the run stands; behind it nothing refuses it any more. */
@@ -333,27 +336,28 @@ static sq_status take_up(sq_trainer *t, sq_loader_options *loader)
 {
     sq_ranks *ranks = t->run->ranks;
     sq_status status = SQ_OK;
-    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? take_folder(t) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_root(t) ? take_folder(t) : SQ_OK));
     SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
-    t->path_count = t->own_count = sq_sampler_paths(t->sampler);
+    t->path_count = t->local_count = sq_sampler_paths(t->sampler);
     if (t->options->rank_paths && t->path_count > 1) {
-        t->own_count = t->path_count / sq_ranks_count(ranks);
-        t->own_first = sq_ranks_rank(ranks) * t->own_count;
+        t->local_count = t->path_count / sq_ranks_count(ranks);
+        t->local_first = sq_ranks_rank(ranks) * t->local_count;
     }
-    t->state = (sq_training_state){.seed = t->options->seed,
-                                   .space_hash = sq_space_hash(t->space),
-                                   .scope_hash = sq_scope_hash(0, t->options->sampler.scope, t->space),
-                                   .batch = t->options->batch};
+    t->state =
+        (sq_training_state){.seed = t->options->seed,
+                            .space_hash = sq_space_hash(t->space),
+                            .search_mask_hash = sq_search_mask_hash(0, t->options->sampler.search_mask, t->space),
+                            .batch = t->options->batch};
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_restore(t)));
     SQ_TRY(sq_ranks_agree(ranks, check_start(t)));
     const bool is_done = t->state.step >= t->options->steps;
     if (is_done)
         tell_done(t);
-    else if (t->run->fill)
-        status = t->run->fill(t->run->context, loader);
+    else if (t->run->complete_loader)
+        status = t->run->complete_loader(t->run->context, loader);
     SQ_TRY(sq_ranks_agree(ranks, status));
-    if (!is_done && t->run->accepted && sq_trainer_is_first(t))
-        status = t->run->accepted(t->run->context);
+    if (!is_done && t->run->on_start && sq_trainer_is_root(t))
+        status = t->run->on_start(t->run->context);
     return sq_ranks_agree(ranks, status);
 }
 
@@ -363,10 +367,10 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
     sq_loader_options loader = *options;
     SQ_TRY(take_up(t, &loader));
     t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
-    SQ_TRY(sq_health_open(&t->health, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
-    SQ_TRY(sq_health_weights(t->health, t->state.step, t->options->check_every > 0));
+    SQ_TRY(sq_nonfinite_check_open(&t->nonfinite_check, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
+    SQ_TRY(sq_nonfinite_check_weights(t->nonfinite_check, t->state.step, t->options->check_every > 0));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
-    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_first(t) ? sq_trainer_open_files(t) : SQ_OK));
+    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_root(t) ? sq_trainer_open_files(t) : SQ_OK));
     loader.first_batch = (uint64_t)t->state.step;
     loader.part = sq_ranks_rank(ranks);
     loader.parts = sq_ranks_count(ranks);
@@ -382,7 +386,7 @@ static void end(sq_trainer *t)
 {
     sq_loader_close(t->loader);
     sq_sampler_close(t->sampler);
-    sq_health_close(t->health);
+    sq_nonfinite_check_close(t->nonfinite_check);
     sq_model_set_timeline(t->model, NULL);
     sq_timeline_close(t->timeline);
     sq_progress_close(t->progress);

@@ -67,18 +67,18 @@ typedef struct {
 } sq_train_options;
 
 typedef struct {
-    const char *run; /* folder; made if needed */
+    const char *folder; /* of the run; made if needed */
     bool is_resumed; /* continue from `last` if there is one */
-    const char
-        *from;     /* run of the same space whose newest checkpoint gives the first weights and statistics; or NULL */
+    const char *inherit_from; /* run of the same space whose newest checkpoint gives the first weights and statistics;
+                                 or NULL */
     bool is_quiet; /* no progress line (tests) */
     const char *timeline; /* file for what the first steps did when (timeline.h); or NULL */
     /* On rank 0, when nothing refuses the run any more and there are steps to take, before anything but its folder is
      * written: the caller's own files; or NULL. */
-    sq_status (*accepted)(const void *context);
+    sq_status (*on_start)(const void *context);
     /* On every rank before that, when there are steps to take: completes the loader's options with what is read for
      * them; or NULL. */
-    sq_status (*fill)(const void *context, sq_loader_options *loader);
+    sq_status (*complete_loader)(const void *context, sq_loader_options *loader);
     const void *context;
     sq_ranks *ranks; /* NULL: one. Rank 0 writes all files; the backend is attached (sq_ranks_attach) */
 } sq_train_run;

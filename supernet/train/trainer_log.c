@@ -14,7 +14,7 @@ static void show(sq_trainer *t, int64_t done, double loss, double top1)
     char line[256], left[64], paths[32] = "";
     const sq_loader_counters counters = sq_loader_count(t->loader);
     const double seconds = sq_seconds_now() - t->mark_seconds, wait = counters.wait_seconds - t->mark_wait;
-    const double passes = (double)((done - t->mark_step) * t->options->batch * t->own_count);
+    const double passes = (double)((done - t->mark_step) * t->options->batch * t->local_count);
     const double rate = passes / (seconds > 0 ? seconds : 1e-9);
     const double per_step = (sq_seconds_now() - t->start_seconds) / (double)(done - t->start_step);
     if (t->path_count > 1)
@@ -54,7 +54,7 @@ sq_status sq_trainer_log_interval(sq_trainer *t, int64_t done)
                  top1 = (double)t->state.top1 / images, rate = sq_schedule_at(&t->options->schedule, done - 1);
     t->state.loss_sum = 0;
     t->state.top1 = t->state.images = 0;
-    if (!sq_trainer_is_first(t))
+    if (!sq_trainer_is_root(t))
         return SQ_OK;
     show(t, done, loss, top1);
     sq_events_scalar(t->events, "train/lr", done, rate);
@@ -70,19 +70,19 @@ sq_status sq_trainer_log_interval(sq_trainer *t, int64_t done)
 static sq_status open_timing(sq_trainer *t)
 {
     char path[PATH_BYTES];
-    if (!sq_text_path(path, sizeof path, t->run->run, "timing.jsonl"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", t->run->run);
+    if (!sq_text_path(path, sizeof path, t->run->folder, "timing.jsonl"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", t->run->folder);
     t->timing = fopen(path, "a");
     return t->timing ? SQ_OK : sq_fail(SQ_IO, "%s: cannot be written", path);
 }
 
 sq_status sq_trainer_open_files(sq_trainer *t)
 {
-    const sq_keep keep = sq_trainer_keep(t->options);
-    SQ_TRY(sq_checkpoint_tidy(t->run->run, t->state.step, &keep));
-    SQ_TRY(sq_progress_open(&t->progress, t->run->run, t->state.step, t->options->write_retries, t->run->is_quiet));
+    const sq_retention keep = sq_trainer_retention(t->options);
+    SQ_TRY(sq_checkpoint_tidy(t->run->folder, t->state.step, &keep));
+    SQ_TRY(sq_progress_open(&t->progress, t->run->folder, t->state.step, t->options->write_retries, t->run->is_quiet));
     SQ_TRY(open_timing(t));
-    SQ_TRY(sq_events_open(&t->events, t->run->run, t->state.step));
+    SQ_TRY(sq_events_open(&t->events, t->run->folder, t->state.step));
     if (t->state.step > 0)
         return SQ_OK;
     sq_events_network(t->events, "network", 0, t->space, NULL);

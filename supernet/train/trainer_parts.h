@@ -5,7 +5,7 @@
 
 #include "supernet/train/checkpoint.h"
 #include "supernet/train/events.h"
-#include "supernet/train/nonfinite.h"
+#include "supernet/train/nonfinite_check.h"
 #include "supernet/train/progress.h"
 #include "supernet/train/timeline.h"
 #include "supernet/train/trainer.h"
@@ -26,11 +26,11 @@ typedef struct {
     sq_events *events;
     sq_training_state state;
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count; /* of the current step */
-    int own_first, own_count;                           /* of these, what this rank walks */
+    int local_first, local_count;                       /* of these, what this rank walks */
     double mark_seconds, mark_wait;                     /* when the log interval began */
     int64_t mark_step, mark_stalls, start_step;
     double start_seconds;
-    sq_health *health;
+    sq_nonfinite_check *nonfinite_check;
     struct { /* the batch that is on the device before its step begins, or that the loader could not give */
         sq_status status;
         char text[SQ_ERROR_BYTES]; /* why there is none */
@@ -45,8 +45,8 @@ typedef struct {
 } sq_trainer;
 
 /* Who writes. */
-bool sq_trainer_is_first(const sq_trainer *t);
-sq_keep sq_trainer_keep(const sq_train_options *options);
+bool sq_trainer_is_root(const sq_trainer *t);
+sq_retention sq_trainer_retention(const sq_train_options *options);
 
 /* ---- trainer_weights.c ---- */
 
@@ -54,9 +54,9 @@ sq_keep sq_trainer_keep(const sq_train_options *options);
 SQ_MUST_USE sq_status sq_trainer_restore(sq_trainer *t);
 /* After SQ_NONFINITE of a step (or, is_late, of the weights after it): goes on as the policy says, or not. Rank 0 may
  * fail alone. */
-SQ_MUST_USE sq_status sq_trainer_pass_over(sq_trainer *t, int64_t done, bool is_late);
+SQ_MUST_USE sq_status sq_trainer_handle_nonfinite(sq_trainer *t, int64_t done, bool is_late);
 /* Whether the weights are finite, and the same on all ranks; those that are not finite are passed over. */
-SQ_MUST_USE sq_status sq_trainer_look_at_weights(sq_trainer *t, int64_t done);
+SQ_MUST_USE sq_status sq_trainer_check_weights(sq_trainer *t, int64_t done);
 
 /* ---- trainer_log.c ---- */
 

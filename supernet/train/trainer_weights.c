@@ -18,7 +18,7 @@ static sq_status inherit(sq_trainer *t)
     char folder[PATH_BYTES];
     int64_t step;
     sq_training_state state = {.space_hash = t->state.space_hash};
-    SQ_TRY(sq_checkpoint_find(t->run->from, folder, sizeof folder, &step, warn));
+    SQ_TRY(sq_checkpoint_find(t->run->inherit_from, folder, sizeof folder, &step, warn));
     SQ_TRY(sq_checkpoint_read(folder, t->model, false, &state));
     const size_t bytes = sq_model_plan(t->model)->role_bytes[SQ_ROLE_AVERAGE];
     if (bytes == 0)
@@ -31,8 +31,8 @@ static sq_status inherit(sq_trainer *t)
 /* Initial ones, or another run's. */
 static sq_status first_weights(sq_trainer *t)
 {
-    SQ_TRY(sq_model_initialise(t->model, t->options->seed));
-    return t->run->from ? inherit(t) : SQ_OK;
+    SQ_TRY(sq_model_initialize(t->model, t->options->seed));
+    return t->run->inherit_from ? inherit(t) : SQ_OK;
 }
 
 sq_status sq_trainer_restore(sq_trainer *t)
@@ -41,11 +41,11 @@ sq_status sq_trainer_restore(sq_trainer *t)
     int64_t step;
     const sq_training_state wanted = t->state;
     if (!t->run->is_resumed ||
-        sq_checkpoint_find(t->run->run, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK) {
+        sq_checkpoint_find(t->run->folder, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK) {
         return first_weights(t);
     }
     SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
-    if (t->state.scope_hash != wanted.scope_hash)
+    if (t->state.search_mask_hash != wanted.search_mask_hash)
         return sq_fail(SQ_INVALID, "%s: trained with other layers fixed (scope.free, scope.fixed): not the same run",
                        folder);
     if (t->state.space_hash != wanted.space_hash || t->state.seed != t->options->seed ||
@@ -64,7 +64,7 @@ static sq_status roll_back(sq_trainer *t)
     sq_status status = SQ_DATA;
     for (; t->anchor > 0; t->anchor -= t->options->checkpoint_every) {
         char folder[PATH_BYTES];
-        SQ_TRY(sq_checkpoint_folder(t->run->run, t->anchor, folder, sizeof folder));
+        SQ_TRY(sq_checkpoint_folder(t->run->folder, t->anchor, folder, sizeof folder));
         status = sq_ranks_worst(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
         if (status == SQ_OK || status == SQ_COMMUNICATION)
             break;
@@ -79,7 +79,7 @@ static sq_status roll_back(sq_trainer *t)
     return status;
 }
 
-sq_status sq_trainer_pass_over(sq_trainer *t, int64_t done, bool is_late)
+sq_status sq_trainer_handle_nonfinite(sq_trainer *t, int64_t done, bool is_late)
 {
     const sq_train_options *o = t->options;
     const bool is_skipped = o->nonfinite == SQ_NONFINITE_SKIP && !is_late;
@@ -91,12 +91,12 @@ sq_status sq_trainer_pass_over(sq_trainer *t, int64_t done, bool is_late)
         return sq_fail(SQ_NONFINITE, "%s; it was the %" PRId64 ". time, train.nonfinite_limit is %d", why,
                        t->state.nonfinite + 1, o->nonfinite_limit);
     if (is_skipped)
-        SQ_TRY(sq_health_undo(t->health));
+        SQ_TRY(sq_nonfinite_check_restore(t->nonfinite_check));
     else
         SQ_TRY(roll_back(t));
     t->state.nonfinite++;
     t->state.lost += is_skipped ? 1 : done;
-    if (!sq_trainer_is_first(t))
+    if (!sq_trainer_is_root(t))
         return SQ_OK;
     if (is_skipped)
         (void)snprintf(line, sizeof line, "%s; the step is left out", why);
@@ -109,10 +109,10 @@ sq_status sq_trainer_pass_over(sq_trainer *t, int64_t done, bool is_late)
                                              "count", (json_int_t)t->state.nonfinite));
 }
 
-sq_status sq_trainer_look_at_weights(sq_trainer *t, int64_t done)
+sq_status sq_trainer_check_weights(sq_trainer *t, int64_t done)
 {
-    sq_status status = sq_health_weights(t->health, done, t->options->check_every > 0);
+    sq_status status = sq_nonfinite_check_weights(t->nonfinite_check, done, t->options->check_every > 0);
     if (status == SQ_NONFINITE)
-        status = sq_ranks_agree(t->run->ranks, sq_trainer_pass_over(t, done, true));
+        status = sq_ranks_agree(t->run->ranks, sq_trainer_handle_nonfinite(t, done, true));
     return status;
 }

@@ -88,7 +88,7 @@ static sq_status count(counting *c, const sq_cuda_launch *launch)
     return SQ_OK;
 }
 
-static sq_status plan_program(const counting *c, const sq_plan *plan, int layer, int choice, sq_mode mode,
+static sq_status plan_program(const counting *c, const sq_memory_plan *plan, int layer, int choice, sq_mode mode,
                               const sq_binding *at, sq_cuda_planner *planner, sq_graph *graph)
 {
     sq_region region = plan->regions[layer][choice];
@@ -100,7 +100,7 @@ static sq_status plan_program(const counting *c, const sq_plan *plan, int layer,
 }
 
 /* Every program of the space, first without addresses to learn the workspace, then to count. */
-static sq_status walk(counting *c, const sq_plan *plan, const sq_binding *at, size_t *workspace)
+static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding *at, size_t *workspace)
 {
     static const sq_mode modes[] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
     sq_status status = SQ_OK;
@@ -133,10 +133,10 @@ static sq_status count_space(counting *c, const char *path, int batch)
     const sq_block_options options = {
         .batch = batch, .activation = SQ_BF16, .alignment = 8, .label_smoothing = 0.1f, .is_supernet = true};
     sq_space *space = NULL;
-    sq_plan plan = {0};
+    sq_memory_plan plan = {0};
     size_t workspace = 0;
     SQ_TRY(sq_space_read(&space, path, 0, 0));
-    sq_status status = sq_plan_make(&plan, space, &options, true, NULL);
+    sq_status status = sq_memory_plan_make(&plan, space, &options, true, NULL);
     if (status == SQ_OK)
         status = walk(c, &plan, NULL, &workspace);
     if (status == SQ_OK) {
@@ -153,7 +153,7 @@ static sq_status count_space(counting *c, const char *path, int batch)
     }
     release(&c->at, c->bytes);
     c->at = (sq_binding){0};
-    sq_plan_clear(&plan);
+    sq_memory_plan_clear(&plan);
     sq_space_free(space);
     return status;
 }

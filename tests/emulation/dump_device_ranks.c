@@ -109,7 +109,7 @@ static sq_status open_model(const sq_space *space, trained *t)
         .block = {.batch = BATCH, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
         .is_training = true};
     SQ_TRY(sq_model_create(&t->model, t->backend, space, &options));
-    SQ_TRY(sq_model_initialise(t->model, 1));
+    SQ_TRY(sq_model_initialize(t->model, 1));
     for (int i = 0; i < 2; i++) {
         t->kept[reduced[i]] = malloc(role_bytes(t, reduced[i]));
         t->sum[reduced[i]] = malloc(role_bytes(t, reduced[i]));
@@ -209,7 +209,7 @@ static sq_status is_same(trained *a, trained *b, sq_role role, bool *out)
 /* Bytes of what a path trains and measures: all that may travel in a step. */
 static long long path_bytes(const trained *t, const int *path)
 {
-    const sq_plan *plan = sq_model_plan(t->model);
+    const sq_memory_plan *plan = sq_model_plan(t->model);
     long long bytes = 0;
     for (int l = 0; l < plan->space->layer_count; l++)
         bytes += (long long)(plan->regions[l][path[l]].bytes[SQ_ROLE_WEIGHT] +

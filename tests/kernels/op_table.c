@@ -12,7 +12,7 @@
 /* One backend's memory: a binding over whole roles, and the plan that says where everything lies. */
 typedef struct {
     sq_backend *backend;
-    sq_plan plan;
+    sq_memory_plan plan;
     sq_binding at;
 } machine;
 
@@ -176,7 +176,7 @@ static void open_machine(machine *m, const sq_space *space, const char *backend,
                                       .mean = {0.4f, 0.5f, 0.6f},
                                       .deviation = {0.2f, 0.25f, 0.3f}};
     MUST(sq_backend_open_with(backend, &(sq_backend_options){.threads = 1, .engine = engine}, &m->backend));
-    MUST(sq_plan_make(&m->plan, space, &options, true, m->backend));
+    MUST(sq_memory_plan_make(&m->plan, space, &options, true, m->backend));
     for (int role = 0; role < SQ_ROLES; role++)
         if (m->plan.role_bytes[role] > 0)
             MUST(m->backend->ops->allocate(m->backend, m->plan.role_bytes[role], &m->at.base[role]));
@@ -186,7 +186,7 @@ static void close_machine(machine *m)
 {
     for (int role = 0; role < SQ_ROLES; role++)
         m->backend->ops->release(m->backend, m->at.base[role]);
-    sq_plan_clear(&m->plan);
+    sq_memory_plan_clear(&m->plan);
     sq_backend_close(m->backend);
 }
 

@@ -22,7 +22,7 @@ static const double tolerance = 5e-5;
 
 static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role)
 {
-    const sq_plan *plan = sq_model_plan(a);
+    const sq_memory_plan *plan = sq_model_plan(a);
     double largest = 0;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < plan->parameter_count; i++) {
@@ -95,7 +95,7 @@ Test(backends, padding_changes_nothing)
 {
     subject a = open_subject(SOURCE("tests/fixtures/odd_widths_pad.yaml"), "reference", 0, BATCH);
     subject b = open_subject(SOURCE("tests/fixtures/odd_widths_keep.yaml"), "reference", 0, BATCH);
-    const sq_plan *p = sq_model_plan(a.model), *q = sq_model_plan(b.model);
+    const sq_memory_plan *p = sq_model_plan(a.model), *q = sq_model_plan(b.model);
     int path[SQ_MAX_LAYERS];
     for (uint64_t number = 0; number < 3; number++) {
         draw_path(a.space, number, path);
@@ -203,7 +203,7 @@ static void check_tensor(sq_model *model, const sq_parameter *p, uint64_t number
 Test(backends, reference_gradients_are_the_slopes_of_the_loss)
 {
     subject s = open_subject(SOURCE("tests/fixtures/smooth.yaml"), "reference", 0, BATCH);
-    const sq_plan *plan = sq_model_plan(s.model);
+    const sq_memory_plan *plan = sq_model_plan(s.model);
     for (uint64_t number = 0; number < 6; number++) {
         int path[SQ_MAX_LAYERS];
         draw_path(s.space, number, path);

@@ -272,7 +272,7 @@ static void save(const char *run, subject *s, int64_t step)
 {
     const sq_training_state state = {
         .step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2, .loss_sum = 0.1};
-    MUST(sq_checkpoint_write(run, s->model, &state, &(sq_keep){.newest = 2}));
+    MUST(sq_checkpoint_write(run, s->model, &state, &(sq_retention){.newest = 2}));
 }
 
 Test(base, checkpoint_damaged_anywhere_is_passed_over)
@@ -334,7 +334,7 @@ Test(base, full_disk_keeps_the_previous_checkpoint)
     save(run, &s, 10);
     (void)signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    cr_expect_eq(sq_checkpoint_write(run, s.model, &state, &(sq_keep){.newest = 1}), SQ_IO);
+    cr_expect_eq(sq_checkpoint_write(run, s.model, &state, &(sq_retention){.newest = 1}), SQ_IO);
     MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
     cr_expect_eq(step, 10);
     (void)snprintf(path, sizeof path, "%s/ckpt-00000020.tmp", run);
@@ -356,7 +356,7 @@ static void expect_steps(const char *run, const char *wanted)
     cr_expect_str_eq(found, wanted);
 }
 
-static void save_keeping(const char *run, subject *s, int64_t step, const sq_keep *keep)
+static void save_keeping(const char *run, subject *s, int64_t step, const sq_retention *keep)
 {
     const sq_training_state state = {.step = step, .seed = 1, .space_hash = sq_space_hash(s->space), .batch = 2};
     MUST(sq_checkpoint_write(run, s->model, &state, keep));
@@ -364,7 +364,7 @@ static void save_keeping(const char *run, subject *s, int64_t step, const sq_kee
 
 Test(base, newest_checkpoints_and_every_so_many_th_stay)
 {
-    const sq_keep keep = {.newest = 2, .every = 20}, anchored = {.newest = 2, .every = 20, .anchor = 10};
+    const sq_retention keep = {.newest = 2, .every = 20}, anchored = {.newest = 2, .every = 20, .anchor = 10};
     char *run = make_folder(), path[4096];
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
     for (int step = 10; step <= 70; step += 10)
@@ -376,7 +376,7 @@ Test(base, newest_checkpoints_and_every_so_many_th_stay)
     save_keeping(run, &s, 76, &keep);
     expect_steps(run, "20 40 60 74 76 ");
     put_text(run, "ckpt-00000080.tmp/state.json", "half");
-    MUST(sq_checkpoint_tidy(run, 76, &(sq_keep){.newest = 1}));
+    MUST(sq_checkpoint_tidy(run, 76, &(sq_retention){.newest = 1}));
     expect_steps(run, "76 ");
     (void)snprintf(path, sizeof path, "%s/ckpt-00000080.tmp", run);
     cr_expect(!sq_path_exists(path));
@@ -392,7 +392,7 @@ Test(base, checkpoint_below_a_damaged_one_stays)
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);
     save(run, &s, 20);
     put_text(run, "ckpt-00000020/state.json", "damaged");
-    save_keeping(run, &s, 14, &(sq_keep){.newest = 1});
+    save_keeping(run, &s, 14, &(sq_retention){.newest = 1});
     MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
     cr_expect_eq(step, 14);
     close_subject(&s);

@@ -67,7 +67,7 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     int paths[2][SQ_MAX_LAYERS];
     float *gradients[3];
     subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", NULL, 6);
-    const sq_plan *plan = sq_model_plan(s.model);
+    const sq_memory_plan *plan = sq_model_plan(s.model);
     const sq_step step = drawn_step(1);
     draw_path(s.space, 1, paths[0]);
     draw_path(s.space, 2, paths[1]);

@@ -45,7 +45,7 @@ static subject open_tiny(bool no_graphs, int batch)
     const sq_model_options options = training(batch);
     MUST(open_named("cuda", no_graphs, &s.backend));
     MUST(sq_model_create(&s.model, s.backend, s.space, &options));
-    MUST(sq_model_initialise(s.model, 1));
+    MUST(sq_model_initialize(s.model, 1));
     MUST(sq_model_compile(s.model, ALL_MODES));
     return s;
 }
@@ -126,7 +126,7 @@ Test(cuda_faults, pinned_memory_fails_at_open)
 
 /* ---- Memory ---- */
 
-static size_t device_bytes(const sq_plan *plan)
+static size_t device_bytes(const sq_memory_plan *plan)
 {
     size_t bytes = 0;
     for (int role = 0; role < SQ_ROLES; role++)
@@ -286,7 +286,7 @@ Test(cuda_faults, graphs_that_cuda_cannot_run_are_refused)
 {
     enum { OPERATIONS = 1000 };
     subject s = open_tiny(false, 4);
-    const sq_plan *plan = sq_model_plan(s.model);
+    const sq_memory_plan *plan = sq_model_plan(s.model);
     sq_region region = plan->regions[1][0];
     sq_graph graph = {0};
     MUST(sq_block_build(s.space, 1, 0, SQ_FORWARD, &plan->options, &region, &graph));
@@ -383,7 +383,7 @@ Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
 {
     enum { LIMIT = 64, MULTIPROCESSORS = 4 };
     subject s = open_tiny(false, 4);
-    const sq_plan *plan = sq_model_plan(s.model);
+    const sq_memory_plan *plan = sq_model_plan(s.model);
     for (int mode = SQ_FORWARD; mode <= SQ_BACKWARD; mode++) {
         sq_program_part counted[LIMIT], part;
         sq_region region = plan->regions[1][0];

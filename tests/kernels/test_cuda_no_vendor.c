@@ -45,7 +45,7 @@ Test(cuda_no_vendor, what_the_libraries_cannot_run_is_refused_or_ours)
     sq_backend_close(b);
     MUST(open_engine(SQ_ENGINE_AUTO, &b));
     MUST(create_model(b, space, &model));
-    MUST(sq_model_initialise(model, 1));
+    MUST(sq_model_initialize(model, 1));
     run_drawn_step(model, 0, path);
     sq_model_destroy(model);
     sq_backend_close(b);

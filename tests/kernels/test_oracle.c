@@ -21,7 +21,7 @@ static sq_model *make_model(const sq_space *space, const char *backend_name, boo
                                       .is_training = true};
     MUST(sq_backend_open(backend_name, 2, backend));
     MUST(sq_model_create(&model, *backend, space, &options));
-    MUST(sq_model_initialise(model, 0));
+    MUST(sq_model_initialize(model, 0));
     return model;
 }
 
@@ -36,7 +36,7 @@ static const sq_tensor *find(const sq_safetensors *file, const char *prefix, con
 
 static void load_weights(sq_model *model, const sq_safetensors *file, const char *prefix)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     for (int i = 0; i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
         if (p->role != SQ_ROLE_WEIGHT)
@@ -109,7 +109,7 @@ static void check_path(const sq_space *space, const sq_safetensors *file, const 
     MUST(sq_model_result(model, &result));
     cr_expect_float_eq(result.loss / BATCH, find(file, prefix, "", "loss")->data[0], 1e-5, "%s loss", prefix);
     cr_expect_leq(relative_error(find(file, prefix, "", "logits")->data, logits, BATCH * 5), 1e-5, "%s logits", prefix);
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     double largest = 0;
     for (int i = 0; i < plan->parameter_count; i++)
         if (plan->parameters[i].role == SQ_ROLE_WEIGHT) {

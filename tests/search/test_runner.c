@@ -464,7 +464,7 @@ Test(run, stops_when_asked)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'echo $$ > @/child; kill -TERM $PPID; sleep 1000' sh {model}");
-    sq_interrupt_listen();
+    sq_signals_listen();
     cr_assert_eq(run_on(&b, &runner, 1), SQ_INTERRUPTED);
     cr_assert_not_null(strstr(sq_error_text(), "stopped by SIGTERM"), "%s", sq_error_text());
     expect_dead(b.folder, "child");

@@ -174,16 +174,16 @@ Test(search, impossible_limits_are_refused_with_the_smallest_cost)
 Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
 {
     game g = open_game(1);
-    sq_scope scope;
-    sq_scope_all(&scope, g.space);
-    sq_scope_fix(&scope, 2, 1);
-    sq_scope_fix(&scope, 5, 3);
-    g.options.scope = &scope;
+    sq_search_mask search_mask;
+    sq_search_mask_all(&search_mask, g.space);
+    sq_search_mask_fix(&search_mask, 2, 1);
+    sq_search_mask_fix(&search_mask, 5, 3);
+    g.options.search_mask = &search_mask;
     (void)play(&g, sq_evolution_ask);
     cr_assert_gt(g.searcher->told_count, 100);
     for (int i = 0; i < g.searcher->told_count; i++) {
         cr_expect(g.told[i].path[2] == 1 && g.told[i].path[5] == 3);
-        cr_expect(sq_scope_holds(&scope, g.space, g.told[i].path));
+        cr_expect(sq_search_mask_allows(&search_mask, g.space, g.told[i].path));
     }
     /* The smallest cost within the scope is what limits are held against. */
     double least = INFINITY;
@@ -215,7 +215,7 @@ Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
     MUST(sq_evaluator_calibrate(e, path));
     MUST(sq_evaluator_score(e, path, 0, &a));
     /* The stem's mean must be the mean of the three batches', whatever the statistics were. */
-    const sq_parameter *p = sq_plan_find(sq_model_plan(sq_evaluator_model(e)), "first_conv.1.running_mean");
+    const sq_parameter *p = sq_memory_plan_find(sq_model_plan(sq_evaluator_model(e)), "first_conv.1.running_mean");
     float mean[8], expected[8] = {0}, one[8];
     MUST(sq_model_read(sq_evaluator_model(e), SQ_ROLE_STATISTICS, p->offset, mean, sizeof mean));
     for (int i = 0; i < 3; i++) {

@@ -297,19 +297,19 @@ Test(searchers, scope_and_limits_hold_and_no_path_is_asked_twice)
 {
     for (int kind = 0; kind < SQ_SEARCH_KINDS; kind++) {
         game *g = open_game((sq_search_kind)kind, 9, 15, 5);
-        sq_scope scope;
-        sq_scope_all(&scope, &g->space);
-        sq_scope_fix(&scope, 1, 2);
-        scope.count[3] = 2;
-        scope.choices[3][0] = 1;
-        scope.choices[3][1] = 3;
-        g->options.scope = &scope;
+        sq_search_mask search_mask;
+        sq_search_mask_all(&search_mask, &g->space);
+        sq_search_mask_fix(&search_mask, 1, 2);
+        search_mask.count[3] = 2;
+        search_mask.choices[3][0] = 1;
+        search_mask.choices[3][1] = 3;
+        g->options.search_mask = &search_mask;
         g->options.limits.macs = 18;
         play(g);
         cr_expect_geq(g->searcher.told_count, 80);
         for (int i = 0; i < g->searcher.told_count; i++) {
-            cr_expect(sq_scope_holds(&scope, &g->space, g->told[i].path) && g->told[i].macs <= 18, "%s: candidate %d",
-                      sq_search_kind_name((sq_search_kind)kind), i);
+            cr_expect(sq_search_mask_allows(&search_mask, &g->space, g->told[i].path) && g->told[i].macs <= 18,
+                      "%s: candidate %d", sq_search_kind_name((sq_search_kind)kind), i);
             for (int j = 0; j < i; j++)
                 cr_expect(memcmp(g->paths[i], g->paths[j], sizeof g->paths[0]) != 0 ||
                               (kind == SQ_SEARCH_HALVING && g->told[i].generation != g->told[j].generation),
@@ -323,11 +323,11 @@ Test(searchers, a_space_smaller_than_the_budget_is_asked_whole_and_then_it_ends)
 {
     for (int kind = 0; kind < SQ_SEARCH_KINDS; kind++) {
         game *g = open_game((sq_search_kind)kind, 2, 20, 9);
-        sq_scope scope;
-        sq_scope_all(&scope, &g->space);
+        sq_search_mask search_mask;
+        sq_search_mask_all(&search_mask, &g->space);
         for (int l = 0; l < 4; l++)
-            sq_scope_fix(&scope, l, l % CHOICES);
-        g->options.scope = &scope;
+            sq_search_mask_fix(&search_mask, l, l % CHOICES);
+        g->options.search_mask = &search_mask;
         g->options.chains = 3;
         play(g);
         int whole = 0; /* halving: 16, then a third, then a ninth */

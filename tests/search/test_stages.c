@@ -60,20 +60,20 @@ Test(stages, a_stage_draws_its_own_layers_and_fixes_the_others)
 {
     sq_space *space = open_spos();
     sq_stages s;
-    sq_scope scope;
+    sq_search_mask search_mask;
     int path[SQ_MAX_LAYERS];
     draw_path(space, 4, path);
     MUST(sq_stages_read(&s, space, "9-20, 1-8", "", "", 1, 1));
     for (int stage = 0; stage < 2; stage++) {
-        sq_stages_scope(&s, stage, space, path, &scope);
+        sq_stages_search_mask(&s, stage, space, path, &search_mask);
         for (int l = 0; l < space->layer_count; l++) {
             const int searched = space->layers[l].searched_index;
             const bool is_free = searched != SQ_NONE && (stage == 0 ? searched >= 8 : searched < 8);
-            cr_expect_eq(scope.count[l], is_free ? space->layers[l].choice_count : 1);
+            cr_expect_eq(search_mask.count[l], is_free ? space->layers[l].choice_count : 1);
             if (!is_free)
-                cr_expect_eq(scope.choices[l][0], path[l]);
+                cr_expect_eq(search_mask.choices[l][0], path[l]);
         }
-        cr_expect(sq_scope_holds(&scope, space, path));
+        cr_expect(sq_search_mask_allows(&search_mask, space, path));
     }
     sq_space_free(space);
 }

@@ -107,7 +107,7 @@ static sq_status run(char **argv)
     TRY(sq_space_read(&space, argv[1], atoi(argv[2]), 0));
     TRY(sq_backend_open("cpu", 2, &backend));
     TRY(sq_model_create(&model, backend, space, &how));
-    TRY(sq_model_initialise(model, 1));
+    TRY(sq_model_initialize(model, 1));
     for (int i = 0; i < atoi(argv[3]); i++) {
         char folder[4096];
         int path[SQ_MAX_LAYERS];

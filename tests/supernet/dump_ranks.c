@@ -47,7 +47,7 @@ static sq_status check_news(sq_ranks *ranks)
     (void)snprintf(news, sizeof news, "%s", r == 0 ? "news" : "stale");
     SQ_TRY(sq_ranks_sum(ranks, sums, 2));
     SQ_TRY(sq_ranks_broadcast(ranks, news, sizeof news));
-    SQ_TRY(sq_ranks_meet(ranks));
+    SQ_TRY(sq_ranks_barrier(ranks));
     (void)printf("rank %d of %d: sums %g %g, %s, local %d of %d\n", r, n, sums[0], sums[1], news, sq_ranks_local(ranks),
                  sq_ranks_local_count(ranks));
     const sq_status mine = r == n - 1 ? sq_fail(SQ_DATA, "the last one fails") : SQ_OK;
@@ -69,7 +69,7 @@ static sq_status run(sq_ranks *ranks, int dying)
     sq_backend_close(backend);
     if (dying == sq_ranks_rank(ranks))
         (void)kill(getpid(), SIGKILL);
-    return dying < 0 ? SQ_OK : sq_ranks_meet(ranks);
+    return dying < 0 ? SQ_OK : sq_ranks_barrier(ranks);
 }
 
 static void stand_still(const char *pipe)
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     sq_ranks *ranks = NULL;
     char text[256];
     const bool stands = argc == 4, is_first = stands && strcmp(argv[1], "first") == 0;
-    if (is_first && sq_launched_local(0) == atoi(argv[2]))
+    if (is_first && sq_launcher_local_rank(0) == atoi(argv[2]))
         stand_still(argv[3]);
     sq_status status = sq_ranks_open(&ranks, stands ? 4 : 20);
     if (status == SQ_OK && sq_ranks_count(ranks) == 1) {

@@ -73,7 +73,7 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
                                       .log_every = 2,
                                       .checkpoint_every = 8,
                                       .keep = 1};
-    return sq_train(p->model, p->dataset, &loader, &options, &(sq_train_run){.run = run, .ranks = ranks});
+    return sq_train(p->model, p->dataset, &loader, &options, &(sq_train_run){.folder = run, .ranks = ranks});
 }
 
 /* Forward and backward along three paths: what a rank gave to be reduced, and what each path is made of. */
@@ -91,7 +91,7 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype trave
     SQ_TRY(sq_backend_open("cpu", 1, &p.backend));
     SQ_TRY(sq_ranks_attach(ranks, p.backend));
     SQ_TRY(sq_model_create(&p.model, p.backend, p.space, &options));
-    SQ_TRY(sq_model_initialise(p.model, 1));
+    SQ_TRY(sq_model_initialize(p.model, 1));
     for (size_t i = 0; i < sizeof images; i++)
         images[i] = (uint8_t)(i * 37 % 251);
     const sq_model_batch batch = {images, labels, NULL, BATCH_EACH};
@@ -100,7 +100,7 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype trave
         int path[SQ_MAX_LAYERS];
         size_t weights = 0, statistics = 0;
         const int64_t before = sq_ranks_reduced_bytes(ranks);
-        const sq_plan *plan = sq_model_plan(p.model);
+        const sq_memory_plan *plan = sq_model_plan(p.model);
         const sq_step step = {.step = (uint64_t)number, .statistics_rate = 0.1f, .gradient_scale = 1};
         for (int l = 0; l < p.space->layer_count; l++)
             path[l] = (number + l) % p.space->layers[l].choice_count;
@@ -130,7 +130,7 @@ static sq_status run(int argc, char **argv, sq_ranks *ranks, parts *p)
         SQ_TRY(count_bytes(argv[3], ranks, SQ_F32));
         return count_bytes(argv[3], ranks, SQ_BF16);
     }
-    sq_interrupt_listen();
+    sq_signals_listen();
     SQ_TRY(open_parts(p, argv[3], ranks,
                       is_odd && (strcmp(argv[1], "odd") == 0 || strcmp(argv[1], "patient") == 0) ? 1e-39f : 0.5f));
     return train(p, argv[1], argv[2], ranks);

@@ -30,7 +30,7 @@ static exported open_exported(const char *space, uint64_t number, const sq_block
     MUST(sq_space_read(&e.space, space, 0, 0));
     MUST(sq_backend_open("cpu", 1, &e.backend));
     MUST(sq_model_create(&e.model, e.backend, e.space, &options));
-    MUST(sq_model_initialise(e.model, 1));
+    MUST(sq_model_initialize(e.model, 1));
     draw_path(e.space, number, e.path);
     return e;
 }
@@ -80,12 +80,12 @@ static void check_single_names(const char *space, uint64_t number)
     const sq_export_options options = options_of(&e);
     sq_space *single = NULL;
     sq_safetensors *file = NULL;
-    sq_plan plan;
+    sq_memory_plan plan;
     const sq_block_options block = {.batch = 1};
     MUST(sq_export_network(e.model, e.path, &options));
     MUST(sq_safetensors_open(&file, file_of(&e, "model.safetensors")));
     MUST(sq_space_single(&single, e.space, e.path));
-    MUST(sq_plan_make(&plan, single, &block, false, NULL));
+    MUST(sq_memory_plan_make(&plan, single, &block, false, NULL));
     cr_expect_eq(sq_safetensors_count(file), plan.parameter_count, "%s", space);
     for (int i = 0; i < plan.parameter_count; i++) {
         const sq_parameter *p = &plan.parameters[i];
@@ -96,7 +96,7 @@ static void check_single_names(const char *space, uint64_t number)
         for (size_t j = 0; !e.space->is_affine && (is_gamma || is_beta) && j < t->count; j++)
             cr_assert_eq(t->data[j], is_gamma ? 1.0f : 0.0f, "%s", p->name);
     }
-    sq_plan_clear(&plan);
+    sq_memory_plan_clear(&plan);
     sq_space_free(single);
     sq_safetensors_close(file);
     close_exported(&e);
@@ -128,7 +128,7 @@ Test(export, the_supernet_keeps_every_weight_under_its_own_name)
     int weights = 0;
     MUST(sq_export_supernet(e.model, e.folder));
     MUST(sq_safetensors_open(&file, file_of(&e, "supernet.safetensors")));
-    const sq_plan *plan = sq_model_plan(e.model);
+    const sq_memory_plan *plan = sq_model_plan(e.model);
     for (int i = 0; i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
         if (p->role != SQ_ROLE_WEIGHT)
@@ -185,7 +185,7 @@ Test(export, the_architecture_of_a_network_trained_alone_reads_back_in_its_space
     int path[SQ_MAX_LAYERS];
     MUST(sq_space_single(&single, e.space, e.path));
     MUST(sq_model_create(&model, e.backend, single, &how));
-    MUST(sq_model_initialise(model, 1));
+    MUST(sq_model_initialize(model, 1));
     sq_export_options options = options_of(&e);
     options.arch_space = e.space;
     options.arch_path = e.path;

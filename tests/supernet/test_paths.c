@@ -14,7 +14,7 @@
 
 typedef struct {
     sq_space *space;
-    sq_scope scope;
+    sq_search_mask search_mask;
     sq_sampler *sampler;
 } dealer;
 
@@ -23,11 +23,15 @@ static void open_dealer(dealer *d, const char *space, sq_sampling sampling, int 
 {
     *d = (dealer){0};
     MUST(sq_space_read(&d->space, space, 0, 0));
-    sq_scope_all(&d->scope, d->space);
+    sq_search_mask_all(&d->search_mask, d->space);
     if (fixed_layer != SQ_NONE)
-        sq_scope_fix(&d->scope, fixed_layer, 1);
-    const sq_sampler_options options = {
-        .sampling = sampling, .paths = paths, .bin_low = 290, .bin_high = 360, .bin_width = 10, .scope = &d->scope};
+        sq_search_mask_fix(&d->search_mask, fixed_layer, 1);
+    const sq_sampler_options options = {.sampling = sampling,
+                                        .paths = paths,
+                                        .bin_low = 290,
+                                        .bin_high = 360,
+                                        .bin_width = 10,
+                                        .search_mask = &d->search_mask};
     MUST(sq_sampler_open(&d->sampler, d->space, &options));
 }
 
@@ -47,25 +51,26 @@ static void expect_fair(const dealer *d, int steps)
         int count[SQ_MAX_LAYERS][SQ_MAX_CHOICES] = {{0}}, path[SQ_MAX_LAYERS];
         for (int i = 0; i < paths; i++) {
             sq_sampler_draw(d->sampler, 7, (uint64_t)step, i, path);
-            cr_assert(sq_scope_holds(&d->scope, d->space, path));
+            cr_assert(sq_search_mask_allows(&d->search_mask, d->space, path));
             for (int l = 0; l < d->space->layer_count; l++)
                 count[l][path[l]]++;
         }
         for (int l = 0; l < d->space->layer_count; l++)
-            for (int c = 0; c < d->scope.count[l]; c++) {
-                const int choice = d->scope.choices[l][c], least = paths / d->scope.count[l];
-                const int most = least + (paths % d->scope.count[l] > 0);
+            for (int c = 0; c < d->search_mask.count[l]; c++) {
+                const int choice = d->search_mask.choices[l][c], least = paths / d->search_mask.count[l];
+                const int most = least + (paths % d->search_mask.count[l] > 0);
                 cr_assert(count[l][choice] >= least && count[l][choice] <= most, "step %d, layer %d, choice %d: %d",
                           step, l, choice, count[l][choice]);
                 total[l][choice] += count[l][choice];
             }
     }
     for (int l = 0; l < d->space->layer_count; l++)
-        for (int c = 0; c < d->scope.count[l]; c++) {
-            const double share = (double)(paths % d->scope.count[l]) / d->scope.count[l];
-            const double mean = (double)steps * paths / d->scope.count[l];
-            cr_expect_leq(fabs(total[l][d->scope.choices[l][c]] - mean), 5 * sqrt(steps * share * (1 - share)) + 1e-6,
-                          "layer %d, choice %d: %d of %g", l, c, total[l][d->scope.choices[l][c]], mean);
+        for (int c = 0; c < d->search_mask.count[l]; c++) {
+            const double share = (double)(paths % d->search_mask.count[l]) / d->search_mask.count[l];
+            const double mean = (double)steps * paths / d->search_mask.count[l];
+            cr_expect_leq(fabs(total[l][d->search_mask.choices[l][c]] - mean),
+                          5 * sqrt(steps * share * (1 - share)) + 1e-6, "layer %d, choice %d: %d of %g", l, c,
+                          total[l][d->search_mask.choices[l][c]], mean);
         }
 }
 
@@ -94,8 +99,8 @@ Test(paths, fair_stays_within_the_scope)
     cr_assert_eq(sq_sampler_paths(d.sampler), 5);
     expect_fair(&d, 300);
     sq_sampler_close(d.sampler);
-    sq_scope_fix(&d.scope, 1, 4); /* what is left has 3 choices at most */
-    const sq_sampler_options options = {.sampling = SQ_SAMPLE_FAIR, .scope = &d.scope};
+    sq_search_mask_fix(&d.search_mask, 1, 4); /* what is left has 3 choices at most */
+    const sq_sampler_options options = {.sampling = SQ_SAMPLE_FAIR, .search_mask = &d.search_mask};
     MUST(sq_sampler_open(&d.sampler, d.space, &options));
     cr_assert_eq(sq_sampler_paths(d.sampler), 3);
     expect_fair(&d, 300);
@@ -160,7 +165,7 @@ Test(paths, several_paths_a_step_are_the_paths_of_as_many_steps)
         for (int i = 0; i < 60; i++) {
             sq_sampler_draw(one.sampler, 1, (uint64_t)i, 0, a);
             sq_sampler_draw(three.sampler, 1, (uint64_t)(i / 3), i % 3, b);
-            cr_expect(sq_scope_holds(&one.scope, one.space, a));
+            cr_expect(sq_search_mask_allows(&one.search_mask, one.space, a));
             cr_expect_eq(memcmp(a, b, (size_t)one.space->layer_count * sizeof *a), 0, "path %d", i);
         }
         close_dealer(&one);
@@ -402,13 +407,13 @@ static void walk_as_rank(recorder *r, int rank, int paths[PATHS][SQ_MAX_LAYERS])
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
     const sq_reduction reduction = {record, finish, r};
-    const sq_step_paths list = {.first = paths[0], .count = 2, .own_first = rank, .own_count = 1};
+    const sq_step_paths list = {.first = paths[0], .count = 2, .local_first = rank, .local_count = 1};
     const sq_model_options options = {
-        .block = sq_model_plan(s.model)->options, .is_training = true, .has_others = true};
+        .block = sq_model_plan(s.model)->options, .is_training = true, .has_remote_paths = true};
     sq_model_destroy(s.model);
     s.backend->reduction = &reduction;
     MUST(sq_model_create(&s.model, s.backend, s.space, &options));
-    MUST(sq_model_initialise(s.model, 1));
+    MUST(sq_model_initialize(s.model, 1));
     load_drawn(s.model, 2);
     walk(s.model, &list, rank, 1);
     const sq_device_ptr first = sq_model_address(s.model, SQ_ROLE_WEIGHT_GRAD, 0);
@@ -496,15 +501,15 @@ Test(rank, a_space_or_scope_with_too_few_paths_is_refused)
 {
     sq_space *space = NULL;
     static sq_ranked list[SQ_MAX_RANKED];
-    sq_scope scope;
+    sq_search_mask search_mask;
     MUST(sq_space_read(&space, SOURCE("configs/spaces/tiny.yaml"), 0, 0));
-    sq_scope_all(&scope, space);
+    sq_search_mask_all(&search_mask, space);
     for (int l = 2; l < space->layer_count; l++)
-        sq_scope_fix(&scope, l, 0);
-    MUST(sq_rank_draw(list, 5, space, &scope, 1)); /* all there are */
+        sq_search_mask_fix(&search_mask, l, 0);
+    MUST(sq_rank_draw(list, 5, space, &search_mask, 1)); /* all there are */
     for (int i = 0; i < 5; i++)
-        cr_expect(sq_scope_holds(&scope, space, list[i].path));
-    cr_expect_eq(sq_rank_draw(list, 6, space, &scope, 1), SQ_INVALID);
+        cr_expect(sq_search_mask_allows(&search_mask, space, list[i].path));
+    cr_expect_eq(sq_rank_draw(list, 6, space, &search_mask, 1), SQ_INVALID);
     cr_expect_not_null(strstr(sq_error_text(), "6 paths wanted, tiny has 5"), "%s", sq_error_text());
     cr_expect_eq(sq_rank_draw(list, 1, space, NULL, 1), SQ_INVALID);
     cr_expect_eq(sq_rank_draw(list, SQ_MAX_RANKED + 1, space, NULL, 1), SQ_INVALID);

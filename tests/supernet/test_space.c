@@ -223,8 +223,8 @@ Test(space, memory_plan_holds_every_slot)
     for (int f = 0; f < 2; f++) {
         sq_space *space = read_space(files[f]);
         const sq_block_options options = {.batch = 3, .is_supernet = true, .has_average = true};
-        sq_plan plan;
-        MUST(sq_plan_make(&plan, space, &options, true, NULL));
+        sq_memory_plan plan;
+        MUST(sq_memory_plan_make(&plan, space, &options, true, NULL));
         for (int l = 0; l < space->layer_count; l++)
             for (int c = 0; c < space->layers[l].choice_count; c++)
                 for (int mode = 0; mode < SQ_MODES; mode++) {
@@ -238,7 +238,7 @@ Test(space, memory_plan_holds_every_slot)
                         }
                     sq_graph_clear(&graph);
                 }
-        sq_plan_clear(&plan);
+        sq_memory_plan_clear(&plan);
         sq_space_free(space);
     }
 }

@@ -28,7 +28,7 @@ static sq_train_options options_of(sq_nonfinite_policy policy)
 static sq_status train(const char *run, const char *from, bool is_resumed, const sq_train_options *options)
 {
     train_bench b = open_train_bench(NULL, 1);
-    const sq_train_run how = {.run = run, .from = from, .is_resumed = is_resumed, .is_quiet = true};
+    const sq_train_run how = {.folder = run, .inherit_from = from, .is_resumed = is_resumed, .is_quiet = true};
     const sq_status status = sq_train(b.model, b.dataset, &b.loader, options, &how);
     close_train_bench(&b);
     return status;
@@ -37,8 +37,8 @@ static sq_status train(const char *run, const char *from, bool is_resumed, const
 /* First weights, with one value in all tensors of one choice (layer SQ_NONE: as they are). */
 static void spoil(train_bench *b, int layer, int choice, float value)
 {
-    const sq_plan *plan = sq_model_plan(b->model);
-    MUST(sq_model_initialise(b->model, 3));
+    const sq_memory_plan *plan = sq_model_plan(b->model);
+    MUST(sq_model_initialize(b->model, 3));
     for (int i = 0; i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
         if (p->layer != layer || p->choice != choice || p->dim_count < 2)
@@ -58,7 +58,7 @@ static char *spoilt_run(int layer, int choice, float value)
     train_bench b = open_train_bench(NULL, 1);
     const sq_training_state state = {.step = 1, .seed = 3, .space_hash = sq_space_hash(b.space), .batch = 8};
     spoil(&b, layer, choice, value);
-    MUST(sq_checkpoint_write(run, b.model, &state, &(sq_keep){.newest = 1}));
+    MUST(sq_checkpoint_write(run, b.model, &state, &(sq_retention){.newest = 1}));
     close_train_bench(&b);
     return run;
 }
@@ -67,7 +67,7 @@ static void path_of(const sq_space *space, int step, int *path)
 {
     sq_rng rng = sq_rng_open(3, SQ_RNG_PATH, (uint64_t)step);
     for (int l = 0; l < space->layer_count; l++)
-        path[l] = sq_scope_draw(NULL, space, l, &rng);
+        path[l] = sq_search_mask_draw(NULL, space, l, &rng);
 }
 
 /* ---- What must come of it ---- */
@@ -195,7 +195,7 @@ static void stop_and_resume(const char *run, const char *from, const sq_train_op
     const pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
-        sq_interrupt_listen();
+        sq_signals_listen();
         (void)raise(SIGTERM);
         _exit(sq_exit_code(train(run, from, false, options)));
     }
@@ -213,7 +213,7 @@ static void expect_lived_through(sq_nonfinite_policy policy, const char *event)
          *c = make_folder(), path[4096];
     train_bench trained = open_train_bench(NULL, 1), walked = open_train_bench(NULL, 1);
     snapshot x = {{0}}, y = {{0}};
-    const sq_train_run how = {.run = a, .from = from, .is_quiet = true};
+    const sq_train_run how = {.folder = a, .inherit_from = from, .is_quiet = true};
     MUST(sq_train(trained.model, trained.dataset, &trained.loader, &options, &how));
     const int odd = walk_around(&walked, &options);
     cr_assert(odd >= 2 && odd <= 6, "%d", odd);
@@ -291,7 +291,7 @@ static char *run_with_head(float value)
 {
     char *run = make_folder();
     train_bench b = open_train_bench(NULL, 1);
-    const sq_plan *plan = sq_model_plan(b.model);
+    const sq_memory_plan *plan = sq_model_plan(b.model);
     const sq_training_state state = {.step = 1, .seed = 3, .space_hash = sq_space_hash(b.space), .batch = 8};
     spoil(&b, SQ_NONE, 0, 0);
     for (int i = 0; i < plan->parameter_count; i++) {
@@ -301,7 +301,7 @@ static char *run_with_head(float value)
             MUST(sq_model_write(b.model, p->role, p->offset + k * sizeof value, &signed_value, sizeof value));
         }
     }
-    MUST(sq_checkpoint_write(run, b.model, &state, &(sq_keep){.newest = 1}));
+    MUST(sq_checkpoint_write(run, b.model, &state, &(sq_retention){.newest = 1}));
     close_train_bench(&b);
     return run;
 }
@@ -364,9 +364,9 @@ Test(survival, weights_that_are_not_finite_are_never_saved)
     train_bench b = open_train_bench(NULL, 1);
     const float odd = NAN;
     const sq_training_state state = {.step = 90, .space_hash = sq_space_hash(b.space)};
-    MUST(sq_model_initialise(b.model, 3));
+    MUST(sq_model_initialize(b.model, 3));
     MUST(sq_model_write(b.model, SQ_ROLE_MOMENTUM, 0, &odd, sizeof odd));
-    cr_expect_eq(sq_checkpoint_write(run, b.model, &state, &(sq_keep){.newest = 1}), SQ_NONFINITE);
+    cr_expect_eq(sq_checkpoint_write(run, b.model, &state, &(sq_retention){.newest = 1}), SQ_NONFINITE);
     (void)snprintf(path, sizeof path, "%s/ckpt-00000090.tmp", run);
     cr_expect(!sq_path_exists(path));
     close_train_bench(&b);

@@ -7,7 +7,7 @@
 
 #include "kernels/base/file.h"
 #include "supernet/train/checkpoint.h"
-#include "supernet/train/nonfinite.h"
+#include "supernet/train/nonfinite_check.h"
 #include "supernet/train/trainer.h"
 #include "tests/support/support.h"
 
@@ -70,7 +70,7 @@ static sq_status train(const char *run, bool is_resumed, const sq_train_options 
 {
     train_bench b = open_digits();
     sq_kept *kept = NULL;
-    const sq_train_run how = {.run = run, .is_resumed = is_resumed, .is_quiet = true};
+    const sq_train_run how = {.folder = run, .is_resumed = is_resumed, .is_quiet = true};
     if (keeps_images)
         MUST(sq_kept_load(&kept, b.dataset, b.backend, &(sq_kept_options){.bytes = 1 << 24}));
     b.loader.kept = kept;
@@ -142,11 +142,11 @@ Test(train, nothing_is_filled_without_steps_to_take)
     sq_train_options options = train_bench_options(4);
     char *folder = make_folder();
     calls counted = {0, 0}, *context = &counted;
-    const sq_train_run how = {.run = folder,
+    const sq_train_run how = {.folder = folder,
                               .is_resumed = true,
                               .is_quiet = true,
-                              .accepted = count_accepted,
-                              .fill = count_fill,
+                              .on_start = count_accepted,
+                              .complete_loader = count_fill,
                               .context = &context};
     train_bench b = open_digits();
     MUST(sq_train(b.model, b.dataset, &b.loader, &options, &how));
@@ -219,9 +219,9 @@ Test(train, one_path_a_step_is_forward_backward_update)
     train_bench a = open_digits(), b = open_digits();
     const size_t bytes = sq_model_plan(a.model)->role_bytes[SQ_ROLE_WEIGHT];
     void *trained = malloc(bytes), *walked = malloc(bytes);
-    const sq_train_run how = {.run = run, .is_quiet = true};
+    const sq_train_run how = {.folder = run, .is_quiet = true};
     MUST(sq_train(a.model, a.dataset, &a.loader, &options, &how));
-    MUST(sq_model_initialise(b.model, options.seed));
+    MUST(sq_model_initialize(b.model, options.seed));
     sq_loader *loader = NULL;
     MUST(sq_loader_open(&loader, b.dataset, &b.loader));
     for (int i = 0; i < STEPS; i++) {
@@ -229,7 +229,7 @@ Test(train, one_path_a_step_is_forward_backward_update)
         sq_batch batch;
         sq_rng rng = sq_rng_open(options.seed, SQ_RNG_PATH, (uint64_t)i);
         for (int l = 0; l < b.space->layer_count; l++)
-            path[l] = sq_scope_draw(NULL, b.space, l, &rng);
+            path[l] = sq_search_mask_draw(NULL, b.space, l, &rng);
         MUST(sq_loader_next(loader, &batch));
         const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
         const sq_step step = {.seed = options.seed,
@@ -360,7 +360,7 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
     train_bench b = open_digits();
     sq_loader *loader = NULL;
     sq_sampler *sampler = NULL, *several[2] = {NULL, NULL};
-    MUST(sq_model_initialise(b.model, 1));
+    MUST(sq_model_initialize(b.model, 1));
     MUST(sq_model_compile(b.model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     MUST(sq_sampler_open(&sampler, b.space, &uniform));
     MUST(sq_sampler_open(&several[0], b.space, &three));
@@ -373,22 +373,23 @@ Test(train, steps_allocate_nothing_and_memory_stays_flat)
     sq_batch kept;
     MUST(sq_loader_next(loader, &kept));
     (void)usleep(200000);
-    sq_health *health = NULL;
+    sq_nonfinite_check *nonfinite_check = NULL;
     int bad_path, bad_layer, path[SQ_MAX_LAYERS];
     sq_sampler_draw(sampler, 1, number, 0, path);
-    MUST(sq_health_open(&health, b.model, NULL, true));
+    MUST(sq_nonfinite_check_open(&nonfinite_check, b.model, NULL, true));
     const long before = allocation_count;
     for (int i = 0; i < 50; i++) {
-        MUST(sq_health_keep(health));
+        MUST(sq_nonfinite_check_save(nonfinite_check));
         step_on(&b, &kept, sampler, number++);
-        MUST(sq_health_gradients(health, &(sq_step_paths){.first = path, .count = 1}, &bad_path, &bad_layer));
-        MUST(sq_health_undo(health));
-        MUST(sq_health_weights(health, i, true));
+        MUST(sq_nonfinite_check_gradients(nonfinite_check, &(sq_step_paths){.first = path, .count = 1}, &bad_path,
+                                          &bad_layer));
+        MUST(sq_nonfinite_check_restore(nonfinite_check));
+        MUST(sq_nonfinite_check_weights(nonfinite_check, i, true));
         step_on(&b, &kept, several[i % 2], number++);
     }
     if (COUNTS_ALLOCATIONS)
         cr_expect_eq(allocation_count - before, 0, "%ld allocations in 100 steps", allocation_count - before);
-    sq_health_close(health);
+    sq_nonfinite_check_close(nonfinite_check);
     const long pages = resident_pages();
     for (int i = 0; i < 2000; i++)
         step_once(&b, loader, sampler, number++);

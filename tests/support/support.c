@@ -10,7 +10,7 @@
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
-#include "supernet/train/nonfinite.h"
+#include "supernet/train/nonfinite_check.h"
 
 /* A test computes with the kernels that the program chooses, whatever OpenBLAS makes of the processor: on a processor that
  * it does not know, it takes kernels of another accuracy. Constructors get the arguments of main(). */
@@ -158,7 +158,7 @@ subject open_subject_with(const char *space, const char *backend, const sq_backe
     MUST(sq_space_read(&s.space, space, 0, 0));
     MUST(sq_backend_open_with(backend, options, &s.backend));
     MUST(sq_model_create(&s.model, s.backend, s.space, &model));
-    MUST(sq_model_initialise(s.model, 1));
+    MUST(sq_model_initialize(s.model, 1));
     return s;
 }
 
@@ -185,7 +185,7 @@ void draw_path(const sq_space *space, uint64_t number, int *path)
 
 void load_drawn(sq_model *model, uint64_t number)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     const size_t batch = (size_t)plan->options.batch,
                  pixels = (size_t)plan->space->resolution * (size_t)plan->space->resolution * 3;
     uint8_t *images = malloc(batch * pixels);
@@ -390,11 +390,11 @@ void expect_bad_layer_named(const char *name)
 {
     const float odd = NAN;
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), name, 1, 2);
-    sq_health *health = NULL;
+    sq_nonfinite_check *nonfinite_check = NULL;
     int paths[2][SQ_MAX_LAYERS] = {{0}}, path, layer;
     const sq_step_paths both = {.first = paths[0], .count = 2};
-    const sq_plan *plan = sq_model_plan(s.model);
-    MUST(sq_health_open(&health, s.model, NULL, false));
+    const sq_memory_plan *plan = sq_model_plan(s.model);
+    MUST(sq_nonfinite_check_open(&nonfinite_check, s.model, NULL, false));
     for (int l = 0; l < s.space->layer_count; l++)
         paths[1][l] = s.space->layers[l].choice_count > 1;
     for (int l = 0; l < s.space->layer_count; l++)
@@ -406,11 +406,11 @@ void expect_bad_layer_named(const char *name)
             float kept;
             MUST(sq_model_read(s.model, SQ_ROLE_WEIGHT_GRAD, last, &kept, sizeof kept));
             MUST(sq_model_write(s.model, SQ_ROLE_WEIGHT_GRAD, last, &odd, sizeof odd));
-            MUST(sq_health_gradients(health, &both, &path, &layer));
+            MUST(sq_nonfinite_check_gradients(nonfinite_check, &both, &path, &layer));
             cr_expect(path == (c < 2 ? c : SQ_NONE) && layer == (c < 2 ? l : SQ_NONE),
                       "layer %d choice %d: %d of path %d", l, c, layer, path);
             MUST(sq_model_write(s.model, SQ_ROLE_WEIGHT_GRAD, last, &kept, sizeof kept));
         }
-    sq_health_close(health);
+    sq_nonfinite_check_close(nonfinite_check);
     close_subject(&s);
 }

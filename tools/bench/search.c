@@ -39,7 +39,7 @@ typedef struct {
     sq_group *group;
     sq_searcher searcher;
     sq_search_options options;
-    sq_scope scope;
+    sq_search_mask search_mask;
     double together, alone;
 } bench;
 
@@ -50,22 +50,22 @@ static sq_status open_bench(bench *b, char **argv)
     SQ_TRY(sq_backend_open("cpu", 0, &b->backend));
     const sq_model_options model = {.block = {.batch = batch, .is_supernet = true}};
     SQ_TRY(sq_model_create(&b->model, b->backend, b->space, &model));
-    SQ_TRY(sq_model_initialise(b->model, 1));
+    SQ_TRY(sq_model_initialize(b->model, 1));
     SQ_TRY(random_images(&b->calibration, b->space, (size_t)atoi(argv[2]), 1));
     SQ_TRY(random_images(&b->validation, b->space, (size_t)atoi(argv[3]), 2));
     SQ_TRY(sq_evaluator_create(&b->evaluator, b->backend, b->space, b->model, false, &b->calibration, batch,
                                &b->validation, batch));
     const sq_group_options group = {&b->calibration, &b->validation, batch, batch, false, (size_t)4 << 30};
     SQ_TRY(sq_group_create(&b->group, b->backend, b->space, b->model, &group));
-    sq_scope_all(&b->scope, b->space);
+    sq_search_mask_all(&b->search_mask, b->space);
     int fixed[SQ_MAX_LAYERS], depth = 0;
     for (int l = 0; l < b->space->layer_count; l++) {
         const int searched = b->space->layers[l].searched_index;
         fixed[l] = searched == SQ_NONE ? 0 : searched % b->space->layers[l].choice_count;
         if (last >= first && (searched < first || searched > last))
-            sq_scope_fix(&b->scope, l, fixed[l]);
+            sq_search_mask_fix(&b->search_mask, l, fixed[l]);
     }
-    while (b->scope.count[depth] == 1)
+    while (b->search_mask.count[depth] == 1)
         depth++;
     sq_group_fix(b->group, fixed, depth);
     (void)printf("%s: layers 0 .. %d fixed, %zu calibration and %zu validation images, batch %d\n", b->space->name,
@@ -78,7 +78,7 @@ static sq_status open_bench(bench *b, char **argv)
                                      .mutation = 25,
                                      .mutation_probability = 0.1,
                                      .tries = 10,
-                                     .scope = &b->scope};
+                                     .search_mask = &b->search_mask};
     b->searcher = (sq_searcher){.options = &b->options, .space = b->space};
     b->searcher.told = calloc(MOST, sizeof *b->searcher.told);
     return b->searcher.told ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %d candidates", MOST);

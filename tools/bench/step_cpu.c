@@ -50,7 +50,7 @@ static sq_status serve(const char *space_path, int batch, int threads)
     const sq_model_options options = {.block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f},
                                       .is_training = true};
     SQ_TRY(sq_model_create(&model, backend, space, &options));
-    SQ_TRY(sq_model_initialise(model, 1));
+    SQ_TRY(sq_model_initialize(model, 1));
     SQ_TRY(sq_model_compile(model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(make_batch(space, batch, model));
     const sq_step scalars = {

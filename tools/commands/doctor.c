@@ -69,7 +69,7 @@ static sq_status gather(doctor *d)
     struct timespec now;
     sq_doctor_look(&d->own, d->session, d->facts.folder);
     open_device(d);
-    SQ_TRY(sq_ranks_meet(ranks));
+    SQ_TRY(sq_ranks_barrier(ranks));
     (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with this clock */
     d->own.clock = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     return sq_ranks_gather(ranks, &d->own, sizeof d->own, d->all);
@@ -81,7 +81,7 @@ static sq_status reduce(doctor *d, sq_device_ptr at, size_t bytes, int repeats, 
 {
     const struct sq_backend_ops *ops = d->backend->ops;
     SQ_TRY(ops->wait(d->backend));
-    SQ_TRY(sq_ranks_meet(d->session->ranks));
+    SQ_TRY(sq_ranks_barrier(d->session->ranks));
     const double begin = sq_seconds_now();
     for (int i = 0; i < repeats; i++) {
         SQ_TRY(ops->reduce_mean(d->backend, at, bytes / sizeof(float), SQ_F32));
@@ -109,7 +109,7 @@ static sq_status time_latency(doctor *d)
     sq_ranks *ranks = d->session->ranks;
     double one = 1;
     SQ_TRY(sq_ranks_sum(ranks, &one, 1)); /* connects */
-    SQ_TRY(sq_ranks_meet(ranks));
+    SQ_TRY(sq_ranks_barrier(ranks));
     const double begin = sq_seconds_now();
     for (int i = 0; i < repeats; i++) {
         one = 1;

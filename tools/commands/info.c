@@ -50,7 +50,7 @@ static void print_layers(const sq_space *space, bool on_device)
         const int stored = sq_block_boundary_pitch(space, &options, l + 1);
         char input[32];
         (void)snprintf(input, sizeof input, "%dx%dx%d", layer->h_in, layer->w_in, layer->c_in);
-        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_asked, layer->c_out, stored,
+        (void)printf("%5d  %-16s %11d %4d %6d %5.1f%%  %6d ", l, input, layer->c_requested, layer->c_out, stored,
                      100.0 * (stored - layer->c_out) / stored, layer->stride);
         for (int c = 0; c < layer->choice_count; c++)
             (void)printf(" %s", space->choices[layer->choices[c]].name);
@@ -129,10 +129,10 @@ static sq_status print_memory(const sq_space *space, int batch, bool is_training
         "moving average", "statistics", "saved activations",  "scratch", "workspace",        "step",
         "result"};
     const sq_block_options options = block_options(on_device, batch);
-    sq_plan plan;
+    sq_memory_plan plan;
     char size[32];
     size_t total = 0, weights = 0;
-    SQ_TRY(sq_plan_make(&plan, space, &options, is_training, NULL));
+    SQ_TRY(sq_memory_plan_make(&plan, space, &options, is_training, NULL));
     for (int i = 0; i < plan.parameter_count; i++)
         weights += plan.parameters[i].role == SQ_ROLE_WEIGHT ? plan.parameters[i].count : 0;
     if (is_training)
@@ -145,7 +145,7 @@ static sq_status print_memory(const sq_space *space, int batch, bool is_training
     }
     sq_print_row("in all", "%14zu B  (%s)", total, sq_text_si(size, sizeof size, (double)total, "B"));
     sq_print_row("on top", "the backend's workspace for tiles, known once its programs are compiled");
-    sq_plan_clear(&plan);
+    sq_memory_plan_clear(&plan);
     return SQ_OK;
 }
 

@@ -92,7 +92,7 @@ static sq_status pack_split(const job *j, const sq_dataset *dataset, const char 
     sq_pack_options options = j->pack;
     line l = {
         .split = split, .begin = sq_seconds_now(), .is_quiet = j->is_quiet, .is_terminal = isatty(STDERR_FILENO) == 1};
-    options.is_stopped = sq_interrupt_asked;
+    options.is_stopped = sq_signals_received;
     options.tell = show;
     options.context = &l;
     const sq_status status = sq_pack(dataset, j->folder, split, &options);
@@ -151,7 +151,7 @@ static void print_damaged(void *context, const char *text)
 
 static sq_status verify_all(const char *folder, int threads)
 {
-    const sq_verify_options options = {.threads = threads, .is_stopped = sq_interrupt_asked, .damaged = print_damaged};
+    const sq_verify_options options = {.threads = threads, .is_stopped = sq_signals_received, .damaged = print_damaged};
     uint64_t all = 0;
     int found = 0;
     for (int i = 0; i < 2; i++) {

@@ -96,9 +96,9 @@ static sq_status train_alone(ranking *k, sq_ranked *r, int index)
 
 static sq_status poll(int done, int count, const char *what)
 {
-    return sq_interrupt_asked() && done < count
-               ? sq_fail(SQ_INTERRUPTED, "%s: %d of %d paths are %s; the same command goes on", sq_interrupt_name(),
-                         done, count, what)
+    return sq_signals_received() && done < count
+               ? sq_fail(SQ_INTERRUPTED, "%s: %d of %d paths are %s; the same command goes on", sq_signals_name(), done,
+                         count, what)
                : SQ_OK;
 }
 

@@ -243,7 +243,7 @@ static sq_status open_crew(tools *t, sq_run *r)
                                       .evaluation_batch = t->options.evaluation_batch,
                                       .budget_bytes = (size_t)t->options.cache_mb << 20};
     SQ_TRY(sq_group_create(&t->group, r->session.backend, r->space, r->model, &options));
-    return sq_crew_create(&t->crew, t->group, r->space, t->options.scope, r->session.ranks);
+    return sq_crew_create(&t->crew, t->group, r->space, t->options.search_mask, r->session.ranks);
 }
 
 /* Where one rank's time went. */
@@ -300,7 +300,7 @@ typedef struct {
 
 static sq_status footing_of(sq_run *r, footing *out)
 {
-    const sq_plan *plan = sq_model_plan(r->model);
+    const sq_memory_plan *plan = sq_model_plan(r->model);
     const size_t bytes = plan->role_bytes[SQ_ROLE_WEIGHT];
     void *weights = malloc(bytes);
     *out = (footing){.weights = sq_hash(SQ_HASH_START, &r->validation.count, sizeof r->validation.count)};

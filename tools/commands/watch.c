@@ -107,7 +107,7 @@ static void wait_a_tick(sq_server *server)
 static sq_status loop(watch *w, sq_server *server)
 {
     SQ_TRY(show(w));
-    while (!w->is_once && !sq_interrupt_asked() && !(w->is_ended && !server && !w->is_terminal)) {
+    while (!w->is_once && !sq_signals_received() && !(w->is_ended && !server && !w->is_terminal)) {
         const int width = w->width, height = w->height;
         wait_a_tick(server);
         sq_live_refresh(&w->live);

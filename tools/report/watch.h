@@ -1,5 +1,5 @@
-#ifndef SQ_WATCH_H
-#define SQ_WATCH_H
+#ifndef SQ_WATCHDOG_H
+#define SQ_WATCHDOG_H
 
 #include <jansson.h>
 #include <stdbool.h>

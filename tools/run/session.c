@@ -28,7 +28,7 @@ int sq_command_fail(const char *name, sq_status status)
 
 bool sq_command_is_silent(void)
 {
-    if (sq_launched_rank() == 0)
+    if (sq_launcher_rank() == 0)
         return false;
     (void)sleep(1); /* the launcher ends all when one has failed: the first one shall have said why */
     return true;
@@ -192,11 +192,11 @@ static sq_status make_scope(sq_session *s)
         return sq_fail(SQ_INVALID, "scope: free '%s', fixed '%s': wanted both, or neither", config->scope_free,
                        config->scope_fixed);
     SQ_TRY(sq_arch_read(s->space, config->scope_fixed, path));
-    s->scope = calloc(1, sizeof *s->scope);
-    if (!s->scope)
+    s->search_mask = calloc(1, sizeof *s->search_mask);
+    if (!s->search_mask)
         return sq_fail(SQ_NO_MEMORY, "scope");
-    SQ_TRY(sq_scope_read(s->scope, s->space, config->scope_free, path));
-    config->train.sampler.scope = config->search.scope = s->scope;
+    SQ_TRY(sq_search_mask_read(s->search_mask, s->space, config->scope_free, path));
+    config->train.sampler.search_mask = config->search.search_mask = s->search_mask;
     return SQ_OK;
 }
 
@@ -280,7 +280,7 @@ void sq_session_close(sq_session *s)
     sq_dataset_close(s->whole);
     sq_space_free(s->space);
     sq_backend_close(s->backend);
-    free(s->scope);
+    free(s->search_mask);
     sq_config_free(s->config);
     memset(s, 0, sizeof *s);
 }

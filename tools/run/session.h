@@ -50,7 +50,7 @@ typedef struct {
     sq_dataset *held_out;        /* what the search scores on; NULL when data.held_out is 0 */
     sq_dataset *whole_val, *val; /* the test split; only opened when asked */
     sq_backend *backend;
-    sq_scope *scope; /* NULL: every choice may be drawn */
+    sq_search_mask *search_mask; /* NULL: every choice may be drawn */
     sq_ranks *ranks; /* borrowed; NULL: one */
 } sq_session;
 

@@ -89,7 +89,7 @@ static void make_parts(const sq_step_times *t, const drawn *d, parts *p)
 typedef struct {
     sq_step_times *times;
     sq_model *model;
-    sq_health *health;
+    sq_nonfinite_check *nonfinite_check;
     sq_bench_batch batch;
     double *steps; /* seconds of each whole step */
 } meter;
@@ -104,7 +104,8 @@ static sq_status run_paths(meter *m, const drawn *d, int step)
 {
     sq_step scalars[SQ_MAX_PATHS];
     const sq_step_paths paths = {.first = d->paths[0], .count = d->count};
-    const sq_train_step gradients = {.model = m->model, .health = m->health, .load = load, .context = m};
+    const sq_train_step gradients = {
+        .model = m->model, .nonfinite_check = m->nonfinite_check, .load = load, .context = m};
     sq_train_outcome outcome; /* random images: whether their loss is finite does not matter */
     for (int i = 0; i < d->count; i++)
         scalars[i] = sq_bench_step_at(sq_model_plan(m->model), m->times->session, step);
@@ -120,11 +121,11 @@ static sq_status time_steps(meter *m)
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < m->times->steps; i++) {
             draw(m->times, i, &d);
-            SQ_TRY(sq_ranks_meet(s->ranks));
+            SQ_TRY(sq_ranks_barrier(s->ranks));
             const double begin = sq_seconds_now();
             SQ_TRY(run_paths(m, &d, i));
             SQ_TRY(s->backend->ops->wait(s->backend));
-            SQ_TRY(sq_ranks_meet(s->ranks));
+            SQ_TRY(sq_ranks_barrier(s->ranks));
             m->steps[i] = sq_seconds_now() - begin;
         }
     return SQ_OK;
@@ -194,8 +195,8 @@ static sq_status measure(meter *m)
     const sq_session *s = m->times->session;
     const sq_model_options options = {.block = sq_session_block(s, m->times->batch, true), .is_training = true};
     SQ_TRY(sq_model_create(&m->model, s->backend, s->space, &options));
-    SQ_TRY(sq_model_initialise(m->model, (uint64_t)s->config->seed));
-    SQ_TRY(sq_health_open(&m->health, m->model, s->ranks, false));
+    SQ_TRY(sq_model_initialize(m->model, (uint64_t)s->config->seed));
+    SQ_TRY(sq_nonfinite_check_open(&m->nonfinite_check, m->model, s->ranks, false));
     SQ_TRY(sq_bench_draw_batch(&m->batch, sq_model_plan(m->model), (uint64_t)s->config->seed));
     SQ_TRY(sq_bench_load(m->model, &m->batch));
     SQ_TRY(time_steps(m));
@@ -208,7 +209,7 @@ static sq_status open_times(sq_step_times *t, const sq_session *s, int batch, in
     const sq_block_options block = sq_session_block(s, batch, true);
     *t = (sq_step_times){.session = s, .batch = batch, .steps = steps};
     SQ_TRY(sq_sampler_open(&t->sampler, s->space, &s->config->train.sampler));
-    return sq_plan_make(&t->plan, s->space, &block, true, s->backend);
+    return sq_memory_plan_make(&t->plan, s->space, &block, true, s->backend);
 }
 
 sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, int batch, int steps)
@@ -217,7 +218,7 @@ sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, i
     sq_status status = m.steps ? open_times(out, session, batch, steps) : sq_fail(SQ_NO_MEMORY, "%d steps", steps);
     if (status == SQ_OK)
         status = measure(&m);
-    sq_health_close(m.health);
+    sq_nonfinite_check_close(m.nonfinite_check);
     sq_bench_clear_batch(&m.batch);
     sq_model_destroy(m.model);
     free(m.steps);
@@ -239,7 +240,7 @@ sq_status sq_step_times_spread(sq_step_times *out, const sq_session *session, in
 void sq_step_times_clear(sq_step_times *times)
 {
     if (times->plan.space)
-        sq_plan_clear(&times->plan);
+        sq_memory_plan_clear(&times->plan);
     sq_sampler_close(times->sampler);
 }
 

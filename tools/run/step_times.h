@@ -13,7 +13,7 @@ typedef struct {
     const sq_session *session; /* borrowed */
     int batch;                 /* images of one rank */
     sq_sampler *sampler;       /* the configured one; owned */
-    sq_plan plan;              /* of one rank; the sizes of weights and statistics count, alike on every device */
+    sq_memory_plan plan;       /* of one rank; the sizes of weights and statistics count, alike on every device */
     double seconds[SQ_STEP_MODES][SQ_MAX_LAYERS][SQ_MAX_CHOICES];
     double measured; /* seconds of a whole step, as it is measured or was given */
     int steps;       /* whose paths were measured and count */

@@ -19,7 +19,7 @@ static bool shares_paths(const sq_session *s, int paths)
 static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training *training,
                         int paths)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     const sq_train_options *o = &s->config->train;
     char parameters[32], memory[32], several[64] = "", rate[64] = "";
     double all = 1;
@@ -104,7 +104,7 @@ static sq_status fill_cache(const void *context, sq_loader_options *loader)
 {
     const begun *b = context;
     const sq_kept_options options = {
-        .bytes = b->cache->bytes, .threads = loader->threads, .is_stopped = sq_interrupt_asked};
+        .bytes = b->cache->bytes, .threads = loader->threads, .is_stopped = sq_signals_received};
     if (b->cache->form != SQ_CACHE_DEVICE) {
         loader->cache = b->cache;
         return SQ_OK;
@@ -119,7 +119,7 @@ static sq_status count_paths(const sq_session *s, const sq_space *space, int *ou
 {
     sq_sampler *sampler = NULL;
     sq_sampler_options options = s->config->train.sampler;
-    options.scope = space == s->space ? options.scope : NULL;
+    options.search_mask = space == s->space ? options.search_mask : NULL;
     SQ_TRY(sq_sampler_open(&sampler, space, &options));
     *out = sq_sampler_paths(sampler);
     sq_sampler_close(sampler);
@@ -152,25 +152,25 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
     const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
                                       .is_training = true,
-                                      .has_others = shares_paths(s, paths),
+                                      .has_remote_paths = shares_paths(s, paths),
                                       .travels = s->config->reduction};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     sq_cache_plan cache;
     sq_kept *kept = NULL;
     const begun context = {s, training, &cache, &kept};
-    const sq_train_run run = {.run = training->run,
+    const sq_train_run run = {.folder = training->run,
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,
-                              .accepted = write_config,
-                              .fill = fill_cache,
+                              .on_start = write_config,
+                              .complete_loader = fill_cache,
                               .context = &context,
                               .ranks = s->ranks,
                               .timeline = training->timeline,
-                              .from = training->path || !*from ? NULL : from};
+                              .inherit_from = training->path || !*from ? NULL : from};
     sq_train_options train = s->config->train;
     if (training->path)
-        train.sampler.scope = NULL; /* of another space: one path leaves nothing to draw */
+        train.sampler.search_mask = NULL; /* of another space: one path leaves nothing to draw */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
     sq_status status = sq_session_cache(s, s->train, &cache); /* of what the model leaves */

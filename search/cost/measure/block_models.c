@@ -37,7 +37,7 @@ static void draw(const sq_parameter *p, uint64_t seed, float *values)
 
 static sq_status draw_all(sq_model *model, uint64_t seed)
 {
-    const sq_plan *plan = sq_model_plan(model);
+    const sq_memory_plan *plan = sq_model_plan(model);
     sq_status status = SQ_OK;
     for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];

@@ -193,8 +193,8 @@ static sq_status watch(process *p)
 {
     char line[LINE_BYTES + 32];
     while (!has_ended(p)) {
-        if (sq_interrupt_asked())
-            return sq_fail(SQ_INTERRUPTED, "%s: stopped by %s", p->options->name, sq_interrupt_name());
+        if (sq_signals_received())
+            return sq_fail(SQ_INTERRUPTED, "%s: stopped by %s", p->options->name, sq_signals_name());
         const double left = p->deadline - sq_seconds_now();
         if (left <= 0)
             return sq_fail(SQ_DEVICE, "%s: still running after %g seconds, the time limit%s", p->options->name,

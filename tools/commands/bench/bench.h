@@ -35,8 +35,8 @@ typedef struct {
 typedef struct {
     sq_space *space;
     sq_model *model; /* NULL: dry */
-    sq_plan dry;     /* without a model */
-    const sq_plan *plan;
+    sq_memory_plan dry; /* without a model */
+    const sq_memory_plan *plan;
     int multiprocessors; /* dry: of the GPU that is planned for */
     sq_bench_batch batch; /* what the model computes on; empty when dry */
 } sq_bench_subject;
@@ -46,12 +46,12 @@ typedef struct {
 SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
                                     const char *file);
 void sq_bench_close(sq_bench_subject *subject);
-SQ_MUST_USE sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_plan *plan, uint64_t seed);
+SQ_MUST_USE sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_memory_plan *plan, uint64_t seed);
 void sq_bench_clear_batch(sq_bench_batch *batch);
 /* Copies it to the model's device, as the trainer does with each batch. */
 SQ_MUST_USE sq_status sq_bench_load(sq_model *model, const sq_bench_batch *batch);
 bool sq_bench_has_parts(const sq_bench_subject *subject);
-sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t step);
+sq_step sq_bench_step_at(const sq_memory_plan *plan, const sq_session *session, int64_t step);
 
 /* The launches of one program: at most SQ_BENCH_PARTS into out; and the graph that they come from, for sq_graph_clear.
  */

@@ -14,7 +14,7 @@ typedef struct {
 
 /* ---- Subjects ---- */
 
-sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t step)
+sq_step sq_bench_step_at(const sq_memory_plan *plan, const sq_session *session, int64_t step)
 {
     return (sq_step){
         .seed = (uint64_t)session->config->seed,
@@ -29,7 +29,7 @@ sq_step sq_bench_step_at(const sq_plan *plan, const sq_session *session, int64_t
     };
 }
 
-sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_plan *plan, uint64_t seed)
+sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_memory_plan *plan, uint64_t seed)
 {
     const size_t batch = (size_t)plan->options.batch, side = (size_t)plan->space->resolution,
                  count = batch * side * side * 3;
@@ -64,7 +64,7 @@ static sq_status open_model(sq_bench_subject *out, const sq_session *session, co
     const sq_model_options options = {.block = *block, .is_training = true};
     SQ_TRY(sq_model_create(&out->model, session->backend, out->space, &options));
     out->plan = sq_model_plan(out->model);
-    SQ_TRY(sq_model_initialise(out->model, (uint64_t)session->config->seed));
+    SQ_TRY(sq_model_initialize(out->model, (uint64_t)session->config->seed));
     SQ_TRY(sq_bench_draw_batch(&out->batch, out->plan, (uint64_t)session->config->seed));
     SQ_TRY(sq_bench_load(out->model, &out->batch));
     const sq_step step = sq_bench_step_at(out->plan, session, 0);
@@ -83,7 +83,7 @@ sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const 
         return open_model(out, session, &block);
     block.activation = SQ_BF16; /* as cuda asks for */
     block.alignment = 8;
-    SQ_TRY(sq_plan_make(&out->dry, out->space, &block, true, NULL));
+    SQ_TRY(sq_memory_plan_make(&out->dry, out->space, &block, true, NULL));
     out->plan = &out->dry;
     return SQ_OK;
 }
@@ -93,7 +93,7 @@ void sq_bench_close(sq_bench_subject *subject)
     sq_model_destroy(subject->model);
     sq_bench_clear_batch(&subject->batch);
     if (subject->dry.space)
-        sq_plan_clear(&subject->dry);
+        sq_memory_plan_clear(&subject->dry);
     sq_space_free(subject->space);
     *subject = (sq_bench_subject){0};
 }

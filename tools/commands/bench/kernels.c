@@ -164,8 +164,8 @@ static sq_status measure(const bench *b, const sq_bench_subject *subject, int la
                          int index, double *seconds)
 {
     const sq_program *program;
-    if (sq_interrupt_asked())
-        return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_interrupt_name());
+    if (sq_signals_received())
+        return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_signals_name());
     SQ_TRY(sq_model_program(subject->model, layer, choice, mode, &program));
     sq_backend *backend = b->session->backend;
     return backend->ops->measure_part(backend, program, index, b->options->repeats, seconds);

@@ -84,8 +84,8 @@ static sq_status take_batches(bench *b, sq_loader *loader, int64_t count, double
     const size_t side = (size_t)b->loader.transform.resolution, bytes = side * side * 3;
     for (int64_t i = 0; i < count; i++) {
         sq_batch batch;
-        if (sq_interrupt_asked())
-            return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_interrupt_name());
+        if (sq_signals_received())
+            return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_signals_name());
         SQ_TRY(sq_loader_next(loader, &batch));
         const double begin = sq_seconds_now();
         memcpy(b->copied, batch.images, (size_t)batch.count * bytes);

@@ -17,7 +17,7 @@ typedef struct {
     const sq_bench_options *options;
     sq_bench_subject subject;
     sq_sampler *sampler;
-    sq_health *health;
+    sq_nonfinite_check *nonfinite_check;
     sq_result sum; /* of the steps since it was cleared */
     double *rates; /* images a second of each block; sorted when all are there */
     int block_count;
@@ -49,7 +49,8 @@ static sq_status train(bench *b, int64_t step, const int *path)
 {
     const sq_step scalars = sq_bench_step_at(b->subject.plan, b->session, step);
     const sq_step_paths paths = {.first = path, .count = 1};
-    const sq_train_step gradients = {.model = b->subject.model, .health = b->health, .load = load, .context = b};
+    const sq_train_step gradients = {
+        .model = b->subject.model, .nonfinite_check = b->nonfinite_check, .load = load, .context = b};
     sq_train_outcome outcome;
     SQ_TRY(sq_train_step_gradients(&gradients, &paths, &scalars, &outcome));
     SQ_TRY(check_step(b, &outcome));
@@ -90,7 +91,7 @@ static sq_status warm_up(bench *b)
     const sq_space *space = b->subject.space;
     const struct sq_backend_ops *ops = b->session->backend->ops;
     int most = 1;
-    SQ_TRY(sq_health_open(&b->health, b->subject.model, NULL, false));
+    SQ_TRY(sq_nonfinite_check_open(&b->nonfinite_check, b->subject.model, NULL, false));
     SQ_TRY(sq_model_compile(b->subject.model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     for (int k = 0; k < most; k++) {
         int path[SQ_MAX_LAYERS];
@@ -121,8 +122,8 @@ static sq_status time_blocks(bench *b)
     for (int i = 0; i < b->block_count; i++) {
         const int64_t last = i + 1 < b->block_count ? step + BLOCK_STEPS : end; /* the last block takes the rest */
         const int64_t count = last - step;
-        if (sq_interrupt_asked())
-            return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_interrupt_name());
+        if (sq_signals_received())
+            return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_signals_name());
         const double begin = sq_seconds_now();
         for (; step < last; step++)
             SQ_TRY(train_drawn(b, step));
@@ -237,7 +238,7 @@ sq_status sq_bench_step(const sq_session *session, const sq_bench_options *optio
         b->block_count = blocks;
         status = run_bench(b);
         sq_sampler_close(b->sampler);
-        sq_health_close(b->health);
+        sq_nonfinite_check_close(b->nonfinite_check);
         sq_bench_close(&b->subject);
     }
     free(rates);

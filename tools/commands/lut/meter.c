@@ -102,8 +102,8 @@ static sq_status run_rounds(bench *b)
     for (int round = 0; round < b->n.rounds; round++)
         for (int i = 0; i < items; i++) {
             const int item = round % 2 ? items - 1 - i : i; /* neither place nor time favours an item */
-            if (sq_interrupt_asked())
-                return sq_fail(SQ_INTERRUPTED, "%s: what was being measured is not written", sq_interrupt_name());
+            if (sq_signals_received())
+                return sq_fail(SQ_INTERRUPTED, "%s: what was being measured is not written", sq_signals_name());
             SQ_TRY(item < blocks ? time_block(b, &b->job->blocks->blocks[item], item, round)
                                  : time_path(b, b->job->paths->paths[item - blocks], item, round));
             show_progress(NULL, round * items + i + 1, b->n.rounds * items);
@@ -162,7 +162,7 @@ static sq_status measure_here(const sq_meter_job *job, const numbers *n, sq_sess
     facts->drift = NAN;
     sq_status status = sq_model_create(&b.model, s->backend, job->space, &options);
     if (status == SQ_OK)
-        status = sq_model_initialise(b.model, 1);
+        status = sq_model_initialize(b.model, 1);
     if (status == SQ_OK)
         status = sq_model_compile(b.model, 1u << SQ_EVALUATE);
     if (status == SQ_OK)

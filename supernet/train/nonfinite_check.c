@@ -1,5 +1,5 @@
 /* Finite, and the same everywhere. */
-#include "supernet/train/nonfinite.h"
+#include "supernet/train/nonfinite_check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ typedef struct {
     int path, layer;
 } place;
 
-struct sq_health {
+struct sq_nonfinite_check {
     sq_model *model;
     sq_ranks *ranks;
     float *values;      /* PIECE_VALUES */
@@ -33,11 +33,11 @@ static size_t block_count(const sq_space *space)
     return count;
 }
 
-sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool can_undo)
+sq_status sq_nonfinite_check_open(sq_nonfinite_check **out, sq_model *model, sq_ranks *ranks, bool can_undo)
 {
     sq_backend *backend = sq_model_backend(model);
     const size_t bytes = sq_model_plan(model)->role_bytes[SQ_ROLE_STATISTICS];
-    sq_health *h = calloc(1, sizeof *h);
+    sq_nonfinite_check *h = calloc(1, sizeof *h);
     if (!h)
         return sq_fail(SQ_NO_MEMORY, "checks of weights");
     h->model = model;
@@ -53,11 +53,11 @@ sq_status sq_health_open(sq_health **out, sq_model *model, sq_ranks *ranks, bool
     if (status == SQ_OK)
         *out = h;
     else
-        sq_health_close(h);
+        sq_nonfinite_check_close(h);
     return status;
 }
 
-void sq_health_close(sq_health *h)
+void sq_nonfinite_check_close(sq_nonfinite_check *h)
 {
     if (!h)
         return;
@@ -72,7 +72,7 @@ void sq_health_close(sq_health *h)
 /* ---- Looking ---- */
 
 /* Goes over a range of floats; hash NULL: only whether they are finite. */
-static sq_status look(sq_health *h, sq_role role, size_t offset, size_t bytes, uint64_t *hash, bool *is_finite)
+static sq_status look(sq_nonfinite_check *h, sq_role role, size_t offset, size_t bytes, uint64_t *hash, bool *is_finite)
 {
     const size_t most = PIECE_VALUES * sizeof *h->values;
     for (size_t done = 0; done < bytes; done += most) {
@@ -95,9 +95,9 @@ static bool is_seen(const sq_step_paths *paths, int i, int layer)
     return false;
 }
 
-sq_status sq_health_gradients(sq_health *h, const sq_step_paths *paths, int *path, int *layer)
+sq_status sq_nonfinite_check_gradients(sq_nonfinite_check *h, const sq_step_paths *paths, int *path, int *layer)
 {
-    const sq_plan *plan = sq_model_plan(h->model);
+    const sq_memory_plan *plan = sq_model_plan(h->model);
     sq_backend *backend = sq_model_backend(h->model);
     int count = 0, found;
     for (int i = 0; i < paths->count; i++)
@@ -115,7 +115,7 @@ sq_status sq_health_gradients(sq_health *h, const sq_step_paths *paths, int *pat
     return SQ_OK;
 }
 
-static sq_status copy_statistics(sq_health *h, bool is_back)
+static sq_status copy_statistics(sq_nonfinite_check *h, bool is_back)
 {
     sq_backend *backend = sq_model_backend(h->model);
     const sq_device_ptr own = sq_model_address(h->model, SQ_ROLE_STATISTICS, 0);
@@ -125,25 +125,25 @@ static sq_status copy_statistics(sq_health *h, bool is_back)
     return backend->ops->copy(backend, is_back ? own : h->kept, is_back ? h->kept : own, bytes);
 }
 
-sq_status sq_health_keep(sq_health *h)
+sq_status sq_nonfinite_check_save(sq_nonfinite_check *h)
 {
     return copy_statistics(h, false);
 }
 
-sq_status sq_health_undo(sq_health *h)
+sq_status sq_nonfinite_check_restore(sq_nonfinite_check *h)
 {
     return copy_statistics(h, true);
 }
 
 /* ---- Everything ---- */
 
-static sq_status look_at_all(sq_health *h, int64_t step, uint64_t *hash)
+static sq_status look_at_all(sq_nonfinite_check *h, int64_t step, uint64_t *hash)
 {
     static const struct {
         sq_role role;
         const char *name;
     } beside[] = {{SQ_ROLE_MOMENTUM, ".momentum"}, {SQ_ROLE_AVERAGE, ".average"}};
-    const sq_plan *plan = sq_model_plan(h->model);
+    const sq_memory_plan *plan = sq_model_plan(h->model);
     for (int i = 0; i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
         const char *odd = NULL;
@@ -162,7 +162,7 @@ static sq_status look_at_all(sq_health *h, int64_t step, uint64_t *hash)
 }
 
 /* "0, 2, 3 against 1": the ranks in groups of equal checksums. */
-static int print_groups(const sq_health *h, char *text, size_t bytes)
+static int print_groups(const sq_nonfinite_check *h, char *text, size_t bytes)
 {
     const int count = sq_ranks_count(h->ranks);
     const uint64_t *hashes = h->hashes;
@@ -186,7 +186,7 @@ static int print_groups(const sq_health *h, char *text, size_t bytes)
     return groups;
 }
 
-sq_status sq_health_weights(sq_health *h, int64_t step, bool compares)
+sq_status sq_nonfinite_check_weights(sq_nonfinite_check *h, int64_t step, bool compares)
 {
     char text[TEXT_BYTES];
     uint64_t hash = SQ_HASH_START;

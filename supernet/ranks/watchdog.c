@@ -1,4 +1,4 @@
-#include "supernet/ranks/liveness.h"
+#include "supernet/ranks/watchdog.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 
 #include "kernels/base/status.h"
 
-struct sq_watch {
+struct sq_watchdog {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t ended;
@@ -21,9 +21,9 @@ struct sq_watch {
     char text[256];
 };
 
-static void *watch(void *context)
+static void *watchdog(void *context)
 {
-    sq_watch *w = context;
+    sq_watchdog *w = context;
     int waited = 0;
     (void)pthread_mutex_lock(&w->lock); /* cannot fail here, nor below */
     while (!w->is_over && waited != ETIMEDOUT)
@@ -36,9 +36,9 @@ static void *watch(void *context)
     return NULL;
 }
 
-sq_watch *sq_watch_begin(double seconds, const char *text, int exit_code)
+sq_watchdog *sq_watchdog_start(double seconds, const char *text, int exit_code)
 {
-    sq_watch *w = calloc(1, sizeof *w);
+    sq_watchdog *w = calloc(1, sizeof *w);
     pthread_condattr_t monotonic;
     double whole;
     if (!w)
@@ -54,13 +54,13 @@ sq_watch *sq_watch_begin(double seconds, const char *text, int exit_code)
     const double end = modf((double)w->end.tv_nsec / 1e9 + seconds, &whole);
     w->end.tv_sec += (time_t)whole;
     w->end.tv_nsec = (long)(end * 1e9);
-    if (pthread_create(&w->thread, NULL, watch, w) == 0)
+    if (pthread_create(&w->thread, NULL, watchdog, w) == 0)
         return w;
     free(w);
     return NULL;
 }
 
-void sq_watch_end(sq_watch *w)
+void sq_watchdog_stop(sq_watchdog *w)
 {
     if (!w)
         return;
