@@ -81,8 +81,8 @@ typedef struct {
     const uint8_t *bytes;
     size_t size, max_pixels;
     const char *name;
-    const sq_image_part *part; /* NULL: the whole */
-    int *h, *w;                /* not NULL: only its size is asked */
+    const sq_image_region *part; /* NULL: the whole */
+    int *h, *w;                  /* not NULL: only its size is asked */
 } request;
 
 typedef struct {
@@ -124,7 +124,7 @@ static bool has_end(const jpeg_reader *r, const request *q)
 static sq_status read_part(jpeg_reader *r, sq_image *out, const request *q)
 {
     struct jpeg_decompress_struct *info = &r->info;
-    const sq_image_part *part = q->part;
+    const sq_image_region *part = q->part;
     const JDIMENSION block = (JDIMENSION)info->max_h_samp_factor * DCTSIZE, left = (JDIMENSION)part->x,
                      right = (JDIMENSION)(part->x + part->w), end = (JDIMENSION)(part->y + part->h);
     info->scale_num = 1;
@@ -138,7 +138,8 @@ static sq_status read_part(jpeg_reader *r, sq_image *out, const request *q)
     if (info->max_h_samp_factor <= 2)
         jpeg_crop_scanline(info, &x, &w);
     else
-        x = 0; /* reduced 4:1:0 would come out wrong (libjpeg-turbo 2.1.5; tests/data/test_image.c); such files are rare */
+        x = 0; /* reduced 4:1:0 would come out wrong (libjpeg-turbo 2.1.5; tests/data/test_image.c); such files are rare
+                */
     SQ_TRY(sq_image_reserve(out, part->h, (int)info->output_width, q->name));
     if (part->y > 0)
         (void)jpeg_skip_scanlines(info, (JDIMENSION)part->y);
@@ -240,8 +241,8 @@ sq_status sq_image_size(const void *bytes, size_t size, const char *name, size_t
                   &(request){.bytes = bytes, .size = size, .max_pixels = max_pixels, .name = name, .h = h, .w = w});
 }
 
-sq_status sq_image_decode_part(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels,
-                               const sq_image_part *part)
+sq_status sq_image_decode_region(sq_image *out, const void *bytes, size_t size, const char *name, size_t max_pixels,
+                                 const sq_image_region *part)
 {
     return answer(out, &(request){.bytes = bytes, .size = size, .max_pixels = max_pixels, .name = name, .part = part});
 }

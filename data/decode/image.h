@@ -20,9 +20,9 @@ typedef struct {
 typedef struct {
     int y, x, h, w;
     int reduction; /* 1, 2, 4 or 8 */
-} sq_image_part;
+} sq_image_region;
 
-enum { SQ_IMAGE_MOST_PIXELS = 178956970 }; /* unless told otherwise: Pillow's limit against image bombs */
+enum { SQ_IMAGE_MAX_PIXELS = 178956970 }; /* unless told otherwise: Pillow's limit against image bombs */
 
 void sq_image_clear(sq_image *image); /* frees; the image is zero again */
 
@@ -49,7 +49,7 @@ SQ_MUST_USE sq_status sq_image_size(const void *bytes, size_t size, const char *
  * row is not seen
  *
  * source    libjpeg-turbo 2.1 libjpeg.txt, "Partial image decompression" and "scale_num, scale_denom" */
-SQ_MUST_USE sq_status sq_image_decode_part(sq_image *out, const void *bytes, size_t size, const char *name,
-                                           size_t max_pixels, const sq_image_part *part);
+SQ_MUST_USE sq_status sq_image_decode_region(sq_image *out, const void *bytes, size_t size, const char *name,
+                                             size_t max_pixels, const sq_image_region *part);
 
 #endif

@@ -102,7 +102,7 @@ sq_image_probe sq_probe(const void *bytes, size_t size)
     return out;
 }
 
-const char *sq_format_name(sq_image_format format)
+const char *sq_image_format_name(sq_image_format format)
 {
     static const char *const names[SQ_FORMATS] = {"unknown", "JPEG", "PNG", "GIF", "BMP", "PNM"};
     return names[format];

@@ -26,6 +26,6 @@ typedef struct {
 
 /* Never fails: what is not known stays zero. The bytes may be anything. */
 sq_image_probe sq_probe(const void *bytes, size_t size);
-const char *sq_format_name(sq_image_format format); /* "JPEG" */
+const char *sq_image_format_name(sq_image_format format); /* "JPEG" */
 
 #endif

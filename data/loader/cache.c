@@ -118,7 +118,7 @@ sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *d, size_t bud
                            .bytes = (size_t)(taken < room ? taken : room),
                            .wanted_bytes = (size_t)wanted,
                            .image_count = count,
-                           .kept_count = wanted <= room ? count : (size_t)(room / wanted * (double)count)};
+                           .cached_count = wanted <= room ? count : (size_t)(room / wanted * (double)count)};
     return SQ_OK;
 }
 
@@ -166,17 +166,17 @@ void sq_cache_close(sq_cache *cache)
     free(cache);
 }
 
-sq_cache_kind sq_cache_form(const sq_cache *cache)
+sq_cache_form sq_cache_get_form(const sq_cache *cache)
 {
     return cache->plan.form;
 }
 
-bool sq_cache_find(const sq_cache *cache, size_t index, sq_record *out)
+bool sq_cache_find(const sq_cache *cache, size_t index, sq_image_record *out)
 {
     place *p = &cache->places[index];
     if (atomic_load_explicit(&p->state, memory_order_acquire) != KEPT)
         return false;
-    *out = (sq_record){cache->memory + p->at, p->size, p->is_raw, p->h, p->w};
+    *out = (sq_image_record){cache->memory + p->at, p->size, p->is_raw, p->h, p->w};
     return true;
 }
 
@@ -192,7 +192,7 @@ static bool take_room(sq_cache *cache, size_t bytes, size_t *at)
     return true;
 }
 
-void sq_cache_add(sq_cache *cache, size_t index, const sq_record *record)
+void sq_cache_add(sq_cache *cache, size_t index, const sq_image_record *record)
 {
     place *p = &cache->places[index];
     int expected = FREE;

@@ -8,21 +8,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data/loader/cores.h"
 #include "data/decode/image.h"
+#include "data/loader/cores.h"
 
 enum { MOST_THREADS = 256, MARGIN = 1 << 20 };
 
-struct sq_kept {
+struct sq_device_cache {
     sq_backend *backend;
     sq_device_ptr images;
-    sq_kept_image *places; /* by data set index; h 0: left out */
+    sq_device_cache_image *places; /* by data set index; h 0: left out */
     size_t used, count;
 };
 
 /* ---- Planning ---- */
 
-sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend, int megabytes, int processes)
+sq_status sq_device_cache_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend, int megabytes,
+                               int processes)
 {
     const bool has_own = backend->ops->available != NULL; /* memory, which it shares with no other process */
     const size_t room =
@@ -45,13 +46,13 @@ sq_status sq_kept_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend
 /* ---- Loading ---- */
 
 typedef struct {
-    sq_kept *kept;
+    sq_device_cache *cache;
     const sq_dataset *dataset;
-    const sq_kept_options *options;
+    const sq_device_cache_options *options;
     size_t max_pixels, image_count;
     atomic_size_t next;
     atomic_bool is_stopping;
-    pthread_mutex_t lock; /* of what follows, of kept, and of the backend */
+    pthread_mutex_t lock; /* of what follows, of cache, and of the backend */
     sq_status failure;
     char failure_text[1024];
 } loading;
@@ -63,7 +64,7 @@ typedef struct {
 } decoder;
 
 /* Pixels of an image, decoded or as they lie in the data set; SQ_DATA: it is bad. */
-static sq_status decode(const loading *l, decoder *d, size_t index, const void **pixels, sq_kept_image *out)
+static sq_status decode(const loading *l, decoder *d, size_t index, const void **pixels, sq_device_cache_image *out)
 {
     size_t size = 0;
     int h = 0, w = 0;
@@ -79,14 +80,14 @@ static sq_status decode(const loading *l, decoder *d, size_t index, const void *
         h = d->image.h;
         w = d->image.w;
     }
-    *out = (sq_kept_image){.h = h, .w = w};
+    *out = (sq_device_cache_image){.h = h, .w = w};
     return SQ_OK;
 }
 
 /* Copies an image behind the others; with the lock held. */
-static sq_status put(const loading *l, size_t index, const void *pixels, sq_kept_image place)
+static sq_status put(const loading *l, size_t index, const void *pixels, sq_device_cache_image place)
 {
-    sq_kept *k = l->kept;
+    sq_device_cache *k = l->cache;
     const size_t bytes = (size_t)place.h * (size_t)place.w * 3;
     if (bytes > l->options->bytes - k->used)
         return sq_fail(SQ_NO_MEMORY,
@@ -104,7 +105,7 @@ static sq_status put(const loading *l, size_t index, const void *pixels, sq_kept
 static sq_status keep(loading *l, decoder *d, size_t index)
 {
     const void *pixels = NULL;
-    sq_kept_image place;
+    sq_device_cache_image place;
     const sq_status status = decode(l, d, index, &pixels, &place);
     if (status == SQ_DATA)
         return SQ_OK; /* the loader will name it */
@@ -161,58 +162,59 @@ static sq_status load(loading *l)
     return l->failure == SQ_OK ? SQ_OK : sq_fail(l->failure, "%s", l->failure_text);
 }
 
-sq_status sq_kept_load(sq_kept **out, const sq_dataset *dataset, sq_backend *backend, const sq_kept_options *options)
+sq_status sq_device_cache_load(sq_device_cache **out, const sq_dataset *dataset, sq_backend *backend,
+                               const sq_device_cache_options *options)
 {
-    sq_kept *kept = calloc(1, sizeof *kept);
-    loading l = {.kept = kept,
+    sq_device_cache *cache = calloc(1, sizeof *cache);
+    loading l = {.cache = cache,
                  .dataset = dataset,
                  .options = options,
-                 .max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS,
+                 .max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MAX_PIXELS,
                  .image_count = sq_dataset_count(dataset)};
-    if (!kept)
+    if (!cache)
         return sq_fail(SQ_NO_MEMORY, "data.cache: device");
-    kept->backend = backend;
-    kept->places = calloc(l.image_count + 1, sizeof *kept->places);
+    cache->backend = backend;
+    cache->places = calloc(l.image_count + 1, sizeof *cache->places);
     sq_status status =
-        kept->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "data.cache: device: places of %zu images", l.image_count);
+        cache->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "data.cache: device: places of %zu images", l.image_count);
     if (status == SQ_OK)
-        status = backend->ops->allocate(backend, options->bytes, &kept->images);
+        status = backend->ops->allocate(backend, options->bytes, &cache->images);
     if (status == SQ_OK)
         status = load(&l);
     if (status == SQ_OK)
-        *out = kept;
+        *out = cache;
     else
-        sq_kept_close(kept);
+        sq_device_cache_close(cache);
     return status;
 }
 
-void sq_kept_close(sq_kept *kept)
+void sq_device_cache_close(sq_device_cache *cache)
 {
-    if (!kept)
+    if (!cache)
         return;
-    kept->backend->ops->release(kept->backend, kept->images);
-    free(kept->places);
-    free(kept);
+    cache->backend->ops->release(cache->backend, cache->images);
+    free(cache->places);
+    free(cache);
 }
 
 /* ---- Looking ---- */
 
-const sq_kept_image *sq_kept_find(const sq_kept *kept, size_t index)
+const sq_device_cache_image *sq_device_cache_find(const sq_device_cache *cache, size_t index)
 {
-    return kept->places[index].h > 0 ? &kept->places[index] : NULL;
+    return cache->places[index].h > 0 ? &cache->places[index] : NULL;
 }
 
-sq_device_ptr sq_kept_memory(const sq_kept *kept)
+sq_device_ptr sq_device_cache_memory(const sq_device_cache *cache)
 {
-    return kept->images;
+    return cache->images;
 }
 
-size_t sq_kept_bytes(const sq_kept *kept)
+size_t sq_device_cache_bytes(const sq_device_cache *cache)
 {
-    return kept->used;
+    return cache->used;
 }
 
-size_t sq_kept_count(const sq_kept *kept)
+size_t sq_device_cache_count(const sq_device_cache *cache)
 {
-    return kept->count;
+    return cache->count;
 }

@@ -14,7 +14,7 @@ static sq_status copy_batches(sq_image_set *set, sq_loader *loader)
         memcpy(set->labels + done, batch.labels, (size_t)batch.count * sizeof *batch.labels);
         done += (size_t)batch.count;
     }
-    set->bad = sq_loader_count(loader).bad;
+    set->bad = sq_loader_get_counters(loader).bad;
     return SQ_OK;
 }
 

@@ -44,7 +44,7 @@ typedef struct {
 typedef struct {
     sq_loader *loader;
     int number;
-    sq_sample_memory memory;
+    sq_sample_workspace memory;
 } worker;
 
 struct sq_loader {
@@ -91,7 +91,7 @@ void sq_loader_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t 
 static uint64_t first_sample(const sq_loader *loader, uint64_t batch)
 {
     const sq_loader_options *o = &loader->options;
-    return (batch * (uint64_t)o->parts + (uint64_t)o->part) * (uint64_t)o->batch;
+    return (batch * (uint64_t)o->rank_count + (uint64_t)o->rank) * (uint64_t)o->batch;
 }
 
 static permutation *permutation_of(const sq_loader *loader, uint64_t epoch)
@@ -195,17 +195,17 @@ static void fail(sq_loader *loader, sq_status status)
     (void)pthread_cond_broadcast(&loader->has_room);
 }
 
-static sq_status make_sample(const sq_loader *loader, sq_sample_memory *memory, size_t index, uint64_t epoch,
+static sq_status make_sample(const sq_loader *loader, sq_sample_workspace *memory, size_t index, uint64_t epoch,
                              const ring_batch *b, size_t slot)
 {
     float *augment = b->augment + slot * SQ_AUGMENT_COUNT;
     if (b->cuts)
-        return sq_sample_cut(&loader->source, memory, index, epoch, &b->cuts[slot], augment);
+        return sq_sample_crop(&loader->source, memory, index, epoch, &b->cuts[slot], augment);
     return sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes, augment);
 }
 
 /* Fills one place. A bad image is replaced by the next one of its epoch's sequence that decodes. */
-static sq_status fill(sq_loader *loader, sq_sample_memory *memory, uint64_t batch, size_t slot)
+static sq_status fill(sq_loader *loader, sq_sample_workspace *memory, uint64_t batch, size_t slot)
 {
     const uint64_t sample = first_sample(loader, batch) + slot, epoch = sample / loader->count;
     const size_t place = (size_t)(sample % loader->count);
@@ -246,7 +246,7 @@ static bool enter(sq_loader *loader, worker *w, uint64_t batch)
         w->memory.seconds[stage] = 0;
     }
     while (!atomic_load(&loader->is_stopping) &&
-           batch >= loader->next_batch + (uint64_t)loader->counters.ahead - loader->is_given)
+           batch >= loader->next_batch + (uint64_t)loader->counters.prefetch_depth - loader->is_given)
         (void)pthread_cond_wait(&loader->has_room, &loader->lock);
     const bool is_work = !atomic_load(&loader->is_stopping) && batch_size(loader, batch) > 0;
     ring_batch *b = ring_at(loader, batch);
@@ -277,8 +277,8 @@ static bool take(const sq_loader *loader, uint64_t batch, int t, size_t *slot)
 static void finish(sq_loader *loader, const ring_batch *b)
 {
     (void)pthread_mutex_lock(&loader->lock);
-    const double latency = sq_seconds_now() - b->begin_seconds, kept = 0.9 * loader->latency_seconds;
-    loader->latency_seconds = latency > kept ? latency : kept;
+    const double latency = sq_seconds_now() - b->begin_seconds, decayed = 0.9 * loader->latency_seconds;
+    loader->latency_seconds = latency > decayed ? latency : decayed;
     (void)pthread_cond_broadcast(&loader->has_batch);
     (void)pthread_mutex_unlock(&loader->lock);
 }
@@ -318,7 +318,7 @@ static void *work(void *argument)
 
 /* ---- Public ---- */
 
-int sq_loader_ahead(double latency, double interval, int most)
+int sq_loader_prefetch_depth(double latency, double interval, int most)
 {
     const double taken = interval > 0 ? latency / interval : 0;
     const int wanted = taken < most ? (int)ceil(taken) + 1 : most;
@@ -332,7 +332,7 @@ static sq_status allocate_ring(sq_loader *loader)
     bool is_whole = loader->ring != NULL;
     for (int i = 0; is_whole && i < loader->options.ring; i++) {
         ring_batch *b = &loader->ring[i];
-        if (loader->options.kept)
+        if (loader->options.device_cache)
             b->cuts = malloc(batch * sizeof *b->cuts);
         else
             b->images = malloc(batch * loader->image_bytes);
@@ -348,7 +348,8 @@ static sq_status allocate_ring(sq_loader *loader)
 
 static sq_status allocate(sq_loader *loader)
 {
-    const size_t ahead = (size_t)loader->options.ring * (size_t)loader->options.batch * (size_t)loader->options.parts;
+    const size_t ahead =
+        (size_t)loader->options.ring * (size_t)loader->options.batch * (size_t)loader->options.rank_count;
     SQ_TRY(allocate_ring(loader));
     loader->is_known_bad = calloc(sq_dataset_count(loader->source.dataset) + 1, sizeof *loader->is_known_bad);
     loader->threads = calloc((size_t)loader->options.threads, sizeof *loader->threads);
@@ -380,19 +381,19 @@ static void complete_options(sq_loader *loader, const sq_dataset *dataset, const
 {
     sq_loader_options *o = &loader->options;
     *o = *options;
-    o->parts = options->parts > 0 ? options->parts : 1;
+    o->rank_count = options->rank_count > 0 ? options->rank_count : 1;
     sq_cores_find(&loader->cores, NULL);
     o->ring = options->ring > LEAST_AHEAD ? options->ring : options->ring > 0 ? LEAST_AHEAD : DEFAULT_RING;
     o->threads = options->threads > 0 ? options->threads : loader->cores.count;
     o->threads = o->threads < MOST_THREADS ? o->threads : MOST_THREADS;
-    o->max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS;
+    o->max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MAX_PIXELS;
     loader->image_bytes = (size_t)options->transform.resolution * (size_t)options->transform.resolution * 3;
     loader->next_batch = options->first_batch;
-    loader->counters.ahead = LEAST_AHEAD; /* nothing is measured yet */
+    loader->counters.prefetch_depth = LEAST_AHEAD; /* nothing is measured yet */
     loader->source = (sq_sample_source){.dataset = dataset,
                                         .transform = &loader->options.transform,
                                         .decode = o->decode,
-                                        .kept = o->kept,
+                                        .device_cache = o->device_cache,
                                         .seed = o->seed,
                                         .max_pixels = o->max_pixels};
 }
@@ -408,8 +409,8 @@ sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_lo
     (void)pthread_cond_init(&loader->has_room, NULL);
     (void)pthread_cond_init(&loader->has_batch, NULL);
     sq_status status = loader->count ? SQ_OK : sq_fail(SQ_DATA, "loader: no images");
-    if (options->kept && (!options->transform.is_augmented || options->decode != SQ_DECODE_EXACT))
-        status = sq_fail(SQ_INVALID, "loader: kept images are for exact decoding and random crops");
+    if (options->device_cache && (!options->transform.is_augmented || options->decode != SQ_DECODE_EXACT))
+        status = sq_fail(SQ_INVALID, "loader: a device cache needs exact decoding and random crops");
     if (status == SQ_OK && options->cache && options->cache->form != SQ_CACHE_NONE)
         status = sq_cache_open(&loader->source.cache, options->cache);
     loader->options.cache = NULL; /* borrowed */
@@ -431,7 +432,8 @@ static void take_back(sq_loader *loader)
     if (!loader->is_given)
         return;
     loader->interval_seconds = mean > 0 ? 0.9 * mean + 0.1 * interval : interval;
-    loader->counters.ahead = sq_loader_ahead(loader->latency_seconds, loader->interval_seconds, loader->options.ring);
+    loader->counters.prefetch_depth =
+        sq_loader_prefetch_depth(loader->latency_seconds, loader->interval_seconds, loader->options.ring);
     deal(loader, loader->next_batch - 1 + (uint64_t)loader->options.ring);
     loader->is_given = false;
     (void)pthread_cond_broadcast(&loader->has_room);
@@ -461,7 +463,7 @@ sq_status sq_loader_next(sq_loader *loader, sq_batch *out)
     return status;
 }
 
-sq_loader_counters sq_loader_count(sq_loader *loader)
+sq_loader_counters sq_loader_get_counters(sq_loader *loader)
 {
     (void)pthread_mutex_lock(&loader->lock);
     sq_loader_counters counters = loader->counters;

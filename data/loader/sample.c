@@ -1,16 +1,16 @@
-/* From a record to pixels of a batch. What is kept in a cache changes how long this takes, never what comes out. */
+/* From a record to pixels of a batch. What a cache holds changes how long this takes, never what comes out. */
 #include "data/loader/sample.h"
 
 #include <stdlib.h>
 
 #include "kernels/base/clock.h"
 
-void sq_sample_clear(sq_sample_memory *memory)
+void sq_sample_clear(sq_sample_workspace *memory)
 {
     sq_image_clear(&memory->image);
     sq_resizer_clear(&memory->resizer);
     free(memory->bytes);
-    *memory = (sq_sample_memory){0};
+    *memory = (sq_sample_workspace){0};
 }
 
 int sq_sample_reduction(const sq_transform *t, sq_decode decode, sq_crop crop)
@@ -24,9 +24,9 @@ int sq_sample_reduction(const sq_transform *t, sq_decode decode, sq_crop crop)
 }
 
 /* The bytes of an image, from the cache, where they are mapped, or read. */
-static sq_status find_record(const sq_sample_source *s, sq_sample_memory *m, size_t index, sq_record *out)
+static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *m, size_t index, sq_image_record *out)
 {
-    sq_record record = {.is_raw = sq_dataset_is_raw(s->dataset, index, &record.h, &record.w)};
+    sq_image_record record = {.is_raw = sq_dataset_is_raw(s->dataset, index, &record.h, &record.w)};
     if (s->cache && sq_cache_find(s->cache, index, out))
         return SQ_OK;
     record.bytes = sq_dataset_view(s->dataset, index, &record.size);
@@ -38,20 +38,20 @@ static sq_status find_record(const sq_sample_source *s, sq_sample_memory *m, siz
                           record.size % ((size_t)record.w * 3)))
         return sq_fail(SQ_DATA, "%s: %zu bytes, wanted %d x %d pixels", sq_dataset_name(s->dataset, index), record.size,
                        record.w, record.h);
-    if (s->cache && (record.is_raw || sq_cache_form(s->cache) == SQ_CACHE_ENCODED))
+    if (s->cache && (record.is_raw || sq_cache_get_form(s->cache) == SQ_CACHE_ENCODED))
         sq_cache_add(s->cache, index, &record);
     *out = record;
     return SQ_OK;
 }
 
-static sq_pixels pixels_of(const sq_record *record)
+static sq_pixels pixels_of(const sq_image_record *record)
 {
     return (sq_pixels){record->bytes, 0, 0, record->h, record->w, record->h, record->w};
 }
 
 /* Decodes the whole image into the cache, and makes the record those pixels. Nothing happens where there is no room for
  * it, or when the image is damaged, perhaps where nothing looks. */
-static void keep_decoded(const sq_sample_source *s, sq_sample_memory *m, size_t index, sq_record *record)
+static void keep_decoded(const sq_sample_source *s, sq_sample_workspace *m, size_t index, sq_image_record *record)
 {
     const char *name = sq_dataset_name(s->dataset, index);
     const sq_image *image = &m->image;
@@ -59,13 +59,13 @@ static void keep_decoded(const sq_sample_source *s, sq_sample_memory *m, size_t 
         sq_image_decode(&m->image, record->bytes, record->size, name, s->max_pixels) != SQ_OK ||
         image->h != record->h || image->w != record->w)
         return;
-    *record = (sq_record){image->pixels, (size_t)image->h * (size_t)image->w * 3, true, image->h, image->w};
+    *record = (sq_image_record){image->pixels, (size_t)image->h * (size_t)image->w * 3, true, image->h, image->w};
     sq_cache_add(s->cache, index, record);
 }
 
 /* Decodes what the crop needs, and puts the crop in terms of what came: it may be reduced. */
-static sq_status decode_crop(const sq_sample_source *s, sq_sample_memory *m, size_t index, const sq_record *record,
-                             sq_crop *crop, sq_pixels *out)
+static sq_status decode_crop(const sq_sample_source *s, sq_sample_workspace *m, size_t index,
+                             const sq_image_record *record, sq_crop *crop, sq_pixels *out)
 {
     const char *name = sq_dataset_name(s->dataset, index);
     const int reduction = sq_sample_reduction(s->transform, s->decode, *crop);
@@ -73,12 +73,12 @@ static sq_status decode_crop(const sq_sample_source *s, sq_sample_memory *m, siz
     if (reduction > 1)
         reduced = (sq_crop){crop->x / reduction, crop->y / reduction, crop->w / reduction, crop->h / reduction, false};
     const int whole_h = (record->h + reduction - 1) / reduction, whole_w = (record->w + reduction - 1) / reduction;
-    sq_image_part part = {.reduction = reduction};
+    sq_image_region part = {.reduction = reduction};
     sq_resize_reach(reduced.x, reduced.w, reduced.is_cut, whole_w, s->transform->resolution, &part.x, &part.w);
     sq_resize_reach(reduced.y, reduced.h, reduced.is_cut, whole_h, s->transform->resolution, &part.y, &part.h);
     part.w -= part.x;
     part.h -= part.y;
-    SQ_TRY(sq_image_decode_part(&m->image, record->bytes, record->size, name, s->max_pixels, &part));
+    SQ_TRY(sq_image_decode_region(&m->image, record->bytes, record->size, name, s->max_pixels, &part));
     const sq_image *i = &m->image;
     const int h = (record->h + i->reduction - 1) / i->reduction, w = (record->w + i->reduction - 1) / i->reduction;
     if (i->whole_h != h || i->whole_w != w)
@@ -99,11 +99,11 @@ static sq_crop draw(const sq_sample_source *s, size_t index, uint64_t epoch, int
     return crop;
 }
 
-sq_status sq_sample_make(const sq_sample_source *s, sq_sample_memory *m, size_t index, uint64_t epoch, uint8_t *pixels,
-                         float *augment)
+sq_status sq_sample_make(const sq_sample_source *s, sq_sample_workspace *m, size_t index, uint64_t epoch,
+                         uint8_t *pixels, float *augment)
 {
     const sq_transform *t = s->transform;
-    sq_record record;
+    sq_image_record record;
     double marks[SQ_STAGES + 1];
     marks[SQ_STAGE_READ] = sq_seconds_now();
     SQ_TRY(find_record(s, m, index, &record));
@@ -111,7 +111,7 @@ sq_status sq_sample_make(const sq_sample_source *s, sq_sample_memory *m, size_t 
     if (!record.is_raw)
         SQ_TRY(sq_image_size(record.bytes, record.size, sq_dataset_name(s->dataset, index), s->max_pixels, &record.h,
                              &record.w));
-    if (!record.is_raw && s->cache && sq_cache_form(s->cache) == SQ_CACHE_DECODED)
+    if (!record.is_raw && s->cache && sq_cache_get_form(s->cache) == SQ_CACHE_DECODED)
         keep_decoded(s, m, index, &record);
     sq_crop crop = draw(s, index, epoch, record.h, record.w, augment);
     sq_pixels from = pixels_of(&record);
@@ -125,20 +125,20 @@ sq_status sq_sample_make(const sq_sample_source *s, sq_sample_memory *m, size_t 
     return SQ_OK;
 }
 
-/* Why an image is not kept. */
-static sq_status fail_left_out(const sq_sample_source *s, sq_sample_memory *m, size_t index)
+/* Why an image is not in the device cache. */
+static sq_status fail_left_out(const sq_sample_source *s, sq_sample_workspace *m, size_t index)
 {
-    sq_record record;
+    sq_image_record record;
     const char *name = sq_dataset_name(s->dataset, index);
     SQ_TRY(find_record(s, m, index, &record));
     SQ_TRY(sq_image_decode(&m->image, record.bytes, record.size, name, s->max_pixels));
     return sq_fail(SQ_DATA, "%s: was another image when all were decoded", name);
 }
 
-sq_status sq_sample_cut(const sq_sample_source *s, sq_sample_memory *m, size_t index, uint64_t epoch, sq_cut *cut,
-                        float *augment)
+sq_status sq_sample_crop(const sq_sample_source *s, sq_sample_workspace *m, size_t index, uint64_t epoch, sq_cut *cut,
+                         float *augment)
 {
-    const sq_kept_image *image = sq_kept_find(s->kept, index);
+    const sq_device_cache_image *image = sq_device_cache_find(s->device_cache, index);
     if (!image)
         return fail_left_out(s, m, index);
     const sq_crop crop = draw(s, index, epoch, image->h, image->w, augment);

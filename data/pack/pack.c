@@ -79,13 +79,13 @@ static sq_status add_decoded(const packing *p, worker_memory *m, size_t index, s
     const sq_image *image = &m->fitted;
     record->h = (uint32_t)image->h;
     record->w = (uint32_t)image->w;
-    record->flags |= SQ_SHARD_RECODED;
+    record->flags |= SQ_SHARD_REENCODED;
     if (o->is_raw) {
         record->flags |= SQ_SHARD_RAW;
-        return sq_shard_add(writer, image->pixels, (size_t)image->h * (size_t)image->w * 3, inner, record);
+        return sq_shard_writer_add(writer, image->pixels, (size_t)image->h * (size_t)image->w * 3, inner, record);
     }
     SQ_TRY(sq_image_encode_jpeg(image, o->quality, sq_dataset_name(p->dataset, index), &jpeg, &size));
-    const sq_status status = sq_shard_add(writer, jpeg, size, inner, record);
+    const sq_status status = sq_shard_writer_add(writer, jpeg, size, inner, record);
     free(jpeg);
     return status;
 }
@@ -119,17 +119,17 @@ static sq_status pack_image(packing *p, worker_memory *m, size_t index, sq_shard
             return status;
         if (status == SQ_DATA) {
             SQ_TRY(count_bad(p));
-            record.flags |= SQ_SHARD_BAD;
+            record.flags |= SQ_SHARD_UNDECODABLE;
         } else {
             record.h = (uint32_t)m->image.h;
             record.w = (uint32_t)m->image.w;
         }
     } else if (was_raw && o->side)
         SQ_TRY(decode(p, m, index, size));
-    const bool is_kept = o->side == 0 || record.flags & SQ_SHARD_BAD ||
+    const bool is_kept = o->side == 0 || record.flags & SQ_SHARD_UNDECODABLE ||
                          (sq_image_fits((int)record.h, (int)record.w, o->side, o->is_cropped) && o->is_raw == was_raw);
     const sq_status status =
-        is_kept ? sq_shard_add(writer, m->bytes, size, sq_dataset_inner_name(p->dataset, index), &record)
+        is_kept ? sq_shard_writer_add(writer, m->bytes, size, sq_dataset_inner_name(p->dataset, index), &record)
                 : add_decoded(p, m, index, writer, &record);
     atomic_fetch_add(&p->images, 1);
     return status;
@@ -145,7 +145,7 @@ static sq_status find_finished(const packing *p, int k, const char *path, bool *
     if (!*is_there)
         return SQ_OK;
     SQ_TRY(sq_shard_open(&shard, path));
-    const sq_shard_header *head = sq_shard_head(shard);
+    const sq_shard_header *head = sq_shard_get_header(shard);
     const bool is_same = head->pack == p->fingerprint && head->shard == (uint32_t)k;
     sq_shard_close(shard);
     return is_same ? SQ_OK
@@ -160,7 +160,7 @@ static sq_status fill_shard(packing *p, worker_memory *m, int k, sq_shard_writer
             return sq_fail(SQ_INTERRUPTED, "%s: stopped", p->folder);
         SQ_TRY(pack_image(p, m, i, writer));
     }
-    return sq_shard_finish(writer, p->classes, p->class_count);
+    return sq_shard_writer_finish(writer, p->classes, p->class_count);
 }
 
 static sq_status pack_shard(packing *p, worker_memory *m, int k)
@@ -168,7 +168,7 @@ static sq_status pack_shard(packing *p, worker_memory *m, int k)
     char path[PATH_BYTES];
     bool is_there;
     sq_shard_writer *writer = NULL;
-    SQ_TRY(sq_shard_path(path, sizeof path, p->folder, p->split, k));
+    SQ_TRY(sq_shard_make_path(path, sizeof path, p->folder, p->split, k));
     SQ_TRY(find_finished(p, k, path, &is_there));
     if (is_there) {
         atomic_fetch_add(&p->images, p->firsts[k + 1] - p->firsts[k]);
@@ -181,9 +181,9 @@ static sq_status pack_shard(packing *p, worker_memory *m, int k)
                                   .first = p->firsts[k],
                                   .total = sq_dataset_count(p->dataset),
                                   .pack = p->fingerprint};
-    SQ_TRY(sq_shard_begin(&writer, path, &head));
+    SQ_TRY(sq_shard_writer_open(&writer, path, &head));
     const sq_status status = fill_shard(p, m, k, writer);
-    sq_shard_end(writer);
+    sq_shard_writer_close(writer);
     return status;
 }
 
@@ -322,9 +322,9 @@ static sq_status plan_shards(packing *p)
         in_shard = 0;
     }
     p->shard_count--; /* the last is the end */
-    return p->shard_count <= SQ_SHARD_MOST
+    return p->shard_count <= SQ_SHARD_MAX_COUNT
                ? SQ_OK
-               : sq_fail(SQ_INVALID, "%s: %d shards, wanted at most %d", p->folder, p->shard_count, SQ_SHARD_MOST);
+               : sq_fail(SQ_INVALID, "%s: %d shards, wanted at most %d", p->folder, p->shard_count, SQ_SHARD_MAX_COUNT);
 }
 
 static void add_number(XXH3_state_t *sum, uint64_t number)
@@ -404,7 +404,7 @@ sq_status sq_pack(const sq_dataset *dataset, const char *folder, const char *spl
     int file = -1;
     packing p = {.dataset = dataset, .folder = folder, .split = split, .options = *options};
     SQ_TRY(check_options(options));
-    p.options.max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MOST_PIXELS;
+    p.options.max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MAX_PIXELS;
     (void)pthread_mutex_init(&p.lock, NULL); /* cannot fail on Linux */
     (void)pthread_cond_init(&p.has_news, NULL);
     sq_status status = plan(&p);

@@ -1,13 +1,13 @@
 #ifndef SQ_PACK_H
 #define SQ_PACK_H
 
-#include "data/sources/dataset.h"
 #include "data/decode/probe.h"
+#include "data/sources/dataset.h"
 
-/* Packing a split into shards (data/sources/shard.h): one shard a thread at a time, each written under a temporary name. Which
- * image lies where depends on the source and the options alone, so the files are the same for any number of threads,
- * and after a kill the shards that are there are kept. An image that cannot be decoded keeps its place and its bytes:
- * the loader meets it as it would in the source, and the order of all others stays. */
+/* Packing a split into shards (data/sources/shard.h): one shard a thread at a time, each written under a temporary
+ * name. Which image lies where depends on the source and the options alone, so the files are the same for any number of
+ * threads, and after a kill the shards that are there are kept. An image that cannot be decoded keeps its place and its
+ * bytes: the loader meets it as it would in the source, and the order of all others stays. */
 
 typedef struct {
     size_t images, image_count;
@@ -22,7 +22,7 @@ typedef struct {
     int quality;       /* of JPEG; 1..100 */
     bool is_unchecked; /* with side 0: headers are looked at, nothing is decoded */
     int max_bad;       /* more undecodable images are an error */
-    size_t max_pixels; /* larger images count as undecodable; 0: SQ_IMAGE_MOST_PIXELS */
+    size_t max_pixels; /* larger images count as undecodable; 0: SQ_IMAGE_MAX_PIXELS */
     uint64_t
         shard_bytes; /* of the source, in a shard; 0: a 64th of the split, from 4 MiB to 256 MiB, at most 512 shards */
     int threads;     /* 0: one per core */

@@ -19,25 +19,25 @@ static void count_record(sq_pack_summary *out, const sq_shard_record *r)
     const unsigned format = r->flags & 0xFF;
     out->images++;
     out->formats[format < SQ_FORMATS ? format : SQ_FORMAT_UNKNOWN]++;
-    out->recoded += (r->flags & SQ_SHARD_RECODED) != 0;
+    out->recoded += (r->flags & SQ_SHARD_REENCODED) != 0;
     out->raw += (r->flags & SQ_SHARD_RAW) != 0;
     out->grey += (r->flags & SQ_SHARD_GREY) != 0;
     out->cmyk += (r->flags & SQ_SHARD_CMYK) != 0;
     out->rotated += (r->flags & SQ_SHARD_ROTATED) != 0;
-    out->bad += (r->flags & SQ_SHARD_BAD) != 0;
+    out->bad += (r->flags & SQ_SHARD_UNDECODABLE) != 0;
 }
 
 /* A line for each thing that is odd about a record. usual: the format that most images have. */
 static void list_record(FILE *file, sq_pack_summary *out, const sq_shard *s, size_t i, unsigned usual)
 {
-    const sq_shard_record *r = sq_shard_at(s, i);
+    const sq_shard_record *r = sq_shard_record_at(s, i);
     const unsigned format = r->flags & 0xFF;
     const char *words[5];
     int count = 0;
-    if (r->flags & SQ_SHARD_BAD)
+    if (r->flags & SQ_SHARD_UNDECODABLE)
         words[count++] = "undecodable";
     if (format != usual && format < SQ_FORMATS)
-        words[count++] = sq_format_name((sq_image_format)format);
+        words[count++] = sq_image_format_name((sq_image_format)format);
     if (r->flags & SQ_SHARD_GREY && 2 * out->grey <= out->images)
         words[count++] = "grey";
     if (r->flags & SQ_SHARD_CMYK)
@@ -45,7 +45,7 @@ static void list_record(FILE *file, sq_pack_summary *out, const sq_shard *s, siz
     if (r->flags & SQ_SHARD_ROTATED)
         words[count++] = "EXIF-rotated";
     for (int k = 0; k < count; k++)
-        (void)fprintf(file, "%s\t%s/%s\n", words[k], sq_shard_class(s, r->label), sq_shard_name(s, i));
+        (void)fprintf(file, "%s\t%s/%s\n", words[k], sq_shard_class_name(s, r->label), sq_shard_image_name(s, i));
     out->listed += (uint64_t)count;
 }
 
@@ -57,7 +57,7 @@ static sq_status write_list(sq_pack_summary *out, sq_shard *const *shards, const
         usual = out->formats[f] > out->formats[usual] ? f : usual;
     SQ_TRY(sq_file_begin(&file, list));
     for (int k = 0; k < out->shards; k++)
-        for (size_t i = 0; i < sq_shard_head(shards[k])->count; i++)
+        for (size_t i = 0; i < sq_shard_get_header(shards[k])->count; i++)
             list_record(file.stream, out, shards[k], i, usual);
     return sq_file_finish(&file, list);
 }
@@ -67,12 +67,12 @@ sq_status sq_pack_summarise(sq_pack_summary *out, const char *folder, const char
     sq_shard **shards = NULL;
     sq_pack_summary found = {0};
     SQ_TRY(sq_shards_open(&shards, &found.shards, folder, split));
-    found.classes = (int)sq_shard_head(shards[0])->class_count;
+    found.classes = (int)sq_shard_get_header(shards[0])->class_count;
     for (int k = 0; k < found.shards; k++) {
-        const sq_shard_header *head = sq_shard_head(shards[k]);
+        const sq_shard_header *head = sq_shard_get_header(shards[k]);
         found.bytes += head->file_bytes;
         for (size_t i = 0; i < head->count; i++)
-            count_record(&found, sq_shard_at(shards[k], i));
+            count_record(&found, sq_shard_record_at(shards[k], i));
     }
     const sq_status status = list ? write_list(&found, shards, list) : SQ_OK;
     sq_shards_close(shards, found.shards);
@@ -104,8 +104,8 @@ static void tell(verification *v)
 
 static bool verify_shard(verification *v, const sq_shard *s, void **buffer, size_t *capacity)
 {
-    for (size_t i = 0; i < sq_shard_head(s)->count; i++) {
-        const size_t size = (size_t)sq_shard_at(s, i)->size;
+    for (size_t i = 0; i < sq_shard_get_header(s)->count; i++) {
+        const size_t size = (size_t)sq_shard_record_at(s, i)->size;
         if (v->options->is_stopped && v->options->is_stopped())
             return true;
         if (size > *capacity) {

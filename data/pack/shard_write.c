@@ -65,7 +65,7 @@ static sq_status begin(sq_shard_writer *w, const char *path)
     return put(w, &none, sizeof none);
 }
 
-sq_status sq_shard_begin(sq_shard_writer **out, const char *path, const sq_shard_header *head)
+sq_status sq_shard_writer_open(sq_shard_writer **out, const char *path, const sq_shard_header *head)
 {
     sq_shard_writer *w = calloc(1, sizeof *w);
     if (!w)
@@ -75,12 +75,12 @@ sq_status sq_shard_begin(sq_shard_writer **out, const char *path, const sq_shard
     if (status == SQ_OK)
         *out = w;
     else
-        sq_shard_end(w);
+        sq_shard_writer_close(w);
     return status;
 }
 
-sq_status sq_shard_add(sq_shard_writer *w, const void *bytes, size_t size, const char *name,
-                       const sq_shard_record *record)
+sq_status sq_shard_writer_add(sq_shard_writer *w, const void *bytes, size_t size, const char *name,
+                              const sq_shard_record *record)
 {
     const size_t name_bytes = strlen(name) + 1;
     if (w->added == w->head.count)
@@ -132,7 +132,7 @@ static sq_status put_tables(sq_shard_writer *w, XXH3_state_t *sum, const char *c
     return SQ_OK;
 }
 
-sq_status sq_shard_finish(sq_shard_writer *w, const char *const *classes, int class_count)
+sq_status sq_shard_writer_finish(sq_shard_writer *w, const char *const *classes, int class_count)
 {
     sq_shard_header *h = &w->head;
     if (w->added != h->count)
@@ -160,7 +160,7 @@ sq_status sq_shard_finish(sq_shard_writer *w, const char *const *classes, int cl
     return SQ_OK;
 }
 
-void sq_shard_end(sq_shard_writer *w)
+void sq_shard_writer_close(sq_shard_writer *w)
 {
     if (!w)
         return;

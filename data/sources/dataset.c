@@ -141,9 +141,9 @@ sq_status sq_dataset_same_classes(const sq_dataset *a, const sq_dataset *b)
 
 /* ---- Reading ---- */
 
-bool sq_dataset_is_bare(const sq_dataset *d)
+bool sq_dataset_has_unnamed_split(const sq_dataset *d)
 {
-    return d->whole ? sq_dataset_is_bare(d->whole) : d->is_bare;
+    return d->whole ? sq_dataset_has_unnamed_split(d->whole) : d->is_bare;
 }
 
 size_t sq_dataset_count(const sq_dataset *d)
@@ -162,7 +162,7 @@ const char *sq_dataset_class(const sq_dataset *d, int label)
 }
 
 /* The whole that holds entry `index` of d, and its position there. */
-static const sq_entry *entry_of(const sq_dataset *d, size_t index, const sq_dataset **owner)
+static const sq_dataset_entry *entry_of(const sq_dataset *d, size_t index, const sq_dataset **owner)
 {
     while (d->whole) {
         index = d->indices[index];
@@ -187,7 +187,7 @@ const char *sq_dataset_name(const sq_dataset *d, size_t index)
 const char *sq_dataset_inner_name(const sq_dataset *d, size_t index)
 {
     const sq_dataset *owner;
-    const sq_entry *e = entry_of(d, index, &owner);
+    const sq_dataset_entry *e = entry_of(d, index, &owner);
     return e->name + e->inner;
 }
 
@@ -210,7 +210,7 @@ static sq_status make_room(void **buffer, size_t *capacity, size_t bytes, const 
 }
 
 /* A file of its own is as long as when it was listed, or it is another image by now. */
-static sq_status check_length(const sq_entry *e, int file)
+static sq_status check_length(const sq_dataset_entry *e, int file)
 {
     struct stat info;
     if (fstat(file, &info) != 0)
@@ -221,7 +221,7 @@ static sq_status check_length(const sq_entry *e, int file)
     return SQ_OK;
 }
 
-static sq_status read_bytes(const sq_entry *e, int file, char *out)
+static sq_status read_bytes(const sq_dataset_entry *e, int file, char *out)
 {
     size_t done = 0;
     while (done < e->size) {
@@ -240,7 +240,7 @@ static sq_status read_bytes(const sq_entry *e, int file, char *out)
 sq_status sq_dataset_read(const sq_dataset *d, size_t index, void **buffer, size_t *capacity, size_t *size)
 {
     const sq_dataset *owner;
-    const sq_entry *e = entry_of(d, index, &owner);
+    const sq_dataset_entry *e = entry_of(d, index, &owner);
     if (e->size > LARGEST_IMAGE)
         return sq_fail(SQ_DATA, "%s: %llu bytes, wanted at most %d", e->name, (unsigned long long)e->size,
                        LARGEST_IMAGE);
@@ -267,8 +267,8 @@ sq_status sq_dataset_read(const sq_dataset *d, size_t index, void **buffer, size
 bool sq_dataset_is_raw(const sq_dataset *d, size_t index, int *h, int *w)
 {
     const sq_dataset *owner;
-    const sq_entry *e = entry_of(d, index, &owner);
-    const sq_shard_record *r = e->shard >= 0 ? sq_shard_at(owner->shards[e->shard], (size_t)e->offset) : NULL;
+    const sq_dataset_entry *e = entry_of(d, index, &owner);
+    const sq_shard_record *r = e->shard >= 0 ? sq_shard_record_at(owner->shards[e->shard], (size_t)e->offset) : NULL;
     if (!r || !(r->flags & SQ_SHARD_RAW))
         return false;
     *h = (int)r->h;
@@ -279,7 +279,7 @@ bool sq_dataset_is_raw(const sq_dataset *d, size_t index, int *h, int *w)
 const void *sq_dataset_view(const sq_dataset *d, size_t index, size_t *size)
 {
     const sq_dataset *owner;
-    const sq_entry *e = entry_of(d, index, &owner);
+    const sq_dataset_entry *e = entry_of(d, index, &owner);
     const void *bytes = e->shard >= 0 ? sq_shard_view(owner->shards[e->shard], (size_t)e->offset) : NULL;
     if (bytes)
         *size = (size_t)e->size;

@@ -60,7 +60,7 @@ SQ_MUST_USE sq_status sq_dataset_limit_classes(sq_dataset **out, const sq_datase
 SQ_MUST_USE sq_status sq_dataset_same_classes(const sq_dataset *a, const sq_dataset *b);
 
 /* True: the source does not say which split it is, and was taken for the asked one. */
-bool sq_dataset_is_bare(const sq_dataset *dataset);
+bool sq_dataset_has_unnamed_split(const sq_dataset *dataset);
 
 size_t sq_dataset_count(const sq_dataset *dataset);
 int sq_dataset_class_count(const sq_dataset *dataset);

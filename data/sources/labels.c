@@ -114,7 +114,7 @@ static int by_image(const void *a, const void *b)
     return compare_stems(((const row *)a)->image, ((const row *)b)->image);
 }
 
-static const char *base_of(const sq_entry *e)
+static const char *base_of(const sq_dataset_entry *e)
 {
     return e->name + e->inner + sq_source_base(e->name + e->inner);
 }
@@ -125,7 +125,8 @@ static int by_base(const void *a, const void *b)
 }
 
 /* The class that a row names, by itself or by number. */
-static sq_status class_of(const char **out, const row *r, bool is_from_one, const char *path, const sq_asked *asked)
+static sq_status class_of(const char **out, const row *r, bool is_from_one, const char *path,
+                          const sq_listing_options *asked)
 {
     int64_t number;
     *out = r->label;
@@ -141,7 +142,8 @@ static sq_status class_of(const char **out, const row *r, bool is_from_one, cons
     return SQ_OK;
 }
 
-static sq_status give(sq_entry *e, const row *r, bool is_from_one, const char *path, const sq_asked *asked)
+static sq_status give(sq_dataset_entry *e, const row *r, bool is_from_one, const char *path,
+                      const sq_listing_options *asked)
 {
     const char *name;
     SQ_TRY(class_of(&name, r, is_from_one, path, asked));
@@ -157,7 +159,7 @@ static sq_status check_repeats(const row_list *list, const char *path)
     return SQ_OK;
 }
 
-static sq_status apply_by_name(sq_dataset *d, row_list *list, const char *path, const sq_asked *asked)
+static sq_status apply_by_name(sq_dataset *d, row_list *list, const char *path, const sq_listing_options *asked)
 {
     qsort(list->rows, list->count, sizeof *list->rows, by_image);
     SQ_TRY(check_repeats(list, path));
@@ -171,7 +173,7 @@ static sq_status apply_by_name(sq_dataset *d, row_list *list, const char *path, 
     return SQ_OK;
 }
 
-static sq_status apply_in_order(sq_dataset *d, const row_list *list, const char *path, const sq_asked *asked)
+static sq_status apply_in_order(sq_dataset *d, const row_list *list, const char *path, const sq_listing_options *asked)
 {
     if (list->count != d->count)
         return sq_fail(SQ_DATA, "%s: %zu classes for %zu images", path, list->count, d->count);
@@ -181,7 +183,7 @@ static sq_status apply_in_order(sq_dataset *d, const row_list *list, const char 
     return SQ_OK;
 }
 
-sq_status sq_labels_apply(sq_dataset *d, const char *path, const sq_asked *asked)
+sq_status sq_labels_apply(sq_dataset *d, const char *path, const sq_listing_options *asked)
 {
     row_list list = {0};
     sq_status status = read_rows(&list, path);

@@ -78,7 +78,7 @@ static sq_status read_header(sq_shard *s)
                             h->names_offset <= h->index_offset && h->index_offset <= length;
     if (!is_ordered || h->count != (length - h->index_offset) / sizeof *s->records ||
         (length - h->index_offset) % sizeof *s->records || h->shard >= h->shard_count ||
-        h->shard_count > SQ_SHARD_MOST || h->first > h->total || h->count > h->total - h->first ||
+        h->shard_count > SQ_SHARD_MAX_COUNT || h->first > h->total || h->count > h->total - h->first ||
         h->class_count > INT32_MAX)
         return sq_fail(SQ_DATA, "%s: a header whose numbers do not fit together", s->path);
     return SQ_OK;
@@ -139,11 +139,12 @@ static sq_status check_record(const sq_shard *s, uint64_t i)
     if (r->name_offset >= names_bytes || !memchr(name_at(s, r), 0, names_bytes - r->name_offset))
         return sq_fail(SQ_DATA, "%s: record %" PRIu64 ": its name does not end", s->path, i);
     if (r->offset < sizeof *h || r->offset > h->classes_offset || r->size > h->classes_offset - r->offset ||
-        r->size > SQ_SHARD_LARGEST)
+        r->size > SQ_SHARD_MAX_RECORD_BYTES)
         return sq_fail(SQ_DATA, "%s: record %" PRIu64 " (%s/%s): %" PRIu64 " bytes at %" PRIu64 ", outside its place",
                        s->path, i, s->classes[r->label], name_at(s, r), r->size, r->offset);
-    if (r->flags & SQ_SHARD_RAW && (r->h == 0 || r->w == 0 || r->h > INT32_MAX || r->w > INT32_MAX ||
-                                    (uint64_t)r->h * r->w > SQ_SHARD_LARGEST || (uint64_t)r->h * r->w * 3 != r->size))
+    if (r->flags & SQ_SHARD_RAW &&
+        (r->h == 0 || r->w == 0 || r->h > INT32_MAX || r->w > INT32_MAX ||
+         (uint64_t)r->h * r->w > SQ_SHARD_MAX_RECORD_BYTES || (uint64_t)r->h * r->w * 3 != r->size))
         return sq_fail(SQ_DATA, "%s: record %" PRIu64 " (%s/%s): %u x %u raw pixels in %" PRIu64 " bytes", s->path, i,
                        s->classes[r->label], name_at(s, r), r->w, r->h, r->size);
     return SQ_OK;
@@ -220,27 +221,27 @@ void sq_shard_close(sq_shard *s)
 
 /* ---- Looking ---- */
 
-const sq_shard_header *sq_shard_head(const sq_shard *s)
+const sq_shard_header *sq_shard_get_header(const sq_shard *s)
 {
     return &s->head;
 }
 
-const char *sq_shard_file(const sq_shard *s)
+const char *sq_shard_path(const sq_shard *s)
 {
     return s->path;
 }
 
-const sq_shard_record *sq_shard_at(const sq_shard *s, size_t index)
+const sq_shard_record *sq_shard_record_at(const sq_shard *s, size_t index)
 {
     return s->records + index;
 }
 
-const char *sq_shard_name(const sq_shard *s, size_t index)
+const char *sq_shard_image_name(const sq_shard *s, size_t index)
 {
     return name_at(s, s->records + index);
 }
 
-const char *sq_shard_class(const sq_shard *s, uint32_t label)
+const char *sq_shard_class_name(const sq_shard *s, uint32_t label)
 {
     return s->classes[label];
 }
@@ -250,7 +251,7 @@ const char *sq_shard_class(const sq_shard *s, uint32_t label)
 static sq_status fail_record(const sq_shard *s, size_t index, const char *why)
 {
     return sq_fail(SQ_DATA, "%s: record %zu (%s/%s): %s", s->path, index, s->classes[s->records[index].label],
-                   sq_shard_name(s, index), why);
+                   sq_shard_image_name(s, index), why);
 }
 
 /* Asks for the next bytes where records are read in order, by one thread or by several. */
@@ -307,7 +308,7 @@ const void *sq_shard_view(const sq_shard *s, size_t index)
 
 /* ---- All shards of a split ---- */
 
-sq_status sq_shard_path(char *out, size_t bytes, const char *folder, const char *split, int shard)
+sq_status sq_shard_make_path(char *out, size_t bytes, const char *folder, const char *split, int shard)
 {
     char name[64];
     (void)snprintf(name, sizeof name, "%.32s-%05d.shard", split, shard);
@@ -377,14 +378,14 @@ sq_status sq_shards_open(sq_shard ***out, int *count, const char *folder, const 
     if (any < 0)
         return sq_fail(SQ_DATA, "%s: no shards of %s", folder, split);
     sq_shard *one = NULL;
-    SQ_TRY(sq_shard_path(path, sizeof path, folder, split, any));
+    SQ_TRY(sq_shard_make_path(path, sizeof path, folder, split, any));
     SQ_TRY(sq_shard_open(&one, path));
     const int wanted = (int)one->head.shard_count;
     sq_shard_close(one);
     sq_shard **shards = calloc((size_t)wanted, sizeof *shards);
     sq_status status = shards ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %d shards", folder, wanted);
     for (int i = 0; status == SQ_OK && i < wanted; i++) {
-        status = sq_shard_path(path, sizeof path, folder, split, i);
+        status = sq_shard_make_path(path, sizeof path, folder, split, i);
         if (status == SQ_OK && access(path, F_OK) != 0)
             status = sq_fail(SQ_DATA, "%s: the shard is missing, one of %d", path, wanted);
         if (status == SQ_OK)

@@ -17,20 +17,20 @@
 
 enum {
     SQ_SHARD_VERSION = 1,
-    SQ_SHARD_ALIGNMENT = 64,   /* bytes; of a cache line */
-    SQ_SHARD_MOST = 65535,     /* shards of a split */
-    SQ_SHARD_LARGEST = 1 << 30 /* bytes of a record, as of an image anywhere */
+    SQ_SHARD_ALIGNMENT = 64,            /* bytes; of a cache line */
+    SQ_SHARD_MAX_COUNT = 65535,         /* shards of a split */
+    SQ_SHARD_MAX_RECORD_BYTES = 1 << 30 /* bytes of a record, as of an image anywhere */
 };
 #define SQ_SHARD_MAGIC "SQSHARD\n"
 
 /* What a record is. The first byte of flags is the image's format before it was packed (sq_probe_format). */
 enum {
-    SQ_SHARD_RAW = 1 << 8,     /* h * w * 3 uint8, RGB, rows from the top; else the bytes of an encoded image */
-    SQ_SHARD_RECODED = 1 << 9, /* not the bytes of the source */
+    SQ_SHARD_RAW = 1 << 8,       /* h * w * 3 uint8, RGB, rows from the top; else the bytes of an encoded image */
+    SQ_SHARD_REENCODED = 1 << 9, /* not the bytes of the source */
     SQ_SHARD_GREY = 1 << 10,
     SQ_SHARD_CMYK = 1 << 11,
-    SQ_SHARD_ROTATED = 1 << 12, /* EXIF orientation other than 1; pixels stay as they are stored */
-    SQ_SHARD_BAD = 1 << 13      /* could not be decoded; the bytes of the source */
+    SQ_SHARD_ROTATED = 1 << 12,    /* EXIF orientation other than 1; pixels stay as they are stored */
+    SQ_SHARD_UNDECODABLE = 1 << 13 /* could not be decoded; the bytes of the source */
 };
 
 typedef struct {
@@ -68,13 +68,13 @@ void sq_shards_close(sq_shard **shards, int count);
 /* Does the folder hold a shard of the split (NULL: of any)? */
 bool sq_shards_exist(const char *folder, const char *split);
 /* "<split>-00003.shard" in folder; SQ_DATA where the path is too long. */
-SQ_MUST_USE sq_status sq_shard_path(char *out, size_t bytes, const char *folder, const char *split, int shard);
+SQ_MUST_USE sq_status sq_shard_make_path(char *out, size_t bytes, const char *folder, const char *split, int shard);
 
-const sq_shard_header *sq_shard_head(const sq_shard *shard);
-const char *sq_shard_file(const sq_shard *shard); /* its path */
-const sq_shard_record *sq_shard_at(const sq_shard *shard, size_t index);
-const char *sq_shard_name(const sq_shard *shard, size_t index); /* of the image inside its class folder */
-const char *sq_shard_class(const sq_shard *shard, uint32_t label);
+const sq_shard_header *sq_shard_get_header(const sq_shard *shard);
+const char *sq_shard_path(const sq_shard *shard); /* its path */
+const sq_shard_record *sq_shard_record_at(const sq_shard *shard, size_t index);
+const char *sq_shard_image_name(const sq_shard *shard, size_t index); /* of the image inside its class folder */
+const char *sq_shard_class_name(const sq_shard *shard, uint32_t label);
 
 /* Copies a record into `out` (its size bytes) and verifies its checksum. Records that are asked for in order are read
  * ahead. A shard that was cut or changed since it was opened is told, never a crash. Thread-safe.
@@ -91,14 +91,14 @@ const void *sq_shard_view(const sq_shard *shard, size_t index);
 typedef struct sq_shard_writer sq_shard_writer;
 
 /* Begins path.tmp. `head` gives shard, shard_count, count, first, total and pack; the rest is filled in. */
-SQ_MUST_USE sq_status sq_shard_begin(sq_shard_writer **out, const char *path, const sq_shard_header *head);
+SQ_MUST_USE sq_status sq_shard_writer_open(sq_shard_writer **out, const char *path, const sq_shard_header *head);
 /* Appends a record. `record` gives label, h, w and flags. Names in the order of the split. SQ_IO: a full disk. */
-SQ_MUST_USE sq_status sq_shard_add(sq_shard_writer *writer, const void *bytes, size_t size, const char *name,
-                                   const sq_shard_record *record);
+SQ_MUST_USE sq_status sq_shard_writer_add(sq_shard_writer *writer, const void *bytes, size_t size, const char *name,
+                                          const sq_shard_record *record);
 /* Writes the tables and the header, syncs and renames: only now there is a file at path. SQ_INVALID: not `count`
  * records. */
-SQ_MUST_USE sq_status sq_shard_finish(sq_shard_writer *writer, const char *const *classes, int class_count);
+SQ_MUST_USE sq_status sq_shard_writer_finish(sq_shard_writer *writer, const char *const *classes, int class_count);
 /* Frees the writer, and removes path.tmp if it was not finished. Accepts NULL. */
-void sq_shard_end(sq_shard_writer *writer);
+void sq_shard_writer_close(sq_shard_writer *writer);
 
 #endif

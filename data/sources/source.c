@@ -39,11 +39,12 @@ size_t sq_source_base(const char *path)
 
 /* ---- The list ---- */
 
-sq_status sq_source_add(sq_dataset *d, const char *name, const char *class_name, size_t class_length, sq_entry where)
+sq_status sq_source_add(sq_dataset *d, const char *name, const char *class_name, size_t class_length,
+                        sq_dataset_entry where)
 {
     if (d->count == d->limit) {
         const size_t limit = d->limit ? 2 * d->limit : 1024;
-        sq_entry *more = realloc(d->entries, limit * sizeof *more);
+        sq_dataset_entry *more = realloc(d->entries, limit * sizeof *more);
         if (!more)
             return sq_fail(SQ_NO_MEMORY, "%s: list of %zu images", name, limit);
         d->entries = more;
@@ -77,7 +78,7 @@ static int compare_inner(const char *a, const char *b)
 
 static int by_class_and_name(const void *a, const void *b)
 {
-    const sq_entry *x = a, *y = b;
+    const sq_dataset_entry *x = a, *y = b;
     int order = strcmp(x->class_name, y->class_name);
     if (!order)
         order = compare_inner(x->name + x->inner, y->name + y->inner);
@@ -89,7 +90,7 @@ static sq_status number_classes(sq_dataset *d)
 {
     qsort(d->entries, d->count, sizeof *d->entries, by_class_and_name);
     for (size_t i = 0; i < d->count; i++) {
-        sq_entry *e = &d->entries[i];
+        sq_dataset_entry *e = &d->entries[i];
         if (i == 0 || strcmp(e->class_name, d->classes[d->class_count - 1]) != 0)
             SQ_TRY(sq_source_add_class(d, e->class_name));
         e->label = d->class_count - 1;
@@ -124,8 +125,9 @@ static sq_status read_files(sq_dataset *d, const char *path, const char *class_n
         else if (stat(name, &info) != 0)
             status = sq_fail(SQ_IO, "%s: %s", name, strerror(errno));
         else if (S_ISREG(info.st_mode))
-            status = sq_source_add(d, name, class_name, class_name ? strlen(class_name) : 0,
-                                   (sq_entry){.inner = begin, .tar = -1, .shard = -1, .size = (uint64_t)info.st_size});
+            status = sq_source_add(
+                d, name, class_name, class_name ? strlen(class_name) : 0,
+                (sq_dataset_entry){.inner = begin, .tar = -1, .shard = -1, .size = (uint64_t)info.st_size});
     }
     if (folder)
         (void)closedir(folder); /* only read */
@@ -167,7 +169,7 @@ static sq_status read_split_folder(sq_dataset *d, const char *path)
     return status;
 }
 
-static sq_status read_tar_folder(sq_dataset *d, const char *path, const sq_asked *asked, int *found)
+static sq_status read_tar_folder(sq_dataset *d, const char *path, const sq_listing_options *asked, int *found)
 {
     struct dirent **names = NULL;
     const int count = scandir(path, &names, NULL, alphasort);
@@ -195,7 +197,7 @@ static bool has_annotations(const char *path, char *list)
 }
 
 /* One split in a folder of its own. */
-static sq_status read_split(sq_dataset *d, const char *path, const sq_asked *asked)
+static sq_status read_split(sq_dataset *d, const char *path, const sq_listing_options *asked)
 {
     char list[PATH_BYTES];
     int tars = 0;
@@ -210,7 +212,7 @@ static sq_status read_split(sq_dataset *d, const char *path, const sq_asked *ask
     return sq_labels_apply(d, list, asked);
 }
 
-static sq_status read_source(sq_dataset *d, const char *source, const sq_asked *asked)
+static sq_status read_source(sq_dataset *d, const char *source, const sq_listing_options *asked)
 {
     struct stat info;
     char inner[PATH_BYTES], other[PATH_BYTES];
@@ -236,7 +238,7 @@ static sq_status read_source(sq_dataset *d, const char *source, const sq_asked *
     return SQ_OK;
 }
 
-static sq_status list_images(sq_dataset *d, const char *source, const sq_asked *asked, const char *labels)
+static sq_status list_images(sq_dataset *d, const char *source, const sq_listing_options *asked, const char *labels)
 {
     SQ_TRY(read_source(d, source, asked));
     if (d->count == 0 && asked->is_optional)
@@ -258,11 +260,11 @@ sq_status sq_source_list(sq_dataset *d, const char *source, const char *split, c
                                : sq_source_list_shards(d, source, split);
     if (options->classes)
         SQ_TRY(sq_names_read(&classes, options->classes));
-    const sq_asked asked = {.split = split,
-                            .classes = options->classes ? (const char *const *)classes.names : NULL,
-                            .class_count = classes.count,
-                            .is_optional = options->is_optional,
-                            .has_labels = options->labels != NULL};
+    const sq_listing_options asked = {.split = split,
+                                      .classes = options->classes ? (const char *const *)classes.names : NULL,
+                                      .class_count = classes.count,
+                                      .is_optional = options->is_optional,
+                                      .has_labels = options->labels != NULL};
     const sq_status status = list_images(d, source, &asked, options->labels);
     sq_names_free(&classes);
     return status;

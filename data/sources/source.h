@@ -14,12 +14,12 @@ typedef struct {
     int tar;               /* index of the open tar, or -1 */
     int shard;             /* index of the shard, or -1 */
     uint64_t offset, size; /* in a shard: offset is the record's number */
-} sq_entry;
+} sq_dataset_entry;
 
 struct sq_dataset {
-    const sq_dataset *whole; /* borrowed: of a subset */
-    sq_entry *entries;       /* of a whole */
-    size_t *indices;         /* of a subset: positions in `whole` */
+    const sq_dataset *whole;   /* borrowed: of a subset */
+    sq_dataset_entry *entries; /* of a whole */
+    size_t *indices;           /* of a subset: positions in `whole` */
     size_t count, limit;
     char **classes; /* owned by a whole */
     int class_count;
@@ -27,7 +27,7 @@ struct sq_dataset {
     int tar_count;
     sq_shard **shards;
     int shard_count;
-    bool is_bare; /* see sq_dataset_is_bare */
+    bool is_bare; /* see sq_dataset_has_unnamed_split */
 };
 
 /* What is asked of a source, handed down while it is walked. */
@@ -37,7 +37,7 @@ typedef struct {
     int class_count;
     bool is_optional;
     bool has_labels; /* every image counts, whatever folder it lies in: a list has the classes */
-} sq_asked;
+} sq_listing_options;
 
 /* Lists a source into an empty dataset: sorted and numbered. */
 SQ_MUST_USE sq_status sq_source_list(sq_dataset *dataset, const char *source, const char *split,
@@ -45,7 +45,7 @@ SQ_MUST_USE sq_status sq_source_list(sq_dataset *dataset, const char *source, co
 
 /* Adds an image; class_name (class_length bytes) NULL: a list will say. where gives inner, tar, shard, offset, size. */
 SQ_MUST_USE sq_status sq_source_add(sq_dataset *dataset, const char *name, const char *class_name, size_t class_length,
-                                    sq_entry where);
+                                    sq_dataset_entry where);
 SQ_MUST_USE sq_status sq_source_add_class(sq_dataset *dataset, const char *name);
 /* Is it a list, a licence: nothing that counts as an image? */
 bool sq_source_is_passed_over(const char *name);
@@ -53,7 +53,7 @@ bool sq_source_is_passed_over(const char *name);
 size_t sq_source_base(const char *path);
 
 /* Adds the members of a tar that belong to the split. */
-SQ_MUST_USE sq_status sq_source_list_tar(sq_dataset *dataset, const char *path, const sq_asked *asked);
+SQ_MUST_USE sq_status sq_source_list_tar(sq_dataset *dataset, const char *path, const sq_listing_options *asked);
 /* Takes over the shards of a folder: entries, classes and labels are theirs. */
 SQ_MUST_USE sq_status sq_source_list_shards(sq_dataset *dataset, const char *folder, const char *split);
 
@@ -65,6 +65,6 @@ typedef struct {
 SQ_MUST_USE sq_status sq_names_read(sq_names *out, const char *path);
 void sq_names_free(sq_names *names);
 /* Gives every image of the dataset its class from a file of labels. */
-SQ_MUST_USE sq_status sq_labels_apply(sq_dataset *dataset, const char *path, const sq_asked *asked);
+SQ_MUST_USE sq_status sq_labels_apply(sq_dataset *dataset, const char *path, const sq_listing_options *asked);
 
 #endif

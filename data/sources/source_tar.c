@@ -18,7 +18,7 @@ typedef enum { TREE, BARE_TREE, TARS, PAIRS } tar_form;
 
 typedef struct {
     sq_dataset *d;
-    const sq_asked *asked;
+    const sq_listing_options *asked;
     int index; /* of the tar in d */
 } tar_walk;
 
@@ -66,7 +66,7 @@ static bool is_paired_image(const char *ending)
 }
 
 /* Looks at the first files; folders may precede them. */
-static sq_status find_form(const sq_tar *tar, const sq_asked *asked, tar_form *out)
+static sq_status find_form(const sq_tar *tar, const sq_listing_options *asked, tar_form *out)
 {
     sq_tar_member member;
     sq_tar scan = *tar;
@@ -101,8 +101,8 @@ static sq_status find_form(const sq_tar *tar, const sq_asked *asked, tar_form *o
 /* ---- A tree ---- */
 
 /* "train/cat/1.png" -> class "cat", inner "1.png". is_bare: no train/ in front. False: not of this split. */
-static bool parse_member(const char *name, const sq_asked *asked, bool is_bare, const char **class_name, size_t *length,
-                         const char **inner)
+static bool parse_member(const char *name, const sq_listing_options *asked, bool is_bare, const char **class_name,
+                         size_t *length, const char **inner)
 {
     const size_t split_length = strlen(asked->split);
     name = plain(name);
@@ -135,11 +135,11 @@ static sq_status add_member(const tar_walk *walk, const sq_tar *tar, const char 
     const int used = snprintf(name, sizeof name, "%s:%s%s", tar->path, between, member->name);
     if (used < 0 || (size_t)used >= sizeof name)
         return sq_fail(SQ_DATA, "%s:%.64s...: the name is too long", tar->path, member->name);
-    const sq_entry where = {.inner = (size_t)used - strlen(inner),
-                            .tar = walk->index,
-                            .shard = -1,
-                            .offset = member->offset,
-                            .size = member->size};
+    const sq_dataset_entry where = {.inner = (size_t)used - strlen(inner),
+                                    .tar = walk->index,
+                                    .shard = -1,
+                                    .offset = member->offset,
+                                    .size = member->size};
     return sq_source_add(walk->d, name, class_name, length, where);
 }
 
@@ -268,11 +268,11 @@ static sq_status end_pair(const tar_walk *walk, const sq_tar *tar, pair *p)
     else if (p->has_image) { /* keys may repeat in another shard: its name belongs to the image's */
         char name[NAME_BYTES];
         const int used = snprintf(name, sizeof name, "%.4096s:%s", tar->path, p->image.name);
-        const sq_entry where = {.inner = sq_source_base(tar->path),
-                                .tar = walk->index,
-                                .shard = -1,
-                                .offset = p->image.offset,
-                                .size = p->image.size};
+        const sq_dataset_entry where = {.inner = sq_source_base(tar->path),
+                                        .tar = walk->index,
+                                        .shard = -1,
+                                        .offset = p->image.offset,
+                                        .size = p->image.size};
         status = (size_t)used < sizeof name ? sq_source_add(walk->d, name, p->class_name, strlen(p->class_name), where)
                                             : sq_fail(SQ_DATA, "%s: a name is too long", tar->path);
     }
@@ -304,7 +304,7 @@ static sq_status walk_pairs(const tar_walk *walk, sq_tar *tar, pair *p)
     }
 }
 
-sq_status sq_source_list_tar(sq_dataset *d, const char *path, const sq_asked *asked)
+sq_status sq_source_list_tar(sq_dataset *d, const char *path, const sq_listing_options *asked)
 {
     sq_tar tar;
     tar_form form;

@@ -116,7 +116,8 @@ static sq_status fetch(void *context)
         return SQ_OK;
     }
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
-    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->kept, batch.cuts) : sq_model_load(t->model, &loaded));
+    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->cached_images, batch.cuts)
+                      : sq_model_load(t->model, &loaded));
     t->next.images = batch.count;
     sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
     return SQ_OK;
@@ -372,9 +373,9 @@ static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_root(t) ? sq_trainer_open_files(t) : SQ_OK));
     loader.first_batch = (uint64_t)t->state.step;
-    loader.part = sq_ranks_rank(ranks);
-    loader.parts = sq_ranks_count(ranks);
-    t->kept = loader.kept ? sq_kept_memory(loader.kept) : (sq_device_ptr){NULL};
+    loader.rank = sq_ranks_rank(ranks);
+    loader.rank_count = sq_ranks_count(ranks);
+    t->cached_images = loader.device_cache ? sq_device_cache_memory(loader.device_cache) : (sq_device_ptr){NULL};
     SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
     SQ_TRY(open_timeline(t));
     t->start_step = t->mark_step = t->state.step;

@@ -12,7 +12,7 @@ enum { PATH_BYTES = 4096 };
 static void show(sq_trainer *t, int64_t done, double loss, double top1)
 {
     char line[256], left[64], paths[32] = "";
-    const sq_loader_counters counters = sq_loader_count(t->loader);
+    const sq_loader_counters counters = sq_loader_get_counters(t->loader);
     const double seconds = sq_seconds_now() - t->mark_seconds, wait = counters.wait_seconds - t->mark_wait;
     const double passes = (double)((done - t->mark_step) * t->options->batch * t->local_count);
     const double rate = passes / (seconds > 0 ? seconds : 1e-9);
@@ -29,7 +29,7 @@ static void show(sq_trainer *t, int64_t done, double loss, double top1)
     (void)fprintf(t->timing,
                   "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f,"
                   "\"stalls\":%" PRId64 ",\"batches_ahead\":%d}\n",
-                  done, seconds, rate, wait, counters.stalls - t->mark_stalls, counters.ahead);
+                  done, seconds, rate, wait, counters.stalls - t->mark_stalls, counters.prefetch_depth);
     (void)fflush(t->timing); /* of use even if it is lost */
     sq_events_scalar(t->events, "speed/images_per_second", done, rate);
     sq_events_scalar(t->events, "speed/data_bound", done, wait / (seconds > 0 ? seconds : 1e-9));

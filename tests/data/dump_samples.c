@@ -10,7 +10,7 @@ typedef struct {
     sq_dataset *dataset;
     sq_transform transform;
     sq_sample_source source;
-    sq_sample_memory memory;
+    sq_sample_workspace memory;
     void *bytes;
     size_t capacity;
 } dump;

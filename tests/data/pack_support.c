@@ -204,6 +204,6 @@ void limit_file_size(size_t bytes)
 const char *shard_file(const char *folder, const char *split, int shard)
 {
     static char path[1024];
-    MUST(sq_shard_path(path, sizeof path, folder, split, shard));
+    MUST(sq_shard_make_path(path, sizeof path, folder, split, shard));
     return path;
 }

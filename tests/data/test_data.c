@@ -357,7 +357,7 @@ Test(data, bad_images_are_logged_once_replaced_and_limited)
             MUST(sq_loader_next(loader, &b));
             cr_expect_eq(b.count, 7);
         }
-        cr_expect_eq(sq_loader_count(loader).bad, 2);
+        cr_expect_eq(sq_loader_get_counters(loader).bad, 2);
         sq_loader_close(loader);
     }
     MUST(sq_file_read(log, 1 << 20, &text, &bytes));

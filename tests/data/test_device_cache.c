@@ -23,7 +23,7 @@ static sq_loader_options options_of(int side)
 }
 
 /* Batches of two loaders, one with pixels and one with cuts, through more than an epoch. */
-static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_kept *kept)
+static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_device_cache *device_cache)
 {
     enum { SIDE = 20, BATCHES = 9 };
     const size_t bytes = 7 * SIDE * SIDE * 3;
@@ -33,20 +33,20 @@ static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_kep
     uint8_t *found = malloc(bytes);
     MUST(b->ops->allocate(b, bytes, &out));
     MUST(sq_loader_open(&plain, d, &options));
-    options.kept = kept;
+    options.device_cache = device_cache;
     MUST(sq_loader_open(&cutting, d, &options));
     for (int i = 0; i < BATCHES; i++) {
         sq_batch x, y;
         MUST(sq_loader_next(plain, &x));
         MUST(sq_loader_next(cutting, &y));
         cr_assert(x.images && !x.cuts && !y.images && y.cuts && x.count == y.count && x.index == y.index);
-        MUST(b->ops->cut(b, sq_kept_memory(kept), y.cuts, y.count, SIDE, out));
+        MUST(b->ops->cut(b, sq_device_cache_memory(device_cache), y.cuts, y.count, SIDE, out));
         MUST(b->ops->read(b, found, out, bytes));
         cr_expect_eq(memcmp(x.images, found, bytes), 0, "images of batch %d", i);
         cr_expect_eq(memcmp(x.labels, y.labels, 7 * sizeof *x.labels), 0, "labels of batch %d", i);
         cr_expect_eq(memcmp(x.augment, y.augment, 7 * SQ_AUGMENT_COUNT * sizeof *x.augment), 0, "batch %d", i);
     }
-    cr_expect_eq(sq_loader_count(plain).bad, sq_loader_count(cutting).bad);
+    cr_expect_eq(sq_loader_get_counters(plain).bad, sq_loader_get_counters(cutting).bad);
     sq_loader_close(plain);
     sq_loader_close(cutting);
     b->ops->release(b, out);
@@ -66,7 +66,7 @@ static void make_images(const char *folder)
     put_text(folder, "set/train/a/98.jpg", "");
 }
 
-Test(kept, batches_are_those_of_the_loader_whatever_holds_the_images)
+Test(device_cache, batches_are_those_of_the_loader_whatever_holds_the_images)
 {
     static const sq_pack_options packs[] = {{.quality = 90}, {.side = 30, .is_raw = true}};
     char *folder = make_folder();
@@ -74,7 +74,7 @@ Test(kept, batches_are_those_of_the_loader_whatever_holds_the_images)
     for (int k = 0; k < 3; k++) {
         char path[700];
         sq_backend *b = NULL;
-        sq_kept *kept = NULL;
+        sq_device_cache *device_cache = NULL;
         sq_cache_plan plan;
         sq_dataset *d = open_in(folder, "set", "train");
         if (k > 0) {
@@ -86,60 +86,61 @@ Test(kept, batches_are_those_of_the_loader_whatever_holds_the_images)
             MUST(sq_dataset_open(&d, path, "train"));
         }
         MUST(sq_backend_open(k == 1 ? "reference" : "cpu", 2, &b));
-        MUST(sq_kept_plan(&plan, d, b, 0, 1));
-        cr_expect(plan.form == SQ_CACHE_DEVICE && plan.kept_count == sq_dataset_count(d));
-        MUST(
-            sq_kept_load(&kept, d, b, &(sq_kept_options){.bytes = plan.bytes, .threads = 3, .is_stopped = stop_never}));
-        cr_expect(sq_kept_count(kept) == 20 && sq_kept_bytes(kept) <= plan.bytes);
-        expect_same_batches(d, b, kept);
-        sq_kept_close(kept);
+        MUST(sq_device_cache_plan(&plan, d, b, 0, 1));
+        cr_expect(plan.form == SQ_CACHE_DEVICE && plan.cached_count == sq_dataset_count(d));
+        MUST(sq_device_cache_load(
+            &device_cache, d, b,
+            &(sq_device_cache_options){.bytes = plan.bytes, .threads = 3, .is_stopped = stop_never}));
+        cr_expect(sq_device_cache_count(device_cache) == 20 && sq_device_cache_bytes(device_cache) <= plan.bytes);
+        expect_same_batches(d, b, device_cache);
+        sq_device_cache_close(device_cache);
         sq_backend_close(b);
         sq_dataset_close(d);
     }
     drop_folder(folder);
 }
 
-Test(kept, what_does_not_fit_is_told_before_and_at_the_latest_while_it_is_decoded)
+Test(device_cache, what_does_not_fit_is_told_before_and_at_the_latest_while_it_is_decoded)
 {
     sq_dataset *d = NULL;
     sq_backend *b = NULL;
-    sq_kept *kept = NULL;
+    sq_device_cache *device_cache = NULL;
     sq_cache_plan plan;
     MUST(sq_dataset_open(&d, SOURCE("data/samples"), "train"));
     MUST(sq_backend_open("cpu", 1, &b));
-    MUST(sq_kept_plan(&plan, d, b, 1024, 1));
-    cr_expect_eq(sq_kept_plan(&plan, d, b, (int)(plan.wanted_bytes >> 20), 1), SQ_NO_MEMORY);
+    MUST(sq_device_cache_plan(&plan, d, b, 1024, 1));
+    cr_expect_eq(sq_device_cache_plan(&plan, d, b, (int)(plan.wanted_bytes >> 20), 1), SQ_NO_MEMORY);
     cr_expect_not_null(strstr(sq_error_text(), "data.cache: device: 3000 images take about"), "%s", sq_error_text());
     cr_expect_not_null(strstr(sq_error_text(), "(data.cache_mb)"), "%s", sq_error_text());
-    cr_expect_eq(sq_kept_plan(&plan, d, b, 0, 1 << 20), SQ_NO_MEMORY); /* each has less than a megabyte */
+    cr_expect_eq(sq_device_cache_plan(&plan, d, b, 0, 1 << 20), SQ_NO_MEMORY); /* each has less than a megabyte */
     cr_expect_not_null(strstr(sq_error_text(), "(half of the memory that is free)"), "%s", sq_error_text());
-    const sq_kept_options few = {.bytes = plan.wanted_bytes / 2, .threads = 2},
-                          stopped = {.bytes = plan.bytes, .threads = 2, .is_stopped = stop_at_once};
-    cr_expect_eq(sq_kept_load(&kept, d, b, &few), SQ_NO_MEMORY);
+    const sq_device_cache_options few = {.bytes = plan.wanted_bytes / 2, .threads = 2},
+                                  stopped = {.bytes = plan.bytes, .threads = 2, .is_stopped = stop_at_once};
+    cr_expect_eq(sq_device_cache_load(&device_cache, d, b, &few), SQ_NO_MEMORY);
     cr_expect_not_null(strstr(sq_error_text(), "of 3000 images take"), "%s", sq_error_text());
-    cr_expect_eq(sq_kept_load(&kept, d, b, &stopped), SQ_INTERRUPTED);
-    cr_expect_null(kept);
+    cr_expect_eq(sq_device_cache_load(&device_cache, d, b, &stopped), SQ_INTERRUPTED);
+    cr_expect_null(device_cache);
     sq_backend_close(b);
     sq_dataset_close(d);
 }
 
-Test(kept, loaders_that_do_not_cut_whole_pixels_are_refused)
+Test(device_cache, loaders_that_do_not_cut_whole_pixels_are_refused)
 {
     sq_dataset *d = NULL;
     sq_backend *b = NULL;
-    sq_kept *kept = NULL;
+    sq_device_cache *device_cache = NULL;
     sq_loader *loader = NULL;
     MUST(sq_dataset_open(&d, SOURCE("data/samples"), "val"));
     MUST(sq_backend_open("cpu", 1, &b));
-    MUST(sq_kept_load(&kept, d, b, &(sq_kept_options){.bytes = 1 << 24}));
+    MUST(sq_device_cache_load(&device_cache, d, b, &(sq_device_cache_options){.bytes = 1 << 24}));
     sq_loader_options centre = options_of(16), draft = centre;
-    centre.kept = draft.kept = kept;
+    centre.device_cache = draft.device_cache = device_cache;
     centre.transform.is_augmented = false;
     draft.decode = SQ_DECODE_DRAFT;
     cr_expect_eq(sq_loader_open(&loader, d, &centre), SQ_INVALID);
     cr_expect_eq(sq_loader_open(&loader, d, &draft), SQ_INVALID);
     cr_expect_not_null(strstr(sq_error_text(), "random crops"), "%s", sq_error_text());
-    sq_kept_close(kept);
+    sq_device_cache_close(device_cache);
     sq_backend_close(b);
     sq_dataset_close(d);
 }

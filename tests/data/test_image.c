@@ -11,9 +11,9 @@
 
 static const size_t limit = 1 << 26;
 
-static sq_image_part draw_part(int h, int w, int reduction, sq_rng *rng)
+static sq_image_region draw_part(int h, int w, int reduction, sq_rng *rng)
 {
-    sq_image_part part = {.h = 1 + (int)sq_rng_below(rng, (uint32_t)h), .w = 1 + (int)sq_rng_below(rng, (uint32_t)w)};
+    sq_image_region part = {.h = 1 + (int)sq_rng_below(rng, (uint32_t)h), .w = 1 + (int)sq_rng_below(rng, (uint32_t)w)};
     part.y = (int)sq_rng_below(rng, (uint32_t)(h - part.h + 1));
     part.x = (int)sq_rng_below(rng, (uint32_t)(w - part.w + 1));
     part.reduction = reduction;
@@ -21,7 +21,7 @@ static sq_image_part draw_part(int h, int w, int reduction, sq_rng *rng)
 }
 
 /* Pixels of the part in `image` that differ from the whole's. */
-static int count_differences(const sq_image *image, const sq_image_part *part, const uint8_t *whole, int whole_w)
+static int count_differences(const sq_image *image, const sq_image_region *part, const uint8_t *whole, int whole_w)
 {
     int count = 0;
     for (int y = part->y; y < part->y + part->h; y++)
@@ -40,8 +40,8 @@ static void check_parts(const char *name, const unsigned char *bytes, unsigned l
     MUST(sq_image_size(bytes, size, name, limit, &header_h, &header_w));
     cr_expect(h == (header_h + reduction - 1) / reduction && w == (header_w + reduction - 1) / reduction);
     for (int i = 0; i < draws; i++) {
-        const sq_image_part part = draw_part(h, w, reduction, rng);
-        MUST(sq_image_decode_part(&image, bytes, size, name, limit, &part));
+        const sq_image_region part = draw_part(h, w, reduction, rng);
+        MUST(sq_image_decode_region(&image, bytes, size, name, limit, &part));
         cr_assert(image.y <= part.y && image.x <= part.x && image.y + image.h >= part.y + part.h &&
                   image.x + image.w >= part.x + part.w && image.whole_h == h && image.whole_w == w);
         const int wrong = count_differences(&image, &part, whole, w);
@@ -69,13 +69,13 @@ Test(image, parts_of_a_jpeg_are_those_of_the_whole_to_the_bit)
 Test(image, a_cut_jpeg_is_refused_wherever_the_part_lies)
 {
     sq_image image = {0};
-    const sq_image_part top = {0, 0, 4, 4, 1};
+    const sq_image_region top = {0, 0, 4, 4, 1};
     unsigned long size = 0;
     for (int k = 0; k < JPEG_KINDS; k++) {
         unsigned char *bytes = make_jpeg(&jpeg_kinds[k], 64, 64, &size);
-        MUST(sq_image_decode_part(&image, bytes, size, "whole.jpg", limit, &top));
+        MUST(sq_image_decode_region(&image, bytes, size, "whole.jpg", limit, &top));
         for (unsigned long cut = size - 1; cut > size / 2; cut -= 7)
-            cr_expect_eq(sq_image_decode_part(&image, bytes, cut, "cut.jpg", limit, &top), SQ_DATA, "%s cut to %lu",
+            cr_expect_eq(sq_image_decode_region(&image, bytes, cut, "cut.jpg", limit, &top), SQ_DATA, "%s cut to %lu",
                          jpeg_kinds[k].name, cut);
         cr_expect_not_null(strstr(sq_error_text(), "cut.jpg"));
         free(bytes);
@@ -86,7 +86,7 @@ Test(image, a_cut_jpeg_is_refused_wherever_the_part_lies)
 Test(image, other_formats_come_whole)
 {
     static const char *const names[] = {"rgb.png", "palette.gif", "rgb.bmp", "cmyk.jpg"};
-    const sq_image_part part = {3, 5, 10, 9, 2};
+    const sq_image_region part = {3, 5, 10, 9, 2};
     sq_image image = {0}, whole = {0};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[512], *bytes = NULL;
@@ -95,7 +95,7 @@ Test(image, other_formats_come_whole)
         (void)snprintf(path, sizeof path, "%s/%s", SOURCE("tests/fixtures/images"), names[i]);
         MUST(sq_file_read(path, 1 << 20, &bytes, &size));
         MUST(sq_image_size(bytes, size, names[i], limit, &h, &w));
-        MUST(sq_image_decode_part(&image, bytes, size, names[i], limit, &part));
+        MUST(sq_image_decode_region(&image, bytes, size, names[i], limit, &part));
         MUST(sq_image_decode(&whole, bytes, size, names[i], limit));
         cr_expect(h == 24 && w == 32 && image.h == 24 && image.w == 32 && image.reduction == 1 && image.whole_w == 32);
         cr_expect_eq(memcmp(image.pixels, whole.pixels, (size_t)24 * 32 * 3), 0, "%s", names[i]);
@@ -109,11 +109,11 @@ Test(image, parts_outside_are_refused)
 {
     unsigned long size = 0;
     unsigned char *bytes = make_jpeg(&jpeg_kinds[2], 40, 30, &size);
-    const sq_image_part below = {30, 0, 11, 4, 1}, right = {0, 15, 4, 16, 1}, reduced = {0, 0, 21, 15, 2};
+    const sq_image_region below = {30, 0, 11, 4, 1}, right = {0, 15, 4, 16, 1}, reduced = {0, 0, 21, 15, 2};
     sq_image image = {0};
-    cr_expect_eq(sq_image_decode_part(&image, bytes, size, "a.jpg", limit, &below), SQ_DATA);
-    cr_expect_eq(sq_image_decode_part(&image, bytes, size, "a.jpg", limit, &right), SQ_DATA);
-    cr_expect_eq(sq_image_decode_part(&image, bytes, size, "a.jpg", limit, &reduced), SQ_DATA);
+    cr_expect_eq(sq_image_decode_region(&image, bytes, size, "a.jpg", limit, &below), SQ_DATA);
+    cr_expect_eq(sq_image_decode_region(&image, bytes, size, "a.jpg", limit, &right), SQ_DATA);
+    cr_expect_eq(sq_image_decode_region(&image, bytes, size, "a.jpg", limit, &reduced), SQ_DATA);
     cr_expect_not_null(strstr(sq_error_text(), "a.jpg: 15 x 20 pixels"), "%s", sq_error_text());
     free(bytes);
     sq_image_clear(&image);

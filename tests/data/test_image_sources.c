@@ -58,11 +58,11 @@ Test(sources, one_order_whatever_holds_the_images)
     cr_expect_str_eq(sq_dataset_class(set, 0), "ant");
     cr_expect_str_eq(sq_dataset_class(set, 1), "ant-x");
     cr_expect_str_eq(sq_dataset_inner_name(set, 0), "Aal.jpg");
-    cr_expect_not(sq_dataset_is_bare(set));
+    cr_expect_not(sq_dataset_has_unnamed_split(set));
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         sq_dataset *d = open_in(folder, sources[i], "train");
         expect_same(set, d);
-        cr_expect_eq(sq_dataset_is_bare(d), i == 2, "%s", sources[i]);
+        cr_expect_eq(sq_dataset_has_unnamed_split(d), i == 2, "%s", sources[i]);
         sq_dataset_close(d);
     }
     sq_dataset_close(set);
@@ -161,7 +161,7 @@ Test(sources, webdataset_pairs)
     shell(folder,
           "mkdir shards && cd w && tar -cf ../shards/train-0.tar --sort=name * && tar -cf ../shards/train-1.tar 000.*");
     MUST(open_with(&d, folder, "shards", "train", NULL, NULL));
-    cr_expect(sq_dataset_is_bare(d) && sq_dataset_count(d) == 4 && sq_dataset_class_count(d) == 2);
+    cr_expect(sq_dataset_has_unnamed_split(d) && sq_dataset_count(d) == 4 && sq_dataset_class_count(d) == 2);
     static const char *const names[] = {"train-0.tar:001.png", "train-0.tar:002.jpeg", "train-0.tar:000.jpg",
                                         "train-1.tar:000.jpg"};
     for (size_t i = 0; i < 4; i++) {

@@ -62,9 +62,10 @@ static uint64_t walk(const sq_dataset *d, const sq_loader_options *options, int 
         for (int i = 0; i < b.count && done < EPOCHS * IMAGES; i++)
             labels[done++] = b.labels[i];
     }
-    const sq_loader_counters counters = sq_loader_count(loader);
+    const sq_loader_counters counters = sq_loader_get_counters(loader);
     cr_expect(counters.stalls >= 0 && counters.stalls <= EPOCHS * IMAGES / options->batch + 1);
-    cr_expect(counters.ahead >= 2 && counters.ahead <= options->ring, "%d ahead", counters.ahead);
+    cr_expect(counters.prefetch_depth >= 2 && counters.prefetch_depth <= options->ring, "%d ahead",
+              counters.prefetch_depth);
     cr_expect(counters.stage_seconds[SQ_STAGE_RESIZE] > 0);
     sq_loader_close(loader);
     return hash;
@@ -136,8 +137,8 @@ Test(loader, loaders_that_share_batches_make_what_one_makes)
             sq_loader_options options = options_of(each, 1 + part % 2, 3);
             sq_loader *loader = NULL;
             options.first_batch = FIRST;
-            options.part = part;
-            options.parts = parts;
+            options.rank = part;
+            options.rank_count = parts;
             MUST(sq_loader_open(&loader, d, &options));
             for (int s = 0; s < BATCHES; s++) {
                 sq_batch b;
@@ -187,13 +188,13 @@ Test(loader, an_ordered_loader_ends_after_the_last_image)
 
 Test(loader, batches_ahead_follow_the_measured_rates)
 {
-    cr_expect_eq(sq_loader_ahead(1, 0, 8), 2);      /* nothing measured */
-    cr_expect_eq(sq_loader_ahead(0.1, 1, 8), 2);    /* made ten times as fast as taken */
-    cr_expect_eq(sq_loader_ahead(0.99, 1, 8), 2);   /* one is made while one is used */
-    cr_expect_eq(sq_loader_ahead(2.5, 1, 8), 4);    /* three are taken while one is made */
-    cr_expect_eq(sq_loader_ahead(100, 1, 8), 8);    /* the bound */
-    cr_expect_eq(sq_loader_ahead(100, 1e-9, 8), 8); /* no overflow */
-    cr_expect_eq(sq_loader_ahead(2.5, 1, 2), 2);
+    cr_expect_eq(sq_loader_prefetch_depth(1, 0, 8), 2);      /* nothing measured */
+    cr_expect_eq(sq_loader_prefetch_depth(0.1, 1, 8), 2);    /* made ten times as fast as taken */
+    cr_expect_eq(sq_loader_prefetch_depth(0.99, 1, 8), 2);   /* one is made while one is used */
+    cr_expect_eq(sq_loader_prefetch_depth(2.5, 1, 8), 4);    /* three are taken while one is made */
+    cr_expect_eq(sq_loader_prefetch_depth(100, 1, 8), 8);    /* the bound */
+    cr_expect_eq(sq_loader_prefetch_depth(100, 1e-9, 8), 8); /* no overflow */
+    cr_expect_eq(sq_loader_prefetch_depth(2.5, 1, 2), 2);
 }
 
 /* ---- Caches ---- */
@@ -245,7 +246,7 @@ static uint64_t hash_with(const sq_dataset *d, const sq_cache_plan *plan, sq_dec
         hash = sq_hash(hash, b.images, (size_t)b.count * PIXELS);
         hash = sq_hash(hash, b.labels, (size_t)b.count * sizeof *b.labels);
     }
-    *counters = sq_loader_count(loader);
+    *counters = sq_loader_get_counters(loader);
     sq_loader_close(loader);
     return hash;
 }
@@ -272,7 +273,7 @@ Test(loader, a_cache_changes_no_bit)
             cr_expect_eq(counters.bad, bad);
             cr_expect(counters.cached_bytes <= plan.bytes && counters.cached_images > 0);
             if (is_small)
-                cr_expect(counters.cached_images < count && plan.kept_count < count && plan.bytes == 30000);
+                cr_expect(counters.cached_images < count && plan.cached_count < count && plan.bytes == 30000);
             else /* what cannot be decoded whole is not kept decoded */
                 cr_expect_geq(counters.cached_images, count - (is_decoded ? 2 : 0));
         }
@@ -285,18 +286,18 @@ Test(loader, a_cache_keeps_what_was_put_in_until_it_is_full)
 {
     const sq_cache_plan plan = {.form = SQ_CACHE_ENCODED, .bytes = 256, .image_count = 5};
     sq_cache *cache = NULL;
-    sq_record found;
+    sq_image_record found;
     MUST(sq_cache_open(&cache, &plan));
     cr_expect(!sq_cache_find(cache, 0, &found));
-    sq_cache_add(cache, 3, &(sq_record){.bytes = "eight by", .size = 8});
-    sq_cache_add(cache, 3, &(sq_record){.bytes = "again", .size = 5});
-    sq_cache_add(cache, 0, &(sq_record){.bytes = "abcdef", .size = 6, .is_raw = true, .h = 1, .w = 2});
+    sq_cache_add(cache, 3, &(sq_image_record){.bytes = "eight by", .size = 8});
+    sq_cache_add(cache, 3, &(sq_image_record){.bytes = "again", .size = 5});
+    sq_cache_add(cache, 0, &(sq_image_record){.bytes = "abcdef", .size = 6, .is_raw = true, .h = 1, .w = 2});
     cr_expect(sq_cache_find(cache, 3, &found) && found.size == 8 && memcmp(found.bytes, "eight by", 8) == 0 &&
               !found.is_raw);
     cr_expect(sq_cache_find(cache, 0, &found) && found.is_raw && found.h == 1 && found.w == 2);
     cr_expect(!sq_cache_is_full(cache));
     char large[200] = {0};
-    sq_cache_add(cache, 1, &(sq_record){.bytes = large, .size = sizeof large});
+    sq_cache_add(cache, 1, &(sq_image_record){.bytes = large, .size = sizeof large});
     cr_expect(sq_cache_is_full(cache) && !sq_cache_find(cache, 1, &found));
     cr_expect_eq(sq_cache_count(cache), 2);
     cr_expect_eq(sq_cache_bytes(cache), 128);
@@ -309,7 +310,7 @@ Test(loader, a_cache_keeps_what_was_put_in_until_it_is_full)
 static sq_crop make_sample(const sq_dataset *d, const sq_transform *t, sq_decode decode, uint64_t epoch,
                            uint8_t *pixels)
 {
-    sq_sample_memory memory = {0};
+    sq_sample_workspace memory = {0};
     float augment[SQ_AUGMENT_COUNT];
     int h = 0, w = 0;
     void *bytes = NULL;

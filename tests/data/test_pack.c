@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/decode/stb.h"
 #include "data/pack/pack.h"
 #include "data/sources/shard.h"
-#include "data/decode/stb.h"
 #include "kernels/base/file.h"
 #include "tests/data/pack_support.h"
 #include "tests/data/seal.h"
@@ -112,7 +112,7 @@ Test(pack, files_do_not_depend_on_threads_or_on_being_stopped)
     expect_same_files(folders[0], folders[1]);
     char path[700];
     struct stat before, after;
-    MUST(sq_shard_path(path, sizeof path, folders[0], "val", 1));
+    MUST(sq_shard_make_path(path, sizeof path, folders[0], "val", 1));
     cr_assert_eq(stat(path, &before), 0);
     cr_assert_eq(unlink(shard_file(folders[0], "val", 0)), 0);
     pack_small(d, folders[0], "val", one);

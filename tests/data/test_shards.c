@@ -98,7 +98,7 @@ Test(shards, every_flipped_bit_is_seen)
         }
         cr_assert_eq(status, SQ_OK, "%s", sq_error_text());
         for (size_t i = 0; i < 3; i++) {
-            const sq_shard_record *r = sq_shard_at(shard, i);
+            const sq_shard_record *r = sq_shard_record_at(shard, i);
             const bool is_hit = at >= r->offset && at < r->offset + r->size;
             char wanted[64];
             (void)snprintf(wanted, sizeof wanted, "record %zu (%s/%s): its checksum differs", i, i < 2 ? "a" : "b",

@@ -75,7 +75,7 @@ void fuzz_read(const sq_dataset *d, size_t index)
         abort(); /* more than there is */
     if (sq_dataset_read(d, index, &bytes, &capacity, &size) == SQ_OK) {
         const sq_image_probe probe = sq_probe(bytes, size);
-        if (probe.h < 0 || probe.w < 0 || !sq_format_name(probe.format))
+        if (probe.h < 0 || probe.w < 0 || !sq_image_format_name(probe.format))
             abort();
     }
     free(bytes);

@@ -23,12 +23,12 @@ static void try_part(const uint8_t *choice, const uint8_t *bytes, size_t size, i
 {
     const int reduction = 1 << (choice[0] & 3);
     const int whole_h = (h + reduction - 1) / reduction, whole_w = (w + reduction - 1) / reduction;
-    sq_image_part part = {.y = whole_h * (choice[0] >> 2 & 7) / 8, .x = whole_w * (choice[1] & 7) / 8};
+    sq_image_region part = {.y = whole_h * (choice[0] >> 2 & 7) / 8, .x = whole_w * (choice[1] & 7) / 8};
     part.h = 1 + (whole_h - part.y - 1) * (choice[1] >> 3 & 3) / 3;
     part.w = 1 + (whole_w - part.x - 1) * (choice[1] >> 5 & 3) / 3;
     part.reduction = reduction;
     sq_image image = {0};
-    const sq_status status = sq_image_decode_part(&image, bytes, size, "fuzz", MOST_PIXELS, &part);
+    const sq_status status = sq_image_decode_region(&image, bytes, size, "fuzz", MOST_PIXELS, &part);
     fuzz_promise(is_known(status));
     if (status == SQ_OK && image.reduction == reduction) {
         fuzz_promise(image.y <= part.y && image.x <= part.x && image.y + image.h >= part.y + part.h &&

@@ -15,11 +15,11 @@ static void look(const uint8_t *bytes, size_t size)
     if (!fuzz_open(&file, bytes, size))
         return;
     if (sq_shard_open(&shard, file.path) == SQ_OK) {
-        const sq_shard_header *head = sq_shard_head(shard);
+        const sq_shard_header *head = sq_shard_get_header(shard);
         for (size_t i = 0; i < head->count; i++) {
-            const sq_shard_record *r = sq_shard_at(shard, i);
+            const sq_shard_record *r = sq_shard_record_at(shard, i);
             void *out = malloc((size_t)r->size + 1);
-            if (!out || strlen(sq_shard_name(shard, i)) + strlen(sq_shard_class(shard, r->label)) > size)
+            if (!out || strlen(sq_shard_image_name(shard, i)) + strlen(sq_shard_class_name(shard, r->label)) > size)
                 abort();
             if (sq_shard_read(shard, i, out) == SQ_OK && !sq_shard_view(shard, i))
                 abort(); /* they must agree */

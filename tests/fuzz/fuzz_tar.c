@@ -8,7 +8,7 @@
 static void walk(const char *path, bool has_labels)
 {
     static const char *const classes[] = {"zero", "one", "two"};
-    const sq_asked asked = {
+    const sq_listing_options asked = {
         .split = "train", .classes = has_labels ? classes : NULL, .class_count = 3, .has_labels = has_labels};
     sq_dataset *d = calloc(1, sizeof *d);
     if (!d)

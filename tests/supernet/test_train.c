@@ -69,13 +69,13 @@ static train_bench open_digits(void)
 static sq_status train(const char *run, bool is_resumed, const sq_train_options *options)
 {
     train_bench b = open_digits();
-    sq_kept *kept = NULL;
+    sq_device_cache *device_cache = NULL;
     const sq_train_run how = {.folder = run, .is_resumed = is_resumed, .is_quiet = true};
     if (keeps_images)
-        MUST(sq_kept_load(&kept, b.dataset, b.backend, &(sq_kept_options){.bytes = 1 << 24}));
-    b.loader.kept = kept;
+        MUST(sq_device_cache_load(&device_cache, b.dataset, b.backend, &(sq_device_cache_options){.bytes = 1 << 24}));
+    b.loader.device_cache = device_cache;
     const sq_status status = sq_train(b.model, b.dataset, &b.loader, options, &how);
-    sq_kept_close(kept);
+    sq_device_cache_close(device_cache);
     close_train_bench(&b);
     return status;
 }

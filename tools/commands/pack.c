@@ -71,7 +71,7 @@ static void print_summary(const char *split, const sq_pack_summary *s, const cha
     sq_print_row("images", "%" PRIu64 " of %d classes", s->images, s->classes);
     sq_print_row("shards", "%d, %s", s->shards, sq_text_si(bytes, sizeof bytes, (double)s->bytes, "B"));
     for (int f = SQ_FORMATS - 1; f > 0; f--)
-        print_count(sq_format_name((sq_image_format)f), s->formats[f], "");
+        print_count(sq_image_format_name((sq_image_format)f), s->formats[f], "");
     print_count("other formats", s->formats[SQ_FORMAT_UNKNOWN], "");
     print_count("stored anew", s->recoded, s->raw ? "raw uint8" : "smaller JPEG");
     print_count("grey", s->grey, "");
@@ -118,7 +118,7 @@ static sq_status open_split(sq_dataset **out, const job *j, const char *split)
 /* A source that does not say which split it is: val with a list of labels, else train. */
 static bool is_other_split(const job *j, const sq_dataset *dataset, const char *split)
 {
-    return !j->split && sq_dataset_is_bare(dataset) && (strcmp(split, "val") == 0) != (j->labels != NULL);
+    return !j->split && sq_dataset_has_unnamed_split(dataset) && (strcmp(split, "val") == 0) != (j->labels != NULL);
 }
 
 static sq_status pack_all(const job *j)

@@ -314,7 +314,7 @@ sq_status sq_session_cache(const sq_session *s, const sq_dataset *dataset, sq_ca
                                   data->decode == SQ_DECODE_EXACT);
     if (!s->backend)
         return sq_fail(SQ_INVALID, "data.cache: device: nothing trains here, wanted none or ram");
-    return sq_kept_plan(out, dataset, s->backend, data->cache_mb, processes);
+    return sq_device_cache_plan(out, dataset, s->backend, data->cache_mb, processes);
 }
 
 void sq_print_cache(const sq_cache_plan *plan)
@@ -327,10 +327,10 @@ void sq_print_cache(const sq_cache_plan *plan)
     const char *form = plan->form == SQ_CACHE_ENCODED ? "encoded" : "decoded";
     if (plan->form == SQ_CACHE_DEVICE)
         sq_print_row("cache", "device: all %zu images, decoded, about %s", plan->image_count, wanted);
-    else if (plan->kept_count == plan->image_count)
+    else if (plan->cached_count == plan->image_count)
         sq_print_row("cache", "ram: all %zu images, %s, about %s", plan->image_count, form, wanted);
     else
-        sq_print_row("cache", "ram: about %zu of %zu images, %s, in %s; all would take about %s", plan->kept_count,
+        sq_print_row("cache", "ram: about %zu of %zu images, %s, in %s; all would take about %s", plan->cached_count,
                      plan->image_count, form, taken, wanted);
 }
 

@@ -61,7 +61,7 @@ typedef struct {
     const sq_session *session;
     const sq_training *training;
     const sq_cache_plan *cache;
-    sq_kept **kept; /* what fill_cache has decoded */
+    sq_device_cache **device_cache; /* what fill_cache has decoded */
 } begun;
 
 sq_status sq_session_check_free(const char *run)
@@ -103,14 +103,14 @@ static sq_status write_config(const void *context)
 static sq_status fill_cache(const void *context, sq_loader_options *loader)
 {
     const begun *b = context;
-    const sq_kept_options options = {
+    const sq_device_cache_options options = {
         .bytes = b->cache->bytes, .threads = loader->threads, .is_stopped = sq_signals_received};
     if (b->cache->form != SQ_CACHE_DEVICE) {
         loader->cache = b->cache;
         return SQ_OK;
     }
-    SQ_TRY(sq_kept_load(b->kept, b->session->train, b->session->backend, &options));
-    loader->kept = *b->kept;
+    SQ_TRY(sq_device_cache_load(b->device_cache, b->session->train, b->session->backend, &options));
+    loader->device_cache = *b->device_cache;
     return SQ_OK;
 }
 
@@ -157,8 +157,8 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     sq_cache_plan cache;
-    sq_kept *kept = NULL;
-    const begun context = {s, training, &cache, &kept};
+    sq_device_cache *device_cache = NULL;
+    const begun context = {s, training, &cache, &device_cache};
     const sq_train_run run = {.folder = training->run,
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,
@@ -182,7 +182,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     status = sq_ranks_agree(s->ranks, status);
     if (status == SQ_OK)
         status = sq_train(model, s->train, &loader, &train, &run);
-    sq_kept_close(kept);
+    sq_device_cache_close(device_cache);
     sq_model_destroy(model);
     return status;
 }

@@ -110,11 +110,11 @@ static sq_status measure(bench *b, sq_loader *loader, int round, bool is_single)
     /* With a cache, the second epoch is what counts. */
     const int64_t epoch = b->cache.form ? (int64_t)(sq_dataset_count(b->dataset) / (size_t)b->loader.batch) + 1 : 0;
     SQ_TRY(take_batches(b, loader, WARMUP_BATCHES + epoch, &unused));
-    const sq_loader_counters before = sq_loader_count(loader);
+    const sq_loader_counters before = sq_loader_get_counters(loader);
     const double begin = sq_seconds_now(), cpu_begin = processor_seconds();
     SQ_TRY(take_batches(b, loader, b->options->steps, &copy));
     b->rates[!is_single][round] = images / (sq_seconds_now() - begin);
-    const sq_loader_counters after = sq_loader_count(loader);
+    const sq_loader_counters after = sq_loader_get_counters(loader);
     b->bad = after.bad > b->bad ? after.bad : b->bad;
     b->cpu_rates[!is_single][round] = images / (processor_seconds() - cpu_begin);
     if (!is_single)
