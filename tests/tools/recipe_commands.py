@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Recipes: every command that docs/recipes/NAME.md shows, from an empty folder, in order, and every line that it shows below one; shortened as the
-table here says. Without a name: the form of all pages.
+"""Runs every command that docs/recipes/NAME.md shows, in order, starting from an empty folder, and compares the lines that the page shows below
+a command with what it prints. SHORT and OVERRIDES shorten trainings and searches. Without a name: checks the form of all pages.
 
 usage: recipe_commands.py SQUALL SOURCE_FOLDER [NAME]
-A recipe that needs what is absent (MPI, onnxruntime) is run up to there and skips by name.
+A recipe that needs MPI or onnxruntime is run up to the first command that needs it, and then skipped, where these are absent.
 """
 import os
 import re
@@ -18,19 +18,20 @@ from shown_commands import check_rules, make_program, run, shown
 
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 FOLDER = os.path.join(SOURCE, "docs", "recipes")
-PARTS = ("The pain:", "What you see.", "Why it works.", "Where it stops.")
+PARTS = ("Problem.", "What you see.", "Why it works.", "Limits.")
 SEARCH = ["--set", "search.population=4", "--set", "search.generations=1", "--set", "search.random_paths=2", "--set", "search.evaluation_images=50"]
 SHORT = {"train": ["--set", "train.steps=60", "--set", "train.batch=16"], "search": [*SEARCH, "--set", "search.calibration_images=100"],
          "lut measure": ["--repeats", "2", "--rounds", "2", "--networks", "4"], "lut networks": ["--repeats", "2"], "bench step": ["--steps", "10"],
          "bench loader": ["--steps", "2", "--repeats", "2"]}
-# What is stopped on its way must still have some way to go; a broken image must be met; what shows an odd batch keeps it;
-# what so few measurements say of a limit nobody knows.
+# Runs that are interrupted need enough steps; own-images must reach the damaged image; several-gpus shows an odd batch, so it keeps its batch;
+# a short measurement is too noisy for the latency limit of onnx-phone.
 LONGER = {"train": ["--set", "train.steps=1000", "--set", "train.batch=8"]}
-OTHERS = {"resume": LONGER, "slurm": LONGER, "several-gpus": {"train": ["--set", "train.steps=60"]},
+OVERRIDES = {"resume": LONGER, "slurm": LONGER, "several-gpus": {"train": ["--set", "train.steps=60"]},
           "own-images": {"train": ["--set", "train.steps=52", "--set", "train.batch=64"]},
           "onnx-phone": {"search": [*SHORT["search"], "--set", "latency.limit_ms=1000"]}}
 
-# sbatch runs the job until it is not put back; srun is two processes under mpirun, and once, when a checkpoint is there, what --signal sends.
+# Simulated Slurm: sbatch runs the job until it is no longer requeued; srun starts two processes under mpirun and, once, sends the signal of
+# --signal as soon as there is a checkpoint.
 SLURM = {"sbatch": 'export SLURM_JOB_ID=17\necho "Submitted batch job 17"\ntouch queued signal\n'
                    'while [ -e queued ]; do rm queued; bash "$@" >>squall-17.log 2>&1; code=$?; done\nexit $code\n',
          "scontrol": '[ "$*" = "requeue 17" ] && touch queued\n',
@@ -57,17 +58,17 @@ def check_form():
         listed = set(re.findall(r"^\| \[([a-z-]+)\.md\]\(\1\.md\)", file.read(), re.M))
     pages = {name[:-3] for name in os.listdir(FOLDER) if name.endswith(".md") and name != "README.md"}
     assert listed == pages and len(pages) >= 10, (listed ^ pages)
-    assert set(OTHERS) <= pages
+    assert set(OVERRIDES) <= pages
     for name in pages:
         with open(os.path.join(FOLDER, name + ".md")) as file:
             text = file.read()
         places = [text.find(f"**{part}**") for part in PARTS]
-        assert -1 not in places and places == sorted(places), f"{name}: wanted {', '.join(PARTS)}, in this order"
-        assert text.count("\n") <= 80, f"{name}: {text.count(chr(10))} lines are more than a page"
+        assert -1 not in places and places == sorted(places), f"{name}: expected the parts {', '.join(PARTS)}, in this order"
+        assert text.count("\n") <= 80, f"{name}: {text.count(chr(10))} lines, expected at most 80"
         commands = shown(text)
         assert any(one.lines for one in commands) and len(commands) == len(re.findall(r"^\$ ", text, re.M)), name
         for page in re.findall(r"\b([a-z-]+)\.md\b", text):
-            assert page in pages or f"/{page}.md" in text, f"{name}: speaks of {page}.md, which is not there"
+            assert page in pages or f"/{page}.md" in text, f"{name}: mentions {page}.md, which does not exist"
 
 
 def check_recipe(name, scratch):
@@ -78,7 +79,7 @@ def check_recipe(name, scratch):
     os.mkdir(place)
     for shared in ("configs", "data"):
         os.symlink(os.path.join(SOURCE, shared), os.path.join(place, shared))
-    make_program(tools, SQUALL, {**SHORT, **OTHERS.get(name, {})})
+    make_program(tools, SQUALL, {**SHORT, **OVERRIDES.get(name, {})})
     for program, text in SLURM.items():
         with open(os.path.join(tools, program), "w") as file:
             file.write("#!/bin/bash\n" + text)
@@ -89,7 +90,7 @@ def check_recipe(name, scratch):
     for one in commands:
         for need, is_there, words in NEEDS:
             if re.search(need, one.command, re.M) and not is_there():
-                print(f"skipped: recipe {name} from here on: it needs {words}: $ {one.command}")
+                print(f"skipped: recipe {name} from this command on, it needs {words}: $ {one.command}")
                 sys.exit(77)
         run(one, place, environment)
         print("ran:", one.command.splitlines()[0], flush=True)
