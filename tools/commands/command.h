@@ -5,6 +5,7 @@
  * sq_options_read, tells a failure through sq_command_fail and returns the exit code. Output for people goes to stdout,
  * progress to stderr. */
 
+#include "tools/run/messages.h"
 #include "tools/run/session.h"
 
 typedef struct sq_command {

@@ -248,7 +248,7 @@ static sq_status print_json(const doctor *d)
         (void)json_array_append_new(wrong, json_string(d->wrong.lines[i]));
     sq_ranks_describe(d->session->ranks, mpi, sizeof mpi);
     sq_cuda_describe_peers(peers, sizeof peers);
-    return sq_bench_print_json(json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "version", SQUALL_VERSION, "mpi", mpi,
+    return sq_print_json(json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "version", SQUALL_VERSION, "mpi", mpi,
                                          "peers", peers, "ranks", ranks, "network", network_json(d), "wrong", wrong));
 }
 

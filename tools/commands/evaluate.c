@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "tools/commands/command.h"
+#include "tools/run/trained_run.h"
 
-static sq_status score(sq_run *r, const int *path, const char *what)
+static sq_status score(sq_trained_run *r, const int *path, const char *what)
 {
     sq_result result;
     SQ_TRY(sq_evaluator_score(r->evaluator, path, 0, &result));
@@ -14,11 +15,11 @@ static sq_status score(sq_run *r, const int *path, const char *what)
     return SQ_OK;
 }
 
-static sq_status evaluate(sq_run *r, const char *arch, bool on_val)
+static sq_status evaluate(sq_trained_run *r, const char *arch, bool on_val)
 {
     int asked[SQ_MAX_LAYERS] = {0}, path[SQ_MAX_LAYERS] = {0};
     char text[1024];
-    SQ_TRY(sq_run_read_arch(r, arch ? arch : r->single_arch, asked));
+    SQ_TRY(sq_trained_run_read_arch(r, arch ? arch : r->single_arch, asked));
     if (!r->single)
         memcpy(path, asked, sizeof path);
     (void)sq_arch_print(r->session.space, asked, text, sizeof text);
@@ -38,20 +39,20 @@ static int run(int argc, char **argv)
     bool on_val = false, is_help;
     const sq_option options[] = {
         {"--arch", &arch, NULL, NULL}, {"--on-val", NULL, &on_val, NULL}, {NULL, NULL, NULL, NULL}};
-    sq_run r = {0};
+    sq_trained_run r = {0};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
     if (read.argument_count != 1)
         return sq_command_usage("evaluate", "wanted one run");
-    sq_status status = sq_run_open(&r, read.arguments[0], NULL, &read, on_val);
+    sq_status status = sq_trained_run_open(&r, read.arguments[0], NULL, &read, on_val);
     if (status == SQ_OK && !r.single && !arch)
         status = sq_fail(SQ_INVALID, "--arch: missing; %s holds a supernet", read.arguments[0]);
     if (status == SQ_OK)
-        status = sq_run_open_evaluator(&r);
+        status = sq_trained_run_open_evaluator(&r);
     if (status == SQ_OK)
         status = evaluate(&r, arch, on_val);
-    sq_run_close(&r);
+    sq_trained_run_close(&r);
     return status == SQ_OK ? 0 : sq_command_fail("evaluate", status);
 }
 

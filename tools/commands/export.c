@@ -10,6 +10,7 @@
 #include "supernet/space/cost.h"
 #include "supernet/export/export.h"
 #include "tools/commands/command.h"
+#include "tools/run/trained_run.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -33,11 +34,11 @@ static sq_status class_names(const sq_dataset *data, char **json)
 
 /* The path in the space that the configuration names: of a supernet's run, what was asked for or found; of a run that
  * trained one path, that one. */
-static sq_status choose_path(const sq_run *r, const char *run, const char *arch, int *path)
+static sq_status choose_path(const sq_trained_run *r, const char *run, const char *arch, int *path)
 {
     char found[PATH_BYTES];
     if (arch && strcmp(arch, "best") != 0)
-        return sq_run_read_arch(r, arch, path);
+        return sq_trained_run_read_arch(r, arch, path);
     if (r->single)
         return sq_arch_read(r->session.space, r->single_arch, path);
     if (!sq_text_path(found, sizeof found, run, "search/arch.json") || !sq_path_exists(found))
@@ -53,7 +54,7 @@ static void print_file(const char *folder, const char *name)
         sq_print_row(name, "%s", sq_text_si(size, sizeof size, (double)info.st_size, "B"));
 }
 
-static void print_result(const sq_run *r, const int *path, const sq_export_options *o, const arguments *a)
+static void print_result(const sq_trained_run *r, const int *path, const sq_export_options *o, const arguments *a)
 {
     char arch[1024];
     const sq_cost cost = sq_cost_path(r->space, path);
@@ -73,7 +74,7 @@ static void print_result(const sq_run *r, const int *path, const sq_export_optio
                  o->folder);
 }
 
-static sq_status export_run(sq_run *r, const char *run, const arguments *a)
+static sq_status export_run(sq_trained_run *r, const char *run, const arguments *a)
 {
     int chosen[SQ_MAX_LAYERS];
     const int only[SQ_MAX_LAYERS] = {0}; /* the path of a space that has one */
@@ -112,7 +113,7 @@ static int run(int argc, char **argv)
         {"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},          {"--out", &a.out, NULL, NULL},
         {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
         {NULL, NULL, NULL, NULL}};
-    sq_run r = {0};
+    sq_trained_run r = {0};
     const int code = sq_options_read(&read, options, argc, argv, &is_help);
     if (code)
         return code;
@@ -120,12 +121,12 @@ static int run(int argc, char **argv)
         return sq_command_usage("export", "wanted one run");
     if (strcmp(a.fold, "on") != 0 && strcmp(a.fold, "off") != 0)
         return sq_command_usage("export", "--fold %s: wanted on or off", a.fold);
-    sq_status status = sq_run_open(&r, read.arguments[0], NULL, &read, a.on_val);
+    sq_status status = sq_trained_run_open(&r, read.arguments[0], NULL, &read, a.on_val);
     if (status == SQ_OK)
-        status = sq_run_open_evaluator(&r);
+        status = sq_trained_run_open_evaluator(&r);
     if (status == SQ_OK)
         status = export_run(&r, read.arguments[0], &a);
-    sq_run_close(&r);
+    sq_trained_run_close(&r);
     return status == SQ_OK ? 0 : sq_command_fail("export", status);
 }
 

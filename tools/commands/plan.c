@@ -250,7 +250,7 @@ static sq_status print_json(const plan *p)
                        1e3 * r->forecast.backward, "update_ms", 1e3 * r->forecast.update, "messages",
                        r->forecast.mean.messages, "bytes", (json_int_t)r->forecast.mean.bytes, "double_bandwidth_ms",
                        1e3 * p->faster, "half_latency_ms", 1e3 * p->sooner, "rows", rows);
-    return sq_bench_print_json(object);
+    return sq_print_json(object);
 }
 
 /* ---- The command ---- */

@@ -10,6 +10,8 @@
 #include "supernet/train/checkpoint.h"
 #include "supernet/train/signals.h"
 #include "tools/commands/command.h"
+#include "tools/run/training.h"
+#include "tools/run/trained_run.h"
 
 enum { PATH_BYTES = 4096, SHARE = 4 }; /* without --steps: a quarter of the run's */
 
@@ -22,7 +24,7 @@ typedef struct {
 } arguments;
 
 typedef struct {
-    sq_run run;
+    sq_trained_run run;
     const arguments *a;
     sq_rank_facts facts;
     sq_space *space;             /* the supernet's: the session's */
@@ -83,11 +85,11 @@ static sq_status train_alone(ranking *k, sq_ranked *r, int index)
     if (strcmp(k->a->resume, "never") == 0)
         SQ_TRY(sq_path_remove(folder));
     SQ_TRY(check_folder(k, r, folder));
-    const sq_training training = {.run = folder, .path = r->path, .is_resumed = true, .is_quiet = k->a->is_quiet};
-    sq_run_unload(&k->run); /* its memory */
+    const sq_training_request training = {.run = folder, .path = r->path, .is_resumed = true, .is_quiet = k->a->is_quiet};
+    sq_trained_run_unload(&k->run); /* its memory */
     if (!is_done(folder, k->facts.steps_alone))
-        SQ_TRY(sq_session_train(&k->run.session, &training));
-    SQ_TRY(sq_run_load(&k->run, folder));
+        SQ_TRY(sq_training_run(&k->run.session, &training));
+    SQ_TRY(sq_trained_run_load(&k->run, folder));
     const int path[SQ_MAX_LAYERS] = {0};
     return sq_rank_measure(&r->alone, k->run.evaluator, path);
 }
@@ -234,12 +236,12 @@ static int run(int argc, char **argv)
     if (code)
         return code;
     k.a = &a;
-    sq_status status = sq_run_open(&k.run, a.run, NULL, &read, a.on_val);
+    sq_status status = sq_trained_run_open(&k.run, a.run, NULL, &read, a.on_val);
     if (status == SQ_OK)
-        status = sq_run_open_evaluator(&k.run);
+        status = sq_trained_run_open_evaluator(&k.run);
     if (status == SQ_OK)
         status = rank(&k);
-    sq_run_close(&k.run);
+    sq_trained_run_close(&k.run);
     return status == SQ_OK ? 0 : sq_command_fail("rank", status);
 }
 

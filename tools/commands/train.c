@@ -9,6 +9,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "tools/commands/command.h"
+#include "tools/run/training.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -26,7 +27,7 @@ static sq_status check_folder(const arguments *a)
         return sq_fail(SQ_INVALID, "--resume %s: wanted auto or never", a->resume);
     if (stat(a->run, &info) == 0 && !S_ISDIR(info.st_mode))
         return sq_fail(SQ_INVALID, "-o %s: a file, wanted a folder", a->run);
-    return is_resumed ? SQ_OK : sq_session_check_free(a->run);
+    return is_resumed ? SQ_OK : sq_training_check_free(a->run);
 }
 
 /* The folder of the timeline is there, or is the run's, which comes. */
@@ -64,14 +65,14 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
     SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
                                                  SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
-    const sq_training training = {.run = a->run,
+    const sq_training_request training = {.run = a->run,
                                   .path = a->arch ? path : NULL,
                                   .is_resumed = strcmp(a->resume, "auto") == 0,
                                   .is_quiet = a->is_quiet,
                                   .timeline = a->timeline,
                                   .has_start = !a->is_quiet};
     if (status == SQ_OK)
-        status = sq_session_train(&s, &training);
+        status = sq_training_run(&s, &training);
     sq_session_close(&s);
     return sq_ranks_agree(ranks, status);
 }

@@ -6,7 +6,8 @@
 #include "kernels/base/clock.h"
 #include "supernet/space/cost.h"
 #include "supernet/train/train_step.h"
-#include "tools/commands/bench/bench.h"
+#include "tools/run/messages.h"
+#include "tools/run/synthetic_batch.h"
 
 static const sq_mode modes[SQ_STEP_MODES] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
 enum { FORWARD, BACKWARD, UPDATE, REPEATS = 5, MOST_PARTS = SQ_MAX_PATHS * (3 * SQ_MAX_LAYERS + 2) + 3 };
@@ -90,14 +91,14 @@ typedef struct {
     sq_step_times *times;
     sq_model *model;
     sq_nonfinite_check *nonfinite_check;
-    sq_bench_batch batch;
+    sq_synthetic_batch batch;
     double *steps; /* seconds of each whole step */
 } meter;
 
 static sq_status load(void *context)
 {
     const meter *m = context;
-    return sq_bench_load(m->model, &m->batch);
+    return sq_synthetic_batch_load(m->model, &m->batch);
 }
 
 static sq_status run_paths(meter *m, const drawn *d, int step)
@@ -108,7 +109,7 @@ static sq_status run_paths(meter *m, const drawn *d, int step)
         .model = m->model, .nonfinite_check = m->nonfinite_check, .load = load, .context = m};
     sq_train_outcome outcome; /* random images: whether their loss is finite does not matter */
     for (int i = 0; i < d->count; i++)
-        scalars[i] = sq_bench_step_at(sq_model_plan(m->model), m->times->session, step);
+        scalars[i] = sq_synthetic_batch_step(sq_model_plan(m->model), m->times->session, step);
     SQ_TRY(sq_train_step_gradients(&gradients, &paths, scalars, &outcome));
     return sq_model_update_of(m->model, &paths);
 }
@@ -177,13 +178,19 @@ static sq_status scale_to(sq_step_times *t, double seconds)
     return SQ_OK;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* What all ranks measured, as a mean over them. */
 static sq_status share_times(meter *m)
 {
     sq_step_times *t = m->times;
     const sq_session *s = t->session;
     double *all = &t->seconds[0][0][0], step;
-    qsort(m->steps, (size_t)t->steps, sizeof *m->steps, sq_bench_by_value);
+    qsort(m->steps, (size_t)t->steps, sizeof *m->steps, by_value);
     step = m->steps[t->steps / 2];
     SQ_TRY(sq_ranks_sum(s->ranks, all, (int)(sizeof t->seconds / sizeof *all)));
     SQ_TRY(sq_ranks_sum(s->ranks, &step, 1));
@@ -197,8 +204,8 @@ static sq_status measure(meter *m)
     SQ_TRY(sq_model_create(&m->model, s->backend, s->space, &options));
     SQ_TRY(sq_model_initialize(m->model, (uint64_t)s->config->seed));
     SQ_TRY(sq_nonfinite_check_open(&m->nonfinite_check, m->model, s->ranks, false));
-    SQ_TRY(sq_bench_draw_batch(&m->batch, sq_model_plan(m->model), (uint64_t)s->config->seed));
-    SQ_TRY(sq_bench_load(m->model, &m->batch));
+    SQ_TRY(sq_synthetic_batch_make(&m->batch, sq_model_plan(m->model), (uint64_t)s->config->seed));
+    SQ_TRY(sq_synthetic_batch_load(m->model, &m->batch));
     SQ_TRY(time_steps(m));
     SQ_TRY(time_programs(m));
     return share_times(m);
@@ -219,7 +226,7 @@ sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, i
     if (status == SQ_OK)
         status = measure(&m);
     sq_nonfinite_check_close(m.nonfinite_check);
-    sq_bench_clear_batch(&m.batch);
+    sq_synthetic_batch_clear(&m.batch);
     sq_model_destroy(m.model);
     free(m.steps);
     return status;

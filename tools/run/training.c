@@ -1,11 +1,13 @@
 /* Training from a configuration: what `squall train` does, and `squall rank` for each path. */
+#include "tools/run/training.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "supernet/train/signals.h"
-#include "tools/run/session.h"
+#include "tools/run/messages.h"
 #include "tools/run/history.h"
 
 enum { PATH_BYTES = 4096 };
@@ -16,7 +18,7 @@ static bool shares_paths(const sq_session *s, int paths)
     return s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1;
 }
 
-static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training *training,
+static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training_request *training,
                         int paths)
 {
     const sq_memory_plan *plan = sq_model_plan(model);
@@ -59,12 +61,12 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
 
 typedef struct {
     const sq_session *session;
-    const sq_training *training;
+    const sq_training_request *training;
     const sq_cache_plan *cache;
     sq_device_cache **device_cache; /* what fill_cache has decoded */
 } begun;
 
-sq_status sq_session_check_free(const char *run)
+sq_status sq_training_check_free(const char *run)
 {
     char path[PATH_BYTES];
     if (!sq_text_path(path, sizeof path, run, "config.yaml"))
@@ -79,10 +81,10 @@ sq_status sq_session_check_free(const char *run)
 static sq_status write_config(const void *context)
 {
     const sq_session *s = ((const begun *)context)->session;
-    const sq_training *training = ((const begun *)context)->training;
+    const sq_training_request *training = ((const begun *)context)->training;
     char file[PATH_BYTES], tuple[1024], text[1200];
     if (!training->is_resumed)
-        SQ_TRY(sq_session_check_free(training->run)); /* another one may have had the folder until now */
+        SQ_TRY(sq_training_check_free(training->run)); /* another one may have had the folder until now */
     if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
         return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
     SQ_TRY(sq_config_write(s->config, file));
@@ -145,7 +147,7 @@ static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
     return SQ_OK;
 }
 
-static sq_status train(const sq_session *s, const sq_space *space, const sq_training *training, int paths)
+static sq_status train(const sq_session *s, const sq_space *space, const sq_training_request *training, int paths)
 {
     char bad_log[PATH_BYTES];
     sq_model *model = NULL;
@@ -187,7 +189,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     return status;
 }
 
-sq_status sq_session_train(const sq_session *s, const sq_training *training)
+sq_status sq_training_run(const sq_session *s, const sq_training_request *training)
 {
     sq_space *single = NULL;
     int paths = 1;

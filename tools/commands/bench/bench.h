@@ -5,6 +5,7 @@
 
 #include "kernels/speed/gpu.h"
 #include "tools/commands/command.h"
+#include "tools/run/synthetic_batch.h"
 
 /* What `squall bench step` and `squall bench kernels` share: their options, a space made ready to run or only planned,
  * and the bytes that its launches count. Internal to tools/bench_*.c. */
@@ -24,13 +25,6 @@ typedef struct {
     bool is_dry, is_json;
 } sq_bench_options;
 
-/* A whole batch of random images and labels, on the host. */
-typedef struct {
-    uint8_t *images; /* owned, as are the labels */
-    int32_t *labels;
-    int count;
-} sq_bench_batch;
-
 /* A space with a training model on the session's backend, or (--dry) with a plan as cuda asks for. */
 typedef struct {
     sq_space *space;
@@ -38,7 +32,7 @@ typedef struct {
     sq_memory_plan dry; /* without a model */
     const sq_memory_plan *plan;
     int multiprocessors; /* dry: of the GPU that is planned for */
-    sq_bench_batch batch; /* what the model computes on; empty when dry */
+    sq_synthetic_batch batch; /* what the model computes on; empty when dry */
 } sq_bench_subject;
 
 /* Reads the space, and makes, initialises and loads its model with random images, labels and the scalars of one step.
@@ -46,12 +40,7 @@ typedef struct {
 SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
                                     const char *file);
 void sq_bench_close(sq_bench_subject *subject);
-SQ_MUST_USE sq_status sq_bench_draw_batch(sq_bench_batch *out, const sq_memory_plan *plan, uint64_t seed);
-void sq_bench_clear_batch(sq_bench_batch *batch);
-/* Copies it to the model's device, as the trainer does with each batch. */
-SQ_MUST_USE sq_status sq_bench_load(sq_model *model, const sq_bench_batch *batch);
 bool sq_bench_has_parts(const sq_bench_subject *subject);
-sq_step sq_bench_step_at(const sq_memory_plan *plan, const sq_session *session, int64_t step);
 
 /* The launches of one program: at most SQ_BENCH_PARTS into out; and the graph that they come from, for sq_graph_clear.
  */
@@ -94,8 +83,6 @@ SQ_MUST_USE sq_status sq_bench_gpu(sq_gpu *out, const char *name);
 
 /* For qsort of doubles: the smallest first. */
 int sq_bench_by_value(const void *a, const void *b);
-/* One line of JSON to stdout; takes the object. */
-SQ_MUST_USE sq_status sq_bench_print_json(json_t *object);
 
 /* ---- The commands ---- */
 

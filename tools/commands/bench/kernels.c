@@ -344,7 +344,7 @@ static sq_status print_json(const bench *b)
                                   mode_text(back ? SQ_BACKWARD : SQ_FORWARD), "bytes", p->bytes[depthwise][back], "us",
                                   1e6 * p->seconds[depthwise][back], "surcharge", surcharge(b, p, depthwise, back)));
         }
-    return sq_bench_print_json(json_pack("{s:s, s:s, s:b, s:i, s:f, s:o, s:o}", "space", b->subject.space->name,
+    return sq_print_json(json_pack("{s:s, s:s, s:b, s:i, s:f, s:o, s:o}", "space", b->subject.space->name,
                                          "device", b->options->is_dry ? "cuda" : b->session->backend->ops->name, "dry",
                                          b->options->is_dry, "batch", b->options->batch, "bandwidth_gb_per_second",
                                          1e-9 * b->bandwidth, "launches", rows, "widths", widths));

@@ -178,7 +178,7 @@ static sq_status print_json(const bench *b)
         (void)json_object_set_new(object, "us_per_image", stages);
     else
         json_decref(stages);
-    return sq_bench_print_json(object);
+    return sq_print_json(object);
 }
 
 static void print_rates(const bench *b, const char *name, int which)

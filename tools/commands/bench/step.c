@@ -29,7 +29,7 @@ typedef struct {
 static sq_status load(void *context)
 {
     const bench *b = context;
-    return sq_bench_load(b->subject.model, &b->subject.batch);
+    return sq_synthetic_batch_load(b->subject.model, &b->subject.batch);
 }
 
 /* A measured speed means nothing if the result is not finite. */
@@ -47,7 +47,7 @@ static sq_status check_step(const bench *b, const sq_train_outcome *outcome)
 
 static sq_status train(bench *b, int64_t step, const int *path)
 {
-    const sq_step scalars = sq_bench_step_at(b->subject.plan, b->session, step);
+    const sq_step scalars = sq_synthetic_batch_step(b->subject.plan, b->session, step);
     const sq_step_paths paths = {.first = path, .count = 1};
     const sq_train_step gradients = {
         .model = b->subject.model, .nonfinite_check = b->nonfinite_check, .load = load, .context = b};
@@ -165,7 +165,7 @@ static sq_status print_json(const bench *b)
         if (!is_dry)
             (void)json_object_set_new(object, "share_of_bound", json_real(median(b) / bound));
     }
-    return sq_bench_print_json(object);
+    return sq_print_json(object);
 }
 
 static void print_bound(const bench *b)

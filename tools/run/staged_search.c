@@ -1,7 +1,7 @@
 /* squall search --two-stage: each stage trains the supernet with all layers but its own fixed, beginning with the
  * weights of the stage before it, and searches its own layers. A stage is an ordinary run whose config.yaml says all of
  * it, so it can be looked at, resumed and exported by itself. */
-#include "search/stages.h"
+#include "tools/run/staged_search.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,13 +13,16 @@
 #include "kernels/base/text.h"
 #include "search/json_file.h"
 #include "search/select/select.h"
-#include "tools/commands/command.h"
+#include "search/stages.h"
+#include "tools/run/messages.h"
+#include "tools/run/trained_run.h"
+#include "tools/run/training.h"
 
 enum { PATH_BYTES = 4096, ARCH_BYTES = 1024 };
 
 typedef struct {
     const char *config, *run;
-    const sq_searching *searching;
+    const sq_search_request *searching;
     sq_options options; /* the user's, with the stage's own behind them */
     int user_count;
     sq_space *space;
@@ -81,11 +84,11 @@ static sq_status set_stage(job *j, int stage)
 static sq_status train_stage(job *j, const char *folder)
 {
     sq_session s = {.ranks = j->searching->ranks};
-    const sq_training training = {
+    const sq_training_request training = {
         .run = folder, .is_resumed = j->searching->is_resumed, .is_quiet = j->searching->is_quiet, .has_start = true};
     SQ_TRY(sq_ranks_agree(s.ranks, sq_session_open(&s, j->config, j->options.overrides, j->options.override_count,
                                                    SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
-    const sq_status status = sq_session_train(&s, &training);
+    const sq_status status = sq_training_run(&s, &training);
     sq_session_close(&s);
     return sq_ranks_agree(j->searching->ranks, status);
 }
@@ -105,7 +108,7 @@ static sq_status run_stage(job *j, int stage)
         (void)fflush(stdout); /* in front of the progress line */
     }
     SQ_TRY(train_stage(j, folder));
-    SQ_TRY(sq_search_trained(folder, &j->options, j->searching));
+    SQ_TRY(sq_search_trained_run(folder, &j->options, j->searching));
     SQ_TRY(sq_ranks_agree(j->searching->ranks, is_first(j) ? sq_arch_read(j->space, arch, j->path) : SQ_OK));
     return sq_ranks_broadcast(j->searching->ranks, j->path, sizeof j->path);
 }
@@ -236,7 +239,7 @@ static void print_summary(const job *j)
 }
 
 sq_status sq_search_in_stages(const char *config, const char *run, const sq_options *options,
-                              const sq_searching *searching)
+                              const sq_search_request *searching)
 {
     job *j = calloc(1, sizeof *j);
     if (!j)

@@ -1,0 +1,415 @@
+/* The search of a trained run: devices, evaluators, files and printed results. */
+#include "tools/run/search_run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/clock.h"
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "search/evaluate/batch_choice.h"
+#include "search/searchers/searcher.h"
+#include "supernet/train/events.h"
+#include "tools/run/history.h"
+#include "tools/run/messages.h"
+#include "tools/run/trained_run.h"
+
+enum { TABLE_ROWS = 16, PATH_BYTES = 4096 };
+#define BATCH_FILE "search/batch.json"
+
+static void print_prediction(const sq_search_device *d, const sq_prediction *p)
+{
+    char more[128] = "";
+    int used = 0;
+    if (d->cache->filled_count)
+        used += snprintf(more, sizeof more, ", %.1f %% of it filled in", 100 * p->filled_ms / p->ms);
+    if (d->cache->energy_mj)
+        used += snprintf(more + used, sizeof more - (size_t)used, ", %.4g mJ", p->energy_mj);
+    if (d->cache->area_mm2)
+        (void)snprintf(more + used, sizeof more - (size_t)used, ", %.4g mm2", p->area_mm2);
+    sq_print_row("predicted latency", "%.3f ms +- %.3f on %s%s%s", p->ms, p->deviation_ms, d->name,
+                 d->cache->info.is_measured ? "" : " (modelled)", more);
+}
+
+/* A candidate of the front and its objectives; they are shown in ascending order of the first, then the second, ... */
+typedef struct {
+    double values[SQ_MAX_OBJECTIVES];
+    int index;
+} front_row;
+
+static int by_values(const void *a, const void *b)
+{
+    const front_row *x = a, *y = b;
+    for (int m = 0; m < SQ_MAX_OBJECTIVES; m++)
+        if (x->values[m] != y->values[m])
+            return x->values[m] < y->values[m] ? -1 : 1;
+    return x->index - y->index;
+}
+
+/* At most TABLE_ROWS, evenly chosen, both ends among them. */
+static void print_front_rows(const sq_trained_run *r, const sq_search_result *result, const front_row *rows, int count)
+{
+    const sq_objectives *o = &r->session.config->search.objectives;
+    const int shown = count < TABLE_ROWS ? count : TABLE_ROWS;
+    char text[1024];
+    (void)printf("  ");
+    for (int m = 0; m < o->count; m++)
+        (void)printf("%12s  ", sq_objective_name(&o->list[m], text, sizeof text));
+    (void)printf("path\n");
+    for (int i = 0; i < shown; i++) {
+        const front_row *row = &rows[shown > 1 ? (long)i * (count - 1) / (shown - 1) : 0];
+        (void)printf("  ");
+        for (int m = 0; m < o->count; m++) {
+            const bool is_accuracy = o->list[m].kind == SQ_OBJECTIVE_ACCURACY;
+            (void)printf(is_accuracy ? "%10.2f %%  " : "%12.5g  ", row->values[m] * (is_accuracy ? -100 : 1));
+        }
+        (void)sq_arch_print(r->space, result->candidates[row->index].path, text, sizeof text);
+        (void)printf("%s\n", text);
+    }
+}
+
+static void print_front(const sq_trained_run *r, const sq_search_result *result)
+{
+    const sq_objectives *o = &r->session.config->search.objectives;
+    front_row *rows = calloc((size_t)result->pareto_count + 1, sizeof *rows);
+    for (int i = 0; rows && i < result->pareto_count; i++) {
+        rows[i].index = result->pareto[i];
+        for (int m = 0; m < o->count; m++)
+            rows[i].values[m] = sq_searcher_objective(&result->candidates[rows[i].index], &o->list[m]);
+    }
+    if (rows && result->pareto_count) {
+        qsort(rows, (size_t)result->pareto_count, sizeof *rows, by_values);
+        (void)printf("front of %d, hypervolume %.6g%s\n", result->pareto_count, result->hypervolume,
+                     result->pareto_count > TABLE_ROWS ? "; some of it:" : "");
+        print_front_rows(r, result, rows, result->pareto_count);
+    }
+    free(rows);
+}
+
+/* Ours stand above; what was published stands beside them with its source, and what only a model says is told. */
+static void print_published(const sq_config *config, const sq_candidate *best, const sq_search_devices *devices)
+{
+    char accuracy[64] = "accuracy not published", latency[64] = "latency not published", ours[96] = "";
+    if (!*config->published.name)
+        return;
+    if (config->published.top1 > 0)
+        (void)snprintf(accuracy, sizeof accuracy, "%.2f %% top-1", config->published.top1);
+    if (config->published.latency_ms > 0)
+        (void)snprintf(latency, sizeof latency, "%.4g ms", config->published.latency_ms);
+    if (devices->count)
+        (void)snprintf(ours, sizeof ours, ", %.4g ms%s", best->on[0].ms,
+                       devices->list[0].cache->info.is_measured ? "" : " (modelled, not measured)");
+    sq_print_row("published", "%s: %s, %s", config->published.name, accuracy, latency);
+    sq_print_row("here", "%.2f %% top-1 in the supernet, before retraining%s", 100 * best->top1, ours);
+    sq_print_row("its source", "%s", config->published.source);
+}
+
+static void print_result(const sq_trained_run *r, const sq_search_result *result, const sq_search_devices *devices,
+                         const char *run, bool on_val)
+{
+    const sq_candidate *best = &result->candidates[result->best];
+    char arch[1024];
+    (void)sq_arch_print(r->space, best->path, arch, sizeof arch);
+    (void)printf("found after %d candidates\n", result->candidate_count);
+    sq_print_row("path", "%s", arch);
+    sq_print_row(on_val ? "test accuracy" : "held-out accuracy", "%.2f %% top-1, %.2f %% top-5 (%zu images)",
+                 100 * best->top1, 100 * best->top5, r->validation.count);
+    if (isfinite(result->random_mean_top1))
+        sq_print_row("random paths", "%.2f %% top-1, mean of %d", 100 * result->random_mean_top1,
+                     r->session.config->search.random_paths);
+    sq_print_row("multiply-adds", "%.2f M", best->macs);
+    sq_print_row("parameters", "%.3f M", best->parameters);
+    for (int d = 0; d < devices->count; d++)
+        print_prediction(&devices->list[d], &best->on[d]);
+    print_published(r->session.config, best, devices);
+    if (r->session.config->search.kind == SQ_SEARCH_NSGA2)
+        print_front(r, result);
+    sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);
+    (void)printf("next: squall export %s\n", run);
+}
+
+/* The devices that the configuration names, with their tables looked up for the space. */
+typedef struct {
+    sq_latency_cache caches[SQ_MAX_DEVICES];
+    sq_search_devices devices;
+} device_list;
+
+static sq_status open_devices(device_list *out, const sq_config *config, const sq_space *space)
+{
+    const int count = sq_config_device_count(config);
+    for (int d = 0; d < count; d++) {
+        const sq_latency_config *c = &config->latency[d];
+        SQ_TRY(sq_latency_load(&out->caches[d], c->device, space, (sq_fill)c->fill));
+        out->devices.list[d] = (sq_search_device){out->caches[d].info.name, &out->caches[d],  c->limit_ms, c->margin,
+                                                  c->limit_energy_mj,       c->limit_area_mm2};
+        out->devices.count++;
+    }
+    return SQ_OK;
+}
+
+static void close_devices(device_list *list)
+{
+    for (int d = 0; d < SQ_MAX_DEVICES; d++)
+        sq_latency_cache_clear(&list->caches[d]);
+}
+
+static sq_status file_of(char path[PATH_BYTES], const char *run, const char *name)
+{
+    return sq_text_path(path, PATH_BYTES, run, name) ? SQ_OK : sq_fail(SQ_INVALID, "%s: the path is too long", run);
+}
+
+/* search.evaluation_batch 0: measured, unless a search that goes on has its own. */
+static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resumed, int *batch)
+{
+    char path[PATH_BYTES];
+    if (*batch > 0)
+        return SQ_OK;
+    SQ_TRY(file_of(path, run, BATCH_FILE));
+    if (is_resumed)
+        SQ_TRY(sq_batch_choice_read(path, batch));
+    if (*batch > 0)
+        return SQ_OK;
+    SQ_TRY(sq_batch_choose(batch, r->session.backend, r->space, r->model, &r->validation,
+                           (size_t)r->session.config->search.cache_mb << 20));
+    (void)fprintf(stderr, "evaluation batch %d: the fastest\n", *batch);
+    return SQ_OK;
+}
+
+/* What stands beside the search's state, once nothing refuses the search any more: the measured batch, which a resumed
+ * search must go on with, and RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks
+ * at the search later. A search that begins anew forgets the older one here. */
+static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_resumed, int batch)
+{
+    static const char *const found[] = {"search/state.json", "search/search.json", "search/arch.json"};
+    char path[PATH_BYTES];
+    SQ_TRY(file_of(path, run, "search/state.json"));
+    if (is_resumed && sq_path_exists(path))
+        return SQ_OK;
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        SQ_TRY(file_of(path, run, found[i]));
+        SQ_TRY(sq_path_remove(path));
+    }
+    SQ_TRY(file_of(path, run, BATCH_FILE));
+    if (r->session.config->search.evaluation_batch == 0)
+        SQ_TRY(sq_batch_choice_write(path, batch));
+    SQ_TRY(file_of(path, run, "search/config.yaml"));
+    return sq_config_write(r->session.config, path);
+}
+
+/* For TensorBoard, whole: the best so far and each candidate by its number, and the found network. What cannot be
+ * written stops nothing. */
+static void write_events(const sq_trained_run *r, const char *run, const sq_search_result *result)
+{
+    char path[PATH_BYTES];
+    sq_events *events = NULL;
+    double best = 0;
+    if (file_of(path, run, "search/events.out.tfevents.0000000000.search") != SQ_OK ||
+        sq_events_create(&events, path) != SQ_OK)
+        return;
+    for (int i = 0; i < result->candidate_count; i++) {
+        const sq_candidate *c = &result->candidates[i];
+        if (c->generation < 0)
+            continue;
+        best = fmax(best, c->top1);
+        sq_events_scalar(events, "search/top1_acc", i, c->top1);
+        sq_events_scalar(events, "search/best_top1_acc", i, best);
+        sq_events_scalar(events, "search/macs_m", i, c->macs);
+    }
+    sq_events_network(events, "network", result->best, r->space, result->candidates[result->best].path);
+    sq_events_close(events);
+}
+
+/* What sq_search works with: the options with a chosen batch, the devices, and who evaluates. */
+typedef struct {
+    sq_search_options options;
+    device_list list;
+    sq_group *group;
+    sq_crew *crew;
+} tools;
+
+/* The first rank alone knows the limits, and what was measured. */
+static sq_status prepare(tools *t, sq_trained_run *r, const sq_search_run *how)
+{
+    SQ_TRY(open_devices(&t->list, r->session.config, r->space));
+    SQ_TRY(sq_search_check(&t->options, r->space, &t->list.devices, how));
+    return choose_batch(r, how->run, how->is_resumed, &t->options.evaluation_batch);
+}
+
+static sq_status open_crew(tools *t, sq_trained_run *r)
+{
+    const sq_group_options options = {.calibration = &r->calibration,
+                                      .validation = &r->validation,
+                                      .calibration_batch = r->calibration_batch,
+                                      .evaluation_batch = t->options.evaluation_batch,
+                                      .budget_bytes = (size_t)t->options.cache_mb << 20};
+    SQ_TRY(sq_group_create(&t->group, r->session.backend, r->space, r->model, &options));
+    return sq_crew_create(&t->crew, t->group, r->space, t->options.search_mask, r->session.ranks);
+}
+
+/* Where one rank's time went. */
+static void print_passes(const sq_group_count *count, double seconds)
+{
+    const double share = 100 / seconds,
+                 rest = seconds - count->calibration_seconds - count->scoring_seconds - count->fixed_seconds;
+    (void)fprintf(stderr, ": calibration %.1f %%, scoring %.1f %%, fixed layers %.1f %%, asking and saving %.1f %%\n",
+                  share * count->calibration_seconds, share * count->scoring_seconds, share * count->fixed_seconds,
+                  share * rest);
+}
+
+/* How many each rank scored, and how many ranks' time that was at a time. */
+static void print_ranks(const sq_crew *crew, double seconds)
+{
+    double busy = 0;
+    (void)fputs(": ", stderr);
+    for (int r = 0; r < sq_crew_size(crew); r++) {
+        busy += sq_crew_counts(crew, r).seconds;
+        (void)fprintf(stderr, "%s%" PRId64, r ? " + " : "", sq_crew_counts(crew, r).candidates);
+    }
+    (void)fprintf(stderr, " on %d ranks, %.2f of which were at work on average\n", sq_crew_size(crew), busy / seconds);
+}
+
+/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
+ * the whole search. */
+static void print_work(const tools *t, double seconds)
+{
+    const sq_group_count count = sq_group_counts(t->group);
+    int64_t candidates = 0;
+    for (int r = 0; r < sq_crew_size(t->crew); r++)
+        candidates += sq_crew_counts(t->crew, r).candidates;
+    if (candidates == 0)
+        return;
+    (void)fprintf(stderr, "%" PRId64 " candidates in %.1f s, %.1f ms each", candidates, seconds,
+                  1e3 * seconds / (double)candidates);
+    if (sq_crew_size(t->crew) > 1)
+        print_ranks(t->crew, seconds);
+    else
+        print_passes(&count, seconds);
+    if (count.runs == 0)
+        return;
+    (void)fprintf(stderr, "%sevaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
+                  sq_crew_size(t->crew) > 1 ? "the first rank " : "", count.runs, count.alone,
+                  (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
+                  count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
+}
+
+/* What a score depends on beside the path. */
+typedef struct {
+    char device[64];
+    uint64_t weights; /* and the images' counts */
+} footing;
+
+static sq_status footing_of(sq_trained_run *r, footing *out)
+{
+    const sq_memory_plan *plan = sq_model_plan(r->model);
+    const size_t bytes = plan->role_bytes[SQ_ROLE_WEIGHT];
+    void *weights = malloc(bytes);
+    *out = (footing){.weights = sq_hash(SQ_HASH_START, &r->validation.count, sizeof r->validation.count)};
+    if (!weights)
+        return sq_fail(SQ_NO_MEMORY, "search: a copy of the weights");
+    (void)snprintf(out->device, sizeof out->device, "%s, engine %d", r->session.backend->ops->name,
+                   r->session.config->engine);
+    const sq_status status = sq_model_read(r->model, SQ_ROLE_WEIGHT, 0, weights, bytes);
+    out->weights = sq_hash(out->weights, &r->calibration.count, sizeof r->calibration.count);
+    out->weights = sq_hash(out->weights, weights, bytes);
+    free(weights);
+    return status;
+}
+
+/* Ranks that would score the same path differently are refused. */
+static sq_status check_alike(sq_trained_run *r)
+{
+    sq_ranks *ranks = r->session.ranks;
+    const int count = sq_ranks_count(ranks);
+    if (count == 1)
+        return SQ_OK;
+    footing own, *all = calloc((size_t)count, sizeof *all);
+    sq_status status =
+        sq_ranks_agree(ranks, all ? footing_of(r, &own) : sq_fail(SQ_NO_MEMORY, "search: %d ranks", count));
+    if (status == SQ_OK)
+        status = sq_ranks_gather(ranks, &own, sizeof own, all);
+    for (int i = 1; status == SQ_OK && i < count; i++) {
+        if (strcmp(all[i].device, all[0].device) != 0)
+            status = sq_fail(SQ_INVALID, "rank 0 has device %s, rank %d %s: wanted the same on all", all[0].device, i,
+                             all[i].device);
+        else if (all[i].weights != all[0].weights)
+            status =
+                sq_fail(SQ_INVALID, "rank %d has other weights or images than rank 0: wanted one folder for all", i);
+    }
+    free(all);
+    return status;
+}
+
+static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_run *how, bool on_val)
+{
+    const double begin = sq_seconds_now();
+    sq_search_result result = {0};
+    SQ_TRY(sq_search(&t->options, r->space, t->crew, &t->list.devices, how, &result));
+    sq_history_add(how->run, sq_ranks_count(r->session.ranks));
+    write_events(r, how->run, &result);
+    print_result(r, &result, &t->list.devices, how->run, on_val);
+    print_work(t, sq_seconds_now() - begin);
+    sq_search_result_clear(&result);
+    return SQ_OK;
+}
+
+/* In a folder that is this process's meanwhile. */
+static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_run *how, bool on_val)
+{
+    char folder[PATH_BYTES];
+    int lock = SQ_NO_LOCK;
+    SQ_TRY(file_of(folder, how->run, "search"));
+    SQ_TRY(sq_folder_make(folder));
+    SQ_TRY(sq_folder_lock(folder, &lock));
+    sq_status status = keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch);
+    if (status == SQ_OK)
+        status = search_with(t, r, how, on_val);
+    sq_folder_unlock(lock);
+    return status;
+}
+
+static sq_status search(sq_trained_run *r, const char *run, const sq_search_request *a)
+{
+    const bool is_first = sq_ranks_rank(a->ranks) == 0;
+    tools t = {.options = r->session.config->search};
+    const sq_search_run how = {.run = run,
+                               .is_resumed = a->is_resumed,
+                               .is_quiet = a->is_quiet,
+                               .weights = r->weights ^ (uint64_t)a->on_val,
+                               .images = (int)r->validation.count,
+                               .calibration_images = (int)r->calibration.count};
+    sq_status status = sq_ranks_agree(a->ranks, is_first ? prepare(&t, r, &how) : SQ_OK);
+    if (status == SQ_OK)
+        status = sq_ranks_broadcast(a->ranks, &t.options.evaluation_batch, sizeof t.options.evaluation_batch);
+    if (status == SQ_OK)
+        status = sq_ranks_agree(a->ranks, open_crew(&t, r));
+    if (status == SQ_OK)
+        status = sq_ranks_agree(a->ranks, check_alike(r));
+    if (status == SQ_OK) {
+        sq_crew_meet(t.crew);
+        status = is_first ? search_locked(&t, r, &how, a->on_val) : sq_crew_serve(t.crew);
+    }
+    sq_crew_destroy(t.crew);
+    sq_group_destroy(t.group);
+    close_devices(&t.list);
+    return sq_ranks_agree(a->ranks, status);
+}
+
+static sq_status open_trained(sq_trained_run *r, const char *run, const sq_options *options, const sq_search_request *searching)
+{
+    SQ_TRY(sq_trained_run_open(r, run, searching->config, options, searching->on_val));
+    return r->space->searched_count ? SQ_OK
+                                    : sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to search", run);
+}
+
+sq_status sq_search_trained_run(const char *run, const sq_options *options, const sq_search_request *searching)
+{
+    sq_trained_run r = {.session = {.ranks = searching->ranks}};
+    sq_status status = sq_ranks_agree(searching->ranks, open_trained(&r, run, options, searching));
+    if (status == SQ_OK)
+        status = search(&r, run, searching);
+    sq_trained_run_close(&r);
+    return status;
+}

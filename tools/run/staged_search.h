@@ -1,0 +1,11 @@
+#ifndef SQ_STAGED_SEARCH_H
+#define SQ_STAGED_SEARCH_H
+
+#include "tools/run/search_run.h"
+
+/* Trains and searches one group of layers after the other (search/stages.h), each stage as an ordinary run in
+ * <run>/stage-1, <run>/stage-2, ...: `squall search --two-stage`. */
+SQ_MUST_USE sq_status sq_search_in_stages(const char *config, const char *run, const sq_options *options,
+                                          const sq_search_request *request);
+
+#endif

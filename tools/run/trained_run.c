@@ -1,0 +1,182 @@
+/* A trained run, opened for search, evaluation and export. */
+#include "tools/run/trained_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text.h"
+#include "supernet/train/checkpoint.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* A run that trained one path says so in its arch.json. */
+static sq_status open_space(sq_trained_run *r, const char *run)
+{
+    char path[PATH_BYTES];
+    int layers[SQ_MAX_LAYERS];
+    r->space = r->session.space;
+    if (!sq_text_path(path, sizeof path, run, "arch.json") || !sq_path_exists(path))
+        return SQ_OK;
+    SQ_TRY(sq_arch_read(r->session.space, path, layers));
+    (void)sq_arch_print(r->session.space, layers, r->single_arch, sizeof r->single_arch);
+    SQ_TRY(sq_space_single(&r->single, r->session.space, layers));
+    r->space = r->single;
+    return SQ_OK;
+}
+
+sq_status sq_trained_run_read_arch(const sq_trained_run *run, const char *arch, int *path)
+{
+    char asked[1024];
+    SQ_TRY(sq_arch_read(run->session.space, arch, path));
+    (void)sq_arch_print(run->session.space, path, asked, sizeof asked);
+    if (run->single && strcmp(asked, run->single_arch) != 0)
+        return sq_fail(SQ_INVALID, "--arch %s: this run trained only %s", asked, run->single_arch);
+    return SQ_OK;
+}
+
+static void warn(const char *line)
+{
+    (void)fprintf(stderr, "passed over: %s\n", line);
+}
+
+static sq_status load_weights(sq_trained_run *r, const char *run)
+{
+    char folder[PATH_BYTES];
+    int64_t step = 0;
+    sq_training_state state = {.space_hash = sq_space_hash(r->space)};
+    const sq_model_options options = {.block = sq_session_block(&r->session, 1, r->single == NULL)};
+    SQ_TRY(sq_checkpoint_find(run, folder, sizeof folder, &step, warn));
+    SQ_TRY(sq_model_create(&r->model, r->session.backend, r->space, &options));
+    SQ_TRY(sq_checkpoint_read(folder, r->model, false, &state));
+    if (options.block.has_average)
+        SQ_TRY(sq_checkpoint_read_average(folder, r->model));
+    r->step = state.step;
+    r->weights = sq_hash(SQ_HASH_START, &state.step, sizeof state.step);
+    r->weights = sq_hash(r->weights, &state.seed, sizeof state.seed);
+    r->weights = sq_hash(r->weights, &state.space_hash, sizeof state.space_hash);
+    return SQ_OK;
+}
+
+/* Brings `wanted` of the indices to the front, drawn by seed. */
+static void draw_indices(size_t *indices, size_t wanted, size_t all, sq_rng *rng)
+{
+    for (size_t i = 0; i < wanted; i++) {
+        const size_t j = i + sq_rng_below(rng, (uint32_t)(all - i)), swap = indices[i];
+        indices[i] = indices[j];
+        indices[j] = swap;
+    }
+}
+
+/* `count` images of the training part, spread over it by seed. */
+static sq_status load_calibration(sq_trained_run *r)
+{
+    const sq_loader_options options = sq_session_loader(&r->session, false);
+    const size_t all = sq_dataset_count(r->session.train);
+    size_t wanted = (size_t)r->session.config->search.calibration_images;
+    wanted = wanted < all ? wanted : all;
+    size_t *indices = malloc(all * sizeof *indices);
+    if (!indices)
+        return sq_fail(SQ_NO_MEMORY, "calibration images");
+    sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 0);
+    for (size_t i = 0; i < all; i++)
+        indices[i] = i;
+    draw_indices(indices, wanted, all, &rng);
+    const sq_status status = sq_image_set_load(&r->calibration, r->session.train, &options, indices, wanted);
+    free(indices);
+    return status;
+}
+
+static sq_status load_validation(sq_trained_run *r, bool on_val)
+{
+    const sq_loader_options options = sq_session_loader(&r->session, false);
+    const sq_dataset *source = on_val ? r->session.val : r->session.held_out;
+    if (!source)
+        return sq_fail(SQ_INVALID, "data.held_out: 0, so there is nothing to score on; give a share, or --on-val");
+    const size_t all = sq_dataset_count(source);
+    const size_t asked = (size_t)r->session.config->search.evaluation_images,
+                 wanted = asked && asked < all ? asked : all;
+    size_t *indices = malloc(wanted * sizeof *indices);
+    if (!indices)
+        return sq_fail(SQ_NO_MEMORY, "held-out images");
+    for (size_t i = 0; i < wanted; i++)
+        indices[i] = i * all / wanted;                         /* evenly: images are sorted by class */
+    if (r->session.config->search.kind == SQ_SEARCH_HALVING) { /* any first so many are a fair sample */
+        sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
+        draw_indices(indices, wanted, wanted, &rng);
+    }
+    const sq_status status = sq_image_set_load(&r->validation, source, &options, indices, wanted);
+    free(indices);
+    return status;
+}
+
+static sq_status load_model(sq_trained_run *r, const char *run)
+{
+    SQ_TRY(open_space(r, run));
+    return load_weights(r, run);
+}
+
+static sq_status open_run(sq_trained_run *r, const char *run, const char *other_config, const sq_options *options, bool on_val)
+{
+    char path[PATH_BYTES];
+    const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
+    if (!sq_text_path(path, sizeof path, run, "config.yaml"))
+        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    if (!other_config && !sq_path_exists(path))
+        return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
+    SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count,
+                           flags));
+    SQ_TRY(load_model(r, run));
+    SQ_TRY(load_calibration(r));
+    SQ_TRY(load_validation(r, on_val));
+    const sq_search_options *search = &r->session.config->search;
+    r->calibration_batch = (size_t)search->calibration_batch < r->calibration.count ? search->calibration_batch
+                                                                                    : (int)r->calibration.count;
+    return SQ_OK;
+}
+
+enum { DEFAULT_BATCH = 200 }; /* where a search would measure: for one path that does not pay */
+
+sq_status sq_trained_run_open_evaluator(sq_trained_run *r)
+{
+    const int asked = r->session.config->search.evaluation_batch, batch = asked ? asked : DEFAULT_BATCH;
+    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration,
+                               r->calibration_batch, &r->validation, batch);
+}
+
+sq_status sq_trained_run_open(sq_trained_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)
+{
+    *out = (sq_trained_run){.session = {.ranks = out->session.ranks}};
+    const sq_status status = open_run(out, run, other_config, options, on_val);
+    if (status != SQ_OK)
+        sq_trained_run_close(out);
+    return status;
+}
+
+void sq_trained_run_unload(sq_trained_run *r)
+{
+    sq_evaluator_destroy(r->evaluator);
+    sq_model_destroy(r->model);
+    sq_space_free(r->single);
+    r->evaluator = NULL;
+    r->model = NULL;
+    r->single = r->space = NULL;
+    r->single_arch[0] = 0;
+}
+
+sq_status sq_trained_run_load(sq_trained_run *r, const char *folder)
+{
+    sq_trained_run_unload(r);
+    SQ_TRY(load_model(r, folder));
+    return sq_trained_run_open_evaluator(r);
+}
+
+void sq_trained_run_close(sq_trained_run *r)
+{
+    sq_trained_run_unload(r);
+    sq_image_set_clear(&r->calibration);
+    sq_image_set_clear(&r->validation);
+    sq_session_close(&r->session);
+    memset(r, 0, sizeof *r);
+}
