@@ -33,7 +33,7 @@ typedef struct {
     double bytes;      /* of device memory read and written by construction; blocks share nothing through caches */
     double operations; /* multiply-adds of the operation's definition; 0 for merges */
     int parts;         /* of the work of persistent blocks, or of the results that a merge reads; else 0 */
-    char variant[SQ_PART_TEXT]; /* which code runs: "fwd tile64 x:na1"; launches of equal variant and sizes cost the same */
+    char variant[SQ_PART_TEXT]; /* which code runs: "forward tile64 x:na1"; launches of equal variant and sizes cost the same */
     char sizes[SQ_PART_TEXT];   /* how much work it is: "rows=802816 depth=64 width=64 ..." */
 } sq_program_part;
 
@@ -175,7 +175,7 @@ void sq_cuda_describe_peers(char *text, size_t text_bytes);
  * (an H200 has 132): the first `limit` parts into out, and how many there are. The graph's tensors must be what cuda
  * asks for: SQ_BF16, channels padded to a multiple of 8. Works in a build without CUDA too. SQ_UNSUPPORTED names what
  * cuda cannot run. */
-SQ_MUST_USE sq_status sq_cuda_count(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit,
+SQ_MUST_USE sq_status sq_cuda_dry_run(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit,
                                     int *count);
 
 #endif

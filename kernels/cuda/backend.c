@@ -39,7 +39,7 @@ static void discard(sq_backend *base, sq_program *p)
     const cuda_backend *b = (cuda_backend *)base;
     if (!p)
         return;
-    sq_collective_settle(b->collective);
+    sq_collective_drain(b->collective);
     (void)cudaStreamSynchronize(b->stream); /* what runs still reads it; a failure shows in wait() */
     if (p->graph)
         (void)cudaGraphExecDestroy(p->graph); /* nothing to do about a failure */
@@ -47,16 +47,16 @@ static void discard(sq_backend *base, sq_program *p)
     free(p);
 }
 
-static sq_cuda_planner planner_for(const cuda_backend *b, const sq_graph *g)
+static sq_cuda_lowering planner_for(const cuda_backend *b, const sq_graph *g)
 {
-    return (sq_cuda_planner){.graph = g, .machine = b->machine, .vendor = b->vendor};
+    return (sq_cuda_lowering){.graph = g, .machine = b->machine, .vendor = b->vendor};
 }
 
-static sq_status count_workspace(sq_cuda_planner *planner, size_t *bytes)
+static sq_status count_workspace(sq_cuda_lowering *planner, size_t *bytes)
 {
     struct sq_program program = {0};
     planner->program = &program;
-    const sq_status status = sq_cuda_plan(planner);
+    const sq_status status = sq_cuda_lower(planner);
     sq_cuda_launches_free(program.launches, program.count);
     if (status == SQ_OK)
         *bytes = planner->most;
@@ -67,12 +67,12 @@ static sq_status count_workspace(sq_cuda_planner *planner, size_t *bytes)
 static sq_status workspace(sq_backend *base, const sq_graph *g, size_t *bytes)
 {
     const cuda_backend *b = (cuda_backend *)base;
-    sq_cuda_planner ours = planner_for(b, g), theirs = planner_for(b, g);
+    sq_cuda_lowering ours = planner_for(b, g), theirs = planner_for(b, g);
     size_t our_bytes = 0, their_bytes = 0;
     if (b->engine != SQ_ENGINE_VENDOR)
         SQ_TRY(count_workspace(&ours, &our_bytes));
     if (b->engine != SQ_ENGINE_SQUALL) {
-        sq_cuda_take_vendor(&theirs, b->engine == SQ_ENGINE_AUTO);
+        sq_cuda_assign_vendor(&theirs, b->engine == SQ_ENGINE_AUTO);
         SQ_TRY(count_workspace(&theirs, &their_bytes));
     }
     *bytes = our_bytes + their_bytes;
@@ -116,7 +116,7 @@ static sq_status record(cuda_backend *b, sq_program *p)
     return SQ_OK;
 }
 
-static sq_status compile_planned(cuda_backend *b, sq_cuda_planner *planner, const sq_binding *at, sq_program **out)
+static sq_status compile_planned(cuda_backend *b, sq_cuda_lowering *planner, const sq_binding *at, sq_program **out)
 {
     sq_backend *base = &b->base;
     sq_program *p = calloc(1, sizeof *p);
@@ -125,7 +125,7 @@ static sq_status compile_planned(cuda_backend *b, sq_cuda_planner *planner, cons
     memcpy(p->name, planner->graph->name, sizeof p->name);
     planner->program = p;
     planner->at = at;
-    sq_status status = sq_cuda_plan(planner);
+    sq_status status = sq_cuda_lower(planner);
     if (status == SQ_OK && b->has_graphs && p->count > 0)
         status = record(b, p);
     if (status == SQ_OK)
@@ -135,12 +135,12 @@ static sq_status compile_planned(cuda_backend *b, sq_cuda_planner *planner, cons
     return status;
 }
 
-/* Seconds of a graph of one operation by one engine, on memory of its own; for sq_cuda_choose. */
-static sq_status time_engine(sq_backend *base, sq_cuda_planner *planner, double *seconds)
+/* Seconds of a graph of one operation by one engine, on memory of its own; for sq_cuda_autotune. */
+static sq_status time_engine(sq_backend *base, sq_cuda_lowering *planner, double *seconds)
 {
     enum { REPEATS = 7 };
     cuda_backend *b = (cuda_backend *)base;
-    sq_cuda_planner sized = *planner;
+    sq_cuda_lowering sized = *planner;
     sq_device_ptr scratch = {NULL};
     sq_binding at;
     sq_program *program = NULL;
@@ -159,12 +159,12 @@ static sq_status time_engine(sq_backend *base, sq_cuda_planner *planner, double 
 static sq_status compile(sq_backend *base, const sq_graph *g, const sq_binding *at, sq_program **out)
 {
     cuda_backend *b = (cuda_backend *)base;
-    sq_cuda_planner planner = planner_for(b, g);
+    sq_cuda_lowering planner = planner_for(b, g);
     SQ_TRY(sq_graph_check(g));
     if (b->engine == SQ_ENGINE_VENDOR)
-        sq_cuda_take_vendor(&planner, false);
+        sq_cuda_assign_vendor(&planner, false);
     if (b->engine == SQ_ENGINE_AUTO)
-        SQ_TRY(sq_cuda_choose(b->choices, base, time_engine, &planner));
+        SQ_TRY(sq_cuda_autotune(b->choices, base, time_engine, &planner));
     return compile_planned(b, &planner, at, out);
 }
 
@@ -245,7 +245,7 @@ static bool part_of(const sq_program *p, int index, sq_program_part *out)
     if (index >= p->count)
         return false;
     const sq_cuda_launch *launch = &p->launches[index];
-    *out = sq_cuda_part_of(launch);
+    *out = sq_cuda_describe_launch(launch);
     return true;
 }
 
@@ -330,7 +330,7 @@ static void close_device(sq_backend *base)
     if (b->stream)
         (void)cudaStreamSynchronize(b->stream); /* a failure has been told, or nobody waits for it any more */
     sq_cuda_memory_close(b);
-    sq_cuda_choices_close(b->choices);
+    sq_cuda_timings_close(b->choices);
     sq_vendor_close(b->vendor);
     if (b->stream)
         (void)cudaStreamDestroy(b->stream);
@@ -388,7 +388,7 @@ static sq_status open_engine(cuda_backend *b, sq_engine engine, const struct cud
     b->engine = engine;
     SQ_CUDA(b, cudaDriverGetVersion(&driver), "driver");
     if (engine == SQ_ENGINE_AUTO)
-        SQ_TRY(sq_cuda_choices_open(&b->choices, properties->name, driver, sq_vendor_versions(b->vendor)));
+        SQ_TRY(sq_cuda_timings_open(&b->choices, properties->name, driver, sq_vendor_versions(b->vendor)));
     return SQ_OK;
 }
 
@@ -409,7 +409,7 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .read = sq_cuda_read,
         .copy = sq_cuda_copy,
         .find_nonfinite = sq_cuda_find_nonfinite,
-        .cut = sq_cuda_cut_images,
+        .cut = sq_cuda_crop_images,
         .workspace = workspace,
         .available = sq_cuda_available,
         .compile = compile,

@@ -2,7 +2,7 @@
 #define SQ_CUDA_BACKEND_H
 
 #include "kernels/cuda/collective.h"
-#include "kernels/cuda/choose.h"
+#include "kernels/cuda/autotune.h"
 
 /* Internal to the cuda backend: what backend.c (programs, opening) and memory.c (memory and what goes in and
  * out) share. */
@@ -17,7 +17,7 @@ typedef struct {
     bool has_graphs;
     sq_engine engine;
     sq_vendor *vendor;         /* owned; NULL with SQ_ENGINE_SQUALL */
-    sq_cuda_choices *choices;  /* owned; with SQ_ENGINE_AUTO */
+    sq_cuda_timings *choices;  /* owned; with SQ_ENGINE_AUTO */
     sq_collective *collective; /* owned; NULL: one rank */
     bool is_dealt;             /* the device was, among the ranks of this host */
     struct {                   /* pinned memory in turn: what write() has taken and the device has not yet */
@@ -54,7 +54,7 @@ sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, si
 sq_status sq_cuda_read(sq_backend *base, void *to, sq_device_ptr from, size_t bytes);
 sq_status sq_cuda_copy(sq_backend *base, sq_device_ptr to, sq_device_ptr from, size_t bytes);
 sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int count, int *first);
-sq_status sq_cuda_cut_images(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side,
+sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side,
                              sq_device_ptr out);
 
 #endif

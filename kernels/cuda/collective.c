@@ -13,7 +13,7 @@
 
 enum {
     BUCKET_BYTES = 1 << 20, /* below it a reduction takes its latency and not its bytes; not measured here */
-    BUCKET_LIMIT = SQ_CUDA_RANGES,
+    BUCKET_LIMIT = SQ_CUDA_BF16_PACK_RANGES,
     PIECE_VALUES = 1 << 20, /* BF16: a larger range travels in so many pieces, so that a bucket fits into its row */
     ROW_VALUES = PIECE_VALUES + BUCKET_BYTES / sizeof(sq_bf16),
     TEXT_BYTES = 512,
@@ -231,7 +231,7 @@ sq_status sq_collective_wait(sq_collective *c, cudaEvent_t event)
     return !c || poll(c, event, why, sizeof why) ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: %s", why);
 }
 
-void sq_collective_settle(sq_collective *c)
+void sq_collective_drain(sq_collective *c)
 {
     char why[2 * TEXT_BYTES];
     if (c)
@@ -363,7 +363,7 @@ void sq_collective_close(sq_collective *c)
 {
     if (!c)
         return;
-    sq_collective_settle(c);
+    sq_collective_drain(c);
     if (c->comm)
         leave(c);
     if (c->ready)
@@ -384,9 +384,9 @@ static sq_status check_alive(const sq_collective *c)
 }
 
 /* What of the bucket travels as BF16. values: how many in all. */
-static sq_cuda_ranges narrow_ranges(const sq_collective *c, size_t *values)
+static sq_cuda_bf16_pack narrow_ranges(const sq_collective *c, size_t *values)
 {
-    sq_cuda_ranges narrow = {.row = c->row, .divisor = (float)c->place.group->count};
+    sq_cuda_bf16_pack narrow = {.row = c->row, .divisor = (float)c->place.group->count};
     *values = 0;
     for (int i = 0; i < c->bucket_count; i++) {
         if (c->bucket[i].travels != SQ_BF16)
@@ -433,9 +433,9 @@ static sq_status flush(sq_collective *c)
     SQ_CUDA(c->earlier, "gradients: an earlier call failed");
     SQ_CUDA(cudaEventRecord(c->ready, c->place.stream), "gradients");
     SQ_CUDA(cudaStreamWaitEvent(c->side, c->ready, 0), "gradients");
-    const sq_cuda_ranges narrow = narrow_ranges(c, &row_values);
+    const sq_cuda_bf16_pack narrow = narrow_ranges(c, &row_values);
     if (narrow.count > 0)
-        SQ_CUDA(sq_cuda_ranges_narrow(&narrow, c->side), "gradients");
+        SQ_CUDA(sq_cuda_bf16_pack_run(&narrow, c->side), "gradients");
     const ncclResult_t begun = begin_group(c, row_values);
     c->bucket_count = 0;
     c->bucket_bytes = 0;
@@ -443,7 +443,7 @@ static sq_status flush(sq_collective *c)
     SQ_TRY(finish(c, begun, "gradients"));
     (void)cudaGetLastError(); /* left by calls inside NCCL, which reported success; earlier errors are in c->earlier */
     if (narrow.count > 0)
-        SQ_CUDA(sq_cuda_ranges_widen(&narrow, c->side), "gradients");
+        SQ_CUDA(sq_cuda_bf16_unpack_run(&narrow, c->side), "gradients");
     return SQ_OK;
 }
 

@@ -25,7 +25,7 @@ typedef struct {
 /* Joins all ranks; collective, each rank gets the same kind of answer. SQ_UNSUPPORTED: a rank has no NCCL, and where it
  * was looked for; SQ_INVALID: two ranks were dealt one GPU; SQ_COMMUNICATION: they do not come together. */
 SQ_MUST_USE sq_status sq_collective_open(sq_collective **out, const sq_collective_place *place);
-/* Waits for what is under way, as sq_collective_settle does, and leaves the group. */
+/* Waits for what is under way, as sq_collective_drain does, and leaves the group. */
 void sq_collective_close(sq_collective *c);
 
 /* Mean over all ranks in place, begun after what the backend's stream holds now. Small ones wait for their neighbours
@@ -40,7 +40,7 @@ SQ_MUST_USE sq_status sq_collective_join(sq_collective *c);
  * is for the caller to find. */
 SQ_MUST_USE sq_status sq_collective_wait(sq_collective *c, cudaEvent_t event);
 /* The same for what ends: says nothing about a failure, and the stream is idle after it either way. */
-void sq_collective_settle(sq_collective *c);
+void sq_collective_drain(sq_collective *c);
 
 /* "NCCL 2.28.9", or why it is not used. */
 void sq_collective_describe(char *text, size_t bytes);

@@ -33,7 +33,7 @@ sq_status sq_collective_wait(sq_collective *c, cudaEvent_t event)
     return SQ_OK;
 }
 
-void sq_collective_settle(sq_collective *c)
+void sq_collective_drain(sq_collective *c)
 {
     (void)c;
 }

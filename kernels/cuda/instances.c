@@ -4,12 +4,12 @@
 enum { SHARED_WITHOUT_ASKING = 48 << 10 }; /* CUDA C++ Programming Guide, "Compute Capabilities", technical specifications */
 
 static const sq_cuda_instance *const lists[] = {
-    sq_cuda_rows_instances,       sq_cuda_weight_gradient_instances, sq_cuda_fused_back_instances,
-    sq_cuda_depthwise_instances,  sq_cuda_depthwise_back_instances,  sq_cuda_statistics_instances,
-    sq_cuda_pack_instances,       sq_cuda_join_instances,            sq_cuda_pool_instances,
+    sq_cuda_pointwise_instances,       sq_cuda_weight_gradient_instances, sq_cuda_fused_backward_instances,
+    sq_cuda_depthwise_instances,  sq_cuda_depthwise_backward_instances,  sq_cuda_statistics_instances,
+    sq_cuda_pack_weights_instances,       sq_cuda_join_instances,            sq_cuda_pool_instances,
     sq_cuda_classifier_instances, sq_cuda_update_instances,          sq_cuda_image_instances,
-    sq_cuda_cut_instances,        sq_cuda_normalise_instances,       sq_cuda_narrow_instances,
-    sq_cuda_finite_instances,
+    sq_cuda_crop_instances,        sq_cuda_normalize_instances,       sq_cuda_bf16_pack_instances,
+    sq_cuda_nonfinite_instances,
 };
 
 const sq_cuda_instance *sq_cuda_instance_at(int index)

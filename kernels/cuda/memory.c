@@ -6,7 +6,7 @@
 #include "kernels/cuda/operations/operations.h"
 
 enum {
-    FOUND_COUNT = SQ_CUDA_FINITE_RANGES * SQ_CUDA_FINITE_BLOCKS,
+    FOUND_COUNT = SQ_CUDA_NONFINITE_RANGES * SQ_CUDA_NONFINITE_BLOCKS,
     LARGE_BYTES = 1 << 20, /* below it a write is one chunk, which the ring takes without waiting */
     ARRIVAL_BYTES = 256 << 20
 };
@@ -73,7 +73,7 @@ sq_status sq_cuda_allocate(sq_backend *base, size_t bytes, sq_device_ptr *out)
 
 void sq_cuda_release(sq_backend *base, sq_device_ptr p)
 {
-    sq_collective_settle(((cuda_backend *)base)->collective); /* the next call waits for the device */
+    sq_collective_drain(((cuda_backend *)base)->collective); /* the next call waits for the device */
     (void)cudaFree(p.address);                                /* after an error there is nothing left to say */
 }
 
@@ -165,18 +165,18 @@ sq_status sq_cuda_copy(sq_backend *base, sq_device_ptr to, sq_device_ptr from, s
 static sq_status find_among(cuda_backend *b, const sq_range *ranges, int count, int *first)
 {
     int32_t found[FOUND_COUNT];
-    sq_cuda_finite a = {.found = b->found, .count = count};
+    sq_cuda_nonfinite a = {.found = b->found, .count = count};
     for (int i = 0; i < count; i++) {
         a.ranges[i].values = (const float *)(const void *)ranges[i].at.address;
         a.ranges[i].count = ranges[i].count;
     }
-    SQ_CUDA(b, sq_cuda_finite_run(&a, b->stream), "gradients");
+    SQ_CUDA(b, sq_cuda_nonfinite_run(&a, b->stream), "gradients");
     SQ_TRY(sq_cuda_read(&b->base, found, (sq_device_ptr){(unsigned char *)b->found},
-                        (size_t)count * SQ_CUDA_FINITE_BLOCKS * sizeof *found));
+                        (size_t)count * SQ_CUDA_NONFINITE_BLOCKS * sizeof *found));
     int i = 0;
-    while (i < count * SQ_CUDA_FINITE_BLOCKS && !found[i])
+    while (i < count * SQ_CUDA_NONFINITE_BLOCKS && !found[i])
         i++;
-    *first = i < count * SQ_CUDA_FINITE_BLOCKS ? i / SQ_CUDA_FINITE_BLOCKS : SQ_NONE;
+    *first = i < count * SQ_CUDA_NONFINITE_BLOCKS ? i / SQ_CUDA_NONFINITE_BLOCKS : SQ_NONE;
     return SQ_OK;
 }
 
@@ -184,24 +184,24 @@ sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int c
 {
     cuda_backend *b = (cuda_backend *)base;
     *first = SQ_NONE;
-    for (int done = 0; done < count && *first == SQ_NONE; done += SQ_CUDA_FINITE_RANGES) {
-        const int some = count - done < SQ_CUDA_FINITE_RANGES ? count - done : SQ_CUDA_FINITE_RANGES;
+    for (int done = 0; done < count && *first == SQ_NONE; done += SQ_CUDA_NONFINITE_RANGES) {
+        const int some = count - done < SQ_CUDA_NONFINITE_RANGES ? count - done : SQ_CUDA_NONFINITE_RANGES;
         SQ_TRY(find_among(b, ranges + done, some, first));
         *first = *first == SQ_NONE ? SQ_NONE : done + *first;
     }
     return SQ_OK;
 }
 
-sq_status sq_cuda_cut_images(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side,
+sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side,
                              sq_device_ptr out)
 {
     cuda_backend *b = (cuda_backend *)base;
     const size_t image_bytes = (size_t)side * (size_t)side * 3;
-    for (int done = 0; done < count; done += SQ_CUDA_CUTS) {
-        sq_cuda_cut a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
-        a.count = count - done < SQ_CUDA_CUTS ? count - done : SQ_CUDA_CUTS;
+    for (int done = 0; done < count; done += SQ_CUDA_CROPS) {
+        sq_cuda_crop a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
+        a.count = count - done < SQ_CUDA_CROPS ? count - done : SQ_CUDA_CROPS;
         memcpy(a.cuts, cuts + done, (size_t)a.count * sizeof *cuts);
-        const cudaError_t error = sq_cuda_cut_run(&a, b->stream);
+        const cudaError_t error = sq_cuda_crop_run(&a, b->stream);
         if (error == cudaErrorInvalidValue)
             return sq_fail(SQ_UNSUPPORTED, "%s: a crop too large to be resized to %d pixels", sq_cuda_name(), side);
         SQ_CUDA(b, error, "cut");

@@ -387,7 +387,7 @@ static const sq_launch_count *find_nearest(const sq_counts *counts, const sq_pro
 /* Persistent blocks are as many as parts (times tiles), whatever the work; blocks of a merge follow the channels. */
 static double grid_scale(const sq_launch_count *row, const sq_program_part *part, double scale)
 {
-    static const char *const merges[] = {"moments", "sums", "gather_gradient"};
+    static const char *const merges[] = {"merge_moments", "merge_sums", "merge_gradient"};
     if (row->parts == 0 || part->parts == 0)
         return scale;
     const double parts = (double)part->parts / row->parts;

@@ -43,7 +43,7 @@ typedef struct {                          /* one kernel of one planned launch, t
     const char *kernel, *variant, *sizes; /* as in sq_program_part */
     int parts;
     double bytes;         /* by plan */
-    const char *instance; /* "rows_kernel<64, 0>" */
+    const char *instance; /* "pointwise_kernel<64, 0>" */
     double grid;
     int block, shared_bytes, registers[SQ_COUNT_ARCHITECTURES]; /* of sm_80, sm_90, sm_100; 0: not known */
     double instructions[SQ_COUNT_CLASSES];                      /* warp instructions of PTX */

@@ -11,7 +11,7 @@
 
 typedef std::vector<unsigned char> CountParameters;
 
-/* name: of this instance, as the compiler spells it: "... K = rows_kernel<64, 0>]". */
+/* name: of this instance, as the compiler spells it: "... K = pointwise_kernel<64, 0>]". */
 void count_launch(const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, const CountParameters &parameters);
 
 template <auto K> static inline const char *count_name(void) { return __PRETTY_FUNCTION__; }

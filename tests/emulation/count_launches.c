@@ -61,9 +61,9 @@ static void prepare_memory(const counting *c, const sq_cuda_launch *launch)
     for (int role = 0; role < SQ_ROLES; role++)
         if (role != SQ_ROLE_INPUT && role != SQ_ROLE_STEP)
             (void)madvise(c->at.base[role].address, c->bytes[role], MADV_DONTNEED); /* of private memory: cannot fail */
-    if (launch->kernel == SQ_CUDA_MOMENTS && launch->a.moments.row_block == 0) {
-        float *partial = (float *)(uintptr_t)launch->a.moments.partial;
-        const size_t count = (size_t)launch->a.moments.parts * 3 * (size_t)launch->a.moments.norm.pitch;
+    if (launch->kernel == SQ_CUDA_MERGE_MOMENTS && launch->args.merge_moments.row_block == 0) {
+        float *partial = (float *)(uintptr_t)launch->args.merge_moments.partial;
+        const size_t count = (size_t)launch->args.merge_moments.parts * 3 * (size_t)launch->args.merge_moments.norm.pitch;
         for (size_t i = 0; i < count; i++)
             partial[i] = 1;
     }
@@ -71,7 +71,7 @@ static void prepare_memory(const counting *c, const sq_cuda_launch *launch)
 
 static sq_status count(counting *c, const sq_cuda_launch *launch)
 {
-    const sq_program_part part = sq_cuda_part_of(launch);
+    const sq_program_part part = sq_cuda_describe_launch(launch);
     char key[KEY_BYTES];
     (void)snprintf(key, sizeof key, "%s,%s,%s,%d,%.0f", part.kernel, part.variant, part.sizes, part.parts, part.bytes);
     if (!is_new(c, key) || (c->met++ - c->first) % c->every)
@@ -89,14 +89,14 @@ static sq_status count(counting *c, const sq_cuda_launch *launch)
 }
 
 static sq_status plan_program(const counting *c, const sq_memory_plan *plan, int layer, int choice, sq_mode mode,
-                              const sq_binding *at, sq_cuda_planner *planner, sq_graph *graph)
+                              const sq_binding *at, sq_cuda_lowering *planner, sq_graph *graph)
 {
     sq_region region = plan->regions[layer][choice];
     SQ_TRY(sq_block_build(plan->space, layer, choice, mode, &plan->options, &region, graph));
     struct sq_program *program = planner->program;
-    *planner = (sq_cuda_planner){
+    *planner = (sq_cuda_lowering){
         .graph = graph, .at = at, .machine = {.multiprocessors = c->multiprocessors}, .program = program};
-    return sq_cuda_plan(planner);
+    return sq_cuda_lower(planner);
 }
 
 /* Every program of the space, first without addresses to learn the workspace, then to count. */
@@ -109,7 +109,7 @@ static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding 
             for (int m = 0; m < 3 && status == SQ_OK; m++) {
                 sq_graph graph = {0};
                 struct sq_program program = {0};
-                sq_cuda_planner planner = {.program = &program};
+                sq_cuda_lowering planner = {.program = &program};
                 status = plan_program(c, plan, l, k, modes[m], at, &planner, &graph);
                 *workspace = planner.most > *workspace ? planner.most : *workspace;
                 for (int i = 0; at && status == SQ_OK && i < program.count; i++)

@@ -78,11 +78,11 @@ struct Cost {
 };
 
 std::vector<std::unique_ptr<ptx::Module>> modules;
-std::map<std::string, Kernel> kernels; /* by short name: "rows_kernel<64, 0>" */
+std::map<std::string, Kernel> kernels; /* by short name: "pointwise_kernel<64, 0>" */
 std::string prefix, rows;
 bool is_counting, has_failed;
 
-/* "rows_kernel<64, 0>" of "void rows_kernel<64, 0>(sq_cuda_rows, int)", as tests/kernels/compiled/check_resources.py writes it. */
+/* "pointwise_kernel<64, 0>" of "void pointwise_kernel<64, 0>(sq_cuda_pointwise, int)", as tests/kernels/compiled/check_resources.py writes it. */
 std::string short_name(std::string name)
 {
     const std::pair<const char *, const char *> spellings[] = {{"(int)", ""}, {"(bool)1", "true"}, {"(bool)0", "false"},

@@ -17,13 +17,13 @@ static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7
 static const TwinRule rules[] = {
     {"depthwise_kernel", few, 0, "contraction in the moments"},
     {"column_moments_kernel", few, none, "contraction in the moments"},
-    {"moments_kernel", few, none, "contraction in the merge of moments"},
+    {"merge_moments_kernel", few, none, "contraction in the merge of moments"},
     {"gate_kernel", some, none, "approximation and contraction"},
-    {"gate_back_kernel", some, none, "approximation and contraction"},
+    {"gate_backward_kernel", some, none, "approximation and contraction"},
     {"image_kernel", few, step, "contraction in the colour jitter"},
     {"loss_kernel", few, none, "contraction in the label smoothing"},
-    {"rows_kernel", 0x1p-9, step, "tensor cores; moments and sums are those of the rounded results"},
-    {"fused_back_kernel", 0x1p-9, step, "tensor cores; sums are those of the rounded results"},
+    {"pointwise_kernel", 0x1p-9, step, "tensor cores; moments and sums are those of the rounded results"},
+    {"fused_backward_kernel", 0x1p-9, step, "tensor cores; sums are those of the rounded results"},
     {"weight_gradient_kernel", many, none, "tensor cores"},
 };
 

@@ -148,7 +148,7 @@ Test(cuda, operations_agree_on_every_path_of_the_kernels)
 
 Test(cuda, operations_agree_on_the_widest_fused_backward)
 {
-    const op_table table = {SOURCE("tests/fixtures/cuda_fused_back.yaml"), "cuda", 3, SQ_ENGINE_SQUALL};
+    const op_table table = {SOURCE("tests/fixtures/cuda_fused_backward.yaml"), "cuda", 3, SQ_ENGINE_SQUALL};
     cr_expect_gt(run_op_table(&table), 60);
 }
 

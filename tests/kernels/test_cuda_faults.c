@@ -391,7 +391,7 @@ Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
         const sq_program *program;
         int count = 0;
         MUST(sq_block_build(s.space, 1, 0, (sq_mode)mode, &plan->options, &region, &graph));
-        MUST(sq_cuda_count(&graph, MULTIPROCESSORS, counted, LIMIT, &count));
+        MUST(sq_cuda_dry_run(&graph, MULTIPROCESSORS, counted, LIMIT, &count));
         cr_assert(count > 0 && count <= LIMIT);
         MUST(sq_model_program(s.model, 1, 0, (sq_mode)mode, &program));
         for (int i = 0; i < count; i++) {
@@ -404,7 +404,7 @@ Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
         }
         cr_expect(!s.backend->ops->part(program, count, &part));
         graph.slots[graph.ops[0].x.slot].pitch++; /* nothing that could run */
-        cr_expect_neq(sq_cuda_count(&graph, MULTIPROCESSORS, counted, LIMIT, &count), SQ_OK);
+        cr_expect_neq(sq_cuda_dry_run(&graph, MULTIPROCESSORS, counted, LIMIT, &count), SQ_OK);
         sq_graph_clear(&graph);
     }
     close_subject(&s);

@@ -16,7 +16,7 @@ static int table_count(int all)
 Test(cuda_smoke, operations_agree_up_to_the_first_that_differs)
 {
     static const char *const spaces[] = {"configs/spaces/tiny.yaml", "tests/fixtures/odd_widths_pad.yaml",
-                                         "tests/fixtures/odd_widths_keep.yaml", "tests/fixtures/cuda_fused_back.yaml",
+                                         "tests/fixtures/odd_widths_keep.yaml", "tests/fixtures/cuda_fused_backward.yaml",
                                          "tests/fixtures/cuda_wide.yaml"};
     char difference[OP_DIFFERENCE_BYTES];
     int compared = 0;

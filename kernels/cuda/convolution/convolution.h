@@ -17,30 +17,30 @@ typedef enum {
     SQ_CUDA_FORWARD_KXK,  /* the same for a dense k x k convolution: depth is taps * c_in, channels innermost */
     SQ_CUDA_BACKWARD,     /* sink = weight * dZ; part p leaves sums there, where they are wanted */
     SQ_CUDA_BACKWARD_KXK, /* the same for k x k: depth is taps * padded c_out */
-} sq_cuda_rows_mode;
+} sq_cuda_pointwise_mode;
 
 typedef struct {
-    sq_cuda_rows_mode mode;
+    sq_cuda_pointwise_mode mode;
     sq_cuda_view x;      /* FORWARD */
     sq_cuda_gradient dz; /* BACKWARD */
     sq_cuda_geometry at; /* KXK */
-    const sq_bf16 *weight; /* (width, depth), both padded, as sq_cuda_pack leaves it */
+    const sq_bf16 *weight; /* (width, depth), both padded, as sq_cuda_pack_weights leaves it */
     int rows, depth, width;
     sq_bf16 *out; /* FORWARD; pitch below */
     int out_pitch;
     sq_cuda_sink sink; /* BACKWARD */
     sq_cuda_parts parts;
-} sq_cuda_rows;
+} sq_cuda_pointwise;
 
 /* Parts take row blocks in turn; there are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
  * half of that. SQ_CUDA_CHUNK is the same for weight_gradient.cu. */
-enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_ROWS_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
+enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_POINTWISE_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
 /* The kernel for a width: outputs of a tile, rows of a row block, blocks per multiprocessor. */
 typedef struct {
     int tile, rows, blocks;
-} sq_cuda_rows_shape;
-sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back);
-cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream);
+} sq_cuda_pointwise_shape;
+sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_back);
+cudaError_t sq_cuda_pointwise_run(const sq_cuda_pointwise *a, cudaStream_t stream);
 
 /* ---- weight_gradient.cu: dW = sum over rows of dZ (x) value of x ---- */
 
@@ -73,20 +73,20 @@ typedef struct {
     int rows;
     sq_cuda_parts parts;  /* weight gradients, as above */
     float *sums;          /* part p: (S1, S2) of the sink's norm */
-} sq_cuda_fused_back;
+} sq_cuda_fused_backward;
 /* Rows that the kernel of width w takes at a time (wide ones need the registers for their sums), and its blocks on a
  * multiprocessor. */
-#define SQ_CUDA_FUSED_BACK_ROWS(w) ((w) > 32 ? 32 : 64)
-#define SQ_CUDA_FUSED_BACK_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
-int sq_cuda_fused_back_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
+#define SQ_CUDA_FUSED_BACKWARD_ROWS(w) ((w) > 32 ? 32 : 64)
+#define SQ_CUDA_FUSED_BACKWARD_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
+int sq_cuda_fused_backward_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
 /* Whether there is a kernel for these widths; *rows: rows of pixels at a time, *blocks: blocks per multiprocessor. */
-bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks);
-cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream);
+bool sq_cuda_fused_backward_fits(int c_in, int c_out, int *rows, int *blocks);
+cudaError_t sq_cuda_fused_backward_run(const sq_cuda_fused_backward *a, cudaStream_t stream);
 
 /* ---- depthwise.cu, depthwise_backward.cu ---- */
 
 /* Channels of a block; blocks per multiprocessor, for the planner and the launch bounds. */
-enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACK_BLOCKS = 2 };
+enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS = 2 };
 
 typedef struct {
     sq_cuda_view x;
@@ -107,8 +107,8 @@ typedef struct {
     int c;
     sq_cuda_parts parts; /* part p leaves k * k rows of padded c: gradients of the taps */
     float *sums;         /* part p: (S1, S2) */
-} sq_cuda_depthwise_back;
-cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *a, cudaStream_t stream);
+} sq_cuda_depthwise_backward;
+cudaError_t sq_cuda_depthwise_backward_run(const sq_cuda_depthwise_backward *a, cudaStream_t stream);
 
 /* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. There are at most as many parts. */
 int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back);
@@ -128,15 +128,15 @@ typedef struct {
     int parts, rows; /* rows of all parts together */
     int row_block;   /* rows dealt in turn to parts, which leave 2 rows each; 0: parts carry their own counts, 3 rows each */
     const sq_step *step;
-} sq_cuda_moments;
+} sq_cuda_merge_moments;
 /* Moments -> live scale, shift, mean, inverse; running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
-cudaError_t sq_cuda_moments_run(const sq_cuda_moments *a, cudaStream_t stream);
+cudaError_t sq_cuda_merge_moments_run(const sq_cuda_merge_moments *a, cudaStream_t stream);
 
 typedef struct { /* live rows of several norms from their running statistics (mode FIXED) */
     sq_cuda_norm norms[8];
     int count;
-} sq_cuda_fixed;
-cudaError_t sq_cuda_fixed_run(const sq_cuda_fixed *a, cudaStream_t stream);
+} sq_cuda_fixed_norms;
+cudaError_t sq_cuda_fixed_norms_run(const sq_cuda_fixed_norms *a, cudaStream_t stream);
 
 /* Sums that a part leaves for the norm of a view: rows of dY and of dY (Z - mean); S2 is the latter times 1/sigma. */
 typedef struct { /* S1, S2 of a norm from parts of two rows of `width`; then B and C of its dZ */
@@ -145,8 +145,8 @@ typedef struct { /* S1, S2 of a norm from parts of two rows of `width`; then B a
     const float *partial;
     int parts;
     float inverse_count; /* 1 / (n h w) */
-} sq_cuda_sums;
-cudaError_t sq_cuda_sums_run(const sq_cuda_sums *a, cudaStream_t stream);
+} sq_cuda_merge_sums;
+cudaError_t sq_cuda_merge_sums_run(const sq_cuda_merge_sums *a, cudaStream_t stream);
 
 typedef struct { /* what a convolution's backward leaves: weight, gamma and beta gradients */
     const float *partial;
@@ -159,8 +159,8 @@ typedef struct { /* what a convolution's backward leaves: weight, gamma and beta
     float *weight_grad; /* PyTorch's layout */
     sq_cuda_norm norm;
     const sq_step *step;
-} sq_cuda_gather_gradient;
-cudaError_t sq_cuda_gather_gradient_run(const sq_cuda_gather_gradient *a, cudaStream_t stream);
+} sq_cuda_merge_gradient;
+cudaError_t sq_cuda_merge_gradient_run(const sq_cuda_merge_gradient *a, cudaStream_t stream);
 
 /* ---- pack.cu: FP32 weights to the BF16 matrices that the tensor cores read ---- */
 
@@ -171,13 +171,13 @@ typedef struct {
     int rows, depth;    /* of the padded matrix */
     int input_pitch;    /* from one tap to the next in a row, >= c_in; not of transposed ones */
     bool is_transposed; /* (c_in, taps * padded c_out) instead of (c_out, taps * c_in) */
-} sq_cuda_pack_job;
-enum { SQ_CUDA_PACK_JOBS = 8 };
+} sq_cuda_pack_weights_job;
+enum { SQ_CUDA_PACK_WEIGHTS_JOBS = 8 };
 typedef struct {
-    sq_cuda_pack_job jobs[SQ_CUDA_PACK_JOBS];
+    sq_cuda_pack_weights_job jobs[SQ_CUDA_PACK_WEIGHTS_JOBS];
     int count;
-} sq_cuda_pack;
-cudaError_t sq_cuda_pack_run(const sq_cuda_pack *a, cudaStream_t stream);
+} sq_cuda_pack_weights;
+cudaError_t sq_cuda_pack_weights_run(const sq_cuda_pack_weights *a, cudaStream_t stream);
 
 
 #ifdef __cplusplus

@@ -26,7 +26,7 @@ struct Tiles { /* in dynamic shared memory */
 
 /* Rows first_row to last_row - 1 of dZ into the ring; zeros outside the image. */
 template <int S>
-static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const sq_cuda_depthwise_back &u, const Cut &cut,
+static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const sq_cuda_depthwise_backward &u, const Cut &cut,
                                                       int n, int w0, int first_row, int last_row, int c0)
 {
     const int vector = (int)threadIdx.x % SLAB_VECTORS, channel = c0 + vector * VECTOR, pad = u.at.kernel / 2;
@@ -62,7 +62,7 @@ static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const 
 }
 
 /* x of the step's rows, as stored and as its view shows it; zeros outside the image. */
-static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_cuda_depthwise_back &u, const Cut &cut,
+static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_cuda_depthwise_backward &u, const Cut &cut,
                                                    int n, int w0, int h0, int c0)
 {
     const int vector = (int)threadIdx.x % SLAB_VECTORS, channel = c0 + vector * VECTOR, pixels = cut.rows * cut.tile_w;
@@ -192,7 +192,7 @@ static __device__ __forceinline__ void store_strip(float sums[4], const sq_cuda_
 }
 
 template <int K>
-static __device__ __forceinline__ void leave(const sq_cuda_depthwise_back &u, const float (*grad)[2], const float sums[4],
+static __device__ __forceinline__ void leave(const sq_cuda_depthwise_backward &u, const float (*grad)[2], const float sums[4],
                                              float *shared, int part, int c0)
 {
     enum { GROUPS = HALF_WARPS / K };
@@ -228,8 +228,8 @@ static __device__ __forceinline__ void leave(const sq_cuda_depthwise_back &u, co
 }
 
 template <int K, int S, int STRIP>
-static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BACK_BLOCKS)
-depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
+static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS)
+depthwise_backward_kernel(sq_cuda_depthwise_backward u, Cut cut, int slabs)
 {
     typedef Reach<K, S, STRIP> R;
     enum { GROUPS = HALF_WARPS / K };
@@ -277,19 +277,19 @@ depthwise_back_kernel(sq_cuda_depthwise_back u, Cut cut, int slabs)
     leave<K>(u, grad, sums, reinterpret_cast<float *>(dynamic), part, c0);
 }
 
-template <int K, int S, int STRIP> static cudaError_t launch(const sq_cuda_depthwise_back &args, cudaStream_t stream)
+template <int K, int S, int STRIP> static cudaError_t launch(const sq_cuda_depthwise_backward &args, cudaStream_t stream)
 {
-    const sq_cuda_depthwise_back u = args;
+    const sq_cuda_depthwise_backward u = args;
     const Cut cut = cut_of(&u.at, true);
     const int slabs = (u.c - 1) / SLAB + 1, groups = HALF_WARPS / K;
     const size_t tile = (size_t)cut.shared_bytes;
     const size_t left = (size_t)(groups * K * K > 2 * HALF_WARPS ? groups * K * K : 2 * HALF_WARPS) * SLAB * sizeof(float);
-    LAUNCH((depthwise_back_kernel<K, S, STRIP>), (unsigned)(u.parts.parts * slabs), THREADS, tile > left ? tile : left,
+    LAUNCH((depthwise_backward_kernel<K, S, STRIP>), (unsigned)(u.parts.parts * slabs), THREADS, tile > left ? tile : left,
            stream, u, cut, slabs);
     return cudaGetLastError();
 }
 
-extern "C" cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *a, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_depthwise_backward_run(const sq_cuda_depthwise_backward *a, cudaStream_t stream)
 {
     if (a->c < 1 || a->parts.parts < 1 || a->parts.parts > sq_cuda_depthwise_jobs(&a->at, true))
         return cudaErrorInvalidValue;
@@ -307,7 +307,7 @@ extern "C" cudaError_t sq_cuda_depthwise_back_run(const sq_cuda_depthwise_back *
 }
 
 #define BACK(K, S, STRIP)                                                                                              \
-    SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BACK_BLOCKS, depthwise_back_kernel<K, S, STRIP>)
-extern "C" const sq_cuda_instance sq_cuda_depthwise_back_instances[] = {
+    SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS, depthwise_backward_kernel<K, S, STRIP>)
+extern "C" const sq_cuda_instance sq_cuda_depthwise_backward_instances[] = {
     BACK(3, 1, 7), BACK(3, 1, 8), BACK(3, 2, 8), BACK(5, 1, 7), BACK(5, 1, 8),
     BACK(5, 2, 8), BACK(7, 1, 7), BACK(7, 1, 8), BACK(7, 2, 8), SQ_CUDA_INSTANCES_END};

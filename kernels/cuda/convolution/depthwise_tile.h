@@ -1,5 +1,5 @@
-#ifndef SQ_CUDA_DEPTHWISE_CUT_H
-#define SQ_CUDA_DEPTHWISE_CUT_H
+#ifndef SQ_CUDA_DEPTHWISE_TILE_H
+#define SQ_CUDA_DEPTHWISE_TILE_H
 
 #include "kernels/cuda/convolution/convolution.h"
 

@@ -17,13 +17,13 @@ enum { LOAD_STEP = 16 };
 template <int W> struct Shape {
     enum {
         WARPS = W / 16, THREADS = 32 * WARPS, COLUMNS = W / VECTOR, STRIDE = COLUMNS | 1,
-        ROWS = SQ_CUDA_FUSED_BACK_ROWS(W), LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
+        ROWS = SQ_CUDA_FUSED_BACKWARD_ROWS(W), LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
         O_TILES = W > 96 ? 2 : 1, K_TILES = COLUMNS / O_TILES, /* of a warp in the second product: 16 outputs, 8 inputs */
         QUADS = W / 4, OUT_STRIDE = W / 2 + 4,
         TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
         KEEPS_SUMS = W > 96, /* in shared memory between row blocks: registers are short */
         SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (KEEPS_SUMS ? 8 * THREADS * 4 : 0),
-        BLOCKS = SQ_CUDA_FUSED_BACK_BLOCKS(W), /* per multiprocessor */
+        BLOCKS = SQ_CUDA_FUSED_BACKWARD_BLOCKS(W), /* per multiprocessor */
     };
     static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
     static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded by two tiles");
@@ -34,7 +34,7 @@ template <int W> struct Shape {
 template <int LOADS> struct Raw { uint4 g[LOADS], z[LOADS], x[LOADS]; };
 
 template <int LOADS>
-static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fused_back &u, int row0, int i)
+static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fused_backward &u, int row0, int i)
 {
     const int o_limit = i < padded(u.dz.c) ? u.rows : 0, k_limit = i < padded(u.x.c) ? u.rows : 0;
 #pragma unroll
@@ -48,7 +48,7 @@ static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fuse
 
 /* Forms the operands and stores them. Rows and channels that do not exist have no gradient. */
 template <class S>
-static __device__ __forceinline__ void finish(uint4 *dz, uint4 *x, Raw<S::LOADS> &raw, const sq_cuda_fused_back &u, int row0,
+static __device__ __forceinline__ void finish(uint4 *dz, uint4 *x, Raw<S::LOADS> &raw, const sq_cuda_fused_backward &u, int row0,
                                               int i)
 {
     const int column = (int)threadIdx.x % S::COLUMNS, first = (int)threadIdx.x / S::COLUMNS;
@@ -66,7 +66,7 @@ static __device__ __forceinline__ void finish(uint4 *dz, uint4 *x, Raw<S::LOADS>
 }
 
 template <class S, int W>
-static __device__ __forceinline__ void load_weight(uint4 *tile, const sq_cuda_fused_back &u)
+static __device__ __forceinline__ void load_weight(uint4 *tile, const sq_cuda_fused_backward &u)
 {
     const int depth = padded(u.dz.c), width = padded(u.x.c);
     for (int i = (int)threadIdx.x; i < W * S::COLUMNS; i += S::THREADS) {
@@ -150,7 +150,7 @@ template <class S> static __device__ __forceinline__ void stage(unsigned *staged
 }
 
 template <class S>
-static __device__ __forceinline__ void store(Sums &own, float *kept, const sq_cuda_fused_back &u, const unsigned *staged, int m0,
+static __device__ __forceinline__ void store(Sums &own, float *kept, const sq_cuda_fused_backward &u, const unsigned *staged, int m0,
                                              int rows)
 {
     const int quad = (int)threadIdx.x % S::QUADS * 4;
@@ -191,7 +191,7 @@ static __device__ __forceinline__ void leave_gradient(float *partial, float (*su
             }
 }
 
-template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_back_kernel(sq_cuda_fused_back u)
+template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_backward_kernel(sq_cuda_fused_backward u)
 {
     typedef Shape<W> S;
     DYNAMIC_SHARED(uint4, dz);
@@ -229,18 +229,18 @@ template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Sha
 
 /* ---- Launch ---- */
 
-template <int W> static cudaError_t launch(const sq_cuda_fused_back &args, cudaStream_t stream)
+template <int W> static cudaError_t launch(const sq_cuda_fused_backward &args, cudaStream_t stream)
 {
-    const sq_cuda_fused_back u = args;
-    LAUNCH((fused_back_kernel<W>), (unsigned)u.parts.parts, Shape<W>::THREADS, Shape<W>::SHARED_BYTES, stream, u);
+    const sq_cuda_fused_backward u = args;
+    LAUNCH((fused_backward_kernel<W>), (unsigned)u.parts.parts, Shape<W>::THREADS, Shape<W>::SHARED_BYTES, stream, u);
     return cudaGetLastError();
 }
 
-extern "C" cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_fused_backward_run(const sq_cuda_fused_backward *a, cudaStream_t stream)
 {
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->parts.parts < 1)
         return cudaErrorInvalidValue;
-    switch (sq_cuda_fused_back_width(a->x.c, a->dz.c)) {
+    switch (sq_cuda_fused_backward_width(a->x.c, a->dz.c)) {
     case 32: return launch<32>(*a, stream);
     case 64: return launch<64>(*a, stream);
     case 96: return launch<96>(*a, stream);
@@ -249,6 +249,6 @@ extern "C" cudaError_t sq_cuda_fused_back_run(const sq_cuda_fused_back *a, cudaS
     }
 }
 
-#define FUSED(W) SQ_CUDA_INSTANCE(Shape<W>::THREADS, Shape<W>::SHARED_BYTES, Shape<W>::BLOCKS, fused_back_kernel<W>)
-extern "C" const sq_cuda_instance sq_cuda_fused_back_instances[] = {FUSED(32), FUSED(64), FUSED(96), FUSED(160),
+#define FUSED(W) SQ_CUDA_INSTANCE(Shape<W>::THREADS, Shape<W>::SHARED_BYTES, Shape<W>::BLOCKS, fused_backward_kernel<W>)
+extern "C" const sq_cuda_instance sq_cuda_fused_backward_instances[] = {FUSED(32), FUSED(64), FUSED(96), FUSED(160),
                                                                     SQ_CUDA_INSTANCES_END};

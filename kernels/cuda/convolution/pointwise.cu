@@ -11,7 +11,7 @@
 
 #include "kernels/cuda/convolution/tensor_core.cuh"
 
-enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256, BLOCKS_PER_SM = SQ_CUDA_ROWS_BLOCKS };
+enum { DEPTH = 64, COLUMNS = DEPTH / VECTOR, THREADS = 256, BLOCKS_PER_SM = SQ_CUDA_POINTWISE_BLOCKS };
 enum { STRIDE = COLUMNS + 1 }; /* vectors per tile row; odd, so that 8 rows lie in 8 different bank groups */
 enum { LOAD_STEP = THREADS / COLUMNS };
 
@@ -43,7 +43,7 @@ template <int LOADS, int MODE> struct Raw { uint4 a[LOADS], z[MODE == SQ_CUDA_BA
 
 /* A thread keeps one column of 8 channels, and has all its loads under way before it needs the first. */
 template <int LOADS, int MODE>
-static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cuda_pointwise &u, int m0, int k0)
 {
     const int k = k0 + (int)threadIdx.x % COLUMNS * VECTOR, first = m0 + (int)threadIdx.x / COLUMNS;
     const sq_bf16 *g = u.dz.g + (size_t)first * (size_t)u.dz.g_pitch + k;
@@ -76,7 +76,7 @@ static __device__ __forceinline__ void fetch(Raw<LOADS, MODE> &raw, const sq_cud
 
 /* The operands as the tensor cores take them, into the tile. */
 template <int LOADS, int MODE>
-static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<LOADS, MODE> &raw, const sq_cuda_rows &u, int m0, int k0)
+static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<LOADS, MODE> &raw, const sq_cuda_pointwise &u, int m0, int k0)
 {
     const int column = (int)threadIdx.x % COLUMNS, first = (int)threadIdx.x / COLUMNS, k = k0 + column * VECTOR;
     if constexpr (MODE == SQ_CUDA_FORWARD) {
@@ -94,7 +94,7 @@ static __device__ __forceinline__ void finish(uint4 (*tile)[STRIDE], Raw<LOADS, 
 
 /* tile[n] = weights of output channel n0 + n, depth k0 .. k0 + 63. */
 template <int N>
-static __device__ __forceinline__ void load_weight(uint4 (*tile)[STRIDE], const sq_cuda_rows &u, int n0, int k0)
+static __device__ __forceinline__ void load_weight(uint4 (*tile)[STRIDE], const sq_cuda_pointwise &u, int n0, int k0)
 {
 #pragma unroll 1 /* L2 hits, and unrolled they spill */
     for (int pass = 0; pass < N * COLUMNS / THREADS; pass++) {
@@ -180,7 +180,7 @@ template <class T> static __device__ __forceinline__ void add_moments(Own &own, 
 }
 
 template <class T>
-static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, const unsigned *staged, int m0, int n0, int rows)
+static __device__ __forceinline__ void store_forward(const sq_cuda_pointwise &u, const unsigned *staged, int m0, int n0, int rows)
 {
     const int c = (int)threadIdx.x % T::VECTORS * VECTOR, first = (int)threadIdx.x / T::VECTORS;
     if (n0 + c < u.width && first < THREADS / T::VECTORS) /* a thread stores one column; some may be left over */
@@ -190,7 +190,7 @@ static __device__ __forceinline__ void store_forward(const sq_cuda_rows &u, cons
 }
 
 template <class T>
-static __device__ __forceinline__ void store_backward(Sums &own, float *kept, const sq_cuda_rows &u, const unsigned *staged, int m0,
+static __device__ __forceinline__ void store_backward(Sums &own, float *kept, const sq_cuda_pointwise &u, const unsigned *staged, int m0,
                                                       int n0, int rows)
 {
     const int quad = (int)threadIdx.x % T::QUADS * 4, stripe = (int)threadIdx.x / T::QUADS;
@@ -232,7 +232,7 @@ static __device__ __forceinline__ void leave_moments(float *partial, int width, 
 /* Blocks that share input rows are neighbours in launch order: the later ones find the rows in L2. */
 template <int N, int MODE>
 static __global__ void __launch_bounds__(THREADS, BLOCKS_PER_SM)
-rows_kernel(sq_cuda_rows u, int tiles_n)
+pointwise_kernel(sq_cuda_pointwise u, int tiles_n)
 {
     typedef Mode<MODE> M;
     typedef Tile<N, M::IS_BACK> T;
@@ -295,13 +295,13 @@ rows_kernel(sq_cuda_rows u, int tiles_n)
 
 /* ---- Launch ---- */
 
-template <int N> static cudaError_t launch(const sq_cuda_rows &args, cudaStream_t stream)
+template <int N> static cudaError_t launch(const sq_cuda_pointwise &args, cudaStream_t stream)
 {
-    const sq_cuda_rows u = args; /* by value: the launch must not keep a pointer to the caller's struct */
+    const sq_cuda_pointwise u = args; /* by value: the launch must not keep a pointer to the caller's struct */
     const int tiles_n = (u.width - 1) / N + 1;
     const unsigned grid = (unsigned)u.parts.parts * (unsigned)tiles_n; /* flat: y ends at 65,535 */
 #define CASE(MODE)                                                                                                     \
-    case MODE: LAUNCH((rows_kernel<N, MODE>), grid, THREADS, 0, stream, u, tiles_n); break
+    case MODE: LAUNCH((pointwise_kernel<N, MODE>), grid, THREADS, 0, stream, u, tiles_n); break
     switch (u.mode) {
         CASE(SQ_CUDA_FORWARD);
         CASE(SQ_CUDA_FORWARD_KXK);
@@ -313,12 +313,12 @@ template <int N> static cudaError_t launch(const sq_cuda_rows &args, cudaStream_
     return cudaGetLastError();
 }
 
-extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_pointwise_run(const sq_cuda_pointwise *a, cudaStream_t stream)
 {
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->width < 1 || a->width % VECTOR ||
-        a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).rows + 1)
+        a->parts.parts < 1 || a->parts.parts > (a->rows - 1) / sq_cuda_pointwise_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).rows + 1)
         return cudaErrorInvalidValue;
-    switch (sq_cuda_rows_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).tile) {
+    switch (sq_cuda_pointwise_shape_of(a->width, a->mode >= SQ_CUDA_BACKWARD).tile) {
     case 32: return launch<32>(*a, stream);
     case 64: return launch<64>(*a, stream);
     case 128: return launch<128>(*a, stream);
@@ -330,7 +330,7 @@ extern "C" cudaError_t sq_cuda_rows_run(const sq_cuda_rows *a, cudaStream_t stre
 
 #include "kernels/cuda/instances.h"
 
-#define ROWS(N, MODE) SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, rows_kernel<N, MODE>)
+#define ROWS(N, MODE) SQ_CUDA_INSTANCE(THREADS, 0, BLOCKS_PER_SM, pointwise_kernel<N, MODE>)
 #define ALL_MODES(N) ROWS(N, 0), ROWS(N, 1), ROWS(N, 2), ROWS(N, 3)
-extern "C" const sq_cuda_instance sq_cuda_rows_instances[] = {ALL_MODES(32), ALL_MODES(64), ALL_MODES(128), ALL_MODES(160),
+extern "C" const sq_cuda_instance sq_cuda_pointwise_instances[] = {ALL_MODES(32), ALL_MODES(64), ALL_MODES(128), ALL_MODES(160),
                                                               SQ_CUDA_INSTANCES_END};

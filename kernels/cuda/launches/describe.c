@@ -60,16 +60,16 @@ static void put_geometry(sq_program_part *p, const sq_cuda_geometry *at)
 
 /* ---- One function a kernel ---- */
 
-static void put_rows(sq_program_part *p, const sq_cuda_rows *a)
+static void put_rows(sq_program_part *p, const sq_cuda_pointwise *a)
 {
     static const char *const modes[] = {
-        [SQ_CUDA_FORWARD] = "fwd",
-        [SQ_CUDA_FORWARD_KXK] = "dense fwd",
-        [SQ_CUDA_BACKWARD] = "back",
-        [SQ_CUDA_BACKWARD_KXK] = "dense back",
+        [SQ_CUDA_FORWARD] = "forward",
+        [SQ_CUDA_FORWARD_KXK] = "dense forward",
+        [SQ_CUDA_BACKWARD] = "backward",
+        [SQ_CUDA_BACKWARD_KXK] = "dense backward",
     };
     const bool is_back = a->mode >= SQ_CUDA_BACKWARD;
-    put(p->variant, "%s tile%d", modes[a->mode], sq_cuda_rows_shape_of(a->width, is_back).tile);
+    put(p->variant, "%s tile%d", modes[a->mode], sq_cuda_pointwise_shape_of(a->width, is_back).tile);
     put(p->sizes, "rows=%d depth=%d width=%d", a->rows, a->depth, a->width);
     if (a->mode == SQ_CUDA_FORWARD_KXK || a->mode == SQ_CUDA_BACKWARD_KXK)
         put_geometry(p, &a->at);
@@ -95,9 +95,9 @@ static void put_weight_gradient(sq_program_part *p, const sq_cuda_weight_gradien
     p->parts = a->parts.parts;
 }
 
-static void put_fused_back(sq_program_part *p, const sq_cuda_fused_back *a)
+static void put_fused_back(sq_program_part *p, const sq_cuda_fused_backward *a)
 {
-    put(p->variant, "tile%d", sq_cuda_fused_back_width(a->x.c, a->dz.c));
+    put(p->variant, "tile%d", sq_cuda_fused_backward_width(a->x.c, a->dz.c));
     put(p->sizes, "rows=%d", a->rows);
     put_gradient(p, &a->dz);
     put_view(p, "x", &a->x);
@@ -114,7 +114,7 @@ static void put_depthwise(sq_program_part *p, const sq_cuda_depthwise *a)
     p->parts = a->parts.parts;
 }
 
-static void put_depthwise_back(sq_program_part *p, const sq_cuda_depthwise_back *a)
+static void put_depthwise_back(sq_program_part *p, const sq_cuda_depthwise_backward *a)
 {
     put_geometry(p, &a->at);
     put_gradient(p, &a->dz);
@@ -123,7 +123,7 @@ static void put_depthwise_back(sq_program_part *p, const sq_cuda_depthwise_back 
     p->parts = a->parts.parts;
 }
 
-static void put_pack(sq_program_part *p, const sq_cuda_pack *a)
+static void put_pack(sq_program_part *p, const sq_cuda_pack_weights *a)
 {
     put(p->sizes, "jobs=%d", a->count);
     for (int i = 0; i < a->count; i++)
@@ -140,7 +140,7 @@ static void put_join(sq_program_part *p, const sq_cuda_join *a)
     p->parts = a->parts;
 }
 
-static void put_join_back(sq_program_part *p, const sq_cuda_join_back *a)
+static void put_join_back(sq_program_part *p, const sq_cuda_join_backward *a)
 {
     put(p->variant, "%s%s", a->is_split ? "split" : "plain", a->sink.data == a->grad ? " sums-only" : "");
     put(p->sizes, "rows=%d g=%d/%d offset=%d", a->rows, a->grad_c, a->grad_pitch, a->offset);
@@ -154,7 +154,7 @@ static void put_gate(sq_program_part *p, const sq_cuda_gate *a)
     put(p->sizes, "n=%d c=%d hidden=%d", a->n, a->c, a->hidden_count);
 }
 
-static void put_spread(sq_program_part *p, const sq_cuda_spread *a)
+static void put_spread(sq_program_part *p, const sq_cuda_pool_backward *a)
 {
     put(p->variant, "%s%s%s", a->grad ? "grad" : "mean", a->dropout > 0 ? " dropout" : "",
         a->parts.partial ? " sums" : "");
@@ -163,7 +163,7 @@ static void put_spread(sq_program_part *p, const sq_cuda_spread *a)
     p->parts = a->parts.parts;
 }
 
-static void put_gather_gradient(sq_program_part *p, const sq_cuda_gather_gradient *a)
+static void put_gather_gradient(sq_program_part *p, const sq_cuda_merge_gradient *a)
 {
     put(p->variant, "%s%s", a->is_depthwise ? "depthwise" : "dense", a->norm.gamma_grad ? " affine" : "");
     put(p->sizes, "out=%d in=%d taps=%d pitch=%d", a->c_out, a->c_in, a->taps, a->row_pitch);
@@ -179,16 +179,16 @@ static void put_gemm(sq_program_part *p, const sq_cuda_gemm *a)
 
 static void put_merge(sq_program_part *p, const sq_cuda_launch *launch)
 {
-    if (launch->kernel == SQ_CUDA_MOMENTS) {
-        put(p->variant, "%s%s", launch->a.moments.row_block ? "dealt" : "counted",
-            launch->a.moments.norm.gamma ? " affine" : "");
-        put(p->sizes, "c=%d", launch->a.moments.norm.c);
-        p->parts = launch->a.moments.parts;
-    } else if (launch->kernel == SQ_CUDA_SUMS) {
-        put(p->sizes, "c=%d width=%d", launch->a.sums.c, launch->a.sums.width);
-        p->parts = launch->a.sums.parts;
+    if (launch->kernel == SQ_CUDA_MERGE_MOMENTS) {
+        put(p->variant, "%s%s", launch->args.merge_moments.row_block ? "rows" : "counts",
+            launch->args.merge_moments.norm.gamma ? " affine" : "");
+        put(p->sizes, "c=%d", launch->args.merge_moments.norm.c);
+        p->parts = launch->args.merge_moments.parts;
+    } else if (launch->kernel == SQ_CUDA_MERGE_SUMS) {
+        put(p->sizes, "c=%d width=%d", launch->args.merge_sums.c, launch->args.merge_sums.width);
+        p->parts = launch->args.merge_sums.parts;
     } else {
-        put(p->sizes, "norms=%d c=%d", launch->a.fixed.count, launch->a.fixed.norms[0].c);
+        put(p->sizes, "norms=%d c=%d", launch->args.fixed_norms.count, launch->args.fixed_norms.norms[0].c);
     }
 }
 
@@ -211,76 +211,76 @@ static void put_loss(sq_program_part *p, const sq_cuda_loss *a)
     put(p->sizes, "n=%d classes=%d", a->n, a->classes);
 }
 
-sq_program_part sq_cuda_part_of(const sq_cuda_launch *launch)
+sq_program_part sq_cuda_describe_launch(const sq_cuda_launch *launch)
 {
     sq_program_part p = {.kernel = sq_cuda_kernel_name(launch->kernel),
                          .op = launch->op,
                          .bytes = launch->bytes,
                          .operations = launch->operations};
     switch (launch->kernel) {
-    case SQ_CUDA_ROWS:
-        put_rows(&p, &launch->a.rows);
+    case SQ_CUDA_POINTWISE:
+        put_rows(&p, &launch->args.pointwise);
         break;
     case SQ_CUDA_WEIGHT_GRADIENT:
-        put_weight_gradient(&p, &launch->a.weight_gradient);
+        put_weight_gradient(&p, &launch->args.weight_gradient);
         break;
-    case SQ_CUDA_FUSED_BACK:
-        put_fused_back(&p, &launch->a.fused_back);
+    case SQ_CUDA_FUSED_BACKWARD:
+        put_fused_back(&p, &launch->args.fused_backward);
         break;
     case SQ_CUDA_DEPTHWISE:
-        put_depthwise(&p, &launch->a.depthwise);
+        put_depthwise(&p, &launch->args.depthwise);
         break;
-    case SQ_CUDA_DEPTHWISE_BACK:
-        put_depthwise_back(&p, &launch->a.depthwise_back);
+    case SQ_CUDA_DEPTHWISE_BACKWARD:
+        put_depthwise_back(&p, &launch->args.depthwise_backward);
         break;
-    case SQ_CUDA_MOMENTS:
-    case SQ_CUDA_SUMS:
-    case SQ_CUDA_FIXED:
+    case SQ_CUDA_MERGE_MOMENTS:
+    case SQ_CUDA_MERGE_SUMS:
+    case SQ_CUDA_FIXED_NORMS:
         put_merge(&p, launch);
         break;
-    case SQ_CUDA_GATHER_GRADIENT:
-        put_gather_gradient(&p, &launch->a.gather_gradient);
+    case SQ_CUDA_MERGE_GRADIENT:
+        put_gather_gradient(&p, &launch->args.merge_gradient);
         break;
-    case SQ_CUDA_PACK:
-        put_pack(&p, &launch->a.pack);
+    case SQ_CUDA_PACK_WEIGHTS:
+        put_pack(&p, &launch->args.pack_weights);
         break;
     case SQ_CUDA_JOIN:
-        put_join(&p, &launch->a.join);
+        put_join(&p, &launch->args.join);
         break;
-    case SQ_CUDA_JOIN_BACK:
-        put_join_back(&p, &launch->a.join_back);
+    case SQ_CUDA_JOIN_BACKWARD:
+        put_join_back(&p, &launch->args.join_backward);
         break;
     case SQ_CUDA_POOL:
-        put_pool(&p, &launch->a.pool);
+        put_pool(&p, &launch->args.pool);
         break;
     case SQ_CUDA_GATE:
-        put_gate(&p, &launch->a.gate);
+        put_gate(&p, &launch->args.gate);
         break;
-    case SQ_CUDA_GATE_BACK:
-        put_gate(&p, &launch->a.gate_back.gate);
+    case SQ_CUDA_GATE_BACKWARD:
+        put_gate(&p, &launch->args.gate_backward.gate);
         break;
-    case SQ_CUDA_SPREAD:
-        put_spread(&p, &launch->a.spread);
+    case SQ_CUDA_POOL_BACKWARD:
+        put_spread(&p, &launch->args.pool_backward);
         break;
     case SQ_CUDA_GEMM:
-        put_gemm(&p, &launch->a.gemm);
+        put_gemm(&p, &launch->args.gemm);
         break;
     case SQ_CUDA_COLUMN_SUMS:
-        put(p.sizes, "rows=%d c=%d", launch->a.column_sums.rows, launch->a.column_sums.c);
+        put(p.sizes, "rows=%d c=%d", launch->args.column_sums.rows, launch->args.column_sums.c);
         break;
     case SQ_CUDA_LOSS:
-        put_loss(&p, &launch->a.loss);
+        put_loss(&p, &launch->args.loss);
         break;
     case SQ_CUDA_UPDATE:
-        put(p.variant, "%s", launch->a.update.average ? "average" : "plain");
-        put(p.sizes, "count=%zu", launch->a.update.count);
+        put(p.variant, "%s", launch->args.update.average ? "average" : "plain");
+        put(p.sizes, "count=%zu", launch->args.update.count);
         break;
     case SQ_CUDA_IMAGE:
-        put_image(&p, &launch->a.image);
+        put_image(&p, &launch->args.image);
         break;
     case SQ_CUDA_COLUMN_MOMENTS: /* the vendor engine's have no counts */
     case SQ_CUDA_FORM_GRADIENT:
-    case SQ_CUDA_WIDEN:
+    case SQ_CUDA_CONVERT:
     case SQ_CUDA_VENDOR_CONVOLUTION:
     case SQ_CUDA_VENDOR_PRODUCT:
     case SQ_CUDA_KERNELS:

@@ -9,17 +9,39 @@ enum { ALIGNMENT = 256 };
 const char *sq_cuda_kernel_name(sq_cuda_kernel kernel)
 {
     static const char *const names[SQ_CUDA_KERNELS] = {
-        "rows",    "weight_gradient", "fused_back", "depthwise",   "depthwise_back", "moments", "fixed",
-        "sums",    "gather_gradient", "pack",       "join",        "join_back",      "pool",    "gate",
-        "gate_back", "spread",        "gemm",       "column_sums", "loss",           "update",  "image",
-        "column_moments", "form_gradient", "widen", "vendor_convolution", "vendor_product",
+        [SQ_CUDA_POINTWISE] = "pointwise",
+        [SQ_CUDA_WEIGHT_GRADIENT] = "weight_gradient",
+        [SQ_CUDA_FUSED_BACKWARD] = "fused_backward",
+        [SQ_CUDA_DEPTHWISE] = "depthwise",
+        [SQ_CUDA_DEPTHWISE_BACKWARD] = "depthwise_backward",
+        [SQ_CUDA_MERGE_MOMENTS] = "merge_moments",
+        [SQ_CUDA_FIXED_NORMS] = "fixed_norms",
+        [SQ_CUDA_MERGE_SUMS] = "merge_sums",
+        [SQ_CUDA_MERGE_GRADIENT] = "merge_gradient",
+        [SQ_CUDA_PACK_WEIGHTS] = "pack_weights",
+        [SQ_CUDA_JOIN] = "join",
+        [SQ_CUDA_JOIN_BACKWARD] = "join_backward",
+        [SQ_CUDA_POOL] = "pool",
+        [SQ_CUDA_GATE] = "gate",
+        [SQ_CUDA_GATE_BACKWARD] = "gate_backward",
+        [SQ_CUDA_POOL_BACKWARD] = "pool_backward",
+        [SQ_CUDA_GEMM] = "gemm",
+        [SQ_CUDA_COLUMN_SUMS] = "column_sums",
+        [SQ_CUDA_LOSS] = "loss",
+        [SQ_CUDA_UPDATE] = "update",
+        [SQ_CUDA_IMAGE] = "image",
+        [SQ_CUDA_COLUMN_MOMENTS] = "column_moments",
+        [SQ_CUDA_FORM_GRADIENT] = "form_gradient",
+        [SQ_CUDA_CONVERT] = "convert",
+        [SQ_CUDA_VENDOR_CONVOLUTION] = "vendor_convolution",
+        [SQ_CUDA_VENDOR_PRODUCT] = "vendor_product",
     };
     return names[kernel];
 }
 
 /* ---- The list ---- */
 
-sq_cuda_launch *sq_cuda_add(sq_cuda_planner *p, sq_cuda_kernel kernel)
+sq_cuda_launch *sq_cuda_append(sq_cuda_lowering *p, sq_cuda_kernel kernel)
 {
     static _Thread_local sq_cuda_launch spare; /* what is written after a failure goes nowhere */
     struct sq_program *program = p->program;
@@ -42,7 +64,7 @@ sq_cuda_launch *sq_cuda_add(sq_cuda_planner *p, sq_cuda_kernel kernel)
     return launch;
 }
 
-void *sq_cuda_take(sq_cuda_planner *p, size_t bytes)
+void *sq_cuda_reserve(sq_cuda_lowering *p, size_t bytes)
 {
     unsigned char *base = p->at ? p->at->base[SQ_ROLE_WORKSPACE].address : NULL;
     const size_t offset = p->used;
@@ -53,12 +75,12 @@ void *sq_cuda_take(sq_cuda_planner *p, size_t bytes)
 
 /* ---- Operands ---- */
 
-const sq_slot *sq_cuda_slot(const sq_cuda_planner *p, int slot)
+const sq_slot *sq_cuda_slot(const sq_cuda_lowering *p, int slot)
 {
     return &p->graph->slots[slot];
 }
 
-void *sq_cuda_address(const sq_cuda_planner *p, int slot)
+void *sq_cuda_address(const sq_cuda_lowering *p, int slot)
 {
     if (slot == SQ_NONE || !p->at)
         return NULL;
@@ -66,12 +88,12 @@ void *sq_cuda_address(const sq_cuda_planner *p, int slot)
     return p->at->base[s->role].address + s->offset;
 }
 
-const sq_step *sq_cuda_step(const sq_cuda_planner *p)
+const sq_step *sq_cuda_step(const sq_cuda_lowering *p)
 {
     return p->at ? (const sq_step *)(const void *)p->at->base[SQ_ROLE_STEP].address : NULL;
 }
 
-int sq_cuda_rows_of(const sq_slot *slot)
+int sq_cuda_row_count(const sq_slot *slot)
 {
     return slot->n * slot->h * slot->w;
 }
@@ -83,14 +105,14 @@ static void place_part(const sq_slot *s, sq_part part, int *first, int *step)
     *first = part != SQ_ODD ? 0 : s->is_split ? s->pitch / 2 : 1;
 }
 
-static const float *live_row(const sq_cuda_planner *p, int norm, int row)
+static const float *live_row(const sq_cuda_lowering *p, int norm, int row)
 {
     const int slot = p->graph->norms[norm].live;
     const float *live = sq_cuda_address(p, slot);
     return live ? live + (size_t)row * (size_t)sq_cuda_slot(p, slot)->pitch : NULL;
 }
 
-sq_cuda_view sq_cuda_view_of(const sq_cuda_planner *p, sq_view view)
+sq_cuda_view sq_cuda_view_of(const sq_cuda_lowering *p, sq_view view)
 {
     if (view.slot == SQ_NONE)
         return (sq_cuda_view){0};
@@ -113,7 +135,7 @@ sq_cuda_view sq_cuda_view_of(const sq_cuda_planner *p, sq_view view)
     return out;
 }
 
-sq_cuda_sink sq_cuda_sink_of(const sq_cuda_planner *p, sq_view view, int dx, sq_part part, int addend)
+sq_cuda_sink sq_cuda_sink_of(const sq_cuda_lowering *p, sq_view view, int dx, sq_part part, int addend)
 {
     const sq_slot *s = sq_cuda_slot(p, dx);
     sq_cuda_sink sink = {.data = sq_cuda_address(p, dx),
@@ -126,7 +148,7 @@ sq_cuda_sink sq_cuda_sink_of(const sq_cuda_planner *p, sq_view view, int dx, sq_
     return sink;
 }
 
-sq_cuda_norm sq_cuda_norm_of(const sq_cuda_planner *p, int index)
+sq_cuda_norm sq_cuda_norm_of(const sq_cuda_lowering *p, int index)
 {
     const sq_norm *norm = &p->graph->norms[index];
     return (sq_cuda_norm){
@@ -143,70 +165,70 @@ sq_cuda_norm sq_cuda_norm_of(const sq_cuda_planner *p, int index)
     };
 }
 
-double sq_cuda_view_bytes(const sq_cuda_planner *p, sq_view view)
+double sq_cuda_view_bytes(const sq_cuda_lowering *p, sq_view view)
 {
     if (view.slot == SQ_NONE)
         return 0;
     const sq_slot *s = sq_cuda_slot(p, view.slot);
     const bool is_strided = view.part != SQ_ALL && !s->is_split; /* reads over the other channels */
-    return (double)sq_cuda_rows_of(s) * (is_strided ? s->pitch : sq_view_channels(s, view.part).c) * sizeof(sq_bf16);
+    return (double)sq_cuda_row_count(s) * (is_strided ? s->pitch : sq_view_channels(s, view.part).c) * sizeof(sq_bf16);
 }
 
-double sq_cuda_slot_bytes(const sq_cuda_planner *p, int slot)
+double sq_cuda_slot_bytes(const sq_cuda_lowering *p, int slot)
 {
     return slot == SQ_NONE ? 0 : (double)sq_slot_bytes(sq_cuda_slot(p, slot));
 }
 
 /* ---- Pieces of several operations ---- */
 
-int sq_cuda_parts_for(const sq_cuda_planner *p, int jobs, int tiles, int blocks)
+int sq_cuda_parts_for(const sq_cuda_lowering *p, int jobs, int tiles, int blocks)
 {
     const int wave = p->machine.multiprocessors * blocks / (tiles > 0 ? tiles : 1);
     return jobs < wave ? jobs : wave > 0 ? wave : 1;
 }
 
-int sq_cuda_walk_parts(const sq_cuda_planner *p, int rows, int width, int blocks)
+int sq_cuda_walk_parts(const sq_cuda_lowering *p, int rows, int width, int blocks)
 {
     enum { WALK_VECTORS = 32, WALK_ROWS = 8 }; /* widest slab of walk.cuh, and the rows of a pass at that width */
     const int slabs = (sq_cuda_padded(width) / SQ_CUDA_VECTOR - 1) / WALK_VECTORS + 1;
     return sq_cuda_parts_for(p, (rows - 1) / WALK_ROWS + 1, slabs, blocks);
 }
 
-void sq_cuda_plan_sums(sq_cuda_planner *p, sq_view view, const float *partial, int parts, int width)
+void sq_cuda_append_merge_sums(sq_cuda_lowering *p, sq_view view, const float *partial, int parts, int width)
 {
     const sq_slot *s = sq_cuda_slot(p, view.slot), *live = sq_cuda_slot(p, p->graph->norms[view.norm].live);
-    sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_SUMS);
-    launch->a.sums = (sq_cuda_sums){.live = sq_cuda_address(p, p->graph->norms[view.norm].live),
+    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_MERGE_SUMS);
+    launch->args.merge_sums = (sq_cuda_merge_sums){.live = sq_cuda_address(p, p->graph->norms[view.norm].live),
                                     .c = s->c,
                                     .pitch = live->pitch,
                                     .width = width,
                                     .partial = partial,
                                     .parts = parts,
-                                    .inverse_count = 1 / (float)sq_cuda_rows_of(s)};
+                                    .inverse_count = 1 / (float)sq_cuda_row_count(s)};
     launch->bytes = (double)parts * 2 * width * sizeof(float);
 }
 
-void sq_cuda_plan_late_sums(sq_cuda_planner *p, sq_view view, int dx)
+void sq_cuda_append_sums_of_stored(sq_cuda_lowering *p, sq_view view, int dx)
 {
     const sq_slot *s = sq_cuda_slot(p, dx);
-    const int rows = sq_cuda_rows_of(s), width = sq_cuda_padded(s->c);
-    const int parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACK_BLOCKS);
+    const int rows = sq_cuda_row_count(s), width = sq_cuda_padded(s->c);
+    const int parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACKWARD_BLOCKS);
     sq_cuda_sink sink = sq_cuda_sink_of(p, view, dx, SQ_ALL, SQ_NONE);
-    float *partial = sq_cuda_take(p, (size_t)parts * 2 * (size_t)width * sizeof(float));
-    sq_cuda_launch *launch = sq_cuda_add(p, SQ_CUDA_JOIN_BACK);
-    launch->a.join_back = (sq_cuda_join_back){.grad = sink.data,
+    float *partial = sq_cuda_reserve(p, (size_t)parts * 2 * (size_t)width * sizeof(float));
+    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_JOIN_BACKWARD);
+    launch->args.join_backward = (sq_cuda_join_backward){.grad = sink.data,
                                               .grad_pitch = s->pitch,
                                               .grad_c = s->c,
                                               .sink = sink,
                                               .rows = rows,
                                               .parts = {parts, partial}};
     launch->bytes = 2 * sq_cuda_view_bytes(p, view) + (double)parts * 2 * width * sizeof(float);
-    sq_cuda_plan_sums(p, view, partial, parts, width);
+    sq_cuda_append_merge_sums(p, view, partial, parts, width);
 }
 
 /* ---- A whole graph ---- */
 
-static sq_status check_slots(const sq_cuda_planner *p)
+static sq_status check_slots(const sq_cuda_lowering *p)
 {
     for (int i = 0; i < p->graph->slot_count; i++) {
         const sq_slot *s = &p->graph->slots[i];
@@ -221,15 +243,15 @@ static sq_status check_slots(const sq_cuda_planner *p)
     return SQ_OK;
 }
 
-sq_status sq_cuda_plan(sq_cuda_planner *p)
+sq_status sq_cuda_lower(sq_cuda_lowering *p)
 {
     SQ_TRY(check_slots(p));
     if (p->graph->op_count > (int)(sizeof p->packed / sizeof *p->packed))
         return sq_fail(SQ_UNSUPPORTED, "%s: %d operations, wanted at most %zu", p->graph->name, p->graph->op_count,
                        sizeof p->packed / sizeof *p->packed);
     p->op = p->graph->ops;
-    sq_cuda_plan_pack(p);
-    sq_cuda_plan_fixed(p);
+    sq_cuda_append_weight_packs(p);
+    sq_cuda_append_fixed_norms(p);
     p->kept = p->used;
     for (int i = 0; i < p->graph->op_count && p->status == SQ_OK; i++) {
         p->op = &p->graph->ops[i];

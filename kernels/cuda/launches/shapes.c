@@ -11,15 +11,15 @@ static int tile_of(int width)
     return (width - 1) / 160 < (width - 1) / 128 ? 160 : 128;
 }
 
-sq_cuda_rows_shape sq_cuda_rows_shape_of(int width, bool is_back)
+sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_back)
 {
     const int tile = tile_of(width);
-    return (sq_cuda_rows_shape){.tile = tile,
+    return (sq_cuda_pointwise_shape){.tile = tile,
                                 .rows = tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
-                                .blocks = SQ_CUDA_ROWS_BLOCKS};
+                                .blocks = SQ_CUDA_POINTWISE_BLOCKS};
 }
 
-int sq_cuda_fused_back_width(int c_in, int c_out)
+int sq_cuda_fused_backward_width(int c_in, int c_out)
 {
     const int widest = sq_cuda_padded(c_in > c_out ? c_in : c_out);
     return widest <= 32    ? 32
@@ -29,13 +29,13 @@ int sq_cuda_fused_back_width(int c_in, int c_out)
                            : 0; /* wider, the sums spill */
 }
 
-bool sq_cuda_fused_back_fits(int c_in, int c_out, int *rows, int *blocks)
+bool sq_cuda_fused_backward_fits(int c_in, int c_out, int *rows, int *blocks)
 {
-    const int width = sq_cuda_fused_back_width(c_in, c_out);
+    const int width = sq_cuda_fused_backward_width(c_in, c_out);
     if (width == 0)
         return false;
-    *rows = SQ_CUDA_FUSED_BACK_ROWS(width);
-    *blocks = SQ_CUDA_FUSED_BACK_BLOCKS(width);
+    *rows = SQ_CUDA_FUSED_BACKWARD_ROWS(width);
+    *blocks = SQ_CUDA_FUSED_BACKWARD_BLOCKS(width);
     return true;
 }
 

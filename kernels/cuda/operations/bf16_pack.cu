@@ -8,7 +8,7 @@
 enum { THREADS = 256, BLOCKS = 128 };
 
 template <bool IS_BACK>
-static __global__ void __launch_bounds__(THREADS) narrow_kernel(sq_cuda_ranges a)
+static __global__ void __launch_bounds__(THREADS) bf16_pack_kernel(sq_cuda_bf16_pack a)
 {
     float *const values = a.ranges[blockIdx.y].values;
     sq_bf16 *const row = a.row + a.ranges[blockIdx.y].at;
@@ -21,28 +21,28 @@ static __global__ void __launch_bounds__(THREADS) narrow_kernel(sq_cuda_ranges a
     }
 }
 
-template <bool IS_BACK> static cudaError_t run(const sq_cuda_ranges *args, cudaStream_t stream)
+template <bool IS_BACK> static cudaError_t run(const sq_cuda_bf16_pack *args, cudaStream_t stream)
 {
-    const sq_cuda_ranges a = *args;
+    const sq_cuda_bf16_pack a = *args;
     size_t most = 1;
     for (int i = 0; i < a.count; i++)
         most = a.ranges[i].count > most ? a.ranges[i].count : most;
     const size_t blocks = (most + THREADS - 1) / THREADS;
-    LAUNCH((narrow_kernel<IS_BACK>), dim3((unsigned)(blocks < BLOCKS ? blocks : BLOCKS), (unsigned)a.count), THREADS, 0,
+    LAUNCH((bf16_pack_kernel<IS_BACK>), dim3((unsigned)(blocks < BLOCKS ? blocks : BLOCKS), (unsigned)a.count), THREADS, 0,
            stream, a);
     return cudaGetLastError();
 }
 
-extern "C" cudaError_t sq_cuda_ranges_narrow(const sq_cuda_ranges *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_bf16_pack_run(const sq_cuda_bf16_pack *args, cudaStream_t stream)
 {
     return run<false>(args, stream);
 }
 
-extern "C" cudaError_t sq_cuda_ranges_widen(const sq_cuda_ranges *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_bf16_unpack_run(const sq_cuda_bf16_pack *args, cudaStream_t stream)
 {
     return run<true>(args, stream);
 }
 
-extern "C" const sq_cuda_instance sq_cuda_narrow_instances[] = {
-    SQ_CUDA_INSTANCE(THREADS, 0, 0, narrow_kernel<false>), SQ_CUDA_INSTANCE(THREADS, 0, 0, narrow_kernel<true>),
+extern "C" const sq_cuda_instance sq_cuda_bf16_pack_instances[] = {
+    SQ_CUDA_INSTANCE(THREADS, 0, 0, bf16_pack_kernel<false>), SQ_CUDA_INSTANCE(THREADS, 0, 0, bf16_pack_kernel<true>),
     SQ_CUDA_INSTANCES_END};

@@ -16,7 +16,7 @@ static __device__ __forceinline__ void weigh(const sq_stretch &s, int first, int
         taps[i] = sq_taps_weigh(&s, first + i, weights + i * most);
 }
 
-static __global__ void __launch_bounds__(THREADS) cut_kernel(sq_cuda_cut a)
+static __global__ void __launch_bounds__(THREADS) crop_kernel(sq_cuda_crop a)
 {
     DYNAMIC_SHARED(sq_taps, taps); /* of the columns, of the rows; then the weights of both */
     const int first = (int)blockIdx.x * BAND, rows = a.side - first < BAND ? a.side - first : BAND;
@@ -53,9 +53,9 @@ static int larger(int most, int begin, int length, int side)
     return sq_taps_limit(&s) > most ? sq_taps_limit(&s) : most;
 }
 
-extern "C" cudaError_t sq_cuda_cut_run(const sq_cuda_cut *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_crop_run(const sq_cuda_crop *args, cudaStream_t stream)
 {
-    sq_cuda_cut a = *args;
+    sq_cuda_crop a = *args;
     a.most_across = a.most_down = 0;
     for (int i = 0; i < a.count; i++) {
         a.most_across = larger(a.most_across, a.cuts[i].x, a.cuts[i].w, a.side);
@@ -65,9 +65,9 @@ extern "C" cudaError_t sq_cuda_cut_run(const sq_cuda_cut *args, cudaStream_t str
                           ((size_t)a.side * (size_t)a.most_across + BAND * (size_t)a.most_down) * sizeof(int16_t);
     if (shared > MOST_SHARED)
         return cudaErrorInvalidValue;
-    LAUNCH(cut_kernel, dim3((unsigned)((a.side + BAND - 1) / BAND), (unsigned)a.count), THREADS, shared, stream, a);
+    LAUNCH(crop_kernel, dim3((unsigned)((a.side + BAND - 1) / BAND), (unsigned)a.count), THREADS, shared, stream, a);
     return cudaGetLastError();
 }
 
-extern "C" const sq_cuda_instance sq_cuda_cut_instances[] = {SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, 0, cut_kernel),
+extern "C" const sq_cuda_instance sq_cuda_crop_instances[] = {SQ_CUDA_INSTANCE(THREADS, MOST_SHARED, 0, crop_kernel),
                                                              SQ_CUDA_INSTANCES_END};

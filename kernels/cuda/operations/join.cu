@@ -112,8 +112,8 @@ extern "C" cudaError_t sq_cuda_join_run(const sq_cuda_join *args, cudaStream_t s
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BACK_BLOCKS)
-join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BACKWARD_BLOCKS)
+join_backward_kernel(sq_cuda_join_backward a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
     const int part = (int)blockIdx.x / walk.slabs;
@@ -149,15 +149,15 @@ join_back_kernel(sq_cuda_join_back a, Walk walk, int vectors)
                         shared);
 }
 
-extern "C" cudaError_t sq_cuda_join_back_run(const sq_cuda_join_back *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_join_backward_run(const sq_cuda_join_backward *args, cudaStream_t stream)
 {
-    const sq_cuda_join_back a = *args;
+    const sq_cuda_join_backward a = *args;
     const int vectors = sq_cuda_padded(a.sink.c) / VECTOR;
     const Walk walk = walk_of(vectors);
-    LAUNCH(join_back_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
+    LAUNCH(join_backward_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
     return cudaGetLastError();
 }
 
 extern "C" const sq_cuda_instance sq_cuda_join_instances[] = {
     SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BLOCKS, join_kernel),
-    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BACK_BLOCKS, join_back_kernel), SQ_CUDA_INSTANCES_END};
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_JOIN_BACKWARD_BLOCKS, join_backward_kernel), SQ_CUDA_INSTANCES_END};

@@ -7,7 +7,7 @@
 
 enum { THREADS = 256 };
 
-static __global__ void __launch_bounds__(THREADS) finite_kernel(sq_cuda_finite a)
+static __global__ void __launch_bounds__(THREADS) nonfinite_kernel(sq_cuda_nonfinite a)
 {
     const float *const values = a.ranges[blockIdx.y].values;
     const size_t count = a.ranges[blockIdx.y].count;
@@ -16,15 +16,15 @@ static __global__ void __launch_bounds__(THREADS) finite_kernel(sq_cuda_finite a
         is_odd |= (__float_as_uint(__ldg(values + i)) & 0x7f800000u) == 0x7f800000u;
     const int any = __syncthreads_or(is_odd);
     if (threadIdx.x == 0)
-        a.found[blockIdx.y * SQ_CUDA_FINITE_BLOCKS + blockIdx.x] = any;
+        a.found[blockIdx.y * SQ_CUDA_NONFINITE_BLOCKS + blockIdx.x] = any;
 }
 
-extern "C" cudaError_t sq_cuda_finite_run(const sq_cuda_finite *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_nonfinite_run(const sq_cuda_nonfinite *args, cudaStream_t stream)
 {
-    const sq_cuda_finite a = *args;
-    LAUNCH(finite_kernel, dim3(SQ_CUDA_FINITE_BLOCKS, (unsigned)a.count), THREADS, 0, stream, a);
+    const sq_cuda_nonfinite a = *args;
+    LAUNCH(nonfinite_kernel, dim3(SQ_CUDA_NONFINITE_BLOCKS, (unsigned)a.count), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
 
-extern "C" const sq_cuda_instance sq_cuda_finite_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, finite_kernel),
+extern "C" const sq_cuda_instance sq_cuda_nonfinite_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, nonfinite_kernel),
                                                               SQ_CUDA_INSTANCES_END};

@@ -117,21 +117,21 @@ extern "C" cudaError_t sq_cuda_form_gradient_run(const sq_cuda_form_gradient *ar
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(WIDEN_THREADS) widen_kernel(sq_cuda_widen a)
+static __global__ void __launch_bounds__(WIDEN_THREADS) convert_kernel(sq_cuda_convert a)
 {
     const int i = (int)(blockIdx.x * WIDEN_THREADS + threadIdx.x);
     if (i < a.count)
         a.to[i] = widen(a.from[i]);
 }
 
-extern "C" cudaError_t sq_cuda_widen_run(const sq_cuda_widen *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_convert_run(const sq_cuda_convert *args, cudaStream_t stream)
 {
-    const sq_cuda_widen a = *args;
-    LAUNCH(widen_kernel, (unsigned)((a.count - 1) / WIDEN_THREADS + 1), WIDEN_THREADS, 0, stream, a);
+    const sq_cuda_convert a = *args;
+    LAUNCH(convert_kernel, (unsigned)((a.count - 1) / WIDEN_THREADS + 1), WIDEN_THREADS, 0, stream, a);
     return cudaGetLastError();
 }
 
-extern "C" const sq_cuda_instance sq_cuda_normalise_instances[] = {
+extern "C" const sq_cuda_instance sq_cuda_normalize_instances[] = {
     SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_COLUMN_MOMENTS_BLOCKS, column_moments_kernel),
     SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_FORM_GRADIENT_BLOCKS, form_gradient_kernel),
-    SQ_CUDA_INSTANCE(WIDEN_THREADS, 0, 0, widen_kernel), SQ_CUDA_INSTANCES_END};
+    SQ_CUDA_INSTANCE(WIDEN_THREADS, 0, 0, convert_kernel), SQ_CUDA_INSTANCES_END};

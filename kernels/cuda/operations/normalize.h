@@ -1,5 +1,5 @@
-#ifndef SQ_CUDA_NORMALISE_H
-#define SQ_CUDA_NORMALISE_H
+#ifndef SQ_CUDA_NORMALIZE_H
+#define SQ_CUDA_NORMALIZE_H
 
 #include "kernels/cuda/operands.h"
 
@@ -31,8 +31,8 @@ typedef struct {
     const sq_bf16 *from;
     float *to;
     int count;
-} sq_cuda_widen;
-cudaError_t sq_cuda_widen_run(const sq_cuda_widen *a, cudaStream_t stream);
+} sq_cuda_convert;
+cudaError_t sq_cuda_convert_run(const sq_cuda_convert *a, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-#ifndef SQ_CUDA_OTHERS_H
-#define SQ_CUDA_OTHERS_H
+#ifndef SQ_CUDA_OPERATIONS_H
+#define SQ_CUDA_OPERATIONS_H
 
 #include "kernels/cuda/operands.h"
 
@@ -12,7 +12,7 @@ extern "C" {
 /* ---- join.cu ---- */
 
 /* Blocks per multiprocessor, for the planner and the launch bounds. */
-enum { SQ_CUDA_JOIN_BLOCKS = 2, SQ_CUDA_JOIN_BACK_BLOCKS = 2, SQ_CUDA_SPREAD_BLOCKS = 3 };
+enum { SQ_CUDA_JOIN_BLOCKS = 2, SQ_CUDA_JOIN_BACKWARD_BLOCKS = 2, SQ_CUDA_POOL_BACKWARD_BLOCKS = 3 };
 
 typedef struct {
     sq_cuda_view x, y;
@@ -32,8 +32,8 @@ typedef struct {
     sq_cuda_sink sink;
     int rows;
     sq_cuda_parts parts;
-} sq_cuda_join_back;
-cudaError_t sq_cuda_join_back_run(const sq_cuda_join_back *a, cudaStream_t stream);
+} sq_cuda_join_backward;
+cudaError_t sq_cuda_join_backward_run(const sq_cuda_join_backward *a, cudaStream_t stream);
 
 /* ---- pool.cu: means over pixels, the gate, and their backward ---- */
 
@@ -65,8 +65,8 @@ typedef struct {
     float *dh;         /* (n, padded r): gradients before the hidden relu */
     float *dpooled;    /* (n, padded c) */
     int c_pitch, r_pitch;
-} sq_cuda_gate_back;
-cudaError_t sq_cuda_gate_back_run(const sq_cuda_gate_back *a, cudaStream_t stream);
+} sq_cuda_gate_backward;
+cudaError_t sq_cuda_gate_backward_run(const sq_cuda_gate_backward *a, cudaStream_t stream);
 
 /* sink = factor * grad + each image's own addend; grad NULL: the addend alone. The sink may be grad. */
 typedef struct {
@@ -82,8 +82,8 @@ typedef struct {
     sq_cuda_sink sink;
     int rows, pixels, c;
     sq_cuda_parts parts;
-} sq_cuda_spread;
-cudaError_t sq_cuda_spread_run(const sq_cuda_spread *a, cudaStream_t stream);
+} sq_cuda_pool_backward;
+cudaError_t sq_cuda_pool_backward_run(const sq_cuda_pool_backward *a, cudaStream_t stream);
 
 /* ---- classifier.cu ---- */
 
@@ -136,34 +136,34 @@ typedef struct {
 } sq_cuda_image;
 cudaError_t sq_cuda_image_run(const sq_cuda_image *a, cudaStream_t stream);
 
-enum { SQ_CUDA_CUTS = 96 }; /* of a launch: they travel with its arguments, of which there are at most 4,096 bytes */
+enum { SQ_CUDA_CROPS = 96 }; /* of a launch: they travel with its arguments, of which there are at most 4,096 bytes */
 
 typedef struct {
     const uint8_t *images;
     uint8_t *out; /* (count, side, side, 3) */
     int count, side;
     int most_across, most_down; /* pixels that an output pixel is made of along an axis, at most: set by the launcher */
-    sq_cut cuts[SQ_CUDA_CUTS];
-} sq_cuda_cut;
-cudaError_t sq_cuda_cut_run(const sq_cuda_cut *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
+    sq_cut cuts[SQ_CUDA_CROPS];
+} sq_cuda_crop;
+cudaError_t sq_cuda_crop_run(const sq_cuda_crop *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
 
 /* ---- nonfinite.cu ---- */
 
-enum { SQ_CUDA_FINITE_RANGES = 128, SQ_CUDA_FINITE_BLOCKS = 32 };
+enum { SQ_CUDA_NONFINITE_RANGES = 128, SQ_CUDA_NONFINITE_BLOCKS = 32 };
 
 typedef struct {
-    int32_t *found; /* (count, SQ_CUDA_FINITE_BLOCKS): not 0 where a block met NaN or infinity */
+    int32_t *found; /* (count, SQ_CUDA_NONFINITE_BLOCKS): not 0 where a block met NaN or infinity */
     int count;
     struct {
         const float *values;
         size_t count;
-    } ranges[SQ_CUDA_FINITE_RANGES];
-} sq_cuda_finite;
-cudaError_t sq_cuda_finite_run(const sq_cuda_finite *a, cudaStream_t stream);
+    } ranges[SQ_CUDA_NONFINITE_RANGES];
+} sq_cuda_nonfinite;
+cudaError_t sq_cuda_nonfinite_run(const sq_cuda_nonfinite *a, cudaStream_t stream);
 
 /* ---- bf16_pack.cu ---- */
 
-enum { SQ_CUDA_RANGES = 64 };
+enum { SQ_CUDA_BF16_PACK_RANGES = 64 };
 
 typedef struct {
     sq_bf16 *row;
@@ -172,10 +172,10 @@ typedef struct {
     struct {
         float *values;
         size_t count, at; /* in the row */
-    } ranges[SQ_CUDA_RANGES];
-} sq_cuda_ranges;
-cudaError_t sq_cuda_ranges_narrow(const sq_cuda_ranges *a, cudaStream_t stream); /* rounds them into the row */
-cudaError_t sq_cuda_ranges_widen(const sq_cuda_ranges *a, cudaStream_t stream);  /* and back */
+    } ranges[SQ_CUDA_BF16_PACK_RANGES];
+} sq_cuda_bf16_pack;
+cudaError_t sq_cuda_bf16_pack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream); /* rounds them into the row */
+cudaError_t sq_cuda_bf16_unpack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream);  /* and back */
 
 #ifdef __cplusplus
 }

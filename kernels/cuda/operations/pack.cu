@@ -7,9 +7,9 @@
 
 enum { THREADS = 256 };
 
-static __global__ void __launch_bounds__(THREADS) pack_kernel(sq_cuda_pack a)
+static __global__ void __launch_bounds__(THREADS) pack_weights_kernel(sq_cuda_pack_weights a)
 {
-    const sq_cuda_pack_job &job = a.jobs[blockIdx.y];
+    const sq_cuda_pack_weights_job &job = a.jobs[blockIdx.y];
     const int pairs = job.rows * job.depth / 2, padded_out = padded(job.c_out);
     for (int i = (int)(blockIdx.x * THREADS + threadIdx.x); i < pairs; i += (int)(gridDim.x * THREADS)) {
         float v[2];
@@ -26,16 +26,16 @@ static __global__ void __launch_bounds__(THREADS) pack_kernel(sq_cuda_pack a)
     }
 }
 
-extern "C" cudaError_t sq_cuda_pack_run(const sq_cuda_pack *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_pack_weights_run(const sq_cuda_pack_weights *args, cudaStream_t stream)
 {
-    const sq_cuda_pack a = *args;
+    const sq_cuda_pack_weights a = *args;
     int pairs = 1;
     for (int i = 0; i < a.count; i++)
         pairs = a.jobs[i].rows * a.jobs[i].depth / 2 > pairs ? a.jobs[i].rows * a.jobs[i].depth / 2 : pairs;
     const unsigned blocks = (unsigned)((pairs - 1) / THREADS + 1);
-    LAUNCH(pack_kernel, dim3(blocks < 64 ? blocks : 64, (unsigned)a.count), THREADS, 0, stream, a);
+    LAUNCH(pack_weights_kernel, dim3(blocks < 64 ? blocks : 64, (unsigned)a.count), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
 
-extern "C" const sq_cuda_instance sq_cuda_pack_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, pack_kernel),
+extern "C" const sq_cuda_instance sq_cuda_pack_weights_instances[] = {SQ_CUDA_INSTANCE(THREADS, 0, 0, pack_weights_kernel),
                                                               SQ_CUDA_INSTANCES_END};

@@ -117,7 +117,7 @@ extern "C" cudaError_t sq_cuda_gate_run(const sq_cuda_gate *args, cudaStream_t s
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(GATE_THREADS) gate_back_kernel(sq_cuda_gate_back a)
+static __global__ void __launch_bounds__(GATE_THREADS) gate_backward_kernel(sq_cuda_gate_backward a)
 {
     DYNAMIC_SHARED(float, hidden); /* hidden_count, then as many gradients, then c gradients */
     const sq_cuda_gate &gate = a.gate;
@@ -148,18 +148,18 @@ static __global__ void __launch_bounds__(GATE_THREADS) gate_back_kernel(sq_cuda_
     }
 }
 
-extern "C" cudaError_t sq_cuda_gate_back_run(const sq_cuda_gate_back *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_gate_backward_run(const sq_cuda_gate_backward *args, cudaStream_t stream)
 {
-    const sq_cuda_gate_back a = *args;
+    const sq_cuda_gate_backward a = *args;
     const size_t shared = (size_t)(2 * a.gate.hidden_count + a.gate.c) * sizeof(float);
-    LAUNCH(gate_back_kernel, (unsigned)a.gate.n, GATE_THREADS, shared, stream, a);
+    LAUNCH(gate_backward_kernel, (unsigned)a.gate.n, GATE_THREADS, shared, stream, a);
     return cudaGetLastError();
 }
 
 /* ---- Back to the pixels ---- */
 
-static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_SPREAD_BLOCKS)
-spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_POOL_BACKWARD_BLOCKS)
+pool_backward_kernel(sq_cuda_pool_backward a, Walk walk, int vectors)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
     const int part = (int)blockIdx.x / walk.slabs;
@@ -189,12 +189,12 @@ spread_kernel(sq_cuda_spread a, Walk walk, int vectors)
                         shared);
 }
 
-extern "C" cudaError_t sq_cuda_spread_run(const sq_cuda_spread *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_pool_backward_run(const sq_cuda_pool_backward *args, cudaStream_t stream)
 {
-    const sq_cuda_spread a = *args;
+    const sq_cuda_pool_backward a = *args;
     const int vectors = sq_cuda_padded(a.c) / VECTOR;
     const Walk walk = walk_of(vectors);
-    LAUNCH(spread_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
+    LAUNCH(pool_backward_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
     return cudaGetLastError();
 }
 
@@ -203,5 +203,5 @@ extern "C" cudaError_t sq_cuda_spread_run(const sq_cuda_spread *args, cudaStream
 /* The gate's kernels keep one image's channels in shared memory. */
 extern "C" const sq_cuda_instance sq_cuda_pool_instances[] = {
     SQ_CUDA_INSTANCE(WALK_THREADS, 0, 0, pool_kernel), SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_kernel),
-    SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_back_kernel),
-    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_SPREAD_BLOCKS, spread_kernel), SQ_CUDA_INSTANCES_END};
+    SQ_CUDA_INSTANCE(GATE_THREADS, 0, 0, gate_backward_kernel),
+    SQ_CUDA_INSTANCE(WALK_THREADS, 0, SQ_CUDA_POOL_BACKWARD_BLOCKS, pool_backward_kernel), SQ_CUDA_INSTANCES_END};

@@ -31,7 +31,7 @@ static __device__ __forceinline__ float rows_of_part(int p, int parts, int rows,
 }
 
 /* One block merges 8 channels: every stripe of parts in order, then the stripes in a tree. */
-static __global__ void __launch_bounds__(CHANNELS *STRIPES) moments_kernel(sq_cuda_moments a)
+static __global__ void __launch_bounds__(CHANNELS *STRIPES) merge_moments_kernel(sq_cuda_merge_moments a)
 {
     SHARED(Moments, part, [STRIPES][CHANNELS]);
     const int lane = (int)threadIdx.x % CHANNELS, stripe = (int)threadIdx.x / CHANNELS;
@@ -61,31 +61,31 @@ static __global__ void __launch_bounds__(CHANNELS *STRIPES) moments_kernel(sq_cu
     set_live(a.norm, c, total.mean, total.m2 / count);
 }
 
-extern "C" cudaError_t sq_cuda_moments_run(const sq_cuda_moments *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_merge_moments_run(const sq_cuda_merge_moments *args, cudaStream_t stream)
 {
-    const sq_cuda_moments a = *args;
+    const sq_cuda_merge_moments a = *args;
     if (a.parts < 1 || a.norm.pitch < 1 || a.norm.pitch % CHANNELS)
         return cudaErrorInvalidValue;
-    LAUNCH(moments_kernel, (unsigned)(a.norm.pitch / CHANNELS), CHANNELS * STRIPES, 0, stream, a);
+    LAUNCH(merge_moments_kernel, (unsigned)(a.norm.pitch / CHANNELS), CHANNELS * STRIPES, 0, stream, a);
     return cudaGetLastError();
 }
 
-static __global__ void __launch_bounds__(128) fixed_kernel(sq_cuda_fixed a)
+static __global__ void __launch_bounds__(128) fixed_norms_kernel(sq_cuda_fixed_norms a)
 {
     const sq_cuda_norm &norm = a.norms[blockIdx.x];
     for (int c = (int)threadIdx.x; c < norm.pitch; c += (int)blockDim.x)
         set_live(norm, c, c < norm.c ? norm.running_mean[c] : 0.0f, c < norm.c ? norm.running_variance[c] : 0.0f);
 }
 
-extern "C" cudaError_t sq_cuda_fixed_run(const sq_cuda_fixed *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_fixed_norms_run(const sq_cuda_fixed_norms *args, cudaStream_t stream)
 {
-    const sq_cuda_fixed a = *args;
-    LAUNCH(fixed_kernel, (unsigned)a.count, 128, 0, stream, a);
+    const sq_cuda_fixed_norms a = *args;
+    LAUNCH(fixed_norms_kernel, (unsigned)a.count, 128, 0, stream, a);
     return cudaGetLastError();
 }
 
 /* In FP64: a part's sum is short, their sum is not. */
-static __global__ void __launch_bounds__(CHANNELS *STRIPES) sums_kernel(sq_cuda_sums a)
+static __global__ void __launch_bounds__(CHANNELS *STRIPES) merge_sums_kernel(sq_cuda_merge_sums a)
 {
     SHARED(double, part, [2][STRIPES][CHANNELS]);
     const int lane = (int)threadIdx.x % CHANNELS, stripe = (int)threadIdx.x / CHANNELS;
@@ -117,12 +117,12 @@ static __global__ void __launch_bounds__(CHANNELS *STRIPES) sums_kernel(sq_cuda_
     a.live[SQ_LIVE_CONSTANT * pitch + c] = exists ? (float)(-scale * s1 * (double)a.inverse_count - by_z * mean) : 0.0f;
 }
 
-extern "C" cudaError_t sq_cuda_sums_run(const sq_cuda_sums *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_merge_sums_run(const sq_cuda_merge_sums *args, cudaStream_t stream)
 {
-    const sq_cuda_sums a = *args;
+    const sq_cuda_merge_sums a = *args;
     if (a.parts < 1 || a.pitch % CHANNELS || a.width < a.pitch)
         return cudaErrorInvalidValue;
-    LAUNCH(sums_kernel, (unsigned)(a.pitch / CHANNELS), CHANNELS * STRIPES, 0, stream, a);
+    LAUNCH(merge_sums_kernel, (unsigned)(a.pitch / CHANNELS), CHANNELS * STRIPES, 0, stream, a);
     return cudaGetLastError();
 }
 
@@ -135,7 +135,7 @@ static __device__ __forceinline__ void store_gradient(float *to, float value, co
     *to = step->accumulate ? *to + value : value;
 }
 
-static __global__ void __launch_bounds__(ELEMENTS *PART_STRIPES) gather_gradient_kernel(sq_cuda_gather_gradient a)
+static __global__ void __launch_bounds__(ELEMENTS *PART_STRIPES) merge_gradient_kernel(sq_cuda_merge_gradient a)
 {
     SHARED(float, part, [PART_STRIPES][ELEMENTS]);
     const int lane = (int)threadIdx.x % ELEMENTS, stripe = (int)threadIdx.x / ELEMENTS;
@@ -161,17 +161,17 @@ static __global__ void __launch_bounds__(ELEMENTS *PART_STRIPES) gather_gradient
     }
 }
 
-extern "C" cudaError_t sq_cuda_gather_gradient_run(const sq_cuda_gather_gradient *args, cudaStream_t stream)
+extern "C" cudaError_t sq_cuda_merge_gradient_run(const sq_cuda_merge_gradient *args, cudaStream_t stream)
 {
-    const sq_cuda_gather_gradient a = *args;
+    const sq_cuda_merge_gradient a = *args;
     const int count = a.c_out * a.c_in * a.taps;
-    LAUNCH(gather_gradient_kernel, (unsigned)((count - 1) / ELEMENTS + 1), ELEMENTS * PART_STRIPES, 0, stream, a);
+    LAUNCH(merge_gradient_kernel, (unsigned)((count - 1) / ELEMENTS + 1), ELEMENTS * PART_STRIPES, 0, stream, a);
     return cudaGetLastError();
 }
 
 /* ---- Instances ---- */
 
 extern "C" const sq_cuda_instance sq_cuda_statistics_instances[] = {
-    SQ_CUDA_INSTANCE(CHANNELS * STRIPES, 0, 0, moments_kernel), SQ_CUDA_INSTANCE(128, 0, 0, fixed_kernel),
-    SQ_CUDA_INSTANCE(CHANNELS * STRIPES, 0, 0, sums_kernel),
-    SQ_CUDA_INSTANCE(ELEMENTS * PART_STRIPES, 0, 0, gather_gradient_kernel), SQ_CUDA_INSTANCES_END};
+    SQ_CUDA_INSTANCE(CHANNELS * STRIPES, 0, 0, merge_moments_kernel), SQ_CUDA_INSTANCE(128, 0, 0, fixed_norms_kernel),
+    SQ_CUDA_INSTANCE(CHANNELS * STRIPES, 0, 0, merge_sums_kernel),
+    SQ_CUDA_INSTANCE(ELEMENTS * PART_STRIPES, 0, 0, merge_gradient_kernel), SQ_CUDA_INSTANCES_END};

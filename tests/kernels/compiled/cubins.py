@@ -95,7 +95,7 @@ def parse_report(text):
 
 
 def short_name(demangled):
-    """rows_kernel<128, 3> of void rows_kernel<128, 3>(sq_cuda_rows, int)."""
+    """pointwise_kernel<128, 3> of void pointwise_kernel<128, 3>(sq_cuda_pointwise, int)."""
     name, depth = demangled.replace("(int)", "").replace("(bool)1", "true").replace("(bool)0", "false"), 0
     for i, letter in enumerate(name):
         depth += (letter == "<") - (letter == ">")

@@ -46,7 +46,7 @@ bool sq_bench_has_parts(const sq_bench_subject *subject);
  */
 SQ_MUST_USE sq_status sq_bench_parts(const sq_bench_subject *subject, int layer, int choice, sq_mode mode,
                                      sq_graph *graph, sq_program_part *out, int *count);
-/* Merges of partial results and repacked weights: moments, sums, gather_gradient, pack. */
+/* Merges of partial results and repacked weights: merge_moments, merge_sums, merge_gradient, pack_weights. */
 bool sq_bench_is_merge(const char *kernel);
 
 /* ---- Bytes of the mean path ---- */

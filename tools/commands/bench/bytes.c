@@ -16,7 +16,7 @@ bool sq_bench_has_parts(const sq_bench_subject *subject)
 
 bool sq_bench_is_merge(const char *kernel)
 {
-    static const char *const merges[] = {"moments", "sums", "gather_gradient", "pack"};
+    static const char *const merges[] = {"merge_moments", "merge_sums", "merge_gradient", "pack_weights"};
     for (size_t i = 0; i < sizeof merges / sizeof *merges; i++)
         if (strcmp(kernel, merges[i]) == 0)
             return true;
@@ -28,7 +28,7 @@ static sq_status list_parts(const sq_bench_subject *subject, int layer, int choi
 {
     const sq_program *program;
     if (!subject->model)
-        return sq_cuda_count(graph, subject->multiprocessors, out, SQ_BENCH_PARTS, count);
+        return sq_cuda_dry_run(graph, subject->multiprocessors, out, SQ_BENCH_PARTS, count);
     SQ_TRY(sq_model_program(subject->model, layer, choice, mode, &program));
     const struct sq_backend_ops *ops = sq_model_backend(subject->model)->ops;
     for (*count = 0; *count < SQ_BENCH_PARTS && ops->part(program, *count, &out[*count]);)
@@ -158,7 +158,7 @@ void sq_bench_tally_print(const sq_bench_tally *tally)
     (void)printf("  %-24s %9.3f %9.3f %9.3f %9.3f\n", "in all", 1e-6 * sq_bench_tally_bytes(tally, SQ_FORWARD),
                  1e-6 * sq_bench_tally_bytes(tally, SQ_BACKWARD), 1e-6 * sq_bench_tally_bytes(tally, SQ_UPDATE),
                  1e-6 * all);
-    sq_print_row("merges", "%.3f MB, %.1f %% (moments, sums, gather_gradient, pack)",
+    sq_print_row("merges", "%.3f MB, %.1f %% (merge_moments, merge_sums, merge_gradient, pack_weights)",
                  1e-6 * sq_bench_tally_merges(tally), 100 * sq_bench_tally_merges(tally) / all);
     sort_entries(&sorted, tally, true);
     (void)printf("largest by kernel and input side\n");

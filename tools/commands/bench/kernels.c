@@ -84,12 +84,12 @@ static const char *level_of(const sq_graph *graph, const sq_program_part *parts,
 {
     const int op = parts[index].op;
     const sq_op_kind kind = graph->ops[op].kind;
-    if (strcmp(parts[index].kernel, "pack") == 0 || kind == SQ_OP_IMAGE || kind == SQ_OP_POOL ||
+    if (strcmp(parts[index].kernel, "pack_weights") == 0 || kind == SQ_OP_IMAGE || kind == SQ_OP_POOL ||
         kind == SQ_OP_POOL_BACK || kind == SQ_OP_LINEAR || kind == SQ_OP_LINEAR_BACK || kind == SQ_OP_LOSS)
         return "-";
     for (int i = 0; mode == SQ_BACKWARD && i < count; i++)
         if (parts[i].op == op &&
-            (strcmp(parts[i].kernel, "fused_back") == 0 || strcmp(parts[i].kernel, "depthwise_back") == 0))
+            (strcmp(parts[i].kernel, "fused_backward") == 0 || strcmp(parts[i].kernel, "depthwise_backward") == 0))
             return "L4";
     return "L3";
 }
@@ -129,7 +129,7 @@ static sq_status add_program(bench *b, int layer, int choice, sq_mode mode)
     SQ_TRY(sq_bench_parts(&b->subject, layer, choice, mode, &graph, parts, &count));
     for (int i = 0; status == SQ_OK && i < count; i++) {
         const sq_op *op = &graph.ops[parts[i].op];
-        const bool is_pack = strcmp(parts[i].kernel, "pack") == 0; /* of all the block's convolutions */
+        const bool is_pack = strcmp(parts[i].kernel, "pack_weights") == 0; /* of all the block's convolutions */
         row r = {.layer = layer,
                  .choice = choice,
                  .index = i,
@@ -204,7 +204,7 @@ static sq_status add_width(bench *b, width_price *price, int layer, sq_mode mode
     for (int i = 0; status == SQ_OK && i < count; i++) {
         const sq_op *op = &graph.ops[parts[i].op];
         double seconds = 0;
-        if ((op->kind != SQ_OP_CONV && op->kind != SQ_OP_CONV_BACK) || strcmp(parts[i].kernel, "pack") == 0)
+        if ((op->kind != SQ_OP_CONV && op->kind != SQ_OP_CONV_BACK) || strcmp(parts[i].kernel, "pack_weights") == 0)
             continue;
         if (b->widths.model)
             status = measure(b, &b->widths, layer, 0, mode, i, &seconds);

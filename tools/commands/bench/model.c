@@ -65,16 +65,16 @@ static launch_class class_of(const sq_graph *graph, const sq_program_part *part)
         launch_class kind;
     } plain[] = {
         {"depthwise", DEPTHWISE_FORWARD},
-        {"depthwise_back", DEPTHWISE_BACKWARD},
-        {"fused_back", POINTWISE_BACKWARD},
+        {"depthwise_backward", DEPTHWISE_BACKWARD},
+        {"fused_backward", POINTWISE_BACKWARD},
         {"join", JOINS},
-        {"join_back", JOINS},
+        {"join_backward", JOINS},
         {"gate", GATES},
-        {"gate_back", GATES},
-        {"moments", MERGES},
-        {"sums", MERGES},
-        {"gather_gradient", MERGES},
-        {"pack", PACK},
+        {"gate_backward", GATES},
+        {"merge_moments", MERGES},
+        {"merge_sums", MERGES},
+        {"merge_gradient", MERGES},
+        {"pack_weights", PACK},
         {"update", UPDATE},
         {"image", IMAGE},
         {"loss", HEAD},
@@ -83,11 +83,11 @@ static launch_class class_of(const sq_graph *graph, const sq_program_part *part)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (strcmp(part->kernel, plain[i].kernel) == 0)
             return plain[i].kind;
-    if (op == SQ_OP_CONV || op == SQ_OP_CONV_BACK) /* rows, weight_gradient */
+    if (op == SQ_OP_CONV || op == SQ_OP_CONV_BACK) /* pointwise, weight_gradient */
         return strncmp(part->variant, "dense", 5) == 0 ? DENSE
                : op == SQ_OP_CONV                      ? POINTWISE_FORWARD
                                                        : POINTWISE_BACKWARD;
-    return op == SQ_OP_GATE || op == SQ_OP_GATE_BACK ? GATES : HEAD; /* pool, spread, gemm, column_sums */
+    return op == SQ_OP_GATE || op == SQ_OP_GATE_BACK ? GATES : HEAD; /* pool, pool_backward, gemm, column_sums */
 }
 
 /* ---- Adding up ---- */

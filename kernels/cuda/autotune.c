@@ -1,5 +1,5 @@
 /* Which engine is faster for an operation: measured once, kept as text, found again. */
-#include "kernels/cuda/choose.h"
+#include "kernels/cuda/autotune.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ typedef struct {
     double squall_us, vendor_us;
 } row;
 
-struct sq_cuda_choices {
+struct sq_cuda_timings {
     char path[PATH_BYTES]; /* "" when there is no place for it */
     char gpu[NAME_BYTES], libraries[64];
     int driver;
@@ -30,7 +30,7 @@ struct sq_cuda_choices {
 
 /* ---- The table ---- */
 
-static const row *find_row(const sq_cuda_choices *c, const char *key)
+static const row *find_row(const sq_cuda_timings *c, const char *key)
 {
     for (int i = 0; i < c->count; i++)
         if (strcmp(c->rows[i].key, key) == 0)
@@ -38,7 +38,7 @@ static const row *find_row(const sq_cuda_choices *c, const char *key)
     return NULL;
 }
 
-static sq_status add_row(sq_cuda_choices *c, const row *added)
+static sq_status add_row(sq_cuda_timings *c, const row *added)
 {
     if (c->count == c->limit) {
         const int limit = c->limit ? 2 * c->limit : 64;
@@ -75,7 +75,7 @@ static bool read_times(char *const fields[FIELDS], row *out)
 }
 
 /* Lines of other versions, and those that are no rows, are passed over: they are measured again and then gone. */
-static sq_status read_rows(sq_cuda_choices *c, char *text)
+static sq_status read_rows(sq_cuda_timings *c, char *text)
 {
     char driver[16], *rest = NULL;
     (void)snprintf(driver, sizeof driver, "%d", c->driver); /* fits any int */
@@ -92,7 +92,7 @@ static sq_status read_rows(sq_cuda_choices *c, char *text)
     return SQ_OK;
 }
 
-static sq_status save(const sq_cuda_choices *c)
+static sq_status save(const sq_cuda_timings *c)
 {
     static const char header[] = "gpu,driver,libraries,kernels,key,squall_us,vendor_us\n";
     const size_t bytes = sizeof header + (size_t)c->count * LINE_BYTES;
@@ -127,7 +127,7 @@ static void clean(char *out, size_t bytes, const char *name)
     out[used] = '\0';
 }
 
-static void place(sq_cuda_choices *c)
+static void place(sq_cuda_timings *c)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int needed = PATH_BYTES;
@@ -139,9 +139,9 @@ static void place(sq_cuda_choices *c)
         c->path[0] = '\0';
 }
 
-sq_status sq_cuda_choices_open(sq_cuda_choices **out, const char *gpu, int driver, const char *libraries)
+sq_status sq_cuda_timings_open(sq_cuda_timings **out, const char *gpu, int driver, const char *libraries)
 {
-    sq_cuda_choices *c = calloc(1, sizeof *c);
+    sq_cuda_timings *c = calloc(1, sizeof *c);
     char *text = NULL;
     size_t bytes = 0;
     if (!c)
@@ -157,11 +157,11 @@ sq_status sq_cuda_choices_open(sq_cuda_choices **out, const char *gpu, int drive
     if (status == SQ_OK)
         *out = c;
     else
-        sq_cuda_choices_close(c);
+        sq_cuda_timings_close(c);
     return status;
 }
 
-void sq_cuda_choices_close(sq_cuda_choices *choices)
+void sq_cuda_timings_close(sq_cuda_timings *choices)
 {
     if (!choices)
         return;
@@ -194,7 +194,7 @@ static void append_view(const sq_graph *graph, const char *name, sq_view view, c
     append(text, bytes, part);
 }
 
-void sq_cuda_choice_key(const sq_graph *graph, const sq_op *op, char *text, size_t text_bytes)
+void sq_cuda_timing_key(const sq_graph *graph, const sq_op *op, char *text, size_t text_bytes)
 {
     static const char *const statistics[] = {"batch", "batch", "fixed"};
     const bool is_conv = op->kind == SQ_OP_CONV || op->kind == SQ_OP_CONV_BACK;
@@ -275,7 +275,7 @@ static void place_slots(const sq_graph *graph, const sq_op *op, sq_slot *slots)
         }
 }
 
-static sq_status measure(sq_backend *b, sq_cuda_timer timer, const sq_cuda_planner *planner, int op, row *out)
+static sq_status measure(sq_backend *b, sq_cuda_timer timer, const sq_cuda_lowering *planner, int op, row *out)
 {
     const sq_graph *graph = planner->graph;
     sq_graph alone = *graph;
@@ -288,7 +288,7 @@ static sq_status measure(sq_backend *b, sq_cuda_timer timer, const sq_cuda_plann
     alone.ops = &graph->ops[op];
     alone.op_count = 1;
     double ours = 0, theirs = 0;
-    sq_cuda_planner own = {.graph = &alone, .machine = planner->machine, .vendor = planner->vendor}, other = own;
+    sq_cuda_lowering own = {.graph = &alone, .machine = planner->machine, .vendor = planner->vendor}, other = own;
     sq_status status = timer(b, &own, &ours);
     other.is_vendor[0] = true;
     if (status == SQ_OK)
@@ -302,16 +302,16 @@ static sq_status measure(sq_backend *b, sq_cuda_timer timer, const sq_cuda_plann
                : status;
 }
 
-sq_status sq_cuda_choose(sq_cuda_choices *choices, sq_backend *b, sq_cuda_timer timer, sq_cuda_planner *planner)
+sq_status sq_cuda_autotune(sq_cuda_timings *choices, sq_backend *b, sq_cuda_timer timer, sq_cuda_lowering *planner)
 {
-    const int limit = (int)(sizeof planner->is_vendor / sizeof *planner->is_vendor); /* sq_cuda_plan refuses more */
+    const int limit = (int)(sizeof planner->is_vendor / sizeof *planner->is_vendor); /* sq_cuda_lower refuses more */
     bool is_new = false;
-    sq_cuda_take_vendor(planner, true); /* those that are worth a question */
+    sq_cuda_assign_vendor(planner, true); /* those that are worth a question */
     for (int i = 0; i < planner->graph->op_count && i < limit; i++) {
         row measured = {.key = ""};
         if (!planner->is_vendor[i])
             continue;
-        sq_cuda_choice_key(planner->graph, &planner->graph->ops[i], measured.key, sizeof measured.key);
+        sq_cuda_timing_key(planner->graph, &planner->graph->ops[i], measured.key, sizeof measured.key);
         const row *known = find_row(choices, measured.key);
         if (!known) {
             SQ_TRY(measure(b, timer, planner, i, &measured));
