@@ -16,14 +16,14 @@
 #include "supernet/space/cost.h"
 #include "supernet/train/signals.h"
 
-enum { PATH_BYTES = 4096, MOST_TOGETHER = SQ_CREW_MOST };
+enum { MOST_TOGETHER = SQ_CREW_MOST };
 
 typedef struct {
     sq_searcher searcher;
     sq_crew *crew;
     const char *run;
     bool is_quiet;
-    char state_path[PATH_BYTES], folder[PATH_BYTES];
+    char state_path[SQ_PATH_BYTES], folder[SQ_PATH_BYTES];
     uint64_t fingerprint;
     sq_candidate *all; /* baseline first, then generations; paths owned */
     int count, limit, baseline_count;
@@ -261,9 +261,8 @@ static sq_status begin(search *s, bool is_resumed)
 {
     const sq_search_options *o = s->searcher.options;
     SQ_TRY(check(&s->searcher));
-    if (!sq_text_path(s->folder, sizeof s->folder, s->run, "search") ||
-        !sq_text_path(s->state_path, sizeof s->state_path, s->folder, "state.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", s->run);
+    SQ_TRY(sq_text_path(s->folder, sizeof s->folder, s->run, "search"));
+    SQ_TRY(sq_text_path(s->state_path, sizeof s->state_path, s->folder, "state.json"));
     SQ_TRY(sq_folder_make(s->folder));
     if (is_resumed)
         SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->remembered,

@@ -12,7 +12,7 @@
 #include "kernels/base/text.h"
 #include "search/json_file.h"
 
-enum { PATH_BYTES = 4096, LARGEST_STATE = 1 << 30, ARCH_BYTES = 1024 };
+enum { LARGEST_STATE = 1 << 30, ARCH_BYTES = 1024 };
 
 static uint64_t hash_values(uint64_t hash, const double *values, size_t count)
 {
@@ -275,7 +275,7 @@ static void set_front(json_t *report, const sq_searcher *s, const sq_search_resu
 
 static sq_status write_report(const char *folder, const sq_searcher *s, const sq_search_result *result)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     json_t *list = json_array();
     for (int i = 0; i < result->candidate_count; i++)
         json_array_append_new(list, candidate_object(s, &result->candidates[i]));
@@ -285,11 +285,9 @@ static sq_status write_report(const char *folder, const sq_searcher *s, const sq
                                sq_json_real(result->random_mean_top1), "candidates", list);
     if (report && s->options->objectives.count)
         set_front(report, s, result);
-    if (!sq_text_path(path, sizeof path, folder, "search.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, "search.json"));
     SQ_TRY(sq_json_write(path, report));
-    if (!sq_text_path(path, sizeof path, folder, "arch.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, "arch.json"));
     return sq_json_write(path, arch_object(s, &result->candidates[result->best]));
 }
 

@@ -18,8 +18,9 @@
 #include "data/pack/encode.h"
 #include "data/sources/shard.h"
 #include "kernels/base/file.h"
+#include "kernels/base/text.h"
 
-enum { PATH_BYTES = 4096, MOST_THREADS = 256, MOST_IN_SHARD = 1 << 20, PLANNED_SHARDS = 64, MOST_PLANNED = 512 };
+enum { MOST_THREADS = 256, MOST_IN_SHARD = 1 << 20, PLANNED_SHARDS = 64, MOST_PLANNED = 512 };
 static const uint64_t LEAST_BYTES = 4 << 20, MOST_BYTES = 256 << 20;
 
 typedef struct {
@@ -165,7 +166,7 @@ static sq_status fill_shard(packing *p, worker_memory *m, int k, sq_shard_writer
 
 static sq_status pack_shard(packing *p, worker_memory *m, int k)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     bool is_there;
     sq_shard_writer *writer = NULL;
     SQ_TRY(sq_shard_make_path(path, sizeof path, p->folder, p->split, k));

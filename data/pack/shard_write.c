@@ -10,11 +10,12 @@
 
 #include "data/sources/shard.h"
 #include "kernels/base/file.h"
+#include "kernels/base/text.h"
 
-enum { PATH_BYTES = 4096, BUFFER = 1 << 20 };
+enum { BUFFER = 1 << 20 };
 
 struct sq_shard_writer {
-    char path[PATH_BYTES], temporary[PATH_BYTES];
+    char path[SQ_PATH_BYTES], temporary[SQ_PATH_BYTES];
     FILE *file;
     bool is_finished;
     sq_shard_header head;
@@ -46,9 +47,9 @@ static sq_status pad(sq_shard_writer *w, uint64_t alignment)
 
 static sq_status begin(sq_shard_writer *w, const char *path)
 {
-    if (snprintf(w->path, sizeof w->path, "%s", path) >= PATH_BYTES ||
-        snprintf(w->temporary, sizeof w->temporary, "%s.tmp", path) >= PATH_BYTES)
-        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+    if (snprintf(w->path, sizeof w->path, "%s", path) >= SQ_PATH_BYTES ||
+        snprintf(w->temporary, sizeof w->temporary, "%s.tmp", path) >= SQ_PATH_BYTES)
+        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, SQ_PATH_BYTES);
     w->records = calloc((size_t)w->head.count + 1, sizeof *w->records);
     if (!w->records)
         return sq_fail(SQ_NO_MEMORY, "%s: an index of %llu images", path, (unsigned long long)w->head.count);

@@ -22,7 +22,7 @@
 #error "shards are read as they lie in memory: little-endian"
 #endif
 
-enum { PATH_BYTES = 4096, READ_AHEAD = 8 << 20, NEAR = 256 };
+enum { READ_AHEAD = 8 << 20, NEAR = 256 };
 
 struct sq_shard {
     char *path;
@@ -312,7 +312,7 @@ sq_status sq_shard_make_path(char *out, size_t bytes, const char *folder, const 
 {
     char name[64];
     (void)snprintf(name, sizeof name, "%.32s-%05d.shard", split, shard);
-    return sq_text_path(out, bytes, folder, name) ? SQ_OK : sq_fail(SQ_DATA, "%s: the path is too long", folder);
+    return sq_text_path(out, bytes, folder, name);
 }
 
 /* The number in "<split>-00017.shard"; -1: another name. */
@@ -372,7 +372,7 @@ static sq_status check_place(const sq_shard *first, const sq_shard *s, int i, ui
 
 sq_status sq_shards_open(sq_shard ***out, int *count, const char *folder, const char *split)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     uint64_t before = 0;
     const int any = find_any(folder, split);
     if (any < 0)

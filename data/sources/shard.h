@@ -67,7 +67,7 @@ SQ_MUST_USE sq_status sq_shards_open(sq_shard ***out, int *count, const char *fo
 void sq_shards_close(sq_shard **shards, int count);
 /* Does the folder hold a shard of the split (NULL: of any)? */
 bool sq_shards_exist(const char *folder, const char *split);
-/* "<split>-00003.shard" in folder; SQ_DATA where the path is too long. */
+/* "<split>-00003.shard" in folder; SQ_INVALID if the path is too long. */
 SQ_MUST_USE sq_status sq_shard_make_path(char *out, size_t bytes, const char *folder, const char *split, int shard);
 
 const sq_shard_header *sq_shard_get_header(const sq_shard *shard);

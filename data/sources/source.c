@@ -12,8 +12,6 @@
 
 #include "kernels/base/text.h"
 
-enum { PATH_BYTES = 4096 };
-
 static bool ends_with(const char *text, const char *end)
 {
     const size_t a = strlen(text), b = strlen(end);
@@ -116,13 +114,14 @@ static sq_status read_files(sq_dataset *d, const char *path, const char *class_n
     DIR *folder = opendir(path);
     sq_status status = folder ? SQ_OK : sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
     for (struct dirent *e = folder ? readdir(folder) : NULL; status == SQ_OK && e; e = readdir(folder)) {
-        char name[PATH_BYTES];
+        char name[SQ_PATH_BYTES];
         struct stat info;
         if (sq_source_is_passed_over(e->d_name))
             continue;
-        if (!sq_text_path(name, sizeof name, path, e->d_name))
-            status = sq_fail(SQ_DATA, "%s/%.64s...: the path is too long", path, e->d_name);
-        else if (stat(name, &info) != 0)
+        status = sq_text_path(name, sizeof name, path, e->d_name);
+        if (status != SQ_OK)
+            break;
+        if (stat(name, &info) != 0)
             status = sq_fail(SQ_IO, "%s: %s", name, strerror(errno));
         else if (S_ISREG(info.st_mode))
             status = sq_source_add(
@@ -137,10 +136,10 @@ static sq_status read_files(sq_dataset *d, const char *path, const char *class_n
 /* <class>/<image> and <class>/images/<image>. */
 static sq_status read_class_folder(sq_dataset *d, const char *path, const char *class_name)
 {
-    char images[PATH_BYTES];
+    char images[SQ_PATH_BYTES];
     const size_t before = d->count, begin = strlen(path) + 1;
     SQ_TRY(read_files(d, path, class_name, begin));
-    if (sq_text_path(images, sizeof images, path, "images") && is_folder(images))
+    if (sq_text_path(images, sizeof images, path, "images") == SQ_OK && is_folder(images))
         SQ_TRY(read_files(d, images, class_name, begin));
     if (d->count == before)
         return sq_fail(SQ_DATA, "%s: an empty class folder, wanted images", path);
@@ -154,13 +153,14 @@ static sq_status read_split_folder(sq_dataset *d, const char *path)
         return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
     sq_status status = SQ_OK;
     for (struct dirent *e = readdir(folder); status == SQ_OK && e; e = readdir(folder)) {
-        char name[PATH_BYTES];
+        char name[SQ_PATH_BYTES];
         struct stat info;
         if (e->d_name[0] == '.')
             continue;
-        if (!sq_text_path(name, sizeof name, path, e->d_name))
-            status = sq_fail(SQ_DATA, "%s/%.64s...: the path is too long", path, e->d_name);
-        else if (stat(name, &info) != 0)
+        status = sq_text_path(name, sizeof name, path, e->d_name);
+        if (status != SQ_OK)
+            break;
+        if (stat(name, &info) != 0)
             status = sq_fail(SQ_IO, "%s: %s", name, strerror(errno));
         else if (S_ISDIR(info.st_mode)) /* else a licence, a list: not a class */
             status = read_class_folder(d, name, e->d_name);
@@ -176,9 +176,9 @@ static sq_status read_tar_folder(sq_dataset *d, const char *path, const sq_listi
     sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", path, strerror(errno)) : SQ_OK;
     *found = 0;
     for (int i = 0; i < count; i++) {
-        char name[PATH_BYTES];
+        char name[SQ_PATH_BYTES];
         if (status == SQ_OK && names[i]->d_name[0] != '.' && ends_with(names[i]->d_name, ".tar") &&
-            sq_text_path(name, sizeof name, path, names[i]->d_name)) {
+            sq_text_path(name, sizeof name, path, names[i]->d_name) == SQ_OK) {
             status = sq_source_list_tar(d, name, asked);
             ++*found;
         }
@@ -191,15 +191,15 @@ static sq_status read_tar_folder(sq_dataset *d, const char *path, const sq_listi
 /* Tiny-ImageNet's val/ as it is unpacked: images/ and a list of their classes, whose path goes to list. */
 static bool has_annotations(const char *path, char *list)
 {
-    char images[PATH_BYTES];
-    return sq_text_path(images, sizeof images, path, "images") && is_folder(images) &&
-           sq_text_path(list, PATH_BYTES, path, "val_annotations.txt") && access(list, R_OK) == 0;
+    char images[SQ_PATH_BYTES];
+    return sq_text_path(images, sizeof images, path, "images") == SQ_OK && is_folder(images) &&
+           sq_text_path(list, SQ_PATH_BYTES, path, "val_annotations.txt") == SQ_OK && access(list, R_OK) == 0;
 }
 
 /* One split in a folder of its own. */
 static sq_status read_split(sq_dataset *d, const char *path, const sq_listing_options *asked)
 {
-    char list[PATH_BYTES];
+    char list[SQ_PATH_BYTES];
     int tars = 0;
     SQ_TRY(read_tar_folder(d, path, asked, &tars));
     if (tars > 0)
@@ -215,15 +215,14 @@ static sq_status read_split(sq_dataset *d, const char *path, const sq_listing_op
 static sq_status read_source(sq_dataset *d, const char *source, const sq_listing_options *asked)
 {
     struct stat info;
-    char inner[PATH_BYTES], other[PATH_BYTES];
+    char inner[SQ_PATH_BYTES], other[SQ_PATH_BYTES];
     int tars = 0;
     if (stat(source, &info) != 0)
         return sq_fail(errno == ENOENT ? SQ_DATA : SQ_IO, "%s: %s", source, strerror(errno));
     if (!S_ISDIR(info.st_mode))
         return sq_source_list_tar(d, source, asked);
-    if (!sq_text_path(inner, sizeof inner, source, asked->split) ||
-        !sq_text_path(other, sizeof other, source, strcmp(asked->split, "train") == 0 ? "val" : "train"))
-        return sq_fail(SQ_DATA, "%s: the path is too long", source);
+    SQ_TRY(sq_text_path(inner, sizeof inner, source, asked->split));
+    SQ_TRY(sq_text_path(other, sizeof other, source, strcmp(asked->split, "train") == 0 ? "val" : "train"));
     if (is_folder(inner)) {
         SQ_TRY(read_split(d, inner, asked));
         d->is_bare = false; /* tars of classes or pairs in it, maybe */

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "kernels/base/clock.h"
+#include "kernels/base/text.h"
 
-enum { PATH_BYTES = 4096 };
 #define LOCK_SECONDS 5.0 /* that a process may take to end */
 
 static sq_status fail_errno(const char *path)
@@ -93,14 +93,15 @@ void sq_path_parent(char *out, size_t bytes, const char *path)
 
 static sq_status temporary_name(char *out, const char *path)
 {
-    const int needed = snprintf(out, PATH_BYTES, "%s.tmp", path);
-    return needed < PATH_BYTES ? SQ_OK
-                               : sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+    const int needed = snprintf(out, SQ_PATH_BYTES, "%s.tmp", path);
+    return needed < SQ_PATH_BYTES
+               ? SQ_OK
+               : sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, SQ_PATH_BYTES);
 }
 
 sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count)
 {
-    char temporary[PATH_BYTES], folder[PATH_BYTES];
+    char temporary[SQ_PATH_BYTES], folder[SQ_PATH_BYTES];
     SQ_TRY(temporary_name(temporary, path));
     sq_status status = write_temporary(temporary, pieces, piece_count);
     if (status == SQ_OK && rename(temporary, path) != 0)
@@ -195,9 +196,9 @@ static sq_status make_one(const char *path)
 
 sq_status sq_folder_make(const char *path)
 {
-    char part[PATH_BYTES];
-    if (snprintf(part, sizeof part, "%s", path) >= PATH_BYTES)
-        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
+    char part[SQ_PATH_BYTES];
+    if (snprintf(part, sizeof part, "%s", path) >= SQ_PATH_BYTES)
+        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, SQ_PATH_BYTES);
     for (char *slash = strchr(part + 1, '/'); *part && slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         SQ_TRY(make_one(part));
@@ -261,12 +262,11 @@ sq_status sq_path_remove(const char *path)
         return fail_errno(path);
     sq_status status = SQ_OK;
     for (struct dirent *entry = readdir(folder); status == SQ_OK && entry; entry = readdir(folder)) {
-        char inner[PATH_BYTES];
+        char inner[SQ_PATH_BYTES];
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name) >= PATH_BYTES)
-            status = sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, PATH_BYTES);
-        else
+        status = sq_text_path(inner, sizeof inner, path, entry->d_name);
+        if (status == SQ_OK)
             status = sq_path_remove(inner);
     }
     (void)closedir(folder); /* only read */
@@ -281,9 +281,14 @@ bool sq_path_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+bool sq_path_find(char *out, size_t bytes, const char *folder, const char *name)
+{
+    return sq_text_path(out, bytes, folder, name) == SQ_OK && sq_path_exists(out);
+}
+
 sq_status sq_link_replace(const char *path, const char *target)
 {
-    char temporary[PATH_BYTES], folder[PATH_BYTES];
+    char temporary[SQ_PATH_BYTES], folder[SQ_PATH_BYTES];
     SQ_TRY(temporary_name(temporary, path));
     SQ_TRY(sq_path_remove(temporary));
     if (symlink(target, temporary) != 0)

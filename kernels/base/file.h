@@ -53,6 +53,8 @@ SQ_MUST_USE sq_status sq_folder_sync(const char *path);
 /* Removes a file or a folder with all it holds; fine if it is not there. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
+/* Writes folder/name to out, a buffer of `bytes` bytes. Returns whether it exists; false if it does not fit. */
+bool sq_path_find(char *out, size_t bytes, const char *folder, const char *name);
 /* The folder that holds `path`: "." where it names none. */
 void sq_path_parent(char *out, size_t bytes, const char *path);
 

@@ -80,12 +80,16 @@ bool sq_text_double(const char *text, double minimum, double maximum, double *ou
     return true;
 }
 
-bool sq_text_path(char *out, size_t bytes, const char *folder, const char *name)
+sq_status sq_text_path(char *out, size_t bytes, const char *folder, const char *name)
 {
+    enum { SHOWN = 300 }; /* bytes of each part that the error text quotes */
     const size_t length = strlen(folder);
     const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
     const int needed = snprintf(out, bytes, "%s%s%s", folder, slash, name);
-    return needed >= 0 && (size_t)needed < bytes;
+    if (needed < 0 || (size_t)needed >= bytes)
+        return sq_fail(SQ_INVALID, "%.*s%s%.*s: the path is too long: found %zu bytes, expected at most %zu", SHOWN,
+                       folder, slash, SHOWN, name, length + strlen(slash) + strlen(name), bytes - 1);
+    return SQ_OK;
 }
 
 int sq_text_csv(char *row, char **fields, int limit)

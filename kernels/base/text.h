@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/base/status.h"
+
 /* Small helpers for text that people write and read. */
 
 /* The word of `words` (count) that is nearest to `text` by edit distance, or NULL if none is near enough to suggest. */
@@ -21,8 +23,10 @@ bool sq_text_double(const char *text, double minimum, double maximum, double *ou
 /* What names of files and keys, and plain words of YAML, are made of. */
 #define SQ_TEXT_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
-/* folder/name into out (bytes long); false when it does not fit. */
-bool sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
+enum { SQ_PATH_BYTES = 4096 }; /* a buffer for every path that Squall builds, with the terminating NUL */
+
+/* Writes folder/name to out, a buffer of `bytes` bytes. SQ_INVALID if it does not fit; *out is then undefined. */
+SQ_MUST_USE sq_status sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
 
 /* Cuts a CSV row in place into at most `limit` fields, quotes undone as RFC 4180 has them. Returns how many the row
  * has, also beyond `limit`; -1: a quote that does not end. */

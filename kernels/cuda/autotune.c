@@ -13,7 +13,7 @@
 #define SQ_CUDA_KERNEL_HASH "unknown"
 #endif
 
-enum { KEY_BYTES = 256, NAME_BYTES = 256, PATH_BYTES = 4096, LINE_BYTES = 1024, FIELDS = 7, TABLE_LIMIT = 16 << 20 };
+enum { KEY_BYTES = 256, NAME_BYTES = 256, LINE_BYTES = 1024, FIELDS = 7, TABLE_LIMIT = 16 << 20 };
 
 typedef struct {
     char key[KEY_BYTES];
@@ -21,7 +21,7 @@ typedef struct {
 } row;
 
 struct sq_cuda_timings {
-    char path[PATH_BYTES]; /* "" when there is no place for it */
+    char path[SQ_PATH_BYTES]; /* "" when there is no place for it */
     char gpu[NAME_BYTES], libraries[64];
     int driver;
     row *rows; /* owned */
@@ -96,7 +96,7 @@ static sq_status save(const sq_cuda_timings *c)
 {
     static const char header[] = "gpu,driver,libraries,kernels,key,squall_us,vendor_us\n";
     const size_t bytes = sizeof header + (size_t)c->count * LINE_BYTES;
-    char folder[PATH_BYTES], *text = malloc(bytes);
+    char folder[SQ_PATH_BYTES], *text = malloc(bytes);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "%s: table", c->path);
     size_t used = (size_t)snprintf(text, bytes, "%s", header);
@@ -130,12 +130,12 @@ static void clean(char *out, size_t bytes, const char *name)
 static void place(sq_cuda_timings *c)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int needed = PATH_BYTES;
+    int needed = SQ_PATH_BYTES;
     if (cache && cache[0] == '/')
         needed = snprintf(c->path, sizeof c->path, "%s/squall/engines-%s.csv", cache, c->gpu);
     else if (home && home[0] == '/')
         needed = snprintf(c->path, sizeof c->path, "%s/.cache/squall/engines-%s.csv", home, c->gpu);
-    if (needed < 0 || needed >= PATH_BYTES)
+    if (needed < 0 || needed >= SQ_PATH_BYTES)
         c->path[0] = '\0';
 }
 

@@ -9,7 +9,7 @@
 #include "kernels/base/text.h"
 #include "kernels/speed/counts.h"
 
-enum { LARGEST_FILE = 64 << 20, PATH_BYTES = 4096, KEY_COLUMNS = 5 };
+enum { LARGEST_FILE = 64 << 20, KEY_COLUMNS = 5 };
 
 static const char table_file[] = "counts.csv", factor_file[] = "ptx_to_sass.csv";
 
@@ -277,12 +277,11 @@ static sq_status read_factors(sq_counts *c, const char *path, const char *archit
 sq_status sq_counts_read(sq_counts *out, const char *folder, const char *architecture)
 {
     sq_counts c = {.is_default = true};
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     memcpy(c.sass, built_in, sizeof c.sass);
-    if (!sq_text_path(path, sizeof path, folder, table_file))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, table_file));
     sq_status status = read_table(&c, path);
-    if (status == SQ_OK && sq_text_path(path, sizeof path, folder, factor_file) && sq_path_exists(path))
+    if (status == SQ_OK && sq_path_find(path, sizeof path, folder, factor_file))
         status = read_factors(&c, path, architecture);
     if (status == SQ_OK)
         *out = c;

@@ -10,7 +10,7 @@
 #include "kernels/base/yaml.h"
 #include "kernels/speed/gpu.h"
 
-enum { LARGEST_FILE = 1 << 20, PATH_BYTES = 4096, NAME_BYTES = 32, MOST_NAMES = 64 };
+enum { LARGEST_FILE = 1 << 20, NAME_BYTES = 32, MOST_NAMES = 64 };
 
 typedef struct {
     char *name, *architecture;
@@ -146,12 +146,12 @@ static void list_names(const char *folder, char *out, size_t bytes)
 
 sq_status sq_gpu_find(sq_gpu *out, const char *folder, const char *name)
 {
-    char path[PATH_BYTES], file[NAME_BYTES + 8], known[MOST_NAMES * NAME_BYTES];
+    char path[SQ_PATH_BYTES], file[NAME_BYTES + 8], known[MOST_NAMES * NAME_BYTES];
     if (sq_path_exists(name))
         return sq_gpu_read(out, name);
     const int length = snprintf(file, sizeof file, "%s.yaml", name);
     if (length > 0 && (size_t)length < sizeof file && !strchr(name, '/') &&
-        sq_text_path(path, sizeof path, folder, file) && sq_path_exists(path))
+        sq_path_find(path, sizeof path, folder, file))
         return sq_gpu_read(out, path);
     list_names(folder, known, sizeof known);
     return sq_fail(SQ_INVALID, "GPU: found '%.100s', expected one of %.500s, or a file that describes one", name,

@@ -14,18 +14,15 @@
 #include "search/cost/latency_table.h"
 #include "search/cost/coverage.h"
 
-enum { PATH_BYTES = 4096 };
-
 /* ---- Opening ---- */
 
 static sq_status open_folder(sq_latency *latency, const char *folder)
 {
-    char device[PATH_BYTES], table[PATH_BYTES], layers[PATH_BYTES], roofline[PATH_BYTES];
-    if (!sq_text_path(device, sizeof device, folder, "device.yaml") ||
-        !sq_text_path(table, sizeof table, folder, "table.csv") ||
-        !sq_text_path(roofline, sizeof roofline, folder, "roofline.yaml") ||
-        !sq_text_path(layers, sizeof layers, folder, "layers.csv"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    char device[SQ_PATH_BYTES], table[SQ_PATH_BYTES], layers[SQ_PATH_BYTES], roofline[SQ_PATH_BYTES];
+    SQ_TRY(sq_text_path(device, sizeof device, folder, "device.yaml"));
+    SQ_TRY(sq_text_path(table, sizeof table, folder, "table.csv"));
+    SQ_TRY(sq_text_path(roofline, sizeof roofline, folder, "roofline.yaml"));
+    SQ_TRY(sq_text_path(layers, sizeof layers, folder, "layers.csv"));
     SQ_TRY(sq_device_read(&latency->info, device));
     latency->has_roofline = sq_path_exists(roofline);
     if (latency->has_roofline)

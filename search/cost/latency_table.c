@@ -10,7 +10,7 @@
 #include "kernels/base/text.h"
 #include "search/cost/latency_table.h"
 
-enum { PATH_BYTES = 4096, LARGEST_TABLE = 64 << 20, COLUMNS = 24, LAYER_FIELDS = 2, WHERE_BYTES = PATH_BYTES + 32 };
+enum { LARGEST_TABLE = 64 << 20, COLUMNS = 24, LAYER_FIELDS = 2, WHERE_BYTES = SQ_PATH_BYTES + 32 };
 #define MOST_SAMPLES 1e18 /* a merged entry has those of all its rows */
 
 sq_block_time sq_block_time_of(double mean_ms, double deviation_ms, int64_t count)
@@ -378,10 +378,9 @@ static void write_rows(FILE *file, const sq_latency *latency, bool is_by_layer)
 
 static sq_status write_file(const sq_latency *latency, const char *folder, bool is_by_layer)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_file_writer w;
-    if (!sq_text_path(path, sizeof path, folder, is_by_layer ? "layers.csv" : "table.csv"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, is_by_layer ? "layers.csv" : "table.csv"));
     SQ_TRY(sq_file_begin(&w, path));
     write_rows(w.stream, latency, is_by_layer);
     return sq_file_finish(&w, path);
@@ -389,9 +388,8 @@ static sq_status write_file(const sq_latency *latency, const char *folder, bool 
 
 sq_status sq_latency_write(const sq_latency *latency, const char *folder)
 {
-    char path[PATH_BYTES];
-    if (!sq_text_path(path, sizeof path, folder, "device.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    char path[SQ_PATH_BYTES];
+    SQ_TRY(sq_text_path(path, sizeof path, folder, "device.yaml"));
     SQ_TRY(sq_folder_make(folder));
     if (latency->count)
         SQ_TRY(write_file(latency, folder, false));

@@ -9,7 +9,7 @@
 #include "kernels/base/yaml.h"
 #include "search/cost/roofline.h"
 
-enum { LARGEST_FILE = 16 << 20, PATH_BYTES = 4096, COLUMNS = 12, CHECK_COLUMNS = 5, LARGEST_SIDE = 1 << 16 };
+enum { LARGEST_FILE = 16 << 20, COLUMNS = 12, CHECK_COLUMNS = 5, LARGEST_SIDE = 1 << 16 };
 
 static const char *const names[SQ_ROOFLINE_CLASSES] = {
     [SQ_ROOFLINE_CONV] = "conv",
@@ -294,7 +294,7 @@ sq_status sq_roofline_network(const sq_roofline *roofline, const char *csv_path,
 
 typedef struct {
     const sq_roofline *roofline;
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     sq_roofline_check *checks;
     size_t count;
 } checks;
@@ -302,7 +302,7 @@ typedef struct {
 static sq_status add_check(void *context, char *row, const char *path, int line)
 {
     checks *c = context;
-    char *fields[CHECK_COLUMNS], operations[PATH_BYTES];
+    char *fields[CHECK_COLUMNS], operations[SQ_PATH_BYTES];
     const int count = sq_text_csv(row, fields, CHECK_COLUMNS);
     if (count != CHECK_COLUMNS)
         return sq_fail(SQ_INVALID, "%s:%d: %d columns, wanted %d", path, line, count < 0 ? 0 : count, CHECK_COLUMNS);
@@ -316,8 +316,7 @@ static sq_status add_check(void *context, char *row, const char *path, int line)
     (void)snprintf(check->device, sizeof check->device, "%s", fields[3]);
     if (!sq_text_double(fields[2], 0, 1e12, &check->measured) || check->measured <= 0)
         return sq_fail(SQ_INVALID, "%s:%d: ms '%s', wanted a finite number above 0", path, line, fields[2]);
-    if (!sq_text_path(operations, sizeof operations, c->folder, fields[1]))
-        return sq_fail(SQ_INVALID, "%s:%d: a path that is too long", path, line);
+    SQ_TRY(sq_text_path(operations, sizeof operations, c->folder, fields[1]));
     SQ_TRY(sq_roofline_network(c->roofline, operations, &check->predicted));
     c->count++;
     return SQ_OK;

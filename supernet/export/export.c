@@ -12,7 +12,7 @@
 #include "supernet/space/cost.h"
 #include "supernet/export/safetensors.h"
 
-enum { PATH_BYTES = 4096, MOST_OF_A_BLOCK = 128 };
+enum { MOST_OF_A_BLOCK = 128 };
 
 typedef struct {
     sq_tensor *tensors;
@@ -107,10 +107,9 @@ static sq_status verify(const char *path, const tensor_list *list)
 
 static sq_status write_list(const char *folder, const char *name, const tensor_list *list, const char *space)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     const sq_metadata metadata[] = {{"format", "pt"}, {"producer", "squall"}, {"space", space}};
-    if (!sq_text_path(path, sizeof path, folder, name))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, name));
     SQ_TRY(sq_safetensors_write(path, list->tensors, list->count, metadata, 3));
     return verify(path, list);
 }
@@ -289,27 +288,26 @@ static json_t *describe(const sq_memory_plan *plan, const int *path, const sq_ex
 
 static sq_status write_arch(const sq_memory_plan *plan, const int *path, const sq_export_options *o)
 {
-    char file[PATH_BYTES];
+    char file[SQ_PATH_BYTES];
     json_t *root = describe(plan, path, o);
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "%s: arch.json", o->folder);
     const sq_piece pieces[2] = {{text, strlen(text)}, {"\n", 1}};
-    const sq_status status = sq_text_path(file, sizeof file, o->folder, "arch.json")
-                                 ? sq_file_replace(file, pieces, 2)
-                                 : sq_fail(SQ_INVALID, "%s: the path is too long", o->folder);
+    sq_status status = sq_text_path(file, sizeof file, o->folder, "arch.json");
+    if (status == SQ_OK)
+        status = sq_file_replace(file, pieces, 2);
     free(text);
     return status;
 }
 
 static sq_status write_onnx(sq_model *model, const int *path, const sq_export_options *o)
 {
-    char file[PATH_BYTES];
+    char file[SQ_PATH_BYTES];
     void *bytes = NULL;
     size_t size = 0;
-    if (!sq_text_path(file, sizeof file, o->folder, "model.onnx"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", o->folder);
+    SQ_TRY(sq_text_path(file, sizeof file, o->folder, "model.onnx"));
     SQ_TRY(sq_onnx_encode(model, path, o, &bytes, &size));
     const sq_piece piece = {bytes, size};
     const sq_status status = sq_file_replace(file, &piece, 1);

@@ -17,7 +17,7 @@
 #include "kernels/base/text.h"
 #include "supernet/export/safetensors.h"
 
-enum { PATH_BYTES = 4096, LARGEST_STATE = 1 << 20 };
+enum { LARGEST_STATE = 1 << 20 };
 
 /* ---- Tensors ---- */
 
@@ -191,10 +191,9 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
 
 static sq_status read_state(const char *folder, sq_training_state *out)
 {
-    char path[PATH_BYTES], *text = NULL;
+    char path[SQ_PATH_BYTES], *text = NULL;
     size_t bytes = 0;
-    if (!sq_text_path(path, sizeof path, folder, "state.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, "state.json"));
     SQ_TRY(sq_file_read(path, LARGEST_STATE, &text, &bytes));
     const sq_status status = strlen(text) == bytes ? parse_state(path, text, out)
                                                    : sq_fail(SQ_INVALID, "%s: not a checkpoint's state", path);
@@ -238,10 +237,10 @@ static sq_status remove_old(const char *run, int64_t newest, const sq_retention 
     sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", run, strerror(errno)) : SQ_OK;
     bool has_anchor = false;
     for (int i = 0, newer = 0; status == SQ_OK && i < count; i++) {
-        char path[PATH_BYTES];
+        char path[SQ_PATH_BYTES];
         const int64_t step = atoll(names[i]->d_name + 5);
         if (step <= newest && !is_kept(keep, step, newer++, &has_anchor) &&
-            sq_text_path(path, sizeof path, run, names[i]->d_name))
+            sq_text_path(path, sizeof path, run, names[i]->d_name) == SQ_OK)
             status = sq_path_remove(path);
     }
     free_names(names, count);
@@ -260,8 +259,8 @@ sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_retention *
     const int count = scandir(run, &names, is_half_written, alphasort);
     sq_status status = count < 0 ? sq_fail(SQ_IO, "%s: %s", run, strerror(errno)) : SQ_OK;
     for (int i = 0; status == SQ_OK && i < count; i++) {
-        char path[PATH_BYTES];
-        if (sq_text_path(path, sizeof path, run, names[i]->d_name))
+        char path[SQ_PATH_BYTES];
+        if (sq_text_path(path, sizeof path, run, names[i]->d_name) == SQ_OK)
             status = sq_path_remove(path);
     }
     free_names(names, count);
@@ -270,7 +269,7 @@ sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_retention *
 
 static sq_status write_files(const char *folder, sq_model *model, const sq_training_state *state)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     SQ_TRY(sq_folder_make(folder));
     (void)snprintf(path, sizeof path, "%.4000s/model.safetensors", folder);
     SQ_TRY(write_tensors(path, model, false, state));
@@ -283,12 +282,12 @@ static sq_status write_files(const char *folder, sq_model *model, const sq_train
 
 /* The folder's name in `run`, the same with .tmp behind, and the link. */
 typedef struct {
-    char name[64], final[PATH_BYTES], temporary[PATH_BYTES], link[PATH_BYTES];
+    char name[64], final[SQ_PATH_BYTES], temporary[SQ_PATH_BYTES], link[SQ_PATH_BYTES];
 } paths;
 
 static sq_status make_paths(paths *p, const char *run, int64_t step)
 {
-    if (strlen(run) > PATH_BYTES - 128)
+    if (strlen(run) > SQ_PATH_BYTES - 128)
         return sq_fail(SQ_INVALID, "%.200s...: the path is too long", run);
     (void)snprintf(p->name, sizeof p->name, "ckpt-%08" PRId64, step);
     (void)snprintf(p->final, sizeof p->final, "%.3900s/%s", run, p->name);
@@ -329,16 +328,15 @@ sq_status sq_checkpoint_folder(const char *run, int64_t step, char *out, size_t 
 
 sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optimiser, sq_training_state *out)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_training_state state;
     SQ_TRY(read_state(folder, &state));
     if (out->space_hash && state.space_hash != out->space_hash)
         return sq_fail(SQ_INVALID, "%s: a checkpoint of another space (hash %016" PRIx64 ", wanted %016" PRIx64 ")",
                        folder, state.space_hash, out->space_hash);
-    if (!sq_text_path(path, sizeof path, folder, "model.safetensors"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, "model.safetensors"));
     SQ_TRY(read_tensors(path, model, false));
-    if (has_optimiser && sq_text_path(path, sizeof path, folder, "optim.safetensors"))
+    if (has_optimiser && sq_text_path(path, sizeof path, folder, "optim.safetensors") == SQ_OK)
         SQ_TRY(read_tensors(path, model, true));
     *out = state;
     return SQ_OK;
@@ -347,10 +345,9 @@ sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optim
 sq_status sq_checkpoint_read_average(const char *folder, sq_model *model)
 {
     const sq_memory_plan *plan = sq_model_plan(model);
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_safetensors *file = NULL;
-    if (!sq_text_path(path, sizeof path, folder, "optim.safetensors"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, "optim.safetensors"));
     SQ_TRY(sq_safetensors_open(&file, path));
     sq_status status = SQ_OK;
     for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++)
@@ -367,10 +364,9 @@ static sq_status inspect(const char *folder, int64_t *step)
     sq_training_state state;
     SQ_TRY(read_state(folder, &state));
     for (int i = 0; i < 2; i++) {
-        char path[PATH_BYTES], step_text[32];
+        char path[SQ_PATH_BYTES], step_text[32];
         sq_safetensors *file = NULL;
-        if (!sq_text_path(path, sizeof path, folder, files[i]))
-            return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+        SQ_TRY(sq_text_path(path, sizeof path, folder, files[i]));
         SQ_TRY(sq_safetensors_open(&file, path));
         const char *written = sq_safetensors_metadata(file, "step");
         (void)snprintf(step_text, sizeof step_text, "%" PRId64, state.step);
@@ -389,8 +385,8 @@ sq_status sq_checkpoint_find(const char *run, char *out, size_t bytes, int64_t *
     const int count = scandir(run, &names, is_checkpoint, newest_first);
     bool is_found = false;
     for (int i = 0; i < count && !is_found; i++) {
-        char path[PATH_BYTES];
-        is_found = sq_text_path(path, sizeof path, run, names[i]->d_name) && strlen(path) < bytes &&
+        char path[SQ_PATH_BYTES];
+        is_found = sq_text_path(path, sizeof path, run, names[i]->d_name) == SQ_OK && strlen(path) < bytes &&
                    inspect(path, step) == SQ_OK;
         if (is_found)
             (void)snprintf(out, bytes, "%s", path);

@@ -13,7 +13,7 @@
 #include "kernels/base/text.h"
 #include "supernet/train/events.pb-c.h"
 
-enum { PATH_BYTES = 4096, HOST_BYTES = 256, STRING_TYPE = 7, SESSION_START = 1 };
+enum { HOST_BYTES = 256, STRING_TYPE = 7, SESSION_START = 1 };
 
 struct sq_events {
     FILE *file;
@@ -165,14 +165,13 @@ sq_status sq_events_create(sq_events **out, const char *path)
 
 sq_status sq_events_open(sq_events **out, const char *folder, int64_t from)
 {
-    char name[HOST_BYTES + 80], host[HOST_BYTES] = "localhost", path[PATH_BYTES];
+    char name[HOST_BYTES + 80], host[HOST_BYTES] = "localhost", path[SQ_PATH_BYTES];
     SquallEvents__SessionLog start = SQUALL_EVENTS__SESSION_LOG__INIT;
     SquallEvents__Event event = SQUALL_EVENTS__EVENT__INIT;
     (void)gethostname(host, sizeof host - 1); /* else what stands there */
     (void)snprintf(name, sizeof name, "events.out.tfevents.%010lld.%s.%lld", (long long)time(NULL), host,
                    (long long)getpid());
-    if (!sq_text_path(path, sizeof path, folder, name))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, sizeof path, folder, name));
     SQ_TRY(sq_events_create(out, path));
     if (from <= 0)
         return SQ_OK;

@@ -11,10 +11,10 @@
 #include "kernels/base/retry.h"
 #include "kernels/base/text.h"
 
-enum { PATH_BYTES = 4096, LINE_BYTES = 16384 };
+enum { LINE_BYTES = 16384 };
 
 struct sq_progress {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     size_t log_bytes; /* of whole lines in it */
     int retries;
     bool is_quiet, is_terminal, has_line;
@@ -68,8 +68,7 @@ sq_status sq_progress_open(sq_progress **out, const char *run, int64_t from, int
     p->is_quiet = is_quiet;
     p->retries = retries;
     p->is_terminal = isatty(STDERR_FILENO) == 1;
-    sq_status status =
-        sq_text_path(p->path, sizeof p->path, run, "log.jsonl") ? SQ_OK : sq_fail(SQ_INVALID, "%s: too long", run);
+    sq_status status = sq_text_path(p->path, sizeof p->path, run, "log.jsonl");
     if (status == SQ_OK)
         status = cut_log(p->path, from, &p->log_bytes);
     if (status == SQ_OK)

@@ -9,11 +9,10 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "kernels/base/retry.h"
+#include "kernels/base/text.h"
 #include "supernet/train/signals.h"
 #include "supernet/train/train_step.h"
 #include "supernet/train/trainer_parts.h"
-
-enum { PATH_BYTES = 4096 };
 
 /* ---- The step ---- */
 
@@ -85,7 +84,7 @@ static void print_path(const sq_trainer *t, int index, char *text, size_t bytes)
 static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *result)
 {
     const double rate = sq_schedule_at(&t->options->schedule, done - 1);
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     if (result->nonfinite > 0) {
         int bad = 0;
         while (t->images_lost[bad] == 0)

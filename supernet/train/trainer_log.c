@@ -7,8 +7,6 @@
 #include "kernels/base/text.h"
 #include "supernet/train/trainer_parts.h"
 
-enum { PATH_BYTES = 4096 };
-
 static void show(sq_trainer *t, int64_t done, double loss, double top1)
 {
     char line[256], left[64], paths[32] = "";
@@ -69,9 +67,8 @@ sq_status sq_trainer_log_interval(sq_trainer *t, int64_t done)
 
 static sq_status open_timing(sq_trainer *t)
 {
-    char path[PATH_BYTES];
-    if (!sq_text_path(path, sizeof path, t->run->folder, "timing.jsonl"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", t->run->folder);
+    char path[SQ_PATH_BYTES];
+    SQ_TRY(sq_text_path(path, sizeof path, t->run->folder, "timing.jsonl"));
     t->timing = fopen(path, "a");
     return t->timing ? SQ_OK : sq_fail(SQ_IO, "%s: cannot be written", path);
 }

@@ -2,9 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "kernels/base/text.h"
 #include "supernet/train/trainer_parts.h"
-
-enum { PATH_BYTES = 4096 };
 
 static void warn(const char *line)
 {
@@ -15,7 +14,7 @@ static void warn(const char *line)
  */
 static sq_status inherit(sq_trainer *t)
 {
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     int64_t step;
     sq_training_state state = {.space_hash = t->state.space_hash};
     SQ_TRY(sq_checkpoint_find(t->run->inherit_from, folder, sizeof folder, &step, warn));
@@ -37,7 +36,7 @@ static sq_status first_weights(sq_trainer *t)
 
 sq_status sq_trainer_restore(sq_trainer *t)
 {
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     int64_t step;
     const sq_training_state wanted = t->state;
     if (!t->run->is_resumed ||
@@ -63,7 +62,7 @@ static sq_status roll_back(sq_trainer *t)
     const sq_training_state now = t->state;
     sq_status status = SQ_DATA;
     for (; t->anchor > 0; t->anchor -= t->options->checkpoint_every) {
-        char folder[PATH_BYTES];
+        char folder[SQ_PATH_BYTES];
         SQ_TRY(sq_checkpoint_folder(t->run->folder, t->anchor, folder, sizeof folder));
         status = sq_ranks_worst(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
         if (status == SQ_OK || status == SQ_COMMUNICATION)

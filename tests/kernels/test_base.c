@@ -80,6 +80,19 @@ static void write_text(const char *path, const char *text)
     MUST(sq_file_replace(path, &piece, 1));
 }
 
+Test(base, path_joins_a_folder_and_a_name_or_says_what_is_too_long)
+{
+    char path[16];
+    MUST(sq_text_path(path, sizeof path, "runs", "a.yaml"));
+    cr_assert_str_eq(path, "runs/a.yaml");
+    MUST(sq_text_path(path, sizeof path, "runs/", "a.yaml"));
+    cr_assert_str_eq(path, "runs/a.yaml");
+    MUST(sq_text_path(path, sizeof path, "0123456789", "abcd"));
+    cr_assert(sq_text_path(path, sizeof path, "0123456789", "abcde") == SQ_INVALID);
+    cr_assert_str_eq(sq_error_text(),
+                     "0123456789/abcde: the path is too long: found 16 bytes, expected at most 15");
+}
+
 Test(base, failed_write_leaves_the_old_file)
 {
     char *folder = make_folder(), path[256], *text = NULL;

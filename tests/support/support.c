@@ -69,7 +69,7 @@ void put_bytes(const char *folder, const char *name, const void *bytes, size_t s
 {
     char path[1024], parent[1024];
     const sq_piece piece = {bytes, size};
-    cr_assert(sq_text_path(path, sizeof path, folder, name));
+    MUST(sq_text_path(path, sizeof path, folder, name));
     (void)snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
     MUST(sq_folder_make(parent));
     MUST(sq_file_replace(path, &piece, 1));
@@ -84,7 +84,7 @@ char *read_text(const char *folder, const char *name)
 {
     char path[1024], *text = NULL;
     size_t bytes;
-    cr_assert(sq_text_path(path, sizeof path, folder, name));
+    MUST(sq_text_path(path, sizeof path, folder, name));
     MUST(sq_file_read(path, 1 << 22, &text, &bytes));
     return text;
 }

@@ -19,7 +19,7 @@ const sq_asset sq_report_assets[] = {{"page.js", mark, 4}, {NULL, NULL, 0}};
 static char *path_in(const char *folder, const char *name)
 {
     static char path[4096];
-    cr_assert(sq_text_path(path, sizeof path, folder, name));
+    MUST(sq_text_path(path, sizeof path, folder, name));
     return path;
 }
 

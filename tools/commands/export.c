@@ -12,8 +12,6 @@
 #include "tools/commands/command.h"
 #include "tools/run/trained_run.h"
 
-enum { PATH_BYTES = 4096 };
-
 typedef struct {
     const char *arch, *out, *fold;
     bool on_val;
@@ -36,21 +34,21 @@ static sq_status class_names(const sq_dataset *data, char **json)
  * trained one path, that one. */
 static sq_status choose_path(const sq_trained_run *r, const char *run, const char *arch, int *path)
 {
-    char found[PATH_BYTES];
+    char found[SQ_PATH_BYTES];
     if (arch && strcmp(arch, "best") != 0)
         return sq_trained_run_read_arch(r, arch, path);
     if (r->single)
         return sq_arch_read(r->session.space, r->single_arch, path);
-    if (!sq_text_path(found, sizeof found, run, "search/arch.json") || !sq_path_exists(found))
+    if (!sq_path_find(found, sizeof found, run, "search/arch.json"))
         return sq_fail(SQ_INVALID, "%s: no search/arch.json in it; run squall search first, or give --arch", run);
     return sq_arch_read(r->session.space, found, path);
 }
 
 static void print_file(const char *folder, const char *name)
 {
-    char path[PATH_BYTES], size[32];
+    char path[SQ_PATH_BYTES], size[32];
     struct stat info;
-    if (sq_text_path(path, sizeof path, folder, name) && stat(path, &info) == 0)
+    if (sq_text_path(path, sizeof path, folder, name) == SQ_OK && stat(path, &info) == 0)
         sq_print_row(name, "%s", sq_text_si(size, sizeof size, (double)info.st_size, "B"));
 }
 
@@ -79,11 +77,10 @@ static sq_status export_run(sq_trained_run *r, const char *run, const arguments 
     int chosen[SQ_MAX_LAYERS];
     const int only[SQ_MAX_LAYERS] = {0}; /* the path of a space that has one */
     const int *path = r->single ? only : chosen;
-    char folder[PATH_BYTES], *classes = NULL;
+    char folder[SQ_PATH_BYTES], *classes = NULL;
     sq_result result;
     SQ_TRY(choose_path(r, run, a->arch, chosen));
-    if (!sq_text_path(folder, sizeof folder, run, "export"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    SQ_TRY(sq_text_path(folder, sizeof folder, run, "export"));
     SQ_TRY(sq_evaluator_calibrate(r->evaluator, path));
     SQ_TRY(sq_evaluator_score(r->evaluator, path, 0, &result));
     SQ_TRY(class_names(r->session.all, &classes));

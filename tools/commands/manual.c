@@ -9,7 +9,7 @@
 #include "kernels/base/text.h"
 #include "tools/commands/manual_completions.h"
 
-enum { PATH_BYTES = 4096, NAME_BYTES = 64 };
+enum { NAME_BYTES = 64 };
 
 /* ---- Options of a help text ---- */
 
@@ -139,12 +139,11 @@ static void put_head(FILE *file, const char *name, int section, const char *summ
     (void)fputc('\n', file);
 }
 
-static sq_status begin(sq_file_writer *w, char path[PATH_BYTES], const char *folder, const char *name, int section)
+static sq_status begin(sq_file_writer *w, char path[SQ_PATH_BYTES], const char *folder, const char *name, int section)
 {
     char file[NAME_BYTES + 16];
     (void)snprintf(file, sizeof file, "man%d/%s.%d", section, name, section);
-    if (!sq_text_path(path, PATH_BYTES, folder, file))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(path, SQ_PATH_BYTES, folder, file));
     return sq_file_begin(w, path);
 }
 
@@ -164,7 +163,7 @@ static void put_parts(FILE *file, const char *name, const sq_command *const *par
 
 static sq_status write_command(const char *folder, const char *before, const sq_command *c)
 {
-    char name[NAME_BYTES], path[PATH_BYTES];
+    char name[NAME_BYTES], path[SQ_PATH_BYTES];
     sq_file_writer w;
     (void)snprintf(name, sizeof name, "%s-%s", before, c->name);
     SQ_TRY(begin(&w, path, folder, name, 1));
@@ -189,7 +188,7 @@ static sq_status write_command(const char *folder, const char *before, const sq_
 
 static sq_status write_overview(const char *folder, const sq_command *const *commands, const char *overview)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_file_writer w;
     SQ_TRY(begin(&w, path, folder, "squall", 1));
     put_head(w.stream, "squall", 1, "one-shot supernet training, search and export");
@@ -202,7 +201,7 @@ static sq_status write_overview(const char *folder, const sq_command *const *com
 
 static sq_status write_keys(const char *folder)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     const char *key, *initial, *meaning;
     sq_file_writer w;
     SQ_TRY(begin(&w, path, folder, "squall-config", 5));
@@ -224,10 +223,9 @@ static sq_status write_keys(const char *folder)
 sq_status sq_manual_write(const char *folder, const sq_command *const *commands, const char *overview)
 {
     static const char *const folders[] = {"man1", "man5", "completions"};
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        if (!sq_text_path(path, sizeof path, folder, folders[i]))
-            return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+        SQ_TRY(sq_text_path(path, sizeof path, folder, folders[i]));
         SQ_TRY(sq_folder_make(path));
     }
     SQ_TRY(write_overview(folder, commands, overview));

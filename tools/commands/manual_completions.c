@@ -7,8 +7,6 @@
 #include "kernels/base/text.h"
 #include "tools/commands/manual.h"
 
-enum { PATH_BYTES = 4096 };
-
 /* ---- Words ---- */
 
 static void put_names(FILE *file, const sq_command *const *list, const char *more)
@@ -167,11 +165,10 @@ sq_status sq_manual_write_completions(const char *folder, const sq_command *cons
         const char *name;
         void (*put)(FILE *file, const sq_command *const *commands);
     } shells[] = {{"squall.bash", put_bash}, {"_squall", put_zsh}, {"squall.fish", put_fish}};
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
         sq_file_writer w;
-        if (!sq_text_path(path, sizeof path, folder, shells[i].name))
-            return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+        SQ_TRY(sq_text_path(path, sizeof path, folder, shells[i].name));
         SQ_TRY(sq_file_begin(&w, path));
         shells[i].put(w.stream, commands);
         SQ_TRY(sq_file_finish(&w, path));

@@ -11,8 +11,6 @@
 #include "supernet/train/signals.h"
 #include "tools/commands/command.h"
 
-enum { PATH_BYTES = 4096 };
-
 static const char *const splits[] = {"train", "val"};
 
 typedef struct {
@@ -87,7 +85,7 @@ static void print_summary(const char *split, const sq_pack_summary *s, const cha
 
 static sq_status pack_split(const job *j, const sq_dataset *dataset, const char *split)
 {
-    char list[PATH_BYTES], name[64];
+    char list[SQ_PATH_BYTES], name[64];
     sq_pack_summary summary;
     sq_pack_options options = j->pack;
     line l = {
@@ -99,8 +97,7 @@ static sq_status pack_split(const job *j, const sq_dataset *dataset, const char 
     end_line(&l);
     SQ_TRY(status);
     (void)snprintf(name, sizeof name, "%s-odd.txt", split);
-    if (!sq_text_path(list, sizeof list, j->folder, name))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", j->folder);
+    SQ_TRY(sq_text_path(list, sizeof list, j->folder, name));
     SQ_TRY(sq_pack_summarise(&summary, j->folder, split, list));
     print_summary(split, &summary, list);
     return SQ_OK;

@@ -13,7 +13,7 @@
 #include "tools/run/training.h"
 #include "tools/run/trained_run.h"
 
-enum { PATH_BYTES = 4096, SHARE = 4 }; /* without --steps: a quarter of the run's */
+enum { SHARE = 4 }; /* without --steps: a quarter of the run's */
 
 typedef struct {
     const char *run, *alone, *resume;
@@ -27,9 +27,9 @@ typedef struct {
     sq_trained_run run;
     const arguments *a;
     sq_rank_facts facts;
-    sq_space *space;             /* the supernet's: the session's */
-    char folder[PATH_BYTES / 2]; /* of the paths' runs */
-    char file[PATH_BYTES];       /* the report */
+    sq_space *space;                /* the supernet's: the session's */
+    char folder[SQ_PATH_BYTES / 2]; /* of the paths' runs */
+    char file[SQ_PATH_BYTES];       /* the report */
     sq_ranked list[SQ_MAX_RANKED];
     int count;
 } ranking;
@@ -49,12 +49,11 @@ static void set_recipe(sq_config *config, int64_t steps)
 /* What lies in the folder must be a training of this path by this recipe. */
 static sq_status check_folder(const ranking *k, const sq_ranked *r, const char *folder)
 {
-    char arch[PATH_BYTES], config_file[PATH_BYTES];
+    char arch[SQ_PATH_BYTES], config_file[SQ_PATH_BYTES];
     int path[SQ_MAX_LAYERS] = {0};
     sq_config *config = NULL;
-    if (!sq_text_path(arch, sizeof arch, folder, "arch.json") ||
-        !sq_text_path(config_file, sizeof config_file, folder, "config.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(arch, sizeof arch, folder, "arch.json"));
+    SQ_TRY(sq_text_path(config_file, sizeof config_file, folder, "config.yaml"));
     if (!sq_path_exists(arch))
         return SQ_OK;
     SQ_TRY(sq_arch_read(k->space, arch, path));
@@ -73,14 +72,14 @@ static sq_status check_folder(const ranking *k, const sq_ranked *r, const char *
 
 static bool is_done(const char *folder, int64_t steps)
 {
-    char found[PATH_BYTES];
+    char found[SQ_PATH_BYTES];
     int64_t step = 0;
     return sq_checkpoint_find(folder, found, sizeof found, &step, NULL) == SQ_OK && step == steps;
 }
 
 static sq_status train_alone(ranking *k, sq_ranked *r, int index)
 {
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%s/path-%03d", k->folder, index);
     if (strcmp(k->a->resume, "never") == 0)
         SQ_TRY(sq_path_remove(folder));
@@ -161,12 +160,13 @@ static sq_status print_agreement(const ranking *k)
 
 static sq_status open_ranking(ranking *k)
 {
-    char own[PATH_BYTES];
+    char own[SQ_PATH_BYTES];
     sq_config *config = k->run.session.config;
     if (k->run.single)
         return sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to rank", k->a->run);
-    if (!sq_text_path(own, sizeof own, k->a->run, "rank") || !sq_text_path(k->file, sizeof k->file, own, "rank.json") ||
-        (size_t)snprintf(k->folder, sizeof k->folder, "%s", k->a->alone ? k->a->alone : own) >= sizeof k->folder)
+    SQ_TRY(sq_text_path(own, sizeof own, k->a->run, "rank"));
+    SQ_TRY(sq_text_path(k->file, sizeof k->file, own, "rank.json"));
+    if ((size_t)snprintf(k->folder, sizeof k->folder, "%s", k->a->alone ? k->a->alone : own) >= sizeof k->folder)
         return sq_fail(SQ_INVALID, "%s: the path is too long", k->a->run);
     const int64_t share = config->train.steps / SHARE;
     k->space = k->run.session.space;

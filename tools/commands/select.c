@@ -8,8 +8,6 @@
 #include "tools/commands/lut/lut.h"
 #include "tools/run/share_folder.h"
 
-enum { PATH_BYTES = 4096 };
-
 typedef struct {
     const char *out, *table, *keep, *a, *b, *fill;
     bool is_per_family;
@@ -142,13 +140,14 @@ static bool is_same_file(const char *a, const char *b)
 }
 
 /* The table's name: beside the space, .csv for .yaml. */
-static sq_status name_table(const arguments *a, const char *pool, char table[PATH_BYTES])
+static sq_status name_table(const arguments *a, const char *pool, char table[SQ_PATH_BYTES])
 {
     const size_t length = strlen(a->out);
     const bool has_suffix = length > 5 && strcmp(a->out + length - 5, ".yaml") == 0;
-    const int wanted = a->table ? snprintf(table, PATH_BYTES, "%s", a->table)
-                                : snprintf(table, PATH_BYTES, "%.*s.csv", (int)(length - (has_suffix ? 5 : 0)), a->out);
-    if (wanted >= PATH_BYTES)
+    const int wanted = a->table
+                           ? snprintf(table, SQ_PATH_BYTES, "%s", a->table)
+                           : snprintf(table, SQ_PATH_BYTES, "%.*s.csv", (int)(length - (has_suffix ? 5 : 0)), a->out);
+    if (wanted >= SQ_PATH_BYTES)
         return sq_fail(SQ_INVALID, "%s: the path is too long", a->table ? a->table : a->out);
     if (is_same_file(a->out, pool) || is_same_file(table, pool))
         return sq_fail(SQ_INVALID, "%s: the pool itself, wanted another file to write", pool);
@@ -159,7 +158,7 @@ static sq_status name_table(const arguments *a, const char *pool, char table[PAT
 
 static sq_status write_files(const sq_selection *s, const arguments *a)
 {
-    char table[PATH_BYTES];
+    char table[SQ_PATH_BYTES];
     SQ_TRY(name_table(a, s->space->path, table));
     SQ_TRY(sq_select_write_table(s, table));
     SQ_TRY(sq_select_write(s, a->out));
@@ -174,7 +173,7 @@ static sq_status select_space(const char *file, const char *device, const argume
     sq_space *space = NULL;
     sq_latency_cache cache = {0};
     sq_selection selection = {0};
-    char shared[PATH_BYTES];
+    char shared[SQ_PATH_BYTES];
     sq_fill fill;
     SQ_TRY(sq_lut_fill(a->fill, &fill));
     sq_status status = sq_lut_space(&space, file, &a->shape);

@@ -11,8 +11,6 @@
 #include "tools/commands/command.h"
 #include "tools/run/training.h"
 
-enum { PATH_BYTES = 4096 };
-
 typedef struct {
     const char *run, *arch, *resume, *timeline;
     bool is_quiet;
@@ -33,7 +31,7 @@ static sq_status check_folder(const arguments *a)
 /* The folder of the timeline is there, or is the run's, which comes. */
 static sq_status check_timeline(const arguments *a)
 {
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     struct stat info;
     size_t length = strlen(a->run);
     while (length > 1 && a->run[length - 1] == '/')
@@ -80,10 +78,9 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
 /* What could not be decoded, if anything. */
 static void print_bad_images(const char *run)
 {
-    char path[PATH_BYTES], *text = NULL;
+    char path[SQ_PATH_BYTES], *text = NULL;
     size_t bytes = 0, lines = 0;
-    if (!sq_text_path(path, sizeof path, run, "bad-images.txt") || !sq_path_exists(path) ||
-        sq_file_read(path, 1 << 28, &text, &bytes) != SQ_OK)
+    if (!sq_path_find(path, sizeof path, run, "bad-images.txt") || sq_file_read(path, 1 << 28, &text, &bytes) != SQ_OK)
         return;
     for (size_t i = 0; i < bytes; i++)
         lines += text[i] == '\n';

@@ -133,11 +133,11 @@ static json_t *thin(const curves *c)
 json_t *sq_report_curves(const char *folder, const char *name, const char *const *columns, json_t *events,
                          json_t *notes)
 {
-    char path[SQ_REPORT_PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     curves c = {.columns = columns};
     while (columns[c.column_count])
         c.column_count++;
-    FILE *file = sq_text_path(path, sizeof path, folder, name) ? fopen(path, "rb") : NULL;
+    FILE *file = sq_text_path(path, sizeof path, folder, name) == SQ_OK ? fopen(path, "rb") : NULL;
     if (!file)
         return NULL;
     read_file(&c, file, events);

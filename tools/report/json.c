@@ -37,10 +37,10 @@ void sq_report_note(json_t *notes, const char *format, ...)
 
 json_t *sq_report_json(const char *folder, const char *name, json_t *notes)
 {
-    char path[SQ_REPORT_PATH_BYTES], *text = NULL;
+    char path[SQ_PATH_BYTES], *text = NULL;
     size_t bytes = 0;
     json_error_t error;
-    if (!sq_text_path(path, sizeof path, folder, name) || !sq_path_exists(path))
+    if (!sq_path_find(path, sizeof path, folder, name))
         return NULL;
     if (sq_file_read(path, LARGEST_FILE, &text, &bytes) != SQ_OK) {
         sq_report_note(notes, "%s", sq_error_text());

@@ -18,13 +18,13 @@ enum { LARGEST_HEADER = 1 << 26, MOST_PARAMETERS = 8, MOST_NETWORKS = 2000 };
 /* Rows of the classifier's weights in the newest checkpoint; 0: unknown. The header alone is read. */
 static int count_classes(const char *folder, const sq_space *space)
 {
-    char path[SQ_REPORT_PATH_BYTES], *header = NULL;
+    char path[SQ_PATH_BYTES], *header = NULL;
     unsigned char length[8];
     uint64_t bytes = 0;
     const sq_block_options options = {.batch = 1};
     const sq_region region = {0};
     sq_parameter parameters[MOST_PARAMETERS];
-    if (!sq_text_path(path, sizeof path, folder, "last/model.safetensors") ||
+    if (sq_text_path(path, sizeof path, folder, "last/model.safetensors") != SQ_OK ||
         sq_block_parameters(space, space->layer_count - 1, 0, &options, &region, parameters, MOST_PARAMETERS) < 1)
         return 0;
     FILE *file = fopen(path, "rb");
@@ -58,7 +58,7 @@ static const char *find_space(char *out, size_t bytes, const char *named)
 
 sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *notes)
 {
-    char shared[SQ_REPORT_PATH_BYTES];
+    char shared[SQ_PATH_BYTES];
     sq_space *space = NULL;
     int64_t resolution = 0, classes = 0;
     const char *named = sq_report_setting(settings, "space");
@@ -135,9 +135,9 @@ static json_t *networks_of(const sq_measured *m, const sq_space *space, const sq
 static void put_measured(json_t *out, const char *device, const sq_space *space, const sq_latency_cache *cache,
                          json_t *notes)
 {
-    char path[SQ_REPORT_PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_measured *m = NULL;
-    if (!sq_text_path(path, sizeof path, device, "measured.csv") || !sq_path_exists(path))
+    if (!sq_path_find(path, sizeof path, device, "measured.csv"))
         return;
     if (sq_measured_read(&m, path, NULL) != SQ_OK)
         sq_report_note(notes, "no measured networks: %s", sq_error_text());
@@ -167,11 +167,11 @@ static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
 /* Published networks that were measured on a device that is modelled, from the checks.csv in its folder. */
 static void put_checks(json_t *out, const char *device, const sq_latency *latency, json_t *notes)
 {
-    char path[SQ_REPORT_PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_roofline_check *checks = NULL;
     size_t count = 0;
     const sq_device_info *info = &latency->info;
-    if (!latency->has_roofline || !sq_text_path(path, sizeof path, device, "checks.csv") || !sq_path_exists(path))
+    if (!latency->has_roofline || !sq_path_find(path, sizeof path, device, "checks.csv"))
         return;
     if (sq_roofline_checks(&latency->roofline, path, &checks, &count) != SQ_OK) {
         sq_report_note(notes, "no check points: %s", sq_error_text());

@@ -15,8 +15,6 @@
  * scores.c    search.json, or of a search that has not ended state.json
  * network.c   layers, operators and their costs; devices and what was measured on them */
 
-enum { SQ_REPORT_PATH_BYTES = 4096 };
-
 /* A JSON string; what is no UTF-8 becomes "?". NULL: no memory. */
 json_t *sq_report_text(const char *text);
 /* Adds a line that tells what could not be shown. */

@@ -19,11 +19,11 @@ enum { MOST_BAD = 200, MOST_COMMANDS = 50, LARGEST_TEXT = 1 << 28 };
 /* The first `most` lines of a file, and how many there are. */
 static json_t *lines_of(const char *folder, const char *name, size_t most, size_t *count)
 {
-    char path[SQ_REPORT_PATH_BYTES], *text = NULL;
+    char path[SQ_PATH_BYTES], *text = NULL;
     size_t bytes = 0;
     json_t *list = json_array();
     *count = 0;
-    if (!sq_text_path(path, sizeof path, folder, name) || !sq_path_exists(path) ||
+    if (!sq_path_find(path, sizeof path, folder, name) ||
         sq_file_read(path, LARGEST_TEXT, &text, &bytes) != SQ_OK)
         return list;
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
@@ -63,7 +63,7 @@ static void add_device(device_list *d, const char *folder)
 /* Devices that the search's configuration names: latency.device, latency.2.device, ... */
 static void add_configured(device_list *d, const json_t *settings)
 {
-    char key[64], shared[SQ_REPORT_PATH_BYTES];
+    char key[64], shared[SQ_PATH_BYTES];
     for (int i = 1; i <= SQ_MAX_DEVICES; i++) {
         (void)snprintf(key, sizeof key, i == 1 ? "latency.device" : "latency.%d.device", i);
         const char *folder = sq_report_setting(settings, key);
@@ -76,7 +76,7 @@ static void add_configured(device_list *d, const json_t *settings)
  */
 static void add_named(device_list *d, const char *folder, const json_t *search)
 {
-    char name[512], path[SQ_REPORT_PATH_BYTES];
+    char name[512], path[SQ_PATH_BYTES];
     const json_t *names = json_object_get(search, "devices");
     const bool has_latency =
         json_is_number(json_array_get(json_object_get(json_object_get(search, "candidates"), "latency"), 0));
@@ -101,9 +101,9 @@ static void add_named(device_list *d, const char *folder, const json_t *search)
 static bool is_run(const char *folder)
 {
     static const char *const marks[] = {"config.yaml", "log.jsonl", "search/search.json", "search/state.json"};
-    char path[SQ_REPORT_PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (sq_text_path(path, sizeof path, folder, marks[i]) && sq_path_exists(path))
+        if (sq_path_find(path, sizeof path, folder, marks[i]))
             return true;
     return false;
 }
@@ -136,10 +136,10 @@ static void add_curves(json_t *run, const char *folder, json_t *notes)
 /* Of the newest checkpoint, as its name says; 0: there is none. */
 static int64_t saved_step(const char *folder)
 {
-    char link[SQ_REPORT_PATH_BYTES], name[SQ_REPORT_PATH_BYTES];
+    char link[SQ_PATH_BYTES], name[SQ_PATH_BYTES];
     int64_t step = 0;
     const ssize_t length =
-        sq_text_path(link, sizeof link, folder, "last") ? readlink(link, name, sizeof name - 1) : -1;
+        sq_text_path(link, sizeof link, folder, "last") == SQ_OK ? readlink(link, name, sizeof name - 1) : -1;
     if (length < 0)
         return 0;
     name[length] = 0;
@@ -165,9 +165,9 @@ static void add_progress(json_t *run, const char *folder, json_t *notes)
 /* The path of a run that trained only one, as numbers of its searched layers; NULL where it is none. */
 static json_t *single_path(const char *folder, const sq_space *space)
 {
-    char file[SQ_REPORT_PATH_BYTES];
+    char file[SQ_PATH_BYTES];
     int path[SQ_MAX_LAYERS];
-    if (!space || !sq_text_path(file, sizeof file, folder, "arch.json") || !sq_path_exists(file) ||
+    if (!space || !sq_path_find(file, sizeof file, folder, "arch.json") ||
         sq_arch_read(space, file, path) != SQ_OK)
         return NULL;
     return sq_json_path(space, path);
@@ -219,7 +219,7 @@ static const char *name_of(const char *folder, char *text, size_t bytes)
 
 static json_t *read_run(const char *folder, const char *const *devices)
 {
-    char name[SQ_REPORT_PATH_BYTES];
+    char name[SQ_PATH_BYTES];
     size_t bad = 0, commands = 0;
     json_t *notes = json_array(), *run = json_object();
     json_object_set_new(run, "name", sq_report_text(name_of(folder, name, sizeof name)));
@@ -240,11 +240,11 @@ static json_t *read_run(const char *folder, const char *const *devices)
 /* Appends RUN/stage-1, RUN/stage-2, ... as far as there are any; returns how many. */
 static int add_stages(const char *folder, const char *const *devices, json_t *runs)
 {
-    char name[32], path[SQ_REPORT_PATH_BYTES];
+    char name[32], path[SQ_PATH_BYTES];
     int count = 0;
     for (; count < SQ_MAX_STAGES; count++) {
         (void)snprintf(name, sizeof name, "stage-%d", count + 1);
-        if (!sq_text_path(path, sizeof path, folder, name) || !is_run(path))
+        if (sq_text_path(path, sizeof path, folder, name) != SQ_OK || !is_run(path))
             break;
         json_t *run = read_run(path, devices);
         json_object_set_new(run, "group", sq_report_text(folder));

@@ -114,9 +114,9 @@ static void note_unknown(const json_t *settings, const char *name, json_t *notes
 
 json_t *sq_report_settings(const char *folder, const char *name, json_t *notes)
 {
-    char path[SQ_REPORT_PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     json_t *settings = json_object();
-    if (!settings || !sq_text_path(path, sizeof path, folder, name) || !sq_path_exists(path))
+    if (!settings || !sq_path_find(path, sizeof path, folder, name))
         return settings;
     if (sq_yaml_visit(path, settings, read_root) != SQ_OK)
         sq_report_note(notes, "%s", sq_error_text());

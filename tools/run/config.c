@@ -15,7 +15,7 @@
 #include "tools/run/config_keys.h"
 #include "tools/run/share_folder.h"
 
-enum { PATH_BYTES = 4096, VALUE_BYTES = 4096, BASES_LIMIT = 8 };
+enum { VALUE_BYTES = 4096, BASES_LIMIT = 8 };
 
 /* ---- Values ---- */
 
@@ -226,7 +226,7 @@ static sq_status read_mapping(sq_config *config, const char *path, yaml_document
     for (const yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < mapping->data.mapping.pairs.top; p++) {
         const yaml_node_t *key = yaml_document_get_node(document, p->key),
                           *value = yaml_document_get_node(document, p->value);
-        char name[256], where[PATH_BYTES + 32], text[VALUE_BYTES];
+        char name[256], where[SQ_PATH_BYTES + 32], text[VALUE_BYTES];
         if (!key || !value || key->type != YAML_SCALAR_NODE)
             return sq_fail(SQ_INVALID, "%s: wanted 'key: value'", path);
         if (!*prefix && is_base(key))
@@ -261,12 +261,12 @@ static sq_status read_document(void *context, const char *path, yaml_document_t 
 /* base: another configuration, read before this one; a path from this one's folder, or any that is found. */
 static sq_status read_base(const reading *r, const char *path, const char *base, const char *where)
 {
-    char folder[PATH_BYTES], beside[PATH_BYTES], shared[PATH_BYTES];
+    char folder[SQ_PATH_BYTES], beside[SQ_PATH_BYTES], shared[SQ_PATH_BYTES];
     reading next = {r->config, r->depth + 1};
     if (next.depth > BASES_LIMIT)
         return sq_fail(SQ_INVALID, "%s: base: more than %d files, one on top of the other", where, BASES_LIMIT);
     sq_path_parent(folder, sizeof folder, path);
-    if (sq_text_path(beside, sizeof beside, folder, base) && sq_path_exists(beside))
+    if (sq_path_find(beside, sizeof beside, folder, base))
         base = beside;
     else
         base = sq_share_find(shared, sizeof shared, base);
@@ -283,7 +283,7 @@ static sq_status read_document(void *context, const char *path, yaml_document_t 
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
         const yaml_node_t *key = yaml_document_get_node(document, p->key),
                           *value = yaml_document_get_node(document, p->value);
-        char where[PATH_BYTES + 32], text[PATH_BYTES];
+        char where[SQ_PATH_BYTES + 32], text[SQ_PATH_BYTES];
         if (!is_base(key))
             continue;
         (void)snprintf(where, sizeof where, "%.4000s:%zu", path, key->start_mark.line + 1);
@@ -308,14 +308,14 @@ static bool try_path(char **value, const char *candidate)
  * it is, and whoever opens it says so. */
 static void resolve_paths(sq_config *config, const char *path)
 {
-    char folder[PATH_BYTES], candidate[PATH_BYTES];
+    char folder[SQ_PATH_BYTES], candidate[SQ_PATH_BYTES];
     sq_path_parent(folder, sizeof folder, path ? path : "");
     for (int i = 0; i < sq_key_count; i++)
         for (int device = 0; device < (is_repeated(&sq_keys[i]) ? SQ_MAX_DEVICES : 1); device++) {
             char **value = address(config, &sq_keys[i], device);
             if (sq_keys[i].type != SQ_KEY_FILE_PATH || !**value || try_path(value, *value))
                 continue;
-            if (sq_text_path(candidate, sizeof candidate, folder, *value) && try_path(value, candidate))
+            if (sq_text_path(candidate, sizeof candidate, folder, *value) == SQ_OK && try_path(value, candidate))
                 continue;
             if (sq_share_path(candidate, sizeof candidate, *value))
                 (void)try_path(value, candidate);
@@ -367,7 +367,7 @@ static void scale_rates(sq_config *config)
 
 sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides, int override_count)
 {
-    char shared[PATH_BYTES];
+    char shared[SQ_PATH_BYTES];
     sq_config *config = calloc(1, sizeof *config);
     path = path ? sq_share_find(shared, sizeof shared, path) : NULL;
     sq_status status = config ? SQ_OK : sq_fail(SQ_NO_MEMORY, "configuration");

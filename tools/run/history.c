@@ -7,7 +7,7 @@
 
 #include "kernels/base/text.h"
 
-enum { PATH_BYTES = 4096, LINE_BYTES = 16384 };
+enum { LINE_BYTES = 16384 };
 
 /* Appends a word, in single quotes where a shell would take it for more than a word. */
 static void put_word(FILE *file, const char *word)
@@ -63,8 +63,8 @@ static int is_last(const char *path, const char *text)
 
 void sq_history_add(const char *run, int processes)
 {
-    char path[PATH_BYTES], *text = command_line(processes);
-    if (text && sq_text_path(path, sizeof path, run, "commands.txt") && !is_last(path, text)) {
+    char path[SQ_PATH_BYTES], *text = command_line(processes);
+    if (text && sq_text_path(path, sizeof path, run, "commands.txt") == SQ_OK && !is_last(path, text)) {
         FILE *file = fopen(path, "ab");
         if (file) {
             (void)fprintf(file, "%s\n", text);

@@ -17,7 +17,7 @@
 #include "tools/run/messages.h"
 #include "tools/run/trained_run.h"
 
-enum { TABLE_ROWS = 16, PATH_BYTES = 4096 };
+enum { TABLE_ROWS = 16 };
 #define BATCH_FILE "search/batch.json"
 
 static void print_prediction(const sq_search_device *d, const sq_prediction *p)
@@ -156,15 +156,15 @@ static void close_devices(device_list *list)
         sq_latency_cache_clear(&list->caches[d]);
 }
 
-static sq_status file_of(char path[PATH_BYTES], const char *run, const char *name)
+static sq_status file_of(char path[SQ_PATH_BYTES], const char *run, const char *name)
 {
-    return sq_text_path(path, PATH_BYTES, run, name) ? SQ_OK : sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    return sq_text_path(path, SQ_PATH_BYTES, run, name);
 }
 
 /* search.evaluation_batch 0: measured, unless a search that goes on has its own. */
 static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resumed, int *batch)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     if (*batch > 0)
         return SQ_OK;
     SQ_TRY(file_of(path, run, BATCH_FILE));
@@ -184,7 +184,7 @@ static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resume
 static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_resumed, int batch)
 {
     static const char *const found[] = {"search/state.json", "search/search.json", "search/arch.json"};
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     SQ_TRY(file_of(path, run, "search/state.json"));
     if (is_resumed && sq_path_exists(path))
         return SQ_OK;
@@ -203,7 +203,7 @@ static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_re
  * written stops nothing. */
 static void write_events(const sq_trained_run *r, const char *run, const sq_search_result *result)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     sq_events *events = NULL;
     double best = 0;
     if (file_of(path, run, "search/events.out.tfevents.0000000000.search") != SQ_OK ||
@@ -358,7 +358,7 @@ static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_run *h
 /* In a folder that is this process's meanwhile. */
 static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_run *how, bool on_val)
 {
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     int lock = SQ_NO_LOCK;
     SQ_TRY(file_of(folder, how->run, "search"));
     SQ_TRY(sq_folder_make(folder));

@@ -18,7 +18,7 @@
 #include "tools/run/trained_run.h"
 #include "tools/run/training.h"
 
-enum { PATH_BYTES = 4096, ARCH_BYTES = 1024 };
+enum { ARCH_BYTES = 1024 };
 
 typedef struct {
     const char *config, *run;
@@ -41,8 +41,7 @@ static sq_status stage_folder(const job *j, int stage, char *out)
 {
     char name[32];
     (void)snprintf(name, sizeof name, "stage-%d", stage + 1);
-    return sq_text_path(out, PATH_BYTES, j->run, name) ? SQ_OK
-                                                       : sq_fail(SQ_INVALID, "%s: the path is too long", j->run);
+    return sq_text_path(out, SQ_PATH_BYTES, j->run, name);
 }
 
 /* ---- Options of a stage ---- */
@@ -63,7 +62,7 @@ static sq_status set(job *j, const char *key, const char *value)
 static sq_status set_stage(job *j, int stage)
 {
     const sq_stage *s = &j->stages.list[stage];
-    char free_layers[32], arch[ARCH_BYTES], steps[32], lr[32], from[PATH_BYTES];
+    char free_layers[32], arch[ARCH_BYTES], steps[32], lr[32], from[SQ_PATH_BYTES];
     j->options.override_count = j->user_count;
     (void)snprintf(free_layers, sizeof free_layers, "%d-%d", s->first + 1, s->last + 1);
     (void)sq_arch_print(j->space, j->path, arch, sizeof arch);
@@ -97,10 +96,9 @@ static sq_status train_stage(job *j, const char *folder)
  * other options, limits or weights. */
 static sq_status run_stage(job *j, int stage)
 {
-    char folder[PATH_BYTES], arch[PATH_BYTES];
+    char folder[SQ_PATH_BYTES], arch[SQ_PATH_BYTES];
     SQ_TRY(stage_folder(j, stage, folder));
-    if (!sq_text_path(arch, sizeof arch, folder, "search/arch.json"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(arch, sizeof arch, folder, "search/arch.json"));
     SQ_TRY(set_stage(j, stage));
     if (is_first(j)) {
         (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
@@ -116,16 +114,15 @@ static sq_status run_stage(job *j, int stage)
 /* --resume never: what older stages left, more of them perhaps than there are now. */
 static sq_status forget(const job *j)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     if (j->searching->is_resumed || !is_first(j))
         return SQ_OK;
     for (int i = 0; i < SQ_MAX_STAGES; i++) {
         SQ_TRY(stage_folder(j, i, path));
         SQ_TRY(sq_path_remove(path));
     }
-    return sq_text_path(path, sizeof path, j->run, "stages.json")
-               ? sq_path_remove(path)
-               : sq_fail(SQ_INVALID, "%s: the path is too long", j->run);
+    SQ_TRY(sq_text_path(path, sizeof path, j->run, "stages.json"));
+    return sq_path_remove(path);
 }
 
 /* ---- Begin and end ---- */
@@ -176,7 +173,7 @@ static sq_status begin(job *j)
 /* stages.json: what was done, without a clock, so that a resumed search ends with the same bytes. */
 static sq_status write_summary(const job *j)
 {
-    char path[PATH_BYTES], arch[ARCH_BYTES];
+    char path[SQ_PATH_BYTES], arch[ARCH_BYTES];
     json_t *list = json_array();
     (void)sq_arch_print(j->space, j->path, arch, sizeof arch);
     for (int i = 0; i < j->stages.count; i++) {
@@ -187,9 +184,10 @@ static sq_status write_summary(const job *j)
     json_t *whole =
         json_pack("{s:s, s:s, s:o, s:I, s:I}", "space", j->space->name, "tuple", arch, "stages", list, "steps",
                   (json_int_t)sq_stages_steps(&j->stages), "steps_of_one_group", (json_int_t)j->spos_steps);
-    if (!sq_text_path(path, sizeof path, j->run, "stages.json")) {
+    const sq_status status = sq_text_path(path, sizeof path, j->run, "stages.json");
+    if (status != SQ_OK) {
         json_decref(whole);
-        return sq_fail(SQ_INVALID, "%s: the path is too long", j->run);
+        return status;
     }
     return sq_json_write(path, whole);
 }
@@ -197,9 +195,9 @@ static sq_status write_summary(const job *j)
 /* What training took, from a run's timing.jsonl; 0 where there is none. A line that a kill tore counts for nothing. */
 static double trained_seconds(const char *folder)
 {
-    char path[PATH_BYTES], line[1024];
+    char path[SQ_PATH_BYTES], line[1024];
     double seconds = 0;
-    FILE *file = sq_text_path(path, sizeof path, folder, "timing.jsonl") ? fopen(path, "r") : NULL;
+    FILE *file = sq_text_path(path, sizeof path, folder, "timing.jsonl") == SQ_OK ? fopen(path, "r") : NULL;
     while (file && fgets(line, sizeof line, file)) {
         json_t *object = json_loads(line, 0, NULL);
         seconds += json_number_value(json_object_get(object, "seconds"));
@@ -213,7 +211,7 @@ static double trained_seconds(const char *folder)
 /* All stages, and what one group would take at their speed: the comparison with SPOS. */
 static void print_seconds(const job *j, int64_t steps)
 {
-    char folder[PATH_BYTES], text[2][64];
+    char folder[SQ_PATH_BYTES], text[2][64];
     double seconds = 0;
     for (int i = 0; i < j->stages.count; i++)
         if (stage_folder(j, i, folder) == SQ_OK)

@@ -9,15 +9,13 @@
 #include "kernels/base/text.h"
 #include "supernet/train/checkpoint.h"
 
-enum { PATH_BYTES = 4096 };
-
 /* A run that trained one path says so in its arch.json. */
 static sq_status open_space(sq_trained_run *r, const char *run)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     int layers[SQ_MAX_LAYERS];
     r->space = r->session.space;
-    if (!sq_text_path(path, sizeof path, run, "arch.json") || !sq_path_exists(path))
+    if (!sq_path_find(path, sizeof path, run, "arch.json"))
         return SQ_OK;
     SQ_TRY(sq_arch_read(r->session.space, path, layers));
     (void)sq_arch_print(r->session.space, layers, r->single_arch, sizeof r->single_arch);
@@ -43,7 +41,7 @@ static void warn(const char *line)
 
 static sq_status load_weights(sq_trained_run *r, const char *run)
 {
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     int64_t step = 0;
     sq_training_state state = {.space_hash = sq_space_hash(r->space)};
     const sq_model_options options = {.block = sq_session_block(&r->session, 1, r->single == NULL)};
@@ -119,10 +117,9 @@ static sq_status load_model(sq_trained_run *r, const char *run)
 
 static sq_status open_run(sq_trained_run *r, const char *run, const char *other_config, const sq_options *options, bool on_val)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
-    if (!sq_text_path(path, sizeof path, run, "config.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    SQ_TRY(sq_text_path(path, sizeof path, run, "config.yaml"));
     if (!other_config && !sq_path_exists(path))
         return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
     SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count,

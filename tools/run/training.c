@@ -10,8 +10,6 @@
 #include "tools/run/messages.h"
 #include "tools/run/history.h"
 
-enum { PATH_BYTES = 4096 };
-
 /* Whether each rank walks along some of a step's paths, and not along all. */
 static bool shares_paths(const sq_session *s, int paths)
 {
@@ -68,9 +66,8 @@ typedef struct {
 
 sq_status sq_training_check_free(const char *run)
 {
-    char path[PATH_BYTES];
-    if (!sq_text_path(path, sizeof path, run, "config.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", run);
+    char path[SQ_PATH_BYTES];
+    SQ_TRY(sq_text_path(path, sizeof path, run, "config.yaml"));
     return sq_path_exists(path)
                ? sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
                          run)
@@ -82,11 +79,10 @@ static sq_status write_config(const void *context)
 {
     const sq_session *s = ((const begun *)context)->session;
     const sq_training_request *training = ((const begun *)context)->training;
-    char file[PATH_BYTES], tuple[1024], text[1200];
+    char file[SQ_PATH_BYTES], tuple[1024], text[1200];
     if (!training->is_resumed)
         SQ_TRY(sq_training_check_free(training->run)); /* another one may have had the folder until now */
-    if (!sq_text_path(file, sizeof file, training->run, "config.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+    SQ_TRY(sq_text_path(file, sizeof file, training->run, "config.yaml"));
     SQ_TRY(sq_config_write(s->config, file));
     sq_history_add(training->run, sq_ranks_count(s->ranks));
     if (!training->path)
@@ -96,9 +92,8 @@ static sq_status write_config(const void *context)
     tuple[strlen(tuple) - 1] = ']';
     const int length = snprintf(text, sizeof text, "{\"arch\": %s}\n", tuple);
     const sq_piece piece = {text, (size_t)length};
-    return sq_text_path(file, sizeof file, training->run, "arch.json")
-               ? sq_file_replace(file, &piece, 1)
-               : sq_fail(SQ_INVALID, "%s: the path is too long", training->run);
+    SQ_TRY(sq_text_path(file, sizeof file, training->run, "arch.json"));
+    return sq_file_replace(file, &piece, 1);
 }
 
 /* Gives the loader what it keeps in memory, or the images that the backend keeps, which are decoded now. */
@@ -149,7 +144,7 @@ static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
 
 static sq_status train(const sq_session *s, const sq_space *space, const sq_training_request *training, int paths)
 {
-    char bad_log[PATH_BYTES];
+    char bad_log[SQ_PATH_BYTES];
     sq_model *model = NULL;
     const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
     const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
@@ -173,7 +168,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     sq_train_options train = s->config->train;
     if (training->path)
         train.sampler.search_mask = NULL; /* of another space: one path leaves nothing to draw */
-    loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") ? bad_log : NULL;
+    loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") == SQ_OK ? bad_log : NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
     sq_status status = sq_session_cache(s, s->train, &cache); /* of what the model leaves */
     if (status == SQ_OK && training->has_start && sq_ranks_rank(s->ranks) == 0) {

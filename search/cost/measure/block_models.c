@@ -11,7 +11,7 @@
 #include "kernels/base/text.h"
 #include "supernet/export/export.h"
 
-enum { PATH_BYTES = 4096, ARCH_BYTES = 1024, TRIES = 1000 };
+enum { ARCH_BYTES = 1024, TRIES = 1000 };
 
 struct sq_block_models {
     sq_block_models_options options;
@@ -141,7 +141,7 @@ void sq_path_list_clear(sq_path_list *list)
 
 /* ---- All files ---- */
 
-bool sq_block_models_name(const sq_block_list *blocks, const char *folder, int index, char *path, size_t bytes)
+sq_status sq_block_models_name(const sq_block_list *blocks, const char *folder, int index, char *path, size_t bytes)
 {
     char name[32];
     const bool is_block = index < blocks->count;
@@ -182,11 +182,10 @@ static void print_networks(FILE *file, const sq_space *space, const sq_block_lis
 static sq_status write_lists(const sq_space *space, const sq_block_list *blocks, const sq_path_list *paths,
                              const char *folder)
 {
-    char first[PATH_BYTES], second[PATH_BYTES];
+    char first[SQ_PATH_BYTES], second[SQ_PATH_BYTES];
     sq_file_writer w;
-    if (!sq_text_path(first, sizeof first, folder, "blocks.csv") ||
-        !sq_text_path(second, sizeof second, folder, "networks.csv"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(first, sizeof first, folder, "blocks.csv"));
+    SQ_TRY(sq_text_path(second, sizeof second, folder, "networks.csv"));
     SQ_TRY(sq_file_begin(&w, first));
     print_blocks(w.stream, blocks);
     SQ_TRY(sq_file_finish(&w, first));
@@ -200,9 +199,8 @@ sq_status sq_block_models_write_all(sq_block_models *m, const sq_block_list *blo
 {
     SQ_TRY(sq_folder_make(folder));
     for (int i = 0; i < blocks->count + paths->count; i++) {
-        char path[PATH_BYTES];
-        if (!sq_block_models_name(blocks, folder, i, path, sizeof path))
-            return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+        char path[SQ_PATH_BYTES];
+        SQ_TRY(sq_block_models_name(blocks, folder, i, path, sizeof path));
         SQ_TRY(i < blocks->count
                    ? sq_block_models_write_block(m, blocks->blocks[i].layer, blocks->blocks[i].choice, path)
                    : sq_block_models_write_path(m, paths->paths[i - blocks->count], path));

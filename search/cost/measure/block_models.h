@@ -34,7 +34,8 @@ void sq_path_list_clear(sq_path_list *list);
  * and with each block's file, and networks.csv (arch,model,blocks: in order, left-out layers without). */
 SQ_MUST_USE sq_status sq_block_models_write_all(sq_block_models *models, const sq_block_list *blocks,
                                                 const sq_path_list *paths, const char *folder);
-/* "block_0003.onnx" or, from the blocks' count on, "network_0000.onnx", in the folder. false: too long. */
-bool sq_block_models_name(const sq_block_list *blocks, const char *folder, int index, char *path, size_t bytes);
+/* "block_0003.onnx" or, from index blocks->count on, "network_0000.onnx" in the folder. SQ_INVALID: too long. */
+SQ_MUST_USE sq_status sq_block_models_name(const sq_block_list *blocks, const char *folder, int index, char *path,
+                                           size_t bytes);
 
 #endif

@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #include "kernels/base/file.h"
+#include "kernels/base/text.h"
 #include "search/cost/measure/process.h"
 #include "search/cost/measure/runner_samples.h"
 #include "search/cost/measure/argument_vector.h"
 
-enum { PATH_BYTES = 4096, NUMBER_BYTES = 64, MOST_GROUPS = 3 };
+enum { NUMBER_BYTES = 64, MOST_GROUPS = 3 };
 
 static const struct {
     char name[4];
@@ -149,7 +150,7 @@ typedef struct {
     int model_count, done, cores;
     regex_t regex;
     char **words; /* of the command, not filled */
-    char folder[PATH_BYTES];
+    char folder[SQ_PATH_BYTES];
     bool owns_folder;
     const char *where; /* the runner's name in messages */
     sq_samples *all;   /* [model] */
@@ -160,7 +161,7 @@ typedef struct {
 static sq_status fill(char ***out, char *const *words, const sq_runner *runner, const sq_runner_options *options,
                       const char *folder, const char *path)
 {
-    char numbers[4][NUMBER_BYTES], stem[PATH_BYTES];
+    char numbers[4][NUMBER_BYTES], stem[SQ_PATH_BYTES];
     const int given[] = {runner->threads, runner->batch, runner->warmup, runner->repeats};
     for (int i = 0; i < 4; i++)
         (void)snprintf(numbers[i], NUMBER_BYTES, "%d", given[i]);
@@ -244,7 +245,7 @@ static sq_status tell_missing(const job *j, const char *name, int model, const s
 /* Starts the command on a model, or (model < 0) on the list at `path`; its samples are in j->fresh. */
 static sq_status start(job *j, int model, const char *path)
 {
-    char name[PATH_BYTES], **words = NULL;
+    char name[SQ_PATH_BYTES], **words = NULL;
     sq_process_output output = {.text = NULL};
     const int first = model < 0 ? 0 : model, last = model < 0 ? j->model_count - 1 : model;
     (void)snprintf(name, sizeof name, "%s: %s", j->where, model < 0 ? "all models" : base_of(path));
@@ -317,7 +318,7 @@ static sq_status find_drift(const job *j, double *drift)
 
 static sq_status run_list(job *j, double *drift)
 {
-    char path[PATH_BYTES + 16];
+    char path[SQ_PATH_BYTES + 16];
     const int rounds = j->runner->rounds;
     (void)snprintf(path, sizeof path, "%s/models.txt", j->folder);
     for (int round = 0; round < rounds; round++) {
@@ -353,7 +354,7 @@ static sq_status check_models(const job *j)
     if (j->model_count < 1)
         return sq_fail(SQ_INVALID, "%s: no models to measure", j->where);
     for (int i = 0; i < j->model_count; i++) {
-        if (strlen(j->models[i]) >= PATH_BYTES)
+        if (strlen(j->models[i]) >= SQ_PATH_BYTES)
             return sq_fail(SQ_INVALID, "%s: a model's path of %zu bytes", j->where, strlen(j->models[i]));
         if (is_list && strpbrk(j->models[i], "\r\n"))
             return sq_fail(SQ_INVALID, "%s: model %d of the list has a line end in its path", j->where, i);

@@ -148,7 +148,7 @@ static sq_status print_checks(const sq_latency *latency, const char *device)
     size_t count = 0;
     char path[4096];
     sq_print_row("coverage", "every block, by roofline.yaml");
-    if (!sq_text_path(path, sizeof path, device, "checks.csv") || !sq_path_exists(path))
+    if (!sq_path_find(path, sizeof path, device, "checks.csv"))
         return SQ_OK;
     SQ_TRY(sq_roofline_checks(&latency->roofline, path, &checks, &count));
     double *values = calloc(2 * count + 1, sizeof *values);

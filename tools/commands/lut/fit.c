@@ -145,7 +145,7 @@ static sq_status calibrate_line(job *j, const arguments *a, const char *device)
     if (!(info->scale > 0))
         return sq_fail(SQ_DATA, "%s: scale %g: the measured networks do not get slower with the prediction", device,
                        info->scale);
-    if (!sq_text_path(path, sizeof path, device, "device.yaml") || !sq_path_exists(path))
+    if (!sq_path_find(path, sizeof path, device, "device.yaml"))
         return sq_fail(SQ_INVALID, "%s: no device folder: import the table first (squall lut import)", device);
     return sq_device_write(info, path);
 }

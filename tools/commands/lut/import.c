@@ -9,18 +9,15 @@
 #include "search/cost/dialects/dialect.h"
 #include "tools/commands/command.h"
 
-enum { PATH_BYTES = 4096 };
-
 typedef struct {
     const char *out, *dialect, *column, *unit, *name, *source, *licence, *runtime, *dtype, *clocks, *date, *space,
         *batch, *threads, *resolution;
     bool is_modelled, takes_near, replaces;
 } arguments;
 
-static sq_status check_out(const char *folder, bool replaces, char device[PATH_BYTES])
+static sq_status check_out(const char *folder, bool replaces, char device[SQ_PATH_BYTES])
 {
-    if (!sq_text_path(device, PATH_BYTES, folder, "device.yaml"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    SQ_TRY(sq_text_path(device, SQ_PATH_BYTES, folder, "device.yaml"));
     if (sq_path_exists(device) && !replaces)
         return sq_fail(SQ_INVALID, "%s: stands there already: another folder, or --replace", device);
     return SQ_OK;
@@ -29,9 +26,8 @@ static sq_status check_out(const char *folder, bool replaces, char device[PATH_B
 /* device.yaml goes first, so that a folder half replaced is no device; a table of the other kind must not stay. */
 static sq_status write_device(const sq_latency *latency, const char *folder, const char *device)
 {
-    char other[PATH_BYTES];
-    if (!sq_text_path(other, sizeof other, folder, latency->layer_count ? "table.csv" : "layers.csv"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+    char other[SQ_PATH_BYTES];
+    SQ_TRY(sq_text_path(other, sizeof other, folder, latency->layer_count ? "table.csv" : "layers.csv"));
     SQ_TRY(sq_path_remove(device));
     SQ_TRY(sq_path_remove(other));
     return sq_latency_write(latency, folder);
@@ -63,7 +59,7 @@ static sq_dialect_options options_of(const arguments *a, int batch, int threads,
 
 static sq_status import(const char *file, const char *folder, bool replaces, const sq_dialect_options *options)
 {
-    char device[PATH_BYTES];
+    char device[SQ_PATH_BYTES];
     sq_latency *latency = NULL;
     sq_dialect_report report;
     SQ_TRY(check_out(folder, replaces, device));

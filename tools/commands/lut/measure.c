@@ -11,7 +11,7 @@
 #include "search/cost/latency_table.h"
 #include "tools/commands/lut/meter.h"
 
-enum { PATH_BYTES = 4096, ARCH_BYTES = 1024, FEWEST_FOR_A_LINE = 8 };
+enum { ARCH_BYTES = 1024, FEWEST_FOR_A_LINE = 8 };
 
 typedef struct {
     sq_meter_options meter;
@@ -185,7 +185,7 @@ static sq_status fit_networks(job *j, sq_latency *table)
 
 static sq_status make_table(job *j, const arguments *a, sq_latency *table)
 {
-    char path[PATH_BYTES];
+    char path[SQ_PATH_BYTES];
     describe(&table->info, &j->facts, a);
     for (int i = 0; i < j->blocks.count; i++) {
         const sq_runner_time *t = &j->times[i];
@@ -198,8 +198,7 @@ static sq_status make_table(job *j, const arguments *a, sq_latency *table)
     SQ_TRY(sq_latency_write(table, a->out));
     if (j->paths.count == 0)
         return SQ_OK;
-    if (!sq_text_path(path, sizeof path, a->out, "measured.csv"))
-        return sq_fail(SQ_INVALID, "%s: the path is too long", a->out);
+    SQ_TRY(sq_text_path(path, sizeof path, a->out, "measured.csv"));
     return write_networks(j, path);
 }
 

@@ -18,8 +18,6 @@
 #include "supernet/train/signals.h"
 #include "tools/run/share_folder.h"
 
-enum { PATH_BYTES = 4096 };
-
 /* ---- Options ---- */
 
 typedef struct {
@@ -209,7 +207,7 @@ static int is_runner(const struct dirent *entry)
 static sq_status fail_unknown(const char *name)
 {
     enum { MOST = 32 };
-    char shared[PATH_BYTES], all[512] = "", hint[SQ_TEXT_SUGGESTION];
+    char shared[SQ_PATH_BYTES], all[512] = "", hint[SQ_TEXT_SUGGESTION];
     const char *words[MOST] = {"squall"};
     struct dirent **files = NULL;
     const int found = scandir(sq_share_find(shared, sizeof shared, "configs/runners"), &files, is_runner, alphasort);
@@ -232,7 +230,7 @@ static sq_status fail_unknown(const char *name)
 /* By name, by path, or the device's own. */
 static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o, sq_runner *out)
 {
-    char name[PATH_BYTES], shared[PATH_BYTES];
+    char name[SQ_PATH_BYTES], shared[SQ_PATH_BYTES];
     if (!o->runner) {
         *out = *job->remembered;
         return SQ_OK;
@@ -240,7 +238,7 @@ static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o,
     if (sq_path_exists(o->runner))
         return sq_runner_read(out, o->runner);
     if ((size_t)snprintf(name, sizeof name, "configs/runners/%s.yaml", o->runner) >= sizeof name)
-        return sq_fail(SQ_INVALID, "--runner: a name of more than %d letters", PATH_BYTES);
+        return sq_fail(SQ_INVALID, "--runner: a name of more than %d letters", SQ_PATH_BYTES);
     const char *path = sq_share_find(shared, sizeof shared, name);
     if (!sq_path_exists(path))
         return fail_unknown(o->runner);
@@ -255,7 +253,7 @@ static size_t item_count(const sq_meter_job *job)
 static sq_status list_files(const sq_meter_job *job, const char *folder, char **names, const char ***files)
 {
     const size_t items = item_count(job);
-    *names = calloc(items, PATH_BYTES);
+    *names = calloc(items, SQ_PATH_BYTES);
     *files = calloc(items, sizeof **files);
     if (!*names || !*files)
         return sq_fail(SQ_NO_MEMORY, "measure: %zu files", items);
@@ -264,9 +262,8 @@ static sq_status list_files(const sq_meter_job *job, const char *folder, char **
             (*files)[i] = job->model;
             continue;
         }
-        (*files)[i] = *names + i * PATH_BYTES;
-        if (!sq_block_models_name(job->blocks, folder, (int)i, *names + i * PATH_BYTES, PATH_BYTES))
-            return sq_fail(SQ_INVALID, "%s: the path is too long", folder);
+        (*files)[i] = *names + i * SQ_PATH_BYTES;
+        SQ_TRY(sq_block_models_name(job->blocks, folder, (int)i, *names + i * SQ_PATH_BYTES, SQ_PATH_BYTES));
     }
     return SQ_OK;
 }
@@ -274,7 +271,7 @@ static sq_status list_files(const sq_meter_job *job, const char *folder, char **
 static sq_status run_runner(const sq_meter_job *job, const sq_runner *runner, const char *folder, sq_runner_time *times,
                             sq_meter_facts *facts)
 {
-    char share[PATH_BYTES], *names = NULL;
+    char share[SQ_PATH_BYTES], *names = NULL;
     const char **files = NULL;
     sq_runner_report report = {.times = times};
     const sq_runner_options options = {.share = find_share(share, sizeof share) ? share : NULL,
@@ -307,7 +304,7 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
                                      sq_meter_facts *facts)
 {
     static sq_runner runner;
-    char scratch[PATH_BYTES];
+    char scratch[SQ_PATH_BYTES];
     SQ_TRY(find_runner(job, o, &runner));
     numbers n = {runner.batch, runner.threads, runner.repeats, runner.rounds, runner.warmup, 13};
     SQ_TRY(read_numbers(o, &n));
