@@ -80,11 +80,11 @@ static sq_status fill_front(const sq_searcher *s, double *values, const int *ind
     return sq_hypervolume(values, result->pareto_count, o->count, reference, &result->hypervolume);
 }
 
-sq_status sq_searcher_front(const sq_searcher *s, int first, sq_search_result *result)
+sq_status sq_pareto_front_find(const sq_searcher *s, int first, sq_search_result *result)
 {
     const sq_objectives *o = &s->options->objectives;
     const sq_candidate *best = sq_searcher_best(s);
-    const size_t all = (size_t)s->told_count;
+    const size_t all = (size_t)s->observed_count;
     int count = 0;
     if (o->count == 0 || !best)
         return SQ_OK;
@@ -92,11 +92,11 @@ sq_status sq_searcher_front(const sq_searcher *s, int first, sq_search_result *r
     int *index = calloc(2 * all, sizeof *index);
     result->pareto = calloc(all, sizeof *result->pareto);
     sq_status status = values && index && result->pareto ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: front");
-    for (int i = 0; status == SQ_OK && i < s->told_count; i++) {
-        if (s->told[i].images != best->images)
+    for (int i = 0; status == SQ_OK && i < s->observed_count; i++) {
+        if (s->observed[i].images != best->images)
             continue;
         for (int m = 0; m < o->count; m++)
-            values[count * o->count + m] = sq_searcher_objective(&s->told[i], &o->list[m]);
+            values[count * o->count + m] = sq_searcher_objective(&s->observed[i], &o->list[m]);
         index[count++] = first + i;
     }
     if (status == SQ_OK)

@@ -16,35 +16,35 @@
 #include "supernet/space/cost.h"
 #include "supernet/train/signals.h"
 
-enum { MOST_TOGETHER = SQ_CREW_MOST };
+enum { MOST_TOGETHER = SQ_WORKER_POOL_CANDIDATES };
 
 typedef struct {
     sq_searcher searcher;
-    sq_crew *crew;
+    sq_worker_pool *pool;
     const char *run;
     bool is_quiet;
     char state_path[SQ_PATH_BYTES], folder[SQ_PATH_BYTES];
     uint64_t fingerprint;
     sq_candidate *all; /* baseline first, then generations; paths owned */
     int count, limit, baseline_count;
-    sq_candidate *remembered; /* scores of an interrupted search */
-    int remembered_count;
+    sq_candidate *resumed; /* scores of an interrupted search */
+    int resumed_count;
     double begin_seconds;
     int begin_count;
 } search;
 
 /* What the searcher is told: everything but the baseline. */
-static const sq_searcher *told(search *s)
+static const sq_searcher *observe(search *s)
 {
-    s->searcher.told = s->all + s->baseline_count;
-    s->searcher.told_count = s->count - s->baseline_count;
+    s->searcher.observed = s->all + s->baseline_count;
+    s->searcher.observed_count = s->count - s->baseline_count;
     return &s->searcher;
 }
 
 static void show(search *s, bool is_terminal)
 {
     char line[256], left[64];
-    const sq_candidate *best = sq_searcher_best(told(s)), *last = &s->all[s->count - 1];
+    const sq_candidate *best = sq_searcher_best(observe(s)), *last = &s->all[s->count - 1];
     const double each = (sq_seconds_now() - s->begin_seconds) / (double)(s->count - s->begin_count);
     if (s->is_quiet)
         return;
@@ -62,13 +62,13 @@ static void show(search *s, bool is_terminal)
 }
 
 /* What the interrupted search knew of the next candidate, or NULL. */
-static sq_status remember(const search *s, sq_candidate *c, bool *is_known)
+static sq_status restore_score(const search *s, sq_candidate *c, bool *is_known)
 {
     const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *c->path;
-    *is_known = s->count < s->remembered_count;
+    *is_known = s->count < s->resumed_count;
     if (!*is_known)
         return SQ_OK;
-    const sq_candidate *known = &s->remembered[s->count];
+    const sq_candidate *known = &s->resumed[s->count];
     if (memcmp(known->path, c->path, bytes) != 0)
         return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path, s->count);
     c->images = known->images ? known->images : s->searcher.images; /* an early release did not write it */
@@ -121,82 +121,82 @@ static sq_status tell_saved(const search *s, const char *why)
 }
 
 /* Candidates that nobody has scored yet and that ask for as many images, together; then all of them are on disk. */
-static sq_status evaluate_together(search *s, sq_candidate *asked, int count)
+static sq_status evaluate_together(search *s, sq_candidate *proposed, int count)
 {
     const int *paths[MOST_TOGETHER] = {NULL};
     sq_result results[MOST_TOGETHER];
     for (int i = 0; i < count; i++)
-        paths[i] = asked[i].path;
-    const sq_status status = sq_crew_evaluate(s->crew, paths, count, (size_t)asked[0].images, results);
+        paths[i] = proposed[i].path;
+    const sq_status status = sq_worker_pool_evaluate(s->pool, paths, count, (size_t)proposed[0].images, results);
     if (status == SQ_INTERRUPTED)
         return tell_saved(s, sq_error_text());
     SQ_TRY(status);
     for (int i = 0; i < count; i++) {
-        score(&asked[i], &results[i]);
-        SQ_TRY(add(s, &asked[i]));
+        score(&proposed[i], &results[i]);
+        SQ_TRY(add(s, &proposed[i]));
     }
     const sq_search_scored scored = {s->all, s->count, s->limit};
     SQ_TRY(save(s, &scored));
     show(s, isatty(STDERR_FILENO) == 1);
-    SQ_TRY(sq_crew_check(s->crew));
+    SQ_TRY(sq_worker_pool_check(s->pool));
     if (sq_signals_received() && s->count < s->limit)
         return tell_saved(s, sq_signals_name());
     return SQ_OK;
 }
 
-static sq_status evaluate(search *s, sq_candidate *asked, int count)
+static sq_status evaluate(search *s, sq_candidate *proposed, int count)
 {
-    const int64_t wanted = (int64_t)s->searcher.options->together * sq_crew_size(s->crew);
+    const int64_t wanted = (int64_t)s->searcher.options->together * sq_worker_pool_size(s->pool);
     const int together = wanted < MOST_TOGETHER ? (int)wanted : MOST_TOGETHER;
     int done = 0;
     for (bool is_known = true; done < count; done += is_known) {
-        SQ_TRY(remember(s, &asked[done], &is_known));
+        SQ_TRY(restore_score(s, &proposed[done], &is_known));
         if (!is_known)
             break;
-        SQ_TRY(add(s, &asked[done]));
+        SQ_TRY(add(s, &proposed[done]));
     }
     while (done < count) {
         int next = 1;
-        while (next < together && done + next < count && asked[done + next].images == asked[done].images)
+        while (next < together && done + next < count && proposed[done + next].images == proposed[done].images)
             next++;
-        SQ_TRY(evaluate_together(s, asked + done, next));
+        SQ_TRY(evaluate_together(s, proposed + done, next));
         done += next;
     }
     return SQ_OK;
 }
 
 /* Random paths are told apart by those before them, so they are drawn all, then scored. */
-static sq_status draw_baseline(search *s, sq_candidate *asked, int *count)
+static sq_status draw_baseline(search *s, sq_candidate *proposed, int *count)
 {
     const int wanted = s->searcher.options->random_paths;
     for (*count = 0; *count < wanted; ++*count) {
-        sq_candidate *c = &asked[*count];
+        sq_candidate *c = &proposed[*count];
         c->generation = -1;
         c->images = 0;
-        if (!sq_searcher_random(&s->searcher, SQ_STREAM_BASELINE + (uint64_t)*count, asked, *count, c->path))
+        if (!sq_searcher_random(&s->searcher, SQ_STREAM_BASELINE + (uint64_t)*count, proposed, *count, c->path))
             return SQ_OK; /* a small space has no more */
         sq_searcher_cost(&s->searcher, c);
     }
     return SQ_OK;
 }
 
-static sq_status run_baseline(search *s, sq_candidate *asked)
+static sq_status run_baseline(search *s, sq_candidate *proposed)
 {
     int count;
-    SQ_TRY(draw_baseline(s, asked, &count));
-    SQ_TRY(evaluate(s, asked, count));
+    SQ_TRY(draw_baseline(s, proposed, &count));
+    SQ_TRY(evaluate(s, proposed, count));
     s->baseline_count = s->count;
     return SQ_OK;
 }
 
-static sq_status run_generations(search *s, sq_candidate *asked)
+static sq_status run_generations(search *s, sq_candidate *proposed)
 {
     for (;;) {
         int count = 0;
-        SQ_TRY(sq_searcher_ask(told(s), asked, &count));
+        SQ_TRY(sq_searcher_ask(observe(s), proposed, &count));
         if (count == 0)
             return SQ_OK;
-        SQ_TRY(evaluate(s, asked, count));
+        SQ_TRY(evaluate(s, proposed, count));
     }
 }
 
@@ -206,17 +206,17 @@ static sq_status ask_all(search *s)
     const int wanted = sq_searcher_room(&s->searcher), random_paths = s->searcher.options->random_paths;
     const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths),
                  layers = (size_t)s->searcher.space->layer_count;
-    sq_candidate *asked = calloc(room, sizeof *asked);
+    sq_candidate *proposed = calloc(room, sizeof *proposed);
     int *paths = calloc(room * layers, sizeof *paths);
-    sq_status status = asked && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", room);
+    sq_status status = proposed && paths ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: a generation of %zu", room);
     for (size_t i = 0; status == SQ_OK && i < room; i++)
-        asked[i].path = paths + i * layers;
+        proposed[i].path = paths + i * layers;
     if (status == SQ_OK)
-        status = run_baseline(s, asked);
+        status = run_baseline(s, proposed);
     if (status == SQ_OK)
-        status = run_generations(s, asked);
+        status = run_generations(s, proposed);
     free(paths);
-    free(asked);
+    free(proposed);
     return status;
 }
 
@@ -265,18 +265,17 @@ static sq_status begin(search *s, bool is_resumed)
     SQ_TRY(sq_text_path(s->state_path, sizeof s->state_path, s->folder, "state.json"));
     SQ_TRY(sq_folder_make(s->folder));
     if (is_resumed)
-        SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->remembered,
-                                    &s->remembered_count));
+        SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->resumed, &s->resumed_count));
     s->limit = o->random_paths + sq_searcher_budget(&s->searcher);
     s->all = calloc((size_t)s->limit + 1, sizeof *s->all);
     s->begin_seconds = sq_seconds_now();
-    s->begin_count = s->remembered_count;
+    s->begin_count = s->resumed_count;
     return s->all ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d candidates", s->limit);
 }
 
 static sq_status finish(search *s, sq_search_result *out)
 {
-    const sq_candidate *best = sq_searcher_best(told(s));
+    const sq_candidate *best = sq_searcher_best(observe(s));
     if (!best)
         return sq_fail(SQ_INVALID, "search: no path within the limits was found");
     sq_search_result result = {
@@ -286,7 +285,7 @@ static sq_status finish(search *s, sq_search_result *out)
         sum += s->all[i].top1;
     if (s->baseline_count)
         result.random_mean_top1 = sum / s->baseline_count;
-    sq_status status = sq_searcher_front(told(s), s->baseline_count, &result);
+    sq_status status = sq_pareto_front_find(observe(s), s->baseline_count, &result);
     if (status == SQ_OK)
         status = sq_search_report_write(s->folder, &s->searcher, &result);
     if (status != SQ_OK) {
@@ -305,7 +304,7 @@ static void release(sq_candidate *candidates, int count)
     free(candidates);
 }
 
-sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_crew *crew,
+sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_worker_pool *pool,
                     const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out)
 {
     search *s = calloc(1, sizeof *s);
@@ -314,7 +313,7 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
     s->searcher.options = options;
     s->searcher.space = space;
     s->searcher.devices = devices;
-    s->crew = crew;
+    s->pool = pool;
     s->run = run->run;
     s->is_quiet = run->is_quiet;
     s->searcher.images = run->images;
@@ -326,7 +325,7 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
     if (status == SQ_OK)
         status = finish(s, out);
     release(s->all, s->count);
-    release(s->remembered, s->remembered_count);
+    release(s->resumed, s->resumed_count);
     free(s);
     return status;
 }

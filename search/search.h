@@ -2,8 +2,8 @@
 #define SQ_SEARCH_H
 
 #include "data/loader/loader.h"
-#include "search/evaluate/worker_pool.h"
 #include "search/cost/latency.h"
+#include "search/evaluate/worker_pool.h"
 #include "search/objectives.h"
 #include "supernet/model/model.h"
 #include "supernet/train/search_mask.h"
@@ -117,7 +117,7 @@ typedef struct {
 SQ_MUST_USE sq_status sq_search_check(const sq_search_options *options, const sq_space *space,
                                       const sq_search_devices *devices, const sq_search_run *run);
 
-SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_crew *crew,
+SQ_MUST_USE sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_worker_pool *pool,
                                 const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "search/cost/fill.h"
 
-enum { MOST_ODDITIES = 100000 };
+enum { MOST_INVERSIONS = 100000 };
 
 static bool is_odd(const sq_latency_entry *smaller, const sq_latency_entry *larger)
 {
@@ -18,46 +18,47 @@ static bool is_odd(const sq_latency_entry *smaller, const sq_latency_entry *larg
 
 static int by_ratio(const void *a, const void *b)
 {
-    const sq_latency_oddity *x = a, *y = b;
+    const sq_latency_inversion *x = a, *y = b;
     return (x->ratio < y->ratio) - (x->ratio > y->ratio);
 }
 
-static sq_status find_oddities(sq_latency_check *c, const sq_latency *latency)
+static sq_status find_inversions(sq_latency_check *c, const sq_latency *latency)
 {
     size_t limit = 0;
     for (size_t i = 0; i < latency->count; i++)
-        for (size_t j = 0; j < latency->count && c->oddity_count < MOST_ODDITIES; j++) {
+        for (size_t j = 0; j < latency->count && c->inversion_count < MOST_INVERSIONS; j++) {
             const sq_latency_entry *a = &latency->entries[i], *b = &latency->entries[j];
             if (i == j || !is_odd(a, b))
                 continue;
-            if ((size_t)c->oddity_count == limit) {
+            if ((size_t)c->inversion_count == limit) {
                 limit = limit ? 2 * limit : 64;
-                sq_latency_oddity *more = realloc(c->oddities, limit * sizeof *more);
+                sq_latency_inversion *more = realloc(c->inversions, limit * sizeof *more);
                 if (!more)
                     return sq_fail(SQ_NO_MEMORY, "latency check: %zu pairs", limit);
-                c->oddities = more;
+                c->inversions = more;
             }
-            c->oddities[c->oddity_count++] = (sq_latency_oddity){a, b, a->time.mean / b->time.mean};
+            c->inversions[c->inversion_count++] = (sq_latency_inversion){a, b, a->time.mean / b->time.mean};
         }
-    if (c->oddity_count)
-        qsort(c->oddities, (size_t)c->oddity_count, sizeof *c->oddities, by_ratio);
+    if (c->inversion_count)
+        qsort(c->inversions, (size_t)c->inversion_count, sizeof *c->inversions, by_ratio);
     return SQ_OK;
 }
 
 sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latency, const sq_block_list *list)
 {
     sq_latency_check c = {.unused = calloc(latency->count + 1, sizeof *c.unused),
-                          .wide = calloc(latency->count + 1, sizeof *c.wide)};
-    sq_status status = c.unused && c.wide ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency check: %zu entries", latency->count);
+                          .noisy = calloc(latency->count + 1, sizeof *c.noisy)};
+    sq_status status =
+        c.unused && c.noisy ? SQ_OK : sq_fail(SQ_NO_MEMORY, "latency check: %zu entries", latency->count);
     for (size_t i = 0; status == SQ_OK && i < latency->count; i++) {
         const sq_latency_entry *e = &latency->entries[i];
         if (sq_block_list_find(list, &e->key) == SQ_NONE)
             c.unused[c.unused_count++] = (int)i;
         if (e->time.deviation > 0.2 * e->time.mean)
-            c.wide[c.wide_count++] = (int)i;
+            c.noisy[c.noisy_count++] = (int)i;
     }
     if (status == SQ_OK)
-        status = find_oddities(&c, latency);
+        status = find_inversions(&c, latency);
     if (status == SQ_OK)
         *out = c;
     else
@@ -68,7 +69,7 @@ sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latenc
 void sq_latency_check_clear(sq_latency_check *c)
 {
     free(c->unused);
-    free(c->wide);
-    free(c->oddities);
+    free(c->noisy);
+    free(c->inversions);
     *c = (sq_latency_check){0};
 }

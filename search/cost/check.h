@@ -7,21 +7,23 @@
 /* What is wrong with a table, before a search trusts it; coverage.h says what it lacks. */
 
 typedef struct {
-    const sq_latency_entry *smaller, *larger; /* every size of `smaller` is at most that of `larger`, but it is slower */
-    double ratio;                             /* of their means */
-} sq_latency_oddity;
+    const sq_latency_entry *smaller,
+        *larger;  /* every size of `smaller` is at most that of `larger`, but it is slower */
+    double ratio; /* of their means */
+} sq_latency_inversion;
 
 typedef struct {
     int *unused; /* indices of entries that no block of the space asks for */
     int unused_count;
-    int *wide; /* indices of entries whose deviation is above a fifth of their mean */
-    int wide_count;
-    sq_latency_oddity *oddities; /* beyond three deviations of both and 5 %; the worst first */
-    int oddity_count;
+    int *noisy; /* indices of entries whose deviation is above a fifth of their mean */
+    int noisy_count;
+    sq_latency_inversion *inversions; /* beyond three deviations of both and 5 %; the worst first */
+    int inversion_count;
 } sq_latency_check;
 
 /* cost: quadratic in the entries of one kind. */
-SQ_MUST_USE sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latency, const sq_block_list *list);
+SQ_MUST_USE sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latency,
+                                             const sq_block_list *list);
 void sq_latency_check_clear(sq_latency_check *check);
 
 #endif

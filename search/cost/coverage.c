@@ -66,7 +66,7 @@ static void meet(walk *w, int layer, int choice)
     w->met[w->count++] = block;
 }
 
-sq_status sq_latency_missing(sq_missing *out, const sq_latency *latency, const sq_space *space, const int *path)
+sq_status sq_coverage_find(sq_coverage *out, const sq_latency *latency, const sq_space *space, const int *path)
 {
     size_t most = 1;
     SQ_TRY(check_space(latency, space));
@@ -82,19 +82,19 @@ sq_status sq_latency_missing(sq_missing *out, const sq_latency *latency, const s
         for (int c = 0; c < space->layers[l].choice_count; c++)
             if (!path || path[l] == c)
                 meet(&w, l, c);
-    sq_missing missing = {.blocks = w.met, .wanted = w.count};
+    sq_coverage coverage = {.missing = w.met, .block_count = w.count};
     for (int i = 0; i < w.count; i++)
         if (w.is_missing[i])
-            missing.blocks[missing.count++] = w.met[i];
+            coverage.missing[coverage.missing_count++] = w.met[i];
     free(w.is_missing);
-    *out = missing;
+    *out = coverage;
     return SQ_OK;
 }
 
-void sq_missing_clear(sq_missing *missing)
+void sq_coverage_clear(sq_coverage *coverage)
 {
-    free(missing->blocks);
-    *missing = (sq_missing){0};
+    free(coverage->missing);
+    *coverage = (sq_coverage){0};
 }
 
 static void name_block(const sq_missing_block *b, const sq_space *space, char *text, size_t bytes)
@@ -105,25 +105,25 @@ static void name_block(const sq_missing_block *b, const sq_space *space, char *t
         (void)sq_block_key_print(&b->key, text, bytes);
 }
 
-sq_status sq_missing_fail(const sq_missing *missing, const sq_latency *latency, const sq_space *space)
+sq_status sq_coverage_fail(const sq_coverage *coverage, const sq_latency *latency, const sq_space *space)
 {
-    const sq_missing_block *first = &missing->blocks[0];
+    const sq_missing_block *first = &coverage->missing[0];
     char key[SQ_BLOCK_KEY_BYTES], nearest[SQ_BLOCK_KEY_BYTES], more[LIST_BYTES] = "", rest[64] = "";
     const char *choice = space->choices[space->layers[first->layer].choices[first->choice]].name;
     size_t used = 0;
     name_block(first, space, key, sizeof key);
     if (first->nearest)
         (void)sq_block_key_print(&first->nearest->key, nearest, sizeof nearest);
-    if (missing->count > 1)
-        (void)snprintf(rest, sizeof rest, "; %d more %s missing", missing->count - 1,
-                       missing->count > 2 ? "are" : "is");
-    for (int i = 1; i < missing->count && i <= SHOWN && used < sizeof more; i++) {
+    if (coverage->missing_count > 1)
+        (void)snprintf(rest, sizeof rest, "; %d more %s missing", coverage->missing_count - 1,
+                       coverage->missing_count > 2 ? "are" : "is");
+    for (int i = 1; i < coverage->missing_count && i <= SHOWN && used < sizeof more; i++) {
         char other[SQ_BLOCK_KEY_BYTES];
-        name_block(&missing->blocks[i], space, other, sizeof other);
+        name_block(&coverage->missing[i], space, other, sizeof other);
         used += (size_t)snprintf(more + used, sizeof more - used, "%s'%s'", i > 1 ? ", " : ": ", other);
     }
     return sq_fail(SQ_DATA, "%s: no entry '%s', wanted by layer %d, choice '%s' of %s%s%s%s%s%s%s", latency->path, key,
                    first->layer, choice, space->name, first->nearest ? "; the nearest is '" : "",
                    first->nearest ? nearest : "", first->nearest ? "'" : "", rest, more,
-                   missing->count > SHOWN + 1 ? ", ..." : "");
+                   coverage->missing_count > SHOWN + 1 ? ", ..." : "");
 }

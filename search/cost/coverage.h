@@ -1,5 +1,5 @@
-#ifndef SQ_MISSING_H
-#define SQ_MISSING_H
+#ifndef SQ_COVERAGE_H
+#define SQ_COVERAGE_H
 
 #include "search/cost/latency_table.h"
 
@@ -15,21 +15,20 @@ typedef struct {
 } sq_missing_block;
 
 typedef struct {
-    sq_missing_block
-        *blocks; /* each once, in the order in which layers and choices meet them; freed by sq_missing_clear */
-    int count;
-    int wanted; /* different blocks that the space or the path has, missing or not; a layer left out is none */
-} sq_missing;
+    sq_missing_block *missing; /* each block once, in order of layer and choice; freed by sq_coverage_clear */
+    int missing_count;
+    int block_count; /* distinct blocks of the space or the path, covered or not; skipped layers do not count */
+} sq_coverage;
 
 /* path: only the blocks of this architecture; NULL: of every choice.
  * returns SQ_INVALID for a table of another space or resolution, as sq_latency_prepare; SQ_NO_MEMORY
  * cost: one lookup a choice, and one pass over the table for each that is missing */
-SQ_MUST_USE sq_status sq_latency_missing(sq_missing *out, const sq_latency *latency, const sq_space *space,
-                                         const int *path);
-void sq_missing_clear(sq_missing *missing);
+SQ_MUST_USE sq_status sq_coverage_find(sq_coverage *out, const sq_latency *latency, const sq_space *space,
+                                       const int *path);
+void sq_coverage_clear(sq_coverage *coverage);
 
 /* SQ_DATA: "<table>: no entry '<key>', wanted by layer 3, choice 'mb_3x3_e3' of <space>; the nearest is '<key>'; 2 more
- * are missing: '<key>', '<key>'". missing->count > 0. */
-SQ_MUST_USE sq_status sq_missing_fail(const sq_missing *missing, const sq_latency *latency, const sq_space *space);
+ * are missing: '<key>', '<key>'". coverage->missing_count > 0. */
+SQ_MUST_USE sq_status sq_coverage_fail(const sq_coverage *coverage, const sq_latency *latency, const sq_space *space);
 
 #endif

@@ -12,21 +12,21 @@
 typedef struct {
     char **drop;
     unsigned drop_count;
-} raw_rules;
+} raw_constraints;
 
 typedef struct {
     char *name, *runtime, *dtype, *clocks, *date, *source, *licence, *space, *unit, *doubt;
     int batch, threads, resolution;
     double base_ms, scale, residual_ms, base_energy_mj, base_area_mm2;
     bool measured;
-    raw_rules rules;
+    raw_constraints rules;
     sq_runner_raw *runner;
 } raw_device;
 
 #define POINTER_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 static const cyaml_schema_value_t property_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 31)};
 static const cyaml_schema_field_t rules_fields[] = {
-    CYAML_FIELD_SEQUENCE("drop", CYAML_FLAG_POINTER, raw_rules, drop, &property_value, 0, SQ_PROPERTIES),
+    CYAML_FIELD_SEQUENCE("drop", CYAML_FLAG_POINTER, raw_constraints, drop, &property_value, 0, SQ_PROPERTIES),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t device_fields[] = {
@@ -76,12 +76,12 @@ static sq_status check(const raw_device *d, const char *path)
     return SQ_OK;
 }
 
-static sq_status read_rules(sq_rules *rules, const raw_rules *raw, const char *path)
+static sq_status read_constraints(sq_device_constraints *constraints, const raw_constraints *raw, const char *path)
 {
     char where[1200];
     (void)snprintf(where, sizeof where, "%s: rules: drop", path);
     for (unsigned i = 0; i < raw->drop_count; i++)
-        SQ_TRY(sq_rules_drop(rules, raw->drop[i], where));
+        SQ_TRY(sq_device_constraints_add(constraints, raw->drop[i], where));
     return SQ_OK;
 }
 
@@ -91,10 +91,10 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
     SQ_TRY(sq_yaml_load(&data, path, &device_schema));
     const raw_device *raw = data;
     sq_runner runner = {.runtime = ""};
-    sq_rules rules = {{false}};
+    sq_device_constraints constraints = {{false}};
     sq_status status = check(raw, path);
     if (status == SQ_OK)
-        status = read_rules(&rules, &raw->rules, path);
+        status = read_constraints(&constraints, &raw->rules, path);
     if (status == SQ_OK && raw->runner)
         status = sq_runner_from_raw(&runner, raw->runner, path);
     if (status == SQ_OK) {
@@ -107,7 +107,7 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
                                 .base_energy_mj = raw->base_energy_mj,
                                 .base_area_mm2 = raw->base_area_mm2,
                                 .is_measured = raw->measured,
-                                .rules = rules,
+                                .constraints = constraints,
                                 .has_runner = raw->runner != NULL,
                                 .runner = runner};
         copy(out->name, sizeof out->name, raw->name);
@@ -165,7 +165,7 @@ static void put_device(FILE *file, const sq_device_info *info)
     put_number(file, "base_energy_mj", info->base_energy_mj, 0);
     put_number(file, "base_area_mm2", info->base_area_mm2, 0);
     (void)fprintf(file, "measured: %s\n", info->is_measured ? "true" : "false");
-    sq_rules_print(&info->rules, rules, sizeof rules);
+    sq_device_constraints_print(&info->constraints, rules, sizeof rules);
     if (*rules)
         (void)fprintf(file, "rules: {drop: [%s]}\n", rules);
     if (info->has_runner)

@@ -9,10 +9,10 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/cost/coverage.h"
 #include "search/cost/dialects/dialect.h"
 #include "search/cost/fill.h"
 #include "search/cost/latency_table.h"
-#include "search/cost/coverage.h"
 
 /* ---- Opening ---- */
 
@@ -159,11 +159,11 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
 /* A table by layer cannot be filled: nothing says what its layers are made of. */
 static sq_status check_missing(const lookup *u)
 {
-    sq_missing missing;
-    SQ_TRY(sq_latency_missing(&missing, u->latency, u->space, u->path));
-    const bool is_error = missing.count && (u->fill == SQ_FILL_NONE || u->latency->layer_count);
-    const sq_status status = is_error ? sq_missing_fail(&missing, u->latency, u->space) : SQ_OK;
-    sq_missing_clear(&missing);
+    sq_coverage coverage;
+    SQ_TRY(sq_coverage_find(&coverage, u->latency, u->space, u->path));
+    const bool is_error = coverage.missing_count && (u->fill == SQ_FILL_NONE || u->latency->layer_count);
+    const sq_status status = is_error ? sq_coverage_fail(&coverage, u->latency, u->space) : SQ_OK;
+    sq_coverage_clear(&coverage);
     return status;
 }
 

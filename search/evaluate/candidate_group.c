@@ -18,10 +18,10 @@ typedef struct {
     sq_device_ptr prefix;         /* [batches * boundary_bytes] output of the fixed layers; none: address NULL */
 } pass;
 
-struct sq_group {
+struct sq_candidate_group {
     sq_backend *backend;
     const sq_space *space;
-    sq_group_options options;
+    sq_candidate_group_options options;
     bool is_host, is_shared;
     pass collect, score;
     int fixed[SQ_MAX_LAYERS], depth;
@@ -30,10 +30,10 @@ struct sq_group {
     sq_device_ptr store; /* of a tree, see walk; grows when a tree needs more */
     size_t store_bytes;
     size_t budget_left;
-    sq_group_count counts;
+    sq_evaluation_counters counts;
 };
 
-static size_t statistics_bytes(const sq_group *g, int layer, int choice)
+static size_t statistics_bytes(const sq_candidate_group *g, int layer, int choice)
 {
     return sq_model_plan(g->collect.model)->regions[layer][choice].bytes[SQ_ROLE_STATISTICS];
 }
@@ -63,7 +63,7 @@ static size_t image_bytes(const pass *p)
 /* ---- Memory ---- */
 
 /* Within the budget, or not at all: *out stays NULL then. */
-static sq_status take(sq_group *g, size_t bytes, sq_device_ptr *out)
+static sq_status take(sq_candidate_group *g, size_t bytes, sq_device_ptr *out)
 {
     out->address = NULL;
     if (bytes > g->budget_left)
@@ -77,7 +77,7 @@ static sq_status take(sq_group *g, size_t bytes, sq_device_ptr *out)
     return SQ_OK;
 }
 
-static void give_back(sq_group *g, sq_device_ptr *p, size_t bytes)
+static void give_back(sq_candidate_group *g, sq_device_ptr *p, size_t bytes)
 {
     if (!p->address)
         return;
@@ -88,7 +88,7 @@ static void give_back(sq_group *g, sq_device_ptr *p, size_t bytes)
 }
 
 /* A host backend reads the images where they are; a device gets them once, if they fit. */
-static sq_status place_images(sq_group *g, pass *p)
+static sq_status place_images(sq_candidate_group *g, pass *p)
 {
     const size_t bytes = p->set->count * image_bytes(p), label_bytes = p->set->count * sizeof *p->set->labels;
     if (g->is_host) {
@@ -116,7 +116,7 @@ static size_t all_boundaries(const sq_memory_plan *plan)
     return bytes;
 }
 
-static sq_status open_pass(sq_group *g, pass *p, sq_model *weights)
+static sq_status open_pass(sq_candidate_group *g, pass *p, sq_model *weights)
 {
     sq_model_options options = {
         .block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = g->options.use_average};
@@ -133,7 +133,7 @@ static sq_status open_pass(sq_group *g, pass *p, sq_model *weights)
 }
 
 /* Whether every boundary of a batch of both passes fits; two in turn are needed anyway. */
-static sq_status look_at_budget(sq_group *g, sq_model *weights)
+static sq_status look_at_budget(sq_candidate_group *g, sq_model *weights)
 {
     size_t bytes = 0;
     for (int i = 0; i < 2; i++) {
@@ -153,21 +153,21 @@ static sq_status look_at_budget(sq_group *g, sq_model *weights)
     return SQ_OK;
 }
 
-static sq_status make_zeros(sq_group *g)
+static sq_status make_zeros(sq_candidate_group *g)
 {
     const size_t most = sq_memory_plan_largest(sq_model_plan(g->collect.model), SQ_ROLE_STATISTICS);
     return g->backend->ops->allocate(g->backend, most > 64 ? most : 64, &g->zeros); /* zero-filled */
 }
 
-sq_status sq_group_create(sq_group **out, sq_backend *backend, const sq_space *space, sq_model *weights,
-                          const sq_group_options *o)
+sq_status sq_candidate_group_create(sq_candidate_group **out, sq_backend *backend, const sq_space *space,
+                                    sq_model *weights, const sq_candidate_group_options *o)
 {
     if (o->calibration_batch < 2 || o->evaluation_batch < 1 || o->calibration->count < (size_t)o->calibration_batch)
         return sq_fail(SQ_INVALID,
                        "search: %zu calibration images in batches of %d, evaluation batch %d: wanted at least one "
                        "whole batch of 2 or more",
                        o->calibration->count, o->calibration_batch, o->evaluation_batch);
-    sq_group *g = calloc(1, sizeof *g);
+    sq_candidate_group *g = calloc(1, sizeof *g);
     if (!g)
         return sq_fail(SQ_NO_MEMORY, "group evaluation");
     g->backend = backend;
@@ -189,16 +189,16 @@ sq_status sq_group_create(sq_group **out, sq_backend *backend, const sq_space *s
     if (status == SQ_OK)
         *out = g;
     else
-        sq_group_destroy(g);
+        sq_candidate_group_destroy(g);
     return status;
 }
 
-static size_t prefix_bytes(const sq_group *g, const pass *p)
+static size_t prefix_bytes(const sq_candidate_group *g, const pass *p)
 {
     return batches_of(p) * sq_memory_plan_boundary_bytes(sq_model_plan(p->model), g->depth);
 }
 
-static void drop_prefix(sq_group *g)
+static void drop_prefix(sq_candidate_group *g)
 {
     give_back(g, &g->collect.prefix, g->collect.model ? prefix_bytes(g, &g->collect) : 0);
     give_back(g, &g->score.prefix, g->score.model ? prefix_bytes(g, &g->score) : 0);
@@ -206,7 +206,7 @@ static void drop_prefix(sq_group *g)
     g->is_prefix_made = false;
 }
 
-void sq_group_destroy(sq_group *g)
+void sq_candidate_group_destroy(sq_candidate_group *g)
 {
     if (!g)
         return;
@@ -224,7 +224,7 @@ void sq_group_destroy(sq_group *g)
     free(g);
 }
 
-sq_group_count sq_group_counts(const sq_group *g)
+sq_evaluation_counters sq_candidate_group_counters(const sq_candidate_group *g)
 {
     return g->counts;
 }
@@ -232,7 +232,8 @@ sq_group_count sq_group_counts(const sq_group *g)
 /* ---- One batch ---- */
 
 /* Copies within the device; what the last batch lacks repeats the first image and does not count, as sq_model_load. */
-static sq_status load_from_device(const sq_group *g, const pass *p, size_t first, size_t count, bool has_images)
+static sq_status load_from_device(const sq_candidate_group *g, const pass *p, size_t first, size_t count,
+                                  bool has_images)
 {
     const struct sq_backend_ops *ops = g->backend->ops;
     const sq_input_layout layout = sq_block_input(g->space, (int)p->batch);
@@ -249,7 +250,7 @@ static sq_status load_from_device(const sq_group *g, const pass *p, size_t first
     return SQ_OK;
 }
 
-static sq_status load_batch(const sq_group *g, const pass *p, size_t index, size_t images, bool has_images)
+static sq_status load_batch(const sq_candidate_group *g, const pass *p, size_t index, size_t images, bool has_images)
 {
     const size_t first = index * p->batch, left = images - first, count = left < p->batch ? left : p->batch;
     sq_step step = {.valid_count = (int)count};
@@ -267,7 +268,7 @@ static sq_status load_batch(const sq_group *g, const pass *p, size_t index, size
 
 /* ---- The fixed layers ---- */
 
-void sq_group_fix(sq_group *g, const int *path, int depth)
+void sq_candidate_group_fix(sq_candidate_group *g, const int *path, int depth)
 {
     if (g->depth == depth && memcmp(g->fixed, path, (size_t)depth * sizeof *path) == 0)
         return;
@@ -276,7 +277,7 @@ void sq_group_fix(sq_group *g, const int *path, int depth)
     g->depth = depth;
 }
 
-static sq_status run_fixed(sq_group *g, const pass *p)
+static sq_status run_fixed(sq_candidate_group *g, const pass *p)
 {
     for (int l = 0; l < g->depth; l++)
         SQ_TRY(sq_model_run(p->model, l, g->fixed[l], p->mode));
@@ -285,7 +286,7 @@ static sq_status run_fixed(sq_group *g, const pass *p)
 }
 
 /* All batches through the fixed layers; what they leave is kept where there is room. */
-static sq_status make_prefix(sq_group *g, pass *p, size_t images)
+static sq_status make_prefix(sq_candidate_group *g, pass *p, size_t images)
 {
     sq_device_ptr from;
     const size_t bytes = sq_model_boundary(p->model, g->depth, &from);
@@ -302,7 +303,7 @@ static sq_status make_prefix(sq_group *g, pass *p, size_t images)
     return SQ_OK;
 }
 
-static sq_status ensure_prefix(sq_group *g)
+static sq_status ensure_prefix(sq_candidate_group *g)
 {
     const double begin = sq_seconds_now();
     if (g->is_prefix_made || g->depth == 0)
@@ -322,7 +323,7 @@ static sq_status ensure_prefix(sq_group *g)
 }
 
 /* The batch's tensor before the first layer of the tree. */
-static sq_status begin_batch(sq_group *g, const pass *p, size_t index, size_t images)
+static sq_status begin_batch(sq_candidate_group *g, const pass *p, size_t index, size_t images)
 {
     sq_device_ptr to;
     SQ_TRY(load_batch(g, p, index, images, !p->prefix.address));
@@ -335,8 +336,8 @@ static sq_status begin_batch(sq_group *g, const pass *p, size_t index, size_t im
 /* ---- The tree ---- */
 
 typedef struct {
-    sq_group *group;
-    const sq_tree *tree;
+    sq_candidate_group *group;
+    const sq_prefix_tree *tree;
     size_t *at;        /* [nodes] where a node's statistics lie in the store */
     size_t results_at; /* behind all of those: a sq_result for each node */
 } walk;
@@ -353,7 +354,7 @@ static sq_device_ptr node_result(const walk *w, int node)
 
 static sq_status copy_statistics(const walk *w, const pass *p, int node, bool is_load)
 {
-    const sq_node *n = &w->tree->nodes[node];
+    const sq_prefix_node *n = &w->tree->nodes[node];
     const sq_device_ptr region = statistics_of(p, n->layer, n->choice), kept = node_statistics(w, node);
     const size_t bytes = statistics_bytes(w->group, n->layer, n->choice);
     if (bytes == 0)
@@ -364,7 +365,7 @@ static sq_status copy_statistics(const walk *w, const pass *p, int node, bool is
 /* A block that stands at one node only has its statistics in place all the time. */
 static sq_status run_node(const walk *w, const pass *p, int node)
 {
-    const sq_node *n = &w->tree->nodes[node];
+    const sq_prefix_node *n = &w->tree->nodes[node];
     const struct sq_backend_ops *ops = w->group->backend->ops;
     const sq_device_ptr result = sq_model_address(p->model, SQ_ROLE_RESULT, 0);
     const bool is_leaf = n->candidate != SQ_NONE, is_scored = is_leaf && p->mode == SQ_EVALUATE;
@@ -384,7 +385,7 @@ static sq_status run_node(const walk *w, const pass *p, int node)
 /* Adds the pass's time to *seconds: a device has then done all of it. */
 static sq_status run_pass(const walk *w, const pass *p, size_t images, double *seconds)
 {
-    sq_group *g = w->group;
+    sq_candidate_group *g = w->group;
     const double begin = sq_seconds_now();
     const size_t batches = p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
     for (size_t i = 0; i < batches; i++) {
@@ -403,9 +404,9 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
  * them at the end. */
 static sq_status run_walk(const walk *w, size_t images)
 {
-    sq_group *g = w->group;
+    sq_candidate_group *g = w->group;
     for (int i = 0; i < w->tree->count; i++) {
-        const sq_node *n = &w->tree->nodes[i];
+        const sq_prefix_node *n = &w->tree->nodes[i];
         const sq_device_ptr to =
             n->is_repeated ? node_statistics(w, i) : statistics_of(&g->collect, n->layer, n->choice);
         const size_t bytes = statistics_bytes(g, n->layer, n->choice);
@@ -421,7 +422,7 @@ static sq_status run_walk(const walk *w, size_t images)
     return run_pass(w, &g->score, images, &g->counts.scoring_seconds);
 }
 
-static sq_status ensure_store(sq_group *g, size_t bytes)
+static sq_status ensure_store(sq_candidate_group *g, size_t bytes)
 {
     if (bytes <= g->store_bytes)
         return SQ_OK;
@@ -445,7 +446,8 @@ static sq_status clear_results(const walk *w)
     return status;
 }
 
-static sq_status evaluate_tree(sq_group *g, const sq_tree *tree, size_t images, int count, sq_result *results)
+static sq_status evaluate_tree(sq_candidate_group *g, const sq_prefix_tree *tree, size_t images, int count,
+                               sq_result *results)
 {
     walk w = {.group = g, .tree = tree, .at = calloc((size_t)tree->count + 1, sizeof *w.at)};
     size_t bytes = 0;
@@ -467,7 +469,7 @@ static sq_status evaluate_tree(sq_group *g, const sq_tree *tree, size_t images, 
     return status;
 }
 
-static sq_status check_paths(const sq_group *g, const int *const *paths, int count)
+static sq_status check_paths(const sq_candidate_group *g, const int *const *paths, int count)
 {
     for (int i = 0; i < count; i++)
         if (memcmp(paths[i], g->fixed, (size_t)g->depth * sizeof **paths) != 0)
@@ -476,16 +478,17 @@ static sq_status check_paths(const sq_group *g, const int *const *paths, int cou
     return SQ_OK;
 }
 
-static sq_status evaluate(sq_group *g, const int *const *paths, int count, size_t images, sq_result *results)
+static sq_status evaluate(sq_candidate_group *g, const int *const *paths, int count, size_t images, sq_result *results)
 {
-    sq_tree tree;
-    SQ_TRY(sq_tree_make(&tree, g->space, paths, count, g->depth));
+    sq_prefix_tree tree;
+    SQ_TRY(sq_prefix_tree_make(&tree, g->space, paths, count, g->depth));
     const sq_status status = evaluate_tree(g, &tree, images, count, results);
-    sq_tree_clear(&tree);
+    sq_prefix_tree_clear(&tree);
     return status;
 }
 
-sq_status sq_group_evaluate(sq_group *g, const int *const *paths, int count, size_t images, sq_result *results)
+sq_status sq_candidate_group_evaluate(sq_candidate_group *g, const int *const *paths, int count, size_t images,
+                                      sq_result *results)
 {
     const size_t all = g->score.count, used = images && images < all ? images : all;
     const int64_t batches = (int64_t)(batches_of(&g->collect) + (used + g->score.batch - 1) / g->score.batch);

@@ -17,7 +17,7 @@ static int by_path(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-sq_status sq_paths_sort(int *order, const sq_space *space, const int *const *paths, int count)
+sq_status sq_prefix_tree_order(int *order, const sq_space *space, const int *const *paths, int count)
 {
     entry *entries = calloc((size_t)count + 1, sizeof *entries);
     if (!entries)
@@ -39,7 +39,7 @@ static int shared_layers(const int *a, const int *b, int first, int layers)
     return l;
 }
 
-static void mark_repeated(sq_tree *tree)
+static void mark_repeated(sq_prefix_tree *tree)
 {
     static const int none = SQ_NONE;
     int seen[SQ_MAX_LAYERS][SQ_MAX_CHOICES];
@@ -47,7 +47,7 @@ static void mark_repeated(sq_tree *tree)
         for (int c = 0; c < SQ_MAX_CHOICES; c++)
             seen[l][c] = none;
     for (int i = 0; i < tree->count; i++) {
-        sq_node *n = &tree->nodes[i];
+        sq_prefix_node *n = &tree->nodes[i];
         int *first = &seen[n->layer][n->choice];
         n->is_repeated = *first != SQ_NONE;
         if (n->is_repeated)
@@ -58,21 +58,21 @@ static void mark_repeated(sq_tree *tree)
 }
 
 /* The nodes of a path from layer `from` on. */
-static void add_path(sq_tree *tree, const int *path, int index, int from, int layers)
+static void add_path(sq_prefix_tree *tree, const int *path, int index, int from, int layers)
 {
     for (int l = from; l < layers; l++)
-        tree->nodes[tree->count++] = (sq_node){l, path[l], l == layers - 1 ? index : SQ_NONE, false};
+        tree->nodes[tree->count++] = (sq_prefix_node){l, path[l], l == layers - 1 ? index : SQ_NONE, false};
     tree->leaf[index] = tree->count - 1;
 }
 
-sq_status sq_tree_make(sq_tree *out, const sq_space *space, const int *const *paths, int count, int first)
+sq_status sq_prefix_tree_make(sq_prefix_tree *out, const sq_space *space, const int *const *paths, int count, int first)
 {
     const int layers = space->layer_count;
     const size_t most = (size_t)count * (size_t)(layers - first);
-    sq_tree tree = {calloc(most + 1, sizeof *tree.nodes), 0, calloc((size_t)count + 1, sizeof *tree.leaf)};
+    sq_prefix_tree tree = {calloc(most + 1, sizeof *tree.nodes), 0, calloc((size_t)count + 1, sizeof *tree.leaf)};
     int *order = calloc((size_t)count + 1, sizeof *order);
     sq_status status = tree.nodes && tree.leaf && order
-                           ? sq_paths_sort(order, space, paths, count)
+                           ? sq_prefix_tree_order(order, space, paths, count)
                            : sq_fail(SQ_NO_MEMORY, "%s: a tree of %d paths", space->name, count);
     for (int i = 0; status == SQ_OK && i < count; i++) {
         const int *path = paths[order[i]];
@@ -84,7 +84,7 @@ sq_status sq_tree_make(sq_tree *out, const sq_space *space, const int *const *pa
     }
     free(order);
     if (status != SQ_OK) {
-        sq_tree_clear(&tree);
+        sq_prefix_tree_clear(&tree);
         return status;
     }
     mark_repeated(&tree);
@@ -92,9 +92,9 @@ sq_status sq_tree_make(sq_tree *out, const sq_space *space, const int *const *pa
     return SQ_OK;
 }
 
-void sq_tree_clear(sq_tree *tree)
+void sq_prefix_tree_clear(sq_prefix_tree *tree)
 {
     free(tree->nodes);
     free(tree->leaf);
-    *tree = (sq_tree){0};
+    *tree = (sq_prefix_tree){0};
 }

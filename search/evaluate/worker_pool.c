@@ -38,29 +38,29 @@ typedef struct {
     double since; /* dealt out, or last heard of its rank */
 } share;
 
-struct sq_crew {
-    sq_group *group;
+struct sq_worker_pool {
+    sq_candidate_group *group;
     const sq_space *space;
     sq_ranks *ranks;
     sq_messages *messages; /* NULL: alone */
     int size;
-    bool *is_lost;         /* [size] */
-    sq_crew_count *counts; /* [size] */
-    char lost[TEXT_BYTES]; /* which ranks have been lost, and how; empty: none */
-    bool is_met;           /* all ranks have a crew: the others serve, and are to be sent home */
-    double patience;       /* seconds that the first rank may be at work on a share of its own */
+    bool *is_lost;              /* [size] */
+    sq_worker_counters *counts; /* [size] */
+    char lost[TEXT_BYTES];      /* which ranks have been lost, and how; empty: none */
+    bool is_met;                /* all ranks have a pool: the others serve, and are to be sent home */
+    double patience;            /* seconds that the first rank may be at work on a share of its own */
     /* of the evaluation that is under way */
     const int *const *paths;
     size_t images;
     sq_result *results;
-    int order[SQ_CREW_MOST], share_count;
-    share shares[SQ_CREW_MOST];
+    int order[SQ_WORKER_POOL_CANDIDATES], share_count;
+    share shares[SQ_WORKER_POOL_CANDIDATES];
 };
 
 /* ---- Begin and end ---- */
 
 /* Layers at the beginning that leave no choice: their work is done once for all candidates. */
-static void fix_leading_layers(sq_group *group, const sq_space *space, const sq_search_mask *search_mask)
+static void fix_leading_layers(sq_candidate_group *group, const sq_space *space, const sq_search_mask *search_mask)
 {
     int path[SQ_MAX_LAYERS] = {0}, depth = 0;
     while (depth < space->layer_count - 1 &&
@@ -68,13 +68,13 @@ static void fix_leading_layers(sq_group *group, const sq_space *space, const sq_
         path[depth] = search_mask ? search_mask->choices[depth][0] : 0;
         depth++;
     }
-    sq_group_fix(group, path, depth);
+    sq_candidate_group_fix(group, path, depth);
 }
 
-sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, const sq_search_mask *search_mask,
-                         sq_ranks *ranks)
+sq_status sq_worker_pool_create(sq_worker_pool **out, sq_candidate_group *group, const sq_space *space,
+                                const sq_search_mask *search_mask, sq_ranks *ranks)
 {
-    sq_crew *c = calloc(1, sizeof *c);
+    sq_worker_pool *c = calloc(1, sizeof *c);
     if (!c)
         return sq_fail(SQ_NO_MEMORY, "search: ranks");
     c->group = group;
@@ -90,12 +90,12 @@ sq_status sq_crew_create(sq_crew **out, sq_group *group, const sq_space *space, 
     if (status == SQ_OK)
         *out = c;
     else
-        sq_crew_destroy(c);
+        sq_worker_pool_destroy(c);
     return status;
 }
 
 /* What a candidate takes: the longest mean of a rank; 0: nothing is known. */
-static double seconds_each(const sq_crew *c)
+static double seconds_each(const sq_worker_pool *c)
 {
     double longest = 0;
     for (int r = 0; r < c->size; r++)
@@ -105,7 +105,7 @@ static double seconds_each(const sq_crew *c)
 }
 
 /* Takes what is still under way from a rank, up to its farewell. */
-static sq_status hear_out(sq_crew *c, int rank)
+static sq_status hear_out(sq_worker_pool *c, int rank)
 {
     for (bool is_over = false; !is_over;) {
         sq_message message;
@@ -120,7 +120,7 @@ static sq_status hear_out(sq_crew *c, int rank)
 }
 
 /* Who cannot be reached any more is seen by the next thing that ranks do together. */
-static void send_home(sq_crew *c)
+static void send_home(sq_worker_pool *c)
 {
     const task home = {.kind = *c->lost ? LEAVE : GO_HOME};
     sq_status status = SQ_OK;
@@ -133,7 +133,7 @@ static void send_home(sq_crew *c)
         sq_ranks_break(c->ranks);
 }
 
-void sq_crew_destroy(sq_crew *c)
+void sq_worker_pool_destroy(sq_worker_pool *c)
 {
     if (!c)
         return;
@@ -145,22 +145,22 @@ void sq_crew_destroy(sq_crew *c)
     free(c);
 }
 
-void sq_crew_meet(sq_crew *c)
+void sq_worker_pool_start(sq_worker_pool *c)
 {
     c->is_met = true;
 }
 
-int sq_crew_size(const sq_crew *c)
+int sq_worker_pool_size(const sq_worker_pool *c)
 {
     return c->size;
 }
 
-sq_crew_count sq_crew_counts(const sq_crew *c, int rank)
+sq_worker_counters sq_worker_pool_counters(const sq_worker_pool *c, int rank)
 {
     return c->counts[rank];
 }
 
-sq_status sq_crew_check(const sq_crew *c)
+sq_status sq_worker_pool_check(const sq_worker_pool *c)
 {
     return *c->lost ? sq_fail(SQ_COMMUNICATION, "%s; the others have scored its candidates", c->lost) : SQ_OK;
 }
@@ -169,7 +169,7 @@ sq_status sq_crew_check(const sq_crew *c)
 
 /* Half of what is left for each rank, and no less than a quarter of its part: large shares share more work, small ones
  * at the end let all ranks end together. */
-static void make_shares(sq_crew *c, int count)
+static void make_shares(sq_worker_pool *c, int count)
 {
     const int least = count / (4 * c->size) > 1 ? count / (4 * c->size) : 1;
     c->share_count = 0;
@@ -181,7 +181,7 @@ static void make_shares(sq_crew *c, int count)
     }
 }
 
-static share *next_share(sq_crew *c)
+static share *next_share(sq_worker_pool *c)
 {
     for (int i = 0; i < c->share_count; i++)
         if (!c->shares[i].is_done && c->shares[i].rank == SQ_ANY_RANK)
@@ -189,7 +189,7 @@ static share *next_share(sq_crew *c)
     return NULL;
 }
 
-static int count_shares(const sq_crew *c, int rank)
+static int count_shares(const sq_worker_pool *c, int rank)
 {
     int count = 0;
     for (int i = 0; i < c->share_count; i++)
@@ -197,7 +197,7 @@ static int count_shares(const sq_crew *c, int rank)
     return count;
 }
 
-static bool are_all_done(const sq_crew *c)
+static bool are_all_done(const sq_worker_pool *c)
 {
     for (int i = 0; i < c->share_count; i++)
         if (!c->shares[i].is_done)
@@ -205,7 +205,7 @@ static bool are_all_done(const sq_crew *c)
     return true;
 }
 
-static void count_work(sq_crew *c, int rank, int candidates, double seconds)
+static void count_work(sq_worker_pool *c, int rank, int candidates, double seconds)
 {
     c->counts[rank].candidates += candidates;
     c->counts[rank].seconds += seconds;
@@ -213,7 +213,7 @@ static void count_work(sq_crew *c, int rank, int candidates, double seconds)
 
 /* ---- The first rank ---- */
 
-static sq_status send_share(sq_crew *c, share *s, int rank)
+static sq_status send_share(sq_worker_pool *c, share *s, int rank)
 {
     const size_t layers = (size_t)c->space->layer_count,
                  bytes = sizeof(task) + (size_t)s->count * layers * sizeof(int32_t);
@@ -235,7 +235,7 @@ static sq_status send_share(sq_crew *c, share *s, int rank)
 }
 
 /* Until every rank has `ahead` shares, as far as they go. */
-static sq_status deal_out(sq_crew *c, int ahead)
+static sq_status deal_out(sq_worker_pool *c, int ahead)
 {
     for (int have = 0; have < ahead; have++)
         for (int r = 1; r < c->size; r++) {
@@ -249,7 +249,7 @@ static sq_status deal_out(sq_crew *c, int ahead)
 }
 
 /* A share that a lost rank had may come back from two ranks: the results are the same. */
-static sq_status take_answer(sq_crew *c, const sq_message *message)
+static sq_status take_answer(sq_worker_pool *c, const sq_message *message)
 {
     answer a;
     if (message->count < sizeof a)
@@ -272,7 +272,7 @@ static sq_status take_answer(sq_crew *c, const sq_message *message)
     return SQ_OK;
 }
 
-static sq_status take_answers(sq_crew *c)
+static sq_status take_answers(sq_worker_pool *c)
 {
     for (;;) {
         sq_message message;
@@ -285,7 +285,7 @@ static sq_status take_answers(sq_crew *c)
     }
 }
 
-static void lose(sq_crew *c, int rank, const char *how)
+static void lose(sq_worker_pool *c, int rank, const char *how)
 {
     const size_t used = strlen(c->lost);
     (void)snprintf(c->lost + used, sizeof c->lost - used, "%s%s", used ? ", " : "", how);
@@ -296,7 +296,7 @@ static void lose(sq_crew *c, int rank, const char *how)
 }
 
 /* Whether a rank that has shares has not answered for the time limit, and for several times what they should take. */
-static bool is_silent(const sq_crew *c, int rank)
+static bool is_silent(const sq_worker_pool *c, int rank)
 {
     double since = INFINITY;
     int candidates = 0;
@@ -308,7 +308,7 @@ static bool is_silent(const sq_crew *c, int rank)
     return sq_seconds_now() - since > sq_ranks_time_limit(c->ranks) + PATIENCE * seconds_each(c) * candidates;
 }
 
-static void look_for_lost(sq_crew *c)
+static void look_for_lost(sq_worker_pool *c)
 {
     char text[TEXT_BYTES];
     for (int r = 1; r < c->size; r++) {
@@ -323,19 +323,19 @@ static void look_for_lost(sq_crew *c)
     }
 }
 
-static sq_status evaluate_timed(sq_crew *c, const int *const *paths, int count, size_t images, sq_result *results,
-                                double *seconds)
+static sq_status evaluate_timed(sq_worker_pool *c, const int *const *paths, int count, size_t images,
+                                sq_result *results, double *seconds)
 {
     const double begin = sq_seconds_now();
-    SQ_TRY(sq_group_evaluate(c->group, paths, count, images, results));
+    SQ_TRY(sq_candidate_group_evaluate(c->group, paths, count, images, results));
     *seconds = sq_seconds_now() - begin;
     return SQ_OK;
 }
 
-static sq_status evaluate_here(sq_crew *c, share *s)
+static sq_status evaluate_here(sq_worker_pool *c, share *s)
 {
-    const int *paths[SQ_CREW_MOST];
-    sq_result results[SQ_CREW_MOST];
+    const int *paths[SQ_WORKER_POOL_CANDIDATES];
+    sq_result results[SQ_WORKER_POOL_CANDIDATES];
     double seconds;
     for (int i = 0; i < s->count; i++)
         paths[i] = c->paths[c->order[s->first + i]];
@@ -348,7 +348,7 @@ static sq_status evaluate_here(sq_crew *c, share *s)
 }
 
 /* Deals out, works, and waits when nothing is left to begin. */
-static sq_status share_out(sq_crew *c)
+static sq_status share_out(sq_worker_pool *c)
 {
     double looked = sq_seconds_now();
     while (!are_all_done(c)) {
@@ -371,7 +371,8 @@ static sq_status share_out(sq_crew *c)
     return SQ_OK;
 }
 
-sq_status sq_crew_evaluate(sq_crew *c, const int *const *paths, int count, size_t images, sq_result *results)
+sq_status sq_worker_pool_evaluate(sq_worker_pool *c, const int *const *paths, int count, size_t images,
+                                  sq_result *results)
 {
     if (!c->messages) {
         double seconds;
@@ -382,32 +383,33 @@ sq_status sq_crew_evaluate(sq_crew *c, const int *const *paths, int count, size_
     c->paths = paths;
     c->images = images;
     c->results = results;
-    SQ_TRY(sq_paths_sort(c->order, c->space, c->paths, count)); /* neighbours in their tree come together */
+    SQ_TRY(sq_prefix_tree_order(c->order, c->space, c->paths, count)); /* neighbours in their tree come together */
     make_shares(c, count);
     return share_out(c);
 }
 
 /* ---- The others ---- */
 
-static sq_status evaluate_task(sq_crew *c, const task *t, const int32_t *choices, double *seconds, sq_result *results)
+static sq_status evaluate_task(sq_worker_pool *c, const task *t, const int32_t *choices, double *seconds,
+                               sq_result *results)
 {
-    const int *paths[SQ_CREW_MOST];
+    const int *paths[SQ_WORKER_POOL_CANDIDATES];
     for (int i = 0; i < t->count; i++)
         paths[i] = choices + (size_t)i * (size_t)c->space->layer_count;
     return evaluate_timed(c, paths, t->count, (size_t)t->images, results, seconds);
 }
 
 /* A share's scores, or why there are none. */
-static sq_status work(sq_crew *c, const task *t, const sq_message *message)
+static sq_status work(sq_worker_pool *c, const task *t, const sq_message *message)
 {
     struct {
         answer head;
         union {
-            sq_result results[SQ_CREW_MOST];
+            sq_result results[SQ_WORKER_POOL_CANDIDATES];
             char text[TEXT_BYTES];
         } body;
     } reply = {.head = {.share = t->share, .count = t->count}};
-    if (t->count < 1 || t->count > SQ_CREW_MOST ||
+    if (t->count < 1 || t->count > SQ_WORKER_POOL_CANDIDATES ||
         message->count != sizeof *t + (size_t)t->count * (size_t)c->space->layer_count * sizeof(int32_t))
         return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", message->count);
     reply.head.status = (int32_t)evaluate_task(c, t, (const int32_t *)(const void *)(message->bytes + sizeof *t),
@@ -421,7 +423,7 @@ static sq_status work(sq_crew *c, const task *t, const sq_message *message)
 }
 
 /* Does what a letter asks for. */
-static sq_status handle_message(sq_crew *c, const sq_message *message, bool *is_over)
+static sq_status handle_message(sq_worker_pool *c, const sq_message *message, bool *is_over)
 {
     task t;
     if (message->count < sizeof t)
@@ -436,7 +438,7 @@ static sq_status handle_message(sq_crew *c, const sq_message *message, bool *is_
     return sq_fail(SQ_COMMUNICATION, "rank 0 has lost another rank");
 }
 
-sq_status sq_crew_serve(sq_crew *c)
+sq_status sq_worker_pool_serve(sq_worker_pool *c)
 {
     for (bool is_over = false; !is_over;) {
         sq_message message;

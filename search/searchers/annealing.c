@@ -16,8 +16,8 @@ static const sq_candidate *stand(const sq_searcher *s, int chain, int steps)
 {
     const sq_search_options *o = s->options;
     const sq_candidate *at = NULL;
-    for (int i = chain; i < s->told_count; i += o->chains) {
-        const sq_candidate *c = &s->told[i];
+    for (int i = chain; i < s->observed_count; i += o->chains) {
+        const sq_candidate *c = &s->observed[i];
         sq_rng rng = sq_rng_open(o->seed, SQ_RNG_SEARCH, SQ_STREAM_ACCEPT + (uint64_t)i);
         const double gain = at ? 100 * (c->top1 - at->top1) : 0;
         if (gain >= 0 || sq_rng_uniform(&rng) < exp(gain / temperature_at(o, i / o->chains, steps)))
@@ -42,7 +42,7 @@ static bool take_neighbour(const sq_searcher *s, const int *from, sq_generation 
     const sq_search_mask *search_mask = s->options->search_mask;
     int open[SQ_MAX_LAYERS], count = 0;
     sq_rng rng =
-        sq_rng_open(s->options->seed, SQ_RNG_SEARCH, SQ_STREAM_NEIGHBOUR + (uint64_t)(s->told_count + g->count));
+        sq_rng_open(s->options->seed, SQ_RNG_SEARCH, SQ_STREAM_NEIGHBOUR + (uint64_t)(s->observed_count + g->count));
     for (int l = 0; l < s->space->layer_count; l++)
         if ((search_mask ? search_mask->count[l] : s->space->layers[l].choice_count) > 1)
             open[count++] = l;
@@ -58,10 +58,10 @@ static bool take_neighbour(const sq_searcher *s, const int *from, sq_generation 
 
 sq_status sq_annealing_ask(const sq_searcher *s, sq_candidate *out, int *count)
 {
-    const int chains = s->options->chains, left = sq_searcher_budget(s) - s->told_count;
+    const int chains = s->options->chains, left = sq_searcher_budget(s) - s->observed_count;
     const int steps = (sq_searcher_budget(s) + chains - 1) / chains;
     sq_generation g = {out, 0, 0, sq_generation_next(s)};
-    const bool is_over = s->told_count % chains != 0; /* a generation that could not be filled was the last */
+    const bool is_over = s->observed_count % chains != 0; /* a generation that could not be filled was the last */
     for (int chain = 0; chain < chains && chain < left && !is_over; chain++) {
         const sq_candidate *at = stand(s, chain, steps);
         g.limit = chain + 1;

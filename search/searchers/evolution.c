@@ -7,8 +7,8 @@
 static int choose_parents(const sq_searcher *s, const sq_candidate **parents)
 {
     int count = 0;
-    for (int i = 0; i < s->told_count; i++) {
-        const sq_candidate *c = &s->told[i];
+    for (int i = 0; i < s->observed_count; i++) {
+        const sq_candidate *c = &s->observed[i];
         int at = count < s->options->parents ? count++ : s->options->parents;
         while (at > 0 && sq_candidate_is_better(c, parents[at - 1])) {
             if (at < s->options->parents)

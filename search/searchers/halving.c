@@ -59,14 +59,14 @@ static int best_first(const void *a, const void *b)
 /* The best of the last rung told, best first. */
 static sq_status promote(const sq_searcher *s, sq_generation *g)
 {
-    int first = s->told_count, size = 0;
-    while (first > 0 && s->told[first - 1].generation == g->number - 1)
+    int first = s->observed_count, size = 0;
+    while (first > 0 && s->observed[first - 1].generation == g->number - 1)
         first--;
-    ranked *list = calloc((size_t)(s->told_count - first), sizeof *list);
+    ranked *list = calloc((size_t)(s->observed_count - first), sizeof *list);
     if (!list)
-        return sq_fail(SQ_NO_MEMORY, "search: a rung of %d", s->told_count - first);
-    for (int i = first; i < s->told_count; i++, size++)
-        list[size] = (ranked){&s->told[i], i};
+        return sq_fail(SQ_NO_MEMORY, "search: a rung of %d", s->observed_count - first);
+    for (int i = first; i < s->observed_count; i++, size++)
+        list[size] = (ranked){&s->observed[i], i};
     qsort(list, (size_t)size, sizeof *list, best_first);
     for (; g->count < g->limit && g->count < size; g->count++) {
         sq_candidate *to = &g->out[g->count];
@@ -86,7 +86,7 @@ sq_status sq_halving_ask(const sq_searcher *s, sq_candidate *out, int *count)
         sq_generation_fill(s, &g);
     } else if (g.number < s->options->rungs) {
         int first = 0; /* a small space has fewer than the budget pays for */
-        while (first < s->told_count && s->told[first].generation == 0)
+        while (first < s->observed_count && s->observed[first].generation == 0)
             first++;
         rungs = rungs_of(s, first);
         g.limit = rungs.count[g.number];

@@ -6,7 +6,7 @@
 
 /* One of the candidates told. */
 typedef struct {
-    int told, rank;
+    int observed, rank;
     double crowding;
 } member;
 
@@ -26,7 +26,7 @@ static int by_rank(const void *a, const void *b)
         return x->rank < y->rank ? -1 : 1;
     if (x->crowding != y->crowding)
         return x->crowding > y->crowding ? -1 : 1;
-    return (x->told > y->told) - (x->told < y->told);
+    return (x->observed > y->observed) - (x->observed < y->observed);
 }
 
 /* Sets ranks and crowding distances, sorts, and keeps the best. */
@@ -35,7 +35,7 @@ static sq_status survive(const sq_searcher *s, population *p)
     const sq_objectives *o = &s->options->objectives;
     for (int i = 0; i < p->count; i++)
         for (int m = 0; m < o->count; m++)
-            p->values[i * o->count + m] = sq_searcher_objective(&s->told[p->members[i].told], &o->list[m]);
+            p->values[i * o->count + m] = sq_searcher_objective(&s->observed[p->members[i].observed], &o->list[m]);
     SQ_TRY(sq_pareto_ranks(p->values, p->count, o->count, p->ranks));
     for (int rank = 0, done = 0; done < p->count; rank++) {
         int size = 0;
@@ -57,9 +57,9 @@ static sq_status survive(const sq_searcher *s, population *p)
 /* Generation after generation joins and is thinned out. */
 static sq_status replay(const sq_searcher *s, population *p)
 {
-    for (int i = 0; i < s->told_count; i++) {
-        p->members[p->count++] = (member){.told = i};
-        if (i + 1 == s->told_count || s->told[i + 1].generation != s->told[i].generation)
+    for (int i = 0; i < s->observed_count; i++) {
+        p->members[p->count++] = (member){.observed = i};
+        if (i + 1 == s->observed_count || s->observed[i + 1].generation != s->observed[i].generation)
             SQ_TRY(survive(s, p));
     }
     return SQ_OK;
@@ -69,7 +69,7 @@ static sq_status replay(const sq_searcher *s, population *p)
 static const int *choose(const sq_searcher *s, const population *p, sq_rng *rng)
 {
     const uint32_t a = sq_rng_below(rng, (uint32_t)p->count), b = sq_rng_below(rng, (uint32_t)p->count);
-    return s->told[p->members[a < b ? a : b].told].path;
+    return s->observed[p->members[a < b ? a : b].observed].path;
 }
 
 static void breed(const sq_searcher *s, const population *p, sq_generation *g)

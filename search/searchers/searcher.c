@@ -28,8 +28,8 @@ const char *sq_search_kind_name(sq_search_kind kind)
 
 static int last_generation_start(const sq_searcher *s)
 {
-    int start = s->told_count;
-    while (start > 0 && s->told[start - 1].generation == s->told[s->told_count - 1].generation)
+    int start = s->observed_count;
+    while (start > 0 && s->observed[start - 1].generation == s->observed[s->observed_count - 1].generation)
         start--;
     return start;
 }
@@ -37,19 +37,19 @@ static int last_generation_start(const sq_searcher *s)
 sq_status sq_searcher_ask(const sq_searcher *s, sq_candidate *out, int *count)
 {
     sq_searcher before = *s;
-    int asked = 0;
-    before.told_count = last_generation_start(s);
-    const int have = s->told_count - before.told_count;
+    int proposed = 0;
+    before.observed_count = last_generation_start(s);
+    const int have = s->observed_count - before.observed_count;
     if (have > 0)
-        SQ_TRY(kinds[s->options->kind].ask(&before, out, &asked));
-    if (asked <= have)
+        SQ_TRY(kinds[s->options->kind].ask(&before, out, &proposed));
+    if (proposed <= have)
         return kinds[s->options->kind].ask(s, out, count);
-    for (int i = have; i < asked; i++) { /* exchanged, as each has its path's memory */
+    for (int i = have; i < proposed; i++) { /* exchanged, as each has its path's memory */
         const sq_candidate first = out[i - have];
         out[i - have] = out[i];
         out[i] = first;
     }
-    *count = asked - have;
+    *count = proposed - have;
     return SQ_OK;
 }
 
@@ -126,8 +126,8 @@ bool sq_candidate_is_better(const sq_candidate *a, const sq_candidate *b)
 const sq_candidate *sq_searcher_best(const sq_searcher *s)
 {
     const sq_candidate *best = NULL;
-    for (int i = 0; i < s->told_count; i++) {
-        const sq_candidate *c = &s->told[i];
+    for (int i = 0; i < s->observed_count; i++) {
+        const sq_candidate *c = &s->observed[i];
         if (!best || c->images > best->images || (c->images == best->images && sq_candidate_is_better(c, best)))
             best = c;
     }
@@ -139,8 +139,8 @@ const sq_candidate *sq_searcher_best(const sq_searcher *s)
 bool sq_searcher_knows(const sq_searcher *s, const int *path, const sq_candidate *more, int more_count)
 {
     const size_t bytes = (size_t)s->space->layer_count * sizeof *path;
-    for (int i = 0; i < s->told_count; i++)
-        if (memcmp(s->told[i].path, path, bytes) == 0)
+    for (int i = 0; i < s->observed_count; i++)
+        if (memcmp(s->observed[i].path, path, bytes) == 0)
             return true;
     for (int i = 0; i < more_count; i++)
         if (memcmp(more[i].path, path, bytes) == 0)
@@ -186,13 +186,13 @@ bool sq_generation_take(const sq_searcher *s, sq_generation *g)
 void sq_generation_fill(const sq_searcher *s, sq_generation *g)
 {
     while (g->count < g->limit &&
-           sq_searcher_random(s, (uint64_t)(s->told_count + g->count), g->out, g->count, g->out[g->count].path))
+           sq_searcher_random(s, (uint64_t)(s->observed_count + g->count), g->out, g->count, g->out[g->count].path))
         accept(s, g);
 }
 
 int sq_generation_next(const sq_searcher *s)
 {
-    return s->told_count ? s->told[s->told_count - 1].generation + 1 : 0;
+    return s->observed_count ? s->observed[s->observed_count - 1].generation + 1 : 0;
 }
 
 void sq_searcher_mutate(const sq_searcher *s, double probability, sq_rng *rng, const int *from, int *path)

@@ -15,8 +15,8 @@ typedef struct {
     double memory_mb[SQ_MAX_LAYERS][SQ_MAX_CHOICES];
     int images;             /* that a candidate can be scored on; only halving needs to know */
     int calibration_images; /* that each evaluation costs besides */
-    sq_candidate *told;     /* borrowed from the search; generations >= 0 in order */
-    int told_count;
+    sq_candidate *observed; /* borrowed from the search; generations >= 0 in order */
+    int observed_count;
 } sq_searcher;
 
 /* ---- The interface ---- */
@@ -45,7 +45,7 @@ const sq_candidate *sq_searcher_best(const sq_searcher *searcher);
 double sq_searcher_objective(const sq_candidate *candidate, const sq_objective *objective);
 /* The front of everything told on the most images, into result->pareto (indices from `first` on), hypervolume and
  * reference. Nothing without objectives. */
-SQ_MUST_USE sq_status sq_searcher_front(const sq_searcher *searcher, int first, sq_search_result *result);
+SQ_MUST_USE sq_status sq_pareto_front_find(const sq_searcher *searcher, int first, sq_search_result *result);
 
 /* ---- Costs and limits ---- */
 
@@ -71,7 +71,7 @@ typedef struct {
 
 /* Takes out[count], whose path has been drawn, when it is legal and not known yet. */
 bool sq_generation_take(const sq_searcher *searcher, sq_generation *generation);
-/* Random paths up to the limit, numbered from told_count on; fewer where the space has no more. */
+/* Random paths up to the limit, numbered from observed_count on; fewer where the space has no more. */
 void sq_generation_fill(const sq_searcher *searcher, sq_generation *generation);
 /* The number of the generation that follows what is told. */
 int sq_generation_next(const sq_searcher *searcher);

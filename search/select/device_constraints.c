@@ -9,16 +9,16 @@
 static const char *const names[SQ_PROPERTIES] = {"se",      "kernel_3", "kernel_5", "kernel_7",
                                                  "shuffle", "xception", "mb",       "sep"};
 
-const char *sq_property_name(sq_property property)
+const char *sq_operator_property_name(sq_operator_property property)
 {
     return names[property];
 }
 
-sq_status sq_rules_drop(sq_rules *rules, const char *name, const char *where)
+sq_status sq_device_constraints_add(sq_device_constraints *constraints, const char *name, const char *where)
 {
     for (int i = 0; i < SQ_PROPERTIES; i++)
         if (strcmp(names[i], name) == 0) {
-            rules->drops[i] = true;
+            constraints->drops[i] = true;
             return SQ_OK;
         }
     const char *nearest = sq_text_nearest(name, names, SQ_PROPERTIES);
@@ -29,7 +29,7 @@ sq_status sq_rules_drop(sq_rules *rules, const char *name, const char *where)
                    where, name);
 }
 
-static bool has(const sq_choice *c, sq_property property)
+static bool has(const sq_choice *c, sq_operator_property property)
 {
     switch (property) {
     case SQ_PROPERTY_SE:
@@ -43,21 +43,21 @@ static bool has(const sq_choice *c, sq_property property)
     }
 }
 
-sq_property sq_rules_find(const sq_rules *rules, const sq_choice *choice)
+sq_operator_property sq_device_constraints_find(const sq_device_constraints *constraints, const sq_choice *choice)
 {
     int p = 0;
     if (choice->kind == SQ_BLOCK_SKIP) /* no operator: its kernel means nothing */
         return SQ_PROPERTIES;
-    while (p < SQ_PROPERTIES && !(rules->drops[p] && has(choice, (sq_property)p)))
+    while (p < SQ_PROPERTIES && !(constraints->drops[p] && has(choice, (sq_operator_property)p)))
         p++;
-    return (sq_property)p;
+    return (sq_operator_property)p;
 }
 
-void sq_rules_print(const sq_rules *rules, char *text, size_t bytes)
+void sq_device_constraints_print(const sq_device_constraints *constraints, char *text, size_t bytes)
 {
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < SQ_PROPERTIES && used < bytes; i++)
-        if (rules->drops[i])
+        if (constraints->drops[i])
             used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? ", " : "", names[i]);
 }

@@ -1,5 +1,5 @@
-#ifndef SQ_RULES_H
-#define SQ_RULES_H
+#ifndef SQ_DEVICE_CONSTRAINTS_H
+#define SQ_DEVICE_CONSTRAINTS_H
 
 #include "supernet/space/space.h"
 
@@ -16,21 +16,22 @@ typedef enum {
     SQ_PROPERTY_MB,
     SQ_PROPERTY_SEP,
     SQ_PROPERTIES
-} sq_property;
+} sq_operator_property;
 
 typedef struct {
     bool drops[SQ_PROPERTIES];
-} sq_rules;
+} sq_device_constraints;
 
-const char *sq_property_name(sq_property property); /* "se", "kernel_3", ... "sep" */
+const char *sq_operator_property_name(sq_operator_property property); /* "se", "kernel_3", ... "sep" */
 
 /* Adds one property by name. SQ_INVALID "<where>: unknown property 'sse', did you mean 'se'?". */
-SQ_MUST_USE sq_status sq_rules_drop(sq_rules *rules, const char *name, const char *where);
+SQ_MUST_USE sq_status sq_device_constraints_add(sq_device_constraints *constraints, const char *name,
+                                                const char *where);
 
 /* The first property of the operator that the rules drop; SQ_PROPERTIES: it has none. */
-sq_property sq_rules_find(const sq_rules *rules, const sq_choice *choice);
+sq_operator_property sq_device_constraints_find(const sq_device_constraints *constraints, const sq_choice *choice);
 
 /* "se, kernel_7"; "" without rules. */
-void sq_rules_print(const sq_rules *rules, char *text, size_t bytes);
+void sq_device_constraints_print(const sq_device_constraints *constraints, char *text, size_t bytes);
 
 #endif

@@ -53,7 +53,7 @@ static sq_status score_all(sq_selection *s, const sq_latency_cache *cache)
         for (int c = 0; layer->searched_index != SQ_NONE && c < layer->choice_count; c++) {
             sq_select_operator *o = &s->operators[count++];
             *o = (sq_select_operator){.layer = l, .choice = c, .rule = SQ_PROPERTIES};
-            o->rule = sq_rules_find(&s->device.rules, sq_select_choice(s, o));
+            o->rule = sq_device_constraints_find(&s->device.constraints, sq_select_choice(s, o));
             o->reason = sq_select_choice(s, o)->kind == SQ_BLOCK_SKIP ? SQ_SELECT_SKIP
                         : o->rule != SQ_PROPERTIES                    ? SQ_SELECT_RULE
                                                                       : SQ_SELECT_RANK;
@@ -114,7 +114,7 @@ static sq_status keep_layer(sq_selection *s, int layer)
     sq_select_operator *ranked[SQ_MAX_CHOICES];
     char rules[128];
     const int count = rank_layer(s, layer, ranked), keep = s->options.keep;
-    sq_rules_print(&s->device.rules, rules, sizeof rules);
+    sq_device_constraints_print(&s->device.constraints, rules, sizeof rules);
     s->ranked_count[layer] = count;
     if (count < keep)
         return sq_fail(SQ_INVALID, "%s: layer %d has %d operators for %s%s%s%s, wanted at least the %d to keep",

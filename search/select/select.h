@@ -35,7 +35,7 @@ typedef struct {
     int rank; /* 1: the best of its layer; ties go to the pool's order. 0: not ranked */
     bool is_kept;
     sq_select_reason reason;
-    sq_property rule; /* of SQ_SELECT_RULE */
+    sq_operator_property rule; /* of SQ_SELECT_RULE */
 } sq_select_operator;
 
 typedef struct {
@@ -80,7 +80,7 @@ SQ_MUST_USE sq_status sq_select_space(sq_space **out, const sq_selection *select
 SQ_MUST_USE sq_status sq_select_write(const sq_selection *selection, const char *path);
 
 /* "rank 2", "one of its family", "rule: no se", "rank 9 of 32", "no operator". */
-void sq_select_why(const sq_selection *selection, const sq_select_operator *o, char *text, size_t bytes);
+void sq_select_explain(const sq_selection *selection, const sq_select_operator *o, char *text, size_t bytes);
 /* Every operator of every searched layer as CSV:
  * layer,operator,family,macs_m,parameters_k,latency_ms,capacity,score,rank,kept,why; what is not scored has empty
  * fields. */

@@ -11,7 +11,7 @@ sq_status sq_select_write(const sq_selection *selection, const char *path)
     const sq_select_options *o = &selection->options;
     char comment[2048], rules[128];
     sq_space *space = NULL;
-    sq_rules_print(&d->rules, rules, sizeof rules);
+    sq_device_constraints_print(&d->constraints, rules, sizeof rules);
     (void)snprintf(comment, sizeof comment,
                    "What squall select keeps of %s for %s: %d operators a layer, best first.\n"
                    "device: %s%s%s, batch %d, %smeasured%s%s\n"
@@ -26,10 +26,10 @@ sq_status sq_select_write(const sq_selection *selection, const char *path)
     return status;
 }
 
-void sq_select_why(const sq_selection *selection, const sq_select_operator *o, char *text, size_t bytes)
+void sq_select_explain(const sq_selection *selection, const sq_select_operator *o, char *text, size_t bytes)
 {
     if (o->reason == SQ_SELECT_RULE)
-        (void)snprintf(text, bytes, "rule: no %s", sq_property_name(o->rule));
+        (void)snprintf(text, bytes, "rule: no %s", sq_operator_property_name(o->rule));
     else if (o->reason != SQ_SELECT_RANK)
         (void)snprintf(text, bytes, "%s", o->reason == SQ_SELECT_FAMILY ? "one of its family" : "no operator");
     else if (o->is_kept)
@@ -65,7 +65,7 @@ static void put_operator(FILE *file, const sq_selection *s, const sq_select_oper
                       o->score);
     if (o->rank)
         (void)fprintf(file, "%d", o->rank);
-    sq_select_why(s, o, why, sizeof why);
+    sq_select_explain(s, o, why, sizeof why);
     (void)fprintf(file, ",%s,%s\n", o->is_kept ? "yes" : "no", why);
 }
 

@@ -107,7 +107,7 @@ Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
     enum { IMAGES = 7, TOGETHER = 3, CANDIDATES = 4 };
     subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", NULL, 3);
     sq_evaluator *alone = NULL;
-    sq_group *group = NULL;
+    sq_candidate_group *group = NULL;
     sq_image_set set = random_images(s.space, IMAGES, 9);
     int paths[CANDIDATES][SQ_MAX_LAYERS];
     const int *list[CANDIDATES];
@@ -117,18 +117,18 @@ Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
         memcpy(paths[i], paths[0], (size_t)(i % 2 ? 4 : 2) * sizeof(int));
         list[i] = paths[i];
     }
-    const sq_group_options options = {&set, &set, TOGETHER, TOGETHER, false, (size_t)1 << 30};
+    const sq_candidate_group_options options = {&set, &set, TOGETHER, TOGETHER, false, (size_t)1 << 30};
     MUST(sq_evaluator_create(&alone, s.backend, s.space, s.model, false, &set, TOGETHER, &set, TOGETHER));
-    MUST(sq_group_create(&group, s.backend, s.space, s.model, &options));
-    sq_group_fix(group, paths[0], 2);
-    MUST(sq_group_evaluate(group, list, CANDIDATES, 0, found));
+    MUST(sq_candidate_group_create(&group, s.backend, s.space, s.model, &options));
+    sq_candidate_group_fix(group, paths[0], 2);
+    MUST(sq_candidate_group_evaluate(group, list, CANDIDATES, 0, found));
     for (int i = 0; i < CANDIDATES; i++) {
         MUST(sq_evaluator_calibrate(alone, paths[i]));
         MUST(sq_evaluator_score(alone, paths[i], 0, &one));
         cr_expect_eq(memcmp(&one, &found[i], sizeof one), 0, "candidate %d: loss %.17g, alone %.17g", i, found[i].loss,
                      one.loss);
     }
-    sq_group_destroy(group);
+    sq_candidate_group_destroy(group);
     sq_evaluator_destroy(alone);
     sq_image_set_clear(&set);
     close_subject(&s);

@@ -61,11 +61,11 @@ static void close_scene(scene *a)
     free(a);
 }
 
-static sq_group *open_group(const scene *a, size_t budget)
+static sq_candidate_group *open_group(const scene *a, size_t budget)
 {
-    const sq_group_options options = {&a->calibration, &a->validation, BATCH, SCORE_BATCH, false, budget};
-    sq_group *g = NULL;
-    MUST(sq_group_create(&g, a->s.backend, a->s.space, a->s.model, &options));
+    const sq_candidate_group_options options = {&a->calibration, &a->validation, BATCH, SCORE_BATCH, false, budget};
+    sq_candidate_group *g = NULL;
+    MUST(sq_candidate_group_create(&g, a->s.backend, a->s.space, a->s.model, &options));
     return g;
 }
 
@@ -80,22 +80,22 @@ static void expect_alone(const scene *a, const sq_result *found, int first, int 
 static void check(const char *backend, int fixed, size_t budget, size_t images, bool is_shared)
 {
     scene *a = open_scene(backend, fixed, images);
-    sq_group *g = open_group(a, budget);
+    sq_candidate_group *g = open_group(a, budget);
     sq_result found[CANDIDATES];
-    sq_group_fix(g, a->paths[0], fixed);
-    MUST(sq_group_evaluate(g, a->list, CANDIDATES, images, found));
+    sq_candidate_group_fix(g, a->paths[0], fixed);
+    MUST(sq_candidate_group_evaluate(g, a->list, CANDIDATES, images, found));
     expect_alone(a, found, 0, CANDIDATES, "together");
     /* Again, in other company: nothing of the first time may be left. */
-    MUST(sq_group_evaluate(g, a->list + 4, 3, images, found));
+    MUST(sq_candidate_group_evaluate(g, a->list + 4, 3, images, found));
     expect_alone(a, found, 4, 3, "three of them");
-    MUST(sq_group_evaluate(g, a->list + 9, 1, images, found));
+    MUST(sq_candidate_group_evaluate(g, a->list + 9, 1, images, found));
     expect_alone(a, found, 9, 1, "one");
-    const sq_group_count count = sq_group_counts(g);
+    const sq_evaluation_counters count = sq_candidate_group_counters(g);
     cr_expect_eq(count.is_shared, is_shared);
     if (is_shared)
         cr_expect_lt(count.runs, count.alone * 3 / 4, "%lld of %lld", (long long)count.runs, (long long)count.alone);
     cr_expect_leq(count.kept_bytes, budget);
-    sq_group_destroy(g);
+    sq_candidate_group_destroy(g);
     close_scene(a);
 }
 
@@ -125,9 +125,9 @@ Test(group, without_room_nothing_is_shared_and_nothing_differs)
 Test(group, room_for_boundaries_but_not_for_the_fixed_layers)
 {
     scene *a = open_scene("cpu", 3, 0);
-    sq_group *g = open_group(a, (size_t)1 << 30);
-    const size_t boundaries = sq_group_counts(g).kept_bytes;
-    sq_group_destroy(g);
+    sq_candidate_group *g = open_group(a, (size_t)1 << 30);
+    const size_t boundaries = sq_candidate_group_counters(g).kept_bytes;
+    sq_candidate_group_destroy(g);
     close_scene(a);
     check("cpu", 3, boundaries, 0, true);
     check("cpu", 3, boundaries + 64, 0, true);
@@ -137,43 +137,43 @@ Test(group, room_for_boundaries_but_not_for_the_fixed_layers)
 Test(group, a_prefix_that_is_kept_saves_its_runs)
 {
     scene *a = open_scene("cpu", 4, 0);
-    sq_group *g = open_group(a, (size_t)1 << 30);
+    sq_candidate_group *g = open_group(a, (size_t)1 << 30);
     sq_result found[CANDIDATES];
     const int batches = CALIBRATION / BATCH + (VALIDATION + SCORE_BATCH - 1) / SCORE_BATCH,
               layers = a->s.space->layer_count;
-    sq_group_fix(g, a->paths[0], 4);
-    MUST(sq_group_evaluate(g, a->list, 1, 0, found));
-    const sq_group_count first = sq_group_counts(g);
+    sq_candidate_group_fix(g, a->paths[0], 4);
+    MUST(sq_candidate_group_evaluate(g, a->list, 1, 0, found));
+    const sq_evaluation_counters first = sq_candidate_group_counters(g);
     cr_expect_gt(first.prefix_bytes, 0);
-    MUST(sq_group_evaluate(g, a->list, 1, 0, found));
-    const sq_group_count second = sq_group_counts(g);
+    MUST(sq_candidate_group_evaluate(g, a->list, 1, 0, found));
+    const sq_evaluation_counters second = sq_candidate_group_counters(g);
     /* Calibration leaves the classifier out. */
     const int own = batches * (layers - 4) - CALIBRATION / BATCH;
     cr_expect_eq(first.runs, batches * 4 + own);
     cr_expect_eq(second.runs - first.runs, own);
     cr_expect_eq(second.alone, 2 * batches * layers);
     /* Another prefix, then none. */
-    sq_group_fix(g, a->paths[0], 2);
-    MUST(sq_group_evaluate(g, a->list, CANDIDATES, 0, found));
+    sq_candidate_group_fix(g, a->paths[0], 2);
+    MUST(sq_candidate_group_evaluate(g, a->list, CANDIDATES, 0, found));
     expect_alone(a, found, 0, CANDIDATES, "a shorter prefix");
-    sq_group_fix(g, a->paths[0], 0);
-    MUST(sq_group_evaluate(g, a->list, CANDIDATES, 0, found));
+    sq_candidate_group_fix(g, a->paths[0], 0);
+    MUST(sq_candidate_group_evaluate(g, a->list, CANDIDATES, 0, found));
     expect_alone(a, found, 0, CANDIDATES, "no prefix");
-    cr_expect_eq(sq_group_counts(g).prefix_bytes, 0);
-    sq_group_destroy(g);
+    cr_expect_eq(sq_candidate_group_counters(g).prefix_bytes, 0);
+    sq_candidate_group_destroy(g);
     close_scene(a);
 }
 
 Test(group, a_path_that_begins_otherwise_is_refused)
 {
     scene *a = open_scene("cpu", 3, 0);
-    sq_group *g = open_group(a, (size_t)1 << 30);
+    sq_candidate_group *g = open_group(a, (size_t)1 << 30);
     sq_result found;
     a->paths[1][1] = (a->paths[1][1] + 1) % a->s.space->layers[1].choice_count;
-    sq_group_fix(g, a->paths[0], 3);
-    cr_expect_eq(sq_group_evaluate(g, a->list + 1, 1, 0, &found), SQ_INVALID);
+    sq_candidate_group_fix(g, a->paths[0], 3);
+    cr_expect_eq(sq_candidate_group_evaluate(g, a->list + 1, 1, 0, &found), SQ_INVALID);
     cr_expect_not_null(strstr(sq_error_text(), "does not begin with the 3 fixed layers"), "%s", sq_error_text());
-    sq_group_destroy(g);
+    sq_candidate_group_destroy(g);
     close_scene(a);
 }
 
@@ -182,7 +182,7 @@ Test(group, a_path_that_begins_otherwise_is_refused)
 Test(group, the_tree_holds_every_path_once_and_in_depth_first_order)
 {
     subject s = {0};
-    sq_tree tree;
+    sq_prefix_tree tree;
     MUST(sq_space_read(&s.space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
     int paths[40][SQ_MAX_LAYERS], walked[SQ_MAX_LAYERS];
     const int *list[40];
@@ -193,10 +193,10 @@ Test(group, the_tree_holds_every_path_once_and_in_depth_first_order)
             memcpy(paths[i], paths[i - 1], 12 * sizeof(int));
         list[i] = paths[i];
     }
-    MUST(sq_tree_make(&tree, s.space, list, 40, 2));
+    MUST(sq_prefix_tree_make(&tree, s.space, list, 40, 2));
     cr_expect_leq(tree.count, 40 * (layers - 2) - 20 * 10);
     for (int i = 0; i < tree.count; i++) {
-        const sq_node *n = &tree.nodes[i];
+        const sq_prefix_node *n = &tree.nodes[i];
         cr_expect(i == 0 ? n->layer == 2 : n->layer <= tree.nodes[i - 1].layer + 1, "a parent comes before its child");
         walked[n->layer] = n->choice;
         if (n->candidate != SQ_NONE)
@@ -208,7 +208,7 @@ Test(group, the_tree_holds_every_path_once_and_in_depth_first_order)
     }
     for (int i = 0; i < 40; i++)
         cr_expect_eq(memcmp(paths[tree.nodes[tree.leaf[i]].candidate], paths[i], (size_t)layers * sizeof(int)), 0);
-    sq_tree_clear(&tree);
+    sq_prefix_tree_clear(&tree);
     sq_space_free(s.space);
 }
 

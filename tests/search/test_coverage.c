@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "search/cost/dialects/dialect.h"
 #include "search/cost/coverage.h"
+#include "search/cost/dialects/dialect.h"
 #include "tests/support/support.h"
 
 static sq_latency *blocks_of(const sq_space *space)
@@ -36,29 +36,29 @@ Test(missing, all_missing_blocks_are_listed_once_with_their_nearest)
     sq_latency *latency = blocks_of(space);
     const size_t all = latency->count;
     const sq_block_key first = sq_block_key_of(space, 3, 2), second = sq_block_key_of(space, 8, 5);
-    sq_missing missing;
+    sq_coverage coverage;
     sq_latency_cache cache;
-    MUST(sq_latency_missing(&missing, latency, space, NULL));
-    cr_expect(missing.count == 0 && missing.wanted == (int)all);
-    sq_missing_clear(&missing);
+    MUST(sq_coverage_find(&coverage, latency, space, NULL));
+    cr_expect(coverage.missing_count == 0 && coverage.block_count == (int)all);
+    sq_coverage_clear(&coverage);
     drop_block(latency, &first);
     drop_block(latency, &second);
-    MUST(sq_latency_missing(&missing, latency, space, NULL));
-    cr_assert_eq(missing.count, 2);
-    cr_expect_eq(missing.wanted, (int)all);
-    cr_expect(missing.blocks[0].layer == 3 && missing.blocks[0].choice == 2 && missing.blocks[0].uses == 3);
-    cr_expect_eq(sq_block_key_compare(&missing.blocks[1].key, &second), 0);
-    cr_expect(missing.blocks[0].nearest && missing.blocks[0].distance > 0);
-    cr_expect_eq(sq_block_key_distance(&missing.blocks[0].nearest->key, &first), missing.blocks[0].distance);
-    sq_missing_clear(&missing);
+    MUST(sq_coverage_find(&coverage, latency, space, NULL));
+    cr_assert_eq(coverage.missing_count, 2);
+    cr_expect_eq(coverage.block_count, (int)all);
+    cr_expect(coverage.missing[0].layer == 3 && coverage.missing[0].choice == 2 && coverage.missing[0].uses == 3);
+    cr_expect_eq(sq_block_key_compare(&coverage.missing[1].key, &second), 0);
+    cr_expect(coverage.missing[0].nearest && coverage.missing[0].distance > 0);
+    cr_expect_eq(sq_block_key_distance(&coverage.missing[0].nearest->key, &first), coverage.missing[0].distance);
+    sq_coverage_clear(&coverage);
     int path[SQ_MAX_LAYERS] = {0};
-    MUST(sq_latency_missing(&missing, latency, space, path));
-    cr_expect(missing.count == 0, "the path of first choices has none of the two");
-    sq_missing_clear(&missing);
+    MUST(sq_coverage_find(&coverage, latency, space, path));
+    cr_expect(coverage.missing_count == 0, "the path of first choices has none of the two");
+    sq_coverage_clear(&coverage);
     path[8] = 5;
-    MUST(sq_latency_missing(&missing, latency, space, path));
-    cr_expect_eq(missing.count, 1);
-    sq_missing_clear(&missing);
+    MUST(sq_coverage_find(&coverage, latency, space, path));
+    cr_expect_eq(coverage.missing_count, 1);
+    sq_coverage_clear(&coverage);
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE), SQ_DATA);
     cr_expect_not_null(
         strstr(sq_error_text(),
@@ -80,12 +80,12 @@ Test(missing, missing_choices_of_a_table_by_layer_are_listed)
              "layer,op,kernel,expand,delta_ms\n-1,bias,0,0,92\n0,sepconv,3,1,-1.5\n0,sepconv,5,1,2\n");
     (void)snprintf(path, sizeof path, "%s/mine.csv", folder);
     MUST(sq_dialect_read(&latency, NULL, path, NULL));
-    sq_missing missing;
+    sq_coverage coverage;
     sq_latency_cache cache;
-    MUST(sq_latency_missing(&missing, latency, space, NULL));
-    cr_expect(missing.count == 1 + 6 * 6 + 15 * 7 && missing.wanted == missing.count + 2);
-    cr_expect(missing.blocks[0].layer == 1 && missing.blocks[0].choice == 2 && missing.blocks[0].is_by_layer);
-    sq_missing_clear(&missing);
+    MUST(sq_coverage_find(&coverage, latency, space, NULL));
+    cr_expect(coverage.missing_count == 1 + 6 * 6 + 15 * 7 && coverage.block_count == coverage.missing_count + 2);
+    cr_expect(coverage.missing[0].layer == 1 && coverage.missing[0].choice == 2 && coverage.missing[0].is_by_layer);
+    sq_coverage_clear(&coverage);
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_INTERPOLATE), SQ_DATA,
                  "shares of a fit are not interpolated");
     cr_expect_not_null(strstr(sq_error_text(),

@@ -457,19 +457,19 @@ Test(latency, check_finds_unused_wide_and_implausible_entries)
     for (size_t i = 0; i < latency->count; i++)
         latency->entries[i].time.deviation = 0;
     MUST(sq_latency_check_table(&c, latency, &list));
-    cr_expect(!c.unused_count && !c.wide_count && !c.oddity_count, "%d", c.oddity_count);
+    cr_expect(!c.unused_count && !c.noisy_count && !c.inversion_count, "%d", c.inversion_count);
     sq_latency_check_clear(&c);
     const sq_block_key small = sq_block_key_of(space, 3, 0); /* 3x3, expansion 3; 1: expansion 6; 2: 5x5 */
     sq_latency_entry *slow = (sq_latency_entry *)(uintptr_t)sq_latency_find(latency, &small);
     const double honest = slow->time.mean;
     slow->time.mean = 1000;
     MUST(sq_latency_check_table(&c, latency, &list));
-    cr_assert_gt(c.oddity_count, 0);
-    cr_expect(c.oddities[0].smaller == slow && c.oddities[0].ratio >= c.oddities[c.oddity_count - 1].ratio);
+    cr_assert_gt(c.inversion_count, 0);
+    cr_expect(c.inversions[0].smaller == slow && c.inversions[0].ratio >= c.inversions[c.inversion_count - 1].ratio);
     sq_latency_check_clear(&c);
     slow->time.deviation = 900; /* as if nobody knew */
     MUST(sq_latency_check_table(&c, latency, &list));
-    cr_expect(c.oddity_count == 0 && c.wide_count == 1);
+    cr_expect(c.inversion_count == 0 && c.noisy_count == 1);
     sq_latency_check_clear(&c);
     slow->time = sq_block_time_of(honest, 0, 1);
     sq_block_list_clear(&list);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "kernels/base/file.h"
-#include "search/cost/dialects/dialect.h"
 #include "search/cost/coverage.h"
+#include "search/cost/dialects/dialect.h"
 #include "tests/support/support.h"
 
 enum { PATH_BYTES = 1200 };
@@ -195,18 +195,18 @@ Test(published, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         sq_latency *latency = NULL;
         sq_latency_cache cache;
-        sq_missing missing;
+        sq_coverage coverage;
         MUST(sq_latency_open(&latency, published(tables[t].file)));
-        MUST(sq_latency_missing(&missing, latency, released, NULL));
-        cr_expect_eq(missing.count, 3);
+        MUST(sq_coverage_find(&coverage, latency, released, NULL));
+        cr_expect_eq(coverage.missing_count, 3);
         cr_expect_eq(sq_latency_prepare(&cache, latency, released, SQ_FILL_NONE), SQ_DATA);
-        for (int i = 0; i < missing.count && i < 3; i++) {
+        for (int i = 0; i < coverage.missing_count && i < 3; i++) {
             char key[SQ_BLOCK_KEY_BYTES];
-            (void)sq_block_key_print(&missing.blocks[i].key, key, sizeof key);
+            (void)sq_block_key_print(&coverage.missing[i].key, key, sizeof key);
             cr_expect_str_eq(key, keys[i]);
             cr_expect_not_null(strstr(sq_error_text(), keys[i]), "%s", sq_error_text());
         }
-        sq_missing_clear(&missing);
+        sq_coverage_clear(&coverage);
         cr_expect_float_eq(predict(latency, narrow, NULL), tables[t].ms, 1e-3);
         sq_latency_close(latency);
     }

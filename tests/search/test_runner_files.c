@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "search/cost/measure/runner_yaml.h"
 #include "search/cost/measure/argument_vector.h"
+#include "search/cost/measure/runner_yaml.h"
 #include "tests/support/support.h"
 
 enum { PATH = 512 };
@@ -15,13 +15,13 @@ enum { PATH = 512 };
 static void expect_words(const char *text, int count, const char *const *wanted)
 {
     char **words = NULL;
-    MUST(sq_words_split(&words, text, "test"));
+    MUST(sq_argument_vector_split(&words, text, "test"));
     for (int i = 0; i < count; i++) {
         cr_assert_not_null(words[i], "%s: %d words", text, i);
         cr_assert_str_eq(words[i], wanted[i], "%s", text);
     }
     cr_assert_null(words[count], "%s", text);
-    sq_words_free(words);
+    sq_argument_vector_free(words);
 }
 
 Test(words, splits_as_a_shell_does)
@@ -39,7 +39,7 @@ Test(words, rejects_open_quotes_and_nothing)
     static const char *const bad[] = {"a 'b", "a \"b", "", "   ", "'' a"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char **words = NULL;
-        cr_assert_eq(sq_words_split(&words, bad[i], "here"), SQ_INVALID, "%s", bad[i]);
+        cr_assert_eq(sq_argument_vector_split(&words, bad[i], "here"), SQ_INVALID, "%s", bad[i]);
         cr_assert_null(words);
         cr_assert_not_null(strstr(sq_error_text(), "here: "), "%s", sq_error_text());
     }
@@ -48,17 +48,18 @@ Test(words, rejects_open_quotes_and_nothing)
 Test(words, replaces_inside_words_once)
 {
     char **words = NULL, **filled = NULL;
-    const sq_words_value values[] = {
+    const sq_argument_value values[] = {
         {"model", "a b {threads} '$(x)'"}, {"threads", "7"}, {"unset", NULL}, {NULL, NULL}};
-    MUST(sq_words_split(&words, "run --m={model}={threads} {threads}{threads} ${model} {other} {unset} {}", "test"));
-    MUST(sq_words_fill(&filled, words, values));
+    MUST(sq_argument_vector_split(&words, "run --m={model}={threads} {threads}{threads} ${model} {other} {unset} {}",
+                                  "test"));
+    MUST(sq_argument_vector_fill(&filled, words, values));
     static const char *const wanted[] = {"run", "--m=a b {threads} '$(x)'=7", "77", "${model}", "{other}", "{unset}",
                                          "{}"};
     for (int i = 0; i < 7; i++)
         cr_assert_str_eq(filled[i], wanted[i]);
     cr_assert_null(filled[7]);
-    sq_words_free(words);
-    sq_words_free(filled);
+    sq_argument_vector_free(words);
+    sq_argument_vector_free(filled);
 }
 
 /* ---- Files ---- */

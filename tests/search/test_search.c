@@ -27,7 +27,7 @@ typedef struct {
     sq_space *space;
     sq_search_options options;
     sq_searcher *searcher;
-    sq_candidate *told;
+    sq_candidate *observed;
 } game;
 
 static game open_game(uint64_t seed)
@@ -46,16 +46,16 @@ static game open_game(uint64_t seed)
     for (int l = 0; l < g.space->layer_count; l++)
         for (int c = 0; c < g.space->layers[l].choice_count; c++)
             g.searcher->macs[l][c] = 1e-6 * (double)sq_cost_block(g.space, l, c).macs;
-    g.told = calloc(2000, sizeof *g.told);
-    g.searcher->told = g.told;
+    g.observed = calloc(2000, sizeof *g.observed);
+    g.searcher->observed = g.observed;
     return g;
 }
 
 static void close_game(game *g)
 {
-    for (int i = 0; i < g->searcher->told_count; i++)
-        free(g->told[i].path);
-    free(g->told);
+    for (int i = 0; i < g->searcher->observed_count; i++)
+        free(g->observed[i].path);
+    free(g->observed);
     free(g->searcher);
     sq_space_free(g->space);
 }
@@ -63,26 +63,26 @@ static void close_game(game *g)
 /* Plays to the end; returns the best score. */
 static double play(game *g, sq_status (*ask)(const sq_searcher *, sq_candidate *, int *))
 {
-    sq_candidate asked[50];
+    sq_candidate proposed[50];
     int paths[50][SQ_MAX_LAYERS];
     double best = 0;
     g->searcher->options = &g->options;
     for (int i = 0; i < 50; i++)
-        asked[i] = (sq_candidate){.path = paths[i]};
+        proposed[i] = (sq_candidate){.path = paths[i]};
     for (;;) {
         int count = 0;
-        MUST(ask(g->searcher, asked, &count));
+        MUST(ask(g->searcher, proposed, &count));
         if (count == 0)
             return best;
         for (int i = 0; i < count; i++) {
-            sq_candidate *c = &g->told[g->searcher->told_count];
-            *c = asked[i];
+            sq_candidate *c = &g->observed[g->searcher->observed_count];
+            *c = proposed[i];
             c->path = malloc(sizeof paths[i]);
             memcpy(c->path, paths[i], sizeof paths[i]);
             c->top1 = c->top5 = score(g->space, c->path);
             best = c->top1 > best ? c->top1 : best;
             cr_expect(g->options.limits.macs == 0 || c->macs <= g->options.limits.macs, "%g M", c->macs);
-            g->searcher->told_count++;
+            g->searcher->observed_count++;
         }
     }
 }
@@ -94,8 +94,8 @@ Test(search, evolution_finds_what_random_search_does_not)
         game a = open_game(seed), b = open_game(seed);
         evolution += play(&a, sq_evolution_ask);
         random += play(&b, sq_random_ask);
-        cr_expect_eq(a.searcher->told_count, 1050); /* SPOS's budget, the last generation ranked */
-        cr_expect_eq(b.searcher->told_count, 1050);
+        cr_expect_eq(a.searcher->observed_count, 1050); /* SPOS's budget, the last generation ranked */
+        cr_expect_eq(b.searcher->observed_count, 1050);
         close_game(&a);
         close_game(&b);
     }
@@ -107,8 +107,8 @@ Test(search, evolution_finds_what_random_search_does_not)
 static uint64_t fingerprint(const game *g)
 {
     uint64_t hash = SQ_HASH_START;
-    for (int i = 0; i < g->searcher->told_count; i++)
-        hash = sq_hash(hash, g->told[i].path, (size_t)g->space->layer_count * sizeof(int));
+    for (int i = 0; i < g->searcher->observed_count; i++)
+        hash = sq_hash(hash, g->observed[i].path, (size_t)g->space->layer_count * sizeof(int));
     return hash;
 }
 
@@ -130,9 +130,9 @@ Test(search, no_path_is_asked_twice_and_limits_hold)
     game g = open_game(1);
     g.options.limits.macs = 320;
     (void)play(&g, sq_evolution_ask);
-    for (int i = 0; i < g.searcher->told_count; i++)
+    for (int i = 0; i < g.searcher->observed_count; i++)
         for (int j = 0; j < i; j++)
-            cr_expect_neq(memcmp(g.told[i].path, g.told[j].path, (size_t)g.space->layer_count * sizeof(int)), 0,
+            cr_expect_neq(memcmp(g.observed[i].path, g.observed[j].path, (size_t)g.space->layer_count * sizeof(int)), 0,
                           "%d and %d", i, j);
     close_game(&g);
 }
@@ -141,20 +141,20 @@ Test(search, told_prefix_decides_what_comes_next)
 {
     game a = open_game(4), b = open_game(4);
     (void)play(&a, sq_evolution_ask);
-    sq_candidate asked[50];
+    sq_candidate proposed[50];
     int paths[50][SQ_MAX_LAYERS], count = 0;
     for (int i = 0; i < 50; i++)
-        asked[i] = (sq_candidate){.path = paths[i]};
+        proposed[i] = (sq_candidate){.path = paths[i]};
     b.searcher->options = &b.options;
-    b.searcher->told = a.told; /* as restored after generation 6 */
-    b.searcher->told_count = 350;
-    MUST(sq_evolution_ask(b.searcher, asked, &count));
+    b.searcher->observed = a.observed; /* as restored after generation 6 */
+    b.searcher->observed_count = 350;
+    MUST(sq_evolution_ask(b.searcher, proposed, &count));
     cr_assert_eq(count, 50);
     for (int i = 0; i < count; i++)
-        cr_expect_eq(memcmp(paths[i], a.told[350 + i].path, (size_t)a.space->layer_count * sizeof(int)), 0,
+        cr_expect_eq(memcmp(paths[i], a.observed[350 + i].path, (size_t)a.space->layer_count * sizeof(int)), 0,
                      "candidate %d", i);
-    b.searcher->told = b.told;
-    b.searcher->told_count = 0;
+    b.searcher->observed = b.observed;
+    b.searcher->observed_count = 0;
     close_game(&a);
     close_game(&b);
 }
@@ -180,15 +180,15 @@ Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
     sq_search_mask_fix(&search_mask, 5, 3);
     g.options.search_mask = &search_mask;
     (void)play(&g, sq_evolution_ask);
-    cr_assert_gt(g.searcher->told_count, 100);
-    for (int i = 0; i < g.searcher->told_count; i++) {
-        cr_expect(g.told[i].path[2] == 1 && g.told[i].path[5] == 3);
-        cr_expect(sq_search_mask_allows(&search_mask, g.space, g.told[i].path));
+    cr_assert_gt(g.searcher->observed_count, 100);
+    for (int i = 0; i < g.searcher->observed_count; i++) {
+        cr_expect(g.observed[i].path[2] == 1 && g.observed[i].path[5] == 3);
+        cr_expect(sq_search_mask_allows(&search_mask, g.space, g.observed[i].path));
     }
     /* The smallest cost within the scope is what limits are held against. */
     double least = INFINITY;
-    for (int i = 0; i < g.searcher->told_count; i++)
-        least = fmin(least, g.told[i].macs);
+    for (int i = 0; i < g.searcher->observed_count; i++)
+        least = fmin(least, g.observed[i].macs);
     g.options.limits.macs = least;
     MUST(sq_searcher_check_limits(g.searcher));
     g.options.limits.macs = 270.36; /* what the whole space's smallest path has */

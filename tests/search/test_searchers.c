@@ -45,8 +45,8 @@ typedef struct {
     sq_space space;
     sq_search_options options;
     sq_searcher searcher;
-    sq_candidate told[PATHS], asked[PATHS];
-    int paths[PATHS][LAYERS], asked_paths[PATHS][LAYERS];
+    sq_candidate observed[PATHS], proposed[PATHS];
+    int paths[PATHS][LAYERS], proposed_paths[PATHS][LAYERS];
     bool is_noisy; /* scores come from images */
 } game;
 
@@ -73,7 +73,7 @@ static game *open_game(sq_search_kind kind, uint64_t seed, int population, int g
     g->space.layer_count = g->space.searched_count = LAYERS;
     g->searcher.options = &g->options;
     g->searcher.space = &g->space;
-    g->searcher.told = g->told;
+    g->searcher.observed = g->observed;
     g->searcher.images = IMAGES;
     for (int l = 0; l < LAYERS; l++) {
         g->space.layers[l].choice_count = CHOICES;
@@ -84,19 +84,19 @@ static game *open_game(sq_search_kind kind, uint64_t seed, int population, int g
         }
     }
     for (int i = 0; i < PATHS; i++) {
-        g->told[i].path = g->paths[i];
-        g->asked[i].path = g->asked_paths[i];
+        g->observed[i].path = g->paths[i];
+        g->proposed[i].path = g->proposed_paths[i];
     }
     MUST(sq_searcher_check_options(&g->searcher));
     return g;
 }
 
-static void tell(game *g, const sq_candidate *asked)
+static void tell(game *g, const sq_candidate *proposed)
 {
-    sq_candidate *c = &g->told[g->searcher.told_count++];
+    sq_candidate *c = &g->observed[g->searcher.observed_count++];
     int *path = c->path;
-    memcpy(path, asked->path, sizeof g->paths[0]);
-    *c = *asked;
+    memcpy(path, proposed->path, sizeof g->paths[0]);
+    *c = *proposed;
     c->path = path;
     c->images = c->images ? c->images : IMAGES;
     c->top1 = accuracy_of(path);
@@ -108,12 +108,12 @@ static void tell(game *g, const sq_candidate *asked)
 static void play(game *g)
 {
     for (int count = 1; count;) {
-        MUST(sq_searcher_ask(&g->searcher, g->asked, &count));
+        MUST(sq_searcher_ask(&g->searcher, g->proposed, &count));
         cr_assert_leq(count, sq_searcher_room(&g->searcher));
         for (int i = 0; i < count; i++)
-            tell(g, &g->asked[i]);
+            tell(g, &g->proposed[i]);
     }
-    cr_expect_leq(g->searcher.told_count, sq_searcher_budget(&g->searcher));
+    cr_expect_leq(g->searcher.observed_count, sq_searcher_budget(&g->searcher));
 }
 
 /* Mean over seeds of the true accuracy of the path that is found. */
@@ -174,11 +174,11 @@ Test(searchers, halving_beats_random_for_the_same_images)
 static double volume_of(const game *g, const double *reference)
 {
     const sq_objectives *o = &g->options.objectives;
-    double volume = 0, *values = calloc((size_t)g->searcher.told_count * 3, sizeof *values);
-    for (int i = 0; i < g->searcher.told_count; i++)
+    double volume = 0, *values = calloc((size_t)g->searcher.observed_count * 3, sizeof *values);
+    for (int i = 0; i < g->searcher.observed_count; i++)
         for (int m = 0; m < o->count; m++)
-            values[i * o->count + m] = sq_searcher_objective(&g->told[i], &o->list[m]);
-    MUST(sq_hypervolume(values, g->searcher.told_count, o->count, reference, &volume));
+            values[i * o->count + m] = sq_searcher_objective(&g->observed[i], &o->list[m]);
+    MUST(sq_hypervolume(values, g->searcher.observed_count, o->count, reference, &volume));
     free(values);
     return volume;
 }
@@ -202,14 +202,14 @@ static void check_front(const char *objectives, double share)
     tell_all(whole);
     for (int m = 1; m < o->count; m++)
         for (int i = 0; i < PATHS; i++)
-            reference[m] = fmax(reference[m], sq_searcher_objective(&whole->told[i], &o->list[m]));
+            reference[m] = fmax(reference[m], sq_searcher_objective(&whole->observed[i], &o->list[m]));
     const double wanted = volume_of(whole, reference);
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         game *a = open_game(SQ_SEARCH_NSGA2, seed, 40, 18), *b = open_game(SQ_SEARCH_RANDOM, seed, 40, 18);
         a->options.objectives = b->options.objectives = *o;
         play(a);
         play(b);
-        cr_expect(a->searcher.told_count == 760 && a->searcher.told_count * 5 < PATHS);
+        cr_expect(a->searcher.observed_count == 760 && a->searcher.observed_count * 5 < PATHS);
         nsga += volume_of(a, reference) / wanted / SEEDS;
         random += volume_of(b, reference) / wanted / SEEDS;
         free(a);
@@ -232,11 +232,11 @@ Test(searchers, the_front_is_of_everything_told)
     game *g = open_game(SQ_SEARCH_NSGA2, 3, 20, 10);
     sq_search_result result = {.best = 0};
     play(g);
-    MUST(sq_searcher_front(&g->searcher, 100, &result));
-    for (int i = 0, at = 0; i < g->searcher.told_count; i++) {
+    MUST(sq_pareto_front_find(&g->searcher, 100, &result));
+    for (int i = 0, at = 0; i < g->searcher.observed_count; i++) {
         bool is_dominated = false;
-        for (int j = 0; j < g->searcher.told_count; j++) {
-            const sq_candidate *a = &g->told[j], *b = &g->told[i];
+        for (int j = 0; j < g->searcher.observed_count; j++) {
+            const sq_candidate *a = &g->observed[j], *b = &g->observed[i];
             is_dominated =
                 is_dominated || (a->top1 >= b->top1 && a->macs <= b->macs && (a->top1 > b->top1 || a->macs < b->macs));
         }
@@ -251,7 +251,7 @@ Test(searchers, the_front_is_of_everything_told)
     const double given[] = {-0.5, 20};
     free(result.pareto);
     result.pareto_count = 0;
-    MUST(sq_searcher_front(&g->searcher, 0, &result));
+    MUST(sq_pareto_front_find(&g->searcher, 0, &result));
     cr_expect(result.hypervolume == volume_of(g, given) && result.reference.values[0] == 0.5);
     free(result.pareto);
     free(g);
@@ -262,7 +262,7 @@ Test(searchers, the_front_is_of_everything_told)
 static void same_questions(const game *g, const game *cut, int from, int count)
 {
     for (int i = 0; i < count; i++) {
-        const sq_candidate *a = &g->told[from + i], *b = &cut->asked[i];
+        const sq_candidate *a = &g->observed[from + i], *b = &cut->proposed[i];
         cr_expect(memcmp(a->path, b->path, sizeof g->paths[0]) == 0 && a->generation == b->generation &&
                       a->macs == b->macs && a->images == (b->images ? b->images : IMAGES),
                   "%s: cut after %d: question %d", sq_search_kind_name(g->options.kind), from, i);
@@ -276,17 +276,18 @@ Test(searchers, what_is_told_decides_what_is_asked_wherever_it_is_cut)
         g->is_noisy = true;
         g->options.chains = cut->options.chains = 5; /* 72 candidates: the last generation has two */
         play(g);
-        cr_expect_eq(g->searcher.told_count, sq_searcher_budget(&g->searcher));
-        cut->searcher.told = g->told;
-        for (int told = 0; told <= g->searcher.told_count; told++) {
+        cr_expect_eq(g->searcher.observed_count, sq_searcher_budget(&g->searcher));
+        cut->searcher.observed = g->observed;
+        for (int observed = 0; observed <= g->searcher.observed_count; observed++) {
             int count = 0, left = 0;
-            cut->searcher.told_count = told;
-            MUST(sq_searcher_ask(&cut->searcher, cut->asked, &count));
-            while (told + left < g->searcher.told_count &&
-                   (left == 0 || g->told[told + left].generation == g->told[told].generation))
+            cut->searcher.observed_count = observed;
+            MUST(sq_searcher_ask(&cut->searcher, cut->proposed, &count));
+            while (observed + left < g->searcher.observed_count &&
+                   (left == 0 || g->observed[observed + left].generation == g->observed[observed].generation))
                 left++;
-            cr_expect_eq(count, left, "%s: %d asked after %d", sq_search_kind_name((sq_search_kind)kind), count, told);
-            same_questions(g, cut, told, count < left ? count : left);
+            cr_expect_eq(count, left, "%s: %d proposed after %d", sq_search_kind_name((sq_search_kind)kind), count,
+                         observed);
+            same_questions(g, cut, observed, count < left ? count : left);
         }
         free(g);
         free(cut);
@@ -306,13 +307,13 @@ Test(searchers, scope_and_limits_hold_and_no_path_is_asked_twice)
         g->options.search_mask = &search_mask;
         g->options.limits.macs = 18;
         play(g);
-        cr_expect_geq(g->searcher.told_count, 80);
-        for (int i = 0; i < g->searcher.told_count; i++) {
-            cr_expect(sq_search_mask_allows(&search_mask, &g->space, g->told[i].path) && g->told[i].macs <= 18,
+        cr_expect_geq(g->searcher.observed_count, 80);
+        for (int i = 0; i < g->searcher.observed_count; i++) {
+            cr_expect(sq_search_mask_allows(&search_mask, &g->space, g->observed[i].path) && g->observed[i].macs <= 18,
                       "%s: candidate %d", sq_search_kind_name((sq_search_kind)kind), i);
             for (int j = 0; j < i; j++)
                 cr_expect(memcmp(g->paths[i], g->paths[j], sizeof g->paths[0]) != 0 ||
-                              (kind == SQ_SEARCH_HALVING && g->told[i].generation != g->told[j].generation),
+                              (kind == SQ_SEARCH_HALVING && g->observed[i].generation != g->observed[j].generation),
                           "%s: %d and %d", sq_search_kind_name((sq_search_kind)kind), i, j);
         }
         free(g);
@@ -331,10 +332,10 @@ Test(searchers, a_space_smaller_than_the_budget_is_asked_whole_and_then_it_ends)
         g->options.chains = 3;
         play(g);
         int whole = 0; /* halving: 16, then a third, then a ninth */
-        for (int i = 0; i < g->searcher.told_count; i++)
-            whole += kind != SQ_SEARCH_HALVING || g->told[i].generation == 0;
+        for (int i = 0; i < g->searcher.observed_count; i++)
+            whole += kind != SQ_SEARCH_HALVING || g->observed[i].generation == 0;
         cr_expect_eq(whole, 16, "%s: %d", sq_search_kind_name((sq_search_kind)kind), whole);
-        cr_expect_eq(g->searcher.told_count, kind == SQ_SEARCH_HALVING ? 16 + 5 + 1 : 16);
+        cr_expect_eq(g->searcher.observed_count, kind == SQ_SEARCH_HALVING ? 16 + 5 + 1 : 16);
         free(g);
     }
 }
@@ -346,16 +347,19 @@ Test(searchers, ties_go_to_the_earlier_and_repeat)
         for (int side = 0; side < 2; side++) {
             game *g = side ? b : a;
             for (int count = 1; count;) {
-                MUST(sq_searcher_ask(&g->searcher, g->asked, &count));
+                MUST(sq_searcher_ask(&g->searcher, g->proposed, &count));
                 for (int i = 0; i < count; i++) {
-                    tell(g, &g->asked[i]);
-                    g->told[g->searcher.told_count - 1].top1 = g->told[g->searcher.told_count - 1].top5 = 0.5;
+                    tell(g, &g->proposed[i]);
+                    g->observed[g->searcher.observed_count - 1].top1 =
+                        g->observed[g->searcher.observed_count - 1].top5 = 0.5;
                 }
             }
         }
-        cr_expect(a->searcher.told_count == b->searcher.told_count && memcmp(a->paths, b->paths, sizeof a->paths) == 0);
+        cr_expect(a->searcher.observed_count == b->searcher.observed_count &&
+                  memcmp(a->paths, b->paths, sizeof a->paths) == 0);
         const sq_candidate *best = sq_searcher_best(&a->searcher);
-        cr_expect(best == a->told || (best[-1].images < best->images), "%s", sq_search_kind_name((sq_search_kind)kind));
+        cr_expect(best == a->observed || (best[-1].images < best->images), "%s",
+                  sq_search_kind_name((sq_search_kind)kind));
         free(a);
         free(b);
     }
@@ -373,17 +377,17 @@ Test(searchers, halving_spends_its_budget_in_images_and_promotes_the_best)
               rungs.count[1], rungs.count[2]);
     cr_expect(rungs.images[0] == 81 && rungs.images[1] == 243 && rungs.images[2] == 729);
     play(g);
-    cr_expect_eq(g->searcher.told_count, 435);
+    cr_expect_eq(g->searcher.observed_count, 435);
     for (int i = 302, at = 0; i < 435; i++) {
         const int before = i < 402 ? 0 : 302, size = i < 402 ? 302 : 100;
         double least = 1;
-        cr_expect_eq(g->told[i].images, i < 402 ? 243 : 729);
+        cr_expect_eq(g->observed[i].images, i < 402 ? 243 : 729);
         for (at = before; at < before + size; at++)
             if (memcmp(g->paths[at], g->paths[i], sizeof g->paths[0]) == 0)
-                least = g->told[at].top1;
+                least = g->observed[at].top1;
         int better = 0; /* those that went on rank among the first third */
         for (at = before; at < before + size; at++)
-            better += g->told[at].top1 > least;
+            better += g->observed[at].top1 > least;
         cr_expect_lt(better, size / 3, "candidate %d", i);
     }
     const sq_candidate *best = sq_searcher_best(&g->searcher);
@@ -406,14 +410,14 @@ static int distance_of(const int *a, const int *b)
     return changed;
 }
 
-/* A cold chain climbs: each question is one layer away from where it stands, until most of those have been asked. */
+/* A cold chain climbs: each question is one layer away from where it stands, until most of those have been proposed. */
 Test(searchers, a_cold_chain_asks_neighbours_of_its_best)
 {
     game *g = open_game(SQ_SEARCH_ANNEALING, 3, 20, 4);
     int far = 0;
     g->options.temperature = g->options.final_temperature = 1e-9;
     play(g);
-    for (int i = 1, at = 0; i < g->searcher.told_count; i++) {
+    for (int i = 1, at = 0; i < g->searcher.observed_count; i++) {
         int neighbours = 0;
         for (int j = 0; j < i; j++)
             neighbours += distance_of(g->paths[j], g->paths[at]) == 1;
@@ -421,7 +425,7 @@ Test(searchers, a_cold_chain_asks_neighbours_of_its_best)
             cr_expect_geq(neighbours, LAYERS * (CHOICES - 1) / 2, "candidate %d", i);
             far++;
         }
-        at = g->told[i].top1 >= g->told[at].top1 ? i : at;
+        at = g->observed[i].top1 >= g->observed[at].top1 ? i : at;
     }
     cr_expect_gt(far, 0);
     g->options.final_temperature = 1;

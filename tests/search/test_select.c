@@ -147,7 +147,7 @@ static void expect_kept(const bench *b, int keep, bool is_per_family, const char
     const int count = sq_select_kept(&s, 1, kept);
     for (int i = 0; i < count; i++) {
         order[i] = (char)('0' + kept[i]->choice);
-        sq_select_why(&s, kept[i], why, sizeof why);
+        sq_select_explain(&s, kept[i], why, sizeof why);
         strcat(strcat(whys, i ? ", " : ""), why);
     }
     order[count] = 0;
@@ -183,17 +183,17 @@ Test(select, rules_drop_operators_before_they_are_ranked)
     const sq_select_options options = {.keep = 2};
     sq_selection s;
     char why[64];
-    MUST(sq_rules_drop(&b.cache.info.rules, "se", "device"));
-    MUST(sq_rules_drop(&b.cache.info.rules, "mb", "device"));
+    MUST(sq_device_constraints_add(&b.cache.info.constraints, "se", "device"));
+    MUST(sq_device_constraints_add(&b.cache.info.constraints, "mb", "device"));
     MUST(sq_select_run(&s, b.space, &b.cache, &options));
     static const char *const whys[] = {"rule: no mb", "rank 2", "rank 1", "rule: no se", "rule: no mb"};
     for (int i = 0; i < 5; i++) {
-        sq_select_why(&s, &s.operators[i], why, sizeof why);
+        sq_select_explain(&s, &s.operators[i], why, sizeof why);
         cr_expect_str_eq(why, whys[i]);
         cr_expect_eq(s.operators[i].is_kept, i == 1 || i == 2);
     }
     sq_select_clear(&s);
-    MUST(sq_rules_drop(&b.cache.info.rules, "kernel_5", "device"));
+    MUST(sq_device_constraints_add(&b.cache.info.constraints, "kernel_5", "device"));
     cr_expect_eq(sq_select_run(&s, b.space, &b.cache, &options), SQ_INVALID);
     cr_expect_str_eq(sq_error_text(),
                      "small: layer 1 has 1 operators for made up (rules: no se, kernel_5, mb), wanted at "
@@ -205,7 +205,7 @@ Test(select, skip_is_no_operator_and_stays)
 {
     static const double times[] = {2, 0, 1};
     bench b = open_bench("sep, skip, shuffle", times);
-    MUST(sq_rules_drop(&b.cache.info.rules, "kernel_7", "device")); /* a skip has no kernel */
+    MUST(sq_device_constraints_add(&b.cache.info.constraints, "kernel_7", "device")); /* a skip has no kernel */
     expect_kept(&b, 1, false, "21", "rank 1, no operator");
     expect_kept(&b, 2, true, "201", "rank 1, rank 2, no operator");
     close_bench(&b);

@@ -36,7 +36,7 @@ typedef struct {
     sq_model *model;
     sq_image_set calibration, validation;
     sq_evaluator *evaluator;
-    sq_group *group;
+    sq_candidate_group *group;
     sq_searcher searcher;
     sq_search_options options;
     sq_search_mask search_mask;
@@ -55,8 +55,8 @@ static sq_status open_bench(bench *b, char **argv)
     SQ_TRY(random_images(&b->validation, b->space, (size_t)atoi(argv[3]), 2));
     SQ_TRY(sq_evaluator_create(&b->evaluator, b->backend, b->space, b->model, false, &b->calibration, batch,
                                &b->validation, batch));
-    const sq_group_options group = {&b->calibration, &b->validation, batch, batch, false, (size_t)4 << 30};
-    SQ_TRY(sq_group_create(&b->group, b->backend, b->space, b->model, &group));
+    const sq_candidate_group_options group = {&b->calibration, &b->validation, batch, batch, false, (size_t)4 << 30};
+    SQ_TRY(sq_candidate_group_create(&b->group, b->backend, b->space, b->model, &group));
     sq_search_mask_all(&b->search_mask, b->space);
     int fixed[SQ_MAX_LAYERS], depth = 0;
     for (int l = 0; l < b->space->layer_count; l++) {
@@ -67,7 +67,7 @@ static sq_status open_bench(bench *b, char **argv)
     }
     while (b->search_mask.count[depth] == 1)
         depth++;
-    sq_group_fix(b->group, fixed, depth);
+    sq_candidate_group_fix(b->group, fixed, depth);
     (void)printf("%s: layers 0 .. %d fixed, %zu calibration and %zu validation images, batch %d\n", b->space->name,
                  depth - 1, b->calibration.count, b->validation.count, batch);
     b->options = (sq_search_options){.seed = 1,
@@ -80,21 +80,21 @@ static sq_status open_bench(bench *b, char **argv)
                                      .tries = 10,
                                      .search_mask = &b->search_mask};
     b->searcher = (sq_searcher){.options = &b->options, .space = b->space};
-    b->searcher.told = calloc(MOST, sizeof *b->searcher.told);
-    return b->searcher.told ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %d candidates", MOST);
+    b->searcher.observed = calloc(MOST, sizeof *b->searcher.observed);
+    return b->searcher.observed ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %d candidates", MOST);
 }
 
 /* Every second generation the other way goes first. */
-static sq_status score(bench *b, sq_candidate *asked, int count, bool is_swapped)
+static sq_status score(bench *b, sq_candidate *proposed, int count, bool is_swapped)
 {
     const int *paths[POPULATION];
     sq_result together[POPULATION], alone[POPULATION];
     for (int i = 0; i < count; i++)
-        paths[i] = asked[i].path;
+        paths[i] = proposed[i].path;
     for (int turn = 0; turn < 2; turn++) {
         const double begin = sq_seconds_now();
         if ((turn == 0) != is_swapped) {
-            SQ_TRY(sq_group_evaluate(b->group, paths, count, 0, together));
+            SQ_TRY(sq_candidate_group_evaluate(b->group, paths, count, 0, together));
             b->together += sq_seconds_now() - begin;
             continue;
         }
@@ -107,12 +107,12 @@ static sq_status score(bench *b, sq_candidate *asked, int count, bool is_swapped
     if (memcmp(together, alone, (size_t)count * sizeof *alone) != 0)
         return sq_fail(SQ_INVALID, "bench: together and alone differ");
     for (int i = 0; i < count; i++) {
-        sq_candidate *c = &b->searcher.told[b->searcher.told_count++];
-        *c = asked[i];
+        sq_candidate *c = &b->searcher.observed[b->searcher.observed_count++];
+        *c = proposed[i];
         c->path = malloc(SQ_MAX_LAYERS * sizeof *c->path);
         if (!c->path)
             return sq_fail(SQ_NO_MEMORY, "bench: a path");
-        memcpy(c->path, asked[i].path, (size_t)b->space->layer_count * sizeof *c->path);
+        memcpy(c->path, proposed[i].path, (size_t)b->space->layer_count * sizeof *c->path);
         c->top1 = (double)together[i].top1 / (double)together[i].images;
         c->loss = together[i].loss / (double)together[i].images;
     }
@@ -122,24 +122,24 @@ static sq_status score(bench *b, sq_candidate *asked, int count, bool is_swapped
 static sq_status run(bench *b, char **argv)
 {
     static int paths[POPULATION][SQ_MAX_LAYERS];
-    sq_candidate asked[POPULATION] = {{0}};
+    sq_candidate proposed[POPULATION] = {{0}};
     SQ_TRY(open_bench(b, argv));
     for (int i = 0; i < POPULATION; i++)
-        asked[i].path = paths[i];
+        proposed[i].path = paths[i];
     for (int generation = 0;; generation++) {
         int count = 0;
         const double together = b->together, alone = b->alone;
-        SQ_TRY(sq_searcher_ask(&b->searcher, asked, &count));
+        SQ_TRY(sq_searcher_ask(&b->searcher, proposed, &count));
         if (count == 0)
             break;
-        SQ_TRY(score(b, asked, count, generation % 2));
+        SQ_TRY(score(b, proposed, count, generation % 2));
         (void)printf("generation %2d: %3d candidates, together %.3f s, one by one %.3f s, ratio %.2f\n", generation,
                      count, b->together - together, b->alone - alone, (b->alone - alone) / (b->together - together));
         (void)fflush(stdout);
     }
-    const sq_group_count counts = sq_group_counts(b->group);
+    const sq_evaluation_counters counts = sq_candidate_group_counters(b->group);
     (void)printf("%d candidates: %.2f times as fast; programs run %lld for %lld; %.0f MB kept\n",
-                 b->searcher.told_count, b->alone / b->together, (long long)counts.runs, (long long)counts.alone,
+                 b->searcher.observed_count, b->alone / b->together, (long long)counts.runs, (long long)counts.alone,
                  1e-6 * (double)counts.kept_bytes);
     return SQ_OK;
 }
@@ -155,10 +155,10 @@ int main(int argc, char **argv)
     const sq_status status = run(&b, argv);
     if (status != SQ_OK)
         (void)fprintf(stderr, "bench_search: %s\n", sq_error_text());
-    for (int i = 0; b.searcher.told && i < b.searcher.told_count; i++)
-        free(b.searcher.told[i].path);
-    free(b.searcher.told);
-    sq_group_destroy(b.group);
+    for (int i = 0; b.searcher.observed && i < b.searcher.observed_count; i++)
+        free(b.searcher.observed[i].path);
+    free(b.searcher.observed);
+    sq_candidate_group_destroy(b.group);
     sq_evaluator_destroy(b.evaluator);
     sq_image_set_clear(&b.calibration);
     sq_image_set_clear(&b.validation);

@@ -113,7 +113,7 @@ static void print_selection(const sq_selection *s)
     double paths = 1;
     (void)printf("%s for %s%s\n", s->space->name, d->name, d->is_measured ? "" : ", modelled and not measured");
     print_layers(s);
-    sq_rules_print(&d->rules, rules, sizeof rules);
+    sq_device_constraints_print(&d->constraints, rules, sizeof rules);
     if (*rules)
         sq_print_row("rules of the device", "no %s", rules);
     sq_print_row("score", "(multiply-adds in M)^%g * (parameters in k)^%g / ms", s->options.a, s->options.b);

@@ -226,8 +226,8 @@ static void write_events(const sq_trained_run *r, const char *run, const sq_sear
 typedef struct {
     sq_search_options options;
     device_list list;
-    sq_group *group;
-    sq_crew *crew;
+    sq_candidate_group *group;
+    sq_worker_pool *pool;
 } tools;
 
 /* The first rank alone knows the limits, and what was measured. */
@@ -240,17 +240,17 @@ static sq_status prepare(tools *t, sq_trained_run *r, const sq_search_run *how)
 
 static sq_status open_crew(tools *t, sq_trained_run *r)
 {
-    const sq_group_options options = {.calibration = &r->calibration,
-                                      .validation = &r->validation,
-                                      .calibration_batch = r->calibration_batch,
-                                      .evaluation_batch = t->options.evaluation_batch,
-                                      .budget_bytes = (size_t)t->options.cache_mb << 20};
-    SQ_TRY(sq_group_create(&t->group, r->session.backend, r->space, r->model, &options));
-    return sq_crew_create(&t->crew, t->group, r->space, t->options.search_mask, r->session.ranks);
+    const sq_candidate_group_options options = {.calibration = &r->calibration,
+                                                .validation = &r->validation,
+                                                .calibration_batch = r->calibration_batch,
+                                                .evaluation_batch = t->options.evaluation_batch,
+                                                .budget_bytes = (size_t)t->options.cache_mb << 20};
+    SQ_TRY(sq_candidate_group_create(&t->group, r->session.backend, r->space, r->model, &options));
+    return sq_worker_pool_create(&t->pool, t->group, r->space, t->options.search_mask, r->session.ranks);
 }
 
 /* Where one rank's time went. */
-static void print_passes(const sq_group_count *count, double seconds)
+static void print_passes(const sq_evaluation_counters *count, double seconds)
 {
     const double share = 100 / seconds,
                  rest = seconds - count->calibration_seconds - count->scoring_seconds - count->fixed_seconds;
@@ -260,37 +260,38 @@ static void print_passes(const sq_group_count *count, double seconds)
 }
 
 /* How many each rank scored, and how many ranks' time that was at a time. */
-static void print_ranks(const sq_crew *crew, double seconds)
+static void print_ranks(const sq_worker_pool *pool, double seconds)
 {
     double busy = 0;
     (void)fputs(": ", stderr);
-    for (int r = 0; r < sq_crew_size(crew); r++) {
-        busy += sq_crew_counts(crew, r).seconds;
-        (void)fprintf(stderr, "%s%" PRId64, r ? " + " : "", sq_crew_counts(crew, r).candidates);
+    for (int r = 0; r < sq_worker_pool_size(pool); r++) {
+        busy += sq_worker_pool_counters(pool, r).seconds;
+        (void)fprintf(stderr, "%s%" PRId64, r ? " + " : "", sq_worker_pool_counters(pool, r).candidates);
     }
-    (void)fprintf(stderr, " on %d ranks, %.2f of which were at work on average\n", sq_crew_size(crew), busy / seconds);
+    (void)fprintf(stderr, " on %d ranks, %.2f of which were at work on average\n", sq_worker_pool_size(pool),
+                  busy / seconds);
 }
 
 /* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
  * the whole search. */
 static void print_work(const tools *t, double seconds)
 {
-    const sq_group_count count = sq_group_counts(t->group);
+    const sq_evaluation_counters count = sq_candidate_group_counters(t->group);
     int64_t candidates = 0;
-    for (int r = 0; r < sq_crew_size(t->crew); r++)
-        candidates += sq_crew_counts(t->crew, r).candidates;
+    for (int r = 0; r < sq_worker_pool_size(t->pool); r++)
+        candidates += sq_worker_pool_counters(t->pool, r).candidates;
     if (candidates == 0)
         return;
     (void)fprintf(stderr, "%" PRId64 " candidates in %.1f s, %.1f ms each", candidates, seconds,
                   1e3 * seconds / (double)candidates);
-    if (sq_crew_size(t->crew) > 1)
-        print_ranks(t->crew, seconds);
+    if (sq_worker_pool_size(t->pool) > 1)
+        print_ranks(t->pool, seconds);
     else
         print_passes(&count, seconds);
     if (count.runs == 0)
         return;
     (void)fprintf(stderr, "%sevaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
-                  sq_crew_size(t->crew) > 1 ? "the first rank " : "", count.runs, count.alone,
+                  sq_worker_pool_size(t->pool) > 1 ? "the first rank " : "", count.runs, count.alone,
                   (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
@@ -346,7 +347,7 @@ static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_run *h
 {
     const double begin = sq_seconds_now();
     sq_search_result result = {0};
-    SQ_TRY(sq_search(&t->options, r->space, t->crew, &t->list.devices, how, &result));
+    SQ_TRY(sq_search(&t->options, r->space, t->pool, &t->list.devices, how, &result));
     sq_history_add(how->run, sq_ranks_count(r->session.ranks));
     write_events(r, how->run, &result);
     print_result(r, &result, &t->list.devices, how->run, on_val);
@@ -388,16 +389,17 @@ static sq_status search(sq_trained_run *r, const char *run, const sq_search_requ
     if (status == SQ_OK)
         status = sq_ranks_agree(a->ranks, check_alike(r));
     if (status == SQ_OK) {
-        sq_crew_meet(t.crew);
-        status = is_first ? search_locked(&t, r, &how, a->on_val) : sq_crew_serve(t.crew);
+        sq_worker_pool_start(t.pool);
+        status = is_first ? search_locked(&t, r, &how, a->on_val) : sq_worker_pool_serve(t.pool);
     }
-    sq_crew_destroy(t.crew);
-    sq_group_destroy(t.group);
+    sq_worker_pool_destroy(t.pool);
+    sq_candidate_group_destroy(t.group);
     close_devices(&t.list);
     return sq_ranks_agree(a->ranks, status);
 }
 
-static sq_status open_trained(sq_trained_run *r, const char *run, const sq_options *options, const sq_search_request *searching)
+static sq_status open_trained(sq_trained_run *r, const char *run, const sq_options *options,
+                              const sq_search_request *searching)
 {
     SQ_TRY(sq_trained_run_open(r, run, searching->config, options, searching->on_val));
     return r->space->searched_count ? SQ_OK

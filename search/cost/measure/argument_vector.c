@@ -24,7 +24,7 @@ static const char *take_word(char *to, const char *from)
     return quote ? NULL : from;
 }
 
-sq_status sq_words_split(char ***out, const char *text, const char *where)
+sq_status sq_argument_vector_split(char ***out, const char *text, const char *where)
 {
     char **words = calloc(strlen(text) / 2 + 2, sizeof *words);
     sq_status status = words ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: command", where);
@@ -43,11 +43,11 @@ sq_status sq_words_split(char ***out, const char *text, const char *where)
     if (status == SQ_OK)
         *out = words;
     else
-        sq_words_free(words);
+        sq_argument_vector_free(words);
     return status;
 }
 
-const char *sq_words_placeholder(const char *word, size_t *length)
+const char *sq_argument_vector_placeholder(const char *word, size_t *length)
 {
     for (const char *open = strchr(word, '{'); open; open = strchr(open + 1, '{')) {
         const size_t letters = strspn(open + 1, "abcdefghijklmnopqrstuvwxyz");
@@ -59,7 +59,7 @@ const char *sq_words_placeholder(const char *word, size_t *length)
     return NULL;
 }
 
-static const char *value_of(const sq_words_value *values, const char *placeholder, size_t length)
+static const char *value_of(const sq_argument_value *values, const char *placeholder, size_t length)
 {
     for (; values->name; values++)
         if (strlen(values->name) == length - 2 && strncmp(values->name, placeholder + 1, length - 2) == 0)
@@ -68,10 +68,10 @@ static const char *value_of(const sq_words_value *values, const char *placeholde
 }
 
 /* The word filled into `to`, or its length alone where `to` is NULL. */
-static size_t fill(char *to, const char *word, const sq_words_value *values)
+static size_t fill(char *to, const char *word, const sq_argument_value *values)
 {
     size_t used = 0, length;
-    for (const char *next; (next = sq_words_placeholder(word, &length)); word = next + length) {
+    for (const char *next; (next = sq_argument_vector_placeholder(word, &length)); word = next + length) {
         const char *value = value_of(values, next, length);
         const size_t plain = (size_t)(next - word) + (value ? 0 : length), filled = value ? strlen(value) : 0;
         if (to) {
@@ -85,7 +85,7 @@ static size_t fill(char *to, const char *word, const sq_words_value *values)
     return used + strlen(word);
 }
 
-sq_status sq_words_fill(char ***out, char *const *words, const sq_words_value *values)
+sq_status sq_argument_vector_fill(char ***out, char *const *words, const sq_argument_value *values)
 {
     size_t count = 0;
     while (words[count])
@@ -99,14 +99,14 @@ sq_status sq_words_fill(char ***out, char *const *words, const sq_words_value *v
             (void)fill(filled[i], words[i], values); /* its length is known */
     }
     if (!is_whole) {
-        sq_words_free(filled);
+        sq_argument_vector_free(filled);
         return sq_fail(SQ_NO_MEMORY, "%s: its arguments", words[0]);
     }
     *out = filled;
     return SQ_OK;
 }
 
-void sq_words_free(char **words)
+void sq_argument_vector_free(char **words)
 {
     for (char **word = words; word && *word; word++)
         free(*word);

@@ -1,5 +1,5 @@
-#ifndef SQ_WORDS_H
-#define SQ_WORDS_H
+#ifndef SQ_ARGUMENT_VECTOR_H
+#define SQ_ARGUMENT_VECTOR_H
 
 #include <stddef.h>
 
@@ -10,20 +10,20 @@
 
 /* Splits at blanks and line ends; the words end with a NULL. SQ_INVALID "<where>: ...": no word, a quote without end.
  */
-SQ_MUST_USE sq_status sq_words_split(char ***out, const char *text, const char *where);
+SQ_MUST_USE sq_status sq_argument_vector_split(char ***out, const char *text, const char *where);
 
 typedef struct {
     const char *name; /* "model" for {model}; NULL ends a list of values */
     const char *value;
-} sq_words_value;
+} sq_argument_value;
 
 /* Every {name} in every word replaced, once: a value stays one word and is not looked at again. An unknown {name}
  * stays.
  */
-SQ_MUST_USE sq_status sq_words_fill(char ***out, char *const *words, const sq_words_value *values);
-void sq_words_free(char **words); /* accepts NULL */
+SQ_MUST_USE sq_status sq_argument_vector_fill(char ***out, char *const *words, const sq_argument_value *values);
+void sq_argument_vector_free(char **words); /* accepts NULL */
 
 /* The next {name} (small letters, no $ before it) in a word, with its length, or NULL. */
-const char *sq_words_placeholder(const char *word, size_t *length);
+const char *sq_argument_vector_placeholder(const char *word, size_t *length);
 
 #endif

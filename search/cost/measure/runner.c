@@ -13,9 +13,9 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/cost/measure/argument_vector.h"
 #include "search/cost/measure/process.h"
 #include "search/cost/measure/runner_samples.h"
-#include "search/cost/measure/argument_vector.h"
 
 enum { NUMBER_BYTES = 64, MOST_GROUPS = 3 };
 
@@ -48,7 +48,7 @@ static bool has(char *const *words, const char *placeholder)
 static sq_status check_word(const char *word, const char *where)
 {
     size_t length;
-    for (const char *at = word; (at = sq_words_placeholder(at, &length)); at += length) {
+    for (const char *at = word; (at = sq_argument_vector_placeholder(at, &length)); at += length) {
         size_t i = 0;
         while (i < sizeof placeholders / sizeof *placeholders &&
                (strlen(placeholders[i]) != length - 2 || strncmp(at + 1, placeholders[i], length - 2) != 0))
@@ -68,7 +68,7 @@ static sq_status check_word(const char *word, const char *where)
 static sq_status check_words(const char *text, const char *where, bool is_command)
 {
     char **words;
-    SQ_TRY(sq_words_split(&words, text, where));
+    SQ_TRY(sq_argument_vector_split(&words, text, where));
     sq_status status = SQ_OK;
     for (char **word = words; status == SQ_OK && *word; word++)
         status = check_word(*word, where);
@@ -78,7 +78,7 @@ static sq_status check_words(const char *text, const char *where, bool is_comman
                          has_list ? "{list} and {model}" : "no {model} and no {list}");
     if (status == SQ_OK && !is_command && (has_list || has_model))
         status = sq_fail(SQ_INVALID, "%s: {model} or {list}, but it says what the runtime is, not how fast", where);
-    sq_words_free(words);
+    sq_argument_vector_free(words);
     return status;
 }
 
@@ -169,17 +169,17 @@ static sq_status fill(char ***out, char *const *words, const sq_runner *runner, 
     char *dot = strrchr(base_of(stem) == stem ? stem : strrchr(stem, '/'), '.');
     if (dot)
         *dot = 0;
-    const sq_words_value values[] = {{"model", path},
-                                     {"stem", stem},
-                                     {"list", path},
-                                     {"folder", folder},
-                                     {"share", options->share},
-                                     {"threads", numbers[0]},
-                                     {"batch", numbers[1]},
-                                     {"warmup", numbers[2]},
-                                     {"repeats", numbers[3]},
-                                     {NULL, NULL}};
-    return sq_words_fill(out, words, values);
+    const sq_argument_value values[] = {{"model", path},
+                                        {"stem", stem},
+                                        {"list", path},
+                                        {"folder", folder},
+                                        {"share", options->share},
+                                        {"threads", numbers[0]},
+                                        {"batch", numbers[1]},
+                                        {"warmup", numbers[2]},
+                                        {"repeats", numbers[3]},
+                                        {NULL, NULL}};
+    return sq_argument_vector_fill(out, words, values);
 }
 
 /* A matched time in milliseconds. */
@@ -264,7 +264,7 @@ static sq_status start(job *j, int model, const char *path)
     if (status == SQ_OK)
         j->cores = output.cores;
     sq_process_clear(&output);
-    sq_words_free(words);
+    sq_argument_vector_free(words);
     return status;
 }
 
@@ -393,7 +393,7 @@ static sq_status open_job(job *j)
     j->medians = calloc(count * (size_t)j->runner->rounds, sizeof *j->medians);
     if (!j->all || !j->fresh || !j->medians)
         return sq_fail(SQ_NO_MEMORY, "%s: times of %zu models", j->where, count);
-    return sq_words_split(&j->words, j->runner->command, j->where);
+    return sq_argument_vector_split(&j->words, j->runner->command, j->where);
 }
 
 static sq_status close_job(job *j, sq_status status)
@@ -407,7 +407,7 @@ static sq_status close_job(job *j, sq_status status)
     free(j->all);
     free(j->fresh);
     free(j->medians);
-    sq_words_free(j->words);
+    sq_argument_vector_free(j->words);
     regfree(&j->regex);
     if (!j->owns_folder)
         return status;
@@ -477,7 +477,7 @@ sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *o
     }
     SQ_TRY(sq_runner_check(runner, name_of(runner)));
     SQ_TRY(check_share(runner->info, options, name_of(runner)));
-    SQ_TRY(sq_words_split(&words, runner->info, name_of(runner)));
+    SQ_TRY(sq_argument_vector_split(&words, runner->info, name_of(runner)));
     sq_status status = fill(&filled, words, runner, options, options->folder ? options->folder : "/tmp", "");
     if (status == SQ_OK)
         status = sq_process_run(&output, &(sq_process_options){.name = name_of(runner),
@@ -492,7 +492,7 @@ sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *o
                        device[0] ? ", " : "", device);
     }
     sq_process_clear(&output);
-    sq_words_free(filled);
-    sq_words_free(words);
+    sq_argument_vector_free(filled);
+    sq_argument_vector_free(words);
     return status;
 }

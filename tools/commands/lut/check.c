@@ -7,8 +7,8 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/cost/check.h"
-#include "search/cost/fit/fit.h"
 #include "search/cost/coverage.h"
+#include "search/cost/fit/fit.h"
 #include "tools/commands/lut/lut.h"
 
 enum { SHOWN = 8 }; /* of a long list, unless --all */
@@ -34,34 +34,34 @@ static void print_rest(int count, int shown)
         (void)printf("  %-12s %d more; --all shows them\n", "", count - shown);
 }
 
-static void print_missing(const sq_missing *missing, int limit)
+static void print_missing(const sq_coverage *coverage, int limit)
 {
-    for (int i = 0; i < missing->count && i < limit; i++) {
-        print_key("missing", &missing->blocks[i].key, "");
-        if (missing->blocks[i].nearest)
-            print_key("  the nearest", &missing->blocks[i].nearest->key, "");
+    for (int i = 0; i < coverage->missing_count && i < limit; i++) {
+        print_key("missing", &coverage->missing[i].key, "");
+        if (coverage->missing[i].nearest)
+            print_key("  the nearest", &coverage->missing[i].nearest->key, "");
     }
-    print_rest(missing->count, limit);
+    print_rest(coverage->missing_count, limit);
 }
 
 static void print_check(const sq_latency *latency, const sq_latency_check *c, bool is_all)
 {
     const int limit = is_all ? 1 << 30 : SHOWN;
     char more[64];
-    for (int i = 0; i < c->wide_count && i < limit; i++) {
-        const sq_latency_entry *e = &latency->entries[c->wide[i]];
+    for (int i = 0; i < c->noisy_count && i < limit; i++) {
+        const sq_latency_entry *e = &latency->entries[c->noisy[i]];
         (void)snprintf(more, sizeof more, "  %.4g ms +- %.4g", e->time.mean, e->time.deviation);
         print_key("wide spread", &e->key, more);
     }
-    print_rest(c->wide_count, limit);
-    for (int i = 0; i < c->oddity_count && i < limit; i++) {
-        const sq_latency_oddity *o = &c->oddities[i];
+    print_rest(c->noisy_count, limit);
+    for (int i = 0; i < c->inversion_count && i < limit; i++) {
+        const sq_latency_inversion *o = &c->inversions[i];
         (void)snprintf(more, sizeof more, "  %.4g ms, slower than", o->smaller->time.mean);
         print_key("implausible", &o->smaller->key, more);
         (void)snprintf(more, sizeof more, "  %.4g ms", o->larger->time.mean);
         print_key("  the larger", &o->larger->key, more);
     }
-    print_rest(c->oddity_count, limit);
+    print_rest(c->inversion_count, limit);
     for (int i = 0; is_all && i < c->unused_count; i++)
         print_key("unused", &latency->entries[c->unused[i]].key, "");
 }
@@ -86,7 +86,7 @@ static void print_device(const sq_latency *latency)
     sq_print_row("conditions", "%s, batch %d%s%s%s", *d->dtype ? d->dtype : "dtype not stated", d->batch,
                  sq_lut_threads(threads, sizeof threads, d->threads, false), *d->clocks ? ", " : "", d->clocks);
     char rules[128];
-    sq_rules_print(&d->rules, rules, sizeof rules);
+    sq_device_constraints_print(&d->constraints, rules, sizeof rules);
     if (*rules)
         sq_print_row("rules", "no %s", rules);
     sq_print_row("whole network", "%.4g ms + %.4g x sum of blocks, +- %.4g ms", d->base_ms, d->scale, d->residual_ms);
@@ -105,36 +105,36 @@ static sq_status check_layers(const sq_latency *latency, const sq_space *space)
     return SQ_OK;
 }
 
-static sq_status print_blocks(const sq_latency *latency, const sq_space *space, const sq_missing *missing,
+static sq_status print_blocks(const sq_latency *latency, const sq_space *space, const sq_coverage *coverage,
                               const sq_latency_check *c, bool is_all)
 {
-    const int there = missing->wanted - missing->count;
+    const int there = coverage->block_count - coverage->missing_count;
     char seen[128];
-    sq_print_row("coverage", "%d of %d blocks of %s (%.1f %%)", there, missing->wanted, space->name,
-                 100.0 * there / missing->wanted);
+    sq_print_row("coverage", "%d of %d blocks of %s (%.1f %%)", there, coverage->block_count, space->name,
+                 100.0 * there / coverage->block_count);
     sq_print_row("entries", "%zu: %d unused, %d of wide spread, %d implausible pairs%s", latency->count,
-                 c->unused_count, c->wide_count, c->oddity_count,
+                 c->unused_count, c->noisy_count, c->inversion_count,
                  doubt_of(latency, seen, sizeof seen) ? " and 1 implausible line" : "");
-    print_missing(missing, is_all ? 1 << 30 : SHOWN);
+    print_missing(coverage, is_all ? 1 << 30 : SHOWN);
     print_check(latency, c, is_all);
-    if (missing->count == 0)
+    if (coverage->missing_count == 0)
         return SQ_OK;
-    return sq_fail(SQ_DATA, "%s: %d of the %d blocks of %s are missing", latency->path, missing->count, missing->wanted,
-                   space->name);
+    return sq_fail(SQ_DATA, "%s: %d of the %d blocks of %s are missing", latency->path, coverage->missing_count,
+                   coverage->block_count, space->name);
 }
 
 static sq_status check_blocks(const sq_latency *latency, const sq_space *space, bool is_all)
 {
     sq_block_list list = {0};
     sq_latency_check c = {0};
-    sq_missing missing = {0};
+    sq_coverage coverage = {0};
     SQ_TRY(sq_block_list_make(&list, space));
     sq_status status = sq_latency_check_table(&c, latency, &list);
     if (status == SQ_OK)
-        status = sq_latency_missing(&missing, latency, space, NULL);
+        status = sq_coverage_find(&coverage, latency, space, NULL);
     if (status == SQ_OK)
-        status = print_blocks(latency, space, &missing, &c, is_all);
-    sq_missing_clear(&missing);
+        status = print_blocks(latency, space, &coverage, &c, is_all);
+    sq_coverage_clear(&coverage);
     sq_latency_check_clear(&c);
     sq_block_list_clear(&list);
     return status;
