@@ -6,7 +6,7 @@
 
 #include "kernels/backend.h"
 
-/* What launches of the cuda backend execute, counted from nvcc's PTX on the host (tests/emulation/count_launches.c):
+/* What launches of the cuda backend execute, counted from nvcc's PTX on the host (tests/emulation/counts/count_launches.c):
  * the table configs/gpus/counts.csv. */
 
 typedef enum {

@@ -1,7 +1,7 @@
 /* The operation table as the smoke test of a GPU uses it: a wrong result, and a launch that fails, are named. */
 #include <string.h>
 
-#include "tests/emulation/emu_control.h"
+#include "tests/emulation/runtime/emu_control.h"
 #include "tests/kernels/op_table.h"
 #include "tests/support/support.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/emulation/emu_control.h"
+#include "tests/emulation/runtime/emu_control.h"
 #include "tests/support/support.h"
 
 enum { RUNTIME = 13000, OLD_RUNTIME = 11080, STEPS = 20, ALL_MODES = (1u << SQ_MODES) - 1 };

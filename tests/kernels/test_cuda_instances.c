@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "kernels/cuda/instances.h"
-#include "tests/emulation/emu_control.h"
+#include "tests/emulation/runtime/emu_control.h"
 #include "tests/support/support.h"
 
 enum { MOST_ROWS = 1024, EMULATED_MULTIPROCESSORS = 4 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/emulation/vendor_emulated.h"
+#include "tests/emulation/runtime/vendor_emulated.h"
 #include "tests/support/support.h"
 
 static sq_status open_engine(sq_engine engine, sq_backend **out)

@@ -1,5 +1,5 @@
 /* Reductions by NCCL with one rank, which change nothing, and what may go wrong with them: on a GPU with NCCL itself
- * (skipped without), on the emulator with emulation/nccl_emulated. Several ranks: check_nccl.py. */
+ * (skipped without), on the emulator with emulation/ranks/nccl_emulated. Several ranks: check_nccl.py. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,7 +186,7 @@ Test(cuda_ranks, a_library_that_is_not_there_is_named)
 #ifdef SQ_CUDA_EMULATED
 #include <cuda_runtime_api.h>
 
-#include "tests/emulation/emu_control.h"
+#include "tests/emulation/runtime/emu_control.h"
 
 Test(cuda_ranks, devices_are_dealt_out_in_turn)
 {

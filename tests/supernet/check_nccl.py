@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Several ranks on emulated GPUs under mpirun, with NCCL's calls played over shared memory (emulation/nccl_emulated.c): means, training equal to
+"""Several ranks on emulated GPUs under mpirun, with NCCL's calls played over shared memory (emulation/ranks/nccl_emulated.c): means, training equal to
 one process that does all ranks' work, waiting that was forgotten, ranks that die, hang or give up, GPUs that are dealt out.
 
 usage: check_nccl.py DUMP_DEVICE_RANKS NCCL_LIBRARY SOURCE_FOLDER [SQUALL_EMULATED]

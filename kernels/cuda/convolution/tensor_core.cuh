@@ -1,5 +1,5 @@
 /* tensor_core.cuh - the warp-wide matrix instructions of sm_80 and later. The only inline PTX there is;
- * under the emulator each has a host twin (tests/emulation/tensor_core.cpp).
+ * under the emulator each has a host twin (tests/emulation/runtime/tensor_core.cpp).
  *
  * All 32 lanes of a warp make the same call together. With g = lane / 4 and t = lane % 4, a lane
  * holds (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"):

@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
-#include "tests/emulation/emu_control.h"
+#include "tests/emulation/runtime/emu_control.h"
 
 #pragma weak emu_reset /* not there on a GPU */
 

@@ -1,4 +1,4 @@
-/* arithmetic.cpp - every operation of lanes_integer.cpp, lanes_float.cpp, lanes_compare.cpp, lanes_move.cpp against
+/* Every operation of lanes/{integer,float,compare,move}.cpp against
  * plain C++ in __int128 and __float128. The rule to know: an expected value is computed from exact numbers and rounded
  * here, not by the floating point unit. */
 #include "oracle.h"

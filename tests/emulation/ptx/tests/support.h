@@ -2,10 +2,10 @@
 #ifndef PTX_TEST_SUPPORT_H
 #define PTX_TEST_SUPPORT_H
 
-#include "../counters.h"
-#include "../global_watch.h"
-#include "../ptx.h"
-#include "../written_bytes.h"
+#include "watch/counters.h"
+#include "watch/global_watch.h"
+#include "ptx.h"
+#include "watch/written_bytes.h"
 
 #include <cstdarg>
 #include <cstdio>

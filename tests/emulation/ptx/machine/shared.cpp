@@ -1,0 +1,211 @@
+/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. The rule to know:
+ * a request goes in phases of as many lanes as 128 bytes hold (32 of 4 bytes, 16 of 8, 8 of 16), and a phase takes as
+ * many wavefronts as the fullest of the 32 banks has distinct words; ideal is one for each phase with a lane. */
+#include "machine/machine.h"
+
+#include <algorithm>
+
+namespace ptx
+{
+namespace
+{
+
+/* Distinct words in the fullest bank; words in banks that repeat are compared with each other. */
+unsigned fullest_bank(const uint64_t *at, uint32_t lanes, unsigned words)
+{
+    uint32_t first[32], used = 0, repeated[256];
+    unsigned repeats = 0;
+    for (uint32_t m = lanes; m; m &= m - 1) {
+        const uint32_t word = (uint32_t)(at[__builtin_ctz(m)] / 4);
+        for (unsigned i = 0; i < words; i++) {
+            const uint32_t v = word + i, bank = v % 32;
+            if (!(used >> bank & 1))
+                used |= 1u << bank, first[bank] = v;
+            else if (first[bank] != v)
+                repeated[repeats++] = v;
+        }
+    }
+    if (!repeats)
+        return 1;
+    std::sort(repeated, repeated + repeats);
+    repeats = (unsigned)(std::unique(repeated, repeated + repeats) - repeated);
+    uint8_t count[32] = {};
+    unsigned most = 0;
+    for (unsigned k = 0; k < repeats; k++)
+        most = std::max<unsigned>(most, ++count[repeated[k] % 32]);
+    return most + 1;
+}
+
+bool is_now(const Machine &m, const Touch &t, unsigned flag)
+{
+    return t.flags & flag && t.tick >= m.start_tick;
+}
+
+[[noreturn]] void race(const Warp &w, const Op &op, int l, const char *what, uint64_t at, const Touch &other)
+{
+    const std::string by = other.flags & T_SEVERAL        ? "several threads"
+                           : other.thread == ASYNC_THREAD ? "a bulk copy"
+                                                          : "thread " + std::to_string(other.thread);
+    fail(w, op, l,
+         std::string("race in shared memory: ") + what + " by " + by + " since the last barrier, at " + hex(at) +
+             shared_name(*w.m, at));
+}
+
+void check_flags(const Warp &w, const Op &op, int l, const Shadow &s, uint64_t at, bool is_write)
+{
+    const Machine &m = *w.m;
+    if (s.write.flags & T_GUARD)
+        fail(w, op, l, "shared memory out of bounds at " + hex(at) + shared_name(m, at));
+    if (is_now(m, s.write, T_MBARRIER))
+        fail(w, op, l, "an mbarrier is accessed as plain memory, at " + hex(at) + shared_name(m, at));
+    if (is_now(m, s.write, T_PENDING))
+        fail(w, op, l,
+             "race in shared memory: an asynchronous copy into it has not been waited for, at " + hex(at) +
+                 shared_name(m, at));
+    if (is_write && is_now(m, s.read, T_PENDING))
+        fail(w, op, l,
+             "race in shared memory: an asynchronous copy still reads it, at " + hex(at) + shared_name(m, at));
+}
+
+/* The last readers of a granule, against a write by `lane`. */
+void check_readers(const Warp &w, const Op &op, int lane, const Shadow &s, size_t granule, uint64_t at)
+{
+    const Machine &m = *w.m;
+    const unsigned thread = w.first_thread + (unsigned)lane, own = w.first_thread / 32;
+    const bool is_mine = !(s.read.flags & T_SEVERAL) && s.read.thread == thread;
+    if (m.seen.empty() || s.read.thread / 32 == own) {
+        const uint64_t ordered = s.read.flags & T_SEVERAL
+                                     ? (s.read.thread / 32 == own && !m.seen.empty() ? ~0ull : m.barrier_tick)
+                                     : ordered_since(w, lane, s.read.thread);
+        if (s.read.tick >= ordered && !is_mine)
+            race(w, op, lane, "a write meets a read", at, s.read);
+    }
+    const unsigned warps = m.seen.empty() ? 0 : (unsigned)m.warps->size();
+    for (unsigned v = 0; v < warps; v++) {
+        const uint32_t tick = m.reads[granule * warps + v];
+        if (v != own && tick >= m.barrier_tick && tick >= ordered_since_warp(w, lane, v))
+            race(w, op, lane, "a write meets a read", at, Touch{tick, 32 * v, T_SEVERAL});
+    }
+}
+
+void watch_granule(Warp &w, const Op &op, int lane, size_t granule, uint64_t at, bool is_write)
+{
+    Machine &m = *w.m;
+    Shadow &s = m.shadow[granule];
+    const unsigned thread = w.first_thread + (unsigned)lane;
+    if (s.write.flags | s.read.flags)
+        check_flags(w, op, lane, s, at, is_write);
+    const bool is_strong = op.is_atomic || op.is_strong;
+    if (s.write.thread != thread && !(is_strong && s.write.flags & T_ATOMIC) &&
+        s.write.tick >= ordered_since(w, lane, s.write.thread))
+        race(w, op, lane,
+             is_strong  ? "an atomic meets a write"
+             : is_write ? "a write meets a write"
+                        : "a read meets a write",
+             at, s.write);
+    if ((!is_write || op.is_atomic) && s.write.tick < m.start_tick)
+        fail(w, op, lane, "shared memory read before it was written, at " + hex(at) + shared_name(m, at));
+    if (is_write) {
+        check_readers(w, op, lane, s, granule, at);
+        /* An atomic after the thread's own plain write must not hide that write from the others. */
+        if (is_strong && s.write.thread == thread && !(s.write.flags & T_ATOMIC) && s.write.tick >= m.barrier_tick)
+            return;
+        s.write = Touch{m.tick, thread, is_strong ? T_ATOMIC : 0u};
+        return;
+    }
+    if (is_strong)
+        return;
+    const unsigned pending = is_now(m, s.read, T_PENDING) ? (unsigned)T_PENDING : 0u;
+    const bool joins = s.read.tick >= m.barrier_tick && (s.read.thread != thread || s.read.flags & T_SEVERAL);
+    s.read = Touch{m.tick, thread, pending | (joins ? (unsigned)T_SEVERAL : 0u)};
+    if (!m.reads.empty())
+        m.reads[granule * m.warps->size() + w.first_thread / 32] = (uint32_t)m.tick;
+}
+
+} // namespace
+
+unsigned wavefronts(const uint64_t *at, uint32_t lanes, unsigned bytes, unsigned *ideal)
+{
+    const unsigned phase = bytes <= 4 ? 32 : bytes == 8 ? 16 : 8, words = bytes <= 4 ? 1 : bytes / 4;
+    unsigned sum = 0;
+    for (unsigned first = 0; first < 32; first += phase) {
+        const uint32_t here = lanes & (phase == 32 ? FULL : ((1u << phase) - 1) << first);
+        if (here)
+            ++*ideal, sum += fullest_bank(at, here, words);
+    }
+    return sum;
+}
+
+std::string shared_name(const Machine &m, uint64_t at)
+{
+    for (const Variable &v : m.p->shared) {
+        const size_t bytes = v.bytes ? v.bytes : m.l->dynamic_bytes;
+        if (at + 64 > v.offset && at < v.offset + bytes + 64)
+            return ", near " + v.name + " [" + std::to_string((long long)at - (long long)v.offset) + " of " +
+                   std::to_string(bytes) + " bytes]";
+    }
+    return "";
+}
+
+void watch_shared(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+{
+    const unsigned shift = w.m->granule_shift, n = std::max(1u, bytes >> shift);
+    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+        const int l = __builtin_ctz(rest);
+        for (unsigned k = 0; k < n; k++)
+            watch_granule(w, op, l, (at[l] >> shift) + k, at[l], is_write);
+    }
+}
+
+void check_shared_range(Warp &w, const Op &op, int lane, uint64_t at, uint64_t bytes, unsigned align)
+{
+    Machine &m = *w.m;
+    if (at % align)
+        fail(w, op, lane, "misaligned shared access of " + std::to_string(bytes) + " bytes at " + hex(at));
+    if (at > m.shared_bytes || bytes > m.shared_bytes - at)
+        fail(w, op, lane,
+             "shared memory out of bounds at " + hex(at) + " of " + std::to_string(m.shared_bytes) +
+                 shared_name(m, at));
+}
+
+void check_shared(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+{
+    Machine &m = *w.m;
+    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+        const int l = __builtin_ctz(rest);
+        if (at[l] & (bytes - 1) || at[l] + bytes > m.shared_bytes)
+            check_shared_range(w, op, l, at[l], bytes, bytes);
+    }
+    if (m.l->watches_shared)
+        watch_shared(w, op, at, lanes, bytes, is_write);
+    if (m.l->stats) {
+        Stat &s = (*m.l->stats)[(size_t)op.index];
+        unsigned ideal = 0;
+        s.requests++, s.pieces += wavefronts(at, lanes, bytes, &ideal);
+        s.ideal += ideal;
+    }
+}
+
+void mark_pending(Machine &m, uint64_t at, uint64_t bytes, bool is_write)
+{
+    if (m.shadow.empty())
+        return;
+    for (uint64_t k = at >> m.granule_shift; k <= (at + bytes - 1) >> m.granule_shift; k++) {
+        Touch &t = is_write ? m.shadow[k].write : m.shadow[k].read;
+        t.flags = T_PENDING, t.tick = m.tick;
+    }
+}
+
+void mark_landed(Machine &m, uint64_t at, uint64_t bytes, bool is_write, unsigned thread)
+{
+    if (m.shadow.empty())
+        return;
+    for (uint64_t k = at >> m.granule_shift; k <= (at + bytes - 1) >> m.granule_shift; k++) {
+        Touch &t = is_write ? m.shadow[k].write : m.shadow[k].read;
+        t = Touch{m.tick, thread, 0};
+        if (!is_write && !m.reads.empty() && thread < ASYNC_THREAD)
+            m.reads[k * m.warps->size() + thread / 32] = (uint32_t)m.tick;
+    }
+}
+
+} // namespace ptx

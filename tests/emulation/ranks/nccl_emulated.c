@@ -1,0 +1,305 @@
+/* nccl_emulated.c - NCCL's calls over shared memory, for the emulated device: a library that takes libnccl's place
+ * (SQ_NCCL_LIBRARY). Its work lies in the emulator's streams and waits there for the other processes; nothing here
+ * blocks, as with ncclConfig_t.blocking = 0. Reductions reach their stream only when the communicator has been asked
+ * often enough how far it is. emu_enqueue comes from the program that opens it. Variables:
+ *
+ * NCCL_EMULATED_EAGER=1: a reduction takes its input as early as its stream lets it; otherwise as late.
+ *
+ * NCCL_EMULATED_NOTICES=1: that a process is gone is told, as NCCL does when a connection breaks; otherwise nothing is.
+ *
+ * NCCL_EMULATED_FAIL=n: the n-th reduction fails on the device. NCCL_EMULATED_NEVER=1: reductions never begin.
+ *
+ * NCCL_EMULATED_STUCK=1: communicators are never ready. */
+#include <nccl.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/emulation/runtime/emu_control.h"
+#include "kernels/base/bf16.h"
+
+enum { RANKS = 8, VALUES = 4 << 20, GROUP = 256, ASKED = 3, VERSION = 22809 };
+
+/* What all processes of a communicator see. A rank's `values` are those of its reduction number `written`. */
+typedef struct {
+    atomic_int arrived;
+    struct {
+        atomic_long pid;
+        atomic_ulong written, read; /* reductions */
+        size_t count;               /* bytes */
+    } ranks[RANKS];
+    unsigned char values[RANKS][VALUES * sizeof(float)]; /* only pages that are used exist */
+} room;
+
+struct ncclComm {
+    room *room;
+    int rank, count, asked;
+    int is_ready, is_aborted, is_finalized;
+    ncclResult_t state;
+    unsigned long begun; /* reductions */
+    struct reduction *waiting[GROUP];
+    int waiting_count;
+    ncclComm_t next; /* all of them: what was given up stays, and is not lost to a leak check */
+};
+
+typedef struct reduction {
+    ncclComm_t comm;
+    const void *from;
+    void *to;
+    size_t count;
+    int is_narrow;        /* BF16 */
+    unsigned long number; /* 1, 2, ... */
+    int is_mean, fails;
+    cudaStream_t stream;
+    struct reduction *next; /* all of them, likewise */
+} reduction;
+
+static reduction *reductions;
+static ncclComm_t communicators;
+static ncclComm_t group[RANKS];
+static int group_depth, group_count;
+
+static int flag(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? atoi(text) : 0;
+}
+
+/* ---- On the device ---- */
+
+static void fail(ncclComm_t comm, ncclResult_t why)
+{
+    comm->state = comm->state == ncclSuccess || comm->state == ncclInProgress ? why : comm->state;
+}
+
+static void look_for_dead(ncclComm_t comm)
+{
+    for (int i = 0; i < comm->count; i++)
+        if (flag("NCCL_EMULATED_NOTICES") && kill((pid_t)atomic_load(&comm->room->ranks[i].pid), 0) != 0 &&
+            errno == ESRCH)
+            fail(comm, ncclRemoteError);
+}
+
+static size_t bytes_of(const reduction *r)
+{
+    return r->count * (r->is_narrow ? sizeof(sq_bf16) : sizeof(float));
+}
+
+/* Gives this rank's values once all have read the last ones; then whether all have given theirs. */
+static int is_ready(void *context)
+{
+    reduction *r = context;
+    room *shared = r->comm->room;
+    if (r->comm->is_aborted)
+        return 1;
+    if (r->fails) {
+        fail(r->comm, ncclInternalError);
+        return 0;
+    }
+    if (flag("NCCL_EMULATED_NEVER"))
+        return 0;
+    look_for_dead(r->comm);
+    if (atomic_load(&shared->ranks[r->comm->rank].written) < r->number) {
+        for (int i = 0; i < r->comm->count; i++)
+            if (atomic_load(&shared->ranks[i].read) + 1 < r->number)
+                return 0;
+        memcpy(shared->values[r->comm->rank], r->from, bytes_of(r));
+        shared->ranks[r->comm->rank].count = bytes_of(r);
+        atomic_store(&shared->ranks[r->comm->rank].written, r->number);
+    }
+    for (int i = 0; i < r->comm->count; i++)
+        if (atomic_load(&shared->ranks[i].written) < r->number)
+            return 0;
+    for (int i = 0; i < r->comm->count; i++)
+        if (shared->ranks[i].count != bytes_of(r)) {
+            fail(r->comm, ncclInvalidUsage);
+            return 0;
+        }
+    return 1;
+}
+
+/* In the order of the ranks; a mean scales before it adds, as NCCL's does. */
+static void work(void *context)
+{
+    reduction *r = context;
+    const float scale = r->is_mean ? 1.0f / (float)r->comm->count : 1;
+    if (r->comm->is_aborted)
+        return;
+    if (r->is_narrow) {
+        memcpy(r->to, r->comm->room->values[0], bytes_of(r));
+        for (int k = 1; k < r->comm->count; k++)
+            sq_bf16_add(r->to, (const sq_bf16 *)(const void *)r->comm->room->values[k], r->count);
+    }
+    for (size_t i = 0; i < r->count && !r->is_narrow; i++) {
+        float sum = 0;
+        for (int k = 0; k < r->comm->count; k++)
+            sum += scale * ((const float *)(const void *)r->comm->room->values[k])[i];
+        ((float *)r->to)[i] = sum;
+    }
+    atomic_store(&r->comm->room->ranks[r->comm->rank].read, r->number);
+}
+
+/* ---- Communicators ---- */
+
+ncclResult_t ncclGetVersion(int *version)
+{
+    *version = VERSION;
+    return ncclSuccess;
+}
+
+const char *ncclGetErrorString(ncclResult_t result)
+{
+    return result == ncclRemoteError     ? "remote process exited or there was a network error"
+           : result == ncclInternalError ? "internal error"
+           : result == ncclInvalidUsage  ? "invalid usage"
+                                         : "another error";
+}
+
+const char *ncclGetLastError(ncclComm_t comm)
+{
+    return comm && comm->state == ncclRemoteError ? "connection closed by a peer\nmore of it" : "";
+}
+
+static ncclUniqueId made; /* of the only communicator of a test's process */
+
+static void unmake(void)
+{
+    (void)shm_unlink(made.internal); /* which all have opened, or nobody will */
+}
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId *id)
+{
+    (void)snprintf(made.internal, sizeof made.internal, "/squall-nccl-%d", (int)getpid());
+    const int file = shm_open(made.internal, O_CREAT | O_EXCL | O_RDWR, 0600);
+    if (file < 0 || ftruncate(file, sizeof(room)) != 0 || atexit(unmake) != 0)
+        return ncclSystemError;
+    close(file);
+    *id = made;
+    return ncclSuccess;
+}
+
+ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int count, ncclUniqueId id, int rank, ncclConfig_t *config)
+{
+    const int file = shm_open(id.internal, O_RDWR, 0600);
+    if (file < 0 || count > RANKS || rank < 0 || rank >= count || config->blocking != 0)
+        return ncclInvalidArgument;
+    ncclComm_t comm = calloc(1, sizeof *comm);
+    comm->room = mmap(NULL, sizeof(room), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (comm->room == MAP_FAILED)
+        return ncclSystemError;
+    comm->rank = rank;
+    comm->count = count;
+    comm->state = ncclInProgress;
+    comm->next = communicators;
+    communicators = comm;
+    atomic_store(&comm->room->ranks[rank].pid, (long)getpid());
+    if (atomic_fetch_add(&comm->room->arrived, 1) + 1 == count)
+        (void)shm_unlink(id.internal); /* nobody else comes; who made it may be killed */
+    *out = comm;
+    return ncclInProgress;
+}
+
+static void launch(ncclComm_t comm)
+{
+    for (int i = 0; i < comm->waiting_count; i++) {
+        reduction *r = comm->waiting[i];
+        emu_enqueue(r->stream, is_ready, work, r);
+        for (int looks = 0; flag("NCCL_EMULATED_EAGER") && looks < 4; looks++)
+            (void)cudaStreamQuery(r->stream);
+    }
+    comm->waiting_count = 0;
+}
+
+ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *state)
+{
+    if (comm->state == ncclInProgress) {
+        if (!comm->is_ready)
+            comm->is_ready = atomic_load(&comm->room->arrived) == comm->count && !flag("NCCL_EMULATED_STUCK");
+        if (comm->is_ready && ++comm->asked >= ASKED) {
+            comm->state = ncclSuccess;
+            launch(comm);
+        }
+    }
+    *state = comm->state;
+    return ncclSuccess;
+}
+
+ncclResult_t ncclCommFinalize(ncclComm_t comm)
+{
+    if (comm->is_finalized || !comm->is_ready || comm->is_aborted)
+        return ncclInvalidUsage;
+    comm->is_finalized = 1;
+    comm->asked = 0;
+    return comm->state = ncclInProgress;
+}
+
+ncclResult_t ncclCommDestroy(ncclComm_t comm)
+{
+    if (!comm->is_finalized || comm->state != ncclSuccess)
+        return ncclInvalidUsage;
+    (void)munmap(comm->room, sizeof(room));
+    comm->room = NULL;
+    return ncclSuccess;
+}
+
+/* Its work in the streams is still there and knows that it is over: the communicator stays. */
+ncclResult_t ncclCommAbort(ncclComm_t comm)
+{
+    comm->is_aborted = 1;
+    return ncclSuccess;
+}
+
+/* ---- Reductions ---- */
+
+ncclResult_t ncclGroupStart(void)
+{
+    group_depth++;
+    return ncclSuccess;
+}
+
+ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op,
+                           ncclComm_t comm, cudaStream_t stream)
+{
+    if (comm->state != ncclSuccess || comm->is_aborted || !group_depth || comm->waiting_count == GROUP ||
+        count > VALUES || count == 0 || !(type == ncclFloat32 || (type == ncclBfloat16 && op == ncclSum)) ||
+        (op != ncclAvg && op != ncclSum))
+        return ncclInvalidUsage;
+    reduction *r = calloc(1, sizeof *r);
+    *r = (reduction){.comm = comm,
+                     .from = from,
+                     .to = to,
+                     .count = count,
+                     .is_narrow = type == ncclBfloat16,
+                     .number = ++comm->begun,
+                     .is_mean = op == ncclAvg,
+                     .stream = stream,
+                     .next = reductions};
+    r->fails = (int)comm->begun == flag("NCCL_EMULATED_FAIL");
+    reductions = r;
+    comm->waiting[comm->waiting_count++] = r;
+    if (group_count == 0 || group[group_count - 1] != comm)
+        group[group_count++] = comm;
+    return ncclSuccess;
+}
+
+ncclResult_t ncclGroupEnd(void)
+{
+    if (group_depth == 0)
+        return ncclInvalidUsage;
+    if (--group_depth > 0 || group_count == 0)
+        return ncclSuccess;
+    for (int i = 0; i < group_count; i++) {
+        group[i]->asked = 0;
+        group[i]->state = ncclInProgress;
+    }
+    group_count = 0;
+    return ncclInProgress;
+}

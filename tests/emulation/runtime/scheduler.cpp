@@ -1,0 +1,478 @@
+/* The scheduler behind cuda_emu.h: runs the threads of one kernel as fibres, and reports what they did wrong.
+ *
+ * Built WITHOUT sanitizer flags: it switches stacks and writes the index variables that every fibre reads. It finds the
+ * sanitizers that the program is linked with through weak symbols and tells them what happens.
+ *
+ *   EMU_SCHEDULE=0  threads and blocks in index order (default)
+ *   EMU_SCHEDULE=1  in reverse order
+ *   EMU_SCHEDULE=n  shuffled anew at every scheduling round, seed n
+ *   EMU_TRACE=1     one line per kernel on stderr
+ *   EMU_BANKS=1     an ldmatrix with bank conflicts is an error
+ *   EMU_DEFER=0     a stream works at once, not when it is waited for (cuda_runtime.cpp) */
+#include "scheduler.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sys/mman.h>
+#include <vector>
+#ifndef __x86_64__
+#include <ucontext.h>
+#endif
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+extern "C" {
+void __sanitizer_start_switch_fiber(void **, const void *, size_t) __attribute__((weak));
+void __sanitizer_finish_switch_fiber(void *, const void **, size_t *) __attribute__((weak));
+}
+
+namespace {
+
+constexpr unsigned MAX_THREADS = 1024;
+constexpr size_t STACK_BYTES = 256 * 1024;
+
+enum State { READY, AT_BARRIER, AT_WARP_OP, EXITED };
+
+struct Fibre {
+    State state;
+    uint3 index;
+    EmuWhere where;
+    EmuOp op; /* the pending warp intrinsic, valid in AT_WARP_OP */
+    unsigned mask;
+    uint64_t value, result;
+    int arg, width;
+    EmuCompute compute; /* EMU_COLLECTIVE only, as is the next */
+    void *operands;
+    char barrier_sync[2], warp_sync; /* addresses that TSan orders accesses by */
+    unsigned barriers;
+    char *stack;
+    void *sp, *asan_stack, *tsan;
+#ifndef __x86_64__
+    ucontext_t context;
+#endif
+};
+
+/* Under TSan consecutive blocks use different fibres; else a thread and its successor in the next
+ * block would be one and the same to TSan, and their races would go unseen. */
+Fibre banks[2][MAX_THREADS], *fibres = banks[0];
+Fibre *self; /* running fibre, or null in the scheduler */
+unsigned thread_count, arrived, alive, blocks_run;
+const std::function<void()> *body;
+const char *kernel_name = "";
+struct Shared {
+    char *base, *data; /* what malloc gave, and where the array begins */
+    size_t bytes;
+};
+std::map<const void *, Shared> shared; /* of the running block, by key */
+size_t shared_limit;
+int votes, voted; /* of the barrier that threads arrive at, and of the last complete one */
+char fence; /* what __threadfence orders by, for TSan */
+uint64_t rng;
+
+struct Sched { /* the scheduler's own side of a switch */
+    void *sp, *asan_stack, *tsan;
+    const void *stack;
+    size_t stack_bytes;
+#ifndef __x86_64__
+    ucontext_t context;
+#endif
+} sched;
+char launch_begin, launch_end; /* order a launch against the host code around it, for TSan; two of
+                                * them, or each fibre would be ordered after the one run before it */
+
+[[noreturn]] void fail(const char *what, EmuWhere where)
+{
+    std::fprintf(stderr, "cuda_emu: %s\n  kernel %s, block (%u,%u,%u)", what, kernel_name,
+                 blockIdx.x, blockIdx.y, blockIdx.z);
+    if (self)
+        std::fprintf(stderr, ", thread (%u,%u,%u)", self->index.x, self->index.y, self->index.z);
+    if (where.file)
+        std::fprintf(stderr, ", at %s:%d", where.file, where.line);
+    std::fprintf(stderr, "\n");
+    std::_Exit(70); /* not abort(): no core file, and the status is distinct */
+}
+
+/* ---- Stack switching ---- */
+
+#ifdef __x86_64__
+extern "C" void emu_switch_stack(void **save, void *load);
+asm(".text\n"
+    ".globl emu_switch_stack\n"
+    ".type emu_switch_stack, @function\n"
+    "emu_switch_stack:\n"
+    "    pushq %rbp\n    pushq %rbx\n    pushq %r12\n    pushq %r13\n    pushq %r14\n    pushq %r15\n"
+    "    movq %rsp, (%rdi)\n"
+    "    movq %rsi, %rsp\n"
+    "    popq %r15\n    popq %r14\n    popq %r13\n    popq %r12\n    popq %rbx\n    popq %rbp\n"
+    "    ret\n"
+    ".size emu_switch_stack, .-emu_switch_stack\n");
+#endif
+
+void to_fibre(Fibre *f)
+{
+    self = f;
+    threadIdx = f->index;
+    if (__sanitizer_start_switch_fiber)
+        __sanitizer_start_switch_fiber(&sched.asan_stack, f->stack, STACK_BYTES);
+    if (__tsan_switch_to_fiber)
+        __tsan_switch_to_fiber(f->tsan, 1 /* do not synchronise */);
+#ifdef __x86_64__
+    emu_switch_stack(&sched.sp, f->sp);
+#else
+    swapcontext(&sched.context, &f->context);
+#endif
+    if (__sanitizer_finish_switch_fiber)
+        __sanitizer_finish_switch_fiber(sched.asan_stack, nullptr, nullptr);
+    self = nullptr;
+}
+
+void to_scheduler(void)
+{
+    Fibre *f = self;
+    if (__sanitizer_start_switch_fiber)
+        __sanitizer_start_switch_fiber(&f->asan_stack, sched.stack, sched.stack_bytes);
+    if (__tsan_switch_to_fiber)
+        __tsan_switch_to_fiber(sched.tsan, 1);
+#ifdef __x86_64__
+    emu_switch_stack(&f->sp, sched.sp);
+#else
+    swapcontext(&f->context, &sched.context);
+#endif
+    if (__sanitizer_finish_switch_fiber)
+        __sanitizer_finish_switch_fiber(f->asan_stack, &sched.stack, &sched.stack_bytes);
+}
+
+/* ---- Warp intrinsics ---- */
+
+Fibre *lane_of(unsigned warp, unsigned lane)
+{
+    unsigned t = warp * 32 + lane;
+    return t < thread_count && fibres[t].state != EXITED ? &fibres[t] : nullptr;
+}
+
+/* Completes the intrinsic that the lanes in `mask` wait for, if all living ones have arrived. */
+void resolve_warp_op(unsigned warp, unsigned mask)
+{
+    const Fibre *first = nullptr;
+    unsigned present = 0, ballot = 0;
+    for (unsigned l = 0; l < 32; l++) {
+        Fibre *f = mask >> l & 1 ? lane_of(warp, l) : nullptr;
+        if (!f)
+            continue;
+        if (f->state != AT_WARP_OP || f->mask != mask)
+            return; /* not here yet, or here under another mask: the deadlock report names both */
+        if (first && (f->op != first->op || f->where.line != first->where.line ||
+                      (f->op == EMU_COLLECTIVE && f->compute != first->compute)))
+            fail("lanes named in one mask meet at different warp intrinsics", f->where);
+        first = first ? first : f;
+        present |= 1u << l;
+        ballot |= (unsigned)(f->value != 0) << l;
+    }
+    if (first && first->op == EMU_COLLECTIVE) {
+        if (present != 0xffffffffu)
+            fail("a matrix instruction needs all 32 lanes of its warp", first->where);
+        void *operands[32];
+        for (unsigned l = 0; l < 32; l++)
+            operands[l] = lane_of(warp, l)->operands;
+        first->compute(operands);
+    }
+    for (unsigned l = 0; l < 32; l++) {
+        if (!(present >> l & 1))
+            continue;
+        Fibre *f = lane_of(warp, l);
+        int lane = (int)l, begin = lane & ~(f->width - 1), end = begin + f->width, src = lane;
+        switch (f->op) {
+        case EMU_SYNC:
+        case EMU_COLLECTIVE: break;
+        case EMU_BALLOT: f->result = ballot; break;
+        case EMU_IDX: src = begin + (f->arg & (f->width - 1)); break;
+        case EMU_UP: src = lane - f->arg < begin ? lane : lane - f->arg; break;
+        case EMU_DOWN: src = lane + f->arg >= end ? lane : lane + f->arg; break;
+        case EMU_XOR: src = (lane ^ f->arg) >= end ? lane : lane ^ f->arg; break;
+        }
+        if (f->op >= EMU_IDX) /* CUDA leaves a value read from an absent lane undefined */
+            f->result = present >> src & 1 ? fibres[warp * 32 + (unsigned)src].value : ~0ull;
+    }
+    for (unsigned l = 0; l < 32; l++)
+        if (present >> l & 1)
+            lane_of(warp, l)->state = READY;
+}
+
+void leave_warp(unsigned warp) /* an exit can complete what the other lanes wait for */
+{
+    for (unsigned l = 0; l < 32; l++) {
+        Fibre *f = lane_of(warp, l);
+        if (f && f->state == AT_WARP_OP)
+            resolve_warp_op(warp, f->mask);
+    }
+}
+
+/* ---- Fibres and blocks ---- */
+
+void fibre_main(void)
+{
+    if (__sanitizer_finish_switch_fiber)
+        __sanitizer_finish_switch_fiber(nullptr, &sched.stack, &sched.stack_bytes);
+    for (;;) { /* one turn per block: fibres and their stacks are reused */
+        if (__tsan_acquire)
+            __tsan_acquire(&launch_begin);
+        (*body)();
+        if (__tsan_release)
+            __tsan_release(&launch_end);
+        self->state = EXITED;
+        alive--;
+        leave_warp((unsigned)(self - fibres) / 32);
+        to_scheduler();
+    }
+}
+
+void make_fibre(Fibre *f)
+{
+    f->stack = (char *)mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (f->stack == MAP_FAILED)
+        fail("no memory for a fibre stack", {});
+    mprotect(f->stack, 4096, PROT_NONE); /* overflow faults instead of corrupting a neighbour */
+    if (__tsan_create_fiber)
+        f->tsan = __tsan_create_fiber(0);
+#ifdef __x86_64__
+    void **top = (void **)(f->stack + STACK_BYTES);
+    top[-2] = (void *)fibre_main; /* return address of the first switch; below it six registers */
+    f->sp = top - 8;
+#else
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = f->stack;
+    f->context.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&f->context, fibre_main, 0);
+#endif
+}
+
+uint64_t next_random(void)
+{
+    rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+    return rng;
+}
+
+void order_items(unsigned *order, unsigned n, unsigned schedule)
+{
+    for (unsigned i = 0; i < n; i++)
+        order[i] = schedule == 1 ? n - 1 - i : i;
+    if (schedule > 1)
+        for (unsigned i = n; i > 1; i--)
+            std::swap(order[i - 1], order[next_random() % i]);
+}
+
+[[noreturn]] void report_deadlock(void)
+{
+    unsigned exited = thread_count - alive;
+    std::fprintf(stderr, "cuda_emu: deadlock in kernel %s: %u of %u threads have exited\n",
+                 kernel_name, exited, thread_count);
+    std::map<std::pair<int, int>, std::pair<unsigned, Fibre *>> places;
+    for (unsigned t = 0; t < thread_count; t++)
+        if (fibres[t].state == AT_BARRIER || fibres[t].state == AT_WARP_OP) {
+            auto &place = places[{fibres[t].state, fibres[t].where.line}];
+            place.first++;
+            place.second = place.second ? place.second : &fibres[t];
+        }
+    for (auto &p : places) {
+        const Fibre *f = p.second.second;
+        std::fprintf(stderr, "  %u threads wait at %s:%d (%s", p.second.first, f->where.file,
+                     f->where.line, f->state == AT_BARRIER ? "__syncthreads" : "warp intrinsic, mask ");
+        if (f->state == AT_WARP_OP)
+            std::fprintf(stderr, "%08x", f->mask);
+        std::fprintf(stderr, "), first is (%u,%u,%u)\n", f->index.x, f->index.y, f->index.z);
+    }
+    fail("threads of one block diverged at a barrier", {});
+}
+
+void *allocate_shared(const void *key, size_t bytes, size_t alignment)
+{
+    size_t total = bytes, fixed = key ? bytes : 0;
+    for (auto &s : shared)
+        total += s.second.bytes, fixed += s.first ? s.second.bytes : 0;
+    if (fixed > EMU_STATIC_SHARED)
+        fail("more than 48 KiB of static shared memory: nvcc refuses it", {});
+    if (total > shared_limit)
+        fail("a block uses more shared memory than its launch may", {});
+    const size_t offset = alignment < 16 ? alignment : 0; /* aligned as the type asks and no better */
+    void *p = nullptr;
+    if (__tsan_ignore_thread_begin)
+        __tsan_ignore_thread_begin(); /* or TSan counts malloc as a write by the calling thread */
+    if (posix_memalign(&p, 128, bytes + offset ? bytes + offset : 1))
+        fail("no memory for shared memory", {});
+    if (__tsan_ignore_thread_end)
+        __tsan_ignore_thread_end();
+    emu_poison(p, bytes + offset);
+    shared[key] = {(char *)p, (char *)p + offset, bytes};
+    return (char *)p + offset;
+}
+
+void free_shared(void)
+{
+    if (__tsan_ignore_thread_begin)
+        __tsan_ignore_thread_begin();
+    for (auto &s : shared)
+        std::free(s.second.base);
+    shared.clear();
+    if (__tsan_ignore_thread_end)
+        __tsan_ignore_thread_end();
+}
+
+void run_block(unsigned schedule, unsigned *order)
+{
+    fibres = banks[__tsan_create_fiber ? blocks_run++ & 1 : 0];
+    arrived = 0;
+    votes = 0;
+    alive = thread_count;
+    for (unsigned t = 0; t < thread_count; t++) {
+        if (!fibres[t].stack)
+            make_fibre(&fibres[t]);
+        fibres[t].state = READY;
+        fibres[t].barriers = 0;
+        fibres[t].index = make_uint3(t % blockDim.x, t / blockDim.x % blockDim.y,
+                                     t / (blockDim.x * blockDim.y));
+    }
+    while (alive) {
+        bool progress = false;
+        order_items(order, thread_count, schedule);
+        for (unsigned i = 0; i < thread_count; i++)
+            if (fibres[order[i]].state == READY)
+                to_fibre(&fibres[order[i]]), progress = true;
+        if (!progress)
+            report_deadlock();
+    }
+}
+
+} // namespace
+
+void *emu_shared(const void *key, size_t bytes, size_t alignment)
+{
+    auto found = shared.find(key);
+    return found != shared.end() ? found->second.data : allocate_shared(key, bytes, alignment);
+}
+
+__attribute__((optimize("no-tree-loop-distribute-patterns"))) void emu_poison(void *p, size_t bytes)
+{
+    unsigned char *byte = (unsigned char *)p; /* not memset, which the sanitizers intercept */
+    for (size_t i = 0; i < bytes; i++)
+        byte[i] = 0xff;
+}
+
+void emu_fence(void)
+{
+    if (__tsan_release) {
+        __tsan_release(&fence);
+        __tsan_acquire(&fence);
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+unsigned emu_schedule(void)
+{
+    const char *text = std::getenv("EMU_SCHEDULE");
+    return text ? (unsigned)std::atoi(text) : 0;
+}
+
+int emu_syncthreads(EmuWhere where, int vote)
+{
+    Fibre *f = self;
+    votes += vote;
+    f->state = AT_BARRIER;
+    f->where = where;
+    char *sync = &fibres[0].barrier_sync[f->barriers++ & 1];
+    if (__tsan_release)
+        __tsan_release(sync);
+    if (++arrived == thread_count) {
+        arrived = 0;
+        voted = votes, votes = 0;
+        for (unsigned t = 0; t < thread_count; t++) {
+            if (fibres[t].where.line != where.line)
+                fail("threads of one block meet at different __syncthreads()", where);
+            fibres[t].state = READY;
+        }
+    }
+    to_scheduler();
+    if (__tsan_acquire)
+        __tsan_acquire(sync);
+    return voted; /* nobody passes the next barrier before this thread has read it */
+}
+
+uint64_t emu_warp_op(EmuWhere where, EmuOp op, unsigned mask, uint64_t value, int arg, int width)
+{
+    Fibre *f = self;
+    unsigned t = (unsigned)(f - fibres);
+    if (!(mask >> t % 32 & 1))
+        fail("a warp intrinsic's mask leaves out the calling lane", where);
+    f->state = AT_WARP_OP;
+    f->where = where, f->op = op, f->mask = mask, f->value = value, f->arg = arg, f->width = width;
+    char *sync = &fibres[t & ~31u].warp_sync;
+    if (op == EMU_SYNC && __tsan_release) /* only __syncwarp orders memory; shuffles do not */
+        __tsan_release(sync);
+    resolve_warp_op(t / 32, mask);
+    if (f->state != READY)
+        to_scheduler();
+    if (op == EMU_SYNC && __tsan_acquire)
+        __tsan_acquire(sync);
+    return f->result;
+}
+
+void emu_warp_collective(EmuWhere where, EmuCompute compute, void *operands)
+{
+    self->compute = compute;
+    self->operands = operands;
+    emu_warp_op(where, EMU_COLLECTIVE, 0xffffffffu, 0, 0, 32);
+}
+
+unsigned emu_lane(void) { return (unsigned)(self - fibres) % 32; }
+
+bool emu_is_shared(const void *p, size_t bytes)
+{
+    const char *at = (const char *)p;
+    for (auto &s : shared) {
+        const char *begin = s.second.data;
+        if (at >= begin && at + bytes <= begin + s.second.bytes)
+            return true;
+    }
+    return false;
+}
+
+void emu_fail(const char *what, EmuWhere where) { fail(what, where); }
+
+bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
+
+void emu_run(const EmuKernel &kernel, size_t limit)
+{
+    if (emu_other_machine && emu_other_machine(kernel, limit))
+        return;
+    static const bool trace = std::getenv("EMU_TRACE") != nullptr;
+    const unsigned schedule = emu_schedule();
+    const dim3 grid = kernel.grid, block = kernel.block;
+    rng = 0x9e3779b97f4a7c15ull * (schedule + 1);
+    kernel_name = kernel.name;
+    shared_limit = limit;
+    if (trace)
+        std::fprintf(stderr, "cuda_emu: %s<<<(%u,%u,%u), (%u,%u,%u), %zu>>>\n", kernel.name, grid.x, grid.y, grid.z,
+                     block.x, block.y, block.z, kernel.shared_bytes);
+
+    gridDim = grid, blockDim = block;
+    body = &kernel.body;
+    thread_count = block.x * block.y * block.z;
+    if (__tsan_get_current_fiber)
+        sched.tsan = __tsan_get_current_fiber();
+
+    const unsigned blocks = grid.x * grid.y * grid.z;
+    std::vector<unsigned> block_order(blocks), thread_order(thread_count);
+    order_items(block_order.data(), blocks, schedule);
+    if (__tsan_release)
+        __tsan_release(&launch_begin);
+    for (unsigned b : block_order) {
+        blockIdx = make_uint3(b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y));
+        allocate_shared(nullptr, kernel.shared_bytes, 128);
+        run_block(schedule, thread_order.data());
+        free_shared();
+    }
+    if (__tsan_acquire)
+        __tsan_acquire(&launch_end);
+}
