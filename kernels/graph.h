@@ -114,12 +114,12 @@ typedef enum {
  * the value that the view v shows. An operation that produces the G of a view with a norm and without a gate also
  * writes that norm's S1 and S2. Gradients of weights are written when step.accumulate is 0 and added when it is 1. */
 typedef enum {
-    SQ_OP_IMAGE,     /* out = normalise(jitter(flip(x))): x uint8 (n,h,w,3) RGB, aux (n, SQ_AUGMENT_COUNT) or none */
+    SQ_OP_IMAGE,     /* out = normalise(jitter(flip(x))): x uint8 (n,h,w,3) RGB, augment optional */
     SQ_OP_CONV,      /* out(raw) = conv(x, weight), same padding k/2; then statistics, scale and shift of out_norm */
     SQ_OP_CONV_BACK, /* z, out_norm, grad (G of z's view) -> weight_grad, gamma/beta grads = S2, S1; dx = G of x
                       * [+ addend], unless dx is none */
-    SQ_OP_GATE, /* out = gate_activation(w2 relu(w1 mean_hw(x) + b1) + b2); aux (n,c) and aux2 (n,r) keep the mean and
-                 * the hidden values after relu (Hu et al. 2018) */
+    SQ_OP_GATE,      /* out = gate_activation(w2 relu(w1 mean_hw(x) + b1) + b2); pooled and hidden keep the mean
+                      * and the values after relu for GATE_BACK (Hu et al. 2018) */
     SQ_OP_GATE_BACK, /* grad = gradient of gate * x -> dx = G of x (may be grad's slot), S1, S2, weight gradients */
     SQ_OP_JOIN,      /* mode ADD: out = x [+ y]; mode CONCAT: out = [y | x] by logical channels; x or y may be absent */
     SQ_OP_JOIN_BACK, /* grad = gradient of out. dx, dy = G of x, y; a dx or dy that is the grad slot itself (ADD only)
@@ -128,8 +128,8 @@ typedef enum {
     SQ_OP_POOL_BACK, /* grad (n,1,1,c) -> dx = G of x */
     SQ_OP_LINEAR,    /* out (n,1,1,classes) = x weight^T [+ bias] */
     SQ_OP_LINEAR_BACK, /* grad -> dx, weight_grad, bias_grad */
-    SQ_OP_LOSS,   /* x logits, aux labels (I32, n) -> result; dx (may be none) = gradient, mean over valid images */
-    SQ_OP_UPDATE, /* weight, weight_grad, aux momentum, aux2 average (or none): whole slots, SGD. The first
+    SQ_OP_LOSS,        /* x logits, labels -> out, the result; dx (may be none) = gradient, mean over valid images */
+    SQ_OP_UPDATE, /* SGD on weight from weight_grad; updates momentum and average (optional): whole slots. The first
                    * decayed_count elements have weight decay */
     SQ_OP_KINDS
 } sq_op_kind;
@@ -148,7 +148,10 @@ typedef struct {
     int dx, dy;               /* gradients that go out */
     sq_part dx_part, dy_part; /* which channels of those slots */
     int addend;               /* CONV_BACK: slot added to dx, same part */
-    int aux, aux2;
+    int augment;              /* IMAGE: F32 slot (n, SQ_AUGMENT_COUNT) */
+    int pooled, hidden;    /* GATE, GATE_BACK: F32 slots (n,1,1,c), the mean over h and w, and (n,1,1,r), after relu */
+    int labels;            /* LOSS: I32 slot (n) */
+    int momentum, average; /* UPDATE: F32 slots with one value for each weight */
     int kernel, stride;
     bool is_depthwise;
     sq_statistics statistics;

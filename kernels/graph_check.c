@@ -117,16 +117,16 @@ static sq_status check_gate(const checker *k)
     const sq_op *op = k->op;
     int x[4];
     SQ_TRY(check_view(k, "x", op->x, x));
-    SQ_TRY(check_slot(k, "aux2", op->aux2, false));
-    const int r = slot_of(k, op->aux2)->c;
+    SQ_TRY(check_slot(k, "hidden", op->hidden, false));
+    const int r = slot_of(k, op->hidden)->c;
     const int wide[4] = {x[0], 1, 1, x[3]}, narrow[4] = {x[0], 1, 1, r};
     const int reduce[4] = {r, x[3], 1, 1}, expand[4] = {x[3], r, 1, 1};
     if (op->x.gate != SQ_NONE)
         return fail(k, "x", "has a gate already");
     if (op->gate_activation != SQ_SIGMOID && op->gate_activation != SQ_HSIGMOID)
         return fail(k, "gate activation", "wanted sigmoid or hsigmoid");
-    SQ_TRY(check_shape(k, "aux", op->aux, wide, false));
-    SQ_TRY(check_shape(k, "aux2", op->aux2, narrow, false));
+    SQ_TRY(check_shape(k, "pooled", op->pooled, wide, false));
+    SQ_TRY(check_shape(k, "hidden", op->hidden, narrow, false));
     SQ_TRY(check_shape(k, "out", op->out, wide, false));
     SQ_TRY(check_shape(k, "weight", op->weight, reduce, false));
     SQ_TRY(check_shape(k, "weight2", op->weight2, expand, false));
@@ -211,9 +211,9 @@ static sq_status check_loss(const checker *k)
     const sq_op *op = k->op;
     int x[4];
     SQ_TRY(check_view(k, "x", op->x, x));
-    SQ_TRY(check_shape(k, "aux", op->aux, (const int[]){x[0], 1, 1, 1}, false));
-    if (slot_of(k, op->aux)->dtype != SQ_I32)
-        return fail(k, "aux", "labels are 32-bit integers");
+    SQ_TRY(check_shape(k, "labels", op->labels, (const int[]){x[0], 1, 1, 1}, false));
+    if (slot_of(k, op->labels)->dtype != SQ_I32)
+        return fail(k, "labels", "wanted 32-bit integers");
     SQ_TRY(check_slot(k, "out", op->out, false));
     if (slot_of(k, op->out)->role != SQ_ROLE_RESULT)
         return fail(k, "out", "wanted the result role");
@@ -229,8 +229,8 @@ static sq_status check_update(const checker *k)
     const int count = slot_of(k, op->weight)->c;
     SQ_TRY(check_vector(k, "weight", op->weight, count, false));
     SQ_TRY(check_vector(k, "weight_grad", op->weight_grad, count, false));
-    SQ_TRY(check_vector(k, "aux", op->aux, count, false));
-    SQ_TRY(check_vector(k, "aux2", op->aux2, count, true));
+    SQ_TRY(check_vector(k, "momentum", op->momentum, count, false));
+    SQ_TRY(check_vector(k, "average", op->average, count, true));
     return op->decayed_count <= (size_t)count ? SQ_OK : fail(k, "decayed_count", "more than there are");
 }
 
@@ -241,7 +241,7 @@ static sq_status check_image(const checker *k)
     SQ_TRY(check_view(k, "x", op->x, x));
     if (slot_of(k, op->x.slot)->dtype != SQ_U8 || x[3] != 3)
         return fail(k, "x", "wanted 8-bit images of 3 channels");
-    SQ_TRY(check_shape(k, "aux", op->aux, (const int[]){x[0], 1, 1, SQ_AUGMENT_COUNT}, true));
+    SQ_TRY(check_shape(k, "augment", op->augment, (const int[]){x[0], 1, 1, SQ_AUGMENT_COUNT}, true));
     for (int i = 0; i < 3; i++)
         if (!(op->deviation[i] > 0))
             return fail(k, "deviation", "wanted more than 0");

@@ -71,7 +71,7 @@ void SQ_CPU_NAME(image_run)(const sq_cpu_call *call)
     const size_t pixels = (size_t)call->x.h * (size_t)call->x.w;
 #pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
-        const float *augment = call->aux.data ? call->aux.data + (size_t)n * SQ_AUGMENT_COUNT : NULL;
+        const float *augment = call->augment.data ? call->augment.data + (size_t)n * SQ_AUGMENT_COUNT : NULL;
         float *image = scratch_of(call);
         load_image(call, n, augment && augment[SQ_AUGMENT_FLIP] > 0.5f, image);
         for (int step = 0; augment && augment[SQ_AUGMENT_ORDER] >= 0 && step < 3; step++) {
@@ -134,7 +134,7 @@ void SQ_CPU_NAME(loss_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratc
 void SQ_CPU_NAME(loss_run)(const sq_cpu_call *call)
 {
     const sq_step *step = call->step;
-    const int32_t *labels = call->raw_aux;
+    const int32_t *labels = call->labels;
     sq_result *result = call->raw_out;
     for (int n = 0; n < call->x.n; n++) { /* in order: the sums are FP64 and belong to nobody else */
         float *gradient = call->dx.data ? call->dx.data + (size_t)n * (size_t)call->dx.pitch : NULL;
@@ -164,7 +164,7 @@ void SQ_CPU_NAME(update_prepare)(sq_cpu_call *call, size_t *shared, size_t *scra
 void SQ_CPU_NAME(update_run)(const sq_cpu_call *call)
 {
     const sq_step *step = call->step;
-    float *weight = call->out.data, *momentum = call->aux.data, *average = call->aux2.data;
+    float *weight = call->out.data, *momentum = call->momentum.data, *average = call->average.data;
     const float *gradient = call->weight_grad;
     const float rate = step->learning_rate, inertia = step->momentum, kept = step->average_decay;
 #pragma omp parallel for num_threads(call->threads) schedule(static) if (call->out.c > 16384)

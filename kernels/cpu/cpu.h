@@ -48,12 +48,13 @@ typedef struct sq_cpu_workspace {
 typedef struct {
     const sq_op *op;
     sq_cpu_view x, y, z;
-    sq_cpu_tensor out, grad, dx, dy, addend, aux, aux2;
+    sq_cpu_tensor out, grad, dx, dy, addend, augment, pooled, hidden, momentum, average;
     sq_cpu_view dx_view, dy_view; /* dx, dy with their part: where channel i goes */
     sq_cpu_norm norm;             /* of the convolution's output */
     const float *weight, *bias, *weight2, *bias2;
     float *weight_grad, *bias_grad, *weight2_grad, *bias2_grad;
-    void *raw_x, *raw_aux, *raw_out; /* images, labels, result */
+    void *raw_x, *raw_out; /* images, result */
+    const int32_t *labels;
     const sq_step *step;
     const sq_cpu_workspace *workspace;
     int tile; /* pixels or rows of a tile */

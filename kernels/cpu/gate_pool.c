@@ -50,12 +50,12 @@ static float dot(const float *a, const float *b, int count)
 
 void SQ_CPU_NAME(gate_run)(const sq_cpu_call *call)
 {
-    const int c = call->x.c, r = call->aux2.c;
+    const int c = call->x.c, r = call->hidden.c;
     const float share = 1.0f / (float)pixels_of(&call->x);
 #pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
-        float *pooled = call->aux.data + (size_t)n * (size_t)call->aux.pitch;
-        float *hidden = call->aux2.data + (size_t)n * (size_t)call->aux2.pitch;
+        float *pooled = call->pooled.data + (size_t)n * (size_t)call->pooled.pitch;
+        float *hidden = call->hidden.data + (size_t)n * (size_t)call->hidden.pitch;
         float *out = call->out.data + (size_t)n * (size_t)call->out.pitch;
         sum_image(&call->x, n, NULL, 0, scratch_of(call), pooled);
         for (int i = 0; i < c; i++)
@@ -70,16 +70,16 @@ void SQ_CPU_NAME(gate_run)(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(gate_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    *shared = (size_t)call->x.n * (size_t)(call->x.c + call->aux2.c) + 2 * (size_t)call->x.c * (size_t)call->x.n;
+    *shared = (size_t)call->x.n * (size_t)(call->x.c + call->hidden.c) + 2 * (size_t)call->x.c * (size_t)call->x.n;
     *scratch = (ROWS_AT_ONCE + 1) * (size_t)call->x.c;
 }
 
 /* One image: gradients before the gate's activation (dg) and before the hidden relu (dh); then G in dx and its sums. */
 static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh, float *sums)
 {
-    const int c = call->x.c, r = call->aux2.c;
+    const int c = call->x.c, r = call->hidden.c;
     const size_t pixels = pixels_of(&call->x), first = (size_t)n * pixels;
-    const float *hidden = call->aux2.data + (size_t)n * (size_t)call->aux2.pitch;
+    const float *hidden = call->hidden.data + (size_t)n * (size_t)call->hidden.pitch;
     const float *gate = call->out.data + (size_t)n * (size_t)call->out.pitch;
     const float *grad = call->grad.data + first * (size_t)call->grad.pitch;
     float *scratch = scratch_of(call), *pooled = scratch + ROWS_AT_ONCE * (size_t)c;
@@ -131,14 +131,14 @@ static void layer_gradients(const sq_cpu_call *call, const float *d, int rows, c
 
 void SQ_CPU_NAME(gate_back_run)(const sq_cpu_call *call)
 {
-    const int c = call->x.c, r = call->aux2.c;
+    const int c = call->x.c, r = call->hidden.c;
     float *dg = call->workspace->shared, *dh = dg + (size_t)call->x.n * (size_t)c,
           *sums = dh + (size_t)call->x.n * (size_t)r;
 #pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++)
         gate_back_image(call, n, dg + (size_t)n * (size_t)c, dh + (size_t)n * (size_t)r, sums);
-    layer_gradients(call, dh, r, &call->aux, call->weight_grad, call->bias_grad);
-    layer_gradients(call, dg, c, &call->aux2, call->weight2_grad, call->bias2_grad);
+    layer_gradients(call, dh, r, &call->pooled, call->weight_grad, call->bias_grad);
+    layer_gradients(call, dg, c, &call->hidden, call->weight2_grad, call->bias2_grad);
     sq_merge_sums(&call->x, sums, call->x.n);
 }
 

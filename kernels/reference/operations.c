@@ -42,7 +42,8 @@ void sq_reference_image(const sq_reference_call *call)
     const uint8_t *pixels = sq_host_address(call->graph, call->at, op->x.slot);
     const int count = x->h * x->w;
     for (int n = 0; n < x->n; n++) {
-        const float *augment = op->aux == SQ_NONE ? NULL : sq_ref_data(call, op->aux) + (size_t)n * SQ_AUGMENT_COUNT;
+        const float *augment =
+            op->augment == SQ_NONE ? NULL : sq_ref_data(call, op->augment) + (size_t)n * SQ_AUGMENT_COUNT;
         const bool is_flipped = augment && augment[SQ_AUGMENT_FLIP] > 0.5f;
         float *out = sq_ref_at(call, op->out, n, 0, 0, 0); /* (h, w, 3) without padding while it is adjusted */
         for (int p = 0; p < count; p++)
@@ -82,10 +83,10 @@ static double mean_of(const sq_reference_call *call, sq_view view, int n, int i)
 /* Value before the gate's last activation, for channel i. */
 static float gate_pre(const sq_reference_call *call, int n, int i)
 {
-    const int r = sq_ref_slot(call, call->op->aux2)->c;
+    const int r = sq_ref_slot(call, call->op->hidden)->c;
     double sum = sq_ref_data(call, call->op->bias2)[i];
     for (int j = 0; j < r; j++)
-        sum += (double)sq_ref_data(call, call->op->weight2)[i * r + j] * *sq_ref_at(call, call->op->aux2, n, 0, 0, j);
+        sum += (double)sq_ref_data(call, call->op->weight2)[i * r + j] * *sq_ref_at(call, call->op->hidden, n, 0, 0, j);
     return (float)sum;
 }
 
@@ -93,15 +94,15 @@ void sq_reference_gate(const sq_reference_call *call)
 {
     const sq_op *op = call->op;
     const sq_slot *x = sq_ref_slot(call, op->x.slot);
-    const int r = sq_ref_slot(call, op->aux2)->c;
+    const int r = sq_ref_slot(call, op->hidden)->c;
     for (int n = 0; n < x->n; n++) {
         for (int i = 0; i < x->c; i++)
-            *sq_ref_at(call, op->aux, n, 0, 0, i) = (float)mean_of(call, op->x, n, i);
+            *sq_ref_at(call, op->pooled, n, 0, 0, i) = (float)mean_of(call, op->x, n, i);
         for (int j = 0; j < r; j++) {
             double sum = sq_ref_data(call, op->bias)[j];
             for (int i = 0; i < x->c; i++)
-                sum += (double)sq_ref_data(call, op->weight)[j * x->c + i] * *sq_ref_at(call, op->aux, n, 0, 0, i);
-            *sq_ref_at(call, op->aux2, n, 0, 0, j) = sq_activate(SQ_RELU, (float)sum);
+                sum += (double)sq_ref_data(call, op->weight)[j * x->c + i] * *sq_ref_at(call, op->pooled, n, 0, 0, i);
+            *sq_ref_at(call, op->hidden, n, 0, 0, j) = sq_activate(SQ_RELU, (float)sum);
         }
         for (int i = 0; i < x->c; i++)
             *sq_ref_at(call, op->out, n, 0, 0, i) = sq_activate(op->gate_activation, gate_pre(call, n, i));
@@ -124,9 +125,9 @@ static double gate_gradient(const sq_reference_call *call, int n, int i)
 static double hidden_gradient(const sq_reference_call *call, int n, int j)
 {
     const sq_op *op = call->op;
-    const int r = sq_ref_slot(call, op->aux2)->c;
+    const int r = sq_ref_slot(call, op->hidden)->c;
     double sum = 0;
-    if (!(*sq_ref_at(call, op->aux2, n, 0, 0, j) > 0))
+    if (!(*sq_ref_at(call, op->hidden, n, 0, 0, j) > 0))
         return 0;
     for (int i = 0; i < sq_ref_slot(call, op->x.slot)->c; i++)
         sum += gate_gradient(call, n, i) * sq_ref_data(call, op->weight2)[i * r + j];
@@ -137,12 +138,12 @@ static void gate_weight_gradients(const sq_reference_call *call)
 {
     const sq_op *op = call->op;
     const sq_slot *x = sq_ref_slot(call, op->x.slot);
-    const int r = sq_ref_slot(call, op->aux2)->c;
+    const int r = sq_ref_slot(call, op->hidden)->c;
     for (int j = 0; j < r; j++)
         for (int i = -1; i < x->c; i++) { /* i = -1 stands for the bias */
             double sum = 0;
             for (int n = 0; n < x->n; n++)
-                sum += hidden_gradient(call, n, j) * (i < 0 ? 1 : *sq_ref_at(call, op->aux, n, 0, 0, i));
+                sum += hidden_gradient(call, n, j) * (i < 0 ? 1 : *sq_ref_at(call, op->pooled, n, 0, 0, i));
             sq_ref_store(
                 call, i < 0 ? sq_ref_data(call, op->bias_grad) + j : sq_ref_data(call, op->weight_grad) + j * x->c + i,
                 sum);
@@ -151,7 +152,7 @@ static void gate_weight_gradients(const sq_reference_call *call)
         for (int j = -1; j < r; j++) {
             double sum = 0;
             for (int n = 0; n < x->n; n++)
-                sum += gate_gradient(call, n, i) * (j < 0 ? 1 : *sq_ref_at(call, op->aux2, n, 0, 0, j));
+                sum += gate_gradient(call, n, i) * (j < 0 ? 1 : *sq_ref_at(call, op->hidden, n, 0, 0, j));
             sq_ref_store(
                 call, j < 0 ? sq_ref_data(call, op->bias2_grad) + i : sq_ref_data(call, op->weight2_grad) + i * r + j,
                 sum);
@@ -162,7 +163,7 @@ void sq_reference_gate_back(const sq_reference_call *call)
 {
     const sq_op *op = call->op;
     const sq_slot *x = sq_ref_slot(call, op->x.slot);
-    const int r = sq_ref_slot(call, op->aux2)->c;
+    const int r = sq_ref_slot(call, op->hidden)->c;
     gate_weight_gradients(call);
     for (int n = 0; n < x->n; n++) {
         double pooled[WIDEST];
@@ -304,7 +305,7 @@ void sq_reference_loss(const sq_reference_call *call)
     const sq_op *op = call->op;
     const sq_slot *x = sq_ref_slot(call, op->x.slot);
     const sq_step *step = sq_ref_step(call);
-    const int32_t *labels = sq_host_address(call->graph, call->at, op->aux);
+    const int32_t *labels = sq_host_address(call->graph, call->at, op->labels);
     sq_result *result = sq_host_address(call->graph, call->at, op->out);
     for (int n = 0; n < x->n; n++) {
         float *gradient = op->dx == SQ_NONE ? NULL : sq_ref_at(call, op->dx, n, 0, 0, 0);
@@ -327,8 +328,8 @@ void sq_reference_update(const sq_reference_call *call)
 {
     const sq_op *op = call->op;
     const sq_step *step = sq_ref_step(call);
-    float *weight = sq_ref_data(call, op->weight), *momentum = sq_ref_data(call, op->aux);
-    float *average = op->aux2 == SQ_NONE ? NULL : sq_ref_data(call, op->aux2);
+    float *weight = sq_ref_data(call, op->weight), *momentum = sq_ref_data(call, op->momentum);
+    float *average = op->average == SQ_NONE ? NULL : sq_ref_data(call, op->average);
     const float *gradient = sq_ref_data(call, op->weight_grad);
     for (int i = 0; i < sq_ref_slot(call, op->weight)->c; i++) {
         const float decay = (size_t)i < op->decayed_count ? step->weight_decay : 0;

@@ -85,8 +85,8 @@ sq_op sq_builder_gate_op(const sq_builder *b, sq_op_kind kind, int u)
     op.bias = s->reduce_bias;
     op.weight2 = s->expand;
     op.bias2 = s->expand_bias;
-    op.aux = s->pooled;
-    op.aux2 = s->hidden;
+    op.pooled = s->pooled;
+    op.hidden = s->hidden;
     op.out = s->gate;
     op.gate_activation = b->description.units[u].gate_activation;
     return op;
@@ -104,7 +104,7 @@ static void emit_image(sq_builder *b)
     sq_op op = sq_op_make(SQ_OP_IMAGE);
     op.x = sq_view_plain(sq_graph_slot(b->graph, images), SQ_ALL);
     op.out = b->input;
-    op.aux = b->mode == SQ_FORWARD ? sq_graph_slot(b->graph, augment) : SQ_NONE;
+    op.augment = b->mode == SQ_FORWARD ? sq_graph_slot(b->graph, augment) : SQ_NONE;
     for (int i = 0; i < 3; i++) {
         const bool is_normalised = b->options->deviation[i] > 0;
         op.mean[i] = is_normalised ? b->options->mean[i] : 0;
@@ -123,7 +123,7 @@ static void emit_loss(sq_builder *b)
     labels.offset = layout.labels;
     sq_op op = sq_op_make(SQ_OP_LOSS);
     op.x = sq_view_plain(b->output, SQ_ALL);
-    op.aux = sq_graph_slot(b->graph, labels);
+    op.labels = sq_graph_slot(b->graph, labels);
     op.dx = b->mode == SQ_FORWARD ? b->output_grad : SQ_NONE;
     op.label_smoothing = b->mode == SQ_FORWARD ? b->options->label_smoothing : 0;
     op.statistics = sq_builder_statistics_of(b->mode);
@@ -203,9 +203,9 @@ static void emit_update(sq_builder *b, size_t decayed_bytes)
     range.role = SQ_ROLE_WEIGHT_GRAD;
     op.weight_grad = sq_graph_slot(b->graph, range);
     range.role = SQ_ROLE_MOMENTUM;
-    op.aux = sq_graph_slot(b->graph, range);
+    op.momentum = sq_graph_slot(b->graph, range);
     range.role = SQ_ROLE_AVERAGE;
-    op.aux2 = b->options->has_average ? sq_graph_slot(b->graph, range) : SQ_NONE;
+    op.average = b->options->has_average ? sq_graph_slot(b->graph, range) : SQ_NONE;
     op.decayed_count = decayed_bytes / sizeof(float);
     sq_graph_op(b->graph, op);
 }

@@ -7,7 +7,7 @@ static void plan_image(sq_cuda_lowering *p)
     const sq_slot *x = sq_cuda_slot(p, op->x.slot);
     sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_IMAGE);
     launch->args.image = (sq_cuda_image){.images = sq_cuda_address(p, op->x.slot),
-                                      .augment = sq_cuda_address(p, op->aux),
+                                      .augment = sq_cuda_address(p, op->augment),
                                       .out = sq_cuda_address(p, op->out),
                                       .n = x->n,
                                       .h = x->h,
@@ -84,8 +84,8 @@ static void plan_join_back(sq_cuda_lowering *p)
 
 static sq_cuda_gate gate_of(const sq_cuda_lowering *p, const sq_op *op)
 {
-    const sq_slot *pooled = sq_cuda_slot(p, op->aux), *hidden = sq_cuda_slot(p, op->aux2);
-    return (sq_cuda_gate){.pooled = sq_cuda_address(p, op->aux),
+    const sq_slot *pooled = sq_cuda_slot(p, op->pooled), *hidden = sq_cuda_slot(p, op->hidden);
+    return (sq_cuda_gate){.pooled = sq_cuda_address(p, op->pooled),
                           .pooled_pitch = pooled->pitch,
                           .n = pooled->n,
                           .c = pooled->c,
@@ -94,7 +94,7 @@ static sq_cuda_gate gate_of(const sq_cuda_lowering *p, const sq_op *op)
                           .bias = sq_cuda_address(p, op->bias),
                           .weight2 = sq_cuda_address(p, op->weight2),
                           .bias2 = sq_cuda_address(p, op->bias2),
-                          .hidden = sq_cuda_address(p, op->aux2),
+                          .hidden = sq_cuda_address(p, op->hidden),
                           .gate = sq_cuda_address(p, op->out),
                           .hidden_pitch = hidden->pitch,
                           .gate_pitch = sq_cuda_slot(p, op->out)->pitch,
@@ -104,18 +104,18 @@ static sq_cuda_gate gate_of(const sq_cuda_lowering *p, const sq_op *op)
 static void plan_gate(sq_cuda_lowering *p)
 {
     const sq_op *op = p->op;
-    const sq_slot *pooled = sq_cuda_slot(p, op->aux);
+    const sq_slot *pooled = sq_cuda_slot(p, op->pooled);
     sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_POOL);
     launch->args.pool = (sq_cuda_pool){.x = sq_cuda_view_of(p, op->x),
                                     .n = pooled->n,
-                                    .out = sq_cuda_address(p, op->aux),
+                                    .out = sq_cuda_address(p, op->pooled),
                                     .out_pitch = pooled->pitch,
                                     .scale = 1 / (float)(sq_cuda_slot(p, op->x.slot)->h * sq_cuda_slot(p, op->x.slot)->w),
                                     .step = sq_cuda_step(p)};
     launch->bytes = sq_cuda_view_bytes(p, op->x);
     launch = sq_cuda_append(p, SQ_CUDA_GATE);
     launch->args.gate = gate_of(p, op);
-    launch->bytes = 2 * sq_cuda_slot_bytes(p, op->aux) + sq_cuda_slot_bytes(p, op->aux2);
+    launch->bytes = 2 * sq_cuda_slot_bytes(p, op->pooled) + sq_cuda_slot_bytes(p, op->hidden);
     launch->operations = 2.0 * pooled->n * pooled->c * launch->args.gate.hidden_count;
 }
 
@@ -295,7 +295,7 @@ static void plan_loss(sq_cuda_lowering *p)
                                     .n = x->n,
                                     .classes = x->c,
                                     .pitch = x->pitch,
-                                    .labels = sq_cuda_address(p, op->aux),
+                                    .labels = sq_cuda_address(p, op->labels),
                                     .gradient = sq_cuda_address(p, op->dx),
                                     .label_smoothing = op->label_smoothing,
                                     .result = sq_cuda_address(p, op->out),
@@ -311,13 +311,13 @@ static void plan_update(sq_cuda_lowering *p)
     const size_t count = (size_t)sq_cuda_slot(p, op->weight)->c;
     sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_UPDATE);
     launch->args.update = (sq_cuda_update){.weight = sq_cuda_address(p, op->weight),
-                                        .momentum = sq_cuda_address(p, op->aux),
-                                        .average = sq_cuda_address(p, op->aux2),
+                                        .momentum = sq_cuda_address(p, op->momentum),
+                                        .average = sq_cuda_address(p, op->average),
                                         .gradient = sq_cuda_address(p, op->weight_grad),
                                         .count = count,
                                         .decayed_count = op->decayed_count,
                                         .step = sq_cuda_step(p)};
-    launch->bytes = (double)count * sizeof(float) * (op->aux2 == SQ_NONE ? 5 : 7);
+    launch->bytes = (double)count * sizeof(float) * (op->average == SQ_NONE ? 5 : 7);
 }
 
 void sq_cuda_plan_other(sq_cuda_lowering *p)
