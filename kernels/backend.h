@@ -20,7 +20,7 @@ typedef struct {
     int32_t width; /* of its rows, in pixels */
     int32_t y, x, h, w;
     int32_t unused; /* 0 */
-} sq_cut;
+} sq_stored_crop;
 
 typedef struct sq_backend sq_backend;
 typedef struct sq_program sq_program; /* immutable after compile; belongs to the backend that made it */
@@ -33,11 +33,13 @@ typedef struct {
     double bytes;      /* of device memory read and written by construction; blocks share nothing through caches */
     double operations; /* multiply-adds of the operation's definition; 0 for merges */
     int parts;         /* of the work of persistent blocks, or of the results that a merge reads; else 0 */
-    char variant[SQ_PART_TEXT]; /* which code runs: "forward tile64 x:na1"; launches of equal variant and sizes cost the same */
+    char variant[SQ_PART_TEXT]; /* which code runs: "forward tile64 x:na1"; launches of equal variant and sizes cost the
+                                   same */
     char sizes[SQ_PART_TEXT];   /* how much work it is: "rows=802816 depth=64 width=64 ..." */
 } sq_program_part;
 
-/* The ranks of a run, for a backend that reduces on a device of its own. Given by who knows them (supernet/ranks/ranks.h). */
+/* The ranks of a run, for a backend that reduces on a device of its own. Given by who knows them
+ * (supernet/ranks/ranks.h). */
 typedef struct {
     int rank, count;
     const char *host; /* where this rank is */
@@ -77,10 +79,11 @@ struct sq_backend_ops {
     /* *first: index of the first range that holds NaN or infinity, SQ_NONE: none does. Waits, as read() does. */
     sq_status (*find_nonfinite)(sq_backend *b, const sq_range *ranges, int count, int *first);
 
-    /* out[i] = cuts[i] of the images at `images`, resized to side x side x 3, uint8: the bits of sq_resize on every
-     * backend (kernels/image/resize.h). Ordered with run(); the cuts are taken when it returns. SQ_UNSUPPORTED: a crop that
-     * is too large for the device. */
-    sq_status (*cut)(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out);
+    /* out[i] = crops[i] of the images at `images`, resized to side x side x 3, uint8: the bits of sq_resize on every
+     * backend (kernels/image/resize.h). Ordered with run(); the crops are taken when it returns. SQ_UNSUPPORTED: a crop
+     * that is too large for the device. */
+    sq_status (*crop)(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
+                      sq_device_ptr out);
 
     /* Bytes of ROLE_WORKSPACE that the graph's program needs; NULL: the backend keeps its own. */
     sq_status (*workspace)(sq_backend *b, const sq_graph *g, size_t *bytes);
@@ -121,7 +124,8 @@ struct sq_backend_ops {
 };
 
 /* What reduces over ranks for a host backend: begin() sums in place behind the caller's back, finish() waits for all
- * that was begun and leaves means; in between values are anything. Given by who knows the ranks (supernet/ranks/ranks.h). */
+ * that was begun and leaves means; in between values are anything. Given by who knows the ranks
+ * (supernet/ranks/ranks.h). */
 typedef struct {
     sq_status (*begin)(void *context, float *values, size_t count, sq_dtype travels);
     sq_status (*finish)(void *context);
@@ -176,6 +180,6 @@ void sq_cuda_describe_peers(char *text, size_t text_bytes);
  * asks for: SQ_BF16, channels padded to a multiple of 8. Works in a build without CUDA too. SQ_UNSUPPORTED names what
  * cuda cannot run. */
 SQ_MUST_USE sq_status sq_cuda_dry_run(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit,
-                                    int *count);
+                                      int *count);
 
 #endif

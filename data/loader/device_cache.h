@@ -5,7 +5,7 @@
 #include "kernels/backend.h"
 
 /* Images of a data set in the memory of a backend: decoded once before the first step, whole, 8-bit RGB. A step's crops
- * are then cut and resized there (the backend's cut()), to the bits that the loader would have made. */
+ * are then cropped and resized there (the backend's crop()), to the bits that the loader would have made. */
 
 typedef struct {
     uint64_t at; /* bytes from the first image */

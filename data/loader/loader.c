@@ -32,7 +32,7 @@ typedef struct {
 
 typedef struct {
     uint8_t *images; /* or */
-    sq_cut *cuts;
+    sq_stored_crop *crops;
     int32_t *labels;
     float *augment;
     stretch *stretches; /* one a thread */
@@ -199,8 +199,8 @@ static sq_status make_sample(const sq_loader *loader, sq_sample_workspace *memor
                              const ring_batch *b, size_t slot)
 {
     float *augment = b->augment + slot * SQ_AUGMENT_COUNT;
-    if (b->cuts)
-        return sq_sample_crop(&loader->source, memory, index, epoch, &b->cuts[slot], augment);
+    if (b->crops)
+        return sq_sample_crop(&loader->source, memory, index, epoch, &b->crops[slot], augment);
     return sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes, augment);
 }
 
@@ -333,13 +333,13 @@ static sq_status allocate_ring(sq_loader *loader)
     for (int i = 0; is_whole && i < loader->options.ring; i++) {
         ring_batch *b = &loader->ring[i];
         if (loader->options.device_cache)
-            b->cuts = malloc(batch * sizeof *b->cuts);
+            b->crops = malloc(batch * sizeof *b->crops);
         else
             b->images = malloc(batch * loader->image_bytes);
         b->labels = malloc(batch * sizeof *b->labels);
         b->augment = malloc(batch * SQ_AUGMENT_COUNT * sizeof *b->augment);
         b->stretches = aligned_alloc(_Alignof(stretch), threads * sizeof *b->stretches);
-        is_whole = (b->images || b->cuts) && b->labels && b->augment && b->stretches;
+        is_whole = (b->images || b->crops) && b->labels && b->augment && b->stretches;
     }
     for (int i = 0; is_whole && i < loader->options.ring; i++)
         deal(loader, loader->options.first_batch + (uint64_t)i);
@@ -455,7 +455,7 @@ sq_status sq_loader_next(sq_loader *loader, sq_batch *out)
     if (loader->failure != SQ_OK) {
         status = sq_fail(loader->failure, "%s", loader->failure_text);
     } else {
-        *out = (sq_batch){b->images, b->cuts, b->labels, b->augment, count, loader->next_batch};
+        *out = (sq_batch){b->images, b->crops, b->labels, b->augment, count, loader->next_batch};
         loader->is_given = count > 0;
         loader->next_batch += count > 0;
     }
@@ -487,7 +487,7 @@ void sq_loader_close(sq_loader *loader)
         (void)pthread_join(loader->threads[i], NULL);
     for (int i = 0; loader->ring && i < loader->options.ring; i++) {
         free(loader->ring[i].images);
-        free(loader->ring[i].cuts);
+        free(loader->ring[i].crops);
         free(loader->ring[i].labels);
         free(loader->ring[i].augment);
         free(loader->ring[i].stretches);

@@ -30,13 +30,13 @@ typedef struct {
     sq_decode decode;     /* of augmented images; all others are decoded exactly */
     const sq_cache_plan *cache; /* what to keep in memory; NULL: nothing. Only read while the loader opens */
     const sq_device_cache
-        *device_cache; /* all images, in a backend's memory: batches then say what to cut out of it. NULL: they have the
-                        * pixels. Only with a transform that augments, and exact decoding; borrowed */
+        *device_cache; /* all images, in a backend's memory: batches then say which crops to read from it. NULL: they
+                        * have the pixels. Only with a transform that augments, and exact decoding; borrowed */
 } sq_loader_options;
 
 typedef struct {
-    const uint8_t *images; /* count * resolution * resolution * 3, RGB; NULL with options.device_cache */
-    const sq_cut *cuts;    /* count; NULL without options.device_cache */
+    const uint8_t *images;       /* count * resolution * resolution * 3, RGB; NULL with options.device_cache */
+    const sq_stored_crop *crops; /* count; NULL without options.device_cache */
     const int32_t *labels;
     const float *augment; /* count * SQ_AUGMENT_COUNT */
     int count;            /* 0: the ordered loader is at its end */

@@ -74,8 +74,10 @@ static sq_status decode_crop(const sq_sample_source *s, sq_sample_workspace *m, 
         reduced = (sq_crop){crop->x / reduction, crop->y / reduction, crop->w / reduction, crop->h / reduction, false};
     const int whole_h = (record->h + reduction - 1) / reduction, whole_w = (record->w + reduction - 1) / reduction;
     sq_image_region part = {.reduction = reduction};
-    sq_resize_reach(reduced.x, reduced.w, reduced.is_cut, whole_w, s->transform->resolution, &part.x, &part.w);
-    sq_resize_reach(reduced.y, reduced.h, reduced.is_cut, whole_h, s->transform->resolution, &part.y, &part.h);
+    sq_resize_reach(reduced.x, reduced.w, reduced.is_cropped_first, whole_w, s->transform->resolution, &part.x,
+                    &part.w);
+    sq_resize_reach(reduced.y, reduced.h, reduced.is_cropped_first, whole_h, s->transform->resolution, &part.y,
+                    &part.h);
     part.w -= part.x;
     part.h -= part.y;
     SQ_TRY(sq_image_decode_region(&m->image, record->bytes, record->size, name, s->max_pixels, &part));
@@ -135,18 +137,18 @@ static sq_status fail_left_out(const sq_sample_source *s, sq_sample_workspace *m
     return sq_fail(SQ_DATA, "%s: was another image when all were decoded", name);
 }
 
-sq_status sq_sample_crop(const sq_sample_source *s, sq_sample_workspace *m, size_t index, uint64_t epoch, sq_cut *cut,
-                         float *augment)
+sq_status sq_sample_crop(const sq_sample_source *s, sq_sample_workspace *m, size_t index, uint64_t epoch,
+                         sq_stored_crop *crop, float *augment)
 {
     const sq_device_cache_image *image = sq_device_cache_find(s->device_cache, index);
     if (!image)
         return fail_left_out(s, m, index);
-    const sq_crop crop = draw(s, index, epoch, image->h, image->w, augment);
-    *cut = (sq_cut){.at = image->at,
-                    .width = image->w,
-                    .y = (int32_t)crop.y,
-                    .x = (int32_t)crop.x,
-                    .h = (int32_t)crop.h,
-                    .w = (int32_t)crop.w};
+    const sq_crop drawn = draw(s, index, epoch, image->h, image->w, augment);
+    *crop = (sq_stored_crop){.at = image->at,
+                             .width = image->w,
+                             .y = (int32_t)drawn.y,
+                             .x = (int32_t)drawn.x,
+                             .h = (int32_t)drawn.h,
+                             .w = (int32_t)drawn.w};
     return SQ_OK;
 }

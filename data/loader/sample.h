@@ -44,10 +44,10 @@ void sq_sample_clear(sq_sample_workspace *memory);
 SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_workspace *memory, size_t index,
                                      uint64_t epoch, uint8_t *pixels, float *augment);
 
-/* The same for an image that a backend keeps: not its pixels, but what the backend's cut() makes them of. The transform
- * augments. */
+/* The same for an image that a backend keeps: not its pixels, but what the backend's crop() makes them of. The
+ * transform augments. */
 SQ_MUST_USE sq_status sq_sample_crop(const sq_sample_source *source, sq_sample_workspace *memory, size_t index,
-                                     uint64_t epoch, sq_cut *cut, float *augment);
+                                     uint64_t epoch, sq_stored_crop *crop, float *augment);
 
 /* By how much the DCT may reduce what is cropped: the largest of 1, 2, 4, 8 that leaves both sides at least as long as
  * the output; 1 for SQ_DECODE_EXACT and where nothing is drawn, so that evaluation is exact. */

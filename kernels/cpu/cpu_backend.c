@@ -13,7 +13,7 @@ typedef struct {
     sq_cpu_workspace workspace; /* grows while programs are compiled; calls point to it */
     sq_status exchange_status;
     const sq_cpu_table *table;
-    sq_cpu_cutter *cutter;
+    sq_cpu_cropper *cropper;
 } cpu_backend;
 
 typedef struct {
@@ -260,9 +260,10 @@ static sq_status run(sq_backend *b, const sq_program *p)
     return cpu->exchange_status;
 }
 
-static sq_status cut(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out)
+static sq_status crop(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
+                      sq_device_ptr out)
 {
-    return sq_cpu_cut(((cpu_backend *)b)->cutter, images, cuts, count, side, out);
+    return sq_cpu_crop(((cpu_backend *)b)->cropper, images, crops, count, side, out);
 }
 
 static void discard(sq_backend *b, sq_program *p)
@@ -274,7 +275,7 @@ static void discard(sq_backend *b, sq_program *p)
 static void close_cpu(sq_backend *b)
 {
     cpu_backend *cpu = (cpu_backend *)b;
-    sq_cpu_cutter_close(cpu->cutter);
+    sq_cpu_cropper_close(cpu->cropper);
     free(cpu->workspace.shared);
     free(cpu->workspace.scratch);
     free(cpu->workspace.exchanged);
@@ -302,7 +303,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
         .read = sq_host_read,
         .copy = sq_host_copy,
         .find_nonfinite = sq_host_find_nonfinite,
-        .cut = cut,
+        .crop = crop,
         .compile = compile,
         .run = run,
         .discard = discard,
@@ -322,7 +323,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
     cpu->workspace.threads = threads > 0 ? threads : usable_cores();
     cpu->table = sq_cpu_choose_table(&name);
     openblas_set_num_threads(1); /* a product belongs to one of our threads */
-    const sq_status status = sq_cpu_cutter_open(&cpu->cutter, cpu->workspace.threads);
+    const sq_status status = sq_cpu_cropper_open(&cpu->cropper, cpu->workspace.threads);
     if (status == SQ_OK)
         *out = &cpu->base;
     else

@@ -5,47 +5,49 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct sq_cpu_cutter {
+struct sq_cpu_cropper {
     int threads;
     sq_resizer resizers[]; /* one a thread */
 };
 
-sq_status sq_cpu_cutter_open(sq_cpu_cutter **out, int threads)
+sq_status sq_cpu_cropper_open(sq_cpu_cropper **out, int threads)
 {
-    sq_cpu_cutter *c = calloc(1, sizeof *c + (size_t)threads * sizeof *c->resizers);
+    sq_cpu_cropper *c = calloc(1, sizeof *c + (size_t)threads * sizeof *c->resizers);
     if (!c)
-        return sq_fail(SQ_NO_MEMORY, "cpu: cuts for %d threads", threads);
+        return sq_fail(SQ_NO_MEMORY, "cpu: crops for %d threads", threads);
     c->threads = threads;
     *out = c;
     return SQ_OK;
 }
 
-void sq_cpu_cutter_close(sq_cpu_cutter *c)
+void sq_cpu_cropper_close(sq_cpu_cropper *c)
 {
     for (int t = 0; c && t < c->threads; t++)
         sq_resizer_clear(&c->resizers[t]);
     free(c);
 }
 
-static sq_status cut_one(sq_resizer *resizer, const uint8_t *images, const sq_cut *cut, int side, uint8_t *out)
+static sq_status crop_one(sq_resizer *resizer, const uint8_t *images, const sq_stored_crop *stored, int side,
+                          uint8_t *out)
 {
-    const sq_crop crop = {cut->x, cut->y, cut->w, cut->h, true};
-    const sq_pixels from = {.pixels = images + cut->at,
-                            .h = cut->y + cut->h, /* what is below is not looked at */
-                            .w = cut->width,
-                            .whole_h = cut->y + cut->h,
-                            .whole_w = cut->width};
+    const sq_crop crop = {stored->x, stored->y, stored->w, stored->h, true};
+    const sq_pixels from = {.pixels = images + stored->at,
+                            .h = stored->y + stored->h, /* rows below the crop are never read */
+                            .w = stored->width,
+                            .whole_h = stored->y + stored->h,
+                            .whole_w = stored->width};
     return sq_resize(resizer, &from, crop, side, out);
 }
 
-sq_status sq_cpu_cut(sq_cpu_cutter *c, sq_device_ptr images, const sq_cut *cuts, int count, int side, sq_device_ptr out)
+sq_status sq_cpu_crop(sq_cpu_cropper *c, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
+                      sq_device_ptr out)
 {
     atomic_bool has_failed = false;
 #pragma omp parallel for num_threads(c->threads) schedule(dynamic)
     for (int i = 0; i < count; i++) {
         uint8_t *to = out.address + (size_t)i * (size_t)side * (size_t)side * 3;
-        if (cut_one(&c->resizers[omp_get_thread_num()], images.address, &cuts[i], side, to) != SQ_OK)
+        if (crop_one(&c->resizers[omp_get_thread_num()], images.address, &crops[i], side, to) != SQ_OK)
             atomic_store(&has_failed, true); /* its text is another thread's */
     }
-    return atomic_load(&has_failed) ? sq_fail(SQ_NO_MEMORY, "cpu: cuts of %d images", count) : SQ_OK;
+    return atomic_load(&has_failed) ? sq_fail(SQ_NO_MEMORY, "cpu: crops of %d images", count) : SQ_OK;
 }

@@ -12,7 +12,7 @@ static int patch_count(const sq_cpu_call *call)
 }
 
 /* Output rows per tile. */
-static void cut(sq_cpu_call *call)
+static void choose_tiles(sq_cpu_call *call)
 {
     const int rows = TILE_FLOATS / (call->z.w * (patch_count(call) + call->z.c));
     call->tile = rows < 1 ? 1 : rows > call->z.h ? call->z.h : rows;
@@ -63,7 +63,7 @@ static void add_back(const sq_cpu_call *call, const float *patches, int first, i
 
 void SQ_CPU_NAME(dense_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    cut(call);
+    choose_tiles(call);
     *shared = 2 * (size_t)call->z.c * (size_t)call->x.n;
     *scratch = image_floats(call) + (size_t)call->tile * (size_t)call->z.w * (size_t)patch_count(call);
 }
@@ -108,7 +108,7 @@ static int group_count(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(dense_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    cut(call);
+    choose_tiles(call);
     const size_t patch = (size_t)patch_count(call), tile_pixels = (size_t)call->tile * (size_t)call->z.w;
     *shared = (size_t)group_count(call) * patch * (size_t)call->z.c + 2 * (size_t)call->x.c * (size_t)call->x.n +
               3 * (size_t)sq_cpu_padded(call->z.c);

@@ -9,7 +9,7 @@ static int widest(const sq_cpu_call *call)
     return sq_cpu_padded(call->x.c) + (call->y.data ? sq_cpu_padded(call->y.c) : 0);
 }
 
-static void cut(sq_cpu_call *call)
+static void choose_tiles(sq_cpu_call *call)
 {
     const size_t pixels = (size_t)call->x.n * (size_t)call->x.h * (size_t)call->x.w;
     const int tile = TILE_FLOATS / widest(call);
@@ -56,7 +56,7 @@ static void take(const sq_cpu_tensor *in, const float *pixel, int offset, float 
 
 void SQ_CPU_NAME(join_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    cut(call);
+    choose_tiles(call);
     *shared = 0;
     *scratch = (size_t)call->tile * (size_t)widest(call);
 }
@@ -97,7 +97,7 @@ void SQ_CPU_NAME(join_run)(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(join_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    cut(call);
+    choose_tiles(call);
     *shared = 2 * (size_t)widest(call) * (size_t)call->tiles;
     *scratch = 1;
 }

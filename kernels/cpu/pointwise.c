@@ -26,7 +26,7 @@ static int rows_of(const sq_cpu_call *call, size_t pixels, int t)
     return pixels - first < (size_t)call->tile ? (int)(pixels - first) : call->tile;
 }
 
-static void cut(sq_cpu_call *call, int c_out)
+static void choose_tiles(sq_cpu_call *call, int c_out)
 {
     const size_t pixels = pixels_of(&call->x);
     call->tile = tile_of(call->x.c, c_out, pixels);
@@ -47,7 +47,7 @@ static const float *operand(const sq_cpu_view *view, size_t first, int rows, flo
 
 void SQ_CPU_NAME(pointwise_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    cut(call, call->out.c);
+    choose_tiles(call, call->out.c);
     *shared = 2 * (size_t)call->out.c * (size_t)call->tiles;
     *scratch = (size_t)call->tile * (size_t)call->x.c;
 }
@@ -85,7 +85,7 @@ typedef struct {
     float *dz, *in, *dx;
 } buffers;
 
-static buffers cut_scratch(const sq_cpu_call *call, float *scratch)
+static buffers split_scratch(const sq_cpu_call *call, float *scratch)
 {
     buffers b;
     b.dz = scratch;
@@ -97,7 +97,7 @@ static buffers cut_scratch(const sq_cpu_call *call, float *scratch)
 void SQ_CPU_NAME(pointwise_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
     const size_t weights = (size_t)call->x.c * (size_t)call->z.c;
-    cut(call, call->z.c);
+    choose_tiles(call, call->z.c);
     size_t groups = WEIGHT_GROUP_FLOATS / weights;
     groups = groups < 8 ? 8 : groups > 64 ? 64 : groups;
     call->groups = call->tiles < (int)groups ? call->tiles : (int)groups;
@@ -132,7 +132,7 @@ static const float *input_gradient(const sq_cpu_call *call, const buffers *b, si
 static void back_tile(const sq_cpu_call *call, const float *constants, int t, float *weight_partial, bool is_first,
                       float *sums)
 {
-    const buffers b = cut_scratch(call, scratch_of(call));
+    const buffers b = split_scratch(call, scratch_of(call));
     const size_t first = (size_t)t * (size_t)call->tile;
     const int rows = rows_of(call, pixels_of(&call->x), t), c_in = call->x.c, c_out = call->z.c;
     int in_pitch, dx_pitch;

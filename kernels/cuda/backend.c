@@ -409,7 +409,7 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
         .read = sq_cuda_read,
         .copy = sq_cuda_copy,
         .find_nonfinite = sq_cuda_find_nonfinite,
-        .cut = sq_cuda_crop_images,
+        .crop = sq_cuda_crop_images,
         .workspace = workspace,
         .available = sq_cuda_available,
         .compile = compile,

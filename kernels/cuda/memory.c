@@ -159,7 +159,7 @@ sq_status sq_cuda_copy(sq_backend *base, sq_device_ptr to, sq_device_ptr from, s
     return SQ_OK;
 }
 
-/* ---- Looking and cutting ---- */
+/* ---- Looking and cropping ---- */
 
 /* One launch's worth of ranges. */
 static sq_status find_among(cuda_backend *b, const sq_range *ranges, int count, int *first)
@@ -192,7 +192,7 @@ sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int c
     return SQ_OK;
 }
 
-sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_cut *cuts, int count, int side,
+sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
                              sq_device_ptr out)
 {
     cuda_backend *b = (cuda_backend *)base;
@@ -200,11 +200,11 @@ sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_c
     for (int done = 0; done < count; done += SQ_CUDA_CROPS) {
         sq_cuda_crop a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
         a.count = count - done < SQ_CUDA_CROPS ? count - done : SQ_CUDA_CROPS;
-        memcpy(a.cuts, cuts + done, (size_t)a.count * sizeof *cuts);
+        memcpy(a.crops, crops + done, (size_t)a.count * sizeof *crops);
         const cudaError_t error = sq_cuda_crop_run(&a, b->stream);
         if (error == cudaErrorInvalidValue)
             return sq_fail(SQ_UNSUPPORTED, "%s: a crop too large to be resized to %d pixels", sq_cuda_name(), side);
-        SQ_CUDA(b, error, "cut");
+        SQ_CUDA(b, error, "crop");
     }
     return SQ_OK;
 }

@@ -67,15 +67,15 @@ const char *sq_resize_instructions(void)
 
 /* ---- Weights ---- */
 
-static sq_stretch stretch_of(double begin, double length, bool is_cut, int limit, int size)
+static sq_span span_of(double begin, double length, bool is_cropped_first, int limit, int size)
 {
-    const sq_stretch whole = {begin, length, 0, limit, size};
-    return is_cut ? sq_stretch_cut((int)begin, (int)length, size) : whole;
+    const sq_span whole = {begin, length, 0, limit, size};
+    return is_cropped_first ? sq_span_cropped((int)begin, (int)length, size) : whole;
 }
 
-void sq_resize_reach(double begin, double length, bool is_cut, int limit, int size, int *first, int *end)
+void sq_resize_reach(double begin, double length, bool is_cropped_first, int limit, int size, int *first, int *end)
 {
-    const sq_stretch s = stretch_of(begin, length, is_cut, limit, size);
+    const sq_span s = span_of(begin, length, is_cropped_first, limit, size);
     const sq_taps a = sq_taps_at(&s, 0), b = sq_taps_at(&s, size - 1);
     *first = a.first;
     *end = b.first + b.count;
@@ -85,7 +85,7 @@ void sq_resize_reach(double begin, double length, bool is_cut, int limit, int si
 
 typedef struct {
     const sq_pixels *from;
-    sq_stretch across, down;
+    sq_span across, down;
     int groups, ring, row_values; /* rows of the ring are row_values apart */
     int16_t *column_weights, *rows, *row_weights, *weights;
     const int16_t **taken; /* rows of one sum */
@@ -137,8 +137,8 @@ static void weigh_columns(plan *p)
 static sq_status make_plan(plan *p, sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution)
 {
     p->from = from;
-    p->across = stretch_of(crop.x, crop.w, crop.is_cut, from->whole_w, resolution);
-    p->down = stretch_of(crop.y, crop.h, crop.is_cut, from->whole_h, resolution);
+    p->across = span_of(crop.x, crop.w, crop.is_cropped_first, from->whole_w, resolution);
+    p->down = span_of(crop.y, crop.h, crop.is_cropped_first, from->whole_h, resolution);
     p->groups = (sq_taps_limit(&p->across) + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
     p->ring = (sq_taps_limit(&p->down) + 1) / 2 * 2;
     p->row_values = (3 * resolution + 2 * SQ_ROW_MARGIN - 1) / SQ_ROW_MARGIN * SQ_ROW_MARGIN;

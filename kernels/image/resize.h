@@ -16,12 +16,13 @@ typedef struct {
     int whole_h, whole_w;  /* the image */
 } sq_pixels;
 
-/* A rectangle of an image, in pixels. is_cut: whole pixels, cut out before it is resized, so that nothing around it is
- * seen (Pillow's crop and resize); else the filter reaches past it, up to the image's edge (Pillow's resize with box).
+/* A rectangle of an image, in pixels. is_cropped_first: whole pixels, cut out before it is resized, so that nothing
+ * around it is seen (Pillow's crop and resize); else the filter reaches past it, up to the image's edge (Pillow's
+ * resize with box).
  */
 typedef struct {
     double x, y, w, h;
-    bool is_cut;
+    bool is_cropped_first;
 } sq_crop;
 
 /* Memory of one thread's resizing; begins as zero. */
@@ -36,7 +37,7 @@ void sq_resizer_clear(sq_resizer *resizer);
  * begin, length   of the crop along one axis
  * limit           of the image along it
  * size            pixels that come out */
-void sq_resize_reach(double begin, double length, bool is_cut, int limit, int size, int *first, int *end);
+void sq_resize_reach(double begin, double length, bool is_cropped_first, int limit, int size, int *first, int *end);
 
 /* out[y][x] = sum of filter weights times the pixels of `crop`, for a square of resolution x resolution.
  *

@@ -6,7 +6,7 @@
 
 /* Which pixels an output pixel of a resizing is made of, and how much of each. One definition for hosts and for CUDA
  * kernels; products are never fused with sums, so that the integers that come out are the same everywhere. Internal to
- * resize.c and to the backends' cut(). source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
+ * resize.c and to the backends' crop(). source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
 
 enum {
     SQ_WEIGHT_BITS = 15, /* of a weight: 1 is 32768, stored as 32767 where it stands alone */
@@ -23,7 +23,7 @@ enum {
 typedef struct {
     double begin, length;
     int low, high, size; /* size: pixels that come out */
-} sq_stretch;
+} sq_span;
 
 typedef struct {
     int first, count;
@@ -42,32 +42,32 @@ SQ_HOST_AND_DEVICE double sq_product(double a, double b)
 #endif
 
 /* Whole pixels, of which nothing around is seen. */
-SQ_HOST_AND_DEVICE sq_stretch sq_stretch_cut(int begin, int length, int size)
+SQ_HOST_AND_DEVICE sq_span sq_span_cropped(int begin, int length, int size)
 {
-    const sq_stretch s = {(double)begin, (double)length, begin, begin + length, size};
+    const sq_span s = {(double)begin, (double)length, begin, begin + length, size};
     return s;
 }
 
-SQ_HOST_AND_DEVICE double sq_taps_support(const sq_stretch *s)
+SQ_HOST_AND_DEVICE double sq_taps_support(const sq_span *s)
 {
     const double scale = s->length / s->size;
     return scale > 1 ? scale : 1;
 }
 
 /* At most so many pixels have weights: one more, by rounding, would weigh nothing. */
-SQ_HOST_AND_DEVICE int sq_taps_limit(const sq_stretch *s)
+SQ_HOST_AND_DEVICE int sq_taps_limit(const sq_span *s)
 {
     return (int)ceil(2 * sq_taps_support(s));
 }
 
-SQ_HOST_AND_DEVICE double sq_taps_centre(const sq_stretch *s, int i)
+SQ_HOST_AND_DEVICE double sq_taps_centre(const sq_span *s, int i)
 {
     return s->begin + (i + 0.5) * s->length / s->size;
 }
 
 /* Source pixels of output i. Positions are at least -support, and what is below 0 is cut: truncating is as good as
  * rounding down. */
-SQ_HOST_AND_DEVICE sq_taps sq_taps_at(const sq_stretch *s, int i)
+SQ_HOST_AND_DEVICE sq_taps sq_taps_at(const sq_span *s, int i)
 {
     const int most = sq_taps_limit(s);
     const double support = sq_taps_support(s), centre = sq_taps_centre(s, i);
@@ -86,7 +86,7 @@ SQ_HOST_AND_DEVICE double sq_taps_exact(int pixel, double centre, double nearer)
 }
 
 /* Weights of output i, rounded; what rounding lost goes to the largest, so that they sum to 1. out: sq_taps_limit. */
-SQ_HOST_AND_DEVICE sq_taps sq_taps_weigh(const sq_stretch *s, int i, int16_t *out)
+SQ_HOST_AND_DEVICE sq_taps sq_taps_weigh(const sq_span *s, int i, int16_t *out)
 {
     const sq_taps t = sq_taps_at(s, i);
     const double centre = sq_taps_centre(s, i), nearer = 1 / sq_taps_support(s);

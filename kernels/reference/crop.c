@@ -1,23 +1,23 @@
 /* Crops of images, resized by the definition: every output pixel a sum of sums. */
 #include <stdlib.h>
 
-#include "kernels/reference/reference.h"
 #include "kernels/image/resize_weights.h"
+#include "kernels/reference/reference.h"
 
 typedef struct {
     const uint8_t *pixels; /* of the image */
-    const sq_cut *cut;
-    sq_stretch across, down;
+    const sq_stored_crop *crop;
+    sq_span across, down;
     int16_t *columns, *rows; /* weights of one output pixel */
-} reference_cut;
+} reference_crop;
 
 /* One level of output pixel (y, x): rows are summed, rounded to 7 bits behind the point, and summed. */
-static uint8_t level(const reference_cut *c, sq_taps rows, sq_taps columns, int channel)
+static uint8_t level(const reference_crop *c, sq_taps rows, sq_taps columns, int channel)
 {
     const int row_shift = SQ_WEIGHT_BITS - SQ_ROW_BITS, shift = SQ_WEIGHT_BITS + SQ_ROW_BITS;
     int sum = 1 << (shift - 1);
     for (int t = 0; t < rows.count; t++) {
-        const uint8_t *row = c->pixels + (size_t)(rows.first + t) * (size_t)c->cut->width * 3;
+        const uint8_t *row = c->pixels + (size_t)(rows.first + t) * (size_t)c->crop->width * 3;
         int across = 1 << (row_shift - 1);
         for (int i = 0; i < columns.count; i++)
             across += c->columns[i] * row[(size_t)(columns.first + i) * 3 + (size_t)channel];
@@ -26,12 +26,12 @@ static uint8_t level(const reference_cut *c, sq_taps rows, sq_taps columns, int 
     return (uint8_t)(sum >> shift > 255 ? 255 : sum >> shift);
 }
 
-static sq_status cut_one(const uint8_t *images, const sq_cut *cut, int side, uint8_t *out)
+static sq_status crop_one(const uint8_t *images, const sq_stored_crop *crop, int side, uint8_t *out)
 {
-    reference_cut c = {.pixels = images + cut->at,
-                       .cut = cut,
-                       .across = sq_stretch_cut(cut->x, cut->w, side),
-                       .down = sq_stretch_cut(cut->y, cut->h, side)};
+    reference_crop c = {.pixels = images + crop->at,
+                        .crop = crop,
+                        .across = sq_span_cropped(crop->x, crop->w, side),
+                        .down = sq_span_cropped(crop->y, crop->h, side)};
     c.columns = calloc((size_t)sq_taps_limit(&c.across), sizeof *c.columns);
     c.rows = calloc((size_t)sq_taps_limit(&c.down), sizeof *c.rows);
     for (int y = 0; c.columns && c.rows && y < side; y++) {
@@ -45,14 +45,14 @@ static sq_status cut_one(const uint8_t *images, const sq_cut *cut, int side, uin
     const bool is_done = c.columns && c.rows;
     free(c.columns);
     free(c.rows);
-    return is_done ? SQ_OK : sq_fail(SQ_NO_MEMORY, "reference: weights of a crop of %d x %d pixels", cut->w, cut->h);
+    return is_done ? SQ_OK : sq_fail(SQ_NO_MEMORY, "reference: weights of a crop of %d x %d pixels", crop->w, crop->h);
 }
 
-sq_status sq_reference_cut(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side,
-                           sq_device_ptr out)
+sq_status sq_reference_crop(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
+                            sq_device_ptr out)
 {
     (void)b; /* runs where it is called */
     for (int i = 0; i < count; i++)
-        SQ_TRY(cut_one(images.address, &cuts[i], side, out.address + (size_t)i * (size_t)side * (size_t)side * 3));
+        SQ_TRY(crop_one(images.address, &crops[i], side, out.address + (size_t)i * (size_t)side * (size_t)side * 3));
     return SQ_OK;
 }

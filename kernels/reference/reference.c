@@ -159,7 +159,7 @@ sq_status sq_reference_open(const sq_backend_options *options, sq_backend **out)
         .read = sq_host_read,
         .copy = sq_host_copy,
         .find_nonfinite = sq_host_find_nonfinite,
-        .cut = sq_reference_cut,
+        .crop = sq_reference_crop,
         .compile = compile,
         .run = run,
         .discard = discard,

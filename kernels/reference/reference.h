@@ -25,9 +25,9 @@ void sq_reference_linear_back(const sq_reference_call *call);
 void sq_reference_loss(const sq_reference_call *call);
 void sq_reference_update(const sq_reference_call *call);
 
-/* The table's cut(). */
-SQ_MUST_USE sq_status sq_reference_cut(sq_backend *b, sq_device_ptr images, const sq_cut *cuts, int count, int side,
-                                       sq_device_ptr out);
+/* The table's crop(). */
+SQ_MUST_USE sq_status sq_reference_crop(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count,
+                                        int side, sq_device_ptr out);
 
 /* ---- Access, shared by the files ---- */
 
@@ -43,7 +43,8 @@ static inline float *sq_ref_data(const sq_reference_call *call, int slot)
 
 static inline float *sq_ref_live(const sq_reference_call *call, int norm, int row)
 {
-    return sq_ref_data(call, call->graph->norms[norm].live) + (size_t)row * (size_t)sq_ref_slot(call, call->graph->norms[norm].live)->pitch;
+    return sq_ref_data(call, call->graph->norms[norm].live) +
+           (size_t)row * (size_t)sq_ref_slot(call, call->graph->norms[norm].live)->pitch;
 }
 
 const sq_step *sq_ref_step(const sq_reference_call *call);

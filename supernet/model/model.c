@@ -443,11 +443,12 @@ sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
     return load_rest(model, batch);
 }
 
-sq_status sq_model_load_cuts(sq_model *model, const sq_model_batch *batch, sq_device_ptr kept, const sq_cut *cuts)
+sq_status sq_model_load_crops(sq_model *model, const sq_model_batch *batch, sq_device_ptr kept,
+                              const sq_stored_crop *crops)
 {
     SQ_TRY(check_count(model, batch));
-    SQ_TRY(model->backend->ops->cut(model->backend, kept, cuts, batch->count, model->space->resolution,
-                                    at(model, SQ_ROLE_INPUT, 0)));
+    SQ_TRY(model->backend->ops->crop(model->backend, kept, crops, batch->count, model->space->resolution,
+                                     at(model, SQ_ROLE_INPUT, 0)));
     return load_rest(model, batch);
 }
 

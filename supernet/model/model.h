@@ -71,10 +71,10 @@ typedef struct {
     int count;
 } sq_model_batch;
 SQ_MUST_USE sq_status sq_model_load(sq_model *model, const sq_model_batch *batch);
-/* The same, with images that are cut out of those at `kept`, in the backend's memory; batch->images is not looked at.
+/* The same, with crops of the images at `kept`, in the backend's memory; batch->images is not looked at.
  */
-SQ_MUST_USE sq_status sq_model_load_cuts(sq_model *model, const sq_model_batch *batch, sq_device_ptr kept,
-                                         const sq_cut *cuts);
+SQ_MUST_USE sq_status sq_model_load_crops(sq_model *model, const sq_model_batch *batch, sq_device_ptr kept,
+                                         const sq_stored_crop *crops);
 /* Sets the scalars of the following walks; valid_count 0 stands for the count of the last load. `accumulate` is the
  * model's own: backward sets it block by block. */
 SQ_MUST_USE sq_status sq_model_set_step(sq_model *model, const sq_step *step);

@@ -115,7 +115,7 @@ static sq_status fetch(void *context)
         return SQ_OK;
     }
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
-    SQ_TRY(batch.cuts ? sq_model_load_cuts(t->model, &loaded, t->cached_images, batch.cuts)
+    SQ_TRY(batch.crops ? sq_model_load_crops(t->model, &loaded, t->cached_images, batch.crops)
                       : sq_model_load(t->model, &loaded));
     t->next.images = batch.count;
     sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);

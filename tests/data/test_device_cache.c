@@ -1,4 +1,4 @@
-/* Images that a backend keeps: crops cut out of them are the loader's own to the bit; what does not fit is told. */
+/* Images that a backend keeps: crops of them are the loader's own to the bit; what does not fit is told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,33 +22,33 @@ static sq_loader_options options_of(int side)
                                .max_bad = 2};
 }
 
-/* Batches of two loaders, one with pixels and one with cuts, through more than an epoch. */
+/* Batches of two loaders, one with pixels and one with crops, through more than an epoch. */
 static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_device_cache *device_cache)
 {
     enum { SIDE = 20, BATCHES = 9 };
     const size_t bytes = 7 * SIDE * SIDE * 3;
     sq_loader_options options = options_of(SIDE);
-    sq_loader *plain = NULL, *cutting = NULL;
+    sq_loader *plain = NULL, *cropping = NULL;
     sq_device_ptr out;
     uint8_t *found = malloc(bytes);
     MUST(b->ops->allocate(b, bytes, &out));
     MUST(sq_loader_open(&plain, d, &options));
     options.device_cache = device_cache;
-    MUST(sq_loader_open(&cutting, d, &options));
+    MUST(sq_loader_open(&cropping, d, &options));
     for (int i = 0; i < BATCHES; i++) {
         sq_batch x, y;
         MUST(sq_loader_next(plain, &x));
-        MUST(sq_loader_next(cutting, &y));
-        cr_assert(x.images && !x.cuts && !y.images && y.cuts && x.count == y.count && x.index == y.index);
-        MUST(b->ops->cut(b, sq_device_cache_memory(device_cache), y.cuts, y.count, SIDE, out));
+        MUST(sq_loader_next(cropping, &y));
+        cr_assert(x.images && !x.crops && !y.images && y.crops && x.count == y.count && x.index == y.index);
+        MUST(b->ops->crop(b, sq_device_cache_memory(device_cache), y.crops, y.count, SIDE, out));
         MUST(b->ops->read(b, found, out, bytes));
         cr_expect_eq(memcmp(x.images, found, bytes), 0, "images of batch %d", i);
         cr_expect_eq(memcmp(x.labels, y.labels, 7 * sizeof *x.labels), 0, "labels of batch %d", i);
         cr_expect_eq(memcmp(x.augment, y.augment, 7 * SQ_AUGMENT_COUNT * sizeof *x.augment), 0, "batch %d", i);
     }
-    cr_expect_eq(sq_loader_get_counters(plain).bad, sq_loader_get_counters(cutting).bad);
+    cr_expect_eq(sq_loader_get_counters(plain).bad, sq_loader_get_counters(cropping).bad);
     sq_loader_close(plain);
-    sq_loader_close(cutting);
+    sq_loader_close(cropping);
     b->ops->release(b, out);
     free(found);
 }
@@ -124,7 +124,7 @@ Test(device_cache, what_does_not_fit_is_told_before_and_at_the_latest_while_it_i
     sq_dataset_close(d);
 }
 
-Test(device_cache, loaders_that_do_not_cut_whole_pixels_are_refused)
+Test(device_cache, loaders_that_do_not_crop_whole_pixels_are_refused)
 {
     sq_dataset *d = NULL;
     sq_backend *b = NULL;

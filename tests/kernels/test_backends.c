@@ -277,9 +277,9 @@ Test(backends, what_is_not_finite_is_found)
     expect_bad_layer_named("cpu");
 }
 
-Test(backends, cuts_are_the_loaders_to_the_bit)
+Test(backends, crops_are_the_loaders_to_the_bit)
 {
-    expect_cuts("reference", NULL);
-    expect_cuts("cpu", &(sq_backend_options){.threads = 1});
-    expect_cuts("cpu", &(sq_backend_options){.threads = 3});
+    expect_crops("reference", NULL);
+    expect_crops("cpu", &(sq_backend_options){.threads = 1});
+    expect_crops("cpu", &(sq_backend_options){.threads = 3});
 }

@@ -172,9 +172,9 @@ Test(cuda, large_operations_agree_on_dense_convolutions)
     cr_expect_gt(run_op_table(&table), 40);
 }
 
-Test(cuda, operations_cut_and_resize_as_the_loader_to_the_bit)
+Test(cuda, operations_crop_and_resize_as_the_loader_to_the_bit)
 {
-    expect_cuts("cuda", NULL);
+    expect_crops("cuda", NULL);
 }
 
 /* Each of them is copied on, on the device, before the next one overwrites it: what arrives early must not be seen
@@ -228,11 +228,11 @@ Test(cuda, crops_that_are_too_large_are_refused)
 {
     sq_backend *b = NULL;
     sq_device_ptr images, out;
-    const sq_cut cut = {.width = 12000, .h = 1, .w = 12000};
+    const sq_stored_crop crop = {.width = 12000, .h = 1, .w = 12000};
     MUST(sq_backend_open("cuda", 0, &b));
     MUST(b->ops->allocate(b, 36000, &images));
     MUST(b->ops->allocate(b, 224 * 224 * 3, &out));
-    cr_expect_eq(b->ops->cut(b, images, &cut, 1, 224, out), SQ_UNSUPPORTED);
+    cr_expect_eq(b->ops->crop(b, images, &crop, 1, 224, out), SQ_UNSUPPORTED);
     cr_expect_not_null(strstr(sq_error_text(), "a crop too large to be resized to 224 pixels"), "%s", sq_error_text());
     MUST(b->ops->wait(b));
     b->ops->release(b, images);

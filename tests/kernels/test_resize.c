@@ -33,11 +33,11 @@ static int worst_difference(const uint8_t *a, const uint8_t *b, size_t count)
 }
 
 /* Only what sq_resize_reach names, in a block of its own: a sanitizer sees a read outside. */
-static sq_pixels cut_reach(const uint8_t *pixels, int h, int w, sq_crop crop, int size)
+static sq_pixels crop_reach(const uint8_t *pixels, int h, int w, sq_crop crop, int size)
 {
     sq_pixels out = {.whole_h = h, .whole_w = w};
-    sq_resize_reach(crop.y, crop.h, crop.is_cut, h, size, &out.y, &out.h);
-    sq_resize_reach(crop.x, crop.w, crop.is_cut, w, size, &out.x, &out.w);
+    sq_resize_reach(crop.y, crop.h, crop.is_cropped_first, h, size, &out.y, &out.h);
+    sq_resize_reach(crop.x, crop.w, crop.is_cropped_first, w, size, &out.x, &out.w);
     out.h -= out.y;
     out.w -= out.x;
     uint8_t *own = malloc((size_t)out.h * (size_t)out.w * 3);
@@ -66,7 +66,7 @@ Test(resize, a_thousand_random_crops_are_pillows_within_one_grey_level)
         } else {
             pillow_crop_resize(pixels, w, crop, side, pillows);
         }
-        const sq_pixels from = cut_reach(pixels, h, w, crop, side);
+        const sq_pixels from = crop_reach(pixels, h, w, crop, side);
         MUST(sq_resize(&resizer, &from, crop, side, ours));
         const int worst = worst_difference(ours, pillows, (size_t)side * (size_t)side * 3);
         cr_expect_leq(worst, 1, "%llu: %d grey levels, %d x %d, crop %g x %g at %g, %g to %d", (unsigned long long)i,

@@ -267,56 +267,56 @@ double relative_error(const float *a, const float *b, size_t count)
     return size > 0 ? sqrt(difference / size) : sqrt(difference);
 }
 
-/* ---- Cuts ---- */
+/* ---- Crops ---- */
 
-enum { CUT_H = 157, CUT_W = 211, CUT_BYTES = CUT_H * CUT_W * 3, MANY_CUTS = 100 };
+enum { CROP_H = 157, CROP_W = 211, CROP_BYTES = CROP_H * CROP_W * 3, MANY_CROPS = 100 };
 
 /* From one pixel to the whole image; up, down and equal; at every edge; of either image. */
-static void draw_cuts(sq_cut *cuts)
+static void draw_crops(sq_stored_crop *crops)
 {
-    static const sq_cut some[] = {
+    static const sq_stored_crop some[] = {
         {.y = 3, .x = 5, .h = 1, .w = 1},         {.y = 156, .x = 210, .h = 1, .w = 1},
-        {.y = 0, .x = 0, .h = CUT_H, .w = CUT_W}, {.y = 0, .x = 210, .h = CUT_H, .w = 1},
-        {.y = 156, .x = 0, .h = 1, .w = CUT_W},   {.y = 10, .x = 20, .h = 32, .w = 32},
+        {.y = 0, .x = 0, .h = CROP_H, .w = CROP_W}, {.y = 0, .x = 210, .h = CROP_H, .w = 1},
+        {.y = 156, .x = 0, .h = 1, .w = CROP_W},   {.y = 10, .x = 20, .h = 32, .w = 32},
         {.y = 125, .x = 179, .h = 32, .w = 32},   {.y = 0, .x = 0, .h = 33, .w = 31},
     };
     sq_rng rng = sq_rng_open(1, SQ_RNG_AUGMENT, 7);
-    for (int i = 0; i < MANY_CUTS; i++) {
-        const int h = 1 + (int)sq_rng_below(&rng, CUT_H), w = 1 + (int)sq_rng_below(&rng, CUT_W);
-        cuts[i] = (sq_cut){.y = (int32_t)sq_rng_below(&rng, (uint32_t)(CUT_H - h + 1)),
-                           .x = (int32_t)sq_rng_below(&rng, (uint32_t)(CUT_W - w + 1)),
+    for (int i = 0; i < MANY_CROPS; i++) {
+        const int h = 1 + (int)sq_rng_below(&rng, CROP_H), w = 1 + (int)sq_rng_below(&rng, CROP_W);
+        crops[i] = (sq_stored_crop){.y = (int32_t)sq_rng_below(&rng, (uint32_t)(CROP_H - h + 1)),
+                           .x = (int32_t)sq_rng_below(&rng, (uint32_t)(CROP_W - w + 1)),
                            .h = h,
                            .w = w};
         if ((size_t)i < sizeof some / sizeof *some)
-            cuts[i] = some[i];
-        cuts[i].width = CUT_W;
-        cuts[i].at = i % 2 ? CUT_BYTES : 0;
+            crops[i] = some[i];
+        crops[i].width = CROP_W;
+        crops[i].at = i % 2 ? CROP_BYTES : 0;
     }
 }
 
-void expect_cuts(const char *name, const sq_backend_options *options)
+void expect_crops(const char *name, const sq_backend_options *options)
 {
     static const int sides[] = {1, 32, 45}; /* 45: bands of rows that are not full */
-    sq_cut cuts[MANY_CUTS];                 /* more than one launch of the cuda backend takes */
+    sq_stored_crop crops[MANY_CROPS];                 /* more than one launch of the cuda backend takes */
     sq_backend *b = NULL;
     sq_device_ptr images, out;
     sq_resizer resizer = {0};
-    uint8_t *pixels = malloc(2 * CUT_BYTES), *wanted = malloc(45 * 45 * 3), *found = malloc(MANY_CUTS * 45 * 45 * 3);
+    uint8_t *pixels = malloc(2 * CROP_BYTES), *wanted = malloc(45 * 45 * 3), *found = malloc(MANY_CROPS * 45 * 45 * 3);
     sq_rng rng = sq_rng_open(2, SQ_RNG_AUGMENT, 7);
-    for (int i = 0; i < 2 * CUT_BYTES; i++)
+    for (int i = 0; i < 2 * CROP_BYTES; i++)
         pixels[i] = (uint8_t)sq_rng_below(&rng, 256);
     MUST(sq_backend_open_with(name, options, &b));
-    MUST(b->ops->allocate(b, 2 * CUT_BYTES, &images));
-    MUST(b->ops->allocate(b, MANY_CUTS * 45 * 45 * 3, &out));
-    MUST(b->ops->write(b, images, pixels, 2 * CUT_BYTES));
-    draw_cuts(cuts);
+    MUST(b->ops->allocate(b, 2 * CROP_BYTES, &images));
+    MUST(b->ops->allocate(b, MANY_CROPS * 45 * 45 * 3, &out));
+    MUST(b->ops->write(b, images, pixels, 2 * CROP_BYTES));
+    draw_crops(crops);
     for (size_t k = 0; k < sizeof sides / sizeof *sides; k++) {
         const size_t bytes = (size_t)sides[k] * (size_t)sides[k] * 3;
-        MUST(b->ops->cut(b, images, cuts, MANY_CUTS, sides[k], out));
-        MUST(b->ops->read(b, found, out, MANY_CUTS * bytes));
-        for (int i = 0; i < MANY_CUTS; i++) {
-            const sq_cut *c = &cuts[i];
-            const sq_pixels from = {pixels + c->at, 0, 0, CUT_H, CUT_W, CUT_H, CUT_W};
+        MUST(b->ops->crop(b, images, crops, MANY_CROPS, sides[k], out));
+        MUST(b->ops->read(b, found, out, MANY_CROPS * bytes));
+        for (int i = 0; i < MANY_CROPS; i++) {
+            const sq_stored_crop *c = &crops[i];
+            const sq_pixels from = {pixels + c->at, 0, 0, CROP_H, CROP_W, CROP_H, CROP_W};
             MUST(sq_resize(&resizer, &from, (sq_crop){c->x, c->y, c->w, c->h, true}, sides[k], wanted));
             cr_expect_eq(memcmp(wanted, found + (size_t)i * bytes, bytes), 0, "%d x %d at %d, %d to %d", c->w, c->h,
                          c->x, c->y, sides[k]);

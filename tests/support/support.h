@@ -69,7 +69,7 @@ void put_text(const char *folder, const char *name, const char *text);
 char *read_text(const char *folder, const char *name);
 
 /* Crops of all kinds out of two random images, resized by the backend, against sq_resize: the same bits. */
-void expect_cuts(const char *backend, const sq_backend_options *options);
+void expect_crops(const char *backend, const sq_backend_options *options);
 
 /* NaN and infinity at the edges of ranges, and beside them. */
 void expect_nonfinite_found(const char *backend, const sq_backend_options *options);

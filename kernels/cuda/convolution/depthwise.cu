@@ -8,18 +8,18 @@
 enum { AHEAD = 4 }; /* loads that a thread issues before it uses the first */
 
 /* Rows first_row to last_row - 1 of x, counted from -pad, into the ring as the view shows them; zeros outside the image. */
-static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_depthwise &u, const Cut &cut, int n, int w0,
+static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_depthwise &u, const Tiling &tiling, int n, int w0,
                                                  int first_row, int last_row, int c0)
 {
     const int vector = (int)threadIdx.x % SLAB_VECTORS, channel = c0 + vector * VECTOR, pad = u.at.kernel / 2;
-    const int pixels = (last_row - first_row) * cut.columns;
+    const int pixels = (last_row - first_row) * tiling.columns;
     for (int first = (int)threadIdx.x / SLAB_VECTORS; first < pixels; first += AHEAD * THREADS / SLAB_VECTORS) {
         uint4 raw[AHEAD];
         unsigned inside = 0;
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
-            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, cut.by_columns, cut.columns);
-            const int h = first_row + row - pad, w = w0 * u.at.stride - pad + p - row * cut.columns;
+            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, tiling.by_columns, tiling.columns);
+            const int h = first_row + row - pad, w = w0 * u.at.stride - pad + p - row * tiling.columns;
             const bool is_inside = p < pixels && channel < padded(u.c) && h >= 0 && h < u.at.h_in && w >= 0 && w < u.at.w_in;
             inside |= (unsigned)is_inside << i;
             raw[i] = is_inside ? fetch_view(u.x, ((size_t)n * u.at.h_in + h) * u.at.w_in + w, channel)
@@ -27,7 +27,7 @@ static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_dept
         }
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
-            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, cut.by_columns, cut.columns);
+            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, tiling.by_columns, tiling.columns);
             if (p >= pixels)
                 break;
             if (inside >> i & 1 && (u.x.scale || u.x.gate)) {
@@ -36,7 +36,7 @@ static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_dept
                 show_eight(v, u.x, n, channel);
                 raw[i] = pack_eight(v);
             }
-            ring[((first_row + row) % cut.ring * cut.columns + p - row * cut.columns) * SLAB_VECTORS + vector] = raw[i];
+            ring[((first_row + row) % tiling.ring * tiling.columns + p - row * tiling.columns) * SLAB_VECTORS + vector] = raw[i];
         }
     }
 }
@@ -45,22 +45,22 @@ template <int K, int S, int STRIP> struct Maker {
     float acc[STRIP][2];
 
     /* A strip of one output row: row q of the ring is the first that it reads. */
-    __device__ __forceinline__ void run(const unsigned *ring, const float2 (*taps)[WORDS], const Cut &cut, int q, int column,
+    __device__ __forceinline__ void run(const unsigned *ring, const float2 (*taps)[WORDS], const Tiling &tiling, int q, int column,
                                         int word, int first_row, int last_row)
     {
 #pragma unroll
         for (int p = 0; p < STRIP; p++)
             acc[p][0] = acc[p][1] = 0.0f;
-        int slot = q % cut.ring;
+        int slot = q % tiling.ring;
 #pragma unroll 1
-        for (int y = 0; y < K; y++, slot = slot + 1 == cut.ring ? 0 : slot + 1) {
+        for (int y = 0; y < K; y++, slot = slot + 1 == tiling.ring ? 0 : slot + 1) {
             if (q + y < first_row || q + y >= last_row)
                 continue;
             float2 tap[K];
 #pragma unroll
             for (int v = 0; v < K; v++)
                 tap[v] = taps[y * K + v][word];
-            const unsigned *from = ring + (slot * cut.columns + column) * WORDS + word;
+            const unsigned *from = ring + (slot * tiling.columns + column) * WORDS + word;
 #pragma unroll
             for (int j = 0; j < (STRIP - 1) * S + K; j++) {
                 const float2 a = unpack(from[j * WORDS]);
@@ -107,27 +107,27 @@ static __device__ __forceinline__ void leave_moments(float *partial, const Momen
 }
 
 template <int K, int S, int STRIP>
-static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BLOCKS) depthwise_kernel(sq_cuda_depthwise u, Cut cut, int slabs)
+static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BLOCKS) depthwise_kernel(sq_cuda_depthwise u, Tiling tiling, int slabs)
 {
-    DYNAMIC_SHARED(uint4, ring); /* [cut.ring][cut.columns][SLAB_VECTORS] */
+    DYNAMIC_SHARED(uint4, ring); /* [tiling.ring][tiling.columns][SLAB_VECTORS] */
     SHARED(float2, taps, [K * K][WORDS]);
     const int c0 = (int)blockIdx.x % slabs * SLAB, part = (int)blockIdx.x / slabs, width = padded(u.c);
     const int word = (int)threadIdx.x % WORDS, half_warp = (int)threadIdx.x / WORDS;
-    const int made = half_warp / cut.strips, strip = half_warp % cut.strips * STRIP; /* this thread's row and strip */
+    const int made = half_warp / tiling.strips, strip = half_warp % tiling.strips * STRIP; /* this thread's row and strip */
     Moments own[2] = {};
     load_taps<K>(taps, u.weight, c0, u.c);
-    for (int job = part; job < cut.jobs; job += u.parts.parts) {
-        const int n = job / cut.tiles_w, w0 = job % cut.tiles_w * cut.tile_w;
+    for (int job = part; job < tiling.jobs; job += u.parts.parts) {
+        const int n = job / tiling.tiles_w, w0 = job % tiling.tiles_w * tiling.tile_w;
         int loaded = 0; /* rows of the ring, from row -pad on, that have been loaded */
-        for (int h0 = 0; h0 < u.at.h_out; h0 += cut.rows) {
-            const int wanted = (h0 + cut.rows - 1) * S + K;
-            load_rows(ring, u, cut, n, w0, loaded, wanted, c0);
+        for (int h0 = 0; h0 < u.at.h_out; h0 += tiling.rows) {
+            const int wanted = (h0 + tiling.rows - 1) * S + K;
+            load_rows(ring, u, tiling, n, w0, loaded, wanted, c0);
             loaded = wanted;
             __syncthreads();
             const int h = h0 + made, w = w0 + strip;
-            if (made < cut.rows && h < u.at.h_out && w < u.at.w_out && c0 + 2 * word < width) {
+            if (made < tiling.rows && h < u.at.h_out && w < u.at.w_out && c0 + 2 * word < width) {
                 Maker<K, S, STRIP> maker;
-                maker.run(reinterpret_cast<const unsigned *>(ring), taps, cut, h * S, strip * S, word, K / 2,
+                maker.run(reinterpret_cast<const unsigned *>(ring), taps, tiling, h * S, strip * S, word, K / 2,
                           u.at.h_in + K / 2);
                 const int pixels = min(STRIP, u.at.w_out - w);
                 unsigned *out = reinterpret_cast<unsigned *>(
@@ -153,11 +153,11 @@ static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BLOCKS) dept
 template <int K, int S, int STRIP> static cudaError_t launch(const sq_cuda_depthwise &args, cudaStream_t stream)
 {
     const sq_cuda_depthwise u = args;
-    const Cut cut = cut_of(&u.at, false);
+    const Tiling tiling = tiling_of(&u.at, false);
     const int slabs = (u.c - 1) / SLAB + 1;
-    const size_t moments = HALF_WARPS * SLAB * sizeof(Moments), tile = (size_t)cut.shared_bytes;
+    const size_t moments = HALF_WARPS * SLAB * sizeof(Moments), tile = (size_t)tiling.shared_bytes;
     LAUNCH((depthwise_kernel<K, S, STRIP>), (unsigned)(u.parts.parts * slabs), THREADS, tile > moments ? tile : moments,
-           stream, u, cut, slabs);
+           stream, u, tiling, slabs);
     return cudaGetLastError();
 }
 

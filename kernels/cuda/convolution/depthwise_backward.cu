@@ -20,24 +20,24 @@ template <int K, int S, int STRIP> struct Reach {
 };
 
 struct Tiles { /* in dynamic shared memory */
-    uint4 *ring;      /* dZ: [cut.ring][cut.columns][SLAB_VECTORS] */
-    uint4 *raw, *value; /* x as stored, and as its view shows it: [cut.rows][cut.tile_w][SLAB_VECTORS] */
+    uint4 *ring;      /* dZ: [tiling.ring][tiling.columns][SLAB_VECTORS] */
+    uint4 *raw, *value; /* x as stored, and as its view shows it: [tiling.rows][tiling.tile_w][SLAB_VECTORS] */
 };
 
 /* Rows first_row to last_row - 1 of dZ into the ring; zeros outside the image. */
 template <int S>
-static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const sq_cuda_depthwise_backward &u, const Cut &cut,
+static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const sq_cuda_depthwise_backward &u, const Tiling &tiling,
                                                       int n, int w0, int first_row, int last_row, int c0)
 {
     const int vector = (int)threadIdx.x % SLAB_VECTORS, channel = c0 + vector * VECTOR, pad = u.at.kernel / 2;
-    const int pixels = (last_row - first_row) * cut.columns;
+    const int pixels = (last_row - first_row) * tiling.columns;
     for (int first = (int)threadIdx.x / SLAB_VECTORS; first < pixels; first += AHEAD * THREADS / SLAB_VECTORS) {
         uint4 g[AHEAD], z[AHEAD];
         unsigned inside = 0;
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
-            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, cut.by_columns, cut.columns);
-            const int h = first_row + row, w = w0 / S - pad / S + p - row * cut.columns;
+            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, tiling.by_columns, tiling.columns);
+            const int h = first_row + row, w = w0 / S - pad / S + p - row * tiling.columns;
             const bool is_inside =
                 p < pixels && channel < padded(u.c) && h >= 0 && h < u.at.h_out && w >= 0 && w < u.at.w_out;
             const size_t pixel = ((size_t)n * u.at.h_out + h) * u.at.w_out + w;
@@ -47,7 +47,7 @@ static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const 
         }
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
-            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, cut.by_columns, cut.columns);
+            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, tiling.by_columns, tiling.columns);
             if (p >= pixels)
                 break;
             if (inside >> i & 1) {
@@ -55,24 +55,24 @@ static __device__ __forceinline__ void load_gradients(const Tiles &tiles, const 
                 form_gradient(v, u.dz, g[i], z[i], channel);
                 g[i] = pack_eight(v);
             }
-            const int slot = (first_row + row + cut.ring * ROUNDS) % cut.ring;
-            tiles.ring[(slot * cut.columns + p - row * cut.columns) * SLAB_VECTORS + vector] = g[i];
+            const int slot = (first_row + row + tiling.ring * ROUNDS) % tiling.ring;
+            tiles.ring[(slot * tiling.columns + p - row * tiling.columns) * SLAB_VECTORS + vector] = g[i];
         }
     }
 }
 
 /* x of the step's rows, as stored and as its view shows it; zeros outside the image. */
-static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_cuda_depthwise_backward &u, const Cut &cut,
+static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_cuda_depthwise_backward &u, const Tiling &tiling,
                                                    int n, int w0, int h0, int c0)
 {
-    const int vector = (int)threadIdx.x % SLAB_VECTORS, channel = c0 + vector * VECTOR, pixels = cut.rows * cut.tile_w;
+    const int vector = (int)threadIdx.x % SLAB_VECTORS, channel = c0 + vector * VECTOR, pixels = tiling.rows * tiling.tile_w;
     for (int first = (int)threadIdx.x / SLAB_VECTORS; first < pixels; first += AHEAD * THREADS / SLAB_VECTORS) {
         uint4 raw[AHEAD];
         unsigned inside = 0;
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
-            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, cut.by_tile, cut.tile_w);
-            const int h = h0 + row, w = w0 + p - row * cut.tile_w;
+            const int p = first + i * (THREADS / SLAB_VECTORS), row = quotient(p, tiling.by_tile, tiling.tile_w);
+            const int h = h0 + row, w = w0 + p - row * tiling.tile_w;
             const bool is_inside = p < pixels && channel < padded(u.c) && h < u.at.h_in && w < u.at.w_in;
             inside |= (unsigned)is_inside << i;
             raw[i] = is_inside ? fetch_view(u.x, ((size_t)n * u.at.h_in + h) * u.at.w_in + w, channel)
@@ -98,7 +98,7 @@ static __device__ __forceinline__ void load_inputs(const Tiles &tiles, const sq_
 /* acc += taps times dZ over all rows of dZ that row h of x meets. */
 template <int K, int S, int STRIP>
 static __device__ __forceinline__ void gather_strip(float (*acc)[2], const unsigned *ring, const float2 (*taps)[WORDS],
-                                                    const Cut &cut, int h, int h_out, int strip, int word)
+                                                    const Tiling &tiling, int h, int h_out, int strip, int word)
 {
     typedef Reach<K, S, STRIP> R;
 #pragma unroll 1
@@ -110,7 +110,7 @@ static __device__ __forceinline__ void gather_strip(float (*acc)[2], const unsig
 #pragma unroll
         for (int v = 0; v < K; v++)
             tap[v] = taps[y * K + v][word];
-        const unsigned *from = ring + ((hz + cut.ring * ROUNDS) % cut.ring * cut.columns + strip / S) * WORDS + word;
+        const unsigned *from = ring + ((hz + tiling.ring * ROUNDS) % tiling.ring * tiling.columns + strip / S) * WORDS + word;
 #pragma unroll
         for (int j = 0; j < R::COUNT; j++) {
             const float2 d = unpack(from[j * WORDS]);
@@ -128,13 +128,13 @@ static __device__ __forceinline__ void gather_strip(float (*acc)[2], const unsig
 
 /* One row y of taps, one strip of row h of x. */
 template <int K, int S, int STRIP>
-static __device__ __forceinline__ void gather_taps(float (*grad)[2], const Tiles &tiles, const Cut &cut, int hz, int row,
+static __device__ __forceinline__ void gather_taps(float (*grad)[2], const Tiles &tiles, const Tiling &tiling, int hz, int row,
                                                    int strip, int word)
 {
     typedef Reach<K, S, STRIP> R;
-    const unsigned *x = reinterpret_cast<const unsigned *>(tiles.value) + (row * cut.tile_w + strip) * WORDS + word;
+    const unsigned *x = reinterpret_cast<const unsigned *>(tiles.value) + (row * tiling.tile_w + strip) * WORDS + word;
     const unsigned *from = reinterpret_cast<const unsigned *>(tiles.ring) +
-                           ((hz + cut.ring * ROUNDS) % cut.ring * cut.columns + strip / S) * WORDS + word;
+                           ((hz + tiling.ring * ROUNDS) % tiling.ring * tiling.columns + strip / S) * WORDS + word;
     float2 value[STRIP];
 #pragma unroll
     for (int p = 0; p < STRIP; p++)
@@ -229,14 +229,14 @@ static __device__ __forceinline__ void leave(const sq_cuda_depthwise_backward &u
 
 template <int K, int S, int STRIP>
 static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS)
-depthwise_backward_kernel(sq_cuda_depthwise_backward u, Cut cut, int slabs)
+depthwise_backward_kernel(sq_cuda_depthwise_backward u, Tiling tiling, int slabs)
 {
     typedef Reach<K, S, STRIP> R;
     enum { GROUPS = HALF_WARPS / K };
     DYNAMIC_SHARED(uint4, dynamic);
     SHARED(float2, taps, [K * K][WORDS]);
-    const Tiles tiles = {dynamic, dynamic + cut.ring * cut.columns * SLAB_VECTORS,
-                         dynamic + (cut.ring * cut.columns + cut.rows * cut.tile_w) * SLAB_VECTORS};
+    const Tiles tiles = {dynamic, dynamic + tiling.ring * tiling.columns * SLAB_VECTORS,
+                         dynamic + (tiling.ring * tiling.columns + tiling.rows * tiling.tile_w) * SLAB_VECTORS};
     const int c0 = (int)blockIdx.x % slabs * SLAB, part = (int)blockIdx.x / slabs;
     const int word = (int)threadIdx.x % WORDS, half_warp = (int)threadIdx.x / WORDS, c = c0 + 2 * word;
     const bool has_channel = c < padded(u.c);
@@ -246,30 +246,30 @@ depthwise_backward_kernel(sq_cuda_depthwise_backward u, Cut cut, int slabs)
         norm = {*reinterpret_cast<const float2 *>(u.sink.z.scale + c), *reinterpret_cast<const float2 *>(u.sink.z.shift + c),
                 *reinterpret_cast<const float2 *>(u.sink.z.mean + c)};
     load_taps<K>(taps, u.weight, c0, u.c);
-    for (int job = part; job < cut.jobs; job += u.parts.parts) {
-        const int n = job / cut.tiles_w, w0 = job % cut.tiles_w * cut.tile_w;
+    for (int job = part; job < tiling.jobs; job += u.parts.parts) {
+        const int n = job / tiling.tiles_w, w0 = job % tiling.tiles_w * tiling.tile_w;
         int loaded = -(K - 1 - R::PAD) / S; /* first row of dZ that row 0 of x meets */
-        for (int h0 = 0; h0 < u.at.h_in; h0 += cut.rows) {
-            const int wanted = (h0 + cut.rows - 1 + R::PAD) / S + 1;
-            load_gradients<S>(tiles, u, cut, n, w0, loaded, wanted, c0);
-            load_inputs(tiles, u, cut, n, w0, h0, c0);
+        for (int h0 = 0; h0 < u.at.h_in; h0 += tiling.rows) {
+            const int wanted = (h0 + tiling.rows - 1 + R::PAD) / S + 1;
+            load_gradients<S>(tiles, u, tiling, n, w0, loaded, wanted, c0);
+            load_inputs(tiles, u, tiling, n, w0, h0, c0);
             loaded = wanted;
             __syncthreads();
-            const int made = half_warp / cut.strips, strip = half_warp % cut.strips * STRIP;
-            if (u.sink.data && made < cut.rows && h0 + made < u.at.h_in && w0 + strip < u.at.w_in && has_channel) {
+            const int made = half_warp / tiling.strips, strip = half_warp % tiling.strips * STRIP;
+            if (u.sink.data && made < tiling.rows && h0 + made < u.at.h_in && w0 + strip < u.at.w_in && has_channel) {
                 float acc[STRIP][2] = {};
-                gather_strip<K, S, STRIP>(acc, reinterpret_cast<const unsigned *>(tiles.ring), taps, cut, h0 + made,
+                gather_strip<K, S, STRIP>(acc, reinterpret_cast<const unsigned *>(tiles.ring), taps, tiling, h0 + made,
                                           u.at.h_out, strip, word);
                 store_strip<STRIP>(sums, u.sink, norm, acc,
-                                   reinterpret_cast<const unsigned *>(tiles.raw) + (made * cut.tile_w + strip) * WORDS + word,
+                                   reinterpret_cast<const unsigned *>(tiles.raw) + (made * tiling.tile_w + strip) * WORDS + word,
                                    ((size_t)n * u.at.h_in + h0 + made) * u.at.w_in + w0 + strip,
                                    min(STRIP, u.at.w_in - w0 - strip), c);
             }
             if (half_warp < GROUPS * K)
-                for (int i = half_warp / K; i < cut.rows * cut.strips; i += GROUPS) {
-                    const int y = half_warp % K, row = i / cut.strips, reach = h0 + row + R::PAD - y;
+                for (int i = half_warp / K; i < tiling.rows * tiling.strips; i += GROUPS) {
+                    const int y = half_warp % K, row = i / tiling.strips, reach = h0 + row + R::PAD - y;
                     if (h0 + row < u.at.h_in && reach >= 0 && reach % S == 0 && reach / S < u.at.h_out)
-                        gather_taps<K, S, STRIP>(grad, tiles, cut, reach / S, row, i % cut.strips * STRIP, word);
+                        gather_taps<K, S, STRIP>(grad, tiles, tiling, reach / S, row, i % tiling.strips * STRIP, word);
                 }
             __syncthreads();
         }
@@ -280,12 +280,12 @@ depthwise_backward_kernel(sq_cuda_depthwise_backward u, Cut cut, int slabs)
 template <int K, int S, int STRIP> static cudaError_t launch(const sq_cuda_depthwise_backward &args, cudaStream_t stream)
 {
     const sq_cuda_depthwise_backward u = args;
-    const Cut cut = cut_of(&u.at, true);
+    const Tiling tiling = tiling_of(&u.at, true);
     const int slabs = (u.c - 1) / SLAB + 1, groups = HALF_WARPS / K;
-    const size_t tile = (size_t)cut.shared_bytes;
+    const size_t tile = (size_t)tiling.shared_bytes;
     const size_t left = (size_t)(groups * K * K > 2 * HALF_WARPS ? groups * K * K : 2 * HALF_WARPS) * SLAB * sizeof(float);
     LAUNCH((depthwise_backward_kernel<K, S, STRIP>), (unsigned)(u.parts.parts * slabs), THREADS, tile > left ? tile : left,
-           stream, u, cut, slabs);
+           stream, u, tiling, slabs);
     return cudaGetLastError();
 }
 

@@ -16,7 +16,7 @@ typedef struct {
     unsigned by_columns, by_tile; /* for quotient() */
     int shared_bytes;
     int jobs; /* (image, tile) pairs */
-} Cut;
+} Tiling;
 
 /* The factor of quotient() in depthwise.cuh. */
 static inline unsigned reciprocal(int d)
@@ -29,33 +29,33 @@ static inline int strip_of(int width, int stride, bool is_back)
     return width % 7 == 0 && !(is_back && stride == 2) ? 7 : 8; /* backward at stride 2 needs an even strip */
 }
 
-static inline Cut cut_of(const sq_cuda_geometry *at, bool is_back)
+static inline Tiling tiling_of(const sq_cuda_geometry *at, bool is_back)
 {
-    Cut cut;
+    Tiling tiling;
     const int width = is_back ? at->w_in : at->w_out, strip = strip_of(width, at->stride, is_back), pad = at->kernel / 2;
     const int widest = strip * (at->stride == 1 ? 4 : is_back ? 7 : 2);
-    cut.strips = ((width < widest ? width : widest) - 1) / strip + 1;
-    cut.tile_w = cut.strips * strip;
-    cut.tiles_w = (width - 1) / cut.tile_w + 1;
-    cut.rows = HALF_WARPS / cut.strips;
-    if (is_back && at->stride == 2 && cut.rows > 1)
-        cut.rows = cut.rows / 2 * 2;
+    tiling.strips = ((width < widest ? width : widest) - 1) / strip + 1;
+    tiling.tile_w = tiling.strips * strip;
+    tiling.tiles_w = (width - 1) / tiling.tile_w + 1;
+    tiling.rows = HALF_WARPS / tiling.strips;
+    if (is_back && at->stride == 2 && tiling.rows > 1)
+        tiling.rows = tiling.rows / 2 * 2;
     const int height = is_back ? at->h_in : at->h_out;
-    if (cut.rows > height)
-        cut.rows = is_back && at->stride == 2 ? (height + 1) / 2 * 2 : height;
-    cut.columns = is_back ? (cut.tile_w - 1 + pad) / at->stride + pad / at->stride + 1
-                          : (cut.tile_w - 1) * at->stride + at->kernel;
+    if (tiling.rows > height)
+        tiling.rows = is_back && at->stride == 2 ? (height + 1) / 2 * 2 : height;
+    tiling.columns = is_back ? (tiling.tile_w - 1 + pad) / at->stride + pad / at->stride + 1
+                          : (tiling.tile_w - 1) * at->stride + at->kernel;
     const int least = is_back && at->stride == 2 ? 2 : 1; /* backward at stride 2 needs an even number of rows */
-    for (;; cut.rows = cut.rows / 2 > least ? cut.rows / 2 / least * least : least) {
-        cut.ring = is_back ? (cut.rows + at->kernel - 2) / at->stride + 1 : (cut.rows - 1) * at->stride + at->kernel;
-        cut.shared_bytes = (cut.ring * cut.columns + (is_back ? 2 * cut.rows * cut.tile_w : 0)) * SLAB * 2;
-        if (cut.shared_bytes <= MOST_SHARED || cut.rows == least)
+    for (;; tiling.rows = tiling.rows / 2 > least ? tiling.rows / 2 / least * least : least) {
+        tiling.ring = is_back ? (tiling.rows + at->kernel - 2) / at->stride + 1 : (tiling.rows - 1) * at->stride + at->kernel;
+        tiling.shared_bytes = (tiling.ring * tiling.columns + (is_back ? 2 * tiling.rows * tiling.tile_w : 0)) * SLAB * 2;
+        if (tiling.shared_bytes <= MOST_SHARED || tiling.rows == least)
             break;
     }
-    cut.by_columns = reciprocal(cut.columns);
-    cut.by_tile = reciprocal(cut.tile_w);
-    cut.jobs = at->n * cut.tiles_w;
-    return cut;
+    tiling.by_columns = reciprocal(tiling.columns);
+    tiling.by_tile = reciprocal(tiling.tile_w);
+    tiling.jobs = at->n * tiling.tiles_w;
+    return tiling;
 }
 
 #endif

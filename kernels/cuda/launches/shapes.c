@@ -59,5 +59,5 @@ sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int de
 
 int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back)
 {
-    return cut_of(at, is_back).jobs;
+    return tiling_of(at, is_back).jobs;
 }

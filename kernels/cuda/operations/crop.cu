@@ -10,7 +10,7 @@
 enum { THREADS = 256, BAND = 16, MOST_SHARED = 48 << 10 };
 
 /* Weights of `count` outputs from `first` on, each in a place of `most`. */
-static __device__ __forceinline__ void weigh(const sq_stretch &s, int first, int count, int most, sq_taps *taps, int16_t *weights)
+static __device__ __forceinline__ void weigh(const sq_span &s, int first, int count, int most, sq_taps *taps, int16_t *weights)
 {
     for (int i = (int)threadIdx.x; i < count; i += THREADS)
         taps[i] = sq_taps_weigh(&s, first + i, weights + i * most);
@@ -22,10 +22,10 @@ static __global__ void __launch_bounds__(THREADS) crop_kernel(sq_cuda_crop a)
     const int first = (int)blockIdx.x * BAND, rows = a.side - first < BAND ? a.side - first : BAND;
     sq_taps *row_taps = taps + a.side;
     int16_t *columns = reinterpret_cast<int16_t *>(row_taps + BAND), *row_weights = columns + a.side * a.most_across;
-    const sq_cut &cut = a.cuts[blockIdx.y];
-    const uint8_t *image = a.images + cut.at;
-    weigh(sq_stretch_cut(cut.x, cut.w, a.side), 0, a.side, a.most_across, taps, columns);
-    weigh(sq_stretch_cut(cut.y, cut.h, a.side), first, rows, a.most_down, row_taps, row_weights);
+    const sq_stored_crop &crop = a.crops[blockIdx.y];
+    const uint8_t *image = a.images + crop.at;
+    weigh(sq_span_cropped(crop.x, crop.w, a.side), 0, a.side, a.most_across, taps, columns);
+    weigh(sq_span_cropped(crop.y, crop.h, a.side), first, rows, a.most_down, row_taps, row_weights);
     __syncthreads();
     const int row_shift = SQ_WEIGHT_BITS - SQ_ROW_BITS, shift = SQ_WEIGHT_BITS + SQ_ROW_BITS;
     uint8_t *out = a.out + ((size_t)blockIdx.y * (size_t)a.side + (size_t)first) * (size_t)a.side * 3;
@@ -34,7 +34,7 @@ static __global__ void __launch_bounds__(THREADS) crop_kernel(sq_cuda_crop a)
         const sq_taps down = row_taps[y], across = taps[x];
         int sums[3] = {1 << (shift - 1), 1 << (shift - 1), 1 << (shift - 1)};
         for (int t = 0; t < down.count; t++) {
-            const uint8_t *from = image + ((size_t)(down.first + t) * (size_t)cut.width + (size_t)across.first) * 3;
+            const uint8_t *from = image + ((size_t)(down.first + t) * (size_t)crop.width + (size_t)across.first) * 3;
             int row[3] = {1 << (row_shift - 1), 1 << (row_shift - 1), 1 << (row_shift - 1)};
             for (int i = 0; i < across.count; i++)
                 for (int c = 0; c < 3; c++)
@@ -49,7 +49,7 @@ static __global__ void __launch_bounds__(THREADS) crop_kernel(sq_cuda_crop a)
 
 static int larger(int most, int begin, int length, int side)
 {
-    const sq_stretch s = sq_stretch_cut(begin, length, side);
+    const sq_span s = sq_span_cropped(begin, length, side);
     return sq_taps_limit(&s) > most ? sq_taps_limit(&s) : most;
 }
 
@@ -58,8 +58,8 @@ extern "C" cudaError_t sq_cuda_crop_run(const sq_cuda_crop *args, cudaStream_t s
     sq_cuda_crop a = *args;
     a.most_across = a.most_down = 0;
     for (int i = 0; i < a.count; i++) {
-        a.most_across = larger(a.most_across, a.cuts[i].x, a.cuts[i].w, a.side);
-        a.most_down = larger(a.most_down, a.cuts[i].y, a.cuts[i].h, a.side);
+        a.most_across = larger(a.most_across, a.crops[i].x, a.crops[i].w, a.side);
+        a.most_down = larger(a.most_down, a.crops[i].y, a.crops[i].h, a.side);
     }
     const size_t shared = ((size_t)a.side + BAND) * sizeof(sq_taps) +
                           ((size_t)a.side * (size_t)a.most_across + BAND * (size_t)a.most_down) * sizeof(int16_t);

@@ -143,7 +143,7 @@ typedef struct {
     uint8_t *out; /* (count, side, side, 3) */
     int count, side;
     int most_across, most_down; /* pixels that an output pixel is made of along an axis, at most: set by the launcher */
-    sq_cut cuts[SQ_CUDA_CROPS];
+    sq_stored_crop crops[SQ_CUDA_CROPS];
 } sq_cuda_crop;
 cudaError_t sq_cuda_crop_run(const sq_cuda_crop *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
 
