@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs every command that docs/recipes/NAME.md shows, in order, starting from an empty folder, and compares the lines that the page shows below
-a command with what it prints. SHORT and OVERRIDES shorten trainings and searches. Without a name: checks the form of all pages.
+a command with its output. SHORT and OVERRIDES shorten trainings and searches. Without a name: checks the form of all pages.
 
 usage: recipe_commands.py SQUALL SOURCE_FOLDER [NAME]
 A recipe that needs MPI or onnxruntime is run up to the first command that needs it, and then skipped, where these are absent.
