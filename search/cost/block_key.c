@@ -6,27 +6,14 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "supernet/space/describe.h"
-
-/* Channels between a block's first and last convolution; 0 where there is no such thing. */
-static int middle(sq_block_kind kind, const sq_description *d)
-{
-    switch (kind) {
-    case SQ_BLOCK_MB:
-        return d->units[d->main].c_in;
-    case SQ_BLOCK_SHUFFLE:
-        return d->units[0].c_out;
-    case SQ_BLOCK_XCEPTION:
-        return d->units[1].c_out;
-    default:
-        return 0;
-    }
-}
+#include "supernet/space/block_kinds.h"
 
 sq_block_key sq_block_key_of(const sq_space *space, int layer, int choice)
 {
-    const sq_layer *l = &space->layers[layer];
-    const sq_choice *c = &space->choices[l->choices[choice]];
+    const sq_block_id block = {space, layer, choice};
+    const sq_layer *l = sq_block_layer(&block);
+    const sq_choice *c = sq_block_choice(&block);
+    const sq_block_kind_row *row = sq_block_kind_of(c->kind);
     sq_description d;
     sq_describe_block(space, layer, choice, &d);
     sq_block_key key = {.kind = c->kind,
@@ -34,10 +21,10 @@ sq_block_key sq_block_key_of(const sq_space *space, int layer, int choice)
                         .w = l->w_in,
                         .c_in = l->c_in,
                         .c_out = l->c_out,
-                        .mid = middle(c->kind, &d),
-                        .kernel = c->kernel,
+                        .mid = row->middle(&d),
+                        .kernel = row->key_kernel ? row->key_kernel(c) : c->kernel,
                         .stride = l->stride,
-                        .activation = c->activation == SQ_ACTIVATIONS ? l->activation : c->activation};
+                        .activation = sq_block_activation(&block)};
     for (int u = 0; u < d.unit_count; u++)
         key.se = d.units[u].se_channels > key.se ? d.units[u].se_channels : key.se;
     return key;
@@ -57,14 +44,12 @@ sq_status sq_block_key_parse(const char *const fields[SQ_BLOCK_KEY_FIELDS], cons
     sq_block_key key;
     int *const numbers[SQ_BLOCK_KEY_FIELDS] = {NULL,     &key.h,      &key.w,      &key.c_in, &key.c_out,
                                                &key.mid, &key.kernel, &key.stride, &key.se,   NULL};
-    int kind = 0;
-    while (kind < SQ_BLOCK_KINDS && strcmp(sq_block_name((sq_block_kind)kind), fields[0]) != 0)
-        kind++;
-    key.kind = (sq_block_kind)kind;
+    char kinds[256];
+    key.kind = sq_block_find(fields[0]);
     key.activation = sq_activation_find(fields[SQ_BLOCK_KEY_FIELDS - 1]);
     if (key.kind == SQ_BLOCK_KINDS)
-        return sq_fail(SQ_INVALID, "%s: kind '%s', wanted conv, shuffle, xception, mb, sep, skip or classifier", where,
-                       fields[0]);
+        return sq_fail(SQ_INVALID, "%s: kind '%s', wanted %s", where, fields[0],
+                       sq_block_list(kinds, sizeof kinds, NULL));
     if (key.activation == SQ_ACTIVATIONS)
         return sq_fail(SQ_INVALID, "%s: act '%s', wanted linear, relu, relu6, hswish, sigmoid or hsigmoid", where,
                        fields[SQ_BLOCK_KEY_FIELDS - 1]);
@@ -102,10 +87,21 @@ bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b)
     return a->kind == b->kind && a->stride == b->stride && a->activation == b->activation && (a->se > 0) == (b->se > 0);
 }
 
+/* Of a block with two kernels; the first is 0 for a block with one. */
+static int first_kernel(const sq_block_key *key)
+{
+    return key->kernel / SQ_BLOCK_KEY_FIRST_KERNEL;
+}
+
+static int last_kernel(const sq_block_key *key)
+{
+    return key->kernel % SQ_BLOCK_KEY_FIRST_KERNEL;
+}
+
 bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b)
 {
     return (double)a->h * a->w <= (double)b->h * b->w && a->c_in <= b->c_in && a->c_out <= b->c_out &&
-           a->mid <= b->mid && a->kernel <= b->kernel && a->se <= b->se;
+           a->mid <= b->mid && first_kernel(a) <= first_kernel(b) && last_kernel(a) <= last_kernel(b) && a->se <= b->se;
 }
 
 static double apart(int a, int b)
@@ -116,7 +112,7 @@ static double apart(int a, int b)
 double sq_block_key_distance(const sq_block_key *a, const sq_block_key *b)
 {
     return 100 * (a->kind != b->kind) + 4 * (a->stride != b->stride) + 4 * ((a->se > 0) != (b->se > 0)) +
-           4 * (a->activation != b->activation) + 2 * apart(a->kernel, b->kernel) + 2 * apart(a->h, b->h) +
-           apart(a->w, b->w) + apart(a->c_in, b->c_in) + apart(a->c_out, b->c_out) + apart(a->mid, b->mid) +
-           0.5 * apart(a->se, b->se);
+           4 * (a->activation != b->activation) + 2 * apart(first_kernel(a), first_kernel(b)) +
+           2 * apart(last_kernel(a), last_kernel(b)) + 2 * apart(a->h, b->h) + apart(a->w, b->w) +
+           apart(a->c_in, b->c_in) + apart(a->c_out, b->c_out) + apart(a->mid, b->mid) + 0.5 * apart(a->se, b->se);
 }

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <math.h>
 
-#include "supernet/space/describe.h"
+#include "supernet/space/block_description.h"
 
 /* ---- One operation ---- */
 

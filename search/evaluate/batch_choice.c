@@ -6,6 +6,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "search/json_file.h"
+#include "supernet/model/walk.h"
 
 enum { SMALLEST = 16, LARGEST = 1024, TRIES = 3 };
 #define WORTHWHILE 0.97 /* of the time of an image at half the batch */

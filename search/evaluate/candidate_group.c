@@ -6,6 +6,7 @@
 
 #include "kernels/base/clock.h"
 #include "search/evaluate/prefix_tree.h"
+#include "supernet/model/block_layout.h"
 #include "supernet/train/signals.h"
 
 /* One of the two passes: its model, and its images where they are read from. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "search/search.h"
+#include "supernet/model/walk.h"
 
 struct sq_evaluator {
     sq_model *collect, *score; /* score may be NULL: nothing to score on */

@@ -5,28 +5,39 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
+#include "supernet/space/block_kinds.h"
 
-static const char *const names[SQ_PROPERTIES] = {"se",      "kernel_3", "kernel_5", "kernel_7",
-                                                 "shuffle", "xception", "mb",       "sep"};
+static const char *const names[SQ_PROPERTY_KIND] = {"se", "kernel_3", "kernel_5", "kernel_7"};
 
 const char *sq_operator_property_name(sq_operator_property property)
 {
-    return names[property];
+    return property < SQ_PROPERTY_KIND ? names[property] : sq_block_name((sq_block_kind)(property - SQ_PROPERTY_KIND));
+}
+
+static bool can_be_dropped(const sq_block_kind_row *row)
+{
+    return row->can_be_dropped;
 }
 
 sq_status sq_device_constraints_add(sq_device_constraints *constraints, const char *name, const char *where)
 {
-    for (int i = 0; i < SQ_PROPERTIES; i++)
-        if (strcmp(names[i], name) == 0) {
-            constraints->drops[i] = true;
+    const char *known[SQ_PROPERTIES];
+    char kinds[256];
+    int count = 0;
+    for (int p = 0; p < SQ_PROPERTIES; p++) {
+        if (p >= SQ_PROPERTY_KIND && !sq_block_kind_of((sq_block_kind)(p - SQ_PROPERTY_KIND))->can_be_dropped)
+            continue;
+        known[count++] = sq_operator_property_name((sq_operator_property)p);
+        if (strcmp(known[count - 1], name) == 0) {
+            constraints->drops[p] = true;
             return SQ_OK;
         }
-    const char *nearest = sq_text_nearest(name, names, SQ_PROPERTIES);
+    }
+    const char *nearest = sq_text_nearest(name, known, count);
     if (nearest)
         return sq_fail(SQ_INVALID, "%s: unknown property '%s', did you mean '%s'?", where, name, nearest);
-    return sq_fail(SQ_INVALID,
-                   "%s: unknown property '%s', wanted se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb or sep",
-                   where, name);
+    return sq_fail(SQ_INVALID, "%s: unknown property '%s', wanted se, kernel_3, kernel_5, kernel_7, %s", where, name,
+                   sq_block_list(kinds, sizeof kinds, can_be_dropped));
 }
 
 static bool has(const sq_choice *c, sq_operator_property property)
@@ -39,7 +50,7 @@ static bool has(const sq_choice *c, sq_operator_property property)
     case SQ_PROPERTY_KERNEL_7:
         return c->kernel == 3 + 2 * (int)(property - SQ_PROPERTY_KERNEL_3);
     default:
-        return strcmp(sq_block_name(c->kind), names[property]) == 0;
+        return (int)c->kind == (int)property - SQ_PROPERTY_KIND;
     }
 }
 
@@ -59,5 +70,6 @@ void sq_device_constraints_print(const sq_device_constraints *constraints, char 
     text[0] = 0;
     for (int i = 0; i < SQ_PROPERTIES && used < bytes; i++)
         if (constraints->drops[i])
-            used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? ", " : "", names[i]);
+            used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? ", " : "",
+                                     sq_operator_property_name((sq_operator_property)i));
 }

@@ -11,11 +11,8 @@ typedef enum {
     SQ_PROPERTY_KERNEL_3,
     SQ_PROPERTY_KERNEL_5,
     SQ_PROPERTY_KERNEL_7,
-    SQ_PROPERTY_SHUFFLE, /* kinds, by their names in space files */
-    SQ_PROPERTY_XCEPTION,
-    SQ_PROPERTY_MB,
-    SQ_PROPERTY_SEP,
-    SQ_PROPERTIES
+    SQ_PROPERTY_KIND, /* + an sq_block_kind: block kinds, by their words in space files */
+    SQ_PROPERTIES = SQ_PROPERTY_KIND + SQ_BLOCK_KINDS
 } sq_operator_property;
 
 typedef struct {

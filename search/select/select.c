@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
+#include "supernet/space/block_kinds.h"
 #include "supernet/space/cost.h"
 
 #define LARGEST_EXPONENT 10.0
 
 sq_block_kind sq_select_family(sq_block_kind kind)
 {
-    return kind == SQ_BLOCK_XCEPTION ? SQ_BLOCK_SHUFFLE : kind;
+    return sq_block_kind_of(kind)->family;
 }
 
 const sq_choice *sq_select_choice(const sq_selection *s, const sq_select_operator *o)

@@ -4,6 +4,7 @@
 
 #include "kernels/base/file.h"
 #include "search/select/select.h"
+#include "supernet/space/block_kinds.h"
 
 sq_status sq_select_write(const sq_selection *selection, const char *path)
 {

@@ -9,8 +9,8 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "supernet/space/cost.h"
 #include "supernet/export/safetensors.h"
+#include "supernet/space/cost.h"
 
 enum { MOST_OF_A_BLOCK = 128 };
 
@@ -74,8 +74,8 @@ static sq_status add_block(tensor_list *list, sq_model *model, int layer, int ch
     sq_parameter parameters[MOST_OF_A_BLOCK];
     sq_block_options single = plan->options;
     single.is_supernet = false;
-    const int count = sq_block_parameters(plan->space, layer, choice, &single, &plan->regions[layer][choice],
-                                          parameters, MOST_OF_A_BLOCK);
+    const int count = sq_block_parameters(&(sq_block_id){plan->space, layer, choice}, &single,
+                                          &plan->regions[layer][choice], parameters, MOST_OF_A_BLOCK);
     for (int i = 0; i < count && i < MOST_OF_A_BLOCK; i++) {
         const sq_parameter *p = &parameters[i];
         char name[160];

@@ -285,7 +285,7 @@ static sq_status encode_layer(encoder *e, int choice)
     const sq_memory_plan *plan = sq_model_plan(e->model);
     sq_region region = plan->regions[e->layer][choice];
     sq_graph graph = {0};
-    SQ_TRY(sq_block_build(plan->space, e->layer, choice, SQ_EVALUATE, &plan->options, &region, &graph));
+    SQ_TRY(sq_block_build(&(sq_block_id){plan->space, e->layer, choice}, SQ_EVALUATE, &plan->options, &region, &graph));
     e->graph = &graph;
     e->halves[0][0] = 0;
     if (graph.slot_count > MOST_SLOTS)
@@ -358,7 +358,8 @@ static int boundary_shape(const sq_space *space, int boundary, int batch, int di
     return is_input ? 4 : 2;
 }
 
-sq_status sq_onnx_encode_layers(sq_model *model, const int *path, const sq_onnx_range *range, void **bytes, size_t *size)
+sq_status sq_onnx_encode_layers(sq_model *model, const int *path, const sq_onnx_range *range, void **bytes,
+                                size_t *size)
 {
     const sq_space *space = sq_model_plan(model)->space;
     const sq_export_options options = {.is_folded = true};

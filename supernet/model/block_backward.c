@@ -1,14 +1,15 @@
-/* The backward graph of a block: its units in reverse, each giving its producer's gradient and the sums that the
- * producer's norm needs. */
-#include "supernet/model/builder.h"
+/* The units in reverse order. Each writes the gradient of the value that it reads, and the sums that the norm of that
+ * value needs. */
+#include "supernet/model/block_backward.h"
 
-static int sq_builder_take_unit_grad(sq_builder *b, int u)
+static int take_unit_grad(sq_builder *b, int u)
 {
     const sq_unit *unit = &b->description.units[u];
-    return sq_builder_take(b, sq_builder_activation(b, SQ_ROLE_SCRATCH, unit));
+    return sq_builder_allocate(b, sq_builder_activation(b, SQ_ROLE_SCRATCH, unit));
 }
 
-/* The gradient of the join's inputs. A sum that is not stored split hands the output's gradient on as it is. */
+/* The gradients of the join's inputs. An addition that is not stored split passes on the output's gradient unchanged.
+ */
 static void emit_join_back(sq_builder *b)
 {
     const sq_description *d = &b->description;
@@ -24,14 +25,14 @@ static void emit_join_back(sq_builder *b)
         return;
     }
     op.x = sq_builder_unit_view(b, d->main);
-    if (is_shared && op.x.gate != SQ_NONE) { /* the gate's backward reads the output's gradient itself */
+    if (is_shared && op.x.gate != SQ_NONE) { /* the gate's backward reads the output's gradient */
         b->units[d->main].g = b->output_grad;
         return;
     }
-    op.dx = b->units[d->main].g = is_shared ? b->output_grad : sq_builder_take_unit_grad(b, d->main);
+    op.dx = b->units[d->main].g = is_shared ? b->output_grad : take_unit_grad(b, d->main);
     if (d->side != SQ_NONE) {
         op.y = sq_builder_unit_view(b, d->side);
-        op.dy = b->units[d->side].g = sq_builder_take_unit_grad(b, d->side);
+        op.dy = b->units[d->side].g = take_unit_grad(b, d->side);
     } else if (d->has_pass && !is_shared) {
         op.y = sq_builder_input_view(b, d->pass);
         op.dy = b->input_grad;
@@ -41,7 +42,8 @@ static void emit_join_back(sq_builder *b)
     sq_graph_op(b->graph, op);
 }
 
-/* Where a unit that reads the block's input adds its gradient, if somebody was there before. */
+/* The slot to which a unit that reads the block's input adds its gradient; SQ_NONE for the first such unit, unless a
+ * residual connection passes on the output's gradient. */
 static int input_addend(sq_builder *b)
 {
     const sq_description *d = &b->description;
@@ -60,8 +62,7 @@ static void emit_unit_back(sq_builder *b, int u)
     if (unit->se_channels > 0) {
         sq_op gate = sq_builder_gate_op(b, SQ_OP_GATE_BACK, u);
         gate.grad = s->g;
-        gate.dx =
-            s->g == b->output_grad ? sq_builder_take_unit_grad(b, u) : s->g; /* a shared gradient is read again later */
+        gate.dx = s->g == b->output_grad ? take_unit_grad(b, u) : s->g; /* a shared gradient is read again later */
         gate.weight_grad = s->reduce_grad;
         gate.bias_grad = s->reduce_bias_grad;
         gate.weight2_grad = s->expand_grad;
@@ -74,8 +75,8 @@ static void emit_unit_back(sq_builder *b, int u)
     op.grad = s->g;
     op.weight_grad = s->weight_grad;
     if (unit->source != SQ_NONE) {
-        op.dx = b->units[unit->source].g = sq_builder_take_unit_grad(b, unit->source);
-    } else if (b->layer != b->space->layers) {
+        op.dx = b->units[unit->source].g = take_unit_grad(b, unit->source);
+    } else if (b->id.layer > 0) {
         op.dx = b->input_grad;
         op.dx_part = unit->part;
         op.addend = unit->part == SQ_ALL ? input_addend(b) : SQ_NONE;
@@ -86,7 +87,7 @@ static void emit_unit_back(sq_builder *b, int u)
 static void emit_classifier_back(sq_builder *b)
 {
     b->pooled_grad =
-        sq_builder_take(b, sq_builder_tensor(SQ_ROLE_SCRATCH, b->options->batch, 1, 1, b->layer->c_in, b->layer->c_in));
+        sq_builder_allocate(b, sq_builder_tensor(SQ_ROLE_SCRATCH, b->options->batch, 1, 1, b->layer->c_in));
     sq_op linear = sq_op_make(SQ_OP_LINEAR_BACK);
     linear.x = sq_view_plain(b->pooled, SQ_ALL);
     linear.weight = b->linear_weight;

@@ -1,24 +1,26 @@
 #ifndef SQ_BUILDER_H
 #define SQ_BUILDER_H
 
-#include "supernet/space/describe.h"
+#include "supernet/model/block.h"
+#include "supernet/space/block_description.h"
 
-/* How a block's graph is put together: internal to block.c (what both directions share, forward, update), block_slots.c
- * (where everything lies) and block_backward.c. */
+/* State of a block's graph under construction, and what all modes share. Internal to supernet/model: block.c drives it,
+ * block_slots.c allocates tensors, block_forward.c and block_backward.c emit operations. */
 
-/* The slots of one unit; SQ_NONE where it has none. */
+/* The slots of one unit; SQ_NONE where the unit has none. */
 typedef struct {
     int z, norm, weight, weight_grad;
-    int gate, pooled, hidden; /* SE */
+    int gate, pooled, hidden; /* squeeze-and-excitation */
     int reduce, reduce_bias, expand, expand_bias;
     int reduce_grad, reduce_bias_grad, expand_grad, expand_bias_grad;
     int g; /* gradient of the unit's value (backward) */
 } sq_unit_slots;
 
 typedef struct {
-    const sq_space *space;
-    const sq_layer *layer;
     const sq_block_options *options;
+    sq_block_id id;
+    const sq_space *space; /* of id */
+    const sq_layer *layer; /* of id */
     sq_description description;
     sq_mode mode;
     sq_region *region;
@@ -27,35 +29,33 @@ typedef struct {
     int input, output, input_grad, output_grad; /* boundaries */
     int linear_weight, linear_bias, linear_weight_grad, linear_bias_grad, pooled, pooled_grad;
     bool is_input_grad_written;
-    int layer_index, choice_index;
-    sq_parameter *parameters; /* where sq_block_parameters collects them; NULL: nobody asks */
+    sq_parameter *parameters; /* sq_block_parameters collects them here; else NULL */
     int parameter_count, parameter_limit;
 } sq_builder;
 
-/* ---- block_slots.c ---- */
+/* A builder without slots. */
+sq_builder sq_builder_open(const sq_block_id *block, sq_mode mode, const sq_block_options *options, sq_region *region,
+                           sq_graph *graph);
 
-void sq_builder_clear_slots(sq_builder *b);
-/* Takes everything that has a place, in the same order in every mode; returns the bytes of weights that have decay. */
-size_t sq_builder_take_all(sq_builder *b);
-/* Takes the next bytes of a role for the slot and returns its index. */
-int sq_builder_take(sq_builder *b, sq_slot slot);
-sq_slot sq_builder_tensor(sq_role role, int n, int h, int w, int c, int pitch);
-/* What a unit makes, or its gradient: dtype and pitch as the backend wants them. */
+/* FORWARD or BACKWARD: forward saves what backward reads. */
+bool sq_builder_is_training(const sq_builder *b);
+
+/* ---- Slots ---- */
+
+/* An FP32 tensor of shape (n, h, w, c), without padding. */
+sq_slot sq_builder_tensor(sq_role role, int n, int h, int w, int c);
+/* A unit's raw output, or its gradient, in the backend's type and pitch. */
 sq_slot sq_builder_activation(const sq_builder *b, sq_role role, const sq_unit *unit);
-int sq_builder_aligned(const sq_block_options *options, int c);
-/* FORWARD or BACKWARD: what forward leaves is read again. */
-bool sq_builder_is_trained(const sq_builder *b);
+/* Allocates the slot behind the block's last allocation in its role; returns the slot's index. */
+int sq_builder_allocate(sq_builder *b, sq_slot slot);
 
-/* ---- block.c ---- */
+/* ---- Views and operations ---- */
 
 sq_view sq_builder_input_view(const sq_builder *b, sq_part part);
 sq_view sq_builder_unit_view(const sq_builder *b, int u);
-/* A convolution's or gate's operands, alike in both directions. */
+sq_statistics sq_builder_statistics(const sq_builder *b);
+/* Operands that a convolution or a gate has in both directions. */
 sq_op sq_builder_conv_op(const sq_builder *b, sq_op_kind kind, int u);
 sq_op sq_builder_gate_op(const sq_builder *b, sq_op_kind kind, int u);
-
-/* ---- block_backward.c ---- */
-
-void sq_builder_backward(sq_builder *b);
 
 #endif

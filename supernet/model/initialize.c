@@ -1,13 +1,14 @@
-/* Initial weights. Each tensor draws from a stream of its own, named by the tensor's module path. */
+/* Each tensor has its own stream of random numbers, identified by the tensor's name. */
+#include "supernet/model/initialize.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
-#include "supernet/model/model.h"
 
-/* Standard deviation of a weight, by the space's rule; 0 for what is constant.
+/* Standard deviation of a weight by the space's rule; 0 for constants.
  * Source: SPOS, src/Supernet/network.py (stem 0.01, others 1 / shape[1]); He et al. 2015, eq. 10, fan-out. */
 static double deviation(const sq_space *space, const sq_parameter *p)
 {

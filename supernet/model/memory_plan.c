@@ -1,9 +1,9 @@
-/* Where everything lies. All shapes are known before the run, so every role is one allocation and every address final.
- */
+#include "supernet/model/memory_plan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "supernet/model/model.h"
+#include "supernet/model/block_layout.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -39,8 +39,8 @@ size_t sq_memory_plan_largest(const sq_memory_plan *plan, sq_role role)
     return most;
 }
 
-/* Training keeps every boundary for its backward; otherwise two buffers serve in turn, unless the options say more.
- * Gradients always alternate; the images' own gradient is never computed. */
+/* Training keeps every boundary for backward. Otherwise two buffers alternate, unless the options ask for all of them.
+ * Gradients always alternate. The gradient of the images is never computed. */
 static void place_boundaries(const sq_memory_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
                              size_t *grad_bytes)
 {
@@ -65,17 +65,17 @@ static void place_boundaries(const sq_memory_plan *plan, size_t *offsets, size_t
     *grad_bytes = plan->is_training ? grad_side[0] + grad_side[1] : 0;
 }
 
-/* Builds the block once in each mode that the plan runs, to learn its bytes. */
-static sq_status measure_block(sq_memory_plan *plan, sq_backend *backend, int layer, int choice, sq_region *region,
-                               size_t *saved)
+/* Builds the block in each mode that the plan runs, to determine its sizes. *saved: the maximum over the choices. */
+static sq_status measure_block(sq_memory_plan *plan, sq_backend *backend, const sq_block_id *block, size_t *saved)
 {
     size_t *bytes = plan->role_bytes;
+    sq_region *region = &plan->regions[block->layer][block->choice];
     for (int mode = 0; mode < SQ_MODES; mode++) {
         const bool is_needed = plan->is_training ? mode != SQ_UPDATE : mode == SQ_COLLECT || mode == SQ_EVALUATE;
         if (!is_needed)
             continue;
         sq_graph graph = {0};
-        SQ_TRY(sq_block_build(plan->space, layer, choice, (sq_mode)mode, &plan->options, region, &graph));
+        SQ_TRY(sq_block_build(block, (sq_mode)mode, &plan->options, region, &graph));
         size_t workspace = 0;
         const bool has_workspace = backend && backend->ops->workspace;
         const sq_status status = has_workspace ? backend->ops->workspace(backend, &graph, &workspace) : SQ_OK;
@@ -107,10 +107,11 @@ static sq_status place_blocks(sq_memory_plan *plan, sq_backend *backend, const s
             r->at[SQ_ROLE_WEIGHT] = bytes[SQ_ROLE_WEIGHT];
             r->at[SQ_ROLE_STATISTICS] = bytes[SQ_ROLE_STATISTICS];
             r->at[SQ_ROLE_SAVED] = bytes[SQ_ROLE_SAVED];
-            SQ_TRY(measure_block(plan, backend, l, c, r, &saved));
+            const sq_block_id block = {plan->space, l, c};
+            SQ_TRY(measure_block(plan, backend, &block, &saved));
             bytes[SQ_ROLE_WEIGHT] += r->bytes[SQ_ROLE_WEIGHT];
             bytes[SQ_ROLE_STATISTICS] += r->bytes[SQ_ROLE_STATISTICS];
-            plan->parameter_count += sq_block_parameters(plan->space, l, c, &plan->options, r, NULL, 0);
+            plan->parameter_count += sq_block_parameters(&block, &plan->options, r, NULL, 0);
         }
         bytes[SQ_ROLE_SAVED] += saved;
     }
@@ -125,7 +126,7 @@ static sq_status list_parameters(sq_memory_plan *plan)
     int done = 0;
     for (int l = 0; l < plan->space->layer_count; l++)
         for (int c = 0; c < plan->space->layers[l].choice_count; c++)
-            done += sq_block_parameters(plan->space, l, c, &plan->options, &plan->regions[l][c],
+            done += sq_block_parameters(&(sq_block_id){plan->space, l, c}, &plan->options, &plan->regions[l][c],
                                         plan->parameters + done, plan->parameter_count - done);
     return SQ_OK;
 }

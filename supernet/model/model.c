@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supernet/model/block_layout.h"
+
 typedef struct {
     sq_program *modes[SQ_MODES];
 } program_set;
@@ -21,7 +23,7 @@ struct sq_model {
     float *neutral_augment; /* for batches that come without augmentation */
     sq_device_ptr zeros;    /* as many as the largest block's gradients; only with options.has_others */
     int loaded_count;
-    sq_dtype travels;      /* gradients between ranks */
+    sq_dtype reduce_dtype; /* of gradients, over the ranks */
     sq_timeline *timeline; /* borrowed; or NULL */
     int32_t accumulate;    /* as it stands in the device's sq_step */
 };
@@ -162,7 +164,7 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
     if (!model)
         return sq_fail(SQ_NO_MEMORY, "model of %s", space->name);
     model->space = space;
-    model->travels = options->travels;
+    model->reduce_dtype = options->reduce_dtype;
     model->backend = backend;
     model->owns_weights = options->weights_of == NULL;
     sq_status status = sq_memory_plan_make(&model->plan, space, &options->block, options->is_training, backend);
@@ -213,7 +215,7 @@ static sq_status compile(sq_model *model, int layer, int choice, sq_mode mode)
 {
     sq_graph graph = {0};
     sq_region region = model->plan.regions[layer][choice];
-    SQ_TRY(sq_block_build(model->space, layer, choice, mode, &model->plan.options, &region, &graph));
+    SQ_TRY(sq_block_build(&(sq_block_id){model->space, layer, choice}, mode, &model->plan.options, &region, &graph));
     sq_program **slot = &model->programs[layer][choice].modes[mode];
     const sq_status status = model->backend->ops->compile(model->backend, &graph, &model->binding, slot);
     sq_graph_clear(&graph);
@@ -251,130 +253,6 @@ sq_status sq_model_run(sq_model *model, int layer, int choice, sq_mode mode)
 void sq_model_set_timeline(sq_model *model, sq_timeline *timeline)
 {
     model->timeline = timeline;
-}
-
-/* ---- Walks ---- */
-
-sq_status sq_model_walk(sq_model *model, const int *path, sq_mode mode)
-{
-    for (int l = 0; l < model->space->layer_count; l++)
-        SQ_TRY(sq_model_run(model, l, path[l], mode));
-    return SQ_OK;
-}
-
-sq_status sq_model_forward(sq_model *model, const int *path)
-{
-    return sq_model_walk(model, path, SQ_FORWARD);
-}
-
-/* Four bytes, and only where the flag changes: with every choice in one path (FairNAS) twice a walk, with one path
- * never. */
-static sq_status set_accumulate(sq_model *model, bool is_added)
-{
-    const int32_t wanted = is_added;
-    if (model->accumulate == wanted)
-        return SQ_OK;
-    SQ_TRY(model->backend->ops->write(model->backend, at(model, SQ_ROLE_STEP, offsetof(sq_step, accumulate)), &wanted,
-                                      sizeof wanted));
-    model->accumulate = wanted;
-    return SQ_OK;
-}
-
-static const int *path_at(const sq_step_paths *paths, int index)
-{
-    return paths->first + (size_t)index * SQ_MAX_LAYERS;
-}
-
-static bool is_shared_out(const sq_step_paths *paths)
-{
-    return paths->local_count > 0 && paths->local_count < paths->count;
-}
-
-/* Behind the last path that this rank walks. */
-static int own_end(const sq_step_paths *paths)
-{
-    return paths->local_count > 0 ? paths->local_first + paths->local_count : paths->count;
-}
-
-/* Whether one of the paths first .. end - 1 takes this choice of the layer. */
-static bool is_used(const sq_step_paths *paths, int first, int end, int layer, int choice)
-{
-    for (int i = first; i < end; i++)
-        if (path_at(paths, i)[layer] == choice)
-            return true;
-    return false;
-}
-
-/* What ranks must agree on of a block that ran: its gradients, and what its norms have seen (means of means; a running
- * variance is the mean of the ranks' variances), which is small and kept: never rounded. */
-static sq_status reduce_block(sq_model *model, const sq_region *region)
-{
-    const struct sq_backend_ops *ops = model->backend->ops;
-    const size_t weights = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float), kept = region->bytes[SQ_ROLE_STATISTICS];
-    sq_timeline_add(model->timeline, SQ_TIME_REDUCTION, (int64_t)(weights * sq_dtype_bytes(model->travels) + kept), 0,
-                    sq_timeline_now(model->timeline));
-    SQ_TRY(ops->reduce_mean(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]), weights,
-                            model->travels));
-    if (kept == 0)
-        return SQ_OK;
-    return ops->reduce_mean(model->backend, at(model, SQ_ROLE_STATISTICS, region->at[SQ_ROLE_STATISTICS]),
-                            kept / sizeof(float), SQ_F32);
-}
-
-/* Every block of the layer that any rank used. */
-static sq_status reduce_layer(sq_model *model, const sq_step_paths *paths, int layer)
-{
-    for (int i = 0; i < paths->count; i++) {
-        const int choice = path_at(paths, i)[layer];
-        const sq_region *region = &model->plan.regions[layer][choice];
-        if (is_used(paths, 0, i, layer, choice))
-            continue;
-        if (!is_used(paths, paths->local_first, own_end(paths), layer, choice) && region->bytes[SQ_ROLE_WEIGHT])
-            SQ_TRY(model->backend->ops->copy(model->backend, at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]),
-                                             model->zeros, region->bytes[SQ_ROLE_WEIGHT]));
-        SQ_TRY(reduce_block(model, region));
-    }
-    return SQ_OK;
-}
-
-/* Each layer's gradients travel while the layer before it is computed. */
-sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index)
-{
-    const struct sq_backend_ops *ops = model->backend->ops;
-    const int *path = path_at(paths, index);
-    for (int l = model->space->layer_count; l-- > 0;) {
-        const sq_region *region = &model->plan.regions[l][path[l]];
-        SQ_TRY(set_accumulate(model, is_used(paths, paths->local_first, index, l, path[l])));
-        SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
-        if (is_shared_out(paths) && index + 1 == own_end(paths))
-            SQ_TRY(reduce_layer(model, paths, l));
-        else if (!is_shared_out(paths) && !is_used(paths, index + 1, paths->count, l, path[l]))
-            SQ_TRY(reduce_block(model, region));
-    }
-    const double begin = sq_timeline_now(model->timeline);
-    SQ_TRY(ops->join(model->backend));
-    sq_timeline_add(model->timeline, SQ_TIME_WAIT, 0, 0, begin);
-    return SQ_OK;
-}
-
-sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths)
-{
-    for (int l = 0; l < model->space->layer_count; l++)
-        for (int i = 0; i < paths->count; i++)
-            if (!is_used(paths, 0, i, l, path_at(paths, i)[l]))
-                SQ_TRY(sq_model_run(model, l, path_at(paths, i)[l], SQ_UPDATE));
-    return SQ_OK;
-}
-
-sq_status sq_model_backward(sq_model *model, const int *path)
-{
-    const sq_step_paths paths = {.first = path, .count = 1};
-    return sq_model_backward_of(model, &paths, 0);
-}
-
-sq_status sq_model_update(sq_model *model, const int *path)
-{
-    return sq_model_walk(model, path, SQ_UPDATE);
 }
 
 sq_status sq_model_measure(sq_model *model, int layer, int choice, int repeats, double *milliseconds)
@@ -443,13 +321,24 @@ sq_status sq_model_load(sq_model *model, const sq_model_batch *batch)
     return load_rest(model, batch);
 }
 
-sq_status sq_model_load_crops(sq_model *model, const sq_model_batch *batch, sq_device_ptr kept,
+sq_status sq_model_load_crops(sq_model *model, const sq_model_batch *batch, sq_device_ptr stored,
                               const sq_stored_crop *crops)
 {
     SQ_TRY(check_count(model, batch));
-    SQ_TRY(model->backend->ops->crop(model->backend, kept, crops, batch->count, model->space->resolution,
+    SQ_TRY(model->backend->ops->crop(model->backend, stored, crops, batch->count, model->space->resolution,
                                      at(model, SQ_ROLE_INPUT, 0)));
     return load_rest(model, batch);
+}
+
+sq_status sq_model_set_accumulate(sq_model *model, bool accumulates)
+{
+    const int32_t value = accumulates;
+    if (model->accumulate == value)
+        return SQ_OK;
+    SQ_TRY(model->backend->ops->write(model->backend, at(model, SQ_ROLE_STEP, offsetof(sq_step, accumulate)), &value,
+                                      sizeof value));
+    model->accumulate = value;
+    return SQ_OK;
 }
 
 sq_status sq_model_set_step(sq_model *model, const sq_step *step)
@@ -498,5 +387,36 @@ sq_status sq_model_logits(sq_model *model, float *out, int count)
         SQ_TRY(sq_model_read(model, SQ_ROLE_BOUNDARY,
                              model->plan.regions[last][0].boundary_out + i * pitch * sizeof(float), out + i * classes,
                              classes * sizeof(float)));
+    return SQ_OK;
+}
+
+/* ---- Reductions ---- */
+
+/* Statistics are means over the ranks; a running variance is the mean of the ranks' variances. They are small, and
+ * never rounded. */
+sq_status sq_model_reduce(sq_model *model, int layer, int choice, bool is_local)
+{
+    const struct sq_backend_ops *ops = model->backend->ops;
+    const sq_region *region = &model->plan.regions[layer][choice];
+    const size_t weight_bytes = region->bytes[SQ_ROLE_WEIGHT], statistics_bytes = region->bytes[SQ_ROLE_STATISTICS];
+    const size_t weights = weight_bytes / sizeof(float);
+    const sq_device_ptr gradients = at(model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]);
+    if (!is_local && weight_bytes)
+        SQ_TRY(ops->copy(model->backend, gradients, model->zeros, weight_bytes));
+    sq_timeline_add(model->timeline, SQ_TIME_REDUCTION,
+                    (int64_t)(weights * sq_dtype_bytes(model->reduce_dtype) + statistics_bytes), 0,
+                    sq_timeline_now(model->timeline));
+    SQ_TRY(ops->reduce_mean(model->backend, gradients, weights, model->reduce_dtype));
+    if (statistics_bytes == 0)
+        return SQ_OK;
+    return ops->reduce_mean(model->backend, at(model, SQ_ROLE_STATISTICS, region->at[SQ_ROLE_STATISTICS]),
+                            statistics_bytes / sizeof(float), SQ_F32);
+}
+
+sq_status sq_model_join(sq_model *model)
+{
+    const double begin = sq_timeline_now(model->timeline);
+    SQ_TRY(model->backend->ops->join(model->backend));
+    sq_timeline_add(model->timeline, SQ_TIME_WAIT, 0, 0, begin);
     return SQ_OK;
 }

@@ -1,7 +1,7 @@
-/* Costs from the description of a block, so that a new block kind has its costs by being described. */
+/* Costs follow from the description of a block, so a new block kind needs no code here. */
 #include "supernet/space/cost.h"
 
-#include "supernet/space/describe.h"
+#include "supernet/space/block_description.h"
 
 static int64_t larger(int64_t a, int64_t b)
 {

@@ -1,4 +1,4 @@
-/* From a space file to the chain of layers, with every shape known and every impossible space refused by name. */
+/* From a space file to the chain of layers: computes every shape and refuses every impossible space. */
 #include "supernet/space/space.h"
 
 #include <math.h>
@@ -8,14 +8,25 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "supernet/space/block_kinds.h"
 #include "supernet/space/space_yaml.h"
 
 enum { WIDEST = 16384, LARGEST_RESOLUTION = 4096, MOST_CLASSES = 1 << 20 };
 
-const char *sq_block_name(sq_block_kind kind)
+const sq_layer *sq_block_layer(const sq_block_id *block)
 {
-    static const char *const names[SQ_BLOCK_KINDS] = {"conv", "shuffle", "xception", "mb", "sep", "skip", "classifier"};
-    return names[kind];
+    return &block->space->layers[block->layer];
+}
+
+const sq_choice *sq_block_choice(const sq_block_id *block)
+{
+    return &block->space->choices[sq_block_layer(block)->choices[block->choice]];
+}
+
+sq_activation sq_block_activation(const sq_block_id *block)
+{
+    const sq_activation own = sq_block_choice(block)->activation;
+    return own == SQ_ACTIVATIONS ? sq_block_layer(block)->activation : own;
 }
 
 int sq_divisible(double width)
@@ -40,28 +51,10 @@ int sq_space_pitch(const sq_space *space, int c)
 
 static sq_status read_choice(sq_space *space, const sq_raw_choice *raw)
 {
-    sq_choice *c = &space->choices[space->choice_count];
     for (int i = 0; i < space->choice_count; i++)
         if (strcmp(space->choices[i].name, raw->name) == 0)
-            return sq_fail(SQ_INVALID, "%s: choices: '%s' stands there twice", space->path, raw->name);
-    *c = (sq_choice){.kind = raw->kind,
-                     .kernel = raw->kernel ? raw->kernel : 3,
-                     .expansion = raw->expansion != 0 ? raw->expansion : 1,
-                     .has_se = raw->se,
-                     .se_ratio = raw->se_ratio != 0 ? raw->se_ratio : 0.25,
-                     .gate_activation = raw->gate ? *raw->gate : SQ_SIGMOID,
-                     .activation = raw->activation ? *raw->activation : SQ_ACTIVATIONS};
-    (void)snprintf(c->name, sizeof c->name, "%s", raw->name);
-    if (c->kernel < 1 || c->kernel > 7 || c->kernel % 2 == 0)
-        return sq_fail(SQ_INVALID, "%s: choice '%s': kernel %d, wanted 1, 3, 5 or 7", space->path, c->name, c->kernel);
-    if (!(c->expansion > 0 && c->expansion <= 64))
-        return sq_fail(SQ_INVALID, "%s: choice '%s': expansion %g, wanted more than 0 and at most 64", space->path,
-                       c->name, c->expansion);
-    if (!(c->se_ratio > 0 && c->se_ratio <= 1))
-        return sq_fail(SQ_INVALID, "%s: choice '%s': se_ratio %g, wanted more than 0 and at most 1", space->path,
-                       c->name, c->se_ratio);
-    if (c->has_se && (c->kind == SQ_BLOCK_CONV || c->kind == SQ_BLOCK_SKIP))
-        return sq_fail(SQ_INVALID, "%s: choice '%s': se is for shuffle, xception, mb and sep", space->path, c->name);
+            return sq_fail(SQ_INVALID, "%s: choices: '%s' is defined twice", space->path, raw->name);
+    SQ_TRY(sq_choice_read(raw, space->path, &space->choices[space->choice_count]));
     space->choice_count++;
     return SQ_OK;
 }
@@ -76,21 +69,6 @@ static int find_choice(const sq_space *space, const char *name)
 
 /* ---- Layers ---- */
 
-/* Why the layer cannot have the choice, or NULL. */
-static const char *obstacle(const sq_layer *l, const sq_choice *c)
-{
-    const bool is_shuffle = c->kind == SQ_BLOCK_SHUFFLE || c->kind == SQ_BLOCK_XCEPTION;
-    if (c->kind == SQ_BLOCK_SKIP && (l->stride != 1 || l->c_in != l->c_out))
-        return "skip needs stride 1 and equal widths";
-    if (is_shuffle && l->stride == 1 && l->c_in != l->c_out)
-        return "a shuffle of stride 1 keeps the width";
-    if (is_shuffle && l->stride == 1 && l->c_in % 4)
-        return "a shuffle of stride 1 needs a width that 4 divides";
-    if (is_shuffle && l->stride == 2 && l->c_out <= l->c_in)
-        return "a shuffle of stride 2 must widen";
-    return NULL;
-}
-
 static sq_status add_choice(const sq_space *space, sq_layer *l, int layer, const char *name, bool is_explicit)
 {
     const int index = find_choice(space, name);
@@ -103,15 +81,16 @@ static sq_status add_choice(const sq_space *space, sq_layer *l, int layer, const
                        sq_text_suggestion(hint, sizeof hint, name, names, space->choice_count));
     }
     const sq_choice *c = &space->choices[index];
-    const char *why = obstacle(l, c);
-    if (why && (is_explicit && c->kind != SQ_BLOCK_SKIP))
+    const sq_block_kind_row *row = sq_block_kind_of(c->kind);
+    const char *why = row->obstacle ? row->obstacle(l, c) : NULL;
+    if (why && is_explicit && !row->is_optional)
         return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): choice '%s': %s", space->path, layer,
                        l->c_in, l->c_out, l->stride, name, why);
     if (why)
-        return SQ_OK; /* left out where it cannot stand */
+        return SQ_OK; /* left out where it does not fit */
     for (int i = 0; i < l->choice_count; i++)
         if (l->choices[i] == index)
-            return sq_fail(SQ_INVALID, "%s: layer %d: choice '%s' stands there twice", space->path, layer, name);
+            return sq_fail(SQ_INVALID, "%s: layer %d: choice '%s' is named twice", space->path, layer, name);
     l->choices[l->choice_count++] = index;
     return SQ_OK;
 }
@@ -130,22 +109,22 @@ static sq_status fill_choices(const sq_space *space, const sq_raw_space *raw, co
         SQ_TRY(add_choice(space, l, layer, name, is_explicit));
     }
     if (l->choice_count == 0)
-        return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): no choice can stand there",
+        return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): no choice fits this layer",
                        space->path, layer, l->c_in, l->c_out, l->stride);
     return SQ_OK;
 }
 
-/* Continues from the layer before: shapes in, shapes out. */
-static sq_layer next_layer(const sq_space *space, int asked, int stride)
+/* A layer whose input is the output of the last one. */
+static sq_layer next_layer(const sq_space *space, int width, int stride)
 {
     const sq_layer *before = space->layer_count ? &space->layers[space->layer_count - 1] : NULL;
-    sq_layer l = {.stride = stride, .c_requested = asked, .searched_index = SQ_NONE};
+    sq_layer l = {.stride = stride, .c_requested = width, .searched_index = SQ_NONE};
     l.h_in = before ? before->h_out : space->resolution;
     l.w_in = before ? before->w_out : space->resolution;
     l.c_in = before ? before->c_out : 3;
     l.h_out = (l.h_in + stride - 1) / stride;
     l.w_out = (l.w_in + stride - 1) / stride;
-    l.c_out = sq_space_width(space, asked);
+    l.c_out = sq_space_width(space, width);
     return l;
 }
 
@@ -194,15 +173,13 @@ static void add_classifier(sq_space *space)
     space->layers[space->layer_count++] = l;
 }
 
-/* A boundary is stored split when all of its readers shuffle; then the even half passes through without a copy of the
- * rest. */
+/* A boundary is stored split if every choice that reads it reads halves. Then a reader of one half loads no other
+ * channels. */
 static bool is_split(const sq_space *space, const sq_layer *l)
 {
-    for (int i = 0; i < l->choice_count; i++) {
-        const sq_block_kind kind = space->choices[l->choices[i]].kind;
-        if (l->stride != 1 || (kind != SQ_BLOCK_SHUFFLE && kind != SQ_BLOCK_XCEPTION))
+    for (int i = 0; i < l->choice_count; i++)
+        if (l->stride != 1 || !sq_block_kind_of(space->choices[l->choices[i]].kind)->reads_halves)
             return false;
-    }
     return true;
 }
 
@@ -304,25 +281,25 @@ sq_status sq_space_single(sq_space **out, const sq_space *space, const int *path
 sq_status sq_space_restrict(sq_space **out, const sq_space *space, const char *name, const int *counts,
                             const int (*numbers)[SQ_MAX_CHOICES])
 {
-    sq_space *narrow = malloc(sizeof *narrow);
-    if (!narrow)
-        return sq_fail(SQ_NO_MEMORY, "%s: narrower space", space->name);
-    *narrow = *space;
-    (void)snprintf(narrow->name, sizeof narrow->name, "%s", name);
-    narrow->searched_count = 0;
-    for (int l = 0; l < narrow->layer_count; l++) {
-        sq_layer *layer = &narrow->layers[l];
+    sq_space *restricted = malloc(sizeof *restricted);
+    if (!restricted)
+        return sq_fail(SQ_NO_MEMORY, "%s: restricted space", space->name);
+    *restricted = *space;
+    (void)snprintf(restricted->name, sizeof restricted->name, "%s", name);
+    restricted->searched_count = 0;
+    for (int l = 0; l < restricted->layer_count; l++) {
+        sq_layer *layer = &restricted->layers[l];
         for (int i = 0; i < counts[l]; i++)
             layer->choices[i] = space->layers[l].choices[numbers[l][i]];
         layer->choice_count = counts[l];
-        layer->searched_index = counts[l] > 1 ? narrow->searched_count++ : SQ_NONE;
+        layer->searched_index = counts[l] > 1 ? restricted->searched_count++ : SQ_NONE;
     }
-    place_boundaries(narrow);
-    *out = narrow;
+    place_boundaries(restricted);
+    *out = restricted;
     return SQ_OK;
 }
 
-/* Field by field: padding between them is nobody's. */
+/* Hashes text of each field, since the padding of a struct is undefined. */
 uint64_t sq_space_hash(const sq_space *space)
 {
     char text[256];
@@ -334,12 +311,8 @@ uint64_t sq_space_hash(const sq_space *space)
         const sq_layer *layer = &space->layers[l];
         length = snprintf(text, sizeof text, "\n%d %d %d", layer->stride, layer->c_out, (int)layer->activation);
         hash = sq_hash(hash, text, (size_t)length);
-        for (int i = 0; i < layer->choice_count; i++) {
-            const sq_choice *c = &space->choices[layer->choices[i]];
-            length = snprintf(text, sizeof text, "; %s %d %d %a %d %a %d %d", c->name, (int)c->kind, c->kernel,
-                              c->expansion, c->has_se, c->se_ratio, (int)c->gate_activation, (int)c->activation);
-            hash = sq_hash(hash, text, (size_t)length);
-        }
+        for (int i = 0; i < layer->choice_count; i++)
+            hash = sq_choice_hash(hash, &space->choices[layer->choices[i]]);
     }
     return hash;
 }

@@ -3,32 +3,42 @@
 
 #include "kernels/graph.h"
 
-/* A search space: a chain of layers, each with one or more choices; a path takes one choice per layer. It is read from
- * YAML (configs/spaces) and then never changes. Layers 0 .. layer_count-1 run from the stem to the classifier, and all
- * of them, stem and classifier too, are layers with choices; most have only one. */
+/* A search space: a chain of layers, each with one or more choices; a path takes one choice per layer. A space is read
+ * from YAML (configs/spaces) and does not change afterwards. Layers 0 .. layer_count - 1 run from the stem to the
+ * classifier. Stem and classifier are layers too; they usually have one choice. */
 
-typedef enum {
-    SQ_BLOCK_CONV,       /* conv k x k, norm, activation: stem (k = 3) and head (k = 1) */
-    SQ_BLOCK_SHUFFLE,    /* ShuffleNetV2 unit, depthwise kernel k (SPOS choices 0, 1, 2) */
-    SQ_BLOCK_XCEPTION,   /* its Xception-like variant (SPOS choice 3) */
-    SQ_BLOCK_MB,         /* MobileNetV2 inverted bottleneck: expansion, kernel, SE after the depthwise convolution */
-    SQ_BLOCK_SEP,        /* two depthwise-separable convolutions, stride on the first (MobileNetV1, DARTS) */
-    SQ_BLOCK_SKIP,       /* identity; only with stride 1 and equal width */
-    SQ_BLOCK_CLASSIFIER, /* global pool, dropout, linear layer */
-    SQ_BLOCK_KINDS
-} sq_block_kind;
+/* The block kinds: KIND(constant, word in space files). BUILT_IN kinds have no word in space files. Each kind has a
+ * row `sq_block_<word>` in supernet/space/blocks. The order is part of sq_space_hash, so append new kinds at the end.
+ *
+ * conv        convolution k x k, norm, activation: stem (k = 3) and head (k = 1)
+ * shuffle     ShuffleNetV2 unit with depthwise kernel k (SPOS choices 0, 1, 2)
+ * xception    its Xception-like variant (SPOS choice 3)
+ * mb          MobileNetV2 inverted bottleneck; squeeze-and-excitation follows the depthwise convolution
+ * sep         two depthwise-separable convolutions, stride on the first (MobileNetV1, DARTS)
+ * skip        identity; needs stride 1 and equal widths
+ * classifier  global pooling, dropout, linear layer */
+#define SQ_BLOCK_KIND_LIST(KIND, BUILT_IN)                                                                             \
+    KIND(CONV, conv)                                                                                                   \
+    KIND(SHUFFLE, shuffle)                                                                                             \
+    KIND(XCEPTION, xception)                                                                                           \
+    KIND(MB, mb)                                                                                                       \
+    KIND(SEP, sep)                                                                                                     \
+    KIND(SKIP, skip)                                                                                                   \
+    BUILT_IN(CLASSIFIER, classifier)
 
-const char *sq_block_name(sq_block_kind kind); /* "shuffle", ...; as configurations write it */
+#define SQ_BLOCK_CONSTANT(constant, word) SQ_BLOCK_##constant,
+typedef enum { SQ_BLOCK_KIND_LIST(SQ_BLOCK_CONSTANT, SQ_BLOCK_CONSTANT) SQ_BLOCK_KINDS } sq_block_kind;
 
 enum { SQ_NAME_BYTES = 64, SQ_MAX_LAYERS = 96, SQ_MAX_CHOICES = 64 };
 
+/* One operator of the space. Its text form is in choice.c: one row per field. */
 typedef struct {
     char name[SQ_NAME_BYTES]; /* "shuffle_5x5"; unique in the space */
     sq_block_kind kind;
     int kernel;       /* odd, 1..7 */
-    double expansion; /* MB: mid = expansion * c_in (shuffle, xception: mid = expansion * c_out / 2, default 1) */
+    double expansion; /* of mb: middle channels = expansion * c_in; of shuffle and xception: expansion * c_out / 2 */
     bool has_se;
-    double se_ratio; /* reduced channels = divisible(ratio * channels), default 0.25 */
+    double se_ratio; /* hidden channels of squeeze-and-excitation = divisible(se_ratio * channels) */
     sq_activation gate_activation;
     sq_activation activation; /* SQ_ACTIVATIONS: the layer's */
 } sq_choice;
@@ -53,7 +63,7 @@ typedef enum { SQ_INIT_SPOS, SQ_INIT_HE } sq_init;
 typedef struct {
     char name[SQ_NAME_BYTES];
     char path[1024];   /* the file it came from */
-    char source[1024]; /* what the file says of whose space it is */
+    char source[1024]; /* publication or project that defined the space */
     int resolution, classes;
     sq_widths widths;
     sq_naming naming;
@@ -81,12 +91,23 @@ SQ_MUST_USE sq_status sq_space_single(sq_space **out, const sq_space *space, con
 SQ_MUST_USE sq_status sq_space_restrict(sq_space **out, const sq_space *space, const char *name, const int *counts,
                                         const int (*numbers)[SQ_MAX_CHOICES]);
 
-/* Writes a file that reads back as this space: the choices that some layer has, and a row a layer. comment: lines that
- * the file opens with, without their '#'; NULL: none. */
+/* Writes a file that reads back as this space: the choices that some layer uses, and one row per layer. comment: lines
+ * for the top of the file, without '#'; NULL: none. */
 SQ_MUST_USE sq_status sq_space_write(const sq_space *space, const char *comment, const char *path);
 
-/* A fingerprint of everything that decides shapes and names; checkpoints carry it. */
+/* Hash of everything that decides shapes and names; checkpoints store it. */
 uint64_t sq_space_hash(const sq_space *space);
+
+/* One block: choice `choice` of layer `layer`. */
+typedef struct {
+    const sq_space *space;
+    int layer, choice;
+} sq_block_id;
+
+const sq_layer *sq_block_layer(const sq_block_id *block);
+const sq_choice *sq_block_choice(const sq_block_id *block);
+/* The choice's own activation, or the layer's. */
+sq_activation sq_block_activation(const sq_block_id *block);
 
 /* width rounded to a multiple of 8, never below 90 % of it (MobileNet's make_divisible). */
 int sq_divisible(double width);

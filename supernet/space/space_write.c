@@ -1,4 +1,4 @@
-/* Space files, written by hand so that a row stays a row and numbers stay as people write them. */
+/* Writes space files without libcyaml, so that a layer stays one line and numbers keep the fewest digits. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,35 +31,13 @@ static void put_header(FILE *file, const sq_space *s)
     (void)fprintf(file, "\nclassifier_bias: %s\n", s->has_bias ? "true" : "false");
 }
 
-static void put_choice(FILE *file, const sq_choice *c)
-{
-    (void)fputs("  - {name: ", file);
-    sq_yaml_put_word(file, c->name);
-    (void)fprintf(file, ", kind: %s, kernel: %d", sq_block_name(c->kind), c->kernel);
-    if (c->expansion != 1 || c->kind == SQ_BLOCK_MB) {
-        (void)fputs(", expansion: ", file);
-        sq_yaml_put_double(file, c->expansion);
-    }
-    if (c->has_se)
-        (void)fputs(", se: true", file);
-    if (c->has_se || c->se_ratio != 0.25) {
-        (void)fputs(", se_ratio: ", file);
-        sq_yaml_put_double(file, c->se_ratio);
-    }
-    if (c->has_se || c->gate_activation != SQ_SIGMOID)
-        (void)fprintf(file, ", gate: %s", sq_activation_name(c->gate_activation));
-    if (c->activation != SQ_ACTIVATIONS)
-        (void)fprintf(file, ", activation: %s", sq_activation_name(c->activation));
-    (void)fputs("}\n", file);
-}
-
 static bool is_used(const sq_space *s, int choice)
 {
     for (int l = 0; l < s->layer_count - 1; l++)
         for (int i = 0; i < s->layers[l].choice_count; i++)
             if (s->layers[l].choices[i] == choice)
                 return true;
-    return false; /* the classifier's is added by whoever reads the file */
+    return false; /* the classifier is in no file: the reader adds it */
 }
 
 static void put_layer(FILE *file, const sq_space *s, const sq_layer *l)
@@ -86,7 +64,7 @@ sq_status sq_space_write(const sq_space *space, const char *comment, const char 
     (void)fputs("choices:\n", w.stream);
     for (int i = 0; i < space->choice_count; i++)
         if (is_used(space, i))
-            put_choice(w.stream, &space->choices[i]);
+            sq_choice_write(&space->choices[i], w.stream);
     (void)fputs("layers:\n", w.stream);
     for (int l = 0; l < space->layer_count - 1; l++)
         put_layer(w.stream, space, &space->layers[l]);

@@ -6,40 +6,19 @@
 #define POINTER_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define COUNT(array)     (sizeof(array) / sizeof *(array))
 
-static const cyaml_strval_t kinds[] = {{"conv", SQ_BLOCK_CONV},         {"shuffle", SQ_BLOCK_SHUFFLE},
-                                       {"xception", SQ_BLOCK_XCEPTION}, {"mb", SQ_BLOCK_MB},
-                                       {"sep", SQ_BLOCK_SEP},           {"skip", SQ_BLOCK_SKIP}};
-static const cyaml_strval_t activations[] = {
-    {"linear", SQ_LINEAR}, {"relu", SQ_RELU}, {"relu6", SQ_RELU6}, {"hswish", SQ_HSWISH}};
-static const cyaml_strval_t gates[] = {{"sigmoid", SQ_SIGMOID}, {"hsigmoid", SQ_HSIGMOID}};
 static const cyaml_strval_t widths[] = {{"round", SQ_WIDTHS_ROUND}, {"pad", SQ_WIDTHS_PAD}, {"keep", SQ_WIDTHS_KEEP}};
 static const cyaml_strval_t namings[] = {{"spos", SQ_NAMES_SPOS}, {"proxyless", SQ_NAMES_PROXYLESS}};
 static const cyaml_strval_t inits[] = {{"spos", SQ_INIT_SPOS}, {"he", SQ_INIT_HE}};
 
 static const cyaml_schema_value_t name_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, SQ_NAME_BYTES - 1)};
 
-static const cyaml_schema_field_t choice_fields[] = {
-    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, sq_raw_choice, name, 1, SQ_NAME_BYTES - 1),
-    CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, sq_raw_choice, kind, kinds, COUNT(kinds)),
-    CYAML_FIELD_INT("kernel", OPTIONAL, sq_raw_choice, kernel),
-    CYAML_FIELD_FLOAT("expansion", OPTIONAL, sq_raw_choice, expansion),
-    CYAML_FIELD_BOOL("se", OPTIONAL, sq_raw_choice, se),
-    CYAML_FIELD_FLOAT("se_ratio", OPTIONAL, sq_raw_choice, se_ratio),
-    CYAML_FIELD_ENUM_PTR("gate", POINTER_OPTIONAL | CYAML_FLAG_STRICT, sq_raw_choice, gate, gates, COUNT(gates)),
-    CYAML_FIELD_ENUM_PTR("activation", POINTER_OPTIONAL | CYAML_FLAG_STRICT, sq_raw_choice, activation, activations,
-                         COUNT(activations)),
-    CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t choice_value = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, sq_raw_choice, choice_fields)};
-
 static const cyaml_schema_field_t layer_fields[] = {
     CYAML_FIELD_INT("width", CYAML_FLAG_DEFAULT, sq_raw_layer, width),
     CYAML_FIELD_INT("repeat", OPTIONAL, sq_raw_layer, repeat),
     CYAML_FIELD_INT("stride", OPTIONAL, sq_raw_layer, stride),
     CYAML_FIELD_SEQUENCE("choices", POINTER_OPTIONAL, sq_raw_layer, choices, &name_value, 1, SQ_MAX_CHOICES),
-    CYAML_FIELD_ENUM_PTR("activation", POINTER_OPTIONAL | CYAML_FLAG_STRICT, sq_raw_layer, activation, activations,
-                         COUNT(activations)),
+    CYAML_FIELD_ENUM_PTR("activation", POINTER_OPTIONAL | CYAML_FLAG_STRICT, sq_raw_layer, activation,
+                         sq_choice_activations, SQ_CHOICE_ACTIVATIONS),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t layer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, sq_raw_layer, layer_fields)};
@@ -60,11 +39,12 @@ static const cyaml_schema_field_t space_fields[] = {
     CYAML_FIELD_ENUM("naming", STRICT_OPTIONAL, sq_raw_space, naming, namings, COUNT(namings)),
     CYAML_FIELD_ENUM("init", STRICT_OPTIONAL, sq_raw_space, init, inits, COUNT(inits)),
     CYAML_FIELD_MAPPING("norm", OPTIONAL, sq_raw_space, norm, norm_fields),
-    CYAML_FIELD_ENUM_PTR("activation", POINTER_OPTIONAL | CYAML_FLAG_STRICT, sq_raw_space, activation, activations,
-                         COUNT(activations)),
+    CYAML_FIELD_ENUM_PTR("activation", POINTER_OPTIONAL | CYAML_FLAG_STRICT, sq_raw_space, activation,
+                         sq_choice_activations, SQ_CHOICE_ACTIVATIONS),
     CYAML_FIELD_FLOAT("dropout", OPTIONAL, sq_raw_space, dropout),
     CYAML_FIELD_BOOL("classifier_bias", OPTIONAL, sq_raw_space, classifier_bias),
-    CYAML_FIELD_SEQUENCE("choices", CYAML_FLAG_POINTER, sq_raw_space, choices, &choice_value, 1, SQ_MAX_CHOICES - 1),
+    CYAML_FIELD_SEQUENCE("choices", CYAML_FLAG_POINTER, sq_raw_space, choices, &sq_choice_schema, 1,
+                         SQ_MAX_CHOICES - 1),
     CYAML_FIELD_SEQUENCE("searched", POINTER_OPTIONAL, sq_raw_space, searched, &name_value, 1, SQ_MAX_CHOICES - 1),
     CYAML_FIELD_SEQUENCE("layers", CYAML_FLAG_POINTER, sq_raw_space, layers, &layer_value, 1, SQ_MAX_LAYERS - 1),
     CYAML_FIELD_END,

@@ -2,19 +2,9 @@
 #define SQ_SPACE_YAML_H
 
 #include "kernels/base/yaml.h"
-#include "supernet/space/space.h"
+#include "supernet/space/choice.h"
 
-/* A space file as libcyaml reads it; space.c turns it into an sq_space. Numbers that a file leaves out are 0. */
-
-typedef struct {
-    char *name;
-    sq_block_kind kind;
-    int kernel;
-    double expansion;
-    bool se;
-    double se_ratio;
-    sq_activation *gate, *activation;
-} sq_raw_choice;
+/* A space file as libcyaml reads it; space.c turns it into an sq_space. Numbers that the file leaves out are 0. */
 
 typedef struct {
     int width, repeat, stride;
@@ -48,7 +38,8 @@ typedef struct {
 
 extern const cyaml_schema_value_t sq_space_schema;
 
-const char *sq_widths_name(sq_widths widths); /* as space files write it */
+/* Words of space files. */
+const char *sq_widths_name(sq_widths widths);
 const char *sq_naming_name(sq_naming naming);
 const char *sq_init_name(sq_init init);
 

@@ -8,6 +8,7 @@
 
 #include "kernels/base/finite.h"
 #include "kernels/base/text.h"
+#include "supernet/model/walk.h"
 
 enum { PIECE_VALUES = 1 << 14, TEXT_BYTES = 512 };
 

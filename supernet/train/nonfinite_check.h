@@ -2,6 +2,7 @@
 #define SQ_NONFINITE_CHECK_H
 
 #include "supernet/model/model.h"
+#include "supernet/model/walk.h"
 #include "supernet/ranks/ranks.h"
 
 /* Whether a training model is still well: gradients and weights finite, weights the same on all ranks; and going back

@@ -1,5 +1,7 @@
 #include "supernet/train/train_step.h"
 
+#include "supernet/model/walk.h"
+
 static sq_status walk(const sq_train_step *s, const sq_step_paths *paths, int index, const sq_step *scalars,
                       sq_result *result)
 {

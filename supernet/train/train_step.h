@@ -1,6 +1,7 @@
 #ifndef SQ_TRAIN_STEP_H
 #define SQ_TRAIN_STEP_H
 
+#include "supernet/model/walk.h"
 #include "supernet/train/nonfinite_check.h"
 #include "supernet/train/sampler.h"
 
@@ -10,12 +11,12 @@
  * The host waits once per path, for the loss, and once per step, for the check of the gradients. */
 
 typedef struct {
-    sq_model *model;   /* borrowed, as are the next two */
+    sq_model *model;                     /* borrowed, as are the next two */
     sq_nonfinite_check *nonfinite_check; /* of that model */
-    sq_timeline *timeline;            /* NULL: none */
-    bool keeps_statistics;            /* first saves the running statistics for sq_nonfinite_check_restore */
-    sq_status (*load)(void *context); /* puts the next batch on the device, after the step's programs; NULL: none */
-    void *context;                    /* of load */
+    sq_timeline *timeline;               /* NULL: none */
+    bool keeps_statistics;               /* first saves the running statistics for sq_nonfinite_check_restore */
+    sq_status (*load)(void *context);    /* puts the next batch on the device, after the step's programs; NULL: none */
+    void *context;                       /* of load */
 } sq_train_step;
 
 typedef struct {

@@ -1,5 +1,5 @@
-/* The training loop. run_step() is the step, train_step.c the part of it that computes gradients; everything around them is
- * bookkeeping that a resumed run repeats to the byte. */
+/* The training loop. run_step() is the step, train_step.c the part of it that computes gradients; everything around
+ * them is bookkeeping that a resumed run repeats to the byte. */
 #include "supernet/train/trainer.h"
 
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/retry.h"
 #include "kernels/base/text.h"
+#include "supernet/model/walk.h"
 #include "supernet/train/signals.h"
 #include "supernet/train/train_step.h"
 #include "supernet/train/trainer_parts.h"
@@ -102,8 +103,8 @@ static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *
                    done, t->bad_layer, path, rate);
 }
 
-/* Puts the next batch on the device, after what the device has still to do. If the loader has none, the next step fails,
- * and not this one. */
+/* Puts the next batch on the device, after what the device has still to do. If the loader has none, the next step
+ * fails, and not this one. */
 static sq_status fetch(void *context)
 {
     sq_trainer *t = context;

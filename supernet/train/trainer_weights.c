@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "kernels/base/text.h"
+#include "supernet/model/initialize.h"
 #include "supernet/train/trainer_parts.h"
 
 static void warn(const char *line)

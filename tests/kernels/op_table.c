@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/base/rng.h"
+#include "supernet/model/block_layout.h"
 #include "tests/support/support.h"
 
 /* One backend's memory: a binding over whole roles, and the plan that says where everything lies. */
@@ -439,8 +440,8 @@ static void compare_block(bench *b, int layer, int choice, sq_mode mode)
 {
     sq_graph from = {0}, to = {0};
     sq_region a = b->reference.plan.regions[layer][choice], c = b->other.plan.regions[layer][choice];
-    MUST(sq_block_build(b->space, layer, choice, mode, &b->reference.plan.options, &a, &from));
-    MUST(sq_block_build(b->space, layer, choice, mode, &b->other.plan.options, &c, &to));
+    MUST(sq_block_build(&(sq_block_id){b->space, layer, choice}, mode, &b->reference.plan.options, &a, &from));
+    MUST(sq_block_build(&(sq_block_id){b->space, layer, choice}, mode, &b->other.plan.options, &c, &to));
     b->graph = &to;
     for (int op = 0; op < from.op_count && !is_over(b); op++)
         compare_op(b, &from, &to, op);

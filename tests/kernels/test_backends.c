@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/base/rng.h"
+#include "supernet/model/walk.h"
 #include "tests/support/support.h"
 
 enum { BATCH = 5 };

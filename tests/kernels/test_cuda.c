@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "search/search.h"
+#include "supernet/model/walk.h"
 #include "tests/kernels/op_table.h"
 #include "tests/support/support.h"
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "tests/emulation/runtime/emu_control.h"
 #include "tests/support/support.h"
 
@@ -289,7 +291,7 @@ Test(cuda_faults, graphs_that_cuda_cannot_run_are_refused)
     const sq_memory_plan *plan = sq_model_plan(s.model);
     sq_region region = plan->regions[1][0];
     sq_graph graph = {0};
-    MUST(sq_block_build(s.space, 1, 0, SQ_FORWARD, &plan->options, &region, &graph));
+    MUST(sq_block_build(&(sq_block_id){s.space, 1, 0}, SQ_FORWARD, &plan->options, &region, &graph));
     sq_slot *input = &graph.slots[graph.ops[0].x.slot];
     const sq_slot kept = *input;
     cr_assert(input->dtype == SQ_BF16 && input->role == SQ_ROLE_BOUNDARY);
@@ -390,7 +392,7 @@ Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
         sq_graph graph = {0};
         const sq_program *program;
         int count = 0;
-        MUST(sq_block_build(s.space, 1, 0, (sq_mode)mode, &plan->options, &region, &graph));
+        MUST(sq_block_build(&(sq_block_id){s.space, 1, 0}, (sq_mode)mode, &plan->options, &region, &graph));
         MUST(sq_cuda_dry_run(&graph, MULTIPROCESSORS, counted, LIMIT, &count));
         cr_assert(count > 0 && count <= LIMIT);
         MUST(sq_model_program(s.model, 1, 0, (sq_mode)mode, &program));

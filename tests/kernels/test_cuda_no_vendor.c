@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supernet/model/initialize.h"
 #include "tests/emulation/runtime/vendor_emulated.h"
 #include "tests/support/support.h"
 

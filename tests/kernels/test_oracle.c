@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "supernet/export/safetensors.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "tests/support/support.h"
 
 enum { BATCH = 6, PIXELS = 12 * 12 * 3, STEPS = 50 };

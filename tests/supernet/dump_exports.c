@@ -10,6 +10,8 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "supernet/export/export.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 
 enum { BATCH = 3, WARM_UP = 4 };
 

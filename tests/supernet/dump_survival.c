@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "supernet/space/cost.h"
 #include "supernet/train/signals.h"
 #include "supernet/train/trainer.h"
@@ -85,7 +87,7 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype trave
     char path_of_space[4096];
     parts p = {0};
     const sq_model_options options = {
-        .block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true, .travels = travels};
+        .block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true, .reduce_dtype = travels};
     (void)snprintf(path_of_space, sizeof path_of_space, "%s/configs/spaces/spos.yaml", source);
     SQ_TRY(sq_space_read(&p.space, path_of_space, RESOLUTION, 0));
     SQ_TRY(sq_backend_open("cpu", 1, &p.backend));

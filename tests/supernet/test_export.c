@@ -10,6 +10,7 @@
 #include "kernels/base/file.h"
 #include "supernet/export/export.h"
 #include "supernet/export/safetensors.h"
+#include "supernet/model/initialize.h"
 #include "tests/support/support.h"
 
 typedef struct {

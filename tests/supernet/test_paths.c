@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "search/rank.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "supernet/space/cost.h"
 #include "supernet/train/sampler.h"
 #include "tests/support/support.h"

@@ -152,9 +152,9 @@ Test(space, impossible_spaces_are_refused_by_name)
         {"{width: 8, choices: [stem]}", "{width: 8, choices: [stam]}", "unknown choice 'stam', did you mean 'stem'?"},
         {"{width: 8, choices: [stem]}", "{width: 8, choices: []}", "choices"},
         {"{width: 24, repeat: 2,", "{width: 32, repeat: 2,", "keeps the width"},
-        {"{width: 16, choices: [head]}", "{width: 16, choices: [skip]}", "no choice can stand there"},
+        {"{width: 16, choices: [head]}", "{width: 16, choices: [skip]}", "no choice fits this layer"},
         {"name: tiny\n", "", "Missing required mapping field: name"},
-        {"- {name: head, kind: conv, kernel: 1}", "- {name: stem, kind: conv, kernel: 1}", "'stem' stands there twice"},
+        {"- {name: head, kind: conv, kernel: 1}", "- {name: stem, kind: conv, kernel: 1}", "'stem' is defined twice"},
     };
     char *text = NULL, *folder = make_folder(), path[256];
     size_t bytes = 0;
@@ -230,7 +230,7 @@ Test(space, memory_plan_holds_every_slot)
                 for (int mode = 0; mode < SQ_MODES; mode++) {
                     sq_region region = plan.regions[l][c];
                     sq_graph graph = {0};
-                    MUST(sq_block_build(space, l, c, (sq_mode)mode, &options, &region, &graph));
+                    MUST(sq_block_build(&(sq_block_id){space, l, c}, (sq_mode)mode, &options, &region, &graph));
                     for (int i = 0; i < graph.op_count && mode != SQ_UPDATE; i++)
                         if (graph.ops[i].out != SQ_NONE) {
                             const sq_slot *s = &graph.slots[graph.ops[i].out];

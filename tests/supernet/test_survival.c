@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "kernels/base/file.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "supernet/train/checkpoint.h"
 #include "supernet/train/signals.h"
 #include "supernet/train/trainer.h"

@@ -10,6 +10,8 @@
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "supernet/train/nonfinite_check.h"
 
 /* A test computes with the kernels that the program chooses, whatever OpenBLAS makes of the processor: on a processor that

@@ -10,6 +10,7 @@
 #include "kernels/base/rng.h"
 #include "kernels/cpu/cpu_kernels.h"
 #include "search/searchers/searcher.h"
+#include "supernet/model/initialize.h"
 
 enum { POPULATION = 50, MOST = 1000 };
 

@@ -8,7 +8,9 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 #include "kernels/cpu/cpu_kernels.h"
+#include "supernet/model/initialize.h"
 #include "supernet/model/model.h"
+#include "supernet/model/walk.h"
 
 static sq_status make_batch(const sq_space *space, int batch, sq_model *model)
 {

@@ -4,6 +4,7 @@
 
 #include "kernels/base/text.h"
 #include "kernels/cpu/cpu_kernels.h"
+#include "supernet/model/block_layout.h"
 #include "supernet/space/cost.h"
 #include "tools/commands/command.h"
 #include "tools/commands/info_costs.h"
@@ -65,7 +66,7 @@ static sq_status wasted_lanes(const sq_space *space, int layer, int choice, doub
     sq_region region = {0};
     sq_graph graph = {0};
     double used = 0, stored = 0;
-    SQ_TRY(sq_block_build(space, layer, choice, SQ_EVALUATE, &options, &region, &graph));
+    SQ_TRY(sq_block_build(&(sq_block_id){space, layer, choice}, SQ_EVALUATE, &options, &region, &graph));
     for (int i = 0; i < graph.op_count; i++) {
         if (graph.ops[i].kind != SQ_OP_CONV && graph.ops[i].kind != SQ_OP_JOIN)
             continue;

@@ -5,6 +5,7 @@
 
 #include "kernels/base/text.h"
 #include "search/select/select.h"
+#include "supernet/space/block_kinds.h"
 #include "tools/commands/lut/lut.h"
 #include "tools/run/share_folder.h"
 
@@ -73,8 +74,11 @@ static void print_tally(const sq_selection *s, const char *title, int (*value_of
 
 static const char *family_name(int value, char *text, size_t bytes)
 {
-    (void)snprintf(text, bytes, "%s",
-                   value == SQ_BLOCK_SHUFFLE ? "shuffle and xception" : sq_block_name((sq_block_kind)value));
+    size_t used = 0;
+    for (int kind = 0; kind < SQ_BLOCK_KINDS && used < bytes; kind++)
+        if ((int)sq_select_family((sq_block_kind)kind) == value)
+            used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? " and " : "",
+                                     sq_block_name((sq_block_kind)kind));
     return text;
 }
 

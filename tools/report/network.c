@@ -5,8 +5,10 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/cost/latency_table.h"
 #include "search/cost/fit/measured.h"
+#include "search/cost/latency_table.h"
+#include "supernet/model/block.h"
+#include "supernet/space/block_kinds.h"
 #include "supernet/space/cost.h"
 #include "tools/report/report.h"
 #include "tools/run/share_folder.h"
@@ -25,7 +27,8 @@ static int count_classes(const char *folder, const sq_space *space)
     const sq_region region = {0};
     sq_parameter parameters[MOST_PARAMETERS];
     if (sq_text_path(path, sizeof path, folder, "last/model.safetensors") != SQ_OK ||
-        sq_block_parameters(space, space->layer_count - 1, 0, &options, &region, parameters, MOST_PARAMETERS) < 1)
+        sq_block_parameters(&(sq_block_id){space, space->layer_count - 1, 0}, &options, &region, parameters,
+                            MOST_PARAMETERS) < 1)
         return 0;
     FILE *file = fopen(path, "rb");
     if (file && fread(length, 1, sizeof length, file) == sizeof length)
@@ -81,8 +84,9 @@ sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *no
 
 static json_t *operator_object(const sq_choice *c)
 {
-    return json_pack("{s:o, s:s, s:i, s:f, s:b}", "name", sq_report_text(c->name), "kind", sq_block_name(c->kind),
-                     "kernel", c->kernel, "expansion", c->expansion, "se", c->has_se);
+    return json_pack("{s:o, s:s, s:i, s:o, s:b}", "name", sq_report_text(c->name), "kind", sq_block_name(c->kind),
+                     "kernel", sq_block_shows_kernel(c) ? c->kernel : 0, "expansion",
+                     sq_block_shows_expansion(c) ? json_real(c->expansion) : json_null(), "se", c->has_se);
 }
 
 static json_t *layer_object(const sq_space *space, int l)

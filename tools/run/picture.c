@@ -5,6 +5,7 @@
 
 #include "kernels/base/file.h"
 #include "search/cost/fit/svg.h"
+#include "supernet/space/block_kinds.h"
 #include "supernet/space/cost.h"
 
 enum { ONE_COLUMN = 240, TWO_COLUMNS = 504, MOST_IN_STRIP = 30, LABEL_BYTES = 48 };
@@ -32,26 +33,18 @@ static const char macs_colour[] = "#e69f00", ms_colour[] = "#0072b2", soft[] = "
 
 void sq_picture_label(const sq_choice *c, char *text, size_t bytes)
 {
-    static const char *const names[SQ_BLOCK_KINDS] = {"Conv", "Shuffle", "Xception", "MB", "Sep", "Skip", "Classifier"};
-    char expansion[16] = "";
-    if (c->kind == SQ_BLOCK_SKIP || c->kind == SQ_BLOCK_CLASSIFIER) {
-        (void)snprintf(text, bytes, "%s", names[c->kind]);
-        return;
-    }
-    if (c->kind == SQ_BLOCK_MB || (c->expansion != 1 && (c->kind == SQ_BLOCK_SHUFFLE || c->kind == SQ_BLOCK_XCEPTION)))
+    const sq_block_kind_row *row = sq_block_kind_of(c->kind);
+    char expansion[16] = "", kernel[32] = "";
+    if (sq_block_shows_expansion(c))
         (void)snprintf(expansion, sizeof expansion, "%g", c->expansion);
-    (void)snprintf(text, bytes, "%s%s %d\xc3\x97%d%s", names[c->kind], expansion, c->kernel, c->kernel,
-                   c->has_se ? " SE" : "");
+    if (sq_block_shows_kernel(c))
+        (void)snprintf(kernel, sizeof kernel, " %d\xc3\x97%d", c->kernel, c->kernel);
+    (void)snprintf(text, bytes, "%s%s%s%s", row->label, expansion, kernel, row->takes_se && c->has_se ? " SE" : "");
 }
 
-/* Tints that black text reads on; kernels 3, 5, 7 from light to deep. */
 static const char *colour_of(const sq_choice *c)
 {
-    static const char *const tints[SQ_BLOCK_KINDS][3] = {
-        {"#e4e7eb", "#d3d8de", "#c1c8d0"}, {"#cfe6f7", "#94c9ee", "#5caee2"}, {"#fbf0a8", "#f5e05c", "#e6cc1f"},
-        {"#fbe0bf", "#f5bd78", "#ec9a3c"}, {"#c9ecdc", "#85d2b2", "#46b68b"}, {"#ffffff", "#ffffff", "#ffffff"},
-        {"#e4e7eb", "#e4e7eb", "#e4e7eb"}};
-    return tints[c->kind][c->kernel >= 7 ? 2 : c->kernel >= 5 ? 1 : 0];
+    return sq_block_kind_of(c->kind)->tints[c->kernel >= 7 ? 2 : c->kernel >= 5 ? 1 : 0];
 }
 
 static void survey(sheet *s)

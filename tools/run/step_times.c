@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "kernels/base/clock.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "supernet/space/cost.h"
 #include "supernet/train/train_step.h"
 #include "tools/run/messages.h"

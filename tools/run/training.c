@@ -150,7 +150,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
                                       .is_training = true,
                                       .has_remote_paths = shares_paths(s, paths),
-                                      .travels = s->config->reduction};
+                                      .reduce_dtype = s->config->reduction};
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     sq_cache_plan cache;

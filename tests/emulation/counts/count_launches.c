@@ -12,6 +12,7 @@
 #include "count_machine.h"
 #include "kernels/base/text.h"
 #include "kernels/cuda/launches/launch_list.h"
+#include "supernet/model/block_layout.h"
 #include "supernet/model/model.h"
 
 enum { MOST_LAUNCHES = 65536, KEY_BYTES = 512 };
@@ -92,7 +93,7 @@ static sq_status plan_program(const counting *c, const sq_memory_plan *plan, int
                               const sq_binding *at, sq_cuda_lowering *planner, sq_graph *graph)
 {
     sq_region region = plan->regions[layer][choice];
-    SQ_TRY(sq_block_build(plan->space, layer, choice, mode, &plan->options, &region, graph));
+    SQ_TRY(sq_block_build(&(sq_block_id){plan->space, layer, choice}, mode, &plan->options, &region, graph));
     struct sq_program *program = planner->program;
     *planner = (sq_cuda_lowering){
         .graph = graph, .at = at, .machine = {.multiprocessors = c->multiprocessors}, .program = program};

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "kernels/base/rng.h"
+#include "supernet/model/initialize.h"
 #include "supernet/model/model.h"
+#include "supernet/model/walk.h"
 #include "supernet/ranks/ranks.h"
 #include "tests/emulation/runtime/emu_control.h"
 #include "tests/supernet/means.h"

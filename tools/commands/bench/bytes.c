@@ -40,7 +40,8 @@ sq_status sq_bench_parts(const sq_bench_subject *subject, int layer, int choice,
                          sq_program_part *out, int *count)
 {
     sq_region region = subject->plan->regions[layer][choice];
-    SQ_TRY(sq_block_build(subject->space, layer, choice, mode, &subject->plan->options, &region, graph));
+    SQ_TRY(
+        sq_block_build(&(sq_block_id){subject->space, layer, choice}, mode, &subject->plan->options, &region, graph));
     sq_status status = list_parts(subject, layer, choice, mode, graph, out, count);
     if (status == SQ_OK && *count >= SQ_BENCH_PARTS)
         status = sq_fail(SQ_UNSUPPORTED, "%s: %d launches or more, wanted fewer", graph->name, SQ_BENCH_PARTS);

@@ -4,6 +4,7 @@
 
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
+#include "supernet/model/initialize.h"
 #include "tools/commands/bench/bench.h"
 #include "tools/run/share_folder.h"
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supernet/model/block_layout.h"
 #include "supernet/train/signals.h"
 #include "tools/commands/bench/bench.h"
 

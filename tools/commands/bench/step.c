@@ -6,6 +6,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
+#include "supernet/model/walk.h"
 #include "supernet/train/signals.h"
 #include "supernet/train/train_step.h"
 #include "tools/commands/bench/bench.h"

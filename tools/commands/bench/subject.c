@@ -1,6 +1,7 @@
 /* The space that is measured: with a model that is ready to run, or only with its memory plan. */
 #include <stdlib.h>
 
+#include "supernet/model/initialize.h"
 #include "tools/commands/bench/bench.h"
 #include "tools/run/share_folder.h"
 

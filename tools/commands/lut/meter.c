@@ -15,6 +15,8 @@
 #include "kernels/cpu/cpu_kernels.h"
 #include "search/cost/measure/runner_samples.h"
 #include "search/cost/measure/runner_yaml.h"
+#include "supernet/model/initialize.h"
+#include "supernet/model/walk.h"
 #include "supernet/train/signals.h"
 #include "tools/run/share_folder.h"
 

@@ -1,11 +1,10 @@
 'use strict';
 /* The picture of one network: a row a layer, its block as wide as it has channels, its share of latency and of multiply-adds. */
 
-/* "3 x 3, expansion 6, SE" of an operator, as far as its kind has these. */
+/* Kernel, expansion and squeeze-and-excitation of an operator as text; '' where its kind has none. */
 function operatorFacts(operator) {
-  const kinds = {mb: true, shuffle: true, xception: true};
-  return {kernel: operator.kernel > 0 && !['skip', 'classifier'].includes(operator.kind) ? `${operator.kernel}\u00d7${operator.kernel}` : '',
-    expansion: operator.kind === 'mb' || (kinds[operator.kind] && operator.expansion !== 1) ? digits(operator.expansion) : '', se: operator.se ? 'SE' : ''};
+  return {kernel: operator.kernel > 0 ? `${operator.kernel}\u00d7${operator.kernel}` : '',
+    expansion: operator.expansion !== null ? digits(operator.expansion) : '', se: operator.se ? 'SE' : ''};
 }
 
 /* The layers of a path: {layer, operator, isSearched, macs, parameters, ms: [of each device]}; null where the path is none. */

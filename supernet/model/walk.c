@@ -1,0 +1,91 @@
+#include "supernet/model/walk.h"
+
+sq_status sq_model_walk(sq_model *model, const int *path, sq_mode mode)
+{
+    for (int l = 0; l < sq_model_plan(model)->space->layer_count; l++)
+        SQ_TRY(sq_model_run(model, l, path[l], mode));
+    return SQ_OK;
+}
+
+sq_status sq_model_forward(sq_model *model, const int *path)
+{
+    return sq_model_walk(model, path, SQ_FORWARD);
+}
+
+const int *sq_step_paths_at(const sq_step_paths *paths, int index)
+{
+    return paths->first + (size_t)index * SQ_MAX_LAYERS;
+}
+
+int sq_step_paths_begin(const sq_step_paths *paths)
+{
+    return paths->local_count > 0 ? paths->local_first : 0;
+}
+
+int sq_step_paths_end(const sq_step_paths *paths)
+{
+    return paths->local_count > 0 ? paths->local_first + paths->local_count : paths->count;
+}
+
+static bool is_split_across_ranks(const sq_step_paths *paths)
+{
+    return paths->local_count > 0 && paths->local_count < paths->count;
+}
+
+/* Whether one of the paths first .. end - 1 contains the block. */
+static bool is_used(const sq_step_paths *paths, int first, int end, int layer, int choice)
+{
+    for (int i = first; i < end; i++)
+        if (sq_step_paths_at(paths, i)[layer] == choice)
+            return true;
+    return false;
+}
+
+/* Every block of the layer that any rank used. */
+static sq_status reduce_layer(sq_model *model, const sq_step_paths *paths, int layer)
+{
+    for (int i = 0; i < paths->count; i++) {
+        const int choice = sq_step_paths_at(paths, i)[layer];
+        if (is_used(paths, 0, i, layer, choice))
+            continue;
+        const bool is_local = is_used(paths, sq_step_paths_begin(paths), sq_step_paths_end(paths), layer, choice);
+        SQ_TRY(sq_model_reduce(model, layer, choice, is_local));
+    }
+    return SQ_OK;
+}
+
+/* The reduction of a layer's gradients overlaps the backward pass of the layer before it. */
+sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index)
+{
+    const int *path = sq_step_paths_at(paths, index);
+    const bool is_split = is_split_across_ranks(paths);
+    for (int l = sq_model_plan(model)->space->layer_count; l-- > 0;) {
+        SQ_TRY(sq_model_set_accumulate(model, is_used(paths, sq_step_paths_begin(paths), index, l, path[l])));
+        SQ_TRY(sq_model_run(model, l, path[l], SQ_BACKWARD));
+        if (is_split && index + 1 == sq_step_paths_end(paths))
+            SQ_TRY(reduce_layer(model, paths, l));
+        else if (!is_split && !is_used(paths, index + 1, paths->count, l, path[l]))
+            SQ_TRY(sq_model_reduce(model, l, path[l], true));
+    }
+    return sq_model_join(model);
+}
+
+sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths)
+{
+    for (int l = 0; l < sq_model_plan(model)->space->layer_count; l++)
+        for (int i = 0; i < paths->count; i++)
+            if (!is_used(paths, 0, i, l, sq_step_paths_at(paths, i)[l]))
+                SQ_TRY(sq_model_run(model, l, sq_step_paths_at(paths, i)[l], SQ_UPDATE));
+    return SQ_OK;
+}
+
+sq_status sq_model_backward(sq_model *model, const int *path)
+{
+    const sq_step_paths paths = {.first = path, .count = 1};
+    return sq_model_backward_of(model, &paths, 0);
+}
+
+sq_status sq_model_update(sq_model *model, const int *path)
+{
+    return sq_model_walk(model, path, SQ_UPDATE);
+}
