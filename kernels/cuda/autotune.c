@@ -1,4 +1,4 @@
-/* Which engine is faster for an operation: measured once, kept as text, found again. */
+/* Times each shape with both engines once, and stores the times in a table. */
 #include "kernels/cuda/autotune.h"
 
 #include <ctype.h>
@@ -8,24 +8,33 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "kernels/cuda/launches/lower_graph.h"
 
 #ifndef SQ_CUDA_KERNEL_HASH
 #define SQ_CUDA_KERNEL_HASH "unknown"
 #endif
 
-enum { KEY_BYTES = 256, NAME_BYTES = 256, LINE_BYTES = 1024, FIELDS = 7, TABLE_LIMIT = 16 << 20 };
+enum {
+    KEY_BYTES = 256,
+    NAME_BYTES = 256,
+   
+    LINE_BYTES = 1024,
+    FIELDS = 7,
+    MAX_TABLE_BYTES = 16 << 20
+};
+#define MAX_MICROSECONDS 1e12
 
 typedef struct {
     char key[KEY_BYTES];
-    double squall_us, vendor_us;
+    double squall_us, vendor_us; /* microseconds */
 } row;
 
 struct sq_cuda_timings {
-    char path[SQ_PATH_BYTES]; /* "" when there is no place for it */
+    char path[SQ_PATH_BYTES]; /* "": the table is not saved */
     char gpu[NAME_BYTES], libraries[64];
     int driver;
     row *rows; /* owned */
-    int count, limit;
+    int count, capacity;
 };
 
 /* ---- The table ---- */
@@ -40,19 +49,19 @@ static const row *find_row(const sq_cuda_timings *c, const char *key)
 
 static sq_status add_row(sq_cuda_timings *c, const row *added)
 {
-    if (c->count == c->limit) {
-        const int limit = c->limit ? 2 * c->limit : 64;
-        row *more = realloc(c->rows, (size_t)limit * sizeof *more);
-        if (!more)
-            return sq_fail(SQ_NO_MEMORY, "engine auto: %d rows", limit);
-        c->rows = more;
-        c->limit = limit;
+    if (c->count == c->capacity) {
+        const int capacity = c->capacity ? 2 * c->capacity : 64;
+        row *larger = realloc(c->rows, (size_t)capacity * sizeof *larger);
+        if (!larger)
+            return sq_fail(SQ_NO_MEMORY, "engine auto: %d rows", capacity);
+        c->rows = larger;
+        c->capacity = capacity;
     }
     c->rows[c->count++] = *added;
     return SQ_OK;
 }
 
-/* Splits at commas, in place; how many fields there were. */
+/* Splits at commas, in place. Returns the number of fields, which may exceed FIELDS. */
 static int split(char *line, char *fields[FIELDS])
 {
     int count = 1;
@@ -69,12 +78,11 @@ static int split(char *line, char *fields[FIELDS])
 
 static bool read_times(char *const fields[FIELDS], row *out)
 {
-    const double longest = 1e12;
-    return sq_text_double(fields[5], 0, longest, &out->squall_us) &&
-           sq_text_double(fields[6], 0, longest, &out->vendor_us);
+    return sq_text_double(fields[5], 0, MAX_MICROSECONDS, &out->squall_us) &&
+           sq_text_double(fields[6], 0, MAX_MICROSECONDS, &out->vendor_us);
 }
 
-/* Lines of other versions, and those that are no rows, are passed over: they are measured again and then gone. */
+/* Skips malformed lines and rows of other versions. The next save removes them from the file. */
 static sq_status read_rows(sq_cuda_timings *c, char *text)
 {
     char driver[16], *rest = NULL;
@@ -106,7 +114,7 @@ static sq_status save(const sq_cuda_timings *c)
                                  c->libraries, SQ_CUDA_KERNEL_HASH, r->key, r->squall_us, r->vendor_us);
     }
     (void)snprintf(folder, sizeof folder, "%s", c->path);
-    *strrchr(folder, '/') = '\0'; /* place() put one there */
+    *strrchr(folder, '/') = '\0'; /* find_path() ends in a file name */
     sq_status status = sq_folder_make(folder);
     if (status == SQ_OK)
         status = sq_file_replace(c->path, &(sq_piece){text, used}, 1);
@@ -114,8 +122,8 @@ static sq_status save(const sq_cuda_timings *c)
     return status;
 }
 
-/* Words of a name, joined by hyphens: a file's name and a field without commas. */
-static void clean(char *out, size_t bytes, const char *name)
+/* Replaces all but letters and digits by single hyphens: the result is a file name and a CSV field. */
+static void simplify(char *out, size_t bytes, const char *name)
 {
     size_t used = 0;
     for (; *name && used + 1 < bytes; name++) {
@@ -127,7 +135,7 @@ static void clean(char *out, size_t bytes, const char *name)
     out[used] = '\0';
 }
 
-static void place(sq_cuda_timings *c)
+static void find_path(sq_cuda_timings *c)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int needed = SQ_PATH_BYTES;
@@ -147,11 +155,11 @@ sq_status sq_cuda_timings_open(sq_cuda_timings **out, const char *gpu, int drive
     if (!c)
         return sq_fail(SQ_NO_MEMORY, "engine auto: table");
     c->driver = driver;
-    clean(c->gpu, sizeof c->gpu, gpu);
-    (void)snprintf(c->libraries, sizeof c->libraries, "%s", libraries); /* cut: still the same each time */
-    place(c);
+    simplify(c->gpu, sizeof c->gpu, gpu);
+    (void)snprintf(c->libraries, sizeof c->libraries, "%s", libraries); /* truncation is harmless: only compared */
+    find_path(c);
     sq_status status = SQ_OK;
-    if (c->path[0] && sq_path_exists(c->path) && sq_file_read(c->path, TABLE_LIMIT, &text, &bytes) == SQ_OK)
+    if (c->path[0] && sq_path_exists(c->path) && sq_file_read(c->path, MAX_TABLE_BYTES, &text, &bytes) == SQ_OK)
         status = read_rows(c, text);
     free(text);
     if (status == SQ_OK)
@@ -161,12 +169,12 @@ sq_status sq_cuda_timings_open(sq_cuda_timings **out, const char *gpu, int drive
     return status;
 }
 
-void sq_cuda_timings_close(sq_cuda_timings *choices)
+void sq_cuda_timings_close(sq_cuda_timings *timings)
 {
-    if (!choices)
+    if (!timings)
         return;
-    free(choices->rows);
-    free(choices);
+    free(timings->rows);
+    free(timings);
 }
 
 /* ---- Keys ---- */
@@ -174,10 +182,10 @@ void sq_cuda_timings_close(sq_cuda_timings *choices)
 static void append(char *text, size_t bytes, const char *more)
 {
     const size_t used = strlen(text);
-    (void)snprintf(text + used, bytes - used, "%s", more); /* long enough for every key: KEY_BYTES */
+    (void)snprintf(text + used, bytes - used, "%s", more); /* KEY_BYTES is enough for every key */
 }
 
-/* "x 56x28x28x116/120", and how it is stored and seen. */
+/* " x 56x28x28x116/120": n, h, w, c and pitch; then the layout, the part, the pending activation and the gate. */
 static void append_view(const sq_graph *graph, const char *name, sq_view view, char *text, size_t bytes)
 {
     char part[96];
@@ -215,28 +223,28 @@ void sq_cuda_timing_key(const sq_graph *graph, const sq_op *op, char *text, size
     append(text, text_bytes, op->bias == SQ_NONE ? "" : " bias");
 }
 
-/* ---- Measuring ---- */
+/* ---- Timing ---- */
 
 enum { ALIGNMENT = 256 };
 
-size_t sq_cuda_scratch_bytes(const sq_graph *alone)
+size_t sq_cuda_scratch_bytes(const sq_graph *single)
 {
-    size_t end = ALIGNMENT; /* the step comes first */
-    for (int i = 0; i < alone->slot_count; i++)
-        end = alone->slots[i].offset + sq_slot_bytes(&alone->slots[i]) > end
-                  ? alone->slots[i].offset + sq_slot_bytes(&alone->slots[i])
+    size_t end = ALIGNMENT; /* the sq_step is at offset 0 */
+    for (int i = 0; i < single->slot_count; i++)
+        end = single->slots[i].offset + sq_slot_bytes(&single->slots[i]) > end
+                  ? single->slots[i].offset + sq_slot_bytes(&single->slots[i])
                   : end;
     return (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-void sq_cuda_scratch_bind(const sq_graph *alone, sq_device_ptr scratch, sq_binding *at)
+void sq_cuda_scratch_bind(const sq_graph *single, sq_device_ptr scratch, sq_binding *at)
 {
     for (int i = 0; i < SQ_ROLES; i++)
         at->base[i] = scratch;
-    at->base[SQ_ROLE_WORKSPACE].address = scratch.address + sq_cuda_scratch_bytes(alone);
+    at->base[SQ_ROLE_WORKSPACE].address = scratch.address + sq_cuda_scratch_bytes(single);
 }
 
-static void need(sq_slot *slots, size_t *end, int slot)
+static void place(sq_slot *slots, size_t *end, int slot)
 {
     if (slot == SQ_NONE || slots[slot].offset != SIZE_MAX)
         return;
@@ -244,18 +252,17 @@ static void need(sq_slot *slots, size_t *end, int slot)
     *end += (sq_slot_bytes(&slots[slot]) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static void need_norm(const sq_graph *graph, sq_slot *slots, size_t *end, int norm)
+static void place_norm(const sq_graph *graph, sq_slot *slots, size_t *end, int norm)
 {
     if (norm == SQ_NONE)
         return;
     const sq_norm *n = &graph->norms[norm];
     const int used[] = {n->gamma, n->beta, n->gamma_grad, n->beta_grad, n->running_mean, n->running_variance, n->live};
     for (size_t i = 0; i < sizeof used / sizeof *used; i++)
-        need(slots, end, used[i]);
+        place(slots, end, used[i]);
 }
 
-/* Gives every slot that the operation uses a place of its own; the others, which nobody touches, lie at 0 and are
- * empty. */
+/* Assigns distinct offsets to the slots that the operation uses. The others become empty, at offset 0. */
 static void place_slots(const sq_graph *graph, const sq_op *op, sq_slot *slots)
 {
     size_t end = ALIGNMENT;
@@ -264,10 +271,10 @@ static void place_slots(const sq_graph *graph, const sq_op *op, sq_slot *slots)
     for (int i = 0; i < graph->slot_count; i++)
         slots[i].offset = SIZE_MAX;
     for (size_t i = 0; i < sizeof used / sizeof *used; i++)
-        need(slots, &end, used[i]);
-    need_norm(graph, slots, &end, op->x.norm);
-    need_norm(graph, slots, &end, op->z.norm);
-    need_norm(graph, slots, &end, op->out_norm);
+        place(slots, &end, used[i]);
+    place_norm(graph, slots, &end, op->x.norm);
+    place_norm(graph, slots, &end, op->z.norm);
+    place_norm(graph, slots, &end, op->out_norm);
     for (int i = 0; i < graph->slot_count; i++)
         if (slots[i].offset == SIZE_MAX) {
             slots[i].offset = 0;
@@ -275,53 +282,53 @@ static void place_slots(const sq_graph *graph, const sq_op *op, sq_slot *slots)
         }
 }
 
-static sq_status measure(sq_backend *b, sq_cuda_timer timer, const sq_cuda_lowering *planner, int op, row *out)
+/* Times operation `op` of the graph with both engines. */
+static sq_status time_both(sq_backend *b, sq_cuda_timer timer, const sq_cuda_lowering *l, int op, row *out)
 {
-    const sq_graph *graph = planner->graph;
-    sq_graph alone = *graph;
+    const sq_graph *graph = l->graph;
+    sq_graph single = *graph;
+    double squall_seconds = 0, vendor_seconds = 0;
     sq_slot *slots = malloc((size_t)graph->slot_count * sizeof *slots);
     if (!slots)
         return sq_fail(SQ_NO_MEMORY, "%s: slots", graph->name);
     memcpy(slots, graph->slots, (size_t)graph->slot_count * sizeof *slots);
     place_slots(graph, &graph->ops[op], slots);
-    alone.slots = slots;
-    alone.ops = &graph->ops[op];
-    alone.op_count = 1;
-    double ours = 0, theirs = 0;
-    sq_cuda_lowering own = {.graph = &alone, .machine = planner->machine, .vendor = planner->vendor}, other = own;
-    sq_status status = timer(b, &own, &ours);
-    other.is_vendor[0] = true;
+    single.slots = slots;
+    single.ops = &graph->ops[op];
+    single.op_count = 1;
+    sq_cuda_lowering squall = {.graph = &single, .machine = l->machine, .vendor = l->vendor}, vendor = squall;
+    sq_status status = timer(b, &squall, &squall_seconds);
+    vendor.is_vendor[0] = true;
     if (status == SQ_OK)
-        status = timer(b, &other, &theirs);
+        status = timer(b, &vendor, &vendor_seconds);
     free(slots);
-    out->squall_us = 1e6 * ours;
-    out->vendor_us = 1e6 * theirs;
+    out->squall_us = 1e6 * squall_seconds;
+    out->vendor_us = 1e6 * vendor_seconds;
     return status == SQ_NO_MEMORY
-               ? sq_fail(status, "engine auto: no memory to time \"%s\" (--engine squall needs none): %s", out->key,
+               ? sq_fail(status, "engine auto: too little memory to time \"%s\": %s; use --engine squall", out->key,
                          sq_error_text())
                : status;
 }
 
-sq_status sq_cuda_autotune(sq_cuda_timings *choices, sq_backend *b, sq_cuda_timer timer, sq_cuda_lowering *planner)
+sq_status sq_cuda_autotune(sq_cuda_timings *timings, sq_backend *b, sq_cuda_timer timer, sq_cuda_lowering *l)
 {
-    const int limit = (int)(sizeof planner->is_vendor / sizeof *planner->is_vendor); /* sq_cuda_lower refuses more */
     bool is_new = false;
-    sq_cuda_assign_vendor(planner, true); /* those that are worth a question */
-    for (int i = 0; i < planner->graph->op_count && i < limit; i++) {
+    sq_cuda_assign_vendor(l, true); /* only these operations have a choice */
+    for (int i = 0; i < l->graph->op_count && i < SQ_CUDA_MAX_OPS; i++) {
         row measured = {.key = ""};
-        if (!planner->is_vendor[i])
+        if (!l->is_vendor[i])
             continue;
-        sq_cuda_timing_key(planner->graph, &planner->graph->ops[i], measured.key, sizeof measured.key);
-        const row *known = find_row(choices, measured.key);
+        sq_cuda_timing_key(l->graph, &l->graph->ops[i], measured.key, sizeof measured.key);
+        const row *known = find_row(timings, measured.key);
         if (!known) {
-            SQ_TRY(measure(b, timer, planner, i, &measured));
-            SQ_TRY(add_row(choices, &measured));
+            SQ_TRY(time_both(b, timer, l, i, &measured));
+            SQ_TRY(add_row(timings, &measured));
             known = &measured;
             is_new = true;
         }
-        planner->is_vendor[i] = known->vendor_us < known->squall_us;
+        l->is_vendor[i] = known->vendor_us < known->squall_us;
     }
-    if (is_new && choices->path[0] && save(choices) != SQ_OK)
-        choices->path[0] = '\0'; /* no place for it: this process goes on with what it has measured */
+    if (is_new && timings->path[0] && save(timings) != SQ_OK)
+        timings->path[0] = '\0'; /* the table cannot be saved: this process uses its own times */
     return SQ_OK;
 }

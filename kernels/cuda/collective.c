@@ -58,7 +58,7 @@ struct sq_collective {
     ncclComm_t comm;   /* NULL: not yet, or given up */
     cudaStream_t side; /* owned, as are the events */
     cudaEvent_t ready, done;
-    bool is_under_way; /* reductions since the last join */
+    bool is_under_way;   /* reductions since the last join */
     cudaError_t earlier; /* first error that a call outside of here left for cudaGetLastError */
     struct {
         float *values;
@@ -194,7 +194,8 @@ static bool is_over(sq_collective *c, double begin, double *looked, char *why, s
     return is_lost;
 }
 
-/* Takes the runtime's last error. A query that is not ready replaces it, so it is taken before each group of queries. */
+/* Takes the runtime's last error. A query that is not ready replaces it, so it is taken before each group of queries.
+ */
 static void keep_earlier_error(sq_collective *c)
 {
     const cudaError_t error = cudaGetLastError();

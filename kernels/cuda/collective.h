@@ -9,8 +9,8 @@
  * NCCL (opened at run time, so that the program starts without it) and collective_none.c in a build that had no nccl.h.
  *
  * The rule to know: a reduction whose rank is gone never ends, and neither does what waits for it on the device. So
- * nobody may block on the backend's stream before sq_collective_wait or _settle said that it is idle. Loading a kernel may
- * block too (CUDA's lazy loading), so the backend loads all kernels when it opens the device (instances.h). */
+ * nobody may block on the backend's stream before sq_collective_wait or _settle said that it is idle. Loading a kernel
+ * may block too (CUDA's lazy loading), so the backend loads all kernels when it opens the device (instances.h). */
 
 typedef struct sq_collective sq_collective; /* NULL: one rank. Accepted everywhere: nothing to do */
 

@@ -8,9 +8,10 @@
 /* The kernels of the cuda backend, one row per template instance. Each .cu file lists its own below its launchers;
  * instances.c joins the lists and loads every kernel when a device is opened.
  *
- * The rule to know: CUDA loads kernels lazily, and loading may synchronise with the device. A first launch inside a stream
- * capture can therefore fail, and one beside a reduction can wait for a rank that is gone. tests/kernels/test_cuda_instances.c
- * compares these rows with the kernels that nvcc compiled (tests/fixtures/cuda_resources.csv). */
+ * The rule to know: CUDA loads kernels lazily, and loading may synchronise with the device. A first launch inside a
+ * stream capture can therefore fail, and one beside a reduction can wait for a rank that is gone.
+ * tests/kernels/test_cuda_instances.c compares these rows with the kernels that nvcc compiled
+ * (tests/fixtures/cuda_resources.csv). */
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,14 +26,20 @@ typedef struct {
 } sq_cuda_instance;
 
 #define SQ_CUDA_INSTANCE(threads, shared_bytes, blocks, ...)                                                           \
-    {#__VA_ARGS__, (const void *)(__VA_ARGS__), threads, shared_bytes, blocks}
-#define SQ_CUDA_INSTANCES_END {NULL, NULL, 0, 0, 0}
+    {                                                                                                                  \
+#__VA_ARGS__, (const void *)(__VA_ARGS__), threads, shared_bytes, blocks                                       \
+    }
+#define SQ_CUDA_INSTANCES_END                                                                                          \
+    {                                                                                                                  \
+        NULL, NULL, 0, 0, 0                                                                                            \
+    }
 
 extern const sq_cuda_instance sq_cuda_pointwise_instances[], sq_cuda_weight_gradient_instances[],
     sq_cuda_fused_backward_instances[], sq_cuda_depthwise_instances[], sq_cuda_depthwise_backward_instances[],
-    sq_cuda_statistics_instances[], sq_cuda_pack_weights_instances[], sq_cuda_join_instances[], sq_cuda_pool_instances[],
-    sq_cuda_classifier_instances[], sq_cuda_update_instances[], sq_cuda_image_instances[], sq_cuda_crop_instances[],
-    sq_cuda_normalize_instances[], sq_cuda_bf16_pack_instances[], sq_cuda_nonfinite_instances[];
+    sq_cuda_statistics_instances[], sq_cuda_pack_weights_instances[], sq_cuda_join_instances[],
+    sq_cuda_pool_instances[], sq_cuda_classifier_instances[], sq_cuda_update_instances[], sq_cuda_image_instances[],
+    sq_cuda_crop_instances[], sq_cuda_normalize_instances[], sq_cuda_bf16_pack_instances[],
+    sq_cuda_nonfinite_instances[];
 
 /* The index-th of all instances; NULL after the last. */
 const sq_cuda_instance *sq_cuda_instance_at(int index);

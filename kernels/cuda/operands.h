@@ -6,8 +6,8 @@
 #include "kernels/backend.h"
 #include "kernels/base/bf16.h"
 
-/* Internal to the cuda backend: operands of its kernels as plain structs of device pointers, resolved once when a program
- * is compiled.
+/* Internal to the cuda backend: operands of its kernels as plain structs of device pointers, resolved once when a
+ * program is compiled.
  *
  * The rules to know. Activations and their gradients are BF16 in NHWC with channels padded to a multiple of 8 (the
  * image: to 4); everything per channel or per image is FP32. Lanes between c and the padded width are written as zeros
@@ -25,7 +25,7 @@ static inline int sq_cuda_padded(int c)
 typedef struct {         /* an sq_view with addresses */
     const sq_bf16 *data; /* NULL: absent. 16-byte aligned */
     int c;
-    int pitch, step, first;     /* channel i of pixel p is data[p * pitch + first + i * step]; step 2 only of plain slots */
+    int pitch, step, first; /* channel i of pixel p is data[p * pitch + first + i * step]; step 2 only of plain slots */
     const float *scale, *shift; /* of the pending norm, padded; NULL: plain */
     const float *mean;
     const float *gate; /* (n, gate_pitch) or NULL */

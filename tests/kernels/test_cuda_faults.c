@@ -78,24 +78,24 @@ Test(cuda_faults, no_driver)
 Test(cuda_faults, driver_too_old)
 {
     emu_set_device(1, 9, 0, OLD_RUNTIME);
-    expect_refused("cuda", SQ_DEVICE, "emulated: the driver is for CUDA 11.8, this build needs ");
+    expect_refused("cuda", SQ_DEVICE, "emulated: found a driver for CUDA 11.8, expected ");
 }
 
 Test(cuda_faults, no_gpu)
 {
     emu_set_device(0, 0, 0, RUNTIME);
-    expect_refused("cuda", SQ_DEVICE, "a driver, but no GPU that it shows (CUDA_VISIBLE_DEVICES?)");
+    expect_refused("cuda", SQ_DEVICE, "the driver shows no GPU; check CUDA_VISIBLE_DEVICES");
 }
 
 Test(cuda_faults, gpu_too_old)
 {
     emu_set_device(1, 7, 5, RUNTIME);
-    expect_refused("cuda", SQ_UNSUPPORTED, "compute capability 7.5, wanted 8.0 (Ampere) or newer");
+    expect_refused("cuda", SQ_UNSUPPORTED, "found compute capability 7.5, expected 8.0 (Ampere) or newer");
 }
 
 Test(cuda_faults, device_that_is_not_there)
 {
-    expect_refused("cuda:3", SQ_INVALID, "emulated:3: this machine has devices 0..0");
+    expect_refused("cuda:3", SQ_INVALID, "emulated:3: no such device; this machine has devices 0 to 0");
     expect_refused("cuda:x", SQ_INVALID, "device cuda:x: wanted a name like cuda:0");
 }
 
@@ -202,7 +202,7 @@ Test(cuda_faults, any_allocation_may_fail)
         emu_fail_malloc(failures + 1);
         if (sq_model_create(&model, backend, space, &options) == SQ_OK)
             break;
-        cr_expect(strstr(sq_error_text(), "GiB of device memory asked for; ") != NULL, "%s", sq_error_text());
+        cr_expect(strstr(sq_error_text(), "GiB of device memory; ") != NULL, "%s", sq_error_text());
         cr_expect_eq(emu_live_bytes(), idle, "after failure %d", failures);
     }
     cr_expect_gt(failures, 8);
@@ -296,17 +296,17 @@ Test(cuda_faults, graphs_that_cuda_cannot_run_are_refused)
     const sq_slot kept = *input;
     cr_assert(input->dtype == SQ_BF16 && input->role == SQ_ROLE_BOUNDARY);
     input->pitch++;
-    expect_unsupported(&s, &graph, "wanted a multiple of 8");
+    expect_unsupported(&s, &graph, "expected a multiple of 8");
     *input = kept;
     input->dtype = SQ_F32;
-    expect_unsupported(&s, &graph, "FP32, but cuda keeps feature maps in BF16");
+    expect_unsupported(&s, &graph, "found a feature map in FP32, expected BF16");
     *input = kept;
     sq_graph many = graph;
     many.ops = malloc(OPERATIONS * sizeof *many.ops);
     many.op_count = OPERATIONS;
     for (int i = 0; i < OPERATIONS; i++)
         many.ops[i] = graph.ops[0];
-    expect_unsupported(&s, &many, "1000 operations, wanted at most ");
+    expect_unsupported(&s, &many, "found 1000 operations, expected at most ");
     free(many.ops);
     sq_graph_clear(&graph);
     close_subject(&s);

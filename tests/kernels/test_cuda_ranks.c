@@ -196,7 +196,7 @@ Test(cuda_ranks, devices_are_dealt_out_in_turn)
         MUST(sq_backend_open_with("cuda", &(sq_backend_options){.device = local, .is_dealt = true}, &b));
         sq_backend_close(b);
         expect_failure(sq_backend_open_with("cuda:3", &(sq_backend_options){.device = local, .is_dealt = true}, &b),
-                       SQ_INVALID, "emulated:3: this machine has devices 0..2");
+                       SQ_INVALID, "emulated:3: no such device; this machine has devices 0 to 2");
     }
     emu_reset();
 }

@@ -132,8 +132,9 @@ typedef struct {
 /* Moments -> live scale, shift, mean, inverse; running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
 cudaError_t sq_cuda_merge_moments_run(const sq_cuda_merge_moments *a, cudaStream_t stream);
 
+enum { SQ_CUDA_FIXED_NORMS_LIMIT = 8 }; /* of one launch */
 typedef struct { /* live rows of several norms from their running statistics (mode FIXED) */
-    sq_cuda_norm norms[8];
+    sq_cuda_norm norms[SQ_CUDA_FIXED_NORMS_LIMIT];
     int count;
 } sq_cuda_fixed_norms;
 cudaError_t sq_cuda_fixed_norms_run(const sq_cuda_fixed_norms *a, cudaStream_t stream);

@@ -1,334 +1,269 @@
-/* Convolutions as launches: which kernel computes which shape, what it leaves for whom, and the bytes that this moves. */
-#include "kernels/cuda/launches/launch_list.h"
+/* Convolutions as launches: the choice of the kernel for a shape, and the memory traffic of each launch. */
+#include "kernels/cuda/launches/lower_convolution.h"
 
-static bool is_pointwise(const sq_cuda_lowering *p, const sq_op *op)
+static bool is_pointwise(const sq_cuda_lowering *l, const sq_op *op)
 {
     return !op->is_depthwise && op->kernel == 1 && op->stride == 1 &&
-           sq_cuda_slot(p, op->x.slot)->pitch % SQ_CUDA_VECTOR == 0;
+           sq_cuda_slot(l, op->x.slot)->pitch % SQ_CUDA_VECTOR == 0;
 }
 
-sq_cuda_geometry sq_cuda_geometry_of(const sq_cuda_lowering *p, const sq_op *op)
+static const sq_bf16 *packed_weight(const sq_cuda_lowering *l)
 {
-    const sq_slot *x = sq_cuda_slot(p, op->x.slot);
-    const sq_slot *z = sq_cuda_slot(p, op->kind == SQ_OP_CONV ? op->out : op->z.slot);
-    return (sq_cuda_geometry){x->n, x->h, x->w, z->h, z->w, op->kernel, op->stride};
+    return l->packed[l->op - l->graph->ops];
 }
 
-static int view_channels(const sq_cuda_lowering *p, sq_view view)
+sq_cuda_pack_weights_job sq_cuda_weight_matrix(const sq_cuda_lowering *l, const sq_op *op)
 {
-    return sq_view_channels(sq_cuda_slot(p, view.slot), view.part).c;
-}
-
-/* ---- Weights as matrices ---- */
-
-static sq_cuda_pack_weights_job job_of(const sq_cuda_lowering *p, const sq_op *op)
-{
-    const bool is_back = op->kind == SQ_OP_CONV_BACK;
-    const int c_out = sq_cuda_slot(p, is_back ? op->z.slot : op->out)->c, c_in = view_channels(p, op->x);
+    const bool is_backward = op->kind == SQ_OP_CONV_BACK;
+    const int c_out = sq_cuda_slot(l, is_backward ? op->z.slot : op->out)->c, c_in = sq_cuda_view_channels(l, op->x);
     const int taps = op->kernel * op->kernel;
     return (sq_cuda_pack_weights_job){
-        .from = sq_cuda_address(p, op->weight),
+        .from = sq_cuda_address(l, op->weight),
         .c_out = c_out,
         .c_in = c_in,
         .taps = taps,
         .input_pitch = c_in,
-        .rows = sq_cuda_padded(is_back ? c_in : c_out),
-        .depth = is_back ? taps * sq_cuda_padded(c_out) : sq_cuda_padded(taps * c_in),
-        .is_transposed = is_back,
+        .rows = sq_cuda_padded(is_backward ? c_in : c_out),
+        .depth = is_backward ? taps * sq_cuda_padded(c_out) : sq_cuda_padded(taps * c_in),
+        .is_transposed = is_backward,
     };
-}
-
-void sq_cuda_append_weight_packs(sq_cuda_lowering *p)
-{
-    sq_cuda_launch *launch = NULL;
-    for (int i = 0; i < p->graph->op_count; i++) {
-        const sq_op *op = &p->graph->ops[i];
-        const bool has_matrix = (op->kind == SQ_OP_CONV || (op->kind == SQ_OP_CONV_BACK && op->dx != SQ_NONE)) &&
-                                (!op->is_depthwise || p->is_vendor[i]);
-        if (!has_matrix)
-            continue;
-        if (!launch || launch->args.pack_weights.count == SQ_CUDA_PACK_WEIGHTS_JOBS)
-            launch = sq_cuda_append(p, SQ_CUDA_PACK_WEIGHTS);
-        sq_cuda_pack_weights_job job = p->is_vendor[i] ? sq_cuda_vendor_pack_job(p, op) : job_of(p, op);
-        const size_t count = (size_t)job.rows * (size_t)job.depth;
-        p->packed[i] = job.to = sq_cuda_reserve(p, count * sizeof(sq_bf16));
-        launch->args.pack_weights.jobs[launch->args.pack_weights.count++] = job;
-        launch->bytes += (double)job.c_out * job.c_in * job.taps * sizeof(float) + (double)count * sizeof(sq_bf16);
-    }
-}
-
-void sq_cuda_append_fixed_norms(sq_cuda_lowering *p)
-{
-    enum { NORMS = sizeof((sq_cuda_fixed_norms *)0)->norms / sizeof(sq_cuda_norm) };
-    sq_cuda_launch *launch = NULL;
-    for (int i = 0; i < p->graph->op_count; i++) {
-        const sq_op *op = &p->graph->ops[i];
-        if (op->kind != SQ_OP_CONV || op->statistics != SQ_STATISTICS_FIXED)
-            continue;
-        if (!launch || launch->args.fixed_norms.count == NORMS)
-            launch = sq_cuda_append(p, SQ_CUDA_FIXED_NORMS);
-        launch->args.fixed_norms.norms[launch->args.fixed_norms.count++] = sq_cuda_norm_of(p, op->out_norm);
-        launch->bytes += 6.0 * p->graph->norms[op->out_norm].c * sizeof(float);
-    }
 }
 
 /* ---- Forward ---- */
 
-void sq_cuda_append_merge_moments(sq_cuda_lowering *p, const float *partial, int parts, int row_block)
+static int depthwise_parts(const sq_cuda_lowering *l, const sq_cuda_geometry *at, int c, bool is_backward)
 {
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_MERGE_MOMENTS);
-    launch->args.merge_moments = (sq_cuda_merge_moments){.norm = sq_cuda_norm_of(p, p->op->out_norm),
-                                          .partial = partial,
-                                          .parts = parts,
-                                          .rows = sq_cuda_row_count(sq_cuda_slot(p, p->op->out)),
-                                          .row_block = row_block,
-                                          .step = sq_cuda_step(p)};
-    launch->bytes = (double)parts * (row_block ? 2 : 3) * launch->args.merge_moments.norm.pitch * sizeof(float);
+    return sq_cuda_parts_for(l, sq_cuda_depthwise_jobs(at, is_backward), (c - 1) / SQ_CUDA_SLAB + 1,
+                             is_backward ? SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS : SQ_CUDA_DEPTHWISE_BLOCKS);
 }
 
-static int depthwise_parts(const sq_cuda_lowering *p, const sq_cuda_geometry *at, int c, bool is_back)
+static void lower_depthwise(sq_cuda_lowering *l)
 {
-    return sq_cuda_parts_for(p, sq_cuda_depthwise_jobs(at, is_back), (c - 1) / SQ_CUDA_SLAB + 1,
-                             is_back ? SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS : SQ_CUDA_DEPTHWISE_BLOCKS);
-}
-
-static void plan_depthwise(sq_cuda_lowering *p)
-{
-    const sq_op *op = p->op;
-    const sq_slot *z = sq_cuda_slot(p, op->out);
-    const sq_cuda_geometry at = sq_cuda_geometry_of(p, op);
+    const sq_op *op = l->op;
+    const sq_slot *z = sq_cuda_slot(l, op->out);
+    const sq_cuda_geometry at = sq_cuda_geometry_of(l, op);
     const bool has_moments = op->statistics != SQ_STATISTICS_FIXED;
-    const int parts = depthwise_parts(p, &at, z->c, false), width = sq_cuda_padded(z->c);
-    const size_t partial_bytes = has_moments ? (size_t)parts * 3 * (size_t)width * sizeof(float) : 0;
-    float *partial = has_moments ? sq_cuda_reserve(p, partial_bytes) : NULL;
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_DEPTHWISE);
-    launch->args.depthwise = (sq_cuda_depthwise){.x = sq_cuda_view_of(p, op->x),
-                                              .at = at,
-                                              .weight = sq_cuda_address(p, op->weight),
-                                              .out = sq_cuda_address(p, op->out),
-                                              .out_pitch = z->pitch,
-                                              .c = z->c,
-                                              .parts = {parts, partial}};
-    launch->bytes = sq_cuda_view_bytes(p, op->x) + sq_cuda_slot_bytes(p, op->out) + (double)partial_bytes;
+    const int parts = depthwise_parts(l, &at, z->c, false), width = sq_cuda_padded(z->c);
+    const sq_cuda_parts moments = {parts, has_moments ? sq_cuda_reserve_partials(l, parts, 3, width) : NULL};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_DEPTHWISE);
+    launch->args.depthwise = (sq_cuda_depthwise){.x = sq_cuda_view_of(l, op->x),
+                                                 .at = at,
+                                                 .weight = sq_cuda_address(l, op->weight),
+                                                 .out = sq_cuda_address(l, op->out),
+                                                 .out_pitch = z->pitch,
+                                                 .c = z->c,
+                                                 .parts = moments};
+    launch->bytes = sq_cuda_view_bytes(l, op->x) + sq_cuda_slot_bytes(l, op->out) +
+                    sq_cuda_partial_bytes(parts, has_moments ? 3 : 0, width);
     launch->operations = (double)sq_cuda_row_count(z) * z->c * op->kernel * op->kernel;
     if (has_moments)
-        sq_cuda_append_merge_moments(p, partial, parts, 0);
+        sq_cuda_append_merge_moments(l, moments, 0);
 }
 
-static int rows_parts(const sq_cuda_lowering *p, int rows, int width, bool is_back)
+static int product_parts(const sq_cuda_lowering *l, int rows, int width, bool is_backward)
 {
-    const sq_cuda_pointwise_shape shape = sq_cuda_pointwise_shape_of(width, is_back);
-    return sq_cuda_parts_for(p, (rows - 1) / shape.rows + 1, (width - 1) / shape.tile + 1, shape.blocks);
+    const sq_cuda_pointwise_shape shape = sq_cuda_pointwise_shape_of(width, is_backward);
+    return sq_cuda_parts_for(l, (rows - 1) / shape.rows + 1, (width - 1) / shape.tile + 1, shape.blocks);
 }
 
 /* How often a product with `width` outputs reads its rows. */
-static int tiles_of(int width)
+static int read_count(int width)
 {
     return (width - 1) / sq_cuda_pointwise_shape_of(width, false).tile + 1;
 }
 
-static void plan_rows_forward(sq_cuda_lowering *p)
+/* Pointwise and dense convolutions. */
+static void lower_product(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_slot *z = sq_cuda_slot(p, op->out);
+    const sq_op *op = l->op;
+    const sq_slot *z = sq_cuda_slot(l, op->out);
     const bool has_moments = op->statistics != SQ_STATISTICS_FIXED;
-    const sq_cuda_pack_weights_job job = job_of(p, op);
-    const int rows = sq_cuda_row_count(z), parts = rows_parts(p, rows, job.rows, false);
-    const size_t partial_bytes = has_moments ? (size_t)parts * 2 * (size_t)job.rows * sizeof(float) : 0;
-    float *partial = has_moments ? sq_cuda_reserve(p, partial_bytes) : NULL;
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_POINTWISE);
-    launch->args.pointwise = (sq_cuda_pointwise){.mode = is_pointwise(p, op) ? SQ_CUDA_FORWARD : SQ_CUDA_FORWARD_KXK,
-                                    .x = sq_cuda_view_of(p, op->x),
-                                    .at = sq_cuda_geometry_of(p, op),
-                                    .weight = p->packed[op - p->graph->ops],
-                                    .rows = rows,
-                                    .depth = job.depth,
-                                    .width = job.rows,
-                                    .out = sq_cuda_address(p, op->out),
-                                    .out_pitch = z->pitch,
-                                    .parts = {parts, partial}};
-    launch->bytes = sq_cuda_view_bytes(p, op->x) * tiles_of(job.rows) + sq_cuda_slot_bytes(p, op->out) +
-                    (double)partial_bytes;
-    launch->operations = (double)rows * z->c * job.c_in * job.taps;
+    const sq_cuda_pack_weights_job weight = sq_cuda_weight_matrix(l, op);
+    const int rows = sq_cuda_row_count(z), parts = product_parts(l, rows, weight.rows, false);
+    const sq_cuda_parts moments = {parts, has_moments ? sq_cuda_reserve_partials(l, parts, 2, weight.rows) : NULL};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_POINTWISE);
+    launch->args.pointwise = (sq_cuda_pointwise){.mode = is_pointwise(l, op) ? SQ_CUDA_FORWARD : SQ_CUDA_FORWARD_KXK,
+                                                 .x = sq_cuda_view_of(l, op->x),
+                                                 .at = sq_cuda_geometry_of(l, op),
+                                                 .weight = packed_weight(l),
+                                                 .rows = rows,
+                                                 .depth = weight.depth,
+                                                 .width = weight.rows,
+                                                 .out = sq_cuda_address(l, op->out),
+                                                 .out_pitch = z->pitch,
+                                                 .parts = moments};
+    launch->bytes = sq_cuda_view_bytes(l, op->x) * read_count(weight.rows) + sq_cuda_slot_bytes(l, op->out) +
+                    sq_cuda_partial_bytes(parts, has_moments ? 2 : 0, weight.rows);
+    launch->operations = (double)rows * z->c * weight.c_in * weight.taps;
     if (has_moments)
-        sq_cuda_append_merge_moments(p, partial, parts, sq_cuda_pointwise_shape_of(job.rows, false).rows);
+        sq_cuda_append_merge_moments(l, moments, sq_cuda_pointwise_shape_of(weight.rows, false).rows);
 }
 
-void sq_cuda_plan_conv(sq_cuda_lowering *p)
+void sq_cuda_lower_conv(sq_cuda_lowering *l)
 {
-    if (p->op->is_depthwise)
-        plan_depthwise(p);
+    if (l->op->is_depthwise)
+        lower_depthwise(l);
     else
-        plan_rows_forward(p);
+        lower_product(l);
 }
 
 /* ---- Backward ---- */
 
-sq_cuda_gradient sq_cuda_gradient_of(const sq_cuda_lowering *p, const sq_op *op)
+static bool needs_sums(const sq_op *op)
 {
-    const sq_slot *z = sq_cuda_slot(p, op->z.slot), *g = sq_cuda_slot(p, op->grad);
-    const int slot = p->graph->norms[op->out_norm].live;
-    const float *live = sq_cuda_address(p, slot);
-    const size_t pitch = (size_t)sq_cuda_slot(p, slot)->pitch;
-    sq_cuda_gradient out = {.g = sq_cuda_address(p, op->grad),
-                            .z = sq_cuda_address(p, op->z.slot),
-                            .g_pitch = g->pitch,
-                            .z_pitch = z->pitch,
-                            .c = z->c,
-                            .activation = (int)op->z.activation};
-    if (live) {
-        out.scale = live + SQ_LIVE_SCALE * pitch;
-        out.shift = live + SQ_LIVE_SHIFT * pitch;
-        out.by_z = live + SQ_LIVE_BY_Z * pitch;
-        out.constant = live + SQ_LIVE_CONSTANT * pitch;
-    }
-    return out;
+    return op->dx != SQ_NONE && sq_cuda_view_has_sums(op->x);
 }
 
-static bool wants_sums(const sq_op *op)
+/* The kernel that stores dx also computes its sums. */
+static bool has_sums(const sq_op *op)
 {
-    return op->dx != SQ_NONE && op->x.norm != SQ_NONE && op->x.gate == SQ_NONE;
+    return needs_sums(op) && op->addend == SQ_NONE;
 }
 
-static void plan_gather(sq_cuda_lowering *p, const float *partial, int parts, size_t part_count, int row_pitch)
+/* Merges the partial weight gradients: part_count floats per part, row_pitch floats per row. */
+static void append_merge_gradient(sq_cuda_lowering *l, sq_cuda_parts gradients, size_t part_count, int row_pitch)
 {
-    const sq_op *op = p->op;
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_MERGE_GRADIENT);
+    const sq_op *op = l->op;
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_MERGE_GRADIENT);
     launch->args.merge_gradient =
-        (sq_cuda_merge_gradient){.partial = partial,
-                                  .parts = parts,
-                                  .part_count = part_count,
-                                  .row_pitch = row_pitch,
-                                  .c_out = sq_cuda_slot(p, op->z.slot)->c,
-                                  .c_in = op->is_depthwise ? 1 : view_channels(p, op->x),
-                                  .taps = op->kernel * op->kernel,
-                                  .is_depthwise = op->is_depthwise,
-                                  .weight_grad = sq_cuda_address(p, op->weight_grad),
-                                  .norm = sq_cuda_norm_of(p, op->out_norm),
-                                  .step = sq_cuda_step(p)};
-    launch->bytes = (double)parts * (double)part_count * sizeof(float) + sq_cuda_slot_bytes(p, op->weight_grad);
+        (sq_cuda_merge_gradient){.partial = gradients.partial,
+                                 .parts = gradients.parts,
+                                 .part_count = part_count,
+                                 .row_pitch = row_pitch,
+                                 .c_out = sq_cuda_slot(l, op->z.slot)->c,
+                                 .c_in = op->is_depthwise ? 1 : sq_cuda_view_channels(l, op->x),
+                                 .taps = op->kernel * op->kernel,
+                                 .is_depthwise = op->is_depthwise,
+                                 .weight_grad = sq_cuda_address(l, op->weight_grad),
+                                 .norm = sq_cuda_norm_of(l, op->out_norm),
+                                 .step = sq_cuda_step(l)};
+    launch->bytes =
+        (double)gradients.parts * (double)part_count * sizeof(float) + sq_cuda_slot_bytes(l, op->weight_grad);
 }
 
-static void plan_depthwise_back(sq_cuda_lowering *p)
+static void lower_depthwise_backward(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_slot *z = sq_cuda_slot(p, op->z.slot);
-    const sq_cuda_geometry at = sq_cuda_geometry_of(p, op);
-    const int parts = depthwise_parts(p, &at, z->c, true), width = sq_cuda_padded(z->c);
-    const size_t part_count = (size_t)(op->kernel * op->kernel) * (size_t)width;
-    float *partial = sq_cuda_reserve(p, (size_t)parts * part_count * sizeof(float));
-    float *sums = sq_cuda_reserve(p, (size_t)parts * 2 * (size_t)width * sizeof(float));
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_DEPTHWISE_BACKWARD);
-    launch->args.depthwise_backward = (sq_cuda_depthwise_backward){.x = sq_cuda_view_of(p, op->x),
-                                                        .dz = sq_cuda_gradient_of(p, op),
-                                                        .at = at,
-                                                        .weight = sq_cuda_address(p, op->weight),
-                                                        .c = z->c,
-                                                        .parts = {parts, partial},
-                                                        .sums = sums};
-    launch->bytes = sq_cuda_view_bytes(p, op->x) + 2 * sq_cuda_slot_bytes(p, op->z.slot) +
-                    (double)parts * ((double)part_count + 2 * width) * sizeof(float);
-    launch->operations = 2.0 * sq_cuda_row_count(z) * z->c * op->kernel * op->kernel;
+    const sq_op *op = l->op;
+    const sq_slot *z = sq_cuda_slot(l, op->z.slot);
+    const sq_cuda_geometry at = sq_cuda_geometry_of(l, op);
+    const int taps = op->kernel * op->kernel, width = sq_cuda_padded(z->c);
+    const int parts = depthwise_parts(l, &at, z->c, true);
+    const sq_cuda_parts gradients = {parts, sq_cuda_reserve_partials(l, parts, taps, width)};
+    const sq_cuda_parts sums = {parts, sq_cuda_reserve_partials(l, parts, 2, width)};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_DEPTHWISE_BACKWARD);
+    launch->args.depthwise_backward = (sq_cuda_depthwise_backward){.x = sq_cuda_view_of(l, op->x),
+                                                                   .dz = sq_cuda_gradient_of(l, op),
+                                                                   .at = at,
+                                                                   .weight = sq_cuda_address(l, op->weight),
+                                                                   .c = z->c,
+                                                                   .parts = gradients,
+                                                                   .sums = sums.partial};
+    launch->bytes = sq_cuda_view_bytes(l, op->x) + 2 * sq_cuda_slot_bytes(l, op->z.slot) +
+                    sq_cuda_partial_bytes(parts, taps + 2, width);
+    launch->operations = 2.0 * sq_cuda_row_count(z) * z->c * taps;
     if (op->dx != SQ_NONE) {
-        launch->args.depthwise_backward.sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend);
-        launch->bytes += sq_cuda_view_bytes(p, op->x) * (op->addend == SQ_NONE ? 1 : 2);
+        const sq_cuda_target target = sq_cuda_target_of_x(op);
+        launch->args.depthwise_backward.sink = sq_cuda_sink_of(l, &target);
+        launch->bytes += sq_cuda_view_bytes(l, op->x) * (op->addend == SQ_NONE ? 1 : 2);
     }
-    if (wants_sums(op) && op->addend == SQ_NONE)
-        sq_cuda_append_merge_sums(p, op->x, sums, parts, width);
-    plan_gather(p, partial, parts, part_count, width);
+    if (has_sums(op))
+        sq_cuda_append_merge_sums(l, op->x, sums, width);
+    append_merge_gradient(l, gradients, (size_t)taps * (size_t)width, width);
 }
 
-static void plan_rows_back(sq_cuda_lowering *p)
+/* The gradient of x of a pointwise or dense convolution. */
+static void lower_product_backward(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_cuda_pack_weights_job job = job_of(p, op);
-    const int rows = sq_cuda_row_count(sq_cuda_slot(p, op->x.slot)), parts = rows_parts(p, rows, job.rows, true);
-    const bool has_sums = wants_sums(op) && op->addend == SQ_NONE;
-    float *partial = sq_cuda_reserve(p, has_sums ? (size_t)parts * 2 * (size_t)job.rows * sizeof(float) : 0);
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_POINTWISE);
-    launch->args.pointwise = (sq_cuda_pointwise){.mode = is_pointwise(p, op) ? SQ_CUDA_BACKWARD : SQ_CUDA_BACKWARD_KXK,
-                                    .dz = sq_cuda_gradient_of(p, op),
-                                    .at = sq_cuda_geometry_of(p, op),
-                                    .weight = p->packed[op - p->graph->ops],
-                                    .rows = rows,
-                                    .depth = job.depth,
-                                    .width = job.rows,
-                                    .sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend),
-                                    .parts = {parts, partial}};
-    launch->bytes = 2 * sq_cuda_slot_bytes(p, op->z.slot) * tiles_of(job.rows) +
-                    sq_cuda_view_bytes(p, op->x) * (1 + (op->addend != SQ_NONE) + has_sums) +
-                    (has_sums ? (double)parts * 2 * job.rows * sizeof(float) : 0);
-    launch->operations = (double)rows * job.c_out * job.c_in * job.taps / (op->stride * op->stride);
-    if (has_sums)
-        sq_cuda_append_merge_sums(p, op->x, partial, parts, job.rows);
+    const sq_op *op = l->op;
+    const sq_cuda_pack_weights_job weight = sq_cuda_weight_matrix(l, op);
+    const sq_cuda_target target = sq_cuda_target_of_x(op);
+    const int rows = sq_cuda_row_count(sq_cuda_slot(l, op->x.slot)), sum_rows = has_sums(op) ? 2 : 0;
+    const int parts = product_parts(l, rows, weight.rows, true);
+    const sq_cuda_parts sums = {parts, sq_cuda_reserve_partials(l, parts, sum_rows, weight.rows)};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_POINTWISE);
+    launch->args.pointwise = (sq_cuda_pointwise){.mode = is_pointwise(l, op) ? SQ_CUDA_BACKWARD : SQ_CUDA_BACKWARD_KXK,
+                                                 .dz = sq_cuda_gradient_of(l, op),
+                                                 .at = sq_cuda_geometry_of(l, op),
+                                                 .weight = packed_weight(l),
+                                                 .rows = rows,
+                                                 .depth = weight.depth,
+                                                 .width = weight.rows,
+                                                 .sink = sq_cuda_sink_of(l, &target),
+                                                 .parts = sums};
+    launch->bytes = 2 * sq_cuda_slot_bytes(l, op->z.slot) * read_count(weight.rows) +
+                    sq_cuda_view_bytes(l, op->x) * (1 + (op->addend != SQ_NONE) + has_sums(op)) +
+                    sq_cuda_partial_bytes(parts, sum_rows, weight.rows);
+    launch->operations = (double)rows * weight.c_out * weight.c_in * weight.taps / (op->stride * op->stride);
+    if (has_sums(op))
+        sq_cuda_append_merge_sums(l, op->x, sums, weight.rows);
 }
 
-static void plan_weight_gradient(sq_cuda_lowering *p)
+static void lower_weight_gradient(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_slot *z = sq_cuda_slot(p, op->z.slot);
-    const int c_in = view_channels(p, op->x), taps = op->kernel * op->kernel, rows = sq_cuda_row_count(z);
-    const int depth = sq_cuda_padded(taps * c_in);
+    const sq_op *op = l->op;
+    const sq_slot *z = sq_cuda_slot(l, op->z.slot);
+    const int c_in = sq_cuda_view_channels(l, op->x), taps = op->kernel * op->kernel, rows = sq_cuda_row_count(z);
+    const int depth = sq_cuda_padded(taps * c_in), outputs = sq_cuda_padded(z->c);
     const sq_cuda_weight_gradient_shape shape = sq_cuda_weight_gradient_shape_of(z->c, depth);
-    const int parts = sq_cuda_parts_for(p, (rows - 1) / shape.rows + 1, shape.tiles, shape.blocks);
-    const size_t part_count = (size_t)sq_cuda_padded(z->c) * (size_t)depth;
-    float *partial = sq_cuda_reserve(p, (size_t)parts * part_count * sizeof(float));
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_WEIGHT_GRADIENT);
-    launch->args.weight_gradient = (sq_cuda_weight_gradient){.dz = sq_cuda_gradient_of(p, op),
-                                                          .x = sq_cuda_view_of(p, op->x),
-                                                          .at = sq_cuda_geometry_of(p, op),
-                                                          .is_gathered = !is_pointwise(p, op) || shape.tile == 64,
-                                                          .rows = rows,
-                                                          .depth = depth,
-                                                          .parts = {parts, partial}};
+    const int parts = sq_cuda_parts_for(l, (rows - 1) / shape.rows + 1, shape.tiles, shape.blocks);
+    const sq_cuda_parts gradients = {parts, sq_cuda_reserve_partials(l, parts, outputs, depth)};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_WEIGHT_GRADIENT);
+    launch->args.weight_gradient = (sq_cuda_weight_gradient){.dz = sq_cuda_gradient_of(l, op),
+                                                             .x = sq_cuda_view_of(l, op->x),
+                                                             .at = sq_cuda_geometry_of(l, op),
+                                                             .is_gathered = !is_pointwise(l, op) || shape.tile == 64,
+                                                             .rows = rows,
+                                                             .depth = depth,
+                                                             .parts = gradients};
     const int tiles_k = (depth - 1) / shape.tile + 1, tiles_o = (z->c - 1) / shape.tile + 1;
-    launch->bytes = 2 * sq_cuda_slot_bytes(p, op->z.slot) * tiles_k + sq_cuda_view_bytes(p, op->x) * tiles_o +
-                    (double)parts * (double)part_count * sizeof(float);
+    launch->bytes = 2 * sq_cuda_slot_bytes(l, op->z.slot) * tiles_k + sq_cuda_view_bytes(l, op->x) * tiles_o +
+                    sq_cuda_partial_bytes(parts, outputs, depth);
     launch->operations = (double)rows * z->c * c_in * taps;
-    plan_gather(p, partial, parts, part_count, depth);
+    append_merge_gradient(l, gradients, (size_t)outputs * (size_t)depth, depth);
 }
 
-/* Both gradients in one pass, where there is a kernel for the widths. */
-static bool plan_fused_back(sq_cuda_lowering *p)
+/* Both gradients of a pointwise convolution in one pass; false where no kernel exists for the widths. */
+static bool lower_fused_backward(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const int c_in = view_channels(p, op->x), c_out = sq_cuda_slot(p, op->z.slot)->c;
-    int step, blocks;
-    if (op->dx == SQ_NONE || !is_pointwise(p, op) || !sq_cuda_fused_backward_fits(c_in, c_out, &step, &blocks))
+    const sq_op *op = l->op;
+    const int c_in = sq_cuda_view_channels(l, op->x), c_out = sq_cuda_slot(l, op->z.slot)->c;
+    int row_block, blocks;
+    if (op->dx == SQ_NONE || !is_pointwise(l, op) || !sq_cuda_fused_backward_fits(c_in, c_out, &row_block, &blocks))
         return false;
-    const bool has_sums = wants_sums(op) && op->addend == SQ_NONE;
-    const int rows = sq_cuda_row_count(sq_cuda_slot(p, op->x.slot)), width = sq_cuda_padded(c_in);
-    const int parts = sq_cuda_parts_for(p, (rows - 1) / step + 1, 1, blocks);
-    const size_t part_count = (size_t)sq_cuda_padded(c_out) * (size_t)width;
-    float *partial = sq_cuda_reserve(p, (size_t)parts * part_count * sizeof(float));
-    float *sums = sq_cuda_reserve(p, has_sums ? (size_t)parts * 2 * (size_t)width * sizeof(float) : 0);
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_FUSED_BACKWARD);
-    launch->args.fused_backward = (sq_cuda_fused_backward){.dz = sq_cuda_gradient_of(p, op),
-                                                .x = sq_cuda_view_of(p, op->x),
-                                                .sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend),
-                                                .weight = p->packed[op - p->graph->ops],
-                                                .rows = rows,
-                                                .parts = {parts, partial},
-                                                .sums = sums};
-    launch->bytes = 2 * sq_cuda_slot_bytes(p, op->z.slot) + sq_cuda_view_bytes(p, op->x) * (2 + (op->addend != SQ_NONE)) +
-                    (double)parts * ((double)part_count + (has_sums ? 2 * width : 0)) * sizeof(float);
+    const sq_cuda_target target = sq_cuda_target_of_x(op);
+    const int rows = sq_cuda_row_count(sq_cuda_slot(l, op->x.slot)), sum_rows = has_sums(op) ? 2 : 0;
+    const int width = sq_cuda_padded(c_in), outputs = sq_cuda_padded(c_out);
+    const int parts = sq_cuda_parts_for(l, (rows - 1) / row_block + 1, 1, blocks);
+    const sq_cuda_parts gradients = {parts, sq_cuda_reserve_partials(l, parts, outputs, width)};
+    const sq_cuda_parts sums = {parts, sq_cuda_reserve_partials(l, parts, sum_rows, width)};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_FUSED_BACKWARD);
+    launch->args.fused_backward = (sq_cuda_fused_backward){.dz = sq_cuda_gradient_of(l, op),
+                                                           .x = sq_cuda_view_of(l, op->x),
+                                                           .sink = sq_cuda_sink_of(l, &target),
+                                                           .weight = packed_weight(l),
+                                                           .rows = rows,
+                                                           .parts = gradients,
+                                                           .sums = sums.partial};
+    launch->bytes = 2 * sq_cuda_slot_bytes(l, op->z.slot) +
+                    sq_cuda_view_bytes(l, op->x) * (2 + (op->addend != SQ_NONE)) +
+                    sq_cuda_partial_bytes(parts, outputs + sum_rows, width);
     launch->operations = 2.0 * rows * c_in * c_out;
-    if (has_sums)
-        sq_cuda_append_merge_sums(p, op->x, sums, parts, width);
-    plan_gather(p, partial, parts, part_count, width);
+    if (has_sums(op))
+        sq_cuda_append_merge_sums(l, op->x, sums, width);
+    append_merge_gradient(l, gradients, (size_t)outputs * (size_t)width, width);
     return true;
 }
 
-void sq_cuda_plan_conv_back(sq_cuda_lowering *p)
+void sq_cuda_lower_conv_backward(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
+    const sq_op *op = l->op;
     if (op->is_depthwise) {
-        plan_depthwise_back(p);
-    } else if (!plan_fused_back(p)) {
+        lower_depthwise_backward(l);
+    } else if (!lower_fused_backward(l)) {
         if (op->dx != SQ_NONE)
-            plan_rows_back(p);
-        plan_weight_gradient(p);
+            lower_product_backward(l);
+        lower_weight_gradient(l);
     }
-    if (wants_sums(op) && op->addend != SQ_NONE)
-        sq_cuda_append_sums_of_stored(p, op->x, op->dx);
+    if (needs_sums(op) && !has_sums(op)) /* with an addend the gradient is complete only after it is stored */
+        sq_cuda_append_sums_of_stored(l, op->x, op->dx);
 }

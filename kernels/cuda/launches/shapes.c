@@ -15,8 +15,8 @@ sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_back)
 {
     const int tile = tile_of(width);
     return (sq_cuda_pointwise_shape){.tile = tile,
-                                .rows = tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
-                                .blocks = SQ_CUDA_POINTWISE_BLOCKS};
+                                     .rows = tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
+                                     .blocks = SQ_CUDA_POINTWISE_BLOCKS};
 }
 
 int sq_cuda_fused_backward_width(int c_in, int c_out)

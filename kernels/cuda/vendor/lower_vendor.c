@@ -1,10 +1,10 @@
-/* The vendor engine: convolutions by cuDNN, pointwise ones and linear layers as products by cuBLASLt. The libraries see
- * plain packed tensors and nothing else, so values of pending views, dZ, moments and sums are passes of their own
- * around them: more traffic than the fused kernels, and the same bits of the operands. The reference on a GPU, and the
- * fallback. */
-#include "kernels/cuda/launches/launch_list.h"
+/* The vendor engine: cuDNN computes convolutions; cuBLASLt computes pointwise convolutions and linear layers as matrix
+ * products. The libraries accept plain packed tensors only. Separate passes compute the values of pending views, dZ,
+ * moments and sums. This moves more memory than the fused kernels do, but the operands have the same bits. The engine
+ * is the reference on a GPU, and the fallback. */
+#include "kernels/cuda/vendor/lower_vendor.h"
 
-/* ---- What the libraries see ---- */
+/* ---- The operands of the libraries ---- */
 
 static bool is_linear(const sq_op *op)
 {
@@ -16,60 +16,72 @@ static bool is_image(const sq_slot *s)
     return s->c == 3 && s->pitch == 4;
 }
 
-static bool is_product(const sq_cuda_lowering *p, const sq_op *op)
+/* Whether the operation is a matrix product (cuBLASLt); else it is a convolution (cuDNN). */
+static bool is_product(const sq_cuda_lowering *l, const sq_op *op)
 {
     return is_linear(op) ||
-           (!op->is_depthwise && op->kernel == 1 && op->stride == 1 && !is_image(sq_cuda_slot(p, op->x.slot)));
+           (!op->is_depthwise && op->kernel == 1 && op->stride == 1 && !is_image(sq_cuda_slot(l, op->x.slot)));
 }
 
-/* Channels of x and dx in a packed tensor, with the zeros behind them. */
-static int width_in(const sq_cuda_lowering *p, const sq_op *op)
+/* Channels of x and dx in a packed tensor, including the zero padding. */
+static int width_in(const sq_cuda_lowering *l, const sq_op *op)
 {
-    const sq_slot *x = sq_cuda_slot(p, op->x.slot);
+    const sq_slot *x = sq_cuda_slot(l, op->x.slot);
     return is_image(x) ? x->pitch : sq_cuda_padded(sq_view_channels(x, op->x.part).c);
 }
 
-static const sq_slot *output_of(const sq_cuda_lowering *p, const sq_op *op)
+/* Input channels that one output channel reads. */
+static int c_in_of(const sq_cuda_lowering *l, const sq_op *op)
 {
-    return sq_cuda_slot(p, op->kind == SQ_OP_CONV ? op->out : op->z.slot);
+    return op->is_depthwise ? 1 : sq_cuda_view_channels(l, op->x);
 }
 
-/* A product takes any pitch, a convolution only packed pixels. */
-static bool fits(const sq_cuda_lowering *p, const sq_op *op, int pitch, int step, int first)
+static const sq_slot *output_of(const sq_cuda_lowering *l, const sq_op *op)
 {
-    return step == 1 && (is_product(p, op) || (pitch == width_in(p, op) && first == 0));
+    return sq_cuda_slot(l, op->kind == SQ_OP_CONV ? op->out : op->z.slot);
 }
 
-static bool is_read_in_place(const sq_cuda_lowering *p, const sq_op *op)
+/* A product accepts any pitch, a convolution only packed pixels. */
+static bool fits(const sq_cuda_lowering *l, const sq_op *op, int pitch, int step, int first)
 {
-    const sq_cuda_view x = sq_cuda_view_of(p, op->x);
-    return op->x.norm == SQ_NONE && op->x.gate == SQ_NONE && fits(p, op, x.pitch, x.step, x.first);
+    return step == 1 && (is_product(l, op) || (pitch == width_in(l, op) && first == 0));
 }
 
-static bool is_written_in_place(const sq_cuda_lowering *p, const sq_op *op)
+static bool is_read_in_place(const sq_cuda_lowering *l, const sq_op *op)
 {
-    const sq_cuda_sink dx = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend);
-    return op->addend == SQ_NONE && fits(p, op, dx.pitch, dx.step, dx.first);
+    const sq_cuda_view x = sq_cuda_view_of(l, op->x);
+    return op->x.norm == SQ_NONE && op->x.gate == SQ_NONE && fits(l, op, x.pitch, x.step, x.first);
 }
 
-sq_cuda_pack_weights_job sq_cuda_vendor_pack_job(const sq_cuda_lowering *p, const sq_op *op)
+static sq_cuda_sink sink_of_x(const sq_cuda_lowering *l, const sq_op *op)
 {
-    const int c_out = output_of(p, op)->c, taps = op->kernel * op->kernel;
-    const int c_in = op->is_depthwise ? 1 : sq_view_channels(sq_cuda_slot(p, op->x.slot), op->x.part).c;
-    const int pitch = op->is_depthwise ? 1 : width_in(p, op);
-    return (sq_cuda_pack_weights_job){.from = sq_cuda_address(p, op->weight),
-                              .c_out = c_out,
-                              .c_in = c_in,
-                              .taps = taps,
-                              .input_pitch = pitch,
-                              .rows = sq_cuda_padded(c_out),
-                              .depth = taps * pitch};
+    const sq_cuda_target target = sq_cuda_target_of_x(op);
+    return sq_cuda_sink_of(l, &target);
 }
 
-static sq_vendor_convolution convolution_of(const sq_cuda_lowering *p, const sq_op *op, sq_vendor_direction direction)
+static bool is_written_in_place(const sq_cuda_lowering *l, const sq_op *op)
 {
-    const sq_cuda_geometry at = sq_cuda_geometry_of(p, op);
-    const int c_in = width_in(p, op);
+    const sq_cuda_sink dx = sink_of_x(l, op);
+    return op->addend == SQ_NONE && fits(l, op, dx.pitch, dx.step, dx.first);
+}
+
+sq_cuda_pack_weights_job sq_cuda_vendor_weight_matrix(const sq_cuda_lowering *l, const sq_op *op)
+{
+    const int c_out = output_of(l, op)->c, taps = op->kernel * op->kernel;
+    const int pitch = op->is_depthwise ? 1 : width_in(l, op);
+    return (sq_cuda_pack_weights_job){.from = sq_cuda_address(l, op->weight),
+                                      .c_out = c_out,
+                                      .c_in = c_in_of(l, op),
+                                      .taps = taps,
+                                      .input_pitch = pitch,
+                                      .rows = sq_cuda_padded(c_out),
+                                      .depth = taps * pitch};
+}
+
+static sq_vendor_convolution convolution_of(const sq_cuda_lowering *l, const sq_op *op, sq_vendor_direction direction)
+{
+    const sq_cuda_geometry at = sq_cuda_geometry_of(l, op);
+    const int c_in = width_in(l, op);
     return (sq_vendor_convolution){.direction = (int)direction,
                                    .n = at.n,
                                    .h_in = at.h_in,
@@ -77,18 +89,18 @@ static sq_vendor_convolution convolution_of(const sq_cuda_lowering *p, const sq_
                                    .c_in = c_in,
                                    .h_out = at.h_out,
                                    .w_out = at.w_out,
-                                   .c_out = sq_cuda_padded(output_of(p, op)->c),
+                                   .c_out = sq_cuda_padded(output_of(l, op)->c),
                                    .kernel = at.kernel,
                                    .stride = at.stride,
                                    .groups = op->is_depthwise ? c_in : 1};
 }
 
 /* With W (c_out, c_in): Z = X W^T, dX = dZ W, dW = dZ^T X. */
-static sq_vendor_product product_of(const sq_cuda_lowering *p, const sq_op *op, sq_vendor_direction direction)
+static sq_vendor_product product_of(const sq_cuda_lowering *l, const sq_op *op, sq_vendor_direction direction)
 {
-    const sq_slot *z = output_of(p, op);
-    const int rows = sq_cuda_row_count(z), c_in = width_in(p, op), c_out = sq_cuda_padded(z->c);
-    const int x_pitch = is_read_in_place(p, op) ? sq_cuda_slot(p, op->x.slot)->pitch : c_in;
+    const sq_slot *z = output_of(l, op);
+    const int rows = sq_cuda_row_count(z), c_in = width_in(l, op), c_out = sq_cuda_padded(z->c);
+    const int x_pitch = is_read_in_place(l, op) ? sq_cuda_slot(l, op->x.slot)->pitch : c_in;
     if (direction == SQ_VENDOR_FORWARD)
         return (sq_vendor_product){.m = rows,
                                    .n = c_out,
@@ -103,7 +115,7 @@ static sq_vendor_product product_of(const sq_cuda_lowering *p, const sq_op *op, 
                                    .k = c_out,
                                    .first_pitch = c_out,
                                    .second_pitch = c_in,
-                                   .out_pitch = is_written_in_place(p, op) ? sq_cuda_slot(p, op->dx)->pitch : c_in};
+                                   .out_pitch = is_written_in_place(l, op) ? sq_cuda_slot(l, op->dx)->pitch : c_in};
     return (sq_vendor_product){.m = c_out,
                                .n = c_in,
                                .k = rows,
@@ -114,9 +126,9 @@ static sq_vendor_product product_of(const sq_cuda_lowering *p, const sq_op *op, 
                                .has_f32_result = true};
 }
 
-static sq_vendor_product linear_of(const sq_cuda_lowering *p, const sq_op *op, sq_vendor_direction direction)
+static sq_vendor_product linear_of(const sq_cuda_lowering *l, const sq_op *op, sq_vendor_direction direction)
 {
-    const sq_slot *x = sq_cuda_slot(p, op->x.slot), *y = sq_cuda_slot(p, op->kind == SQ_OP_LINEAR ? op->out : op->grad);
+    const sq_slot *x = sq_cuda_slot(l, op->x.slot), *y = sq_cuda_slot(l, op->kind == SQ_OP_LINEAR ? op->out : op->grad);
     if (direction == SQ_VENDOR_FORWARD)
         return (sq_vendor_product){.m = x->n,
                                    .n = y->c,
@@ -133,7 +145,7 @@ static sq_vendor_product linear_of(const sq_cuda_lowering *p, const sq_op *op, s
                                    .k = y->c,
                                    .first_pitch = y->pitch,
                                    .second_pitch = x->c,
-                                   .out_pitch = sq_cuda_slot(p, op->dx)->pitch,
+                                   .out_pitch = sq_cuda_slot(l, op->dx)->pitch,
                                    .is_f32 = true};
     return (sq_vendor_product){.m = y->c,
                                .n = x->c,
@@ -145,59 +157,53 @@ static sq_vendor_product linear_of(const sq_cuda_lowering *p, const sq_op *op, s
                                .is_f32 = true};
 }
 
-static sq_status find_plan(const sq_cuda_lowering *p, const sq_op *op, sq_vendor_direction direction,
-                           const sq_vendor_plan **out)
+/* The library's execution plan for one direction of the operation; made at the first request. */
+static sq_status find_vendor_plan(const sq_cuda_lowering *l, const sq_op *op, sq_vendor_direction direction,
+                                  const sq_vendor_plan **out)
 {
-    if (is_product(p, op)) {
-        const sq_vendor_product shape = is_linear(op) ? linear_of(p, op, direction) : product_of(p, op, direction);
-        return sq_vendor_plan_product(p->vendor, &shape, out);
+    if (is_product(l, op)) {
+        const sq_vendor_product shape = is_linear(op) ? linear_of(l, op, direction) : product_of(l, op, direction);
+        return sq_vendor_plan_product(l->vendor, &shape, out);
     }
-    const sq_slot *z = output_of(p, op);
-    const sq_vendor_convolution shape = convolution_of(p, op, direction);
+    const sq_slot *z = output_of(l, op);
+    const sq_vendor_convolution shape = convolution_of(l, op, direction);
     if (z->pitch != shape.c_out)
-        return sq_fail(SQ_UNSUPPORTED, "engine vendor: %s: pitch %d of %d channels, wanted %d", p->graph->name,
-                       z->pitch, z->c, shape.c_out);
-    return sq_vendor_plan_convolution(p->vendor, &shape, out);
+        return sq_fail(SQ_UNSUPPORTED, "engine vendor: %s: %d channels: found pitch %d, expected %d", l->graph->name,
+                       z->c, z->pitch, shape.c_out);
+    return sq_vendor_plan_convolution(l->vendor, &shape, out);
 }
 
-sq_status sq_cuda_check_vendor(sq_cuda_lowering *p, const sq_op *op)
+sq_status sq_cuda_check_vendor(sq_cuda_lowering *l, const sq_op *op)
 {
     const sq_vendor_plan *plan;
     if (op->kind == SQ_OP_CONV || op->kind == SQ_OP_LINEAR)
-        return find_plan(p, op, SQ_VENDOR_FORWARD, &plan);
-    if (op->kind != SQ_OP_CONV_BACK && op->kind != SQ_OP_LINEAR_BACK)
-        return sq_fail(SQ_UNSUPPORTED, "engine vendor: %s: %s is not the libraries'", p->graph->name,
-                       sq_op_name(op->kind));
+        return find_vendor_plan(l, op, SQ_VENDOR_FORWARD, &plan);
     if (op->dx != SQ_NONE)
-        SQ_TRY(find_plan(p, op, SQ_VENDOR_DATA_GRADIENT, &plan));
-    return find_plan(p, op, SQ_VENDOR_WEIGHT_GRADIENT, &plan);
+        SQ_TRY(find_vendor_plan(l, op, SQ_VENDOR_DATA_GRADIENT, &plan));
+    return find_vendor_plan(l, op, SQ_VENDOR_WEIGHT_GRADIENT, &plan);
 }
 
 /* ---- Calls and the passes around them ---- */
 
-/* A launch of the library; bytes and operations are those of the operation itself. */
-static void call(sq_cuda_lowering *p, sq_vendor_direction direction, sq_vendor_operands at, double bytes,
-                 double operations)
+/* Memory traffic and multiply-adds of the operation itself, without the passes around it. */
+typedef struct {
+    double bytes, operations;
+} cost;
+
+static void append_call(sq_cuda_lowering *l, sq_vendor_direction direction, sq_vendor_operands at, cost work)
 {
     const sq_vendor_plan *plan = NULL;
-    sq_status status = find_plan(p, p->op, direction, &plan);
+    sq_status status = find_vendor_plan(l, l->op, direction, &plan);
     if (status == SQ_OK) {
-        at.workspace = sq_cuda_reserve(p, sq_vendor_workspace(plan));
+        at.workspace = sq_cuda_reserve(l, sq_vendor_workspace(plan));
         sq_cuda_launch *launch =
-            sq_cuda_append(p, is_product(p, p->op) ? SQ_CUDA_VENDOR_PRODUCT : SQ_CUDA_VENDOR_CONVOLUTION);
-        launch->bytes = bytes;
-        launch->operations = operations;
-        if (p->at && p->status == SQ_OK)
+            sq_cuda_append(l, is_product(l, l->op) ? SQ_CUDA_VENDOR_PRODUCT : SQ_CUDA_VENDOR_CONVOLUTION);
+        launch->bytes = work.bytes;
+        launch->operations = work.operations;
+        if (l->at && l->status == SQ_OK)
             status = sq_vendor_bind(plan, &at, &launch->args.vendor);
     }
-    p->status = p->status == SQ_OK ? status : p->status;
-}
-
-static double operations_of(const sq_cuda_lowering *p, const sq_op *op)
-{
-    const sq_slot *z = output_of(p, op);
-    const int c_in = op->is_depthwise ? 1 : sq_view_channels(sq_cuda_slot(p, op->x.slot), op->x.part).c;
-    return (double)sq_cuda_row_count(z) * z->c * c_in * op->kernel * op->kernel;
+    l->status = l->status == SQ_OK ? status : l->status;
 }
 
 static double packed_bytes(const sq_slot *s, int width)
@@ -205,212 +211,196 @@ static double packed_bytes(const sq_slot *s, int width)
     return (double)sq_cuda_row_count(s) * width * sizeof(sq_bf16);
 }
 
-/* The value of x where the library can read it: where it lies, or in the workspace. */
-static const sq_bf16 *value_of_x(sq_cuda_lowering *p)
+/* Of a convolution in any direction: x or its gradient, and the output or its gradient, are moved once. */
+static cost cost_of(const sq_cuda_lowering *l, const sq_op *op)
 {
-    const sq_op *op = p->op;
-    const sq_slot *x = sq_cuda_slot(p, op->x.slot);
-    const sq_cuda_view view = sq_cuda_view_of(p, op->x);
-    if (is_read_in_place(p, op))
+    const sq_slot *x = sq_cuda_slot(l, op->x.slot), *z = output_of(l, op);
+    return (cost){.bytes = packed_bytes(x, width_in(l, op)) + packed_bytes(z, sq_cuda_padded(z->c)),
+                  .operations = (double)sq_cuda_row_count(z) * z->c * c_in_of(l, op) * op->kernel * op->kernel};
+}
+
+/* The value of x as a tensor that the library can read: in its slot, or computed into the workspace. */
+static const sq_bf16 *value_of_x(sq_cuda_lowering *l)
+{
+    const sq_op *op = l->op;
+    const sq_slot *x = sq_cuda_slot(l, op->x.slot);
+    const sq_cuda_view view = sq_cuda_view_of(l, op->x);
+    if (is_read_in_place(l, op))
         return view.data ? view.data + view.first : NULL;
-    const int rows = sq_cuda_row_count(x), width = width_in(p, op);
-    sq_bf16 *value = sq_cuda_reserve(p, (size_t)rows * (size_t)width * sizeof *value);
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_JOIN);
+    const int rows = sq_cuda_row_count(x), width = width_in(l, op);
+    sq_bf16 *value = sq_cuda_reserve(l, (size_t)rows * (size_t)width * sizeof *value);
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_JOIN);
     launch->args.join = (sq_cuda_join){.x = view,
-                                    .out = value,
-                                    .c = view.c,
-                                    .pitch = width,
-                                    .rows = rows,
-                                    .parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BLOCKS)};
-    launch->bytes = sq_cuda_view_bytes(p, op->x) + packed_bytes(x, width);
+                                       .out = value,
+                                       .c = view.c,
+                                       .pitch = width,
+                                       .rows = rows,
+                                       .parts = sq_cuda_walk_parts(l, rows, width, SQ_CUDA_JOIN_BLOCKS)};
+    launch->bytes = sq_cuda_view_bytes(l, op->x) + packed_bytes(x, width);
     return value;
 }
 
-static void plan_forward(sq_cuda_lowering *p)
+void sq_cuda_lower_vendor_conv(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_slot *z = sq_cuda_slot(p, op->out);
+    const sq_op *op = l->op;
+    const sq_slot *z = sq_cuda_slot(l, op->out);
     const int rows = sq_cuda_row_count(z), width = sq_cuda_padded(z->c);
-    const int parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_COLUMN_MOMENTS_BLOCKS);
+    const int parts = sq_cuda_walk_parts(l, rows, width, SQ_CUDA_COLUMN_MOMENTS_BLOCKS);
     const sq_vendor_operands at = {
-        .first = value_of_x(p), .second = p->packed[op - p->graph->ops], .out = sq_cuda_address(p, op->out)};
-    call(p, SQ_VENDOR_FORWARD, at, packed_bytes(sq_cuda_slot(p, op->x.slot), width_in(p, op)) + packed_bytes(z, width),
-         operations_of(p, op));
+        .first = value_of_x(l), .second = l->packed[op - l->graph->ops], .out = sq_cuda_address(l, op->out)};
+    append_call(l, SQ_VENDOR_FORWARD, at, cost_of(l, op));
     if (op->statistics == SQ_STATISTICS_FIXED)
         return;
-    float *partial = sq_cuda_reserve(p, (size_t)parts * 3 * (size_t)width * sizeof *partial);
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_COLUMN_MOMENTS);
+    const sq_cuda_parts moments = {parts, sq_cuda_reserve_partials(l, parts, 3, width)};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_COLUMN_MOMENTS);
     launch->args.column_moments = (sq_cuda_column_moments){
-        .z = sq_cuda_address(p, op->out), .c = z->c, .pitch = z->pitch, .rows = rows, .parts = {parts, partial}};
-    launch->bytes = packed_bytes(z, width) + (double)parts * 3 * width * sizeof(float);
-    sq_cuda_append_merge_moments(p, partial, parts, 0);
+        .z = sq_cuda_address(l, op->out), .c = z->c, .pitch = z->pitch, .rows = rows, .parts = moments};
+    launch->bytes = packed_bytes(z, width) + sq_cuda_partial_bytes(parts, 3, width);
+    sq_cuda_append_merge_moments(l, moments, 0);
 }
 
-static const sq_bf16 *gradient_of_z(sq_cuda_lowering *p)
+static const sq_bf16 *gradient_of_z(sq_cuda_lowering *l)
 {
-    const sq_slot *z = output_of(p, p->op);
+    const sq_slot *z = output_of(l, l->op);
     const int rows = sq_cuda_row_count(z), width = sq_cuda_padded(z->c);
-    sq_bf16 *dz = sq_cuda_reserve(p, (size_t)rows * (size_t)width * sizeof *dz);
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_FORM_GRADIENT);
+    sq_bf16 *dz = sq_cuda_reserve(l, (size_t)rows * (size_t)width * sizeof *dz);
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_FORM_GRADIENT);
     launch->args.form_gradient =
-        (sq_cuda_form_gradient){.dz = sq_cuda_gradient_of(p, p->op),
+        (sq_cuda_form_gradient){.dz = sq_cuda_gradient_of(l, l->op),
                                 .out = dz,
                                 .rows = rows,
-                                .parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_FORM_GRADIENT_BLOCKS)};
+                                .parts = sq_cuda_walk_parts(l, rows, width, SQ_CUDA_FORM_GRADIENT_BLOCKS)};
     launch->bytes = 3 * packed_bytes(z, width);
     return dz;
 }
 
-/* From a packed gradient to where it goes: every second channel, or with something added; and its sums. */
-static void place_gradient(sq_cuda_lowering *p, const sq_bf16 *from, bool has_sums)
+/* Copies a packed gradient to the slot of dx: to every second channel, or plus the addend; computes its sums. */
+static void append_copy_to_dx(sq_cuda_lowering *l, const sq_bf16 *from, bool has_sums)
 {
-    const sq_op *op = p->op;
-    const sq_cuda_sink sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend);
-    const int rows = sq_cuda_row_count(sq_cuda_slot(p, op->dx)), width = width_in(p, op),
-              parts = sq_cuda_walk_parts(p, rows, width, SQ_CUDA_JOIN_BACKWARD_BLOCKS);
-    float *partial = sq_cuda_reserve(p, has_sums ? (size_t)parts * 2 * (size_t)width * sizeof *partial : 0);
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_JOIN_BACKWARD);
+    const sq_op *op = l->op;
+    const sq_cuda_sink sink = sink_of_x(l, op);
+    const int rows = sq_cuda_row_count(sq_cuda_slot(l, op->dx)), width = width_in(l, op);
+    const int parts = sq_cuda_walk_parts(l, rows, width, SQ_CUDA_JOIN_BACKWARD_BLOCKS);
+    const sq_cuda_parts sums = {parts, sq_cuda_reserve_partials(l, parts, has_sums ? 2 : 0, width)};
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_JOIN_BACKWARD);
     launch->args.join_backward = (sq_cuda_join_backward){
-        .grad = from, .grad_pitch = width, .grad_c = sink.c, .sink = sink, .rows = rows, .parts = {parts, partial}};
+        .grad = from, .grad_pitch = width, .grad_c = sink.c, .sink = sink, .rows = rows, .parts = sums};
     launch->bytes = (double)rows * sink.c * sizeof(sq_bf16) * (2 + (op->addend != SQ_NONE) + has_sums);
     if (has_sums)
-        sq_cuda_append_merge_sums(p, op->x, partial, parts, width);
+        sq_cuda_append_merge_sums(l, op->x, sums, width);
 }
 
-static void plan_data_gradient(sq_cuda_lowering *p, const sq_bf16 *dz)
+static void lower_data_gradient(sq_cuda_lowering *l, const sq_bf16 *dz)
 {
-    const sq_op *op = p->op;
-    const sq_slot *z = output_of(p, op), *dx = sq_cuda_slot(p, op->dx);
-    const sq_cuda_sink sink = sq_cuda_sink_of(p, op->x, op->dx, op->dx_part, op->addend);
-    const bool is_direct = is_written_in_place(p, op), wants_sums = op->x.norm != SQ_NONE && op->x.gate == SQ_NONE;
-    const int rows = sq_cuda_row_count(dx), width = width_in(p, op);
+    const sq_op *op = l->op;
+    const sq_cuda_sink sink = sink_of_x(l, op);
+    const bool is_direct = is_written_in_place(l, op), needs_sums = sq_cuda_view_has_sums(op->x);
+    const int rows = sq_cuda_row_count(sq_cuda_slot(l, op->dx)), width = width_in(l, op);
     sq_bf16 *to = is_direct ? (sink.data ? sink.data + sink.first : NULL)
-                            : sq_cuda_reserve(p, (size_t)rows * (size_t)width * sizeof *to);
-    const sq_vendor_operands at = {.first = dz, .second = p->packed[op - p->graph->ops], .out = to};
-    call(p, SQ_VENDOR_DATA_GRADIENT, at, packed_bytes(z, sq_cuda_padded(z->c)) + packed_bytes(dx, width),
-         operations_of(p, op));
+                            : sq_cuda_reserve(l, (size_t)rows * (size_t)width * sizeof *to);
+    const sq_vendor_operands at = {.first = dz, .second = l->packed[op - l->graph->ops], .out = to};
+    append_call(l, SQ_VENDOR_DATA_GRADIENT, at, cost_of(l, op));
     if (!is_direct)
-        place_gradient(p, to, wants_sums && op->addend == SQ_NONE);
-    if (wants_sums && (is_direct || op->addend != SQ_NONE))
-        sq_cuda_append_sums_of_stored(p, op->x, op->dx);
+        append_copy_to_dx(l, to, needs_sums && op->addend == SQ_NONE);
+    if (needs_sums && (is_direct || op->addend != SQ_NONE))
+        sq_cuda_append_sums_of_stored(l, op->x, op->dx);
 }
 
-static void gather(sq_cuda_lowering *p, sq_cuda_merge_gradient a)
+/* Moves the gradient that the library wrote, and those of gamma and beta, to the slots of the gradients. */
+static void append_merge_gradient(sq_cuda_lowering *l, sq_cuda_merge_gradient a)
 {
-    sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_MERGE_GRADIENT);
+    sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_MERGE_GRADIENT);
     a.parts = 1;
-    a.weight_grad = sq_cuda_address(p, p->op->weight_grad);
-    a.step = sq_cuda_step(p);
+    a.weight_grad = sq_cuda_address(l, l->op->weight_grad);
+    a.step = sq_cuda_step(l);
     launch->args.merge_gradient = a;
-    launch->bytes = (double)a.part_count * sizeof(float) + sq_cuda_slot_bytes(p, p->op->weight_grad);
+    launch->bytes = (double)a.part_count * sizeof(float) + sq_cuda_slot_bytes(l, l->op->weight_grad);
 }
 
-/* The library leaves (padded c_out, k, k, width of x), depthwise (padded c, k, k). */
-static void plan_weight_gradient(sq_cuda_lowering *p, const sq_bf16 *dz)
+/* The library writes (padded c_out, k, k, width of x), or for a depthwise convolution (padded c, k, k). */
+static void lower_weight_gradient(sq_cuda_lowering *l, const sq_bf16 *dz)
 {
-    const sq_op *op = p->op;
-    const sq_slot *z = output_of(p, op), *x = sq_cuda_slot(p, op->x.slot);
-    const int taps = op->kernel * op->kernel, pitch = op->is_depthwise ? 1 : width_in(p, op);
+    const sq_op *op = l->op;
+    const sq_slot *z = output_of(l, op);
+    const int taps = op->kernel * op->kernel, pitch = op->is_depthwise ? 1 : width_in(l, op);
     const size_t count = (size_t)sq_cuda_padded(z->c) * (size_t)(taps * pitch);
     const sq_vendor_plan *plan = NULL;
-    const sq_status status = find_plan(p, op, SQ_VENDOR_WEIGHT_GRADIENT, &plan);
+    const sq_status status = find_vendor_plan(l, op, SQ_VENDOR_WEIGHT_GRADIENT, &plan);
     const bool is_bf16 = status == SQ_OK && sq_vendor_leaves_bf16(plan);
-    float *wide = sq_cuda_reserve(p, count * sizeof *wide);
-    sq_bf16 *narrow = sq_cuda_reserve(p, is_bf16 ? count * sizeof *narrow : 0);
+    float *gradient = sq_cuda_reserve(l, count * sizeof *gradient);
+    sq_bf16 *rounded = sq_cuda_reserve(l, is_bf16 ? count * sizeof *rounded : 0);
     const sq_vendor_operands at = {
-        .first = dz, .second = value_of_x(p), .out = is_bf16 ? (void *)narrow : (void *)wide};
-    call(p, SQ_VENDOR_WEIGHT_GRADIENT, at, packed_bytes(z, sq_cuda_padded(z->c)) + packed_bytes(x, width_in(p, op)),
-         operations_of(p, op));
+        .first = dz, .second = value_of_x(l), .out = is_bf16 ? (void *)rounded : (void *)gradient};
+    append_call(l, SQ_VENDOR_WEIGHT_GRADIENT, at, cost_of(l, op));
     if (is_bf16) {
-        sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_CONVERT);
-        launch->args.convert = (sq_cuda_convert){narrow, wide, (int)count};
-        launch->bytes = (double)count * (sizeof *narrow + sizeof *wide);
+        sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_CONVERT);
+        launch->args.convert = (sq_cuda_convert){.from = rounded, .to = gradient, .count = (int)count};
+        launch->bytes = (double)count * (sizeof *rounded + sizeof *gradient);
     }
-    gather(p, (sq_cuda_merge_gradient){.partial = wide,
-                                        .part_count = count,
-                                        .row_pitch = taps * pitch,
-                                        .c_out = z->c,
-                                        .c_in = op->is_depthwise ? 1 : sq_view_channels(x, op->x.part).c,
-                                        .taps = taps,
-                                        .input_pitch = pitch,
-                                        .norm = sq_cuda_norm_of(p, op->out_norm)});
+    append_merge_gradient(l, (sq_cuda_merge_gradient){.partial = gradient,
+                                                      .part_count = count,
+                                                      .row_pitch = taps * pitch,
+                                                      .c_out = z->c,
+                                                      .c_in = c_in_of(l, op),
+                                                      .taps = taps,
+                                                      .input_pitch = pitch,
+                                                      .norm = sq_cuda_norm_of(l, op->out_norm)});
 }
 
-static void plan_backward(sq_cuda_lowering *p)
+void sq_cuda_lower_vendor_conv_backward(sq_cuda_lowering *l)
 {
-    const sq_bf16 *dz = gradient_of_z(p);
-    if (p->op->dx != SQ_NONE)
-        plan_data_gradient(p, dz);
-    plan_weight_gradient(p, dz);
+    const sq_bf16 *dz = gradient_of_z(l);
+    if (l->op->dx != SQ_NONE)
+        lower_data_gradient(l, dz);
+    lower_weight_gradient(l, dz);
 }
 
 /* ---- Linear layers, in FP32 ---- */
 
-static double linear_bytes(const sq_cuda_lowering *p, const sq_op *op, int output)
+static cost linear_cost(const sq_cuda_lowering *l, const sq_op *op, int output)
 {
-    return sq_cuda_slot_bytes(p, op->x.slot) + sq_cuda_slot_bytes(p, op->weight) + sq_cuda_slot_bytes(p, output);
+    const sq_slot *x = sq_cuda_slot(l, op->x.slot);
+    return (cost){.bytes = sq_cuda_slot_bytes(l, op->x.slot) + sq_cuda_slot_bytes(l, op->weight) +
+                           sq_cuda_slot_bytes(l, output),
+                  .operations = (double)x->n * x->c * sq_cuda_slot(l, output)->c};
 }
 
-static void plan_linear(sq_cuda_lowering *p)
+void sq_cuda_lower_vendor_linear(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_vendor_operands at = {.first = sq_cuda_address(p, op->x.slot),
-                                   .second = sq_cuda_address(p, op->weight),
-                                   .bias = sq_cuda_address(p, op->bias),
-                                   .out = sq_cuda_address(p, op->out)};
-    const sq_slot *x = sq_cuda_slot(p, op->x.slot);
-    call(p, SQ_VENDOR_FORWARD, at, linear_bytes(p, op, op->out), (double)x->n * x->c * sq_cuda_slot(p, op->out)->c);
+    const sq_op *op = l->op;
+    const sq_vendor_operands at = {.first = sq_cuda_address(l, op->x.slot),
+                                   .second = sq_cuda_address(l, op->weight),
+                                   .bias = sq_cuda_address(l, op->bias),
+                                   .out = sq_cuda_address(l, op->out)};
+    append_call(l, SQ_VENDOR_FORWARD, at, linear_cost(l, op, op->out));
 }
 
-static void plan_linear_back(sq_cuda_lowering *p)
+void sq_cuda_lower_vendor_linear_backward(sq_cuda_lowering *l)
 {
-    const sq_op *op = p->op;
-    const sq_slot *x = sq_cuda_slot(p, op->x.slot), *grad = sq_cuda_slot(p, op->grad);
-    const double operations = (double)x->n * x->c * grad->c, bytes = linear_bytes(p, op, op->grad);
+    const sq_op *op = l->op;
+    const sq_slot *x = sq_cuda_slot(l, op->x.slot), *grad = sq_cuda_slot(l, op->grad);
     const size_t count = (size_t)grad->c * (size_t)x->c;
-    float *wide = sq_cuda_reserve(p, count * sizeof *wide);
+    float *gradient = sq_cuda_reserve(l, count * sizeof *gradient);
     const sq_vendor_operands weight = {
-        .first = sq_cuda_address(p, op->grad), .second = sq_cuda_address(p, op->x.slot), .out = wide};
-    call(p, SQ_VENDOR_WEIGHT_GRADIENT, weight, bytes, operations);
-    gather(p, (sq_cuda_merge_gradient){
-                  .partial = wide, .part_count = count, .row_pitch = x->c, .c_out = grad->c, .c_in = x->c, .taps = 1});
+        .first = sq_cuda_address(l, op->grad), .second = sq_cuda_address(l, op->x.slot), .out = gradient};
+    append_call(l, SQ_VENDOR_WEIGHT_GRADIENT, weight, linear_cost(l, op, op->grad));
+    append_merge_gradient(
+        l, (sq_cuda_merge_gradient){
+               .partial = gradient, .part_count = count, .row_pitch = x->c, .c_out = grad->c, .c_in = x->c, .taps = 1});
     if (op->bias_grad != SQ_NONE) {
-        sq_cuda_launch *launch = sq_cuda_append(p, SQ_CUDA_COLUMN_SUMS);
-        launch->args.column_sums = (sq_cuda_column_sums){.a = sq_cuda_address(p, op->grad),
-                                                      .out = sq_cuda_address(p, op->bias_grad),
-                                                      .rows = x->n,
-                                                      .c = grad->c,
-                                                      .pitch = grad->pitch,
-                                                      .step = sq_cuda_step(p)};
-        launch->bytes = sq_cuda_slot_bytes(p, op->grad);
+        sq_cuda_launch *launch = sq_cuda_append(l, SQ_CUDA_COLUMN_SUMS);
+        launch->args.column_sums = (sq_cuda_column_sums){.a = sq_cuda_address(l, op->grad),
+                                                         .out = sq_cuda_address(l, op->bias_grad),
+                                                         .rows = x->n,
+                                                         .c = grad->c,
+                                                         .pitch = grad->pitch,
+                                                         .step = sq_cuda_step(l)};
+        launch->bytes = sq_cuda_slot_bytes(l, op->grad);
     }
     if (op->dx == SQ_NONE)
         return;
-    const sq_vendor_operands data = {.first = sq_cuda_address(p, op->grad),
-                                     .second = sq_cuda_address(p, op->weight),
-                                     .out = sq_cuda_address(p, op->dx)};
-    call(p, SQ_VENDOR_DATA_GRADIENT, data, bytes, operations);
-}
-
-void sq_cuda_assign_vendor(sq_cuda_lowering *p, bool where_possible)
-{
-    static const bool is_theirs[SQ_OP_KINDS] = {
-        [SQ_OP_CONV] = true, [SQ_OP_CONV_BACK] = true, [SQ_OP_LINEAR] = true, [SQ_OP_LINEAR_BACK] = true};
-    const int limit = (int)(sizeof p->is_vendor / sizeof *p->is_vendor); /* sq_cuda_lower refuses more operations */
-    for (int i = 0; i < p->graph->op_count && i < limit; i++) {
-        const sq_op *op = &p->graph->ops[i];
-        p->is_vendor[i] = is_theirs[op->kind] && (!where_possible || sq_cuda_check_vendor(p, op) == SQ_OK);
-    }
-}
-
-void sq_cuda_plan_vendor(sq_cuda_lowering *p)
-{
-    if (p->op->kind == SQ_OP_CONV)
-        plan_forward(p);
-    else if (p->op->kind == SQ_OP_CONV_BACK)
-        plan_backward(p);
-    else if (p->op->kind == SQ_OP_LINEAR)
-        plan_linear(p);
-    else
-        plan_linear_back(p);
+    const sq_vendor_operands data = {.first = sq_cuda_address(l, op->grad),
+                                     .second = sq_cuda_address(l, op->weight),
+                                     .out = sq_cuda_address(l, op->dx)};
+    append_call(l, SQ_VENDOR_DATA_GRADIENT, data, linear_cost(l, op, op->grad));
 }

@@ -11,7 +11,9 @@
 
 #include "count_machine.h"
 #include "kernels/base/text.h"
-#include "kernels/cuda/launches/launch_list.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/launches/describe.h"
+#include "kernels/cuda/launches/lower_graph.h"
 #include "supernet/model/block_layout.h"
 #include "supernet/model/model.h"
 
@@ -90,14 +92,14 @@ static sq_status count(counting *c, const sq_cuda_launch *launch)
 }
 
 static sq_status plan_program(const counting *c, const sq_memory_plan *plan, int layer, int choice, sq_mode mode,
-                              const sq_binding *at, sq_cuda_lowering *planner, sq_graph *graph)
+                              const sq_binding *at, sq_cuda_lowering *lowering, sq_graph *graph)
 {
     sq_region region = plan->regions[layer][choice];
     SQ_TRY(sq_block_build(&(sq_block_id){plan->space, layer, choice}, mode, &plan->options, &region, graph));
-    struct sq_program *program = planner->program;
-    *planner = (sq_cuda_lowering){
+    struct sq_program *program = lowering->program;
+    *lowering = (sq_cuda_lowering){
         .graph = graph, .at = at, .machine = {.multiprocessors = c->multiprocessors}, .program = program};
-    return sq_cuda_lower(planner);
+    return sq_cuda_lower(lowering);
 }
 
 /* Every program of the space, first without addresses to learn the workspace, then to count. */
@@ -110,9 +112,9 @@ static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding 
             for (int m = 0; m < 3 && status == SQ_OK; m++) {
                 sq_graph graph = {0};
                 struct sq_program program = {0};
-                sq_cuda_lowering planner = {.program = &program};
-                status = plan_program(c, plan, l, k, modes[m], at, &planner, &graph);
-                *workspace = planner.most > *workspace ? planner.most : *workspace;
+                sq_cuda_lowering lowering = {.program = &program};
+                status = plan_program(c, plan, l, k, modes[m], at, &lowering, &graph);
+                *workspace = lowering.peak_bytes > *workspace ? lowering.peak_bytes : *workspace;
                 for (int i = 0; at && status == SQ_OK && i < program.count; i++)
                     status = count(c, &program.launches[i]);
                 free(program.launches);
