@@ -1,4 +1,4 @@
-/* The three files of an exported network. */
+/* Writes the three files of an exported network. */
 #include "supernet/export/export.h"
 
 #include <jansson.h>
@@ -9,10 +9,12 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "supernet/export/onnx.h"
+#include "supernet/export/pixels.h"
 #include "supernet/export/safetensors.h"
 #include "supernet/space/cost.h"
 
-enum { MOST_OF_A_BLOCK = 128 };
+enum { BLOCK_PARAMETERS_LIMIT = 128, NNI_BYTES = 64 * SQ_MAX_LAYERS };
 
 typedef struct {
     sq_tensor *tensors;
@@ -40,7 +42,7 @@ static sq_status open_list(tensor_list *list, int limit)
     return sq_fail(SQ_NO_MEMORY, "export: %d tensors", limit);
 }
 
-/* Takes a parameter under a name: the model's values, or a constant. */
+/* Adds a parameter under a name: the model's values, or a constant. */
 static sq_status add(tensor_list *list, sq_model *model, const sq_parameter *p, const char *name, const float *constant)
 {
     const int i = list->count;
@@ -66,17 +68,17 @@ static void rename_leaf(char *out, size_t bytes, const char *name, const char *l
     (void)snprintf(out, bytes, "%.*s.%s", (int)(dot - name), name, leaf);
 }
 
-/* One block by the names of the single network. */
+/* One block, with the names of the single network. */
 static sq_status add_block(tensor_list *list, sq_model *model, int layer, int choice)
 {
     static const float one = 1, zero = 0;
     const sq_memory_plan *plan = sq_model_plan(model);
-    sq_parameter parameters[MOST_OF_A_BLOCK];
+    sq_parameter parameters[BLOCK_PARAMETERS_LIMIT];
     sq_block_options single = plan->options;
     single.is_supernet = false;
     const int count = sq_block_parameters(&(sq_block_id){plan->space, layer, choice}, &single,
-                                          &plan->regions[layer][choice], parameters, MOST_OF_A_BLOCK);
-    for (int i = 0; i < count && i < MOST_OF_A_BLOCK; i++) {
+                                          &plan->regions[layer][choice], parameters, BLOCK_PARAMETERS_LIMIT);
+    for (int i = 0; i < count && i < BLOCK_PARAMETERS_LIMIT; i++) {
         const sq_parameter *p = &parameters[i];
         char name[160];
         if (!plan->space->is_affine && p->kind == SQ_PARAMETER_MEAN) {
@@ -90,7 +92,7 @@ static sq_status add_block(tensor_list *list, sq_model *model, int layer, int ch
     return SQ_OK;
 }
 
-/* Reads the file back: what stands there is what was meant. */
+/* Reads the file back and compares. */
 static sq_status verify(const char *path, const tensor_list *list)
 {
     sq_safetensors *file = NULL;
@@ -99,7 +101,7 @@ static sq_status verify(const char *path, const tensor_list *list)
     for (int i = 0; status == SQ_OK && i < list->count; i++) {
         const sq_tensor *t = sq_safetensors_find(file, list->names[i]);
         if (!t || t->count != list->tensors[i].count || memcmp(t->data, list->values[i], t->count * sizeof(float)) != 0)
-            status = sq_fail(SQ_IO, "%s: '%s' reads back as something else", path, list->names[i]);
+            status = sq_fail(SQ_IO, "%s: '%s' differs when read back", path, list->names[i]);
     }
     sq_safetensors_close(file);
     return status;
@@ -118,7 +120,7 @@ static sq_status write_weights(sq_model *model, const int *path, const char *fol
 {
     const sq_space *space = sq_model_plan(model)->space;
     tensor_list list;
-    SQ_TRY(open_list(&list, MOST_OF_A_BLOCK * space->layer_count));
+    SQ_TRY(open_list(&list, BLOCK_PARAMETERS_LIMIT * space->layer_count));
     sq_status status = SQ_OK;
     for (int l = 0; status == SQ_OK && l < space->layer_count; l++)
         status = add_block(&list, model, l, path[l]);
@@ -146,30 +148,6 @@ sq_status sq_export_supernet(sq_model *model, const char *folder)
 
 /* ---- arch.json ---- */
 
-sq_export_pixels sq_export_pixels_of(const sq_block_options *o)
-{
-    sq_export_pixels p = {.range = o->is_raw ? "0..255" : "0..1", .order = o->is_bgr ? "BGR" : "RGB"};
-    for (int i = 0; i < 3; i++) {
-        const int from = o->is_bgr ? 2 - i : i;
-        const bool is_normalised = !o->is_raw && o->deviation[from] > 0; /* as the image operation does */
-        p.mean[i] = is_normalised ? o->mean[from] : 0;
-        p.deviation[i] = is_normalised ? o->deviation[from] : 1;
-    }
-    return p;
-}
-
-void sq_export_triple(const float values[3], char *text, size_t bytes)
-{
-    char number[3][32];
-    for (int i = 0; i < 3; i++)
-        for (int digits = 6; digits <= 9; digits++) {
-            (void)snprintf(number[i], sizeof number[i], "%.*g", digits, (double)values[i]);
-            if (strtof(number[i], NULL) == values[i])
-                break;
-        }
-    (void)snprintf(text, bytes, "[%s, %s, %s]", number[0], number[1], number[2]);
-}
-
 static json_t *triple(const float values[3])
 {
     char text[128];
@@ -177,7 +155,7 @@ static json_t *triple(const float values[3])
     return json_loads(text, 0, NULL);
 }
 
-/* Latin-1 is what one-byte names nearly always are; each byte above 127 becomes two. */
+/* Names with one byte per character are nearly always Latin-1. Each byte above 127 becomes two bytes of UTF-8. */
 static json_t *latin1(const char *name)
 {
     char *wide = malloc(2 * strlen(name) + 1), *to = wide;
@@ -199,12 +177,12 @@ static json_t *latin1(const char *name)
 sq_status sq_export_classes(const char *const *names, int count, char **json)
 {
     json_t *list = json_array();
-    bool is_whole = list != NULL;
-    for (int i = 0; is_whole && i < count; i++) {
+    bool is_complete = list != NULL;
+    for (int i = 0; is_complete && i < count; i++) {
         json_t *name = json_string(names[i]);
-        is_whole = json_array_append_new(list, name ? name : latin1(names[i])) == 0;
+        is_complete = json_array_append_new(list, name ? name : latin1(names[i])) == 0;
     }
-    char *text = is_whole ? json_dumps(list, JSON_COMPACT) : NULL;
+    char *text = is_complete ? json_dumps(list, JSON_COMPACT) : NULL;
     json_decref(list);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "export: %d class names", count);
@@ -225,10 +203,10 @@ static json_t *layers_of(const sq_space *space, const int *path)
     return list;
 }
 
-/* The numbers of the searched layers, and the same as SPOS and NNI write them. */
+/* The numbers of the searched layers: as a list, as a SPOS tuple, and as NNI JSON. */
 static bool add_architecture(json_t *root, const sq_space *space, const int *path)
 {
-    char tuple[1024], *nni = malloc(64 * SQ_MAX_LAYERS);
+    char tuple[1024], *nni = malloc(NNI_BYTES);
     json_t *arch = json_array();
     if (!nni || !arch) {
         free(nni);
@@ -237,15 +215,15 @@ static bool add_architecture(json_t *root, const sq_space *space, const int *pat
     }
     for (int l = 0; l < space->layer_count; l++)
         if (space->layers[l].searched_index != SQ_NONE)
-            (void)json_array_append_new(arch, json_integer(path[l])); /* a lost one shows when the file is read */
+            (void)json_array_append_new(arch, json_integer(path[l])); /* the count is checked below */
     (void)sq_arch_print(space, path, tuple, sizeof tuple);
-    (void)sq_arch_print_nni(space, path, nni, 64 * SQ_MAX_LAYERS);
-    const bool is_whole = (int)json_array_size(arch) == space->searched_count;
+    (void)sq_arch_print_nni(space, path, nni, NNI_BYTES);
+    const bool is_complete = (int)json_array_size(arch) == space->searched_count;
     const int failures = json_object_set_new(root, "arch", arch) +
                          json_object_set_new(root, "tuple", json_string(tuple)) +
                          json_object_set_new(root, "nni", json_loads(nni, 0, NULL));
     free(nni);
-    return is_whole && failures == 0;
+    return is_complete && failures == 0;
 }
 
 static json_t *costs_of(const sq_space *space, const int *path)
@@ -268,19 +246,20 @@ static json_t *input_of(const sq_memory_plan *plan, double crop_fraction)
 static json_t *describe(const sq_memory_plan *plan, const int *path, const sq_export_options *o)
 {
     json_t *root = json_object();
-    const bool is_larger = o->arch_space != NULL;
+    const bool has_arch_space = o->arch_space != NULL;
     if (!root)
         return NULL;
-    bool is_whole = add_architecture(root, is_larger ? o->arch_space : plan->space, is_larger ? o->arch_path : path);
-    is_whole &= json_object_set_new(root, "space", json_string(plan->space->name)) == 0;
-    is_whole &= json_object_update_new(root, costs_of(plan->space, path)) == 0;
-    is_whole &=
+    bool is_complete =
+        add_architecture(root, has_arch_space ? o->arch_space : plan->space, has_arch_space ? o->arch_path : path);
+    is_complete &= json_object_set_new(root, "space", json_string(plan->space->name)) == 0;
+    is_complete &= json_object_update_new(root, costs_of(plan->space, path)) == 0;
+    is_complete &=
         json_object_set_new(root, "top1_acc", isfinite(o->accuracy) ? json_real(o->accuracy) : json_null()) == 0;
-    is_whole &= json_object_set_new(root, "input", input_of(plan, o->crop_fraction)) == 0;
-    is_whole &=
+    is_complete &= json_object_set_new(root, "input", input_of(plan, o->crop_fraction)) == 0;
+    is_complete &=
         json_object_set_new(root, "classes", json_loads(o->classes_json ? o->classes_json : "[]", 0, NULL)) == 0;
-    is_whole &= json_object_set_new(root, "layers", layers_of(plan->space, path)) == 0;
-    if (is_whole)
+    is_complete &= json_object_set_new(root, "layers", layers_of(plan->space, path)) == 0;
+    if (is_complete)
         return root;
     json_decref(root);
     return NULL;
@@ -317,8 +296,8 @@ static sq_status write_onnx(sq_model *model, const int *path, const sq_export_op
 
 sq_status sq_export_network(sq_model *model, const int *path, const sq_export_options *options)
 {
-    if (options->opset < 13)
-        return sq_fail(SQ_INVALID, "export: opset %d, wanted 13 or higher", options->opset);
+    if (options->opset < SQ_ONNX_LEAST_OPSET)
+        return sq_fail(SQ_INVALID, "export: opset %d, wanted %d or higher", options->opset, SQ_ONNX_LEAST_OPSET);
     SQ_TRY(sq_folder_make(options->folder));
     SQ_TRY(write_weights(model, path, options->folder));
     SQ_TRY(write_arch(sq_model_plan(model), path, options));

@@ -1,14 +1,18 @@
-/* ONNX from the same graphs that the backends run: the evaluate program of each layer, operation by operation. So a new
- * block kind exports by being described. Logical channel order; how boundaries are stored stays inside. */
+/* Translates the evaluate graph of each layer, operation by operation, so a new block kind needs no code here. ONNX
+ * sees channels in logical order; the storage order of boundaries is internal. */
+#include "supernet/export/onnx.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "supernet/export/export.h"
 #include "supernet/export/onnx_writer.h"
+#include "supernet/export/pixels.h"
 
 enum { NAME = 96, MOST_SLOTS = 128 };
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define INPUTS(...)  ((const char *const[]){__VA_ARGS__, NULL})
 
 typedef struct {
     sq_model *model;
@@ -18,10 +22,9 @@ typedef struct {
     const sq_op *op;
     int layer, serial;
     char boundary[SQ_MAX_LAYERS + 1][NAME];
-    char halves[2][NAME]; /* of this layer's input, once somebody asked */
-    char slots[MOST_SLOTS]
-              [NAME]; /* value of a slot in this layer: pre-activation of a convolution, gate, pooled vector */
-    bool has_bounds;  /* relu6's constants are there */
+    char halves[2][NAME];         /* of this layer's input, when split_input has run; else "" */
+    char slots[MOST_SLOTS][NAME]; /* a slot's value in this layer: output of a convolution, gate, pooled vector */
+    bool has_bounds;              /* the constants of relu6 exist */
     sq_status status;
 } encoder;
 
@@ -30,10 +33,10 @@ static void name_new(encoder *e, char *out, const char *what)
     (void)snprintf(out, NAME, "layer%d_%s_%d", e->layer, what, e->serial++);
 }
 
-static sq_onnx_node *node(encoder *e, const char *type, char *out, const char *a, const char *b, const char *c)
+static sq_onnx_node *node(encoder *e, const char *type, char *out, const char *const *inputs)
 {
+    const char *const outputs[] = {out, NULL};
     name_new(e, out, type);
-    const char *inputs[] = {a, b, c, NULL, NULL, NULL}, *outputs[] = {out, NULL};
     return sq_onnx_add(e->writer, type, inputs, outputs);
 }
 
@@ -44,8 +47,8 @@ static const sq_slot *slot_of(const encoder *e, int slot)
 
 /* ---- Values out of the model ---- */
 
-/* `count` floats of a slot (a weight or a statistic), or a constant where there is none. */
-static float *read_slot(encoder *e, int slot, size_t count, float otherwise)
+/* `count` floats of a slot (a weight or a statistic), or a constant for SQ_NONE. */
+static float *read_slot(encoder *e, int slot, size_t count, float constant)
 {
     float *values = malloc((count ? count : 1) * sizeof *values);
     if (!values) {
@@ -53,7 +56,7 @@ static float *read_slot(encoder *e, int slot, size_t count, float otherwise)
         return NULL;
     }
     for (size_t i = 0; slot == SQ_NONE && i < count; i++)
-        values[i] = otherwise;
+        values[i] = constant;
     if (slot != SQ_NONE && e->status == SQ_OK)
         e->status =
             sq_model_read(e->model, slot_of(e, slot)->role, slot_of(e, slot)->offset, values, count * sizeof *values);
@@ -85,11 +88,11 @@ static void split_input(encoder *e)
     char shape[NAME], a[NAME], b[NAME], c[NAME];
     name_new(e, shape, "shape");
     sq_onnx_longs(e->writer, shape, apart, 5);
-    (void)node(e, "Reshape", a, e->boundary[e->layer], shape, NULL);
-    sq_onnx_ints(e->writer, node(e, "Transpose", b, a, NULL, NULL), "perm", order, 5);
+    (void)node(e, "Reshape", a, INPUTS(e->boundary[e->layer], shape));
+    sq_onnx_ints(e->writer, node(e, "Transpose", b, INPUTS(a)), "perm", order, 5);
     name_new(e, shape, "shape");
     sq_onnx_longs(e->writer, shape, together, 4);
-    (void)node(e, "Reshape", c, b, shape, NULL);
+    (void)node(e, "Reshape", c, INPUTS(b, shape));
     name_new(e, shape, "split");
     sq_onnx_longs(e->writer, shape, sizes, 2);
     name_new(e, e->halves[0], "even");
@@ -98,39 +101,52 @@ static void split_input(encoder *e)
     sq_onnx_int(e->writer, sq_onnx_add(e->writer, "Split", inputs, outputs), "axis", 1);
 }
 
-static void activate(encoder *e, char *out, const char *in, sq_activation activation)
+static void clip_to_6(encoder *e, char *out, const char *in)
 {
     static const float zero = 0, six = 6;
-    char gate[NAME];
-    sq_onnx_node *n;
-    switch (activation) {
-    case SQ_RELU:
-        (void)node(e, "Relu", out, in, NULL, NULL);
-        break;
-    case SQ_RELU6:
-        if (!e->has_bounds) {
-            sq_onnx_floats(e->writer, "zero", &zero, NULL, 0);
-            sq_onnx_floats(e->writer, "six", &six, NULL, 0);
-            e->has_bounds = true;
-        }
-        (void)node(e, "Clip", out, in, "zero", "six");
-        break;
-    case SQ_SIGMOID:
-        (void)node(e, "Sigmoid", out, in, NULL, NULL);
-        break;
-    case SQ_HSWISH:
-    case SQ_HSIGMOID:
-        n = node(e, "HardSigmoid", gate, in, NULL, NULL);
-        sq_onnx_float(e->writer, n, "alpha", 1.0f / 6);
-        sq_onnx_float(e->writer, n, "beta", 0.5f);
-        if (activation == SQ_HSWISH)
-            (void)node(e, "Mul", out, in, gate, NULL);
-        else
-            (void)snprintf(out, NAME, "%s", gate);
-        break;
-    default:
-        (void)snprintf(out, NAME, "%s", in);
+    if (!e->has_bounds) {
+        sq_onnx_floats(e->writer, "zero", &zero, NULL, 0);
+        sq_onnx_floats(e->writer, "six", &six, NULL, 0);
+        e->has_bounds = true;
     }
+    (void)node(e, "Clip", out, INPUTS(in, "zero", "six"));
+}
+
+static void hard_sigmoid(encoder *e, char *out, const char *in)
+{
+    sq_onnx_node *n = node(e, "HardSigmoid", out, INPUTS(in));
+    sq_onnx_float(e->writer, n, "alpha", 1.0f / 6);
+    sq_onnx_float(e->writer, n, "beta", 0.5f);
+}
+
+static void activate(encoder *e, char *out, const char *in, sq_activation activation)
+{
+    char gate[NAME];
+    switch (activation) {
+    case SQ_LINEAR:
+        (void)snprintf(out, NAME, "%s", in);
+        return;
+    case SQ_RELU:
+        (void)node(e, "Relu", out, INPUTS(in));
+        return;
+    case SQ_RELU6:
+        clip_to_6(e, out, in);
+        return;
+    case SQ_SIGMOID:
+        (void)node(e, "Sigmoid", out, INPUTS(in));
+        return;
+    case SQ_HSIGMOID:
+        hard_sigmoid(e, out, in);
+        return;
+    case SQ_HSWISH:
+        hard_sigmoid(e, gate, in);
+        (void)node(e, "Mul", out, INPUTS(in, gate));
+        return;
+    case SQ_ACTIVATIONS:
+        break;
+    }
+    e->status = sq_fail(SQ_UNSUPPORTED, "ONNX: layer %d: unknown activation %d", e->layer, (int)activation);
+    *out = 0;
 }
 
 static void view(encoder *e, sq_view v, char *out)
@@ -145,7 +161,7 @@ static void view(encoder *e, sq_view v, char *out)
     }
     activate(e, value, e->slots[v.slot], v.activation);
     if (v.gate != SQ_NONE)
-        (void)node(e, "Mul", out, value, e->slots[v.gate], NULL);
+        (void)node(e, "Mul", out, INPUTS(value, e->slots[v.gate]));
     else
         (void)snprintf(out, NAME, "%s", value);
 }
@@ -183,7 +199,7 @@ static void folded(encoder *e, const sq_norm *norm, const char *x, char *out)
         name_new(e, bias_name, "bias");
         sq_onnx_floats(e->writer, weight_name, weight, dims, 4);
         sq_onnx_floats(e->writer, bias_name, beta, &norm->c, 1);
-        conv_attributes(e, node(e, "Conv", out, x, weight_name, bias_name), e->op->kernel, e->op->stride,
+        conv_attributes(e, node(e, "Conv", out, INPUTS(x, weight_name, bias_name)), e->op->kernel, e->op->stride,
                         e->op->is_depthwise ? norm->c : 1);
     }
     free(weight);
@@ -193,9 +209,11 @@ static void folded(encoder *e, const sq_norm *norm, const char *x, char *out)
     free(variance);
 }
 
-static void put_vector(encoder *e, char *out, const char *what, int slot, int c, float otherwise)
+/* A vector of the convolution's norm, or a constant for SQ_NONE. */
+static void put_vector(encoder *e, char *out, const char *what, int slot, float constant)
 {
-    float *values = read_slot(e, slot, (size_t)c, otherwise);
+    const int c = e->graph->norms[e->op->out_norm].c;
+    float *values = read_slot(e, slot, (size_t)c, constant);
     name_new(e, out, what);
     if (values)
         sq_onnx_floats(e->writer, out, values, &c, 1);
@@ -204,17 +222,16 @@ static void put_vector(encoder *e, char *out, const char *what, int slot, int c,
 
 static void unfolded(encoder *e, const sq_norm *norm, const char *x, char *out)
 {
-    char raw[NAME], weight[NAME], vectors[4][NAME];
+    char raw[NAME], weight[NAME], gamma[NAME], beta[NAME], mean[NAME], variance[NAME];
     put_weight(e, weight, "weight", e->op->weight);
-    conv_attributes(e, node(e, "Conv", raw, x, weight, NULL), e->op->kernel, e->op->stride,
+    conv_attributes(e, node(e, "Conv", raw, INPUTS(x, weight)), e->op->kernel, e->op->stride,
                     e->op->is_depthwise ? norm->c : 1);
-    put_vector(e, vectors[0], "gamma", norm->gamma, norm->c, 1);
-    put_vector(e, vectors[1], "beta", norm->beta, norm->c, 0);
-    put_vector(e, vectors[2], "mean", norm->running_mean, norm->c, 0);
-    put_vector(e, vectors[3], "variance", norm->running_variance, norm->c, 1);
-    name_new(e, out, "BatchNormalization");
-    const char *inputs[] = {raw, vectors[0], vectors[1], vectors[2], vectors[3], NULL}, *outputs[] = {out, NULL};
-    sq_onnx_float(e->writer, sq_onnx_add(e->writer, "BatchNormalization", inputs, outputs), "epsilon", norm->epsilon);
+    put_vector(e, gamma, "gamma", norm->gamma, 1);
+    put_vector(e, beta, "beta", norm->beta, 0);
+    put_vector(e, mean, "mean", norm->running_mean, 0);
+    put_vector(e, variance, "variance", norm->running_variance, 1);
+    sq_onnx_node *n = node(e, "BatchNormalization", out, INPUTS(raw, gamma, beta, mean, variance));
+    sq_onnx_float(e->writer, n, "epsilon", norm->epsilon);
 }
 
 static void encode_conv(encoder *e)
@@ -229,14 +246,14 @@ static void encode_gate(encoder *e)
 {
     char x[NAME], pooled[NAME], hidden[NAME], rectified[NAME], wide[NAME], weight[NAME], bias[NAME];
     view(e, e->op->x, x);
-    (void)node(e, "GlobalAveragePool", pooled, x, NULL, NULL);
+    (void)node(e, "GlobalAveragePool", pooled, INPUTS(x));
     put_weight(e, weight, "weight", e->op->weight);
     put_weight(e, bias, "bias", e->op->bias);
-    conv_attributes(e, node(e, "Conv", hidden, pooled, weight, bias), 1, 1, 1);
+    conv_attributes(e, node(e, "Conv", hidden, INPUTS(pooled, weight, bias)), 1, 1, 1);
     activate(e, rectified, hidden, SQ_RELU);
     put_weight(e, weight, "weight", e->op->weight2);
     put_weight(e, bias, "bias", e->op->bias2);
-    conv_attributes(e, node(e, "Conv", wide, rectified, weight, bias), 1, 1, 1);
+    conv_attributes(e, node(e, "Conv", wide, INPUTS(rectified, weight, bias)), 1, 1, 1);
     activate(e, e->slots[e->op->out], wide, e->op->gate_activation);
 }
 
@@ -250,17 +267,17 @@ static void encode_join(encoder *e)
     }
     view(e, e->op->y, y);
     if (e->op->join == SQ_JOIN_ADD)
-        (void)node(e, "Add", out, x, y, NULL);
+        (void)node(e, "Add", out, INPUTS(x, y));
     else
-        sq_onnx_int(e->writer, node(e, "Concat", out, y, x, NULL), "axis", 1);
+        sq_onnx_int(e->writer, node(e, "Concat", out, INPUTS(y, x)), "axis", 1);
 }
 
 static void encode_pool(encoder *e)
 {
     char x[NAME], pooled[NAME];
     view(e, e->op->x, x);
-    (void)node(e, "GlobalAveragePool", pooled, x, NULL, NULL);
-    sq_onnx_int(e->writer, node(e, "Flatten", e->slots[e->op->out], pooled, NULL, NULL), "axis", 1);
+    (void)node(e, "GlobalAveragePool", pooled, INPUTS(x));
+    sq_onnx_int(e->writer, node(e, "Flatten", e->slots[e->op->out], INPUTS(pooled)), "axis", 1);
 }
 
 static void encode_linear(encoder *e)
@@ -280,38 +297,51 @@ static void encode_linear(encoder *e)
     sq_onnx_int(e->writer, sq_onnx_add(e->writer, "Gemm", inputs, outputs), "transB", 1);
 }
 
+/* Images are normalised outside the exported network, and the loss is not part of it. */
+static void encode_nothing(encoder *e)
+{
+    (void)e;
+}
+
+/* NULL: has no translation, because no evaluate graph contains it. */
+static void (*const encoders[])(encoder *) = {
+    [SQ_OP_IMAGE] = encode_nothing, [SQ_OP_CONV] = encode_conv, [SQ_OP_CONV_BACK] = NULL,
+    [SQ_OP_GATE] = encode_gate,     [SQ_OP_GATE_BACK] = NULL,   [SQ_OP_JOIN] = encode_join,
+    [SQ_OP_JOIN_BACK] = NULL,       [SQ_OP_POOL] = encode_pool, [SQ_OP_POOL_BACK] = NULL,
+    [SQ_OP_LINEAR] = encode_linear, [SQ_OP_LINEAR_BACK] = NULL, [SQ_OP_LOSS] = encode_nothing,
+    [SQ_OP_UPDATE] = NULL,
+};
+_Static_assert(COUNT(encoders) == SQ_OP_KINDS, "one row per operation");
+
+sq_status sq_onnx_check_graph(const sq_graph *graph)
+{
+    for (int i = 0; i < graph->op_count; i++) {
+        const sq_op_kind kind = graph->ops[i].kind;
+        if ((unsigned)kind >= COUNT(encoders))
+            return sq_fail(SQ_UNSUPPORTED, "ONNX: %s: unknown operation %d", graph->name, (int)kind);
+        if (!encoders[kind])
+            return sq_fail(SQ_UNSUPPORTED, "ONNX: %s: operation '%s' has no translation", graph->name,
+                           sq_op_name(kind));
+    }
+    if (graph->slot_count > MOST_SLOTS)
+        return sq_fail(SQ_UNSUPPORTED, "ONNX: %s: %d tensors, wanted at most %d", graph->name, graph->slot_count,
+                       MOST_SLOTS);
+    return SQ_OK;
+}
+
 static sq_status encode_layer(encoder *e, int choice)
 {
     const sq_memory_plan *plan = sq_model_plan(e->model);
+    const sq_block_id block = {plan->space, e->layer, choice};
     sq_region region = plan->regions[e->layer][choice];
     sq_graph graph = {0};
-    SQ_TRY(sq_block_build(&(sq_block_id){plan->space, e->layer, choice}, SQ_EVALUATE, &plan->options, &region, &graph));
+    SQ_TRY(sq_block_build(&block, SQ_EVALUATE, &plan->options, &region, &graph));
     e->graph = &graph;
     e->halves[0][0] = 0;
-    if (graph.slot_count > MOST_SLOTS)
-        e->status = sq_fail(SQ_UNSUPPORTED, "ONNX: layer %d has %d tensors, wanted at most %d", e->layer,
-                            graph.slot_count, MOST_SLOTS);
+    e->status = sq_onnx_check_graph(&graph);
     for (int i = 0; e->status == SQ_OK && i < graph.op_count; i++) {
         e->op = &graph.ops[i];
-        switch (e->op->kind) {
-        case SQ_OP_CONV:
-            encode_conv(e);
-            break;
-        case SQ_OP_GATE:
-            encode_gate(e);
-            break;
-        case SQ_OP_JOIN:
-            encode_join(e);
-            break;
-        case SQ_OP_POOL:
-            encode_pool(e);
-            break;
-        case SQ_OP_LINEAR:
-            encode_linear(e);
-            break;
-        default:
-            break; /* images are normalised outside; the loss stays here */
-        }
+        encoders[e->op->kind](e);
     }
     sq_graph_clear(&graph);
     return e->status;

@@ -19,7 +19,7 @@ struct sq_onnx_writer {
     Onnx__ModelProto model;
     Onnx__GraphProto graph;
     Onnx__OperatorSetIdProto opset, *opsets[1];
-    size_t node_limit, initialiser_limit, metadata_limit;
+    size_t node_limit, initializer_limit, metadata_limit;
 };
 
 /* Zeroed memory; NULL (and remembered) when there is none. */
@@ -173,8 +173,15 @@ void sq_onnx_float(sq_onnx_writer *w, sq_onnx_node *node, const char *name, floa
     }
 }
 
-static void initialiser(sq_onnx_writer *w, const char *name, int32_t type, const void *values, size_t bytes,
-                        const int64_t *dims, int dim_count)
+typedef struct {
+    int32_t type;
+    const void *values;
+    size_t bytes;
+    int64_t dims[4];
+    int dim_count;
+} constant;
+
+static void add_initializer(sq_onnx_writer *w, const char *name, const constant *from)
 {
     Onnx__TensorProto *t = take(w, sizeof *t);
     if (!t)
@@ -182,13 +189,13 @@ static void initialiser(sq_onnx_writer *w, const char *name, int32_t type, const
     onnx__tensor_proto__init(t);
     t->name = text(w, name);
     t->has_data_type = 1;
-    t->data_type = type;
-    t->n_dims = (size_t)dim_count;
-    t->dims = copy(w, dims, (size_t)dim_count * sizeof *dims);
+    t->data_type = from->type;
+    t->n_dims = (size_t)from->dim_count;
+    t->dims = copy(w, from->dims, (size_t)from->dim_count * sizeof *from->dims);
     t->has_raw_data = 1;
-    t->raw_data.len = bytes;
-    t->raw_data.data = copy(w, values, bytes);
-    append(w, (void ***)&w->graph.initializer, &w->graph.n_initializer, &w->initialiser_limit, t);
+    t->raw_data.len = from->bytes;
+    t->raw_data.data = copy(w, from->values, from->bytes);
+    append(w, (void ***)&w->graph.initializer, &w->graph.n_initializer, &w->initializer_limit, t);
 }
 
 void sq_onnx_use_half(sq_onnx_writer *w)
@@ -216,34 +223,34 @@ static uint16_t half_of(float value)
     return (uint16_t)(sign | (exponent > 0 ? rounded + ((uint32_t)(exponent - 1) << 10) : rounded));
 }
 
-static void put_halves(sq_onnx_writer *w, const char *name, const float *values, size_t count, const int64_t *dims,
-                       int dim_count)
-{
-    uint16_t *halves = take(w, count * sizeof *halves);
-    for (size_t i = 0; halves && i < count; i++)
-        halves[i] = half_of(values[i]);
-    if (halves)
-        initialiser(w, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, halves, count * sizeof *halves, dims, dim_count);
-}
-
 void sq_onnx_floats(sq_onnx_writer *w, const char *name, const float *values, const int *dims, int dim_count)
 {
-    int64_t wide[4] = {0};
+    constant c = {.type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, .values = values, .dim_count = dim_count};
     size_t count = 1;
     for (int i = 0; i < dim_count; i++) {
-        wide[i] = dims[i];
+        c.dims[i] = dims[i];
         count *= (size_t)dims[i];
     }
-    if (w->is_half)
-        put_halves(w, name, values, count, wide, dim_count);
-    else
-        initialiser(w, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, values, count * sizeof *values, wide, dim_count);
+    c.bytes = count * sizeof *values;
+    uint16_t *halves = w->is_half ? take(w, count * sizeof *halves) : NULL;
+    for (size_t i = 0; halves && i < count; i++)
+        halves[i] = half_of(values[i]);
+    if (halves) {
+        c.type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+        c.values = halves;
+        c.bytes = count * sizeof *halves;
+    }
+    add_initializer(w, name, &c);
 }
 
 void sq_onnx_longs(sq_onnx_writer *w, const char *name, const int64_t *values, int count)
 {
-    const int64_t dim = count;
-    initialiser(w, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, values, (size_t)count * sizeof *values, &dim, 1);
+    const constant c = {.type = ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
+                        .values = values,
+                        .bytes = (size_t)count * sizeof *values,
+                        .dims = {count},
+                        .dim_count = 1};
+    add_initializer(w, name, &c);
 }
 
 static Onnx__TensorShapeProto *shape_of(sq_onnx_writer *w, const int *dims, int dim_count)
@@ -281,8 +288,7 @@ void sq_onnx_value(sq_onnx_writer *w, const char *name, const int *dims, int dim
     onnx__type_proto__init(type);
     onnx__type_proto__tensor__init(tensor);
     tensor->has_elem_type = 1;
-    tensor->elem_type =
-        w->is_half ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    tensor->elem_type = w->is_half ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     tensor->shape = shape_of(w, dims, dim_count);
     type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     type->tensor_type = tensor;

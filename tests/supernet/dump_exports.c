@@ -10,6 +10,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "supernet/export/export.h"
+#include "supernet/export/onnx.h"
 #include "supernet/model/initialize.h"
 #include "supernet/model/walk.h"
 

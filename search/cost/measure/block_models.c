@@ -10,6 +10,7 @@
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
 #include "supernet/export/export.h"
+#include "supernet/export/onnx.h"
 
 enum { ARCH_BYTES = 1024, TRIES = 1000 };
 
