@@ -1,4 +1,4 @@
-/* Names of objectives. */
+/* The table of objectives, and lists of them as text. */
 #include "search/objectives.h"
 
 #include <math.h>
@@ -6,28 +6,112 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/search.h"
-
-static const char *const names[SQ_OBJECTIVE_KINDS] = {"accuracy", "macs", "parameters", "memory", "latency", "energy"};
-
-static bool has_device(sq_objective_kind kind)
+static double accuracy(const sq_candidate *c, int device)
 {
-    return kind == SQ_OBJECTIVE_LATENCY || kind == SQ_OBJECTIVE_ENERGY;
+    (void)device;
+    return c->top1;
+}
+
+static double macs(const sq_candidate *c, int device)
+{
+    (void)device;
+    return c->macs;
+}
+
+static double parameters(const sq_candidate *c, int device)
+{
+    (void)device;
+    return c->parameters;
+}
+
+static double memory(const sq_candidate *c, int device)
+{
+    (void)device;
+    return c->memory_mb;
+}
+
+static double latency(const sq_candidate *c, int device)
+{
+    return c->on[device].ms;
+}
+
+static double energy(const sq_candidate *c, int device)
+{
+    return c->on[device].energy_mj;
+}
+
+static bool has_all(const sq_latency_cache *cache)
+{
+    (void)cache;
+    return true;
+}
+
+static bool has_energy(const sq_latency_cache *cache)
+{
+    return cache->energy_mj != NULL;
+}
+
+typedef struct {
+    const char *word, *unit, *summary;
+    bool is_maximised, has_device;
+    double (*value)(const sq_candidate *candidate, int device);
+    bool (*is_available)(const sq_latency_cache *cache);
+} objective_row;
+
+static const objective_row rows[] = {
+#define ROW(NAME, word, unit, is_maximised, has_device, available, summary)                                            \
+    [SQ_OBJECTIVE_##NAME] = {#word, unit, summary, is_maximised, has_device, word, available},
+    SQ_OBJECTIVE_TABLE(ROW)};
+_Static_assert(sizeof rows / sizeof *rows == SQ_OBJECTIVE_KINDS, "one row per objective");
+
+const char *sq_objective_word(sq_objective_kind kind)
+{
+    return rows[kind].word;
+}
+
+const char *sq_objective_unit(sq_objective_kind kind)
+{
+    return rows[kind].unit;
+}
+
+const char *sq_objective_summary(sq_objective_kind kind)
+{
+    return rows[kind].summary;
+}
+
+bool sq_objective_has_device(sq_objective_kind kind)
+{
+    return rows[kind].has_device;
+}
+
+bool sq_objective_is_maximised(sq_objective_kind kind)
+{
+    return rows[kind].is_maximised;
+}
+
+bool sq_objective_is_available(sq_objective_kind kind, const sq_latency_cache *cache)
+{
+    return rows[kind].is_available(cache);
+}
+
+double sq_objective_cost(const sq_objective *o, const sq_candidate *c)
+{
+    const double value = rows[o->kind].value(c, o->device);
+    return rows[o->kind].is_maximised ? -value : value;
 }
 
 static bool read_one(const char *word, size_t length, sq_objective *out)
 {
     for (int k = 0; k < SQ_OBJECTIVE_KINDS; k++) {
-        const size_t known = strlen(names[k]);
-        if (length < known || strncmp(word, names[k], known) != 0)
+        const size_t known = strlen(rows[k].word);
+        if (length < known || strncmp(word, rows[k].word, known) != 0)
             continue;
         if (length == known) {
             *out = (sq_objective){(sq_objective_kind)k, 0};
             return true;
         }
         const int device = word[known + 1] - '1'; /* one digit: SQ_MAX_DEVICES is below 10 */
-        if (!has_device((sq_objective_kind)k) || length != known + 2 || word[known] != '.' || device < 0 ||
-            device >= SQ_MAX_DEVICES)
+        if (!rows[k].has_device || length != known + 2 || word[known] != '.' || device < 0 || device >= SQ_MAX_DEVICES)
             return false;
         *out = (sq_objective){(sq_objective_kind)k, device};
         return true;
@@ -66,7 +150,7 @@ const char *sq_objective_name(const sq_objective *o, char *text, size_t bytes)
     char device[16] = "";
     if (o->device > 0)
         (void)snprintf(device, sizeof device, ".%d", o->device + 1);
-    (void)snprintf(text, bytes, "%s%s", names[o->kind], device);
+    (void)snprintf(text, bytes, "%s%s", rows[o->kind].word, device);
     return text;
 }
 

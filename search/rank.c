@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/candidate.h"
 #include "search/cost/fit/fit.h"
 #include "search/json_file.h"
 #include "supernet/space/cost.h"
@@ -71,8 +72,8 @@ sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int
     SQ_TRY(sq_evaluator_calibrate(evaluator, path));
     SQ_TRY(sq_evaluator_score(evaluator, path, 0, &result));
     const double images = (double)result.images;
-    *out = (sq_rank_score){true, result.nonfinite ? 1e30 : result.loss / images, (double)result.top1 / images,
-                           (double)result.top5 / images};
+    *out = (sq_rank_score){true, result.nonfinite ? SQ_NONFINITE_LOSS : result.loss / images,
+                           (double)result.top1 / images, (double)result.top5 / images};
     return SQ_OK;
 }
 

@@ -1,7 +1,8 @@
 #ifndef SQ_RANK_H
 #define SQ_RANK_H
 
-#include "search/search.h"
+#include "search/evaluate/evaluator.h"
+#include "supernet/train/search_mask.h"
 
 /* Does the supernet's ranking mean anything? A handful of paths is scored twice: in the supernet, and trained alone
  * from scratch; Kendall's tau-b says how far both orders agree (Yu et al. 2020, "Evaluating the search phase of neural

@@ -1,4 +1,5 @@
-/* The search loop: baseline, then generations; every score is on disk before the next path is tried. */
+/* The search loop: the random baseline, then generations. Every score is on disk before the next paths are evaluated.
+ */
 #include "search/search.h"
 
 #include <math.h>
@@ -11,29 +12,30 @@
 #include "kernels/base/file.h"
 #include "kernels/base/retry.h"
 #include "kernels/base/text.h"
-#include "search/searchers/searcher.h"
+#include "search/limits.h"
+#include "search/search_report.h"
+#include "search/searchers/generation.h"
+#include "search/searchers/searchers.h"
 #include "search/state.h"
-#include "supernet/space/cost.h"
 #include "supernet/train/signals.h"
 
-enum { MOST_TOGETHER = SQ_WORKER_POOL_CANDIDATES };
+enum { MAX_TOGETHER = SQ_WORKER_POOL_CANDIDATES, LINES_EVERY = 10 };
 
 typedef struct {
     sq_searcher searcher;
     sq_worker_pool *pool;
-    const char *run;
     bool is_quiet;
     char state_path[SQ_PATH_BYTES], folder[SQ_PATH_BYTES];
     uint64_t fingerprint;
-    sq_candidate *all; /* baseline first, then generations; paths owned */
+    sq_candidate *all; /* baseline first, then generations; owns the paths */
     int count, limit, baseline_count;
-    sq_candidate *resumed; /* scores of an interrupted search */
+    sq_candidate *resumed; /* scores of the interrupted search */
     int resumed_count;
     double begin_seconds;
     int begin_count;
 } search;
 
-/* What the searcher is told: everything but the baseline. */
+/* Updates what the searcher observes: everything but the baseline. */
 static const sq_searcher *observe(search *s)
 {
     s->searcher.observed = s->all + s->baseline_count;
@@ -41,15 +43,21 @@ static const sq_searcher *observe(search *s)
     return &s->searcher;
 }
 
+static const sq_candidate *best_of(search *s)
+{
+    const sq_searcher *searcher = observe(s);
+    return sq_candidate_best(searcher->observed, searcher->observed_count);
+}
+
 static void show(search *s, bool is_terminal)
 {
     char line[256], left[64];
-    const sq_candidate *best = sq_searcher_best(observe(s)), *last = &s->all[s->count - 1];
+    const sq_candidate *best = best_of(s), *last = &s->all[s->count - 1];
     const double each = (sq_seconds_now() - s->begin_seconds) / (double)(s->count - s->begin_count);
     if (s->is_quiet)
         return;
     int used = snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%", s->count, s->limit, 100 * last->top1);
-    if (last->generation < 0) /* a yardstick, which does not win */
+    if (last->generation < 0) /* the baseline, which cannot win */
         used += snprintf(line + used, sizeof line - (size_t)used, "  random paths");
     else
         used += snprintf(line + used, sizeof line - (size_t)used, "  best %5.1f%%", best ? 100 * best->top1 : 0);
@@ -57,28 +65,31 @@ static void show(search *s, bool is_terminal)
                    sq_text_duration(left, sizeof left, each * (s->limit - s->count)));
     if (is_terminal)
         (void)fprintf(stderr, "\r%s\033[K%s", line, s->count == s->limit ? "\n" : "");
-    else if (s->count % 10 == 0 || s->count == s->limit)
+    else if (s->count % LINES_EVERY == 0 || s->count == s->limit)
         (void)fprintf(stderr, "%s\n", line);
 }
 
-/* What the interrupted search knew of the next candidate, or NULL. */
-static sq_status restore_score(const search *s, sq_candidate *c, bool *is_known)
+/* Copies the scores of the next candidate from the interrupted search, if that has scored it. */
+static sq_status restore_score(const search *s, sq_candidate *c, bool *is_restored)
 {
     const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *c->path;
-    *is_known = s->count < s->resumed_count;
-    if (!*is_known)
+    *is_restored = s->count < s->resumed_count;
+    if (!*is_restored)
         return SQ_OK;
-    const sq_candidate *known = &s->resumed[s->count];
-    if (memcmp(known->path, c->path, bytes) != 0)
-        return sq_fail(SQ_INVALID, "%s: candidate %d is another than this search asks for", s->state_path, s->count);
-    c->images = known->images ? known->images : s->searcher.images; /* an early release did not write it */
-    c->loss = known->loss;
-    c->top1 = known->top1;
-    c->top5 = known->top5;
+    const sq_candidate *saved = &s->resumed[s->count];
+    if (memcmp(saved->path, c->path, bytes) != 0)
+        return sq_fail(SQ_INVALID,
+                       "%s: candidate %d differs from the one that this search proposes; use --resume never to start "
+                       "over",
+                       s->state_path, s->count);
+    c->images = saved->images ? saved->images : s->searcher.evaluation_images; /* version 0.1 did not write images */
+    c->loss = saved->loss;
+    c->top1 = saved->top1;
+    c->top5 = saved->top5;
     return SQ_OK;
 }
 
-/* Takes a scored candidate (its path is copied) into the list. */
+/* Appends a copy of a scored candidate. */
 static sq_status add(search *s, const sq_candidate *scored)
 {
     const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *scored->path;
@@ -95,8 +106,7 @@ static void score(sq_candidate *c, const sq_result *result)
 {
     const double images = (double)result->images;
     c->images = (int)result->images;
-    c->loss =
-        result->nonfinite ? 1e30 : result->loss / images; /* a network that gives NaN is the worst, not an accident */
+    c->loss = result->nonfinite ? SQ_NONFINITE_LOSS : result->loss / images;
     c->top1 = (double)result->top1 / images;
     c->top5 = (double)result->top5 / images;
 }
@@ -111,25 +121,25 @@ static sq_status save(const search *s, const sq_search_scored *scored)
     return status;
 }
 
-/* why: what stopped the search; it may be the text of the last failure. */
-static sq_status tell_saved(const search *s, const char *why)
+/* why: what stopped the search; may be the text of the last failure. */
+static sq_status report_interruption(const search *s, const char *why)
 {
     char text[256];
     (void)snprintf(text, sizeof text, "%s", why);
-    return sq_fail(SQ_INTERRUPTED, "%s: %d of %d candidates are saved; the same command goes on", text, s->count,
+    return sq_fail(SQ_INTERRUPTED, "%s: %d of %d candidates are saved; the same command resumes", text, s->count,
                    s->limit);
 }
 
-/* Candidates that nobody has scored yet and that ask for as many images, together; then all of them are on disk. */
+/* Evaluates new candidates that need the same number of images, and saves the state. */
 static sq_status evaluate_together(search *s, sq_candidate *proposed, int count)
 {
-    const int *paths[MOST_TOGETHER] = {NULL};
-    sq_result results[MOST_TOGETHER];
+    const int *paths[MAX_TOGETHER] = {NULL};
+    sq_result results[MAX_TOGETHER];
     for (int i = 0; i < count; i++)
         paths[i] = proposed[i].path;
     const sq_status status = sq_worker_pool_evaluate(s->pool, paths, count, (size_t)proposed[0].images, results);
     if (status == SQ_INTERRUPTED)
-        return tell_saved(s, sq_error_text());
+        return report_interruption(s, sq_error_text());
     SQ_TRY(status);
     for (int i = 0; i < count; i++) {
         score(&proposed[i], &results[i]);
@@ -140,18 +150,18 @@ static sq_status evaluate_together(search *s, sq_candidate *proposed, int count)
     show(s, isatty(STDERR_FILENO) == 1);
     SQ_TRY(sq_worker_pool_check(s->pool));
     if (sq_signals_received() && s->count < s->limit)
-        return tell_saved(s, sq_signals_name());
+        return report_interruption(s, sq_signals_name());
     return SQ_OK;
 }
 
 static sq_status evaluate(search *s, sq_candidate *proposed, int count)
 {
     const int64_t wanted = (int64_t)s->searcher.options->together * sq_worker_pool_size(s->pool);
-    const int together = wanted < MOST_TOGETHER ? (int)wanted : MOST_TOGETHER;
+    const int together = wanted < MAX_TOGETHER ? (int)wanted : MAX_TOGETHER;
     int done = 0;
-    for (bool is_known = true; done < count; done += is_known) {
-        SQ_TRY(restore_score(s, &proposed[done], &is_known));
-        if (!is_known)
+    for (bool is_restored = true; done < count; done += is_restored) {
+        SQ_TRY(restore_score(s, &proposed[done], &is_restored));
+        if (!is_restored)
             break;
         SQ_TRY(add(s, &proposed[done]));
     }
@@ -165,7 +175,7 @@ static sq_status evaluate(search *s, sq_candidate *proposed, int count)
     return SQ_OK;
 }
 
-/* Random paths are told apart by those before them, so they are drawn all, then scored. */
+/* All random paths are drawn before any is scored, because each must differ from the ones before it. */
 static sq_status draw_baseline(search *s, sq_candidate *proposed, int *count)
 {
     const int wanted = s->searcher.options->random_paths;
@@ -173,9 +183,10 @@ static sq_status draw_baseline(search *s, sq_candidate *proposed, int *count)
         sq_candidate *c = &proposed[*count];
         c->generation = -1;
         c->images = 0;
-        if (!sq_searcher_random(&s->searcher, SQ_STREAM_BASELINE + (uint64_t)*count, proposed, *count, c->path))
+        const uint64_t stream = (UINT64_C(1) << SQ_BASELINE_STREAM) + (uint64_t)*count;
+        if (!sq_generation_draw(&s->searcher, stream, proposed, *count, c->path))
             return SQ_OK; /* a small space has no more */
-        sq_searcher_cost(&s->searcher, c);
+        sq_limits_fill_costs(&s->searcher, c);
     }
     return SQ_OK;
 }
@@ -200,10 +211,10 @@ static sq_status run_generations(search *s, sq_candidate *proposed)
     }
 }
 
-/* Room for one generation of questions, or for the baseline. */
-static sq_status ask_all(search *s)
+/* Allocates room for the baseline and for the largest generation. */
+static sq_status run_all(search *s)
 {
-    const int wanted = sq_searcher_room(&s->searcher), random_paths = s->searcher.options->random_paths;
+    const int wanted = sq_searcher_generation_limit(&s->searcher), random_paths = s->searcher.options->random_paths;
     const size_t room = (size_t)(wanted > random_paths ? wanted : random_paths),
                  layers = (size_t)s->searcher.space->layer_count;
     sq_candidate *proposed = calloc(room, sizeof *proposed);
@@ -220,80 +231,77 @@ static sq_status ask_all(search *s)
     return status;
 }
 
-static void fill_costs(sq_searcher *searcher)
+static void set_problem(sq_searcher *searcher, const sq_search_problem *problem, const sq_search_context *context)
 {
-    for (int l = 0; l < searcher->space->layer_count; l++)
-        for (int c = 0; c < searcher->space->layers[l].choice_count; c++) {
-            const sq_cost cost = sq_cost_block(searcher->space, l, c);
-            searcher->macs[l][c] = 1e-6 * (double)cost.macs;
-            searcher->parameters[l][c] = 1e-6 * (double)(cost.weights + cost.norm_weights);
-            searcher->memory_mb[l][c] = 1e-6 * (double)cost.activation_bytes;
-        }
+    searcher->options = problem->options;
+    searcher->space = problem->space;
+    searcher->devices = problem->devices;
+    searcher->evaluation_images = context->evaluation_images;
+    searcher->calibration_images = context->calibration_images;
 }
 
-/* Fills in the costs and refuses what cannot be searched. */
+/* Fills in the costs, then checks options and limits. */
 static sq_status check(sq_searcher *searcher)
 {
-    SQ_TRY(sq_searcher_check_options(searcher));
+    SQ_TRY(sq_searcher_check(searcher));
     if (searcher->options->together < 1)
-        return sq_fail(SQ_INVALID, "search: together %d, wanted at least 1", searcher->options->together);
-    fill_costs(searcher);
-    return sq_searcher_check_limits(searcher);
+        return sq_fail(SQ_INVALID, "search: together: found %d, expected at least 1", searcher->options->together);
+    sq_limits_fill_block_costs(searcher);
+    return sq_limits_check(searcher);
 }
 
-sq_status sq_search_check(const sq_search_options *options, const sq_space *space, const sq_search_devices *devices,
-                          const sq_search_run *run)
+sq_status sq_search_check(const sq_search_problem *problem, const sq_search_context *context)
 {
     sq_searcher *searcher = calloc(1, sizeof *searcher);
     if (!searcher)
         return sq_fail(SQ_NO_MEMORY, "search");
-    searcher->options = options;
-    searcher->space = space;
-    searcher->devices = devices;
-    searcher->images = run->images;
-    searcher->calibration_images = run->calibration_images;
+    set_problem(searcher, problem, context);
     const sq_status status = check(searcher);
     free(searcher);
     return status;
 }
 
-static sq_status begin(search *s, bool is_resumed)
+static sq_status begin(search *s, const sq_search_context *context)
 {
-    const sq_search_options *o = s->searcher.options;
     SQ_TRY(check(&s->searcher));
-    SQ_TRY(sq_text_path(s->folder, sizeof s->folder, s->run, "search"));
+    SQ_TRY(sq_text_path(s->folder, sizeof s->folder, context->run_folder, "search"));
     SQ_TRY(sq_text_path(s->state_path, sizeof s->state_path, s->folder, "state.json"));
     SQ_TRY(sq_folder_make(s->folder));
-    if (is_resumed)
+    s->fingerprint = sq_search_fingerprint(&s->searcher, context->weights_hash);
+    if (context->is_resumed)
         SQ_TRY(sq_search_state_read(s->state_path, s->fingerprint, s->searcher.space, &s->resumed, &s->resumed_count));
-    s->limit = o->random_paths + sq_searcher_budget(&s->searcher);
+    s->limit = s->searcher.options->random_paths + sq_searcher_budget(&s->searcher);
     s->all = calloc((size_t)s->limit + 1, sizeof *s->all);
     s->begin_seconds = sq_seconds_now();
     s->begin_count = s->resumed_count;
     return s->all ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d candidates", s->limit);
 }
 
+static double mean_top1(const sq_candidate *candidates, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += candidates[i].top1;
+    return count ? sum / count : NAN;
+}
+
 static sq_status finish(search *s, sq_search_result *out)
 {
-    const sq_candidate *best = sq_searcher_best(observe(s));
+    const sq_candidate *best = best_of(s);
     if (!best)
         return sq_fail(SQ_INVALID, "search: no path within the limits was found");
-    sq_search_result result = {
-        .candidates = s->all, .candidate_count = s->count, .best = (int)(best - s->all), .random_mean_top1 = NAN};
-    double sum = 0;
-    for (int i = 0; i < s->baseline_count; i++)
-        sum += s->all[i].top1;
-    if (s->baseline_count)
-        result.random_mean_top1 = sum / s->baseline_count;
-    sq_status status = sq_pareto_front_find(observe(s), s->baseline_count, &result);
-    if (status == SQ_OK)
-        status = sq_search_report_write(s->folder, &s->searcher, &result);
+    sq_search_result result = {.candidates = s->all,
+                               .candidate_count = s->count,
+                               .best = (int)(best - s->all),
+                               .random_mean_top1 = mean_top1(s->all, s->baseline_count)};
+    SQ_TRY(sq_pareto_front_find(&result.front, observe(s), s->baseline_count));
+    const sq_status status = sq_search_report_write(s->folder, &s->searcher, &result);
     if (status != SQ_OK) {
-        free(result.pareto);
+        sq_pareto_front_clear(&result.front);
         return status;
     }
     *out = result;
-    s->all = NULL; /* the caller's now */
+    s->all = NULL; /* now owned by the result */
     return SQ_OK;
 }
 
@@ -304,24 +312,18 @@ static void release(sq_candidate *candidates, int count)
     free(candidates);
 }
 
-sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_worker_pool *pool,
-                    const sq_search_devices *devices, const sq_search_run *run, sq_search_result *out)
+sq_status sq_search(sq_search_result *out, const sq_search_problem *problem, sq_worker_pool *pool,
+                    const sq_search_context *context)
 {
     search *s = calloc(1, sizeof *s);
     if (!s)
         return sq_fail(SQ_NO_MEMORY, "search");
-    s->searcher.options = options;
-    s->searcher.space = space;
-    s->searcher.devices = devices;
+    set_problem(&s->searcher, problem, context);
     s->pool = pool;
-    s->run = run->run;
-    s->is_quiet = run->is_quiet;
-    s->searcher.images = run->images;
-    s->searcher.calibration_images = run->calibration_images;
-    s->fingerprint = sq_search_fingerprint(&s->searcher, run->weights);
-    sq_status status = begin(s, run->is_resumed);
+    s->is_quiet = context->is_quiet;
+    sq_status status = begin(s, context);
     if (status == SQ_OK)
-        status = ask_all(s);
+        status = run_all(s);
     if (status == SQ_OK)
         status = finish(s, out);
     release(s->all, s->count);
@@ -333,6 +335,6 @@ sq_status sq_search(const sq_search_options *options, const sq_space *space, sq_
 void sq_search_result_clear(sq_search_result *result)
 {
     release(result->candidates, result->candidate_count);
-    free(result->pareto);
+    sq_pareto_front_clear(&result->front);
     memset(result, 0, sizeof *result);
 }

@@ -93,7 +93,7 @@ sq_status sq_batch_choice_read(const char *path, int *batch)
     const json_int_t found = json_integer_value(json_object_get(object, "evaluation_batch"));
     json_decref(object);
     if (found < 1 || found > LARGEST)
-        return sq_fail(SQ_INVALID, "%s: no evaluation batch from 1 to %d in it; --resume never begins anew", path,
+        return sq_fail(SQ_INVALID, "%s: no evaluation batch from 1 to %d; use --resume never to start over", path,
                        LARGEST);
     *batch = (int)found;
     return SQ_OK;

@@ -120,7 +120,7 @@ static size_t all_boundaries(const sq_memory_plan *plan)
 static sq_status open_pass(sq_candidate_group *g, pass *p, sq_model *weights)
 {
     sq_model_options options = {
-        .block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = g->options.use_average};
+        .block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = g->options.data.use_average};
     options.block.batch = (int)p->batch;
     options.block.keeps_boundaries = g->is_shared;
     const sq_step step = {.valid_count = (int)p->batch};
@@ -140,7 +140,7 @@ static sq_status look_at_budget(sq_candidate_group *g, sq_model *weights)
     for (int i = 0; i < 2; i++) {
         sq_block_options options = sq_model_plan(weights)->options;
         sq_memory_plan plan;
-        options.batch = i ? g->options.evaluation_batch : g->options.calibration_batch;
+        options.batch = i ? g->options.data.evaluation_batch : g->options.data.calibration_batch;
         SQ_TRY(sq_memory_plan_make(&plan, g->space, &options, false, g->backend));
         bytes += all_boundaries(&plan) - plan.role_bytes[SQ_ROLE_BOUNDARY];
         sq_memory_plan_clear(&plan);
@@ -163,11 +163,7 @@ static sq_status make_zeros(sq_candidate_group *g)
 sq_status sq_candidate_group_create(sq_candidate_group **out, sq_backend *backend, const sq_space *space,
                                     sq_model *weights, const sq_candidate_group_options *o)
 {
-    if (o->calibration_batch < 2 || o->evaluation_batch < 1 || o->calibration->count < (size_t)o->calibration_batch)
-        return sq_fail(SQ_INVALID,
-                       "search: %zu calibration images in batches of %d, evaluation batch %d: wanted at least one "
-                       "whole batch of 2 or more",
-                       o->calibration->count, o->calibration_batch, o->evaluation_batch);
+    SQ_TRY(sq_evaluation_data_check(&o->data));
     sq_candidate_group *g = calloc(1, sizeof *g);
     if (!g)
         return sq_fail(SQ_NO_MEMORY, "group evaluation");
@@ -176,10 +172,10 @@ sq_status sq_candidate_group_create(sq_candidate_group **out, sq_backend *backen
     g->options = *o;
     g->is_host = backend->ops->available == NULL;
     g->budget_left = o->budget_bytes;
-    g->collect = (pass){.mode = SQ_COLLECT, .set = o->calibration, .batch = (size_t)o->calibration_batch};
-    g->score = (pass){.mode = SQ_EVALUATE, .set = o->validation, .batch = (size_t)o->evaluation_batch};
-    g->collect.count = o->calibration->count;
-    g->score.count = o->validation->count;
+    g->collect = (pass){.mode = SQ_COLLECT, .set = o->data.calibration, .batch = (size_t)o->data.calibration_batch};
+    g->score = (pass){.mode = SQ_EVALUATE, .set = o->data.validation, .batch = (size_t)o->data.evaluation_batch};
+    g->collect.count = o->data.calibration->count;
+    g->score.count = o->data.validation->count;
     sq_status status = look_at_budget(g, weights);
     if (status == SQ_OK)
         status = open_pass(g, &g->collect, weights);

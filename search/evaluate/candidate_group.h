@@ -1,8 +1,7 @@
 #ifndef SQ_CANDIDATE_GROUP_H
 #define SQ_CANDIDATE_GROUP_H
 
-#include "data/loader/loader.h"
-#include "supernet/model/model.h"
+#include "search/evaluate/evaluator.h"
 
 /* Many candidates evaluated together: sorted into a tree by their paths, so that candidates which share their first
  * layers share those layers' work. The tree is walked once for each batch of images, in order of depth first; every
@@ -13,11 +12,9 @@
 typedef struct sq_candidate_group sq_candidate_group;
 
 typedef struct {
-    const sq_image_set *calibration, *validation; /* borrowed */
-    int calibration_batch, evaluation_batch;
-    bool use_average;
-    size_t budget_bytes; /* for what is kept beside the models of one candidate: every boundary, images on a device,
-                            the fixed layers' output. What does not fit is computed again, or copied again */
+    sq_evaluation_data data;
+    size_t budget_bytes; /* memory for shared work beyond the models of one candidate: every boundary, the images on a
+                            device, the output of the fixed layers. Whatever does not fit is computed or copied again */
 } sq_candidate_group_options;
 
 /* `weights` must outlive the group. Where the budget cannot hold one batch's boundaries, nothing is shared. */

@@ -1,16 +1,16 @@
-/* Calibration and scoring of one path: two models over the same weights, one with the calibration's batch, one with the
- * evaluation's. Nothing is allocated per candidate. */
+/* Calibration and scoring of one path by two models that share their weights: one with the calibration batch, one with
+ * the evaluation batch. Evaluating a path allocates nothing. */
+#include "search/evaluate/evaluator.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/search.h"
 #include "supernet/model/walk.h"
 
 struct sq_evaluator {
-    sq_model *collect, *score; /* score may be NULL: nothing to score on */
-    const sq_image_set *calibration, *validation;
-    int calibration_batch, evaluation_batch;
-    void *statistics; /* host copy of one block's, the largest */
+    sq_model *collect, *score;
+    sq_evaluation_data data;
+    void *statistics; /* host copy of one block's statistics; room for the largest */
     size_t statistics_bytes;
 };
 
@@ -25,37 +25,37 @@ static size_t largest_statistics(const sq_memory_plan *plan)
     return largest;
 }
 
-static sq_status create_models(sq_evaluator *e, sq_backend *backend, const sq_space *space, sq_model *weights,
-                               bool use_average)
+static sq_status create_models(sq_evaluator *e, sq_backend *backend, const sq_space *space, sq_model *weights)
 {
     sq_model_options options = {
-        .block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = use_average};
-    options.block.batch = e->calibration_batch;
+        .block = sq_model_plan(weights)->options, .weights_of = weights, .use_average = e->data.use_average};
+    options.block.batch = e->data.calibration_batch;
     SQ_TRY(sq_model_create(&e->collect, backend, space, &options));
-    options.block.batch = e->evaluation_batch;
+    options.block.batch = e->data.evaluation_batch;
     SQ_TRY(sq_model_create(&e->score, backend, space, &options));
     SQ_TRY(sq_model_compile(e->collect, 1u << SQ_COLLECT));
     return sq_model_compile(e->score, 1u << SQ_EVALUATE);
 }
 
-sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space, sq_model *weights,
-                              bool use_average, const sq_image_set *calibration, int calibration_batch,
-                              const sq_image_set *validation, int evaluation_batch)
+sq_status sq_evaluation_data_check(const sq_evaluation_data *d)
 {
-    if (calibration_batch < 2 || evaluation_batch < 1 || calibration->count < (size_t)calibration_batch)
-        return sq_fail(
-            SQ_INVALID,
-            "search: %zu calibration images in batches of %d, evaluation batch %d: wanted at least one whole batch "
-            "of 2 or more",
-            calibration->count, calibration_batch, evaluation_batch);
+    if (d->calibration_batch < 2 || d->evaluation_batch < 1 || d->calibration->count < (size_t)d->calibration_batch)
+        return sq_fail(SQ_INVALID,
+                       "search: %zu calibration images in batches of %d, evaluation batch %d: expected at least one "
+                       "whole batch of 2 or more",
+                       d->calibration->count, d->calibration_batch, d->evaluation_batch);
+    return SQ_OK;
+}
+
+sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space, sq_model *weights,
+                              const sq_evaluation_data *data)
+{
+    SQ_TRY(sq_evaluation_data_check(data));
     sq_evaluator *e = calloc(1, sizeof *e);
     if (!e)
         return sq_fail(SQ_NO_MEMORY, "evaluator");
-    e->calibration = calibration;
-    e->validation = validation;
-    e->calibration_batch = calibration_batch;
-    e->evaluation_batch = evaluation_batch;
-    sq_status status = create_models(e, backend, space, weights, use_average);
+    e->data = *data;
+    sq_status status = create_models(e, backend, space, weights);
     if (status == SQ_OK) {
         e->statistics_bytes = largest_statistics(sq_model_plan(e->collect));
         e->statistics = calloc(1, e->statistics_bytes + 1);
@@ -78,7 +78,7 @@ void sq_evaluator_destroy(sq_evaluator *e)
     free(e);
 }
 
-/* Forgets what the path's norms have seen, so that not even a NaN remains. */
+/* Zeroes the path's statistics, so that not even a NaN remains. */
 static sq_status reset(sq_evaluator *e, const int *path)
 {
     const sq_memory_plan *plan = sq_model_plan(e->collect);
@@ -107,13 +107,13 @@ sq_status sq_evaluator_adopt(sq_evaluator *e, sq_model *source, const int *path)
 
 sq_status sq_evaluator_calibrate(sq_evaluator *e, const int *path)
 {
-    const size_t image = (size_t)e->calibration->resolution * (size_t)e->calibration->resolution * 3;
-    const size_t batch = (size_t)e->calibration_batch, batches = e->calibration->count / batch;
+    const size_t image = (size_t)e->data.calibration->resolution * (size_t)e->data.calibration->resolution * 3;
+    const size_t batch = (size_t)e->data.calibration_batch, batches = e->data.calibration->count / batch;
     sq_result ignored;
     SQ_TRY(reset(e, path));
     for (size_t i = 0; i < batches; i++) {
-        const sq_model_batch loaded = {e->calibration->images + i * batch * image, e->calibration->labels + i * batch,
-                                       NULL, e->calibration_batch};
+        const sq_model_batch loaded = {e->data.calibration->images + i * batch * image,
+                                       e->data.calibration->labels + i * batch, NULL, e->data.calibration_batch};
         const sq_step step = {.statistics_rate = 1.0f / (float)(i + 1)};
         SQ_TRY(sq_model_load(e->collect, &loaded));
         SQ_TRY(sq_model_set_step(e->collect, &step));
@@ -123,15 +123,15 @@ sq_status sq_evaluator_calibrate(sq_evaluator *e, const int *path)
     return sq_evaluator_adopt(e, e->collect, path);
 }
 
-sq_status sq_evaluator_score(sq_evaluator *e, const int *path, int images_asked, sq_result *out)
+sq_status sq_evaluator_score(sq_evaluator *e, const int *path, int image_limit, sq_result *out)
 {
-    const size_t image = (size_t)e->validation->resolution * (size_t)e->validation->resolution * 3;
-    const size_t batch = (size_t)e->evaluation_batch, all = e->validation->count;
-    const size_t count = images_asked > 0 && (size_t)images_asked < all ? (size_t)images_asked : all;
+    const size_t image = (size_t)e->data.validation->resolution * (size_t)e->data.validation->resolution * 3;
+    const size_t batch = (size_t)e->data.evaluation_batch, all = e->data.validation->count;
+    const size_t count = image_limit > 0 && (size_t)image_limit < all ? (size_t)image_limit : all;
     for (size_t first = 0; first < count; first += batch) {
-        const int images = count - first < batch ? (int)(count - first) : e->evaluation_batch;
-        const sq_model_batch loaded = {e->validation->images + first * image, e->validation->labels + first, NULL,
-                                       images};
+        const int images = count - first < batch ? (int)(count - first) : e->data.evaluation_batch;
+        const sq_model_batch loaded = {e->data.validation->images + first * image, e->data.validation->labels + first,
+                                       NULL, images};
         const sq_step step = {.valid_count = images};
         SQ_TRY(sq_model_load(e->score, &loaded));
         SQ_TRY(sq_model_set_step(e->score, &step));

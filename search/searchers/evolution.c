@@ -1,67 +1,73 @@
-/* Evolution as SPOS runs it. Facts: SPOS, src/Search/search.py; papers: arXiv 1904.00420, section 3.4. */
+/* Evolution as SPOS runs it: the best `parents` of all generations breed `crossover` and `mutation` children; random
+ * paths fill the rest of a generation.
+ * Source: Guo et al. 2020 (arXiv 1904.00420), section 3.4; SPOS repository, src/Search/search.py. */
 #include <stdlib.h>
 
-#include "search/searchers/searcher.h"
+#include "search/searchers/generation.h"
 
-/* The best `options.parents` of everything told, best first. */
-static int choose_parents(const sq_searcher *s, const sq_candidate **parents)
+typedef struct {
+    const sq_candidate **list; /* best first */
+    int count;
+} parents;
+
+/* The best `options.parents` of all observed candidates. */
+static void choose_parents(const sq_searcher *s, parents *p)
 {
-    int count = 0;
     for (int i = 0; i < s->observed_count; i++) {
         const sq_candidate *c = &s->observed[i];
-        int at = count < s->options->parents ? count++ : s->options->parents;
-        while (at > 0 && sq_candidate_is_better(c, parents[at - 1])) {
+        int at = p->count < s->options->parents ? p->count++ : s->options->parents;
+        while (at > 0 && sq_candidate_is_better(c, p->list[at - 1])) {
             if (at < s->options->parents)
-                parents[at] = parents[at - 1];
+                p->list[at] = p->list[at - 1];
             at--;
         }
         if (at < s->options->parents)
-            parents[at] = c;
+            p->list[at] = c;
     }
-    return count;
 }
 
-static void draw(const sq_searcher *s, bool is_crossover, const sq_candidate *const *parents, uint32_t count,
-                 sq_rng *rng, int *path)
+static void draw_child(const sq_searcher *s, bool is_crossover, const parents *p, sq_rng *rng, int *path)
 {
-    const int *a = parents[sq_rng_below(rng, count)]->path;
+    const int *a = p->list[sq_rng_below(rng, (uint32_t)p->count)]->path;
     if (is_crossover)
-        sq_searcher_cross(s, rng, a, parents[sq_rng_below(rng, count)]->path, path);
+        sq_generation_cross(s, rng, a, p->list[sq_rng_below(rng, (uint32_t)p->count)]->path, path);
     else
-        sq_searcher_mutate(s, s->options->mutation_probability, rng, a, path);
+        sq_generation_mutate(s, s->options->mutation_probability, rng, a, path);
 }
 
-/* `wanted` children of one kind, each within `tries`; the first stream of a generation serves mutation, the second
+/* Adds the children of one kind, with `tries` draws for each. Stream 2g of generation g serves mutation, stream 2g + 1
  * crossover. */
-static void breed(const sq_searcher *s, sq_generation *g, bool is_crossover, const sq_candidate *const *parents,
-                  int parent_count)
+static void breed(const sq_searcher *s, sq_generation *g, bool is_crossover, const parents *p)
 {
     const int wanted = is_crossover ? s->options->crossover : s->options->mutation;
-    sq_rng rng =
-        sq_rng_open(s->options->seed, SQ_RNG_SEARCH, SQ_STREAM_EVOLUTION + 2 * (uint64_t)g->number + is_crossover);
+    sq_rng rng = sq_generation_rng(s, 2 * (uint64_t)g->number + is_crossover);
     for (int tries = wanted * s->options->tries, made = 0; tries > 0 && made < wanted && g->count < g->limit; tries--) {
-        draw(s, is_crossover, parents, (uint32_t)parent_count, &rng, g->out[g->count].path);
-        made += sq_generation_take(s, g);
+        draw_child(s, is_crossover, p, &rng, g->candidates[g->count].path);
+        made += sq_generation_add(s, g);
     }
 }
 
-sq_status sq_evolution_ask(const sq_searcher *s, sq_candidate *out, int *count)
+static sq_status ask(const sq_searcher *s, sq_generation *g)
 {
-    sq_generation g = {out, 0, s->options->population, sq_generation_next(s)};
-    if (g.number > s->options->generations) {
-        *count = 0;
+    if (g->number > s->options->generations)
         return SQ_OK;
-    }
-    if (g.number > 0) {
-        const sq_candidate **parents = malloc((size_t)s->options->parents * sizeof *parents);
-        if (!parents)
+    if (g->number > 0) {
+        parents p = {.list = malloc((size_t)s->options->parents * sizeof *p.list)};
+        if (!p.list)
             return sq_fail(SQ_NO_MEMORY, "search: %d parents", s->options->parents);
-        const int parent_count = choose_parents(s, parents);
-        breed(s, &g, true, parents, parent_count);
-        breed(s, &g, false, parents, parent_count);
-        free(parents);
+        choose_parents(s, &p);
+        breed(s, g, true, &p);
+        breed(s, g, false, &p);
+        free(p.list);
     }
-    sq_generation_fill(s, &g);
-    *count = g.count;
+    sq_generation_fill(s, g);
     return SQ_OK;
 }
+
+const sq_searcher_ops sq_searcher_evolution = {
+    .summary = "evolution as in SPOS: crossover and mutation of the best paths of all generations",
+    .ask = ask,
+    .generation_limit = sq_generation_population,
+    .budget = sq_generation_population_budget,
+    .check = sq_generation_no_check,
+};

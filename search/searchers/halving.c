@@ -1,8 +1,14 @@
-/* Successive halving: rungs of ever fewer candidates on ever more images. */
+/* Successive halving: each rung is a generation. The best 1/eta of a rung's candidates are scored on eta times as many
+ * images, those of the last rung on all.
+ * Source: Jamieson & Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter optimization". */
+#include "search/searchers/halving.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/searchers/searcher.h"
+#include "search/limits.h"
+#include "search/searchers/generation.h"
 
 static sq_rungs rungs_of(const sq_searcher *s, int first)
 {
@@ -10,13 +16,13 @@ static sq_rungs rungs_of(const sq_searcher *s, int first)
     sq_rungs rungs = {.count = {first}};
     for (int r = 1; r < o->rungs; r++)
         rungs.count[r] = rungs.count[r - 1] / o->eta > 1 ? rungs.count[r - 1] / o->eta : 1;
-    rungs.images[o->rungs - 1] = s->images;
+    rungs.images[o->rungs - 1] = s->evaluation_images;
     for (int r = o->rungs - 1; r > 0; r--)
         rungs.images[r - 1] = (rungs.images[r] + o->eta - 1) / o->eta;
     return rungs;
 }
 
-/* Images through the network, calibration included. */
+/* Images through the network, calibration included, when the first rung has `first` candidates. */
 static double cost_of(const sq_searcher *s, int first)
 {
     const sq_rungs rungs = rungs_of(s, first);
@@ -29,8 +35,9 @@ static double cost_of(const sq_searcher *s, int first)
 sq_rungs sq_halving_rungs(const sq_searcher *s)
 {
     const sq_search_options *o = s->options;
-    const double budget = (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->images);
-    int low = 1, high = 100000000; /* one candidate is always scored */
+    const double budget =
+        (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->evaluation_images);
+    int low = 1, high = SQ_LARGEST_BUDGET; /* at least one candidate is scored, whatever the budget */
     while (low < high) {
         const int middle = low + (high - low + 1) / 2;
         if (cost_of(s, middle) <= budget)
@@ -56,7 +63,7 @@ static int best_first(const void *a, const void *b)
     return (x->position > y->position) - (x->position < y->position);
 }
 
-/* The best of the last rung told, best first. */
+/* Adds the best candidates of the previous rung, best first. */
 static sq_status promote(const sq_searcher *s, sq_generation *g)
 {
     int first = s->observed_count, size = 0;
@@ -64,36 +71,67 @@ static sq_status promote(const sq_searcher *s, sq_generation *g)
         first--;
     ranked *list = calloc((size_t)(s->observed_count - first), sizeof *list);
     if (!list)
-        return sq_fail(SQ_NO_MEMORY, "search: a rung of %d", s->observed_count - first);
+        return sq_fail(SQ_NO_MEMORY, "search: a rung of %d candidates", s->observed_count - first);
     for (int i = first; i < s->observed_count; i++, size++)
         list[size] = (ranked){&s->observed[i], i};
     qsort(list, (size_t)size, sizeof *list, best_first);
     for (; g->count < g->limit && g->count < size; g->count++) {
-        sq_candidate *to = &g->out[g->count];
+        sq_candidate *to = &g->candidates[g->count];
         memcpy(to->path, list[g->count].candidate->path, (size_t)s->space->layer_count * sizeof *to->path);
         *to = (sq_candidate){.path = to->path, .generation = g->number};
-        sq_searcher_cost(s, to);
+        sq_limits_fill_costs(s, to);
     }
     free(list);
     return SQ_OK;
 }
 
-sq_status sq_halving_ask(const sq_searcher *s, sq_candidate *out, int *count)
+static sq_status ask(const sq_searcher *s, sq_generation *g)
 {
     sq_rungs rungs = sq_halving_rungs(s);
-    sq_generation g = {out, 0, rungs.count[0], sq_generation_next(s)};
-    if (g.number == 0) {
-        sq_generation_fill(s, &g);
-    } else if (g.number < s->options->rungs) {
-        int first = 0; /* a small space has fewer than the budget pays for */
+    if (g->number == 0) {
+        sq_generation_fill(s, g);
+    } else if (g->number < s->options->rungs) {
+        int first = 0; /* a small space has fewer candidates than the budget pays for */
         while (first < s->observed_count && s->observed[first].generation == 0)
             first++;
         rungs = rungs_of(s, first);
-        g.limit = rungs.count[g.number];
-        SQ_TRY(promote(s, &g));
+        g->limit = rungs.count[g->number];
+        SQ_TRY(promote(s, g));
     }
-    for (int i = 0; i < g.count; i++)
-        out[i].images = rungs.images[g.number];
-    *count = g.count;
+    for (int i = 0; i < g->count; i++)
+        g->candidates[i].images = rungs.images[g->number];
     return SQ_OK;
 }
+
+static int generation_limit(const sq_searcher *s)
+{
+    return sq_halving_rungs(s).count[0];
+}
+
+static int budget(const sq_searcher *s)
+{
+    const sq_rungs rungs = sq_halving_rungs(s);
+    int sum = 0;
+    for (int r = 0; r < s->options->rungs; r++)
+        sum += rungs.count[r];
+    return sum;
+}
+
+static sq_status check(const sq_searcher *s)
+{
+    const sq_search_options *o = s->options;
+    if (s->evaluation_images < pow(o->eta, o->rungs - 1))
+        return sq_fail(SQ_INVALID,
+                       "search: halving: %d images for %d rungs of eta %d: the first rung has none; give fewer rungs",
+                       s->evaluation_images, o->rungs, o->eta);
+    return SQ_OK;
+}
+
+const sq_searcher_ops sq_searcher_halving = {
+    .summary = "successive halving: many paths on few images, then the best of them on more",
+    .ask = ask,
+    .generation_limit = generation_limit,
+    .budget = budget,
+    .check = check,
+    .varies_images = true,
+};

@@ -1,11 +1,17 @@
-/* Random search: the baseline, with the budget of the others. */
-#include "search/searchers/searcher.h"
+/* Random search: the baseline that every other searcher must beat with the same budget. */
+#include "search/searchers/generation.h"
 
-sq_status sq_random_ask(const sq_searcher *s, sq_candidate *out, int *count)
+static sq_status ask(const sq_searcher *s, sq_generation *g)
 {
-    sq_generation g = {out, 0, s->options->population, sq_generation_next(s)};
-    if (g.number <= s->options->generations)
-        sq_generation_fill(s, &g);
-    *count = g.count;
+    if (g->number <= s->options->generations)
+        sq_generation_fill(s, g);
     return SQ_OK;
 }
+
+const sq_searcher_ops sq_searcher_random = {
+    .summary = "random paths, each scored once: the baseline",
+    .ask = ask,
+    .generation_limit = sq_generation_population,
+    .budget = sq_generation_population_budget,
+    .check = sq_generation_no_check,
+};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/search.h"
+#include "search/evaluate/candidate_group.h"
 #include "supernet/model/walk.h"
 #include "tests/kernels/op_table.h"
 #include "tests/support/support.h"
@@ -118,8 +118,9 @@ Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
         memcpy(paths[i], paths[0], (size_t)(i % 2 ? 4 : 2) * sizeof(int));
         list[i] = paths[i];
     }
-    const sq_candidate_group_options options = {&set, &set, TOGETHER, TOGETHER, false, (size_t)1 << 30};
-    MUST(sq_evaluator_create(&alone, s.backend, s.space, s.model, false, &set, TOGETHER, &set, TOGETHER));
+    const sq_evaluation_data data = {&set, &set, TOGETHER, TOGETHER, false};
+    const sq_candidate_group_options options = {.data = data, .budget_bytes = (size_t)1 << 30};
+    MUST(sq_evaluator_create(&alone, s.backend, s.space, s.model, &data));
     MUST(sq_candidate_group_create(&group, s.backend, s.space, s.model, &options));
     sq_candidate_group_fix(group, paths[0], 2);
     MUST(sq_candidate_group_evaluate(group, list, CANDIDATES, 0, found));

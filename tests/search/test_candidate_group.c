@@ -7,7 +7,6 @@
 #include "search/evaluate/batch_choice.h"
 #include "search/evaluate/candidate_group.h"
 #include "search/evaluate/prefix_tree.h"
-#include "search/search.h"
 #include "tests/support/support.h"
 
 enum { CANDIDATES = 17, CALIBRATION = 13, VALIDATION = 11, BATCH = 4, SCORE_BATCH = 3 };
@@ -43,8 +42,8 @@ static scene *open_scene(const char *backend, int fixed, size_t images)
     draw_paths(at, fixed);
     sq_image_set part = at->validation;
     part.count = images ? images : part.count;
-    MUST(sq_evaluator_create(&e, at->s.backend, at->s.space, at->s.model, false, &at->calibration, BATCH, &part,
-                             SCORE_BATCH));
+    const sq_evaluation_data data = {&at->calibration, &part, BATCH, SCORE_BATCH, false};
+    MUST(sq_evaluator_create(&e, at->s.backend, at->s.space, at->s.model, &data));
     for (int i = 0; i < CANDIDATES; i++) {
         MUST(sq_evaluator_calibrate(e, at->paths[i]));
         MUST(sq_evaluator_score(e, at->paths[i], 0, &at->alone[i]));
@@ -63,7 +62,7 @@ static void close_scene(scene *a)
 
 static sq_candidate_group *open_group(const scene *a, size_t budget)
 {
-    const sq_candidate_group_options options = {&a->calibration, &a->validation, BATCH, SCORE_BATCH, false, budget};
+    const sq_candidate_group_options options = {{&a->calibration, &a->validation, BATCH, SCORE_BATCH, false}, budget};
     sq_candidate_group *g = NULL;
     MUST(sq_candidate_group_create(&g, a->s.backend, a->s.space, a->s.model, &options));
     return g;

@@ -10,39 +10,9 @@
 #include "search/cost/check.h"
 #include "search/cost/fill.h"
 #include "search/cost/latency_table.h"
-#include "search/searchers/searcher.h"
-#include "tests/support/support.h"
+#include "tests/search/made_up_table.h"
 
 #define HEADER SQ_BLOCK_KEY_COLUMNS ",mean_ms,std_ms,count"
-
-static sq_space *open_at(const char *name, int resolution)
-{
-    sq_space *space = NULL;
-    char path[600];
-    (void)snprintf(path, sizeof path, "%s/%s.yaml", SOURCE("configs/spaces"), name);
-    MUST(sq_space_read(&space, path, resolution, 0));
-    return space;
-}
-
-/* A table of all blocks of a space: made-up times that grow with the work. */
-static sq_latency *make_table(const sq_space *space)
-{
-    sq_latency *latency = NULL;
-    sq_block_list list;
-    MUST(sq_latency_create(&latency, "made up"));
-    MUST(sq_block_list_make(&list, space));
-    for (int i = 0; i < list.count; i++) {
-        const sq_block_key *k = &list.blocks[i].key;
-        sq_block_time time =
-            sq_block_time_of(1e-3 * k->h + 1e-6 * k->h * k->w * (k->c_in + k->mid) * k->kernel, 0.01 * k->kernel, 10);
-        time.energy_mj = 2 * time.mean;
-        MUST(sq_latency_add(latency, k, &time));
-    }
-    sq_block_list_clear(&list);
-    (void)snprintf(latency->info.name, sizeof latency->info.name, "made up");
-    MUST(sq_latency_sort(latency, "made up"));
-    return latency;
-}
 
 /* ---- Keys ---- */
 
@@ -481,70 +451,4 @@ Test(latency, check_finds_unused_wide_and_implausible_entries)
     sq_latency_close(latency);
     sq_space_free(space);
     sq_space_free(other);
-}
-
-/* ---- Limits on devices ---- */
-
-Test(latency, a_path_is_legal_only_within_the_limits_of_every_device)
-{
-    sq_space *space = open_at("proxyless", 0);
-    sq_latency *table = make_table(space);
-    sq_latency_cache first, second;
-    const sq_search_options options = {.kind = SQ_SEARCH_RANDOM, .tries = 10};
-    sq_searcher *s = calloc(1, sizeof *s);
-    int path[SQ_MAX_LAYERS], legal = 0;
-    MUST(sq_latency_prepare(&first, table, space, SQ_FILL_NONE));
-    table->info.scale = 0.5;
-    table->info.residual_ms = 0.3;
-    MUST(sq_latency_prepare(&second, table, space, SQ_FILL_NONE));
-    draw_path(space, 1, path);
-    const double limit = sq_latency_predict(&first, space, path).ms;
-    sq_search_devices devices = {{{"a", &first, limit, 0, 0, 0}, {"b", &second, 0.45 * limit, 2, 0, 0}}, 2};
-    s->options = &options;
-    s->space = space;
-    s->devices = &devices;
-    MUST(sq_searcher_check_limits(s));
-    for (uint64_t n = 0; n < 200; n++) {
-        sq_candidate c = {.path = path};
-        draw_path(space, n, path);
-        sq_searcher_cost(s, &c);
-        const bool wanted = c.on[0].ms <= limit && c.on[1].ms + 2 * c.on[1].deviation_ms <= 0.45 * limit;
-        cr_expect_eq(sq_searcher_is_legal(s, &c), wanted);
-        legal += wanted;
-    }
-    cr_expect(legal > 0 && legal < 200);
-    devices.list[1].limit_ms = 0.01;
-    cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "b: latency limit 0.01 ms: no path can meet it"), "%s", sq_error_text());
-    devices.list[1].limit_ms = 0;
-    devices.list[0].limit_area_mm2 = 5;
-    cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "a limit on area, but the table does not have it"), "%s",
-                       sq_error_text());
-    devices.list[0].limit_area_mm2 = 0;
-    devices.list[0].limit_energy_mj = 0.01;
-    cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "a: energy limit"), "%s", sq_error_text());
-    free(s);
-    sq_latency_cache_clear(&first);
-    sq_latency_cache_clear(&second);
-    sq_latency_close(table);
-    sq_space_free(space);
-}
-
-Test(latency, memory_is_that_of_the_largest_block)
-{
-    sq_space *space = open_at("tiny", 0);
-    sq_searcher *s = calloc(1, sizeof *s);
-    const sq_search_options options = {.limits = {.memory_mb = 1e-9}};
-    s->options = &options;
-    s->space = space;
-    for (int l = 0; l < space->layer_count; l++)
-        for (int c = 0; c < space->layers[l].choice_count; c++)
-            s->memory_mb[l][c] = l == 2 ? 5 + c : 1;
-    cr_expect_eq(sq_searcher_check_limits(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "memory limit 1e-09 MB: no path can meet it, the smallest has 5 MB"),
-                       "%s", sq_error_text());
-    free(s);
-    sq_space_free(space);
 }

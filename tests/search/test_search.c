@@ -1,4 +1,4 @@
-/* Searchers, limits, calibration. */
+/* Searches of a real space: what they find, and that they repeat. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,8 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/searchers/searcher.h"
+#include "search/limits.h"
+#include "search/searchers/searchers.h"
 #include "search/state.h"
 #include "supernet/space/cost.h"
 #include "tests/support/support.h"
@@ -45,7 +46,7 @@ static game open_game(uint64_t seed)
     g.searcher->space = g.space;
     for (int l = 0; l < g.space->layer_count; l++)
         for (int c = 0; c < g.space->layers[l].choice_count; c++)
-            g.searcher->macs[l][c] = 1e-6 * (double)sq_cost_block(g.space, l, c).macs;
+            g.searcher->block_macs[l][c] = 1e-6 * (double)sq_cost_block(g.space, l, c).macs;
     g.observed = calloc(2000, sizeof *g.observed);
     g.searcher->observed = g.observed;
     return g;
@@ -61,17 +62,18 @@ static void close_game(game *g)
 }
 
 /* Plays to the end; returns the best score. */
-static double play(game *g, sq_status (*ask)(const sq_searcher *, sq_candidate *, int *))
+static double play(game *g, sq_searcher_kind kind)
 {
     sq_candidate proposed[50];
     int paths[50][SQ_MAX_LAYERS];
     double best = 0;
+    g->options.kind = kind;
     g->searcher->options = &g->options;
     for (int i = 0; i < 50; i++)
         proposed[i] = (sq_candidate){.path = paths[i]};
     for (;;) {
         int count = 0;
-        MUST(ask(g->searcher, proposed, &count));
+        MUST(sq_searcher_ask(g->searcher, proposed, &count));
         if (count == 0)
             return best;
         for (int i = 0; i < count; i++) {
@@ -92,8 +94,8 @@ Test(search, evolution_finds_what_random_search_does_not)
     double evolution = 0, random = 0;
     for (uint64_t seed = 0; seed < 3; seed++) {
         game a = open_game(seed), b = open_game(seed);
-        evolution += play(&a, sq_evolution_ask);
-        random += play(&b, sq_random_ask);
+        evolution += play(&a, SQ_SEARCHER_EVOLUTION);
+        random += play(&b, SQ_SEARCHER_RANDOM);
         cr_expect_eq(a.searcher->observed_count, 1050); /* SPOS's budget, the last generation ranked */
         cr_expect_eq(b.searcher->observed_count, 1050);
         close_game(&a);
@@ -117,8 +119,8 @@ Test(search, draws_are_those_of_the_first_release)
 {
     game a = open_game(0), b = open_game(0);
     a.options.limits.macs = 320;
-    (void)play(&a, sq_evolution_ask);
-    (void)play(&b, sq_random_ask);
+    (void)play(&a, SQ_SEARCHER_EVOLUTION);
+    (void)play(&b, SQ_SEARCHER_RANDOM);
     cr_expect_eq(fingerprint(&a), UINT64_C(0x0ecf1c16181e9064), "%016" PRIx64, fingerprint(&a));
     cr_expect_eq(fingerprint(&b), UINT64_C(0x6e81158679b83695), "%016" PRIx64, fingerprint(&b));
     close_game(&a);
@@ -129,7 +131,7 @@ Test(search, no_path_is_asked_twice_and_limits_hold)
 {
     game g = open_game(1);
     g.options.limits.macs = 320;
-    (void)play(&g, sq_evolution_ask);
+    (void)play(&g, SQ_SEARCHER_EVOLUTION);
     for (int i = 0; i < g.searcher->observed_count; i++)
         for (int j = 0; j < i; j++)
             cr_expect_neq(memcmp(g.observed[i].path, g.observed[j].path, (size_t)g.space->layer_count * sizeof(int)), 0,
@@ -140,7 +142,7 @@ Test(search, no_path_is_asked_twice_and_limits_hold)
 Test(search, told_prefix_decides_what_comes_next)
 {
     game a = open_game(4), b = open_game(4);
-    (void)play(&a, sq_evolution_ask);
+    (void)play(&a, SQ_SEARCHER_EVOLUTION);
     sq_candidate proposed[50];
     int paths[50][SQ_MAX_LAYERS], count = 0;
     for (int i = 0; i < 50; i++)
@@ -148,7 +150,7 @@ Test(search, told_prefix_decides_what_comes_next)
     b.searcher->options = &b.options;
     b.searcher->observed = a.observed; /* as restored after generation 6 */
     b.searcher->observed_count = 350;
-    MUST(sq_evolution_ask(b.searcher, proposed, &count));
+    MUST(sq_searcher_ask(b.searcher, proposed, &count));
     cr_assert_eq(count, 50);
     for (int i = 0; i < count; i++)
         cr_expect_eq(memcmp(paths[i], a.observed[350 + i].path, (size_t)a.space->layer_count * sizeof(int)), 0,
@@ -159,18 +161,6 @@ Test(search, told_prefix_decides_what_comes_next)
     close_game(&b);
 }
 
-Test(search, impossible_limits_are_refused_with_the_smallest_cost)
-{
-    game g = open_game(1);
-    g.options.limits.macs = 270;
-    g.searcher->options = &g.options;
-    cr_expect_eq(sq_searcher_check_limits(g.searcher), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "270.359"), "%s", sq_error_text());
-    g.options.limits.macs = 271;
-    MUST(sq_searcher_check_limits(g.searcher));
-    close_game(&g);
-}
-
 Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
 {
     game g = open_game(1);
@@ -179,7 +169,7 @@ Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
     sq_search_mask_fix(&search_mask, 2, 1);
     sq_search_mask_fix(&search_mask, 5, 3);
     g.options.search_mask = &search_mask;
-    (void)play(&g, sq_evolution_ask);
+    (void)play(&g, SQ_SEARCHER_EVOLUTION);
     cr_assert_gt(g.searcher->observed_count, 100);
     for (int i = 0; i < g.searcher->observed_count; i++) {
         cr_expect(g.observed[i].path[2] == 1 && g.observed[i].path[5] == 3);
@@ -190,61 +180,8 @@ Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
     for (int i = 0; i < g.searcher->observed_count; i++)
         least = fmin(least, g.observed[i].macs);
     g.options.limits.macs = least;
-    MUST(sq_searcher_check_limits(g.searcher));
+    MUST(sq_limits_check(g.searcher));
     g.options.limits.macs = 270.36; /* what the whole space's smallest path has */
-    cr_expect_eq(sq_searcher_check_limits(g.searcher), SQ_INVALID);
+    cr_expect_eq(sq_limits_check(g.searcher), SQ_INVALID);
     close_game(&g);
-}
-
-/* ---- Calibration ---- */
-
-/* The plain mean over batches of each batch's mean and unbiased variance, as PyTorch's momentum=None. */
-Test(search, calibration_is_the_plain_mean_and_forgets_what_was_before)
-{
-    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 2, 4);
-    const size_t pixels = 16 * 16 * 3;
-    sq_image_set set = {
-        .images = malloc(12 * pixels), .labels = calloc(12, sizeof(int32_t)), .count = 12, .resolution = 16};
-    for (size_t i = 0; i < 12 * pixels; i++)
-        set.images[i] = (uint8_t)(i * i / 7);
-    int path[SQ_MAX_LAYERS];
-    draw_path(s.space, 3, path);
-    sq_evaluator *e = NULL;
-    sq_result a, b;
-    MUST(sq_evaluator_create(&e, s.backend, s.space, s.model, false, &set, 4, &set, 5));
-    MUST(sq_evaluator_calibrate(e, path));
-    MUST(sq_evaluator_score(e, path, 0, &a));
-    /* The stem's mean must be the mean of the three batches', whatever the statistics were. */
-    const sq_parameter *p = sq_memory_plan_find(sq_model_plan(sq_evaluator_model(e)), "first_conv.1.running_mean");
-    float mean[8], expected[8] = {0}, one[8];
-    MUST(sq_model_read(sq_evaluator_model(e), SQ_ROLE_STATISTICS, p->offset, mean, sizeof mean));
-    for (int i = 0; i < 3; i++) {
-        const sq_image_set part = {
-            .images = set.images + (size_t)i * 4 * pixels, .labels = set.labels, .count = 4, .resolution = 16};
-        sq_evaluator *single = NULL;
-        MUST(sq_evaluator_create(&single, s.backend, s.space, s.model, false, &part, 4, &part, 4));
-        MUST(sq_evaluator_calibrate(single, path));
-        MUST(sq_model_read(sq_evaluator_model(single), SQ_ROLE_STATISTICS, p->offset, one, sizeof one));
-        for (int c = 0; c < 8; c++)
-            expected[c] += one[c] / 3;
-        sq_evaluator_destroy(single);
-    }
-    cr_expect_lt(relative_error(expected, mean, 8), 1e-6);
-    MUST(sq_evaluator_calibrate(e, path));
-    MUST(sq_evaluator_score(e, path, 0, &b));
-    cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.images == 12 && b.images == 12);
-    /* The first seven alone: what a set of seven gives. */
-    const sq_image_set seven = {.images = set.images, .labels = set.labels, .count = 7, .resolution = 16};
-    sq_evaluator *few = NULL;
-    MUST(sq_evaluator_create(&few, s.backend, s.space, s.model, false, &set, 4, &seven, 5));
-    MUST(sq_evaluator_calibrate(few, path));
-    MUST(sq_evaluator_score(few, path, 0, &a));
-    MUST(sq_evaluator_score(e, path, 7, &b));
-    cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.top5 == b.top5 && a.images == 7 && b.images == 7);
-    MUST(sq_evaluator_score(e, path, 100, &b)); /* more than there are */
-    cr_expect_eq(b.images, 12);
-    sq_evaluator_destroy(few);
-    sq_evaluator_destroy(e);
-    sq_image_set_clear(&set);
-    close_subject(&s);
 }

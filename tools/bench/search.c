@@ -9,7 +9,8 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 #include "kernels/cpu/cpu_kernels.h"
-#include "search/searchers/searcher.h"
+#include "search/evaluate/candidate_group.h"
+#include "search/searchers/searchers.h"
 #include "supernet/model/initialize.h"
 
 enum { POPULATION = 50, MOST = 1000 };
@@ -54,9 +55,9 @@ static sq_status open_bench(bench *b, char **argv)
     SQ_TRY(sq_model_initialize(b->model, 1));
     SQ_TRY(random_images(&b->calibration, b->space, (size_t)atoi(argv[2]), 1));
     SQ_TRY(random_images(&b->validation, b->space, (size_t)atoi(argv[3]), 2));
-    SQ_TRY(sq_evaluator_create(&b->evaluator, b->backend, b->space, b->model, false, &b->calibration, batch,
-                               &b->validation, batch));
-    const sq_candidate_group_options group = {&b->calibration, &b->validation, batch, batch, false, (size_t)4 << 30};
+    const sq_evaluation_data data = {&b->calibration, &b->validation, batch, batch, false};
+    SQ_TRY(sq_evaluator_create(&b->evaluator, b->backend, b->space, b->model, &data));
+    const sq_candidate_group_options group = {.data = data, .budget_bytes = (size_t)4 << 30};
     SQ_TRY(sq_candidate_group_create(&b->group, b->backend, b->space, b->model, &group));
     sq_search_mask_all(&b->search_mask, b->space);
     int fixed[SQ_MAX_LAYERS], depth = 0;

@@ -7,6 +7,12 @@
 #define AT(field) offsetof(sq_config, field)
 #define BIG       1e15
 
+/* Rows of SQ_SEARCHER_OPTION_TABLE as keys; the comma is part of the row. */
+#define SEARCHER_INTEGER(searcher, name, initial, least, most, meaning)                                                \
+    {"search." #name, SQ_KEY_INT, AT(search.name), #initial, least, most, NULL, #searcher ": " meaning},
+#define SEARCHER_REAL(searcher, name, initial, least, most, meaning)                                                   \
+    {"search." #name, SQ_KEY_REAL, AT(search.name), #initial, least, most, NULL, #searcher ": " meaning},
+
 const sq_key sq_keys[] = {
     {"space", SQ_KEY_FILE_PATH, AT(space), "configs/spaces/spos.yaml", 0, 0, NULL, "space file"},
     {"device", SQ_KEY_TEXT, AT(device), "auto", 0, 0, NULL, "backend: auto, cuda, cuda:N, cpu, reference"},
@@ -67,7 +73,8 @@ const sq_key sq_keys[] = {
     {"train.lr", SQ_KEY_REAL, AT(lr), "0.5", 0, BIG, NULL, "learning rate after the warm-up"},
     {"train.final_lr", SQ_KEY_REAL, AT(final_lr), "0", 0, BIG, NULL, "learning rate after the last step"},
     {"train.lr_batch", SQ_KEY_INT, AT(lr_batch), "0", 0, 1e9, NULL,
-     "batch that train.lr and train.final_lr are for; for another train.batch both follow train.lr_rule; 0: train.batch"},
+     "batch that train.lr and train.final_lr are for; for another train.batch both follow train.lr_rule; 0: "
+     "train.batch"},
     {"train.lr_rule", SQ_KEY_WORD, AT(lr_rule), "linear", 0, 1, "linear sqrt ",
      "linear: in proportion to the batch (Goyal et al. 2017); sqrt: to its root (Krizhevsky 2014)"},
     {"train.schedule", SQ_KEY_WORD, AT(train.schedule.kind), "linear", 0, 2, "constant linear cosine ",
@@ -106,8 +113,8 @@ const sq_key sq_keys[] = {
      "so often in the whole run, then it stops"},
     {"train.keep_every", SQ_KEY_INT, AT(train.keep_every), "0", 0, 1e6, NULL,
      "every so many-th checkpoint stays too: steps that are multiples of keep_every x checkpoint_every; 0: none"},
-    {"search.searcher", SQ_KEY_WORD, AT(search.kind), "evolution", 0, 4, "evolution random nsga2 annealing halving ",
-     "evolution, random, nsga2, annealing or halving"},
+    {"search.searcher", SQ_KEY_WORD, AT(search.kind), "evolution", 0, SQ_SEARCHERS - 1, SQ_SEARCHER_WORDS,
+     "one of: " SQ_SEARCHER_WORDS},
     {"search.population", SQ_KEY_INT, AT(search.population), "50", 1, 1e6, NULL,
      "candidates of a generation; times generations + 1: the budget of every searcher"},
     {"search.generations", SQ_KEY_INT, AT(search.generations), "20", 0, 1e6, NULL, "after the first, random one"},
@@ -118,25 +125,12 @@ const sq_key sq_keys[] = {
     {"search.mutation_probability", SQ_KEY_REAL, AT(search.mutation_probability), "0.1", 0, 1, NULL, "of each layer"},
     {"search.tries", SQ_KEY_INT, AT(search.tries), "10", 1, 1e6, NULL, "per wanted child, then a random path"},
     {"search.objectives", SQ_KEY_OBJECTIVES, AT(search.objectives), "accuracy, macs", 0, 0, NULL,
-     "of nsga2 and of the front: accuracy and macs, parameters, memory, latency, latency.2, energy, ..."},
+     "of nsga2 and of the Pareto front: accuracy and one or more of: " SQ_OBJECTIVE_WORDS "latency.2 ..."},
     {"search.reference", SQ_KEY_POINT, AT(search.reference), "", 0, 0, NULL,
-     "point of the hypervolume, a number for each objective; empty: 0 accuracy and the worst costs told"},
-    {"search.nsga_crossover", SQ_KEY_REAL, AT(search.nsga_crossover), "0.9", 0, 1, NULL,
-     "nsga2: probability that a child has two parents"},
-    {"search.nsga_mutation", SQ_KEY_REAL, AT(search.nsga_mutation), "0.1", 0, 1, NULL,
-     "nsga2: of each layer of a child"},
-    {"search.chains", SQ_KEY_INT, AT(search.chains), "1", 1, 1e6, NULL,
-     "annealing: chains side by side, sharing the budget"},
-    {"search.temperature", SQ_KEY_REAL, AT(search.temperature), "1", 1e-9, BIG, NULL,
-     "annealing: at first, percentage points of top-1"},
-    {"search.final_temperature", SQ_KEY_REAL, AT(search.final_temperature), "0.05", 1e-9, BIG, NULL,
-     "annealing: at last"},
-    {"search.eta", SQ_KEY_INT, AT(search.eta), "3", 2, 1000, NULL,
-     "halving: one in so many goes on, to so many times as many images"},
-    {"search.rungs", SQ_KEY_INT, AT(search.rungs), "3", 1, 8, NULL,
-     "halving: rungs; the budget is that of images through the network, calibration included"},
-    {"search.random_paths", SQ_KEY_INT, AT(search.random_paths), "20", 0, 1e6, NULL,
-     "random paths scored as a baseline"},
+     "reference point of the hypervolume, one number per objective; empty: accuracy 0 and the largest observed costs"},
+    SQ_SEARCHER_OPTION_TABLE(SEARCHER_INTEGER, SEARCHER_REAL){"search.random_paths", SQ_KEY_INT,
+                                                              AT(search.random_paths), "20", 0, 1e6, NULL,
+                                                              "random paths scored as a baseline"},
     {"search.calibration_images", SQ_KEY_INT, AT(search.calibration_images), "20000", 2, 1e9, NULL,
      "training images for batch norm, per candidate"},
     {"search.calibration_batch", SQ_KEY_INT, AT(search.calibration_batch), "128", 2, 65536, NULL, "their batch"},

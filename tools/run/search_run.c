@@ -11,7 +11,8 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/evaluate/batch_choice.h"
-#include "search/searchers/searcher.h"
+#include "search/search.h"
+#include "search/searchers/searchers.h"
 #include "supernet/train/events.h"
 #include "tools/run/history.h"
 #include "tools/run/messages.h"
@@ -63,7 +64,7 @@ static void print_front_rows(const sq_trained_run *r, const sq_search_result *re
         const front_row *row = &rows[shown > 1 ? (long)i * (count - 1) / (shown - 1) : 0];
         (void)printf("  ");
         for (int m = 0; m < o->count; m++) {
-            const bool is_accuracy = o->list[m].kind == SQ_OBJECTIVE_ACCURACY;
+            const bool is_accuracy = sq_objective_is_maximised(o->list[m].kind);
             (void)printf(is_accuracy ? "%10.2f %%  " : "%12.5g  ", row->values[m] * (is_accuracy ? -100 : 1));
         }
         (void)sq_arch_print(r->space, result->candidates[row->index].path, text, sizeof text);
@@ -74,17 +75,17 @@ static void print_front_rows(const sq_trained_run *r, const sq_search_result *re
 static void print_front(const sq_trained_run *r, const sq_search_result *result)
 {
     const sq_objectives *o = &r->session.config->search.objectives;
-    front_row *rows = calloc((size_t)result->pareto_count + 1, sizeof *rows);
-    for (int i = 0; rows && i < result->pareto_count; i++) {
-        rows[i].index = result->pareto[i];
+    front_row *rows = calloc((size_t)result->front.count + 1, sizeof *rows);
+    for (int i = 0; rows && i < result->front.count; i++) {
+        rows[i].index = result->front.candidates[i];
         for (int m = 0; m < o->count; m++)
-            rows[i].values[m] = sq_searcher_objective(&result->candidates[rows[i].index], &o->list[m]);
+            rows[i].values[m] = sq_objective_cost(&o->list[m], &result->candidates[rows[i].index]);
     }
-    if (rows && result->pareto_count) {
-        qsort(rows, (size_t)result->pareto_count, sizeof *rows, by_values);
-        (void)printf("front of %d, hypervolume %.6g%s\n", result->pareto_count, result->hypervolume,
-                     result->pareto_count > TABLE_ROWS ? "; some of it:" : "");
-        print_front_rows(r, result, rows, result->pareto_count);
+    if (rows && result->front.count) {
+        qsort(rows, (size_t)result->front.count, sizeof *rows, by_values);
+        (void)printf("front of %d, hypervolume %.6g%s\n", result->front.count, result->front.hypervolume,
+                     result->front.count > TABLE_ROWS ? "; some of it:" : "");
+        print_front_rows(r, result, rows, result->front.count);
     }
     free(rows);
 }
@@ -125,7 +126,7 @@ static void print_result(const sq_trained_run *r, const sq_search_result *result
     for (int d = 0; d < devices->count; d++)
         print_prediction(&devices->list[d], &best->on[d]);
     print_published(r->session.config, best, devices);
-    if (r->session.config->search.kind == SQ_SEARCH_NSGA2)
+    if (sq_searcher_reads_objectives(r->session.config->search.kind))
         print_front(r, result);
     sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);
     (void)printf("next: squall export %s\n", run);
@@ -231,19 +232,19 @@ typedef struct {
 } tools;
 
 /* The first rank alone knows the limits, and what was measured. */
-static sq_status prepare(tools *t, sq_trained_run *r, const sq_search_run *how)
+static sq_status prepare(tools *t, sq_trained_run *r, const sq_search_context *how)
 {
     SQ_TRY(open_devices(&t->list, r->session.config, r->space));
-    SQ_TRY(sq_search_check(&t->options, r->space, &t->list.devices, how));
-    return choose_batch(r, how->run, how->is_resumed, &t->options.evaluation_batch);
+    SQ_TRY(sq_search_check(&(sq_search_problem){&t->options, r->space, &t->list.devices}, how));
+    return choose_batch(r, how->run_folder, how->is_resumed, &t->options.evaluation_batch);
 }
 
 static sq_status open_crew(tools *t, sq_trained_run *r)
 {
-    const sq_candidate_group_options options = {.calibration = &r->calibration,
-                                                .validation = &r->validation,
-                                                .calibration_batch = r->calibration_batch,
-                                                .evaluation_batch = t->options.evaluation_batch,
+    const sq_candidate_group_options options = {.data = {.calibration = &r->calibration,
+                                                         .validation = &r->validation,
+                                                         .calibration_batch = r->calibration_batch,
+                                                         .evaluation_batch = t->options.evaluation_batch},
                                                 .budget_bytes = (size_t)t->options.cache_mb << 20};
     SQ_TRY(sq_candidate_group_create(&t->group, r->session.backend, r->space, r->model, &options));
     return sq_worker_pool_create(&t->pool, t->group, r->space, t->options.search_mask, r->session.ranks);
@@ -343,28 +344,29 @@ static sq_status check_alike(sq_trained_run *r)
     return status;
 }
 
-static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_run *how, bool on_val)
+static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_context *how, bool on_val)
 {
     const double begin = sq_seconds_now();
     sq_search_result result = {0};
-    SQ_TRY(sq_search(&t->options, r->space, t->pool, &t->list.devices, how, &result));
-    sq_history_add(how->run, sq_ranks_count(r->session.ranks));
-    write_events(r, how->run, &result);
-    print_result(r, &result, &t->list.devices, how->run, on_val);
+    const sq_search_problem problem = {&t->options, r->space, &t->list.devices};
+    SQ_TRY(sq_search(&result, &problem, t->pool, how));
+    sq_history_add(how->run_folder, sq_ranks_count(r->session.ranks));
+    write_events(r, how->run_folder, &result);
+    print_result(r, &result, &t->list.devices, how->run_folder, on_val);
     print_work(t, sq_seconds_now() - begin);
     sq_search_result_clear(&result);
     return SQ_OK;
 }
 
 /* In a folder that is this process's meanwhile. */
-static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_run *how, bool on_val)
+static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_context *how, bool on_val)
 {
     char folder[SQ_PATH_BYTES];
     int lock = SQ_NO_LOCK;
-    SQ_TRY(file_of(folder, how->run, "search"));
+    SQ_TRY(file_of(folder, how->run_folder, "search"));
     SQ_TRY(sq_folder_make(folder));
     SQ_TRY(sq_folder_lock(folder, &lock));
-    sq_status status = keep_files(r, how->run, how->is_resumed, t->options.evaluation_batch);
+    sq_status status = keep_files(r, how->run_folder, how->is_resumed, t->options.evaluation_batch);
     if (status == SQ_OK)
         status = search_with(t, r, how, on_val);
     sq_folder_unlock(lock);
@@ -375,12 +377,12 @@ static sq_status search(sq_trained_run *r, const char *run, const sq_search_requ
 {
     const bool is_first = sq_ranks_rank(a->ranks) == 0;
     tools t = {.options = r->session.config->search};
-    const sq_search_run how = {.run = run,
-                               .is_resumed = a->is_resumed,
-                               .is_quiet = a->is_quiet,
-                               .weights = r->weights ^ (uint64_t)a->on_val,
-                               .images = (int)r->validation.count,
-                               .calibration_images = (int)r->calibration.count};
+    const sq_search_context how = {.run_folder = run,
+                                   .is_resumed = a->is_resumed,
+                                   .is_quiet = a->is_quiet,
+                                   .weights_hash = r->weights ^ (uint64_t)a->on_val,
+                                   .evaluation_images = (int)r->validation.count,
+                                   .calibration_images = (int)r->calibration.count};
     sq_status status = sq_ranks_agree(a->ranks, is_first ? prepare(&t, r, &how) : SQ_OK);
     if (status == SQ_OK)
         status = sq_ranks_broadcast(a->ranks, &t.options.evaluation_batch, sizeof t.options.evaluation_batch);

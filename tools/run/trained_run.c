@@ -7,6 +7,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/searchers/searchers.h"
 #include "supernet/train/checkpoint.h"
 
 /* A run that trained one path says so in its arch.json. */
@@ -99,8 +100,8 @@ static sq_status load_validation(sq_trained_run *r, bool on_val)
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
     for (size_t i = 0; i < wanted; i++)
-        indices[i] = i * all / wanted;                         /* evenly: images are sorted by class */
-    if (r->session.config->search.kind == SQ_SEARCH_HALVING) { /* any first so many are a fair sample */
+        indices[i] = i * all / wanted;                               /* evenly: images are sorted by class */
+    if (sq_searcher_varies_images(r->session.config->search.kind)) { /* any first so many are a fair sample */
         sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
         draw_indices(indices, wanted, wanted, &rng);
     }
@@ -115,7 +116,8 @@ static sq_status load_model(sq_trained_run *r, const char *run)
     return load_weights(r, run);
 }
 
-static sq_status open_run(sq_trained_run *r, const char *run, const char *other_config, const sq_options *options, bool on_val)
+static sq_status open_run(sq_trained_run *r, const char *run, const char *other_config, const sq_options *options,
+                          bool on_val)
 {
     char path[SQ_PATH_BYTES];
     const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
@@ -138,11 +140,12 @@ enum { DEFAULT_BATCH = 200 }; /* where a search would measure: for one path that
 sq_status sq_trained_run_open_evaluator(sq_trained_run *r)
 {
     const int asked = r->session.config->search.evaluation_batch, batch = asked ? asked : DEFAULT_BATCH;
-    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, false, &r->calibration,
-                               r->calibration_batch, &r->validation, batch);
+    const sq_evaluation_data data = {&r->calibration, &r->validation, r->calibration_batch, batch, false};
+    return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, &data);
 }
 
-sq_status sq_trained_run_open(sq_trained_run *out, const char *run, const char *other_config, const sq_options *options, bool on_val)
+sq_status sq_trained_run_open(sq_trained_run *out, const char *run, const char *other_config, const sq_options *options,
+                              bool on_val)
 {
     *out = (sq_trained_run){.session = {.ranks = out->session.ranks}};
     const sq_status status = open_run(out, run, other_config, options, on_val);

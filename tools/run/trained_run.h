@@ -1,6 +1,7 @@
 #ifndef SQ_TRAINED_RUN_H
 #define SQ_TRAINED_RUN_H
 
+#include "search/evaluate/evaluator.h"
 #include "tools/run/session.h"
 
 /* A trained run, opened for search, evaluation and export. */
@@ -30,7 +31,8 @@ void sq_trained_run_close(sq_trained_run *run);
 /* Frees model and evaluator; keeps session and images. */
 void sq_trained_run_unload(sq_trained_run *run);
 
-/* Replaces model and evaluator by those of another folder: a run of the same configuration, possibly of a single path. */
+/* Replaces model and evaluator by those of another folder: a run of the same configuration, possibly of a single path.
+ */
 SQ_MUST_USE sq_status sq_trained_run_load(sq_trained_run *run, const char *folder);
 
 /* Reads --arch in the configured space. SQ_INVALID if the run trained one path and arch is a different one. */

@@ -1,0 +1,32 @@
+/* The order of candidates. */
+#include "search/candidate.h"
+
+#include <string.h>
+
+bool sq_candidate_is_better(const sq_candidate *a, const sq_candidate *b)
+{
+    if (a->top1 != b->top1)
+        return a->top1 > b->top1;
+    if (a->top5 != b->top5)
+        return a->top5 > b->top5;
+    return a->loss < b->loss;
+}
+
+const sq_candidate *sq_candidate_best(const sq_candidate *candidates, int count)
+{
+    const sq_candidate *best = NULL;
+    for (int i = 0; i < count; i++) {
+        const sq_candidate *c = &candidates[i];
+        if (!best || c->images > best->images || (c->images == best->images && sq_candidate_is_better(c, best)))
+            best = c;
+    }
+    return best;
+}
+
+int sq_candidate_find(const sq_candidate *candidates, int count, const int *path, int layer_count)
+{
+    for (int i = 0; i < count; i++)
+        if (memcmp(candidates[i].path, path, (size_t)layer_count * sizeof *path) == 0)
+            return i;
+    return SQ_NONE;
+}
