@@ -1,50 +1,65 @@
-/* Which machines this build knows, and how one is chosen. */
+/* The backends of this build, and how one is chosen by name. */
 #include "kernels/backend.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    sq_status (*open)(const sq_backend_options *, sq_backend **);
-    const char *about;
-} backends[] = {
-    {"cuda", sq_cuda_open, "NVIDIA GPUs, BF16 on the tensor cores"},
-    {"cpu", sq_cpu_open, "OpenMP and CBLAS in FP32"},
-    {"reference", sq_reference_open, "plain loops in FP32 with FP64 sums, the oracle of the tests; slow"},
+typedef struct {
+    const char *name, *about;
+    sq_status (*open)(const sq_backend_options *options, sq_backend **out);
+    void (*describe)(char *text, size_t text_bytes); /* the device, or why it cannot be used; NULL: always usable */
+    bool has_devices;                                /* "<name>:1" opens device 1 */
+} backend_row;
+
+static const backend_row backends[] = {
+    {"cuda", "NVIDIA GPUs, BF16 on the tensor cores", sq_cuda_open, sq_cuda_describe, true},
+    {"cpu", "OpenMP and CBLAS in FP32", sq_cpu_open, NULL, false},
+    {"reference", "plain loops in FP32 with FP64 sums, the oracle of the tests; slow", sq_reference_open, NULL, false},
 };
 
-enum { BACKENDS = sizeof backends / sizeof *backends };
+enum { BACKENDS = sizeof backends / sizeof *backends, LARGEST_DEVICE = 1000 };
 
-/* "cuda:1" is device 1 of cuda. */
-static sq_status split_name(const char *name, char *kind, size_t kind_bytes, sq_backend_options *options)
+static const backend_row *find_row(const char *name, size_t length)
 {
-    const char *colon = strchr(name, ':');
-    const size_t length = colon ? (size_t)(colon - name) : strlen(name);
-    if (colon) {
-        char *end;
-        const long number = strtol(colon + 1, &end, 10);
-        if (strncmp(name, "cuda:", 5) != 0 || end == colon + 1 || *end || number < 0 || number > 1000)
-            return sq_fail(SQ_INVALID, "device %s: wanted a name like cuda:0", name);
-        options->device = (int)number;
-        options->is_dealt = false;
+    for (int i = 0; i < BACKENDS; i++)
+        if (strlen(backends[i].name) == length && strncmp(backends[i].name, name, length) == 0)
+            return &backends[i];
+    return NULL;
+}
+
+/* Device number in "cuda:1"; -1 if it is not one. */
+static int device_number(const char *text)
+{
+    char *end;
+    const long number = strtol(text, &end, 10);
+    return end == text || *end || number < 0 || number > LARGEST_DEVICE ? -1 : (int)number;
+}
+
+static sq_status fail_unknown(const char *name)
+{
+    char known[128] = "auto";
+    for (int i = 0; i < BACKENDS; i++) {
+        const size_t used = strlen(known);
+        (void)snprintf(known + used, sizeof known - used, "%s%s", i + 1 < BACKENDS ? ", " : " or ", backends[i].name);
     }
-    (void)snprintf(kind, kind_bytes, "%.*s", (int)length, name);
-    return SQ_OK;
+    return sq_fail(SQ_INVALID, "device %s: unknown; expected %s", name, known);
 }
 
 sq_status sq_backend_open_with(const char *name, const sq_backend_options *options, sq_backend **out)
 {
     sq_backend_options own = options ? *options : (sq_backend_options){0};
-    char kind[32];
     if (strcmp(name, "auto") == 0)
         return sq_cuda_open(&own, out) == SQ_OK ? SQ_OK : sq_cpu_open(&own, out);
-    SQ_TRY(split_name(name, kind, sizeof kind, &own));
-    for (int i = 0; i < BACKENDS; i++)
-        if (strcmp(backends[i].name, kind) == 0)
-            return backends[i].open(&own, out);
-    return sq_fail(SQ_INVALID, "device %s: unknown; wanted auto, cuda, cpu or reference", name);
+    const char *colon = strchr(name, ':');
+    const backend_row *row = find_row(name, colon ? (size_t)(colon - name) : strlen(name));
+    if (colon) {
+        own.device = device_number(colon + 1);
+        own.is_dealt = false;
+        if (!row || !row->has_devices || own.device < 0)
+            return sq_fail(SQ_INVALID, "device %s: expected a name like cuda:0", name);
+    }
+    return row ? row->open(&own, out) : fail_unknown(name);
 }
 
 sq_status sq_backend_open(const char *name, int threads, sq_backend **out)
@@ -61,13 +76,12 @@ void sq_backend_close(sq_backend *b)
 bool sq_backend_describe(int line, char *text, size_t text_bytes)
 {
     char device[256];
-    if (line >= BACKENDS)
+    if (line < 0 || line >= BACKENDS)
         return false;
-    (void)snprintf(text, text_bytes, "%-10s %s", backends[line].name, backends[line].about);
-    if (line == 0) {
-        sq_cuda_describe(device, sizeof device);
-        const size_t used = strlen(text);
-        (void)snprintf(text + used, text_bytes - used, ": %s", device);
-    }
+    const backend_row *row = &backends[line];
+    if (row->describe)
+        row->describe(device, sizeof device);
+    (void)snprintf(text, text_bytes, "%-10s %s%s%s", row->name, row->about, row->describe ? ": " : "",
+                   row->describe ? device : "");
     return true;
 }

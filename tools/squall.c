@@ -4,7 +4,7 @@
 #include <sys/prctl.h>
 
 #include "kernels/base/text.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "supernet/train/signals.h"
 #include "supernet/ranks/launcher.h"
 #include "tools/commands/command.h"

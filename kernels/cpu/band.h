@@ -3,7 +3,7 @@
 
 #include <omp.h>
 
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/tile.h"
 #include "kernels/cpu/vector.h"
 
 /* A band: some rows of one image in scratch memory, channels padded to whole vectors, with a border of zeros where the

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/cpu_kernels.h"
 #include "kernels/cpu/crop.h"
+#include "kernels/cpu/processor.h"
 
 typedef struct {
     sq_backend base;
@@ -140,37 +140,13 @@ static sq_cpu_call resolve(const resolver *r, const sq_op *op)
     return call;
 }
 
-static const sq_cpu_kind *kind_of(const sq_cpu_table *table, const sq_op *op)
+/* The kernel of an operation; run is NULL if there is none. */
+static const sq_cpu_kernel *choose_kernel(const sq_cpu_table *table, const sq_op *op)
 {
-    const bool is_pointwise = op->kernel == 1 && op->stride == 1 && !op->is_depthwise;
-    switch (op->kind) {
-    case SQ_OP_IMAGE:
-        return &table->image;
-    case SQ_OP_CONV:
-        return op->is_depthwise ? &table->depthwise : is_pointwise ? &table->pointwise : &table->dense;
-    case SQ_OP_CONV_BACK:
-        return op->is_depthwise ? &table->depthwise_back : is_pointwise ? &table->pointwise_back : &table->dense_back;
-    case SQ_OP_GATE:
-        return &table->gate;
-    case SQ_OP_GATE_BACK:
-        return &table->gate_back;
-    case SQ_OP_JOIN:
-        return &table->join;
-    case SQ_OP_JOIN_BACK:
-        return &table->join_back;
-    case SQ_OP_POOL:
-        return &table->pool;
-    case SQ_OP_POOL_BACK:
-        return &table->pool_back;
-    case SQ_OP_LINEAR:
-        return &table->linear;
-    case SQ_OP_LINEAR_BACK:
-        return &table->linear_back;
-    case SQ_OP_LOSS:
-        return &table->loss;
-    default:
-        return &table->update;
-    }
+    const sq_cpu_kind *kind = &table->kinds[op->kind];
+    if (op->is_depthwise)
+        return &kind->depthwise;
+    return op->kernel == 1 && op->stride == 1 && kind->pointwise.run ? &kind->pointwise : &kind->general;
 }
 
 /* Threads for a call. Sharing work costs some microseconds; a call of less than twenty is done alone (bits do not
@@ -216,9 +192,29 @@ static sq_status grow_exchanged(cpu_backend *cpu, int c)
     return w->exchanged ? SQ_OK : sq_fail(SQ_NO_MEMORY, "statistics of %d ranks", w->exchange->count);
 }
 
+/* Resolves operation i into call `c` and grows the workspace for it. */
+static sq_status prepare(cpu_backend *cpu, const resolver *r, int i, prepared *c)
+{
+    sq_cpu_workspace *w = &cpu->workspace;
+    const sq_cpu_kernel *kernel = choose_kernel(cpu->table, &r->graph->ops[i]);
+    size_t shared = 0, scratch = 0;
+    if (!kernel->run)
+        return sq_fail(SQ_UNSUPPORTED, "%s: operation %d %s: the cpu backend has no kernel for it", r->graph->name, i,
+                       sq_op_name(r->graph->ops[i].kind));
+    c->op = r->graph->ops[i];
+    c->call = resolve(r, &r->graph->ops[i]);
+    c->call.op = &c->op;
+    c->call.workspace = w;
+    c->call.threads = threads_for(&c->call, w->threads);
+    c->run = kernel->run;
+    kernel->prepare(&c->call, &shared, &scratch);
+    SQ_TRY(grow_exchanged(cpu, c->call.norm.c));
+    SQ_TRY(grow(&cpu->base, &w->shared, &w->shared_count, shared, 1));
+    return grow(&cpu->base, &w->scratch, &w->scratch_count, scratch, (size_t)w->threads);
+}
+
 static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at, sq_program **out)
 {
-    cpu_backend *cpu = (cpu_backend *)b;
     SQ_TRY(sq_graph_check(g));
     SQ_TRY(sq_host_check_dtypes(b, g));
     sq_program *p = calloc(1, sizeof *p + (size_t)g->op_count * sizeof(prepared));
@@ -226,24 +222,8 @@ static sq_status compile(sq_backend *b, const sq_graph *g, const sq_binding *at,
         return sq_fail(SQ_NO_MEMORY, "%s: program", g->name);
     const resolver r = {g, at};
     sq_status status = SQ_OK;
-    for (int i = 0; status == SQ_OK && i < g->op_count; i++) {
-        prepared *c = &p->calls[p->count++];
-        const sq_cpu_kind *kind = kind_of(cpu->table, &g->ops[i]);
-        size_t shared = 0, scratch = 0;
-        c->op = g->ops[i];
-        c->call = resolve(&r, &g->ops[i]);
-        c->call.op = &c->op;
-        c->call.workspace = &cpu->workspace;
-        c->call.threads = threads_for(&c->call, cpu->workspace.threads);
-        c->run = kind->run;
-        kind->prepare(&c->call, &shared, &scratch);
-        status = grow_exchanged(cpu, c->call.norm.c);
-        if (status == SQ_OK)
-            status = grow(b, &cpu->workspace.shared, &cpu->workspace.shared_count, shared, 1);
-        if (status == SQ_OK)
-            status = grow(b, &cpu->workspace.scratch, &cpu->workspace.scratch_count, scratch,
-                          (size_t)cpu->workspace.threads);
-    }
+    for (int i = 0; status == SQ_OK && i < g->op_count; i++)
+        status = prepare((cpu_backend *)b, &r, i, &p->calls[p->count++]);
     if (status == SQ_OK)
         *out = p;
     else

@@ -3,6 +3,7 @@
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
+#include "kernels/cpu/statistics.h"
 
 enum { TILE_FLOATS = 64 * 1024 };
 

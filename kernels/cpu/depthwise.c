@@ -2,6 +2,7 @@
  * taps run over it. Backward forms dZ and the activated input of a band once and computes input gradient and weight
  * gradient from them. */
 #include "kernels/cpu/band.h"
+#include "kernels/cpu/statistics.h"
 
 /* ---- Forward ---- */
 

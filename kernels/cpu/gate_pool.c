@@ -1,6 +1,7 @@
 /* Global means and what hangs on them: squeeze-and-excitation and the pooling before the classifier. One image, one
  * thread. */
 #include "kernels/cpu/band.h"
+#include "kernels/cpu/statistics.h"
 
 static size_t pixels_of(const sq_cpu_view *view)
 {

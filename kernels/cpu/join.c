@@ -1,6 +1,7 @@
 /* Joins: the end of a block. A row of logical channels is assembled per pixel and stored as its reader wants it, even
  * channels first where a shuffle follows. */
 #include "kernels/cpu/band.h"
+#include "kernels/cpu/statistics.h"
 
 enum { TILE_FLOATS = 64 * 1024 };
 

@@ -4,6 +4,7 @@
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
+#include "kernels/cpu/statistics.h"
 
 enum { TILE_FLOATS = 96 * 1024, SMALLEST_TILE = 128, LARGEST_TILE = 1024, WEIGHT_GROUP_FLOATS = 1 << 18 };
 

@@ -1,10 +1,9 @@
 /* Merging what tiles left: moments (Chan, Golub, LeVeque 1979), sums of gradients, partial weight gradients. In FP64 or
  * in a fixed order, so that the result does not depend on threads. */
+#include "kernels/cpu/statistics.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vector.h"
 
 typedef struct {
     double count, mean, m2;

@@ -1,10 +1,24 @@
-/* The kernels of one instruction set, as a table. */
-#include "kernels/cpu/cpu.h"
+/* The kernels of one instruction set: one row per kind of operation. */
+#include "kernels/cpu/kernels.h"
 
-#define KIND(kind) .kind = {SQ_CPU_NAME(kind##_prepare), SQ_CPU_NAME(kind##_run)}
+#define KERNEL(name)                                                                                                   \
+    {                                                                                                                  \
+        SQ_CPU_NAME(name##_prepare), SQ_CPU_NAME(name##_run)                                                           \
+    }
 
-const sq_cpu_table SQ_CPU_NAME(table) = {
-    KIND(image),      KIND(pointwise), KIND(pointwise_back), KIND(depthwise), KIND(depthwise_back), KIND(dense),
-    KIND(dense_back), KIND(gate),      KIND(gate_back),      KIND(join),      KIND(join_back),      KIND(pool),
-    KIND(pool_back),  KIND(linear),    KIND(linear_back),    KIND(loss),      KIND(update),
-};
+_Static_assert(SQ_OP_KINDS == 13, "add the row of the new kind");
+const sq_cpu_table SQ_CPU_NAME(table) = {{
+    [SQ_OP_IMAGE] = {KERNEL(image)},
+    [SQ_OP_CONV] = {KERNEL(dense), KERNEL(pointwise), KERNEL(depthwise)},
+    [SQ_OP_CONV_BACK] = {KERNEL(dense_back), KERNEL(pointwise_back), KERNEL(depthwise_back)},
+    [SQ_OP_GATE] = {KERNEL(gate)},
+    [SQ_OP_GATE_BACK] = {KERNEL(gate_back)},
+    [SQ_OP_JOIN] = {KERNEL(join)},
+    [SQ_OP_JOIN_BACK] = {KERNEL(join_back)},
+    [SQ_OP_POOL] = {KERNEL(pool)},
+    [SQ_OP_POOL_BACK] = {KERNEL(pool_back)},
+    [SQ_OP_LINEAR] = {KERNEL(linear)},
+    [SQ_OP_LINEAR_BACK] = {KERNEL(linear_back)},
+    [SQ_OP_LOSS] = {KERNEL(loss)},
+    [SQ_OP_UPDATE] = {KERNEL(update)},
+}};

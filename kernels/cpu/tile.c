@@ -1,7 +1,7 @@
 /* What happens to a tile of pixels while it is warm: the pending normalisation on load, the gradient of a raw output,
  * moments and sums by channel. Loops run over a vector of channels outside and pixels inside, so sums stay in
  * registers. */
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/tile.h"
 #include "kernels/cpu/vector.h"
 
 static void load_plain(const sq_cpu_view *view, size_t first, int rows, float *out, int out_pitch)

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/graph.h"
+#include "kernels/activation.h"
 
 /* Vectors of the widest registers of the instruction set that this file is compiled for (GCC vector extensions).
  * Comparisons are written so that NaN passes through every activation. */
@@ -80,9 +80,11 @@ INLINE vfloat activate(sq_activation activation, vfloat x)
             y[i] = sq_activate(SQ_SIGMOID, x[i]);
         return y;
     }
-    default:
-        return x;
+    case SQ_LINEAR:
+    case SQ_ACTIVATIONS: /* refused by sq_graph_check */
+        break;
     }
+    return x;
 }
 
 /* g * activation'(x) */
@@ -102,9 +104,11 @@ INLINE vfloat through(sq_activation activation, vfloat x, vfloat g)
         const vfloat y = activate(SQ_SIGMOID, x);
         return g * y * (1 - y);
     }
-    default:
-        return g;
+    case SQ_LINEAR:
+    case SQ_ACTIVATIONS: /* refused by sq_graph_check */
+        break;
     }
+    return g;
 }
 
 /* A loop over channels by whole vectors and one part: body(i, count) with count == LANES but for the last. */

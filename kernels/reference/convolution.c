@@ -4,11 +4,10 @@
 
 #include "kernels/reference/reference.h"
 
-static const float *weight_at(const sq_reference_call *call, int slot, int o, int i, int y, int x)
+static float *weight_at(const sq_reference_call *call, int slot, int o, int i, int tap)
 {
     const int k = call->op->kernel, c_in = call->op->is_depthwise ? 1 : sq_ref_slot(call, slot)->h;
-    return sq_ref_data(call, slot) + (((size_t)o * (size_t)c_in + (size_t)i) * (size_t)k + (size_t)y) * (size_t)k +
-           (size_t)x;
+    return sq_ref_data(call, slot) + ((size_t)o * (size_t)c_in + (size_t)i) * (size_t)(k * k) + (size_t)tap;
 }
 
 /* Input channels that output channel o reads: [*first, *last). */
@@ -32,8 +31,8 @@ static double conv_at(const sq_reference_call *call, int n, int h, int w, int o)
             if (hi < 0 || hi >= x->h || wi < 0 || wi >= x->w)
                 continue;
             for (int i = first; i < last; i++)
-                sum +=
-                    (double)sq_ref_value(call, op->x, n, hi, wi, i) * *weight_at(call, op->weight, o, i - first, y, v);
+                sum += (double)sq_ref_value(call, op->x, sq_at(n, hi, wi, i)) *
+                       *weight_at(call, op->weight, o, i - first, y * op->kernel + v);
         }
     return sum;
 }
@@ -47,12 +46,12 @@ static void moments(const sq_reference_call *call, int i, double *mean, double *
     for (int n = 0; n < z->n; n++)
         for (int h = 0; h < z->h; h++)
             for (int w = 0; w < z->w; w++)
-                sum += *sq_ref_at(call, call->op->out, n, h, w, i);
+                sum += *sq_ref_at(call, call->op->out, sq_at(n, h, w, i));
     *mean = sum / count;
     for (int n = 0; n < z->n; n++)
         for (int h = 0; h < z->h; h++)
             for (int w = 0; w < z->w; w++)
-                squares += pow(*sq_ref_at(call, call->op->out, n, h, w, i) - *mean, 2);
+                squares += pow(*sq_ref_at(call, call->op->out, sq_at(n, h, w, i)) - *mean, 2);
     *m2 = squares;
 }
 
@@ -89,7 +88,7 @@ void sq_reference_conv(const sq_reference_call *call)
         for (int h = 0; h < z->h; h++)
             for (int w = 0; w < z->w; w++)
                 for (int o = 0; o < z->c; o++)
-                    *sq_ref_at(call, call->op->out, n, h, w, o) = (float)conv_at(call, n, h, w, o);
+                    *sq_ref_at(call, call->op->out, sq_at(n, h, w, o)) = (float)conv_at(call, n, h, w, o);
     normalise(call);
 }
 
@@ -99,9 +98,10 @@ static double raw_gradient(const sq_reference_call *call, int n, int h, int w, i
     const sq_op *op = call->op;
     const sq_slot *z = sq_ref_slot(call, op->z.slot);
     const double count = (double)z->n * z->h * z->w;
-    const double dy = (double)*sq_ref_at(call, op->grad, n, h, w, o) * sq_ref_slope(call, op->z, n, h, w, o);
+    const double dy =
+        (double)*sq_ref_at(call, op->grad, sq_at(n, h, w, o)) * sq_ref_slope(call, op->z, sq_at(n, h, w, o));
     const double xhat =
-        (*sq_ref_at(call, op->z.slot, n, h, w, o) - (double)sq_ref_live(call, op->out_norm, SQ_LIVE_MEAN)[o]) *
+        (*sq_ref_at(call, op->z.slot, sq_at(n, h, w, o)) - (double)sq_ref_live(call, op->out_norm, SQ_LIVE_MEAN)[o]) *
         sq_ref_live(call, op->out_norm, SQ_LIVE_INVERSE)[o];
     return sq_ref_live(call, op->out_norm, SQ_LIVE_SCALE)[o] *
            (dy - sq_ref_live(call, op->out_norm, SQ_LIVE_S1)[o] / count -
@@ -125,9 +125,9 @@ static void weight_gradient(const sq_reference_call *call)
                         for (int w = 0; w < z->w; w++) {
                             const int hi = h * op->stride + y - pad, wi = w * op->stride + v - pad;
                             if (hi >= 0 && hi < x->h && wi >= 0 && wi < x->w)
-                                sum += raw_gradient(call, n, h, w, o) * sq_ref_value(call, op->x, n, hi, wi, i);
+                                sum += raw_gradient(call, n, h, w, o) * sq_ref_value(call, op->x, sq_at(n, hi, wi, i));
                         }
-                sq_ref_store(call, (float *)weight_at(call, op->weight_grad, o, i - first, y, v), sum);
+                sq_ref_store(call, weight_at(call, op->weight_grad, o, i - first, tap), sum);
             }
     }
 }
@@ -145,8 +145,8 @@ static double input_gradient(const sq_reference_call *call, int n, int h, int w,
             if (hs < 0 || ws < 0 || hs % op->stride || ws % op->stride || ho >= z->h || wo >= z->w)
                 continue;
             for (int o = first; o < last; o++)
-                sum +=
-                    raw_gradient(call, n, ho, wo, o) * *weight_at(call, op->weight, o, op->is_depthwise ? 0 : i, y, v);
+                sum += raw_gradient(call, n, ho, wo, o) *
+                       *weight_at(call, op->weight, o, op->is_depthwise ? 0 : i, y * op->kernel + v);
         }
     return sum;
 }
@@ -168,8 +168,8 @@ void sq_reference_conv_back(const sq_reference_call *call)
             for (int w = 0; w < x->w; w++)
                 for (int i = 0; i < sq_ref_view_c(call, op->x); i++) {
                     const double addend =
-                        op->addend == SQ_NONE ? 0 : *sq_ref_part_at(call, op->addend, op->dx_part, n, h, w, i);
-                    *sq_ref_part_at(call, op->dx, op->dx_part, n, h, w, i) =
+                        op->addend == SQ_NONE ? 0 : *sq_ref_part_at(call, op->addend, op->dx_part, sq_at(n, h, w, i));
+                    *sq_ref_part_at(call, op->dx, op->dx_part, sq_at(n, h, w, i)) =
                         (float)(input_gradient(call, n, h, w, i) + addend);
                 }
     sq_ref_sums(call, op->x, op->dx);

@@ -45,7 +45,7 @@ void sq_reference_image(const sq_reference_call *call)
         const float *augment =
             op->augment == SQ_NONE ? NULL : sq_ref_data(call, op->augment) + (size_t)n * SQ_AUGMENT_COUNT;
         const bool is_flipped = augment && augment[SQ_AUGMENT_FLIP] > 0.5f;
-        float *out = sq_ref_at(call, op->out, n, 0, 0, 0); /* (h, w, 3) without padding while it is adjusted */
+        float *out = sq_ref_at(call, op->out, sq_at(n, 0, 0, 0)); /* (h, w, 3) without padding while it is adjusted */
         for (int p = 0; p < count; p++)
             for (int i = 0; i < 3; i++) {
                 const int source = is_flipped ? p / x->w * x->w + x->w - 1 - p % x->w : p;
@@ -76,7 +76,7 @@ static double mean_of(const sq_reference_call *call, sq_view view, int n, int i)
     double sum = 0;
     for (int h = 0; h < s->h; h++)
         for (int w = 0; w < s->w; w++)
-            sum += sq_ref_value(call, view, n, h, w, i);
+            sum += sq_ref_value(call, view, sq_at(n, h, w, i));
     return sum / ((double)s->h * s->w);
 }
 
@@ -86,7 +86,8 @@ static float gate_pre(const sq_reference_call *call, int n, int i)
     const int r = sq_ref_slot(call, call->op->hidden)->c;
     double sum = sq_ref_data(call, call->op->bias2)[i];
     for (int j = 0; j < r; j++)
-        sum += (double)sq_ref_data(call, call->op->weight2)[i * r + j] * *sq_ref_at(call, call->op->hidden, n, 0, 0, j);
+        sum += (double)sq_ref_data(call, call->op->weight2)[i * r + j] *
+               *sq_ref_at(call, call->op->hidden, sq_at(n, 0, 0, j));
     return (float)sum;
 }
 
@@ -97,15 +98,16 @@ void sq_reference_gate(const sq_reference_call *call)
     const int r = sq_ref_slot(call, op->hidden)->c;
     for (int n = 0; n < x->n; n++) {
         for (int i = 0; i < x->c; i++)
-            *sq_ref_at(call, op->pooled, n, 0, 0, i) = (float)mean_of(call, op->x, n, i);
+            *sq_ref_at(call, op->pooled, sq_at(n, 0, 0, i)) = (float)mean_of(call, op->x, n, i);
         for (int j = 0; j < r; j++) {
             double sum = sq_ref_data(call, op->bias)[j];
             for (int i = 0; i < x->c; i++)
-                sum += (double)sq_ref_data(call, op->weight)[j * x->c + i] * *sq_ref_at(call, op->pooled, n, 0, 0, i);
-            *sq_ref_at(call, op->hidden, n, 0, 0, j) = sq_activate(SQ_RELU, (float)sum);
+                sum += (double)sq_ref_data(call, op->weight)[j * x->c + i] *
+                       *sq_ref_at(call, op->pooled, sq_at(n, 0, 0, i));
+            *sq_ref_at(call, op->hidden, sq_at(n, 0, 0, j)) = sq_activate(SQ_RELU, (float)sum);
         }
         for (int i = 0; i < x->c; i++)
-            *sq_ref_at(call, op->out, n, 0, 0, i) = sq_activate(op->gate_activation, gate_pre(call, n, i));
+            *sq_ref_at(call, op->out, sq_at(n, 0, 0, i)) = sq_activate(op->gate_activation, gate_pre(call, n, i));
     }
 }
 
@@ -117,7 +119,7 @@ static double gate_gradient(const sq_reference_call *call, int n, int i)
     double sum = 0;
     for (int h = 0; h < x->h; h++)
         for (int w = 0; w < x->w; w++)
-            sum += (double)*sq_ref_at(call, op->grad, n, h, w, i) * sq_ref_value(call, op->x, n, h, w, i);
+            sum += (double)*sq_ref_at(call, op->grad, sq_at(n, h, w, i)) * sq_ref_value(call, op->x, sq_at(n, h, w, i));
     return sum * sq_activate_slope(op->gate_activation, gate_pre(call, n, i));
 }
 
@@ -127,7 +129,7 @@ static double hidden_gradient(const sq_reference_call *call, int n, int j)
     const sq_op *op = call->op;
     const int r = sq_ref_slot(call, op->hidden)->c;
     double sum = 0;
-    if (!(*sq_ref_at(call, op->hidden, n, 0, 0, j) > 0))
+    if (!(*sq_ref_at(call, op->hidden, sq_at(n, 0, 0, j)) > 0))
         return 0;
     for (int i = 0; i < sq_ref_slot(call, op->x.slot)->c; i++)
         sum += gate_gradient(call, n, i) * sq_ref_data(call, op->weight2)[i * r + j];
@@ -143,7 +145,7 @@ static void gate_weight_gradients(const sq_reference_call *call)
         for (int i = -1; i < x->c; i++) { /* i = -1 stands for the bias */
             double sum = 0;
             for (int n = 0; n < x->n; n++)
-                sum += hidden_gradient(call, n, j) * (i < 0 ? 1 : *sq_ref_at(call, op->pooled, n, 0, 0, i));
+                sum += hidden_gradient(call, n, j) * (i < 0 ? 1 : *sq_ref_at(call, op->pooled, sq_at(n, 0, 0, i)));
             sq_ref_store(
                 call, i < 0 ? sq_ref_data(call, op->bias_grad) + j : sq_ref_data(call, op->weight_grad) + j * x->c + i,
                 sum);
@@ -152,7 +154,7 @@ static void gate_weight_gradients(const sq_reference_call *call)
         for (int j = -1; j < r; j++) {
             double sum = 0;
             for (int n = 0; n < x->n; n++)
-                sum += gate_gradient(call, n, i) * (j < 0 ? 1 : *sq_ref_at(call, op->hidden, n, 0, 0, j));
+                sum += gate_gradient(call, n, i) * (j < 0 ? 1 : *sq_ref_at(call, op->hidden, sq_at(n, 0, 0, j)));
             sq_ref_store(
                 call, j < 0 ? sq_ref_data(call, op->bias2_grad) + i : sq_ref_data(call, op->weight2_grad) + i * r + j,
                 sum);
@@ -175,8 +177,9 @@ void sq_reference_gate_back(const sq_reference_call *call)
         for (int h = 0; h < x->h; h++)
             for (int w = 0; w < x->w; w++)
                 for (int i = 0; i < x->c; i++)
-                    *sq_ref_at(call, op->dx, n, h, w, i) =
-                        (float)((double)*sq_ref_at(call, op->grad, n, h, w, i) * *sq_ref_at(call, op->out, n, 0, 0, i) +
+                    *sq_ref_at(call, op->dx, sq_at(n, h, w, i)) =
+                        (float)((double)*sq_ref_at(call, op->grad, sq_at(n, h, w, i)) *
+                                    *sq_ref_at(call, op->out, sq_at(n, 0, 0, i)) +
                                 pooled[i] / ((double)x->h * x->w));
     }
     sq_ref_sums(call, op->x, op->dx);
@@ -184,11 +187,11 @@ void sq_reference_gate_back(const sq_reference_call *call)
 
 /* ---- Joins ---- */
 
-static float *joined(const sq_reference_call *call, int slot, bool is_y, int n, int h, int w, int i)
+static float *joined(const sq_reference_call *call, int slot, bool is_y, sq_position p)
 {
     const sq_op *op = call->op;
     const int offset = !is_y && op->join == SQ_JOIN_CONCAT && op->y.slot != SQ_NONE ? sq_ref_view_c(call, op->y) : 0;
-    return sq_ref_at(call, slot, n, h, w, i + offset);
+    return sq_ref_at(call, slot, sq_at(p.n, p.h, p.w, p.i + offset));
 }
 
 void sq_reference_join(const sq_reference_call *call)
@@ -199,10 +202,10 @@ void sq_reference_join(const sq_reference_call *call)
         for (int h = 0; h < x->h; h++)
             for (int w = 0; w < x->w; w++) {
                 for (int i = 0; i < sq_ref_view_c(call, op->x); i++)
-                    *joined(call, op->out, false, n, h, w, i) = sq_ref_value(call, op->x, n, h, w, i);
+                    *joined(call, op->out, false, sq_at(n, h, w, i)) = sq_ref_value(call, op->x, sq_at(n, h, w, i));
                 for (int i = 0; op->y.slot != SQ_NONE && i < sq_ref_view_c(call, op->y); i++) {
-                    float *out = joined(call, op->out, true, n, h, w, i);
-                    *out = sq_ref_value(call, op->y, n, h, w, i) + (op->join == SQ_JOIN_ADD ? *out : 0);
+                    float *out = joined(call, op->out, true, sq_at(n, h, w, i));
+                    *out = sq_ref_value(call, op->y, sq_at(n, h, w, i)) + (op->join == SQ_JOIN_ADD ? *out : 0);
                 }
             }
 }
@@ -214,7 +217,8 @@ static void join_back_one(const sq_reference_call *call, sq_view view, bool is_y
         for (int h = 0; h < x->h; h++)
             for (int w = 0; w < x->w; w++)
                 for (int i = 0; i < sq_ref_view_c(call, view); i++)
-                    *sq_ref_part_at(call, dx, part, n, h, w, i) = *joined(call, call->op->grad, is_y, n, h, w, i);
+                    *sq_ref_part_at(call, dx, part, sq_at(n, h, w, i)) =
+                        *joined(call, call->op->grad, is_y, sq_at(n, h, w, i));
     sq_ref_sums(call, view, dx);
 }
 
@@ -243,7 +247,7 @@ void sq_reference_pool(const sq_reference_call *call)
     const sq_slot *x = sq_ref_slot(call, call->op->x.slot);
     for (int n = 0; n < x->n; n++)
         for (int i = 0; i < x->c; i++)
-            *sq_ref_at(call, call->op->out, n, 0, 0, i) =
+            *sq_ref_at(call, call->op->out, sq_at(n, 0, 0, i)) =
                 (float)(mean_of(call, call->op->x, n, i) * dropout(call, n, i, x->c));
 }
 
@@ -254,8 +258,9 @@ void sq_reference_pool_back(const sq_reference_call *call)
         for (int h = 0; h < x->h; h++)
             for (int w = 0; w < x->w; w++)
                 for (int i = 0; i < x->c; i++)
-                    *sq_ref_at(call, call->op->dx, n, h, w, i) =
-                        *sq_ref_at(call, call->op->grad, n, 0, 0, i) * dropout(call, n, i, x->c) / (float)(x->h * x->w);
+                    *sq_ref_at(call, call->op->dx, sq_at(n, h, w, i)) =
+                        *sq_ref_at(call, call->op->grad, sq_at(n, 0, 0, i)) * dropout(call, n, i, x->c) /
+                        (float)(x->h * x->w);
     sq_ref_sums(call, call->op->x, call->op->dx);
 }
 
@@ -269,8 +274,8 @@ void sq_reference_linear(const sq_reference_call *call)
             double sum = op->bias == SQ_NONE ? 0 : sq_ref_data(call, op->bias)[o];
             for (int i = 0; i < c_in; i++)
                 sum += (double)sq_ref_data(call, op->weight)[(size_t)o * (size_t)c_in + (size_t)i] *
-                       sq_ref_value(call, op->x, n, 0, 0, i);
-            *sq_ref_at(call, op->out, n, 0, 0, o) = (float)sum;
+                       sq_ref_value(call, op->x, sq_at(n, 0, 0, i));
+            *sq_ref_at(call, op->out, sq_at(n, 0, 0, o)) = (float)sum;
         }
 }
 
@@ -283,8 +288,8 @@ void sq_reference_linear_back(const sq_reference_call *call)
         for (int i = -1; i < c_in; i++) { /* i = -1 stands for the bias */
             double sum = 0;
             for (int n = 0; n < out->n; n++)
-                sum += (double)*sq_ref_at(call, op->grad, n, 0, 0, o) *
-                       (i < 0 ? 1 : sq_ref_value(call, op->x, n, 0, 0, i));
+                sum += (double)*sq_ref_at(call, op->grad, sq_at(n, 0, 0, o)) *
+                       (i < 0 ? 1 : sq_ref_value(call, op->x, sq_at(n, 0, 0, i)));
             if (i >= 0)
                 sq_ref_store(call, sq_ref_data(call, op->weight_grad) + (size_t)o * (size_t)c_in + (size_t)i, sum);
             else if (op->bias_grad != SQ_NONE)
@@ -294,9 +299,9 @@ void sq_reference_linear_back(const sq_reference_call *call)
         for (int i = 0; i < c_in; i++) {
             double sum = 0;
             for (int o = 0; o < out->c; o++)
-                sum += (double)*sq_ref_at(call, op->grad, n, 0, 0, o) *
+                sum += (double)*sq_ref_at(call, op->grad, sq_at(n, 0, 0, o)) *
                        sq_ref_data(call, op->weight)[(size_t)o * (size_t)c_in + (size_t)i];
-            *sq_ref_at(call, op->dx, n, 0, 0, i) = (float)sum;
+            *sq_ref_at(call, op->dx, sq_at(n, 0, 0, i)) = (float)sum;
         }
 }
 
@@ -308,13 +313,13 @@ void sq_reference_loss(const sq_reference_call *call)
     const int32_t *labels = sq_host_address(call->graph, call->at, op->labels);
     sq_result *result = sq_host_address(call->graph, call->at, op->out);
     for (int n = 0; n < x->n; n++) {
-        float *gradient = op->dx == SQ_NONE ? NULL : sq_ref_at(call, op->dx, n, 0, 0, 0);
+        float *gradient = op->dx == SQ_NONE ? NULL : sq_ref_at(call, op->dx, sq_at(n, 0, 0, 0));
         if (n >= step->valid_count) {
             if (gradient)
                 memset(gradient, 0, (size_t)x->c * sizeof *gradient);
             continue;
         }
-        const sq_loss_row row = {.logits = sq_ref_at(call, op->x.slot, n, 0, 0, 0),
+        const sq_loss_row row = {.logits = sq_ref_at(call, op->x.slot, sq_at(n, 0, 0, 0)),
                                  .gradient = gradient,
                                  .classes = x->c,
                                  .label = labels[n],

@@ -96,7 +96,7 @@ Test(cuda_faults, gpu_too_old)
 Test(cuda_faults, device_that_is_not_there)
 {
     expect_refused("cuda:3", SQ_INVALID, "emulated:3: no such device; this machine has devices 0 to 0");
-    expect_refused("cuda:x", SQ_INVALID, "device cuda:x: wanted a name like cuda:0");
+    expect_refused("cuda:x", SQ_INVALID, "device cuda:x: expected a name like cuda:0");
 }
 
 Test(cuda_faults, auto_takes_the_cpu_where_there_is_no_gpu)

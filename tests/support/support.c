@@ -9,7 +9,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "supernet/model/initialize.h"
 #include "supernet/model/walk.h"
 #include "supernet/train/nonfinite_check.h"

@@ -519,7 +519,7 @@ def bench(scratch):
         ([*tiny, "--steps", "0"], 2, "--steps: '0', wanted a whole number"),
         ([*tiny, "--bandwidth", "fast"], 2, "--bandwidth: 'fast', wanted GB/s"),
         ([*tiny, "--graphs", "maybe"], 2, "graphs: 'maybe', wanted one of: off on"),
-        (["step", "configs/spaces/tiny.yaml", "--device", "cuda:x"], 2, "device cuda:x: wanted a name like cuda:0"),
+        (["step", "configs/spaces/tiny.yaml", "--device", "cuda:x"], 2, "device cuda:x: expected a name like cuda:0"),
         (["kernels", "--device", "cpu"], 1, "device cpu has no launches of its own to time; wanted cuda, or --dry"),
     ]
     if "not in this build" in found or "not used" in found:

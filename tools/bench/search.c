@@ -8,7 +8,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "search/evaluate/candidate_group.h"
 #include "search/searchers/searchers.h"
 #include "supernet/model/initialize.h"

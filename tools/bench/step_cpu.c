@@ -7,7 +7,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "supernet/model/initialize.h"
 #include "supernet/model/model.h"
 #include "supernet/model/walk.h"

@@ -6,7 +6,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "supernet/ranks/step_model.h"
 #include "tools/commands/bench/bench.h"
 #include "tools/doctor/doctor.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "supernet/model/block_layout.h"
 #include "supernet/space/cost.h"
 #include "tools/commands/command.h"

@@ -195,7 +195,7 @@ static void judge_network(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     }
 }
 
-/* OpenBLAS was told to use an older processor's kernels: half the speed (kernels/cpu/cpu_kernels.h). */
+/* OpenBLAS was told to use an older processor's kernels: half the speed (kernels/cpu/processor.h). */
 static bool is_pinned(const char *device)
 {
     return strstr(device, "avx512") && strstr(device, "OpenBLAS ") && !strstr(device, "SkylakeX") &&

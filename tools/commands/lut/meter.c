@@ -12,7 +12,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 #include "search/cost/measure/runner_samples.h"
 #include "search/cost/measure/runner_yaml.h"
 #include "supernet/model/initialize.h"

@@ -1,5 +1,5 @@
 /* The choice of instruction sets. */
-#include "kernels/cpu/cpu_kernels.h"
+#include "kernels/cpu/processor.h"
 
 #include <cblas.h>
 #include <stdio.h>

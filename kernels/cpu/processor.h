@@ -1,5 +1,5 @@
-#ifndef SQ_CPU_KERNELS_H
-#define SQ_CPU_KERNELS_H
+#ifndef SQ_PROCESSOR_H
+#define SQ_PROCESSOR_H
 
 #include <stddef.h>
 

@@ -1,0 +1,36 @@
+#ifndef SQ_STATISTICS_H
+#define SQ_STATISTICS_H
+
+#include "kernels/cpu/kernels.h"
+
+/* Merging the partial results of tiles and groups. */
+
+#define sq_gradient_constants SQ_CPU_NAME(gradient_constants)
+#define sq_merge_moments      SQ_CPU_NAME(merge_moments)
+#define sq_fix_norm           SQ_CPU_NAME(fix_norm)
+#define sq_merge_sums         SQ_CPU_NAME(merge_sums)
+#define sq_merge_weights      SQ_CPU_NAME(merge_weights)
+#define sq_store_norm_grads   SQ_CPU_NAME(store_norm_grads)
+
+/* Writes the constants of dZ = A * dY + B * Z + C: A, B and C per channel, padded(c) floats each. */
+void sq_gradient_constants(const sq_cpu_call *call, float *constants);
+
+/* Merges the tiles' moments (tile t: mean at partial + 2ct, M2 after it; `rows` pixels, the last tile `last_rows`) and
+ * sets the norm's live rows and running statistics. */
+void sq_merge_moments(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows);
+/* Sets the live rows from the running statistics (mode FIXED). */
+void sq_fix_norm(const sq_cpu_call *call);
+/* S1, S2 of a view from `tiles` partials of 2c. Does nothing for views without norm or with a gate. */
+void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles);
+/* gradient (+)= sum of `groups` partials of `count` floats, `stride` floats apart. */
+void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride,
+                      size_t count);
+void sq_store_norm_grads(const sq_cpu_call *call);
+
+/* Whether the producer of the view's gradient also computes S1 and S2. */
+static inline bool sq_wants_sums(const sq_cpu_view *view)
+{
+    return view->scale && !view->gate;
+}
+
+#endif
