@@ -14,8 +14,9 @@
 
 /* Arguments are captured by value, as the CUDA driver copies them at launch; and as bytes, for the machine that runs PTX. */
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
-    emu_launch(#kernel, (const void *)(kernel), (grid), (block), (shared_bytes), (stream), [=] { (kernel)(__VA_ARGS__); },        \
-               emu_pack((kernel), __VA_ARGS__))
+    emu_submit({#kernel, (const void *)(kernel), dim3(grid), dim3(block), (size_t)(shared_bytes),                      \
+                [=] { (kernel)(__VA_ARGS__); }, emu_pack((kernel), __VA_ARGS__)},                                      \
+               (stream))
 #define SHARED(type, name, ...)                                                                                        \
     static char name##_key;                                                                                            \
     using name##_array = type __VA_ARGS__;                                                                             \

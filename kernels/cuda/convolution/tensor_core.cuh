@@ -21,7 +21,7 @@
 #ifdef CUDA_EMU
 
 void emu_mma(EmuWhere where, float d[4], const unsigned a[4], const unsigned b[2], const float c[4]);
-void emu_load_matrix(EmuWhere where, unsigned *words, int count, bool transposed, const void *address, uint4 row);
+void emu_load_matrix(const EmuMatrixLoad &load);
 
 static inline void mma_bf16_16x8x16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4],
                                     EMU_CALLER)
@@ -34,8 +34,8 @@ template <int COUNT, bool TRANSPOSED>
 static inline void emu_load_matrix(unsigned *words, const void *address, EmuWhere where)
 {
     const bool reads = emu_lane() < 8 * COUNT; /* of the other lanes the address is ignored */
-    emu_load_matrix(where, words, COUNT, TRANSPOSED, address,
-                    reads ? *static_cast<const uint4 *>(address) : make_uint4(0, 0, 0, 0));
+    emu_load_matrix({where, words, COUNT, TRANSPOSED, address,
+                     reads ? *static_cast<const uint4 *>(address) : make_uint4(0, 0, 0, 0)});
 }
 
 static inline void load_matrix_x4(unsigned words[4], const void *row, EMU_CALLER)

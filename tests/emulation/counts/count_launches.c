@@ -91,36 +91,40 @@ static sq_status count(counting *c, const sq_cuda_launch *launch)
     return SQ_OK;
 }
 
-static sq_status plan_program(const counting *c, const sq_memory_plan *plan, int layer, int choice, sq_mode mode,
-                              const sq_binding *at, sq_cuda_lowering *lowering, sq_graph *graph)
+typedef struct {
+    int layer, choice;
+    sq_mode mode;
+} program_name;
+
+/* Lowers one program and counts its launches; at NULL: only learns how much workspace it needs. */
+static sq_status count_program(counting *c, const sq_memory_plan *plan, program_name p, const sq_binding *at,
+                               size_t *workspace)
 {
-    sq_region region = plan->regions[layer][choice];
-    SQ_TRY(sq_block_build(&(sq_block_id){plan->space, layer, choice}, mode, &plan->options, &region, graph));
-    struct sq_program *program = lowering->program;
-    *lowering = (sq_cuda_lowering){
-        .graph = graph, .at = at, .machine = {.multiprocessors = c->multiprocessors}, .program = program};
-    return sq_cuda_lower(lowering);
+    sq_graph graph = {0};
+    struct sq_program program = {0};
+    sq_region region = plan->regions[p.layer][p.choice];
+    sq_status status = sq_block_build(&(sq_block_id){plan->space, p.layer, p.choice}, p.mode, &plan->options, &region, &graph);
+    sq_cuda_lowering lowering = {
+        .graph = &graph, .at = at, .machine = {.multiprocessors = c->multiprocessors}, .program = &program};
+    if (status == SQ_OK)
+        status = sq_cuda_lower(&lowering);
+    *workspace = lowering.peak_bytes > *workspace ? lowering.peak_bytes : *workspace;
+    for (int i = 0; at && status == SQ_OK && i < program.count; i++)
+        status = count(c, &program.launches[i]);
+    free(program.launches);
+    sq_graph_clear(&graph);
+    return status;
 }
 
 /* Every program of the space, first without addresses to learn the workspace, then to count. */
 static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding *at, size_t *workspace)
 {
     static const sq_mode modes[] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
-    sq_status status = SQ_OK;
     for (int l = 0; l < plan->space->layer_count; l++)
         for (int k = 0; k < plan->space->layers[l].choice_count; k++)
-            for (int m = 0; m < 3 && status == SQ_OK; m++) {
-                sq_graph graph = {0};
-                struct sq_program program = {0};
-                sq_cuda_lowering lowering = {.program = &program};
-                status = plan_program(c, plan, l, k, modes[m], at, &lowering, &graph);
-                *workspace = lowering.peak_bytes > *workspace ? lowering.peak_bytes : *workspace;
-                for (int i = 0; at && status == SQ_OK && i < program.count; i++)
-                    status = count(c, &program.launches[i]);
-                free(program.launches);
-                sq_graph_clear(&graph);
-            }
-    return status;
+            for (int m = 0; m < 3; m++)
+                SQ_TRY(count_program(c, plan, (program_name){l, k, modes[m]}, at, workspace));
+    return SQ_OK;
 }
 
 /* No jitter: what `squall bench step` measures. */

@@ -179,6 +179,8 @@ public:
         l.parameters = parameters.data(), l.parameter_bytes = parameters.size();
         l.watches_shared = false;
         block_count = grid.x * grid.y * grid.z;
+        thread_count = block.x * block.y * block.z;
+        shared_bytes = k.program->real_shared_bytes + dynamic_bytes;
     }
     Cost total(void)
     {
@@ -199,7 +201,8 @@ public:
             most = std::max(most, b.second.all());
         return most;
     }
-    unsigned block_count;
+    unsigned block_count, thread_count; /* of the grid, of a block */
+    size_t shared_bytes;
 
 private:
     const Cost &block(unsigned number)
@@ -234,12 +237,11 @@ private:
     std::map<unsigned, Cost> blocks;
 };
 
-void write_row(const std::string &name, const Kernel &k, Launch &launch, dim3 grid, dim3 block, size_t dynamic_bytes)
+void write_row(const std::string &name, Launch &launch)
 {
     const Cost c = launch.total();
     std::ostringstream s;
-    s << prefix << ",\"" << name << "\"," << (uint64_t)grid.x * grid.y * grid.z << ',' << block.x * block.y * block.z << ','
-      << k.program->real_shared_bytes + dynamic_bytes;
+    s << prefix << ",\"" << name << "\"," << launch.block_count << ',' << launch.thread_count << ',' << launch.shared_bytes;
     s.precision(0);
     s << std::fixed;
     for (double i : c.instructions)
@@ -274,7 +276,7 @@ void count_launch(const char *pretty, dim3 grid, dim3 block, size_t dynamic_byte
             k.phase = phases_of(*k.program);
         }
         Launch launch(k, grid, block, dynamic_bytes, parameters);
-        write_row(name, k, launch, grid, block, dynamic_bytes);
+        write_row(name, launch);
     } catch (const ptx::Fault &fault) {
         std::fprintf(stderr, "count_launches: %s: %s\n", name.c_str(), fault.what());
         has_failed = true;

@@ -28,65 +28,73 @@ static sq_status open_device(sq_ranks *ranks, sq_backend **out)
 
 /* ---- Means ---- */
 
-static sq_status check_range(sq_ranks *ranks, sq_backend *backend, sq_device_ptr at, size_t count, sq_dtype travels,
-                             size_t *right)
+typedef struct {
+    sq_device_ptr at;
+    size_t count;       /* values */
+    sq_dtype wire_type; /* of the messages */
+} range;
+
+/* Adds the number of correct values to *right. */
+static sq_status check_range(sq_ranks *ranks, sq_backend *backend, const range *r, size_t *right)
 {
-    float *got = malloc(count * sizeof *got);
-    SQ_TRY(backend->ops->read(backend, got, at, count * sizeof *got));
-    for (size_t i = 0; i < count; i++)
-        *right += got[i] == mean_at(travels, sq_ranks_count(ranks), i);
-    free(got);
+    float *found = malloc(r->count * sizeof *found);
+    SQ_TRY(backend->ops->read(backend, found, r->at, r->count * sizeof *found));
+    for (size_t i = 0; i < r->count; i++)
+        *right += found[i] == mean_at(r->wire_type, sq_ranks_count(ranks), i);
+    free(found);
     return SQ_OK;
 }
 
-static sq_status fill_range(sq_ranks *ranks, sq_backend *backend, sq_device_ptr at, size_t count, sq_dtype travels)
+static sq_status fill_range(sq_ranks *ranks, sq_backend *backend, const range *r)
 {
-    float *values = malloc(count * sizeof *values);
-    for (size_t i = 0; i < count; i++)
-        values[i] = given_at(travels, sq_ranks_rank(ranks), i);
-    const sq_status status = backend->ops->write(backend, at, values, count * sizeof *values);
+    float *values = malloc(r->count * sizeof *values);
+    for (size_t i = 0; i < r->count; i++)
+        values[i] = given_at(r->wire_type, sq_ranks_rank(ranks), i);
+    const sq_status status = backend->ops->write(backend, r->at, values, r->count * sizeof *values);
     free(values);
     return status;
 }
 
-/* Of range i: a large one, which BF16 sends in pieces, among small ones. */
+/* Values in range i: one range is large, so that BF16 sends it in pieces. */
 static size_t length_of(int i)
 {
     return i == 71 ? LARGE : (size_t)i + 1;
 }
 
-/* The ways of travelling by turns, or one of them. */
-static sq_dtype way_of(int i, const char *what)
+/* The type of range i's messages: types "mixed" alternates. */
+static sq_dtype wire_type_of(int i, const char *types)
 {
-    return strcmp(what, "mixed") == 0 ? (i % 2 ? SQ_BF16 : SQ_F32) : strcmp(what, "bf16") == 0 ? SQ_BF16 : SQ_F32;
+    return strcmp(types, "mixed") == 0 ? (i % 2 ? SQ_BF16 : SQ_F32) : strcmp(types, "bf16") == 0 ? SQ_BF16 : SQ_F32;
 }
 
-/* More small ranges than a bucket holds, a large one, and a step with none at all; all of it twice. */
-static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *what)
+/* More small ranges than a bucket holds, a large one, and a step without any; all of it twice. */
+static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *types)
 {
     size_t right = 0, all = 0;
-    sq_device_ptr at[RANGES];
+    range ranges[RANGES];
     const struct sq_backend_ops *ops = backend->ops;
     const int64_t before = sq_ranks_reduced_bytes(ranks);
-    for (int i = 0; i < RANGES; i++)
-        SQ_TRY(ops->allocate(backend, length_of(i) * sizeof(float), &at[i]));
+    for (int i = 0; i < RANGES; i++) {
+        ranges[i] = (range){.count = length_of(i), .wire_type = wire_type_of(i, types)};
+        SQ_TRY(ops->allocate(backend, ranges[i].count * sizeof(float), &ranges[i].at));
+    }
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < RANGES; i++)
-            SQ_TRY(fill_range(ranks, backend, at[i], length_of(i), way_of(i, what)));
+            SQ_TRY(fill_range(ranks, backend, &ranges[i]));
         for (int i = 0; i < RANGES; i++)
-            SQ_TRY(ops->reduce_mean(backend, at[i], length_of(i), way_of(i, what)));
-        SQ_TRY(ops->reduce_mean(backend, at[0], 0, SQ_F32));
+            SQ_TRY(ops->reduce_mean(backend, ranges[i].at, ranges[i].count, ranges[i].wire_type));
+        SQ_TRY(ops->reduce_mean(backend, ranges[0].at, 0, SQ_F32));
         SQ_TRY(ops->join(backend));
         SQ_TRY(ops->join(backend));
         for (int i = 0; i < RANGES; i++) {
-            all += length_of(i);
-            SQ_TRY(check_range(ranks, backend, at[i], length_of(i), way_of(i, what), &right));
+            all += ranges[i].count;
+            SQ_TRY(check_range(ranks, backend, &ranges[i], &right));
         }
     }
     for (int i = 0; i < RANGES; i++)
-        ops->release(backend, at[i]);
+        ops->release(backend, ranges[i].at);
     (void)printf("rank %d of %d: %s: %zu of %zu means right, %lld bytes\n", sq_ranks_rank(ranks), sq_ranks_count(ranks),
-                 what, right, all, (long long)(sq_ranks_reduced_bytes(ranks) - before));
+                 types, right, all, (long long)(sq_ranks_reduced_bytes(ranks) - before));
     return SQ_OK;
 }
 

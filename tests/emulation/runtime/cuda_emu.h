@@ -71,13 +71,6 @@ template <class... P, class... A> static inline std::vector<unsigned char> emu_p
     return bytes;
 }
 
-template <class F>
-static inline void emu_launch(const char *name, const void *function, dim3 grid, dim3 block, size_t shared_bytes,
-                              cudaStream_t stream, F body, std::vector<unsigned char> parameters)
-{
-    emu_submit(EmuKernel{name, function, grid, block, shared_bytes, body, std::move(parameters)}, stream);
-}
-
 /* The block's array of that key; NULL: the dynamic one, 128-byte aligned. Others get the alignment that their type asks
  * for and no more, or a vector access to an array of single values would pass here and fault on a GPU. */
 void *emu_shared(const void *key, size_t bytes, size_t alignment);
@@ -92,13 +85,28 @@ struct EmuWhere {
 enum EmuOp { EMU_SYNC, EMU_BALLOT, EMU_COLLECTIVE, EMU_IDX, EMU_UP, EMU_DOWN, EMU_XOR };
 
 int emu_syncthreads(EmuWhere where, int vote); /* how many threads of the block voted */
-uint64_t emu_warp_op(EmuWhere where, EmuOp op, unsigned mask, uint64_t value, int arg, int width);
+struct EmuWarpOp { /* of one lane */
+    EmuWhere where;
+    EmuOp op;
+    unsigned mask;
+    uint64_t value;
+    int arg, width;
+};
+uint64_t emu_warp_op(const EmuWarpOp &op);
 void emu_fence(void);
 
 /* All 32 lanes bring their operands; the last one computes for everybody. For instructions that PTX calls .aligned: an
  * incomplete warp, undefined on a GPU, is an error here. */
 typedef void (*EmuCompute)(void *const operands[32]);
 void emu_warp_collective(EmuWhere where, EmuCompute compute, void *operands);
+struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
+    EmuWhere where;
+    unsigned *words;
+    int count;
+    bool is_transposed;
+    const void *address;
+    uint4 row; /* the 16 bytes at address */
+};
 unsigned emu_lane(void);                        /* of the running thread, also in blocks of two or three dimensions */
 bool emu_is_shared(const void *p, size_t bytes); /* lies in the running block's shared memory? */
 [[noreturn]] void emu_fail(const char *what, EmuWhere where);
@@ -107,27 +115,31 @@ bool emu_is_shared(const void *p, size_t bytes); /* lies in the running block's 
 #define __syncthreads_count(p) emu_syncthreads(EMU_HERE, (p) != 0)
 #define __syncthreads_or(p) (emu_syncthreads(EMU_HERE, (p) != 0) != 0)
 #define __syncthreads_and(p) (emu_syncthreads(EMU_HERE, (p) == 0) == 0)
-#define __shfl_sync(...) emu_shuffle(EMU_HERE, EMU_IDX, __VA_ARGS__)
-#define __shfl_up_sync(...) emu_shuffle(EMU_HERE, EMU_UP, __VA_ARGS__)
-#define __shfl_down_sync(...) emu_shuffle(EMU_HERE, EMU_DOWN, __VA_ARGS__)
-#define __shfl_xor_sync(...) emu_shuffle(EMU_HERE, EMU_XOR, __VA_ARGS__)
-#define __ballot_sync(mask, p) ((unsigned)emu_warp_op(EMU_HERE, EMU_BALLOT, (mask), (p) != 0, 0, 32))
+#define __shfl_sync(...) emu_shuffle({EMU_HERE, EMU_IDX}, __VA_ARGS__)
+#define __shfl_up_sync(...) emu_shuffle({EMU_HERE, EMU_UP}, __VA_ARGS__)
+#define __shfl_down_sync(...) emu_shuffle({EMU_HERE, EMU_DOWN}, __VA_ARGS__)
+#define __shfl_xor_sync(...) emu_shuffle({EMU_HERE, EMU_XOR}, __VA_ARGS__)
+#define __ballot_sync(mask, p) ((unsigned)emu_warp_op({EMU_HERE, EMU_BALLOT, (mask), (p) != 0, 0, 32}))
 #define __any_sync(mask, p) (__ballot_sync((mask), (p)) != 0)
 #define __all_sync(mask, p) (__ballot_sync((mask), !(p)) == 0)
 #define __trap() emu_fail("__trap", EMU_HERE)
 
 static inline void __syncwarp(unsigned mask = 0xffffffffu, EMU_CALLER)
 {
-    emu_warp_op({file, line}, EMU_SYNC, mask, 0, 0, 32);
+    emu_warp_op({{file, line}, EMU_SYNC, mask, 0, 0, 32});
 }
 
+struct EmuShuffle {
+    EmuWhere where;
+    EmuOp op;
+};
 template <class T>
-static inline T emu_shuffle(EmuWhere where, EmuOp op, unsigned mask, T value, int arg, int width = 32)
+static inline T emu_shuffle(const EmuShuffle &shuffle, unsigned mask, T value, int arg, int width = 32)
 {
     static_assert(sizeof(T) <= sizeof(uint64_t), "shuffles move at most 8 bytes");
     uint64_t bits = 0;
     std::memcpy(&bits, &value, sizeof value);
-    bits = emu_warp_op(where, op, mask, bits, arg, width);
+    bits = emu_warp_op({shuffle.where, shuffle.op, mask, bits, arg, width});
     std::memcpy(&value, &bits, sizeof value);
     return value;
 }

@@ -109,23 +109,28 @@ static Chunk chunk_of(const uint32_t *words, size_t count, bool has_no_bf16)
     return {type, rms(fp32, fp32_count), rms(bf16, bf16_count)};
 }
 
-static double double_distance(const uint32_t *a, const uint32_t *b, size_t i)
+struct Words { /* one page of each version */
+    const uint32_t *a, *b;
+};
+
+static double double_distance(const Words &words, size_t i)
 {
     double x, y;
-    std::memcpy(&x, a + i / 2 * 2, 8), std::memcpy(&y, b + i / 2 * 2, 8);
+    std::memcpy(&x, words.a + i / 2 * 2, 8), std::memcpy(&y, words.b + i / 2 * 2, 8);
     if (!std::isfinite(x) || !std::isfinite(y) || std::fabs(x) < 1e-30 || std::fabs(y) < 1e-30)
         return HUGE_VAL;
     return std::fabs(x - y) / std::fmax(std::fabs(x), std::fabs(y));
 }
 
-static void judge_word(TwinResult &r, const uint32_t *a, const uint32_t *b, size_t i, const Chunk &chunk, double fp32_bound)
+static void judge_word(TwinResult &r, const Words &words, size_t i, const Chunk &chunk, double fp32_bound)
 {
-    const double single = std::fmin(distance(as_float(a[i]), as_float(b[i]), chunk.fp32_scale), double_distance(a, b, i));
-    const double half = std::fmax(distance(as_float(a[i] << 16), as_float(b[i] << 16), chunk.bf16_scale),
-                                  distance(as_float(a[i] & 0xffff0000u), as_float(b[i] & 0xffff0000u), chunk.bf16_scale));
+    const uint32_t a = words.a[i], b = words.b[i];
+    const double single = std::fmin(distance(as_float(a), as_float(b), chunk.fp32_scale), double_distance(words, i));
+    const double half = std::fmax(distance(as_float(a << 16), as_float(b << 16), chunk.bf16_scale),
+                                  distance(as_float(a & 0xffff0000u), as_float(b & 0xffff0000u), chunk.bf16_scale));
     const bool is_bf16 = chunk.type == BF16 || (chunk.type == EITHER && single > fp32_bound && half < single);
     r.different++;
-    keep_worse(is_bf16 ? r.bf16 : r.fp32, {is_bf16 ? half : single, a[i], b[i]});
+    keep_worse(is_bf16 ? r.bf16 : r.fp32, {is_bf16 ? half : single, a, b});
 }
 
 TwinResult compare_twin(const Pages &fibres, const TwinRule *rule)
@@ -142,7 +147,7 @@ TwinResult compare_twin(const Pages &fibres, const TwinRule *rule)
             const Chunk chunk = chunk_of(a + first, CHUNK, rule && rule->bf16_bound < 0);
             for (size_t i = first; i < first + CHUNK; i++)
                 if (a[i] != b[i])
-                    judge_word(r, a, b, i, chunk, rule ? rule->fp32_bound : 0);
+                    judge_word(r, {a, b}, i, chunk, rule ? rule->fp32_bound : 0);
         }
     }
     return r;

@@ -39,10 +39,8 @@ struct Fibre {
     State state;
     uint3 index;
     EmuWhere where;
-    EmuOp op; /* the pending warp intrinsic, valid in AT_WARP_OP */
-    unsigned mask;
-    uint64_t value, result;
-    int arg, width;
+    EmuWarpOp pending; /* the warp intrinsic, valid in AT_WARP_OP */
+    uint64_t result;
     EmuCompute compute; /* EMU_COLLECTIVE only, as is the next */
     void *operands;
     char barrier_sync[2], warp_sync; /* addresses that TSan orders accesses by */
@@ -61,12 +59,6 @@ Fibre *self; /* running fibre, or null in the scheduler */
 unsigned thread_count, arrived, alive, blocks_run;
 const std::function<void()> *body;
 const char *kernel_name = "";
-struct Shared {
-    char *base, *data; /* what malloc gave, and where the array begins */
-    size_t bytes;
-};
-std::map<const void *, Shared> shared; /* of the running block, by key */
-size_t shared_limit;
 int votes, voted; /* of the barrier that threads arrive at, and of the last complete one */
 char fence; /* what __threadfence orders by, for TSan */
 uint64_t rng;
@@ -152,51 +144,78 @@ Fibre *lane_of(unsigned warp, unsigned lane)
     return t < thread_count && fibres[t].state != EXITED ? &fibres[t] : nullptr;
 }
 
-/* Completes the intrinsic that the lanes in `mask` wait for, if all living ones have arrived. */
-void resolve_warp_op(unsigned warp, unsigned mask)
+struct Arrived { /* lanes at one warp intrinsic */
+    const Fibre *first;
+    unsigned present, ballot;
+};
+
+/* Whether all living lanes in `mask` have arrived at the same intrinsic. */
+bool have_arrived(unsigned warp, unsigned mask, Arrived *lanes)
 {
-    const Fibre *first = nullptr;
-    unsigned present = 0, ballot = 0;
+    *lanes = {};
     for (unsigned l = 0; l < 32; l++) {
         Fibre *f = mask >> l & 1 ? lane_of(warp, l) : nullptr;
         if (!f)
             continue;
-        if (f->state != AT_WARP_OP || f->mask != mask)
-            return; /* not here yet, or here under another mask: the deadlock report names both */
-        if (first && (f->op != first->op || f->where.line != first->where.line ||
-                      (f->op == EMU_COLLECTIVE && f->compute != first->compute)))
+        if (f->state != AT_WARP_OP || f->pending.mask != mask)
+            return false; /* not yet, or with a different mask: the deadlock report names both */
+        const Fibre *first = lanes->first;
+        if (first && (f->pending.op != first->pending.op || f->where.line != first->where.line ||
+                      (f->pending.op == EMU_COLLECTIVE && f->compute != first->compute)))
             fail("lanes named in one mask meet at different warp intrinsics", f->where);
-        first = first ? first : f;
-        present |= 1u << l;
-        ballot |= (unsigned)(f->value != 0) << l;
+        lanes->first = first ? first : f;
+        lanes->present |= 1u << l;
+        lanes->ballot |= (unsigned)(f->pending.value != 0) << l;
     }
-    if (first && first->op == EMU_COLLECTIVE) {
-        if (present != 0xffffffffu)
-            fail("a matrix instruction needs all 32 lanes of its warp", first->where);
-        void *operands[32];
-        for (unsigned l = 0; l < 32; l++)
-            operands[l] = lane_of(warp, l)->operands;
-        first->compute(operands);
+    return lanes->first != nullptr;
+}
+
+void compute_collective(unsigned warp, const Arrived &lanes)
+{
+    if (lanes.present != 0xffffffffu)
+        fail("a matrix instruction needs all 32 lanes of its warp", lanes.first->where);
+    void *operands[32];
+    for (unsigned l = 0; l < 32; l++)
+        operands[l] = lane_of(warp, l)->operands;
+    lanes.first->compute(operands);
+}
+
+/* The lane that a shuffle reads: the CUDA C++ Programming Guide, "Warp Shuffle Functions". */
+int source_lane(const EmuWarpOp &op, int lane)
+{
+    const int begin = lane & ~(op.width - 1), end = begin + op.width;
+    switch (op.op) {
+    case EMU_IDX: return begin + (op.arg & (op.width - 1));
+    case EMU_UP: return lane - op.arg < begin ? lane : lane - op.arg;
+    case EMU_DOWN: return lane + op.arg >= end ? lane : lane + op.arg;
+    case EMU_XOR: return (lane ^ op.arg) >= end ? lane : lane ^ op.arg;
+    case EMU_SYNC:
+    case EMU_COLLECTIVE:
+    case EMU_BALLOT: break;
     }
+    return lane;
+}
+
+/* Completes the intrinsic that the lanes in `mask` wait for, if all living ones have arrived. */
+void resolve_warp_op(unsigned warp, unsigned mask)
+{
+    Arrived lanes;
+    if (!have_arrived(warp, mask, &lanes))
+        return;
+    if (lanes.first->pending.op == EMU_COLLECTIVE)
+        compute_collective(warp, lanes);
     for (unsigned l = 0; l < 32; l++) {
-        if (!(present >> l & 1))
+        if (!(lanes.present >> l & 1))
             continue;
         Fibre *f = lane_of(warp, l);
-        int lane = (int)l, begin = lane & ~(f->width - 1), end = begin + f->width, src = lane;
-        switch (f->op) {
-        case EMU_SYNC:
-        case EMU_COLLECTIVE: break;
-        case EMU_BALLOT: f->result = ballot; break;
-        case EMU_IDX: src = begin + (f->arg & (f->width - 1)); break;
-        case EMU_UP: src = lane - f->arg < begin ? lane : lane - f->arg; break;
-        case EMU_DOWN: src = lane + f->arg >= end ? lane : lane + f->arg; break;
-        case EMU_XOR: src = (lane ^ f->arg) >= end ? lane : lane ^ f->arg; break;
-        }
-        if (f->op >= EMU_IDX) /* CUDA leaves a value read from an absent lane undefined */
-            f->result = present >> src & 1 ? fibres[warp * 32 + (unsigned)src].value : ~0ull;
+        const int source = source_lane(f->pending, (int)l);
+        if (f->pending.op == EMU_BALLOT)
+            f->result = lanes.ballot;
+        if (f->pending.op >= EMU_IDX) /* CUDA leaves a value read from an absent lane undefined */
+            f->result = lanes.present >> source & 1 ? fibres[warp * 32 + (unsigned)source].pending.value : ~0ull;
     }
     for (unsigned l = 0; l < 32; l++)
-        if (present >> l & 1)
+        if (lanes.present >> l & 1)
             lane_of(warp, l)->state = READY;
 }
 
@@ -205,7 +224,7 @@ void leave_warp(unsigned warp) /* an exit can complete what the other lanes wait
     for (unsigned l = 0; l < 32; l++) {
         Fibre *f = lane_of(warp, l);
         if (f && f->state == AT_WARP_OP)
-            resolve_warp_op(warp, f->mask);
+            resolve_warp_op(warp, f->pending.mask);
     }
 }
 
@@ -281,43 +300,10 @@ void order_items(unsigned *order, unsigned n, unsigned schedule)
         std::fprintf(stderr, "  %u threads wait at %s:%d (%s", p.second.first, f->where.file,
                      f->where.line, f->state == AT_BARRIER ? "__syncthreads" : "warp intrinsic, mask ");
         if (f->state == AT_WARP_OP)
-            std::fprintf(stderr, "%08x", f->mask);
+            std::fprintf(stderr, "%08x", f->pending.mask);
         std::fprintf(stderr, "), first is (%u,%u,%u)\n", f->index.x, f->index.y, f->index.z);
     }
     fail("threads of one block diverged at a barrier", {});
-}
-
-void *allocate_shared(const void *key, size_t bytes, size_t alignment)
-{
-    size_t total = bytes, fixed = key ? bytes : 0;
-    for (auto &s : shared)
-        total += s.second.bytes, fixed += s.first ? s.second.bytes : 0;
-    if (fixed > EMU_STATIC_SHARED)
-        fail("more than 48 KiB of static shared memory: nvcc refuses it", {});
-    if (total > shared_limit)
-        fail("a block uses more shared memory than its launch may", {});
-    const size_t offset = alignment < 16 ? alignment : 0; /* aligned as the type asks and no better */
-    void *p = nullptr;
-    if (__tsan_ignore_thread_begin)
-        __tsan_ignore_thread_begin(); /* or TSan counts malloc as a write by the calling thread */
-    if (posix_memalign(&p, 128, bytes + offset ? bytes + offset : 1))
-        fail("no memory for shared memory", {});
-    if (__tsan_ignore_thread_end)
-        __tsan_ignore_thread_end();
-    emu_poison(p, bytes + offset);
-    shared[key] = {(char *)p, (char *)p + offset, bytes};
-    return (char *)p + offset;
-}
-
-void free_shared(void)
-{
-    if (__tsan_ignore_thread_begin)
-        __tsan_ignore_thread_begin();
-    for (auto &s : shared)
-        std::free(s.second.base);
-    shared.clear();
-    if (__tsan_ignore_thread_end)
-        __tsan_ignore_thread_end();
 }
 
 void run_block(unsigned schedule, unsigned *order)
@@ -346,12 +332,6 @@ void run_block(unsigned schedule, unsigned *order)
 }
 
 } // namespace
-
-void *emu_shared(const void *key, size_t bytes, size_t alignment)
-{
-    auto found = shared.find(key);
-    return found != shared.end() ? found->second.data : allocate_shared(key, bytes, alignment);
-}
 
 __attribute__((optimize("no-tree-loop-distribute-patterns"))) void emu_poison(void *p, size_t bytes)
 {
@@ -399,21 +379,21 @@ int emu_syncthreads(EmuWhere where, int vote)
     return voted; /* nobody passes the next barrier before this thread has read it */
 }
 
-uint64_t emu_warp_op(EmuWhere where, EmuOp op, unsigned mask, uint64_t value, int arg, int width)
+uint64_t emu_warp_op(const EmuWarpOp &op)
 {
     Fibre *f = self;
     unsigned t = (unsigned)(f - fibres);
-    if (!(mask >> t % 32 & 1))
-        fail("a warp intrinsic's mask leaves out the calling lane", where);
+    if (!(op.mask >> t % 32 & 1))
+        fail("a warp intrinsic's mask leaves out the calling lane", op.where);
     f->state = AT_WARP_OP;
-    f->where = where, f->op = op, f->mask = mask, f->value = value, f->arg = arg, f->width = width;
+    f->where = op.where, f->pending = op;
     char *sync = &fibres[t & ~31u].warp_sync;
-    if (op == EMU_SYNC && __tsan_release) /* only __syncwarp orders memory; shuffles do not */
+    if (op.op == EMU_SYNC && __tsan_release) /* only __syncwarp orders memory; shuffles do not */
         __tsan_release(sync);
-    resolve_warp_op(t / 32, mask);
+    resolve_warp_op(t / 32, op.mask);
     if (f->state != READY)
         to_scheduler();
-    if (op == EMU_SYNC && __tsan_acquire)
+    if (op.op == EMU_SYNC && __tsan_acquire)
         __tsan_acquire(sync);
     return f->result;
 }
@@ -422,21 +402,10 @@ void emu_warp_collective(EmuWhere where, EmuCompute compute, void *operands)
 {
     self->compute = compute;
     self->operands = operands;
-    emu_warp_op(where, EMU_COLLECTIVE, 0xffffffffu, 0, 0, 32);
+    emu_warp_op({where, EMU_COLLECTIVE, 0xffffffffu, 0, 0, 32});
 }
 
 unsigned emu_lane(void) { return (unsigned)(self - fibres) % 32; }
-
-bool emu_is_shared(const void *p, size_t bytes)
-{
-    const char *at = (const char *)p;
-    for (auto &s : shared) {
-        const char *begin = s.second.data;
-        if (at >= begin && at + bytes <= begin + s.second.bytes)
-            return true;
-    }
-    return false;
-}
 
 void emu_fail(const char *what, EmuWhere where) { fail(what, where); }
 
@@ -451,7 +420,6 @@ void emu_run(const EmuKernel &kernel, size_t limit)
     const dim3 grid = kernel.grid, block = kernel.block;
     rng = 0x9e3779b97f4a7c15ull * (schedule + 1);
     kernel_name = kernel.name;
-    shared_limit = limit;
     if (trace)
         std::fprintf(stderr, "cuda_emu: %s<<<(%u,%u,%u), (%u,%u,%u), %zu>>>\n", kernel.name, grid.x, grid.y, grid.z,
                      block.x, block.y, block.z, kernel.shared_bytes);
@@ -469,9 +437,9 @@ void emu_run(const EmuKernel &kernel, size_t limit)
         __tsan_release(&launch_begin);
     for (unsigned b : block_order) {
         blockIdx = make_uint3(b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y));
-        allocate_shared(nullptr, kernel.shared_bytes, 128);
+        emu_begin_shared(kernel.shared_bytes, limit);
         run_block(schedule, thread_order.data());
-        free_shared();
+        emu_end_shared();
     }
     if (__tsan_acquire)
         __tsan_acquire(&launch_end);

@@ -35,6 +35,8 @@ extern const EmuMemoryWatch *emu_memory_watch;
 /* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Returns when done. */
 void emu_run(const EmuKernel &kernel, size_t shared_limit);
 void emu_check_read_only(const char *kernel); /* after its last block; read_only.cpp */
+void emu_begin_shared(size_t dynamic_bytes, size_t limit); /* for one block; limit: as shared_limit above */
+void emu_end_shared(void);
 void emu_poison(void *p, size_t bytes); /* NaN, whatever the type */
 
 /* EMU_SCHEDULE: 0 in order, 1 reverse, n shuffled with seed n. Read each time: a test may compare schedules. */

@@ -37,8 +37,6 @@ void mma(void *const operands[32])
             static_cast<const MmaLane *>(operands[lane])->d[i] = d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
 }
 
-struct LoadLane { EmuWhere where; unsigned *words; int count; bool transposed; const void *address; uint4 row; };
-
 /* The 8 rows of a matrix are read at once if they lie in 8 different groups of 4 banks (16 of 128 bytes). */
 void check_banks(void *const operands[32], int count)
 {
@@ -46,28 +44,28 @@ void check_banks(void *const operands[32], int count)
     for (int matrix = 0; wanted && matrix < count; matrix++) {
         unsigned groups = 0;
         for (int row = 0; row < 8; row++)
-            groups |= 1u << (uintptr_t)static_cast<const LoadLane *>(operands[8 * matrix + row])->address / 16 % 8;
+            groups |= 1u << (uintptr_t)static_cast<const EmuMatrixLoad *>(operands[8 * matrix + row])->address / 16 % 8;
         if (groups != 0xff)
-            emu_fail("ldmatrix with a bank conflict", static_cast<const LoadLane *>(operands[8 * matrix])->where);
+            emu_fail("ldmatrix with a bank conflict", static_cast<const EmuMatrixLoad *>(operands[8 * matrix])->where);
     }
 }
 
 void load_matrix(void *const operands[32])
 {
     uint16_t value[32][8]; /* row r of matrix j is value[8 j + r] */
-    const int count = static_cast<const LoadLane *>(operands[0])->count;
+    const int count = static_cast<const EmuMatrixLoad *>(operands[0])->count;
     check_banks(operands, count);
     for (int lane = 0; lane < 8 * count; lane++) {
-        const uint4 row = static_cast<const LoadLane *>(operands[lane])->row;
+        const uint4 row = static_cast<const EmuMatrixLoad *>(operands[lane])->row;
         const unsigned words[4] = {row.x, row.y, row.z, row.w};
         for (int i = 0; i < 8; i++)
             value[lane][i] = (uint16_t)(words[i / 2] >> 16 * (i % 2));
     }
     for (int lane = 0; lane < 32; lane++) {
-        const LoadLane *l = static_cast<const LoadLane *>(operands[lane]);
+        const EmuMatrixLoad *l = static_cast<const EmuMatrixLoad *>(operands[lane]);
         const int g = lane / 4, t = 2 * (lane % 4);
         for (int j = 0; j < count; j++)
-            l->words[j] = l->transposed ? value[8 * j + t][g] | (unsigned)value[8 * j + t + 1][g] << 16
+            l->words[j] = l->is_transposed ? value[8 * j + t][g] | (unsigned)value[8 * j + t + 1][g] << 16
                                         : value[8 * j + g][t] | (unsigned)value[8 * j + g][t + 1] << 16;
     }
 }
@@ -80,10 +78,10 @@ void emu_mma(EmuWhere where, float d[4], const unsigned a[4], const unsigned b[2
     emu_warp_collective(where, mma, &lane);
 }
 
-void emu_load_matrix(EmuWhere where, unsigned *words, int count, bool transposed, const void *address, uint4 row)
+void emu_load_matrix(const EmuMatrixLoad &load)
 {
-    LoadLane lane = {where, words, count, transposed, address, row};
-    if (emu_lane() < 8u * (unsigned)count && !emu_is_shared(address, 16))
-        emu_fail("ldmatrix reads what is not shared memory", where);
-    emu_warp_collective(where, load_matrix, &lane);
+    EmuMatrixLoad lane = load;
+    if (emu_lane() < 8u * (unsigned)load.count && !emu_is_shared(load.address, 16))
+        emu_fail("ldmatrix reads an address outside shared memory", load.where);
+    emu_warp_collective(load.where, load_matrix, &lane);
 }

@@ -1,7 +1,8 @@
-/* decode.cpp - a function's instructions to ops. The rule to know: an instruction that is not known becomes an op that
+/* decode.cpp - a function's instructions to ops. An instruction that is not known becomes an op that
  * faults when it runs, and an entry of Program::problems that says how to add it; a new family of opcodes is a row of
  * `families`. */
 #include "decode/decode.h"
+#include "parse/scanner.h"
 
 #include <algorithm>
 
@@ -18,48 +19,36 @@ namespace
 typedef bool (*Decode)(Decoder &d, const Instruction &i, Op &op);
 struct Family {
     Decode decode;
-    const char *source; /* where to add to it */
+    const char *source;  /* the file to extend */
+    const char *opcodes; /* first parts, separated by spaces */
 };
-const std::map<std::string, Family> &families()
+const Family families[] = {
+    {decode_control, "instructions/control.cpp",
+     "bra ret exit trap nanosleep griddepcontrol setmaxnreg prefetch prefetchu createpolicy"},
+    {decode_barrier, "instructions/barrier.cpp", "bar barrier"},
+    {decode_load_store, "instructions/load_store.cpp", "ld ldu st"},
+    {decode_atomic, "instructions/atomic.cpp", "atom red"},
+    {decode_fence, "instructions/atomic.cpp", "fence membar"},
+    {decode_copy, "instructions/async_copy.cpp or instructions/bulk_copy.cpp", "cp"},
+    {decode_mbarrier, "instructions/mbarrier.cpp", "mbarrier"},
+    {decode_matrix_memory, "instructions/matrix_memory.cpp", "ldmatrix stmatrix"},
+    {decode_mma, "instructions/mma.cpp", "mma movmatrix"},
+    {decode_warp, "instructions/warp_ops.cpp", "shfl vote activemask redux elect match"},
+    {decode_special, "instructions/special.cpp", "mov cvta isspacep"},
+    {decode_convert, "lanes/convert.cpp", "cvt"},
+};
+
+const Family *family_of(const std::string &opcode) /* by its first part; NULL: only the tables may have it */
 {
-    static const std::map<std::string, Family> all = {
-        {"bra", {decode_control, "control.cpp"}},
-        {"ret", {decode_control, "control.cpp"}},
-        {"exit", {decode_control, "control.cpp"}},
-        {"trap", {decode_control, "control.cpp"}},
-        {"nanosleep", {decode_control, "control.cpp"}},
-        {"griddepcontrol", {decode_control, "control.cpp"}},
-        {"setmaxnreg", {decode_control, "control.cpp"}},
-        {"prefetch", {decode_control, "control.cpp"}},
-        {"prefetchu", {decode_control, "control.cpp"}},
-        {"createpolicy", {decode_control, "control.cpp"}},
-        {"bar", {decode_barrier, "barrier.cpp"}},
-        {"barrier", {decode_barrier, "barrier.cpp"}},
-        {"ld", {decode_load_store, "load_store.cpp"}},
-        {"ldu", {decode_load_store, "load_store.cpp"}},
-        {"st", {decode_load_store, "load_store.cpp"}},
-        {"atom", {decode_atomic, "atomic.cpp"}},
-        {"red", {decode_atomic, "atomic.cpp"}},
-        {"fence", {decode_fence, "atomic.cpp"}},
-        {"membar", {decode_fence, "atomic.cpp"}},
-        {"cp", {decode_copy, "async_copy.cpp or bulk_copy.cpp"}},
-        {"mbarrier", {decode_mbarrier, "mbarrier.cpp"}},
-        {"ldmatrix", {decode_matrix_memory, "matrix_memory.cpp"}},
-        {"stmatrix", {decode_matrix_memory, "matrix_memory.cpp"}},
-        {"mma", {decode_mma, "matrix.cpp"}},
-        {"movmatrix", {decode_mma, "matrix.cpp"}},
-        {"shfl", {decode_warp, "warp_ops.cpp"}},
-        {"vote", {decode_warp, "warp_ops.cpp"}},
-        {"activemask", {decode_warp, "warp_ops.cpp"}},
-        {"redux", {decode_warp, "warp_ops.cpp"}},
-        {"elect", {decode_warp, "warp_ops.cpp"}},
-        {"match", {decode_warp, "warp_ops.cpp"}},
-        {"mov", {decode_special, "special.cpp"}},
-        {"cvta", {decode_special, "special.cpp"}},
-        {"isspacep", {decode_special, "special.cpp"}},
-        {"cvt", {decode_convert, "lanes/convert.cpp"}},
-    };
-    return all;
+    static const std::map<std::string, const Family *> by_opcode = [] {
+        std::map<std::string, const Family *> all;
+        for (const Family &family : families)
+            for (const std::string &name : split(family.opcodes, ' '))
+                all[name] = &family;
+        return all;
+    }();
+    const auto found = by_opcode.find(opcode);
+    return found == by_opcode.end() ? nullptr : found->second;
 }
 
 struct Refusal {
@@ -124,14 +113,13 @@ void find_module_memory(const Module &m, Program &p)
 
 std::string how_to_add(const Instruction &i)
 {
-    const auto family = families().find(i.parts[0]);
-    if (family != families().end())
-        return std::string("add it to ") + family->second.source + " (README.md, \"How to add an opcode\")";
+    if (const Family *family = family_of(i.parts[0]))
+        return std::string("add it to ") + family->source + " (README.md, \"How to add an opcode\")";
     const std::string t = type_of(i);
     const bool is_half = t.find("f16") != std::string::npos;
     const char *file = is_half ? "lanes/half.cpp" : t[0] == 'f' ? "lanes/float.cpp" : "lanes/integer.cpp";
     return std::string("add a row {\"") + i.opcode + "\", function, class, types of the operands} to " + file +
-           ", or a family to decode.cpp (README.md, \"How to add an opcode\")";
+           ", or a family to decode/decode.cpp (README.md, \"How to add an opcode\")";
 }
 
 void report_problem(Warp &w, const Op &op, uint32_t lanes)
@@ -148,8 +136,8 @@ std::string decode_one(Decoder &d, const Instruction &i, Op &op)
             return "refused instruction" + place + ": " + i.opcode + ": " + r.reason + ": " + i.text;
     std::string why = how_to_add(i);
     try {
-        const auto family = families().find(i.parts[0]);
-        if (family == families().end() ? decode_table(d, i, op) : family->second.decode(d, i, op))
+        const Family *family = family_of(i.parts[0]);
+        if (family ? family->decode(d, i, op) : decode_table(d, i, op))
             return "";
     } catch (const Fault &e) {
         why = e.what();

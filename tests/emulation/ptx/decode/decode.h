@@ -1,4 +1,4 @@
-/* Instructions to ops. The rule to know: every register operand goes through source or target, which
+/* Instructions to ops. Every register operand goes through source or target, which
  * compare its declared width and kind with the type of the instruction and throw a Fault where they disagree. */
 #ifndef PTX_DECODE_H
 #define PTX_DECODE_H

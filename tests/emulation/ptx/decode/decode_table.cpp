@@ -1,5 +1,5 @@
 /* decode_table.cpp - instructions that only compute, found by their opcode in the rows of lanes_*.cpp, and the wrappers
- * that round, flush, saturate and extend. The rule to know: the AVX2 build of the rows is used where the processor has
+ * that round, flush, saturate and extend. The AVX2 build of the rows is used where the processor has
  * AVX2 and FMA. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"

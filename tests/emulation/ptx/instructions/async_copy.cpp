@@ -1,4 +1,4 @@
-/* async_copy.cpp - cp.async. The rule to know: a copy happens when it is waited for, as late as a device may do it;
+/* async_copy.cpp - cp.async. A copy happens when it is waited for, as late as a device may do it;
  * until then its target is marked, so that every access to it faults. */
 #include "decode/decode.h"
 
@@ -21,7 +21,7 @@ void copy(Warp &w, const Op &op, uint32_t lanes)
         const int l = __builtin_ctz(rest);
         if ((to.at[l] & WINDOW) == SHARED_WINDOW)
             to.at[l] -= SHARED_WINDOW;
-        check_shared_range(w, op, l, to.at[l], op.bytes, op.bytes);
+        check_shared_range(w, op, l, {to.at[l], op.bytes, op.bytes});
         const uint32_t n = op.c ? cells<uint32_t>(w, op.c)[l] : op.bytes;
         if (n > op.bytes)
             fail(w, op, l, "cp.async reads " + std::to_string(n) + " bytes for a copy of " + std::to_string(op.bytes));
@@ -29,9 +29,9 @@ void copy(Warp &w, const Op &op, uint32_t lanes)
         reading |= n ? 1u << l : 0;
     }
     if (reading)
-        check_global(w, op, from.at, reading, op.bytes, false);
+        check_global(w, {op, reading, op.bytes, false}, from.at);
     if (w.m->l->watches_shared) {
-        watch_shared(w, op, to.at, lanes, op.bytes, true);
+        watch_shared(w, {op, lanes, op.bytes, true}, to.at);
         for (uint32_t rest = lanes; rest; rest &= rest - 1)
             mark_pending(*w.m, to.at[__builtin_ctz(rest)], op.bytes, true);
     }

@@ -1,4 +1,4 @@
-/* atomic.cpp - atom, red, fence, membar. The rule to know: the lanes of an atomic act one after the other, from lane 0
+/* atomic.cpp - atom, red, fence, membar. The lanes of an atomic act one after the other, from lane 0
  * up; which order a device takes is not defined. */
 #include "decode/decode.h"
 
@@ -46,7 +46,7 @@ template <class T, T (*F)(int, T, T, T)> void atomic(Warp &w, const Op &op, uint
 {
     Addresses a;
     addresses(w, op.a, op.offset, op.mode != 0, a);
-    resolve(w, op, op.space, a.at, lanes, sizeof(T), true);
+    resolve(w, {op, lanes, sizeof(T), true}, op.space, a.at);
     const T *b = cells<T>(w, op.b), *c = op.c ? cells<T>(w, op.c) : b;
     for (uint32_t m = lanes; m; m &= m - 1) {
         const int l = __builtin_ctz(m);

@@ -1,4 +1,4 @@
-/* barrier.cpp - bar and barrier: the 16 barriers of a block. The rule to know: a warp arrives as a whole, with its
+/* barrier.cpp - bar and barrier: the 16 barriers of a block. A warp arrives as a whole, with its
  * remaining lanes; a barrier without a thread count is one of the whole block, and no thread may have ended
  * before it. */
 #include "decode/decode.h"

@@ -1,4 +1,4 @@
-/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. The rule to know: a load
+/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. A load
  * happens when its mbarrier is waited for; a store reads shared memory at wait_group.read and writes global memory at
  * wait_group or at the end of the block. */
 #include "decode/decode.h"
@@ -14,14 +14,17 @@ namespace
 
 /* A range of global memory as requests of 16 bytes by one lane: bounds, races, written bytes. Sectors are counted as
  * one request. */
-void check_global_range(Warp &w, const Op &op, int lane, uint64_t at, uint32_t bytes, bool is_write)
+void check_global_range(Warp &w, const Bulk &c, bool is_write)
 {
+    const Op &op = *c.op;
+    const uint64_t at = c.global;
+    const uint32_t bytes = c.bytes;
     const Stat before = w.m->l->stats ? (*w.m->l->stats)[(size_t)op.index] : Stat();
     uint64_t lanes[32] = {};
     w.m->is_bulk_load = !is_write;
     for (uint64_t k = at; k < at + bytes; k += 16) {
-        lanes[lane] = k;
-        check_global(w, op, lanes, 1u << lane, 16, is_write);
+        lanes[c.lane] = k;
+        check_global(w, {op, 1u << c.lane, 16, is_write}, lanes);
     }
     w.m->is_bulk_load = false;
     if (!w.m->l->stats)
@@ -63,18 +66,18 @@ void start(Warp &w, const Op &op,
         c.bytes = cells<uint32_t>(w, op.c)[l], c.group = w.bulk_group[l];
         if (c.bytes == 0 || c.bytes % 16)
             fail(w, op, l, "bulk copy of " + std::to_string(c.bytes) + " bytes: expected a multiple of 16");
-        check_shared_range(w, op, l, c.shared, c.bytes, 16);
+        check_shared_range(w, op, l, {c.shared, c.bytes, 16});
         if (c.is_load) {
             mbarrier_at(w, op, l, barrier.at[l]);
             c.mbarrier = (uint32_t)(barrier.at[l] & ~WINDOW);
-            check_global_range(w, op, l, c.global, c.bytes, false);
+            check_global_range(w, c, false);
         }
         if (!m.shadow.empty()) {
             if (!c.is_load)
                 check_proxy_fence(w, op, l, c.shared, c.bytes);
             uint64_t at[32] = {};
             for (at[l] = c.shared; at[l] < c.shared + c.bytes; at[l] += 16)
-                watch_shared(w, op, at, 1u << l, 16, c.is_load);
+                watch_shared(w, {op, 1u << l, 16, c.is_load}, at);
             mark_pending(m, c.shared, c.bytes, c.is_load);
         }
         m.bulk.push_back(c);
@@ -97,7 +100,7 @@ void read_shared(Machine &m, Bulk &c)
 }
 void write_global(Machine &m, const Bulk &c)
 {
-    check_global_range((*m.warps)[c.warp], *c.op, c.lane, c.global, c.bytes, true);
+    check_global_range((*m.warps)[c.warp], c, true);
     std::memcpy((void *)(uintptr_t)c.global, c.data.data(), c.bytes);
 }
 

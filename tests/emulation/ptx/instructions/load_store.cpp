@@ -1,4 +1,4 @@
-/* load_store.cpp - ld, ldu and st. The rule to know: of a register wider than the type, a load fills the upper bits
+/* load_store.cpp - ld, ldu and st. Of a register wider than the type, a load fills the upper bits
  * with zeros or the sign, and a store takes the lower bits. */
 #include "decode/decode.h"
 
@@ -77,7 +77,7 @@ void load(Warp &w, const Op &op, uint32_t lanes)
 {
     Addresses a;
     addresses(w, op.a, op.offset, op.mode != 0, a);
-    resolve(w, op, op.space, a.at, lanes, (unsigned)op.bytes * op.count, false);
+    resolve(w, {op, lanes, (unsigned)op.bytes * op.count, false}, op.space, a.at);
     if (op.target)
         return fetch_four_words(w, op, a.at, lanes);
     loader(op.bytes, op.is_signed, op.width)(w, op, a.at, lanes);
@@ -86,7 +86,7 @@ void store(Warp &w, const Op &op, uint32_t lanes)
 {
     Addresses a;
     addresses(w, op.a, op.offset, op.mode != 0, a);
-    resolve(w, op, op.space, a.at, lanes, (unsigned)op.bytes * op.count, true);
+    resolve(w, {op, lanes, (unsigned)op.bytes * op.count, true}, op.space, a.at);
     storer(op.bytes, op.width)(w, op, a.at, lanes);
 }
 

@@ -1,4 +1,4 @@
-/* matrix_memory.cpp - ldmatrix and stmatrix of 8 x 8 matrices of 16 bits. The rule to know: lane 8 j + r has the
+/* matrix_memory.cpp - ldmatrix and stmatrix of 8 x 8 matrices of 16 bits. Lane 8 j + r has the
  * address of row r of matrix j; lane l holds the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4, or of column l / 4
  * with .trans. */
 #include "decode/decode.h"
@@ -18,7 +18,7 @@ void row_addresses(Warp &w, const Op &op, Addresses &a, bool is_write)
     addresses(w, op.a, op.offset, op.mode != 0, a);
     for (int l = 0; l < 32; l++)
         a.at[l] -= (a.at[l] & WINDOW) == SHARED_WINDOW ? SHARED_WINDOW : 0;
-    resolve(w, op, SHARED, a.at, address_lanes(op), 16, is_write);
+    resolve(w, {op, address_lanes(op), 16, is_write}, SHARED, a.at);
 }
 
 void load(Warp &w, const Op &op, uint32_t) /* is_signed: transposed */

@@ -1,4 +1,4 @@
-/* mbarrier.cpp - mbarrier objects in shared memory. The rule to know: the object is in Machine::mbarriers, its eight
+/* mbarrier.cpp - mbarrier objects in shared memory. The object is in Machine::mbarriers, its eight
  * bytes are only marked, so that plain accesses to it fault; a wait first lets everything happen that the phase still
  * misses and that is in flight. */
 #include "decode/decode.h"
@@ -14,7 +14,7 @@ uint32_t object_address(Warp &w, const Op &op, int lane, uint64_t at)
 {
     if ((at & WINDOW) == SHARED_WINDOW)
         at -= SHARED_WINDOW;
-    check_shared_range(w, op, lane, at, 8, 8);
+    check_shared_range(w, op, lane, {at, 8, 8});
     return (uint32_t)at;
 }
 
@@ -55,7 +55,7 @@ void init(Warp &w, const Op &op, uint32_t lanes)
         for (uint64_t &v : all)
             v = place;
         if (!w.m->shadow.empty())
-            watch_shared(w, plain, all, 1u << l, 8, true);
+            watch_shared(w, {plain, 1u << l, 8, true}, all);
         mark(*w.m, at, w.first_thread + (unsigned)l, T_MBARRIER);
         MBarrier &b = w.m->mbarriers[at];
         b.expected = count, b.pending = count;
@@ -176,12 +176,29 @@ void complete_bytes(Machine &m, MBarrier &b, int64_t bytes)
         next_phase(m, b);
 }
 
+static void decode_arrive(Decoder &d, const Instruction &i, Op &op, bool drops)
+{
+    const bool expects = d.has(i, "expect_tx");
+    d.operand_count(i, 2 + expects, 3);
+    op.run = arrive, op.is_signed = d.has(i, "noComplete"), op.is_negated = drops;
+    op.d = i.operands[0].text == "_" ? NOWHERE : d.target(i.operands[0], "b64");
+    if (i.operands.size() > 2)
+        (expects ? op.c : op.b) = d.source(i.operands[2], "u32");
+}
+
+static void decode_wait(Decoder &d, const Instruction &i, Op &op, bool has_time_limit)
+{
+    d.operand_count(i, 3, has_time_limit ? 4 : 3);
+    op.kind = YIELD, op.run = wait, op.target = d.has(i, "parity") ? BY_PARITY : BY_STATE;
+    op.d = d.target(i.operands[0], "pred"), op.b = d.source(i.operands[2], op.target == BY_PARITY ? "u32" : "b64");
+    if (i.operands.size() > 3)
+        d.source(i.operands[3], "u32"); /* the time limit */
+}
+
 bool decode_mbarrier(Decoder &d, const Instruction &i, Op &op)
 {
     const std::string &what = i.parts.size() > 1 ? i.parts[1] : i.parts[0];
-    const bool is_arrive = what == "arrive" || what == "arrive_drop",
-               is_wait = what == "test_wait" || what == "try_wait";
-    size_t address = 0;
+    size_t address = 0; /* the operand */
     op.what = C_MBARRIER, op.space = SHARED;
     op.d = op.b = op.c = NOWHERE;
     d.program.needs_clocks = true;
@@ -195,21 +212,12 @@ bool decode_mbarrier(Decoder &d, const Instruction &i, Op &op)
     } else if (what == "expect_tx") {
         d.operand_count(i, 2, 2);
         op.run = expect_bytes, op.b = d.source(i.operands[1], "u32");
-    } else if (is_arrive) {
+    } else if (what == "arrive" || what == "arrive_drop") {
         address = 1;
-        const bool expects = d.has(i, "expect_tx");
-        d.operand_count(i, 2 + expects, 3);
-        op.run = arrive, op.is_signed = d.has(i, "noComplete"), op.is_negated = what == "arrive_drop";
-        op.d = i.operands[0].text == "_" ? NOWHERE : d.target(i.operands[0], "b64");
-        if (i.operands.size() > 2)
-            (expects ? op.c : op.b) = d.source(i.operands[2], "u32");
-    } else if (is_wait) {
+        decode_arrive(d, i, op, what == "arrive_drop");
+    } else if (what == "test_wait" || what == "try_wait") {
         address = 1;
-        d.operand_count(i, 3, what == "try_wait" ? 4 : 3);
-        op.kind = YIELD, op.run = wait, op.target = d.has(i, "parity") ? BY_PARITY : BY_STATE;
-        op.d = d.target(i.operands[0], "pred"), op.b = d.source(i.operands[2], op.target == BY_PARITY ? "u32" : "b64");
-        if (i.operands.size() > 3)
-            d.source(i.operands[3], "u32"); /* a time limit */
+        decode_wait(d, i, op, what == "try_wait");
     } else {
         return false;
     }

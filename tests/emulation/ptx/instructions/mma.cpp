@@ -1,4 +1,4 @@
-/* matrix.cpp - mma.sync and movmatrix. The rule to know: a new shape or type is a row of `shapes`; what it computes is
+/* matrix.cpp - mma.sync and movmatrix. A new shape or type is a row of `shapes`; what it computes is
  * in lanes/mma.cpp. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"

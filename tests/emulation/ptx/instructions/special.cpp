@@ -1,4 +1,4 @@
-/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. The rule to know: a generic pointer
+/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. A generic pointer
  * into shared or local memory is an offset plus a window (memory.cpp); other generic pointers are host pointers. */
 #include "decode/decode.h"
 

@@ -1,4 +1,4 @@
-/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The rule to know: the machine holds a
+/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The machine holds a
  * group back until all living lanes of its mask are there, so these see the whole mask at once. */
 #include "decode/decode.h"
 

@@ -1,4 +1,4 @@
-/* cvt. The rule to know: integer to float and FP64 to FP32 take their rounding from MXCSR;
+/* cvt. Integer to float and FP64 to FP32 take their rounding from MXCSR;
  * conversions to 16-bit floats take it from Op::target (a RoundMode); float to integer has one row for each rounding.
  */
 #include "lanes/half.h"

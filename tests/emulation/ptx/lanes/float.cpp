@@ -1,4 +1,4 @@
-/* FP32, FP64 and packed FP32. The rule to know: rounding modes and flushing come from MXCSR, which
+/* FP32, FP64 and packed FP32. Rounding modes and flushing come from MXCSR, which
  * the wrapper in decode_table.cpp sets; nothing here is contracted. .approx is correctly rounded or glibc's, a GPU has
  * an error of 1 to 2 ulp. */
 #include "lanes/lanes.h"

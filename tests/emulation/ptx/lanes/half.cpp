@@ -1,4 +1,4 @@
-/* FP16 and BF16, single and packed. The rule to know: an operation is exact in double, or rounded to
+/* FP16 and BF16, single and packed. An operation is exact in double, or rounded to
  * odd, and then rounded once. */
 #include "lanes/half.h"
 

@@ -1,4 +1,4 @@
-/* integers and bits. The rule to know: sums wrap, and a 16-bit result leaves 0 above its cell's low
+/* integers and bits. Sums wrap, and a 16-bit result leaves 0 above its cell's low
  * 16 bits. */
 #include "lanes/lanes.h"
 

@@ -1,5 +1,5 @@
 /* lanes.h - operations on the lanes of one warp, as tables: opcode, function, types of the operands. To add an opcode
- * that only computes, add a row. The rule to know: the lanes_*.cpp files are compiled twice, for any x86-64 and for
+ * that only computes, add a row. The lanes_*.cpp files are compiled twice, for any x86-64 and for
  * AVX2 with FMA, so they use no standard containers and define nothing outside of namespace PTX_LANES. */
 #ifndef PTX_LANES_H
 #define PTX_LANES_H

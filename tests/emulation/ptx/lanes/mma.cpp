@@ -1,4 +1,4 @@
-/* mma.sync m16n8k{4,8,16,32}. The rule to know: products are exact, and the sum of a row and c is
+/* mma.sync m16n8k{4,8,16,32}. Products are exact, and the sum of a row and c is
  * formed in double and rounded once. A GPU adds in an order and width of its own and may differ in the last bits of the
  * largest term.
  *

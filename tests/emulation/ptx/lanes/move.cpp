@@ -1,4 +1,4 @@
-/* mov between registers, selp, prmt. The rule to know: mov of vectors and special registers is in
+/* mov between registers, selp, prmt. Mov of vectors and special registers is in
  * special.cpp. */
 #include "lanes/lanes.h"
 

@@ -1,4 +1,4 @@
-/* block.cpp - a launch: its limits, its blocks, the order of its warps. The rule to know: blocks run one after the
+/* block.cpp - a launch: its limits, its blocks, the order of its warps. Blocks run one after the
  * other; in a block every warp runs until it waits for others, and a round in which nothing changes is a deadlock. */
 #include "watch/global_watch.h"
 #include "machine/machine.h"
@@ -110,12 +110,18 @@ void prepare_checks(Machine &m, size_t warp_count)
     }
 }
 
-void prepare_warp(Machine &m, Warp &w, unsigned number, size_t file, char *files, char *local)
+struct WarpMemory { /* of all warps of a block, one after the other */
+    char *registers, *local;
+    size_t register_bytes; /* of one warp */
+};
+
+void prepare_warp(Machine &m, Warp &w, unsigned number, const WarpMemory &memory)
 {
     const Launch &l = *m.l;
-    w.m = &m, w.r = files + file * number, w.local = local + m.p->function->local_bytes * 32 * number;
+    w.m = &m, w.r = memory.registers + memory.register_bytes * number;
+    w.local = memory.local + m.p->function->local_bytes * 32 * number;
     w.first_thread = 32 * number;
-    std::memset(w.r, 0xff, file); /* NaN */
+    std::memset(w.r, 0xff, memory.register_bytes); /* NaN */
     for (const Constant &c : m.p->constants)
         for (int lane = 0; lane < 32; lane++)
             if (c.is_wide)
@@ -197,7 +203,7 @@ void run(const Program &p, const Launch &l)
     std::vector<Warp> warps(count);
     m.warps = &warps;
     for (unsigned k = 0; k < count; k++)
-        prepare_warp(m, warps[k], k, file, files.p, local.p);
+        prepare_warp(m, warps[k], k, {files.p, local.p, file});
     if (l.global)
         l.global->begin();
     uint64_t random = 0x9e3779b97f4a7c15ull * (l.schedule + 1);

@@ -1,5 +1,5 @@
-/* global.cpp - accesses to global memory: alignment, bounds, races, bytes that nothing wrote, sectors. The rule to
- * know: a request costs its distinct 32-byte sectors; ideal are the bytes that the lanes asked for, over 32, rounded
+/* global.cpp - accesses to global memory: alignment, bounds, races, bytes that nothing wrote, sectors. 
+ * A request costs its distinct 32-byte sectors; ideal are the bytes that the lanes asked for, over 32, rounded
  * up. */
 #include "watch/global_watch.h"
 #include "machine/machine.h"
@@ -69,17 +69,18 @@ void count_sectors(Stat &s, const uint64_t *at, uint32_t lanes, unsigned bytes)
     s.requests++, s.pieces += n, s.ideal += ((uint64_t)__builtin_popcount(lanes) * bytes + 31) / 32;
 }
 
-void watch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void watch(Warp &w, const Request &q, const uint64_t *at)
 {
     Machine &m = *w.m;
-    GlobalWatch::Access a = {m.block_number, 0, 0, m.tick, &w, 0, op.index, is_write, op.is_constant};
-    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    const Op &op = q.op;
+    GlobalWatch::Access a = {m.block_number, 0, 0, m.tick, &w, 0, op.index, q.is_write, op.is_constant};
+    for (uint32_t rest = q.lanes; rest; rest &= rest - 1) {
         const int l = __builtin_ctz(rest);
         if (!(at[l] >= m.near.begin && at[l] < m.near.end))
             m.near = *area_of(m, at[l]);
         a.lane = l, a.issuer = w.first_thread + (unsigned)l,
         a.thread = m.is_bulk_load ? (unsigned)ASYNC_THREAD : a.issuer;
-        const char *what = m.l->global->touch(m.near, at[l], bytes, a);
+        const char *what = m.l->global->touch(m.near, at[l], q.bytes, a);
         if (!what)
             continue;
         const std::string other = std::strstr(what, "reads with ld.global.nc")
@@ -111,19 +112,20 @@ void meet_at_atomic(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes)
         fence_global(w, lanes);
 }
 
-void check_written(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void check_written(Warp &w, const Request &q, const uint64_t *at)
 {
     WrittenBytes &written = *w.m->l->written;
-    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    const unsigned bytes = q.bytes;
+    for (uint32_t rest = q.lanes; rest; rest &= rest - 1) {
         const int l = __builtin_ctz(rest);
-        if (is_write && !op.is_atomic) {
+        if (q.is_write && !q.op.is_atomic) {
             written.set((uintptr_t)at[l], bytes);
             continue;
         }
         const size_t first = w.m->l->blocks ? bytes : written.first_unwritten((uintptr_t)at[l], bytes);
         if (first < bytes && !find(w.m->p->module_memory, at[l]))
-            fail(w, op, l, "global memory read before it was written, at " + hex(at[l] + first));
-        if (is_write)
+            fail(w, q.op, l, "global memory read before it was written, at " + hex(at[l] + first));
+        if (q.is_write)
             written.set((uintptr_t)at[l], bytes);
     }
 }
@@ -138,10 +140,13 @@ void fence_global(Warp &w, uint32_t lanes)
         w.m->l->global->fenced(w.m->block_number);
 }
 
-void check_global(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void check_global(Warp &w, const Request &q, const uint64_t *at)
 {
     Machine &m = *w.m;
     const Launch &launch = *m.l;
+    const Op &op = q.op;
+    const uint32_t lanes = q.lanes;
+    const unsigned bytes = q.bytes;
     uint64_t low = ~0ull, high = 0, low_bits = 0;
     for (uint32_t rest = lanes; rest; rest &= rest - 1) {
         const uint64_t v = at[__builtin_ctz(rest)];
@@ -154,14 +159,14 @@ void check_global(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, uns
     if (launch.stats)
         count_sectors((*launch.stats)[(size_t)op.index], at, lanes, bytes);
     if (launch.written)
-        check_written(w, op, at, lanes, bytes, is_write);
+        check_written(w, q, at);
     if (!launch.global || !launch.memory)
         return;
     if (op.is_atomic || op.is_strong)
         return meet_at_atomic(w, op, at, lanes);
-    if (is_write)
+    if (q.is_write)
         w.unfenced |= lanes, launch.global->wrote(m.block_number);
-    watch(w, op, at, lanes, bytes, is_write);
+    watch(w, q, at);
 }
 
 } // namespace ptx

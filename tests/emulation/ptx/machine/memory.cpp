@@ -1,4 +1,4 @@
-/* memory.cpp - the addresses of 32 lanes, turned into host pointers. The rule to know: global, constant and parameter
+/* memory.cpp - the addresses of 32 lanes, turned into host pointers. Global, constant and parameter
  * addresses are host pointers already; shared addresses are offsets; generic pointers into shared and local memory
  * carry a window in their top byte. */
 #include "machine/machine.h"
@@ -25,10 +25,10 @@ void addresses(const Warp &w, uint32_t base, int64_t offset, bool is_wide, Addre
 namespace
 {
 
-void resolve_generic(Warp &w, const Op &op, uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void resolve_generic(Warp &w, const Request &q, uint64_t *at)
 {
     uint32_t in[6] = {};
-    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    for (uint32_t rest = q.lanes; rest; rest &= rest - 1) {
         const int l = __builtin_ctz(rest);
         const uint64_t window = at[l] & WINDOW;
         const unsigned s = window == SHARED_WINDOW ? SHARED : window == LOCAL_WINDOW ? LOCAL : GLOBAL;
@@ -37,7 +37,7 @@ void resolve_generic(Warp &w, const Op &op, uint64_t *at, uint32_t lanes, unsign
     }
     for (unsigned s = GLOBAL; s <= LOCAL; s++)
         if (in[s])
-            resolve(w, op, s, at, in[s], bytes, is_write);
+            resolve(w, {q.op, in[s], q.bytes, q.is_write}, s, at);
 }
 
 void resolve_local(Warp &w, const Op &op, uint64_t *at, uint32_t lanes, unsigned bytes)
@@ -82,26 +82,26 @@ void resolve_constant(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes,
 
 } // namespace
 
-void resolve(Warp &w, const Op &op, unsigned space, uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void resolve(Warp &w, const Request &q, unsigned space, uint64_t *at)
 {
     Machine &m = *w.m;
     switch (space) {
     case GENERIC:
-        return resolve_generic(w, op, at, lanes, bytes, is_write);
+        return resolve_generic(w, q, at);
     case GLOBAL:
-        return check_global(w, op, at, lanes, bytes, is_write);
+        return check_global(w, q, at);
     case LOCAL:
-        return resolve_local(w, op, at, lanes, bytes);
+        return resolve_local(w, q.op, at, q.lanes, q.bytes);
     case CONSTANT:
-        return resolve_constant(w, op, at, lanes, bytes);
+        return resolve_constant(w, q.op, at, q.lanes, q.bytes);
     case PARAM:
-        return resolve_parameter(w, op, at, lanes, bytes);
+        return resolve_parameter(w, q.op, at, q.lanes, q.bytes);
     case SHARED:
         break;
     }
-    check_shared(w, op, at, lanes, bytes, is_write);
+    check_shared(w, q, at);
     for (int l = 0; l < 32; l++)
-        at[l] += lanes >> l & 1 ? (uint64_t)(uintptr_t)m.shared : 0;
+        at[l] += q.lanes >> l & 1 ? (uint64_t)(uintptr_t)m.shared : 0;
 }
 
 } // namespace ptx

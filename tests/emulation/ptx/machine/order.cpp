@@ -1,4 +1,4 @@
-/* order.cpp - what happened before what, for the race checks. The rule to know: barriers of the whole block are one
+/* order.cpp - what happened before what, for the race checks. Barriers of the whole block are one
  * tick for all (Machine::barrier_tick); everything else (named barriers, mbarriers) is a clock, a tick for each thread,
  * that is released into an object and acquired from it. Lanes of a warp that acquire separately share what they
  * acquired until the next sync of the warp. */

@@ -1,5 +1,5 @@
-/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. The rule to know:
- * a request goes in phases of as many lanes as 128 bytes hold (32 of 4 bytes, 16 of 8, 8 of 16), and a phase takes as
+/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. 
+ * A request goes in phases of as many lanes as 128 bytes hold (32 of 4 bytes, 16 of 8, 8 of 16), and a phase takes as
  * many wavefronts as the fullest of the 32 banks has distinct words; ideal is one for each phase with a lane. */
 #include "machine/machine.h"
 
@@ -41,72 +41,88 @@ bool is_now(const Machine &m, const Touch &t, unsigned flag)
     return t.flags & flag && t.tick >= m.start_tick;
 }
 
-[[noreturn]] void race(const Warp &w, const Op &op, int l, const char *what, uint64_t at, const Touch &other)
+/* The access of one lane to one granule. */
+struct LaneAccess {
+    Warp &w;
+    const Op &op;
+    int lane;
+    uint64_t at;
+    size_t granule;
+    bool is_write;
+};
+
+[[noreturn]] void race(const LaneAccess &a, const char *what, const Touch &other)
 {
     const std::string by = other.flags & T_SEVERAL        ? "several threads"
                            : other.thread == ASYNC_THREAD ? "a bulk copy"
                                                           : "thread " + std::to_string(other.thread);
-    fail(w, op, l,
-         std::string("race in shared memory: ") + what + " by " + by + " since the last barrier, at " + hex(at) +
-             shared_name(*w.m, at));
+    fail(a.w, a.op, a.lane,
+         std::string("race in shared memory: ") + what + " by " + by + " since the last barrier, at " + hex(a.at) +
+             shared_name(*a.w.m, a.at));
 }
 
-void check_flags(const Warp &w, const Op &op, int l, const Shadow &s, uint64_t at, bool is_write)
+[[noreturn]] void fail_at(const LaneAccess &a, const char *what)
 {
-    const Machine &m = *w.m;
+    fail(a.w, a.op, a.lane, std::string(what) + hex(a.at) + shared_name(*a.w.m, a.at));
+}
+
+void check_flags(const LaneAccess &a, const Shadow &s)
+{
+    const Machine &m = *a.w.m;
     if (s.write.flags & T_GUARD)
-        fail(w, op, l, "shared memory out of bounds at " + hex(at) + shared_name(m, at));
+        fail_at(a, "shared memory out of bounds at ");
     if (is_now(m, s.write, T_MBARRIER))
-        fail(w, op, l, "an mbarrier is accessed as plain memory, at " + hex(at) + shared_name(m, at));
+        fail_at(a, "an mbarrier is accessed as plain memory, at ");
     if (is_now(m, s.write, T_PENDING))
-        fail(w, op, l,
-             "race in shared memory: an asynchronous copy into it has not been waited for, at " + hex(at) +
-                 shared_name(m, at));
-    if (is_write && is_now(m, s.read, T_PENDING))
-        fail(w, op, l,
-             "race in shared memory: an asynchronous copy still reads it, at " + hex(at) + shared_name(m, at));
+        fail_at(a, "race in shared memory: an asynchronous copy into it has not been waited for, at ");
+    if (a.is_write && is_now(m, s.read, T_PENDING))
+        fail_at(a, "race in shared memory: an asynchronous copy still reads it, at ");
 }
 
-/* The last readers of a granule, against a write by `lane`. */
-void check_readers(const Warp &w, const Op &op, int lane, const Shadow &s, size_t granule, uint64_t at)
+/* Checks a write against the last readers of its granule. */
+void check_readers(const LaneAccess &a, const Shadow &s)
 {
+    const Warp &w = a.w;
     const Machine &m = *w.m;
-    const unsigned thread = w.first_thread + (unsigned)lane, own = w.first_thread / 32;
+    const unsigned thread = w.first_thread + (unsigned)a.lane, own = w.first_thread / 32;
     const bool is_mine = !(s.read.flags & T_SEVERAL) && s.read.thread == thread;
     if (m.seen.empty() || s.read.thread / 32 == own) {
         const uint64_t ordered = s.read.flags & T_SEVERAL
                                      ? (s.read.thread / 32 == own && !m.seen.empty() ? ~0ull : m.barrier_tick)
-                                     : ordered_since(w, lane, s.read.thread);
+                                     : ordered_since(w, a.lane, s.read.thread);
         if (s.read.tick >= ordered && !is_mine)
-            race(w, op, lane, "a write meets a read", at, s.read);
+            race(a, "a write meets a read", s.read);
     }
     const unsigned warps = m.seen.empty() ? 0 : (unsigned)m.warps->size();
     for (unsigned v = 0; v < warps; v++) {
-        const uint32_t tick = m.reads[granule * warps + v];
-        if (v != own && tick >= m.barrier_tick && tick >= ordered_since_warp(w, lane, v))
-            race(w, op, lane, "a write meets a read", at, Touch{tick, 32 * v, T_SEVERAL});
+        const uint32_t tick = m.reads[a.granule * warps + v];
+        if (v != own && tick >= m.barrier_tick && tick >= ordered_since_warp(w, a.lane, v))
+            race(a, "a write meets a read", Touch{tick, 32 * v, T_SEVERAL});
     }
 }
 
-void watch_granule(Warp &w, const Op &op, int lane, size_t granule, uint64_t at, bool is_write)
+void watch_granule(const LaneAccess &a)
 {
+    const Warp &w = a.w;
+    const Op &op = a.op;
+    const bool is_write = a.is_write;
     Machine &m = *w.m;
-    Shadow &s = m.shadow[granule];
-    const unsigned thread = w.first_thread + (unsigned)lane;
+    Shadow &s = m.shadow[a.granule];
+    const unsigned thread = w.first_thread + (unsigned)a.lane;
     if (s.write.flags | s.read.flags)
-        check_flags(w, op, lane, s, at, is_write);
+        check_flags(a, s);
     const bool is_strong = op.is_atomic || op.is_strong;
     if (s.write.thread != thread && !(is_strong && s.write.flags & T_ATOMIC) &&
-        s.write.tick >= ordered_since(w, lane, s.write.thread))
-        race(w, op, lane,
+        s.write.tick >= ordered_since(w, a.lane, s.write.thread))
+        race(a,
              is_strong  ? "an atomic meets a write"
              : is_write ? "a write meets a write"
                         : "a read meets a write",
-             at, s.write);
+             s.write);
     if ((!is_write || op.is_atomic) && s.write.tick < m.start_tick)
-        fail(w, op, lane, "shared memory read before it was written, at " + hex(at) + shared_name(m, at));
+        fail_at(a, "shared memory read before it was written, at ");
     if (is_write) {
-        check_readers(w, op, lane, s, granule, at);
+        check_readers(a, s);
         /* An atomic after the thread's own plain write must not hide that write from the others. */
         if (is_strong && s.write.thread == thread && !(s.write.flags & T_ATOMIC) && s.write.tick >= m.barrier_tick)
             return;
@@ -119,7 +135,7 @@ void watch_granule(Warp &w, const Op &op, int lane, size_t granule, uint64_t at,
     const bool joins = s.read.tick >= m.barrier_tick && (s.read.thread != thread || s.read.flags & T_SEVERAL);
     s.read = Touch{m.tick, thread, pending | (joins ? (unsigned)T_SEVERAL : 0u)};
     if (!m.reads.empty())
-        m.reads[granule * m.warps->size() + w.first_thread / 32] = (uint32_t)m.tick;
+        m.reads[a.granule * m.warps->size() + w.first_thread / 32] = (uint32_t)m.tick;
 }
 
 } // namespace
@@ -147,20 +163,21 @@ std::string shared_name(const Machine &m, uint64_t at)
     return "";
 }
 
-void watch_shared(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void watch_shared(Warp &w, const Request &q, const uint64_t *at)
 {
-    const unsigned shift = w.m->granule_shift, n = std::max(1u, bytes >> shift);
-    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    const unsigned shift = w.m->granule_shift, n = std::max(1u, q.bytes >> shift);
+    for (uint32_t rest = q.lanes; rest; rest &= rest - 1) {
         const int l = __builtin_ctz(rest);
         for (unsigned k = 0; k < n; k++)
-            watch_granule(w, op, l, (at[l] >> shift) + k, at[l], is_write);
+            watch_granule({w, q.op, l, at[l], (at[l] >> shift) + k, q.is_write});
     }
 }
 
-void check_shared_range(Warp &w, const Op &op, int lane, uint64_t at, uint64_t bytes, unsigned align)
+void check_shared_range(Warp &w, const Op &op, int lane, const SharedRange &range)
 {
     Machine &m = *w.m;
-    if (at % align)
+    const uint64_t at = range.at, bytes = range.bytes;
+    if (at % range.align)
         fail(w, op, lane, "misaligned shared access of " + std::to_string(bytes) + " bytes at " + hex(at));
     if (at > m.shared_bytes || bytes > m.shared_bytes - at)
         fail(w, op, lane,
@@ -168,20 +185,21 @@ void check_shared_range(Warp &w, const Op &op, int lane, uint64_t at, uint64_t b
                  shared_name(m, at));
 }
 
-void check_shared(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes, unsigned bytes, bool is_write)
+void check_shared(Warp &w, const Request &q, const uint64_t *at)
 {
     Machine &m = *w.m;
-    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    const unsigned bytes = q.bytes;
+    for (uint32_t rest = q.lanes; rest; rest &= rest - 1) {
         const int l = __builtin_ctz(rest);
         if (at[l] & (bytes - 1) || at[l] + bytes > m.shared_bytes)
-            check_shared_range(w, op, l, at[l], bytes, bytes);
+            check_shared_range(w, q.op, l, {at[l], bytes, bytes});
     }
     if (m.l->watches_shared)
-        watch_shared(w, op, at, lanes, bytes, is_write);
+        watch_shared(w, q, at);
     if (m.l->stats) {
-        Stat &s = (*m.l->stats)[(size_t)op.index];
+        Stat &s = (*m.l->stats)[(size_t)q.op.index];
         unsigned ideal = 0;
-        s.requests++, s.pieces += wavefronts(at, lanes, bytes, &ideal);
+        s.requests++, s.pieces += wavefronts(at, q.lanes, bytes, &ideal);
         s.ideal += ideal;
     }
 }

@@ -1,4 +1,4 @@
-/* warp.cpp - one warp and its divergence. The rule to know: lanes are in groups of equal pc, and the group with the
+/* warp.cpp - one warp and its divergence. Lanes are in groups of equal pc, and the group with the
  * lowest pc runs until it meets another. With the forward layout of compilers, lanes join again at the end of a branch
  * or loop as early as they can. An instruction that needs several lanes together blocks its group until they are there;
  * if no group can run, they never will be. */
@@ -172,6 +172,17 @@ bool synchronise(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     return true;
 }
 
+/* Whether the instruction before pc let the other groups run first: then g waits among them. */
+bool yields(Warp &w, Group &g, int pc)
+{
+    if (!w.has_yielded)
+        return false;
+    w.has_yielded = false;
+    w.groups.push_back({pc, g.lanes, false, true});
+    g.lanes = 0;
+    return true;
+}
+
 /* Runs g to its meeting point, its end or a wait. Leaves the lanes that are still to be placed in g. */
 void run_group(Warp &w, Group &g)
 {
@@ -188,20 +199,12 @@ void run_group(Warp &w, Group &g)
             count(w, stats[pc], g.lanes, active);
         switch (op.kind) {
         case PLAIN:
-            if (active)
-                op.run(w, op, active);
-            pc++;
-            break;
         case YIELD:
             if (active)
                 op.run(w, op, active);
             pc++;
-            if (w.has_yielded) {
-                w.has_yielded = false;
-                w.groups.push_back({pc, g.lanes, false, true});
-                g.lanes = 0;
+            if (op.kind == YIELD && yields(w, g, pc))
                 return;
-            }
             break;
         case BRANCH:
             if (branch(w, op, g, pc, active))

@@ -1,4 +1,4 @@
-/* parse.cpp - PTX text to functions of instructions. The rule to know: text that is not understood here is a Fault; an
+/* parse.cpp - PTX text to functions of instructions. Text that is not understood here is a Fault; an
  * opcode may be anything, its meaning is up to decode.cpp. */
 #include "parse/scanner.h"
 

@@ -1,5 +1,5 @@
 /* registers.cpp - registers with disjoint live ranges share places, so that the registers of a warp stay in the cache.
- * The rule to know: a live range is an interval of the text, from the first to the last place where the value may be
+ * A live range is an interval of the text, from the first to the last place where the value may be
  * needed on any path. */
 #include "ptx.h"
 
@@ -177,6 +177,49 @@ class Liveness
     }
 };
 
+/* Linear scan: a place is free again after the last instruction of its register. */
+class Places
+{
+  public:
+    Places(const Function &f_, std::vector<uint32_t> &place_) : f(f_), place(place_)
+    {
+    }
+    size_t bytes = 64;
+    void release_before(int instruction)
+    {
+        while (!ends.empty() && ends.front().first < instruction) {
+            std::pop_heap(ends.begin(), ends.end(), later);
+            const size_t ended = (size_t)ends.back().second;
+            spare[f.registers[ended].kind].push_back(place[ended]);
+            ends.pop_back();
+        }
+    }
+    void assign(int q, int last_instruction)
+    {
+        static const uint32_t size[3] = {64 /* predicates: one in a cache line */, 128, 256};
+        const int kind = f.registers[(size_t)q].kind;
+        if (!spare[kind].empty()) {
+            place[(size_t)q] = spare[kind].back();
+            spare[kind].pop_back();
+        } else {
+            place[(size_t)q] = (uint32_t)bytes;
+            bytes += size[kind];
+        }
+        ends.push_back({last_instruction, q});
+        std::push_heap(ends.begin(), ends.end(), later);
+    }
+
+  private:
+    static bool later(const std::pair<int, int> &a, const std::pair<int, int> &b)
+    {
+        return a.first > b.first;
+    }
+    const Function &f;
+    std::vector<uint32_t> &place;
+    std::vector<uint32_t> spare[3];
+    std::vector<std::pair<int, int>> ends; /* last instruction, register: a heap */
+};
+
 } // namespace
 
 void assign_registers(const Function &f, std::vector<uint32_t> &place, size_t &bytes,
@@ -193,32 +236,13 @@ void assign_registers(const Function &f, std::vector<uint32_t> &place, size_t &b
     }
     std::sort(order.begin(), order.end(),
               [&](int a, int b) { return range[(size_t)a].first < range[(size_t)b].first; });
-    /* Linear scan: a place is free again after the last instruction of its register. */
-    static const uint32_t size[3] = {64 /* predicates: one in a cache line */, 128, 256};
     place.assign(f.registers.size(), 0);
-    std::vector<uint32_t> spare[3];
-    std::vector<std::pair<int, int>> ends; /* last instruction, register: a heap */
-    const auto later = [](const std::pair<int, int> &a, const std::pair<int, int> &b) { return a.first > b.first; };
-    bytes = 64;
+    Places places(f, place);
     for (int q : order) {
-        while (!ends.empty() && ends.front().first < range[(size_t)q].first) {
-            std::pop_heap(ends.begin(), ends.end(), later);
-            const size_t gone = (size_t)ends.back().second;
-            spare[f.registers[gone].kind].push_back(place[gone]);
-            ends.pop_back();
-        }
-        const int kind = f.registers[(size_t)q].kind;
-        if (!spare[kind].empty()) {
-            place[(size_t)q] = spare[kind].back();
-            spare[kind].pop_back();
-        } else {
-            place[(size_t)q] = (uint32_t)bytes;
-            bytes += size[kind];
-        }
-        ends.push_back({range[(size_t)q].second, q});
-        std::push_heap(ends.begin(), ends.end(), later);
+        places.release_before(range[(size_t)q].first);
+        places.assign(q, range[(size_t)q].second);
     }
-    bytes = (bytes + 127) / 128 * 128;
+    bytes = (places.bytes + 127) / 128 * 128;
 }
 
 } // namespace ptx

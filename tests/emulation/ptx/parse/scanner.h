@@ -1,4 +1,4 @@
-/* scanner.h - PTX text as words, directives and declarations. The rule to know: every function leaves `at` after what
+/* scanner.h - PTX text as words, directives and declarations. Every function leaves `at` after what
  * it returns, and `line` counts the newlines that were passed. */
 #ifndef PTX_SCANNER_H
 #define PTX_SCANNER_H

@@ -1,6 +1,5 @@
-/* Every operation of lanes/{integer,float,compare,move}.cpp against
- * plain C++ in __int128 and __float128. The rule to know: an expected value is computed from exact numbers and rounded
- * here, not by the floating point unit. */
+/* Every operation of lanes/{integer,float,compare,move}.cpp against plain C++ in __int128 and __float128. Expected
+ * values are computed from exact numbers and rounded here, not by the floating-point unit. */
 #include "oracle.h"
 
 using namespace test;
@@ -83,28 +82,31 @@ template <class T> void bits(const char *t)
     expect("mov." + type, type + " " + type, [](const In &i) { return (uint64_t)(T)i.a; });
 }
 
-template <class T> void fields(const char *letter) /* 32 and 64 bits */
+template <class T> void extract_field(const char *letter) /* 32 and 64 bits */
 {
-    const std::string n = std::to_string(8 * sizeof(T)), b = "b" + n, type = letter + n;
+    const std::string type = letter + std::to_string(8 * sizeof(T));
     const unsigned top = 8 * sizeof(T) - 1;
     expect(
         "bfe." + type, type + " " + type + " u32 u32",
-        [=](const In &i) { /* bit by bit, as the PTX manual has it */
+        [=](const In &i) { /* bit by bit, as in the PTX manual */
                            const unsigned at = i.b & 255, count = i.c & 255;
                            const auto bit = [&](unsigned k) {
                                return (uint64_t)((typename std::make_unsigned<T>::type)i.a >> (k > top ? top : k) & 1);
                            };
-                           const uint64_t sign = !std::is_signed<T>::value || count == 0
-                                                     ? 0
-                                                     : bit(at + count - 1 > top ? top : at + count - 1);
+                           const bool has_sign = std::is_signed<T>::value && count != 0;
+                           const uint64_t sign = has_sign ? bit(at + count - 1 > top ? top : at + count - 1) : 0;
                            uint64_t d = 0;
                            for (unsigned k = 0; k <= top; k++)
                                d |= (k < count && at + k <= top ? bit(at + k) : sign) << k;
                            return d;
         },
         SMALL_BOTH);
-    if (std::is_signed<T>::value)
-        return;
+}
+
+template <class T> void insert_and_count_bits()
+{
+    const std::string b = "b" + std::to_string(8 * sizeof(T));
+    const unsigned top = 8 * sizeof(T) - 1;
     expect(
         "bfi." + b, b + " " + b + " " + b + " u32 u32",
         [=](const In &i) {
@@ -135,7 +137,7 @@ template <class T> void fields(const char *letter) /* 32 and 64 bits */
     });
 }
 
-template <class T> void find(const char *t)
+template <class T> void find_highest_bit(const char *t)
 {
     const std::string type = t;
     const unsigned top = 8 * sizeof(T) - 1;
@@ -151,7 +153,7 @@ template <class T> void find(const char *t)
            [=](const In &i) { return highest(i.a) < 0 ? 0xffffffffull : (uint64_t)(top - (unsigned)highest(i.a)); });
 }
 
-void words()
+void logic_tables()
 {
     for (int table = 0; table < 256; table++)
         expect(
@@ -163,6 +165,10 @@ void words()
                 return d;
             },
             PLAIN, std::to_string(table));
+}
+
+void funnel_shifts()
+{
     for (int mode = 0; mode < 4; mode++) {
         const bool is_right = mode & 1, wraps = mode & 2;
         expect(
@@ -178,14 +184,20 @@ void words()
             },
             SMALL_THIRD);
     }
-    const auto byte = [](const In &i, unsigned k) {
-        return (uint64_t)(uint8_t)(k < 4 ? (uint32_t)i.a >> 8 * k : (uint32_t)i.b >> 8 * (k - 4));
-    };
-    expect("prmt.b32", "b32 b32 b32 b32", [=](const In &i) {
+}
+
+uint64_t byte_of(const In &i, unsigned k) /* of the eight bytes of (b, a) */
+{
+    return (uint8_t)(k < 4 ? (uint32_t)i.a >> 8 * k : (uint32_t)i.b >> 8 * (k - 4));
+}
+
+void byte_permutations()
+{
+    expect("prmt.b32", "b32 b32 b32 b32", [](const In &i) {
         uint64_t d = 0;
         for (unsigned k = 0; k < 4; k++) {
             const unsigned s = i.c >> 4 * k & 15;
-            const uint64_t v = byte(i, s & 7);
+            const uint64_t v = byte_of(i, s & 7);
             d |= (s & 8 ? (v & 0x80 ? 0xff : 0) : v) << 8 * k;
         }
         return d;
@@ -204,25 +216,36 @@ void words()
         expect(std::string("prmt.b32.") + m.mode, "b32 b32 b32 b32", [=](const In &i) {
             uint64_t d = 0;
             for (unsigned k = 0; k < 4; k++)
-                d |= byte(i, m.from[i.c & 3][3 - k]) << 8 * k;
+                d |= byte_of(i, m.from[i.c & 3][3 - k]) << 8 * k;
             return d;
         });
+}
+
+int64_t extended(uint64_t bits, unsigned size, bool is_signed) /* the low 1 or 2 bytes as a number */
+{
+    if (size == 1)
+        return is_signed ? (int64_t)(int8_t)bits : (int64_t)(uint8_t)bits;
+    return is_signed ? (int64_t)(int16_t)bits : (int64_t)(uint16_t)bits;
+}
+
+void dot_products()
+{
     for (int which = 0; which < 12; which++) {
         const bool is_four = which < 4, is_high = which >= 8, a_signed = which & 1, b_signed = which & 2;
         const std::string name = is_four ? "dp4a." : is_high ? "dp2a.hi." : "dp2a.lo.";
         expect(name + (a_signed ? "s32." : "u32.") + (b_signed ? "s32" : "u32"), "b32 b32 b32 b32", [=](const In &i) {
             int64_t sum = (int64_t)(uint32_t)i.c;
-            for (int k = 0; k < (is_four ? 4 : 2); k++) {
-                const int64_t x = is_four
-                                      ? (a_signed ? (int64_t)(int8_t)(i.a >> 8 * k) : (int64_t)(uint8_t)(i.a >> 8 * k))
-                                  : a_signed ? (int64_t)(int16_t)(i.a >> 16 * k)
-                                             : (int64_t)(uint16_t)(i.a >> 16 * k);
-                const int at = 8 * (k + (is_high ? 2 : 0));
-                sum += x * (b_signed ? (int64_t)(int8_t)(i.b >> at) : (int64_t)(uint8_t)(i.b >> at));
-            }
+            const unsigned size = is_four ? 1 : 2;
+            for (unsigned k = 0; k < 4 / size; k++)
+                sum += extended(i.a >> 8 * size * k, size, a_signed) *
+                       extended(i.b >> 8 * (k + (is_high ? 2 : 0)), 1, b_signed);
             return (uint64_t)(uint32_t)sum;
         });
     }
+}
+
+void saturating_sums()
+{
     const auto clamp = [](I128 v) {
         return (uint64_t)(uint32_t)(v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int32_t)v);
     };
@@ -257,11 +280,15 @@ void predicates()
 
 /* ---- Floating point ---- */
 
-template <class T> void floats(const char *t)
+template <class T> Q exact(uint64_t bits)
+{
+    return (Q)from_bits<T>(bits);
+}
+
+template <class T> void float_sums_and_products(const char *t)
 {
     const std::string type = t, two = type + " " + type, three = two + " " + type;
-    const bool is_float = sizeof(T) == 4;
-    const auto v = [](uint64_t u) { return (Q)from_bits<T>(u); };
+    const auto v = exact<T>;
     for (const char *mode : {"rn", "rz", "rm", "rp"}) {
         const int m = mode_of(mode);
         const std::string dot = std::string(".") + mode + ".";
@@ -281,18 +308,32 @@ template <class T> void floats(const char *t)
             "rcp" + dot + type, two, [=](const In &i) { return to((Q)1 / v(i.a)); }, FLOAT);
         expect(
             "sqrt" + dot + type, two, [=](const In &i) { return to(root(v(i.a))); }, FLOAT);
-        if (is_float) {
-            expect(
-                "add" + dot + "sat." + type, three, [=](const In &i) { return clamp_one(to(add_odd(v(i.a), v(i.b)))); },
-                FLOAT);
-            expect(
-                "fma" + dot + "ftz." + type, three + " " + type,
-                [=](const In &i) { return flush(to(add_odd(v(flush(i.a)) * v(flush(i.b)), v(flush(i.c))))); }, FLUSHED);
-            expect(
-                "mul" + dot + "ftz." + type, three,
-                [=](const In &i) { return flush(to(v(flush(i.a)) * v(flush(i.b)))); }, FLUSHED);
-        }
     }
+}
+
+void float_modifiers() /* .sat and .ftz, of f32 only */
+{
+    const auto v = exact<float>;
+    for (const char *mode : {"rn", "rz", "rm", "rp"}) {
+        const int m = mode_of(mode);
+        const std::string dot = std::string(".") + mode + ".";
+        const auto to = [=](Q x) { return to_bits<float>(round_quad<float>(x, m)); };
+        expect(
+            "add" + dot + "sat.f32", "f32 f32 f32", [=](const In &i) { return clamp_one(to(add_odd(v(i.a), v(i.b)))); },
+            FLOAT);
+        expect(
+            "fma" + dot + "ftz.f32", "f32 f32 f32 f32",
+            [=](const In &i) { return flush(to(add_odd(v(flush(i.a)) * v(flush(i.b)), v(flush(i.c))))); }, FLUSHED);
+        expect(
+            "mul" + dot + "ftz.f32", "f32 f32 f32",
+            [=](const In &i) { return flush(to(v(flush(i.a)) * v(flush(i.b)))); }, FLUSHED);
+    }
+}
+
+template <class T> void float_extremes(const char *t)
+{
+    const std::string type = t, three = type + " " + type + " " + type;
+    const bool is_float = sizeof(T) == 4;
     const auto lesser = [](T a, T b, bool is_max) {
         return a == b ? (std::signbit(a) != is_max ? a : b) : (a < b) != is_max ? a : b;
     };
@@ -316,6 +357,12 @@ template <class T> void floats(const char *t)
                 },
                 FLOAT_EXACT);
     }
+}
+
+template <class T> void float_signs(const char *t)
+{
+    const std::string type = t, two = type + " " + type, three = two + " " + type;
+    const bool is_float = sizeof(T) == 4;
     const uint64_t sign = is_float ? 0x80000000ull : 1ull << 63, all = is_float ? 0xffffffffull : ~0ull;
     expect(
         "neg." + type, two, [=](const In &i) { return (i.a ^ sign) & all; }, FLOAT_EXACT);
@@ -328,6 +375,11 @@ template <class T> void floats(const char *t)
             expect(
                 std::string(name) + ".ftz.f32", "f32 f32",
                 [=](const In &i) { return *name == 'n' ? flush(i.a) ^ sign : flush(i.a) & ~sign; }, FLOAT);
+}
+
+template <class T> void float_comparisons(const char *t)
+{
+    const std::string type = t, two = type + " " + type;
     const struct {
         const char *name;
         int when;
@@ -343,7 +395,7 @@ template <class T> void floats(const char *t)
         expect(
             std::string("setp.") + c.name + "." + type, "pred " + two,
             [=](const In &i) { return (uint64_t)is_true(i); }, FLOAT_EXACT);
-        if (is_float) {
+        if (sizeof(T) == 4) {
             expect(
                 std::string("set.") + c.name + ".f32.f32", "f32 f32 f32",
                 [=](const In &i) { return is_true(i) ? 0x3f800000ull : 0; }, FLOAT_EXACT);
@@ -352,6 +404,11 @@ template <class T> void floats(const char *t)
                 [=](const In &i) { return is_true(i) ? 0xffffffffull : 0; }, FLOAT_EXACT);
         }
     }
+}
+
+template <class T> void floats(const char *type)
+{
+    float_sums_and_products<T>(type), float_extremes<T>(type), float_signs<T>(type), float_comparisons<T>(type);
 }
 
 void approximations()
@@ -390,9 +447,12 @@ int main()
     widening<int16_t, int32_t>("s16", "s32"), widening<uint16_t, uint32_t>("u16", "u32"),
         widening<int32_t, int64_t>("s32", "s64"), widening<uint32_t, uint64_t>("u32", "u64");
     bits<uint16_t>("b16"), bits<uint32_t>("b32"), bits<uint64_t>("b64");
-    fields<uint32_t>("u"), fields<int32_t>("s"), fields<uint64_t>("u"), fields<int64_t>("s");
-    find<uint32_t>("u32"), find<int32_t>("s32"), find<uint64_t>("u64"), find<int64_t>("s64");
-    words(), predicates();
-    floats<float>("f32"), floats<double>("f64"), approximations();
+    extract_field<uint32_t>("u"), extract_field<int32_t>("s"), extract_field<uint64_t>("u"),
+        extract_field<int64_t>("s");
+    insert_and_count_bits<uint32_t>(), insert_and_count_bits<uint64_t>();
+    find_highest_bit<uint32_t>("u32"), find_highest_bit<int32_t>("s32"), find_highest_bit<uint64_t>("u64"),
+        find_highest_bit<int64_t>("s64");
+    logic_tables(), funnel_shifts(), byte_permutations(), dot_products(), saturating_sums(), predicates();
+    floats<float>("f32"), floats<double>("f64"), float_modifiers(), approximations();
     return finish("arithmetic");
 }

@@ -89,15 +89,29 @@ template <class T> bool is_chain(const std::string &name, T first, T last, std::
     return now == last;
 }
 
+/* The result depends on the order of the operations. */
+bool is_ordered(const std::string &name)
+{
+    return name == "exch" || name == "cas" || name == "inc" || name == "dec";
+}
+
+/* The operands of exch, and the new values of cas, all differ: only one order of the operations is possible. */
+template <class T> T operand(Random &r, const std::string &name, unsigned thread, unsigned count)
+{
+    if (name == "exch")
+        return (T)(100 + thread);
+    if (name == "cas")
+        return (T)(r.next() % 2 ? r.next() % 11 : 100 + r.next() % count);
+    return (T)(r.next() >> (r.next() & 31));
+}
+
 template <class T>
 void atomics(const char *type, std::initializer_list<const char *> names, const char *space, bool returns)
 {
     const bool is_shared = std::string(space) == "shared";
     for (const char *name : names)
         for (unsigned schedule : {0u, 1u, 7u}) {
-            const bool is_ordered = std::string(name) == "exch" || std::string(name) == "cas" ||
-                                    std::string(name) == "inc" || std::string(name) == "dec";
-            if (!returns && (is_ordered))
+            if (!returns && is_ordered(name))
                 continue;
             Machine m(text(space, name, type, sizeof(T), returns), (CELLS + 3 * ALL) * sizeof(T));
             Random r(schedule + sizeof(T));
@@ -106,12 +120,7 @@ void atomics(const char *type, std::initializer_list<const char *> names, const 
                 first[k] = v[k] = (T)(r.next() % 11);
             const unsigned blocks = is_shared ? 1 : BLOCKS, count = blocks * THREADS_IN_BLOCK;
             for (unsigned t = 0; t < count; t++)
-                /* exch and cas leave values that are all different: there is one chain only. */
-                v[CELLS + 3 * t] =
-                    (T)(std::string(name) == "exch"  ? 100 + t
-                        : std::string(name) == "cas" ? (r.next() % 2 ? r.next() % 11 : 100 + r.next() % count)
-                                                     : r.next() >> (r.next() & 31)),
-                              v[CELLS + 3 * t + 1] = (T)(100 + t);
+                v[CELLS + 3 * t] = operand<T>(r, name, t, count), v[CELLS + 3 * t + 1] = (T)(100 + t);
             m.launch.schedule = schedule;
             m.run_well(blocks, THREADS_IN_BLOCK);
             for (int cell = 0; cell < CELLS; cell++) {
@@ -122,7 +131,7 @@ void atomics(const char *type, std::initializer_list<const char *> names, const 
                         operations.push_back({v[CELLS + 3 * t], v[CELLS + 3 * t + 1], v[CELLS + 3 * t + 2]});
                         serial = apply(name, serial, operations.back()[0], operations.back()[1]);
                     }
-                if (!is_ordered)
+                if (!is_ordered(name))
                     check(v[cell] == serial, "%s %s.%s, schedule %u: cell %d is %lld, expected %lld", space, name, type,
                           schedule, cell, (long long)v[cell], (long long)serial);
                 if (returns)

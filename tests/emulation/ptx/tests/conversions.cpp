@@ -197,7 +197,7 @@ struct Half {
     }
 };
 
-void halves(const Half &h)
+void half_conversions(const Half &h)
 {
     const std::string t = h.type;
     const auto relu = [](uint64_t v) { return v & 0x8000 && (v & 0x7fff) != 0x7fff ? 0 : v; };
@@ -215,52 +215,65 @@ void halves(const Half &h)
     }
     expect(
         "cvt.f32." + t, "f32 b16", [&](const In &i) { return to_bits((float)h.value((uint32_t)i.a)); }, FLOAT);
-    typedef Q (*Operation)(Q, Q, Q);
-    const struct {
-        const char *name;
-        int operands;
-        Operation f;
-    } all[] = {{"add.rn", 2, [](Q a, Q b, Q) { return add_odd(a, b); }},
-               {"sub.rn", 2, [](Q a, Q b, Q) { return add_odd(a, -b); }},
-               {"mul.rn", 2, [](Q a, Q b, Q) { return a * b; }},
-               {"fma.rn", 3, [](Q a, Q b, Q c) { return add_odd(a * b, c); }},
-               {"fma.rn.relu", 3,
-                [](Q a, Q b, Q c) {
-                    const Q v = add_odd(a * b, c);
-                    return v > 0 || v != v ? v : (Q)0;
-                }},
-               {"min", 2,
-                [](Q a, Q b, Q) {
-                    return a != a ? b : b != b ? a : a == b ? (std::signbit((double)a) ? a : b) : a < b ? a : b;
-                }},
-               {"max", 2,
-                [](Q a, Q b, Q) {
-                    return a != a ? b : b != b ? a : a == b ? (std::signbit((double)a) ? b : a) : a > b ? a : b;
-                }},
-               {"min.NaN", 2,
-                [](Q a, Q b, Q) {
-                    return a != a ? a : b != b ? b : a == b ? (std::signbit((double)a) ? a : b) : a < b ? a : b;
-                }},
-               {"max.NaN", 2, [](Q a, Q b, Q) {
-                    return a != a ? a : b != b ? b : a == b ? (std::signbit((double)a) ? b : a) : a > b ? a : b;
-                }}};
-    for (const auto &o : all)
+}
+
+/* -0 is less than 0. */
+Q lesser(Q a, Q b)
+{
+    return a == b ? (std::signbit((double)a) ? a : b) : a < b ? a : b;
+}
+Q greater(Q a, Q b)
+{
+    return a == b ? (std::signbit((double)a) ? b : a) : a > b ? a : b;
+}
+Q with_relu(Q v)
+{
+    return v > 0 || v != v ? v : (Q)0;
+}
+
+typedef Q (*HalfOperation)(Q, Q, Q);
+const struct {
+    const char *name;
+    int operands;
+    HalfOperation f;
+} half_operations[] = {
+    {"add.rn", 2, [](Q a, Q b, Q) { return add_odd(a, b); }},
+    {"sub.rn", 2, [](Q a, Q b, Q) { return add_odd(a, -b); }},
+    {"mul.rn", 2, [](Q a, Q b, Q) { return a * b; }},
+    {"fma.rn", 3, [](Q a, Q b, Q c) { return add_odd(a * b, c); }},
+    {"fma.rn.relu", 3, [](Q a, Q b, Q c) { return with_relu(add_odd(a * b, c)); }},
+    {"min", 2, [](Q a, Q b, Q) { return a != a ? b : b != b ? a : lesser(a, b); }},
+    {"max", 2, [](Q a, Q b, Q) { return a != a ? b : b != b ? a : greater(a, b); }},
+    {"min.NaN", 2, [](Q a, Q b, Q) { return a != a ? a : b != b ? b : lesser(a, b); }},
+    {"max.NaN", 2, [](Q a, Q b, Q) { return a != a ? a : b != b ? b : greater(a, b); }},
+};
+
+void half_arithmetic(const Half &h)
+{
+    for (const auto &o : half_operations)
         for (const int count : {1, 2}) {
-            const Operation f = o.f;
+            const HalfOperation f = o.f;
             const std::string operand = count == 1 ? " b16" : " b32";
             std::string operands = operand.substr(1);
             for (int k = 0; k < o.operands; k++)
                 operands += operand;
-            expect(std::string(o.name) + "." + t + (count == 2 ? "x2" : ""), operands, [&h, f, count](const In &i) {
-                uint64_t d = 0;
-                for (int s = 0; s < 16 * count; s += 16)
-                    d |= h.round(f(h.value((uint32_t)(i.a >> s & 0xffff)), h.value((uint32_t)(i.b >> s & 0xffff)),
-                                   h.value((uint32_t)(i.c >> s & 0xffff))),
-                                 NEAREST)
-                         << s;
-                return d;
-            });
+            expect(std::string(o.name) + "." + h.type + (count == 2 ? "x2" : ""), operands,
+                   [&h, f, count](const In &i) {
+                       uint64_t d = 0;
+                       for (int s = 0; s < 16 * count; s += 16)
+                           d |= h.round(f(h.value((uint32_t)(i.a >> s & 0xffff)), h.value((uint32_t)(i.b >> s & 0xffff)),
+                                          h.value((uint32_t)(i.c >> s & 0xffff))),
+                                        NEAREST)
+                                << s;
+                       return d;
+                   });
         }
+    expect("neg." + h.type + "x2", "b32 b32", [](const In &i) { return (i.a ^ 0x80008000u) & 0xffffffff; });
+    expect("abs." + h.type, "b16 b16", [](const In &i) { return i.a & 0x7fff; });
+}
+
+void half_comparisons(const Half &h)
+{
     const struct {
         const char *name;
         bool (*f)(Q, Q);
@@ -270,12 +283,10 @@ void halves(const Half &h)
                        {"ltu", [](Q a, Q b) { return !(a >= b); }}};
     for (const auto &c : comparisons) {
         const auto f = c.f;
-        expect(std::string("setp.") + c.name + "." + t, "pred b16 b16", [&h, f](const In &i) {
+        expect(std::string("setp.") + c.name + "." + h.type, "pred b16 b16", [&h, f](const In &i) {
             return (uint64_t)f(h.value((uint32_t)i.a & 0xffff), h.value((uint32_t)i.b & 0xffff));
         });
     }
-    expect("neg." + t + "x2", "b32 b32", [](const In &i) { return (i.a ^ 0x80008000u) & 0xffffffff; });
-    expect("abs." + t, "b16 b16", [](const In &i) { return i.a & 0x7fff; });
 }
 
 } // namespace
@@ -291,6 +302,7 @@ int main()
         from_integer<uint64_t>("u64");
     wide_registers(), floats();
     const Half f16("f16", 10, -14), bf16("bf16", 7, -126);
-    halves(f16), halves(bf16);
+    for (const Half *h : {&f16, &bf16})
+        half_conversions(*h), half_arithmetic(*h), half_comparisons(*h);
     return finish("conversions");
 }

@@ -1,4 +1,4 @@
-/* matrices.cpp - mma of every shape, ldmatrix, stmatrix and movmatrix against loops. The rule to know: factors are
+/* matrices.cpp - mma of every shape, ldmatrix, stmatrix and movmatrix against loops. Factors are
  * small integers over powers of two, so sums are exact and a result is compared to the bit. */
 #include "support.h"
 
@@ -52,12 +52,28 @@ std::string list(const char *name, int first, int count)
     return s + "}";
 }
 
-void multiply(const Shape &s, unsigned seed)
+/* One mma.m16n8k{k}: its registers, in memory one lane after the other as a, b, c, d, and its matrices as numbers. */
+struct Product {
+    const Shape &s;
+    const bool is_integer, has_floats;
+    const int elements; /* of a and b in one register */
+    const int a_count, b_count, d_count, words;
+    double a[16][32], b[32][8], c[16][8];
+
+    explicit Product(const Shape &shape)
+        : s(shape), is_integer(s.a == S8 || s.a == U8), has_floats(!is_integer && !s.has_half_sums),
+          elements(elements_of(s.a)), a_count(s.k / (2 * elements)), b_count(s.k / (4 * elements)),
+          d_count(s.has_half_sums ? 2 : 4), words(a_count + b_count + 2 * d_count)
+    {
+    }
+    std::string text() const;
+    void fill(Random &r);
+    void store(uint32_t *memory) const;
+    uint32_t expected(int row, int column) const;
+};
+
+std::string Product::text() const
 {
-    const bool is_integer = s.a == S8 || s.a == U8, has_floats = !is_integer && !s.has_half_sums;
-    const int elements = elements_of(s.a), a_count = s.k / (2 * elements), b_count = s.k / (4 * elements),
-              d_count = s.has_half_sums ? 2 : 4;
-    const int words = a_count + b_count + 2 * d_count;
     const char *sums = has_floats ? "f" : "r";
     std::string body = "mul.wide.u32 %rd3, %r1, " + std::to_string(4 * words) + ";\nadd.s64 %rd3, %rd1, %rd3;\n";
     for (int k = 0; k < words - d_count; k++) {
@@ -70,9 +86,11 @@ void multiply(const Shape &s, unsigned seed)
     for (int k = 0; k < d_count; k++)
         body += std::string("st.global.b32 [%rd3+") + std::to_string(4 * (words - d_count + k)) + "], %" + sums +
                 std::to_string(10 + k) + ";\n";
-    Machine m(kernel(body), (size_t)(32 * 4 * words));
-    Random r(seed);
-    double a[16][32], b[32][8], c[16][8];
+    return kernel(body);
+}
+
+void Product::fill(Random &r)
+{
     const auto factor = [&](Type t) {
         return s.has_half_sums ? (double)(r.next() % 9) - 4 /* sums of 11 bits */ : sample(r, t);
     };
@@ -87,8 +105,20 @@ void multiply(const Shape &s, unsigned seed)
             v = is_integer        ? (double)(int32_t)r.next()
                 : s.has_half_sums ? (double)(int)(r.next() % 17) - 8
                                   : sample(r, BF16);
-    uint32_t *memory = m.as<uint32_t>();
-    for (int lane = 0; lane < 32; lane++) { /* the layouts of the PTX manual */
+}
+
+uint32_t float_bits(double v)
+{
+    const float f = (float)v;
+    uint32_t u;
+    std::memcpy(&u, &f, 4);
+    return u;
+}
+
+/* The layouts of the PTX manual. */
+void Product::store(uint32_t *memory) const
+{
+    for (int lane = 0; lane < 32; lane++) {
         uint32_t *w = memory + lane * words;
         const int g = lane / 4, t = lane % 4, bits = 32 / elements;
         for (int i = 0; i < a_count; i++)
@@ -100,35 +130,44 @@ void multiply(const Shape &s, unsigned seed)
                 w[a_count + i] |= encode(b[t * elements + e + i * 4 * elements][g], s.b) << bits * e * (elements > 1);
         for (int i = 0; i < 4; i++) {
             const double v = c[i < 2 ? g : g + 8][2 * t + (i & 1)];
-            const float f = (float)v;
-            uint32_t u = (uint32_t)(int32_t)v;
-            if (!is_integer)
-                std::memcpy(&u, &f, 4);
             if (s.has_half_sums)
                 w[a_count + b_count + i / 2] |= encode(v, F16) << 16 * (i & 1);
             else
-                w[a_count + b_count + i] = u;
+                w[a_count + b_count + i] = is_integer ? (uint32_t)(int32_t)v : float_bits(v);
         }
     }
-    m.run_well(1, 32);
+}
+
+uint32_t Product::expected(int row, int column) const
+{
+    double sum = c[row][column];
+    for (int k = 0; k < s.k; k++)
+        sum += a[row][k] * b[k][column];
+    if (s.has_half_sums)
+        return encode(sum, F16);
+    if (!is_integer)
+        return float_bits(sum);
     const bool saturates = std::string(s.opcode).find("satfinite") != std::string::npos;
+    return saturates ? (uint32_t)(int32_t)std::fmax(std::fmin(sum, INT32_MAX), INT32_MIN) : (uint32_t)(int64_t)sum;
+}
+
+void multiply(const Shape &s, unsigned seed)
+{
+    Product p(s);
+    Random r(seed);
+    p.fill(r);
+    Machine m(p.text(), (size_t)(32 * 4 * p.words));
+    uint32_t *memory = m.as<uint32_t>();
+    p.store(memory);
+    m.run_well(1, 32);
     for (int lane = 0; lane < 32; lane++)
         for (int i = 0; i < 4; i++) {
             const int row = lane / 4 + (i < 2 ? 0 : 8), column = 2 * (lane % 4) + (i & 1);
-            double sum = c[row][column];
-            for (int k = 0; k < s.k; k++)
-                sum += a[row][k] * b[k][column];
-            const uint32_t got = memory[lane * words + words - d_count + (s.has_half_sums ? i / 2 : i)];
-            const float f = (float)sum;
-            uint32_t wanted;
-            std::memcpy(&wanted, &f, 4);
-            if (is_integer)
-                wanted = saturates ? (uint32_t)(int32_t)std::fmax(std::fmin(sum, INT32_MAX), INT32_MIN)
-                                   : (uint32_t)(int64_t)sum;
-            if (s.has_half_sums)
-                wanted = encode(sum, F16);
-            check((s.has_half_sums ? got >> 16 * (i & 1) & 0xffff : got) == wanted,
-                  "%s: row %d, column %d: got %x, expected %x", s.opcode, row, column, got, wanted);
+            const uint32_t word = memory[lane * p.words + p.words - p.d_count + (s.has_half_sums ? i / 2 : i)];
+            const uint32_t found = s.has_half_sums ? word >> 16 * (i & 1) & 0xffff : word;
+            const uint32_t expected = p.expected(row, column);
+            check(found == expected, "%s: row %d, column %d: found %x, expected %x", s.opcode, row, column, found,
+                  expected);
         }
 }
 

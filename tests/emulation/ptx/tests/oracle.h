@@ -28,6 +28,7 @@ enum Inputs {
     FLOAT_EXACT,
     ONE_ULP
 };
+enum : unsigned { FLOAT_EDGES = 24 };
 enum Mode { NEAREST, TO_ZERO, DOWN, UP };
 inline int mode_of(const std::string &s)
 {
@@ -168,66 +169,36 @@ inline std::string instruction_kernel(const std::string &opcode, const std::vect
 
 /* ---- Inputs ---- */
 
-inline uint64_t sample(Random &r, const std::string &t, unsigned n,
-                       unsigned period) /* the edges first, then random numbers */
+/* The edge cases come first, then random numbers. */
+inline uint64_t sample_float(Random &r, bool is_double, unsigned n, unsigned edge)
 {
-    static const uint64_t integers[] = {0,
-                                        1,
-                                        2,
-                                        0x7f,
-                                        0x80,
-                                        0xff,
-                                        0x7fff,
-                                        0x8000,
-                                        0xffff,
-                                        0x7fffffff,
-                                        0x80000000,
-                                        0xffffffff,
-                                        31,
-                                        32,
-                                        33,
-                                        0x7fffffffffffffff,
-                                        0x8000000000000000,
-                                        0xffffffffffffffff,
-                                        3,
-                                        0xfffffffffffffffe};
-    static const double floats[] = {0,
-                                    -0.0,
-                                    1,
-                                    -1,
-                                    0.5,
-                                    1.5,
-                                    -2.5,
-                                    2147483648.0,
-                                    4294967296.0,
-                                    1e30,
-                                    0x1p-126,
-                                    0x1p-149,
-                                    0x1p127,
-                                    255.5,
-                                    127.5,
-                                    9.3e18,
-                                    -9.3e18,
-                                    65519.9,
-                                    65520,
-                                    (double)INFINITY,
-                                    -(double)INFINITY,
-                                    (double)NAN,
-                                    0x1p-1022,
-                                    0x1p-1074};
-    const unsigned k = n / period;
-    const bool is_float = t[0] == 'f' && size_of(t) >= 4;
-    if (is_float) {
-        if (k < 24)
-            return size_of(t) == 4 ? to_bits((float)floats[k]) : to_bits(floats[k]);
-        const uint64_t u = r.next();
-        if (n % 3 == 0) /* any bits */
-            return size_of(t) == 4 ? (uint32_t)u : u;
-        const double v = ((double)(int64_t)u) * (n % 3 == 1 ? 0x1p-62 : 0x1p-40);
-        return size_of(t) == 4 ? to_bits((float)v) : to_bits(v);
-    }
+    static const double edges[] = {0,         -0.0,     1,        -1,      0.5,    1.5,     -2.5,       2147483648.0,
+                                   4294967296.0,        1e30,     0x1p-126, 0x1p-149, 0x1p127, 255.5,   127.5,
+                                   9.3e18,    -9.3e18,  65519.9,  65520,   INFINITY, -INFINITY, NAN,    0x1p-1022,
+                                   0x1p-1074};
+    static_assert(sizeof edges / sizeof *edges == FLOAT_EDGES, "expect() combines them");
+    if (edge < FLOAT_EDGES)
+        return is_double ? to_bits(edges[edge]) : to_bits((float)edges[edge]);
     const uint64_t u = r.next();
-    return k < 20 ? integers[k] : n % 2 ? u : u >> (u & 63);
+    if (n % 3 == 0) /* any bits */
+        return is_double ? u : (uint32_t)u;
+    const double v = ((double)(int64_t)u) * (n % 3 == 1 ? 0x1p-62 : 0x1p-40);
+    return is_double ? to_bits(v) : to_bits((float)v);
+}
+
+inline uint64_t sample_integer(Random &r, unsigned n, unsigned edge)
+{
+    static const uint64_t edges[] = {0,          1,          2,  0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
+                                     0x80000000, 0xffffffff, 31, 32,   33,   0x7fffffffffffffff, 0x8000000000000000,
+                                     0xffffffffffffffff,     3,  0xfffffffffffffffe};
+    const uint64_t u = r.next();
+    return edge < sizeof edges / sizeof *edges ? edges[edge] : n % 2 ? u : u >> (u & 63);
+}
+
+inline uint64_t sample(Random &r, const std::string &type, unsigned n, unsigned period)
+{
+    const bool is_float = type[0] == 'f' && size_of(type) >= 4;
+    return is_float ? sample_float(r, size_of(type) == 8, n, n / period) : sample_integer(r, n, n / period);
 }
 
 inline bool is_close(uint64_t got, uint64_t wanted, const std::string &type, int inputs)
@@ -256,11 +227,11 @@ inline void expect(const std::string &opcode, const std::string &operands, const
     std::vector<In> in(n);
     for (unsigned k = 0; k < n; k++) {
         uint64_t v[4] = {};
-        const unsigned periods[4] = {1, 24, 5, 7}; /* the first two edges in all combinations, as far as they go */
+        const unsigned periods[4] = {1, FLOAT_EDGES, 5, 7}; /* combines the edge cases of the first two operands */
         for (size_t o = 1; o < types.size(); o++)
             if (types[o] != "imm") {
                 const std::string t = types[o].find("pred") != std::string::npos ? "u32" : types[o];
-                v[o - 1] = o == 1 ? sample(r, t, k % 48, periods[0]) : sample(r, t, k, periods[o - 1]);
+                v[o - 1] = o == 1 ? sample(r, t, k % (2 * FLOAT_EDGES), periods[0]) : sample(r, t, k, periods[o - 1]);
                 v[o - 1] = size_of(t) < 8 ? v[o - 1] & ((1ull << 8 * size_of(t)) - 1) : v[o - 1];
             }
         if (inputs == SMALL_SECOND)

@@ -1,4 +1,4 @@
-/* support.h - PTX written by a test, run on the machine. The rule to know: check counts; main returns finish(). */
+/* support.h - PTX written by a test, run on the machine. Check counts; main returns finish(). */
 #ifndef PTX_TEST_SUPPORT_H
 #define PTX_TEST_SUPPORT_H
 

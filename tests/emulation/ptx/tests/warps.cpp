@@ -94,9 +94,9 @@ std::string of_mask(uint32_t mask, const std::string &body)
 }
 const uint32_t masks[] = {0xffffffff, 0xffff, 0xf0f0f0f0, 1, 0x80000001, 0x7ffffffe};
 
-void collectives()
+void reductions()
 {
-    for (uint32_t mask : masks) {
+    for (uint32_t mask : masks)
         for (const char *name :
              {"add.u32", "add.s32", "min.u32", "max.u32", "min.s32", "max.s32", "and.b32", "or.b32", "xor.b32"}) {
             Values v(of_mask(mask, std::string("redux.sync.") + name + " %r6, %r5, %r9;\n"), mask);
@@ -104,6 +104,19 @@ void collectives()
                 check(v.out(t) == (mask >> t % 32 & 1 ? reduce(name, v.in + t / 32 * 32, mask) : 0),
                       "redux %s of %x: thread %u", name, mask, t);
         }
+}
+
+/* Expects the same two results from the lanes of the mask, and 0 from all others. */
+void expect_results(Values &v, const char *what, uint32_t mask, unsigned thread, const uint32_t (&results)[2])
+{
+    const bool is_member = mask >> thread % 32 & 1;
+    check(v.out(thread) == (is_member ? results[0] : 0) && v.out(thread, 2) == (is_member ? results[1] : 0),
+          "%s of %x: thread %u", what, mask, thread);
+}
+
+void votes_matches_and_elections()
+{
+    for (uint32_t mask : masks) {
         Values v(of_mask(mask, "vote.sync.ballot.b32 %r6, %p3, %r9;\nvote.sync.any.pred %p4, %p3, "
                                "%r9;\nvote.sync.all.pred %p5, %p3, %r9;\n"
                                "vote.sync.uni.pred %p6, %p3, %r9;\nvote.sync.any.pred %p7, !%p3, %r9;\nselp.u32 %r7, "
@@ -114,7 +127,6 @@ void collectives()
         Values same(of_mask(mask, "match.any.sync.b32 %r6, %r5, %r9;\nmatch.all.sync.b32 %r7|%p4, %r10, %r9;\n"), mask);
         Values leader(of_mask(mask, "elect.sync %r6|%p4, %r9;\nselp.u32 %r7, 1, 0, %p4;\n"), mask);
         for (unsigned t = 0; t < 64; t++) {
-            const bool takes_part = mask >> t % 32 & 1;
             uint32_t yes = 0, equal = 0;
             for (unsigned l = 0; l < 32; l++) {
                 yes |= (uint32_t)(v.in[t / 32 * 32 + l] > 2) << l & mask;
@@ -122,14 +134,15 @@ void collectives()
             }
             const uint32_t votes = (yes != 0) + 2 * (yes == mask) + 4 * (yes == 0 || yes == mask) + 8 * (yes != mask),
                            lowest = (uint32_t)__builtin_ctz(mask);
-            check(v.out(t) == (takes_part ? yes : 0) && v.out(t, 2) == (takes_part ? votes : 0),
-                  "vote of %x: thread %u", mask, t);
-            check(same.out(t) == (takes_part ? equal : 0) && same.out(t, 2) == (takes_part ? mask : 0),
-                  "match of %x: thread %u", mask, t);
-            check(leader.out(t) == (takes_part ? lowest : 0) && leader.out(t, 2) == (takes_part && t % 32 == lowest),
-                  "elect of %x: thread %u", mask, t);
+            expect_results(v, "vote", mask, t, {yes, votes});
+            expect_results(same, "match", mask, t, {equal, mask});
+            expect_results(leader, "elect", mask, t, {lowest, t % 32 == lowest});
         }
     }
+}
+
+void active_mask()
+{
     Values active("and.b32 %r8, %r2, 3;\nsetp.ne.u32 %p1, %r8, 0;\nmov.u32 %r6, 0;\n@%p1 bra $skip;\nactivemask.b32 "
                   "%r6;\n$skip:\n" +
                   store);
@@ -236,7 +249,7 @@ void local_labels() /* inline assembly repeats labels in braces */
 
 int main()
 {
-    shuffles(), collectives();
+    shuffles(), reductions(), votes_matches_and_elections(), active_mask();
     nested_branches(), loops(), switches(), early_returns(), break_around_warp_barrier(), local_labels();
     return finish("warps");
 }

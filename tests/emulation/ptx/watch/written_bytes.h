@@ -1,4 +1,4 @@
-/* written_bytes.h - one bit for each byte of device memory: was it written? The rule to know: code that writes
+/* written_bytes.h - one bit for each byte of device memory: was it written? Code that writes
  * device memory outside of kernels (copies, memsets) calls set or copy, and code that allocates or frees it calls
  * clear. */
 #ifndef PTX_WRITTEN_BYTES_H
