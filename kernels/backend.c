@@ -55,7 +55,7 @@ sq_status sq_backend_open_with(const char *name, const sq_backend_options *optio
     const backend_row *row = find_row(name, colon ? (size_t)(colon - name) : strlen(name));
     if (colon) {
         own.device = device_number(colon + 1);
-        own.is_dealt = false;
+        own.is_local_rank = false;
         if (!row || !row->has_devices || own.device < 0)
             return sq_fail(SQ_INVALID, "device %s: expected a name like cuda:0", name);
     }

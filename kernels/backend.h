@@ -119,7 +119,7 @@ struct sq_backend_ops {
 
     /* Mean over all ranks, in place, count fp32 values; overlaps later run() calls until join(). One rank: no-ops.
      * travels: SQ_F32; or SQ_BF16, half the bytes: values and each sum of two ranks are rounded to it. */
-    sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype travels);
+    sq_status (*reduce_mean)(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype reduce_dtype);
     sq_status (*join)(sq_backend *b);
 };
 
@@ -127,7 +127,7 @@ struct sq_backend_ops {
  * that was begun and leaves means; in between values are anything. Given by who knows the ranks
  * (supernet/ranks/ranks.h). */
 typedef struct {
-    sq_status (*begin)(void *context, float *values, size_t count, sq_dtype travels);
+    sq_status (*begin)(void *context, float *values, size_t count, sq_dtype reduce_dtype);
     sq_status (*finish)(void *context);
     void *context;
 } sq_reduction;
@@ -147,11 +147,11 @@ typedef enum {
 } sq_engine;
 
 typedef struct {
-    int threads;      /* of cpu; 0: all cores */
-    int device;       /* which GPU; a number in the backend's name comes first */
-    bool is_dealt;    /* `device` counts this host's ranks: among the GPUs in turn, unless the name has a number */
-    bool no_graphs;   /* cuda: plain launches instead of CUDA graphs; the same bits */
-    sq_engine engine; /* cuda: who computes convolutions and linear layers; the bits depend on it */
+    int threads;        /* of cpu; 0: all cores */
+    int device;         /* which GPU; a number in the backend's name comes first */
+    bool is_local_rank; /* `device` counts this host's ranks: among the GPUs in turn, unless the name has a number */
+    bool no_graphs;     /* cuda: plain launches instead of CUDA graphs; the same bits */
+    sq_engine engine;   /* cuda: who computes convolutions and linear layers; the bits depend on it */
 } sq_backend_options;
 
 /* Opens a backend by name: "cuda" or "cuda:1", "cpu", "reference"; "auto" takes cuda where a GPU can be used, else cpu.

@@ -81,7 +81,7 @@ sq_status sq_search_state_write(const char *path, uint64_t fingerprint, const sq
     (void)fputs("\n]}\n", w.stream);
     if (is_whole)
         return sq_file_finish(&w, path);
-    sq_file_drop(&w);
+    sq_file_discard(&w);
     return sq_fail(SQ_NO_MEMORY, "%s: JSON", path);
 }
 

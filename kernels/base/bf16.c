@@ -14,7 +14,7 @@ void sq_bf16_pack(float *values, size_t count)
     for (size_t first = 0; first < count; first += BLOCK) {
         const size_t n = smaller(BLOCK, count - first);
         for (size_t i = 0; i < n; i++)
-            block[i] = sq_bf16_narrow(values[first + i]);
+            block[i] = sq_bf16_from_float(values[first + i]);
         memcpy((unsigned char *)values + first * sizeof *block, block, n * sizeof *block);
     }
 }
@@ -28,12 +28,12 @@ void sq_bf16_unpack(float *values, size_t count)
         const size_t n = smaller(BLOCK, count - first);
         memcpy(block, (unsigned char *)values + first * sizeof *block, n * sizeof *block);
         for (size_t i = 0; i < n; i++)
-            values[first + i] = sq_bf16_widen(block[i]);
+            values[first + i] = sq_bf16_to_float(block[i]);
     }
 }
 
 void sq_bf16_add(sq_bf16 *sum, const sq_bf16 *more, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        sum[i] = sq_bf16_narrow(sq_bf16_widen(sum[i]) + sq_bf16_widen(more[i]));
+        sum[i] = sq_bf16_from_float(sq_bf16_to_float(sum[i]) + sq_bf16_to_float(more[i]));
 }

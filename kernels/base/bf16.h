@@ -7,7 +7,7 @@
 
 typedef uint16_t sq_bf16; /* storage of a bfloat16: the upper half of a float's bits */
 
-static inline float sq_bf16_widen(sq_bf16 value)
+static inline float sq_bf16_to_float(sq_bf16 value)
 {
     const uint32_t bits = (uint32_t)value << 16;
     float wide;
@@ -16,7 +16,7 @@ static inline float sq_bf16_widen(sq_bf16 value)
 }
 
 /* To nearest, ties to even; what is beyond the largest one becomes infinite, NaN stays one. */
-static inline sq_bf16 sq_bf16_narrow(float value)
+static inline sq_bf16 sq_bf16_from_float(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);

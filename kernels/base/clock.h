@@ -13,16 +13,16 @@ static inline double sq_seconds_now(void)
 }
 
 /* A short sleep between two looks at something that another process does. */
-static inline void sq_rest(void)
+static inline void sq_pause(void)
 {
     (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* woken earlier: looks earlier */
 }
 
 /* The same for who has waited `seconds` already: none in the first millisecond, which is what most reductions take. */
-static inline void sq_rest_after(double seconds)
+static inline void sq_pause_after(double seconds)
 {
     if (seconds > 1e-3)
-        sq_rest();
+        sq_pause();
 }
 
 #endif

@@ -133,7 +133,7 @@ sq_status sq_file_finish(sq_file_writer *w, const char *path)
     return status;
 }
 
-void sq_file_drop(sq_file_writer *w)
+void sq_file_discard(sq_file_writer *w)
 {
     (void)fclose(w->stream); /* memory */
     free(w->text);
@@ -218,7 +218,7 @@ sq_status sq_folder_lock(const char *path, int *lock)
             (void)close(fd);
             return sq_fail(SQ_INVALID, "%s: another process is writing in it", path);
         }
-        sq_rest(); /* one that was killed may not have ended yet */
+        sq_pause(); /* one that was killed may not have ended yet */
     }
     *lock = fd;
     return SQ_OK;

@@ -32,7 +32,7 @@ typedef struct {
 } sq_file_writer;
 SQ_MUST_USE sq_status sq_file_begin(sq_file_writer *out, const char *path);
 SQ_MUST_USE sq_status sq_file_finish(sq_file_writer *writer, const char *path);
-void sq_file_drop(sq_file_writer *writer); /* lets go of it, and nothing is written */
+void sq_file_discard(sq_file_writer *writer); /* lets go of it, and nothing is written */
 
 /* Reads a whole file into malloc'd memory with a zero byte behind it. limit: refuse larger files. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);

@@ -2,6 +2,7 @@
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
+#include "kernels/loss.h"
 
 /* ---- Images ---- */
 

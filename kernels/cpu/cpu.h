@@ -1,7 +1,7 @@
 #ifndef SQ_CPU_H
 #define SQ_CPU_H
 
-#include "kernels/host_memory.h"
+#include "kernels/host_backend.h"
 
 /* Internal to the cpu backend. A program is an array of prepared calls: operands resolved to pointers, tiles chosen.
  * The files that compute are compiled once per instruction set (SQ_CPU_ISA: baseline, avx2, avx512) and reached by a

@@ -2,6 +2,7 @@
  * thread. */
 #include "kernels/cpu/band.h"
 #include "kernels/cpu/statistics.h"
+#include "kernels/dropout.h"
 
 static size_t pixels_of(const sq_cpu_view *view)
 {

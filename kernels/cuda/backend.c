@@ -19,14 +19,14 @@ static sq_status attach(sq_backend *base, sq_rank_group *group)
 {
     sq_cuda_backend *b = (sq_cuda_backend *)base;
     const sq_collective_place place = {
-        .group = group, .stream = b->stream, .device = b->device, .is_dealt = b->is_dealt};
+        .group = group, .stream = b->stream, .device = b->device, .is_local_rank = b->is_local_rank};
     return sq_collective_open(&b->collective, &place);
 }
 
-static sq_status reduce_mean(sq_backend *base, sq_device_ptr values, size_t count, sq_dtype travels)
+static sq_status reduce_mean(sq_backend *base, sq_device_ptr values, size_t count, sq_dtype reduce_dtype)
 {
     sq_cuda_backend *b = (sq_cuda_backend *)base;
-    return sq_collective_reduce(b->collective, (float *)(void *)values.address, count, travels);
+    return sq_collective_reduce(b->collective, (float *)(void *)values.address, count, reduce_dtype);
 }
 
 static sq_status join(sq_backend *base)
@@ -56,8 +56,9 @@ static void close_device(sq_backend *base)
     free(b);
 }
 
-/* Checks device *wanted and reads its properties. is_dealt: *wanted is first reduced modulo the number of devices. */
-static sq_status find_device(int *wanted, bool is_dealt, struct cudaDeviceProp *properties)
+/* Checks device *wanted and reads its properties. is_local_rank: *wanted is first reduced modulo the number of devices.
+ */
+static sq_status find_device(int *wanted, bool is_local_rank, struct cudaDeviceProp *properties)
 {
     int count = 0, driver = 0, runtime = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
@@ -71,7 +72,7 @@ static sq_status find_device(int *wanted, bool is_dealt, struct cudaDeviceProp *
     if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
         return sq_fail(SQ_DEVICE, "%s: the driver shows no GPU; check CUDA_VISIBLE_DEVICES", SQ_CUDA_NAME);
     SQ_CUDA(NULL, error, "devices");
-    if (is_dealt)
+    if (is_local_rank)
         *wanted %= count;
     if (*wanted < 0 || *wanted >= count)
         return sq_fail(SQ_INVALID, "%s:%d: no such device; this machine has devices 0 to %d", SQ_CUDA_NAME, *wanted,
@@ -144,13 +145,13 @@ sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out)
 {
     struct cudaDeviceProp properties;
     int device = options->device;
-    SQ_TRY(find_device(&device, options->is_dealt, &properties));
+    SQ_TRY(find_device(&device, options->is_local_rank, &properties));
     sq_cuda_backend *b = calloc(1, sizeof *b);
     if (!b)
         return sq_fail(SQ_NO_MEMORY, "%s: backend", SQ_CUDA_NAME);
     b->base.ops = &backend_ops;
     b->device = device;
-    b->is_dealt = options->is_dealt;
+    b->is_local_rank = options->is_local_rank;
     b->has_graphs = !options->no_graphs;
     b->machine.multiprocessors = properties.multiProcessorCount;
     sq_status status = prepare(b);

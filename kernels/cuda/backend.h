@@ -19,7 +19,7 @@ typedef struct {
     sq_vendor *vendor;         /* owned; NULL with SQ_ENGINE_SQUALL */
     sq_cuda_timings *timings;  /* owned; with SQ_ENGINE_AUTO only */
     sq_collective *collective; /* owned; NULL: one rank */
-    bool is_dealt;             /* the device was assigned by the rank's number, not by the user */
+    bool is_local_rank;        /* the device was assigned by the rank's number, not by the user */
     struct {                   /* owned: a ring of pinned memory, from which the device copies what write() received */
         unsigned char *bytes;
         cudaEvent_t copied;

@@ -63,7 +63,7 @@ struct sq_collective {
     struct {
         float *values;
         size_t count;
-        sq_dtype travels;
+        sq_dtype reduce_dtype;
     } bucket[BUCKET_LIMIT]; /* not begun yet */
     sq_bf16 *row;           /* owned: a bucket's values that travel as BF16, next to each other */
     int bucket_count;
@@ -159,7 +159,7 @@ static void explain(const sq_collective *c, ncclResult_t result, char *why, size
         if (g->is_lost(g->context, 0, gone, sizeof gone))
             break;
         else
-            sq_rest();
+            sq_pause();
     const int length = detail ? (int)strcspn(detail, "\n") : 0;
     (void)snprintf(why, bytes, "NCCL: %s%s%.*s%s%s", c->nccl.error_string(result), length ? " (" : "", length,
                    length ? detail : "", length ? ")" : "", *gone ? "; " : "");
@@ -190,7 +190,7 @@ static bool is_over(sq_collective *c, double begin, double *looked, char *why, s
     if (is_lost)
         give_up(c);
     else
-        sq_rest_after(now - begin);
+        sq_pause_after(now - begin);
     return is_lost;
 }
 
@@ -222,7 +222,7 @@ static bool poll(sq_collective *c, cudaEvent_t event, char *why, size_t bytes)
         is_lost = is_over(c, begin, &looked, why, bytes);
     for (begin = sq_seconds_now();
          is_lost && is_busy(c->place.stream, event) && sq_seconds_now() - begin < LEAVE_SECONDS;)
-        sq_rest(); /* the device has yet to notice that it was given up */
+        sq_pause(); /* the device has yet to notice that it was given up */
     return !is_lost;
 }
 
@@ -299,7 +299,7 @@ static sq_status join_ranks(sq_collective *c, const card *cards)
     const sq_rank_group *g = c->place.group;
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    if (c->place.is_dealt)
+    if (c->place.is_local_rank)
         SQ_TRY(check_cards(cards, g->count));
     SQ_TRY(finish(c, c->nccl.open(&c->comm, g->count, cards[0].id, g->rank, &config), "ranks"));
     SQ_CUDA(cudaMalloc((void **)&c->row, ROW_VALUES * sizeof *c->row), "ranks");
@@ -351,7 +351,7 @@ static void leave(sq_collective *c)
     state = c->nccl.finalize(c->comm);
     while (state == ncclInProgress && sq_seconds_now() - begin < LEAVE_SECONDS) {
         state = state_of(c);
-        sq_rest_after(sq_seconds_now() - begin);
+        sq_pause_after(sq_seconds_now() - begin);
     }
     if (state == ncclSuccess) {
         (void)c->nccl.destroy(c->comm); /* local after finalize */
@@ -390,7 +390,7 @@ static sq_cuda_bf16_pack narrow_ranges(const sq_collective *c, size_t *values)
     sq_cuda_bf16_pack narrow = {.row = c->row, .divisor = (float)c->place.group->count};
     *values = 0;
     for (int i = 0; i < c->bucket_count; i++) {
-        if (c->bucket[i].travels != SQ_BF16)
+        if (c->bucket[i].reduce_dtype != SQ_BF16)
             continue;
         narrow.ranges[narrow.count].values = c->bucket[i].values;
         narrow.ranges[narrow.count].count = c->bucket[i].count;
@@ -413,7 +413,7 @@ static ncclResult_t begin_group(sq_collective *c, size_t row_values)
     ncclResult_t result = ncclSuccess;
     (void)n->group_start(); /* counts only */
     for (int i = 0; i < c->bucket_count && is_begun(result); i++)
-        if (c->bucket[i].travels == SQ_F32)
+        if (c->bucket[i].reduce_dtype == SQ_F32)
             result = n->all_reduce(c->bucket[i].values, c->bucket[i].values, c->bucket[i].count, ncclFloat32, ncclAvg,
                                    c->comm, c->side);
     if (row_values > 0 && is_begun(result))
@@ -448,25 +448,25 @@ static sq_status flush(sq_collective *c)
     return SQ_OK;
 }
 
-static sq_status add_to_bucket(sq_collective *c, float *values, size_t count, sq_dtype travels)
+static sq_status add_to_bucket(sq_collective *c, float *values, size_t count, sq_dtype reduce_dtype)
 {
-    const size_t bytes = count * sq_dtype_bytes(travels);
+    const size_t bytes = count * sq_dtype_bytes(reduce_dtype);
     c->bucket[c->bucket_count].values = values;
-    c->bucket[c->bucket_count].travels = travels;
+    c->bucket[c->bucket_count].reduce_dtype = reduce_dtype;
     c->bucket[c->bucket_count++].count = count;
     c->bucket_bytes += bytes;
     c->place.group->reduced_bytes += (int64_t)bytes;
     return c->bucket_bytes >= BUCKET_BYTES || c->bucket_count == BUCKET_LIMIT ? flush(c) : SQ_OK;
 }
 
-sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype travels)
+sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype reduce_dtype)
 {
     if (!c)
         return SQ_OK;
     SQ_TRY(check_alive(c));
     while (count > 0) {
-        const size_t piece = travels == SQ_BF16 && count > PIECE_VALUES ? PIECE_VALUES : count;
-        SQ_TRY(add_to_bucket(c, values, piece, travels));
+        const size_t piece = reduce_dtype == SQ_BF16 && count > PIECE_VALUES ? PIECE_VALUES : count;
+        SQ_TRY(add_to_bucket(c, values, piece, reduce_dtype));
         values += piece;
         count -= piece;
     }

@@ -19,7 +19,7 @@ typedef struct {
     sq_rank_group *group; /* borrowed */
     cudaStream_t stream;  /* borrowed: computes what is reduced, and what uses the means */
     int device;           /* the current one */
-    bool is_dealt;        /* no rank asked for its GPU by number: two on one are a mistake */
+    bool is_local_rank;   /* no rank asked for its GPU by number: two on one are a mistake */
 } sq_collective_place;
 
 /* Joins all ranks; collective, each rank gets the same kind of answer. SQ_UNSUPPORTED: a rank has no NCCL, and where it
@@ -31,7 +31,7 @@ void sq_collective_close(sq_collective *c);
 /* Mean over all ranks in place, begun after what the backend's stream holds now. Small ones wait for their neighbours
  * and travel together, at the latest at join. Does not block, but in the first ones, which connect the ranks. travels:
  * SQ_F32 or SQ_BF16 (backend.h). */
-SQ_MUST_USE sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype travels);
+SQ_MUST_USE sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype reduce_dtype);
 /* What the backend's stream gets from now on begins after all reductions. */
 SQ_MUST_USE sq_status sq_collective_join(sq_collective *c);
 

@@ -15,9 +15,9 @@ void sq_collective_close(sq_collective *c)
     (void)c; /* always NULL, here and below */
 }
 
-sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype travels)
+sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq_dtype reduce_dtype)
 {
-    (void)c, (void)values, (void)count, (void)travels;
+    (void)c, (void)values, (void)count, (void)reduce_dtype;
     return SQ_OK;
 }
 

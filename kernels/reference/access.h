@@ -1,7 +1,7 @@
 #ifndef SQ_ACCESS_H
 #define SQ_ACCESS_H
 
-#include "kernels/host_memory.h"
+#include "kernels/host_backend.h"
 
 /* Reading and writing the elements of slots and views, by logical position. */
 

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/dropout.h"
+#include "kernels/loss.h"
 #include "kernels/reference/reference.h"
 
 enum { WIDEST = 16384 }; /* channels under one gate; sq_space_read admits no wider layer */

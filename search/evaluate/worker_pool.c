@@ -361,7 +361,7 @@ static sq_status share_out(sq_worker_pool *c)
         if (own)
             SQ_TRY(evaluate_here(c, own));
         else
-            sq_rest();
+            sq_pause();
         if (sq_seconds_now() - looked > 0.5) {
             looked = sq_seconds_now();
             SQ_TRY(take_answers(c)); /* of shares that a rank finished before it went */

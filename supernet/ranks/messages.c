@@ -113,7 +113,7 @@ static sq_status receive(sq_messages *m, int from, int count, sq_message *out)
             looked = now;
             SQ_TRY(check_silence(m, from, now - begin, 0));
         }
-        sq_rest_after(now - begin);
+        sq_pause_after(now - begin);
     }
     bytes[count] = 0;
     *out = (sq_message){from, bytes, (size_t)count};
@@ -152,6 +152,6 @@ sq_status sq_messages_wait(sq_messages *m, int from, double patience, sq_message
             looked = now;
             SQ_TRY(check_silence(m, from, now - begin, patience));
         }
-        sq_rest_after(now - begin);
+        sq_pause_after(now - begin);
     }
 }

@@ -36,7 +36,7 @@ struct sq_ranks {
     struct {
         float *values;
         size_t count;
-        sq_dtype travels;
+        sq_dtype reduce_dtype;
     } parts[REQUESTS_LIMIT]; /* of the reduction that is going on */
     MPI_Request requests[REQUESTS_LIMIT];
     MPI_Op add_bf16; /* which MPI 4.0 does not have */
@@ -178,7 +178,7 @@ static sq_status wait_for(sq_ranks *r, MPI_Request *requests, int count, const c
             if (is_lost(r, now - begin, text, sizeof text))
                 return fail_together(r, what, text);
         }
-        sq_rest_after(now - begin);
+        sq_pause_after(now - begin);
     }
 }
 
@@ -227,7 +227,7 @@ static void add_bf16(void *more, void *sum, int *count, MPI_Datatype *type)
     sq_bf16_add(sum, more, (size_t)*count);
 }
 
-static sq_status begin_reduction(void *context, float *values, size_t count, sq_dtype travels)
+static sq_status begin_reduction(void *context, float *values, size_t count, sq_dtype reduce_dtype)
 {
     sq_ranks *r = context;
     int is_done; /* lets MPI go on with what is under way */
@@ -238,16 +238,16 @@ static sq_status begin_reduction(void *context, float *values, size_t count, sq_
     if (r->request_count && MPI_Testall(r->request_count, r->requests, &is_done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
         return lost(r, "gradients");
     MPI_Request *request = &r->requests[r->request_count];
-    const bool is_narrow = travels == SQ_BF16;
+    const bool is_narrow = reduce_dtype == SQ_BF16;
     if (is_narrow)
         sq_bf16_pack(values, count);
     if (MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, is_narrow ? MPI_UINT16_T : MPI_FLOAT,
                        is_narrow ? r->add_bf16 : MPI_SUM, MPI_COMM_WORLD, request) != MPI_SUCCESS)
         return fail_together(r, "gradients", "MPI refused");
     r->parts[r->request_count].values = values;
-    r->parts[r->request_count].travels = travels;
+    r->parts[r->request_count].reduce_dtype = reduce_dtype;
     r->parts[r->request_count++].count = count;
-    r->reduced_bytes += (int64_t)(count * sq_dtype_bytes(travels));
+    r->reduced_bytes += (int64_t)(count * sq_dtype_bytes(reduce_dtype));
     return SQ_OK;
 }
 
@@ -258,7 +258,7 @@ static sq_status finish_reduction(void *context)
     const float ranks = (float)r->count;
     SQ_TRY(wait_for(r, r->requests, r->request_count, "gradients"));
     for (int i = 0; i < r->request_count; i++) {
-        if (r->parts[i].travels == SQ_BF16)
+        if (r->parts[i].reduce_dtype == SQ_BF16)
             sq_bf16_unpack(r->parts[i].values, r->parts[i].count);
         for (size_t k = 0; k < r->parts[i].count; k++)
             r->parts[i].values[k] /= ranks;

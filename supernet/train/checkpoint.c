@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernels/base/all_finite.h"
 #include "kernels/base/file.h"
-#include "kernels/base/finite.h"
 #include "kernels/base/text.h"
 #include "supernet/export/safetensors.h"
 
@@ -65,7 +65,7 @@ static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_paramet
     list->count++;
     *used += p->count;
     SQ_TRY(sq_model_read(model, role, p->offset, values, p->count * sizeof *values));
-    return sq_are_finite(values, p->count) ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
+    return sq_all_finite(values, p->count) ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
 }
 
 static sq_status collect(tensor_list *list, sq_model *model, bool is_optimiser)

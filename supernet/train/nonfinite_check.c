@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base/finite.h"
+#include "kernels/base/all_finite.h"
 #include "kernels/base/text.h"
 #include "supernet/model/walk.h"
 
@@ -79,7 +79,7 @@ static sq_status look(sq_nonfinite_check *h, sq_role role, size_t offset, size_t
     for (size_t done = 0; done < bytes; done += most) {
         const size_t part = bytes - done < most ? bytes - done : most;
         SQ_TRY(sq_model_read(h->model, role, offset + done, h->values, part));
-        *is_finite = *is_finite && sq_are_finite(h->values, part / sizeof *h->values);
+        *is_finite = *is_finite && sq_all_finite(h->values, part / sizeof *h->values);
         if (hash)
             *hash = sq_hash(*hash, h->values, part);
     }

@@ -138,6 +138,6 @@ sq_status sq_timeline_write(const sq_timeline *t, const char *path)
     if (status == SQ_OK)
         status = sq_file_finish(&w, path);
     else
-        sq_file_drop(&w);
+        sq_file_discard(&w);
     return sq_ranks_worst(t->ranks, status);
 }

@@ -152,7 +152,7 @@ Test(cuda_ranks, a_bf16_reduction_rounds_each_value_once)
     MUST(b->ops->join(b));
     MUST(b->ops->read(b, got, at, sizeof got));
     for (int i = 0; i < COUNT; i++)
-        different += got[i] != sq_bf16_widen(sq_bf16_narrow(values[i]));
+        different += got[i] != sq_bf16_to_float(sq_bf16_from_float(values[i]));
     cr_expect_eq(different, 0, "%zu of %d values differ", different, (int)COUNT);
     b->ops->release(b, at);
     sq_backend_close(b);
@@ -193,10 +193,11 @@ Test(cuda_ranks, devices_are_dealt_out_in_turn)
     for (int local = 0; local < 5; local++) {
         sq_backend *b = NULL;
         emu_set_device(3, 9, 0, 99000);
-        MUST(sq_backend_open_with("cuda", &(sq_backend_options){.device = local, .is_dealt = true}, &b));
+        MUST(sq_backend_open_with("cuda", &(sq_backend_options){.device = local, .is_local_rank = true}, &b));
         sq_backend_close(b);
-        expect_failure(sq_backend_open_with("cuda:3", &(sq_backend_options){.device = local, .is_dealt = true}, &b),
-                       SQ_INVALID, "emulated:3: no such device; this machine has devices 0 to 2");
+        expect_failure(
+            sq_backend_open_with("cuda:3", &(sq_backend_options){.device = local, .is_local_rank = true}, &b),
+            SQ_INVALID, "emulated:3: no such device; this machine has devices 0 to 2");
     }
     emu_reset();
 }

@@ -14,7 +14,7 @@
 
 enum { COUNT = 1000 };
 
-static sq_status check_means(sq_ranks *ranks, sq_backend *backend, sq_dtype travels)
+static sq_status check_means(sq_ranks *ranks, sq_backend *backend, sq_dtype reduce_dtype)
 {
     enum { FIRST = COUNT / 2 + 1 }; /* two at once, as two layers' gradients; of odd lengths */
     const struct sq_backend_ops *ops = backend->ops;
@@ -23,17 +23,17 @@ static sq_status check_means(sq_ranks *ranks, sq_backend *backend, sq_dtype trav
     sq_device_ptr at;
     float values[COUNT], got[COUNT];
     for (int i = 0; i < COUNT; i++)
-        values[i] = given_at(travels, r, (size_t)i);
+        values[i] = given_at(reduce_dtype, r, (size_t)i);
     SQ_TRY(ops->allocate(backend, sizeof values, &at));
     SQ_TRY(ops->write(backend, at, values, sizeof values));
-    SQ_TRY(ops->reduce_mean(backend, at, FIRST, travels));
-    SQ_TRY(ops->reduce_mean(backend, (sq_device_ptr){at.address + sizeof(float) * FIRST}, COUNT - FIRST, travels));
+    SQ_TRY(ops->reduce_mean(backend, at, FIRST, reduce_dtype));
+    SQ_TRY(ops->reduce_mean(backend, (sq_device_ptr){at.address + sizeof(float) * FIRST}, COUNT - FIRST, reduce_dtype));
     SQ_TRY(ops->join(backend));
     SQ_TRY(ops->read(backend, got, at, sizeof got));
     ops->release(backend, at);
     int right = 0;
     for (int i = 0; i < COUNT; i++)
-        right += got[i] == mean_at(travels, n, (size_t)i);
+        right += got[i] == mean_at(reduce_dtype, n, (size_t)i);
     (void)printf("rank %d of %d: %d means right, %lld bytes\n", r, n, right,
                  (long long)(sq_ranks_reduced_bytes(ranks) - before));
     return SQ_OK;

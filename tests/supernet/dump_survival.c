@@ -79,7 +79,7 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
 }
 
 /* Forward and backward along three paths: what a rank gave to be reduced, and what each path is made of. */
-static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype travels)
+static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype reduce_dtype)
 {
     enum { BATCH_EACH = 2, RESOLUTION = 32 };
     static uint8_t images[BATCH_EACH * RESOLUTION * RESOLUTION * 3];
@@ -87,7 +87,7 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype trave
     char path_of_space[4096];
     parts p = {0};
     const sq_model_options options = {
-        .block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true, .reduce_dtype = travels};
+        .block = {.batch = BATCH_EACH, .is_supernet = true}, .is_training = true, .reduce_dtype = reduce_dtype};
     (void)snprintf(path_of_space, sizeof path_of_space, "%s/configs/spaces/spos.yaml", source);
     SQ_TRY(sq_space_read(&p.space, path_of_space, RESOLUTION, 0));
     SQ_TRY(sq_backend_open("cpu", 1, &p.backend));
@@ -114,8 +114,9 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype trave
                 *(plan->parameters[i].role == SQ_ROLE_WEIGHT ? &weights : &statistics) += plan->parameters[i].count;
         const sq_cost cost = sq_cost_path(p.space, path);
         (void)printf("volume %d: %zu each, %lld bytes, %zu weights, %zu statistics, %lld parameters\n",
-                     sq_ranks_rank(ranks), sq_dtype_bytes(travels), (long long)(sq_ranks_reduced_bytes(ranks) - before),
-                     weights, statistics, (long long)(cost.weights + cost.norm_weights));
+                     sq_ranks_rank(ranks), sq_dtype_bytes(reduce_dtype),
+                     (long long)(sq_ranks_reduced_bytes(ranks) - before), weights, statistics,
+                     (long long)(cost.weights + cost.norm_weights));
     }
     close_parts(&p);
     return SQ_OK;

@@ -385,11 +385,11 @@ typedef struct {
     int parts, finished;
 } recorder;
 
-static sq_status record(void *context, float *values, size_t count, sq_dtype travels)
+static sq_status record(void *context, float *values, size_t count, sq_dtype reduce_dtype)
 {
     recorder *r = context;
     cr_assert_lt(r->parts, MOST_PARTS);
-    cr_expect_eq(travels, SQ_F32);
+    cr_expect_eq(reduce_dtype, SQ_F32);
     r->values[r->parts] = malloc(count * sizeof *values);
     memcpy(r->values[r->parts], values, count * sizeof *values);
     r->from[r->parts] = values;

@@ -13,7 +13,7 @@ static sq_status write_page(const char *path, const json_t *data)
     const sq_status status = sq_report_page(w.stream, data, false);
     if (status == SQ_OK)
         return sq_file_finish(&w, path);
-    sq_file_drop(&w);
+    sq_file_discard(&w);
     return status;
 }
 

@@ -82,7 +82,7 @@ static sq_status open_backend(sq_session *s, bool is_training)
                                         .no_graphs = s->config->graphs == 0,
                                         .engine = (sq_engine)s->config->engine,
                                         .device = sq_ranks_local(s->ranks),
-                                        .is_dealt = sq_ranks_count(s->ranks) > 1};
+                                        .is_local_rank = sq_ranks_count(s->ranks) > 1};
     SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
     if (!is_training)
         return SQ_OK; /* nothing is reduced */

@@ -22,7 +22,7 @@ enum { STEPS = 4, BATCH = 4, TIME_LIMIT = 3, RANGES = 150, LARGE = (1 << 20) + 5
 static sq_status open_device(sq_ranks *ranks, sq_backend **out)
 {
     const sq_backend_options options = {
-        .threads = 1, .device = sq_ranks_local(ranks), .is_dealt = sq_ranks_count(ranks) > 1};
+        .threads = 1, .device = sq_ranks_local(ranks), .is_local_rank = sq_ranks_count(ranks) > 1};
     return sq_backend_open_with("cuda", &options, out);
 }
 

@@ -1,5 +1,5 @@
-#ifndef SQ_FINITE_H
-#define SQ_FINITE_H
+#ifndef SQ_ALL_FINITE_H
+#define SQ_ALL_FINITE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Whether no value is NaN or infinite. Without a branch, so that it is vectorised. */
-static inline bool sq_are_finite(const float *values, size_t count)
+static inline bool sq_all_finite(const float *values, size_t count)
 {
     uint32_t odd = 0;
     for (size_t i = 0; i < count; i++) {

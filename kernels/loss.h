@@ -1,0 +1,19 @@
+#ifndef SQ_LOSS_H
+#define SQ_LOSS_H
+
+#include "kernels/operation.h"
+
+/* Softmax cross-entropy of one image; the host backends share it, so that their results agree to the bit. See
+ * SQ_OP_LOSS. */
+typedef struct {
+    const float *logits; /* classes */
+    float *gradient;     /* classes; NULL: not needed */
+    int classes, label;
+    float smoothing; /* of the label: the target is 1 - smoothing + smoothing / classes */
+    float scale;     /* factor of the gradient */
+} sq_loss_row;
+
+/* Adds the image's loss, its ranks and its count to `result`, and writes the gradient. */
+void sq_loss_of_row(const sq_loss_row *row, sq_result *result);
+
+#endif
