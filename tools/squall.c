@@ -1,22 +1,31 @@
-/* The program: picks the subcommand, and tells what there is. */
+/* The program: picks the subcommand and prints help. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "kernels/base/text.h"
 #include "kernels/cpu/processor.h"
-#include "supernet/train/signals.h"
 #include "supernet/ranks/launcher.h"
-#include "tools/commands/command.h"
-#include "tools/commands/manual.h"
+#include "supernet/train/signals.h"
+#include "tools/commands/commands.h"
+#include "tools/help/completions.h"
+#include "tools/help/config_help.h"
+#include "tools/help/help.h"
+#include "tools/help/manual.h"
 
+/* The subcommands, in the order of `squall help`. */
 static const sq_command *const commands[] = {
-    &sq_command_pack,  &sq_command_train,  &sq_command_search, &sq_command_evaluate,
-    &sq_command_rank,  &sq_command_export, &sq_command_report, &sq_command_draw,
-    &sq_command_watch, &sq_command_lut,    &sq_command_select, &sq_command_info,
-    &sq_command_bench, &sq_command_doctor, &sq_command_plan,   NULL};
+    &sq_command_pack,  &sq_command_train,  &sq_command_search,   &sq_command_evaluate,
+    &sq_command_rank,  &sq_command_export, &sq_command_report,   &sq_command_draw,
+    &sq_command_watch, &sq_command_lut,    &sq_command_select,   &sq_command_info,
+    &sq_command_bench, &sq_command_doctor, &sq_command_forecast, NULL};
 
-enum { MOST_COMMANDS = 32 };
+/* Commands of version 0.1 with another name. */
+static const struct {
+    const char *old, *name;
+} renamed[] = {{"plan", "forecast"}};
+
+enum { MOST_COMMANDS = 32, NAME_BYTES = 64 };
 
 static const sq_command *find(const sq_command *const *list, const char *name)
 {
@@ -26,42 +35,7 @@ static const sq_command *find(const sq_command *const *list, const char *name)
     return NULL;
 }
 
-static const char purpose[] =
-    "Squall trains one-shot supernets, searches them under a device's limits, and exports the network it finds.\n\n";
-static const char exit_codes[] =
-    "\nExit codes: 0 done, 1 error, 2 usage or configuration, 3 data, 4 non-finite loss, 5 communication,\n"
-    "75 checkpointed after a signal (start it again with --resume auto).\n";
-
-static void help_all(void)
-{
-    (void)printf("%susage: squall COMMAND [arguments]\n\n", purpose);
-    for (const sq_command *const *c = commands; *c; c++)
-        (void)printf("  %-10s %s\n", (*c)->name, (*c)->summary);
-    (void)printf(
-        "  %-10s %s\n  %-10s %s\n", "help",
-        "this text, squall help COMMAND, help config (every key), or help manual FOLDER (man pages, completions)",
-        "--version", "the version");
-    (void)fputs(exit_codes, stdout);
-}
-
-static void help_config(void)
-{
-    const char *key, *initial, *meaning;
-    (void)printf("Keys of a configuration file (YAML; a.b stands for b under a), and of --set key=value:\n\n");
-    for (int i = 0; sq_config_describe(i, &key, &initial, &meaning); i++)
-        (void)printf("  %-28s %-26s %s\n", key, *initial ? initial : "(empty)", meaning);
-}
-
-static void help_command(const sq_command *c)
-{
-    (void)printf("usage: %s\n\n%s", c->usage, c->help);
-    for (const sq_command *const *part = c->parts; part && *part; part++)
-        (void)printf("  %-10s %s\n", (*part)->name, (*part)->summary);
-    if (c->parts)
-        (void)printf("\nsquall %s PART --help says more.\n", c->name);
-}
-
-/* "squall: unknown command 'trian', did you mean 'train'?" */
+/* Prints "squall: unknown command 'trian', did you mean 'train'?"; returns 2. of: the command whose part is unknown; "" */
 static int unknown(const char *of, const sq_command *const *list, const char *name)
 {
     const char *names[MOST_COMMANDS];
@@ -78,58 +52,116 @@ static int unknown(const char *of, const sq_command *const *list, const char *na
     return 2;
 }
 
-/* The command that the words name: "train", or "lut measure". *used: how many words it took. NULL after telling why. */
-static const sq_command *find_command(int count, char **words, int *used)
+/* The current name of a command; prints a hint for a name of version 0.1. */
+static const char *current_name(const char *name)
 {
-    const sq_command *c = find(commands, words[0]);
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+        if (strcmp(renamed[i].old, name) == 0) {
+            if (sq_launcher_rank() == 0)
+                (void)fprintf(stderr, "squall: the command %s is now %s; the old name is accepted in this version\n", name,
+                              renamed[i].name);
+            return renamed[i].name;
+        }
+    return name;
+}
+
+/* The command that words name: "train" or "lut measure". Writes its full name and the number of words; prints an error
+ * and returns NULL if there is none. */
+static const sq_command *find_command(int count, char **words, char full_name[NAME_BYTES], int *used)
+{
+    const sq_command *c = find(commands, current_name(words[0]));
     *used = 1;
     if (!c)
         (void)unknown("", commands, words[0]);
+    else
+        (void)snprintf(full_name, NAME_BYTES, "%s", c->name);
     if (!c || !c->parts || count < 2 || words[1][0] == '-')
         return c;
     const sq_command *part = find(c->parts, words[1]);
     *used = 2;
-    if (!part)
+    if (part)
+        (void)snprintf(full_name, NAME_BYTES, "%s %s", c->name, part->name);
+    else
         (void)unknown(c->name, c->parts, words[1]);
     return part;
 }
 
-/* squall help manual FOLDER: what the build installs. */
+/* squall help manual FOLDER: the files that the build installs. */
 static int write_manual(const char *folder)
 {
-    char overview[1024];
-    (void)snprintf(overview, sizeof overview, "%s%s", purpose, exit_codes);
-    const sq_status status = sq_manual_write(folder, commands, overview);
+    char completions[4096];
+    sq_status status = sq_manual_write(folder, commands);
+    for (const sq_command *const *c = commands; status == SQ_OK && *c; c++)
+        status = sq_help_check(*c, (*c)->name);
+    if (status == SQ_OK)
+        status = sq_text_path(completions, sizeof completions, folder, "completions");
+    if (status == SQ_OK)
+        status = sq_completions_write(completions, commands);
     return status == SQ_OK ? 0 : sq_command_fail("help", status);
+}
+
+static int help_config(int count, char **words)
+{
+    const bool is_markdown = count == 2 && strcmp(words[1], "--markdown") == 0;
+    if (count > 2 || (count == 2 && !is_markdown))
+        return sq_command_usage("help", "config: expected no argument or --markdown");
+    if (is_markdown)
+        sq_config_help_markdown(stdout);
+    else
+        sq_config_help(stdout);
+    return 0;
 }
 
 static int help(int count, char **words)
 {
+    char full_name[NAME_BYTES];
     int used;
     if (count == 0) {
-        help_all();
+        sq_help_print_overview(stdout, commands);
         return 0;
     }
-    if (strcmp(words[0], "config") == 0) {
-        help_config();
-        return 0;
-    }
+    if (strcmp(words[0], "config") == 0)
+        return help_config(count, words);
     if (strcmp(words[0], "manual") == 0)
-        return count == 2 ? write_manual(words[1]) : sq_command_usage("help", "manual: wanted a folder");
-    const sq_command *c = find_command(count, words, &used);
+        return count == 2 ? write_manual(words[1]) : sq_command_usage("help", "manual: expected a folder");
+    const sq_command *c = find_command(count, words, full_name, &used);
     if (!c)
         return 2;
-    help_command(c);
+    sq_help_print(stdout, c, full_name);
     return 0;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int run(int argc, char **argv)
+{
+    char full_name[NAME_BYTES];
+    int used;
+    const sq_command *c = find_command(argc - 1, argv + 1, full_name, &used);
+    bool wants_help = false;
+    if (!c)
+        return 2;
+    for (int i = 2; i < argc; i++)
+        wants_help = wants_help || is_help(argv[i]);
+    if (wants_help || !c->run) {
+        sq_help_print(stdout, c, full_name);
+        return wants_help ? 0 : 2;
+    }
+    if (!c->works_on_ranks && sq_launcher_rank_count() > 1)
+        return sq_command_usage(full_name, "started by mpirun or srun with several processes; only train, search, doctor "
+                                           "and forecast work on several");
+    return sq_command_run(c, full_name, argc - used, argv + used);
 }
 
 int main(int argc, char **argv)
 {
-    int used;
     sq_cpu_choose_kernels(argv);
-    (void)prctl(PR_SET_NAME, "squall"); /* what is run again as /proc/self/exe is called exe by top and pgrep */
+    (void)prctl(PR_SET_NAME, "squall"); /* a program that is executed again as /proc/self/exe would be called exe */
     sq_signals_listen();
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         const int code = help(argc > 2 ? argc - 2 : 0, argv + 2);
         return argc < 2 ? 2 : code;
     }
@@ -137,20 +169,5 @@ int main(int argc, char **argv)
         (void)printf("squall %s\n", SQUALL_VERSION);
         return 0;
     }
-    const sq_command *c = find_command(argc - 1, argv + 1, &used);
-    if (!c)
-        return 2;
-    for (int i = 2; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            help_command(c);
-            return 0;
-        }
-    if (!c->run) {
-        help_command(c);
-        return 2;
-    }
-    if (!c->works_in_several && sq_launcher_rank_count() > 1)
-        return sq_command_usage(c->name, "started as one of several processes, and only train, search, doctor and plan "
-                                         "work in several");
-    return c->run(argc - used, argv + used);
+    return run(argc, argv);
 }

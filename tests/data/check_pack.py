@@ -168,16 +168,16 @@ def others(scratch):
 def bad_input(scratch, shards):
     out = os.path.join(scratch, "never")
     cases = [
-        (["pack", SAMPLES], 2, "wanted SRC and DST"),
-        (["pack", "--verify"], 2, "wanted one folder of shards"),
+        (["pack", SAMPLES], 2, "expected SRC and DST"),
+        (["pack", "--verify"], 2, "expected SRC and DST, or one folder with --verify"),
         (["pack", "--verify", SAMPLES], 3, "no shards"),
         (["pack", "/no/such", out], 3, "/no/such: No such file"),
         (["pack", SAMPLES, out, "--raw"], 2, "--raw and --crop need --side"),
-        (["pack", SAMPLES, out, "--side", "20", "--raw", "--quality", "80"], 2, "only with --side and without --raw"),
-        (["pack", SAMPLES, out, "--side", "20", "--quality", "101"], 2, "--quality: '101', wanted"),
-        (["pack", SAMPLES, out, "--split", "test"], 2, "--split: 'test', wanted train or val"),
+        (["pack", SAMPLES, out, "--side", "20", "--raw", "--quality", "80"], 2, "--quality: needs --side and excludes --raw"),
+        (["pack", SAMPLES, out, "--side", "20", "--quality", "101"], 2, "--quality: found '101', expected"),
+        (["pack", SAMPLES, out, "--split", "test"], 2, "--split: found 'test', expected train or val"),
         (["pack", SAMPLES, out, "--qualty", "20"], 2, "did you mean '--quality'?"),
-        (["pack", SAMPLES, out, "--seed", "3"], 2, "a pack has no configuration: 'seed=3'"),
+        (["pack", SAMPLES, out, "--seed", "3"], 2, "unknown option '--seed'"),
         (["pack", SAMPLES, shards, "--side", "20"], 2, "of other images or options"),
         (["pack", shards, out, "--val-labels", "x"], 3, "packed shards have their labels"),
         (["pack", SAMPLES, "/dev/null/x"], 1, "/dev/null"),

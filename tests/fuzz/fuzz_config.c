@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "kernels/base/file.h"
-#include "tools/run/config.h"
+#include "tools/run/config/config.h"
+#include "tools/run/config/writer.h"
 
 enum { LARGEST = 1 << 24 };
 

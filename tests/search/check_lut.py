@@ -209,10 +209,12 @@ def bad_input(scratch, device):
     one = write(os.path.join(scratch, "one.csv"), 'arch,ms\n"(0, 0, 0, 0, 0)",3\n')
     short = write(os.path.join(scratch, "short.csv"), 'arch,ms\n"(0, 0)",3\n')
     cases = [
+        (["lut", "import", one], 2, "expected one FILE and -o DEVICE"),
+        (["lut", "import", one, "-o", device, "--batch", "x"], 2, "--batch: found 'x', expected a whole number from 1"),
         (["lut", "mesure"], 2, "unknown command 'mesure', did you mean 'measure'?"),
-        (["lut", "measure", SPACE], 2, "wanted one space file and -o DEVICE"),
-        (["lut", "template", SPACE, "-o", scratch + "/t", "--dtype", "int8"], 2, "wanted float32 or float16"),
-        (["lut", "template", SPACE, "-o", scratch + "/t", "--batch", "0"], 2, "--batch: '0', wanted a whole number from 1"),
+        (["lut", "measure", SPACE], 2, "expected one space file and -o DEVICE"),
+        (["lut", "template", SPACE, "-o", scratch + "/t", "--dtype", "int8"], 2, "--dtype: found 'int8', expected one of: float32 float16"),
+        (["lut", "template", SPACE, "-o", scratch + "/t", "--batch", "0"], 2, "--batch: found '0', expected a whole number from 1"),
         ([*space, "nothing"], 2, "--runner nothing: neither squall, nor a file, nor one of configs/runners (onnxruntime, openvino-myriad, openvino, qnn, "),
         ([*space, "onnxrutime"], 2, "--runner onnxrutime, did you mean 'onnxruntime'?"),
         ([*space, broken["fails"]], 1, "out of luck"),
@@ -220,11 +222,11 @@ def bad_input(scratch, device):
         ([*space, broken["zero"]], 1, "0"),
         ([*space, broken["nan"]], 1, "nan"),
         ([*space, hanging], 1, "limit"),
-        ([*space, broken["zero"], "--rounds", "1"], 2, "--rounds: '1', wanted a whole number from 2"),
+        ([*space, broken["zero"], "--rounds", "1"], 2, "--rounds: found '1', expected a whole number from 2"),
         (["lut", "predict", SPACE, device], 2, "5 layers are searched: give --arch"),
         (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--resolution", "32"], 3, "no entry 'conv,32,32,"),
-        (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--fill", "guess"], 2, "wanted none, interpolate or roofline"),
-        (["lut", "networks", SPACE, "--model", one, "-o", scratch + "/n.csv"], 2, "--model with -o: give --arch too"),
+        (["lut", "predict", SPACE, device, "--arch", "0,0,0,0,0", "--fill", "guess"], 2, "--fill: found 'guess', expected one of: none interpolate roofline"),
+        (["lut", "networks", SPACE, "--model", one, "-o", scratch + "/n.csv"], 2, "--model with -o: expected --arch, too"),
         (["lut", "compare", device, one], 2, "give --space"),
         (["lut", "compare", device, short, "--space", SPACE], 2, "architectures of 2 numbers, tiny has 5 searched layers"),
         (["lut", "calibrate", device, one, "--space", SPACE], 2, "3"),
@@ -327,7 +329,7 @@ def search_on_two_devices(scratch, device):
     with open(os.path.join(a, "search/search.json"), "rb") as file:
         assert file.read() == first
     done = run("search", a, *small, "--limit-latency", "3", code=2)
-    assert "a limit without a device: give --latency" in done.stderr, done.stderr
+    assert "found a limit without a device; give --latency" in done.stderr, done.stderr
     done = run("search", a, *small, "--latency", device, code=3)
     assert "no entry" in done.stderr and "the nearest is" in done.stderr, done.stderr
 

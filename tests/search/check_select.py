@@ -121,17 +121,17 @@ def bad_input(scratch):
     with open(mine, "w") as file:
         file.write(read(os.path.join(SOURCE, SMALL)))
     cases = [
-        (["select", SMALL, device], 2, "wanted a space file, a device and -o SPACE.yaml"),
-        (["select", SMALL, device, "-o", out, "--keep", "0"], 2, "--keep: '0', wanted a whole number from 1 to 64"),
+        (["select", SMALL, device], 2, "expected a space file, a device and -o SPACE.yaml"),
+        (["select", SMALL, device, "-o", out, "--keep", "0"], 2, "--keep: found '0', expected a whole number from 1 to 64"),
         (["select", SMALL, device, "-o", out, "--keep", "17"], 2, "layer 1 has 16 operators for myriad-x (rules: no se), wanted at least the 17 to keep"),
         (["select", SMALL, device, "-o", out, "--keep", "2", "--per-family"], 2, "has 3 families of operators, wanted at most the 2 to keep"),
-        (["select", SMALL, device, "-o", out, "--a", "x"], 2, "--a x: wanted a number from 0 to 10"),
-        (["select", SMALL, device, "-o", out, "--fill", "guess"], 2, "wanted none, interpolate or roofline"),
+        (["select", SMALL, device, "-o", out, "--a", "x"], 2, "--a: found 'x', expected a number from 0 to 10"),
+        (["select", SMALL, device, "-o", out, "--fill", "guess"], 2, "--fill: found 'guess', expected one of: none interpolate roofline"),
         (["select", SMALL, device, "-o", out, "--kep", "3"], 2, "did you mean '--keep'?"),
         (["select", SMALL, own, "-o", out], 2, "rules: drop: unknown property 'shufle', did you mean 'shuffle'?"),
         (["select", SMALL, table, "-o", out], 3, "no entry 'sep,32,32,16,48,0,3,2,0,relu'"),
-        (["select", mine, device, "-o", mine], 2, "the pool itself, wanted another file to write"),
-        (["select", SMALL, device, "-o", out, "--table", out], 2, "wanted another one for the table"),
+        (["select", mine, device, "-o", mine], 2, "the output is the pool; give another file"),
+        (["select", SMALL, device, "-o", out, "--table", out], 2, "space and table have the same name; give another --table"),
         (["select", SMALL, device, "-o", os.path.join(scratch, "no/such/folder.yaml")], 1, "No such file"),
         (["select", "configs/spaces/networks/proxyless-mobile.yaml", device, "-o", out], 2, "no layer is searched, nothing to select"),
         (["selct"], 2, "did you mean 'select'?"),

@@ -7,7 +7,7 @@
 #include "kernels/base/file.h"
 #include "search/cost/dialects/dialect.h"
 #include "tests/support/support.h"
-#include "tools/commands/lut/lut.h"
+#include "tools/run/device_import.h"
 
 enum { PATH_BYTES = 1200 };
 
@@ -435,19 +435,7 @@ Test(dialects, a_device_of_many_thousand_blocks_reads_back)
     free(text);
 }
 
-/* ---- squall lut import ---- */
-
-static int import(const char *const *words)
-{
-    char storage[24][PATH_BYTES], *arguments[24];
-    int count = 0;
-    for (; words[count]; count++) {
-        (void)snprintf(storage[count], PATH_BYTES, "%s", words[count]);
-        arguments[count] = storage[count];
-    }
-    cr_assert(freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr));
-    return sq_lut_import.run(count, arguments);
-}
+/* ---- Import ---- */
 
 Test(dialects, import_writes_a_device_and_replaces_it_only_when_asked)
 {
@@ -456,26 +444,23 @@ Test(dialects, import_writes_a_device_and_replaces_it_only_when_asked)
     (void)snprintf(device, sizeof device, "%s/phone", test_folder);
     (void)snprintf(table, sizeof table, "%s/table.csv", device);
     (void)snprintf(file, sizeof file, "%s", write_text("mine.yaml", proxyless));
-    const char *const first[] = {"import", file,      "-o",      device,    "--name", "My Phone", "--licence",
-                                 "MIT",    "--dtype", "float32", "--batch", "2",      NULL};
-    cr_expect_eq(import(first), 0);
+    const sq_dialect_options first = {
+        .info = {.name = "My Phone", .licence = "MIT", .dtype = "float32", .batch = 2}};
+    cr_assert_not_null(freopen("/dev/null", "w", stdout)); /* the summary */
+    MUST(sq_device_import(file, device, false, &first));
     MUST(sq_latency_open(&latency, device));
     const sq_device_info *info = sq_latency_info(latency);
     cr_expect(latency->count == 5 && strcmp(info->name, "My Phone") == 0 && strcmp(info->licence, "MIT") == 0 &&
               info->batch == 2);
     cr_expect_str_eq(info->source, "mine.yaml, dialect proxyless");
     sq_latency_close(latency);
-    cr_expect_eq(import(first), 2, "a device stands there");
-    cr_expect_not_null(strstr(sq_error_text(), "device.yaml: stands there already: another folder, or --replace"));
+    cr_expect_eq(sq_device_import(file, device, false, &first), SQ_INVALID, "the folder holds a device");
+    cr_expect_not_null(strstr(sq_error_text(), "device.yaml: already exists; choose another folder or give --replace"));
     (void)snprintf(file, sizeof file, "%s", write_text("fit.csv", FBNET "0,32,16,16,1,k3_e1,1,10\n"));
-    const char *const second[] = {"import", file, "-o", device, "--replace", "--column", "phone", "--modelled", NULL};
-    cr_expect_eq(import(second), 0);
+    const sq_dialect_options second = {.column = "phone", .is_modelled = true};
+    MUST(sq_device_import(file, device, true, &second));
     cr_expect(!sq_path_exists(table), "the table by block is gone");
     MUST(sq_latency_open(&latency, device));
     cr_expect(latency->layer_count == 1 && !sq_latency_info(latency)->is_measured);
     sq_latency_close(latency);
-    const char *const none[] = {"import", file, NULL}, *const bad[] = {"import",  file, "-o", device,
-                                                                       "--batch", "x",  NULL};
-    cr_expect_eq(import(none), 2);
-    cr_expect_eq(import(bad), 2);
 }

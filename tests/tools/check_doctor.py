@@ -80,7 +80,7 @@ def check_device():
 
 
 def check_bad_input():
-    for words, text in ((["more"], "'more': wanted no argument"), (["--jsn"], "did you mean '--json'?"),
+    for words, text in ((["more"], "expected no argument"), (["--jsn"], "did you mean '--json'?"),
                         (["--device", "gpu"], None), (["--set", "train.batch=no"], "train.batch")):
         done = run(0, *words)
         if text:
@@ -96,7 +96,7 @@ def check_ranks(scratch):
     complaints(facts(2, "-o", scratch, LOCAL_RANK="0"), "ranks 0 and 1 both take themselves for number 0 of the host")
     text = run(2, "--device", "cpu", "-o", scratch).stdout
     assert text.count("rank  local  host") == 1 and "GB/s" in text and "us for one number of all ranks" in text, text
-    assert re.search(r"for squall plan +--local-bandwidth [0-9.e+-]+ --local-latency [0-9.]+", text), text
+    assert re.search(r"for squall forecast +--local-bandwidth [0-9.e+-]+ --local-latency [0-9.]+", text), text
 
 
 def main():

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Manual pages and completions: made of --help, complete, without a warning of groff (skipped by name without it), of use in bash (zsh and fish
-where they are installed), and where `cmake --install` puts them.
+"""Help pages, manual pages and completions. Help text and option tables have the same options; manual pages are complete and free of groff warnings;
+completions work in bash and parse in zsh and fish; `cmake --install` installs them; docs/configuration.md is up to date.
 
-usage: check_manual.py SQUALL BUILD_FOLDER
+usage: check_manual.py SQUALL BUILD_FOLDER SOURCE_FOLDER
 """
 import os
 import re
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-SQUALL, BUILD = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+SQUALL, BUILD, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
 
 
 def output(*words):
@@ -29,14 +29,41 @@ def commands():
     for name in names:
         yield (name,)
         text = output(SQUALL, "help", name)
-        if f"squall {name} PART --help" in text:
+        if f"squall help {name} PART" in text:
             for part in re.findall(r"^  ([a-z]+) ", text, re.M):
                 yield (name, part)
 
 
 def options_of(words):
+    """The options that the help describes: the part of an option line before its first two spaces."""
     text = output(SQUALL, *words, "--help")
-    return {option for line in re.findall(r"^  (-.*)$", text, re.M) for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line)}
+    return {option for line in re.findall(r"^  (-.*)$", text, re.M) for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line.split("  ")[0])}
+
+
+def has_parts(words):
+    return any(other[:-1] == words for other in commands())
+
+
+def help_and_tables(folder):
+    """The program's option tables, as completions list them, are exactly the options of the help text."""
+    for words in commands():
+        assert os.path.exists(os.path.join(SOURCE, "tools/help", "-".join(words) + ".txt")), words
+        if not has_parts(words):
+            accepted = set(complete(folder, *words, "-")) - {"--help"}
+            assert accepted == options_of(words), (words, accepted ^ options_of(words))
+            refused = subprocess.run([SQUALL, *words, "--no-such-option"], capture_output=True, text=True)
+            assert refused.returncode == 2 and "unknown option '--no-such-option'" in refused.stderr, (words, refused)
+    pages = {name[:-4] for name in os.listdir(os.path.join(SOURCE, "tools/help")) if name.endswith(".txt")}
+    assert pages == {"-".join(words) for words in commands()} | {"squall", "config", "options"}, pages
+
+
+def configuration_page():
+    """docs/configuration.md is the output of squall help config --markdown."""
+    shown = output(SQUALL, "help", "config", "--markdown")
+    assert shown == read(SOURCE, "docs/configuration.md"), "run: squall help config --markdown >docs/configuration.md"
+    keys = re.findall(r"^  ([a-z_0-9.]+) ", output(SQUALL, "help", "config"), re.M)
+    assert keys == re.findall(r"^\| `([a-z_0-9.]+)` \|", shown, re.M) and len(keys) > 100
+    assert subprocess.run([SQUALL, "help", "config", "--html"], capture_output=True).returncode == 2
 
 
 def pages(folder):
@@ -46,7 +73,7 @@ def pages(folder):
         assert page.startswith(f".TH SQUALL-{'-'.join(words).upper()} 1 ")
         for option in options_of(words):
             assert option in page, (words, option)
-    keys = re.findall(r"^  ([a-z_.]+) ", output(SQUALL, "help", "config"), re.M)
+    keys = re.findall(r"^  ([a-z_0-9.]+) ", output(SQUALL, "help", "config"), re.M)
     config = read(folder, "man5", "squall-config.5")
     assert len(keys) > 60 and all(f".BI {key} " in config for key in keys)
     if not shutil.which("groff"):
@@ -66,7 +93,7 @@ def complete(folder, *words):
 def shells(folder):
     assert complete(folder, "tr") == ["train"] and {"train", "lut", "report", "help"} <= set(complete(folder, ""))
     for words in commands():
-        if not any(other[:-1] == words for other in commands()):
+        if not has_parts(words):
             assert options_of(words) <= set(complete(folder, *words, "-")), words
     assert set(complete(folder, "lut", "")) >= {"measure", "compare"} and complete(folder, "lut", "meas") == ["measure"]
     assert complete(folder, "train", "x.yaml", "--set", "train.mom") == ["train.momentum="]
@@ -97,6 +124,8 @@ def main():
         subprocess.run([SQUALL, "help", "manual", folder], check=True)
         pages(folder)
         shells(folder)
+        help_and_tables(folder)
+        configuration_page()
         assert subprocess.run([SQUALL, "help", "manual"], capture_output=True).returncode == 2
         assert subprocess.run([SQUALL, "help", "manual", "/proc/nowhere"], capture_output=True, text=True).stderr.count("\n") == 1
     installed()

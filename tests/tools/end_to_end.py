@@ -282,30 +282,35 @@ def kill_stages(scratch):
             same_files(os.path.join(a, stage), os.path.join(b, stage), ["search/search.json", "search/arch.json", "last/model.safetensors"])
         same_files(a, b, ["stages.json"])
     kill_often([*words, "-o", os.path.join(scratch, "whole")], [*words, "-o", b], 20, check, lambda: remove(b))
-    # Another scope is another run; a stage is an ordinary run.
+    # Another search mask is another run; a stage is an ordinary run.
     done = run("train", os.path.join(a, "stage-1/config.yaml"), "-o", os.path.join(a, "stage-1"), "--resume", "auto", "--quiet", "--set",
-               "scope.free=1-4", "--set", "train.steps=60", code=2)
+               "layers.search=1-4", "--set", "train.steps=60", code=2)
     assert "other layers fixed" in done.stderr, done.stderr
     assert "exported" in run("export", os.path.join(a, "stage-2")).stdout or os.path.exists(os.path.join(a, "stage-2/export/model.onnx"))
-    for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 stands in no group"), (["--set", "scope.free=1-2"], "wanted both, or neither"),
+    for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 stands in no group"), (["--set", "layers.search=1-2"], "wanted both, or neither"),
                         (["--set", "stages.start=1,2"], "2 numbers, wanted 8")):
         done = run(*words, *extra, "-o", os.path.join(scratch, "c"), code=2)
         assert done.stderr.count("\n") == 1 and text in done.stderr, done.stderr
-    assert "wanted one configuration, --two-stage and -o RUN" in run("search", CONFIG, "--two-stage", code=2).stderr
+    assert "expected one configuration, --two-stage and -o RUN" in run("search", CONFIG, "--two-stage", code=2).stderr
 
 
 def bases(scratch):
-    """base: the other file holds where this one says nothing; what was published is shown beside what was found."""
+    """base: this file overrides keys of the other one. Keys of version 0.1 are accepted with a hint."""
     own, loop, run_folder = (os.path.join(scratch, name) for name in ("own.yaml", "loop.yaml", "based"))
     with open(own, "w") as file:
-        file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Nobody, top1: 12.5, source: a dream}}\n")
-    run("train", own, "-o", run_folder, "--quiet", *SMALL[2:], "--set", "train.warmup_steps=0")
+        file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Other, top1: 12.5}}\nscope: {{free: 1-4, fixed: \"0,0,0,0,0,0,0,0\"}}\n")
+    hints = run("train", own, "-o", run_folder, "--quiet", *SMALL[2:], "--set", "train.warmup_steps=0").stderr
+    for hint in (f"{own}:3: key published.name has no effect any more; remove it", f"{own}:3: key published.top1 has no effect",
+                 f"{own}:4: key scope.free is now layers.search; it is accepted in this version", f"{own}:4: key scope.fixed is now layers.fixed"):
+        assert hint in hints, hints
+    assert hints.count("\n") == 4, hints
     config = read(os.path.join(run_folder, "config.yaml")).decode()
     assert "steps: 9\n" in config and "weight_decay: 4.0" in config and "base" not in config, config
+    assert 'layers:\n  search: "1-4"\n  fixed: "0,0,0,0,0,0,0,0"\n' in config and "scope" not in config and "published" not in config and config.count("\ntrain:\n") == 1, config
     printed = run("search", run_folder, "--quiet", "--threads", "1").stdout
-    assert "Nobody: 12.50 % top-1, latency not published" in printed and "a dream" in printed, printed
-    for text, wanted in ((f"base: {loop}\n", "base: more than 8 files"), ("base: nowhere.yaml\n", "nowhere.yaml: No such file"),
-                         ("base: [a, b]\n", "base: wanted the path of one file"), ("train: {base: a}\n", "unknown key 'train.base'")):
+    assert "Other" not in printed, printed
+    for text, wanted in ((f"base: {loop}\n", "base: more than 8 nested files"), ("base: nowhere.yaml\n", "nowhere.yaml: No such file"),
+                         ("base: [a, b]\n", "base: expected the path of one file"), ("train: {base: a}\n", "unknown key 'train.base'")):
         with open(loop, "w") as file:
             file.write(text)
         failed = subprocess.run([SQUALL, "train", loop, "-o", os.path.join(scratch, "no")], cwd=SOURCE, capture_output=True, text=True)
@@ -366,28 +371,28 @@ def bad_input(scratch):
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
     cases = [
         (["trian"], 2, "did you mean 'train'?"),
-        (["train"], 2, "wanted one configuration and -o RUN"),
+        (["train"], 2, "expected one configuration and -o RUN"),
         (["train", CONFIG, "-o", a], 2, "holds a run already"),
         (["train", CONFIG, "-o", a, "--resume", "auto", "--seed", "99"], 2, "not the same run"),
         (["train", CONFIG, "-o", a, "--resume", "auto", "--set", "space=configs/spaces/tiny.yaml"], 2, "of another space"),
         (["train", CONFIG, "-o", a + "2", "--arhc", "1"], 2, "did you mean '--arch'?"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.bacth=3"], 2, "unknown key 'train.bacth', did you mean 'train.batch'?"),
-        (["train", CONFIG, "-o", a + "2", "--set", "train.batch=many"], 2, "train.batch: 'many', wanted a whole number from 2 to 65536"),
-        (["train", CONFIG, "-o", a + "2", "--set", "train.schedule=cosin"], 2, "'cosin', wanted one of: constant linear cosine"),
+        (["train", CONFIG, "-o", a + "2", "--set", "train.batch=many"], 2, "train.batch: found 'many', expected a whole number from 2 to 65536"),
+        (["train", CONFIG, "-o", a + "2", "--set", "train.schedule=cosin"], 2, "found 'cosin', expected one of: constant linear cosine"),
         (["train", CONFIG, "-o", a + "2", "--set", "data.train=/no/such"], 3, "/no/such: No such file"),
         (["train", CONFIG, "-o", a + "2", "--set", "data.cache=device", "--set", "data.decode=draft"], 2, "data.cache: device: keeps whole images, wanted data.decode: exact"),
         (["bench", "loader", CONFIG, "--set", "data.cache=device"], 2, "data.cache: device: nothing trains here, wanted none or ram"),
-        (["train", CONFIG, "-o", a + "2", "--set", "data.decode=fast"], 2, "'fast', wanted one of: exact draft"),
+        (["train", CONFIG, "-o", a + "2", "--set", "data.decode=fast"], 2, "found 'fast', expected one of: exact draft"),
         (["train", CONFIG, "-o", a + "2", "--arch", "1,2"], 2, "2 numbers, wanted 8"),
         (["train", CONFIG, "-o", a + "2", "--device", "gpu"], 2, "device gpu: unknown"),
         (["train", "no.yaml", "-o", a + "2"], 1, "no.yaml: No such file"),
         (["search", a, "--limit-macs", "1"], 2, "no path can meet it, the smallest has"),
         (["search", a, "--searcher", "nsga2", "--objectives", "accuracy,latency"], 2, "latency: no device 1, give --latency"),
-        (["search", a, "--objectives", "macs,latency"], 2, "'macs,latency', wanted accuracy and up to 3 different ones of"),
+        (["search", a, "--objectives", "macs,latency"], 2, "found 'macs,latency', expected accuracy and up to 3 different ones of"),
         (["search", a, "--searcher", "halving", "--set", "search.rungs=8"], 2, "100 images for 8 rungs of eta 3"),
-        (["search", a, "--set", "search.final_temperature=2"], 2, "search.final_temperature: 2, above search.temperature 1"),
+        (["search", a, "--set", "search.final_temperature=2"], 2, "search.final_temperature: found 2, expected at most search.temperature (1)"),
         (["search", scratch], 2, "not a run"),
-        (["evaluate", a], 2, "--arch: missing"),
+        (["evaluate", a], 2, "found a supernet, expected --arch"),
         (["export", a], 2, "run squall search first"),
         (["info", "space", "no.yaml"], 1, "no.yaml"),
     ]
@@ -453,7 +458,7 @@ def bench_dry():
 
 def bench_model(scratch):
     """The modelled time of a step: the parts add up, the table of counts holds SPOS, a faster memory is not slower, one path is one."""
-    step = ("step", "configs/spaces/spos.yaml", "--dry", "--path-count", "40", "--gpu")
+    step = ("step", "configs/spaces/spos.yaml", "--dry", "--steps", "40", "--gpu")
     h200 = one_json(*step, "h200")
     assert h200["space"] == "spos" and h200["batch"] == 256 and h200["paths"] == 40 and h200 == one_json(*step, "h200")
     assert abs(h200["ms_per_step"] * h200["images_per_second"] / 256e3 - 1) < 1e-6
@@ -507,18 +512,19 @@ def bench(scratch):
     bench_dry()
     bench_model(scratch)
     cases = [
-        ([], 2, "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'"),
-        (["loader"], 2, "wanted 'step SPACE', 'kernels [SPACE]' or 'loader SOURCE|CONFIG'"),
+        (["steps"], 2, "unknown command 'steps', did you mean 'step'?"),
+        (["step"], 2, "expected one space file"),
+        (["loader"], 2, "expected one source of images or one configuration"),
         (["loader", "/no/such"], 3, "/no/such: No such file"),
         (["step", "no.yaml"], 1, "no.yaml: No such file"),
         (["step", "configs/spaces/spos.yaml", "--dry", "--gpu", "h300"], 2, "found 'h300', expected one of a100, h100, h200, rtx3090, or a file"),
-        (["step", "configs/spaces/spos.yaml", "--gpu", "h200"], 2, "--gpu: only valid with 'step SPACE --dry'"),
-        (["step", "configs/spaces/spos.yaml", "--dry", "--gpu", "h200", "--steps", "3", "--path-count", "3"], 2, "give one"),
+        (["step", "configs/spaces/spos.yaml", "--gpu", "h200"], 2, "--gpu: needs --dry"),
+        (["kernels", "--steps", "3"], 2, "unknown option '--steps'"),
         (["step", "configs/spaces/spos.yaml", "--dry", "--gpu", "h200", "--arch", "(1, 2)"], 2, ""),
-        ([*tiny, "--batch", "0"], 2, "--batch: '0', wanted a whole number from 2 to 65536"),
-        ([*tiny, "--steps", "0"], 2, "--steps: '0', wanted a whole number"),
-        ([*tiny, "--bandwidth", "fast"], 2, "--bandwidth: 'fast', wanted GB/s"),
-        ([*tiny, "--graphs", "maybe"], 2, "graphs: 'maybe', wanted one of: off on"),
+        ([*tiny, "--batch", "0"], 2, "--batch: found '0', expected a whole number from 2 to 65536"),
+        ([*tiny, "--steps", "0"], 2, "--steps: found '0', expected a whole number"),
+        ([*tiny, "--bandwidth", "fast"], 2, "--bandwidth: found 'fast', expected a number"),
+        ([*tiny, "--graphs", "maybe"], 2, "graphs: found 'maybe', expected one of: off on"),
         (["step", "configs/spaces/tiny.yaml", "--device", "cuda:x"], 2, "device cuda:x: expected a name like cuda:0"),
         (["kernels", "--device", "cpu"], 1, "device cpu has no launches of its own to time; wanted cuda, or --dry"),
     ]

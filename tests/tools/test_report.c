@@ -8,7 +8,7 @@
 #include "kernels/base/text.h"
 #include "supernet/train/events.h"
 #include "tests/support/support.h"
-#include "tools/run/picture.h"
+#include "tools/report/picture.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 

@@ -1,24 +1,33 @@
 #ifndef SQ_COMMAND_H
 #define SQ_COMMAND_H
 
-/* The subcommands. Each file tools/commands/<name>.c defines one of these; squall.c lists them. A command reads its options with
- * sq_options_read, tells a failure through sq_command_fail and returns the exit code. Output for people goes to stdout,
- * progress to stderr. */
-
 #include "tools/run/messages.h"
-#include "tools/run/session.h"
+#include "tools/run/options.h"
+
+/* A subcommand. tools/commands/<name>.c defines it, tools/squall.c lists it, and tools/help/<name>.txt is its help
+ * (<command>-<name>.txt for a part of a command). Results go to stdout; progress and errors go to stderr. */
 
 typedef struct sq_command {
-    const char *name, *summary;
-    const char *usage; /* "squall train CONFIG [options]" */
-    const char *help;  /* the text of `squall help NAME` and `squall NAME --help`, below the usage line */
-    int (*run)(int argc, char **argv);     /* argv[0] is the command's name */
-    const struct sq_command *const *parts; /* instead of run: subcommands, ended by NULL */
-    bool works_in_several;                 /* processes of one mpirun or srun; others are refused there */
+    const char *name;
+    const sq_option *options; /* ends with SQ_OPTIONS_END; NULL: none */
+    bool has_config;          /* also accepts sq_config_options */
+    const void *defaults;     /* the argument struct before the options are read; NULL: none */
+    size_t arguments_bytes;   /* size of that struct */
+    int argument_min, argument_max; /* words that are not options */
+    const char *expected;           /* for the message when their number is wrong: "one run" */
+    int (*run)(const sq_options *options, const void *arguments); /* returns the exit code */
+    const struct sq_command *const *parts; /* instead of run: subcommands, ends with NULL */
+    bool works_on_ranks;                   /* processes of one mpirun or srun; other commands refuse to run there */
 } sq_command;
 
-extern const sq_command sq_command_train, sq_command_search, sq_command_evaluate, sq_command_rank, sq_command_export,
-    sq_command_report, sq_command_draw, sq_command_watch, sq_command_info, sq_command_lut, sq_command_select,
-    sq_command_pack, sq_command_bench, sq_command_doctor, sq_command_plan;
+/* Fields of sq_command for a file's `options` table, its `arguments` struct and the default values of its fields. */
+#define SQ_ARGUMENTS(...) \
+    .options = options, .defaults = &(const arguments){__VA_ARGS__}, .arguments_bytes = sizeof(arguments)
+
+/* The options that a command accepts; full_name: "lut measure". */
+sq_option_set sq_command_option_set(const sq_command *command, const char *full_name);
+
+/* Reads the options of argv[1..], checks the number of arguments and runs the command. Returns the exit code. */
+int sq_command_run(const sq_command *command, const char *full_name, int argc, char **argv);
 
 #endif

@@ -8,7 +8,7 @@
 #include "kernels/base/text.h"
 #include "kernels/cpu/processor.h"
 #include "supernet/ranks/step_model.h"
-#include "tools/commands/bench/bench.h"
+#include "tools/commands/commands.h"
 #include "tools/doctor/doctor.h"
 
 enum { SIZES = 4, MOST_REPEATS = 200 };
@@ -163,8 +163,8 @@ static void print_ranks(const doctor *d)
     }
 }
 
-/* What `squall plan` would be told of this network: MPI's sums are log2 rounds to rank 0 and as many back. false: they
- * went over links of two kinds, or not over MPI. */
+/* The link options of `squall forecast` for this network. MPI sums in log2 rounds to rank 0 and as many back. Returns false
+ * if the sums used two kinds of links, or not MPI. */
 static bool find_link(const doctor *d, sq_link *out)
 {
     const int count = d->facts.count, hosts = sq_doctor_hosts(&d->facts), last = SIZES - 1;
@@ -182,7 +182,7 @@ static void print_link(const doctor *d)
     const char *prefix = sq_doctor_hosts(&d->facts) == 1 ? "local-" : "";
     sq_link link;
     if (find_link(d, &link))
-        sq_print_row("for squall plan", "--%sbandwidth %.4g --%slatency %.1f", prefix, 1e-9 * link.bandwidth, prefix,
+        sq_print_row("for squall forecast", "--%sbandwidth %.4g --%slatency %.1f", prefix, 1e-9 * link.bandwidth, prefix,
                      1e6 * link.latency);
 }
 
@@ -274,7 +274,7 @@ static sq_status examine(doctor *d)
 }
 
 /* Exit code 1 also when something looks wrong. */
-static int run_doctor(const sq_options *read, doctor *d)
+static int run_doctor(const sq_options *options, doctor *d)
 {
     sq_ranks *ranks = NULL;
     sq_session s = {0};
@@ -283,7 +283,7 @@ static int run_doctor(const sq_options *read, doctor *d)
         return sq_command_fail("doctor", status);
     sq_ranks_set_time_limit(ranks, TIME_LIMIT); /* behind that it should not be slow */
     s.ranks = ranks;
-    status = sq_session_open(&s, NULL, read->overrides, read->override_count, 0);
+    status = sq_session_open(&s, NULL, options, 0);
     if (status == SQ_OK) {
         d->session = &s;
         status = examine(d);
@@ -295,41 +295,30 @@ static int run_doctor(const sq_options *read, doctor *d)
     return code ? code : d->wrong.count > 0;
 }
 
-static int run(int argc, char **argv)
+typedef struct {
+    const char *folder;
+    bool is_json;
+} arguments;
+
+static int run(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    static doctor d;
-    bool is_help;
-    const sq_option options[] = {{"-o", &d.facts.folder, NULL, NULL},
-                                 {"--out", &d.facts.folder, NULL, NULL},
-                                 {"--json", NULL, &d.is_json, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 0)
-        return sq_command_usage("doctor", "'%s': wanted no argument", read.arguments[0]);
-    d.facts.folder = d.facts.folder ? d.facts.folder : ".";
-    return run_doctor(&read, &d);
+    const arguments *a = given;
+    doctor *d = calloc(1, sizeof *d);
+    if (!d)
+        return sq_command_fail("doctor", sq_fail(SQ_NO_MEMORY, "doctor"));
+    d->facts.folder = a->folder;
+    d->is_json = a->is_json;
+    const int code = run_doctor(options, d);
+    free(d);
+    return code;
 }
 
-const sq_command sq_command_doctor = {
-    .name = "doctor",
-    .summary = "who the ranks of a launcher are, how fast they reduce, and what looks wrong",
-    .usage = "squall doctor [-o FOLDER] [--device D] [--threads N] [--json]",
-    .help = "Alone, or under the same mpirun or srun as a training run: prints each rank's host, cores, threads, free "
-            "disk and\n"
-            "device, the versions, what GPUs reach each other, and how long sums and means over all ranks take; then "
-            "what looks\n"
-            "wrong and what to do about it: ranks bound to one core, more threads than cores, two MPIs mixed up, "
-            "other builds,\n"
-            "devices or clocks on some hosts, the loopback between hosts, too little room on disks. Exit code 0 when "
-            "nothing\n"
-            "does, else 1.\n\n"
-            "  -o, --out FOLDER    where runs will lie: its disk is looked at (default: the working folder)\n"
-            "  --json              one line of JSON\n"
-            "  --device D          as in train: what the ranks would compute on\n"
-            "  --graphs on|off, --engine E, --threads N, --seed N, --set key=value   as in train\n",
-    .run = run,
-    .works_in_several = true,
-};
+static const sq_option options[] = {SQ_TEXT("-o", folder), SQ_TEXT("--out", folder), SQ_FLAG("--json", is_json),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_doctor = {.name = "doctor",
+                                      SQ_ARGUMENTS(.folder = "."),
+                                      .has_config = true,
+                                      .expected = "no argument",
+                                      .run = run,
+                                      .works_on_ranks = true};

@@ -2,30 +2,31 @@
 #include <stdio.h>
 
 #include "search/cost/latency.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/commands/lut/lut.h"
-#include "tools/run/picture.h"
+#include "tools/report/picture.h"
 #include "tools/run/share_folder.h"
 
 typedef struct {
-    const char *space, *out, *latency, *fill, *title, *columns;
+    const char *space, *out, *latency, *title;
+    int columns, fill;
     sq_lut_shape shape;
 } arguments;
 
-/* A path is all that is asked for: the table may miss blocks of others. */
+static const char expected[] = "an architecture, --space S and -o FILE.svg";
+
+/* Looks up only the blocks of this path: the table may lack the blocks of other paths. */
 static sq_status open_latency(sq_latency_cache *out, const arguments *a, const sq_space *space, const int *path)
 {
     char shared[4096];
     sq_latency *latency = NULL;
-    sq_fill fill;
-    SQ_TRY(sq_lut_fill(a->fill, &fill));
     SQ_TRY(sq_latency_open(&latency, sq_share_find(shared, sizeof shared, a->latency)));
-    const sq_status status = sq_latency_prepare_path(out, latency, space, path, fill);
+    const sq_status status = sq_latency_prepare_path(out, latency, space, path, (sq_fill)a->fill);
     sq_latency_close(latency);
     return status;
 }
 
-static sq_status draw(const arguments *a, const char *arch, int columns)
+static sq_status draw(const arguments *a, const char *arch)
 {
     sq_space *space = NULL;
     int path[SQ_MAX_LAYERS];
@@ -38,7 +39,7 @@ static sq_status draw(const arguments *a, const char *arch, int columns)
                                 .path = path,
                                 .latency = a->latency ? &cache : NULL,
                                 .title = a->title ? a->title : space->name,
-                                .columns = columns};
+                                .columns = a->columns};
     if (status == SQ_OK)
         status = sq_picture_write(a->out, &picture);
     if (status == SQ_OK)
@@ -48,42 +49,28 @@ static sq_status draw(const arguments *a, const char *arch, int columns)
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.fill = "none", .columns = "2", .shape = SQ_LUT_SHAPE};
-    bool is_help;
-    int columns;
-    const sq_option options[] = {
-        {"--space", &a.space, NULL, NULL},     {"-o", &a.out, NULL, NULL},      {"--out", &a.out, NULL, NULL},
-        {"--latency", &a.latency, NULL, NULL}, {"--fill", &a.fill, NULL, NULL}, {"--title", &a.title, NULL, NULL},
-        {"--columns", &a.columns, NULL, NULL}, SQ_LUT_SHAPE_OPTIONS(a.shape),   {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code == 0)
-        code = sq_options_number("draw", "--columns", a.columns, 1, 2, &columns);
-    if (code)
-        return code;
-    if (read.argument_count != 1 || !a.space || !a.out)
-        return sq_command_usage("draw", "wanted an architecture, --space S and -o FILE.svg");
-    const sq_status status = draw(&a, read.arguments[0], columns);
+    const arguments *a = given;
+    if (!a->space || !a->out)
+        return sq_command_usage("draw", "expected %s", expected);
+    const sq_status status = draw(a, options->arguments[0]);
     return status == SQ_OK ? 0 : sq_command_fail("draw", status);
 }
 
-const sq_command sq_command_draw = {
-    .name = "draw",
-    .summary = "one network as a vector picture",
-    .usage = "squall draw ARCH --space S -o net.svg [--columns 1|2] [--latency DEVICE]",
-    .help =
-        "Writes one SVG file, text as text, sized for a printed page: each layer's operator, width and pixels, and its "
-        "share of\nmultiply-adds and, with a device, of latency. ARCH is a tuple \"(2, 1, 0, ...)\", NNI JSON, or a "
-        "file "
-        "of either\n(RUN/search/arch.json).\n\n"
-        "  --space S          the space file\n"
-        "  -o FILE            the picture\n"
-        "  --columns N        2 (default): 504 pt (178 mm) wide, layers run right; 1: 240 pt (85 mm) wide, a row a "
-        "layer\n"
-        "  --latency DEVICE   device folder or table: shares of predicted latency\n"
-        "  --fill F           missing blocks: none (an error), interpolate or roofline\n"
-        "  --title TEXT       above it (default: the space's name; \"\": none)\n" SQ_LUT_SHAPE_HELP,
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("--space", space),
+                                    SQ_TEXT("-o", out),
+                                    SQ_TEXT("--out", out),
+                                    SQ_TEXT("--latency", latency),
+                                    SQ_WORD("--fill", fill, SQ_LUT_FILL_WORDS),
+                                    SQ_TEXT("--title", title),
+                                    SQ_INT("--columns", columns, 1, 2),
+                                    SQ_LUT_SHAPE_OPTIONS(shape),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_draw = {.name = "draw",
+                                    SQ_ARGUMENTS(.columns = 2),
+                                    .argument_min = 1,
+                                    .argument_max = 1,
+                                    .expected = expected,
+                                    .run = run};

@@ -2,8 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/run/trained_run.h"
+
+typedef struct {
+    const char *arch;
+    bool on_val;
+} arguments;
 
 static sq_status score(sq_trained_run *r, const int *path, const char *what)
 {
@@ -17,12 +22,12 @@ static sq_status score(sq_trained_run *r, const int *path, const char *what)
 
 static sq_status evaluate(sq_trained_run *r, const char *arch, bool on_val)
 {
-    int asked[SQ_MAX_LAYERS] = {0}, path[SQ_MAX_LAYERS] = {0};
+    int found[SQ_MAX_LAYERS] = {0}, path[SQ_MAX_LAYERS] = {0};
     char text[1024];
-    SQ_TRY(sq_trained_run_read_arch(r, arch ? arch : r->single_arch, asked));
+    SQ_TRY(sq_trained_run_read_arch(r, arch ? arch : r->single_arch, found));
     if (!r->single)
-        memcpy(path, asked, sizeof path);
-    (void)sq_arch_print(r->session.space, asked, text, sizeof text);
+        memcpy(path, found, sizeof path);
+    (void)sq_arch_print(r->session.space, found, text, sizeof text);
     (void)printf("step %lld, %s\n", r->step, text);
     sq_print_row("images", "%zu %s, %zu for calibration", r->validation.count,
                  on_val ? "of the test split" : "held out", r->calibration.count);
@@ -32,39 +37,28 @@ static sq_status evaluate(sq_trained_run *r, const char *arch, bool on_val)
     return score(r, path, "calibrated");
 }
 
-static int run(int argc, char **argv)
+static int run(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    const char *arch = NULL;
-    bool on_val = false, is_help;
-    const sq_option options[] = {
-        {"--arch", &arch, NULL, NULL}, {"--on-val", NULL, &on_val, NULL}, {NULL, NULL, NULL, NULL}};
+    const arguments *a = given;
+    const char *folder = options->arguments[0];
     sq_trained_run r = {0};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 1)
-        return sq_command_usage("evaluate", "wanted one run");
-    sq_status status = sq_trained_run_open(&r, read.arguments[0], NULL, &read, on_val);
-    if (status == SQ_OK && !r.single && !arch)
-        status = sq_fail(SQ_INVALID, "--arch: missing; %s holds a supernet", read.arguments[0]);
+    sq_status status = sq_trained_run_open(&r, folder, NULL, options, a->on_val);
+    if (status == SQ_OK && !r.single && !a->arch)
+        status = sq_fail(SQ_INVALID, "%s: found a supernet, expected --arch", folder);
     if (status == SQ_OK)
         status = sq_trained_run_open_evaluator(&r);
     if (status == SQ_OK)
-        status = evaluate(&r, arch, on_val);
+        status = evaluate(&r, a->arch, a->on_val);
     sq_trained_run_close(&r);
     return status == SQ_OK ? 0 : sq_command_fail("evaluate", status);
 }
 
-const sq_command sq_command_evaluate = {
-    .name = "evaluate",
-    .summary = "accuracy of one path, before and after calibration",
-    .usage = "squall evaluate RUN --arch A [--on-val]",
-    .help = "Scores one path of the supernet in RUN (or the one that RUN trained) with the running statistics of "
-            "training, and with\n"
-            "calibrated ones.\n\n"
-            "  --arch A         tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
-            "  --on-val         on the test split instead of the held-out images\n"
-            "  --set key=value  replace one key; --device, --graphs, --engine, --threads, --seed as in train\n",
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("--arch", arch), SQ_FLAG("--on-val", on_val), SQ_OPTIONS_END};
+
+const sq_command sq_command_evaluate = {.name = "evaluate",
+                                        SQ_ARGUMENTS(.arch = NULL),
+                                        .has_config = true,
+                                        .argument_min = 1,
+                                        .argument_max = 1,
+                                        .expected = "one run",
+                                        .run = run};

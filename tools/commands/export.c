@@ -9,11 +9,12 @@
 #include "kernels/base/text.h"
 #include "supernet/space/cost.h"
 #include "supernet/export/export.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/run/trained_run.h"
 
 typedef struct {
-    const char *arch, *out, *fold;
+    const char *arch, *out;
+    int is_folded; /* index in "off on" */
     bool on_val;
 } arguments;
 
@@ -85,7 +86,7 @@ static sq_status export_run(sq_trained_run *r, const char *run, const arguments 
     SQ_TRY(sq_evaluator_score(r->evaluator, path, 0, &result));
     SQ_TRY(class_names(r->session.all, &classes));
     const sq_export_options o = {.folder = a->out ? a->out : folder,
-                                 .is_folded = strcmp(a->fold, "on") == 0,
+                                 .is_folded = a->is_folded,
                                  .opset = r->session.config->opset,
                                  .classes_json = classes,
                                  .arch_space = r->session.space,
@@ -101,46 +102,31 @@ static sq_status export_run(sq_trained_run *r, const char *run, const arguments 
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.fold = "on"};
-    bool is_help;
-    const sq_option options[] = {
-        {"--arch", &a.arch, NULL, NULL}, {"-o", &a.out, NULL, NULL},          {"--out", &a.out, NULL, NULL},
-        {"--fold", &a.fold, NULL, NULL}, {"--on-val", NULL, &a.on_val, NULL}, {"--opset", NULL, NULL, "export.opset"},
-        {NULL, NULL, NULL, NULL}};
+    const arguments *a = given;
     sq_trained_run r = {0};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 1)
-        return sq_command_usage("export", "wanted one run");
-    if (strcmp(a.fold, "on") != 0 && strcmp(a.fold, "off") != 0)
-        return sq_command_usage("export", "--fold %s: wanted on or off", a.fold);
-    sq_status status = sq_trained_run_open(&r, read.arguments[0], NULL, &read, a.on_val);
+    sq_status status = sq_trained_run_open(&r, options->arguments[0], NULL, options, a->on_val);
     if (status == SQ_OK)
         status = sq_trained_run_open_evaluator(&r);
     if (status == SQ_OK)
-        status = export_run(&r, read.arguments[0], &a);
+        status = export_run(&r, options->arguments[0], a);
     sq_trained_run_close(&r);
     return status == SQ_OK ? 0 : sq_command_fail("export", status);
 }
 
-const sq_command sq_command_export = {
-    .name = "export",
-    .summary = "hand out one network: safetensors, ONNX, arch.json",
-    .usage = "squall export RUN [--arch A] [-o DIR] [--opset N] [--fold on|off] [--on-val]",
-    .help =
-        "Calibrates the path's batch norm, scores exactly these weights, and writes model.safetensors (PyTorch module "
-        "names),\n"
-        "model.onnx and arch.json into DIR.\n\n"
-        "  --arch A         tuple, NNI JSON or a file of either; default (best): what squall search found, or what RUN "
-        "trained\n"
-        "  -o, --out DIR    default: RUN/export\n"
-        "  --opset N        ONNX operator set, 13 to 21\n"
-        "  --fold off       batch norm as operators of its own, and the supernet's weights as supernet.safetensors\n"
-        "  --on-val         score on the test split instead of the held-out images\n"
-        "  --set key=value  replace one key; --device, --graphs, --engine, --threads, --seed as in train\n",
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("--arch", arch),
+                                    SQ_TEXT("-o", out),
+                                    SQ_TEXT("--out", out),
+                                    SQ_WORD("--fold", is_folded, "off on"),
+                                    SQ_FLAG("--on-val", on_val),
+                                    SQ_KEY("--opset", "export.opset"),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_export = {.name = "export",
+                                      SQ_ARGUMENTS(.is_folded = true),
+                                      .has_config = true,
+                                      .argument_min = 1,
+                                      .argument_max = 1,
+                                      .expected = "one run",
+                                      .run = run};

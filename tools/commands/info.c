@@ -4,16 +4,19 @@
 
 #include "kernels/base/text.h"
 #include "kernels/cpu/processor.h"
-#include "supernet/model/block_layout.h"
+#include "kernels/backend.h"
 #include "supernet/space/cost.h"
-#include "tools/commands/command.h"
+#include "supernet/model/block_layout.h"
+#include "supernet/model/model.h"
+#include "tools/commands/commands.h"
 #include "tools/commands/info_costs.h"
 #include "tools/run/share_folder.h"
 
 #define WASTED_LIMIT 0.1 /* of a choice's lanes, without a warning */
 
 typedef struct {
-    const char *arch, *batch, *resolution, *classes;
+    const char *arch;
+    int batch, resolution, classes;
     bool on_device; /* as cuda stores it */
     bool has_costs;
 } arguments;
@@ -29,9 +32,10 @@ static sq_block_options block_options(bool on_device, int batch)
     return options;
 }
 
-static int info_device(void)
+static int run_device(const sq_options *given, const void *none)
 {
     char line[256];
+    (void)given, (void)none; /* no options */
     (void)printf("backends of this build\n");
     for (int i = 0; sq_backend_describe(i, line, sizeof line); i++)
         (void)printf("  %s\n", line);
@@ -171,18 +175,18 @@ static sq_status print_arch(const sq_space *space, const char *arch)
     return SQ_OK;
 }
 
-static sq_status info_space(const char *file, const arguments *a, int resolution, int classes, int batch)
+static sq_status info_space(const char *file, const arguments *a)
 {
     sq_space *space = NULL;
     char shared[4096];
-    SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, file), resolution, classes));
+    SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, file), a->resolution, a->classes));
     (void)printf("%s: %d layers, %d searched, %d x %d pixels, %d classes\n", space->name, space->layer_count,
                  space->searched_count, space->resolution, space->resolution, space->classes);
     print_layers(space, a->on_device);
     print_range(space);
-    sq_status status = print_memory(space, batch, true, a->on_device);
+    sq_status status = print_memory(space, a->batch, true, a->on_device);
     if (status == SQ_OK)
-        status = print_memory(space, batch, false, a->on_device);
+        status = print_memory(space, a->batch, false, a->on_device);
     if (status == SQ_OK && a->arch)
         status = print_arch(space, a->arch);
     if (status == SQ_OK && a->has_costs)
@@ -193,49 +197,27 @@ static sq_status info_space(const char *file, const arguments *a, int resolution
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run_space(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.batch = "32", .resolution = "0", .classes = "0"};
-    bool is_help;
-    int64_t batch, resolution, classes;
-    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL},
-                                 {"--batch", &a.batch, NULL, NULL},
-                                 {"--resolution", &a.resolution, NULL, NULL},
-                                 {"--classes", &a.classes, NULL, NULL},
-                                 {"--device", NULL, &a.on_device, NULL},
-                                 {"--costs", NULL, &a.has_costs, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count == 1 && strcmp(read.arguments[0], "device") == 0)
-        return info_device();
-    if (read.argument_count != 2 || strcmp(read.arguments[0], "space") != 0)
-        return sq_command_usage("info", "wanted 'space FILE' or 'device'");
-    if (!sq_text_int(a.batch, 1, 65536, &batch) || !sq_text_int(a.resolution, 0, 4096, &resolution) ||
-        !sq_text_int(a.classes, 0, 1000000, &classes))
-        return sq_command_usage("info", "--batch %s, --resolution %s, --classes %s: wanted whole numbers", a.batch,
-                                a.resolution, a.classes);
-    const sq_status status = info_space(read.arguments[1], &a, (int)resolution, (int)classes, (int)batch);
-    return status == SQ_OK ? 0 : sq_command_fail("info", status);
+    const sq_status status = info_space(options->arguments[0], given);
+    return status == SQ_OK ? 0 : sq_command_fail("info space", status);
 }
 
-const sq_command sq_command_info = {
-    .name = "info",
-    .summary = "what a space holds and costs; what this machine has",
-    .usage = "squall info space FILE [--arch A] [--batch N] [--costs] [--device] | squall info device",
-    .help =
-        "info space: layers with shapes, asked, used and stored widths, choices, number of paths, range of costs, "
-        "and the exact\n"
-        "memory plan of training and evaluation; with --arch the costs of one network, layer by layer.\n"
-        "info device: the backends of this build, what the processor has, and the NCCL that several GPUs would use.\n\n"
-        "  --arch A            tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of either\n"
-        "  --batch N           images of the memory plan (default 32)\n"
-        "  --costs             multiply-adds and parameters of every operator in every searched layer\n"
-        "  --device            stored widths and memory as cuda has them (BF16, channels in eights), and a warning for "
-        "each layer\n"
-        "                      with a choice that wastes more than a tenth of its lanes\n"
-        "  --resolution R, --classes C   instead of the space's\n",
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("--arch", arch),
+                                    SQ_INT("--batch", batch, 1, 65536),
+                                    SQ_INT("--resolution", resolution, 0, 4096),
+                                    SQ_INT("--classes", classes, 0, 1e6),
+                                    SQ_FLAG("--device", on_device),
+                                    SQ_FLAG("--costs", has_costs),
+                                    SQ_OPTIONS_END};
+
+static const sq_command info_space_command = {.name = "space",
+                                 SQ_ARGUMENTS(.batch = 32),
+                                 .argument_min = 1,
+                                 .argument_max = 1,
+                                 .expected = "one space file",
+                                 .run = run_space};
+static const sq_command info_device_command = {.name = "device", .expected = "no argument", .run = run_device};
+static const sq_command *const parts[] = {&info_space_command, &info_device_command, NULL};
+
+const sq_command sq_command_info = {.name = "info", .parts = parts};

@@ -9,7 +9,9 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 #include "supernet/train/signals.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
+
+enum { DEFAULT_QUALITY = 90 };
 
 static const char *const splits[] = {"train", "val"};
 
@@ -168,82 +170,59 @@ static sq_status verify_all(const char *folder, int threads)
     return all ? sq_fail(SQ_DATA, "%s: %" PRIu64 " damaged records", folder, all) : SQ_OK;
 }
 
-static int run(int argc, char **argv)
+typedef struct {
+    job job;
+    int shard_mb, quality; /* quality SQ_UNSET: 90 */
+    bool is_verified;
+} arguments;
+
+static int check(const sq_options *options, const arguments *a)
 {
-    static sq_options read;
-    const char *side = "0", *quality = NULL, *threads = "0", *shard_mb = "0", *max_bad = "100";
-    job j = {0};
-    bool is_help, is_verified = false;
-    int shard_size = 0;
-    const sq_option options[] = {{"--split", &j.split, NULL, NULL},
-                                 {"--side", &side, NULL, NULL},
-                                 {"--quality", &quality, NULL, NULL},
-                                 {"--raw", NULL, &j.pack.is_raw, NULL},
-                                 {"--crop", NULL, &j.pack.is_cropped, NULL},
-                                 {"--val-labels", &j.labels, NULL, NULL},
-                                 {"--classes", &j.classes, NULL, NULL},
-                                 {"--threads", &threads, NULL, NULL},
-                                 {"--shard-mb", &shard_mb, NULL, NULL},
-                                 {"--max-bad", &max_bad, NULL, NULL},
-                                 {"--no-check", NULL, &j.pack.is_unchecked, NULL},
-                                 {"--verify", NULL, &is_verified, NULL},
-                                 {"--quiet", NULL, &j.is_quiet, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (!code && read.override_count)
-        code = sq_command_usage("pack", "a pack has no configuration: '%s'", read.overrides[0]);
-    if (!code && read.argument_count != (is_verified ? 1 : 2))
-        code = sq_command_usage("pack", is_verified ? "wanted one folder of shards" : "wanted SRC and DST");
-    if (!code && j.split && strcmp(j.split, "train") != 0 && strcmp(j.split, "val") != 0)
-        code = sq_command_usage("pack", "--split: '%s', wanted train or val", j.split);
-    if (!code && quality && (j.pack.is_raw || strcmp(side, "0") == 0))
-        code = sq_command_usage("pack", "--quality: only with --side and without --raw is anything encoded");
-    if (!code)
-        code = sq_options_number("pack", "--side", side, 0, 65500, &j.pack.side);
-    if (!code)
-        code = sq_options_number("pack", "--quality", quality ? quality : "90", 1, 100, &j.pack.quality);
-    if (!code)
-        code = sq_options_number("pack", "--threads", threads, 0, 256, &j.pack.threads);
-    if (!code)
-        code = sq_options_number("pack", "--shard-mb", shard_mb, 0, 1 << 20, &shard_size);
-    if (!code)
-        code = sq_options_number("pack", "--max-bad", max_bad, 0, INT32_MAX, &j.pack.max_bad);
+    const sq_pack_options *pack = &a->job.pack;
+    if (options->argument_count != (a->is_verified ? 1 : 2))
+        return sq_command_usage("pack", "expected %s", a->is_verified ? "one folder of shards" : "SRC and DST");
+    if (a->job.split && strcmp(a->job.split, "train") != 0 && strcmp(a->job.split, "val") != 0)
+        return sq_command_usage("pack", "--split: found '%s', expected train or val", a->job.split);
+    if (a->quality != SQ_UNSET && (pack->is_raw || pack->side == 0))
+        return sq_command_usage("pack", "--quality: needs --side and excludes --raw; nothing is encoded otherwise");
+    if (pack->side == 0 && (pack->is_raw || pack->is_cropped))
+        return sq_command_usage("pack", "--raw and --crop need --side");
+    return 0;
+}
+
+static int run(const sq_options *options, const void *given)
+{
+    const arguments *a = given;
+    job j = a->job;
+    const int code = check(options, a);
     if (code)
         return code;
-    if (j.pack.side == 0 && (j.pack.is_raw || j.pack.is_cropped))
-        return sq_command_usage("pack", "--raw and --crop need --side");
-    j.pack.shard_bytes = (uint64_t)shard_size << 20;
-    j.source = read.arguments[0];
-    j.folder = read.arguments[1];
-    const sq_status status = is_verified ? verify_all(read.arguments[0], j.pack.threads) : pack_all(&j);
+    j.pack.quality = a->quality == SQ_UNSET ? DEFAULT_QUALITY : a->quality;
+    j.pack.shard_bytes = (uint64_t)a->shard_mb << 20;
+    j.source = options->arguments[0];
+    j.folder = options->arguments[1];
+    const sq_status status = a->is_verified ? verify_all(j.source, j.pack.threads) : pack_all(&j);
     return status == SQ_OK ? 0 : sq_command_fail("pack", status);
 }
 
-const sq_command sq_command_pack = {
-    .name = "pack",
-    .summary = "images into packed shards, or verifies them",
-    .usage = "squall pack SRC DST [options] | squall pack --verify DST",
-    .help =
-        "Puts a data set into a few large files, DST/train-00000.shard, ..., that data.train and data.val take as they "
-        "take\n"
-        "folders. SRC: a folder or tar with train/<class>/<image> and val/<class>/<image>, or one of them; ImageNet's\n"
-        "ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar (--val-labels); WebDataset's tars; a folder of tars.\n"
-        "Killed, the same command goes on. The order is that of SRC, so training is the same to the bit.\n\n"
-        "  --split train|val   what SRC is, if it does not say (default: train; with --val-labels: val)\n"
-        "  --side N            images with a longer short side are made smaller: a short side of N\n"
-        "  --quality Q         of their JPEG (default 90)\n"
-        "  --raw               stores pixels instead: uint8 RGB, all images, no decoding later\n"
-        "  --crop              keeps only the centre, N x N; without it the whole image stays\n"
-        "  --val-labels FILE   classes of the validation images: lines \"<image> <class>\" (Caffe's val.txt, Kaggle's\n"
-        "                      LOC_val_solution.csv, val_annotations.txt), or a class a line in the order of the "
-        "names\n"
-        "                      (imagenet_2012_validation_synset_labels.txt, ILSVRC2012_validation_ground_truth.txt)\n"
-        "  --classes FILE      a class name a line: what a number there, or in WebDataset's .cls, stands for\n"
-        "  --no-check          does not decode images that stay as they are: corrupt ones are not told\n"
-        "  --max-bad N         more undecodable images end it (default 100)\n"
-        "  --shard-mb N        2^20 bytes of SRC in a shard (default: a 64th of it, from 4 to 256)\n"
-        "  --threads N         default: one a core\n"
-        "  --verify            compares every record with its checksum\n"
-        "  --quiet             no progress line\n",
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("--split", job.split),
+                                    SQ_INT("--side", job.pack.side, 0, 65500),
+                                    SQ_INT("--quality", quality, 1, 100),
+                                    SQ_FLAG("--raw", job.pack.is_raw),
+                                    SQ_FLAG("--crop", job.pack.is_cropped),
+                                    SQ_TEXT("--val-labels", job.labels),
+                                    SQ_TEXT("--classes", job.classes),
+                                    SQ_INT("--threads", job.pack.threads, 0, 256),
+                                    SQ_INT("--shard-mb", shard_mb, 0, 1 << 20),
+                                    SQ_INT("--max-bad", job.pack.max_bad, 0, INT32_MAX),
+                                    SQ_FLAG("--no-check", job.pack.is_unchecked),
+                                    SQ_FLAG("--verify", is_verified),
+                                    SQ_FLAG("--quiet", job.is_quiet),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_pack = {.name = "pack",
+                                    SQ_ARGUMENTS(.job = {.pack = {.max_bad = 100}}, .quality = SQ_UNSET),
+                                    .argument_min = 1,
+                                    .argument_max = 2,
+                                    .expected = "SRC and DST, or one folder with --verify",
+                                    .run = run};

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
@@ -9,23 +10,24 @@
 #include "search/rank.h"
 #include "supernet/train/checkpoint.h"
 #include "supernet/train/signals.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/run/training.h"
 #include "tools/run/trained_run.h"
 
 enum { SHARE = 4 }; /* without --steps: a quarter of the run's */
 
 typedef struct {
-    const char *run, *alone, *resume;
-    const char *paths_text, *steps_text, *seed_text;
-    bool on_val, is_quiet;
+    const char *alone;
+    int is_resumed;      /* index in "never auto" */
+    int64_t steps, seed; /* SQ_UNSET: from the run */
     int path_count;
-    int64_t steps, seed;
+    bool on_val, is_quiet;
 } arguments;
 
 typedef struct {
     sq_trained_run run;
     const arguments *a;
+    const char *folder_of_run;
     sq_rank_facts facts;
     sq_space *space;                /* the supernet's: the session's */
     char folder[SQ_PATH_BYTES / 2]; /* of the paths' runs */
@@ -81,7 +83,7 @@ static sq_status train_alone(ranking *k, sq_ranked *r, int index)
 {
     char folder[SQ_PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%s/path-%03d", k->folder, index);
-    if (strcmp(k->a->resume, "never") == 0)
+    if (!k->a->is_resumed)
         SQ_TRY(sq_path_remove(folder));
     SQ_TRY(check_folder(k, r, folder));
     const sq_training_request training = {.run = folder, .path = r->path, .is_resumed = true, .is_quiet = k->a->is_quiet};
@@ -115,7 +117,7 @@ static sq_status score_in_supernet(ranking *k)
 static void print_head(const ranking *k)
 {
     (void)printf("%d paths of %s at step %" PRId64 ", each trained alone for %" PRId64 " steps in %s\n", k->count,
-                 k->a->run, k->facts.step, k->facts.steps_alone, k->folder);
+                 k->folder_of_run, k->facts.step, k->facts.steps_alone, k->folder);
     sq_print_row("images", "%zu %s, %zu for calibration", k->run.validation.count,
                  k->a->on_val ? "of the test split" : "held out", k->run.calibration.count);
     (void)printf("  %10s %10s %10s %10s  path\n", "M macs", "M params", "supernet", "alone");
@@ -163,19 +165,17 @@ static sq_status open_ranking(ranking *k)
     char own[SQ_PATH_BYTES];
     sq_config *config = k->run.session.config;
     if (k->run.single)
-        return sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to rank", k->a->run);
-    SQ_TRY(sq_text_path(own, sizeof own, k->a->run, "rank"));
+        return sq_fail(SQ_INVALID, "%s: trained one path; there is nothing to rank", k->folder_of_run);
+    SQ_TRY(sq_text_path(own, sizeof own, k->folder_of_run, "rank"));
     SQ_TRY(sq_text_path(k->file, sizeof k->file, own, "rank.json"));
     if ((size_t)snprintf(k->folder, sizeof k->folder, "%s", k->a->alone ? k->a->alone : own) >= sizeof k->folder)
-        return sq_fail(SQ_INVALID, "%s: the path is too long", k->a->run);
+        return sq_fail(SQ_INVALID, "%s: the path is too long", k->folder_of_run);
     const int64_t share = config->train.steps / SHARE;
     k->space = k->run.session.space;
     k->count = k->a->path_count;
     k->facts = (sq_rank_facts){.step = k->run.step,
-                               .steps_alone = k->a->steps ? k->a->steps
-                                              : share > 0 ? share
-                                                          : 1,
-                               .seed = (uint64_t)(k->a->seed_text ? k->a->seed : config->seed),
+                               .steps_alone = k->a->steps > 0 ? k->a->steps : share > 0 ? share : 1,
+                               .seed = (uint64_t)(k->a->seed >= 0 ? k->a->seed : config->seed),
                                .images = k->run.validation.count,
                                .is_test = k->a->on_val};
     SQ_TRY(sq_rank_draw(k->list, k->count, k->space, NULL, k->facts.seed));
@@ -199,74 +199,38 @@ static sq_status rank(ranking *k)
 
 /* ---- The command ---- */
 
-static int read_numbers(arguments *a)
+static int run(const sq_options *options, const void *given)
 {
-    a->path_count = 8;
-    if (a->paths_text) {
-        const int code = sq_options_number("rank", "--paths", a->paths_text, 2, SQ_MAX_RANKED, &a->path_count);
-        if (code)
-            return code;
-    }
-    if (a->steps_text && !sq_text_int(a->steps_text, 1, INT64_C(1000000000000), &a->steps))
-        return sq_command_usage("rank", "--steps: '%s', wanted a whole number above 0", a->steps_text);
-    if (a->seed_text && !sq_text_int(a->seed_text, 0, INT64_C(1000000000000000), &a->seed))
-        return sq_command_usage("rank", "--seed: '%s', wanted a whole number from 0 on", a->seed_text);
-    if (strcmp(a->resume, "auto") != 0 && strcmp(a->resume, "never") != 0)
-        return sq_command_usage("rank", "--resume %s: wanted auto or never", a->resume);
-    return 0;
-}
-
-static int run(int argc, char **argv)
-{
-    static sq_options read; /* large, like the ranking; the program runs one command */
-    static ranking k;
-    arguments a = {.resume = "auto"};
-    const sq_option options[] = {{"--paths", &a.paths_text, NULL, NULL}, {"--steps", &a.steps_text, NULL, NULL},
-                                 {"--seed", &a.seed_text, NULL, NULL},   {"--alone", &a.alone, NULL, NULL},
-                                 {"--resume", &a.resume, NULL, NULL},    {"--on-val", NULL, &a.on_val, NULL},
-                                 {"--quiet", NULL, &a.is_quiet, NULL},   {NULL, NULL, NULL, NULL}};
-    bool is_help;
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 1)
-        return sq_command_usage("rank", "wanted one run");
-    a.run = read.arguments[0];
-    code = read_numbers(&a);
-    if (code)
-        return code;
-    k.a = &a;
-    sq_status status = sq_trained_run_open(&k.run, a.run, NULL, &read, a.on_val);
+    const arguments *a = given;
+    ranking *k = calloc(1, sizeof *k);
+    if (!k)
+        return sq_command_fail("rank", sq_fail(SQ_NO_MEMORY, "rank: %d paths", a->path_count));
+    k->a = a;
+    k->folder_of_run = options->arguments[0];
+    sq_status status = sq_trained_run_open(&k->run, k->folder_of_run, NULL, options, a->on_val);
     if (status == SQ_OK)
-        status = sq_trained_run_open_evaluator(&k.run);
+        status = sq_trained_run_open_evaluator(&k->run);
     if (status == SQ_OK)
-        status = rank(&k);
-    sq_trained_run_close(&k.run);
+        status = rank(k);
+    sq_trained_run_close(&k->run);
+    free(k);
     return status == SQ_OK ? 0 : sq_command_fail("rank", status);
 }
 
+static const sq_option options[] = {SQ_INT("--paths", path_count, 2, SQ_MAX_RANKED),
+                                    SQ_LONG("--steps", steps, 1, 1e12),
+                                    SQ_LONG("--seed", seed, 0, 1e15),
+                                    SQ_TEXT("--alone", alone),
+                                    SQ_WORD("--resume", is_resumed, "never auto"),
+                                    SQ_FLAG("--on-val", on_val),
+                                    SQ_FLAG("--quiet", is_quiet),
+                                    SQ_OPTIONS_END};
+
 const sq_command sq_command_rank = {
     .name = "rank",
-    .summary = "does the supernet order paths as training them alone does",
-    .usage = "squall rank RUN [--paths N] [--steps S] [--seed K]",
-    .help =
-        "Draws paths of the supernet in RUN, spread over their costs, and scores each twice on images held out from "
-        "training, after\n"
-        "calibrating its batch norm: with the supernet's weights, and trained alone from scratch by the run's recipe. "
-        "Kendall's\n"
-        "tau-b between both orders says how far a search on this supernet can be trusted: 1 the same order, 0 "
-        "unrelated.\n\n"
-        "  --paths N        how many paths (default 8, up to 100)\n"
-        "  --steps S        steps of each training, the schedule scaled to them (default a quarter of the run's)\n"
-        "  --seed K         which paths are drawn (default the run's seed); they are trained with the run's seed\n"
-        "  --alone FOLDER   where the trainings are (default RUN/rank): another supernet of the same recipe, trained "
-        "with another\n"
-        "                   sampler, is then held against the same trainings\n"
-        "  --resume never   train every path anew (default: auto)\n"
-        "  --on-val         score on the test split instead of the held-out images\n"
-        "  --set key=value  replace one key; --device, --graphs, --engine, --threads as in train\n"
-        "  --quiet          no progress line\n\n"
-        "Each path is an ordinary run, RUN/rank/path-000 and so on; what was killed goes on where it was. Writes "
-        "RUN/rank/rank.json.\n",
-    .run = run,
-};
+    SQ_ARGUMENTS(.is_resumed = true, .path_count = 8, .steps = SQ_UNSET, .seed = SQ_UNSET),
+    .has_config = true,
+    .argument_min = 1,
+    .argument_max = 1,
+    .expected = "one run",
+    .run = run};

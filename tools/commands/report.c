@@ -2,10 +2,16 @@
 #include <stdio.h>
 
 #include "kernels/base/file.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/report/report.h"
 
-/* Written as a whole or not at all. */
+typedef struct {
+    const char *out, *latency;
+} arguments;
+
+static const char expected[] = "one to 8 runs and -o FILE.html";
+
+/* Writes the whole page or nothing. */
 static sq_status write_page(const char *path, const json_t *data)
 {
     sq_file_writer w;
@@ -30,50 +36,33 @@ static void print_notes(const json_t *data)
     }
 }
 
-static int run(int argc, char **argv)
+static int run(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    const char *out = NULL, *latency = NULL;
-    bool is_help;
-    const sq_option options[] = {{"-o", &out, NULL, NULL},
-                                 {"--out", &out, NULL, NULL},
-                                 {"--latency", &latency, NULL, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count < 1 || !out)
-        return sq_command_usage("report", "wanted runs, and -o FILE.html");
-    const char *const devices[] = {latency, NULL};
+    const arguments *a = given;
+    if (!a->out)
+        return sq_command_usage("report", "expected %s", expected);
+    const char *const devices[] = {a->latency, NULL};
     json_t *data = json_pack("{s:s, s:[], s:[]}", "version", SQUALL_VERSION, "runs", "stages");
     sq_status status = data ? SQ_OK : sq_fail(SQ_NO_MEMORY, "report");
-    for (int i = 0; status == SQ_OK && i < read.argument_count; i++)
-        status =
-            sq_report_run(read.arguments[i], devices, json_object_get(data, "runs"), json_object_get(data, "stages"));
+    for (int i = 0; status == SQ_OK && i < options->argument_count; i++)
+        status = sq_report_run(options->arguments[i], devices, json_object_get(data, "runs"),
+                               json_object_get(data, "stages"));
     if (status == SQ_OK)
-        status = write_page(out, data);
+        status = write_page(a->out, data);
     if (status == SQ_OK) {
         print_notes(data);
-        (void)printf("wrote %s\n", out);
+        (void)printf("wrote %s\n", a->out);
     }
     json_decref(data);
     return status == SQ_OK ? 0 : sq_command_fail("report", status);
 }
 
-const sq_command sq_command_report = {
-    .name = "report",
-    .summary = "one page that shows what runs did and found",
-    .usage = "squall report RUN [RUN...] -o report.html [--latency DEVICE]",
-    .help =
-        "Writes one HTML file that needs nothing else and asks nothing of a network: summary, training curves, every\n"
-        "candidate against its costs, the found network layer by layer, which operators each generation used, "
-        "predicted\n"
-        "against measured latency, bad images. Several runs are compared; of a search in stages every stage is shown. "
-        "A run\n"
-        "that still goes on, was killed or has no search is shown as far as it goes.\n\n"
-        "  -o FILE               the page\n"
-        "  --latency DEVICE      a device's folder, where the run does not say where it lies\n\n"
-        "Light, dark and in print; every chart has its table below it. Where Squall was built without Debian's\n"
-        "libjs-chart.js, the page has tables only.\n",
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("-o", out), SQ_TEXT("--out", out), SQ_TEXT("--latency", latency),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_report = {.name = "report",
+                                      SQ_ARGUMENTS(.out = NULL),
+                                      .argument_min = 1,
+                                      .argument_max = SQ_MAX_ARGUMENTS,
+                                      .expected = expected,
+                                      .run = run};

@@ -1,106 +1,86 @@
 /* squall search */
+#include <stdio.h>
 #include <string.h>
 
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/run/staged_search.h"
 
-/* What follows a second --latency is about the second device: latency.limit_ms becomes latency.2.limit_ms. */
-static void number_devices(sq_options *read)
+typedef struct {
+    const char *config, *out;
+    int is_resumed; /* index in "never auto" */
+    bool has_stages, on_val, is_quiet;
+} arguments;
+
+/* Options after the second --latency belong to the second device: latency.limit_ms becomes latency.2.limit_ms. */
+static sq_status number_devices(const sq_options *given, sq_options *out)
 {
+    static const char section[] = "latency.";
+    const size_t length = sizeof section - 1;
     int device = 0;
-    for (int i = 0; i < read->override_count; i++) {
-        char *text = read->storage[i];
-        const size_t length = strlen(text);
-        if (strncmp(text, "latency.", 8) != 0 || (text[8] >= '0' && text[8] <= '9'))
-            continue;
-        device += strncmp(text + 8, "device=", 7) == 0;
-        if (device < 2 || length + 3 > sizeof read->storage[i])
-            continue;
-        memmove(text + 10, text + 8, length - 8 + 1);
-        text[8] = (char)('0' + (device < 9 ? device : 9));
-        text[9] = '.';
+    for (int i = 0; i < given->override_count; i++) {
+        const char *text = given->overrides[i];
+        char key[32] = "", joined[4096];
+        if (strncmp(text, section, length) == 0 && !(text[length] >= '0' && text[length] <= '9')) {
+            device += strncmp(text + length, "device=", 7) == 0;
+            if (device > 1)
+                (void)snprintf(key, sizeof key, "%s%d.", section, device);
+            text += *key ? length : 0;
+        }
+        if ((size_t)snprintf(joined, sizeof joined, "%s%s", key, text) >= sizeof joined)
+            return sq_fail(SQ_INVALID, "%.200s: more than %zu characters", text, sizeof joined - 1);
+        SQ_TRY(sq_options_add(out, "", joined));
     }
+    return SQ_OK;
 }
 
-static int run(int argc, char **argv)
+static sq_status search(const sq_options *options, const arguments *a, sq_search_request *request)
 {
-    static sq_options read; /* large; the program runs one command */
-    const char *resume = "auto", *out = NULL;
-    bool has_stages = false;
-    sq_search_request a = {.is_resumed = true};
-    const sq_option options[] = {{"--config", &a.config, NULL, NULL},
-                                 {"--resume", &resume, NULL, NULL},
-                                 {"--two-stage", NULL, &has_stages, NULL},
-                                 {"-o", &out, NULL, NULL},
-                                 {"--out", &out, NULL, NULL},
-                                 {"--on-val", NULL, &a.on_val, NULL},
-                                 {"--quiet", NULL, &a.is_quiet, NULL},
-                                 {"--limit-macs", NULL, NULL, "search.limit_macs"},
-                                 {"--limit-parameters", NULL, NULL, "search.limit_parameters"},
-                                 {"--limit-memory", NULL, NULL, "search.limit_memory_mb"},
-                                 {"--latency", NULL, NULL, "latency.device"},
-                                 {"--limit-latency", NULL, NULL, "latency.limit_ms"},
-                                 {"--limit-energy", NULL, NULL, "latency.limit_energy_mj"},
-                                 {"--limit-area", NULL, NULL, "latency.limit_area_mm2"},
-                                 {"--margin", NULL, NULL, "latency.margin"},
-                                 {"--fill", NULL, NULL, "latency.fill"},
-                                 {"--searcher", NULL, NULL, "search.searcher"},
-                                 {"--objectives", NULL, NULL, "search.objectives"},
-                                 {NULL, NULL, NULL, NULL}};
-    bool is_help;
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 1 || has_stages != (out != NULL))
-        return sq_command_usage("search", has_stages || out ? "wanted one configuration, --two-stage and -o RUN"
-                                                            : "wanted one run");
-    if (strcmp(resume, "auto") != 0 && strcmp(resume, "never") != 0)
-        return sq_command_usage("search", "--resume %s: wanted auto or never", resume);
-    a.is_resumed = strcmp(resume, "auto") == 0;
-    number_devices(&read);
-    sq_status status = sq_session_join(&a.ranks, &read);
+    sq_options numbered = {0};
+    sq_status status = number_devices(options, &numbered);
     if (status == SQ_OK)
-        status = has_stages ? sq_search_in_stages(read.arguments[0], out, &read, &a)
-                            : sq_search_trained_run(read.arguments[0], &read, &a);
-    return sq_session_leave("search", a.ranks, status);
+        status = sq_session_join(&request->ranks, &numbered);
+    if (status == SQ_OK)
+        status = a->has_stages ? sq_search_in_stages(options->arguments[0], a->out, &numbered, request)
+                               : sq_search_trained_run(options->arguments[0], &numbered, request);
+    sq_options_clear(&numbered);
+    return status;
 }
 
-const sq_command sq_command_search = {
-    .name = "search",
-    .summary = "find the most accurate path under limits",
-    .usage = "squall search RUN [--limit-macs M] [--limit-latency MS --latency DEVICE] [--set key=value]...\n"
-             "       squall search CONFIG --two-stage -o RUN [options]",
-    .help =
-        "Scores paths of the supernet in RUN on images held out from training, each after calibrating its batch "
-        "norm, and keeps\n"
-        "to the limits. State is saved after each batch of candidates (search.together); a killed search goes on where "
-        "it was,\nto the same result.\n\n"
-        "  --limit-macs M        most multiply-adds, millions\n"
-        "  --limit-parameters M  most parameters, millions\n"
-        "  --limit-memory MB     most live activations of one FP32 image, 10^6 bytes\n"
-        "  --latency DEVICE      device folder (device.yaml, table.csv) or a ProxylessNAS YAML; may be given again:\n"
-        "                        the next five then belong to the second device\n"
-        "  --limit-latency MS    highest predicted latency, milliseconds\n"
-        "  --margin K            K deviations of the prediction must fit below the limit too (default 0)\n"
-        "  --limit-energy MJ, --limit-area MM2   the same of the table's other columns\n"
-        "  --fill F              missing blocks: none (an error), interpolate or roofline\n"
-        "  --searcher S          evolution (default), random, nsga2 (several objectives), annealing or halving (few\n"
-        "                        images first); all with the budget of evolution\n"
-        "  --objectives LIST     of nsga2 and of the front in search.json: accuracy,macs (default), parameters, "
-        "memory,\n"
-        "                        latency, energy; latency.2 and energy.2 of the second device\n"
-        "  --config FILE         another configuration than RUN/config.yaml\n"
-        "  --resume never        begin anew (default: auto)\n"
-        "  --two-stage           train and search group after group of layers, as stages.groups of CONFIG says: each "
-        "stage\n"
-        "                        an ordinary run in RUN/stage-1, RUN/stage-2, ..., with the other layers fixed\n"
-        "  --on-val              score on the test split instead of the held-out images\n"
-        "  --set key=value       replace one key; --device, --graphs, --engine, --threads, --seed as in train\n"
-        "  --quiet               no progress line\n\n"
-        "mpirun -n N squall search ..., srun squall search ...: N processes score the candidates, to the same "
-        "result.\n\n"
-        "Writes RUN/search/search.json (every candidate, which of them make the front) and RUN/search/arch.json (the "
-        "best).\n",
-    .run = run,
-    .works_in_several = true,
-};
+static int run(const sq_options *options, const void *given)
+{
+    const arguments *a = given;
+    sq_search_request request = {
+        .config = a->config, .is_resumed = a->is_resumed, .on_val = a->on_val, .is_quiet = a->is_quiet};
+    if (a->has_stages != (a->out != NULL))
+        return sq_command_usage("search", "expected one configuration, --two-stage and -o RUN");
+    return sq_session_leave("search", request.ranks, search(options, a, &request));
+}
+
+static const sq_option options[] = {SQ_TEXT("--config", config),
+                                    SQ_WORD("--resume", is_resumed, "never auto"),
+                                    SQ_FLAG("--two-stage", has_stages),
+                                    SQ_TEXT("-o", out),
+                                    SQ_TEXT("--out", out),
+                                    SQ_FLAG("--on-val", on_val),
+                                    SQ_FLAG("--quiet", is_quiet),
+                                    SQ_KEY("--limit-macs", "search.limit_macs"),
+                                    SQ_KEY("--limit-parameters", "search.limit_parameters"),
+                                    SQ_KEY("--limit-memory", "search.limit_memory_mb"),
+                                    SQ_KEY("--latency", "latency.device"),
+                                    SQ_KEY("--limit-latency", "latency.limit_ms"),
+                                    SQ_KEY("--limit-energy", "latency.limit_energy_mj"),
+                                    SQ_KEY("--limit-area", "latency.limit_area_mm2"),
+                                    SQ_KEY("--margin", "latency.margin"),
+                                    SQ_KEY("--fill", "latency.fill"),
+                                    SQ_KEY("--searcher", "search.searcher"),
+                                    SQ_KEY("--objectives", "search.objectives"),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_search = {.name = "search",
+                                      SQ_ARGUMENTS(.is_resumed = true),
+                                      .has_config = true,
+                                      .argument_min = 1,
+                                      .argument_max = 1,
+                                      .expected = "one run, or one configuration with --two-stage and -o RUN",
+                                      .run = run,
+                                      .works_on_ranks = true};

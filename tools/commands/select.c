@@ -6,14 +6,18 @@
 #include "kernels/base/text.h"
 #include "search/select/select.h"
 #include "supernet/space/block_kinds.h"
+#include "tools/commands/commands.h"
 #include "tools/commands/lut/lut.h"
 #include "tools/run/share_folder.h"
 
 typedef struct {
-    const char *out, *table, *keep, *a, *b, *fill;
-    bool is_per_family;
+    const char *out, *table;
+    int fill;
+    sq_select_options select;
     sq_lut_shape shape;
 } arguments;
+
+static const char expected[] = "a space file, a device and -o SPACE.yaml";
 
 /* ---- What a person sees ---- */
 
@@ -154,9 +158,9 @@ static sq_status name_table(const arguments *a, const char *pool, char table[SQ_
     if (wanted >= SQ_PATH_BYTES)
         return sq_fail(SQ_INVALID, "%s: the path is too long", a->table ? a->table : a->out);
     if (is_same_file(a->out, pool) || is_same_file(table, pool))
-        return sq_fail(SQ_INVALID, "%s: the pool itself, wanted another file to write", pool);
+        return sq_fail(SQ_INVALID, "%s: the output is the pool; give another file", pool);
     if (strcmp(table, a->out) == 0)
-        return sq_fail(SQ_INVALID, "%s: the space's file, wanted another one for the table", table);
+        return sq_fail(SQ_INVALID, "%s: space and table have the same name; give another --table", table);
     return SQ_OK;
 }
 
@@ -171,20 +175,18 @@ static sq_status write_files(const sq_selection *s, const arguments *a)
     return SQ_OK;
 }
 
-static sq_status select_space(const char *file, const char *device, const arguments *a,
-                              const sq_select_options *options)
+static sq_status select_space(const char *file, const char *device, const arguments *a)
 {
     sq_space *space = NULL;
     sq_latency_cache cache = {0};
     sq_selection selection = {0};
     char shared[SQ_PATH_BYTES];
-    sq_fill fill;
-    SQ_TRY(sq_lut_fill(a->fill, &fill));
     sq_status status = sq_lut_space(&space, file, &a->shape);
     if (status == SQ_OK)
-        status = sq_latency_load(&cache, sq_share_find(shared, sizeof shared, device), space, fill);
+        status = sq_latency_load(&cache, sq_share_find(shared, sizeof shared, device), space,
+                                 (sq_fill)a->fill);
     if (status == SQ_OK)
-        status = sq_select_run(&selection, space, &cache, options);
+        status = sq_select_run(&selection, space, &cache, &a->select);
     if (status == SQ_OK)
         status = write_files(&selection, a);
     sq_select_clear(&selection);
@@ -193,66 +195,29 @@ static sq_status select_space(const char *file, const char *device, const argume
     return status;
 }
 
-/* text NULL: it was not given. */
-static int read_exponent(const char *name, const char *text, double *out)
+static int run(const sq_options *options, const void *given)
 {
-    return !text || sq_text_double(text, 0, 10, out)
-               ? 0
-               : sq_command_usage("select", "%s %s: wanted a number from 0 to 10", name, text);
-}
-
-static int run(int argc, char **argv)
-{
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.fill = "none", .shape = SQ_LUT_SHAPE};
-    sq_select_options options = SQ_SELECT_OPTIONS;
-    bool is_help;
-    const sq_option list[] = {{"-o", &a.out, NULL, NULL},
-                              {"--out", &a.out, NULL, NULL},
-                              {"--table", &a.table, NULL, NULL},
-                              {"--keep", &a.keep, NULL, NULL},
-                              {"--a", &a.a, NULL, NULL},
-                              {"--b", &a.b, NULL, NULL},
-                              {"--per-family", NULL, &a.is_per_family, NULL},
-                              {"--fill", &a.fill, NULL, NULL},
-                              SQ_LUT_SHAPE_OPTIONS(a.shape),
-                              {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, list, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 2 || !a.out)
-        return sq_command_usage("select", "wanted a space file, a device and -o SPACE.yaml");
-    code = a.keep ? sq_options_number("select", "--keep", a.keep, 1, SQ_MAX_CHOICES, &options.keep) : 0;
-    if (code)
-        return code;
-    code = read_exponent("--a", a.a, &options.a);
-    if (code == 0)
-        code = read_exponent("--b", a.b, &options.b);
-    if (code)
-        return code;
-    options.is_per_family = a.is_per_family;
-    const sq_status status = select_space(read.arguments[0], read.arguments[1], &a, &options);
+    const arguments *a = given;
+    if (!a->out)
+        return sq_command_usage("select", "expected %s", expected);
+    const sq_status status = select_space(options->arguments[0], options->arguments[1], a);
     return status == SQ_OK ? 0 : sq_command_fail("select", status);
 }
 
-const sq_command sq_command_select = {
-    .name = "select",
-    .summary = "a device's search space: the operators of a pool that promise most for their time",
-    .usage = "squall select SPACE DEVICE -o SPACE.yaml [--keep K] [--per-family] [--fill F]",
-    .help =
-        "Scores every operator of every searched layer of SPACE by what it can represent for the time it takes on "
-        "DEVICE,\n"
-        "    score = (multiply-adds in M)^a * (parameters in k)^b / milliseconds,\n"
-        "leaves out what the device's rules drop (rules: in its device.yaml), and keeps the best K of each layer. "
-        "Writes them as\n"
-        "a space file, best first in each layer, and every operator's figures and fate as a table.\n\n"
-        "  -o, --out FILE    the space to write\n"
-        "  --table FILE      the table to write (default: beside it, .csv for .yaml)\n"
-        "  --keep K          operators of a layer (default 4)\n"
-        "  --a A, --b B      exponents of the capacity (default 0.25 and 0.25)\n"
-        "  --per-family      among the K the best one of each family: sep, mb, shuffle with xception\n"
-        "  --fill F          missing blocks: none (an error), interpolate (from blocks of the same kind), roofline (by "
-        "the device's\n"
-        "                    roofline.yaml)\n" SQ_LUT_SHAPE_HELP,
-    .run = run,
-};
+static const sq_option options[] = {SQ_TEXT("-o", out),
+                                    SQ_TEXT("--out", out),
+                                    SQ_TEXT("--table", table),
+                                    SQ_INT("--keep", select.keep, 1, SQ_MAX_CHOICES),
+                                    SQ_REAL("--a", select.a, 0, 10),
+                                    SQ_REAL("--b", select.b, 0, 10),
+                                    SQ_FLAG("--per-family", select.is_per_family),
+                                    SQ_WORD("--fill", fill, SQ_LUT_FILL_WORDS),
+                                    SQ_LUT_SHAPE_OPTIONS(shape),
+                                    SQ_OPTIONS_END};
+
+const sq_command sq_command_select = {.name = "select",
+                                      SQ_ARGUMENTS(.select = SQ_SELECT_OPTIONS),
+                                      .argument_min = 2,
+                                      .argument_max = 2,
+                                      .expected = expected,
+                                      .run = run};

@@ -8,27 +8,27 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/run/training.h"
 
 typedef struct {
-    const char *run, *arch, *resume, *timeline;
+    const char *run, *arch, *timeline;
+    int is_resumed; /* index in "never auto" */
     bool is_quiet;
 } arguments;
+
+static const char expected[] = "one configuration and -o RUN";
 
 /* Refuses to mix two runs in one folder. */
 static sq_status check_folder(const arguments *a)
 {
     struct stat info;
-    const bool is_resumed = strcmp(a->resume, "auto") == 0;
-    if (!is_resumed && strcmp(a->resume, "never") != 0)
-        return sq_fail(SQ_INVALID, "--resume %s: wanted auto or never", a->resume);
     if (stat(a->run, &info) == 0 && !S_ISDIR(info.st_mode))
-        return sq_fail(SQ_INVALID, "-o %s: a file, wanted a folder", a->run);
-    return is_resumed ? SQ_OK : sq_training_check_free(a->run);
+        return sq_fail(SQ_INVALID, "-o %s: found a file, expected a folder", a->run);
+    return a->is_resumed ? SQ_OK : sq_training_check_free(a->run);
 }
 
-/* The folder of the timeline is there, or is the run's, which comes. */
+/* The folder of the timeline must exist, unless it is in the run's folder, which training creates. */
 static sq_status check_timeline(const arguments *a)
 {
     char folder[SQ_PATH_BYTES];
@@ -39,7 +39,7 @@ static sq_status check_timeline(const arguments *a)
     if (!a->timeline || (strncmp(a->timeline, a->run, length) == 0 && a->timeline[length] == '/'))
         return SQ_OK;
     if (stat(a->timeline, &info) == 0 && S_ISDIR(info.st_mode))
-        return sq_fail(SQ_INVALID, "--timeline %s: a folder, wanted a file", a->timeline);
+        return sq_fail(SQ_INVALID, "--timeline %s: found a folder, expected a file", a->timeline);
     (void)snprintf(folder, sizeof folder, "%s", a->timeline);
     char *slash = strrchr(folder, '/');
     if (slash)
@@ -60,12 +60,12 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
     sq_session s = {.ranks = ranks};
     int path[SQ_MAX_LAYERS] = {0};
     SQ_TRY(sq_ranks_agree(ranks, sq_ranks_rank(ranks) == 0 ? check_first(a) : SQ_OK));
-    SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options->overrides, options->override_count,
+    SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options,
                                                  SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
     const sq_training_request training = {.run = a->run,
                                   .path = a->arch ? path : NULL,
-                                  .is_resumed = strcmp(a->resume, "auto") == 0,
+                                  .is_resumed = a->is_resumed,
                                   .is_quiet = a->is_quiet,
                                   .timeline = a->timeline,
                                   .has_start = !a->is_quiet};
@@ -75,7 +75,7 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
     return sq_ranks_agree(ranks, status);
 }
 
-/* What could not be decoded, if anything. */
+/* Reports images that could not be decoded. */
 static void print_bad_images(const char *run)
 {
     char path[SQ_PATH_BYTES], *text = NULL;
@@ -88,9 +88,12 @@ static void print_bad_images(const char *run)
     free(text);
 }
 
-static int run_train(const sq_options *options, const arguments *a)
+static int run(const sq_options *options, const void *given)
 {
+    const arguments *a = given;
     sq_ranks *ranks = NULL;
+    if (!a->run)
+        return sq_command_usage("train", "expected %s", expected);
     sq_status status = sq_session_join(&ranks, options);
     if (status != SQ_OK)
         return sq_command_fail("train", status);
@@ -103,50 +106,19 @@ static int run_train(const sq_options *options, const arguments *a)
     return sq_session_leave("train", ranks, status);
 }
 
-static int run(int argc, char **argv)
-{
-    arguments a = {.resume = "never"};
-    const sq_option options[] = {{"-o", &a.run, NULL, NULL},
-                                 {"--out", &a.run, NULL, NULL},
-                                 {"--arch", &a.arch, NULL, NULL},
-                                 {"--resume", &a.resume, NULL, NULL},
-                                 {"--timeline", &a.timeline, NULL, NULL},
-                                 {"--quiet", NULL, &a.is_quiet, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    sq_options read;
-    bool is_help;
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 1 || !a.run)
-        return sq_command_usage("train", "wanted one configuration and -o RUN");
-    return run_train(&read, &a);
-}
+static const sq_option options[] = {SQ_TEXT("-o", run),
+                                    SQ_TEXT("--out", run),
+                                    SQ_TEXT("--arch", arch),
+                                    SQ_WORD("--resume", is_resumed, "never auto"),
+                                    SQ_TEXT("--timeline", timeline),
+                                    SQ_FLAG("--quiet", is_quiet),
+                                    SQ_OPTIONS_END};
 
-const sq_command sq_command_train = {
-    .name = "train",
-    .summary = "train a supernet, or one path of it",
-    .usage = "squall train CONFIG -o RUN [--resume auto] [--arch A] [--set key=value]...",
-    .help =
-        "Trains the space that CONFIG names on the images that it names, one random path a step (or several: "
-        "train.paths,\n"
-        "train.sampler), and writes checkpoints, log.jsonl and the resolved config.yaml into the folder RUN.\n\n"
-        "  -o, --out RUN       folder of the run\n"
-        "  --resume auto       go on from the newest whole checkpoint of RUN, if there is one; exact to the last bit\n"
-        "  --arch A            train only this path, from scratch: a tuple \"(2, 1, 0, ...)\", NNI JSON, or a file of "
-        "either\n"
-        "  --set key=value     replace one key of CONFIG (squall help config lists them)\n"
-        "  --device D          auto, cuda, cuda:N, cpu, reference\n"
-        "  --graphs on|off     cuda: programs as CUDA graphs, or plain launches (default on); the same bits\n"
-        "  --engine E          cuda: squall (default), vendor: cuDNN and cuBLASLt, auto: the faster for each shape,\n"
-        "                      measured once for each GPU; the bits depend on it\n"
-        "  --threads N         threads of the device; 0: all cores\n"
-        "  --seed N            everything random follows from it\n"
-        "  --timeline FILE     what each process did when in the first train.timeline_steps steps, for "
-        "chrome://tracing\n"
-        "  --quiet             no progress line\n\n"
-        "mpirun -n N squall train ..., srun squall train ...: N processes, each with its share of a step's images.\n"
-        "SIGINT, SIGTERM, SIGUSR1: the step is finished, a checkpoint written, exit 75.\n",
-    .run = run,
-    .works_in_several = true,
-};
+const sq_command sq_command_train = {.name = "train",
+                                     SQ_ARGUMENTS(.run = NULL),
+                                     .has_config = true,
+                                     .argument_min = 1,
+                                     .argument_max = 1,
+                                     .expected = expected,
+                                     .run = run,
+                                     .works_on_ranks = true};

@@ -8,11 +8,17 @@
 #include <unistd.h>
 
 #include "supernet/train/signals.h"
-#include "tools/commands/command.h"
+#include "tools/commands/commands.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
 enum { TICK_MS = 250, LINE_BYTES = 1024, PLAIN_WIDTH = 80 };
+
+typedef struct {
+    const char *latency;
+    int port; /* 0: any free port */
+    bool is_once, is_served;
+} arguments;
 
 typedef struct {
     sq_live live;
@@ -134,45 +140,25 @@ static sq_status run_watch(watch *w, bool is_served, int port)
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    static watch w = {.is_terminal = false};
-    const char *devices[2] = {NULL, NULL};
-    const char *port_text = "0";
-    bool is_help, is_served = false;
-    int port;
-    const sq_option options[] = {{"--serve", NULL, &is_served, NULL},
-                                 {"--port", &port_text, NULL, NULL},
-                                 {"--once", NULL, &w.is_once, NULL},
-                                 {"--latency", &devices[0], NULL, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code == 0)
-        code = sq_options_number("watch", "--port", port_text, 0, 65535, &port);
-    if (code)
-        return code;
-    if (read.argument_count != 1)
-        return sq_command_usage("watch", "wanted one run");
-    w.live = (sq_live){.run = read.arguments[0], .devices = devices};
+    const arguments *a = given;
+    const char *const devices[] = {a->latency, NULL};
+    watch w = {.is_once = a->is_once};
+    w.live = (sq_live){.run = options->arguments[0], .devices = devices};
     w.is_terminal = isatty(STDOUT_FILENO) == 1;
-    (void)signal(SIGPIPE, SIG_IGN); /* writing then fails, and that is seen */
-    const sq_status status = run_watch(&w, is_served, port);
+    (void)signal(SIGPIPE, SIG_IGN); /* writing then fails, and show() returns the error */
+    const sq_status status = run_watch(&w, a->is_served, a->port);
     sq_live_clear(&w.live);
     return status == SQ_OK || status == SQ_INTERRUPTED ? 0 : sq_command_fail("watch", status);
 }
 
-const sq_command sq_command_watch = {
-    .name = "watch",
-    .summary = "a run as it goes on, in the terminal or the browser",
-    .usage = "squall watch RUN [--once] [--serve [--port N]]",
-    .help =
-        "Shows progress, loss, accuracy, speed and the search's best candidate until Ctrl-C; into a pipe a line "
-        "whenever\n"
-        "something has changed, until the run has come to its end. Nothing of the run is written.\n\n"
-        "  --once             the present state, and no more\n"
-        "  --serve            the live report too, on 127.0.0.1 alone, under an address that only who sees it knows\n"
-        "  --port N           its port (default: one that is free)\n"
-        "  --latency DEVICE   a device's folder, where the run does not say where it lies\n",
-    .run = run,
-};
+static const sq_option options[] = {SQ_FLAG("--serve", is_served), SQ_INT("--port", port, 0, 65535),
+                                    SQ_FLAG("--once", is_once), SQ_TEXT("--latency", latency), SQ_OPTIONS_END};
+
+const sq_command sq_command_watch = {.name = "watch",
+                                     SQ_ARGUMENTS(.port = 0),
+                                     .argument_min = 1,
+                                     .argument_max = 1,
+                                     .expected = "one run",
+                                     .run = run};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "supernet/space/space.h"
+#include "tools/run/asset.h"
 
 /* What a run's folder says, as JSON for the page (page.c) that draws it; costs and names stand in it once, by layer and
  * choice. Nothing here fails because of a run: what is missing, torn or unknown becomes a note, and the rest is shown.
@@ -79,12 +80,7 @@ char *sq_report_dump(const json_t *data);
 /* The page as text: everything that it needs is inside, and nothing is asked of a network. SQ_NO_MEMORY. */
 SQ_MUST_USE sq_status sq_report_page(FILE *file, const json_t *data, bool is_live);
 
-/* Files that were built into the program. bytes 0: the build did not find it. */
-typedef struct {
-    const char *name;
-    const unsigned char *data;
-    size_t bytes;
-} sq_asset;
+/* The files of the page. An asset of 0 bytes was not available to the build. */
 extern const sq_asset sq_report_assets[]; /* ended by a NULL name */
 
 #endif

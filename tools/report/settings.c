@@ -5,7 +5,8 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
-#include "tools/run/config.h"
+#include "tools/run/config/keys.h"
+#include "tools/run/config/renamed.h"
 #include "tools/report/report.h"
 
 enum { KEY_BYTES = 256, TEXT_BYTES = 4096, MOST_LEVELS = 8 };
@@ -58,13 +59,21 @@ static void put_sequence(const reader *r, const yaml_node_t *node, const char *k
     }
 }
 
+/* A key of version 0.1 is stored under its current name. */
+static void put_scalar(const reader *r, const yaml_node_t *node, const char *key)
+{
+    (void)sq_renamed_find(key, &key);
+    if (key)
+        json_object_set_new(r->settings, key, sq_report_text(scalar(node)));
+}
+
 static void put_node(const reader *r, const yaml_node_t *node, const char *key, int level)
 {
     char inner[KEY_BYTES];
     if (!node || level > MOST_LEVELS)
         return;
     if (node->type == YAML_SCALAR_NODE)
-        json_object_set_new(r->settings, key, sq_report_text(scalar(node)));
+        put_scalar(r, node, key);
     else if (node->type == YAML_SEQUENCE_NODE)
         put_sequence(r, node, key, level);
     else if (node->type == YAML_MAPPING_NODE)
@@ -83,16 +92,6 @@ static sq_status read_root(void *context, const char *path, yaml_document_t *doc
     return SQ_OK;
 }
 
-/* "latency.2.device" is the key latency.device. */
-static bool is_known(const char *key)
-{
-    const char *name, *initial, *meaning, *rest = strncmp(key, "latency.", 8) == 0 ? strchr(key + 8, '.') : NULL;
-    for (int i = 0; sq_config_describe(i, &name, &initial, &meaning); i++)
-        if (strcmp(key, name) == 0 || (rest && strncmp(name, "latency.", 8) == 0 && strcmp(rest + 1, name + 8) == 0))
-            return true;
-    return false;
-}
-
 static void note_unknown(const json_t *settings, const char *name, json_t *notes)
 {
     const char *key;
@@ -101,7 +100,8 @@ static void note_unknown(const json_t *settings, const char *name, json_t *notes
     size_t used = 0, count = 0;
     json_object_foreach((json_t *)settings, key, value) /* the macro only reads */
     {
-        if (is_known(key))
+        int device;
+        if (sq_key_find(key, &device))
             continue;
         count++;
         if (used + strlen(key) + 3 < sizeof list)

@@ -15,6 +15,7 @@
 #include "search/searchers/searchers.h"
 #include "supernet/train/events.h"
 #include "tools/run/history.h"
+#include "tools/run/config/writer.h"
 #include "tools/run/messages.h"
 #include "tools/run/trained_run.h"
 
@@ -90,24 +91,6 @@ static void print_front(const sq_trained_run *r, const sq_search_result *result)
     free(rows);
 }
 
-/* Ours stand above; what was published stands beside them with its source, and what only a model says is told. */
-static void print_published(const sq_config *config, const sq_candidate *best, const sq_search_devices *devices)
-{
-    char accuracy[64] = "accuracy not published", latency[64] = "latency not published", ours[96] = "";
-    if (!*config->published.name)
-        return;
-    if (config->published.top1 > 0)
-        (void)snprintf(accuracy, sizeof accuracy, "%.2f %% top-1", config->published.top1);
-    if (config->published.latency_ms > 0)
-        (void)snprintf(latency, sizeof latency, "%.4g ms", config->published.latency_ms);
-    if (devices->count)
-        (void)snprintf(ours, sizeof ours, ", %.4g ms%s", best->on[0].ms,
-                       devices->list[0].cache->info.is_measured ? "" : " (modelled, not measured)");
-    sq_print_row("published", "%s: %s, %s", config->published.name, accuracy, latency);
-    sq_print_row("here", "%.2f %% top-1 in the supernet, before retraining%s", 100 * best->top1, ours);
-    sq_print_row("its source", "%s", config->published.source);
-}
-
 static void print_result(const sq_trained_run *r, const sq_search_result *result, const sq_search_devices *devices,
                          const char *run, bool on_val)
 {
@@ -125,7 +108,6 @@ static void print_result(const sq_trained_run *r, const sq_search_result *result
     sq_print_row("parameters", "%.3f M", best->parameters);
     for (int d = 0; d < devices->count; d++)
         print_prediction(&devices->list[d], &best->on[d]);
-    print_published(r->session.config, best, devices);
     if (sq_searcher_reads_objectives(r->session.config->search.kind))
         print_front(r, result);
     sq_print_row("files", "%s/search/search.json, %s/search/arch.json", run, run);

@@ -11,7 +11,7 @@
 #include "search/stages.h"
 #include "tools/run/messages.h"
 
-#define LEAST_JOIN 30.0 /* seconds: processes that a launcher starts do not begin together */
+#define LEAST_JOIN_SECONDS 30.0 /* a launcher does not start its processes at the same time */
 
 static sq_status limit_classes(sq_dataset **out, sq_dataset *whole, int classes)
 {
@@ -46,21 +46,21 @@ static sq_status open_data(sq_session *s)
     return sq_dataset_hold_out(&s->train, s->all, data->held_out, (uint64_t)s->config->seed, false);
 }
 
-/* scope.free and scope.fixed: what the sampler and a searcher may draw. */
+/* layers.search and layers.fixed: what the sampler and a searcher may draw. */
 static sq_status make_search_mask(sq_session *s)
 {
     int path[SQ_MAX_LAYERS] = {0};
     sq_config *config = s->config;
-    if (!*config->scope_free && !*config->scope_fixed)
+    if (!*config->layers_search && !*config->layers_fixed)
         return SQ_OK;
-    if (!*config->scope_free || !*config->scope_fixed)
-        return sq_fail(SQ_INVALID, "scope: free '%s', fixed '%s': wanted both, or neither", config->scope_free,
-                       config->scope_fixed);
-    SQ_TRY(sq_arch_read(s->space, config->scope_fixed, path));
+    if (!*config->layers_search || !*config->layers_fixed)
+        return sq_fail(SQ_INVALID, "scope: free '%s', fixed '%s': wanted both, or neither", config->layers_search,
+                       config->layers_fixed);
+    SQ_TRY(sq_arch_read(s->space, config->layers_fixed, path));
     s->search_mask = calloc(1, sizeof *s->search_mask);
     if (!s->search_mask)
         return sq_fail(SQ_NO_MEMORY, "search mask");
-    SQ_TRY(sq_search_mask_read(s->search_mask, s->space, config->scope_free, path));
+    SQ_TRY(sq_search_mask_read(s->search_mask, s->space, config->layers_search, path));
     config->train.sampler.search_mask = config->search.search_mask = s->search_mask;
     return SQ_OK;
 }
@@ -92,12 +92,11 @@ static sq_status open_backend(sq_session *s, bool is_training)
 
 sq_status sq_session_join(sq_ranks **out, const sq_options *options)
 {
-    static const char key[] = "ranks.time_limit=";
-    double seconds = 0; /* the default; so it is for a text that reading the configuration will refuse */
-    for (int i = 0; i < options->override_count; i++)
-        if (strncmp(options->overrides[i], key, strlen(key)) == 0)
-            (void)sq_text_double(options->overrides[i] + strlen(key), 0, 1e9, &seconds);
-    return sq_ranks_open(out, seconds > 0 && seconds < LEAST_JOIN ? LEAST_JOIN : seconds);
+    double seconds = 0; /* the default; bad values are rejected later by sq_config_read */
+    const char *text = sq_options_find(options, "ranks.time_limit");
+    if (text)
+        (void)sq_text_double(text, 0, 1e9, &seconds);
+    return sq_ranks_open(out, seconds > 0 && seconds < LEAST_JOIN_SECONDS ? LEAST_JOIN_SECONDS : seconds);
 }
 
 int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status)
@@ -108,11 +107,11 @@ int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status)
     return code;
 }
 
-sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides, int override_count,
-                          unsigned flags)
+sq_status sq_session_open(sq_session *out, const char *config_path, const sq_options *options, unsigned flags)
 {
     sq_session s = {.ranks = out->ranks};
-    sq_status status = sq_config_read(&s.config, config_path, overrides, override_count);
+    sq_status status = sq_config_read(&s.config, config_path, (const char *const *)options->overrides,
+                                      options->override_count);
     if (status == SQ_OK)
         sq_ranks_set_time_limit(s.ranks, s.config->ranks_time_limit);
     if (status == SQ_OK && flags & SQ_OPEN_DATA)

@@ -1,7 +1,7 @@
 #ifndef SQ_SESSION_H
 #define SQ_SESSION_H
 
-#include "tools/run/config.h"
+#include "tools/run/config/config.h"
 #include "tools/run/options.h"
 
 /* The configured data sets, space, backend and ranks of a command. */
@@ -28,9 +28,10 @@ int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status);
 /* SQ_OPEN_TRAINING opens the backend, too, and connects it to the ranks. */
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING = 8 };
 
-/* out->ranks is an input: set it before the call. */
-SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const char *const *overrides,
-                                      int override_count, unsigned flags);
+/* Reads the configuration (config_path NULL: the defaults), applies the overrides of options, and opens what flags name.
+ * out->ranks is an input: set it before the call. */
+SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const sq_options *options,
+                                      unsigned flags);
 void sq_session_close(sq_session *session);
 
 /* Threads of the backend: the configured number. 0: all cores that this process may use. Where the ranks of a host are

@@ -48,28 +48,20 @@ static sq_status stage_folder(const job *j, int stage, char *out)
 
 static sq_status set(job *j, const char *key, const char *value)
 {
-    sq_options *o = &j->options;
-    if (o->override_count == SQ_MAX_OVERRIDES)
-        return sq_fail(SQ_INVALID, "--set: more than %d", SQ_MAX_OVERRIDES);
-    char *text = o->storage[o->override_count];
-    const int length = snprintf(text, sizeof *o->storage, "%s=%s", key, value);
-    if (length < 0 || (size_t)length >= sizeof *o->storage)
-        return sq_fail(SQ_INVALID, "%s=%.200s: too long", key, value);
-    o->overrides[o->override_count++] = text;
-    return SQ_OK;
+    return sq_options_add(&j->options, key, value);
 }
 
 static sq_status set_stage(job *j, int stage)
 {
     const sq_stage *s = &j->stages.list[stage];
     char free_layers[32], arch[ARCH_BYTES], steps[32], lr[32], from[SQ_PATH_BYTES];
-    j->options.override_count = j->user_count;
+    sq_options_truncate(&j->options, j->user_count);
     (void)snprintf(free_layers, sizeof free_layers, "%d-%d", s->first + 1, s->last + 1);
     (void)sq_arch_print(j->space, j->path, arch, sizeof arch);
     (void)snprintf(steps, sizeof steps, "%" PRId64, s->steps);
     (void)snprintf(lr, sizeof lr, "%.17g", s->lr);
-    SQ_TRY(set(j, "scope.free", free_layers));
-    SQ_TRY(set(j, "scope.fixed", arch));
+    SQ_TRY(set(j, "layers.search", free_layers));
+    SQ_TRY(set(j, "layers.fixed", arch));
     SQ_TRY(set(j, "train.steps", steps));
     SQ_TRY(set(j, "train.lr", lr));
     if (stage == 0)
@@ -85,8 +77,7 @@ static sq_status train_stage(job *j, const char *folder)
     sq_session s = {.ranks = j->searching->ranks};
     const sq_training_request training = {
         .run = folder, .is_resumed = j->searching->is_resumed, .is_quiet = j->searching->is_quiet, .has_start = true};
-    SQ_TRY(sq_ranks_agree(s.ranks, sq_session_open(&s, j->config, j->options.overrides, j->options.override_count,
-                                                   SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
+    SQ_TRY(sq_ranks_agree(s.ranks, sq_session_open(&s, j->config, &j->options, SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     const sq_status status = sq_training_run(&s, &training);
     sq_session_close(&s);
     return sq_ranks_agree(j->searching->ranks, status);
@@ -151,12 +142,12 @@ static sq_status choose_operators(const sq_session *s, void (*choose)(const sq_s
 static sq_status begin(job *j)
 {
     sq_session s = {0};
-    SQ_TRY(sq_session_open(&s, j->config, j->options.overrides, j->options.override_count, SQ_OPEN_DATA));
+    SQ_TRY(sq_session_open(&s, j->config, &j->options, SQ_OPEN_DATA));
     const sq_config *c = s.config;
     sq_status status =
         sq_stages_read(&j->stages, s.space, c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr);
-    if (status == SQ_OK && (*c->scope_free || *c->scope_fixed || *c->train_from))
-        status = sq_fail(SQ_INVALID, "scope.free, scope.fixed, train.from: the stages say these themselves");
+    if (status == SQ_OK && (*c->layers_search || *c->layers_fixed || *c->train_from))
+        status = sq_fail(SQ_INVALID, "layers.search, layers.fixed, train.from: the stages say these themselves");
     if (status == SQ_OK && strcmp(c->stages.start, "score") == 0)
         status = choose_operators(&s, sq_select_best, j->path);
     else if (status == SQ_OK && strcmp(c->stages.start, "middle") == 0)
@@ -245,12 +236,11 @@ sq_status sq_search_in_stages(const char *config, const char *run, const sq_opti
     j->config = config;
     j->run = run;
     j->searching = searching;
-    for (int i = 0; i < options->override_count; i++) { /* they may lie in the caller's storage */
-        (void)snprintf(j->options.storage[i], sizeof *j->options.storage, "%s", options->overrides[i]);
-        j->options.overrides[i] = j->options.storage[i];
-    }
-    j->options.override_count = j->user_count = options->override_count;
-    sq_status status = sq_ranks_agree(searching->ranks, begin(j));
+    sq_status status = SQ_OK;
+    for (int i = 0; status == SQ_OK && i < options->override_count; i++)
+        status = sq_options_add(&j->options, "", options->overrides[i]);
+    j->user_count = options->override_count;
+    status = sq_ranks_agree(searching->ranks, status == SQ_OK ? begin(j) : status);
     if (status == SQ_OK)
         status = sq_ranks_agree(searching->ranks, forget(j));
     for (int i = 0; status == SQ_OK && i < j->stages.count; i++)
@@ -262,6 +252,7 @@ sq_status sq_search_in_stages(const char *config, const char *run, const sq_opti
     }
     status = sq_ranks_agree(searching->ranks, status);
     sq_space_free(j->space);
+    sq_options_clear(&j->options);
     free(j);
     return status;
 }

@@ -5,7 +5,7 @@
 #include "tools/run/session.h"
 
 /* How long the programs of a space take on one rank, and the parts of the steps that a training run would take: what
- * `squall plan` gives to the model. */
+ * `squall forecast` gives to the model. */
 
 enum { SQ_STEP_MODES = 3 }; /* forward, backward, update */
 

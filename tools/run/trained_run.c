@@ -124,8 +124,7 @@ static sq_status open_run(sq_trained_run *r, const char *run, const char *other_
     SQ_TRY(sq_text_path(path, sizeof path, run, "config.yaml"));
     if (!other_config && !sq_path_exists(path))
         return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
-    SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options->overrides, options->override_count,
-                           flags));
+    SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options, flags));
     SQ_TRY(load_model(r, run));
     SQ_TRY(load_calibration(r));
     SQ_TRY(load_validation(r, on_val));

@@ -8,6 +8,7 @@
 #include "kernels/base/text.h"
 #include "supernet/train/signals.h"
 #include "tools/run/messages.h"
+#include "tools/run/config/writer.h"
 #include "tools/run/history.h"
 
 /* Whether each rank walks along some of a step's paths, and not along all. */

@@ -89,6 +89,6 @@ int sq_bench_by_value(const void *a, const void *b);
 SQ_MUST_USE sq_status sq_bench_step(const sq_session *session, const sq_bench_options *options);
 SQ_MUST_USE sq_status sq_bench_kernels(const sq_session *session, const sq_bench_options *options);
 /* options: file is a source of images or a configuration; batch, steps (batches of a round), repeats (rounds). */
-SQ_MUST_USE sq_status sq_bench_loader(const sq_options *read, const sq_bench_options *options);
+SQ_MUST_USE sq_status sq_bench_loader(const sq_options *config, const sq_bench_options *options);
 
 #endif

@@ -220,11 +220,11 @@ static sq_status run_bench(bench *b)
     return SQ_OK;
 }
 
-sq_status sq_bench_loader(const sq_options *read, const sq_bench_options *options)
+sq_status sq_bench_loader(const sq_options *config, const sq_bench_options *options)
 {
     sq_session session = {0};
     const bool has_config = is_config(options->file);
-    SQ_TRY(sq_session_open(&session, has_config ? options->file : NULL, read->overrides, read->override_count,
+    SQ_TRY(sq_session_open(&session, has_config ? options->file : NULL, config,
                            has_config ? SQ_OPEN_DATA : 0));
     bench b = {.session = &session, .options = options};
     const sq_status status = run_bench(&b);

@@ -14,7 +14,8 @@
 enum { SHOWN = 8 }; /* of a long list, unless --all */
 
 typedef struct {
-    const char *arch, *fill;
+    const char *arch;
+    int fill;
     bool is_all;
     sq_lut_shape shape;
 } arguments;
@@ -227,9 +228,7 @@ static sq_status predict(const char *file, const char *device, const arguments *
 {
     sq_space *space = NULL;
     sq_latency *latency = NULL;
-    sq_fill fill;
     int path[SQ_MAX_LAYERS] = {0};
-    SQ_TRY(sq_lut_fill(a->fill, &fill));
     sq_status status = sq_lut_space(&space, file, &a->shape);
     if (status == SQ_OK && (a->arch || space->searched_count))
         status = a->arch ? sq_arch_read(space, a->arch, path)
@@ -238,67 +237,44 @@ static sq_status predict(const char *file, const char *device, const arguments *
         status = sq_lut_device(&latency, device);
     if (status == SQ_OK) {
         print_device(latency);
-        status = print_prediction(latency, space, path, fill);
+        status = print_prediction(latency, space, path, (sq_fill)a->fill);
     }
     sq_latency_close(latency);
     sq_space_free(space);
     return status;
 }
 
-/* ---- Both ---- */
+/* ---- Commands ---- */
 
-static int run(const char *name, int argc, char **argv,
-               sq_status (*what)(const char *, const char *, const arguments *))
+static int run_check(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.fill = "none", .shape = SQ_LUT_SHAPE};
-    bool is_help;
-    const sq_option options[] = {{"--arch", &a.arch, NULL, NULL},
-                                 {"--fill", &a.fill, NULL, NULL},
-                                 {"--all", NULL, &a.is_all, NULL},
-                                 SQ_LUT_SHAPE_OPTIONS(a.shape),
-                                 {NULL, NULL, NULL, NULL}};
-    const int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code)
-        return code;
-    if (read.argument_count != 2)
-        return sq_command_usage(name, "wanted a space file and a device");
-    const sq_status status = what(read.arguments[0], read.arguments[1], &a);
-    return status == SQ_OK ? 0 : sq_command_fail(name, status);
+    const sq_status status = check(options->arguments[0], options->arguments[1], given);
+    return status == SQ_OK ? 0 : sq_command_fail("lut check", status);
 }
 
-static int run_check(int argc, char **argv)
+static int run_predict(const sq_options *options, const void *given)
 {
-    return run("lut check", argc, argv, check);
+    const sq_status status = predict(options->arguments[0], options->arguments[1], given);
+    return status == SQ_OK ? 0 : sq_command_fail("lut predict", status);
 }
 
-static int run_predict(int argc, char **argv)
-{
-    return run("lut predict", argc, argv, predict);
-}
+static const char expected[] = "a space file and a device";
+static const sq_option check_options[] = {SQ_FLAG("--all", is_all), SQ_LUT_SHAPE_OPTIONS(shape), SQ_OPTIONS_END};
+static const sq_option predict_options[] = {SQ_TEXT("--arch", arch), SQ_WORD("--fill", fill, SQ_LUT_FILL_WORDS),
+                                            SQ_LUT_SHAPE_OPTIONS(shape), SQ_OPTIONS_END};
 
-const sq_command sq_lut_check = {
-    .name = "check",
-    .summary = "missing, unused and implausible entries of a table",
-    .usage = "squall lut check SPACE DEVICE [--all]",
-    .help =
-        "Holds DEVICE against the blocks of SPACE: what is missing (exit 3), what is unused, whose spread is above a "
-        "fifth of\n"
-        "its mean, which block is slower than one that is larger in every size, beyond the spread of both, and whether "
-        "base\n"
-        "and scale can be believed.\n\n"
-        "  --all   every line instead of the first 8 of each sort, unused entries too\n" SQ_LUT_SHAPE_HELP,
-    .run = run_check,
-};
+const sq_command sq_lut_check = {.name = "check",
+                                 .options = check_options,
+                                 .arguments_bytes = sizeof(arguments),
+                                 .argument_min = 2,
+                                 .argument_max = 2,
+                                 .expected = expected,
+                                 .run = run_check};
 
-const sq_command sq_lut_predict = {
-    .name = "predict",
-    .summary = "the latency of one architecture, layer by layer",
-    .usage = "squall lut predict SPACE DEVICE --arch A [--fill none|interpolate|roofline]",
-    .help = "Prints each layer's block with its milliseconds, spread and share, and the total.\n\n"
-            "  --arch A   tuple, or a file with one; not for a space with nothing to choose\n"
-            "  --fill F   missing blocks: none (an error), interpolate (from blocks of the same kind), roofline (by "
-            "the device's\n"
-            "             roofline.yaml)\n" SQ_LUT_SHAPE_HELP,
-    .run = run_predict,
-};
+const sq_command sq_lut_predict = {.name = "predict",
+                                   .options = predict_options,
+                                   .arguments_bytes = sizeof(arguments),
+                                   .argument_min = 2,
+                                   .argument_max = 2,
+                                   .expected = expected,
+                                   .run = run_predict};

@@ -13,11 +13,15 @@
 #include "tools/commands/lut/lut.h"
 
 typedef struct {
-    const char *space, *column, *test, *out, *title, *fill, *name;
+    const char *space, *column, *out, *title, *name;
+    int test;   /* networks that are not fitted but tested */
+    int fill;   /* sq_fill */
+    int method; /* sq_additive_method, of --additive */
     bool is_additive, is_dry;
-    sq_additive_method method; /* of --additive */
     sq_lut_shape shape;
 } arguments;
+
+#define METHOD_WORDS "auto plain robust" /* of sq_additive_method */
 
 typedef struct {
     sq_space *space; /* NULL: a table by layer serves without */
@@ -94,15 +98,13 @@ static sq_status open_measured(job *j, const arguments *a, const char *file)
 /* is_only_read: the device may be one of those beside the program, which nothing is written to. */
 static sq_status open_job(job *j, const arguments *a, const char *device, const char *file, bool is_only_read)
 {
-    sq_fill fill;
-    SQ_TRY(sq_lut_fill(a->fill, &fill));
     SQ_TRY(is_only_read ? sq_lut_device(&j->latency, device) : sq_latency_open(&j->latency, device));
     if (a->space)
         SQ_TRY(sq_lut_space(&j->space, a->space, &a->shape));
     else if (!j->latency->layer_count)
         return sq_fail(SQ_INVALID, "%s: a table by block: give --space", device);
     SQ_TRY(open_measured(j, a, file));
-    return j->space ? predict_with_space(j, file, fill) : predict_by_layer(j, file);
+    return j->space ? predict_with_space(j, file, (sq_fill)a->fill) : predict_by_layer(j, file);
 }
 
 /* ---- What is printed ---- */
@@ -200,16 +202,16 @@ static sq_status make_additive(job *j, const arguments *a, const sq_additive *fi
     return SQ_OK;
 }
 
-static sq_status calibrate_additive(job *j, const arguments *a, const char *device, const char *file, int test)
+static sq_status calibrate_additive(job *j, const arguments *a, const char *device, const char *file)
 {
     sq_additive *fit = NULL;
     if (a->space)
         SQ_TRY(sq_lut_space(&j->space, a->space, &a->shape));
     SQ_TRY(open_measured(j, a, file));
-    if ((size_t)test >= j->measured->count)
-        return sq_fail(SQ_INVALID, "--test %d: %s has %zu networks", test, file, j->measured->count);
-    const size_t fitted = j->measured->count - (size_t)test;
-    const sq_additive_options options = {.method = a->method};
+    if ((size_t)a->test >= j->measured->count)
+        return sq_fail(SQ_INVALID, "--test %d: %s has %zu networks", a->test, file, j->measured->count);
+    const size_t fitted = j->measured->count - (size_t)a->test;
+    const sq_additive_options options = {.method = (sq_additive_method)a->method};
     SQ_TRY(sq_fit_additive(&fit, j->measured->paths, j->measured->layers, j->measured->ms, fitted, &options));
     const sq_status status = make_additive(j, a, fit, fitted, device);
     sq_additive_free(fit);
@@ -243,98 +245,58 @@ static sq_status compare(job *j, const arguments *a, const char *device, const c
     return a->out ? draw(j, a, device) : SQ_OK;
 }
 
-static sq_status calibrate(job *j, const arguments *a, const char *device, const char *file, int test)
+static sq_status calibrate(job *j, const arguments *a, const char *device, const char *file)
 {
     if (a->is_additive)
-        return calibrate_additive(j, a, device, file, test);
+        return calibrate_additive(j, a, device, file);
     SQ_TRY(open_job(j, a, device, file, a->is_dry));
     return calibrate_line(j, a, device);
 }
 
 /* ---- Commands ---- */
 
-static int read_method(const char *name, const char *text, sq_additive_method *out)
+static int run_calibrate(const sq_options *options, const void *given)
 {
-    static const char *const words[] = {
-        [SQ_ADDITIVE_AUTO] = "auto", [SQ_ADDITIVE_PLAIN] = "plain", [SQ_ADDITIVE_ROBUST] = "robust"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(text, words[i]) == 0) {
-            *out = (sq_additive_method)i;
-            return 0;
-        }
-    return sq_command_usage(name, "--method %s: wanted auto, plain or robust", text);
-}
-
-static int run(const char *name, int argc, char **argv, bool is_compare)
-{
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.test = "0", .fill = "none", .shape = SQ_LUT_SHAPE};
     job j = {0};
-    const char *method = "auto";
-    int test = 0;
-    bool is_help;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL},        {"--out", &a.out, NULL, NULL},
-                                 {"--space", &a.space, NULL, NULL}, {"--column", &a.column, NULL, NULL},
-                                 {"--test", &a.test, NULL, NULL},   {"--title", &a.title, NULL, NULL},
-                                 {"--fill", &a.fill, NULL, NULL},   {"--name", &a.name, NULL, NULL},
-                                 {"--dry", NULL, &a.is_dry, NULL},  {"--additive", NULL, &a.is_additive, NULL},
-                                 {"--method", &method, NULL, NULL}, SQ_LUT_SHAPE_OPTIONS(a.shape),
-                                 {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code == 0 && read.argument_count != 2)
-        code = sq_command_usage(name, "wanted a device and a file of measured networks");
-    if (code == 0)
-        code = sq_options_number(name, "--test", a.test, 0, 1000000000, &test);
-    if (code == 0)
-        code = read_method(name, method, &a.method);
-    if (code)
-        return code;
-    const char *device = read.arguments[0], *file = read.arguments[1];
-    const sq_status status = is_compare ? compare(&j, &a, device, file) : calibrate(&j, &a, device, file, test);
+    const sq_status status = calibrate(&j, given, options->arguments[0], options->arguments[1]);
     clear(&j);
-    return status == SQ_OK ? 0 : sq_command_fail(name, status);
+    return status == SQ_OK ? 0 : sq_command_fail("lut calibrate", status);
 }
 
-static int run_calibrate(int argc, char **argv)
+static int run_compare(const sq_options *options, const void *given)
 {
-    return run("lut calibrate", argc, argv, false);
+    job j = {0};
+    const sq_status status = compare(&j, given, options->arguments[0], options->arguments[1]);
+    clear(&j);
+    return status == SQ_OK ? 0 : sq_command_fail("lut compare", status);
 }
 
-static int run_compare(int argc, char **argv)
-{
-    return run("lut compare", argc, argv, true);
-}
+#define MEASURED_OPTIONS \
+    SQ_TEXT("--space", space), SQ_TEXT("--column", column), SQ_WORD("--fill", fill, SQ_LUT_FILL_WORDS), \
+        SQ_LUT_SHAPE_OPTIONS(shape)
+static const char expected[] = "a device and a file of measured networks";
+static const sq_option calibrate_options[] = {MEASURED_OPTIONS,
+                                              SQ_FLAG("--additive", is_additive),
+                                              SQ_INT("--test", test, 0, 1e9),
+                                              SQ_WORD("--method", method, METHOD_WORDS),
+                                              SQ_TEXT("--name", name),
+                                              SQ_FLAG("--dry", is_dry),
+                                              SQ_OPTIONS_END};
+static const sq_option compare_options[] = {MEASURED_OPTIONS, SQ_TEXT("-o", out), SQ_TEXT("--out", out),
+                                            SQ_TEXT("--title", title), SQ_OPTIONS_END};
 
-#define MEASURED_HELP                                                                                                  \
-    "MEASURED.csv has the columns arch and ms (and std_ms): squall lut networks writes one.\n\n"                       \
-    "  --space SPACE    whose architectures they are; not needed for a table by layer\n"                               \
-    "  --column C       another column than ms; a name that ends in _us or _s says its unit\n"                         \
-    "  --fill F         missing blocks, as in predict\n"
+const sq_command sq_lut_calibrate = {.name = "calibrate",
+                                     .options = calibrate_options,
+                                     .arguments_bytes = sizeof(arguments),
+                                     .argument_min = 2,
+                                     .argument_max = 2,
+                                     .expected = expected,
+                                     .run = run_calibrate};
 
-const sq_command sq_lut_calibrate = {
-    .name = "calibrate",
-    .summary = "fit base and scale, or a whole table, to measured networks",
-    .usage = "squall lut calibrate DEVICE MEASURED.csv [--space SPACE] [--dry] | --additive [--test N]",
-    .help =
-        "Fits base and scale of DEVICE/device.yaml to whole networks (robustly: a quarter of them may be wrong), and "
-        "says how\n"
-        "good the predictions were before and are after. With --additive the whole table comes from the networks: one "
-        "share a\n"
-        "layer and choice, DEVICE/layers.csv.\n" MEASURED_HELP "  --additive       as said; DEVICE is made\n"
-        "  --test N         of those: the last N networks are kept out of the fit and tested\n"
-        "  --method M       plain: least squares; robust: networks far off count less; auto (default): robust where\n"
-        "                   cross-validation is better by a third\n"
-        "  --name NAME      of the device made (default: the column)\n"
-        "  --dry            print, write nothing\n" SQ_LUT_SHAPE_HELP,
-    .run = run_calibrate,
-};
-
-const sq_command sq_lut_compare = {
-    .name = "compare",
-    .summary = "predicted against measured, with a picture",
-    .usage = "squall lut compare DEVICE MEASURED.csv [--space SPACE] [-o scatter.svg]",
-    .help = "Says how far predictions are from whole networks that were measured, and draws them.\n" MEASURED_HELP
-            "  -o, --out FILE   the picture, SVG\n"
-            "  --title TEXT     above it (default: the device's name)\n" SQ_LUT_SHAPE_HELP,
-    .run = run_compare,
-};
+const sq_command sq_lut_compare = {.name = "compare",
+                                   .options = compare_options,
+                                   .arguments_bytes = sizeof(arguments),
+                                   .argument_min = 2,
+                                   .argument_max = 2,
+                                   .expected = expected,
+                                   .run = run_compare};

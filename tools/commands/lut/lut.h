@@ -4,29 +4,26 @@
 #include "search/cost/latency.h"
 #include "tools/commands/command.h"
 
-/* squall lut: one file a subcommand. */
+/* squall lut: one file per subcommand or pair of subcommands. */
 
 extern const sq_command sq_lut_template, sq_lut_measure, sq_lut_networks, sq_lut_check, sq_lut_predict,
     sq_lut_calibrate, sq_lut_compare, sq_lut_import;
 
 typedef struct {
-    const char *resolution, *classes; /* "0": the space's own */
+    int resolution, classes; /* 0: the space's own */
 } sq_lut_shape;
-#define SQ_LUT_SHAPE {"0", "0"}
 #define SQ_LUT_SHAPE_OPTIONS(shape) \
-    {"--resolution", &(shape).resolution, NULL, NULL}, {"--classes", &(shape).classes, NULL, NULL}
-#define SQ_LUT_SHAPE_HELP "  --resolution R, --classes C   instead of the space's\n"
+    SQ_INT("--resolution", shape.resolution, 0, 4096), SQ_INT("--classes", shape.classes, 0, 1e6)
 
-/* Opens the space that an argument names, also in the share folder. */
+#define SQ_LUT_FILL_WORDS "none interpolate roofline" /* the words of sq_fill */
+
+/* Opens a space file; looks in the share folder, too. */
 SQ_MUST_USE sq_status sq_lut_space(sq_space **out, const char *file, const sq_lut_shape *shape);
 
-/* Opens the device that an argument names, also in the share folder. */
+/* Opens a device; looks in the share folder, too. */
 SQ_MUST_USE sq_status sq_lut_device(sq_latency **out, const char *device);
 
-/* ", 4 threads", ", all 4 threads" (is_all), nothing where the number is not known (0). Returns out. */
+/* Writes ", 4 threads", ", all 4 threads" (is_all), or nothing if the number is unknown (0). Returns out. */
 const char *sq_lut_threads(char *out, size_t bytes, int threads, bool is_all);
-
-/* "none", "interpolate", "roofline". SQ_INVALID names what was found. */
-SQ_MUST_USE sq_status sq_lut_fill(const char *text, sq_fill *out);
 
 #endif

@@ -15,7 +15,9 @@ enum { ARCH_BYTES = 1024, FEWEST_FOR_A_LINE = 8 };
 
 typedef struct {
     sq_meter_options meter;
-    const char *out, *name, *networks, *arch, *against, *model;
+    const char *out, *name, *arch, *against, *model;
+    int networks;
+    bool is_repeat; /* a second try of lut measure */
 } arguments;
 
 /* A space with what is measured of it. */
@@ -63,16 +65,16 @@ static void print_start(const job *j, const char *model)
     (void)printf(" of %s at %d pixels\n", j->space->name, j->space->resolution);
 }
 
-static sq_status measure_job(job *j, const arguments *a, const sq_options *read, const sq_runner *remembered)
+static sq_status measure_job(job *j, const arguments *a, const sq_options *options, const sq_runner *default_runner)
 {
-    const sq_meter_job meter = {j->space, &j->blocks, &j->paths, a->model, remembered};
+    const sq_meter_job meter = {j->space, &j->blocks, &j->paths, a->model, default_runner};
     char threads[32];
     SQ_TRY(sq_lut_meter_check(&meter, &a->meter));
-    if (!a->meter.rounds_again)
+    if (!a->is_repeat)
         print_start(j, a->model);
     (void)fflush(stdout);
-    SQ_TRY(sq_lut_meter(&meter, &a->meter, read, j->times, &j->facts));
-    if (!a->meter.rounds_again)
+    SQ_TRY(sq_lut_meter(&meter, &a->meter, options, j->times, &j->facts));
+    if (!a->is_repeat)
         sq_print_row("runtime", "%s, batch %d%s", j->facts.runtime, j->facts.batch,
                      sq_lut_threads(threads, sizeof threads, j->facts.threads, j->facts.is_all_threads));
     if (isfinite(j->facts.drift))
@@ -203,12 +205,12 @@ static sq_status make_table(job *j, const arguments *a, sq_latency *table)
 }
 
 /* What is measured is written at once: an hour of it stays, whatever becomes of another try. */
-static sq_status measure_table(job *j, const arguments *a, const sq_options *read, char *doubt, size_t bytes)
+static sq_status measure_table(job *j, const arguments *a, const sq_options *options, char *doubt, size_t bytes)
 {
     sq_latency *table = NULL;
     sq_status status = sq_latency_create(&table, a->out);
     if (status == SQ_OK)
-        status = measure_job(j, a, read, NULL);
+        status = measure_job(j, a, options, NULL);
     if (status == SQ_OK)
         status = make_table(j, a, table);
     if (status == SQ_OK)
@@ -218,18 +220,18 @@ static sq_status measure_table(job *j, const arguments *a, const sq_options *rea
 }
 
 /* A line that cannot be believed is mostly a busy machine's: once more, longer, before a person is asked to. */
-static sq_status measure(const char *file, const arguments *a, const sq_options *read, int networks)
+static sq_status measure(job *j, const char *file, const arguments *a, const sq_options *options)
 {
-    static job j; /* large */
     char doubt[128];
-    sq_status status = open_job(&j, file, a, true, networks);
+    sq_status status = open_job(j, file, a, true, a->networks);
     if (status == SQ_OK)
-        status = measure_table(&j, a, read, doubt, sizeof doubt);
+        status = measure_table(j, a, options, doubt, sizeof doubt);
     if (status == SQ_OK && *doubt) {
         arguments again = *a;
-        again.meter.rounds_again = 2 * j.facts.rounds;
-        sq_print_row("measuring again", "%d rounds: %s", again.meter.rounds_again, doubt);
-        status = measure_table(&j, &again, read, doubt, sizeof doubt);
+        again.meter.rounds = 2 * j->facts.rounds;
+        again.is_repeat = true;
+        sq_print_row("measuring again", "%d rounds: %s", again.meter.rounds, doubt);
+        status = measure_table(j, &again, options, doubt, sizeof doubt);
     }
     if (status == SQ_OK)
         sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
@@ -238,7 +240,6 @@ static sq_status measure(const char *file, const arguments *a, const sq_options 
         (void)fprintf(stderr, "%s: not to be believed: %s; measure again on a quiet machine, with --rounds 30\n",
                       a->out, doubt);
     }
-    clear(&j);
     return status;
 }
 
@@ -256,113 +257,107 @@ static sq_status print_against(const job *j, const sq_latency *table)
     return SQ_OK;
 }
 
-static sq_status networks(const char *file, const arguments *a, const sq_options *read, int count)
+static sq_status networks(job *j, const char *file, const arguments *a, const sq_options *options)
 {
-    static job j; /* large */
+    const int count = a->arch || a->model ? 1 : a->networks;
     sq_latency *table = NULL;
-    sq_status status = open_job(&j, file, a, false, count);
+    sq_status status = open_job(j, file, a, false, count);
     if (status == SQ_OK && a->against)
         status = sq_lut_device(&table, a->against);
     const sq_device_info *info = table ? sq_latency_info(table) : NULL;
     if (status == SQ_OK)
-        status = measure_job(&j, a, read, info && info->has_runner ? &info->runner : NULL);
+        status = measure_job(j, a, options, info && info->has_runner ? &info->runner : NULL);
     if (status == SQ_OK && (a->arch || a->model))
-        sq_print_row("measured latency", "%.3f ms +- %.3f", j.times[0].median_ms, j.times[0].deviation_ms);
+        sq_print_row("measured latency", "%.3f ms +- %.3f", j->times[0].median_ms, j->times[0].deviation_ms);
     if (status == SQ_OK && a->arch && table)
-        status = print_against(&j, table);
+        status = print_against(j, table);
     if (status == SQ_OK && a->out)
-        status = write_networks(&j, a->out);
+        status = write_networks(j, a->out);
     if (status == SQ_OK && a->out)
         sq_print_row("file", "%s", a->out);
     sq_latency_close(table);
-    clear(&j);
     return status;
 }
 
 /* ---- Commands ---- */
 
-static const char *find_threads(const sq_options *read)
+/* The threads of a runner; `threads` of the configuration are checked again by sq_config_read. */
+static sq_status read_threads(const sq_options *options, int *out)
 {
-    const char *threads = NULL;
-    for (int i = 0; i < read->override_count; i++)
-        if (strncmp(read->overrides[i], "threads=", 8) == 0)
-            threads = read->overrides[i] + 8;
-    return threads;
+    const char *text = sq_options_find(options, "threads");
+    int64_t value;
+    if (!text)
+        return SQ_OK;
+    if (!sq_text_int(text, 0, 1024, &value))
+        return sq_fail(SQ_INVALID, "--threads: found '%s', expected a whole number from 0 to 1024", text);
+    *out = (int)value;
+    return SQ_OK;
 }
 
-static int run_measure(int argc, char **argv)
+static int run_job(const char *name, const sq_options *options, const arguments *given,
+                   sq_status (*work)(job *, const char *, const arguments *, const sq_options *))
 {
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "20"};
-    int count;
-    bool is_help;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL},      {"--out", &a.out, NULL, NULL},
-                                 {"--name", &a.name, NULL, NULL}, {"--networks", &a.networks, NULL, NULL},
-                                 SQ_METER_OPTIONS(a.meter),       {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code == 0 && (read.argument_count != 1 || !a.out))
-        code = sq_command_usage("lut measure", "wanted one space file and -o DEVICE");
-    if (code == 0)
-        code = sq_options_number("lut measure", "--networks", a.networks, 0, 9999, &count);
-    if (code)
-        return code;
-    a.meter.threads = find_threads(&read);
-    const sq_status status = measure(read.arguments[0], &a, &read, count);
-    return status == SQ_OK ? 0 : sq_command_fail("lut measure", status);
+    arguments a = *given;
+    job *j = calloc(1, sizeof *j);
+    sq_status status = j ? read_threads(options, &a.meter.threads) : sq_fail(SQ_NO_MEMORY, "%s", name);
+    if (status == SQ_OK)
+        status = work(j, options->arguments[0], &a, options);
+    if (j)
+        clear(j);
+    free(j);
+    return status == SQ_OK ? 0 : sq_command_fail(name, status);
 }
 
-static int run_networks(int argc, char **argv)
+static const char measure_expected[] = "one space file and -o DEVICE";
+
+static int run_measure(const sq_options *options, const void *given)
 {
-    static sq_options read; /* large; the program runs one command */
-    arguments a = {.meter = {.shape = SQ_LUT_SHAPE}, .networks = "100"};
-    int count;
-    bool is_help;
-    const sq_option options[] = {{"-o", &a.out, NULL, NULL},        {"--out", &a.out, NULL, NULL},
-                                 {"--arch", &a.arch, NULL, NULL},   {"--against", &a.against, NULL, NULL},
-                                 {"--model", &a.model, NULL, NULL}, {"--count", &a.networks, NULL, NULL},
-                                 SQ_METER_OPTIONS(a.meter),         {NULL, NULL, NULL, NULL}};
-    int code = sq_options_read(&read, options, argc, argv, &is_help);
-    if (code == 0 && (read.argument_count != 1 || (!a.out && !a.arch && !a.model)))
-        code = sq_command_usage("lut networks", "wanted one space file, and -o FILE, --arch A or --model FILE");
-    if (code == 0 && a.model && a.out && !a.arch)
-        code =
-            sq_command_usage("lut networks", "--model with -o: give --arch too, a row of FILE names what was measured");
-    if (code == 0)
-        code = sq_options_number("lut networks", "--count", a.networks, 1, 9999, &count);
-    if (code)
-        return code;
-    a.meter.threads = find_threads(&read);
-    const sq_status status = networks(read.arguments[0], &a, &read, a.arch || a.model ? 1 : count);
-    return status == SQ_OK ? 0 : sq_command_fail("lut networks", status);
+    const arguments *a = given;
+    if (!a->out)
+        return sq_command_usage("lut measure", "expected %s", measure_expected);
+    return run_job("lut measure", options, a, measure);
 }
 
-const sq_command sq_lut_measure = {
-    .name = "measure",
-    .summary = "make a device's table",
-    .usage = "squall lut measure SPACE -o DEVICE [--runner R] [--networks N]",
-    .help =
-        "Times every distinct block of SPACE in interleaved rounds, and N random whole networks, which say what a "
-        "network takes\n"
-        "beside its blocks; writes DEVICE/device.yaml, DEVICE/table.csv and DEVICE/measured.csv for --latency. Where "
-        "base and\n"
-        "scale then cannot be true, it measures once more, twice the rounds, and warns if that is no better.\n\n"
-        "  -o, --out DEVICE   folder of the device\n"
-        "  --name NAME        of the device (default: the runtime)\n"
-        "  --networks N       whole networks beside the blocks (default 20; 0: base 0, scale 1)\n" SQ_METER_HELP,
-    .run = run_measure,
-};
+static const char networks_expected[] = "one space file, and -o FILE, --arch A or --model FILE";
 
-const sq_command sq_lut_networks = {
-    .name = "networks",
-    .summary = "measure whole networks",
-    .usage = "squall lut networks SPACE -o FILE.csv [--count N] [--runner R | --against DEVICE] | --arch A",
-    .help =
-        "Times whole random networks of SPACE, others than lut measure took: what calibrate and compare read.\n\n"
-        "  -o, --out FILE     arch,ms,std_ms,count\n"
-        "  --count N          networks (default 100)\n"
-        "  --arch A           this one instead\n"
-        "  --model FILE       this ONNX file instead, as squall export wrote it; with --arch its prediction beside it\n"
-        "  --against DEVICE   measured by the device's own runner; with --arch also what its table "
-        "says\n" SQ_METER_HELP,
-    .run = run_networks,
-};
+static int run_networks(const sq_options *options, const void *given)
+{
+    const arguments *a = given;
+    if (!a->out && !a->arch && !a->model)
+        return sq_command_usage("lut networks", "expected %s", networks_expected);
+    if (a->model && a->out && !a->arch)
+        return sq_command_usage("lut networks", "--model with -o: expected --arch, too; it names the row of the file");
+    return run_job("lut networks", options, a, networks);
+}
+
+static const sq_option measure_options[] = {SQ_TEXT("-o", out),       SQ_TEXT("--out", out),
+                                            SQ_TEXT("--name", name),  SQ_INT("--networks", networks, 0, 9999),
+                                            SQ_METER_OPTIONS(meter), SQ_OPTIONS_END};
+static const sq_option networks_options[] = {SQ_TEXT("-o", out),
+                                             SQ_TEXT("--out", out),
+                                             SQ_TEXT("--arch", arch),
+                                             SQ_TEXT("--against", against),
+                                             SQ_TEXT("--model", model),
+                                             SQ_INT("--count", networks, 1, 9999),
+                                             SQ_METER_OPTIONS(meter),
+                                             SQ_OPTIONS_END};
+
+const sq_command sq_lut_measure = {.name = "measure",
+                                   .options = measure_options,
+                                   .defaults = &(const arguments){.meter = SQ_METER_DEFAULTS, .networks = 20},
+                                   .arguments_bytes = sizeof(arguments),
+                                   .has_config = true,
+                                   .argument_min = 1,
+                                   .argument_max = 1,
+                                   .expected = measure_expected,
+                                   .run = run_measure};
+
+const sq_command sq_lut_networks = {.name = "networks",
+                                    .options = networks_options,
+                                    .defaults = &(const arguments){.meter = SQ_METER_DEFAULTS, .networks = 100},
+                                    .arguments_bytes = sizeof(arguments),
+                                    .has_config = true,
+                                    .argument_min = 1,
+                                    .argument_max = 1,
+                                    .expected = networks_expected,
+                                    .run = run_networks};

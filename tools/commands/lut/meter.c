@@ -18,6 +18,7 @@
 #include "supernet/model/initialize.h"
 #include "supernet/model/walk.h"
 #include "supernet/train/signals.h"
+#include "tools/run/session.h"
 #include "tools/run/share_folder.h"
 
 /* ---- Options ---- */
@@ -26,26 +27,21 @@ typedef struct {
     int batch, threads, repeats, rounds, warmup, opset;
 } numbers;
 
-static sq_status read_number(const char *name, const char *text, int minimum, int maximum, int *out)
+static void set_number(int *to, int option)
 {
-    int64_t value;
-    if (!text)
-        return SQ_OK;
-    if (!sq_text_int(text, minimum, maximum, &value))
-        return sq_fail(SQ_INVALID, "%s: '%s', wanted a whole number from %d to %d", name, text, minimum, maximum);
-    *out = (int)value;
-    return SQ_OK;
+    if (option != SQ_UNSET)
+        *to = option;
 }
 
-static sq_status read_numbers(const sq_meter_options *o, numbers *n)
+/* Replaces the numbers that options give. */
+static void set_numbers(numbers *n, const sq_meter_options *o)
 {
-    SQ_TRY(read_number("--batch", o->batch, 1, 65536, &n->batch));
-    SQ_TRY(read_number("--threads", o->threads, 0, 1024, &n->threads));
-    SQ_TRY(read_number("--repeats", o->repeats, 1, 1000000, &n->repeats));
-    SQ_TRY(read_number("--rounds", o->rounds, 2, 10000, &n->rounds));
-    SQ_TRY(read_number("--warmup", o->warmup, 0, 1000000, &n->warmup));
-    n->rounds = o->rounds_again ? o->rounds_again : n->rounds;
-    return read_number("--opset", o->opset, 13, 21, &n->opset);
+    set_number(&n->batch, o->batch);
+    set_number(&n->threads, o->threads);
+    set_number(&n->repeats, o->repeats);
+    set_number(&n->rounds, o->rounds);
+    set_number(&n->warmup, o->warmup);
+    set_number(&n->opset, o->opset);
 }
 
 static void show_progress(void *context, int done, int total)
@@ -173,13 +169,13 @@ static sq_status measure_here(const sq_meter_job *job, const numbers *n, sq_sess
     return status;
 }
 
-static sq_status measure_with_squall(const sq_meter_job *job, const sq_meter_options *o, const sq_options *read,
+static sq_status measure_with_squall(const sq_meter_job *job, const sq_meter_options *o, const sq_options *options,
                                      sq_runner_time *times, sq_meter_facts *facts)
 {
     sq_session s = {0};
     numbers n = {.batch = 1, .repeats = 20, .rounds = 5, .warmup = 1};
-    SQ_TRY(read_numbers(o, &n));
-    SQ_TRY(sq_session_open(&s, NULL, read->overrides, read->override_count, SQ_OPEN_BACKEND));
+    set_numbers(&n, o);
+    SQ_TRY(sq_session_open(&s, NULL, options, SQ_OPEN_BACKEND));
     const sq_status status = measure_here(job, &n, &s, times, facts);
     sq_session_close(&s);
     return status;
@@ -234,7 +230,7 @@ static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o,
 {
     char name[SQ_PATH_BYTES], shared[SQ_PATH_BYTES];
     if (!o->runner) {
-        *out = *job->remembered;
+        *out = *job->default_runner;
         return SQ_OK;
     }
     if (sq_path_exists(o->runner))
@@ -309,7 +305,7 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
     char scratch[SQ_PATH_BYTES];
     SQ_TRY(find_runner(job, o, &runner));
     numbers n = {runner.batch, runner.threads, runner.repeats, runner.rounds, runner.warmup, 13};
-    SQ_TRY(read_numbers(o, &n));
+    set_numbers(&n, o);
     runner.batch = n.batch, runner.threads = n.threads, runner.repeats = n.repeats;
     runner.rounds = n.rounds, runner.warmup = n.warmup;
     SQ_TRY(sq_runner_check(&runner, o->runner ? o->runner : "runner"));
@@ -333,7 +329,7 @@ static sq_status measure_with_runner(const sq_meter_job *job, const sq_meter_opt
 
 static bool is_by_squall(const sq_meter_job *job, const sq_meter_options *o)
 {
-    return o->runner ? strcmp(o->runner, "squall") == 0 : !job->remembered;
+    return o->runner ? strcmp(o->runner, "squall") == 0 : !job->default_runner;
 }
 
 sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *o)
@@ -344,10 +340,10 @@ sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *o)
     return find_runner(job, o, &runner);
 }
 
-sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *o, const sq_options *read,
+sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *o, const sq_options *options,
                        sq_runner_time *times, sq_meter_facts *facts)
 {
     memset(facts, 0, sizeof *facts);
-    return is_by_squall(job, o) ? measure_with_squall(job, o, read, times, facts)
+    return is_by_squall(job, o) ? measure_with_squall(job, o, options, times, facts)
                                 : measure_with_runner(job, o, times, facts);
 }

@@ -8,31 +8,24 @@
 /* Times of blocks and of whole paths, by Squall's own evaluate programs ("squall") or by another runtime. */
 
 typedef struct {
-    const char *runner; /* "squall", a name in configs/runners, or a file */
-    int rounds_again; /* of another try; 0: as said by `rounds` */
-    const char *batch, *threads, *repeats, *rounds, *warmup, *opset, *keep; /* NULL: the runner's; keep: no folder */
+    const char *runner; /* "squall", a name in configs/runners, or a file; NULL: the device's own, or squall */
+    const char *keep;   /* folder that keeps the ONNX files; NULL: a temporary folder */
+    int batch, threads, repeats, rounds, warmup, opset; /* SQ_UNSET: the runner's */
     sq_lut_shape shape;
 } sq_meter_options;
-#define SQ_METER_OPTIONS(o)                                                                                            \
-    {"--runner", &(o).runner, NULL, NULL}, {"--batch", &(o).batch, NULL, NULL}, {"--repeats", &(o).repeats, NULL, NULL}, \
-        {"--rounds", &(o).rounds, NULL, NULL}, {"--warmup", &(o).warmup, NULL, NULL},                                  \
-        {"--opset", &(o).opset, NULL, NULL}, {"--keep", &(o).keep, NULL, NULL}, SQ_LUT_SHAPE_OPTIONS((o).shape)
-#define SQ_METER_HELP                                                                                                  \
-    "  --runner R         squall (default): this program on cpu or cuda; onnxruntime, openvino, trtexec, ...: a file of\n" \
-    "                     configs/runners, or a path\n"                                                               \
-    "  --batch N          images at once (default 1)\n"                                                              \
-    "  --threads N        of the runtime, pinned to as many cores (default: the runner's)\n"                         \
-    "  --rounds N, --repeats N, --warmup N   interleaved rounds, runs in each, runs before them (default: the runner's)\n" \
-    "  --keep FOLDER      where the ONNX files stay (default: a temporary folder)\n"                                 \
-    "  --opset N          of those (default 13)\n"                                                                   \
-    "  --device D, --graphs on|off, --engine E   of the runner squall, as in train\n" SQ_LUT_SHAPE_HELP
+#define SQ_METER_OPTIONS(o) \
+    SQ_TEXT("--runner", o.runner), SQ_TEXT("--keep", o.keep), SQ_KEY("--threads", "threads"), SQ_INT("--batch", o.batch, 1, 65536), \
+        SQ_INT("--repeats", o.repeats, 1, 1e6), SQ_INT("--rounds", o.rounds, 2, 10000), \
+        SQ_INT("--warmup", o.warmup, 0, 1e6), SQ_INT("--opset", o.opset, 13, 21), SQ_LUT_SHAPE_OPTIONS(o.shape)
+#define SQ_METER_DEFAULTS \
+    {.batch = SQ_UNSET, .threads = SQ_UNSET, .repeats = SQ_UNSET, .rounds = SQ_UNSET, .warmup = SQ_UNSET, .opset = SQ_UNSET}
 
 /* What was measured with: for device.yaml. */
 typedef struct {
     char name[SQ_NAME_BYTES], runtime[128], dtype[16];
     int batch, threads, rounds;
-    bool is_all_threads; /* nobody asked for that many */
-    double drift; /* from the first round to the last; NaN: not looked at */
+    bool is_all_threads; /* the number was not chosen: all cores */
+    double drift;        /* relative change from the first round to the last; NaN: unknown */
     bool has_runner;
     sq_runner runner;
 } sq_meter_facts;
@@ -42,14 +35,14 @@ typedef struct {
     const sq_block_list *blocks; /* may be empty */
     const sq_path_list *paths;   /* may be empty */
     const char *model;           /* an ONNX file to measure instead, by a runner; or NULL */
-    const sq_runner *remembered; /* a device's own runner, taken when options name none; or NULL */
+    const sq_runner *default_runner; /* the device's runner, used when options name none; or NULL */
 } sq_meter_job;
 
-/* Whether options name a runner that there is, before anything else is done. SQ_INVALID lists those that there are. */
+/* Checks the runner of options before anything is measured. SQ_INVALID: unknown runner; the text lists the known ones. */
 SQ_MUST_USE sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *options);
 
-/* times: blocks, then paths. sq_lut_meter_check comes before. */
-SQ_MUST_USE sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *options, const sq_options *read,
+/* Measures. times: blocks, then paths. Call sq_lut_meter_check first. */
+SQ_MUST_USE sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *options, const sq_options *config,
                                    sq_runner_time *times, sq_meter_facts *facts);
 
 #endif

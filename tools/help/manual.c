@@ -1,5 +1,5 @@
-/* Manual pages (man(7)) out of help texts. Completions are manual_completions.c's. */
-#include "tools/commands/manual.h"
+/* Manual pages (man(7)) from the help pages. */
+#include "tools/help/manual.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -7,62 +7,24 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "tools/commands/manual_completions.h"
+#include "tools/help/help.h"
+#include "tools/run/config/keys.h"
 
 enum { NAME_BYTES = 64 };
-
-/* ---- Options of a help text ---- */
+#define PREFIX "squall-"
 
 static bool is_option_line(const char *line)
 {
     return strncmp(line, "  -", 3) == 0;
 }
 
-static bool is_known(char list[][32], int count, const char *word)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(list[i], word) == 0)
-            return true;
-    return false;
-}
-
-/* Options of one line, behind those that are there. */
-static int collect(const char *line, size_t length, char out[SQ_MANUAL_OPTIONS][32], int count)
-{
-    for (const char *p = line; p < line + length; p++) {
-        if (*p != '-' || (p > line && !strchr(" [(", p[-1])))
-            continue;
-        const size_t word = strspn(p, "-abcdefghijklmnopqrstuvwxyz");
-        char text[32];
-        if (word < 2 || word >= sizeof text || strspn(p, "-") == word)
-            continue;
-        (void)snprintf(text, sizeof text, "%.*s", (int)word, p);
-        if (count < SQ_MANUAL_OPTIONS && !is_known(out, count, text))
-            memcpy(out[count++], text, sizeof text);
-        p += word - 1;
-    }
-    return count;
-}
-
-int sq_manual_options(const sq_command *command, char out[SQ_MANUAL_OPTIONS][32])
-{
-    int count = 0;
-    for (const char *line = command->help; *line;) {
-        const size_t length = strcspn(line, "\n");
-        if (is_option_line(line))
-            count = collect(line, length, out, count);
-        line += length + (line[length] == '\n');
-    }
-    return count;
-}
-
 /* ---- roff ---- */
 
-/* Text that roff takes for nothing else. */
+/* Writes text with the characters escaped that roff interprets. */
 static void put_roff(FILE *file, const char *text, size_t length)
 {
     if (length && (*text == '.' || *text == '\''))
-        (void)fputs("\\&", file); /* the stream's errors are asked for once, at its end */
+        (void)fputs("\\&", file); /* sq_file_finish checks the stream's errors */
     for (size_t i = 0; i < length; i++)
         if (text[i] == '\\')
             (void)fputs("\\e", file);
@@ -77,7 +39,7 @@ static void put_text(FILE *file, const char *text)
     put_roff(file, text, strlen(text));
 }
 
-/* "  --limit M   most ..." is a tagged paragraph: what stands before the first two spaces is the tag. */
+/* "  --limit M   most ..." becomes a tagged paragraph. The tag ends before the first two spaces. */
 static void put_option(FILE *file, const char *line, size_t length)
 {
     const char *start = line + 2;
@@ -94,8 +56,8 @@ static void put_option(FILE *file, const char *line, size_t length)
     (void)fputc('\n', file);
 }
 
-/* A help text: options become tagged paragraphs, deeper lines behind one belong to it, other indented lines stay as
- * they are. */
+/* Options become tagged paragraphs that include the deeper lines below them. Other indented lines keep their line
+ * breaks. */
 static void put_help(FILE *file, const char *text)
 {
     bool is_in_option = false;
@@ -127,7 +89,7 @@ static void put_help(FILE *file, const char *text)
 
 /* ---- Pages ---- */
 
-static void put_head(FILE *file, const char *name, int section, const char *summary)
+static void put_head(FILE *file, const char *name, int section, const sq_help_page *page)
 {
     (void)fputs(".TH ", file);
     for (const char *p = name; *p; p++)
@@ -135,7 +97,7 @@ static void put_head(FILE *file, const char *name, int section, const char *summ
     (void)fprintf(file, " %d \"\" \"Squall %s\" \"Squall\"\n.SH NAME\n", section, SQUALL_VERSION);
     put_text(file, name);
     (void)fputs(" \\- ", file);
-    put_text(file, summary);
+    put_roff(file, page->summary, page->summary_length);
     (void)fputc('\n', file);
 }
 
@@ -149,88 +111,115 @@ static sq_status begin(sq_file_writer *w, char path[SQ_PATH_BYTES], const char *
 
 static void put_parts(FILE *file, const char *name, const sq_command *const *parts)
 {
+    char page_name[2 * NAME_BYTES];
+    sq_help_page page;
+    const char *prefix = strncmp(name, PREFIX, strlen(PREFIX)) == 0 ? name + strlen(PREFIX) : "";
     (void)fputs(".SH COMMANDS\n", file);
     for (; *parts; parts++) {
+        (void)snprintf(page_name, sizeof page_name, "%s%s%s", prefix, *prefix ? "-" : "", (*parts)->name);
+        if (!sq_help_find(page_name, &page))
+            continue;
         (void)fputs(".TP\n.BR ", file);
         put_text(file, name);
         (void)fputs("\\-", file);
         put_text(file, (*parts)->name);
         (void)fputs(" (1)\n", file);
-        put_text(file, (*parts)->summary);
+        put_roff(file, page.summary, page.summary_length);
         (void)fputc('\n', file);
     }
 }
 
-static sq_status write_command(const char *folder, const char *before, const sq_command *c)
+static void put_synopsis(FILE *file, const sq_help_page *page)
 {
-    char name[NAME_BYTES], path[SQ_PATH_BYTES];
+    (void)fputs(".SH SYNOPSIS\n.nf\n", file);
+    put_roff(file, page->usage, page->usage_length);
+    (void)fputs("\n.fi\n.SH DESCRIPTION\n", file);
+}
+
+/* name: "squall-lut-measure" */
+static sq_status write_command(const char *folder, const char *name, const sq_command *c)
+{
+    char path[SQ_PATH_BYTES], part_name[2 * NAME_BYTES];
+    sq_help_page page, shared;
     sq_file_writer w;
-    (void)snprintf(name, sizeof name, "%s-%s", before, c->name);
+    if (!sq_help_find(name + strlen(PREFIX), &page))
+        return sq_fail(SQ_INVALID, "%s: no help page", name);
     SQ_TRY(begin(&w, path, folder, name, 1));
-    put_head(w.stream, name, 1, c->summary);
-    (void)fputs(".SH SYNOPSIS\n.nf\n", w.stream);
-    for (const char *line = c->usage; *line;) {
-        const size_t length = strcspn(line, "\n"), indent = strspn(line, " ");
-        put_roff(w.stream, line + indent, length - indent);
-        (void)fputc('\n', w.stream);
-        line += length + (line[length] == '\n');
-    }
-    (void)fputs(".fi\n.SH DESCRIPTION\n", w.stream);
-    put_help(w.stream, c->help);
+    put_head(w.stream, name, 1, &page);
+    put_synopsis(w.stream, &page);
+    put_help(w.stream, page.text);
+    if (c->has_config && sq_help_find("options", &shared))
+        put_help(w.stream, shared.text);
     if (c->parts)
         put_parts(w.stream, name, c->parts);
     (void)fputs(".SH SEE ALSO\n.BR squall (1),\n.BR squall\\-config (5)\n", w.stream);
     SQ_TRY(sq_file_finish(&w, path));
-    for (const sq_command *const *part = c->parts; part && *part; part++)
-        SQ_TRY(write_command(folder, name, *part));
+    for (const sq_command *const *part = c->parts; part && *part; part++) {
+        (void)snprintf(part_name, sizeof part_name, "%s-%s", name, (*part)->name);
+        SQ_TRY(write_command(folder, part_name, *part));
+    }
     return SQ_OK;
 }
 
-static sq_status write_overview(const char *folder, const sq_command *const *commands, const char *overview)
+static sq_status write_overview(const char *folder, const sq_command *const *commands)
 {
+    static const char marker[] = "{commands}\n";
     char path[SQ_PATH_BYTES];
+    sq_help_page page;
     sq_file_writer w;
+    if (!sq_help_find("squall", &page))
+        return sq_fail(SQ_INVALID, "tools/help/squall.txt: missing");
     SQ_TRY(begin(&w, path, folder, "squall", 1));
-    put_head(w.stream, "squall", 1, "one-shot supernet training, search and export");
-    (void)fputs(".SH SYNOPSIS\n.B squall\nCOMMAND [arguments]\n.SH DESCRIPTION\n", w.stream);
-    put_help(w.stream, overview);
+    put_head(w.stream, "squall", 1, &page);
+    put_synopsis(w.stream, &page);
+    const char *list = strstr(page.text, marker);
+    put_help(w.stream, list ? list + sizeof marker - 1 : page.text);
     put_parts(w.stream, "squall", commands);
     (void)fputs(".SH SEE ALSO\n.BR squall\\-config (5)\n", w.stream);
     return sq_file_finish(&w, path);
 }
 
+static void put_key(FILE *file, const sq_key *key)
+{
+    (void)fputs(".TP\n.BI ", file);
+    put_text(file, key->key);
+    (void)fputs(" \" ", file);
+    put_text(file, *key->initial ? key->initial : "(empty)");
+    (void)fputs("\"\n", file);
+    put_text(file, key->meaning);
+    (void)fputc('\n', file);
+}
+
 static sq_status write_keys(const char *folder)
 {
     char path[SQ_PATH_BYTES];
-    const char *key, *initial, *meaning;
+    sq_help_page page;
     sq_file_writer w;
+    if (!sq_help_find("config", &page))
+        return sq_fail(SQ_INVALID, "tools/help/config.txt: missing");
     SQ_TRY(begin(&w, path, folder, "squall-config", 5));
-    put_head(w.stream, "squall-config", 5, "keys of Squall's configuration files");
-    (void)fputs(".SH DESCRIPTION\nYAML; a.b stands for b under a. \\-\\-set key=value replaces one key.\n", w.stream);
-    for (int i = 0; sq_config_describe(i, &key, &initial, &meaning); i++) {
-        (void)fputs(".TP\n.BI ", w.stream);
-        put_text(w.stream, key);
-        (void)fputs(" \" ", w.stream);
-        put_text(w.stream, *initial ? initial : "(empty)");
-        (void)fputs("\"\n", w.stream);
-        put_text(w.stream, meaning);
-        (void)fputc('\n', w.stream);
-    }
+    put_head(w.stream, "squall-config", 5, &page);
+    (void)fputs(".SH DESCRIPTION\n", w.stream);
+    put_help(w.stream, page.text);
+    for (int i = 0; i < sq_key_count; i++)
+        put_key(w.stream, &sq_keys[i]);
     (void)fputs(".SH SEE ALSO\n.BR squall (1)\n", w.stream);
     return sq_file_finish(&w, path);
 }
 
-sq_status sq_manual_write(const char *folder, const sq_command *const *commands, const char *overview)
+sq_status sq_manual_write(const char *folder, const sq_command *const *commands)
 {
-    static const char *const folders[] = {"man1", "man5", "completions"};
-    char path[SQ_PATH_BYTES];
+    static const char *const folders[] = {"man1", "man5"};
+    char path[SQ_PATH_BYTES], name[NAME_BYTES];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         SQ_TRY(sq_text_path(path, sizeof path, folder, folders[i]));
         SQ_TRY(sq_folder_make(path));
     }
-    SQ_TRY(write_overview(folder, commands, overview));
+    SQ_TRY(write_overview(folder, commands));
     SQ_TRY(write_keys(folder));
-    for (const sq_command *const *c = commands; *c; c++)
-        SQ_TRY(write_command(folder, "squall", *c));
-    return sq_manual_write_completions(path, commands);
+    for (const sq_command *const *c = commands; *c; c++) {
+        (void)snprintf(name, sizeof name, PREFIX "%s", (*c)->name);
+        SQ_TRY(write_command(folder, name, *c));
+    }
+    return SQ_OK;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""squall plan: its sums, what a network does to them, programs measured on this machine, and bad input. Nothing here compares times of a clock.
+"""squall forecast: its sums, what a network does to them, programs measured on this machine, and bad input. Nothing here compares times of a clock.
 
-usage: check_plan.py SQUALL SOURCE_FOLDER
+usage: check_forecast.py SQUALL SOURCE_FOLDER
 """
 import json
 import os
@@ -19,52 +19,52 @@ NODES = ["--gpus", "64", "--nodes", "8"]
 
 def run(*words, ranks=0):
     launcher = [*MPIRUN, "-n", str(ranks)] if ranks else []
-    return subprocess.run([*launcher, SQUALL, "plan", *words], cwd=SOURCE, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    return subprocess.run([*launcher, SQUALL, "forecast", *words], cwd=SOURCE, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 def near(a, b):
     return abs(a - b) <= 1e-7 * max(abs(a), abs(b), 1e-6)
 
 
-def plan(*words, ranks=0):
-    """The JSON, after what holds of every answer."""
+def forecast(*words, ranks=0):
+    """The JSON, after the checks that every forecast must pass."""
     done = run(*words, "--json", ranks=ranks)
     assert done.returncode == 0, (words, done.stderr[-500:])
-    told = json.loads(done.stdout)
-    first, last = told["rows"][0], told["rows"][-1]
-    assert first["ranks"] == 1 and near(first["step_ms"], told["measured_ms"]) and near(first["efficiency"], 1), told
+    shown = json.loads(done.stdout)
+    first, last = shown["rows"][0], shown["rows"][-1]
+    assert first["ranks"] == 1 and near(first["step_ms"], shown["measured_ms"]) and near(first["efficiency"], 1), shown
     assert first["network_ms"] == first["exposed_ms"] == first["agreement_ms"] == 0, first
-    assert last["ranks"] == told["gpus"]
-    programs = told["forward_ms"] + told["backward_ms"] + told["update_ms"]
-    for row in told["rows"]:
+    assert last["ranks"] == shown["gpus"]
+    programs = shown["forward_ms"] + shown["backward_ms"] + shown["update_ms"]
+    for row in shown["rows"]:
         assert near(row["programs_ms"], programs) and near(row["step_ms"], programs + row["exposed_ms"] + row["agreement_ms"]), row
         assert near(row["efficiency"], first["step_ms"] / row["step_ms"]) and row["exposed_ms"] <= row["network_ms"] + 1e-9, row
-        assert near(row["images_per_second"], 1e3 * row["ranks"] * told["batch"] * told.get("paths", 1) / row["step_ms"]), row
-    assert told["double_bandwidth_ms"] <= last["step_ms"] * (1 + 1e-9) and told["half_latency_ms"] <= last["step_ms"] * (1 + 1e-9), told
-    return told
+        assert near(row["images_per_second"], 1e3 * row["ranks"] * shown["batch"] * shown.get("paths", 1) / row["step_ms"]), row
+    assert shown["double_bandwidth_ms"] <= last["step_ms"] * (1 + 1e-9) and shown["half_latency_ms"] <= last["step_ms"] * (1 + 1e-9), shown
+    return shown
 
 
 def check_given():
     """A step of 40 ms that is given: SPOS on 64 GPUs."""
-    fast = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40")
+    fast = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40")
     assert [row["ranks"] for row in fast["rows"]] == [1, 2, 4, 8, 16, 32, 64] and fast["batch"] == 16
     assert near(fast["measured_ms"], 40) and near(fast["forward_ms"], 40 / 3) and near(fast["backward_ms"], 80 / 3)
     assert 13.4e6 < fast["bytes"] < 14e6, "a path of SPOS is 13.5 MB of FP32, and its statistics"
     assert 22 < fast["messages"] <= 46, "each block's gradients, and statistics where it has norms"
-    narrow = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.reduction=bfloat16")
+    narrow = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.reduction=bfloat16")
     assert 0.5 < narrow["bytes"] / fast["bytes"] < 0.51 and narrow["messages"] == fast["messages"], "statistics stay as they are"
-    slow = plan(SPOS, *NODES, "--bandwidth", "0.5", "--latency", "8", "--step-ms", "40")
+    slow = forecast(SPOS, *NODES, "--bandwidth", "0.5", "--latency", "8", "--step-ms", "40")
     # Through a node's cable go 2 x 63 / 64 of the bytes in a ring, twice in a tree; those of the last block cannot hide.
     assert slow["rows"][-1]["network_ms"] >= 2e-6 * slow["bytes"] / 0.5 * 63 / 64 > fast["rows"][-1]["network_ms"], slow
     assert slow["rows"][-1]["step_ms"] > fast["rows"][-1]["step_ms"]
-    far = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40", "--algorithm", "ring")
+    far = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40", "--algorithm", "ring")
     assert near(far["rows"][-1]["agreement_ms"], 2 * (2 * (3 * 0.8 + 3 * 0.005) + 64e-6 * (3 / 50 * (1 + 8) + 6 / 150))), far["rows"][-1]
     assert far["rows"][-1]["network_ms"] > far["messages"] * 126 * 0.8, "126 rounds of a ring for each message"
-    on_host = [plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--device", name) for name in ("cpu", "reference")]
+    on_host = [forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--device", name) for name in ("cpu", "reference")]
     assert on_host[0] == on_host[1] and on_host[0]["bytes"] == fast["bytes"], "weights and statistics are as large on every device"
-    tree = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40")
+    tree = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40")
     assert tree["rows"][-1]["step_ms"] < far["rows"][-1]["step_ms"], "the fastest is a tree there"
-    fair = plan(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.sampler=fair")
+    fair = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.sampler=fair")
     assert fair["paths"] == 4 and fair["messages"] > fast["messages"]
     own = run(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.sampler=fair", "--set", "train.rank_paths=own", "--set", "train.sync_batch_norm=on").stdout
     assert "train.rank_paths: own is not in the model" in own and "train.sync_batch_norm is not in the model" in own, own
@@ -78,27 +78,27 @@ def check_given():
 def check_measured():
     """On this machine's cpu."""
     words = [SAMPLES, "--device", "cpu", "--threads", "1", "--steps", "3", "--batch", "4"]
-    told = plan(*words, "--gpus", "4", "--nodes", "2", "--bandwidth", "0.01", "--latency", "1000")
-    assert told["batch"] == 4 and all(told[name] > 0 for name in ("measured_ms", "forward_ms", "backward_ms", "update_ms")), told
-    assert [row["ranks"] for row in told["rows"]] == [1, 2, 4] and told["rows"][2]["exposed_ms"] > told["rows"][1]["exposed_ms"], told
-    several = plan(*words, "--gpus", "1", "--set", "train.paths=2")
+    shown = forecast(*words, "--gpus", "4", "--nodes", "2", "--bandwidth", "0.01", "--latency", "1000")
+    assert shown["batch"] == 4 and all(shown[name] > 0 for name in ("measured_ms", "forward_ms", "backward_ms", "update_ms")), shown
+    assert [row["ranks"] for row in shown["rows"]] == [1, 2, 4] and shown["rows"][2]["exposed_ms"] > shown["rows"][1]["exposed_ms"], shown
+    several = forecast(*words, "--gpus", "1", "--set", "train.paths=2")
     assert several["paths"] == 2 and several["rows"][0]["exposed_ms"] == 0
     if shutil.which("mpirun") and "without MPI" not in subprocess.run([SQUALL, "doctor"], capture_output=True, text=True).stdout:
-        assert plan(*words, ranks=2)["gpus"] == 2, "those of the launcher"
+        assert forecast(*words, ranks=2)["gpus"] == 2, "those of the launcher"
 
 
 def check_bad_input():
-    for words, code, text in (([], 2, "wanted one configuration"),
-                              ([SPOS, "--gpus", "0"], 2, "--gpus: '0', wanted a whole number from 1"),
+    for words, code, text in (([], 2, "expected one configuration"),
+                              ([SPOS, "--gpus", "0"], 2, "--gpus: found '0', expected a whole number from 1"),
                               ([SPOS, "--gpus", "64", "--nodes", "7", "--bandwidth", "1", "--latency", "1"], 2, "--gpus 64 on --nodes 7"),
-                              ([SPOS, "--nodes", "2", "--bandwidth", "1", "--latency", "1"], 2, "--nodes 2: wanted --gpus"),
-                              ([SPOS, *NODES], 2, "8 nodes: wanted --bandwidth (GB/s) and --latency (us)"),
-                              ([SPOS, *NODES, "--bandwidth", "-1", "--latency", "1"], 2, "--bandwidth: '-1', wanted a number"),
-                              ([SPOS, *NODES, "--bandwidth", "1", "--latency", "soon"], 2, "--latency: 'soon', wanted a number"),
-                              ([SPOS, "--gpus", "2", "--bandwidth", "1"], 2, "there is one; wanted --nodes"),
-                              ([SPOS, "--gpus", "2", "--step-ms", "1", "--measure"], 2, "wanted one of them"),
-                              ([SPOS, "--gpus", "2", "--step-ms", "0"], 2, "--step-ms: '0'"),
-                              ([SPOS, "--gpus", "2", "--step-ms", "1", "--algorithm", "rings"], 2, "did you mean 'ring'?"),
+                              ([SPOS, "--nodes", "2", "--bandwidth", "1", "--latency", "1"], 2, "--nodes 2: expected --gpus"),
+                              ([SPOS, *NODES], 2, "8 nodes: expected --bandwidth (GB/s) and --latency (us)"),
+                              ([SPOS, *NODES, "--bandwidth", "-1", "--latency", "1"], 2, "--bandwidth: found '-1', expected a number"),
+                              ([SPOS, *NODES, "--bandwidth", "1", "--latency", "soon"], 2, "--latency: found 'soon', expected a number"),
+                              ([SPOS, "--gpus", "2", "--bandwidth", "1"], 2, "there is one; expected --nodes"),
+                              ([SPOS, "--gpus", "2", "--step-ms", "1", "--measure"], 2, "unknown option '--measure'"),
+                              ([SPOS, "--gpus", "2", "--step-ms", "0"], 2, "--step-ms: found '0'"),
+                              ([SPOS, "--gpus", "2", "--step-ms", "1", "--algorithm", "rings"], 2, "--algorithm: found 'rings', expected one of: auto ring tree"),
                               ([SPOS, "--gpus", "1000", "--step-ms", "1"], 2, "train.batch: 1024 images, 1000 ranks"),
                               (["nowhere.yaml", "--gpus", "2", "--step-ms", "1"], 1, "nowhere.yaml: No such file"),
                               ([SPOS, "--gpu", "2"], 2, "did you mean '--gpus'?")):
@@ -107,7 +107,16 @@ def check_bad_input():
         assert done.stderr.count("\n") == 1 and text in done.stderr and not done.stdout, (words, done)
 
 
+def check_old_name():
+    """Version 0.1 called the command plan."""
+    words = [SPOS, "--gpus", "2", "--step-ms", "1", "--batch", "16", "--json"]
+    old = subprocess.run([SQUALL, "plan", *words], cwd=SOURCE, capture_output=True, text=True)
+    assert old.returncode == 0 and old.stdout == run(*words).stdout, old
+    assert old.stderr == "squall: the command plan is now forecast; the old name is accepted in this version\n", old.stderr
+
+
 def main():
+    check_old_name()
     check_given()
     check_measured()
     check_bad_input()

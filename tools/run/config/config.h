@@ -47,15 +47,11 @@ typedef struct {
     sq_train_options train;
     sq_search_options search;
     sq_latency_config latency[SQ_MAX_DEVICES]; /* used from the first on, until one is empty */
-    char *scope_free, *scope_fixed;            /* ranges of searched layers; architecture */
+    char *layers_search, *layers_fixed;            /* ranges of searched layers; architecture */
     char *train_from;                          /* run; empty: none */
     struct {
         char *groups, *steps, *lr, *start;
     } stages; /* see search/stages.h */
-    struct {
-        char *name, *source;
-        double top1, latency_ms; /* percent; 0: not published */
-    } published;                 /* what others reported for this search */
     int opset;
 } sq_config;
 
@@ -65,8 +61,6 @@ typedef struct {
  * that says holds where this one says nothing. */
 SQ_MUST_USE sq_status sq_config_read(sq_config **out, const char *path, const char *const *overrides,
                                      int override_count);
-/* Writes the resolved configuration: reading it back gives the same. */
-SQ_MUST_USE sq_status sq_config_write(const sq_config *config, const char *path);
 void sq_config_free(sq_config *config); /* accepts NULL */
 
 int sq_config_device_count(const sq_config *config);
@@ -74,8 +68,5 @@ int sq_config_device_count(const sq_config *config);
 /* The first key that decides what a training ends with (space, seed, data.*, train.*; not threads, log or checkpoints)
  * and has two values here; NULL: none. */
 const char *sq_config_difference(const sq_config *a, const sq_config *b);
-
-/* The table for `squall help config` and the README. false after the last. */
-bool sq_config_describe(int index, const char **key, const char **initial, const char **meaning);
 
 #endif

@@ -1,5 +1,5 @@
 /* Networks as pictures. Two layouts share facts, colours and bars: rows for one column of a page, a strip for two. */
-#include "tools/run/picture.h"
+#include "tools/report/picture.h"
 
 #include <math.h>
 

@@ -1,0 +1,14 @@
+#ifndef SQ_DEVICE_IMPORT_H
+#define SQ_DEVICE_IMPORT_H
+
+#include "search/cost/dialects/dialect.h"
+
+/* Reads a latency table of another project and writes it as a device folder; prints a summary: `squall lut import`.
+ *
+ * folder     receives device.yaml and table.csv or layers.csv
+ * replaces   a device that is already there; otherwise that is SQ_INVALID
+ * returns    as sq_dialect_read; SQ_IO */
+SQ_MUST_USE sq_status sq_device_import(const char *file, const char *folder, bool replaces,
+                                       const sq_dialect_options *options);
+
+#endif
