@@ -16,7 +16,8 @@
  * mb          MobileNetV2 inverted bottleneck; squeeze-and-excitation follows the depthwise convolution
  * sep         two depthwise-separable convolutions, stride on the first (MobileNetV1, DARTS)
  * skip        identity; needs stride 1 and equal widths
- * classifier  global pooling, dropout, linear layer */
+ * classifier  global pooling, dropout, linear layer
+ * fused_mb    EfficientNetV2 Fused-MBConv: dense k x k expansion, 1 x 1 projection */
 #define SQ_BLOCK_KIND_LIST(KIND, BUILT_IN)                                                                             \
     KIND(CONV, conv)                                                                                                   \
     KIND(SHUFFLE, shuffle)                                                                                             \
@@ -24,7 +25,8 @@
     KIND(MB, mb)                                                                                                       \
     KIND(SEP, sep)                                                                                                     \
     KIND(SKIP, skip)                                                                                                   \
-    BUILT_IN(CLASSIFIER, classifier)
+    BUILT_IN(CLASSIFIER, classifier)                                                                                   \
+    KIND(FUSED_MB, fused_mb)
 
 #define SQ_BLOCK_CONSTANT(constant, word) SQ_BLOCK_##constant,
 typedef enum { SQ_BLOCK_KIND_LIST(SQ_BLOCK_CONSTANT, SQ_BLOCK_CONSTANT) SQ_BLOCK_KINDS } sq_block_kind;
@@ -36,7 +38,7 @@ typedef struct {
     char name[SQ_NAME_BYTES]; /* "shuffle_5x5"; unique in the space */
     sq_block_kind kind;
     int kernel;       /* odd, 1..7 */
-    double expansion; /* of mb: middle channels = expansion * c_in; of shuffle and xception: expansion * c_out / 2 */
+    double expansion; /* middle channels = expansion * c_in; of shuffle and xception: expansion * c_out / 2 */
     bool has_se;
     double se_ratio; /* hidden channels of squeeze-and-excitation = divisible(se_ratio * channels) */
     sq_activation gate_activation;

@@ -91,6 +91,11 @@ Test(backends, cpu_agrees_with_reference_on_kept_widths)
     compare_backends(SOURCE("tests/fixtures/odd_widths_keep.yaml"), 2, 4);
 }
 
+Test(backends, cpu_agrees_with_reference_on_fused_mb)
+{
+    compare_backends(SOURCE("tests/fixtures/oracle_fused_mb.yaml"), 2, 6);
+}
+
 /* Padding is storage: it may not change a single bit of what is computed. */
 Test(backends, padding_changes_nothing)
 {

@@ -164,6 +164,13 @@ Test(oracle, cpu_operators_of_the_pool_are_pytorchs)
     check_blocks("cpu", SOURCE("tests/fixtures/oracle_pool.yaml"), SOURCE("tests/fixtures/oracle_pool.safetensors"));
 }
 
+Test(oracle, fused_mb_blocks_are_pytorchs)
+{
+    const char *space = SOURCE("tests/fixtures/oracle_fused_mb.yaml");
+    check_blocks("reference", space, SOURCE("tests/fixtures/oracle_fused_mb.safetensors"));
+    check_blocks("cpu", space, SOURCE("tests/fixtures/oracle_fused_mb.safetensors"));
+}
+
 /* What PyTorch checked are the operators that the pool has. */
 Test(oracle, pool_of_the_fixture_is_the_published_one)
 {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes tests/fixtures/oracle_{blocks,pool,training}.safetensors with PyTorch in FP64.
 
-usage: make_fixtures.py [blocks] [pool] [training]           (all without words; needs torch, numpy, yaml; Debian: python3-torch)
-blocks, pool: for each path of oracle.yaml, oracle_pool.yaml the loss, logits, all gradients and running statistics of one training step.
+usage: make_fixtures.py [blocks] [pool] [fused_mb] [training]  (default: all; needs torch, numpy, yaml; Debian: python3-torch)
+blocks, pool, fused_mb: for each path of oracle.yaml, oracle_pool.yaml, oracle_fused_mb.yaml the loss, logits, all gradients and running statistics of one training step.
 training: the losses of 50 steps of the supernet on fixed paths, SGD with momentum, decay on weights only, label smoothing 0.1.
 """
 import json
@@ -147,11 +147,12 @@ def make_training(space):
 def main():
     torch.set_num_threads(1)
     spaces = {}
-    for name in ("oracle", "oracle_pool"):
+    for name in ("oracle", "oracle_pool", "oracle_fused_mb"):
         with open(os.path.join(FIXTURES, name + ".yaml")) as file:
             spaces[name] = yaml.safe_load(file)
     jobs = {"blocks": lambda: make_blocks(spaces["oracle"], "oracle_blocks", 12, 1),
             "pool": lambda: make_blocks(spaces["oracle_pool"], "oracle_pool", 32, 6),
+            "fused_mb": lambda: make_blocks(spaces["oracle_fused_mb"], "oracle_fused_mb", 3, 6),
             "training": lambda: make_training(spaces["oracle"])}
     for name in sys.argv[1:] or jobs:
         jobs[name]()

@@ -89,6 +89,23 @@ class Inverted(nn.Module):
         return x + y if self.residual else y
 
 
+class FusedInverted(nn.Module):
+    """EfficientNetV2's Fused-MBConv with torchvision's module names."""
+
+    def __init__(self, choice, inputs, outputs, stride, activation):
+        super().__init__()
+        act, middle, kernel = ACTIVATIONS[activation], choice["rule"](choice.get("expansion", 1) * inputs), choice["kernel"]
+        self.residual = stride == 1 and inputs == outputs
+        first = outputs if middle == inputs else middle
+        parts = [nn.Sequential(conv(inputs, first, kernel, stride), nn.BatchNorm2d(first), act())]
+        if middle != inputs:
+            parts.append(nn.Sequential(conv(middle, outputs), nn.BatchNorm2d(outputs)))
+        self.block = nn.Sequential(*parts)
+
+    def forward(self, x):
+        return x + self.block(x) if self.residual else self.block(x)
+
+
 class Separable(nn.Module):
     def __init__(self, choice, inputs, outputs, stride, activation):
         super().__init__()
@@ -107,7 +124,7 @@ class Separable(nn.Module):
 
 def block(choice, inputs, outputs, stride, activation):
     activation = choice.get("activation", activation)
-    kinds = {"shuffle": Shuffle, "xception": Shuffle, "mb": Inverted, "sep": Separable}
+    kinds = {"shuffle": Shuffle, "xception": Shuffle, "mb": Inverted, "sep": Separable, "fused_mb": FusedInverted}
     if choice["kind"] == "skip":
         return nn.Identity()
     return kinds[choice["kind"]](choice, inputs, outputs, stride, activation)

@@ -398,7 +398,7 @@ Test(select, rules_are_read_written_and_checked)
         {"rules: {drop: []}", "measured: false\n", true},
         {"rules: {drop: [sse]}", "rules: drop: unknown property 'sse', did you mean 'se'?", false},
         {"rules: {drop: [kernel_9]}", "unknown property 'kernel_9', did you mean 'kernel_", false},
-        {"rules: {drop: [expansion_of_six]}", "wanted se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb or sep",
+        {"rules: {drop: [expansion_of_six]}", "wanted se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb, sep",
          false},
         {"rules: {drp: [se]}", "unknown key 'drp', did you mean 'drop'?", false},
         {"rules: se", "rules", false},
