@@ -1,58 +1,59 @@
-/* stb_image and stb_image_resize, compiled here and nowhere else. */
+/* The only file that compiles stb_image and stb_image_resize. */
 #include "data/decode/stb.h"
 
 #include <stdlib.h>
 
-/* Bytes of the largest block that the image at hand can need: a damaged PNG asks for gigabytes. */
-static _Thread_local size_t largest;
+/* The max_block allocation in bytes that the current image can need. A damaged PNG may ask for gigabytes. */
+static _Thread_local size_t max_block;
 
-static void *take(size_t bytes)
+static void *allocate(size_t bytes)
 {
-    return bytes <= largest ? malloc(bytes) : NULL;
+    return bytes <= max_block ? malloc(bytes) : NULL;
 }
 
-static void *take_again(void *block, size_t bytes)
+static void *reallocate(void *block, size_t bytes)
 {
-    return bytes <= largest ? realloc(block, bytes) : NULL;
+    return bytes <= max_block ? realloc(block, bytes) : NULL;
 }
 
-#define STBI_MALLOC  take
-#define STBI_REALLOC take_again
+#define STBI_MALLOC  allocate
+#define STBI_REALLOC reallocate
 #define STBI_FREE    free
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_NO_STDIO
-#define STBI_NO_JPEG /* libjpeg-turbo's; stb_image 2.27 writes past its tables when a Huffman table is damaged */
+#define STBI_NO_JPEG  /* libjpeg-turbo decodes JPEGs; stb_image 2.27 writes out of bounds if a Huffman table is damaged \
+                       */
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
 #define STBI_NO_PSD
 #define STBI_NO_PIC
 #include <stb_image.h>
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
-/* 0.97 asserts that weights sum to 0.9 .. 1.1 before it makes them sum to 1: not so from 28 to 20 pixels. What comes
- * out is held against the definition and against Pillow in test_pack. */
+/* Version 0.97 asserts that the weights sum to 0.9 .. 1.1 before it normalises them. That fails from 28 to 20 pixels.
+ * test_stb compares the results with the definition and with Pillow. */
 #define STBIR_ASSERT(condition) ((void)0)
 #include <stb_image_resize.h>
 
-/* Compressed bytes are gathered in a block that doubles; pixels have four channels of 16 bits at most, and twice that
- * while they are unfiltered; the rest is tables. */
-static void expect(int size, size_t pixels)
+/* Sets the limit of an allocation. stb_image collects compressed bytes in a block that doubles. Pixels have at most
+ * four channels of 16 bits, and twice that while they are unfiltered. The rest is for tables. */
+static void set_max_block(int size, size_t pixels)
 {
-    largest = 4 * (size_t)size + 16 * pixels + (1 << 20);
+    max_block = 4 * (size_t)size + 16 * pixels + (1 << 20);
 }
 
-bool sq_stb_size(const void *bytes, int size, int *w, int *h)
+bool sq_stb_read_size(const void *bytes, int size, int *w, int *h)
 {
     int channels;
-    expect(size, 0);
+    set_max_block(size, 0);
     return stbi_info_from_memory(bytes, size, w, h, &channels) != 0;
 }
 
 uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h)
 {
     int channels;
-    if (!sq_stb_size(bytes, size, w, h))
+    if (!sq_stb_read_size(bytes, size, w, h))
         return NULL;
-    expect(size, (size_t)*w * (size_t)*h);
+    set_max_block(size, (size_t)*w * (size_t)*h);
     return stbi_load_from_memory(bytes, size, w, h, &channels, 3);
 }
 
@@ -61,14 +62,15 @@ void sq_stb_free(uint8_t *pixels)
     stbi_image_free(pixels);
 }
 
-const char *sq_stb_reason(void)
+const char *sq_stb_failure(void)
 {
     const char *reason = stbi_failure_reason();
     return reason ? reason : "unknown reason";
 }
 
-bool sq_stb_resize(const uint8_t *pixels, int h, int w, uint8_t *out, int out_h, int out_w)
+bool sq_stb_resize(const sq_stb_pixels *from, const sq_stb_pixels *to)
 {
-    return stbir_resize_uint8_generic(pixels, w, h, 0, out, out_w, out_h, 0, 3, STBIR_ALPHA_CHANNEL_NONE, 0,
-                                      STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_COLORSPACE_LINEAR, NULL) != 0;
+    return stbir_resize_uint8_generic(from->pixels, from->w, from->h, 0, to->pixels, to->w, to->h, 0, 3,
+                                      STBIR_ALPHA_CHANNEL_NONE, 0, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE,
+                                      STBIR_COLORSPACE_LINEAR, NULL) != 0;
 }

@@ -4,12 +4,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The only door to stb_image and stb_image_resize: 8-bit RGB out of PNG, GIF, BMP and PNM in memory. */
-bool sq_stb_size(const void *bytes, int size, int *w, int *h);
-uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h); /* NULL: see sq_stb_reason */
+/* Wrappers of stb_image and stb_image_resize, which only stb.c includes. Images are in memory, `size` bytes. */
+
+/* Width and height from the header. False: not an image that stb_image knows. */
+bool sq_stb_read_size(const void *bytes, int size, int *w, int *h);
+
+/* h * w * 3 uint8, RGB; free with sq_stb_free. NULL: sq_stb_failure says why. */
+uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h);
 void sq_stb_free(uint8_t *pixels);
-const char *sq_stb_reason(void); /* never NULL */
-/* (h, w) pixels to (out_h, out_w): triangle filter, widened when shrinking; edges repeated. False: no memory. */
-bool sq_stb_resize(const uint8_t *pixels, int h, int w, uint8_t *out, int out_h, int out_w);
+
+/* The reason of the last failure; never NULL. */
+const char *sq_stb_failure(void);
+
+/* RGB pixels with a size; borrowed. */
+typedef struct {
+    uint8_t *pixels;
+    int h, w;
+} sq_stb_pixels;
+
+/* Resizes `from` to the size of `to`: triangle filter, widened when shrinking, with repeated edges.
+ * returns   false: out of memory */
+bool sq_stb_resize(const sq_stb_pixels *from, const sq_stb_pixels *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* One block of memory, filled from its beginning by whoever comes first; a table says where each image lies. */
+/* One block of memory that threads fill from its beginning through an atomic offset, and a table of slots. */
 #include "data/loader/cache.h"
 
 #include <stdatomic.h>
@@ -6,14 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/decode/image.h"
+#include "data/decode/decode.h"
 
-enum { SAMPLED = 256, ALIGNMENT = 64 };
-static const size_t MOST_PIXELS = (size_t)1 << 28;
+enum { MAX_SAMPLED_IMAGES = 256, ALIGNMENT = 64 };
+static const size_t MAX_PIXELS = (size_t)1 << 28;
+static const double SAMPLING_MARGIN = 1.05; /* images outside the sample may be larger */
 
-/* ---- Planning ---- */
+const char *sq_cache_form_name(sq_cache_form form)
+{
+    static const char *const names[] = {[SQ_CACHE_NONE] = "none",
+                                        [SQ_CACHE_ENCODED] = "encoded",
+                                        [SQ_CACHE_DECODED] = "decoded",
+                                        [SQ_CACHE_DEVICE] = "device"};
+    _Static_assert(sizeof names / sizeof *names == SQ_CACHE_FORMS, "one name per form");
+    return names[form];
+}
 
-/* "MemAvailable:   123 kB" of /proc/meminfo; SIZE_MAX when it is not said. */
+/* ---- Available memory ---- */
+
+/* Bytes of MemAvailable in /proc/meminfo; SIZE_MAX if it is not given. */
 static size_t system_memory(void)
 {
     char line[256];
@@ -27,8 +38,8 @@ static size_t system_memory(void)
     return (size_t)kilobytes * 1024;
 }
 
-/* The number in a file; SIZE_MAX when there is none ("max", or no such file). */
-static size_t number_in(const char *path)
+/* The number in a file; SIZE_MAX if it holds no number ("max") or does not exist. */
+static size_t read_number(const char *path)
 {
     unsigned long long value = SIZE_MAX;
     FILE *file = fopen(path, "r");
@@ -41,10 +52,10 @@ static size_t number_in(const char *path)
 
 size_t sq_memory_available(void)
 {
-    const size_t all = system_memory(), limit = number_in("/sys/fs/cgroup/memory.max"),
-                 used = number_in("/sys/fs/cgroup/memory.current");
+    const size_t system = system_memory(), limit = read_number("/sys/fs/cgroup/memory.max"),
+                 used = read_number("/sys/fs/cgroup/memory.current");
     const size_t left = limit == SIZE_MAX || used == SIZE_MAX ? SIZE_MAX : limit > used ? limit - used : 0;
-    return all < left ? all : left;
+    return system < left ? system : left;
 }
 
 size_t sq_cache_budget(int megabytes, int processes)
@@ -52,53 +63,59 @@ size_t sq_cache_budget(int megabytes, int processes)
     return megabytes > 0 ? (size_t)megabytes << 20 : sq_memory_available() / 2 / (size_t)processes;
 }
 
+/* ---- Planning ---- */
+
 static size_t padded(size_t bytes)
 {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* How often image `index` grows when it is decoded: 1 for a raw one; SQ_DATA when it cannot be read. */
-static sq_status weigh(const sq_dataset *d, size_t index, void **buffer, size_t *capacity, double *growth)
+typedef struct {
+    void *bytes; /* owned */
+    size_t capacity;
+} read_buffer;
+
+/* The ratio of an image's decoded to its stored size; 1 for raw pixels. SQ_DATA: the image cannot be read. */
+static sq_status decoded_ratio(const sq_dataset *d, size_t index, read_buffer *buffer, double *out)
 {
     int h = 0, w = 0;
-    size_t size = 0;
+    sq_encoded_image encoded = {.name = sq_dataset_name(d, index), .max_pixels = MAX_PIXELS};
     if (sq_dataset_is_raw(d, index, &h, &w)) {
-        *growth = 1;
+        *out = 1;
         return SQ_OK;
     }
-    const void *record = sq_dataset_view(d, index, &size);
-    if (!record) {
-        SQ_TRY(sq_dataset_read(d, index, buffer, capacity, &size));
-        record = *buffer;
+    encoded.bytes = sq_dataset_view(d, index, &encoded.size);
+    if (!encoded.bytes) {
+        SQ_TRY(sq_dataset_read(d, index, &buffer->bytes, &buffer->capacity, &encoded.size));
+        encoded.bytes = buffer->bytes;
     }
-    SQ_TRY(sq_image_size(record, size, sq_dataset_name(d, index), MOST_PIXELS, &h, &w));
-    *growth = (double)padded((size_t)h * (size_t)w * 3) / (double)padded(size);
+    SQ_TRY(sq_image_read_size(&encoded, &h, &w));
+    *out = (double)padded((size_t)h * (size_t)w * 3) / (double)padded(encoded.size);
     return SQ_OK;
 }
 
-/* The mean growth of a sample of the images, each counted by its size. */
-static sq_status sample_growth(const sq_dataset *d, double *out)
+/* The ratio of decoded to stored bytes over a sample of the images. */
+static sq_status sample_ratio(const sq_dataset *d, double *out)
 {
-    const size_t count = sq_dataset_count(d), sampled = count < SAMPLED ? count : SAMPLED;
-    void *buffer = NULL;
-    size_t capacity = 0;
-    double decoded = 0, encoded = 0;
+    const size_t count = sq_dataset_count(d), sampled = count < MAX_SAMPLED_IMAGES ? count : MAX_SAMPLED_IMAGES;
+    read_buffer buffer = {0};
+    double decoded = 0, stored = 0;
     sq_status status = SQ_OK;
     for (size_t i = 0; i < sampled && status != SQ_NO_MEMORY; i++) {
-        double growth;
+        double ratio;
         const size_t index = i * count / sampled, bytes = padded(sq_dataset_size(d, index));
-        status = weigh(d, index, &buffer, &capacity, &growth);
+        status = decoded_ratio(d, index, &buffer, &ratio);
         if (status != SQ_OK)
-            continue; /* the loader will name it */
-        decoded += growth * (double)bytes;
-        encoded += (double)bytes;
+            continue; /* the loader reports bad images */
+        decoded += ratio * (double)bytes;
+        stored += (double)bytes;
     }
-    free(buffer);
+    free(buffer.bytes);
     if (status == SQ_NO_MEMORY)
         return status;
-    if (encoded == 0)
-        return sq_fail(SQ_DATA, "cache: none of %zu images can be read", sampled);
-    *out = decoded / encoded;
+    if (stored == 0)
+        return sq_fail(SQ_DATA, "cache: none of %zu sampled images can be read", sampled);
+    *out = decoded / stored;
     return SQ_OK;
 }
 
@@ -106,16 +123,16 @@ sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *d, size_t bud
 {
     const size_t count = sq_dataset_count(d);
     const double room = (double)(budget ? budget : sq_memory_available() / 2);
-    double growth = 1, encoded = 0;
+    double ratio = 1, stored = 0;
     for (size_t i = 0; i < count; i++)
-        encoded += (double)padded(sq_dataset_size(d, i));
+        stored += (double)padded(sq_dataset_size(d, i));
     if (may_decode)
-        SQ_TRY(sample_growth(d, &growth));
-    const bool is_decoded = may_decode && growth * encoded <= room;
-    const double wanted = is_decoded ? growth * encoded : encoded,
-                 taken = is_decoded ? 1.05 * wanted : wanted; /* the others may grow more than the sample */
+        SQ_TRY(sample_ratio(d, &ratio));
+    const bool is_decoded = may_decode && ratio * stored <= room;
+    const double wanted = is_decoded ? ratio * stored : stored,
+                 capacity = is_decoded ? SAMPLING_MARGIN * wanted : wanted;
     *out = (sq_cache_plan){.form = is_decoded ? SQ_CACHE_DECODED : SQ_CACHE_ENCODED,
-                           .bytes = (size_t)(taken < room ? taken : room),
+                           .bytes = (size_t)(capacity < room ? capacity : room),
                            .wanted_bytes = (size_t)wanted,
                            .image_count = count,
                            .cached_count = wanted <= room ? count : (size_t)(room / wanted * (double)count)};
@@ -124,19 +141,19 @@ sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *d, size_t bud
 
 /* ---- The cache ---- */
 
-enum { FREE, TAKEN, KEPT }; /* states of a place */
+enum { SLOT_EMPTY, SLOT_FILLING, SLOT_READY };
 
 typedef struct {
     atomic_int state;
     bool is_raw;
     int h, w;
-    size_t at, size;
-} place;
+    size_t offset, size; /* bytes in sq_cache.memory */
+} cache_slot;
 
 struct sq_cache {
     sq_cache_plan plan;
-    char *memory;
-    place *places; /* by data set index */
+    char *memory;      /* owned */
+    cache_slot *slots; /* owned; by data set index */
     atomic_size_t used, count;
     atomic_bool is_full;
 };
@@ -145,13 +162,13 @@ sq_status sq_cache_open(sq_cache **out, const sq_cache_plan *plan)
 {
     sq_cache *cache = calloc(1, sizeof *cache);
     if (!cache)
-        return sq_fail(SQ_NO_MEMORY, "cache");
+        return sq_fail(SQ_NO_MEMORY, "cache: out of memory");
     cache->plan = *plan;
     cache->memory = aligned_alloc(ALIGNMENT, padded(plan->bytes + ALIGNMENT));
-    cache->places = calloc(plan->image_count + 1, sizeof *cache->places);
-    if (!cache->memory || !cache->places) {
+    cache->slots = calloc(plan->image_count + 1, sizeof *cache->slots);
+    if (!cache->memory || !cache->slots) {
         sq_cache_close(cache);
-        return sq_fail(SQ_NO_MEMORY, "cache: %zu bytes; data.cache_mb limits them", plan->bytes);
+        return sq_fail(SQ_NO_MEMORY, "cache: out of memory for %zu bytes; lower data.cache_mb", plan->bytes);
     }
     *out = cache;
     return SQ_OK;
@@ -162,7 +179,7 @@ void sq_cache_close(sq_cache *cache)
     if (!cache)
         return;
     free(cache->memory);
-    free(cache->places);
+    free(cache->slots);
     free(cache);
 }
 
@@ -173,45 +190,45 @@ sq_cache_form sq_cache_get_form(const sq_cache *cache)
 
 bool sq_cache_find(const sq_cache *cache, size_t index, sq_image_record *out)
 {
-    place *p = &cache->places[index];
-    if (atomic_load_explicit(&p->state, memory_order_acquire) != KEPT)
+    cache_slot *s = &cache->slots[index];
+    if (atomic_load_explicit(&s->state, memory_order_acquire) != SLOT_READY)
         return false;
-    *out = (sq_image_record){cache->memory + p->at, p->size, p->is_raw, p->h, p->w};
+    *out = (sq_image_record){cache->memory + s->offset, s->size, s->is_raw, s->h, s->w};
     return true;
 }
 
-/* Room for so many bytes, or false. What is taken is never given back. */
-static bool take_room(sq_cache *cache, size_t bytes, size_t *at)
+/* Allocates bytes of cache->memory, which are never freed. False: there is no room. */
+static bool allocate(sq_cache *cache, size_t bytes, size_t *offset)
 {
     size_t used = atomic_load(&cache->used);
     do {
         if (bytes > cache->plan.bytes || used > cache->plan.bytes - bytes)
             return false;
     } while (!atomic_compare_exchange_weak(&cache->used, &used, used + bytes));
-    *at = used;
+    *offset = used;
     return true;
 }
 
 void sq_cache_add(sq_cache *cache, size_t index, const sq_image_record *record)
 {
-    place *p = &cache->places[index];
-    int expected = FREE;
-    size_t at;
-    if (!atomic_compare_exchange_strong(&p->state, &expected, TAKEN))
-        return; /* another thread is at it */
-    if (!take_room(cache, padded(record->size), &at)) {
+    cache_slot *s = &cache->slots[index];
+    int expected = SLOT_EMPTY;
+    size_t offset;
+    if (!atomic_compare_exchange_strong(&s->state, &expected, SLOT_FILLING))
+        return; /* another thread has filled the slot or is filling it */
+    if (!allocate(cache, padded(record->size), &offset)) {
         atomic_store(&cache->is_full, true);
-        atomic_store(&p->state, FREE);
+        atomic_store(&s->state, SLOT_EMPTY);
         return;
     }
-    memcpy(cache->memory + at, record->bytes, record->size);
-    p->at = at;
-    p->size = record->size;
-    p->is_raw = record->is_raw;
-    p->h = record->h;
-    p->w = record->w;
+    memcpy(cache->memory + offset, record->bytes, record->size);
+    s->offset = offset;
+    s->size = record->size;
+    s->is_raw = record->is_raw;
+    s->h = record->h;
+    s->w = record->w;
     (void)atomic_fetch_add(&cache->count, 1);
-    atomic_store_explicit(&p->state, KEPT, memory_order_release);
+    atomic_store_explicit(&s->state, SLOT_READY, memory_order_release);
 }
 
 bool sq_cache_is_full(const sq_cache *cache)

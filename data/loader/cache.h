@@ -3,61 +3,67 @@
 
 #include "data/sources/dataset.h"
 
-/* Images of a data set kept in memory from the first epoch on. What comes out of a cache is what went in: a batch has
- * the same bits with and without it. */
+/* A cache of a data set's images in host memory, filled during the first epoch. A cache never changes a batch: records
+ * are returned as they were added. */
 
 typedef enum {
     SQ_CACHE_NONE,
-    SQ_CACHE_ENCODED, /* records as the data set has them */
+    SQ_CACHE_ENCODED, /* records as the data set stores them */
     SQ_CACHE_DECODED, /* whole images, 8-bit RGB */
-    SQ_CACHE_DEVICE   /* the same, in the memory of a backend (data/loader/device_cache.h): all or none */
+    SQ_CACHE_DEVICE,  /* whole images, 8-bit RGB, all of them, in a backend's memory (data/loader/device_cache.h) */
+    SQ_CACHE_FORMS
 } sq_cache_form;
 
-/* What will be kept. Decoded sizes are estimated from the headers of a sample of the images. */
+const char *sq_cache_form_name(sq_cache_form form); /* "none", "encoded", "decoded", "device" */
+
+/* The form and size of a cache. Decoded sizes are estimates, from the headers of a sample of the images. */
 typedef struct {
     sq_cache_form form;
-    size_t bytes;                     /* that the cache may take: at most the budget */
-    size_t wanted_bytes;              /* that all images need in this form, estimated */
-    size_t image_count, cached_count; /* of the data set; that fit, estimated */
+    size_t bytes;        /* capacity: at most the budget */
+    size_t wanted_bytes; /* estimated size of all images in this form */
+    size_t image_count;  /* images of the data set */
+    size_t cached_count; /* estimated number of images that fit */
 } sq_cache_plan;
 
-/* Decoded images if they fit, else encoded ones, as many as fit. Reads up to 256 images, evenly spaced, where it
- * decodes.
+/* Plans a cache: decoded images if all of them fit, otherwise encoded ones, as many as fit. Reads the headers of up to
+ * 256 evenly spaced images if it may decode.
  *
- * budget       bytes; 0: half of the memory that is free now
+ * budget       bytes; 0: half of the available memory
  *
- * may_decode   false: encoded in any case (a decoder that reduces needs the file)
+ * may_decode   false: always encoded, because a decoder that reduces images needs the file
  *
- * returns      SQ_NO_MEMORY; SQ_DATA when none of the sampled images can be read */
+ * returns      SQ_NO_MEMORY; SQ_DATA: none of the sampled images can be read */
 SQ_MUST_USE sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *dataset, size_t budget, bool may_decode);
 
-/* Bytes that each of so many processes of one host may keep: `megabytes` (2^20), or with 0 its share of half of what is
- * free. */
+/* Bytes for the cache of each of `processes` on one host: `megabytes` (2^20 bytes), or if that is 0 an equal share of
+ * half of the available memory. */
 size_t sq_cache_budget(int megabytes, int processes);
 
-/* Bytes that a process may still take: what the kernel can free, within the limit of the process's control group. */
+/* Bytes that this process can still allocate: MemAvailable, within the limit of its control group. */
 size_t sq_memory_available(void);
 
+/* An image as a cache stores it; borrowed. */
 typedef struct {
     const void *bytes;
     size_t size;
-    bool is_raw; /* h * w * 3, RGB */
-    int h, w;    /* of raw ones */
+    bool is_raw; /* h * w * 3 uint8, RGB; otherwise encoded */
+    int h, w;    /* of a raw record */
 } sq_image_record;
 
 typedef struct sq_cache sq_cache;
 
-/* SQ_NO_MEMORY. Takes address space at once and memory as images come. */
+/* Reserves address space at once; memory is taken as images are added.
+ * returns   SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_cache_open(sq_cache **out, const sq_cache_plan *plan);
 void sq_cache_close(sq_cache *cache); /* accepts NULL */
 sq_cache_form sq_cache_get_form(const sq_cache *cache);
 
-/* All three are thread-safe and wait for nobody. Records stay valid until the cache is closed. */
+/* These three are thread-safe and do not block. Records stay valid until sq_cache_close. */
 bool sq_cache_find(const sq_cache *cache, size_t index, sq_image_record *out);
-void sq_cache_add(sq_cache *cache, size_t index, const sq_image_record *record); /* copies it, if there is room */
-bool sq_cache_is_full(const sq_cache *cache); /* the last image that was added found no room */
+void sq_cache_add(sq_cache *cache, size_t index, const sq_image_record *record); /* copies it if there is room */
+bool sq_cache_is_full(const sq_cache *cache);                                    /* an image did not fit */
 
-size_t sq_cache_count(const sq_cache *cache); /* images in it */
-size_t sq_cache_bytes(const sq_cache *cache);
+size_t sq_cache_count(const sq_cache *cache); /* images in the cache */
+size_t sq_cache_bytes(const sq_cache *cache); /* bytes in use */
 
 #endif

@@ -1,4 +1,4 @@
-/* Processors and their memory nodes, by what Linux says in /sys. */
+/* Processors and their memory nodes, from Linux's /sys. */
 #define _GNU_SOURCE /* CPU sets */
 #include "data/loader/cores.h"
 
@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_NODES = 64 };
+enum { MAX_NODES = 64 };
 
-/* Adds to `set` what a list such as 0-3,8 names. */
+/* Adds the processors of a list such as "0-3,8" to `set`. */
 static void read_list(FILE *file, cpu_set_t *set)
 {
     int first, last;
@@ -25,7 +25,7 @@ static void read_list(FILE *file, cpu_set_t *set)
     }
 }
 
-/* Adds the cores of one node that may be used. */
+/* Adds the cores of one node that this process may use. A node without such cores is skipped. */
 static void add_node(sq_cores *out, const cpu_set_t *set, const cpu_set_t *allowed)
 {
     const int before = out->count;
@@ -39,28 +39,28 @@ static void add_node(sq_cores *out, const cpu_set_t *set, const cpu_set_t *allow
 
 void sq_cores_find(sq_cores *out, const char *root)
 {
-    cpu_set_t allowed, left;
+    cpu_set_t allowed, unassigned;
     CPU_ZERO(&allowed);
     memset(out, 0, sizeof *out);
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0)
         CPU_SET(0, &allowed);
-    left = allowed;
-    for (int n = 0; n < MOST_NODES; n++) {
+    unassigned = allowed;
+    for (int n = 0; n < MAX_NODES; n++) {
         char path[512];
         cpu_set_t set;
         CPU_ZERO(&set);
         (void)snprintf(path, sizeof path, "%s/node%d/cpulist", root ? root : "/sys/devices/system/node", n);
         FILE *file = fopen(path, "r");
         if (!file)
-            continue; /* numbers of nodes may have gaps */
+            continue; /* node numbers may have gaps */
         read_list(file, &set);
         (void)fclose(file); /* only read */
-        CPU_AND(&set, &set, &left);
+        CPU_AND(&set, &set, &unassigned);
         add_node(out, &set, &allowed);
-        CPU_XOR(&left, &left, &set);
+        CPU_XOR(&unassigned, &unassigned, &set);
     }
-    if (CPU_COUNT(&left) > 0)
-        add_node(out, &left, &allowed); /* of no node that is known */
+    if (CPU_COUNT(&unassigned) > 0)
+        add_node(out, &unassigned, &allowed); /* cores without a node count as one more node */
 }
 
 int sq_cores_node(const sq_cores *cores, int thread, int threads)
@@ -77,5 +77,5 @@ void sq_cores_pin(const sq_cores *cores, int node)
     for (int i = 0; i < cores->count; i++)
         if (cores->node[i] == node)
             CPU_SET((size_t)cores->core[i], &set);
-    (void)sched_setaffinity(0, sizeof set, &set); /* a hint: work goes on wherever */
+    (void)sched_setaffinity(0, sizeof set, &set); /* best effort: without it, threads run on any core */
 }

@@ -3,23 +3,23 @@
 
 #include "kernels/base/status.h"
 
-/* Which processors this process may use, and on which memory node (NUMA) each lies. */
+/* The processors that this process may use, and their memory nodes (NUMA). */
 
 enum { SQ_MAX_CORES = 1024 };
 
 typedef struct {
-    int count;                                  /* processors that may be used, at least 1 */
-    int core[SQ_MAX_CORES], node[SQ_MAX_CORES]; /* number of each, and of its node, 0 .. node_count - 1; by node */
-    int node_count;                             /* nodes that have any of them, at least 1 */
+    int count;                                  /* usable processors, at least 1 */
+    int core[SQ_MAX_CORES], node[SQ_MAX_CORES]; /* number of each processor and of its node, ordered by node */
+    int node_count;                             /* nodes with usable processors, at least 1; numbered from 0 */
 } sq_cores;
 
-/* root   /sys/devices/system/node, or NULL for that; without such a folder everything is one node */
+/* root   NULL: /sys/devices/system/node. If there is no such folder, all processors are one node. */
 void sq_cores_find(sq_cores *out, const char *root);
 
-/* The node of thread 0 <= thread < threads: each node has its share of them, and they are neighbours. */
+/* The node of a thread, 0 <= thread < threads. Consecutive threads share a node; each node gets its share of them. */
 int sq_cores_node(const sq_cores *cores, int thread, int threads);
 
-/* The calling thread runs on this node's cores from now on. Nothing happens where there is one node. */
+/* Restricts the calling thread to the cores of a node. Does nothing if there is only one node. */
 void sq_cores_pin(const sq_cores *cores, int node);
 
 #endif

@@ -4,40 +4,41 @@
 #include "data/loader/cache.h"
 #include "kernels/backend.h"
 
-/* Images of a data set in the memory of a backend: decoded once before the first step, whole, 8-bit RGB. A step's crops
- * are then cropped and resized there (the backend's crop()), to the bits that the loader would have made. */
+/* All images of a data set in a backend's memory, decoded once before training: whole images, 8-bit RGB. The backend
+ * crops and resizes them in each step, with the same result as the loader. */
 
 typedef struct {
-    uint64_t at; /* bytes from the first image */
+    uint64_t offset; /* bytes from sq_device_cache_memory */
     int32_t h, w;
 } sq_device_cache_image;
 
 typedef struct sq_device_cache sq_device_cache;
 
-/* As sq_cache_plan_make, for all images or none. megabytes: 2^20 bytes that they may take; 0: half of what is free
- * where the backend's memory is, and of a host's memory the share of each of so many processes. returns   SQ_NO_MEMORY:
- * they do not fit, by the sizes of a sample of them; SQ_DATA */
+/* Plans a cache for all images (see sq_cache_plan_make).
+ * megabytes   2^20 bytes that it may take; 0: half of the available memory. Of host memory, each of the `processes` of
+ *             this host takes an equal share.
+ * returns     SQ_NO_MEMORY: the images do not fit, estimated from a sample of them; SQ_DATA */
 SQ_MUST_USE sq_status sq_device_cache_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend,
                                            int megabytes, int processes);
 
 typedef struct {
-    size_t bytes;             /* of the plan */
-    size_t max_pixels;        /* 0: SQ_IMAGE_MAX_PIXELS */
-    int threads;              /* that decode; 0: one per core that the process may use */
-    bool (*is_stopped)(void); /* asked now and then; NULL: never */
+    size_t bytes;             /* capacity: sq_cache_plan.bytes */
+    size_t max_pixels;        /* of an image; 0: SQ_IMAGE_MAX_PIXELS */
+    int threads;              /* decoding threads; 0: one per usable core */
+    bool (*is_stopped)(void); /* polled for each image; NULL: never stops */
 } sq_device_cache_options;
 
-/* Decodes all images into the backend's memory. An image that cannot be decoded is left out; the loader names and
- * replaces it. Borrows the backend.
- * returns   SQ_NO_MEMORY: more than planned after all, or the backend has no room; SQ_IO; SQ_INTERRUPTED */
+/* Decodes all images into the backend's memory. Images that cannot be decoded are left out; the loader reports and
+ * replaces them. Borrows the backend.
+ * returns   SQ_NO_MEMORY: the images need more than planned, or the backend has no room; SQ_IO; SQ_INTERRUPTED */
 SQ_MUST_USE sq_status sq_device_cache_load(sq_device_cache **out, const sq_dataset *dataset, sq_backend *backend,
                                            const sq_device_cache_options *options);
 void sq_device_cache_close(sq_device_cache *cache); /* accepts NULL */
 
-/* NULL: left out. */
+/* NULL: the image could not be decoded. */
 const sq_device_cache_image *sq_device_cache_find(const sq_device_cache *cache, size_t index);
 sq_device_ptr sq_device_cache_memory(const sq_device_cache *cache);
-size_t sq_device_cache_bytes(const sq_device_cache *cache); /* of the images */
-size_t sq_device_cache_count(const sq_device_cache *cache); /* images in it */
+size_t sq_device_cache_bytes(const sq_device_cache *cache); /* bytes of all images */
+size_t sq_device_cache_count(const sq_device_cache *cache); /* images in the cache */
 
 #endif

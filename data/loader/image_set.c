@@ -1,5 +1,5 @@
-/* Image sets: a whole ordered split, decoded once. */
-#include "data/loader/loader.h"
+/* Loading an image set: an unshuffled loader, read to its end. */
+#include "data/loader/image_set.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,8 @@ sq_status sq_image_set_load(sq_image_set *out, const sq_dataset *dataset, const 
     ordered.index_count = index_count;
     set.images = malloc(set.count * bytes + 1);
     set.labels = malloc((set.count + 1) * sizeof *set.labels);
-    sq_status status = set.images && set.labels ? SQ_OK : sq_fail(SQ_NO_MEMORY, "image set: %zu images", set.count);
+    sq_status status =
+        set.images && set.labels ? SQ_OK : sq_fail(SQ_NO_MEMORY, "image set: out of memory for %zu images", set.count);
     if (status == SQ_OK)
         status = sq_loader_open(&loader, dataset, &ordered);
     if (status == SQ_OK)

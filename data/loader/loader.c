@@ -1,10 +1,10 @@
-/* Threads that decode ahead. Sample t of the endless sequence belongs to batch t / batch; what t is depends on (seed,
- * t) alone. A batch is dealt out in stretches, one a thread; a thread whose own is done takes from the next ones, then
- * enters the next batch. Samples are taken without a lock; the lock is for entering a batch, giving one out, and bad
- * images. */
+/* The ring of batches and the threads that fill it.
+ *
+ * Sample t of the endless sequence belongs to batch t / batch; it depends on (seed, t) alone. Each batch is divided
+ * into ranges, one per thread. A thread whose range is done claims slots of the next ranges, then enters the next
+ * batch. Slots are claimed without a lock; the lock is for entering and handing out batches, and for bad images. */
 #include "data/loader/loader.h"
 
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,39 +12,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/loader/bad_images.h"
 #include "data/loader/cores.h"
+#include "data/loader/epoch_order.h"
 #include "kernels/base/clock.h"
 #include "kernels/graph.h"
 
-enum { DEFAULT_RING = 4, MOST_THREADS = 256, LEAST_AHEAD = 2 };
+enum { DEFAULT_RING = 4, MAX_THREADS = 256, MIN_PREFETCH_DEPTH = 2 };
+static const double DECAY = 0.9; /* of the running latency and interval, per batch */
 
-typedef struct {
-    uint64_t epoch;
-    bool is_made;
-    uint32_t *order;
-} permutation;
-
-/* The next place of a stretch of a batch: number of the batch (its low 32 bits) << 32 | place. The number keeps a
- * thread that comes late from taking places of a later batch in the same memory. Each on a cache line of its own. */
+/* The next free slot of a thread's range: the low 32 bits of the batch number << 32 | slot. The batch number keeps a
+ * late thread from claiming slots of a later batch in the same memory. One per cache line. */
 typedef struct {
     _Alignas(64) _Atomic uint64_t next;
-} stretch;
+} slot_range;
 
 typedef struct {
-    uint8_t *images; /* or */
-    sq_stored_crop *crops;
+    uint8_t *images;       /* NULL with a device cache */
+    sq_stored_crop *crops; /* NULL without a device cache */
     int32_t *labels;
     float *augment;
-    stretch *stretches; /* one a thread */
-    atomic_int filled;
-    double begin_seconds; /* when its first thread entered it */
-    bool is_entered;
+    slot_range *ranges; /* one per thread */
+    atomic_int filled;  /* slots */
+    double begin_seconds;
+    bool is_begun; /* a thread has entered it */
 } ring_batch;
 
 typedef struct {
     sq_loader *loader;
     int number;
-    sq_sample_workspace memory;
+    sq_sample_workspace workspace;
 } worker;
 
 struct sq_loader {
@@ -54,39 +51,25 @@ struct sq_loader {
     size_t image_bytes;
     sq_cores cores;
     ring_batch *ring;
-    permutation *permutations;
-    int permutation_count;
     pthread_t *threads;
     worker *workers;
-    int started;
-    pthread_mutex_t lock;
+    int started;          /* threads */
+    pthread_mutex_t lock; /* of the fields below */
     pthread_cond_t has_room, has_batch;
-    uint64_t next_batch; /* the next to be given out */
-    bool is_given;
-    atomic_bool is_stopping; /* closing, or a failure */
+    sq_epoch_orders orders;
+    sq_bad_images bad;
+    uint64_t next_batch;     /* the next one to hand out */
+    bool is_batch_in_use;    /* the caller has batch next_batch - 1 */
+    atomic_bool is_stopping; /* closing, or after a failure */
     sq_status failure;
     char failure_text[1024];
-    bool *is_known_bad; /* by data set index */
     sq_loader_counters counters;
-    double latency_seconds;  /* from entering a batch to its last image: the longest lately */
-    double interval_seconds; /* from giving a batch out to the next request: running mean; 0: none yet */
-    double given_seconds;    /* when the last one was given out */
+    double latency_seconds;    /* from entering a batch to its last image: a decaying maximum */
+    double interval_seconds;   /* from handing out a batch to the next request: running mean; 0: unknown */
+    double handed_out_seconds; /* time of the last hand-out */
 };
 
-void sq_loader_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t epoch)
-{
-    sq_rng rng = sq_rng_open(seed, SQ_RNG_SHUFFLE, epoch);
-    for (size_t i = 0; i < count; i++)
-        out[i] = (uint32_t)i;
-    for (size_t i = count; i > 1; i--) {
-        const size_t j = sq_rng_below(&rng, (uint32_t)i);
-        const uint32_t swap = out[i - 1];
-        out[i - 1] = out[j];
-        out[j] = swap;
-    }
-}
-
-/* ---- Which sample ---- */
+/* ---- Samples and batches ---- */
 
 static uint64_t first_sample(const sq_loader *loader, uint64_t batch)
 {
@@ -94,46 +77,30 @@ static uint64_t first_sample(const sq_loader *loader, uint64_t batch)
     return (batch * (uint64_t)o->rank_count + (uint64_t)o->rank) * (uint64_t)o->batch;
 }
 
-static permutation *permutation_of(const sq_loader *loader, uint64_t epoch)
-{
-    return &loader->permutations[epoch % (uint64_t)loader->permutation_count];
-}
-
-/* Makes the orders of the epochs that a batch shows, with the lock held. The ring spans fewer epochs than there are
- * buffers, so that none is in use any more. */
+/* Makes the permutations that a batch needs. Needs the lock. There are more buffers than epochs in the ring, so the
+ * ones that are replaced are not in use. */
 static void make_orders(sq_loader *loader, uint64_t batch)
 {
     const uint64_t size = (uint64_t)loader->options.batch, sample = first_sample(loader, batch),
                    first = sample / loader->count, last = (sample + size - 1) / loader->count;
-    for (uint64_t epoch = first; loader->options.is_shuffled && epoch <= last; epoch++) {
-        permutation *p = permutation_of(loader, epoch);
-        if (p->is_made && p->epoch == epoch)
-            continue;
-        sq_loader_permutation(p->order, loader->count, loader->options.seed, epoch);
-        p->epoch = epoch;
-        p->is_made = true;
-    }
+    for (uint64_t epoch = first; loader->options.is_shuffled && epoch <= last; epoch++)
+        sq_epoch_orders_make(&loader->orders, epoch);
 }
 
-/* Data set index at place i of the sequence of an epoch whose order is made. */
+/* The data set index of sample i of an epoch. */
 static size_t index_at(const sq_loader *loader, uint64_t epoch, size_t i)
 {
     if (loader->options.is_shuffled)
-        return permutation_of(loader, epoch)->order[i];
+        return sq_epoch_orders_at(&loader->orders, epoch, i);
     return loader->options.indices ? loader->options.indices[i] : i;
-}
-
-static uint64_t sample_limit(const sq_loader *loader)
-{
-    return loader->options.is_shuffled ? UINT64_MAX : loader->count;
 }
 
 static int batch_size(const sq_loader *loader, uint64_t batch)
 {
-    const uint64_t first = first_sample(loader, batch), limit = sample_limit(loader);
-    if (first >= limit)
+    const uint64_t first = first_sample(loader, batch), end = loader->options.is_shuffled ? UINT64_MAX : loader->count;
+    if (first >= end)
         return 0;
-    return limit - first < (uint64_t)loader->options.batch ? (int)(limit - first) : loader->options.batch;
+    return end - first < (uint64_t)loader->options.batch ? (int)(end - first) : loader->options.batch;
 }
 
 static ring_batch *ring_at(const sq_loader *loader, uint64_t batch)
@@ -141,49 +108,9 @@ static ring_batch *ring_at(const sq_loader *loader, uint64_t batch)
     return &loader->ring[batch % (uint64_t)loader->options.ring];
 }
 
-/* ---- Bad images ---- */
+/* ---- Threads ---- */
 
-/* Does an earlier run's line say this, or something else of the same image? A record of a shard is named otherwise in
- * its line; what is wrong with it does not change. */
-static bool is_logged(const char *path, const char *name, const char *why)
-{
-    char line[4300];
-    bool found = false;
-    const size_t length = strlen(name);
-    FILE *file = fopen(path, "r");
-    while (file && !found && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = 0;
-        found = strcmp(line, why) == 0 || (strncmp(line, name, length) == 0 && line[length] == ':');
-    }
-    if (file)
-        (void)fclose(file); /* only read */
-    return found;
-}
-
-/* Counts an image once, writes its name; with the lock held. */
-static sq_status note_bad(sq_loader *loader, size_t index, const char *why)
-{
-    const char *log = loader->options.bad_log;
-    if (loader->is_known_bad[index])
-        return SQ_OK;
-    loader->is_known_bad[index] = true;
-    loader->counters.bad++;
-    if (log && !is_logged(log, sq_dataset_name(loader->source.dataset, index), why)) {
-        FILE *file = fopen(log, "a");
-        if (file) { /* a log that cannot be written does not stop a run */
-            (void)fprintf(file, "%s\n", why);
-            (void)fclose(file);
-        }
-    }
-    if (loader->counters.bad > loader->options.max_bad)
-        return sq_fail(SQ_DATA, "%lld bad images, data.max_bad is %d; the last one: %s",
-                       (long long)loader->counters.bad, loader->options.max_bad, why);
-    return SQ_OK;
-}
-
-/* ---- Work ---- */
-
-/* Keeps the first failure; all threads stop. With the lock held. */
+/* Records the first failure and stops all threads. Needs the lock. */
 static void fail(sq_loader *loader, sq_status status)
 {
     if (loader->failure == SQ_OK) {
@@ -195,181 +122,184 @@ static void fail(sq_loader *loader, sq_status status)
     (void)pthread_cond_broadcast(&loader->has_room);
 }
 
-static sq_status make_sample(const sq_loader *loader, sq_sample_workspace *memory, size_t index, uint64_t epoch,
+static sq_status make_sample(const sq_loader *loader, sq_sample_workspace *workspace, sq_sample_id id,
                              const ring_batch *b, size_t slot)
 {
     float *augment = b->augment + slot * SQ_AUGMENT_COUNT;
     if (b->crops)
-        return sq_sample_crop(&loader->source, memory, index, epoch, &b->crops[slot], augment);
-    return sq_sample_make(&loader->source, memory, index, epoch, b->images + slot * loader->image_bytes, augment);
+        return sq_sample_crop(&loader->source, workspace, id, &b->crops[slot], augment);
+    return sq_sample_make(&loader->source, workspace, id, b->images + slot * loader->image_bytes, augment);
 }
 
-/* Fills one place. A bad image is replaced by the next one of its epoch's sequence that decodes. */
-static sq_status fill(sq_loader *loader, sq_sample_workspace *memory, uint64_t batch, size_t slot)
+static sq_status count_bad(sq_loader *loader, size_t index)
+{
+    char message[1024];
+    (void)snprintf(message, sizeof message, "%s", sq_error_text());
+    (void)pthread_mutex_lock(&loader->lock);
+    const sq_status status =
+        sq_bad_images_add(&loader->bad, index, sq_dataset_name(loader->source.dataset, index), message);
+    loader->counters.bad = loader->bad.count;
+    (void)pthread_mutex_unlock(&loader->lock);
+    return status;
+}
+
+/* Fills one slot. The next good sample of the epoch replaces a bad image. */
+static sq_status fill_slot(sq_loader *loader, sq_sample_workspace *workspace, uint64_t batch, size_t slot)
 {
     const uint64_t sample = first_sample(loader, batch) + slot, epoch = sample / loader->count;
-    const size_t place = (size_t)(sample % loader->count);
+    const size_t position = (size_t)(sample % loader->count);
     const ring_batch *b = ring_at(loader, batch);
-    for (size_t tries = 0; tries < loader->count; tries++) {
-        const size_t index = index_at(loader, epoch, (place + tries) % loader->count);
-        const sq_status status = make_sample(loader, memory, index, epoch, b, slot);
+    for (size_t attempt = 0; attempt < loader->count; attempt++) {
+        const size_t index = index_at(loader, epoch, (position + attempt) % loader->count);
+        const sq_status status = make_sample(loader, workspace, (sq_sample_id){index, epoch}, b, slot);
         b->labels[slot] = sq_dataset_label(loader->source.dataset, index);
         if (status != SQ_DATA)
             return status;
-        char why[1024];
-        (void)snprintf(why, sizeof why, "%s", sq_error_text());
-        (void)pthread_mutex_lock(&loader->lock);
-        const sq_status noted = note_bad(loader, index, why);
-        (void)pthread_mutex_unlock(&loader->lock);
-        SQ_TRY(noted);
+        SQ_TRY(count_bad(loader, index));
     }
     return sq_fail(SQ_DATA, "none of %zu images can be read; the last one: %s", loader->count, sq_error_text());
 }
 
-/* Deals a batch out. Nobody works on its memory: the one before it there was given out and is done with. */
-static void deal(sq_loader *loader, uint64_t batch)
+/* Divides a batch into ranges. The previous batch in its memory has been handed out and returned. */
+static void assign_ranges(sq_loader *loader, uint64_t batch)
 {
     ring_batch *b = ring_at(loader, batch);
     const uint64_t count = (uint64_t)batch_size(loader, batch), threads = (uint64_t)loader->options.threads;
     atomic_store(&b->filled, 0);
-    b->is_entered = false;
+    b->is_begun = false;
     for (uint64_t t = 0; t < threads; t++)
-        atomic_store(&b->stretches[t].next, (batch & UINT32_MAX) << 32 | count * t / threads);
+        atomic_store(&b->ranges[t].next, (batch & UINT32_MAX) << 32 | count * t / threads);
 }
 
-/* Waits until a batch may be worked on; false at the end. */
-static bool enter(sq_loader *loader, worker *w, uint64_t batch)
+/* Waits until there is room for a batch. False: the loader stops, or the data set ends. */
+static bool enter_batch(sq_loader *loader, worker *w, uint64_t batch)
 {
     (void)pthread_mutex_lock(&loader->lock);
     for (int stage = 0; stage < SQ_STAGES; stage++) {
-        loader->counters.stage_seconds[stage] += w->memory.seconds[stage];
-        w->memory.seconds[stage] = 0;
+        loader->counters.stage_seconds[stage] += w->workspace.seconds[stage];
+        w->workspace.seconds[stage] = 0;
     }
     while (!atomic_load(&loader->is_stopping) &&
-           batch >= loader->next_batch + (uint64_t)loader->counters.prefetch_depth - loader->is_given)
+           batch >= loader->next_batch + (uint64_t)loader->counters.prefetch_depth - loader->is_batch_in_use)
         (void)pthread_cond_wait(&loader->has_room, &loader->lock);
-    const bool is_work = !atomic_load(&loader->is_stopping) && batch_size(loader, batch) > 0;
+    const bool has_work = !atomic_load(&loader->is_stopping) && batch_size(loader, batch) > 0;
     ring_batch *b = ring_at(loader, batch);
-    if (is_work && batch >= loader->next_batch && !b->is_entered) {
-        b->is_entered = true;
+    if (has_work && batch >= loader->next_batch && !b->is_begun) {
+        b->is_begun = true;
         make_orders(loader, batch);
         b->begin_seconds = sq_seconds_now();
     }
     (void)pthread_mutex_unlock(&loader->lock);
-    return is_work;
+    return has_work;
 }
 
-/* Takes a place of stretch t, if the batch is still the one in this memory and the stretch has one left. */
-static bool take(const sq_loader *loader, uint64_t batch, int t, size_t *slot)
+/* Claims a slot of thread t's range. False: the range is done, or its memory holds another batch by now. */
+static bool claim_slot(const sq_loader *loader, uint64_t batch, int t, size_t *slot)
 {
-    stretch *s = &ring_at(loader, batch)->stretches[t];
+    slot_range *range = &ring_at(loader, batch)->ranges[t];
     const uint64_t end = (uint64_t)batch_size(loader, batch) * (uint64_t)(t + 1) / (uint64_t)loader->options.threads;
-    uint64_t next = atomic_load(&s->next);
+    uint64_t next = atomic_load(&range->next);
     do {
         if (next >> 32 != (batch & UINT32_MAX) || (next & UINT32_MAX) >= end)
             return false;
-    } while (!atomic_compare_exchange_weak(&s->next, &next, next + 1));
+    } while (!atomic_compare_exchange_weak(&range->next, &next, next + 1));
     *slot = (size_t)(next & UINT32_MAX);
     return true;
 }
 
-/* The last image of a batch is there. */
-static void finish(sq_loader *loader, const ring_batch *b)
+/* Announces a batch whose last image is done. */
+static void finish_batch(sq_loader *loader, const ring_batch *b)
 {
     (void)pthread_mutex_lock(&loader->lock);
-    const double latency = sq_seconds_now() - b->begin_seconds, decayed = 0.9 * loader->latency_seconds;
+    const double latency = sq_seconds_now() - b->begin_seconds, decayed = DECAY * loader->latency_seconds;
     loader->latency_seconds = latency > decayed ? latency : decayed;
     (void)pthread_cond_broadcast(&loader->has_batch);
     (void)pthread_mutex_unlock(&loader->lock);
 }
 
-/* Works on a batch until nothing of it is left to take. */
-static sq_status work_on(sq_loader *loader, worker *w, uint64_t batch)
+/* Fills slots of a batch until all are claimed. */
+static sq_status fill_batch(sq_loader *loader, worker *w, uint64_t batch)
 {
     ring_batch *b = ring_at(loader, batch);
     const int count = batch_size(loader, batch), threads = loader->options.threads;
     size_t slot;
     for (int i = 0; i < threads; i++)
         while (!atomic_load_explicit(&loader->is_stopping, memory_order_relaxed) &&
-               take(loader, batch, (w->number + i) % threads, &slot)) {
-            SQ_TRY(fill(loader, &w->memory, batch, slot));
+               claim_slot(loader, batch, (w->number + i) % threads, &slot)) {
+            SQ_TRY(fill_slot(loader, &w->workspace, batch, slot));
             if (atomic_fetch_add(&b->filled, 1) + 1 == count)
-                finish(loader, b);
+                finish_batch(loader, b);
         }
     return SQ_OK;
 }
 
-static void *work(void *argument)
+static void *run_worker(void *argument)
 {
     worker *w = argument;
     sq_loader *loader = w->loader;
     sq_status status = SQ_OK;
     sq_cores_pin(&loader->cores, sq_cores_node(&loader->cores, w->number, loader->options.threads));
-    for (uint64_t batch = loader->options.first_batch; status == SQ_OK && enter(loader, w, batch); batch++)
-        status = work_on(loader, w, batch);
+    for (uint64_t batch = loader->options.first_batch; status == SQ_OK && enter_batch(loader, w, batch); batch++)
+        status = fill_batch(loader, w, batch);
     if (status != SQ_OK) {
         (void)pthread_mutex_lock(&loader->lock);
         fail(loader, status);
         (void)pthread_mutex_unlock(&loader->lock);
     }
-    sq_sample_clear(&w->memory);
+    sq_sample_clear(&w->workspace);
     return NULL;
 }
 
-/* ---- Public ---- */
+/* ---- Opening ---- */
 
-int sq_loader_prefetch_depth(double latency, double interval, int most)
+static bool allocate_batch(const sq_loader *loader, ring_batch *b)
 {
-    const double taken = interval > 0 ? latency / interval : 0;
-    const int wanted = taken < most ? (int)ceil(taken) + 1 : most;
-    return wanted < LEAST_AHEAD ? LEAST_AHEAD : wanted > most ? most : wanted;
+    const size_t batch = (size_t)loader->options.batch, threads = (size_t)loader->options.threads;
+    if (loader->options.device_cache)
+        b->crops = malloc(batch * sizeof *b->crops);
+    else
+        b->images = malloc(batch * loader->image_bytes);
+    b->labels = malloc(batch * sizeof *b->labels);
+    b->augment = malloc(batch * SQ_AUGMENT_COUNT * sizeof *b->augment);
+    b->ranges = aligned_alloc(_Alignof(slot_range), threads * sizeof *b->ranges);
+    return (b->images || b->crops) && b->labels && b->augment && b->ranges;
 }
 
 static sq_status allocate_ring(sq_loader *loader)
 {
-    const size_t batch = (size_t)loader->options.batch, threads = (size_t)loader->options.threads;
-    loader->ring = calloc((size_t)loader->options.ring, sizeof *loader->ring);
-    bool is_whole = loader->ring != NULL;
-    for (int i = 0; is_whole && i < loader->options.ring; i++) {
-        ring_batch *b = &loader->ring[i];
-        if (loader->options.device_cache)
-            b->crops = malloc(batch * sizeof *b->crops);
-        else
-            b->images = malloc(batch * loader->image_bytes);
-        b->labels = malloc(batch * sizeof *b->labels);
-        b->augment = malloc(batch * SQ_AUGMENT_COUNT * sizeof *b->augment);
-        b->stretches = aligned_alloc(_Alignof(stretch), threads * sizeof *b->stretches);
-        is_whole = (b->images || b->crops) && b->labels && b->augment && b->stretches;
-    }
-    for (int i = 0; is_whole && i < loader->options.ring; i++)
-        deal(loader, loader->options.first_batch + (uint64_t)i);
-    return is_whole ? SQ_OK : sq_fail(SQ_NO_MEMORY, "loader: %d batches of %zu images", loader->options.ring, batch);
+    const sq_loader_options *o = &loader->options;
+    loader->ring = calloc((size_t)o->ring, sizeof *loader->ring);
+    bool is_complete = loader->ring != NULL;
+    for (int i = 0; is_complete && i < o->ring; i++)
+        is_complete = allocate_batch(loader, &loader->ring[i]);
+    if (!is_complete)
+        return sq_fail(SQ_NO_MEMORY, "loader: out of memory for %d batches of %d images", o->ring, o->batch);
+    for (int i = 0; i < o->ring; i++)
+        assign_ranges(loader, o->first_batch + (uint64_t)i);
+    return SQ_OK;
 }
 
 static sq_status allocate(sq_loader *loader)
 {
-    const size_t ahead =
-        (size_t)loader->options.ring * (size_t)loader->options.batch * (size_t)loader->options.rank_count;
+    const sq_loader_options *o = &loader->options;
+    const size_t samples = (size_t)o->ring * (size_t)o->batch * (size_t)o->rank_count;
     SQ_TRY(allocate_ring(loader));
-    loader->is_known_bad = calloc(sq_dataset_count(loader->source.dataset) + 1, sizeof *loader->is_known_bad);
-    loader->threads = calloc((size_t)loader->options.threads, sizeof *loader->threads);
-    loader->workers = calloc((size_t)loader->options.threads, sizeof *loader->workers);
-    loader->permutation_count = loader->options.is_shuffled ? (int)(ahead / loader->count) + 3 : 0;
-    loader->permutations = calloc((size_t)loader->permutation_count + 1, sizeof *loader->permutations);
-    bool is_whole = loader->is_known_bad && loader->threads && loader->workers && loader->permutations;
-    for (int i = 0; is_whole && i < loader->permutation_count; i++) {
-        loader->permutations[i].order = malloc(loader->count * sizeof(uint32_t));
-        is_whole = loader->permutations[i].order != NULL;
-    }
-    return is_whole ? SQ_OK : sq_fail(SQ_NO_MEMORY, "loader: order of %zu images", loader->count);
+    SQ_TRY(sq_bad_images_init(&loader->bad, sq_dataset_count(loader->source.dataset), o->bad_log, o->max_bad));
+    if (o->is_shuffled) /* the ring spans at most this many epochs, including two partial ones */
+        SQ_TRY(sq_epoch_orders_init(&loader->orders, loader->count, o->seed, (int)(samples / loader->count) + 3));
+    loader->threads = calloc((size_t)o->threads, sizeof *loader->threads);
+    loader->workers = calloc((size_t)o->threads, sizeof *loader->workers);
+    return loader->threads && loader->workers
+               ? SQ_OK
+               : sq_fail(SQ_NO_MEMORY, "loader: out of memory for %d threads", o->threads);
 }
 
-static sq_status start(sq_loader *loader)
+static sq_status start_threads(sq_loader *loader)
 {
     for (int i = 0; i < loader->options.threads; i++) {
         loader->workers[i].loader = loader;
         loader->workers[i].number = i;
-        const int error = pthread_create(&loader->threads[i], NULL, work, &loader->workers[i]);
+        const int error = pthread_create(&loader->threads[i], NULL, run_worker, &loader->workers[i]);
         if (error)
             return sq_fail(SQ_NO_MEMORY, "loader: thread %d: %s", i, strerror(error));
         loader->started++;
@@ -377,19 +307,24 @@ static sq_status start(sq_loader *loader)
     return SQ_OK;
 }
 
-static void complete_options(sq_loader *loader, const sq_dataset *dataset, const sq_loader_options *options)
+/* Copies the options and replaces zeros by the defaults. */
+static void set_options(sq_loader *loader, const sq_dataset *dataset, const sq_loader_options *options)
 {
     sq_loader_options *o = &loader->options;
     *o = *options;
+    o->cache = NULL; /* only valid during sq_loader_open */
     o->rank_count = options->rank_count > 0 ? options->rank_count : 1;
     sq_cores_find(&loader->cores, NULL);
-    o->ring = options->ring > LEAST_AHEAD ? options->ring : options->ring > 0 ? LEAST_AHEAD : DEFAULT_RING;
+    o->ring = options->ring > MIN_PREFETCH_DEPTH ? options->ring
+              : options->ring > 0                ? MIN_PREFETCH_DEPTH
+                                                 : DEFAULT_RING;
     o->threads = options->threads > 0 ? options->threads : loader->cores.count;
-    o->threads = o->threads < MOST_THREADS ? o->threads : MOST_THREADS;
+    o->threads = o->threads < MAX_THREADS ? o->threads : MAX_THREADS;
     o->max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MAX_PIXELS;
+    loader->count = options->indices ? options->index_count : sq_dataset_count(dataset);
     loader->image_bytes = (size_t)options->transform.resolution * (size_t)options->transform.resolution * 3;
     loader->next_batch = options->first_batch;
-    loader->counters.prefetch_depth = LEAST_AHEAD; /* nothing is measured yet */
+    loader->counters.prefetch_depth = MIN_PREFETCH_DEPTH; /* until something is measured */
     loader->source = (sq_sample_source){.dataset = dataset,
                                         .transform = &loader->options.transform,
                                         .decode = o->decode,
@@ -398,26 +333,28 @@ static void complete_options(sq_loader *loader, const sq_dataset *dataset, const
                                         .max_pixels = o->max_pixels};
 }
 
+static sq_status open_loader(sq_loader *loader, const sq_loader_options *options)
+{
+    if (options->device_cache && (!options->transform.is_augmented || options->decode != SQ_DECODE_EXACT))
+        return sq_fail(SQ_INVALID, "loader: a device cache needs random crops and exact decoding");
+    if (loader->count == 0)
+        return sq_fail(SQ_DATA, "loader: no images");
+    if (options->cache && options->cache->form != SQ_CACHE_NONE)
+        SQ_TRY(sq_cache_open(&loader->source.cache, options->cache));
+    SQ_TRY(allocate(loader));
+    return start_threads(loader);
+}
+
 sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options)
 {
     sq_loader *loader = calloc(1, sizeof *loader);
     if (!loader)
-        return sq_fail(SQ_NO_MEMORY, "loader");
-    loader->count = options->indices ? options->index_count : sq_dataset_count(dataset);
-    complete_options(loader, dataset, options);
+        return sq_fail(SQ_NO_MEMORY, "loader: out of memory");
+    set_options(loader, dataset, options);
     (void)pthread_mutex_init(&loader->lock, NULL); /* default attributes: cannot fail on Linux */
     (void)pthread_cond_init(&loader->has_room, NULL);
     (void)pthread_cond_init(&loader->has_batch, NULL);
-    sq_status status = loader->count ? SQ_OK : sq_fail(SQ_DATA, "loader: no images");
-    if (options->device_cache && (!options->transform.is_augmented || options->decode != SQ_DECODE_EXACT))
-        status = sq_fail(SQ_INVALID, "loader: a device cache needs exact decoding and random crops");
-    if (status == SQ_OK && options->cache && options->cache->form != SQ_CACHE_NONE)
-        status = sq_cache_open(&loader->source.cache, options->cache);
-    loader->options.cache = NULL; /* borrowed */
-    if (status == SQ_OK)
-        status = allocate(loader);
-    if (status == SQ_OK)
-        status = start(loader);
+    const sq_status status = open_loader(loader, options);
     if (status == SQ_OK)
         *out = loader;
     else
@@ -425,38 +362,47 @@ sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_lo
     return status;
 }
 
-/* The last batch that was given out is done with: its memory is for a later one. With the lock held. */
-static void take_back(sq_loader *loader)
+/* ---- Using ---- */
+
+int sq_loader_prefetch_depth(double latency, double interval, int most)
 {
-    const double interval = sq_seconds_now() - loader->given_seconds, mean = loader->interval_seconds;
-    if (!loader->is_given)
+    const double used = interval > 0 ? latency / interval : 0; /* batches that are used while one is made */
+    const int depth = used < most ? (int)ceil(used) + 1 : most;
+    return depth < MIN_PREFETCH_DEPTH ? MIN_PREFETCH_DEPTH : depth > most ? most : depth;
+}
+
+/* Reuses the memory of the batch that the caller has had. Needs the lock. */
+static void reclaim_batch(sq_loader *loader)
+{
+    const double interval = sq_seconds_now() - loader->handed_out_seconds, mean = loader->interval_seconds;
+    if (!loader->is_batch_in_use)
         return;
-    loader->interval_seconds = mean > 0 ? 0.9 * mean + 0.1 * interval : interval;
+    loader->interval_seconds = mean > 0 ? DECAY * mean + (1 - DECAY) * interval : interval;
     loader->counters.prefetch_depth =
         sq_loader_prefetch_depth(loader->latency_seconds, loader->interval_seconds, loader->options.ring);
-    deal(loader, loader->next_batch - 1 + (uint64_t)loader->options.ring);
-    loader->is_given = false;
+    assign_ranges(loader, loader->next_batch - 1 + (uint64_t)loader->options.ring);
+    loader->is_batch_in_use = false;
     (void)pthread_cond_broadcast(&loader->has_room);
 }
 
 sq_status sq_loader_next(sq_loader *loader, sq_batch *out)
 {
     (void)pthread_mutex_lock(&loader->lock);
-    take_back(loader);
+    reclaim_batch(loader);
     ring_batch *b = ring_at(loader, loader->next_batch);
     const int count = batch_size(loader, loader->next_batch);
     const double begin = sq_seconds_now();
     loader->counters.stalls += count > 0 && atomic_load(&b->filled) < count;
     while (atomic_load(&b->filled) < count && loader->failure == SQ_OK)
         (void)pthread_cond_wait(&loader->has_batch, &loader->lock);
-    loader->given_seconds = sq_seconds_now();
-    loader->counters.wait_seconds += loader->given_seconds - begin;
+    loader->handed_out_seconds = sq_seconds_now();
+    loader->counters.wait_seconds += loader->handed_out_seconds - begin;
     sq_status status = SQ_OK;
     if (loader->failure != SQ_OK) {
         status = sq_fail(loader->failure, "%s", loader->failure_text);
     } else {
         *out = (sq_batch){b->images, b->crops, b->labels, b->augment, count, loader->next_batch};
-        loader->is_given = count > 0;
+        loader->is_batch_in_use = count > 0;
         loader->next_batch += count > 0;
     }
     (void)pthread_mutex_unlock(&loader->lock);
@@ -475,6 +421,15 @@ sq_loader_counters sq_loader_get_counters(sq_loader *loader)
     return counters;
 }
 
+static void free_batch(ring_batch *b)
+{
+    free(b->images);
+    free(b->crops);
+    free(b->labels);
+    free(b->augment);
+    free(b->ranges);
+}
+
 void sq_loader_close(sq_loader *loader)
 {
     if (!loader)
@@ -485,21 +440,14 @@ void sq_loader_close(sq_loader *loader)
     (void)pthread_mutex_unlock(&loader->lock);
     for (int i = 0; i < loader->started; i++)
         (void)pthread_join(loader->threads[i], NULL);
-    for (int i = 0; loader->ring && i < loader->options.ring; i++) {
-        free(loader->ring[i].images);
-        free(loader->ring[i].crops);
-        free(loader->ring[i].labels);
-        free(loader->ring[i].augment);
-        free(loader->ring[i].stretches);
-    }
-    for (int i = 0; loader->permutations && i < loader->permutation_count; i++)
-        free(loader->permutations[i].order);
+    for (int i = 0; loader->ring && i < loader->options.ring; i++)
+        free_batch(&loader->ring[i]);
+    sq_epoch_orders_free(&loader->orders);
+    sq_bad_images_free(&loader->bad);
     sq_cache_close(loader->source.cache);
     free(loader->ring);
-    free(loader->permutations);
     free(loader->threads);
     free(loader->workers);
-    free(loader->is_known_bad);
     (void)pthread_mutex_destroy(&loader->lock);
     (void)pthread_cond_destroy(&loader->has_room);
     (void)pthread_cond_destroy(&loader->has_batch);

@@ -3,83 +3,70 @@
 
 #include "data/loader/sample.h"
 
-/* Threads that decode ahead into a ring of batches. Batch s of a shuffled loader holds samples s*batch ..
- * s*batch+batch-1 of the endless sequence of epoch permutations, so position is one number and resume is exact.
+/* Threads that decode batches ahead into a ring.
  *
- * Each thread has a stretch of every batch and takes from the others' when its own is done. Where there are several
- * memory nodes (NUMA), threads stay on theirs. How many batches are made ahead follows what is measured: as many as are
- * under way while one is made, at the rate at which they are taken, within `ring`. Neither shows in what comes out. */
+ * A shuffled loader reads the endless sequence of the epochs' permutations: batch b holds its samples b * batch to
+ * (b + 1) * batch - 1. So a position is one number, and resuming is exact.
+ *
+ * Each thread has a range of every batch; when it is done, it takes samples from the ranges of other threads. Threads
+ * stay on their memory node (NUMA). The loader measures how long a batch takes and how fast batches are used, and
+ * prefetches as many as needed, up to `ring`. Neither changes a batch. */
 
 typedef struct {
     sq_transform transform;
-    int batch;
-    bool is_shuffled;      /* a permutation per epoch, endless; else in order, once, with a short last batch */
-    const size_t *indices; /* of an ordered loader: these samples alone, in this order; borrowed. NULL: all */
+    int batch;        /* images of a batch */
+    bool is_shuffled; /* true: endless, with a permutation per epoch; false: once, in order, with a short last batch */
+    const size_t *indices; /* unshuffled: only these images, in this order; borrowed. NULL: all */
     size_t index_count;
     uint64_t seed;
-    uint64_t first_batch; /* where to begin */
-    int rank, rank_count; /* several loaders share each batch: this one makes the rank-th of `rank_count` runs of
-                           * `batch` images, so that together they make what one loader with rank_count * batch would. 0
-                           * ranks: one */
-    int threads;          /* 0: one per core that the process may use */
-    int ring;             /* most batches ahead, the one given out among them; 0: 4 */
-    int max_bad;          /* more undecodable images than this are an error; each is named, counted and replaced by the
-                           * next sample of the sequence */
-    size_t max_pixels;    /* 0: SQ_IMAGE_MAX_PIXELS */
-    const char *bad_log;  /* file to which names of bad images are appended once each, or NULL */
-    sq_decode decode;     /* of augmented images; all others are decoded exactly */
-    const sq_cache_plan *cache; /* what to keep in memory; NULL: nothing. Only read while the loader opens */
-    const sq_device_cache
-        *device_cache; /* all images, in a backend's memory: batches then say which crops to read from it. NULL: they
-                        * have the pixels. Only with a transform that augments, and exact decoding; borrowed */
+    uint64_t first_batch; /* number of the first batch */
+    /* Loaders of several ranks share each global batch of rank_count * batch images: this one makes its images
+     * rank * batch to (rank + 1) * batch - 1. rank_count 0: one rank. */
+    int rank, rank_count;
+    int threads;                         /* 0: one per usable core */
+    int ring;                            /* most batches in memory, including the one in use; 0: 4 */
+    int max_bad;                         /* bad images are counted, logged and replaced; more than this are an error */
+    size_t max_pixels;                   /* of an image; 0: SQ_IMAGE_MAX_PIXELS */
+    const char *bad_log;                 /* file to append a line per bad image to, or NULL */
+    sq_decode_mode decode;               /* of augmented images; others are decoded exactly */
+    const sq_cache_plan *cache;          /* NULL: no cache. Read only by sq_loader_open */
+    const sq_device_cache *device_cache; /* batches then hold crops of it, not pixels; borrowed. NULL: pixels. Needs an
+                                          * augmenting transform and exact decoding */
 } sq_loader_options;
 
 typedef struct {
-    const uint8_t *images;       /* count * resolution * resolution * 3, RGB; NULL with options.device_cache */
-    const sq_stored_crop *crops; /* count; NULL without options.device_cache */
-    const int32_t *labels;
-    const float *augment; /* count * SQ_AUGMENT_COUNT */
-    int count;            /* 0: the ordered loader is at its end */
-    uint64_t index;       /* number of this batch */
+    const uint8_t *images;       /* count * resolution * resolution * 3, RGB; NULL with a device cache */
+    const sq_stored_crop *crops; /* count; NULL without a device cache */
+    const int32_t *labels;       /* count */
+    const float *augment;        /* count * SQ_AUGMENT_COUNT */
+    int count;                   /* 0: the end of an unshuffled loader */
+    uint64_t index;              /* number of the batch */
 } sq_batch;
 
 typedef struct {
-    int64_t bad;
-    int64_t stalls;                  /* batches that were not ready when they were asked for */
-    double wait_seconds;             /* of the caller, in all */
-    double stage_seconds[SQ_STAGES]; /* of all threads, of batches that are done */
-    int prefetch_depth;              /* batches that are made ahead at present, the one given out among them */
+    int64_t bad;                     /* images that could not be decoded */
+    int64_t stalls;                  /* batches that were not ready when they were requested */
+    double wait_seconds;             /* that sq_loader_next has waited in total */
+    double stage_seconds[SQ_STAGES]; /* of all threads, for finished batches */
+    int prefetch_depth;              /* batches in memory at present, including the one in use */
     size_t cached_images, cached_bytes;
 } sq_loader_counters;
 
 typedef struct sq_loader sq_loader;
 
+/* Starts the threads.
+ * returns   SQ_DATA: no images; SQ_INVALID: a device cache with other options; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options);
-/* The next batch, valid until the following call. SQ_DATA when too many images are bad (names the last one). */
+
+/* Waits for the next batch, which is valid until the following call.
+ * returns   SQ_DATA: more than max_bad bad images, with the last one's name; as the loader's threads fail */
 SQ_MUST_USE sq_status sq_loader_next(sq_loader *loader, sq_batch *out);
 sq_loader_counters sq_loader_get_counters(sq_loader *loader);
-void sq_loader_close(sq_loader *loader); /* accepts NULL; joins the threads */
+void sq_loader_close(sq_loader *loader); /* joins the threads; accepts NULL */
 
-/* Batches to have in memory, the one given out among them: as many as are taken while one is made (Little's law).
- * latency    seconds from the first work on a batch to its last image
- * interval   seconds between two requests, waiting left out; 0: not known yet
- * returns    2 .. most */
+/* The number of batches to have in memory, including the one in use: those that are used while one is made (Little's
+ * law). latency    seconds from the first work on a batch to its last image interval   seconds between two requests,
+ * without waiting; 0: unknown returns    2 .. most */
 int sq_loader_prefetch_depth(double latency, double interval, int most);
-
-/* Position `i` of epoch `epoch`'s permutation of 0 .. count-1: element i of the array that this fills. */
-void sq_loader_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t epoch);
-
-/* Decodes a whole ordered split once: uint8 images and labels in memory, for calibration and evaluation, which pass
- * over them once per candidate. images: count * resolution^2 * 3, owned (free). */
-typedef struct {
-    uint8_t *images;
-    int32_t *labels;
-    size_t count;
-    int resolution;
-    int64_t bad;
-} sq_image_set;
-SQ_MUST_USE sq_status sq_image_set_load(sq_image_set *out, const sq_dataset *dataset, const sq_loader_options *options,
-                                        const size_t *indices, size_t index_count); /* indices NULL: all */
-void sq_image_set_clear(sq_image_set *set);
 
 #endif

@@ -6,51 +6,62 @@
 #include "data/loader/device_cache.h"
 #include "data/loader/transform.h"
 
-/* One image of a data set made into one place of a batch: read, decode what the crop needs, resize. */
+/* Makes one image of a batch: read it, decode what the crop needs, resize. */
 
-/* How much of an image is decoded. */
 typedef enum {
-    SQ_DECODE_EXACT, /* the crop's rows and columns, to the bit as Pillow decodes the whole image */
-    SQ_DECODE_DRAFT /* crops at least twice the output's side: at 1/2, 1/4 or 1/8 by the DCT, as Pillow's Image.draft */
-} sq_decode;
+    SQ_DECODE_EXACT, /* decode at full size the rows and columns that the crop needs */
+    SQ_DECODE_DRAFT, /* decode large crops at 1/2, 1/4 or 1/8 by the DCT, as Pillow's Image.draft */
+    SQ_DECODE_MODES
+} sq_decode_mode;
+
+const char *sq_decode_mode_name(sq_decode_mode mode); /* "exact", "draft" */
 
 typedef enum { SQ_STAGE_READ, SQ_STAGE_DECODE, SQ_STAGE_RESIZE, SQ_STAGES } sq_sample_stage;
 
+const char *sq_sample_stage_name(sq_sample_stage stage); /* "read", "decode", "resize" */
+
+/* Where samples come from and how they are transformed; everything is borrowed. */
 typedef struct {
     const sq_dataset *dataset;
     const sq_transform *transform;
-    sq_decode decode;
+    sq_decode_mode decode;
     sq_cache *cache;                     /* or NULL */
     const sq_device_cache *device_cache; /* for sq_sample_crop; or NULL */
     uint64_t seed;
     size_t max_pixels;
 } sq_sample_source;
 
-/* What one thread keeps from image to image; begins as zero. */
+/* Buffers that a thread reuses; begins as zero. */
 typedef struct {
     void *bytes;
     size_t capacity;
     sq_image image;
     sq_resizer resizer;
-    double seconds[SQ_STAGES]; /* spent so far */
+    double seconds[SQ_STAGES]; /* accumulated */
 } sq_sample_workspace;
 
-void sq_sample_clear(sq_sample_workspace *memory);
+/* Which image, in which epoch. Its pixels are a function of (seed, epoch, index). */
+typedef struct {
+    size_t index;
+    uint64_t epoch;
+} sq_sample_id;
 
-/* Image `index` as epoch `epoch` sees it: a function of (seed, epoch, index).
- * pixels    resolution^2 * 3, RGB
+void sq_sample_clear(sq_sample_workspace *workspace); /* frees the buffers */
+
+/* Makes the pixels of a sample and draws its augmentation.
+ * pixels    resolution * resolution * 3, RGB
  * augment   SQ_AUGMENT_COUNT values
- * returns   SQ_DATA when the image is bad, named; SQ_NO_MEMORY */
-SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_workspace *memory, size_t index,
-                                     uint64_t epoch, uint8_t *pixels, float *augment);
+ * returns   SQ_DATA with the image's name: it is bad; SQ_NO_MEMORY */
+SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
+                                     uint8_t *pixels, float *augment);
 
-/* The same for an image that a backend keeps: not its pixels, but what the backend's crop() makes them of. The
- * transform augments. */
-SQ_MUST_USE sq_status sq_sample_crop(const sq_sample_source *source, sq_sample_workspace *memory, size_t index,
-                                     uint64_t epoch, sq_stored_crop *crop, float *augment);
+/* The same for an image in the device cache: returns the crop, from which the backend makes the same pixels. The
+ * transform must augment. */
+SQ_MUST_USE sq_status sq_sample_crop(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
+                                     sq_stored_crop *crop, float *augment);
 
-/* By how much the DCT may reduce what is cropped: the largest of 1, 2, 4, 8 that leaves both sides at least as long as
- * the output; 1 for SQ_DECODE_EXACT and where nothing is drawn, so that evaluation is exact. */
-int sq_sample_reduction(const sq_transform *transform, sq_decode decode, sq_crop crop);
+/* The factor by which the DCT may reduce a crop: the largest of 1, 2, 4 and 8 that leaves both sides at least as long
+ * as the output. 1 for SQ_DECODE_EXACT, and without augmentation, so that evaluation is exact. */
+int sq_sample_reduction(const sq_transform *transform, sq_decode_mode mode, sq_crop crop);
 
 #endif

@@ -6,12 +6,14 @@
 
 #include "kernels/graph.h"
 
-static double between(sq_rng *rng, double low, double high)
+enum { CROP_ATTEMPTS = 10, JITTER_ORDERS = 6 }; /* 3 factors have 6 orders */
+
+static double uniform_between(sq_rng *rng, double low, double high)
 {
     return low + (high - low) * sq_rng_uniform(rng);
 }
 
-/* When ten tries found no crop that fits: the largest one in the centre within the aspect bounds. */
+/* The largest centre crop within the aspect bounds. */
 static sq_crop fallback_crop(const sq_transform *t, int h, int w)
 {
     const double aspect = (double)w / h;
@@ -26,9 +28,9 @@ static sq_crop fallback_crop(const sq_transform *t, int h, int w)
 sq_crop sq_transform_crop(const sq_transform *t, int h, int w, sq_rng *rng)
 {
     const double low = log(t->aspect_min), high = log(t->aspect_max);
-    for (int i = 0; i < 10; i++) {
-        const double area = (double)h * w * between(rng, t->area_min, t->area_max),
-                     aspect = exp(between(rng, low, high));
+    for (int i = 0; i < CROP_ATTEMPTS; i++) {
+        const double area = (double)h * w * uniform_between(rng, t->area_min, t->area_max),
+                     aspect = exp(uniform_between(rng, low, high));
         const double cw = floor(sqrt(area * aspect) + 0.5), ch = floor(sqrt(area / aspect) + 0.5);
         if (cw < 1 || ch < 1 || cw > w || ch > h)
             continue;
@@ -45,9 +47,9 @@ sq_crop sq_transform_centre(const sq_transform *t, int h, int w)
     return (sq_crop){(w - side) / 2, (h - side) / 2, side, side, false};
 }
 
-static float factor(double strength, sq_rng *rng)
+static float draw_factor(double strength, sq_rng *rng)
 {
-    return (float)between(rng, strength < 1 ? 1 - strength : 0, 1 + strength);
+    return (float)uniform_between(rng, strength < 1 ? 1 - strength : 0, 1 + strength);
 }
 
 void sq_transform_draw(const sq_transform *t, sq_rng *rng, float *augment)
@@ -59,9 +61,9 @@ void sq_transform_draw(const sq_transform *t, sq_rng *rng, float *augment)
         return;
     augment[SQ_AUGMENT_FLIP] = sq_rng_uniform(rng) < t->flip ? 1 : 0;
     if (t->brightness > 0 || t->contrast > 0 || t->saturation > 0) {
-        augment[SQ_AUGMENT_ORDER] = (float)sq_rng_below(rng, 6);
-        augment[SQ_AUGMENT_BRIGHTNESS] = factor(t->brightness, rng);
-        augment[SQ_AUGMENT_CONTRAST] = factor(t->contrast, rng);
-        augment[SQ_AUGMENT_SATURATION] = factor(t->saturation, rng);
+        augment[SQ_AUGMENT_ORDER] = (float)sq_rng_below(rng, JITTER_ORDERS);
+        augment[SQ_AUGMENT_BRIGHTNESS] = draw_factor(t->brightness, rng);
+        augment[SQ_AUGMENT_CONTRAST] = draw_factor(t->contrast, rng);
+        augment[SQ_AUGMENT_SATURATION] = draw_factor(t->saturation, rng);
     }
 }

@@ -6,25 +6,28 @@
 #include "kernels/base/rng.h"
 #include "kernels/image/resize.h"
 
-/* What to crop, flip and jitter: pure functions of (seed, epoch, index). The crop is cut and resized on the host; flip
- * and jitter are parameters that the device applies (SQ_OP_IMAGE). */
+/* Random crops, flips and colour jitter, as torchvision draws them. The host crops and resizes; flip and jitter are
+ * parameters that the backend applies (SQ_OP_IMAGE). */
 
 typedef struct {
-    bool is_augmented;             /* false: resize the short side to resolution / crop_fraction, centre crop */
-    int resolution;                /* output side */
-    double crop_fraction;          /* 224 / 256 = 0.875 */
-    double area_min, area_max;     /* random resized crop: share of the image, 0.08 .. 1 */
-    double aspect_min, aspect_max; /* 3/4 .. 4/3 */
-    double flip;                   /* probability */
-    double brightness, contrast, saturation; /* jitter factors in [max(0, 1 - x), 1 + x] */
+    bool is_augmented;             /* false: resize the short side to resolution / crop_fraction, then centre crop */
+    int resolution;                /* side of the output in pixels */
+    double crop_fraction;          /* of the short side; 224 / 256 = 0.875 */
+    double area_min, area_max;     /* random resized crop: fraction of the image's area, 0.08 .. 1 */
+    double aspect_min, aspect_max; /* width / height, 3/4 .. 4/3 */
+    double flip;                   /* probability of a horizontal flip */
+    double brightness, contrast, saturation; /* jitter factors are drawn from [max(0, 1 - x), 1 + x] */
 } sq_transform;
 
-/* torchvision's RandomResizedCrop (ten tries, then a centre crop within the aspect bounds), whole pixels. */
+/* A random resized crop of an h x w image in whole pixels: ten attempts, then the largest centre crop within the aspect
+ * bounds. source: torchvision, RandomResizedCrop.get_params */
 sq_crop sq_transform_crop(const sq_transform *transform, int h, int w, sq_rng *rng);
-/* The rectangle of "resize the short side, then centre crop" in source pixels. */
+
+/* The rectangle that "resize the short side, then centre crop" shows, in source pixels. */
 sq_crop sq_transform_centre(const sq_transform *transform, int h, int w);
 
-/* Flip, order and factors for one image, as SQ_OP_IMAGE reads them. Neutral values when not augmented. */
+/* Draws flip, jitter order and jitter factors of one image for SQ_OP_IMAGE; neutral values if not augmented.
+ * augment   SQ_AUGMENT_COUNT values */
 void sq_transform_draw(const sq_transform *transform, sq_rng *rng, float *augment);
 
 #endif

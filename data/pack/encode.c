@@ -1,4 +1,4 @@
-/* Encoding by libjpeg-turbo, resizing by stb_image_resize. */
+/* libjpeg-turbo encodes, stb_image_resize resizes. */
 #include "data/pack/encode.h"
 
 #include <setjmp.h>
@@ -10,20 +10,20 @@
 
 #include "data/decode/stb.h"
 
-static int smaller(int a, int b)
+static int min_int(int a, int b)
 {
     return a < b ? a : b;
 }
 
 bool sq_image_fits(int h, int w, int side, bool is_cropped)
 {
-    return smaller(h, w) <= side && (!is_cropped || (h <= side && w <= side));
+    return min_int(h, w) <= side && (!is_cropped || (h <= side && w <= side));
 }
 
-/* Moves the centre of the image to its front. */
+/* Moves the centre of the image to the beginning of its pixels. */
 static void crop_centre(sq_image *image, int side)
 {
-    const int h = smaller(image->h, side), w = smaller(image->w, side), top = (image->h - h) / 2,
+    const int h = min_int(image->h, side), w = min_int(image->w, side), top = (image->h - h) / 2,
               left = (image->w - w) / 2;
     for (int y = 0; y < h; y++)
         memmove(image->pixels + (size_t)y * (size_t)w * 3,
@@ -34,15 +34,16 @@ static void crop_centre(sq_image *image, int side)
 
 sq_status sq_image_fit(sq_image *out, const sq_image *image, int side, bool is_cropped)
 {
-    const int shorter = smaller(image->h, image->w);
+    const int shorter = min_int(image->h, image->w);
     if (shorter <= side) {
-        SQ_TRY(sq_image_reserve(out, image->h, image->w, "resizing"));
+        SQ_TRY(sq_image_reserve(out, image->h, image->w, "resize"));
         memcpy(out->pixels, image->pixels, (size_t)image->h * (size_t)image->w * 3);
     } else {
         const int h = (int)((int64_t)image->h * side / shorter), w = (int)((int64_t)image->w * side / shorter);
-        SQ_TRY(sq_image_reserve(out, h, w, "resizing"));
-        if (!sq_stb_resize(image->pixels, image->h, image->w, out->pixels, h, w))
-            return sq_fail(SQ_NO_MEMORY, "resizing %d x %d pixels", image->w, image->h);
+        SQ_TRY(sq_image_reserve(out, h, w, "resize"));
+        const sq_stb_pixels from = {image->pixels, image->h, image->w}, to = {out->pixels, h, w};
+        if (!sq_stb_resize(&from, &to))
+            return sq_fail(SQ_NO_MEMORY, "resize: out of memory for %d x %d pixels", image->w, image->h);
     }
     if (is_cropped)
         crop_centre(out, side);
@@ -57,7 +58,7 @@ typedef struct {
     char text[JMSG_LENGTH_MAX];
 } jpeg_errors;
 
-static void jpeg_give_up(j_common_ptr info)
+static void exit_on_error(j_common_ptr info)
 {
     jpeg_errors *errors = (jpeg_errors *)(void *)info->err;
     info->err->format_message(info, errors->text);
@@ -67,13 +68,13 @@ static void jpeg_give_up(j_common_ptr info)
 typedef struct {
     struct jpeg_compress_struct info;
     jpeg_errors errors;
-    unsigned char *bytes; /* ours, and large enough for any image: where libjpeg makes a buffer longer and finds no
-                           * memory for it, it leaves a pointer to one that it freed */
+    unsigned char *bytes; /* owned, and large enough for any image: when libjpeg cannot grow a buffer, it leaves a
+                           * pointer to freed memory */
     unsigned long size;
 } jpeg_writer;
 
-/* Bytes that no JPEG with a quarter of the chroma exceeds. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
-static size_t largest_jpeg(const sq_image *image)
+/* An upper bound of a 4:2:0 JPEG in bytes. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
+static size_t max_jpeg_bytes(const sq_image *image)
 {
     const size_t h = ((size_t)image->h + 15) / 16 * 16, w = ((size_t)image->w + 15) / 16 * 16;
     return 3 * h * w + 2048;
@@ -104,12 +105,12 @@ sq_status sq_image_encode_jpeg(const sq_image *image, int quality, const char *n
     jpeg_writer w;
     volatile sq_status status = SQ_OK;
     memset(&w, 0, sizeof w);
-    w.size = largest_jpeg(image);
+    w.size = max_jpeg_bytes(image);
     w.bytes = malloc(w.size);
     if (!w.bytes)
-        return sq_fail(SQ_NO_MEMORY, "%s: %lu bytes for a JPEG", name, w.size);
+        return sq_fail(SQ_NO_MEMORY, "%s: out of memory for a JPEG of %lu bytes", name, w.size);
     w.info.err = jpeg_std_error(&w.errors.base);
-    w.errors.base.error_exit = jpeg_give_up;
+    w.errors.base.error_exit = exit_on_error;
     if (setjmp(w.errors.escape) == 0)
         write_jpeg(&w, image, quality);
     else

@@ -1,4 +1,4 @@
-/* Packing: the plan (which image lies in which shard), and threads that fill one shard after another. */
+/* Packing: the layout (which image goes into which shard), and threads that write one shard after another. */
 #include "data/pack/pack.h"
 
 #include <errno.h>
@@ -15,38 +15,51 @@
 
 #include <xxhash.h>
 
+#include "data/decode/decode.h"
+#include "data/decode/format.h"
 #include "data/pack/encode.h"
-#include "data/sources/shard.h"
+#include "data/pack/shard_writer.h"
+#include "data/sources/shard_set.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 
-enum { MOST_THREADS = 256, MOST_IN_SHARD = 1 << 20, PLANNED_SHARDS = 64, MOST_PLANNED = 512 };
-static const uint64_t LEAST_BYTES = 4 << 20, MOST_BYTES = 256 << 20;
+enum {
+    MAX_THREADS = 256,
+    MAX_SHARD_IMAGES = 1 << 20,
+    DEFAULT_SHARDS = 64, /* by default, if the bytes per shard are within the limits below */
+    MAX_DEFAULT_SHARDS = 512
+};
+static const uint64_t MIN_DEFAULT_SHARD_BYTES = 4 << 20, MAX_DEFAULT_SHARD_BYTES = 256 << 20;
+static const long REPORT_INTERVAL_NS = 500000000;
+static const long NS_PER_SECOND = 1000000000;
 
 typedef struct {
     const sq_dataset *dataset;
     const char *folder, *split;
     sq_pack_options options;
-    uint64_t fingerprint;
-    size_t *firsts; /* shard_count + 1: first image of each shard */
+    uint64_t fingerprint; /* of everything that decides the files, except the images' contents */
+    size_t *firsts;       /* owned; shard_count + 1: the first image of each shard */
     int shard_count;
-    const char **classes; /* borrowed names */
+    const char **classes; /* owned array of borrowed names */
     int class_count;
-    pthread_mutex_t lock;
-    pthread_cond_t has_news;
-    int next, working, finished; /* shards; threads */
+    pthread_mutex_t lock; /* of the fields up to failure_text */
+    pthread_cond_t is_worker_done;
+    int next;     /* shard */
+    int working;  /* threads */
+    int finished; /* shards */
     sq_status failure;
     char failure_text[1024];
     atomic_bool is_stopping;
-    atomic_size_t images, found;
+    atomic_size_t images, reused;
     atomic_int bad;
 } packing;
 
+/* Buffers that a thread reuses. */
 typedef struct {
     void *bytes;
     size_t capacity;
     sq_image image, fitted;
-} worker_memory;
+} worker_buffers;
 
 /* ---- One image ---- */
 
@@ -56,24 +69,24 @@ static uint32_t flags_of(const sq_image_probe *probe)
            (probe->is_rotated ? SQ_SHARD_ROTATED : 0u);
 }
 
-/* Pixels of image `index`, whose bytes are in m. SQ_DATA: it cannot be decoded. */
-static sq_status decode(const packing *p, worker_memory *m, size_t index, size_t size)
+/* Decodes an image whose bytes are in m->bytes. SQ_DATA: it cannot be decoded. */
+static sq_status decode(const packing *p, worker_buffers *m, size_t index, size_t size)
 {
     int h, w;
     const char *name = sq_dataset_name(p->dataset, index);
     if (!sq_dataset_is_raw(p->dataset, index, &h, &w))
-        return sq_image_decode(&m->image, m->bytes, size, name, p->options.max_pixels);
+        return sq_image_decode(&m->image, &(sq_encoded_image){m->bytes, size, name, p->options.max_pixels});
     SQ_TRY(sq_image_reserve(&m->image, h, w, name));
     memcpy(m->image.pixels, m->bytes, size);
     return SQ_OK;
 }
 
-/* What decoded pixels become, and where they are written. */
-static sq_status add_decoded(const packing *p, worker_memory *m, size_t index, sq_shard_writer *writer,
+/* Shrinks and stores the decoded image. */
+static sq_status add_decoded(const packing *p, worker_buffers *m, size_t index, sq_shard_writer *writer,
                              sq_shard_record *record)
 {
     const sq_pack_options *o = &p->options;
-    const char *inner = sq_dataset_inner_name(p->dataset, index);
+    const char *inner_name = sq_dataset_inner_name(p->dataset, index);
     unsigned char *jpeg = NULL;
     size_t size;
     SQ_TRY(sq_image_fit(&m->fitted, &m->image, o->side, o->is_cropped));
@@ -83,10 +96,10 @@ static sq_status add_decoded(const packing *p, worker_memory *m, size_t index, s
     record->flags |= SQ_SHARD_REENCODED;
     if (o->is_raw) {
         record->flags |= SQ_SHARD_RAW;
-        return sq_shard_writer_add(writer, image->pixels, (size_t)image->h * (size_t)image->w * 3, inner, record);
+        return sq_shard_writer_add(writer, image->pixels, (size_t)image->h * (size_t)image->w * 3, inner_name, record);
     }
     SQ_TRY(sq_image_encode_jpeg(image, o->quality, sq_dataset_name(p->dataset, index), &jpeg, &size));
-    const sq_status status = sq_shard_writer_add(writer, jpeg, size, inner, record);
+    const sq_status status = sq_shard_writer_add(writer, jpeg, size, inner_name, record);
     free(jpeg);
     return status;
 }
@@ -97,64 +110,84 @@ static sq_status count_bad(packing *p)
     char last[512];
     (void)snprintf(last, sizeof last, "%s", sq_error_text());
     return bad > p->options.max_bad
-               ? sq_fail(SQ_DATA, "%d images cannot be decoded, at most %d may be bad; the last: %s", bad,
+               ? sq_fail(SQ_DATA,
+                         "too many undecodable images: found %d, expected at most %d (--max-bad); the last: %s", bad,
                          p->options.max_bad, last)
                : SQ_OK;
 }
 
-static sq_status pack_image(packing *p, worker_memory *m, size_t index, sq_shard_writer *writer)
+/* Decodes the image if its pixels are needed or must be checked, and sets the record's size and flags. */
+static sq_status examine(packing *p, worker_buffers *m, size_t index, size_t size, sq_shard_record *record)
 {
     const sq_pack_options *o = &p->options;
+    int h, w;
+    const bool is_raw = sq_dataset_is_raw(p->dataset, index, &h, &w);
+    if (is_raw)
+        return o->side ? decode(p, m, index, size) : SQ_OK;
+    if (o->is_unchecked && o->side == 0)
+        return SQ_OK;
+    const sq_status status = decode(p, m, index, size);
+    if (status == SQ_DATA) {
+        record->flags |= SQ_SHARD_UNDECODABLE;
+        return count_bad(p);
+    }
+    if (status == SQ_OK) {
+        record->h = (uint32_t)m->image.h;
+        record->w = (uint32_t)m->image.w;
+    }
+    return status;
+}
+
+/* True if the source's bytes are stored unchanged. */
+static bool is_unchanged(const sq_pack_options *o, const sq_shard_record *record)
+{
+    const bool was_raw = (record->flags & SQ_SHARD_RAW) != 0;
+    return o->side == 0 || record->flags & SQ_SHARD_UNDECODABLE ||
+           (sq_image_fits((int)record->h, (int)record->w, o->side, o->is_cropped) && o->is_raw == was_raw);
+}
+
+static sq_status pack_image(packing *p, worker_buffers *m, size_t index, sq_shard_writer *writer)
+{
     size_t size = 0;
     int h = 0, w = 0;
     SQ_TRY(sq_dataset_read(p->dataset, index, &m->bytes, &m->capacity, &size));
     const bool was_raw = sq_dataset_is_raw(p->dataset, index, &h, &w);
-    const sq_image_probe probe = was_raw ? (sq_image_probe){.h = h, .w = w} : sq_probe(m->bytes, size);
+    const sq_image_probe probe = was_raw ? (sq_image_probe){.h = h, .w = w} : sq_image_probe_header(m->bytes, size);
     sq_shard_record record = {.label = (uint32_t)sq_dataset_label(p->dataset, index),
                               .h = (uint32_t)probe.h,
                               .w = (uint32_t)probe.w,
                               .flags = flags_of(&probe) | (was_raw ? SQ_SHARD_RAW : 0u)};
-    if (!was_raw && !(o->is_unchecked && o->side == 0)) {
-        const sq_status status = decode(p, m, index, size);
-        if (status != SQ_OK && status != SQ_DATA)
-            return status;
-        if (status == SQ_DATA) {
-            SQ_TRY(count_bad(p));
-            record.flags |= SQ_SHARD_UNDECODABLE;
-        } else {
-            record.h = (uint32_t)m->image.h;
-            record.w = (uint32_t)m->image.w;
-        }
-    } else if (was_raw && o->side)
-        SQ_TRY(decode(p, m, index, size));
-    const bool is_kept = o->side == 0 || record.flags & SQ_SHARD_UNDECODABLE ||
-                         (sq_image_fits((int)record.h, (int)record.w, o->side, o->is_cropped) && o->is_raw == was_raw);
+    SQ_TRY(examine(p, m, index, size, &record));
     const sq_status status =
-        is_kept ? sq_shard_writer_add(writer, m->bytes, size, sq_dataset_inner_name(p->dataset, index), &record)
-                : add_decoded(p, m, index, writer, &record);
+        is_unchanged(&p->options, &record)
+            ? sq_shard_writer_add(writer, m->bytes, size, sq_dataset_inner_name(p->dataset, index), &record)
+            : add_decoded(p, m, index, writer, &record);
     atomic_fetch_add(&p->images, 1);
     return status;
 }
 
 /* ---- One shard ---- */
 
-/* Is shard k there already? SQ_INVALID: another one is. */
-static sq_status find_finished(const packing *p, int k, const char *path, bool *is_there)
+/* Looks for shard k of an earlier run. SQ_INVALID: the file is a shard of another pack. */
+static sq_status find_shard(const packing *p, int k, const char *path, bool *is_found)
 {
     sq_shard *shard = NULL;
-    *is_there = sq_path_exists(path);
-    if (!*is_there)
+    *is_found = sq_path_exists(path);
+    if (!*is_found)
         return SQ_OK;
     SQ_TRY(sq_shard_open(&shard, path));
-    const sq_shard_header *head = sq_shard_get_header(shard);
-    const bool is_same = head->pack == p->fingerprint && head->shard == (uint32_t)k;
+    const sq_shard_header *header = sq_shard_get_header(shard);
+    const bool is_same = header->pack == p->fingerprint && header->shard == (uint32_t)k;
     sq_shard_close(shard);
-    return is_same ? SQ_OK
-                   : sq_fail(SQ_INVALID,
-                             "%s: a shard of other images or options, wanted an empty place or the same pack", path);
+    return is_same
+               ? SQ_OK
+               : sq_fail(SQ_INVALID,
+                         "%s: the shard belongs to a pack of other images or options; use an empty folder, or repeat "
+                         "the command that began this pack",
+                         path);
 }
 
-static sq_status fill_shard(packing *p, worker_memory *m, int k, sq_shard_writer *writer)
+static sq_status fill_shard(packing *p, worker_buffers *m, int k, sq_shard_writer *writer)
 {
     for (size_t i = p->firsts[k]; i < p->firsts[k + 1]; i++) {
         if (atomic_load(&p->is_stopping))
@@ -164,25 +197,25 @@ static sq_status fill_shard(packing *p, worker_memory *m, int k, sq_shard_writer
     return sq_shard_writer_finish(writer, p->classes, p->class_count);
 }
 
-static sq_status pack_shard(packing *p, worker_memory *m, int k)
+static sq_status pack_shard(packing *p, worker_buffers *m, int k)
 {
     char path[SQ_PATH_BYTES];
-    bool is_there;
+    bool is_found;
     sq_shard_writer *writer = NULL;
     SQ_TRY(sq_shard_make_path(path, sizeof path, p->folder, p->split, k));
-    SQ_TRY(find_finished(p, k, path, &is_there));
-    if (is_there) {
+    SQ_TRY(find_shard(p, k, path, &is_found));
+    if (is_found) {
         atomic_fetch_add(&p->images, p->firsts[k + 1] - p->firsts[k]);
-        atomic_fetch_add(&p->found, p->firsts[k + 1] - p->firsts[k]);
+        atomic_fetch_add(&p->reused, p->firsts[k + 1] - p->firsts[k]);
         return SQ_OK;
     }
-    const sq_shard_header head = {.shard = (uint32_t)k,
-                                  .shard_count = (uint32_t)p->shard_count,
-                                  .count = p->firsts[k + 1] - p->firsts[k],
-                                  .first = p->firsts[k],
-                                  .total = sq_dataset_count(p->dataset),
-                                  .pack = p->fingerprint};
-    SQ_TRY(sq_shard_writer_open(&writer, path, &head));
+    const sq_shard_header header = {.shard = (uint32_t)k,
+                                    .shard_count = (uint32_t)p->shard_count,
+                                    .count = p->firsts[k + 1] - p->firsts[k],
+                                    .first = p->firsts[k],
+                                    .total = sq_dataset_count(p->dataset),
+                                    .pack = p->fingerprint};
+    SQ_TRY(sq_shard_writer_open(&writer, path, &header));
     const sq_status status = fill_shard(p, m, k, writer);
     sq_shard_writer_close(writer);
     return status;
@@ -190,10 +223,10 @@ static sq_status pack_shard(packing *p, worker_memory *m, int k)
 
 /* ---- All shards ---- */
 
-static void *work(void *context)
+static void *run_worker(void *context)
 {
     packing *p = context;
-    worker_memory m = {0};
+    worker_buffers m = {0};
     (void)pthread_mutex_lock(&p->lock);
     while (p->next < p->shard_count && p->failure == SQ_OK && !atomic_load(&p->is_stopping)) {
         const int k = p->next++;
@@ -209,7 +242,7 @@ static void *work(void *context)
         }
     }
     p->working--;
-    (void)pthread_cond_signal(&p->has_news);
+    (void)pthread_cond_signal(&p->is_worker_done);
     (void)pthread_mutex_unlock(&p->lock);
     sq_image_clear(&m.image);
     sq_image_clear(&m.fitted);
@@ -217,34 +250,45 @@ static void *work(void *context)
     return NULL;
 }
 
-/* Until all threads have ended: tells and asks twice a second. */
-static void watch(packing *p)
+static sq_pack_progress progress_of(packing *p)
+{
+    const size_t reused = atomic_load(&p->reused); /* read before the images, so that it is never larger */
+    return (sq_pack_progress){.images = atomic_load(&p->images),
+                              .image_count = sq_dataset_count(p->dataset),
+                              .reused_count = reused,
+                              .shards = p->finished,
+                              .shard_count = p->shard_count};
+}
+
+/* Waits for a thread to end, at most REPORT_INTERVAL_NS. Needs the lock. */
+static void wait_for_worker(packing *p)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail with this clock */
+    until.tv_nsec += REPORT_INTERVAL_NS;
+    until.tv_sec += until.tv_nsec / NS_PER_SECOND;
+    until.tv_nsec %= NS_PER_SECOND;
+    if (p->working > 0)
+        (void)pthread_cond_timedwait(&p->is_worker_done, &p->lock, &until); /* the caller checks the state again */
+}
+
+/* Reports the progress and polls is_stopped until all threads have ended. */
+static void monitor(packing *p)
 {
     const sq_pack_options *o = &p->options;
     (void)pthread_mutex_lock(&p->lock);
     for (;;) {
-        const size_t found = atomic_load(&p->found); /* before the images, so that there are never more of them */
-        const sq_pack_progress progress = {.images = atomic_load(&p->images),
-                                           .image_count = sq_dataset_count(p->dataset),
-                                           .found_count = found,
-                                           .shards = p->finished,
-                                           .shard_count = p->shard_count};
+        const sq_pack_progress progress = progress_of(p);
         const bool is_over = p->working == 0;
         (void)pthread_mutex_unlock(&p->lock);
-        if (o->tell)
-            o->tell(o->context, &progress);
+        if (o->report)
+            o->report(o->context, &progress);
         if (o->is_stopped && o->is_stopped())
             atomic_store(&p->is_stopping, true);
         (void)pthread_mutex_lock(&p->lock);
         if (is_over)
             break;
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail with this clock */
-        until.tv_nsec += 500000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        if (p->working > 0)
-            (void)pthread_cond_timedwait(&p->has_news, &p->lock, &until); /* looked at again whatever it says */
+        wait_for_worker(p);
     }
     (void)pthread_mutex_unlock(&p->lock);
 }
@@ -252,101 +296,110 @@ static void watch(packing *p)
 static sq_status run(packing *p)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    pthread_t threads[MOST_THREADS];
-    int wanted = p->options.threads > 0 ? p->options.threads : cores > 0 ? (int)cores : 1, started = 0;
-    wanted = wanted < p->shard_count ? wanted : p->shard_count;
-    wanted = wanted < MOST_THREADS ? wanted : MOST_THREADS;
-    p->working = wanted;
-    while (started < wanted && pthread_create(&threads[started], NULL, work, p) == 0)
+    pthread_t threads[MAX_THREADS];
+    int count = p->options.threads > 0 ? p->options.threads : cores > 0 ? (int)cores : 1, started = 0;
+    count = count < p->shard_count ? count : p->shard_count;
+    count = count < MAX_THREADS ? count : MAX_THREADS;
+    p->working = count;
+    while (started < count && pthread_create(&threads[started], NULL, run_worker, p) == 0)
         started++;
     (void)pthread_mutex_lock(&p->lock);
-    p->working -= wanted - started;
+    p->working -= count - started;
     (void)pthread_mutex_unlock(&p->lock);
     if (started > 0)
-        watch(p);
+        monitor(p);
     for (int i = 0; i < started; i++)
-        (void)pthread_join(threads[i], NULL); /* cannot fail: they are ours */
+        (void)pthread_join(threads[i], NULL); /* cannot fail: the threads are valid */
     if (started == 0)
-        return sq_fail(SQ_NO_MEMORY, "%s: no thread could be started", p->folder);
+        return sq_fail(SQ_NO_MEMORY, "%s: cannot start a thread", p->folder);
     if (p->failure == SQ_INTERRUPTED || (p->failure == SQ_OK && p->finished < p->shard_count))
-        return sq_fail(SQ_INTERRUPTED, "%s: %d of %d shards of %s are packed; the same command goes on", p->folder,
-                       p->finished, p->shard_count, p->split);
+        return sq_fail(SQ_INTERRUPTED, "%s: stopped after %d of %d shards of split %s; repeat the command to resume",
+                       p->folder, p->finished, p->shard_count, p->split);
     return p->failure == SQ_OK ? sq_folder_sync(p->folder) : sq_fail(p->failure, "%s", p->failure_text);
 }
 
-/* ---- The plan ---- */
+/* ---- The layout ---- */
 
 static sq_status check_names(const sq_dataset *d)
 {
     for (size_t i = 1; i < sq_dataset_count(d); i++)
         if (sq_dataset_label(d, i) == sq_dataset_label(d, i - 1) &&
             strcmp(sq_dataset_inner_name(d, i), sq_dataset_inner_name(d, i - 1)) == 0)
-            return sq_fail(SQ_DATA, "class %s has the name %s twice: %s and %s",
+            return sq_fail(SQ_DATA, "class %s: duplicate name %s: found %s and %s",
                            sq_dataset_class(d, sq_dataset_label(d, i)), sq_dataset_inner_name(d, i),
                            sq_dataset_name(d, i - 1), sq_dataset_name(d, i));
     return SQ_OK;
 }
 
-static uint64_t choose_shard_bytes(const sq_dataset *d, uint64_t asked)
+static uint64_t choose_shard_bytes(const sq_dataset *d, uint64_t requested)
 {
-    uint64_t all = 0;
-    if (asked)
-        return asked;
+    uint64_t total = 0;
+    if (requested)
+        return requested;
     for (size_t i = 0; i < sq_dataset_count(d); i++)
-        all += sq_dataset_size(d, i);
-    uint64_t bytes = all / PLANNED_SHARDS;
-    bytes = bytes < LEAST_BYTES ? LEAST_BYTES : bytes > MOST_BYTES ? MOST_BYTES : bytes;
-    return bytes > all / MOST_PLANNED ? bytes : all / MOST_PLANNED + 1;
+        total += sq_dataset_size(d, i);
+    uint64_t bytes = total / DEFAULT_SHARDS;
+    bytes = bytes < MIN_DEFAULT_SHARD_BYTES   ? MIN_DEFAULT_SHARD_BYTES
+            : bytes > MAX_DEFAULT_SHARD_BYTES ? MAX_DEFAULT_SHARD_BYTES
+                                              : bytes;
+    return bytes > total / MAX_DEFAULT_SHARDS ? bytes : total / MAX_DEFAULT_SHARDS + 1;
 }
 
-static sq_status plan_shards(packing *p)
+/* Appends the first image of a shard to p->firsts; *capacity entries are allocated. */
+static sq_status begin_shard(packing *p, size_t first, size_t *capacity)
+{
+    if ((size_t)p->shard_count + 1 >= *capacity) {
+        *capacity = 2 * *capacity + 64;
+        size_t *firsts = realloc(p->firsts, *capacity * sizeof *firsts);
+        if (!firsts)
+            return sq_fail(SQ_NO_MEMORY, "%s: out of memory for a list of shards", p->folder);
+        p->firsts = firsts;
+    }
+    p->firsts[p->shard_count++] = first;
+    return SQ_OK;
+}
+
+static sq_status assign_shards(packing *p)
 {
     const sq_dataset *d = p->dataset;
     const size_t count = sq_dataset_count(d);
-    const uint64_t most = choose_shard_bytes(d, p->options.shard_bytes);
-    size_t limit = 0;
+    const uint64_t max_bytes = choose_shard_bytes(d, p->options.shard_bytes);
+    size_t capacity = 0;
     uint64_t bytes = 0;
     for (size_t i = 0, in_shard = 0; i <= count; i++, in_shard++) {
-        if (i > 0 && i < count && bytes + sq_dataset_size(d, i) <= most && in_shard < MOST_IN_SHARD) {
+        if (i > 0 && i < count && bytes + sq_dataset_size(d, i) <= max_bytes && in_shard < MAX_SHARD_IMAGES) {
             bytes += sq_dataset_size(d, i);
             continue;
         }
-        if ((size_t)p->shard_count + 1 >= limit) {
-            limit = 2 * limit + 64;
-            size_t *more = realloc(p->firsts, limit * sizeof *more);
-            if (!more)
-                return sq_fail(SQ_NO_MEMORY, "%s: a plan of %zu images", p->folder, count);
-            p->firsts = more;
-        }
-        p->firsts[p->shard_count++] = i;
+        SQ_TRY(begin_shard(p, i, &capacity));
         bytes = i < count ? sq_dataset_size(d, i) : 0;
         in_shard = 0;
     }
-    p->shard_count--; /* the last is the end */
+    p->shard_count--; /* the last entry is the end */
     return p->shard_count <= SQ_SHARD_MAX_COUNT
                ? SQ_OK
-               : sq_fail(SQ_INVALID, "%s: %d shards, wanted at most %d", p->folder, p->shard_count, SQ_SHARD_MAX_COUNT);
+               : sq_fail(SQ_INVALID, "%s: too many shards: found %d, expected at most %d; raise --shard-mb", p->folder,
+                         p->shard_count, SQ_SHARD_MAX_COUNT);
 }
 
 static void add_number(XXH3_state_t *sum, uint64_t number)
 {
-    (void)XXH3_64bits_update(sum, &number, sizeof number); /* fails for NULL states alone */
+    (void)XXH3_64bits_update(sum, &number, sizeof number); /* fails only if the state is NULL */
 }
 
 static void add_text(XXH3_state_t *sum, const char *text)
 {
-    (void)XXH3_64bits_update(sum, text, strlen(text) + 1); /* fails for NULL states alone */
+    (void)XXH3_64bits_update(sum, text, strlen(text) + 1); /* fails only if the state is NULL */
 }
 
-/* Of everything that decides the bytes, but for the images' contents. */
-static sq_status take_fingerprint(packing *p)
+static sq_status compute_fingerprint(packing *p)
 {
     const sq_dataset *d = p->dataset;
     const sq_pack_options *o = &p->options;
     XXH3_state_t *sum = XXH3_createState();
     if (!sum)
-        return sq_fail(SQ_NO_MEMORY, "%s: a fingerprint", p->folder);
-    (void)XXH3_64bits_reset(sum); /* fails for NULL states alone */
+        return sq_fail(SQ_NO_MEMORY, "%s: out of memory for a fingerprint", p->folder);
+    (void)XXH3_64bits_reset(sum); /* fails only if the state is NULL */
     const uint64_t numbers[] = {
         SQ_SHARD_VERSION, (uint64_t)o->side, o->is_cropped, o->is_raw, o->side && !o->is_raw ? (uint64_t)o->quality : 0,
         o->is_unchecked,  o->max_pixels};
@@ -366,29 +419,31 @@ static sq_status take_fingerprint(packing *p)
     return SQ_OK;
 }
 
-static sq_status plan(packing *p)
+static sq_status prepare(packing *p)
 {
     p->class_count = sq_dataset_class_count(p->dataset);
     p->classes = calloc((size_t)p->class_count + 1, sizeof *p->classes);
     if (!p->classes)
-        return sq_fail(SQ_NO_MEMORY, "%s: %d classes", p->folder, p->class_count);
+        return sq_fail(SQ_NO_MEMORY, "%s: out of memory for %d classes", p->folder, p->class_count);
     for (int c = 0; c < p->class_count; c++)
         p->classes[c] = sq_dataset_class(p->dataset, c);
     SQ_TRY(check_names(p->dataset));
-    SQ_TRY(plan_shards(p));
-    return take_fingerprint(p);
+    SQ_TRY(assign_shards(p));
+    return compute_fingerprint(p);
 }
 
 static sq_status check_options(const sq_pack_options *o)
 {
     if (o->side < 0 || (o->side == 0 && (o->is_raw || o->is_cropped)))
-        return sq_fail(SQ_INVALID, "pack: side %d, wanted a short side for raw or cropped images", o->side);
+        return sq_fail(SQ_INVALID,
+                       "pack: side out of range: found %d, expected a positive side for raw or cropped images",
+                       o->side);
     if (o->side > 0 && !o->is_raw && (o->quality < 1 || o->quality > 100))
-        return sq_fail(SQ_INVALID, "pack: quality %d, wanted 1..100", o->quality);
+        return sq_fail(SQ_INVALID, "pack: quality out of range: found %d, expected 1..100", o->quality);
     return SQ_OK;
 }
 
-/* One packer a folder; *file is closed to let the next one in. */
+/* Locks the folder against other packing processes until *file is closed. */
 static sq_status lock_folder(const char *folder, int *file)
 {
     SQ_TRY(sq_folder_make(folder));
@@ -396,8 +451,8 @@ static sq_status lock_folder(const char *folder, int *file)
     if (*file < 0)
         return sq_fail(SQ_IO, "%s: %s", folder, strerror(errno));
     if (flock(*file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return sq_fail(SQ_INVALID, "%s: another process packs there", folder);
-    return SQ_OK; /* a file system without locks is none of our business */
+        return sq_fail(SQ_INVALID, "%s: another process is packing into this folder", folder);
+    return SQ_OK; /* some file systems have no locks; then two processes are not detected */
 }
 
 sq_status sq_pack(const sq_dataset *dataset, const char *folder, const char *split, const sq_pack_options *options)
@@ -407,15 +462,15 @@ sq_status sq_pack(const sq_dataset *dataset, const char *folder, const char *spl
     SQ_TRY(check_options(options));
     p.options.max_pixels = options->max_pixels ? options->max_pixels : SQ_IMAGE_MAX_PIXELS;
     (void)pthread_mutex_init(&p.lock, NULL); /* cannot fail on Linux */
-    (void)pthread_cond_init(&p.has_news, NULL);
-    sq_status status = plan(&p);
+    (void)pthread_cond_init(&p.is_worker_done, NULL);
+    sq_status status = prepare(&p);
     if (status == SQ_OK)
         status = lock_folder(folder, &file);
     if (status == SQ_OK)
         status = run(&p);
     if (file >= 0)
-        (void)close(file); /* only locked */
-    (void)pthread_cond_destroy(&p.has_news);
+        (void)close(file); /* releases the lock */
+    (void)pthread_cond_destroy(&p.is_worker_done);
     (void)pthread_mutex_destroy(&p.lock);
     free(p.firsts);
     free(p.classes);

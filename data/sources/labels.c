@@ -1,27 +1,31 @@
-/* Lists of labels: files that say the class of each image where no folder does. */
+/* Files of labels: either "<image> <class>" on each line, or only a class, for the images in the order of their names.
+ */
+#include "data/sources/labels.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/sources/source.h"
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 
-static const size_t LARGEST_LIST = (size_t)1 << 30;
-static const char BETWEEN[] = " \t,\r";
+static const size_t MAX_FILE_BYTES = (size_t)1 << 30;
+static const char SEPARATORS[] = " \t,\r";
+static const char KAGGLE_HEADING[] = "ImageId";
 
 typedef struct {
-    char *image; /* NULL: the row is for the image in its place */
+    char *image; /* NULL: the label belongs to the image at the same position */
     char *label;
     int line; /* from 1 */
-} row;
+} label_row;
 
 typedef struct {
-    char *text;
-    row *rows;
+    const char *path;
+    char *text; /* owned; rows point into it */
+    label_row *rows;
     size_t count;
     bool has_images;
-} row_list;
+} label_file;
 
 /* ---- Reading ---- */
 
@@ -33,20 +37,20 @@ static size_t count_lines(const char *text)
     return lines;
 }
 
-sq_status sq_names_read(sq_names *out, const char *path)
+sq_status sq_name_list_read(sq_name_list *out, const char *path)
 {
     size_t bytes;
-    sq_names n = {0};
-    SQ_TRY(sq_file_read(path, LARGEST_LIST, &n.text, &bytes));
+    sq_name_list n = {0};
+    SQ_TRY(sq_file_read(path, MAX_FILE_BYTES, &n.text, &bytes));
     n.names = calloc(count_lines(n.text), sizeof *n.names);
     if (!n.names) {
         free(n.text);
-        return sq_fail(SQ_NO_MEMORY, "%s: names", path);
+        return sq_fail(SQ_NO_MEMORY, "%s: out of memory for the names", path);
     }
     char *rest = NULL;
     for (char *line = strtok_r(n.text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        line += strspn(line, BETWEEN);
-        line[strcspn(line, BETWEEN)] = 0;
+        line += strspn(line, SEPARATORS);
+        line[strcspn(line, SEPARATORS)] = 0;
         if (*line)
             n.names[n.count++] = line;
     }
@@ -54,48 +58,49 @@ sq_status sq_names_read(sq_names *out, const char *path)
     return SQ_OK;
 }
 
-void sq_names_free(sq_names *n)
+void sq_name_list_free(sq_name_list *n)
 {
     free(n->names);
     free(n->text);
 }
 
-/* Cuts one line: "image class ..." or "class". */
-static void read_row(row *out, char *line, int number)
+/* Splits a line "image class ..." or "class" in place. */
+static label_row split_line(char *line, int number)
 {
     char *rest = NULL;
-    char *first = strtok_r(line, BETWEEN, &rest), *second = strtok_r(NULL, BETWEEN, &rest);
-    *out = (row){second ? first : NULL, second ? second : first, number};
+    char *first = strtok_r(line, SEPARATORS, &rest), *second = strtok_r(NULL, SEPARATORS, &rest);
+    return (label_row){second ? first : NULL, second ? second : first, number};
 }
 
-static sq_status read_rows(row_list *out, const char *path)
+static sq_status read_rows(label_file *file)
 {
     size_t bytes;
-    SQ_TRY(sq_file_read(path, LARGEST_LIST, &out->text, &bytes));
-    out->rows = calloc(count_lines(out->text), sizeof *out->rows);
-    if (!out->rows)
-        return sq_fail(SQ_NO_MEMORY, "%s: rows", path);
+    SQ_TRY(sq_file_read(file->path, MAX_FILE_BYTES, &file->text, &bytes));
+    file->rows = calloc(count_lines(file->text), sizeof *file->rows);
+    if (!file->rows)
+        return sq_fail(SQ_NO_MEMORY, "%s: out of memory for the labels", file->path);
     int number = 1;
-    for (char *line = out->text; line; number++) {
+    for (char *line = file->text; line; number++) {
         char *end = strchr(line, '\n');
         if (end)
             *end = 0;
-        row r;
-        read_row(&r, line, number);
+        const label_row row = split_line(line, number);
         line = end ? end + 1 : NULL;
-        if (!r.label || (number == 1 && r.image && strcmp(r.image, "ImageId") == 0)) /* Kaggle's title */
+        if (!row.label || (number == 1 && row.image && strcmp(row.image, KAGGLE_HEADING) == 0))
             continue;
-        if (out->count && (r.image != NULL) != out->has_images)
-            return sq_fail(SQ_DATA, "%s:%d: some lines have one word, others more", path, number);
-        out->has_images = r.image != NULL;
-        out->rows[out->count++] = r;
+        if (file->count && (row.image != NULL) != file->has_images)
+            return sq_fail(
+                SQ_DATA, "%s:%d: mixed format: expected \"<image> <class>\" on every line, or one class on every line",
+                file->path, number);
+        file->has_images = row.image != NULL;
+        file->rows[file->count++] = row;
     }
-    return out->count ? SQ_OK : sq_fail(SQ_DATA, "%s: no labels", path);
+    return file->count ? SQ_OK : sq_fail(SQ_DATA, "%s: no labels", file->path);
 }
 
 /* ---- Matching ---- */
 
-/* Names without their ending: lists have them with it or without. */
+/* Length of a file name without its extension, which lists may omit. */
 static size_t stem_length(const char *name)
 {
     const char *point = strrchr(name, '.');
@@ -109,87 +114,90 @@ static int compare_stems(const char *a, const char *b)
     return order ? order : (x > y) - (x < y);
 }
 
-static int by_image(const void *a, const void *b)
+static int compare_rows(const void *a, const void *b)
 {
-    return compare_stems(((const row *)a)->image, ((const row *)b)->image);
+    return compare_stems(((const label_row *)a)->image, ((const label_row *)b)->image);
 }
 
-static const char *base_of(const sq_dataset_entry *e)
+static const char *file_name_of(const sq_dataset_entry *e)
 {
-    return e->name + e->inner + sq_source_base(e->name + e->inner);
+    const char *inner_name = e->name + e->inner_name_offset;
+    return inner_name + sq_listing_file_name_offset(inner_name);
 }
 
-static int by_base(const void *a, const void *b)
+static int compare_file_names(const void *a, const void *b)
 {
-    return strcmp(base_of(a), base_of(b));
+    return strcmp(file_name_of(a), file_name_of(b));
 }
 
-/* The class that a row names, by itself or by number. */
-static sq_status class_of(const char **out, const row *r, bool is_from_one, const char *path,
-                          const sq_listing_options *asked)
+/* The class of a row: its label, or the label as a number into the class names, counted from `first`. */
+static sq_status find_class(const char **out, const label_file *file, const label_row *row, int first,
+                            const sq_listing_options *options)
 {
     int64_t number;
-    *out = r->label;
-    if (!sq_text_int(r->label, 0, INT32_MAX, &number))
+    *out = row->label;
+    if (!sq_text_int(row->label, 0, INT32_MAX, &number))
         return SQ_OK;
-    if (!asked->classes)
-        return sq_fail(SQ_DATA, "%s:%d: class %s is a number, wanted a list of class names with it (--classes)", path,
-                       r->line, r->label);
-    if (number < is_from_one || number - is_from_one >= asked->class_count)
-        return sq_fail(SQ_DATA, "%s:%d: class %s, wanted %d..%d", path, r->line, r->label, is_from_one,
-                       asked->class_count - 1 + is_from_one);
-    *out = asked->classes[number - is_from_one];
+    if (!options->classes)
+        return sq_fail(SQ_DATA, "%s:%d: class %s is a number: expected a class name; give a list of names (--classes)",
+                       file->path, row->line, row->label);
+    if (number < first || number - first >= options->class_count)
+        return sq_fail(SQ_DATA, "%s:%d: class out of range: found %s, expected %d..%d", file->path, row->line,
+                       row->label, first, options->class_count - 1 + first);
+    *out = options->classes[number - first];
     return SQ_OK;
 }
 
-static sq_status give(sq_dataset_entry *e, const row *r, bool is_from_one, const char *path,
-                      const sq_listing_options *asked)
+static sq_status set_class(sq_dataset_entry *e, const label_file *file, const label_row *row, int first,
+                           const sq_listing_options *options)
 {
     const char *name;
-    SQ_TRY(class_of(&name, r, is_from_one, path, asked));
+    SQ_TRY(find_class(&name, file, row, first, options));
     e->class_name = strdup(name);
-    return e->class_name ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: class list", path);
+    return e->class_name ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: out of memory for a class name", file->path);
 }
 
-static sq_status check_repeats(const row_list *list, const char *path)
+static sq_status check_duplicates(const label_file *file)
 {
-    for (size_t i = 1; i < list->count; i++)
-        if (by_image(&list->rows[i - 1], &list->rows[i]) == 0)
-            return sq_fail(SQ_DATA, "%s:%d: a second class for %s", path, list->rows[i].line, list->rows[i].image);
+    for (size_t i = 1; i < file->count; i++)
+        if (compare_rows(&file->rows[i - 1], &file->rows[i]) == 0)
+            return sq_fail(SQ_DATA, "%s:%d: duplicate label for image %s", file->path, file->rows[i].line,
+                           file->rows[i].image);
     return SQ_OK;
 }
 
-static sq_status apply_by_name(sq_dataset *d, row_list *list, const char *path, const sq_listing_options *asked)
+static sq_status apply_by_name(sq_dataset *d, label_file *file, const sq_listing_options *options)
 {
-    qsort(list->rows, list->count, sizeof *list->rows, by_image);
-    SQ_TRY(check_repeats(list, path));
+    qsort(file->rows, file->count, sizeof *file->rows, compare_rows);
+    SQ_TRY(check_duplicates(file));
     for (size_t i = 0; i < d->count; i++) {
-        const row key = {.image = (char *)(uintptr_t)base_of(&d->entries[i])}; /* only compared */
-        const row *found = bsearch(&key, list->rows, list->count, sizeof key, by_image);
+        const label_row key = {.image = (char *)(uintptr_t)file_name_of(&d->entries[i])}; /* only compared */
+        const label_row *found = bsearch(&key, file->rows, file->count, sizeof key, compare_rows);
         if (!found)
-            return sq_fail(SQ_DATA, "%s: has no class for %s", path, d->entries[i].name);
-        SQ_TRY(give(&d->entries[i], found, false, path, asked));
+            return sq_fail(SQ_DATA, "%s: no label for image %s", file->path, d->entries[i].name);
+        SQ_TRY(set_class(&d->entries[i], file, found, 0, options)); /* Caffe counts classes from 0 */
     }
     return SQ_OK;
 }
 
-static sq_status apply_in_order(sq_dataset *d, const row_list *list, const char *path, const sq_listing_options *asked)
+static sq_status apply_in_order(sq_dataset *d, const label_file *file, const sq_listing_options *options)
 {
-    if (list->count != d->count)
-        return sq_fail(SQ_DATA, "%s: %zu classes for %zu images", path, list->count, d->count);
-    qsort(d->entries, d->count, sizeof *d->entries, by_base);
+    if (file->count != d->count)
+        return sq_fail(SQ_DATA, "%s: found %zu labels for %zu images: expected one label per image", file->path,
+                       file->count, d->count);
+    qsort(d->entries, d->count, sizeof *d->entries, compare_file_names);
     for (size_t i = 0; i < d->count; i++)
-        SQ_TRY(give(&d->entries[i], &list->rows[i], true, path, asked));
+        SQ_TRY(set_class(&d->entries[i], file, &file->rows[i], 1, options)); /* ILSVRC counts classes from 1 */
     return SQ_OK;
 }
 
-sq_status sq_labels_apply(sq_dataset *d, const char *path, const sq_listing_options *asked)
+sq_status sq_labels_apply(sq_dataset *d, const char *path, const sq_listing_options *options)
 {
-    row_list list = {0};
-    sq_status status = read_rows(&list, path);
+    label_file file = {.path = path};
+    sq_status status = read_rows(&file);
     if (status == SQ_OK)
-        status = list.has_images ? apply_by_name(d, &list, path, asked) : apply_in_order(d, &list, path, asked);
-    free(list.rows);
-    free(list.text);
+        status = file.has_images ? apply_by_name(d, &file, options) : apply_in_order(d, &file, options);
+    free(file.rows);
+    free(file.text);
     return status;
 }

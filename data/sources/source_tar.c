@@ -1,328 +1,206 @@
-/* Listing tars: a tree of class folders, tars of classes inside a tar (ImageNet), or WebDataset's pairs of files. */
-#include <ctype.h>
-#include <inttypes.h>
+/* Tars as a source. One row per layout of a tar. */
+#include "data/sources/source_tar.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include <jansson.h>
-
-#include "data/sources/source.h"
 #include "data/sources/tar.h"
-#include "kernels/base/text.h"
+#include "data/sources/webdataset.h"
 
-enum { NAME_BYTES = 3 * 4096, LOOKED_AT = 16, LARGEST_SIDECAR = 1 << 20, MOST_NUMBERED = 99999 };
+enum { NAME_BYTES = 3 * 4096, PROBED_MEMBERS = 16 };
+static const char TAR_ENDING[] = ".tar";
 
-typedef enum { TREE, BARE_TREE, TARS, PAIRS } tar_form;
-
-typedef struct {
-    sq_dataset *d;
-    const sq_listing_options *asked;
-    int index; /* of the tar in d */
-} tar_walk;
-
-static const char *plain(const char *name)
+static const char *skip_dot_slash(const char *name)
 {
     while (strncmp(name, "./", 2) == 0)
         name += 2;
     return name;
 }
 
-/* ---- Which form ---- */
-
-static bool is_split_member(const char *name)
+static bool is_tar_at_root(const char *name)
 {
-    name = plain(name);
-    return strncmp(name, "train/", 6) == 0 || strncmp(name, "val/", 4) == 0;
+    return !strchr(name, '/') && sq_listing_ends_with(name, TAR_ENDING);
 }
 
-/* Bytes of WebDataset's key: up to the first point in the file's name; 0: it has none. */
-static size_t key_length(const char *name)
-{
-    const size_t base = sq_source_base(name);
-    const char *point = strchr(name + base, '.');
-    return point && point != name + base ? (size_t)(point - name) : 0;
-}
+/* ---- A tree of class folders ---- */
 
-static bool has_ending(const char *ending, const char *const *endings)
-{
-    for (; *endings; endings++)
-        if (strcasecmp(ending, *endings) == 0)
-            return true;
-    return false;
-}
+typedef struct {
+    const char *class_name; /* class_length bytes; NULL: a file of labels gives the class */
+    size_t class_length;
+    const char *inner_name;
+} member_name;
 
-static bool is_sidecar(const char *ending)
+/* Splits "train/cat/1.png" into class "cat" and inner name "1.png". has_split: false if names begin with the class.
+ * Returns false for members that are not images of the split. */
+static bool split_name(member_name *out, const char *name, const sq_listing_options *options, bool has_split)
 {
-    static const char *const endings[] = {".cls", ".json", NULL};
-    return has_ending(ending, endings);
-}
-
-static bool is_paired_image(const char *ending)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".pnm", NULL};
-    return has_ending(ending, endings);
-}
-
-/* Looks at the first files; folders may precede them. */
-static sq_status find_form(const sq_tar *tar, const sq_listing_options *asked, tar_form *out)
-{
-    sq_tar_member member;
-    sq_tar scan = *tar;
-    char key[sizeof member.name] = "";
-    bool is_end = false, was_sidecar = false;
-    *out = BARE_TREE;
-    for (int i = 0; i < LOOKED_AT; i++) {
-        SQ_TRY(sq_tar_next(&scan, &member, &is_end));
-        if (is_end)
-            return SQ_OK;
-        const char *name = plain(member.name), *ending = strrchr(name, '.');
-        if (is_split_member(name)) {
-            *out = TREE;
-            return SQ_OK;
-        }
-        if (!member.is_file || asked->has_labels)
-            continue;
-        if (!strchr(name, '/') && ending && strcasecmp(ending, ".tar") == 0) {
-            *out = TARS;
-            return SQ_OK;
-        }
-        const size_t length = key_length(name);
-        const bool is_one = is_sidecar(name + length);
-        if (length && strlen(key) == length && strncmp(key, name, length) == 0 && is_one != was_sidecar)
-            *out = PAIRS; /* unless a train/ follows */
-        (void)snprintf(key, sizeof key, "%.*s", (int)length, name);
-        was_sidecar = is_one;
-    }
-    return SQ_OK;
-}
-
-/* ---- A tree ---- */
-
-/* "train/cat/1.png" -> class "cat", inner "1.png". is_bare: no train/ in front. False: not of this split. */
-static bool parse_member(const char *name, const sq_listing_options *asked, bool is_bare, const char **class_name,
-                         size_t *length, const char **inner)
-{
-    const size_t split_length = strlen(asked->split);
-    name = plain(name);
-    if (!is_bare) {
-        if (strncmp(name, asked->split, split_length) != 0 || name[split_length] != '/')
+    const size_t split_length = strlen(options->split);
+    name = skip_dot_slash(name);
+    if (has_split) {
+        if (strncmp(name, options->split, split_length) != 0 || name[split_length] != '/')
             return false;
         name += split_length + 1;
     }
     const char *slash = strchr(name, '/');
-    if (sq_source_is_passed_over(name))
+    if (sq_listing_ignores(name))
         return false;
-    if (asked->has_labels) { /* whatever folder */
-        *class_name = NULL;
-        *inner = name + sq_source_base(name);
-        return **inner != 0;
+    if (options->labels) { /* the folders do not matter */
+        *out = (member_name){.inner_name = name + sq_listing_file_name_offset(name)};
+        return *out->inner_name != 0;
     }
     if (!slash || slash == name || slash[1] == 0 || name[0] == '.')
         return false;
-    *class_name = name;
-    *length = (size_t)(slash - name);
-    *inner = slash + 1;
-    const char *deeper = strncmp(*inner, "images/", 7) == 0 ? *inner + 7 : *inner;
-    return *deeper && !strchr(deeper, '/');
+    *out = (member_name){name, (size_t)(slash - name), slash + 1};
+    const char *image = strncmp(slash + 1, "images/", 7) == 0 ? slash + 8 : slash + 1;
+    return *image && !strchr(image, '/');
 }
 
-static sq_status add_member(const tar_walk *walk, const sq_tar *tar, const char *between, const sq_tar_member *member,
-                            const char *inner, const char *class_name, size_t length)
+/* outer: prefix of the name for members of a tar inside the tar, else "". */
+static sq_status add_member(const sq_tar_listing *listing, const sq_tar_member *member, const char *outer,
+                            const member_name *split)
 {
     char name[NAME_BYTES];
-    const int used = snprintf(name, sizeof name, "%s:%s%s", tar->path, between, member->name);
+    const char *path = listing->tar->path;
+    const int used = snprintf(name, sizeof name, "%s:%s%s", path, outer, member->name);
     if (used < 0 || (size_t)used >= sizeof name)
-        return sq_fail(SQ_DATA, "%s:%.64s...: the name is too long", tar->path, member->name);
-    const sq_dataset_entry where = {.inner = (size_t)used - strlen(inner),
-                                    .tar = walk->index,
+        return sq_fail(SQ_DATA, "%s:%.64s...: the name is too long: expected less than %d bytes", path, member->name,
+                       NAME_BYTES);
+    const sq_dataset_entry place = {.inner_name_offset = (size_t)used - strlen(split->inner_name),
+                                    .tar = listing->tar_index,
                                     .shard = -1,
                                     .offset = member->offset,
                                     .size = member->size};
-    return sq_source_add(walk->d, name, class_name, length, where);
+    return sq_listing_add(listing->dataset, name, split->class_name, split->class_length, place);
 }
 
-static sq_status walk_tree(const tar_walk *walk, sq_tar *tar, bool is_bare)
+static sq_status list_tree(const sq_tar_listing *listing, bool has_split)
 {
     sq_tar_member member;
     bool is_end = false;
     for (;;) {
-        const char *class_name, *inner;
-        size_t length = 0;
-        SQ_TRY(sq_tar_next(tar, &member, &is_end));
+        member_name split;
+        SQ_TRY(sq_tar_next(listing->tar, &member, &is_end));
         if (is_end)
             return SQ_OK;
-        if (member.is_file && parse_member(member.name, walk->asked, is_bare, &class_name, &length, &inner))
-            SQ_TRY(add_member(walk, tar, "", &member, inner, class_name, length));
+        if (member.is_file && split_name(&split, member.name, listing->options, has_split))
+            SQ_TRY(add_member(listing, &member, "", &split));
     }
 }
 
-/* ---- Tars in a tar ---- */
+static sq_status list_split_tree(const sq_tar_listing *listing)
+{
+    return list_tree(listing, true);
+}
 
-/* n01440764.tar in ILSVRC2012_img_train.tar: a window of the outer one. */
-static sq_status walk_inner_tar(const tar_walk *walk, const sq_tar *tar, const sq_tar_member *outer)
+static sq_status list_class_tree(const sq_tar_listing *listing)
+{
+    return list_tree(listing, false);
+}
+
+/* ---- Tars of classes inside a tar ---- */
+
+/* Lists a tar inside the tar, such as n01440764.tar in ILSVRC2012_img_train.tar: a window of the outer file. */
+static sq_status list_class_tar(const sq_tar_listing *listing, const sq_tar_member *outer)
 {
     sq_tar_member member;
-    sq_tar window = *tar;
+    sq_tar window = *listing->tar;
     bool is_end = false;
-    char between[sizeof outer->name + 2];
-    const char *class_name = plain(outer->name);
-    const size_t length = strlen(class_name) - strlen(".tar"), before = walk->d->count;
+    char prefix[sizeof outer->name + 2];
+    member_name split = {.class_name = skip_dot_slash(outer->name)};
+    split.class_length = strlen(split.class_name) - strlen(TAR_ENDING);
+    const size_t count_before = listing->dataset->count;
     window.position = outer->offset;
     window.length = outer->offset + outer->size;
-    (void)snprintf(between, sizeof between, "%s:", class_name);
+    (void)snprintf(prefix, sizeof prefix, "%s:", split.class_name);
     for (;;) {
         SQ_TRY(sq_tar_next(&window, &member, &is_end));
         if (is_end)
             break;
-        const char *inner = plain(member.name);
-        if (member.is_file && !sq_source_is_passed_over(inner) && !strchr(inner, '/'))
-            SQ_TRY(add_member(walk, tar, between, &member, inner, class_name, length));
+        split.inner_name = skip_dot_slash(member.name);
+        if (member.is_file && !sq_listing_ignores(split.inner_name) && !strchr(split.inner_name, '/'))
+            SQ_TRY(add_member(listing, &member, prefix, &split));
     }
-    if (walk->d->count == before)
-        return sq_fail(SQ_DATA, "%s:%s: an empty class, wanted images", tar->path, class_name);
+    if (listing->dataset->count == count_before)
+        return sq_fail(SQ_DATA, "%s:%s: empty class: expected images", listing->tar->path, split.class_name);
     return SQ_OK;
 }
 
-static sq_status walk_tars(const tar_walk *walk, sq_tar *tar)
+static sq_status list_class_tars(const sq_tar_listing *listing)
 {
     sq_tar_member member;
     bool is_end = false;
     for (;;) {
-        SQ_TRY(sq_tar_next(tar, &member, &is_end));
+        SQ_TRY(sq_tar_next(listing->tar, &member, &is_end));
         if (is_end)
             return SQ_OK;
-        const char *name = plain(member.name), *ending = strrchr(name, '.');
-        if (member.is_file && name[0] != '.' && !strchr(name, '/') && ending && strcasecmp(ending, ".tar") == 0)
-            SQ_TRY(walk_inner_tar(walk, tar, &member));
+        const char *name = skip_dot_slash(member.name);
+        if (member.is_file && name[0] != '.' && is_tar_at_root(name))
+            SQ_TRY(list_class_tar(listing, &member));
     }
 }
 
-/* ---- WebDataset ---- */
+/* ---- Layouts ---- */
 
-typedef struct {
-    char key[4096];
-    sq_tar_member image;
-    bool has_image, has_class;
-    char class_name[256];
-} pair;
+typedef enum { SPLIT_TREE, CLASS_TREE, CLASS_TARS, WEBDATASET, LAYOUTS } tar_layout;
 
-static sq_status name_class(const tar_walk *walk, const char *name, int64_t number, pair *p)
+static const struct {
+    sq_status (*list)(const sq_tar_listing *listing);
+    bool names_split;
+} layouts[] = {
+    [SPLIT_TREE] = {list_split_tree, true},
+    [CLASS_TREE] = {list_class_tree, false},
+    [CLASS_TARS] = {list_class_tars, false},
+    [WEBDATASET] = {sq_webdataset_list, false},
+};
+_Static_assert(sizeof layouts / sizeof *layouts == LAYOUTS, "one row per layout");
+
+static bool is_split_member(const char *name)
 {
-    const int64_t last = walk->asked->classes ? walk->asked->class_count - 1 : MOST_NUMBERED;
-    if (number < 0 || number > last)
-        return sq_fail(SQ_DATA, "%s: label %" PRId64 ", wanted 0..%" PRId64, name, number, last);
-    if (walk->asked->classes)
-        (void)snprintf(p->class_name, sizeof p->class_name, "%s", walk->asked->classes[number]);
-    else
-        (void)snprintf(p->class_name, sizeof p->class_name, "%05d", (int)number);
-    p->has_class = true;
+    return strncmp(name, "train/", 6) == 0 || strncmp(name, "val/", 4) == 0;
+}
+
+/* Reads the first members; folders may precede the files. A member below train/ or val/ decides, even after a pair. */
+static sq_status find_layout(const sq_tar *tar, const sq_listing_options *options, tar_layout *out)
+{
+    sq_tar_member member, previous = {.name = ""};
+    sq_tar scan = *tar;
+    bool is_end = false;
+    *out = CLASS_TREE;
+    for (int i = 0; i < PROBED_MEMBERS; i++) {
+        SQ_TRY(sq_tar_next(&scan, &member, &is_end));
+        if (is_end)
+            return SQ_OK;
+        const char *name = skip_dot_slash(member.name);
+        if (is_split_member(name)) {
+            *out = SPLIT_TREE;
+            return SQ_OK;
+        }
+        if (!member.is_file || options->labels)
+            continue;
+        if (is_tar_at_root(name)) {
+            *out = CLASS_TARS;
+            return SQ_OK;
+        }
+        if (sq_webdataset_is_pair(previous.name, name))
+            *out = WEBDATASET;
+        (void)snprintf(previous.name, sizeof previous.name, "%s", name);
+    }
     return SQ_OK;
 }
 
-/* A .json without a label has other things to say. */
-static sq_status read_json(const tar_walk *walk, const char *name, const char *text, size_t size, pair *p)
-{
-    sq_status status = SQ_OK;
-    json_t *object = json_loadb(text, size, 0, NULL), *label = json_object_get(object, "label");
-    label = label ? label : json_object_get(object, "cls");
-    if (!object)
-        status = sq_fail(SQ_DATA, "%s: not JSON", name);
-    else if (json_is_integer(label))
-        status = name_class(walk, name, json_integer_value(label), p);
-    json_decref(object);
-    return status;
-}
-
-static sq_status read_sidecar(const tar_walk *walk, const sq_tar *tar, const sq_tar_member *member, pair *p)
-{
-    char name[NAME_BYTES];
-    int64_t number;
-    (void)snprintf(name, sizeof name, "%.4096s:%s", tar->path, member->name);
-    if (member->size > LARGEST_SIDECAR)
-        return sq_fail(SQ_DATA, "%s: %" PRIu64 " bytes, wanted at most %d", name, member->size, LARGEST_SIDECAR);
-    char *text = calloc(1, (size_t)member->size + 1);
-    if (!text)
-        return sq_fail(SQ_NO_MEMORY, "%s: %" PRIu64 " bytes", name, member->size);
-    sq_status status = sq_tar_read(tar, member, text);
-    const char *ending = strrchr(member->name, '.');
-    if (status == SQ_OK && strcasecmp(ending, ".json") == 0) {
-        if (!p->has_class) /* .cls has the word */
-            status = read_json(walk, name, text, (size_t)member->size, p);
-    } else if (status == SQ_OK) {
-        text[strcspn(text, " \t\r\n")] = 0;
-        status = sq_text_int(text, 0, INT32_MAX, &number)
-                     ? name_class(walk, name, number, p)
-                     : sq_fail(SQ_DATA, "%s: '%.32s', wanted the number of a class", name, text);
-    }
-    free(text);
-    return status;
-}
-
-static sq_status end_pair(const tar_walk *walk, const sq_tar *tar, pair *p)
-{
-    sq_status status = SQ_OK;
-    if (p->has_image && !p->has_class)
-        status = sq_fail(SQ_DATA, "%s:%s: no .cls and no .json with a label beside it", tar->path, p->image.name);
-    else if (p->has_image) { /* keys may repeat in another shard: its name belongs to the image's */
-        char name[NAME_BYTES];
-        const int used = snprintf(name, sizeof name, "%.4096s:%s", tar->path, p->image.name);
-        const sq_dataset_entry where = {.inner = sq_source_base(tar->path),
-                                        .tar = walk->index,
-                                        .shard = -1,
-                                        .offset = p->image.offset,
-                                        .size = p->image.size};
-        status = (size_t)used < sizeof name ? sq_source_add(walk->d, name, p->class_name, strlen(p->class_name), where)
-                                            : sq_fail(SQ_DATA, "%s: a name is too long", tar->path);
-    }
-    memset(p, 0, sizeof *p);
-    return status;
-}
-
-static sq_status walk_pairs(const tar_walk *walk, sq_tar *tar, pair *p)
-{
-    sq_tar_member member;
-    bool is_end = false;
-    for (;;) {
-        SQ_TRY(sq_tar_next(tar, &member, &is_end));
-        if (is_end)
-            return end_pair(walk, tar, p);
-        const size_t length = key_length(member.name);
-        if (!member.is_file || length == 0)
-            continue;
-        if (strlen(p->key) != length || strncmp(p->key, member.name, length) != 0) {
-            SQ_TRY(end_pair(walk, tar, p));
-            (void)snprintf(p->key, sizeof p->key, "%.*s", (int)length, member.name);
-        }
-        if (is_sidecar(member.name + length))
-            SQ_TRY(read_sidecar(walk, tar, &member, p));
-        else if (is_paired_image(member.name + length)) {
-            p->image = member;
-            p->has_image = true;
-        }
-    }
-}
-
-sq_status sq_source_list_tar(sq_dataset *d, const char *path, const sq_listing_options *asked)
+sq_status sq_source_list_tar(sq_dataset *d, const char *path, const sq_listing_options *options)
 {
     sq_tar tar;
-    tar_form form;
-    int *more = realloc(d->tars, (size_t)(d->tar_count + 1) * sizeof *more);
-    if (!more)
-        return sq_fail(SQ_NO_MEMORY, "%s: tar list", path);
-    d->tars = more;
+    tar_layout layout;
+    int *tars = realloc(d->tars, (size_t)(d->tar_count + 1) * sizeof *tars);
+    if (!tars)
+        return sq_fail(SQ_NO_MEMORY, "%s: out of memory for the list of tars", path);
+    d->tars = tars;
     SQ_TRY(sq_tar_open(&tar, path));
-    d->tars[d->tar_count++] = tar.file; /* stays open for reading */
-    SQ_TRY(find_form(&tar, asked, &form));
-    d->is_bare = d->is_bare || form != TREE;
-    const tar_walk walk = {d, asked, d->tar_count - 1};
-    if (form == TARS)
-        return walk_tars(&walk, &tar);
-    if (form != PAIRS)
-        return walk_tree(&walk, &tar, form == BARE_TREE);
-    pair *p = calloc(1, sizeof *p);
-    const sq_status status = p ? walk_pairs(&walk, &tar, p) : sq_fail(SQ_NO_MEMORY, "%s: a pair", path);
-    free(p);
-    return status;
+    d->tars[d->tar_count++] = tar.file; /* stays open until sq_dataset_close */
+    SQ_TRY(find_layout(&tar, options, &layout));
+    d->has_unnamed_split = d->has_unnamed_split || !layouts[layout].names_split;
+    const sq_tar_listing listing = {d, options, &tar, d->tar_count - 1};
+    return layouts[layout].list(&listing);
 }

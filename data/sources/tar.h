@@ -6,25 +6,34 @@
 
 #include "kernels/base/status.h"
 
-/* Walks the members of a tar: ustar, GNU long names, pax paths and sizes, base-256 sizes. Only headers are read. */
+/* Reads the members of a tar: ustar, GNU long names, pax paths and sizes, base-256 sizes. Walking reads only headers.
+ */
 
 typedef struct {
     char name[4096];
-    uint64_t offset, size;
-    bool is_file;
+    uint64_t offset, size; /* bytes; offset from the beginning of the file */
+    bool is_file;          /* a regular file */
 } sq_tar_member;
 
 typedef struct {
     int file;
-    const char *path;
-    uint64_t position, length; /* bytes of the file; a tar inside a tar is walked as a copy with both moved */
+    const char *path;          /* borrowed, for messages */
+    uint64_t position, length; /* bytes: of the next header, and the end of the tar. A copy with other values walks a
+                                * tar inside the tar. */
 } sq_tar;
 
+/* Opens a tar; close it with sq_tar_close.
+ * returns   SQ_IO */
 SQ_MUST_USE sq_status sq_tar_open(sq_tar *out, const char *path);
-/* The next member; *is_end when there are no more. SQ_DATA names the offset of a damaged header. */
+
+/* Reads the next member's header. *is_end: there are no more members, and *member is undefined.
+ * returns   SQ_DATA: a damaged or truncated tar, with the byte offset; SQ_IO; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end);
-/* Reads a member's bytes (member->size) into out. */
+
+/* Reads a member's bytes (member->size) into out.
+ * returns   SQ_DATA: the file is shorter than expected; SQ_IO */
 SQ_MUST_USE sq_status sq_tar_read(const sq_tar *tar, const sq_tar_member *member, void *out);
+
 void sq_tar_close(sq_tar *tar);
 
 #endif

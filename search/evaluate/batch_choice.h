@@ -1,7 +1,7 @@
 #ifndef SQ_BATCH_CHOICE_H
 #define SQ_BATCH_CHOICE_H
 
-#include "data/loader/loader.h"
+#include "data/loader/image_set.h"
 #include "supernet/model/model.h"
 
 /* The evaluation batch that scores most images a second: a path's forward is timed at 16, 32, ... 1,024 images, as far

@@ -1,7 +1,7 @@
 #ifndef SQ_EVALUATOR_H
 #define SQ_EVALUATOR_H
 
-#include "data/loader/loader.h"
+#include "data/loader/image_set.h"
 #include "supernet/model/model.h"
 
 /* Batch-norm calibration and scoring of one path. `squall evaluate` and the export use it; a search evaluates many

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""`squall pack` from end to end: training from shards, a folder and a tar is the same to the bit; a pack that is killed ends with the same
-files; a full disk leaves nothing; what is wrong is told in one line.
+"""Checks `squall pack` end to end: training from shards, a folder and a tar gives the same bits; a killed pack is resumed with the same
+files; a full disk leaves no files; errors are one line.
 
 usage: check_pack.py SQUALL SOURCE_FOLDER
-Also packs all of Tiny-ImageNet and trains on it where its tars lie in ../shared/datasets/tiny-imagenet-200, or where SQ_TINY_IMAGENET says;
-elsewhere that part is skipped and says so.
+Also packs and trains on Tiny-ImageNet if its tars are in ../shared/datasets/tiny-imagenet-200 or in $SQ_TINY_IMAGENET.
 """
 import os
 import random
@@ -23,7 +22,7 @@ TINY = os.environ.get("SQ_TINY_IMAGENET", os.path.join(SOURCE, "../shared/datase
 
 def run(*words, code=0, **more):
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True, **more)
-    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-500:]}"
+    assert done.returncode == code, f"{words}: exit {done.returncode}, expected {code}: {done.stderr[-500:]}"
     return done
 
 
@@ -37,7 +36,7 @@ def files(folder):
 
 
 def row(text, name):
-    """A row of a split's table."""
+    """The value of a row in the output of pack."""
     return next((line.strip()[len(name):].strip() for line in text.splitlines() if line.strip().startswith(name)), None)
 
 
@@ -48,14 +47,14 @@ def unpack(tars, folder):
 
 
 def image_folder(root):
-    """Samples in the order of torchvision.datasets.folder.make_dataset."""
+    """The images in the order of torchvision.datasets.folder.make_dataset."""
     return [(name, os.path.relpath(os.path.join(folder, image), os.path.join(root, name)))
             for name in sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
             for folder, _, images in sorted(os.walk(os.path.join(root, name), followlinks=True)) for image in sorted(images)]
 
 
 def trained(source, run_folder, config, *more):
-    """The bytes that a few steps from a source end with."""
+    """The weights, optimizer state and log after a few steps on a source, as bytes."""
     run("train", config, "-o", run_folder, "--quiet", "--threads", "1", "--device", "cpu", "--set", "data.train=" + source, *more)
     last = os.path.join(run_folder, "last")
     return [read(os.path.join(last, name)) for name in ("model.safetensors", "optim.safetensors")] + [read(os.path.join(run_folder, "log.jsonl"))]
@@ -63,8 +62,8 @@ def trained(source, run_folder, config, *more):
 
 def same_training(scratch, sources, config, *more):
     results = {name: trained(path, os.path.join(scratch, "run-" + name), config, *more) for name, path in sources.items()}
-    first, *others = results
-    for name in others:
+    first, *rest = results
+    for name in rest:
         assert results[name] == results[first], f"training from {name} differs from training from {first}"
 
 
@@ -72,14 +71,14 @@ def samples(scratch):
     shards, folder = os.path.join(scratch, "shards"), os.path.join(scratch, "folder")
     text = run("pack", SAMPLES, shards, "--shard-mb", "1").stdout
     assert "3000 of 10 classes" in text and "800 of 10 classes" in text and row(text, "grey") == "3000", text
-    assert "odd images" not in text, text
+    assert "unusual images" not in text, text
     unpack([os.path.join(SAMPLES, name) for name in ("train.tar", "val.tar")], folder)
     again = os.path.join(scratch, "again")
     run("pack", folder, again, "--shard-mb", "1", "--threads", "3")
     assert files(shards) == files(again), "shards from a folder differ from those of its tar"
     packed = [(label, image) for name in sorted(os.listdir(shards)) if name.startswith("train-0")
               for label, image, _ in records(os.path.join(shards, name))]
-    assert packed == image_folder(os.path.join(folder, "train")), "another order than ImageFolder's"
+    assert packed == image_folder(os.path.join(folder, "train")), "the order differs from ImageFolder's"
     run("pack", shards, again + "2", "--shard-mb", "1")
     assert files(shards) == files(again + "2"), "shards packed again differ"
     few = ["--set", "train.steps=6", "--set", "train.batch=16", "--set", "train.warmup_steps=0", "--set", "train.log_every=1",
@@ -92,7 +91,7 @@ def samples(scratch):
 
 
 def kills(scratch, shards):
-    """Killed at random moments, the same command ends with the same files and nothing else."""
+    """After kills at random moments, repeating the command gives the same files and no others."""
     out, draw = os.path.join(scratch, "killed"), random.Random(1)
     words = [SQUALL, "pack", SAMPLES, out, "--shard-mb", "1", "--quiet", "--threads", "1"]
     for _ in range(12):
@@ -101,7 +100,7 @@ def kills(scratch, shards):
         process.send_signal(signal.SIGKILL)
         process.wait()
     subprocess.run(words, cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
-    assert files(out) == files(shards), "a pack that was killed ended differently"
+    assert files(out) == files(shards), "the files differ after kills"
 
 
 def full_disk(scratch):
@@ -113,7 +112,7 @@ def full_disk(scratch):
 
 
 def damage(scratch, shards):
-    """Found by --verify; training counts it as a bad image, and names record and shard."""
+    """--verify finds a damaged record; training counts it as a bad image and names the record and the shard."""
     broken = os.path.join(scratch, "broken")
     os.mkdir(broken)
     for name, data in files(shards).items():
@@ -123,7 +122,7 @@ def damage(scratch, shards):
         with open(os.path.join(broken, name), "wb") as file:
             file.write(data)
     done = run("pack", "--verify", broken, code=3)
-    assert "record 0 (0/" in done.stdout and "its checksum differs" in done.stdout and "1 differ" in done.stdout, done.stdout
+    assert "record 0 (0/" in done.stdout and "the checksum differs" in done.stdout and "1 differ" in done.stdout, done.stdout
     assert done.stderr.strip().endswith("1 damaged records"), done.stderr
     folder = os.path.join(scratch, "run-broken")
     run("train", os.path.join(SOURCE, "configs/train/samples.yaml"), "-o", folder, "--quiet", "--set", "data.train=" + broken, "--set",
@@ -132,8 +131,8 @@ def damage(scratch, shards):
     assert bad.count("\n") == 1 and "train-00000.shard: record 0 (0/" in bad and "checksum" in bad, bad
 
 
-def others(scratch):
-    """What ImageNet's users have: a tar of tars, a flat tar with a list; smaller and raw shards; the splits that a source has."""
+def other_sources(scratch):
+    """Other sources and forms: ImageNet's tar of tars and flat tar with a list, shrunk and raw shards, sources with one split."""
     folder = os.path.join(scratch, "folder")
     nested, flat, labels = (os.path.join(scratch, name) for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "val.txt"))
     with tarfile.open(nested, "w") as outer:
@@ -157,10 +156,10 @@ def others(scratch):
     text = run("pack", flat, packed, "--val-labels", labels, "--classes", numbers).stdout
     assert text.startswith("val\n") and "800 of 10 classes" in text, text
     done = run("pack", flat, packed + "2", code=3)
-    assert "no images, wanted train/<class>/<image>" in done.stderr, done.stderr
+    assert "no images: expected train/<class>/<image>" in done.stderr, done.stderr
     raw = os.path.join(scratch, "raw")
     text = run("pack", SAMPLES, raw, "--side", "20", "--raw", "--crop", "--split", "val").stdout
-    assert row(text, "stored anew") == "800: raw uint8", text
+    assert row(text, "re-encoded") == "800: raw uint8", text
     assert 800 * 1200 < os.path.getsize(os.path.join(raw, "val-00000.shard")) < 800 * 1400
     assert "0 differ" in run("pack", "--verify", raw).stdout
 
@@ -179,17 +178,17 @@ def bad_input(scratch, shards):
         (["pack", SAMPLES, out, "--qualty", "20"], 2, "did you mean '--quality'?"),
         (["pack", SAMPLES, out, "--seed", "3"], 2, "unknown option '--seed'"),
         (["pack", SAMPLES, shards, "--side", "20"], 2, "of other images or options"),
-        (["pack", shards, out, "--val-labels", "x"], 3, "packed shards have their labels"),
+        (["pack", shards, out, "--val-labels", "x"], 3, "a folder of packed shards has its own labels"),
         (["pack", SAMPLES, "/dev/null/x"], 1, "/dev/null"),
     ]
     for words, code, text in cases:
         done = run(*words, code=code)
         lines = done.stderr.strip().splitlines()
-        assert lines and text in lines[-1] and (len(lines) == 1 or lines[0].startswith("train: ")), f"{words}: {done.stderr!r}, wanted {text!r}"
+        assert lines and text in lines[-1] and (len(lines) == 1 or lines[0].startswith("train: ")), f"{words}: {done.stderr!r}, expected {text!r}"
 
 
 def stopped(scratch, shards):
-    """SIGTERM as soon as a shard is there: exit 75, and the same command goes on."""
+    """SIGTERM after the first shard: exit code 75; repeating the command resumes."""
     out = os.path.join(scratch, "stopped")
     words = [SQUALL, "pack", TINY, out, "--quiet", "--threads", "1"]
     process = subprocess.Popen(words, cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -198,7 +197,7 @@ def stopped(scratch, shards):
         time.sleep(0.005)
     process.send_signal(signal.SIGTERM)
     text = process.communicate()[1]
-    assert process.returncode == 75 and "shards of train are packed; the same command goes on" in text, (process.returncode, text)
+    assert process.returncode == 75 and "shards of split train; repeat the command to resume" in text, (process.returncode, text)
     assert not [name for name in os.listdir(out) if name.endswith(".tmp")], os.listdir(out)
     before = os.stat(os.path.join(out, "train-00000.shard")).st_mtime_ns
     subprocess.run(words, cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
@@ -206,7 +205,7 @@ def stopped(scratch, shards):
 
 
 def tiny_imagenet(scratch):
-    """All 50,000 + 10,000 images: packed, verified, read back equal; a few steps from tars, folder and shards."""
+    """Packs and verifies all 60,000 images, reads them back, and trains a few steps from tars, a folder and shards."""
     if not os.path.isdir(TINY):
         print("skipped: no ../shared/datasets/tiny-imagenet-200")
         return
@@ -227,11 +226,11 @@ def tiny_imagenet(scratch):
     few = ["--set", "train.steps=4", "--set", "train.batch=16", "--set", "train.warmup_steps=0", "--set", "train.log_every=1"]
     config = os.path.join(SOURCE, "configs/train/tiny-imagenet10.yaml")
     same_training(scratch, {"tiny-tar": TINY, "tiny-folder": folder, "tiny-shards": shards}, config, *few)
-    print("Tiny-ImageNet: 60,000 images packed, verified and read back equal; training is the same from tars, folder and shards")
+    print("Tiny-ImageNet: 60,000 images packed, verified and read back; training gives the same bits from tars, a folder and shards")
 
 
 def records(path):
-    """(class, name, bytes) of each record, read as data/sources/shard.h describes the format."""
+    """(class, name, bytes) of each record, by the format in data/sources/shard.h."""
     data = read(path)
     number = lambda at, size: int.from_bytes(data[at:at + size], "little")
     assert data[:8] == b"SQSHARD\n" and number(8, 4) == 1
@@ -252,10 +251,10 @@ def main():
         kills(scratch, shards)
         full_disk(scratch)
         damage(scratch, shards)
-        others(scratch)
+        other_sources(scratch)
         bad_input(scratch, shards)
         tiny_imagenet(scratch)
-    print("pack: the same bits from every source, killed or not; damage and bad input are told")
+    print("pack: same bits from every source, with and without kills; damage and bad input are reported")
 
 
 main()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Samples as the loader makes them against Pillow itself, within one grey level: data.decode exact is crop and resize, draft is
-Image.draft and resize with a box. On JPEGs that Pillow writes here, and on ImageNet's originals where they lie in ../shared.
+"""Compares the loader's samples with Pillow's, within one grey level. data.decode exact is crop and resize; draft is Image.draft and
+resize with a box. Uses JPEGs that Pillow writes, and ImageNet originals if ../shared/datasets/imagenet-sample exists.
 
-usage: check_pillow.py DUMP_SAMPLES SOURCE_FOLDER     exit 77 without Pillow
+usage: check_pillow.py DUMP_SAMPLES SOURCE_FOLDER     exits with 77 without Pillow
 """
 import os
 import random
@@ -18,7 +18,7 @@ except ImportError:
 
 
 def make_images(folder):
-    """Edges and noise, of every mode and sampling that Pillow writes."""
+    """JPEGs with edges and noise, of every mode and sampling that Pillow writes."""
     draw = random.Random(0)
     os.makedirs(os.path.join(folder, "val", "c"))
     for number, mode in enumerate(["RGB", "L", "RGB", "RGB"]):

@@ -1,8 +1,12 @@
-/* Writes samples of a data set as the loader makes them, for check_pillow.py: dump_samples SOURCE DECODE SIDE COUNT
- * OUT. stdout: a line "reduction x y w h name" for each; OUT: SIDE * SIDE * 3 bytes for each. */
+/* Writes samples as the loader makes them, for check_pillow.py.
+ *
+ * usage: dump_samples SOURCE DECODE SIDE COUNT OUT     DECODE: a number, sq_decode_mode
+ *
+ * Prints a line "reduction x y w h name" per sample, and writes SIDE * SIDE * 3 bytes per sample to OUT. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "data/decode/decode.h"
 #include "data/loader/sample.h"
 #include "kernels/graph.h"
 
@@ -10,12 +14,12 @@ typedef struct {
     sq_dataset *dataset;
     sq_transform transform;
     sq_sample_source source;
-    sq_sample_workspace memory;
+    sq_sample_workspace workspace;
     void *bytes;
     size_t capacity;
 } dump;
 
-/* Sample `number`: of image number mod count, in an epoch of its own. */
+/* Writes sample `number`: image number % count in epoch `number`. */
 static sq_status write_sample(dump *d, uint64_t number, uint8_t *pixels, FILE *out)
 {
     const size_t index = (size_t)(number % sq_dataset_count(d->dataset)), side = (size_t)d->transform.resolution;
@@ -23,9 +27,9 @@ static sq_status write_sample(dump *d, uint64_t number, uint8_t *pixels, FILE *o
     float augment[SQ_AUGMENT_COUNT];
     size_t size = 0;
     int h = 0, w = 0;
-    SQ_TRY(sq_sample_make(&d->source, &d->memory, index, number, pixels, augment));
+    SQ_TRY(sq_sample_make(&d->source, &d->workspace, (sq_sample_id){index, number}, pixels, augment));
     SQ_TRY(sq_dataset_read(d->dataset, index, &d->bytes, &d->capacity, &size));
-    SQ_TRY(sq_image_size(d->bytes, size, name, d->source.max_pixels, &h, &w));
+    SQ_TRY(sq_image_read_size(&(sq_encoded_image){d->bytes, size, name, d->source.max_pixels}, &h, &w));
     sq_rng rng = sq_rng_open(d->source.seed, SQ_RNG_AUGMENT, (number << 40) + index);
     const sq_crop c = sq_transform_crop(&d->transform, h, w, &rng);
     (void)printf("%d %g %g %g %g %s\n", sq_sample_reduction(&d->transform, d->source.decode, c), c.x, c.y, c.w, c.h,
@@ -49,7 +53,7 @@ int main(int argc, char **argv)
         pixels && out ? sq_dataset_open(&d.dataset, argv[1], "val") : sq_fail(SQ_IO, "%s: cannot be written", argv[5]);
     d.source = (sq_sample_source){.dataset = d.dataset,
                                   .transform = &d.transform,
-                                  .decode = (sq_decode)atoi(argv[2]),
+                                  .decode = (sq_decode_mode)atoi(argv[2]),
                                   .seed = 5,
                                   .max_pixels = 1 << 28};
     for (uint64_t i = 0; status == SQ_OK && i < (uint64_t)atoi(argv[4]); i++)
@@ -58,7 +62,7 @@ int main(int argc, char **argv)
         status = sq_fail(SQ_IO, "%s: cannot be written", argv[5]);
     if (status != SQ_OK)
         (void)fprintf(stderr, "%s\n", sq_error_text());
-    sq_sample_clear(&d.memory);
+    sq_sample_clear(&d.workspace);
     sq_dataset_close(d.dataset);
     free(d.bytes);
     free(pixels);

@@ -4,21 +4,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* JPEGs of every kind, of a pattern whose wrong neighbours show. */
+/* JPEGs of every sampling and coding, with a pattern that makes a wrong neighbour visible. */
 
 typedef struct {
     const char *name;
-    int components, h_factor, v_factor; /* of luma against chroma */
+    int components, h_factor, v_factor; /* chroma subsampling, across and down */
     bool is_progressive;
     int restart_rows;
 } jpeg_kind;
 
 enum { JPEG_KINDS = 11 };
-extern const jpeg_kind jpeg_kinds[JPEG_KINDS]; /* number 2 is plain 4:2:0 */
+extern const jpeg_kind jpeg_kinds[JPEG_KINDS]; /* [2] is baseline 4:2:0 */
 
-/* Both are freed with free. */
+/* The caller frees the results with free. */
 unsigned char *make_jpeg(const jpeg_kind *kind, int h, int w, unsigned long *size);
-/* The whole image at 1, 1/2, 1/4 or 1/8, by libjpeg-turbo alone: what Pillow's Image.draft gives. */
+/* The whole image at 1, 1/2, 1/4 or 1/8, decoded by libjpeg-turbo alone, as Pillow's Image.draft. */
 uint8_t *decode_reduced(const unsigned char *bytes, unsigned long size, int reduction, int *h, int *w);
 
 #endif

@@ -1,4 +1,4 @@
-/* Pillow's bilinear resizing, written out plainly. Source: Pillow, src/libImaging/Resample.c. */
+/* A direct translation of Pillow's bilinear resizing. source: Pillow, src/libImaging/Resample.c. */
 #include "tests/data/pillow.h"
 
 #include <math.h>
@@ -43,7 +43,7 @@ static void drop_coefficients(pillow_taps *all, int count)
     free(all);
 }
 
-/* One pass along an axis: `step` bytes between pixels, rounded to 8 bits. */
+/* One output value of a pass along an axis, rounded to 8 bits. step: bytes between pixels */
 static uint8_t pillow_sum(const uint8_t *from, size_t step, const pillow_taps *t)
 {
     int sum = 1 << (PRECISION - 1);
@@ -53,8 +53,10 @@ static uint8_t pillow_sum(const uint8_t *from, size_t step, const pillow_taps *t
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-void pillow_resize(const uint8_t *pixels, int h, int w, sq_crop box, int size, uint8_t *out)
+void pillow_resize(const sq_pixels *from, sq_crop box, int size, uint8_t *out)
 {
+    const int h = from->h, w = from->w;
+    const uint8_t *pixels = from->pixels;
     pillow_taps *across = pillow_coefficients(w, box.x, box.x + box.w, size),
                 *down = pillow_coefficients(h, box.y, box.y + box.h, size);
     uint8_t *between = malloc((size_t)h * (size_t)size * 3);
@@ -73,10 +75,10 @@ void pillow_resize(const uint8_t *pixels, int h, int w, sq_crop box, int size, u
 void pillow_crop_resize(const uint8_t *pixels, int w, sq_crop crop, int size, uint8_t *out)
 {
     const int ch = (int)crop.h, cw = (int)crop.w;
-    uint8_t *cut = malloc((size_t)ch * (size_t)cw * 3);
+    uint8_t *cropped = malloc((size_t)ch * (size_t)cw * 3);
     for (int y = 0; y < ch; y++)
-        memcpy(cut + (size_t)y * (size_t)cw * 3,
+        memcpy(cropped + (size_t)y * (size_t)cw * 3,
                pixels + (((size_t)crop.y + (size_t)y) * (size_t)w + (size_t)crop.x) * 3, (size_t)cw * 3);
-    pillow_resize(cut, ch, cw, (sq_crop){0, 0, cw, ch, false}, size, out);
-    free(cut);
+    pillow_resize(&(sq_pixels){cropped, 0, 0, ch, cw, ch, cw}, (sq_crop){0, 0, cw, ch, false}, size, out);
+    free(cropped);
 }

@@ -9,7 +9,7 @@
 
 #include "data/sources/shard.h"
 
-/* Makes the checksums of a shard in memory right again, so that a change in it meets the checks behind them. */
+/* Recomputes the checksums of a shard in memory, so that an edit is not detected by them but by the other checks. */
 static inline void seal_shard(uint8_t *bytes, size_t size)
 {
     sq_shard_header head;

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "data/decode/probe.h"
+#include "data/decode/format.h"
 #include "kernels/base/file.h"
 
 bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)
@@ -24,12 +24,12 @@ bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)
 
 void fuzz_close(fuzz_file *file)
 {
-    (void)close(file->file); /* it was in memory */
+    (void)close(file->file); /* the file is in memory */
 }
 
-static char scratch[64]; /* once it is made */
+static char scratch[64]; /* "": not created yet */
 
-static void drop_scratch(void)
+static void remove_scratch(void)
 {
     if (sq_path_remove(scratch) != SQ_OK)
         (void)fprintf(stderr, "%s\n", sq_error_text());
@@ -41,28 +41,28 @@ const char *fuzz_scratch(const char *name)
     if (!*scratch) {
         if (access("/dev/shm", W_OK) == 0)
             (void)setenv("TMPDIR", "/dev/shm", 1);
-        fuzz_promise(sq_folder_scratch(scratch, sizeof scratch, "squall-fuzz") == SQ_OK);
-        (void)atexit(drop_scratch); /* else it stays */
+        fuzz_require(sq_folder_scratch(scratch, sizeof scratch, "squall-fuzz") == SQ_OK);
+        (void)atexit(remove_scratch); /* best effort: on failure the folder remains */
     }
     (void)snprintf(path, sizeof path, "%s/%s", scratch, name);
     return path;
 }
 
-void fuzz_promise(bool is_kept)
+void fuzz_require(bool holds)
 {
-    if (!is_kept)
+    if (!holds)
         abort();
 }
 
-void fuzz_sealed(const uint8_t *bytes, size_t size, void (*look)(const uint8_t *, size_t),
+void fuzz_sealed(const uint8_t *bytes, size_t size, void (*check)(const uint8_t *, size_t),
                  void (*seal)(uint8_t *, size_t))
 {
     uint8_t *sealed = malloc(size + 1);
-    fuzz_promise(sealed != NULL);
+    fuzz_require(sealed != NULL);
     memcpy(sealed, bytes, size);
-    look(sealed, size);
+    check(sealed, size);
     seal(sealed, size);
-    look(sealed, size);
+    check(sealed, size);
     free(sealed);
 }
 
@@ -72,9 +72,9 @@ void fuzz_read(const sq_dataset *d, size_t index)
     size_t capacity = 0, size = 0;
     if (sq_dataset_size(d, index) > 1 << 26 ||
         strlen(sq_dataset_name(d, index)) < strlen(sq_dataset_inner_name(d, index)))
-        abort(); /* more than there is */
+        abort();
     if (sq_dataset_read(d, index, &bytes, &capacity, &size) == SQ_OK) {
-        const sq_image_probe probe = sq_probe(bytes, size);
+        const sq_image_probe probe = sq_image_probe_header(bytes, size);
         if (probe.h < 0 || probe.w < 0 || !sq_image_format_name(probe.format))
             abort();
     }

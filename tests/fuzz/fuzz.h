@@ -7,11 +7,12 @@
 
 #include "data/sources/dataset.h"
 
-/* What fuzz_*.c share. Each defines libFuzzer's entry, which a plain program calls for every file of the corpus. */
+/* Helpers of the fuzz targets. Each target defines libFuzzer's entry point; replay.c calls it for the files of a
+ * corpus. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* A file in memory, with a path. */
+/* A file in memory that has a path. */
 typedef struct {
     int file;
     char path[64];
@@ -19,18 +20,19 @@ typedef struct {
 bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size);
 void fuzz_close(fuzz_file *file);
 
-/* The path of a file in a folder of this process, which lies in memory where the system has such a place, and which
- * goes with it. Valid until the next call. */
+/* The path of a file in a temporary folder, in /dev/shm if possible. The folder is removed at exit. Valid until the
+ * next call. */
 const char *fuzz_scratch(const char *name);
 
-/* Ends the program unless what a header promises holds. */
-void fuzz_promise(bool is_kept);
+/* Aborts if the condition does not hold: the fuzzer then saves the input. */
+void fuzz_require(bool holds);
 
-/* Looks at the bytes as they are, and again with their checksums made right, so that the checks behind them are met. */
-void fuzz_sealed(const uint8_t *bytes, size_t size, void (*look)(const uint8_t *, size_t),
+/* Calls check on a copy of the bytes, and again after seal has corrected their checksums, so that the checks after the
+ * checksums are reached too. */
+void fuzz_sealed(const uint8_t *bytes, size_t size, void (*check)(const uint8_t *, size_t),
                  void (*seal)(uint8_t *, size_t));
 
-/* Reads an image's bytes and looks at all of them. */
+/* Reads an image of a data set and its header. */
 void fuzz_read(const sq_dataset *dataset, size_t index);
 
 #endif

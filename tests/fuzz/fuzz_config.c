@@ -1,4 +1,4 @@
-/* Any bytes as a configuration. One that is taken is written and must read back as the same, to the byte. */
+/* Any bytes as a configuration. An accepted one is written, and must read back and be written to the same bytes. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -8,21 +8,21 @@
 #include "tools/run/config/config.h"
 #include "tools/run/config/writer.h"
 
-enum { LARGEST = 1 << 24 };
+enum { MAX_BYTES = 1 << 24 };
 
 static bool is_known(sq_status status)
 {
     return status == SQ_OK || status == SQ_INVALID || status == SQ_NO_MEMORY ||
-           status == SQ_IO; /* of a base that is not there */
+           status == SQ_IO; /* its base does not exist */
 }
 
-/* The text of a configuration; free it. */
+/* The text of a configuration; the caller frees it. */
 static char *text_of(const sq_config *config)
 {
     char *text = NULL;
     size_t bytes = 0;
     const char *path = fuzz_scratch("config.yaml");
-    fuzz_promise(sq_config_write(config, path) == SQ_OK && sq_file_read(path, LARGEST, &text, &bytes) == SQ_OK);
+    fuzz_require(sq_config_write(config, path) == SQ_OK && sq_file_read(path, MAX_BYTES, &text, &bytes) == SQ_OK);
     return text;
 }
 
@@ -33,12 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (!fuzz_open(&file, bytes, size))
         return 0;
     const sq_status status = sq_config_read(&config, file.path, NULL, 0);
-    fuzz_promise(is_known(status) && (status == SQ_OK) == (config != NULL));
+    fuzz_require(is_known(status) && (status == SQ_OK) == (config != NULL));
     if (config) {
         char *first = text_of(config);
-        fuzz_promise(sq_config_read(&again, fuzz_scratch("config.yaml"), NULL, 0) == SQ_OK);
+        fuzz_require(sq_config_read(&again, fuzz_scratch("config.yaml"), NULL, 0) == SQ_OK);
         char *second = text_of(again);
-        fuzz_promise(strcmp(first, second) == 0 && !sq_config_difference(config, again));
+        fuzz_require(strcmp(first, second) == 0 && !sq_config_difference(config, again));
         free(first);
         free(second);
     }

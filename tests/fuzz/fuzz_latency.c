@@ -1,5 +1,5 @@
-/* Any bytes as a file of latencies: our two tables, every dialect by its name and by its content, measured networks,
- * lists of operations. A table that is taken is written as a device and must open again with as many entries. */
+/* Any bytes as a latency file: Squall's two tables, every dialect (named and detected), measured networks, and lists of
+ * operations. An accepted table is written as a device, and must open again with the same number of entries. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -16,23 +16,23 @@ static bool is_known(sq_status status)
     return status == SQ_OK || status == SQ_INVALID || status == SQ_NO_MEMORY;
 }
 
-/* A table by block and layer at once cannot be written: no file has both. */
+/* Checks an accepted table and writes it. No file holds entries by block and by layer at once. */
 static void check_table(const sq_latency *latency)
 {
     sq_latency *again = NULL;
     const char *folder = fuzz_scratch("device");
     for (size_t i = 0; i < latency->count; i++) {
         const sq_latency_entry *e = &latency->entries[i];
-        fuzz_promise(isfinite(e->time.mean) && e->time.mean > 0 && e->time.deviation >= 0);
-        fuzz_promise(sq_latency_find(latency, &e->key) == e);
+        fuzz_require(isfinite(e->time.mean) && e->time.mean > 0 && e->time.deviation >= 0);
+        fuzz_require(sq_latency_find(latency, &e->key) == e);
     }
     for (size_t i = 0; i < latency->layer_count; i++) {
         const sq_layer_entry *e = &latency->layers[i];
-        fuzz_promise(isfinite(e->time.mean) && sq_latency_find_layer(latency, e->layer, e->choice) == e);
+        fuzz_require(isfinite(e->time.mean) && sq_latency_find_layer(latency, e->layer, e->choice) == e);
     }
-    fuzz_promise(sq_path_remove(folder) == SQ_OK && sq_latency_write(latency, folder) == SQ_OK);
-    fuzz_promise(sq_latency_open(&again, folder) == SQ_OK);
-    fuzz_promise(again->count == latency->count && again->layer_count == latency->layer_count &&
+    fuzz_require(sq_path_remove(folder) == SQ_OK && sq_latency_write(latency, folder) == SQ_OK);
+    fuzz_require(sq_latency_open(&again, folder) == SQ_OK);
+    fuzz_require(again->count == latency->count && again->layer_count == latency->layer_count &&
                  strcmp(again->info.name, latency->info.name) == 0);
     sq_latency_close(again);
 }
@@ -43,7 +43,7 @@ static void try_own(const char *path, sq_status (*read)(sq_latency *latency, con
     if (sq_latency_create(&latency, path) != SQ_OK)
         return;
     const sq_status status = read(latency, path);
-    fuzz_promise(is_known(status));
+    fuzz_require(is_known(status));
     (void)snprintf(latency->info.name, sizeof latency->info.name, "fuzz");
     if (status == SQ_OK)
         check_table(latency);
@@ -57,9 +57,9 @@ static void try_dialect(const char *path, const char *dialect)
     sq_dialect_report report = {.rows = -1};
     sq_latency *latency = NULL;
     const sq_status status = sq_dialect_read(&latency, &report, path, &options);
-    fuzz_promise(is_known(status) && (status == SQ_OK) == (latency != NULL) && !latency == (report.rows == -1));
+    fuzz_require(is_known(status) && (status == SQ_OK) == (latency != NULL) && !latency == (report.rows == -1));
     if (latency) {
-        fuzz_promise(report.rows == report.read + report.left_out);
+        fuzz_require(report.rows == report.read + report.left_out);
         check_table(latency);
     }
     sq_latency_close(latency);
@@ -70,14 +70,14 @@ static void try_measured(const char *path, const char *column)
     sq_measured *measured = NULL;
     int limits[SQ_MAX_LAYERS];
     const sq_status status = sq_measured_read(&measured, path, column);
-    fuzz_promise(is_known(status) && (status == SQ_OK) == (measured != NULL));
+    fuzz_require(is_known(status) && (status == SQ_OK) == (measured != NULL));
     if (measured) {
-        fuzz_promise(measured->layers > 0 && measured->layers <= SQ_MAX_LAYERS && measured->count > 0);
+        fuzz_require(measured->layers > 0 && measured->layers <= SQ_MAX_LAYERS && measured->count > 0);
         sq_measured_limits(measured, limits);
         for (int l = 0; l < measured->layers; l++)
-            fuzz_promise(limits[l] > 0 && limits[l] <= SQ_MAX_CHOICES);
+            fuzz_require(limits[l] > 0 && limits[l] <= SQ_MAX_CHOICES);
         for (size_t i = 0; i < measured->count; i++)
-            fuzz_promise(isfinite(measured->ms[i]) && measured->ms[i] > 0 && measured->deviation[i] >= 0);
+            fuzz_require(isfinite(measured->ms[i]) && measured->ms[i] > 0 && measured->deviation[i] >= 0);
     }
     sq_measured_free(measured);
 }
@@ -91,10 +91,10 @@ static void try_network(const char *path, bool is_text)
     for (int k = 0; k < SQ_ROOFLINE_CLASSES; k++)
         r.rates[k] = (sq_roofline_rate){100, 10, 1, 8, 8, 0.5, 0.5};
     const sq_status status = sq_roofline_network(&r, path, &ms);
-    fuzz_promise(is_known(status) && (status == SQ_OK ? is_text && isfinite(ms) && ms >= 0 : ms < 0));
+    fuzz_require(is_known(status) && (status == SQ_OK ? is_text && isfinite(ms) && ms >= 0 : ms < 0));
     if (sq_roofline_checks(&r, path, &checks, &count) == SQ_OK)
         for (size_t i = 0; i < count; i++)
-            fuzz_promise(checks[i].measured > 0 && checks[i].predicted >= 0);
+            fuzz_require(checks[i].measured > 0 && checks[i].predicted >= 0);
     free(checks);
 }
 

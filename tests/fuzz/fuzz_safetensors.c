@@ -1,5 +1,5 @@
-/* Any bytes as a safetensors file, as they are and with their checksum made right. Tensors lie inside the file,
- * aligned, and none on another. */
+/* Any bytes as a safetensors file, unchanged and with a corrected checksum. Tensors must be aligned, inside the file
+ * and disjoint. */
 #include "tests/fuzz/fuzz.h"
 
 #include <inttypes.h>
@@ -12,23 +12,23 @@
 
 enum { DIGITS = 16 };
 
-/* Every value is there: a sanitizer sees it if not. */
-static void look_at(const sq_tensor *t)
+/* Reads every value, so that a sanitizer detects missing ones. */
+static void check_tensor(const sq_tensor *t)
 {
     size_t count = 1;
     uint32_t sum = 0;
     for (int i = 0; i < t->dim_count; i++)
         count *= (size_t)t->dims[i];
-    fuzz_promise(count == t->count && (uintptr_t)t->data % sizeof *t->data == 0);
+    fuzz_require(count == t->count && (uintptr_t)t->data % sizeof *t->data == 0);
     for (size_t i = 0; i < t->count; i++) {
         uint32_t bits;
         memcpy(&bits, &t->data[i], sizeof bits);
         sum += bits;
     }
-    fuzz_promise(sum != 1 || t->count > 0);
+    fuzz_require(sum != 1 || t->count > 0);
 }
 
-static void look(const uint8_t *bytes, size_t size)
+static void check(const uint8_t *bytes, size_t size)
 {
     fuzz_file file;
     sq_safetensors *tensors = NULL;
@@ -38,21 +38,21 @@ static void look(const uint8_t *bytes, size_t size)
         const int count = sq_safetensors_count(tensors);
         for (int i = 0; i < count; i++) {
             const sq_tensor *t = sq_safetensors_at(tensors, i);
-            look_at(t);
-            fuzz_promise(sq_safetensors_find(tensors, t->name) == t);
+            check_tensor(t);
+            fuzz_require(sq_safetensors_find(tensors, t->name) == t);
             for (int j = 0; j < i; j++) {
                 const sq_tensor *other = sq_safetensors_at(tensors, j);
-                fuzz_promise(t->data + t->count <= other->data || other->data + other->count <= t->data);
+                fuzz_require(t->data + t->count <= other->data || other->data + other->count <= t->data);
             }
         }
         const char *checksum = sq_safetensors_metadata(tensors, "checksum_fnv1a64");
-        fuzz_promise(!checksum || strlen(checksum) < size);
+        fuzz_require(!checksum || strlen(checksum) < size);
         sq_safetensors_close(tensors);
     }
     fuzz_close(&file);
 }
 
-/* As sq_safetensors_write does: over everything, with zeros in place of the digits. */
+/* Corrects the checksum as sq_safetensors_write computes it: of the whole file, with zeros in place of the digits. */
 static void seal(uint8_t *bytes, size_t size)
 {
     static const char key[] = "\"checksum_fnv1a64\":\"";
@@ -70,6 +70,6 @@ static void seal(uint8_t *bytes, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    fuzz_sealed(bytes, size, look, seal);
+    fuzz_sealed(bytes, size, check, seal);
     return 0;
 }

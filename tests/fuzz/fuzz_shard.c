@@ -1,5 +1,4 @@
-/* Any bytes as a packed shard, as they are and with their checksums made right, so that the checks behind them are met.
- */
+/* Any bytes as a packed shard, unchanged and with corrected checksums. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -8,21 +7,21 @@
 #include "data/sources/shard.h"
 #include "tests/data/seal.h"
 
-static void look(const uint8_t *bytes, size_t size)
+static void check(const uint8_t *bytes, size_t size)
 {
     fuzz_file file;
     sq_shard *shard = NULL;
     if (!fuzz_open(&file, bytes, size))
         return;
     if (sq_shard_open(&shard, file.path) == SQ_OK) {
-        const sq_shard_header *head = sq_shard_get_header(shard);
-        for (size_t i = 0; i < head->count; i++) {
+        const sq_shard_header *header = sq_shard_get_header(shard);
+        for (size_t i = 0; i < header->count; i++) {
             const sq_shard_record *r = sq_shard_record_at(shard, i);
             void *out = malloc((size_t)r->size + 1);
             if (!out || strlen(sq_shard_image_name(shard, i)) + strlen(sq_shard_class_name(shard, r->label)) > size)
                 abort();
             if (sq_shard_read(shard, i, out) == SQ_OK && !sq_shard_view(shard, i))
-                abort(); /* they must agree */
+                abort(); /* read and view must agree */
             free(out);
         }
         sq_shard_close(shard);
@@ -32,6 +31,6 @@ static void look(const uint8_t *bytes, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    fuzz_sealed(bytes, size, look, seal_shard);
+    fuzz_sealed(bytes, size, check, seal_shard);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Any bytes as each of the files that a schema describes: a space, a device, a roofline. What is taken is written and
+/* Any bytes as each kind of file with a YAML schema: a space, a device, a roofline. An accepted file is written, and
  * must read back as the same. */
 #include "tests/fuzz/fuzz.h"
 
@@ -17,12 +17,12 @@ static void try_space(const char *path)
 {
     sq_space *space = NULL, *again = NULL;
     const sq_status status = sq_space_read(&space, path, 0, 0);
-    fuzz_promise(is_known(status) && (status == SQ_OK) == (space != NULL));
+    fuzz_require(is_known(status) && (status == SQ_OK) == (space != NULL));
     if (!space)
         return;
     const char *copy = fuzz_scratch("space.yaml");
-    fuzz_promise(sq_space_write(space, NULL, copy) == SQ_OK && sq_space_read(&again, copy, 0, 0) == SQ_OK);
-    fuzz_promise(sq_space_hash(space) == sq_space_hash(again) && strcmp(space->source, again->source) == 0);
+    fuzz_require(sq_space_write(space, NULL, copy) == SQ_OK && sq_space_read(&again, copy, 0, 0) == SQ_OK);
+    fuzz_require(sq_space_hash(space) == sq_space_hash(again) && strcmp(space->source, again->source) == 0);
     sq_space_free(space);
     sq_space_free(again);
 }
@@ -31,27 +31,27 @@ static void try_device(const char *path)
 {
     sq_device_info info = {.batch = -1}, again = {.batch = -1};
     const sq_status status = sq_device_read(&info, path);
-    fuzz_promise(is_known(status) && (status == SQ_OK) == (info.batch > 0));
+    fuzz_require(is_known(status) && (status == SQ_OK) == (info.batch > 0));
     if (status != SQ_OK)
         return;
     const char *copy = fuzz_scratch("device.yaml");
-    fuzz_promise(sq_device_write(&info, copy) == SQ_OK && sq_device_read(&again, copy) == SQ_OK);
-    fuzz_promise(strcmp(info.name, again.name) == 0 && strcmp(info.source, again.source) == 0 &&
+    fuzz_require(sq_device_write(&info, copy) == SQ_OK && sq_device_read(&again, copy) == SQ_OK);
+    fuzz_require(strcmp(info.name, again.name) == 0 && strcmp(info.source, again.source) == 0 &&
                  info.batch == again.batch && info.has_runner == again.has_runner &&
                  strcmp(info.runner.command, again.runner.command) == 0 &&
                  strcmp(info.runner.pattern, again.runner.pattern) == 0);
 }
 
-/* A class that the file does not have takes another's: every rate must be one. */
+/* Classes that the file omits inherit the rates of another class, so every rate must be positive. */
 static void try_roofline(const char *path)
 {
     sq_roofline r = {0};
     const sq_status status = sq_roofline_read(&r, path);
-    fuzz_promise(is_known(status));
+    fuzz_require(is_known(status));
     for (int k = 0; status == SQ_OK && k < SQ_ROOFLINE_CLASSES; k++) {
         const sq_roofline_operation o = {(sq_roofline_class)k, 7, 7, 8, 7, 7, 8, 3, 1, 8, SQ_RELU, true};
-        fuzz_promise(r.rates[k].gops_per_s > 0 && r.rates[k].c_in_step > 0 && r.rates[k].c_out_step > 0);
-        fuzz_promise(sq_roofline_operations_ms(&r, &o, 1) >= 0);
+        fuzz_require(r.rates[k].gops_per_s > 0 && r.rates[k].c_in_step > 0 && r.rates[k].c_out_step > 0);
+        fuzz_require(sq_roofline_operations_ms(&r, &o, 1) >= 0);
     }
 }
 

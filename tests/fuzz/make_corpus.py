@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz corpus: small tars of every form, shards that squall pack makes of some, our own
-configurations, safetensors, and a small table of latencies of every dialect.
+"""Writes the seeds of the fuzz corpus: small tars of every layout, shards that squall pack makes, the repository's
+configurations, safetensors, and a small latency table of every dialect.
 
-usage: make_corpus.py SQUALL [FOLDER]     FOLDER: default beside this script
+usage: make_corpus.py SQUALL [FOLDER]     FOLDER: default corpus/ next to this script
 """
 import io
 import json
@@ -31,7 +31,7 @@ def tar(members, form=tarfile.USTAR_FORMAT):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))
-    return padded(out.getvalue().rstrip(b"\0")) + bytes(512)  # one block of zeros ends it
+    return padded(out.getvalue().rstrip(b"\0")) + bytes(512)  # a block of zeros marks the end
 
 
 def padded(data):
@@ -44,8 +44,8 @@ def put(target, name, data):
         file.write(data if isinstance(data, bytes) else data.encode())
 
 
-def ours(name):
-    """A file of the tree without its comments."""
+def repository_file(name):
+    """A file of the repository without its comments."""
     with open(os.path.join(ROOT, name)) as file:
         return "".join(line for line in file if not line.startswith("#"))
 
@@ -53,10 +53,10 @@ def ours(name):
 def make_yaml():
     for name in ["configs/spaces/tiny.yaml", "configs/spaces/proxyless.yaml", "configs/spaces/networks/proxyless-mobile.yaml",
                  "tests/fixtures/oracle_pool.yaml", "tests/fixtures/odd_widths_pad.yaml"]:
-        put("yaml", os.path.basename(name)[:-5], ours(name))
+        put("yaml", os.path.basename(name)[:-5], repository_file(name))
     for device in ["epyc-onnxruntime-spos", "hexagon-685", "myriad-x"]:
-        put("yaml", "device-" + device, ours(f"configs/devices/{device}/device.yaml"))
-    put("yaml", "roofline", ours("configs/devices/hexagon-685/roofline.yaml"))
+        put("yaml", "device-" + device, repository_file(f"configs/devices/{device}/device.yaml"))
+    put("yaml", "roofline", repository_file("configs/devices/hexagon-685/roofline.yaml"))
     put("yaml", "anchors", "name: &a x\nresolution: &r 8\nclasses: *r\nchoices: [&c {name: *a, kind: mb, expansion: 3.5}]\n"
                            "layers: [&l {width: 8, choices: [*a]}, *l]\n")
     put("yaml", "drop", "name: d\nmeasured: true\nrules: {drop: [se, hswish]}\nscale: 1.5\nunit: ms\n")
@@ -64,7 +64,7 @@ def make_yaml():
 
 def make_config():
     for name in ["search/hurricane", "search/tiny-imagenet20", "train/samples", "train/spos-imagenet"]:
-        put("config", name.replace("/", "-"), ours(f"configs/{name}.yaml").replace("base: ", "space: "))
+        put("config", name.replace("/", "-"), repository_file(f"configs/{name}.yaml").replace("base: ", "space: "))
     put("config", "devices", 'latency: [{device: a, limit_ms: 1.5}, {device: "b\\tc", margin: 0.1}]\nseed: -1\n'
                              "data: {mean: [0.5, 0.25, 1], train: x y}\n")
     put("config", "base", "base: there-is-no-such-file.yaml\nseed: 2\n")
@@ -114,7 +114,7 @@ def make_latency():
         "tfnas": "key,mid_channels,latency_ms\nbase,0,9.5\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,48,3\n"
                  "MBInvertedResBlock_14_80_160_112_k5_s1_swish,480,4\n",
         "measured": '\ufeffarch,cpu_us,cpu_std_us\n"(2, 1, 0)",1500,3\n0;1;2,4,\n# no row\n210,1e3,0\n',
-        "operations": "\n".join(ours("configs/devices/networks/nnmeter_alexnet.csv").splitlines()[:6]) + "\n",
+        "operations": "\n".join(repository_file("configs/devices/networks/nnmeter_alexnet.csv").splitlines()[:6]) + "\n",
         "checks": "network,operations_csv,ms,device,source\na,there-is-no-such-file.csv,3.5,d,s\n",
     }
     for name, data in tables.items():

@@ -1,4 +1,5 @@
-/* Runs a fuzz target on files or folders of them: the corpus, with any compiler. Prints how many. */
+/* Runs a fuzz target on the files of a corpus, built with any compiler. Arguments: files and folders. Prints their
+ * number. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ static int replay(const char *path)
         (void)fprintf(stderr, "%s\n", sq_error_text());
         exit(1);
     }
-    (void)LLVMFuzzerTestOneInput((const uint8_t *)bytes, size); /* ends the program when it fails */
+    (void)LLVMFuzzerTestOneInput((const uint8_t *)bytes, size); /* aborts on failure */
     free(bytes);
     return 1;
 }

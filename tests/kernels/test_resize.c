@@ -62,7 +62,7 @@ Test(resize, a_thousand_random_crops_are_pillows_within_one_grey_level)
         sq_crop crop = sq_transform_crop(&t, h, w, &rng);
         if (i % 5 == 4) { /* Image.resize with a box: the filter reaches past it */
             crop = (sq_crop){crop.x + 0.25, crop.y + 0.5, crop.w - 0.5, crop.h - 0.75, false};
-            pillow_resize(pixels, h, w, crop, side, pillows);
+            pillow_resize(&(sq_pixels){pixels, 0, 0, h, w, h, w}, crop, side, pillows);
         } else {
             pillow_crop_resize(pixels, w, crop, side, pillows);
         }
@@ -86,7 +86,7 @@ Test(resize, large_reductions_are_pillows_within_one_grey_level)
     for (uint64_t i = 0; i < 8; i++) {
         uint8_t *pixels = draw_pixels(LARGE, LARGE, i);
         const sq_pixels from = {pixels, 0, 0, LARGE, LARGE, LARGE, LARGE};
-        pillow_resize(pixels, LARGE, LARGE, all, SIDE, pillows);
+        pillow_resize(&(sq_pixels){pixels, 0, 0, LARGE, LARGE, LARGE, LARGE}, all, SIDE, pillows);
         MUST(sq_resize(&resizer, &from, all, SIDE, ours));
         cr_expect_leq(worst_difference(ours, pillows, sizeof ours), 1);
         free(pixels);

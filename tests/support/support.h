@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "data/loader/loader.h"
+#include "data/loader/image_set.h"
 #include "supernet/train/trainer.h"
 
 /* What several tests share. */

@@ -1,11 +1,14 @@
-/* squall pack: images to packed shards, and their verification. */
+/* squall pack: packs images into shards, or verifies shards. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "data/decode/format.h"
 #include "data/pack/pack.h"
-#include "data/sources/shard.h"
+#include "data/pack/summary.h"
+#include "data/pack/verify.h"
+#include "data/sources/shard_set.h"
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 #include "supernet/train/signals.h"
@@ -17,7 +20,7 @@ static const char *const splits[] = {"train", "val"};
 
 typedef struct {
     const char *source, *folder;
-    const char *split; /* NULL: those that the source has */
+    const char *split; /* NULL: every split of the source */
     const char *labels, *classes;
     bool is_quiet;
     sq_pack_options pack;
@@ -27,19 +30,19 @@ typedef struct {
 
 typedef struct {
     const char *split;
-    double begin;
-    int tenths; /* told, where stderr is no terminal */
-    bool is_quiet, is_terminal, has_begun;
-} line;
+    double begin_seconds;
+    int tenths; /* of the images, in the last line that was printed; used if stderr is not a terminal */
+    bool is_quiet, is_terminal, is_open;
+} progress_line;
 
-static void show(void *context, const sq_pack_progress *now)
+static void print_progress(void *context, const sq_pack_progress *now)
 {
-    line *l = context;
+    progress_line *l = context;
     char left[32];
-    const double seconds = sq_seconds_now() - l->begin;
+    const double seconds = sq_seconds_now() - l->begin_seconds;
     const int tenths = (int)(10 * now->images / (now->image_count ? now->image_count : 1));
-    const double packed = (double)(now->images - now->found_count), rate = seconds > 0 ? packed / seconds : 0;
-    l->has_begun = true;
+    const double packed = (double)(now->images - now->reused_count), rate = seconds > 0 ? packed / seconds : 0;
+    l->is_open = true;
     if (l->is_quiet || (!l->is_terminal && tenths == l->tenths))
         return;
     l->tenths = tenths;
@@ -50,9 +53,9 @@ static void show(void *context, const sq_pack_progress *now)
     (void)fflush(stderr);
 }
 
-static void end_line(const line *l)
+static void end_progress(const progress_line *l)
 {
-    if (l->is_terminal && l->has_begun && !l->is_quiet)
+    if (l->is_terminal && l->is_open && !l->is_quiet)
         (void)fputc('\n', stderr);
 }
 
@@ -73,13 +76,13 @@ static void print_summary(const char *split, const sq_pack_summary *s, const cha
     for (int f = SQ_FORMATS - 1; f > 0; f--)
         print_count(sq_image_format_name((sq_image_format)f), s->formats[f], "");
     print_count("other formats", s->formats[SQ_FORMAT_UNKNOWN], "");
-    print_count("stored anew", s->recoded, s->raw ? "raw uint8" : "smaller JPEG");
+    print_count("re-encoded", s->reencoded, s->raw ? "raw uint8" : "smaller JPEG");
     print_count("grey", s->grey, "");
-    print_count("CMYK", s->cmyk, "converted when decoded");
-    print_count("EXIF-rotated", s->rotated, "not turned, as PyTorch's ImageFolder");
-    print_count("undecodable", s->bad, "kept as they are; training replaces them");
+    print_count("CMYK", s->cmyk, "converted to RGB when decoded");
+    print_count("EXIF-rotated", s->rotated, "not rotated, as in PyTorch's ImageFolder");
+    print_count("undecodable", s->undecodable, "stored unchanged; training replaces them");
     if (list && s->listed)
-        sq_print_row("odd images", "%s", list);
+        sq_print_row("unusual images", "%s", list);
     (void)fflush(stdout);
 }
 
@@ -90,13 +93,15 @@ static sq_status pack_split(const job *j, const sq_dataset *dataset, const char 
     char list[SQ_PATH_BYTES], name[64];
     sq_pack_summary summary;
     sq_pack_options options = j->pack;
-    line l = {
-        .split = split, .begin = sq_seconds_now(), .is_quiet = j->is_quiet, .is_terminal = isatty(STDERR_FILENO) == 1};
+    progress_line l = {.split = split,
+                       .begin_seconds = sq_seconds_now(),
+                       .is_quiet = j->is_quiet,
+                       .is_terminal = isatty(STDERR_FILENO) == 1};
     options.is_stopped = sq_signals_received;
-    options.tell = show;
+    options.report = print_progress;
     options.context = &l;
     const sq_status status = sq_pack(dataset, j->folder, split, &options);
-    end_line(&l);
+    end_progress(&l);
     SQ_TRY(status);
     (void)snprintf(name, sizeof name, "%s-odd.txt", split);
     SQ_TRY(sq_text_path(list, sizeof list, j->folder, name));
@@ -105,16 +110,17 @@ static sq_status pack_split(const job *j, const sq_dataset *dataset, const char 
     return SQ_OK;
 }
 
-/* Opens what of the source is to be packed as `split`; an empty data set: nothing. */
+/* Opens the images of the source that belong to `split`. An empty data set: there are none. */
 static sq_status open_split(sq_dataset **out, const job *j, const char *split)
 {
-    const bool is_val = strcmp(split, "val") == 0, is_asked = j->split != NULL;
+    const bool is_val = strcmp(split, "val") == 0, is_requested = j->split != NULL;
     const sq_dataset_options options = {
-        .labels = is_val || is_asked ? j->labels : NULL, .classes = j->classes, .is_optional = !is_asked};
+        .labels = is_val || is_requested ? j->labels : NULL, .classes = j->classes, .is_optional = !is_requested};
     return sq_dataset_open_with(out, j->source, split, &options);
 }
 
-/* A source that does not say which split it is: val with a list of labels, else train. */
+/* True if the source does not name its split and is not `split`. By default it is val with a file of labels, and train
+ * without one. */
 static bool is_other_split(const job *j, const sq_dataset *dataset, const char *split)
 {
     return !j->split && sq_dataset_has_unnamed_split(dataset) && (strcmp(split, "val") == 0) != (j->labels != NULL);
@@ -137,7 +143,7 @@ static sq_status pack_all(const job *j)
         SQ_TRY(status);
     }
     return packed ? SQ_OK
-                  : sq_fail(SQ_DATA, "%s: no images, wanted train/<class>/<image> or val/<class>/<image>", j->source);
+                  : sq_fail(SQ_DATA, "%s: no images: expected train/<class>/<image> or val/<class>/<image>", j->source);
 }
 
 /* ---- Verifying ---- */
@@ -150,8 +156,9 @@ static void print_damaged(void *context, const char *text)
 
 static sq_status verify_all(const char *folder, int threads)
 {
-    const sq_verify_options options = {.threads = threads, .is_stopped = sq_signals_received, .damaged = print_damaged};
-    uint64_t all = 0;
+    const sq_verify_options options = {
+        .threads = threads, .is_stopped = sq_signals_received, .report_damaged = print_damaged};
+    uint64_t total = 0;
     int found = 0;
     for (int i = 0; i < 2; i++) {
         uint64_t damaged;
@@ -162,25 +169,27 @@ static sq_status verify_all(const char *folder, int threads)
         SQ_TRY(sq_pack_verify(folder, splits[i], &options, &damaged));
         print_summary(splits[i], &summary, NULL);
         sq_print_row("checksums", "%" PRIu64 " differ", damaged);
-        all += damaged;
+        total += damaged;
         found++;
     }
     if (!found)
         return sq_fail(SQ_DATA, "%s: no shards", folder);
-    return all ? sq_fail(SQ_DATA, "%s: %" PRIu64 " damaged records", folder, all) : SQ_OK;
+    return total ? sq_fail(SQ_DATA, "%s: %" PRIu64 " damaged records", folder, total) : SQ_OK;
 }
+
+/* ---- Options ---- */
 
 typedef struct {
     job job;
     int shard_mb, quality; /* quality SQ_UNSET: 90 */
-    bool is_verified;
+    bool is_verifying;
 } arguments;
 
 static int check(const sq_options *options, const arguments *a)
 {
     const sq_pack_options *pack = &a->job.pack;
-    if (options->argument_count != (a->is_verified ? 1 : 2))
-        return sq_command_usage("pack", "expected %s", a->is_verified ? "one folder of shards" : "SRC and DST");
+    if (options->argument_count != (a->is_verifying ? 1 : 2))
+        return sq_command_usage("pack", "expected %s", a->is_verifying ? "one folder of shards" : "SRC and DST");
     if (a->job.split && strcmp(a->job.split, "train") != 0 && strcmp(a->job.split, "val") != 0)
         return sq_command_usage("pack", "--split: found '%s', expected train or val", a->job.split);
     if (a->quality != SQ_UNSET && (pack->is_raw || pack->side == 0))
@@ -201,7 +210,7 @@ static int run(const sq_options *options, const void *given)
     j.pack.shard_bytes = (uint64_t)a->shard_mb << 20;
     j.source = options->arguments[0];
     j.folder = options->arguments[1];
-    const sq_status status = a->is_verified ? verify_all(j.source, j.pack.threads) : pack_all(&j);
+    const sq_status status = a->is_verifying ? verify_all(j.source, j.pack.threads) : pack_all(&j);
     return status == SQ_OK ? 0 : sq_command_fail("pack", status);
 }
 
@@ -216,7 +225,7 @@ static const sq_option options[] = {SQ_TEXT("--split", job.split),
                                     SQ_INT("--shard-mb", shard_mb, 0, 1 << 20),
                                     SQ_INT("--max-bad", job.pack.max_bad, 0, INT32_MAX),
                                     SQ_FLAG("--no-check", job.pack.is_unchecked),
-                                    SQ_FLAG("--verify", is_verified),
+                                    SQ_FLAG("--verify", is_verifying),
                                     SQ_FLAG("--quiet", job.is_quiet),
                                     SQ_OPTIONS_END};
 

@@ -159,7 +159,7 @@ sq_loader_options sq_session_loader(const sq_session *s, bool is_training)
         .threads = s->config->data.threads,
         .ring = s->config->data.ring,
         .max_bad = s->config->data.max_bad,
-        .decode = (sq_decode)s->config->data.decode,
+        .decode = (sq_decode_mode)s->config->data.decode,
     };
     options.transform.is_augmented = is_training;
     options.transform.resolution = s->space->resolution;

@@ -1,5 +1,5 @@
-/* squall bench loader: images a second that the loader gives, on one thread and on all, and what each stage takes of
- * one core. Loaders are opened anew for every round, one and all threads in turn, each round with other crops. */
+/* squall bench loader: images per second of the loader with one thread and with all threads, and the time of each stage
+ * on one core. Rounds alternate between one and all threads; each opens a new loader and draws other crops. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,28 +10,31 @@
 #include "supernet/train/signals.h"
 #include "tools/commands/bench/bench.h"
 
-enum { WARMUP_BATCHES = 2, COPY = SQ_STAGES, STAGES }; /* copy: into the memory of a backend */
+enum { WARMUP_BATCHES = 2, COPY = SQ_STAGES, STAGES }; /* the last stage copies a batch, as into a backend's memory */
 
-static const char *const stage_names[STAGES] = {"read", "decode", "resize", "copy"};
+static const char *stage_name(int stage)
+{
+    return stage == COPY ? "copy" : sq_sample_stage_name((sq_sample_stage)stage);
+}
 
 typedef struct {
     const sq_session *session;
     const sq_bench_options *options;
     const sq_dataset *dataset;
-    sq_dataset *opened; /* of a source; NULL: the session's */
+    sq_dataset *opened; /* owned: a source of its own; NULL: the session's */
     const char *split;
     sq_loader_options loader;
     sq_cache_plan cache;
-    int threads;            /* all */
-    double *rates[2];       /* images a second of each round, on one thread and on all */
-    double *cpu_rates[2];   /* images a second of processor time, likewise */
-    double seconds[STAGES]; /* of one thread's rounds */
-    double images;          /* of the same */
-    uint8_t *copied;
+    int threads;            /* in the rounds with all threads */
+    double *rates[2];       /* images per second of each round: [0] with one thread, [1] with all */
+    double *cpu_rates[2];   /* images per second of CPU time, likewise */
+    double seconds[STAGES]; /* of the rounds with one thread */
+    double images;          /* in those rounds */
+    uint8_t *copied;        /* owned: a batch */
     int64_t bad;
 } bench;
 
-/* ---- What is measured ---- */
+/* ---- Preparing ---- */
 
 static bool is_config(const char *file)
 {
@@ -68,13 +71,13 @@ static sq_status prepare(bench *b)
     b->loader.cache = &b->cache;
     const size_t side = (size_t)b->loader.transform.resolution, bytes = (size_t)b->loader.batch * side * side * 3;
     b->copied = malloc(bytes);
-    bool is_whole = b->copied != NULL;
+    bool is_complete = b->copied != NULL;
     for (int i = 0; i < 2; i++) {
         b->rates[i] = calloc((size_t)b->options->repeats, sizeof *b->rates[i]);
         b->cpu_rates[i] = calloc((size_t)b->options->repeats, sizeof *b->cpu_rates[i]);
-        is_whole = is_whole && b->rates[i] && b->cpu_rates[i];
+        is_complete = is_complete && b->rates[i] && b->cpu_rates[i];
     }
-    return is_whole ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %zu bytes of images", bytes);
+    return is_complete ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: out of memory for %zu bytes of images", bytes);
 }
 
 /* ---- Measuring ---- */
@@ -85,7 +88,7 @@ static sq_status take_batches(bench *b, sq_loader *loader, int64_t count, double
     for (int64_t i = 0; i < count; i++) {
         sq_batch batch;
         if (sq_signals_received())
-            return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_signals_name());
+            return sq_fail(SQ_INTERRUPTED, "%s: stopped before the measurement ended", sq_signals_name());
         SQ_TRY(sq_loader_next(loader, &batch));
         const double begin = sq_seconds_now();
         memcpy(b->copied, batch.images, (size_t)batch.count * bytes);
@@ -94,29 +97,29 @@ static sq_status take_batches(bench *b, sq_loader *loader, int64_t count, double
     return SQ_OK;
 }
 
-/* Of all threads of this process: what others take of a shared machine is not in it. */
-static double processor_seconds(void)
+/* CPU time of all threads of this process; other processes on the machine do not count. */
+static double cpu_seconds(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* cannot fail with this clock */
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Stages are counted by whole batches, so that their sum lags by at most the one that is under way. */
+/* The loader counts stages for finished batches, so the sums lack at most one batch per thread. */
 static sq_status measure(bench *b, sq_loader *loader, int round, bool is_single)
 {
     double unused = 0, copy = 0;
     const double images = (double)b->options->steps * b->loader.batch;
-    /* With a cache, the second epoch is what counts. */
+    /* With a cache, the second epoch is measured. */
     const int64_t epoch = b->cache.form ? (int64_t)(sq_dataset_count(b->dataset) / (size_t)b->loader.batch) + 1 : 0;
     SQ_TRY(take_batches(b, loader, WARMUP_BATCHES + epoch, &unused));
     const sq_loader_counters before = sq_loader_get_counters(loader);
-    const double begin = sq_seconds_now(), cpu_begin = processor_seconds();
+    const double begin = sq_seconds_now(), cpu_begin = cpu_seconds();
     SQ_TRY(take_batches(b, loader, b->options->steps, &copy));
     b->rates[!is_single][round] = images / (sq_seconds_now() - begin);
     const sq_loader_counters after = sq_loader_get_counters(loader);
     b->bad = after.bad > b->bad ? after.bad : b->bad;
-    b->cpu_rates[!is_single][round] = images / (processor_seconds() - cpu_begin);
+    b->cpu_rates[!is_single][round] = images / (cpu_seconds() - cpu_begin);
     if (!is_single)
         return SQ_OK;
     for (int stage = 0; stage < SQ_STAGES; stage++)
@@ -150,7 +153,7 @@ static sq_status run_rounds(bench *b)
     return SQ_OK;
 }
 
-/* ---- Showing ---- */
+/* ---- Printing ---- */
 
 static double median(const bench *b, const double *rates)
 {
@@ -163,13 +166,13 @@ static sq_status print_json(const bench *b)
     json_t *object = json_pack(
         "{s:s, s:s, s:I, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:I}", "source", b->options->file, "split",
         b->split, "images", (json_int_t)sq_dataset_count(b->dataset), "resolution", b->loader.transform.resolution,
-        "decode", b->loader.decode == SQ_DECODE_EXACT ? "exact" : "draft", "instructions", sq_resize_instructions(),
-        "threads", b->threads, "batch", b->loader.batch, "batches", b->options->steps, "rounds", b->options->repeats,
+        "decode", sq_decode_mode_name(b->loader.decode), "instructions", sq_resize_instructions(), "threads",
+        b->threads, "batch", b->loader.batch, "batches", b->options->steps, "rounds", b->options->repeats,
         "images_per_second_one_thread", median(b, b->rates[0]), "images_per_second", median(b, b->rates[1]), "speedup",
         median(b, b->rates[1]) / median(b, b->rates[0]), "bad", (json_int_t)b->bad);
     json_t *stages = json_object();
-    for (int stage = 0; stages && stage < STAGES; stage++) /* a missing key shows */
-        (void)json_object_set_new(stages, stage_names[stage], json_real(1e6 * b->seconds[stage] / b->images));
+    for (int stage = 0; stages && stage < STAGES; stage++) /* on failure the key is missing */
+        (void)json_object_set_new(stages, stage_name(stage), json_real(1e6 * b->seconds[stage] / b->images));
     if (object) {
         (void)json_object_set_new(object, "images_per_cpu_second_one_thread", json_real(median(b, b->cpu_rates[0])));
         (void)json_object_set_new(object, "images_per_cpu_second", json_real(median(b, b->cpu_rates[1])));
@@ -183,7 +186,7 @@ static sq_status print_json(const bench *b)
 
 static void print_rates(const bench *b, const char *name, int which)
 {
-    sq_print_row(name, "%.0f images/s, median of %d rounds (%.0f to %.0f); %.0f of one core by processor time",
+    sq_print_row(name, "%.0f images/s, median of %d rounds (%.0f to %.0f); %.0f per second of CPU time",
                  median(b, b->rates[which]), b->options->repeats, b->rates[which][0],
                  b->rates[which][b->options->repeats - 1], median(b, b->cpu_rates[which]));
 }
@@ -195,19 +198,18 @@ static void print_table(const bench *b)
     (void)printf("loader of %s (%s): %zu images, random resized crop to %d x %d, rounds of %d batches of %d\n",
                  b->options->file, b->split, sq_dataset_count(b->dataset), t->resolution, t->resolution,
                  b->options->steps, b->loader.batch);
-    sq_print_row("decoding", "%s, resized with %s", b->loader.decode == SQ_DECODE_EXACT ? "exact" : "draft",
-                 sq_resize_instructions());
+    sq_print_row("decoding", "%s, resized with %s", sq_decode_mode_name(b->loader.decode), sq_resize_instructions());
     sq_print_cache(&b->cache);
     for (int stage = 0; stage < STAGES; stage++) {
         const double us = 1e6 * b->seconds[stage] / b->images;
-        sq_print_row(stage_names[stage], "%8.1f us an image: %.0f images/s of one core", us, us > 0 ? 1e6 / us : 0);
+        sq_print_row(stage_name(stage), "%8.1f us per image: %.0f images/s on one core", us, us > 0 ? 1e6 / us : 0);
     }
     print_rates(b, "one thread", 0);
     (void)snprintf(name, sizeof name, "%d thread%s", b->threads, b->threads > 1 ? "s" : "");
     print_rates(b, name, 1);
-    sq_print_row("gain", "%.2f", median(b, b->rates[1]) / median(b, b->rates[0]));
+    sq_print_row("speedup", "%.2f", median(b, b->rates[1]) / median(b, b->rates[0]));
     if (b->bad > 0)
-        sq_print_row("bad images", "%lld, replaced by others", (long long)b->bad);
+        sq_print_row("bad images", "%lld, replaced by other images", (long long)b->bad);
 }
 
 static sq_status run_bench(bench *b)

@@ -20,7 +20,7 @@ typedef struct {
     int range, channel_order; /* 1: pixels stay 0..255; 1: BGR */
     sq_transform transform;   /* training; evaluation takes resolution and crop_fraction from it */
     int threads, ring, max_bad;
-    int decode; /* sq_decode */
+    int decode; /* sq_decode_mode */
     int cache;  /* SQ_DATA_CACHE_* */
     int cache_mb;
 } sq_data_config;

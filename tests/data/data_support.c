@@ -1,4 +1,4 @@
-#include "tests/data/pack_support.h"
+#include "tests/data/data_support.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "data/sources/shard.h"
+#include "data/decode/decode.h"
+#include "data/sources/shard_set.h"
 #include "kernels/base/file.h"
 #include "tests/support/support.h"
 
@@ -29,7 +30,7 @@ void copy_image(const char *folder, const char *name, const char *fixture)
     free(bytes);
 }
 
-void copy_cut(const char *folder, const char *name, const char *fixture)
+void copy_first_half(const char *folder, const char *name, const char *fixture)
 {
     size_t size = 0;
     char *bytes = read_fixture(fixture, &size);
@@ -40,50 +41,20 @@ void copy_cut(const char *folder, const char *name, const char *fixture)
 void copy_rotated(const char *folder, const char *name, int orientation)
 {
     /* APP1, 34 bytes: "Exif", a little-endian TIFF header, one entry: tag 0x0112, short, 1 value. */
-    const char exif[] = {'\xff',
-                         '\xe1',
-                         0,
-                         34,
-                         'E',
-                         'x',
-                         'i',
-                         'f',
-                         0,
-                         0,
-                         'I',
-                         'I',
-                         '*',
-                         0,
-                         8,
-                         0,
-                         0,
-                         0,
-                         1,
-                         0,
-                         0x12,
-                         1,
-                         3,
-                         0,
-                         1,
-                         0,
-                         0,
-                         0,
-                         (char)orientation,
-                         0,
-                         0,
-                         0,
-                         0,
-                         0,
-                         0,
-                         0};
+    char exif[] = "\xff\xe1\0\x22"
+                  "Exif\0\0"
+                  "II*\0\x08\0\0\0"
+                  "\x01\0\x12\x01\x03\0\x01\0\0\0?\0\0\0\0\0\0";
+    enum { EXIF_BYTES = sizeof exif, ORIENTATION_OFFSET = 28 }; /* the terminating zero ends the last field */
     size_t size = 0;
-    char *bytes = read_fixture("rgb.jpg", &size), *all = malloc(size + sizeof exif);
-    memcpy(all, bytes, 2);
-    memcpy(all + 2, exif, sizeof exif);
-    memcpy(all + 2 + sizeof exif, bytes + 2, size - 2);
-    put_bytes(folder, name, all, size + sizeof exif);
+    char *bytes = read_fixture("rgb.jpg", &size), *rotated = malloc(size + EXIF_BYTES);
+    exif[ORIENTATION_OFFSET] = (char)orientation;
+    memcpy(rotated, bytes, 2);
+    memcpy(rotated + 2, exif, EXIF_BYTES);
+    memcpy(rotated + 2 + EXIF_BYTES, bytes + 2, size - 2);
+    put_bytes(folder, name, rotated, size + EXIF_BYTES);
     free(bytes);
-    free(all);
+    free(rotated);
 }
 
 void copy_bomb(const char *folder, const char *name)
@@ -99,7 +70,7 @@ void decode_fixture(sq_image *out, const char *fixture)
 {
     size_t size = 0;
     char *bytes = read_fixture(fixture, &size);
-    MUST(sq_image_decode(out, bytes, size, fixture, 1 << 24));
+    MUST(sq_image_decode(out, &(sq_encoded_image){bytes, size, fixture, 1 << 24}));
     free(bytes);
 }
 
@@ -117,6 +88,37 @@ void pack_small(const sq_dataset *dataset, const char *folder, const char *split
     options.quality = options.quality ? options.quality : 90;
     options.threads = options.threads ? options.threads : 1;
     MUST(sq_pack(dataset, folder, split, &options));
+}
+
+void run_shell(const char *folder, const char *commands)
+{
+    char command[2048];
+    (void)snprintf(command, sizeof command, "cd '%s' && %s", folder, commands);
+    cr_assert_eq(system(command), 0, "%s", commands);
+}
+
+sq_status open_with(sq_dataset **out, const char *folder, const char *name, const char *split,
+                    const sq_dataset_options *lists)
+{
+    char source[1024], labels[1024], classes[1024];
+    sq_dataset_options options = *lists;
+    (void)snprintf(source, sizeof source, "%s/%s", folder, name);
+    if (lists->labels)
+        (void)snprintf(labels, sizeof labels, "%s/%s", folder, lists->labels);
+    if (lists->classes)
+        (void)snprintf(classes, sizeof classes, "%s/%s", folder, lists->classes);
+    options.labels = lists->labels ? labels : NULL;
+    options.classes = lists->classes ? classes : NULL;
+    return sq_dataset_open_with(out, source, split, &options);
+}
+
+void expect_open_fails(const char *folder, const char *name, const char *split, const char *message)
+{
+    char path[1024];
+    sq_dataset *d = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    cr_expect_neq(sq_dataset_open(&d, path, split), SQ_OK, "%s", message);
+    cr_expect_not_null(strstr(sq_error_text(), message), "%s, expected %s", sq_error_text(), message);
 }
 
 bool stop_at_once(void)
@@ -206,4 +208,38 @@ const char *shard_file(const char *folder, const char *split, int shard)
     static char path[1024];
     MUST(sq_shard_make_path(path, sizeof path, folder, split, shard));
     return path;
+}
+
+/* ---- Shards ---- */
+
+void pack_in_three(const char *folder, bool is_raw)
+{
+    copy_image(folder, "set/train/a/1.png", "rgb.png");
+    copy_image(folder, "set/train/a/2.png", "grey16.png");
+    copy_image(folder, "set/train/b/1.png", "pattern.png");
+    char path[700];
+    sq_dataset *d = open_in(folder, "set", "train");
+    (void)snprintf(path, sizeof path, "%s/packed", folder);
+    pack_small(d, path, "train", (sq_pack_options){.shard_bytes = 1, .side = is_raw ? 20 : 0, .is_raw = is_raw});
+    sq_dataset_close(d);
+}
+
+shard_copy pack_in_one(const char *folder, bool is_raw)
+{
+    shard_copy s = {0};
+    char path[700];
+    pack_in_three(folder, is_raw);
+    sq_dataset *d = open_in(folder, "set", "train");
+    (void)snprintf(path, sizeof path, "%s/whole", folder);
+    pack_small(d, path, "train", (sq_pack_options){.side = is_raw ? 20 : 0, .is_raw = is_raw});
+    sq_dataset_close(d);
+    (void)snprintf(s.path, sizeof s.path, "%s", shard_file(path, "train", 0));
+    MUST(sq_file_read(s.path, 1 << 22, &s.bytes, &s.size));
+    return s;
+}
+
+void write_shard(const shard_copy *s, size_t size)
+{
+    const sq_piece piece = {s->bytes, size};
+    MUST(sq_file_replace(s->path, &piece, 1));
 }

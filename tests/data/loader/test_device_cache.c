@@ -1,10 +1,10 @@
-/* Images that a backend keeps: crops of them are the loader's own to the bit; what does not fit is told. */
+/* The device cache: its crops equal the pixels of the loader, and images that do not fit are reported. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/loader/device_cache.h"
-#include "tests/data/pack_support.h"
+#include "data/loader/loader.h"
+#include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
 static bool stop_never(void)
@@ -22,7 +22,7 @@ static sq_loader_options options_of(int side)
                                .max_bad = 2};
 }
 
-/* Batches of two loaders, one with pixels and one with crops, through more than an epoch. */
+/* Compares a loader with pixels and a loader with crops over more than one epoch. */
 static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_device_cache *device_cache)
 {
     enum { SIDE = 20, BATCHES = 9 };
@@ -62,11 +62,11 @@ static void make_images(const char *folder)
         (void)snprintf(name, sizeof name, "set/train/%c/%02d", 'a' + i % 2, i);
         copy_image(folder, name, names[i / 2]);
     }
-    copy_cut(folder, "set/train/b/99.png", "rgb.png");
+    copy_first_half(folder, "set/train/b/99.png", "rgb.png");
     put_text(folder, "set/train/a/98.jpg", "");
 }
 
-Test(device_cache, batches_are_those_of_the_loader_whatever_holds_the_images)
+Test(device_cache, gives_the_batches_of_the_loader_for_every_source)
 {
     static const sq_pack_options packs[] = {{.quality = 90}, {.side = 30, .is_raw = true}};
     char *folder = make_folder();
@@ -100,7 +100,7 @@ Test(device_cache, batches_are_those_of_the_loader_whatever_holds_the_images)
     drop_folder(folder);
 }
 
-Test(device_cache, what_does_not_fit_is_told_before_and_at_the_latest_while_it_is_decoded)
+Test(device_cache, reports_images_that_do_not_fit_before_and_while_decoding)
 {
     sq_dataset *d = NULL;
     sq_backend *b = NULL;
@@ -110,21 +110,21 @@ Test(device_cache, what_does_not_fit_is_told_before_and_at_the_latest_while_it_i
     MUST(sq_backend_open("cpu", 1, &b));
     MUST(sq_device_cache_plan(&plan, d, b, 1024, 1));
     cr_expect_eq(sq_device_cache_plan(&plan, d, b, (int)(plan.wanted_bytes >> 20), 1), SQ_NO_MEMORY);
-    cr_expect_not_null(strstr(sq_error_text(), "data.cache: device: 3000 images take about"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "for 3000 decoded images"), "%s", sq_error_text());
     cr_expect_not_null(strstr(sq_error_text(), "(data.cache_mb)"), "%s", sq_error_text());
-    cr_expect_eq(sq_device_cache_plan(&plan, d, b, 0, 1 << 20), SQ_NO_MEMORY); /* each has less than a megabyte */
-    cr_expect_not_null(strstr(sq_error_text(), "(half of the memory that is free)"), "%s", sq_error_text());
+    cr_expect_eq(sq_device_cache_plan(&plan, d, b, 0, 1 << 20), SQ_NO_MEMORY); /* each process gets less than 1 MiB */
+    cr_expect_not_null(strstr(sq_error_text(), "(half of the available memory)"), "%s", sq_error_text());
     const sq_device_cache_options few = {.bytes = plan.wanted_bytes / 2, .threads = 2},
                                   stopped = {.bytes = plan.bytes, .threads = 2, .is_stopped = stop_at_once};
     cr_expect_eq(sq_device_cache_load(&device_cache, d, b, &few), SQ_NO_MEMORY);
-    cr_expect_not_null(strstr(sq_error_text(), "of 3000 images take"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "of 3000 images need"), "%s", sq_error_text());
     cr_expect_eq(sq_device_cache_load(&device_cache, d, b, &stopped), SQ_INTERRUPTED);
     cr_expect_null(device_cache);
     sq_backend_close(b);
     sq_dataset_close(d);
 }
 
-Test(device_cache, loaders_that_do_not_crop_whole_pixels_are_refused)
+Test(device_cache, rejects_loaders_without_random_crops_or_exact_decoding)
 {
     sq_dataset *d = NULL;
     sq_backend *b = NULL;

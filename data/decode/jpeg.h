@@ -1,0 +1,10 @@
+#ifndef SQ_JPEG_H
+#define SQ_JPEG_H
+
+#include "data/decode/format.h"
+
+/* JPEG: the header by ITU-T T.81 annex B, pixels by libjpeg-turbo. */
+void sq_jpeg_read_header(sq_image_probe *out, const uint8_t *bytes, size_t size);
+SQ_MUST_USE sq_status sq_jpeg_decode(sq_image *out, const sq_decode_request *request);
+
+#endif

@@ -1,0 +1,28 @@
+#ifndef SQ_BAD_IMAGES_H
+#define SQ_BAD_IMAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/base/status.h"
+
+/* Counts images that cannot be decoded, and logs each of them once. Not thread-safe. */
+
+typedef struct {
+    const char *log;  /* file to append a line per image to, or NULL; borrowed */
+    int max_count;    /* more bad images are an error */
+    int64_t count;    /* bad images so far */
+    bool *is_counted; /* owned; by data set index */
+} sq_bad_images;
+
+/* image_count   images of the data set
+ * returns       SQ_NO_MEMORY */
+SQ_MUST_USE sq_status sq_bad_images_init(sq_bad_images *out, size_t image_count, const char *log, int max_count);
+void sq_bad_images_free(sq_bad_images *bad);
+
+/* Counts image `index` unless it has been counted, and logs the line `message` unless an earlier run has.
+ * returns   SQ_DATA: more than max_count images are bad */
+SQ_MUST_USE sq_status sq_bad_images_add(sq_bad_images *bad, size_t index, const char *name, const char *message);
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef SQ_EPOCH_ORDER_H
+#define SQ_EPOCH_ORDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/base/status.h"
+
+/* The order of the samples in each epoch: a permutation that depends on (seed, epoch) alone. */
+
+/* Fills `out` with the permutation of 0 .. count-1 for an epoch. */
+void sq_epoch_permutation(uint32_t *out, size_t count, uint64_t seed, uint64_t epoch);
+
+/* Buffers for the permutations of consecutive epochs; zero-initialised ones can be freed. */
+typedef struct {
+    struct sq_epoch_buffer *buffers; /* owned */
+    int buffer_count;
+    size_t count; /* samples of an epoch */
+    uint64_t seed;
+} sq_epoch_orders;
+
+/* epochs   consecutive epochs that are in use at one time
+ * returns  SQ_NO_MEMORY */
+SQ_MUST_USE sq_status sq_epoch_orders_init(sq_epoch_orders *out, size_t count, uint64_t seed, int epochs);
+void sq_epoch_orders_free(sq_epoch_orders *orders);
+
+/* Makes the permutation of an epoch unless it is there. It replaces that of an epoch that is no longer in use. */
+void sq_epoch_orders_make(sq_epoch_orders *orders, uint64_t epoch);
+
+/* Sample at position i of an epoch whose permutation has been made. */
+size_t sq_epoch_orders_at(const sq_epoch_orders *orders, uint64_t epoch, size_t i);
+
+#endif

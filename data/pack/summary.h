@@ -1,0 +1,20 @@
+#ifndef SQ_SUMMARY_H
+#define SQ_SUMMARY_H
+
+#include "data/decode/format.h"
+
+/* Statistics of the shards of a split, from their indexes. */
+typedef struct {
+    uint64_t images, bytes; /* bytes: of the files */
+    int shards, classes;
+    uint64_t formats[SQ_FORMATS]; /* images of each format before packing */
+    uint64_t reencoded, raw, grey, cmyk, rotated, undecodable;
+    uint64_t listed; /* lines of the list */
+} sq_pack_summary;
+
+/* list      file to write a line "<property><tab><class>/<name>" to for each unusual property of an image: another
+ * format than most, grey unless most are, CMYK, EXIF-rotated, undecodable. NULL: no list returns   as sq_shards_open;
+ * SQ_IO */
+SQ_MUST_USE sq_status sq_pack_summarise(sq_pack_summary *out, const char *folder, const char *split, const char *list);
+
+#endif
