@@ -60,7 +60,7 @@ def has_mpi():
 
 
 def make_clone(scratch):
-    """What the pages find in the folder of the sources."""
+    """Makes the parts of the source folder that the pages use. Returns the environment for their commands."""
     for name in ("configs", "data"):
         os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
     tools = os.path.join(scratch, "tools")

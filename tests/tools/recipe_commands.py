@@ -18,7 +18,7 @@ from shown_commands import check_rules, make_program, run, shown
 
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 FOLDER = os.path.join(SOURCE, "docs", "recipes")
-PARTS = ("Problem.", "What you see.", "Why it works.", "Limits.")
+PARTS = ("Problem.", "Result.", "Why it works.", "Limits.")
 SEARCH = ["--set", "search.population=4", "--set", "search.generations=1", "--set", "search.random_paths=2", "--set", "search.evaluation_images=50"]
 SHORT = {"train": ["--set", "train.steps=60", "--set", "train.batch=16"], "search": [*SEARCH, "--set", "search.calibration_images=100"],
          "lut measure": ["--repeats", "2", "--rounds", "2", "--networks", "4"], "lut networks": ["--repeats", "2"], "bench step": ["--steps", "10"],
