@@ -1,49 +1,64 @@
-#ifndef SQ_CPU_BAND_H
-#define SQ_CPU_BAND_H
+#ifndef SQ_BAND_H
+#define SQ_BAND_H
 
 #include <omp.h>
 
 #include "kernels/cpu/tile.h"
 #include "kernels/cpu/vector.h"
 
-/* A band: some rows of one image in scratch memory, channels padded to whole vectors, with a border of zeros where the
- * image ends. What the depthwise kernels work on. */
+/* A band: some rows of one image in scratch memory, with channels padded to whole vectors and a border of zeros outside
+ * the image. The depthwise kernels work on bands. */
 
 typedef struct {
     float *data;
-    int columns, c;
-} band;
+    int columns, c; /* c: padded */
+} sq_band;
 
-static inline float *band_at(const band *b, int row, int column)
+/* Rows of an image that a band holds. */
+typedef struct {
+    int n;           /* image */
+    int first, rows; /* rows first .. first + rows - 1; rows outside the image are zero */
+    int border;      /* zero columns on the left; the columns that remain on the right are zero too */
+} sq_band_rows;
+
+/* A depthwise filter and the size of one row of its outputs. */
+typedef struct {
+    const float *weight; /* (k * k, padded c) */
+    int k, stride;
+    int columns, c; /* of the outputs */
+} sq_band_filter;
+
+static inline float *band_at(const sq_band *b, int row, int column)
 {
     return b->data + ((size_t)row * (size_t)b->columns + (size_t)column) * (size_t)b->c;
 }
 
+/* The scratch memory of the calling thread. */
 static inline float *scratch_of(const sq_cpu_call *call)
 {
     return call->workspace->scratch + (size_t)omp_get_thread_num() * call->workspace->scratch_count;
 }
 
-#define sq_band_fill_input    SQ_CPU_NAME(band_fill_input)
-#define sq_band_fill_gradient SQ_CPU_NAME(band_fill_gradient)
-#define sq_band_turn_weights  SQ_CPU_NAME(band_turn_weights)
-#define sq_band_convolve      SQ_CPU_NAME(band_convolve)
-#define sq_band_rows          SQ_CPU_NAME(band_rows)
+#define sq_band_fill_input     SQ_CPU_NAME(band_fill_input)
+#define sq_band_fill_gradient  SQ_CPU_NAME(band_fill_gradient)
+#define sq_band_repack_weights SQ_CPU_NAME(band_repack_weights)
+#define sq_band_convolve       SQ_CPU_NAME(band_convolve)
+#define sq_band_height         SQ_CPU_NAME(band_height)
 
-/* Activated input rows first .. first + rows of image n; `border` zero columns on the left, the rest on the right. */
-void sq_band_fill_input(const sq_cpu_view *x, int n, int first, int rows, int border, const band *out);
-/* The same of dZ, from call->z and call->grad. */
-void sq_band_fill_gradient(const sq_cpu_call *call, const float *constants, int n, int first, int rows, int border,
-                           const band *out);
+/* Fills a band with the values of a view. */
+void sq_band_fill_input(const sq_cpu_view *x, const sq_band_rows *rows, const sq_band *out);
+/* Fills a band with dZ, computed from call->z and call->grad. */
+void sq_band_fill_gradient(const sq_cpu_call *call, const float *constants, const sq_band_rows *rows,
+                           const sq_band *out);
 
-/* (c, k, k) -> (k * k, padded c); is_turned: by 180 degrees, for the input gradient. */
-void sq_band_turn_weights(const float *weight, int c, int k, bool is_turned, float *out);
+/* (c, k, k) -> (k * k, padded c). is_rotated: by 180 degrees, for the input gradient. */
+void sq_band_repack_weights(const float *weight, int c, int k, bool is_rotated, float *out);
 
-/* One row of `columns` outputs from the band's rows row .. row + k - 1. */
-void sq_band_convolve(const band *in, int row, const float *weight, int k, int stride, int columns, float *out,
-                      int out_pitch, int c);
+/* One row of outputs from the band's rows row .. row + k - 1. */
+void sq_band_convolve(const sq_band *in, int row, const sq_band_filter *filter, sq_rows out);
 
-/* Rows of an output of h rows per band, so that `floats_per_row` stay in the second cache; bands are equal. */
-int sq_band_rows(int h, int floats_per_row);
+/* Output rows per band of an output of h rows, so that floats_per_row * rows fit in the L2 cache. Bands have equal
+ * heights, except the last one. */
+int sq_band_height(int h, int floats_per_row);
 
 #endif

@@ -1,4 +1,4 @@
-/* The ends of the network: images in; linear layer, loss and update out. */
+/* The first and last operations of a network: images, linear layer, loss and update. */
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
@@ -16,16 +16,17 @@ static float grey_of(const float *rgb)
     return 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 }
 
-/* torchvision's brightness (0), contrast (1) and saturation (2): blends with black, the mean grey, or the grey. */
-static void adjust(float *image, size_t pixels, int what, float factor)
+/* torchvision's brightness (0), contrast (1) and saturation (2): blends with black, the mean grey, or the pixel's grey.
+ */
+static void adjust(float *image, size_t pixels, int adjustment, float factor)
 {
     double grey_sum = 0;
-    for (size_t p = 0; p < pixels && what == 1; p++)
+    for (size_t p = 0; p < pixels && adjustment == 1; p++)
         grey_sum += grey_of(image + 3 * p);
     const float mean = (float)(grey_sum / (double)pixels);
     for (size_t p = 0; p < pixels; p++) {
         float *rgb = image + 3 * p;
-        const float other = what == 0 ? 0 : what == 1 ? mean : grey_of(rgb);
+        const float other = adjustment == 0 ? 0 : adjustment == 1 ? mean : grey_of(rgb);
         for (int i = 0; i < 3; i++)
             rgb[i] = clamp_pixel(factor * rgb[i] + (1 - factor) * other);
     }
@@ -76,8 +77,8 @@ void SQ_CPU_NAME(image_run)(const sq_cpu_call *call)
         float *image = scratch_of(call);
         load_image(call, n, augment && augment[SQ_AUGMENT_FLIP] > 0.5f, image);
         for (int step = 0; augment && augment[SQ_AUGMENT_ORDER] >= 0 && step < 3; step++) {
-            const int what = orders[(int)augment[SQ_AUGMENT_ORDER] % 6][step];
-            adjust(image, pixels, what, augment[SQ_AUGMENT_BRIGHTNESS + what]);
+            const int adjustment = orders[(int)augment[SQ_AUGMENT_ORDER] % 6][step];
+            adjust(image, pixels, adjustment, augment[SQ_AUGMENT_BRIGHTNESS + adjustment]);
         }
         store_image(call, n, image);
     }
@@ -110,9 +111,9 @@ void SQ_CPU_NAME(linear_back_prepare)(sq_cpu_call *call, size_t *shared, size_t 
 void SQ_CPU_NAME(linear_back_run)(const sq_cpu_call *call)
 {
     const int n = call->x.n, c_in = call->x.c, c_out = call->grad.c;
-    const float keep = call->step->accumulate ? 1 : 0;
+    const float beta = call->step->accumulate ? 1 : 0; /* of the matrix product */
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, c_in, n, 1, call->grad.data, call->grad.pitch,
-                call->x.data, call->x.pitch, keep, call->weight_grad, c_in);
+                call->x.data, call->x.pitch, beta, call->weight_grad, c_in);
     for (int o = 0; o < c_out && call->bias_grad; o++) {
         float sum = call->step->accumulate ? call->bias_grad[o] : 0;
         for (int i = 0; i < n; i++)
@@ -137,7 +138,7 @@ void SQ_CPU_NAME(loss_run)(const sq_cpu_call *call)
     const sq_step *step = call->step;
     const int32_t *labels = call->labels;
     sq_result *result = call->raw_out;
-    for (int n = 0; n < call->x.n; n++) { /* in order: the sums are FP64 and belong to nobody else */
+    for (int n = 0; n < call->x.n; n++) { /* one thread, in order: the sums do not depend on threads */
         float *gradient = call->dx.data ? call->dx.data + (size_t)n * (size_t)call->dx.pitch : NULL;
         if (n >= step->valid_count) {
             if (gradient)
@@ -167,13 +168,13 @@ void SQ_CPU_NAME(update_run)(const sq_cpu_call *call)
     const sq_step *step = call->step;
     float *weight = call->out.data, *momentum = call->momentum.data, *average = call->average.data;
     const float *gradient = call->weight_grad;
-    const float rate = step->learning_rate, inertia = step->momentum, kept = step->average_decay;
+    const float rate = step->learning_rate, inertia = step->momentum, average_decay = step->average_decay;
 #pragma omp parallel for num_threads(call->threads) schedule(static) if (call->out.c > 16384)
     for (int i = 0; i < call->out.c; i++) {
         const float decay = (size_t)i < call->op->decayed_count ? step->weight_decay : 0;
         momentum[i] = inertia * momentum[i] + (gradient[i] + decay * weight[i]);
         weight[i] -= rate * momentum[i];
         if (average)
-            average[i] = kept * average[i] + (1 - kept) * weight[i];
+            average[i] = average_decay * average[i] + (1 - average_decay) * weight[i];
     }
 }

@@ -1,5 +1,6 @@
-/* The dense k x k unit (the stem): patches of a tile of output pixels are laid out as a matrix, then it is a matrix
- * product. Work is cut by image, so that the input gradient's overlapping sums stay with one thread. */
+/* Dense k x k convolution: the patches of a tile of output pixels are copied into a matrix (im2col), which is
+ * multiplied by the weights. Each image is one thread's work, so that the overlapping sums of the input gradient need
+ * no locks. */
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
@@ -12,7 +13,7 @@ static int patch_count(const sq_cpu_call *call)
     return call->x.c * call->op->kernel * call->op->kernel;
 }
 
-/* Output rows per tile. */
+/* Sets the output rows per tile. */
 static void choose_tiles(sq_cpu_call *call)
 {
     const int rows = TILE_FLOATS / (call->z.w * (patch_count(call) + call->z.c));
@@ -21,14 +22,21 @@ static void choose_tiles(sq_cpu_call *call)
     call->tiles = call->groups * call->x.n;
 }
 
+/* All input pixels of image n. */
+static sq_tile image_tile(const sq_cpu_call *call, int n)
+{
+    const int pixels = call->x.h * call->x.w;
+    return (sq_tile){(size_t)n * (size_t)pixels, pixels};
+}
+
 static size_t image_floats(const sq_cpu_call *call)
 {
     return (size_t)call->x.h * (size_t)call->x.w * (size_t)call->x.c;
 }
 
-/* (rows * w_out, c * k * k) patches of output rows first .., columns in the order of the weights (c, k, k). `image`
- * holds the activated image (h, w, c). */
-static void lay_out(const sq_cpu_call *call, const float *image, int first, int rows, float *out)
+/* Copies the patches of output rows first .. first + rows - 1 to out (rows * w_out, c * k * k), in the order of the
+ * weights. `image` holds the activated image (h, w, c). */
+static void copy_patches(const sq_cpu_call *call, const float *image, int first, int rows, float *out)
 {
     const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h,
               w_in = call->x.w;
@@ -44,8 +52,8 @@ static void lay_out(const sq_cpu_call *call, const float *image, int first, int 
             }
 }
 
-/* The reverse: adds the patches' gradients to the image's. */
-static void add_back(const sq_cpu_call *call, const float *patches, int first, int rows, float *image)
+/* The reverse of copy_patches: adds the gradients of the patches to those of the image. */
+static void add_patches(const sq_cpu_call *call, const float *patches, int first, int rows, float *image)
 {
     const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h,
               w_in = call->x.w;
@@ -78,22 +86,20 @@ void SQ_CPU_NAME(dense_run)(const sq_cpu_call *call)
     for (int n = 0; n < call->x.n; n++) {
         float *image = scratch_of(call), *patches = image + image_floats(call);
         float *out = call->out.data + (size_t)n * (size_t)pixels * (size_t)call->out.pitch;
-        sq_tile_load(&call->x, (size_t)n * (size_t)call->x.h * (size_t)call->x.w, call->x.h * call->x.w, image,
-                     call->x.c);
+        sq_tile_load(&call->x, image_tile(call, n), (sq_rows){image, call->x.c});
         for (int first = 0; first < call->z.h; first += call->tile) {
             const int rows = call->z.h - first < call->tile ? call->z.h - first : call->tile;
-            lay_out(call, image, first, rows, patches);
+            copy_patches(call, image, first, rows, patches);
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows * call->z.w, c_out, patch, 1, patches, patch,
                         call->weight, patch, 0, out + (size_t)first * (size_t)call->z.w * (size_t)call->out.pitch,
                         call->out.pitch);
         }
-        if (has_moments) {
-            float *mean = partial + 2 * (size_t)c_out * (size_t)n;
-            sq_tile_moments(out, call->out.pitch, pixels, c_out, mean, mean + c_out);
-        }
+        if (has_moments)
+            sq_tile_moments((sq_const_rows){out, call->out.pitch}, pixels, c_out,
+                            partial + 2 * (size_t)c_out * (size_t)n);
     }
     if (has_moments)
-        sq_merge_moments(call, partial, call->x.n, pixels, pixels);
+        sq_merge_moments(call, &(sq_tile_moments_list){partial, call->x.n, pixels, pixels});
     else
         sq_fix_norm(call);
 }
@@ -129,55 +135,62 @@ static void write_image(const sq_cpu_call *call, int n, const float *image)
     }
 }
 
-static void back_image(const sq_cpu_call *call, const float *constants, int n, float *weight_partial, bool is_first,
-                       float *sums)
+/* The parts of the shared workspace. */
+typedef struct {
+    float *partial;   /* weight gradients of each group */
+    float *sums;      /* S1 and S2 of each image */
+    float *constants; /* of sq_tile_gradient */
+} back_workspace;
+
+/* is_first: the image is the first of its group, so weight_partial is overwritten. */
+static void back_image(const sq_cpu_call *call, const back_workspace *w, int n, float *weight_partial, bool is_first)
 {
     const int c_out = call->z.c, patch = patch_count(call);
-    const size_t in_pixels = (size_t)call->x.h * (size_t)call->x.w,
-                 tile_pixels = (size_t)call->tile * (size_t)call->z.w;
+    const sq_tile all = image_tile(call, n);
+    const size_t tile_pixels = (size_t)call->tile * (size_t)call->z.w;
     float *image = scratch_of(call), *image_grad = image + image_floats(call),
           *patches = image_grad + image_floats(call);
     float *patch_grad = patches + tile_pixels * (size_t)patch, *dz = patch_grad + tile_pixels * (size_t)patch;
-    sq_tile_load(&call->x, (size_t)n * in_pixels, (int)in_pixels, image, call->x.c);
+    sq_tile_load(&call->x, all, (sq_rows){image, call->x.c});
     memset(image_grad, 0, image_floats(call) * sizeof *image_grad);
     for (int first = 0; first < call->z.h; first += call->tile) {
         const int rows = call->z.h - first < call->tile ? call->z.h - first : call->tile, count = rows * call->z.w;
         const size_t pixel = ((size_t)n * (size_t)call->z.h + (size_t)first) * (size_t)call->z.w;
-        sq_tile_gradient(&call->z, constants, pixel, count, call->grad.data + pixel * (size_t)call->grad.pitch,
-                         call->grad.pitch, dz, c_out);
-        lay_out(call, image, first, rows, patches);
+        const sq_const_rows g = {call->grad.data + pixel * (size_t)call->grad.pitch, call->grad.pitch};
+        sq_tile_gradient(&call->z, w->constants, (sq_tile){pixel, count}, g, (sq_rows){dz, c_out});
+        copy_patches(call, image, first, rows, patches);
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, c_out, patch, count, 1, dz, c_out, patches, patch,
                     is_first && first == 0 ? 0 : 1, weight_partial, patch);
         if (!call->dx.data)
             continue;
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, patch, c_out, 1, dz, c_out, call->weight, patch,
                     0, patch_grad, patch);
-        add_back(call, patch_grad, first, rows, image_grad);
+        add_patches(call, patch_grad, first, rows, image_grad);
     }
     if (!call->dx.data)
         return;
     write_image(call, n, image_grad);
+    const sq_const_rows dx = {call->dx_view.data + all.first * (size_t)call->dx_view.pitch, call->dx_view.pitch};
     if (sq_wants_sums(&call->x))
-        sq_tile_sums(&call->x, (size_t)n * in_pixels, (int)in_pixels,
-                     call->dx_view.data + (size_t)n * in_pixels * (size_t)call->dx_view.pitch, call->dx_view.pitch,
-                     sums + 2 * (size_t)call->x.c * (size_t)n);
+        sq_tile_sums(&call->x, all, dx, w->sums + 2 * (size_t)call->x.c * (size_t)n);
 }
 
 void SQ_CPU_NAME(dense_back_run)(const sq_cpu_call *call)
 {
     const int groups = group_count(call);
     const size_t weights = (size_t)patch_count(call) * (size_t)call->z.c;
-    float *partial = call->workspace->shared, *sums = partial + (size_t)groups * weights;
-    float *constants = sums + 2 * (size_t)call->x.c * (size_t)call->x.n;
-    sq_gradient_constants(call, constants);
+    back_workspace w = {.partial = call->workspace->shared};
+    w.sums = w.partial + (size_t)groups * weights;
+    w.constants = w.sums + 2 * (size_t)call->x.c * (size_t)call->x.n;
+    sq_gradient_constants(call, w.constants);
 #pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int g = 0; g < groups; g++) {
         const int begin = call->x.n * g / groups, end = call->x.n * (g + 1) / groups;
         for (int n = begin; n < end; n++)
-            back_image(call, constants, n, partial + (size_t)g * weights, n == begin, sums);
+            back_image(call, &w, n, w.partial + (size_t)g * weights, n == begin);
     }
-    sq_merge_weights(call, call->weight_grad, partial, groups, weights, weights);
+    sq_merge_weights(call, call->weight_grad, w.partial, groups, weights);
     if (call->dx.data)
-        sq_merge_sums(&call->x, sums, call->x.n);
+        sq_merge_sums(&call->x, w.sums, call->x.n);
     sq_store_norm_grads(call);
 }

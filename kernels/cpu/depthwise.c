@@ -1,6 +1,6 @@
-/* The depthwise unit. A tile is a band of rows of one image: its input is activated once into a padded buffer, and the
- * taps run over it. Backward forms dZ and the activated input of a band once and computes input gradient and weight
- * gradient from them. */
+/* Depthwise convolution. A tile is a band of rows of one image. Forward activates the band's input once into a padded
+ * buffer and convolves that. Backward computes dZ and the activated input of a band once, and from them the input
+ * gradient and the weight gradient. */
 #include "kernels/cpu/band.h"
 #include "kernels/cpu/statistics.h"
 
@@ -15,14 +15,15 @@ void SQ_CPU_NAME(depthwise_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
 {
     const int k = call->op->kernel, c = sq_cpu_padded(call->x.c), h_out = call->z.h;
     const int columns = call->x.w + k - 1 + call->op->stride;
-    call->tile = sq_band_rows(h_out, columns * c * call->op->stride);
+    call->tile = sq_band_height(h_out, columns * c * call->op->stride);
     call->groups = (h_out + call->tile - 1) / call->tile; /* bands of an image */
     call->tiles = call->groups * call->x.n;
     *shared = 2 * (size_t)call->x.c * (size_t)call->tiles + (size_t)(k * k * c);
     *scratch = (size_t)input_rows(call->tile, k, call->op->stride) * (size_t)columns * (size_t)c;
 }
 
-/* Moments of tiles of unequal size: every image has the same bands, so a band's share is merged per image first. */
+/* Merges moments of bands, which differ in size. The bands are the same in every image, so each image is merged first.
+ */
 static void merge_bands(const sq_cpu_call *call, float *partial)
 {
     const int c = call->x.c, h_out = call->z.h, w_out = call->z.w;
@@ -39,36 +40,40 @@ static void merge_bands(const sq_cpu_call *call, float *partial)
                 m2 += from[2 * (size_t)c * (size_t)b + (size_t)(c + i)] + delta * delta * count * more / total;
                 count = total;
             }
-            to[i] = (float)mean; /* lies at or before what was read for this channel */
+            to[i] = (float)mean; /* its place is not behind the values already read for this channel */
             to[c + i] = (float)m2;
         }
     }
-    sq_merge_moments(call, partial, call->x.n, h_out * w_out, h_out * w_out);
+    sq_merge_moments(call, &(sq_tile_moments_list){partial, call->x.n, h_out * w_out, h_out * w_out});
+}
+
+/* One band of outputs, and its moments. */
+static void convolve_band(const sq_cpu_call *call, const sq_band_filter *filter, int t, float *moments)
+{
+    const int k = filter->k, stride = filter->stride, h_out = call->z.h, w_out = call->z.w;
+    const int n = t / call->groups, first = t % call->groups * call->tile;
+    const int rows = h_out - first < call->tile ? h_out - first : call->tile;
+    const sq_band in = {scratch_of(call), call->x.w + k - 1 + stride, sq_cpu_padded(filter->c)};
+    const sq_band_rows source = {n, first * stride - k / 2, input_rows(rows, k, stride), k / 2};
+    sq_band_fill_input(&call->x, &source, &in);
+    const size_t pixel = ((size_t)n * (size_t)h_out + (size_t)first) * (size_t)w_out, pitch = (size_t)call->out.pitch;
+    float *out = call->out.data + pixel * pitch;
+    for (int r = 0; r < rows; r++)
+        sq_band_convolve(&in, r * stride, filter, (sq_rows){out + (size_t)r * (size_t)w_out * pitch, call->out.pitch});
+    if (moments)
+        sq_tile_moments((sq_const_rows){out, call->out.pitch}, rows * w_out, filter->c, moments);
 }
 
 void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
 {
-    const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, padded = sq_cpu_padded(c);
-    const int h_out = call->z.h, w_out = call->z.w;
+    const int c = call->x.c;
     const bool has_moments = call->op->statistics != SQ_STATISTICS_FIXED;
     float *partial = call->workspace->shared, *weight = partial + 2 * (size_t)c * (size_t)call->tiles;
-    sq_band_turn_weights(call->weight, c, k, false, weight);
+    const sq_band_filter filter = {weight, call->op->kernel, call->op->stride, call->z.w, c};
+    sq_band_repack_weights(call->weight, c, filter.k, false, weight);
 #pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
-    for (int t = 0; t < call->tiles; t++) {
-        const int n = t / call->groups, first = t % call->groups * call->tile;
-        const int rows = h_out - first < call->tile ? h_out - first : call->tile;
-        const band in = {scratch_of(call), call->x.w + k - 1 + stride, padded};
-        sq_band_fill_input(&call->x, n, first * stride - pad, input_rows(rows, k, stride), pad, &in);
-        float *out =
-            call->out.data + ((size_t)n * (size_t)h_out + (size_t)first) * (size_t)w_out * (size_t)call->out.pitch;
-        for (int r = 0; r < rows; r++)
-            sq_band_convolve(&in, r * stride, weight, k, stride, w_out,
-                             out + (size_t)r * (size_t)w_out * (size_t)call->out.pitch, call->out.pitch, c);
-        if (has_moments) {
-            float *mean = partial + 2 * (size_t)c * (size_t)t;
-            sq_tile_moments(out, call->out.pitch, rows * w_out, c, mean, mean + c);
-        }
-    }
+    for (int t = 0; t < call->tiles; t++)
+        convolve_band(call, &filter, t, has_moments ? partial + 2 * (size_t)c * (size_t)t : NULL);
     if (has_moments)
         merge_bands(call, partial);
     else
@@ -79,7 +84,7 @@ void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
 
 enum { WEIGHT_GROUPS = 32, PIXELS_AT_ONCE = 4 };
 
-/* Zero rows and columns around a band of dZ: what the taps of its own input rows reach. */
+/* Rows and columns around a band of dZ that the taps of its input rows reach. */
 static int gradient_border(const sq_cpu_call *call)
 {
     const int pad = call->op->kernel / 2;
@@ -100,7 +105,7 @@ void SQ_CPU_NAME(depthwise_back_prepare)(sq_cpu_call *call, size_t *shared, size
 {
     const int k = call->op->kernel, c = sq_cpu_padded(call->x.c), stride = call->op->stride;
     const int in_columns = input_columns(call), z_columns = gradient_columns(call);
-    call->tile = sq_band_rows(call->z.h, (in_columns * stride + z_columns) * c);
+    call->tile = sq_band_height(call->z.h, (in_columns * stride + z_columns) * c);
     call->groups = (call->z.h + call->tile - 1) / call->tile; /* bands of an image */
     call->tiles = call->groups * call->x.n;
     const size_t partials = call->tiles < WEIGHT_GROUPS ? (size_t)call->tiles : WEIGHT_GROUPS;
@@ -112,73 +117,88 @@ void SQ_CPU_NAME(depthwise_back_prepare)(sq_cpu_call *call, size_t *shared, size
         (size_t)c;
 }
 
-/* Sums over a band for the taps of rows y0 .. y0 + rows - 1 of the kernel (constants k, rows). */
-INLINE void weight_taps(const band *in, const band *dz, int border, int band_rows, int columns, int k, int stride,
-                        int y0, int rows, float *partial, int i)
+/* The input and dZ of one band of outputs. */
+typedef struct {
+    sq_band in, dz;
+    int rows, columns; /* of the outputs */
+    int border, stride;
+} band_pair;
+
+/* Adds to the gradients of taps in kernel rows y0 .. of size k (a constant), for the vector of channels at i. For k = 3
+ * it handles all three rows, else one. */
+INLINE void weight_taps(const band_pair *p, int k, int y0, float *partial, int i)
 {
-    vfloat sum[21];
-    for (int t = 0; t < rows * k; t++)
+    const sq_band *in = &p->in, *dz = &p->dz;
+    const int taps = k == 3 ? 9 : k;
+    vfloat sum[9];
+    for (int t = 0; t < taps; t++)
         sum[t] = load(partial + (size_t)(y0 * k + t) * (size_t)in->c + i);
-    for (int r = 0; r < band_rows; r++) {
-        const float *g = band_at(dz, r + border, border) + i;
-        const float *a = band_at(in, r * stride + y0, 0) + i;
-        for (int w = 0; w < columns; w++, g += dz->c, a += stride * in->c) {
+    for (int r = 0; r < p->rows; r++) {
+        const float *g = band_at(dz, r + p->border, p->border) + i;
+        const float *a = band_at(in, r * p->stride + y0, 0) + i;
+        for (int w = 0; w < p->columns; w++, g += dz->c, a += p->stride * in->c) {
             const vfloat gradient = load(g);
-            for (int t = 0; t < rows * k; t++)
+            for (int t = 0; t < taps; t++)
                 sum[t] += gradient * load(a + (size_t)(t / k) * (size_t)in->columns * (size_t)in->c +
                                           (size_t)(t % k) * (size_t)in->c);
         }
     }
-    for (int t = 0; t < rows * k; t++)
+    for (int t = 0; t < taps; t++)
         store(partial + (size_t)(y0 * k + t) * (size_t)in->c + i, sum[t]);
 }
 
-static void weight_gradient(const sq_cpu_call *call, const band *in, const band *dz, int band_rows, float *partial)
+static void weight_gradient(const band_pair *p, int k, float *partial)
 {
-    const int k = call->op->kernel, stride = call->op->stride, border = gradient_border(call), columns = call->z.w;
-    for (int i = 0; i < in->c; i += LANES) {
+    for (int i = 0; i < p->in.c; i += LANES) {
         if (k == 3)
-            weight_taps(in, dz, border, band_rows, columns, 3, stride, 0, 3, partial, i);
+            weight_taps(p, 3, 0, partial, i);
         else if (k == 1)
-            weight_taps(in, dz, border, band_rows, columns, 1, stride, 0, 1, partial, i);
+            weight_taps(p, 1, 0, partial, i);
         for (int y = 0; y < k && k == 5; y++)
-            weight_taps(in, dz, border, band_rows, columns, 5, stride, y, 1, partial, i);
+            weight_taps(p, 5, y, partial, i);
         for (int y = 0; y < k && k == 7; y++)
-            weight_taps(in, dz, border, band_rows, columns, 7, stride, y, 1, partial, i);
+            weight_taps(p, 7, y, partial, i);
     }
 }
 
-/* Inputs of one column parity of row h: output rows and columns of matching parity, the taps of which step by two. */
-INLINE void spread_parity(const sq_cpu_call *call, const band *dz, int first_row, int h, int parity,
-                          const float *weight, int i, float *out)
+/* The operands of the input gradient of one band. */
+typedef struct {
+    const sq_cpu_call *call;
+    const sq_band *dz;
+    int first_row;       /* output row of dz's first row */
+    const float *weight; /* repacked; rotated for stride 1 */
+    float *row;          /* result: one row of input gradients, (w, padded c) */
+} input_gradient_operands;
+
+/* Stride 2: input columns of one parity of row h, which see taps two apart, for the vector of channels at i.
+ * (h + pad - y) / 2 and (parity + pad - x) / 2 are exact, because y and x begin at the parity that makes them even. */
+INLINE void gather_parity(const input_gradient_operands *o, int h, int parity, int i)
 {
-    const int k = call->op->kernel, pad = k / 2, border = gradient_border(call), c = dz->c;
-    const int count = (call->x.w - parity + 1) / 2, x0 = (parity + pad) % 2;
+    const int k = o->call->op->kernel, pad = k / 2, border = gradient_border(o->call), c = o->dz->c;
+    const int count = (o->call->x.w - parity + 1) / 2, x0 = (parity + pad) % 2;
     for (int m = 0; m < count; m += PIXELS_AT_ONCE) {
         vfloat sum[PIXELS_AT_ONCE] = {{0}};
         for (int y = (h + pad) % 2; y < k; y += 2)
             for (int x = x0; x < k; x += 2) {
-                const int row = (h + pad - y) / 2 - first_row, column = (parity + pad - x) / 2 + m + border;
-                const float *g = band_at(dz, row, column) + i;
-                const vfloat w = load(weight + (size_t)(y * k + x) * (size_t)c + i);
+                const int row = (h + pad - y) / 2 - o->first_row, column = (parity + pad - x) / 2 + m + border;
+                const float *g = band_at(o->dz, row, column) + i;
+                const vfloat w = load(o->weight + (size_t)(y * k + x) * (size_t)c + i);
                 for (int p = 0; p < PIXELS_AT_ONCE; p++)
                     sum[p] += w * load(g + (size_t)p * (size_t)c);
             }
         for (int p = 0; p < PIXELS_AT_ONCE && m + p < count; p++)
-            store(out + (size_t)(parity + 2 * (m + p)) * (size_t)c + i, sum[p]);
+            store(o->row + (size_t)(parity + 2 * (m + p)) * (size_t)c + i, sum[p]);
     }
 }
 
-/* (h + pad - y) / 2 and (parity + pad - x) / 2 are exact: both differ from an even number by the parity that was
- * chosen. */
-static void spread_row(const sq_cpu_call *call, const band *dz, int first_row, int h, const float *weight, float *out)
+static void gather_row(const input_gradient_operands *o, int h)
 {
     for (int parity = 0; parity < 2; parity++)
-        for (int i = 0; i < dz->c; i += LANES)
-            spread_parity(call, dz, first_row, h, parity, weight, i, out);
+        for (int i = 0; i < o->dz->c; i += LANES)
+            gather_parity(o, h, parity, i);
 }
 
-/* Puts a finished row of gradients where it belongs, with what is to be added. */
+/* Stores a row of input gradients in dx, with the addend added. */
 static void write_row(const sq_cpu_call *call, int n, int h, const float *row, int c_padded)
 {
     const sq_cpu_view *dx = &call->dx_view;
@@ -193,70 +213,108 @@ static void write_row(const sq_cpu_call *call, int n, int h, const float *row, i
     }
 }
 
-static void input_gradient(const sq_cpu_call *call, const band *dz, int n, int first, int rows, const float *weight,
-                           float *row, float *sums)
+/* Output rows first .. first + rows - 1 of image n. */
+typedef struct {
+    int n, first, rows;
+} output_band;
+
+static void input_gradient(const input_gradient_operands *o, const output_band *b, float *sums)
 {
-    const int stride = call->op->stride, border = gradient_border(call);
-    const int begin = first * stride, end = begin + rows * stride < call->x.h ? begin + rows * stride : call->x.h;
+    const sq_cpu_call *call = o->call;
+    const int stride = call->op->stride, c = o->dz->c, last = (b->first + b->rows) * stride;
+    const int begin = b->first * stride, end = last < call->x.h ? last : call->x.h;
+    const sq_band_filter filter = {o->weight, call->op->kernel, 1, call->x.w, c};
     for (int h = begin; h < end; h++) {
         if (stride == 1)
-            sq_band_convolve(dz, h - begin, weight, call->op->kernel, 1, call->x.w, row, dz->c, dz->c);
+            sq_band_convolve(o->dz, h - begin, &filter, (sq_rows){o->row, c});
         else
-            spread_row(call, dz, first - border, h, weight, row);
-        write_row(call, n, h, row, dz->c);
+            gather_row(o, h);
+        write_row(call, b->n, h, o->row, c);
     }
     if (sq_wants_sums(&call->x)) {
-        const size_t pixel = ((size_t)n * (size_t)call->x.h + (size_t)begin) * (size_t)call->x.w;
-        sq_tile_sums(&call->x, pixel, (end - begin) * call->x.w,
-                     call->dx_view.data + pixel * (size_t)call->dx_view.pitch, call->dx_view.pitch, sums);
+        const size_t pixel = ((size_t)b->n * (size_t)call->x.h + (size_t)begin) * (size_t)call->x.w;
+        const sq_const_rows dx = {call->dx_view.data + pixel * (size_t)call->dx_view.pitch, call->dx_view.pitch};
+        sq_tile_sums(&call->x, (sq_tile){pixel, (end - begin) * call->x.w}, dx, sums);
     }
 }
 
-static void back_band(const sq_cpu_call *call, const float *constants, const float *weight, int t, float *partial,
-                      float *sums)
+/* The parts of the shared workspace. */
+typedef struct {
+    float *partial;   /* weight gradients, `groups` of (k * k, padded c) */
+    float *sums;      /* S1 and S2 of each tile */
+    float *weight;    /* repacked */
+    float *constants; /* of sq_tile_gradient */
+    float *flat;      /* the merged weight gradient, (c, k * k) */
+    int groups;
+    size_t taps, group_floats; /* k * k; k * k * padded c */
+} back_workspace;
+
+static back_workspace split_workspace(const sq_cpu_call *call)
+{
+    const size_t padded = (size_t)sq_cpu_padded(call->x.c);
+    back_workspace w = {.partial = call->workspace->shared,
+                        .groups = call->tiles < WEIGHT_GROUPS ? call->tiles : WEIGHT_GROUPS,
+                        .taps = (size_t)(call->op->kernel * call->op->kernel)};
+    w.group_floats = w.taps * padded;
+    w.sums = w.partial + (size_t)w.groups * w.group_floats;
+    w.weight = w.sums + 2 * (size_t)call->x.c * (size_t)call->tiles;
+    w.constants = w.weight + w.group_floats;
+    w.flat = w.constants + 3 * padded;
+    return w;
+}
+
+static void back_band(const sq_cpu_call *call, const back_workspace *w, int t, float *partial)
 {
     const int k = call->op->kernel, stride = call->op->stride, c = sq_cpu_padded(call->x.c),
-              border = gradient_border(call);
-    const int n = t / call->groups, first = t % call->groups * call->tile;
-    const int rows = call->z.h - first < call->tile ? call->z.h - first : call->tile;
-    const band in = {scratch_of(call), input_columns(call), c};
-    const band dz = {in.data + (size_t)input_rows(call->tile, k, stride) * (size_t)in.columns * (size_t)c,
-                     gradient_columns(call), c};
-    float *row = dz.data + (size_t)(call->tile + 2 * border) * (size_t)dz.columns * (size_t)c;
-    sq_band_fill_input(&call->x, n, first * stride - k / 2, input_rows(rows, k, stride), k / 2, &in);
-    sq_band_fill_gradient(call, constants, n, first - border, rows + 2 * border, border, &dz);
-    weight_gradient(call, &in, &dz, rows, partial);
-    if (call->dx.data)
-        input_gradient(call, &dz, n, first, rows, weight, row, sums + 2 * (size_t)call->x.c * (size_t)t);
+              border = gradient_border(call), first = t % call->groups * call->tile;
+    const output_band b = {t / call->groups, first, call->z.h - first < call->tile ? call->z.h - first : call->tile};
+    band_pair p = {.in = {scratch_of(call), input_columns(call), c},
+                   .dz = {NULL, gradient_columns(call), c},
+                   .rows = b.rows,
+                   .columns = call->z.w,
+                   .border = border,
+                   .stride = stride};
+    p.dz.data = p.in.data + (size_t)input_rows(call->tile, k, stride) * (size_t)p.in.columns * (size_t)c;
+    float *row = p.dz.data + (size_t)(call->tile + 2 * border) * (size_t)p.dz.columns * (size_t)c;
+    const sq_band_rows inputs = {b.n, first * stride - k / 2, input_rows(b.rows, k, stride), k / 2};
+    const sq_band_rows gradients = {b.n, first - border, b.rows + 2 * border, border};
+    sq_band_fill_input(&call->x, &inputs, &p.in);
+    sq_band_fill_gradient(call, w->constants, &gradients, &p.dz);
+    weight_gradient(&p, k, partial);
+    if (call->dx.data) {
+        const input_gradient_operands o = {call, &p.dz, gradients.first, w->weight, row};
+        input_gradient(&o, &b, w->sums + 2 * (size_t)call->x.c * (size_t)t);
+    }
+}
+
+/* flat = sum of the groups in order, (k * k, padded c) -> (c, k * k). */
+static void merge_groups(const back_workspace *w, size_t c, size_t padded)
+{
+    for (size_t i = 0; i < c; i++)
+        for (size_t t = 0; t < w->taps; t++) {
+            float sum = 0;
+            for (size_t g = 0; g < (size_t)w->groups; g++)
+                sum += w->partial[g * w->group_floats + t * padded + i];
+            w->flat[i * w->taps + t] = sum;
+        }
 }
 
 void SQ_CPU_NAME(depthwise_back_run)(const sq_cpu_call *call)
 {
-    const int k = call->op->kernel, c = sq_cpu_padded(call->x.c),
-              partials = call->tiles < WEIGHT_GROUPS ? call->tiles : WEIGHT_GROUPS;
-    const size_t taps = (size_t)(k * k), stride = taps * (size_t)c;
-    float *partial = call->workspace->shared, *sums = partial + (size_t)partials * stride;
-    float *weight = sums + 2 * (size_t)call->x.c * (size_t)call->tiles, *constants = weight + stride;
-    float *flat = constants + 3 * (size_t)c;
-    sq_band_turn_weights(call->weight, call->x.c, k, call->op->stride == 1, weight);
-    sq_gradient_constants(call, constants);
+    const back_workspace w = split_workspace(call);
+    sq_band_repack_weights(call->weight, call->x.c, call->op->kernel, call->op->stride == 1, w.weight);
+    sq_gradient_constants(call, w.constants);
 #pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
-    for (int g = 0; g < partials; g++) {
-        float *own = partial + (size_t)g * stride;
-        const int begin = (int)((long)call->tiles * g / partials), end = (int)((long)call->tiles * (g + 1) / partials);
-        memset(own, 0, stride * sizeof *own);
+    for (int g = 0; g < w.groups; g++) {
+        float *own = w.partial + (size_t)g * w.group_floats;
+        const int begin = (int)((long)call->tiles * g / w.groups), end = (int)((long)call->tiles * (g + 1) / w.groups);
+        memset(own, 0, w.group_floats * sizeof *own);
         for (int t = begin; t < end; t++)
-            back_band(call, constants, weight, t, own, sums);
+            back_band(call, &w, t, own);
     }
-    for (size_t i = 0; i < (size_t)call->x.c; i++) /* (k * k, c) -> (c, k * k), groups merged in order */
-        for (size_t t = 0; t < taps; t++) {
-            float sum = 0;
-            for (size_t g = 0; g < (size_t)partials; g++)
-                sum += partial[g * stride + t * (size_t)c + i];
-            flat[i * taps + t] = sum;
-        }
-    sq_merge_weights(call, call->weight_grad, flat, 1, 0, taps * (size_t)call->x.c);
+    merge_groups(&w, (size_t)call->x.c, (size_t)sq_cpu_padded(call->x.c));
+    sq_merge_weights(call, call->weight_grad, w.flat, 1, w.taps * (size_t)call->x.c);
     if (call->dx.data)
-        sq_merge_sums(&call->x, sums, call->tiles);
+        sq_merge_sums(&call->x, w.sums, call->tiles);
     sq_store_norm_grads(call);
 }

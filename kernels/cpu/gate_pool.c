@@ -1,5 +1,5 @@
-/* Global means and what hangs on them: squeeze-and-excitation and the pooling before the classifier. One image, one
- * thread. */
+/* Squeeze-and-excitation and the pooling before the classifier: operations on global means. Each image is one thread's
+ * work. */
 #include "kernels/cpu/band.h"
 #include "kernels/cpu/statistics.h"
 #include "kernels/dropout.h"
@@ -11,19 +11,20 @@ static size_t pixels_of(const sq_cpu_view *view)
 
 enum { ROWS_AT_ONCE = 64 };
 
-/* out[i] = sum over the image's pixels of the view (times other, if given: rows of other_pitch). scratch: 64 rows. */
-static void sum_image(const sq_cpu_view *view, int n, const float *other, int other_pitch, float *scratch, float *out)
+/* out[i] = sum of the view's channel i over the pixels of image n, each multiplied by `factor` if there is one.
+ * scratch: ROWS_AT_ONCE * c floats. */
+static void sum_image(const sq_cpu_view *view, int n, sq_const_rows factor, float *scratch, float *out)
 {
     const size_t pixels = pixels_of(view);
     memset(out, 0, (size_t)view->c * sizeof *out);
     for (size_t first = 0; first < pixels; first += ROWS_AT_ONCE) {
         const int rows = pixels - first < ROWS_AT_ONCE ? (int)(pixels - first) : ROWS_AT_ONCE;
-        sq_tile_load(view, (size_t)n * pixels + first, rows, scratch, view->c);
+        sq_tile_load(view, (sq_tile){(size_t)n * pixels + first, rows}, (sq_rows){scratch, view->c});
         for (int r = 0; r < rows; r++) {
             const float *value = scratch + (size_t)r * (size_t)view->c;
-            const float *factor = other ? other + (first + (size_t)r) * (size_t)other_pitch : NULL;
+            const float *times = factor.data ? factor.data + (first + (size_t)r) * (size_t)factor.pitch : NULL;
             for (int i = 0; i < view->c; i++)
-                out[i] += factor ? value[i] * factor[i] : value[i];
+                out[i] += times ? value[i] * times[i] : value[i];
         }
     }
 }
@@ -59,7 +60,7 @@ void SQ_CPU_NAME(gate_run)(const sq_cpu_call *call)
         float *pooled = call->pooled.data + (size_t)n * (size_t)call->pooled.pitch;
         float *hidden = call->hidden.data + (size_t)n * (size_t)call->hidden.pitch;
         float *out = call->out.data + (size_t)n * (size_t)call->out.pitch;
-        sum_image(&call->x, n, NULL, 0, scratch_of(call), pooled);
+        sum_image(&call->x, n, (sq_const_rows){NULL, 0}, scratch_of(call), pooled);
         for (int i = 0; i < c; i++)
             pooled[i] *= share;
         for (int j = 0; j < r; j++)
@@ -76,7 +77,8 @@ void SQ_CPU_NAME(gate_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
     *scratch = (ROWS_AT_ONCE + 1) * (size_t)call->x.c;
 }
 
-/* One image: gradients before the gate's activation (dg) and before the hidden relu (dh); then G in dx and its sums. */
+/* One image: the gradients of the pre-activations of the gate (dg) and of the hidden layer (dh), then dx and its sums.
+ */
 static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh, float *sums)
 {
     const int c = call->x.c, r = call->hidden.c;
@@ -85,7 +87,7 @@ static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh
     const float *gate = call->out.data + (size_t)n * (size_t)call->out.pitch;
     const float *grad = call->grad.data + first * (size_t)call->grad.pitch;
     float *scratch = scratch_of(call), *pooled = scratch + ROWS_AT_ONCE * (size_t)c;
-    sum_image(&call->x, n, grad, call->grad.pitch, scratch, dg);
+    sum_image(&call->x, n, (sq_const_rows){grad, call->grad.pitch}, scratch, dg);
     for (int i = 0; i < c; i++) {
         const float pre = call->bias2[i] + dot(call->weight2 + (size_t)i * (size_t)r, hidden, r);
         dg[i] *= sq_activate_slope(call->op->gate_activation, pre);
@@ -105,7 +107,8 @@ static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh
             dx[p * (size_t)call->dx.pitch + (size_t)i] =
                 grad[p * (size_t)call->grad.pitch + (size_t)i] * gate[i] + pooled[i];
     if (sq_wants_sums(&call->x))
-        sq_tile_sums(&call->x, first, (int)pixels, dx, call->dx.pitch, sums + 2 * (size_t)c * (size_t)n);
+        sq_tile_sums(&call->x, (sq_tile){first, (int)pixels}, (sq_const_rows){dx, call->dx.pitch},
+                     sums + 2 * (size_t)c * (size_t)n);
 }
 
 static void store_value(const sq_cpu_call *call, float *to, float value)
@@ -113,20 +116,28 @@ static void store_value(const sq_cpu_call *call, float *to, float value)
     *to = call->step->accumulate ? *to + value : value;
 }
 
-/* Weight gradients of both layers: `rows` outputs with gradients `d`, inputs `in`; summed over images in order. */
-static void layer_gradients(const sq_cpu_call *call, const float *d, int rows, const sq_cpu_tensor *in,
-                            float *weight_grad, float *bias_grad)
+/* One of the gate's two linear layers. */
+typedef struct {
+    const float *d; /* gradients of the pre-activations, (n, outputs) */
+    int outputs;
+    const sq_cpu_tensor *in;
+    float *weight_grad, *bias_grad;
+} gate_layer;
+
+/* Weight gradients, summed over the images in order. */
+static void layer_gradients(const sq_cpu_call *call, const gate_layer *l)
 {
-    for (int o = 0; o < rows; o++) {
+    const size_t outputs = (size_t)l->outputs, c = (size_t)l->in->c, pitch = (size_t)l->in->pitch;
+    for (size_t o = 0; o < outputs; o++) {
         float bias = 0;
         for (int n = 0; n < call->x.n; n++)
-            bias += d[(size_t)n * (size_t)rows + (size_t)o];
-        store_value(call, bias_grad + o, bias);
-        for (int i = 0; i < in->c; i++) {
+            bias += l->d[(size_t)n * outputs + o];
+        store_value(call, l->bias_grad + o, bias);
+        for (size_t i = 0; i < c; i++) {
             float sum = 0;
             for (int n = 0; n < call->x.n; n++)
-                sum += d[(size_t)n * (size_t)rows + (size_t)o] * in->data[(size_t)n * (size_t)in->pitch + (size_t)i];
-            store_value(call, weight_grad + (size_t)o * (size_t)in->c + (size_t)i, sum);
+                sum += l->d[(size_t)n * outputs + o] * l->in->data[(size_t)n * pitch + i];
+            store_value(call, l->weight_grad + o * c + i, sum);
         }
     }
 }
@@ -139,8 +150,8 @@ void SQ_CPU_NAME(gate_back_run)(const sq_cpu_call *call)
 #pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++)
         gate_back_image(call, n, dg + (size_t)n * (size_t)c, dh + (size_t)n * (size_t)r, sums);
-    layer_gradients(call, dh, r, &call->pooled, call->weight_grad, call->bias_grad);
-    layer_gradients(call, dg, c, &call->hidden, call->weight2_grad, call->bias2_grad);
+    layer_gradients(call, &(gate_layer){dh, r, &call->pooled, call->weight_grad, call->bias_grad});
+    layer_gradients(call, &(gate_layer){dg, c, &call->hidden, call->weight2_grad, call->bias2_grad});
     sq_merge_sums(&call->x, sums, call->x.n);
 }
 
@@ -152,7 +163,8 @@ void SQ_CPU_NAME(pool_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratc
     *scratch = ROWS_AT_ONCE * (size_t)call->x.c;
 }
 
-static float keep(const sq_cpu_call *call, int n, int i)
+/* The factor of dropout. */
+static float dropout(const sq_cpu_call *call, int n, int i)
 {
     if (!(call->op->dropout > 0) || call->op->statistics != SQ_STATISTICS_BATCH)
         return 1;
@@ -166,9 +178,9 @@ void SQ_CPU_NAME(pool_run)(const sq_cpu_call *call)
 #pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int n = 0; n < call->x.n; n++) {
         float *out = call->out.data + (size_t)n * (size_t)call->out.pitch;
-        sum_image(&call->x, n, NULL, 0, scratch_of(call), out);
+        sum_image(&call->x, n, (sq_const_rows){NULL, 0}, scratch_of(call), out);
         for (int i = 0; i < call->x.c; i++)
-            out[i] *= share * keep(call, n, i);
+            out[i] *= share * dropout(call, n, i);
     }
 }
 
@@ -189,13 +201,13 @@ void SQ_CPU_NAME(pool_back_run)(const sq_cpu_call *call)
         const sq_cpu_tensor *out = &call->dx;
         for (int i = 0; i < call->x.c; i++) {
             const int channel = out->is_split ? i % 2 * (out->pitch / 2) + i / 2 : i;
-            pixel[i] = grad[i] * keep(call, n, i) / (float)pixels;
+            pixel[i] = grad[i] * dropout(call, n, i) / (float)pixels;
             dx[channel] = pixel[i];
         }
         for (size_t p = 1; p < pixels; p++)
             memcpy(dx + p * (size_t)out->pitch, dx, (size_t)out->pitch * sizeof *dx);
         if (sq_wants_sums(&call->x))
-            sq_tile_sums(&call->x, (size_t)n * pixels, (int)pixels, dx, out->pitch,
+            sq_tile_sums(&call->x, (sq_tile){(size_t)n * pixels, (int)pixels}, (sq_const_rows){dx, out->pitch},
                          sums + 2 * (size_t)call->x.c * (size_t)n);
     }
     sq_merge_sums(&call->x, sums, call->x.n);

@@ -1,12 +1,14 @@
-/* Merging what tiles left: moments (Chan, Golub, LeVeque 1979), sums of gradients, partial weight gradients. In FP64 or
- * in a fixed order, so that the result does not depend on threads. */
+/* Merging the partial results of tiles: moments (Chan, Golub, LeVeque 1979), sums of gradients, weight gradients.
+ * Merges run in FP64 or in a fixed order, so that the results do not depend on threads. */
 #include "kernels/cpu/statistics.h"
 
 #include <math.h>
 #include <string.h>
 
+enum { MERGE_BLOCK = 1024 }; /* weights per task of sq_merge_weights */
+
 typedef struct {
-    double count, mean, m2;
+    double count, mean, m2; /* m2: sum of squared differences from the mean */
 } moments;
 
 static void set_live(const sq_cpu_call *call, int i, double mean, double variance)
@@ -20,22 +22,22 @@ static void set_live(const sq_cpu_call *call, int i, double mean, double varianc
     norm->live[SQ_LIVE_INVERSE * norm->live_pitch + i] = (float)inverse;
 }
 
-/* Two groups of values as one: mean and m2 (the sum of squared differences) of `count` values get those of `more`. */
-static void merge_more(double *count, double *mean, double *m2, double more, double more_mean, double more_m2)
+/* Adds the values that `more` summarises to those of m. */
+static void merge_more(moments *m, moments more)
 {
-    const double delta = more_mean - *mean, total = *count + more;
-    *mean += delta * more / total;
-    *m2 += more_m2 + delta * delta * *count * more / total;
-    *count = total;
+    const double delta = more.mean - m->mean, total = m->count + more.count;
+    m->mean += delta * more.count / total;
+    m->m2 += more.m2 + delta * delta * m->count * more.count / total;
+    m->count = total;
 }
 
-static moments merge_channel(const float *partial, int c, int i, int tiles, int rows, int last_rows)
+static moments merge_channel(const sq_tile_moments_list *list, int c, int i)
 {
     moments m = {0};
-    for (int t = 0; t < tiles; t++)
-        merge_more(&m.count, &m.mean, &m.m2, t + 1 < tiles ? rows : last_rows,
-                   partial[2 * (size_t)c * (size_t)t + (size_t)i],
-                   partial[2 * (size_t)c * (size_t)t + (size_t)(c + i)]);
+    for (int t = 0; t < list->tiles; t++) {
+        const float *partial = list->partial + 2 * (size_t)c * (size_t)t + i;
+        merge_more(&m, (moments){t + 1 < list->tiles ? list->rows : list->last_rows, partial[0], partial[c]});
+    }
     return m;
 }
 
@@ -48,7 +50,7 @@ static void set_channel(const sq_cpu_call *call, int i, const moments *m)
     set_live(call, i, m->mean, m->m2 / m->count);
 }
 
-/* What every rank has of 2c values: mine are at exchanged, all behind them. False: the others are gone. */
+/* Gathers 2c values of every rank: from `exchanged` of this rank to the memory after it. False: a rank is lost. */
 static bool gather(const sq_cpu_workspace *w, int c)
 {
     *w->exchange_status = w->exchange->gather(w->exchange->context, w->exchanged, w->exchanged + w->exchanged_count,
@@ -56,14 +58,14 @@ static bool gather(const sq_cpu_workspace *w, int c)
     return *w->exchange_status == SQ_OK;
 }
 
-/* Moments of all ranks, which have as many images each, merged in the order of the ranks. */
-static void merge_ranks(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows)
+/* Merges the moments of all ranks, in their order. Every rank has the same number of images. */
+static void merge_ranks(const sq_cpu_call *call, const sq_tile_moments_list *list)
 {
     const sq_cpu_workspace *w = call->workspace;
     const int c = call->norm.c;
     double count = 0;
     for (int i = 0; i < c; i++) {
-        const moments m = merge_channel(partial, c, i, tiles, rows, last_rows);
+        const moments m = merge_channel(list, c, i);
         w->exchanged[i] = m.mean;
         w->exchanged[c + i] = m.m2;
         count = m.count;
@@ -74,20 +76,20 @@ static void merge_ranks(const sq_cpu_call *call, const float *partial, int tiles
         const double *all = w->exchanged + w->exchanged_count + i;
         moments m = {0};
         for (int r = 0; r < w->exchange->count; r++, all += 2 * c)
-            merge_more(&m.count, &m.mean, &m.m2, count, all[0], all[c]);
+            merge_more(&m, (moments){count, all[0], all[c]});
         set_channel(call, i, &m);
     }
 }
 
-void sq_merge_moments(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows)
+void sq_merge_moments(const sq_cpu_call *call, const sq_tile_moments_list *list)
 {
     if (call->workspace->exchange && call->op->statistics == SQ_STATISTICS_BATCH) {
-        merge_ranks(call, partial, tiles, rows, last_rows);
+        merge_ranks(call, list);
         return;
     }
 #pragma omp parallel for num_threads(call->threads) schedule(static)
     for (int i = 0; i < call->norm.c; i++) {
-        const moments m = merge_channel(partial, call->norm.c, i, tiles, rows, last_rows);
+        const moments m = merge_channel(list, call->norm.c, i);
         set_channel(call, i, &m);
     }
 }
@@ -113,18 +115,17 @@ void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles)
     }
 }
 
-void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride,
-                      size_t count)
+void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t count)
 {
     const bool is_added = call->step->accumulate != 0;
-    const long blocks = (long)((count + 1023) / 1024);
+    const long blocks = (long)((count + MERGE_BLOCK - 1) / MERGE_BLOCK);
 #pragma omp parallel for num_threads(call->threads) schedule(static) if (blocks > 8)
     for (long b = 0; b < blocks; b++) {
-        const size_t begin = (size_t)b * 1024, end = begin + 1024 < count ? begin + 1024 : count;
+        const size_t begin = (size_t)b * MERGE_BLOCK, end = begin + MERGE_BLOCK < count ? begin + MERGE_BLOCK : count;
         for (size_t i = begin; i < end; i++) {
             float sum = partial[i];
             for (int g = 1; g < groups; g++)
-                sum += partial[(size_t)g * stride + i];
+                sum += partial[(size_t)g * count + i];
             gradient[i] = is_added ? gradient[i] + sum : sum;
         }
     }
@@ -142,7 +143,7 @@ void sq_store_norm_grads(const sq_cpu_call *call)
     }
 }
 
-/* Sums of S1 and S2 of the norm of z over the ranks, to the place of this rank's. */
+/* Sums S1 and S2 of the norm of z over the ranks into `exchanged`. */
 static void add_ranks(const sq_cpu_call *call)
 {
     const sq_cpu_workspace *w = call->workspace;
@@ -160,8 +161,8 @@ static void add_ranks(const sq_cpu_call *call)
     }
 }
 
-/* The live rows keep this rank's sums, of which the gradients of gamma and beta are made: reducing gradients adds them
- * up. */
+/* The live rows keep the sums of this rank: they become the gradients of gamma and beta, which are reduced over the
+ * ranks later. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants)
 {
     const sq_cpu_view *z = &call->z;

@@ -15,16 +15,22 @@
 /* Writes the constants of dZ = A * dY + B * Z + C: A, B and C per channel, padded(c) floats each. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants);
 
-/* Merges the tiles' moments (tile t: mean at partial + 2ct, M2 after it; `rows` pixels, the last tile `last_rows`) and
- * sets the norm's live rows and running statistics. */
-void sq_merge_moments(const sq_cpu_call *call, const float *partial, int tiles, int rows, int last_rows);
+/* Moments of tiles, written by sq_tile_moments. Tile t: partial + 2ct. */
+typedef struct {
+    const float *partial;
+    int tiles;
+    int rows, last_rows; /* pixels of each tile, and of the last tile */
+} sq_tile_moments_list;
+
+/* Merges the moments of all tiles and sets the norm's live rows and running statistics. */
+void sq_merge_moments(const sq_cpu_call *call, const sq_tile_moments_list *list);
 /* Sets the live rows from the running statistics (mode FIXED). */
 void sq_fix_norm(const sq_cpu_call *call);
 /* S1, S2 of a view from `tiles` partials of 2c. Does nothing for views without norm or with a gate. */
 void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles);
-/* gradient (+)= sum of `groups` partials of `count` floats, `stride` floats apart. */
-void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t stride,
-                      size_t count);
+/* gradient (+)= sum of `groups` consecutive partials of `count` floats each. */
+void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t count);
+/* Writes the gradients of gamma and beta, which are S2 and S1. */
 void sq_store_norm_grads(const sq_cpu_call *call);
 
 /* Whether the producer of the view's gradient also computes S1 and S2. */

@@ -3,24 +3,45 @@
 
 #include "kernels/cpu/kernels.h"
 
-/* Work on one tile: `rows` consecutive pixels from pixel `first`, all channels. */
+/* Work on one tile: consecutive pixels of a view, all channels. */
 
 #define sq_tile_load     SQ_CPU_NAME(tile_load)
 #define sq_tile_gradient SQ_CPU_NAME(tile_gradient)
 #define sq_tile_moments  SQ_CPU_NAME(tile_moments)
 #define sq_tile_sums     SQ_CPU_NAME(tile_sums)
 
-/* out[r * out_pitch + i] = value of the view at pixel first + r, for `rows` pixels. */
-void sq_tile_load(const sq_cpu_view *view, size_t first, int rows, float *out, int out_pitch);
+/* Pixels first .. first + rows - 1, counted over all images of a view. */
+typedef struct {
+    size_t first;
+    int rows;
+} sq_tile;
 
-/* out = dZ for `rows` pixels from z (its view has the norm and activation) and g. constants: sq_gradient_constants. */
-void sq_tile_gradient(const sq_cpu_view *z, const float *constants, size_t first, int rows, const float *g, int g_pitch,
-                      float *out, int out_pitch);
+/* Rows of floats, one row per pixel, `pitch` floats apart. */
+typedef struct {
+    float *data;
+    int pitch;
+} sq_rows;
 
-/* Mean and M2 of each channel over `rows` pixels. */
-void sq_tile_moments(const float *z, int pitch, int rows, int c, float *mean, float *m2);
+typedef struct {
+    const float *data; /* NULL: absent */
+    int pitch;
+} sq_const_rows;
 
-/* partial[0..c) = S1, partial[c..2c) = S2 of the view over pixels first .. first + rows, g their gradient. */
-void sq_tile_sums(const sq_cpu_view *view, size_t first, int rows, const float *g, int g_pitch, float *partial);
+/* out = the view's values at the tile's pixels. */
+void sq_tile_load(const sq_cpu_view *view, sq_tile tile, sq_rows out);
+
+/* out = dZ at the tile's pixels.
+ *
+ * z           the raw output, a view with norm and activation
+ * constants   from sq_gradient_constants
+ * g           gradient of the values that z shows, from the tile's first pixel */
+void sq_tile_gradient(const sq_cpu_view *z, const float *constants, sq_tile tile, sq_const_rows g, sq_rows out);
+
+/* partial[0..c) = mean, partial[c..2c) = M2 (sum of squared differences from the mean) of each channel over `rows`
+ * rows. */
+void sq_tile_moments(sq_const_rows z, int rows, int c, float *partial);
+
+/* partial[0..c) = S1, partial[c..2c) = S2 of the view over the tile; g is the gradient of its values. */
+void sq_tile_sums(const sq_cpu_view *view, sq_tile tile, sq_const_rows g, float *partial);
 
 #endif
