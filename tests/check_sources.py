@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Rules of the tree: includes point only downwards, headers compile alone, files stay short, nothing speaks of one machine.
+"""Rules of the tree: includes point only downwards, headers compile alone, files stay short, no file contains the path
+of one machine.
 
 usage: check_sources.py SOURCE_FOLDER
 """
@@ -24,11 +25,11 @@ def check_includes(root, name, text):
     for line in re.findall(r'#include "([^"]+)"', text):
         other = line.split("/")[0]
         if folder in ORDER and other in ORDER and ORDER.index(other) > ORDER.index(folder):
-            yield f"{name}: includes {line}, which lies above it"
+            yield f"{name}: includes {line} from a higher layer"
 
 
 def misses_a_library(done):
-    """A header of the CUDA Toolkit or of cuDNN is not on this machine: what includes it cannot be compiled alone here."""
+    """Whether a header of the CUDA Toolkit or of cuDNN is missing here, so that files which include it cannot be compiled."""
     return re.search(r"fatal error: (cuda\w*|cudnn\w*|cublas\w*)\.h: No such file", done.stderr) is not None
 
 
@@ -88,7 +89,7 @@ template <int MODE> __global__ void k(int *out, int v)
 def check_the_check():
     found = [re.sub(r";.*", "", line) for line in check_dropped_statements("planted", PLANTED)]
     if found != ["planted:7: if constexpr without braces", "planted:10: else of an if constexpr without braces", "planted:2: macro PICK ends in a bare switch"]:
-        yield f"check_sources.py does not find what is planted: {found}"
+        yield f"check_sources.py finds the wrong planted faults: {found}"
 
 
 def main():
@@ -101,9 +102,9 @@ def main():
             text = file.read()
         lines = text.count("\n")
         if lines > LIMITS.get(extension, 10000) and not name.startswith("tests/"):
-            problems.append(f"{name}: {lines} lines, wanted at most {LIMITS[extension]}")
+            problems.append(f"{name}: found {lines} lines, expected at most {LIMITS[extension]}")
         if re.search(r"(^|[^A-Za-z.])/(work|home)/", text):
-            problems.append(f"{name}: a path of one machine")
+            problems.append(f"{name}: contains a path of one machine")
         if extension in (".cu", ".cuh") and not name.startswith(("tests/fixtures/", "tests/emulation/toolchain")):
             problems += check_dropped_statements(name, text)
         if extension in (".c", ".h"):

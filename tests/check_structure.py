@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints how the sources are built, and fails where a figure is beyond its limit: files in a folder, files that call each
-other, lines of a function, its parameters, lines of a file.
+"""Prints figures about the structure of the sources, and fails if a figure exceeds its limit: files in a folder, files
+that call each other, lines and parameters of a function, lines of a file.
 
-usage: check_structure.py SOURCE_FOLDER [--list [PATH]]     --list: also name what counts toward a limit, below PATH
+usage: check_structure.py SOURCE_FOLDER [--list [PATH]]     --list: also list the places that each figure counts, if their name contains PATH
 """
 import collections
 import os
@@ -15,21 +15,21 @@ SOURCES = (".c", ".h", ".cu", ".cuh", ".cpp", ".py")
 CODE = (".c", ".h", ".cu", ".cuh", ".cpp")
 FILES_IN_FOLDER, FUNCTION_LINES, LONG_LINES, LONG_FUNCTIONS, PARAMETERS, WIDE_FUNCTIONS, FILE_LINES = 25, 50, 40, 10, 5, 10, 500
 
-# A function definition as clang-format leaves it: its name and parameters from column 0 on, its braces in column 0.
+# A function definition in the layout of clang-format: it starts in column 0, and so do its braces.
 FUNCTION = re.compile(r"^(?!typedef|struct|enum|union|extern|#|//|/\*| |\}|\{)(?P<head>[^\n;{}=]*?\b(?P<name>\w+)\((?P<parameters>(?:[^;{}()]|\((?:[^;{}()]|\([^;{}()]*\))*\))*)\)[^;{}()]*)\n\{\n"
                       r"(?P<body>.*?)^\}", re.M | re.S)
 WORDS = {"if", "for", "while", "switch", "return", "sizeof", "defined"}
 
 
 def without_comments(text):
-    """Comments and the contents of strings become spaces; lines stay."""
+    """Replaces comments and strings with spaces; keeps line breaks."""
     def blank(found):
         return re.sub(r"[^\n]", " ", found.group())
     return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
 
 
 def parameter_count(text):
-    """Parameters between the outermost commas; (void) has none."""
+    """Counts the parameters between the outermost commas; (void) has none."""
     if text.strip() in ("", "void"):
         return 0
     depth, count = 0, 1
@@ -40,7 +40,7 @@ def parameter_count(text):
 
 
 def functions(text):
-    """(name, line, lines from its head to its closing brace, parameters, is static) of each function."""
+    """Yields (name, line, lines from its head to its closing brace, parameters, is static) of each function."""
     for found in FUNCTION.finditer(text):
         if found.group("name") in WORDS:
             continue
@@ -57,7 +57,7 @@ def tracked(root):
 
 
 def callers(texts, owners):
-    """{file: {file that it calls}}, over functions that exactly one file defines."""
+    """Returns {file: {files that it calls}}, for functions that exactly one file defines."""
     calls = collections.defaultdict(set)
     for name, text in texts.items():
         for word in set(re.findall(r"\b[A-Za-z_]\w*\b", text)):
@@ -67,7 +67,7 @@ def callers(texts, owners):
 
 
 def measure(root):
-    """{what: [names]} for every figure."""
+    """Returns {figure: [places]}."""
     found = collections.defaultdict(list)
     folders, texts, owners, twice = collections.Counter(), {}, {}, set()
     for name in tracked(root):
@@ -121,8 +121,8 @@ int none(void)
 
 def check_the_check():
     seen = list(functions(without_comments(PLANTED)))
-    wanted = [("six", 4, 5, 6, True), ("none", 11, 51, 0, False)]
-    return [] if seen == wanted else [f"check_structure.py reads {seen} where {wanted} is planted"]
+    expected = [("six", 4, 5, 6, True), ("none", 11, 51, 0, False)]
+    return [] if seen == expected else [f"check_structure.py finds {seen}, expected {expected}"]
 
 
 def main():

@@ -2,7 +2,8 @@
 """Makes tests/fixtures/oracle_{blocks,pool,training}.safetensors with PyTorch in FP64.
 
 usage: make_fixtures.py [blocks] [pool] [fused_mb] [training]  (default: all; needs torch, numpy, yaml; Debian: python3-torch)
-blocks, pool, fused_mb: for each path of oracle.yaml, oracle_pool.yaml, oracle_fused_mb.yaml the loss, logits, all gradients and running statistics of one training step.
+blocks, pool, fused_mb: the loss, logits, all gradients and running statistics of one training step for each path of oracle.yaml,
+oracle_pool.yaml or oracle_fused_mb.yaml.
 training: the losses of 50 steps of the supernet on fixed paths, SGD with momentum, decay on weights only, label smoothing 0.1.
 """
 import json
@@ -50,7 +51,8 @@ def as_input(images):
 
 
 def randomise(net, generator):
-    """Weights of unit variance through the layers; gammas and betas away from 1 and 0, so that nothing is symmetric."""
+    """Initialises weights that keep the variance of activations at 1, and gammas and betas different from 1 and 0, to
+    avoid symmetries."""
     for name, parameter in net.named_parameters():
         if parameter.dim() > 1:
             fan = parameter[0].numel()
@@ -72,16 +74,18 @@ def train_step(net, images, labels):
 
 
 def is_conditioned(exact, single):
-    """Whether FP32 can know these gradients to 1e-5: PyTorch's own FP32 run must have half of that error. What is 0 in exact
-    arithmetic (a shift before a batch norm; some 1e-16 of the largest here) has no relative error and is not asked."""
+    """Returns whether FP32 can compute these gradients to 1e-5: the error of PyTorch's FP32 run must be at most half of
+    that. Gradients that are 0 in exact arithmetic (a shift before a batch norm; about 1e-16 of the largest here) have
+    no relative error and are left out."""
     largest = max(gradient.norm() for gradient in exact.values())
     return all((single[name] - gradient).norm() <= 5e-6 * gradient.norm()
                for name, gradient in exact.items() if gradient.norm() > 1e-10 * largest)
 
 
 def conditioned_network(space, path, images, labels, orders):
-    """The network with the weights of the first seed at which is_conditioned holds, and its exact results. orders: FP32 runs, each with the
-    images in another order; sums of few values need several to show how badly FP32 can know them."""
+    """Returns the network with the weights of the first seed for which is_conditioned is true, and its exact results.
+    orders: number of FP32 runs, each with a different order of the images; the error of a sum of few values only shows
+    in several orders."""
     def run(seed, dtype, order):
         net = Network(space, path).double().train()
         randomise(net, torch.Generator().manual_seed(seed))
@@ -98,7 +102,8 @@ def conditioned_network(space, path, images, labels, orders):
 
 
 def make_blocks(space, fixture, count, orders):
-    """Paths (i, 5 i + 3 mod count): every choice once in each layer; skip, the last of oracle.yaml's, cannot stand in the first."""
+    """Paths (i, 5 i + 3 mod count): every choice once in each layer. The last choice of oracle.yaml, skip, is not
+    possible in the first layer."""
     tensors = {}
     images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))
     labels = torch.tensor([0, 1, 2, 3, 4, 1])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/images with Pillow: one picture in every format, and resized crops of a pattern.
+"""Makes tests/fixtures/images with Pillow: one image in each format, and resized crops of a pattern.
 
 usage: make_images.py         (needs Pillow, numpy)
 """

@@ -9,7 +9,7 @@ def divisible(width):
 
 
 def width_rule(space):
-    """Widths of layers and inside blocks, as the space asks for them."""
+    """Rounds widths of layers and inside blocks as the space specifies."""
     return divisible if space.get("widths", "round") == "round" else lambda width: max(1, int(width + 0.5))
 
 
@@ -137,7 +137,7 @@ def rows_of(space):
 
 
 def names_of(space, choices, row, inputs, outputs, stride):
-    """The choices that a layer has: skip only where it can stand."""
+    """The choices of a layer: skip only where shapes allow it."""
     return [name for name in row.get("choices", space.get("searched", list(choices)))
             if choices[name]["kind"] != "skip" or (stride == 1 and inputs == outputs)]
 
@@ -177,7 +177,8 @@ class Proxyless(nn.Module):
 
 
 class Network(nn.Module):
-    """A space (a dict as its YAML reads) as supernet (paths=None) or as the single network of one path. SPOS module names."""
+    """Builds a space (the dict of its YAML file) as supernet (paths=None), or as the single network of one path. SPOS
+    module names."""
 
     def __init__(self, space, path=None):
         super().__init__()

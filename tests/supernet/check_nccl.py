@@ -58,7 +58,7 @@ def check_training():
         for r in range(ranks):
             line = f"rank {r} of {ranks}: weights {STEPS}, statistics {STEPS}, averages {STEPS} of {STEPS} steps right, bytes of the paths alone"
             assert line in out, out
-    for what, eager in (("begun-early", "1"), ("joined-early", "0")):
+    for what, eager in (("reduce-early", "1"), ("join-early", "0")):
         out = run(2, DUMP, what, NCCL_EMULATED_EAGER=eager)
         assert out.count(f"weights 0, ") == 2, (what, out)
 

@@ -1,4 +1,4 @@
-# Every planted mistake must be seen by the tool that its comment in bugs.cu names.
+# The tool that a mistake's comment in bugs.cu names must report it.
 function(sq_expect_caught variant pattern)
   foreach(bug ${ARGN})
     set(test emulated-bug-${bug}-${variant})
@@ -15,7 +15,7 @@ sq_expect_caught(asan "AddressSanitizer: (heap-buffer-overflow|use-after-poison)
   static-overrun host-reads-device host-copies-device)
 sq_expect_caught(asan "AddressSanitizer: heap-use-after-free" use-after-free graph-outlives-buffer)
 sq_expect_caught(asan "runtime error: signed integer" index-overflow)
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU) # clang copies a float4 without looking at its alignment
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU) # clang does not check the alignment of a float4 copy
   sq_expect_caught(asan "runtime error: [a-z ]*misaligned" misaligned-vector misaligned-rows narrow-tile)
 endif()
 sq_expect_caught(plain "diverged at a barrier|different warp intrinsics" divergent-barrier split-shuffle split-mma)
@@ -29,7 +29,7 @@ set_tests_properties(emulated-bug-stale-read-only-plain PROPERTIES ENVIRONMENT E
 sq_expect_caught(plain ": -?nan" missing-barrier early-exit-shuffle uninitialised-shared uninitialised-global
   missing-syncwarp refused-shared result-too-early batch-overwritten missing-event)
 
-# The same mistakes as nvcc compiles them, and five that only its PTX can show.
+# The same mistakes compiled by nvcc, and five that only its PTX can show.
 if(SQ_PTX_ARCHITECTURES)
   set(SQ_BUGS_PTX_DIR ${CMAKE_CURRENT_BINARY_DIR}/bugs-ptx)
   file(MAKE_DIRECTORY ${SQ_BUGS_PTX_DIR})
@@ -37,7 +37,8 @@ if(SQ_PTX_ARCHITECTURES)
     add_custom_command(OUTPUT ${SQ_BUGS_PTX_DIR}/${file}.compute_90.ptx
       COMMAND ${CMAKE_CUDA_COMPILER} -w -O3 -std=c++17 -lineinfo -arch=compute_90 -ptx -I${CMAKE_SOURCE_DIR}
               ${SQ_EMULATION_DIR}/bugs/${file}.cu -o ${SQ_BUGS_PTX_DIR}/${file}.compute_90.ptx
-      DEPENDS bugs/${file}.cu bugs/bugs.h ${CMAKE_SOURCE_DIR}/kernels/cuda/launch.cuh ${CMAKE_SOURCE_DIR}/kernels/cuda/convolution/tensor_core.cuh
+      DEPENDS bugs/${file}.cu bugs/bugs.h ${CMAKE_SOURCE_DIR}/kernels/cuda/launch.cuh
+      ${CMAKE_SOURCE_DIR}/kernels/cuda/convolution/tensor_core.cuh
       COMMENT "PTX of ${file}.cu")
     list(APPEND bugs_ptx ${SQ_BUGS_PTX_DIR}/${file}.compute_90.ptx)
   endforeach()
@@ -49,7 +50,7 @@ if(SQ_PTX_ARCHITECTURES)
   sq_expect_caught(ptx "misaligned" misaligned-vector misaligned-rows)
   sq_expect_caught(ptx "diverged at a barrier" divergent-barrier)
   sq_expect_caught(ptx "lanes that an instruction needs never come" split-shuffle split-mma divergent-mma)
-  sq_expect_caught(ptx "which takes no part" early-exit-shuffle)
+  sq_expect_caught(ptx "which is not in its mask" early-exit-shuffle)
   sq_expect_caught(ptx "the mask leaves out the calling lane" wrong-mask)
   sq_expect_caught(ptx "too much dynamic shared memory" static-and-dynamic-shared missing-opt-in)
   sq_expect_caught(ptx "more threads than .maxntid" wrong-launch-bound)

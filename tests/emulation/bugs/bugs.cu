@@ -1,4 +1,4 @@
-/* See bugs.h. The comment of each kernel says what is wrong and which tool should see it. */
+/* See bugs.h. The comment of each kernel names the mistake and the tool that must report it. */
 #include "bugs.h"
 
 #include <cmath>
@@ -51,7 +51,7 @@ static __global__ void divergent_barrier(float *out)
     out[threadIdx.x] = 1.0f;
 }
 
-/* lanes leave before a full-mask shuffle and the value of an absent lane is used: NaN out. */
+/* lanes exit before a full-mask shuffle, and the value of an absent lane is used: the result is NaN. */
 static __global__ void early_exit_shuffle(float *out)
 {
     if (threadIdx.x % 32 >= 20)
@@ -81,7 +81,7 @@ static __global__ void index_overflow(float *out, int rows, int c)
     out[threadIdx.x] = (float)(at >> 20);
 }
 
-/* an element of shared memory that nobody wrote is added in: NaN out. */
+/* the sum includes an element of shared memory that was never written: the result is NaN. */
 static __global__ void uninitialised_shared(float *out)
 {
     SHARED(float, tile, [N + 1]);
@@ -120,7 +120,7 @@ static __global__ void divergent_mma(float *out)
     out[threadIdx.x] = sum[0];
 }
 
-/* both branches multiply, but these are two instructions of half a warp each: the emulator. */
+/* both branches multiply, as two instructions of half a warp each: the emulator. */
 static __global__ void split_mma(float *out)
 {
     const unsigned a[4] = {}, b[2] = {};
@@ -146,7 +146,7 @@ template <bool BARRIER> static __global__ void load_and_multiply(float *out)
     out[threadIdx.x] = sum[0];
 }
 
-/* ldmatrix rows begin at a multiple of 2 bytes only, for lack of alignment of the tile: UBSan. */
+/* the tile is not aligned, so ldmatrix rows start at multiples of 2 bytes only: UBSan. */
 static __global__ void misaligned_rows(float *out)
 {
     SHARED(uint16_t, tile, [32][9]);
@@ -158,7 +158,7 @@ static __global__ void misaligned_rows(float *out)
     out[threadIdx.x] = (float)words[0];
 }
 
-/* rows of a tile without padding, 128 bytes apart, begin in the same bank: EMU_BANKS. */
+/* rows of a tile without padding are 128 bytes apart and start in the same bank: EMU_BANKS. */
 static __global__ void same_bank(float *out)
 {
     SHARED(uint4, tile, [32][8]);
@@ -170,13 +170,13 @@ static __global__ void same_bank(float *out)
     out[threadIdx.x] = (float)words[0];
 }
 
-/* A mask that does not name the lane itself: the emulator. */
+/* A mask that does not contain the calling lane: the emulator. */
 static __global__ void wrong_mask(float *out)
 {
     out[threadIdx.x] = __shfl_xor_sync(0x0000ffffu, (float)threadIdx.x, 1);
 }
 
-/* A tile of 16-bit values is aligned to 2 bytes, whatever its place happens to be today: UBSan. */
+/* A tile of 16-bit values is only guaranteed an alignment of 2 bytes: UBSan. */
 static __global__ void narrow_tile(float *out)
 {
     SHARED(uint16_t, tile, [8 * 32]);
@@ -195,7 +195,7 @@ static __global__ void static_overrun(float *out)
     out[threadIdx.x] = flat[threadIdx.x + 16];
 }
 
-/* 40 KiB in the kernel and 40 KiB at the launch, with nobody opting in: the emulator. */
+/* 40 KiB in the kernel and 40 KiB at the launch, without opting in: the emulator. */
 static __global__ void greedy(float *out)
 {
     SHARED(float, tile, [10240]);
@@ -204,7 +204,7 @@ static __global__ void greedy(float *out)
     out[threadIdx.x] = tile[threadIdx.x];
 }
 
-/* The last block reads what others wrote, and nobody put a fence in between: TSan. */
+/* The last block reads the results of other blocks without a fence in between: TSan. */
 static __global__ void missing_fence(float *out, unsigned *arrived)
 {
     if (threadIdx.x == 0) {
@@ -217,7 +217,7 @@ static __global__ void missing_fence(float *out, unsigned *arrived)
 
 static __global__ void fill(float *out, float value) { out[threadIdx.x] = value; }
 
-/* ---- Each mistake as a run: from a zeroed buffer of N floats; what it returns is NaN where NaN tells on it ---- */
+/* ---- One run for each mistake, on a zeroed buffer of N floats; the result is NaN if NaN reveals the mistake ---- */
 
 struct Run {
     float *out; /* N floats on the device, zero */
@@ -261,7 +261,7 @@ static void run_host_reads_device(Run *r) { r->pinned[0] = *(volatile float *)r-
 /* memcpy instead of cudaMemcpy: ASan, also from code that is not compiled with it. */
 static void run_host_copies_device(Run *r) { std::memcpy(r->pinned, r->out, N * sizeof(float)); }
 
-/* A kernel works on memory that was given back: ASan. */
+/* A kernel uses freed memory: ASan. */
 static void run_use_after_free(Run *r)
 {
     float *gone;
@@ -298,14 +298,14 @@ static void run_result_too_early(Run *r)
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
 }
 
-/* The batch is overwritten by the next before it was copied: NaN stands for the next here; and TSan. */
+/* The host overwrites a batch before it was copied, here with NaN: NaN, and TSan. */
 static void run_batch_overwritten(Run *r)
 {
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
     r->pinned[0] = NAN;
 }
 
-/* A kernel uses what another stream copies, without cudaStreamWaitEvent: NaN, and TSan. */
+/* A kernel uses the target of another stream's copy without cudaStreamWaitEvent: NaN, and TSan. */
 static void run_missing_event(Run *r)
 {
     cudaMemsetAsync(r->out, 0xff, N * sizeof(float), r->stream);
@@ -318,7 +318,7 @@ static void run_missing_event(Run *r)
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
 }
 
-/* Device memory that nobody wrote is used: NaN. */
+/* A kernel uses device memory that was never written: NaN. */
 static void run_uninitialised_global(Run *r)
 {
     float *fresh;
@@ -328,7 +328,7 @@ static void run_uninitialised_global(Run *r)
     cudaFree(fresh);
 }
 
-/* Updates memory in place, with the load for read-only memory: EMU_READ_ONLY=1. */
+/* Updates memory in place, but loads it as read-only memory: EMU_READ_ONLY=1. */
 static __global__ void stale_read_only(float *x)
 {
     x[threadIdx.x] = __ldg(x + threadIdx.x) + 1.0f;

@@ -1,6 +1,6 @@
-/* ptx_only_bugs.cu - mistakes that g++ cannot show, because it compiles the source that nvcc should have compiled. Where the
- * mistake is the compiler's, `#ifdef __CUDACC__` plants it, so that it is there with every nvcc. Only the `ptx` build
- * catches them; each comment ends with the part that does, and CMakeLists.txt has the messages. */
+/* ptx_only_bugs.cu - mistakes that a build by g++ cannot show. `#ifdef __CUDACC__` plants mistakes of the compiler, so
+ * that every version of nvcc has them. Only the `ptx` build catches these mistakes. Each comment ends with the part
+ * that does; bugs.cmake lists the messages. */
 #include "bugs.h"
 
 #include <cstring>
@@ -21,7 +21,7 @@ static __global__ void dropped_loop(float *out)
 #endif
 }
 
-/* The launch bound promises blocks of at most 64 threads; the launch has 128: the machine. */
+/* The launch bound allows blocks of at most 64 threads, but the launch has 128: the machine. */
 static __global__ void __launch_bounds__(64) wrong_launch_bound(float *out) { out[threadIdx.x] = 1.0f; }
 
 /* The kernel's static array takes 40 KiB on every path, and the launch requests 40 KiB more without opting in. Fibres
@@ -39,7 +39,7 @@ static __global__ void missing_opt_in(float *out, int never)
     out[threadIdx.x] = s[threadIdx.x];
 }
 
-/* The kernel was compiled with another struct than the host code that launches it: the machine. */
+/* The kernel and the host code that launches it were compiled with different structs: the machine. */
 struct Arguments {
     float *out;
     int count;

@@ -7,7 +7,7 @@ int main(int argc, char **argv)
 {
     float result;
     if (argc != 2 || !(bug_run(argv[1], &result) || ptx_only_bug_run(argv[1], &result)))
-        return fprintf(stderr, "usage: %s NAME, as in CMakeLists.txt\n", argv[0]), 2;
+        return fprintf(stderr, "usage: %s NAME, as in bugs.cmake\n", argv[0]), 2;
     printf("%s: %g\n", argv[1], (double)result);
     return 0;
 }

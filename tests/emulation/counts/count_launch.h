@@ -1,5 +1,5 @@
-/* count_launch.h - included before a .cu file of the project: its launchers then pass each launch, with its
- * parameters in the layout of PTX, to the counting machine (count_machine.cpp) instead of the emulator. */
+/* count_launch.h - included before a .cu file of the project. Its launchers then pass each launch, with its parameters
+ * in the layout of PTX, to count_machine.cpp instead of the emulator. */
 #ifndef COUNT_LAUNCH_H
 #define COUNT_LAUNCH_H
 
@@ -11,7 +11,7 @@
 
 typedef std::vector<unsigned char> CountParameters;
 
-/* name: of this instance, as the compiler spells it: "... K = pointwise_kernel<64, 0>]". */
+/* name: this instance in the compiler's spelling: "... K = pointwise_kernel<64, 0>]". */
 void count_launch(const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, const CountParameters &parameters);
 
 template <auto K> static inline const char *count_name(void) { return __PRETTY_FUNCTION__; }

@@ -1,9 +1,9 @@
 /* count_launches PTX-FOLDER MULTIPROCESSORS SPACE:BATCH... [-- EVERY FIRST]
  *
- * Writes a CSV: what each distinct launch of a training step of these spaces costs, counted by running a sample of its
- * blocks from nvcc's PTX, for a GPU with that many multiprocessors. Device memory is reserved and never filled: it
- * takes only the pages that the sampled blocks touch. With EVERY and FIRST only launches FIRST, FIRST + EVERY, ... are
- * counted. tests/kernels/compiled/check_counts.py calls it. */
+ * Writes the cost of each distinct launch in a training step of these spaces as CSV, for a GPU with MULTIPROCESSORS
+ * multiprocessors. It counts by running a sample of the launch's blocks from nvcc's PTX. Device memory is reserved but
+ * never filled, so it takes only the pages that the sampled blocks touch. EVERY and FIRST select the launches FIRST,
+ * FIRST + EVERY, ... tests/kernels/compiled/check_counts.py calls this program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +21,9 @@ enum { MOST_LAUNCHES = 65536, KEY_BYTES = 512 };
 
 typedef struct {
     int multiprocessors, every, first;
-    uint64_t *seen; /* hashes of the keys that were counted */
+    uint64_t *seen; /* hashes of the counted keys */
     int seen_count, met;
-    sq_binding at; /* of the space that is counted */
+    sq_binding at; /* addresses for the current space */
     size_t bytes[SQ_ROLES];
 } counting;
 
@@ -43,7 +43,7 @@ static void release(const sq_binding *at, const size_t bytes[SQ_ROLES])
 {
     for (int role = 0; role < SQ_ROLES; role++)
         if (at->base[role].address)
-            (void)munmap(at->base[role].address, bytes[role] + (1 << 20)); /* nothing to do about a failure */
+            (void)munmap(at->base[role].address, bytes[role] + (1 << 20)); /* a failure has no remedy */
 }
 
 static bool is_new(counting *c, const char *key)
@@ -57,13 +57,13 @@ static bool is_new(counting *c, const char *key)
     return true;
 }
 
-/* Every launch starts with zeros, so that branches on values do not depend on earlier launches. Merges of counted
- * moments start with a count of 1 in each part: they would skip an empty part, and on a GPU none is empty. */
+/* Every launch starts with zeros, so that branches on values do not depend on earlier launches. For merges of moments
+ * each part has a count of 1: the kernel skips empty parts, but on a GPU none is empty. */
 static void prepare_memory(const counting *c, const sq_cuda_launch *launch)
 {
     for (int role = 0; role < SQ_ROLES; role++)
         if (role != SQ_ROLE_INPUT && role != SQ_ROLE_STEP)
-            (void)madvise(c->at.base[role].address, c->bytes[role], MADV_DONTNEED); /* of private memory: cannot fail */
+            (void)madvise(c->at.base[role].address, c->bytes[role], MADV_DONTNEED); /* cannot fail for private memory */
     if (launch->kernel == SQ_CUDA_MERGE_MOMENTS && launch->args.merge_moments.row_block == 0) {
         float *partial = (float *)(uintptr_t)launch->args.merge_moments.partial;
         const size_t count = (size_t)launch->args.merge_moments.parts * 3 * (size_t)launch->args.merge_moments.norm.pitch;
@@ -96,7 +96,7 @@ typedef struct {
     sq_mode mode;
 } program_name;
 
-/* Lowers one program and counts its launches; at NULL: only learns how much workspace it needs. */
+/* Lowers one program and counts its launches; if at is NULL, only determines the workspace. */
 static sq_status count_program(counting *c, const sq_memory_plan *plan, program_name p, const sq_binding *at,
                                size_t *workspace)
 {
@@ -116,7 +116,7 @@ static sq_status count_program(counting *c, const sq_memory_plan *plan, program_
     return status;
 }
 
-/* Every program of the space, first without addresses to learn the workspace, then to count. */
+/* Walks all programs of the space: first without addresses, to determine the workspace, then to count. */
 static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding *at, size_t *workspace)
 {
     static const sq_mode modes[] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
@@ -127,7 +127,7 @@ static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding 
     return SQ_OK;
 }
 
-/* No jitter: what `squall bench step` measures. */
+/* Turns colour jitter off, as `squall bench step` does. */
 static void leave_images_as_they_are(const sq_space *space, int batch, unsigned char *input)
 {
     float *augment = (float *)(void *)(input + sq_block_input(space, batch).augment);
@@ -169,7 +169,7 @@ static int read_number(const char *text, int most)
 {
     int64_t value;
     if (!sq_text_int(text, 0, most, &value)) {
-        (void)fprintf(stderr, "count_launches: '%s', wanted a number up to %d\n", text, most);
+        (void)fprintf(stderr, "count_launches: found '%s', expected a number up to %d\n", text, most);
         exit(2);
     }
     return (int)value;

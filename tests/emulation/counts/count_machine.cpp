@@ -1,8 +1,8 @@
-/* count_machine.cpp - what a launch costs, from a sample of its blocks.
+/* count_machine.cpp - estimates the cost of a launch from a sample of its blocks.
  *
- * Persistent blocks take jobs in turn, so blocks differ at a few places of the grid only: the sample is refined between
- * two blocks that differ, and everything between two that agree is taken to be like them. At most MOST_BLOCKS are run;
- * what is left is the mean of its ends. Values do not matter: memory holds zeros. */
+ * Neighbouring blocks of a grid mostly cost the same. The sample is refined between two blocks that differ; blocks
+ * between two equal ones are assumed to cost the same. At most MOST_BLOCKS run; a gap that remains gets the mean of its
+ * ends. Values do not matter: memory is zero. */
 #include "count_launch.h"
 #include "count_machine.h"
 #include "ptx/watch/counters.h"
@@ -22,13 +22,13 @@
 namespace {
 
 enum { MOST_BLOCKS = 16, MEMORIES = 4, SECTOR = 32 };
-constexpr double ALIKE = 0.01; /* two blocks whose instructions differ by less cost the same */
+constexpr double ALIKE = 0.01; /* relative difference in instructions below which two blocks count as equal */
 
 struct Kernel {
     const ptx::Module *module;
     const ptx::Function *function;
     std::unique_ptr<ptx::Program> program;
-    std::vector<int> phase; /* of each instruction: code between two barriers or loop edges */
+    std::vector<int> phase; /* phase of each instruction; phases end at barriers and loop edges */
 };
 
 /* The table's columns, in the order of sq_count_class (kernels/speed/counts.h). */
@@ -36,7 +36,8 @@ const char *const columns[] = {"int",       "divide",    "fp32",      "fp64",  "
                                "st.global", "ld.shared", "st.shared", "local", "ldmatrix", "mma",     "barrier", "warp",     "branch"};
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* Where a class of the machine is counted: constant memory is read as parameters are; other synchronisation as barriers. */
+/* Returns the column that counts a class of the machine. Constant memory counts as parameters, mbarriers as barriers.
+ * */
 int column_of(int what)
 {
     std::string name = ptx::class_names[what];
@@ -47,14 +48,14 @@ int column_of(int what)
     throw ptx::Fault("instructions of class " + name + " have no column");
 }
 
-/* Wavefronts of asynchronous copies into shared memory, where the machine counts them. */
+/* Wavefronts of asynchronous copies into shared memory, if the machine counts them. */
 template <class S> auto landing(const S &s, int) -> decltype((double)s.landing) { return (double)s.landing; }
 template <class S> double landing(const S &, long) { return 0; }
 
-/* As doubles, since they are weighted. */
+/* Doubles, because the counts are weighted. */
 struct Cost {
     double instructions[COLUMNS] = {}, requests[MEMORIES] = {}, moved[MEMORIES] = {}, ideal[MEMORIES] = {};
-    double loaded = 0, in_flight = 0; /* sectors loaded; the same times the sectors of its phase in one warp */
+    double loaded = 0, in_flight = 0; /* sectors loaded; the same, weighted by the sectors of their phase in one warp */
 
     void add(const Cost &c, double weight)
     {
@@ -82,7 +83,8 @@ std::map<std::string, Kernel> kernels; /* by short name: "pointwise_kernel<64, 0
 std::string prefix, rows;
 bool is_counting, has_failed;
 
-/* "pointwise_kernel<64, 0>" of "void pointwise_kernel<64, 0>(sq_cuda_pointwise, int)", as tests/kernels/compiled/check_resources.py writes it. */
+/* Shortens "void pointwise_kernel<64, 0>(sq_cuda_pointwise, int)" to "pointwise_kernel<64, 0>", as
+ * tests/kernels/compiled/check_resources.py does. */
 std::string short_name(std::string name)
 {
     const std::pair<const char *, const char *> spellings[] = {{"(int)", ""}, {"(bool)1", "true"}, {"(bool)0", "false"},
@@ -108,7 +110,7 @@ std::string demangled(const std::string &name)
     return short_name(result);
 }
 
-/* Loads of one phase can all be under way at once: the assembler moves them up to its begin, and turns forward branches
+/* All loads of one phase can be in flight at once: the assembler moves them to its start, and turns forward branches
  * around single loads into predicates. */
 std::vector<int> phases_of(const ptx::Program &p)
 {
@@ -188,7 +190,7 @@ public:
         sum.add(block(0), 1);
         if (block_count > 1)
             sum.add(block(block_count - 1), 1);
-        if (block_count > 2) /* the last block is often a part of one: it stands for itself alone */
+        if (block_count > 2) /* the last block is often partial, so it only represents itself */
             sum.add(block(block_count - 2), 1);
         if (block_count > 3)
             add_between(sum, 0, block_count - 2);
@@ -216,12 +218,12 @@ private:
         ptx::run(*k.program, l);
         return blocks[number] = cost_of(k, stats);
     }
-    void add_between(Cost &sum, unsigned a, unsigned b) /* without a and b */
+    void add_between(Cost &sum, unsigned a, unsigned b) /* blocks between a and b */
     {
         if (b - a < 2)
             return;
         const double inner = b - a - 1, x = block(a).all(), y = block(b).all();
-        const bool is_wide = b - a > block_count / 4; /* the middle is looked at in any case */
+        const bool is_wide = b - a > block_count / 4; /* always sample the middle of a wide gap */
         if ((!is_wide && std::fabs(x - y) <= ALIKE * x) || blocks.size() >= MOST_BLOCKS) {
             sum.add(block(a), inner / 2), sum.add(block(b), inner / 2);
             return;

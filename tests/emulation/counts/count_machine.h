@@ -1,4 +1,5 @@
-/* Between count_launches.c, which plans, and count_machine.cpp, which runs blocks of a launch from nvcc's PTX. */
+/* The interface between count_launches.c, which plans launches, and count_machine.cpp, which runs blocks of a launch
+ * from nvcc's PTX. */
 #ifndef COUNT_MACHINE_H
 #define COUNT_MACHINE_H
 
@@ -8,12 +9,12 @@
 extern "C" {
 #endif
 
-/* Reads every *.ptx of a folder. Returns 0, or 1 after a line on stderr. */
+/* Reads every *.ptx of a folder. Returns 0, or prints an error and returns 1. */
 int count_open(const char *ptx_folder);
 /* Sets the first columns of the CSV rows of one planned launch; NULL: launches are not counted. */
 void count_begin(const char *prefix);
-/* Rows since count_begin, each with its newline; valid until the next count_begin. NULL: a kernel could not be run, and a
- * line on stderr says why. */
+/* Rows since count_begin, each with its newline; valid until the next count_begin. NULL: a kernel could not run; the
+ * reason is on stderr. */
 const char *count_rows(void);
 const char *count_columns(void); /* of the rows, after the prefix */
 

@@ -1,7 +1,8 @@
 /* shim_main.c - runs every registered test in this process; the first failure exits with 1.
  *
- * --filter PATTERN takes the tests "suite/test" that match, as Criterion does; --list names them; --keep-going runs all,
- * whatever failed before. Other options are ignored. Exit 77 where what shim_missing() names is not there. */
+ * --filter PATTERN selects the tests "suite/test" that match, as Criterion does; --list prints their names;
+ * --keep-going runs all of them, even after a failure. Other options are ignored. Exits with 77 if shim_missing() names
+ * a missing requirement. */
 #include <criterion/criterion.h>
 
 #include <fnmatch.h>
@@ -10,7 +11,7 @@
 
 #include "tests/emulation/runtime/emu_control.h"
 
-#pragma weak emu_reset /* not there on a GPU */
+#pragma weak emu_reset /* absent on a GPU */
 
 enum { MOST_REPORTS = 60 }; /* of one test */
 
@@ -47,7 +48,7 @@ void shim_fail(const char *file, int line, const char *what, const char *format,
     }
     fflush(NULL);
     if (!is_patient)
-        _Exit(1); /* no report of leaks on top */
+        _Exit(1); /* no leak report in addition */
 }
 
 void shim_end(void)
@@ -66,7 +67,7 @@ static bool run(const struct shim_test *t, void *parameter)
     running = t->name;
     reports = 0;
     if (emu_reset)
-        emu_reset(); /* Criterion would give each test a process of its own */
+        emu_reset(); /* Criterion would run each test in a separate process */
     if (t->options.init)
         t->options.init();
     const int how = setjmp(left);

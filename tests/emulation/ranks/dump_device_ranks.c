@@ -1,8 +1,8 @@
-/* Ranks on emulated GPUs, under mpirun, with nccl_emulated in NCCL's place: check_nccl.py counts the lines.
+/* Runs ranks on emulated GPUs under mpirun, with nccl_emulated instead of NCCL. check_nccl.py checks the output.
  *
- * usage: dump_device_ranks means|train|alone      what every rank found
- *        dump_device_ranks die|stop|fail RANK     one is killed, stands still or gives up in the middle of a step
- *        dump_device_ranks begun-early|joined-early  train, without the waiting before or after the reductions */
+ * usage: dump_device_ranks means|train|alone      each rank prints its results
+ *        dump_device_ranks die|stop|fail RANK     RANK is killed, hangs or fails in the middle of a step
+ *        dump_device_ranks reduce-early|join-early  train without the waits before or after the reductions */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *t
 typedef struct {
     sq_backend *backend;
     sq_model *model;
-    unsigned char *kept[SQ_ROLES], *sum[SQ_ROLES]; /* of the one that works alone */
+    unsigned char *kept[SQ_ROLES], *sum[SQ_ROLES]; /* of the single process that does the work of all ranks */
 } trained;
 
 static const sq_role reduced[] = {SQ_ROLE_WEIGHT_GRAD, SQ_ROLE_STATISTICS};
@@ -144,7 +144,7 @@ static void draw_path(const sq_space *space, int step, int *path)
         path[l] = (int)sq_rng_below(&rng, (uint32_t)space->layers[l].choice_count);
 }
 
-/* Forward and backward on the images that rank `rank` has in this step. */
+/* Runs forward and backward on the images of rank `rank` in this step. */
 static sq_status pass(trained *t, int step, int rank, const int *path)
 {
     const sq_space *space = sq_model_plan(t->model)->space;
@@ -179,7 +179,7 @@ static sq_status pass(trained *t, int step, int rank, const int *path)
     return sq_model_backward(t->model, path);
 }
 
-/* What the ranks do together, done alone: each one's images in turn, means in the order of the ranks. */
+/* Does the work of all ranks in one process: processes the images of each rank, then forms means in rank order. */
 static sq_status step_alone(trained *t, int step, int ranks, const int *path)
 {
     for (int i = 0; i < 2; i++) {
@@ -216,7 +216,7 @@ static sq_status is_same(trained *a, trained *b, sq_role role, bool *out)
     return SQ_OK;
 }
 
-/* Bytes of what a path trains and measures: all that may travel in a step. */
+/* Bytes of the gradients and statistics of a path: a step must not send more. */
 static long long path_bytes(const trained *t, const int *path)
 {
     const sq_memory_plan *plan = sq_model_plan(t->model);
@@ -250,7 +250,7 @@ static sq_status check_training(sq_ranks *ranks, const sq_space *space, trained 
     return SQ_OK;
 }
 
-/* ---- One that is lost ---- */
+/* ---- A lost rank ---- */
 
 static sq_status lose(sq_ranks *ranks, const sq_space *space, trained *t, const char *how, int rank)
 {
@@ -266,12 +266,12 @@ static sq_status lose(sq_ranks *ranks, const sq_space *space, trained *t, const 
         SQ_TRY(pass(t, step, sq_ranks_rank(ranks), path));
         SQ_TRY(sq_model_update(t->model, path));
         SQ_TRY(sq_model_read(t->model, SQ_ROLE_WEIGHT, 0, &weight,
-                             sizeof weight)); /* on the device alone, no word by MPI */
+                             sizeof weight)); /* on the device only, without a message over MPI */
     }
     return SQ_OK;
 }
 
-/* ---- Begin and end ---- */
+/* ---- Start and end ---- */
 
 static sq_status run_model(sq_ranks *ranks, trained *t, trained *alone, const char *what, int rank)
 {
@@ -290,7 +290,7 @@ static sq_status run_model(sq_ranks *ranks, trained *t, trained *alone, const ch
     if (status != SQ_OK)
         (void)printf("rank %d failed: %s\n", sq_ranks_rank(ranks), sq_error_text());
     (void)fflush(stdout);
-    close_model(t); /* waits for nobody who is gone */
+    close_model(t); /* does not wait for a lost rank */
     close_model(alone);
     sq_space_free(space);
     return status;
@@ -301,7 +301,7 @@ static sq_status run(sq_ranks *ranks, const char *what, int rank)
     char text[256];
     trained together = {0}, alone = {0};
     SQ_TRY(open_device(ranks, &together.backend));
-    emu_forget_waits(strcmp(what, "begun-early") == 0 ? 1 : strcmp(what, "joined-early") == 0 ? 2 : 0);
+    emu_forget_waits(strcmp(what, "reduce-early") == 0 ? 1 : strcmp(what, "join-early") == 0 ? 2 : 0);
     const sq_status attached = sq_ranks_attach(ranks, together.backend);
     if (attached != SQ_OK) {
         (void)printf("rank %d failed: %s\n", sq_ranks_rank(ranks), sq_error_text());

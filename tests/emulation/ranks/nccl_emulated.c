@@ -1,13 +1,13 @@
-/* nccl_emulated.c - NCCL's calls over shared memory, for the emulated device: a library that takes libnccl's place
- * (SQ_NCCL_LIBRARY). Its work lies in the emulator's streams and waits there for the other processes; nothing here
- * blocks, as with ncclConfig_t.blocking = 0. Reductions reach their stream only when the communicator has been asked
- * often enough how far it is. emu_enqueue comes from the program that opens it. Variables:
+/* nccl_emulated.c - implements NCCL's calls over shared memory for the emulated device, as a library that is loaded
+ * instead of libnccl (SQ_NCCL_LIBRARY). It enqueues work in the emulator's streams, where the work waits for the other
+ * processes. No call blocks, as with ncclConfig_t.blocking = 0. A reduction enters its stream only after a number of
+ * ncclCommGetAsyncError calls. The program that loads this library provides emu_enqueue. Variables:
  *
- * NCCL_EMULATED_EAGER=1: a reduction takes its input as early as its stream lets it; otherwise as late.
+ * NCCL_EMULATED_EAGER=1: a reduction reads its input as early as its stream allows; by default as late as possible.
  *
- * NCCL_EMULATED_NOTICES=1: that a process is gone is told, as NCCL does when a connection breaks; otherwise nothing is.
+ * NCCL_EMULATED_NOTICES=1: an exited process is reported, as NCCL does when a connection breaks; by default it is not.
  *
- * NCCL_EMULATED_FAIL=n: the n-th reduction fails on the device. NCCL_EMULATED_NEVER=1: reductions never begin.
+ * NCCL_EMULATED_FAIL=n: the n-th reduction fails on the device. NCCL_EMULATED_NEVER=1: reductions never start.
  *
  * NCCL_EMULATED_STUCK=1: communicators are never ready. */
 #include <nccl.h>
@@ -27,7 +27,7 @@
 
 enum { RANKS = 8, VALUES = 4 << 20, GROUP = 256, ASKED = 3, VERSION = 22809 };
 
-/* What all processes of a communicator see. A rank's `values` are those of its reduction number `written`. */
+/* Shared by all processes of a communicator. The `values` of a rank belong to its reduction number `written`. */
 typedef struct {
     atomic_int arrived;
     struct {
@@ -35,7 +35,7 @@ typedef struct {
         atomic_ulong written, read; /* reductions */
         size_t count;               /* bytes */
     } ranks[RANKS];
-    unsigned char values[RANKS][VALUES * sizeof(float)]; /* only pages that are used exist */
+    unsigned char values[RANKS][VALUES * sizeof(float)]; /* only used pages take memory */
 } room;
 
 struct ncclComm {
@@ -46,7 +46,7 @@ struct ncclComm {
     unsigned long begun; /* reductions */
     struct reduction *waiting[GROUP];
     int waiting_count;
-    ncclComm_t next; /* all of them: what was given up stays, and is not lost to a leak check */
+    ncclComm_t next; /* all of them: aborted ones stay reachable for the leak check */
 };
 
 typedef struct reduction {
@@ -92,7 +92,8 @@ static size_t bytes_of(const reduction *r)
     return r->count * (r->is_narrow ? sizeof(sq_bf16) : sizeof(float));
 }
 
-/* Gives this rank's values once all have read the last ones; then whether all have given theirs. */
+/* Stores this rank's values after all ranks have read the previous ones. Returns whether all ranks have stored theirs.
+ * */
 static int is_ready(void *context)
 {
     reduction *r = context;
@@ -125,7 +126,7 @@ static int is_ready(void *context)
     return 1;
 }
 
-/* In the order of the ranks; a mean scales before it adds, as NCCL's does. */
+/* Adds in rank order. A mean scales before it adds, as in NCCL. */
 static void work(void *context)
 {
     reduction *r = context;
@@ -171,7 +172,7 @@ static ncclUniqueId made; /* of the only communicator of a test's process */
 
 static void unmake(void)
 {
-    (void)shm_unlink(made.internal); /* which all have opened, or nobody will */
+    (void)shm_unlink(made.internal); /* all processes have opened it */
 }
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id)
@@ -202,7 +203,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int count, ncclUniqueId id,
     communicators = comm;
     atomic_store(&comm->room->ranks[rank].pid, (long)getpid());
     if (atomic_fetch_add(&comm->room->arrived, 1) + 1 == count)
-        (void)shm_unlink(id.internal); /* nobody else comes; who made it may be killed */
+        (void)shm_unlink(id.internal); /* no other process will open it, and its creator may be killed */
     *out = comm;
     return ncclInProgress;
 }
@@ -250,7 +251,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm)
     return ncclSuccess;
 }
 
-/* Its work in the streams is still there and knows that it is over: the communicator stays. */
+/* Work in the streams still refers to the communicator and sees that it is aborted, so it is not freed. */
 ncclResult_t ncclCommAbort(ncclComm_t comm)
 {
     comm->is_aborted = 1;

@@ -1,5 +1,5 @@
-/* cuda_device.cpp - host stand-ins for the CUDA runtime calls that run no work: errors, devices, attributes of kernels,
- * and what a test may do to the device (emu_control.h). Built without sanitizer flags, like the scheduler. */
+/* cuda_device.cpp - emulated CUDA runtime calls that run no work (errors, devices, attributes of kernels), and the
+ * controls for tests (emu_control.h). Built without sanitizer flags, like the scheduler. */
 #include "runtime.h"
 
 #include "emu_control.h"
@@ -55,7 +55,7 @@ using namespace emu;
 
 extern "C" {
 
-/* ---- What a test may do ---- */
+/* ---- Controls for tests ---- */
 
 void emu_fail_launch(int n) { faults.launch = n; }
 void emu_fail_malloc(int n) { faults.malloc = n; }
@@ -262,7 +262,7 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *out, const void *fu
     return cudaSuccess;
 }
 
-/* Two, as long as two fit: the registers of a kernel are not known here. */
+/* Two if two fit: the registers of a kernel are unknown here. */
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, const void *function, int block_size,
                                                                    size_t dynamic_bytes, unsigned)
 {

@@ -2,16 +2,17 @@
  *
  *   g++ -x c++ -std=c++17 -fno-strict-aliasing -include cuda_emu.h -c kernel.cu
  *
- * One fibre per CUDA thread; a fibre runs until it meets a barrier or a warp intrinsic. Types and bf16/fp16 arithmetic
- * come from NVIDIA's own headers, which compile on the host. What is checked:
+ * One fibre per CUDA thread; a fibre runs until it reaches a barrier or a warp intrinsic. Types and bf16/fp16
+ * arithmetic
+ * come from NVIDIA's own headers, which compile on the host. Checks:
  *   ASan   global and shared memory out of bounds, device pointers touched by host code, memory used after cudaFree;
  *   UBSan  misaligned vector accesses, signed overflow in index arithmetic, oversized shifts;
  *   TSan   races between CUDA threads on shared or global memory (barriers are understood), between a stream and the
  *          host, between a copy in one stream and a kernel in another;
  *   here   divergent barriers, warp intrinsics with wrong masks, launch limits, reads of uninitialised shared or device
- *          memory (both are filled with NaN bytes), results read before the stream was waited for.
+ *          memory (both are filled with NaN bytes), results read before a wait for the stream.
  * Not emulated: textures, cooperative groups, PTX assembly, cp.async, TMA, wgmma, blocks that wait for each other.
- * Nothing here says anything about speed on a GPU. */
+ * The emulator does not model the speed of a GPU. */
 #ifndef CUDA_EMU_H
 #define CUDA_EMU_H
 #ifdef __CUDACC__
@@ -21,8 +22,8 @@
 #define CUDA_EMU 1
 #endif
 
-/* CUDA's host_defines.h keeps a definition made before it, so this must come first. It makes plain __shared__ work; the
- * SHARED macro of launch.h is better, it gives each block fresh memory. */
+/* CUDA's host_defines.h keeps an earlier definition, so this must come first. It makes plain __shared__ work; the
+ * SHARED macro of launch.cuh is better, because it gives each block new memory. */
 #define __shared__ static
 #define __launch_bounds__(...)
 #define __grid_constant__
@@ -49,7 +50,7 @@ enum { warpSize = 32 };
 /* ---- Launch: into the stream's queue, or into the graph that the stream records ---- */
 struct EmuKernel {
     const char *name;
-    const void *function; /* what cudaFuncSetAttribute knows it by */
+    const void *function; /* its host address, as for cudaFuncSetAttribute */
     dim3 grid, block;
     size_t shared_bytes;
     std::function<void()> body; /* one thread */
@@ -71,17 +72,17 @@ template <class... P, class... A> static inline std::vector<unsigned char> emu_p
     return bytes;
 }
 
-/* The block's array of that key; NULL: the dynamic one, 128-byte aligned. Others get the alignment that their type asks
- * for and no more, or a vector access to an array of single values would pass here and fault on a GPU. */
+/* Returns the block's array of that key; NULL: the dynamic array, aligned to 128 bytes. Other arrays get exactly the
+ * alignment of their type. With more, a vector access to an array of scalars would pass here and fault on a GPU. */
 void *emu_shared(const void *key, size_t bytes, size_t alignment);
 
-/* ---- Barriers and warp intrinsics; every call knows its source line for the reports ---- */
+/* ---- Barriers and warp intrinsics; every call passes its source line, for reports ---- */
 struct EmuWhere {
     const char *file;
     int line;
 };
 #define EMU_HERE (EmuWhere{__FILE__, __LINE__})
-#define EMU_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE() /* last parameters: the call's place */
+#define EMU_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE() /* default parameters: the place of the call */
 enum EmuOp { EMU_SYNC, EMU_BALLOT, EMU_COLLECTIVE, EMU_IDX, EMU_UP, EMU_DOWN, EMU_XOR };
 
 int emu_syncthreads(EmuWhere where, int vote); /* how many threads of the block voted */
@@ -95,8 +96,8 @@ struct EmuWarpOp { /* of one lane */
 uint64_t emu_warp_op(const EmuWarpOp &op);
 void emu_fence(void);
 
-/* All 32 lanes bring their operands; the last one computes for everybody. For instructions that PTX calls .aligned: an
- * incomplete warp, undefined on a GPU, is an error here. */
+/* All 32 lanes pass their operands; the last one computes the results of all lanes. For the .aligned instructions of
+ * PTX. An incomplete warp is undefined on a GPU and an error here. */
 typedef void (*EmuCompute)(void *const operands[32]);
 void emu_warp_collective(EmuWhere where, EmuCompute compute, void *operands);
 struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
@@ -108,7 +109,7 @@ struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
     uint4 row; /* the 16 bytes at address */
 };
 unsigned emu_lane(void);                        /* of the running thread, also in blocks of two or three dimensions */
-bool emu_is_shared(const void *p, size_t bytes); /* lies in the running block's shared memory? */
+bool emu_is_shared(const void *p, size_t bytes); /* whether it is in the running block's shared memory */
 [[noreturn]] void emu_fail(const char *what, EmuWhere where);
 
 #define __syncthreads() ((void)emu_syncthreads(EMU_HERE, 0))
@@ -145,7 +146,7 @@ static inline T emu_shuffle(const EmuShuffle &shuffle, unsigned mask, T value, i
 }
 
 /* ---- Atomics: real ones, so that TSan sees them; relaxed, as on a GPU: only a fence orders other memory ---- */
-template <class T> struct EmuSame { typedef T type; }; /* the value converts to what the pointer points to */
+template <class T> struct EmuSame { typedef T type; }; /* converts the value to the type of the pointer's target */
 template <class T, class F> static inline T emu_atomic(T *p, F next)
 {
     T old, desired;
@@ -177,7 +178,7 @@ static inline void __threadfence(void) { emu_fence(); }
 static inline void __threadfence_block(void) { emu_fence(); }
 static inline void __threadfence_system(void) { emu_fence(); }
 
-/* ---- The device functions that kernels of this project use, or are likely to ---- */
+/* ---- Device functions that kernels of this project use or may use ---- */
 void emu_read_only(const void *p, size_t bytes); /* read_only.cpp */
 template <class T> static inline T __ldg(const T *p) { return emu_read_only(p, sizeof *p), *p; }
 template <class T> static inline T __ldcg(const T *p) { return *p; }
@@ -247,7 +248,7 @@ static inline unsigned __float_as_uint(float f) { return (unsigned)__float_as_in
 static inline float __int_as_float(int i) { float f; std::memcpy(&f, &i, 4); return f; }
 static inline float __uint_as_float(unsigned i) { return __int_as_float((int)i); }
 
-/* The C++ spelling with a kernel in place of a `const void *`; cuda_runtime.h has it for nvcc only. */
+/* The C++ overload for a kernel; cuda_runtime.h has it only for nvcc. */
 template <class R, class... A>
 static inline cudaError_t cudaFuncSetAttribute(R (*kernel)(A...), enum cudaFuncAttribute attribute, int value)
 {

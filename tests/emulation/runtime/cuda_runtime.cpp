@@ -1,13 +1,13 @@
-/* cuda_runtime.cpp - host stand-ins for the CUDA runtime calls: the queues behind streams, launches, memory.
+/* cuda_runtime.cpp - emulated CUDA runtime calls: the queues of streams, launches, memory.
  *
- * A stream is a queue. Its work runs when somebody waits for it: the host by a synchronisation, another stream by
+ * A stream is a queue. Its work runs when the host synchronises with it, or when another stream waits for it with
  * cudaStreamWaitEvent. So a result that is read too early is still NaN, and a pinned buffer that is overwritten too
- * early reaches the device wrong, as it may on a GPU; EMU_DEFER=0 runs everything at once. Each stream has a context of
- * its own under TSan, which therefore sees what host and streams do without waiting for each other.
+ * early reaches the device with wrong contents, as may happen on a GPU. EMU_DEFER=0 runs all work immediately. Under
+ * TSan each stream has a separate context, so that TSan reports races between the host and streams.
  *
- * Device memory is poisoned for ASan while host code runs. Pageable memory is copied when the call is made, or waited
- * for, as CUDA promises. Not emulated: the check that a captured stream was joined again before the capture ended, peer
- * devices (several are counted, all share this memory), symbols, managed memory.
+ * Device memory is poisoned for ASan while host code runs. Copies of pageable memory happen during the call, or the
+ * call waits for them, as CUDA specifies. Not emulated: the check that captured streams are joined before the capture
+ * ends, peer devices (several devices exist, but all share this memory), symbols, managed memory.
  *
  * Built without sanitizer flags, like the scheduler. */
 #include "dirty_pages.h"
@@ -30,9 +30,9 @@ std::vector<cudaEvent_t> events;
 std::map<char *, size_t> device_memory, pinned_memory;
 std::recursive_mutex mutex;
 
-static int open_depth; /* of calls that let the device touch its memory */
+static int open_depth; /* of calls that let the device access its memory */
 
-static void device_access(int step) /* +1 the device works, -1 the host does */
+static void device_access(int step) /* +1: the device starts to work, -1: it ends */
 {
     const bool was_open = open_depth > 0;
     open_depth += step;
@@ -51,7 +51,8 @@ cudaStream_t resolve(cudaStream_t s) /* NULL: no such stream */
     return std::find(streams.begin(), streams.end(), s) != streams.end() ? s : nullptr;
 }
 
-/* Made with the stream and not with its first work, or all that the host did in between would come before that. */
+/* Created with the stream and not with its first work: otherwise all earlier host code would happen before that work.
+ * */
 void make_context(cudaStream_t s)
 {
     if (__tsan_create_fiber && !s->tsan)
@@ -84,7 +85,7 @@ bool run_next(cudaStream_t s)
     return is_ready;
 }
 
-/* Work that is not ready waits for another process, which must get its turn. */
+/* Work that is not ready waits for another process, so yield to it. */
 void drain(cudaStream_t s, const Moment *until, uint64_t value) /* until: NULL for all */
 {
     device_access(+1);
@@ -119,7 +120,7 @@ void host_waits_for_all(void)
         host_waits(s);
 }
 
-cudaError_t surface(void) /* what a synchronisation returns */
+cudaError_t surface(void) /* the result of a synchronisation */
 {
     if (faults.pending)
         faults.sticky = faults.pending;
@@ -132,7 +133,7 @@ cudaError_t invalidate(cudaStream_t s, cudaError_t e)
     return e;
 }
 
-/* What may stall the device is an error while any stream captures in the strict modes. */
+/* A call that may stall the device is an error while any stream captures in a strict mode. */
 cudaError_t strict_capture(cudaError_t blocking_error)
 {
     for (cudaStream_t s : streams)
@@ -175,7 +176,7 @@ cudaError_t enqueue(cudaStream_t s, Node node)
     s->queue.push_back(std::move(item));
     if (!is_deferred())
         drain(s, nullptr, 0);
-    else if (s->queue.size() > 1024) { /* a GPU does not wait for ever either */
+    else if (s->queue.size() > 1024) { /* a GPU does not defer work forever either */
         (void)run_next(s);
     }
     return cudaSuccess;
@@ -237,7 +238,7 @@ static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &ma
     if (&map == &device_memory && bytes > device.memory - std::min(device.memory, total(map)))
         return cudaErrorMemoryAllocation;
     void *memory = nullptr;
-    const bool has_pages = emu_other_machine && &map == &device_memory; /* whole ones, for dirty_pages.cpp */
+    const bool has_pages = emu_other_machine && &map == &device_memory; /* whole pages, for dirty_pages.cpp */
     const size_t unit = has_pages ? (size_t)PAGE_BYTES : 256, taken = has_pages ? whole_pages(bytes) : bytes;
     if (bytes && posix_memalign(&memory, unit, taken))
         return cudaErrorMemoryAllocation;
@@ -268,7 +269,7 @@ static cudaError_t release(void *p, std::map<char *, size_t> &map)
     return faults.sticky;
 }
 
-/* Memory is given back also after a failure, so that a test of the failure can still look for leaks. */
+/* Memory can be freed after a failure, so that a test of the failure can still check for leaks. */
 static cudaError_t release_locked(void *p, std::map<char *, size_t> &map)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);
@@ -312,7 +313,7 @@ static cudaError_t copy(void *to, const void *from, size_t bytes, cudaMemcpyKind
         }, false});
     }
     if (e == cudaSuccess && target == HOST && !s->capture) {
-        host_waits(s); /* a copy to pageable memory returns when it is done */
+        host_waits(s); /* a copy to pageable memory is synchronous */
         e = surface();
     }
     return e;
@@ -377,7 +378,7 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
     } else if (s && s->capture) {
         s->capture->is_invalid = true;
     }
-    (void)give(e); /* a launch returns nothing: cudaGetLastError has it */
+    (void)give(e); /* a launch returns no status: see cudaGetLastError */
 }
 
 extern "C" {
@@ -402,7 +403,7 @@ cudaError_t cudaDeviceSynchronize(void)
     return surface();
 }
 
-/* Device memory is gone afterwards; an error that a GPU would keep until the process ends stays. */
+/* Frees device memory. Errors that a GPU keeps until the process ends stay. */
 cudaError_t cudaDeviceReset(void)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);
@@ -471,7 +472,7 @@ cudaError_t cudaMemset(void *p, int value, size_t bytes)
     CALL;
     const cudaError_t captured = strict_capture(cudaErrorStreamCaptureImplicit);
     REQUIRE(!captured, captured);
-    return give(fill(p, value, bytes, &null_stream)); /* asynchronous on a GPU, too */
+    return give(fill(p, value, bytes, &null_stream)); /* asynchronous, as on a GPU */
 }
 
 } // extern "C"

@@ -1,5 +1,5 @@
-/* cuda_streams.cpp - host stand-ins for the CUDA runtime calls on streams, events and graphs. How a stream works is told
- * in cuda_runtime.cpp. Built without sanitizer flags, like the scheduler. */
+/* cuda_streams.cpp - emulated CUDA runtime calls on streams, events and graphs. For the emulation of a stream see
+ * cuda_runtime.cpp. Built without sanitizer flags, like the scheduler. */
 #include "scheduler.h"
 #include "runtime.h"
 
@@ -10,7 +10,7 @@ using namespace emu;
 
 static double now_ms(void)
 {
-    static timespec t; /* not on a stack that a fibre leaves to the next; and TSan watches clock_gettime itself */
+    static timespec t; /* not on the stack, which fibres reuse; and TSan intercepts clock_gettime */
     if (__tsan_ignore_thread_begin)
         __tsan_ignore_thread_begin();
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -69,8 +69,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return surface();
 }
 
-/* A query lets the stream do one thing more, so that a loop of queries ends. That it is not ready stays for
- * cudaGetLastError, as on a GPU. */
+/* A query runs one item of the stream, so that a loop of queries ends. cudaErrorNotReady stays for cudaGetLastError, as
+ * on a GPU. */
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
     CALL;
@@ -149,7 +149,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
                                     __tsan_acquire(&moment->sync);
                             },
                             false,
-                            [=] { /* once reached, `from` may be destroyed, which drains it */
+                            [=] { /* after it is reached, `from` may be destroyed, which drains it */
                                 while (moment->reached < value && !from->queue.empty())
                                     if (!run_next(from))
                                         return false;

@@ -1,5 +1,5 @@
 /* dirty_pages.cpp - copy on first write, page by page. The handler runs on the thread that writes, at the faulting
- * instruction, which is a plain store of a kernel: so the handler may allocate. */
+ * instruction. That is a plain store of a kernel, so the handler may allocate. */
 #include "dirty_pages.h"
 
 #include "runtime.h"
@@ -38,7 +38,7 @@ static void protect(int protection)
 {
     for (auto &a : device_memory)
         if (a.second && mprotect(a.first, whole_pages(a.second), protection))
-            emu_fail("device memory is not in whole pages", {});
+            emu_fail("device memory is not a multiple of the page size", {});
 }
 
 void dirty_pages_begin(void)

@@ -1,6 +1,6 @@
-/* ptx_launch.cpp - the `ptx` build: each launch of the unchanged host code runs from nvcc's PTX (ptx/).
+/* ptx_launch.cpp - the `ptx` build: runs each launch of the unchanged host code from nvcc's PTX (ptx/).
  *
- *   EMU_PTX=folder          holds FILE.compute_XX.ptx, as the build of the backend wrote them
+ *   EMU_PTX=folder          holds FILE.compute_XX.ptx, from the build of the backend
  *   EMU_PTX_ARCH=90         which of them
  *   EMU_PTX_TWIN=0|1        1 (default): each launch also runs as fibres, from the same memory, and the results are compared
  *   EMU_PTX_COVERAGE=folder each process writes a file there: the instructions of each kernel that ran
@@ -9,7 +9,7 @@
  *   EMU_PTX_TRACE=1         one line per launch
  *   EMU_PTX_KEEP_GOING=1    a fault ends its launch; each kernel's first fault is printed, all are counted at the end
  *
- * A fault ends the program with status 70. A kernel that is in no file runs as fibres and is reported. */
+ * A fault ends the program with status 70. A kernel that no file contains runs as fibres and is reported. */
 #include "ptx/watch/counters.h"
 #include "ptx/watch/global_watch.h"
 #include "ptx/ptx.h"
@@ -64,7 +64,7 @@ const char *setting(const char *name)
     std::_Exit(70);
 }
 
-/* A mistake of a kernel: the end, unless it is only counted. */
+/* Reports a mistake of a kernel. Exits, unless faults are only counted. */
 void fault(const std::string &kernel, const std::string &what)
 {
     static const bool keeps_going = setting("EMU_PTX_KEEP_GOING") && std::atoi(setting("EMU_PTX_KEEP_GOING"));
@@ -132,7 +132,7 @@ void decode(Entry &e)
         return;
     e.program = ptx::decode(*e.module, *e.function);
     for (const std::string &problem : e.program->problems)
-        if (problem.compare(0, 9, "register ") != 0) /* "register ...": read before it is written on some path; there it reads NaN */
+        if (problem.compare(0, 9, "register ") != 0) /* "register ..." is read before it is written on some path; it then reads NaN */
             give_up(e.function->name + ": " + problem);
     e.stats.resize(e.program->code.size());
 }
@@ -180,7 +180,7 @@ void run_fibres(const EmuKernel &k, size_t shared_limit)
     machine->is_twin_running = false;
 }
 
-/* Work that is not PTX is tracked by page only: if it writes to a page, the whole page counts as written. */
+/* Work other than PTX is tracked by page: if it writes to a page, the whole page counts as written. */
 void mark_pages_of(const std::function<void()> &work)
 {
     for (auto &p : emu::pages_written_by(work))
@@ -235,7 +235,7 @@ bool run_kernel(const EmuKernel &k, size_t shared_limit)
     return true;
 }
 
-/* ---- At the end of the process ---- */
+/* ---- Exit of the process ---- */
 
 void write_coverage(const std::string &folder)
 {

@@ -1,4 +1,4 @@
-/* ptx_twin.cpp - how much two versions of the same words differ. */
+/* ptx_twin.cpp - measures how much two versions of the same words differ. */
 #include "ptx_twin.h"
 
 #include <cmath>
@@ -6,14 +6,14 @@
 
 namespace emu {
 
-/* A kernel without a row here does the same arithmetic in both and must give equal bits. The reasons for a row:
+/* Kernels without a row do the same arithmetic in both builds and must give equal bits. The reasons for a row:
  * contraction     nvcc rounds a * b + c once where the source has two operations; g++ is set to round twice.
  * approximation   __expf and divisions by it are ex2.approx and rcp.approx in PTX, libm's functions for the fibres.
- * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU adds in a third way.
- * FP32 bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may
+ * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU uses yet another order. FP32
+ * bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may
  * cancel. A BF16 result changes by one step, 2^-7, if the FP32 value before rounding is close to the middle between two
  * BF16 values. */
-static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1; /* none: it stores no BF16 */
+static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1; /* none: the kernel stores no BF16 */
 static const TwinRule rules[] = {
     {"depthwise_kernel", few, 0, "contraction in the moments"},
     {"column_moments_kernel", few, none, "contraction in the moments"},
@@ -22,8 +22,8 @@ static const TwinRule rules[] = {
     {"gate_backward_kernel", some, none, "approximation and contraction"},
     {"image_kernel", few, step, "contraction in the colour jitter"},
     {"loss_kernel", few, none, "contraction in the label smoothing"},
-    {"pointwise_kernel", 0x1p-9, step, "tensor cores; moments and sums are those of the rounded results"},
-    {"fused_backward_kernel", 0x1p-9, step, "tensor cores; sums are those of the rounded results"},
+    {"pointwise_kernel", 0x1p-9, step, "tensor cores; moments and sums use the rounded results"},
+    {"fused_backward_kernel", 0x1p-9, step, "tensor cores; sums use the rounded results"},
     {"weight_gradient_kernel", many, none, "tensor cores"},
 };
 
@@ -61,7 +61,8 @@ static float as_float(uint32_t bits)
 
 static bool is_integer(float f) { return f != 0 && std::fpclassify(f) == FP_SUBNORMAL; }
 
-/* Relative to the larger of both and of `scale`; infinite where only one is a number, or either looks like an integer. */
+/* Relative to the largest of both values and `scale`. Infinite if only one is a number, or if either looks like an
+ * integer. */
 static double distance(float a, float b, double scale)
 {
     if (std::memcmp(&a, &b, 4) == 0 || (std::isnan(a) && std::isnan(b)))
@@ -73,7 +74,7 @@ static double distance(float a, float b, double scale)
     return std::isfinite(d) ? (size > 0 ? d / size : 0) : HUGE_VAL;
 }
 
-/* What a few hundred neighbouring bytes hold. The low half of an FP32 value, read as BF16, has any
+/* The guessed type of a few hundred neighbouring bytes. The low half of an FP32 value, read as BF16, has an arbitrary
  * magnitude. */
 enum Type { FP32, BF16, EITHER /* too few values to tell, or a mixture */ };
 struct Chunk {
@@ -135,7 +136,7 @@ static void judge_word(TwinResult &r, const Words &words, size_t i, const Chunk 
 
 TwinResult compare_twin(const Pages &fibres, const TwinRule *rule)
 {
-    enum : size_t { CHUNK = 64 }; /* words; slots begin at multiples of 256 bytes */
+    enum : size_t { CHUNK = 64 }; /* words; slots start at multiples of 256 bytes */
     TwinResult r;
     r.launches = 1;
     for (auto &p : fibres) {

@@ -9,11 +9,11 @@
 
 namespace emu {
 
-/* What may differ, and why. A kernel without a row must leave equal bits. */
+/* Allowed differences with their reasons. Kernels without a row must give equal bits. */
 struct TwinRule {
-    const char *kernel;         /* beginning of its name */
+    const char *kernel;         /* prefix of its name */
     double fp32_bound;          /* largest difference of one word, see compare_twin() */
-    double bf16_bound;          /* negative: it stores no BF16 */
+    double bf16_bound;          /* negative: the kernel stores no BF16 */
     const char *reason;
 };
 const TwinRule *twin_rule_of(const std::string &kernel); /* NULL: none */
@@ -25,13 +25,13 @@ struct TwinResult {
         uint32_t by_fibres = 0, by_ptx = 0;
     } fp32, bf16;
     void add(const TwinResult &other);
-    bool keeps_to(const TwinRule *rule) const; /* NULL: no word differs */
+    bool keeps_to(const TwinRule *rule) const; /* NULL: no word may differ */
 };
 
-/* fibres: every page that either run wrote, as the fibres left it. Memory holds the result of the PTX. A difference is
- * relative to the larger of both values and the root mean square of their neighbours. Memory has no types: 256 bytes count
- * as BF16 when nearly all of their halves are numbers of a usual size, else as FP32 or FP64, whichever differs less.
- * Denormals are taken for integers, which must be equal. */
+/* fibres: every page that either run wrote, with the result of the fibres. Memory holds the result of the PTX. A
+ * difference is relative to the larger of both values and the root mean square of their neighbours. Memory has no
+ * types: 256 bytes count as BF16 if nearly all of their halves are numbers of a usual size, else as FP32 or FP64,
+ * depending on which differs less. Denormals count as integers, which must be equal. */
 TwinResult compare_twin(const Pages &fibres, const TwinRule *rule);
 
 } // namespace emu

@@ -1,5 +1,5 @@
-/* runtime.h - what cuda_runtime.cpp (queues, memory), cuda_streams.cpp (streams, events, graphs) and cuda_device.cpp
- * (devices, errors) share. */
+/* runtime.h - state and functions shared by cuda_runtime.cpp (queues, memory), cuda_streams.cpp (streams, events,
+ * graphs) and cuda_device.cpp (devices, errors). */
 #ifndef EMU_RUNTIME_H
 #define EMU_RUNTIME_H
 
@@ -18,13 +18,13 @@ namespace emu {
 struct Node { /* of a stream's queue or of a graph */
     std::function<void()> work;
     bool is_kernel;
-    std::function<bool()> is_ready = nullptr; /* if given, asked again and again until the work may begin */
+    std::function<bool()> is_ready = nullptr; /* if given, polled until the work may start */
 };
 
 struct Item {
     Node node;
     bool fails;
-    char submitted; /* host code before the submission comes before the work, for TSan */
+    char submitted; /* orders host code before the submission against the work, for TSan */
 };
 
 struct Capture {
@@ -51,7 +51,7 @@ struct CUgraphExec_st {
 };
 
 struct CUstream_st {
-    bool is_blocking; /* waits for the null stream and the other way round */
+    bool is_blocking; /* this stream and the null stream wait for each other */
     std::deque<std::unique_ptr<emu::Item>> queue;
     std::shared_ptr<emu::Capture> capture;
     void *tsan;
@@ -75,8 +75,8 @@ struct Device {
 };
 extern Device device;
 struct Faults {
-    int launch, malloc, host_malloc; /* calls to go; 0: none */
-    cudaError_t pending, sticky;     /* seen by the device; told to the host */
+    int launch, malloc, host_malloc; /* calls until the failure; 0: none */
+    cudaError_t pending, sticky;     /* pending on the device; reported to the host */
     int forgotten_waits;             /* as emu_forget_waits */
     const char *skipped = std::getenv("EMU_SKIP_KERNEL"); /* as emu_skip_kernel; NULL: none */
 };
@@ -87,13 +87,13 @@ struct Counts {
 extern Counts counts;
 extern thread_local cudaError_t last_error;
 
-extern std::recursive_mutex mutex; /* as the CUDA runtime, callable from every host thread */
+extern std::recursive_mutex mutex; /* like the CUDA runtime, callable from every host thread */
 extern CUstream_st null_stream;
 extern std::vector<cudaStream_t> streams; /* without the null stream */
 extern std::vector<cudaEvent_t> events;
 extern std::map<char *, size_t> device_memory, pinned_memory;
 extern std::map<const void *, size_t> opted_in; /* kernel -> dynamic shared memory that cudaFuncSetAttribute allowed */
-extern std::set<const void *> loaded;            /* kernels; a first launch loads one, unless the stream is capturing */
+extern std::set<const void *> loaded;            /* loaded kernels; the first launch loads a kernel unless the stream is capturing */
 extern std::map<const void *, unsigned long long> largest_grid; /* kernel -> blocks */
 
 enum : size_t { KIB = 1024 };
@@ -102,23 +102,23 @@ size_t shared_optin(void); /* CUDA C++ Programming Guide, table of technical spe
 cudaError_t give(cudaError_t e); /* keeps it for cudaGetLastError */
 cudaError_t usable(void); /* or the error that every call returns */
 
-/* Of cuda_runtime.cpp, for the other files. */
+/* Functions of cuda_runtime.cpp for the other files. */
 size_t total(const std::map<char *, size_t> &map); /* bytes */
 cudaStream_t resolve(cudaStream_t s);              /* NULL: no such stream */
 void make_context(cudaStream_t s);
 cudaError_t enqueue(cudaStream_t s, Node node);
-bool run_next(cudaStream_t s); /* the next piece of work, of which there must be one; false: it is not ready yet */
+bool run_next(cudaStream_t s); /* runs the next item of a non-empty queue; false: it is not ready yet */
 void drain(cudaStream_t s, const Moment *until, uint64_t value); /* until: NULL for all */
 void host_waits(cudaStream_t s);
 void host_waits_for_null_stream(void); /* which waits for the blocking streams */
 void host_waits_for_all(void);
-cudaError_t surface(void); /* what a synchronisation returns */
-cudaError_t invalidate(cudaStream_t s, cudaError_t e); /* its capture; returns e */
-cudaError_t strict_capture(cudaError_t blocking_error); /* what a call that may stall the device returns meanwhile */
+cudaError_t surface(void); /* the result of a synchronisation */
+cudaError_t invalidate(cudaStream_t s, cudaError_t e); /* invalidates its capture; returns e */
+cudaError_t strict_capture(cudaError_t blocking_error); /* the error of a call that may stall the device while a stream captures */
 
 } // namespace emu
 
-/* Every call begins so. */
+/* The start of every call. */
 #define CALL                                                                                                           \
     std::lock_guard<std::recursive_mutex> lock(mutex);                                                                 \
     if (usable() != cudaSuccess)                                                                                       \

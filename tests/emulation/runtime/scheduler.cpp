@@ -1,14 +1,14 @@
-/* The scheduler behind cuda_emu.h: runs the threads of one kernel as fibres, and reports what they did wrong.
+/* The scheduler behind cuda_emu.h: runs the threads of one kernel as fibres and reports their mistakes.
  *
  * Built WITHOUT sanitizer flags: it switches stacks and writes the index variables that every fibre reads. It finds the
- * sanitizers that the program is linked with through weak symbols and tells them what happens.
+ * program's sanitizers through weak symbols and informs them of each switch.
  *
  *   EMU_SCHEDULE=0  threads and blocks in index order (default)
  *   EMU_SCHEDULE=1  in reverse order
- *   EMU_SCHEDULE=n  shuffled anew at every scheduling round, seed n
+ *   EMU_SCHEDULE=n  shuffled again in every scheduling round, seed n
  *   EMU_TRACE=1     one line per kernel on stderr
  *   EMU_BANKS=1     an ldmatrix with bank conflicts is an error
- *   EMU_DEFER=0     a stream works at once, not when it is waited for (cuda_runtime.cpp) */
+ *   EMU_DEFER=0     a stream runs work immediately, not when something waits for it (cuda_runtime.cpp) */
 #include "scheduler.h"
 
 #include <cstdio>
@@ -41,9 +41,9 @@ struct Fibre {
     EmuWhere where;
     EmuWarpOp pending; /* the warp intrinsic, valid in AT_WARP_OP */
     uint64_t result;
-    EmuCompute compute; /* EMU_COLLECTIVE only, as is the next */
+    EmuCompute compute; /* for EMU_COLLECTIVE only, like operands */
     void *operands;
-    char barrier_sync[2], warp_sync; /* addresses that TSan orders accesses by */
+    char barrier_sync[2], warp_sync; /* addresses with which TSan orders accesses */
     unsigned barriers;
     char *stack;
     void *sp, *asan_stack, *tsan;
@@ -52,15 +52,15 @@ struct Fibre {
 #endif
 };
 
-/* Under TSan consecutive blocks use different fibres; else a thread and its successor in the next
- * block would be one and the same to TSan, and their races would go unseen. */
+/* Under TSan consecutive blocks use different fibres. Otherwise TSan would take a thread and its successor in the next
+ * block for the same thread, and miss their races. */
 Fibre banks[2][MAX_THREADS], *fibres = banks[0];
-Fibre *self; /* running fibre, or null in the scheduler */
+Fibre *self; /* the running fibre; NULL in the scheduler */
 unsigned thread_count, arrived, alive, blocks_run;
 const std::function<void()> *body;
 const char *kernel_name = "";
-int votes, voted; /* of the barrier that threads arrive at, and of the last complete one */
-char fence; /* what __threadfence orders by, for TSan */
+int votes, voted; /* of the current barrier and of the last complete one */
+char fence; /* the address with which __threadfence orders accesses for TSan */
 uint64_t rng;
 
 struct Sched { /* the scheduler's own side of a switch */
@@ -71,8 +71,7 @@ struct Sched { /* the scheduler's own side of a switch */
     ucontext_t context;
 #endif
 } sched;
-char launch_begin, launch_end; /* order a launch against the host code around it, for TSan; two of
-                                * them, or each fibre would be ordered after the one run before it */
+char launch_begin, launch_end; /* TSan orders a launch by them against host code; one address would also order the fibres */
 
 [[noreturn]] void fail(const char *what, EmuWhere where)
 {
@@ -149,7 +148,7 @@ struct Arrived { /* lanes at one warp intrinsic */
     unsigned present, ballot;
 };
 
-/* Whether all living lanes in `mask` have arrived at the same intrinsic. */
+/* Returns whether all living lanes in `mask` have arrived at the same intrinsic. */
 bool have_arrived(unsigned warp, unsigned mask, Arrived *lanes)
 {
     *lanes = {};
@@ -180,7 +179,7 @@ void compute_collective(unsigned warp, const Arrived &lanes)
     lanes.first->compute(operands);
 }
 
-/* The lane that a shuffle reads: the CUDA C++ Programming Guide, "Warp Shuffle Functions". */
+/* Returns the lane that a shuffle reads. Source: CUDA C++ Programming Guide, "Warp Shuffle Functions". */
 int source_lane(const EmuWarpOp &op, int lane)
 {
     const int begin = lane & ~(op.width - 1), end = begin + op.width;
@@ -219,7 +218,7 @@ void resolve_warp_op(unsigned warp, unsigned mask)
             lane_of(warp, l)->state = READY;
 }
 
-void leave_warp(unsigned warp) /* an exit can complete what the other lanes wait for */
+void leave_warp(unsigned warp) /* the exit of a lane can complete an intrinsic of the others */
 {
     for (unsigned l = 0; l < 32; l++) {
         Fibre *f = lane_of(warp, l);
@@ -234,7 +233,7 @@ void fibre_main(void)
 {
     if (__sanitizer_finish_switch_fiber)
         __sanitizer_finish_switch_fiber(nullptr, &sched.stack, &sched.stack_bytes);
-    for (;;) { /* one turn per block: fibres and their stacks are reused */
+    for (;;) { /* one iteration per block: fibres and their stacks are reused */
         if (__tsan_acquire)
             __tsan_acquire(&launch_begin);
         (*body)();
@@ -376,7 +375,7 @@ int emu_syncthreads(EmuWhere where, int vote)
     to_scheduler();
     if (__tsan_acquire)
         __tsan_acquire(sync);
-    return voted; /* nobody passes the next barrier before this thread has read it */
+    return voted; /* no thread passes the next barrier before this one has read it */
 }
 
 uint64_t emu_warp_op(const EmuWarpOp &op)

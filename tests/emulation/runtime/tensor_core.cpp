@@ -1,7 +1,7 @@
-/* tensor_core.cpp - host twins of kernels/cuda/convolution/tensor_core.cuh. Layouts are written down there.
+/* tensor_core.cpp - host versions of kernels/cuda/convolution/tensor_core.cuh, which documents the layouts.
  *
- * Built without sanitizers, like the scheduler: the last lane to arrive reads what the other lanes
- * hold in registers, which to TSan would be races on their stacks. */
+ * Built without sanitizers, like the scheduler: the last lane to arrive reads the operands of the other lanes, which
+ * TSan would report as races on their stacks. */
 #include "cuda_emu.h"
 #include "kernels/cuda/convolution/tensor_core.cuh"
 
@@ -37,7 +37,7 @@ void mma(void *const operands[32])
             static_cast<const MmaLane *>(operands[lane])->d[i] = d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
 }
 
-/* The 8 rows of a matrix are read at once if they lie in 8 different groups of 4 banks (16 of 128 bytes). */
+/* The 8 rows of a matrix are read at once if they are in 8 different groups of 4 banks (16 of 128 bytes). */
 void check_banks(void *const operands[32], int count)
 {
     static const bool wanted = std::getenv("EMU_BANKS") != nullptr;

@@ -1,5 +1,5 @@
-/* vendor_emulated.cu - kernels/cuda/vendor/vendor.h with plain loops in the place of cuDNN and cuBLASLt: one thread for each value
- * of a result. Sums in FP32, results rounded once, as the libraries promise. */
+/* vendor_emulated.cu - implements kernels/cuda/vendor/vendor.h with plain loops instead of cuDNN and cuBLASLt. One
+ * thread computes one value of a result. Sums are FP32 and results are rounded once, as the libraries specify. */
 extern "C" {
 #include "kernels/base/status.h"
 }
@@ -37,7 +37,7 @@ extern "C" void emu_vendor_refuse(int kernel) { refused_kernel = kernel; }
 extern "C" int emu_vendor_plan_count(void) { return plan_count; }
 extern "C" int emu_vendor_live(void) { return live; }
 
-/* As with the libraries, nobody else may keep anything in a call's workspace. */
+/* As with the libraries, a call may overwrite its whole workspace. */
 static __global__ void spoil_kernel(unsigned char *workspace)
 {
     for (int i = (int)threadIdx.x; i < WORKSPACE; i += THREADS)
@@ -57,7 +57,7 @@ static __device__ void store(void *to, size_t i, float v, bool is_f32)
         static_cast<sq_bf16 *>(to)[i] = narrow(v);
 }
 
-/* Input pixel that output pixel `o` sees through tap `t`. */
+/* The input pixel of output pixel `o` and tap `t`. */
 static __device__ int source(const sq_vendor_convolution &c, int o, int t) { return o * c.stride + t - c.kernel / 2; }
 
 static __device__ float forward(const sq_vendor_convolution &c, const sq_vendor_operands &at, int i)
@@ -142,7 +142,7 @@ static __global__ void product_kernel(sq_vendor_product p, sq_vendor_operands at
 extern "C" sq_status sq_vendor_open(cudaStream_t stream, sq_vendor **out)
 {
     if (is_away)
-        return sq_fail(SQ_UNSUPPORTED, "engine vendor: cuDNN 9 is not there");
+        return sq_fail(SQ_UNSUPPORTED, "engine vendor: cuDNN 9 is missing");
     *out = static_cast<sq_vendor *>(calloc(1, sizeof **out));
     (*out)->stream = stream;
     live++;
@@ -172,7 +172,7 @@ static sq_vendor_plan *add_plan(sq_vendor *v)
     return v->plans[v->count++] = plan;
 }
 
-/* The plans' order, by shape: found again as the libraries' are. */
+/* Key of a plan, by shape: equal shapes share a plan, as with the libraries. */
 extern "C" sq_status sq_vendor_plan_convolution(sq_vendor *v, const sq_vendor_convolution *shape, const sq_vendor_plan **out)
 {
     if (shape->kernel == refused_kernel)

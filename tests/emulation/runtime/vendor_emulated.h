@@ -7,9 +7,9 @@
 extern "C" {
 #endif
 
-/* What a test may do to the emulated libraries. */
-void emu_vendor_missing(bool is_missing); /* as on a machine without them */
-void emu_vendor_refuse(int kernel); /* no engine for convolutions with this kernel; 0: for all of them there is one */
+/* Controls of the emulated libraries for tests. */
+void emu_vendor_missing(bool is_missing); /* pretends that they are not installed */
+void emu_vendor_refuse(int kernel); /* removes the engines for convolutions with this kernel size; 0: all exist */
 int emu_vendor_plan_count(void);    /* plans made so far */
 int emu_vendor_live(void);          /* opened, planned, bound and not yet released */
 

@@ -1,4 +1,4 @@
-/* selftest.c - is the emulator itself right? Expected values follow the CUDA C++ Programming Guide. */
+/* selftest.c - tests of the emulator. Expected values follow the CUDA C++ Programming Guide. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <cuda_runtime_api.h>
@@ -14,7 +14,7 @@ static void *device(size_t bytes)
     void *p = NULL;
     cr_assert_eq(cudaMalloc(&p, bytes), cudaSuccess);
     cr_assert_eq(cudaMemset(p, 0, bytes), cudaSuccess);
-    cr_assert_eq(cudaDeviceSynchronize(), cudaSuccess); /* cudaMemset does not wait, nor do other streams for it */
+    cr_assert_eq(cudaDeviceSynchronize(), cudaSuccess); /* cudaMemset is asynchronous, and other streams do not wait for it */
     return p;
 }
 
@@ -123,7 +123,7 @@ Test(emulator, block_votes)
     cudaFree(d);
 }
 
-/* A launch may use 48 KiB; more only for the kernel that was opted in, and no more than it was. */
+/* A launch may use 48 KiB; more only for a kernel that was opted in, up to its limit. */
 Test(emulator, dynamic_shared_memory)
 {
     enum { COUNT = 6000 }; /* 93.75 KiB */
@@ -146,7 +146,7 @@ Test(emulator, dynamic_shared_memory)
     cudaFree(d);
 }
 
-/* A captured graph runs nothing until it is launched, and then sees the data of that moment. */
+/* A captured graph runs nothing until it is launched, and then uses the current data. */
 Test(emulator, graph_replay)
 {
     enum { COUNT = 300 };
@@ -220,18 +220,18 @@ Test(emulator, a_kernels_first_launch_in_a_capture_is_refused)
     cudaGraphDestroy(graph), cudaStreamDestroy(s), cudaFree(x);
 }
 
-/* Looks at what a stream still has to write: to TSan that is the race that it is, so it does not look here. */
+/* Reads memory that a stream has yet to write. TSan reports that race, so this does nothing under TSan. */
 __attribute__((noinline, no_sanitize("thread"))) static bool is_unwritten(const volatile float *p)
 {
     return isnan(*p);
 }
 
-/* Work waits in its stream: the host and other streams see it only after they waited. */
+/* Work stays in its stream: the host and other streams see its results only after a wait. */
 Test(emulator, streams_and_events)
 {
     enum { COUNT = 100 };
     if (getenv("EMU_DEFER") && atoi(getenv("EMU_DEFER")) == 0)
-        cr_skip_test("streams work at once");
+        cr_skip_test("streams run work immediately");
     float *x = device(COUNT * sizeof *x), *host = NULL, ms = -1.0f;
     cr_assert_eq(cudaMallocHost((void **)&host, COUNT * sizeof *host), cudaSuccess);
     cr_assert(is_unwritten(host));

@@ -24,7 +24,8 @@ static __global__ void votes(unsigned *out)
         out[0] = odd, out[1] = (unsigned)any, out[2] = (unsigned)all;
 }
 
-/* The low half sums, the high half takes the maximum, at different source lines and lengths. */
+/* The low half of the warp sums, the high half takes the maximum, at different source lines and with different numbers
+ * of shuffles. */
 static __global__ void half_warps(int *out)
 {
     int v = (int)threadIdx.x;
@@ -63,7 +64,7 @@ static __global__ void histogram(int *out, int buckets)
     atomicAdd(out + (blockIdx.x * blockDim.x + threadIdx.x) % (unsigned)buckets, 1);
 }
 
-/* Every block writes its part; the one that comes last reads them all. A fence on both sides, or it is a race. */
+/* Every block writes its part; the last block reads all parts. Both sides need a fence to avoid a race. */
 static __global__ void last_block(int *out, int *parts, unsigned *arrived)
 {
     parts[blockIdx.x * blockDim.x + threadIdx.x] = (int)blockIdx.x;

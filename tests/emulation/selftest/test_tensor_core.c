@@ -1,5 +1,5 @@
-/* test_tensor_core.c - where a warp holds which element. Expected places are written as in the PTX ISA, section
- * "Matrix fragments for mma.m16n8k16 with floating point type", by element and not by word as in the header. */
+/* test_tensor_core.c - which element each lane of a warp holds. Expected places follow the PTX ISA, section "Matrix
+ * fragments for mma.m16n8k16 with floating point type": by element, not by word as in the header. */
 #include "device_support.h"
 #include "test_tensor_core.h"
 
@@ -10,7 +10,8 @@ static void put(unsigned *words, int i, float value) /* element i of a fragment 
     words[i / 2] |= (unsigned)to_bf16(value) << 16 * (i % 2);
 }
 
-/* Row-major a (16, 16), b (16, 8), c (16, 8), exact in bf16, to fragments; runs; result to row-major d. */
+/* Row-major a (16, 16), b (16, 8), c (16, 8), exact in bf16, are converted to fragments; the result is converted to
+ * row-major d. */
 static void product(float *d, const float *a, const float *b, const float *c)
 {
     struct fragments f = {0};
@@ -35,7 +36,7 @@ static void product(float *d, const float *a, const float *b, const float *c)
     cudaFree(da), cudaFree(db), cudaFree(dc), cudaFree(dd);
 }
 
-/* identity times B, and A times either half of the identity: every element shows up in its place. */
+/* identity times B, and A times either half of the identity: every element must appear at its position. */
 Test(tensor_core, identity_matrices)
 {
     static float identity[256], left[128], right[128], a[256], b[128], zero[128], d[128];
@@ -47,13 +48,13 @@ Test(tensor_core, identity_matrices)
         b[i] = (float)(i + 1);
     product(d, identity, b, zero);
     for (int i = 0; i < 128; i++)
-        cr_assert_eq(d[i], b[i], "I B at %d: got %g, want %g", i, d[i], b[i]);
+        cr_assert_eq(d[i], b[i], "I B at %d: found %g, expected %g", i, d[i], b[i]);
     product(d, a, left, zero);
     for (int i = 0; i < 128; i++)
         cr_assert_eq(d[i], a[16 * (i / 8) + i % 8], "A I at %d: got %g", i, d[i]);
     product(d, a, right, b);
     for (int i = 0; i < 128; i++)
-        cr_assert_eq(d[i], a[16 * (i / 8) + 8 + i % 8] + b[i], "A I' + C at %d: got %g", i, d[i]);
+        cr_assert_eq(d[i], a[16 * (i / 8) + 8 + i % 8] + b[i], "A I' + C at %d: found %g", i, d[i]);
 }
 
 /* Small integers: every product and sum is exact, so any order of summation gives these bits. */
@@ -98,7 +99,7 @@ ParameterizedTest(struct load_case *t, tensor_core, load_matrix)
                 int want = t->transposed ? rows[matrix][minor][major] : rows[matrix][major][minor];
                 if (matrix >= t->count)
                     want = 0;
-                cr_assert_eq(got[lane][matrix][i], want, "lane %d matrix %d element %d: got %d, want %d", lane, matrix,
+                cr_assert_eq(got[lane][matrix][i], want, "lane %d matrix %d element %d: found %d, expected %d", lane, matrix,
                              i, got[lane][matrix][i], want);
             }
     cudaFree(from), cudaFree(to);
@@ -119,7 +120,7 @@ Test(tensor_core, product_through_shared_memory)
         float want = 0.0f;
         for (int k = 0; k < 16; k++)
             want += from_bf16(a[i / 8 * 16 + k]) * from_bf16(b[k * 8 + i % 8]);
-        cr_assert_eq(d[i], want, "at %d: got %g, want %g", i, d[i], want);
+        cr_assert_eq(d[i], want, "at %d: found %g, expected %g", i, d[i], want);
     }
     cudaFree(da), cudaFree(db), cudaFree(dd);
 }

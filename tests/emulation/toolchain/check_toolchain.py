@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Compiles dropped_loop.cu with nvcc and looks for the stores that its source asks for.
+"""Compiles dropped_loop.cu with nvcc and checks that the result contains the stores of the source.
 
 usage: check_toolchain.py NVCC
-The braced form must store with every nvcc. The unbraced form loses its loop with the versions in LOSES_THE_LOOP. The
-test fails if the list is wrong for this version. Exit 77 without nvcc.
+The form with braces must store with every nvcc. The form without braces loses its loop with the versions in
+LOSES_THE_LOOP. The test fails if the list is wrong for this version. Exits with 77 without nvcc.
 """
 import os
 import re

@@ -1,6 +1,6 @@
-/* decode.cpp - a function's instructions to ops. An instruction that is not known becomes an op that
- * faults when it runs, and an entry of Program::problems that says how to add it; a new family of opcodes is a row of
- * `families`. */
+/* decode.cpp - converts the instructions of a function to ops. An unknown instruction becomes an op that faults when it
+ * runs, and an entry in Program::problems that explains how to add it. A new family of opcodes is a row of `families`.
+ * */
 #include "decode/decode.h"
 #include "parse/scanner.h"
 
@@ -20,7 +20,7 @@ typedef bool (*Decode)(Decoder &d, const Instruction &i, Op &op);
 struct Family {
     Decode decode;
     const char *source;  /* the file to extend */
-    const char *opcodes; /* first parts, separated by spaces */
+    const char *opcodes; /* first parts of opcodes, separated by spaces */
 };
 const Family families[] = {
     {decode_control, "instructions/control.cpp",
@@ -38,7 +38,8 @@ const Family families[] = {
     {decode_convert, "lanes/convert.cpp", "cvt"},
 };
 
-const Family *family_of(const std::string &opcode) /* by its first part; NULL: only the tables may have it */
+const Family *family_of(const std::string &opcode) /* opcode: its first part. Returns NULL for an opcode without a
+                                                      family: look in the tables */
 {
     static const std::map<std::string, const Family *> by_opcode = [] {
         std::map<std::string, const Family *> all;
@@ -78,7 +79,8 @@ const Refusal refusals[] = {
     {"alloca", "stack allocation is not executed"},
 };
 
-/* Static shared memory, with 256 bytes between two arrays: each keeps its place modulo 128, and so its banks. */
+/* Lays out static shared memory with a gap of 256 bytes between two arrays. Each array keeps its address modulo 128,
+ * and so its banks. */
 void lay_out_shared(const Module &m, const Function &f, Program &p)
 {
     size_t end = 0, gaps = 0;
@@ -127,7 +129,7 @@ void report_problem(Warp &w, const Op &op, uint32_t lanes)
     fail(w, op, __builtin_ctz(lanes), w.m->p->problems[(size_t)op.target]);
 }
 
-/* What is wrong with the instruction; empty if nothing is. */
+/* Returns the problem with the instruction, or an empty string. */
 std::string decode_one(Decoder &d, const Instruction &i, Op &op)
 {
     const std::string place = ", " + d.function.name + ", line " + std::to_string(i.line);

@@ -1,5 +1,5 @@
-/* Instructions to ops. Every register operand goes through source or target, which
- * compare its declared width and kind with the type of the instruction and throw a Fault where they disagree. */
+/* Conversion of instructions to ops. Pass every register operand through source or target: they compare its declared
+ * width and kind with the type of the instruction, and throw a Fault if these differ. */
 #ifndef PTX_DECODE_H
 #define PTX_DECODE_H
 
@@ -19,16 +19,16 @@ class Decoder
     const Module &module;
     const Function &function;
     Program &program;
-    std::vector<uint32_t> place; /* of each register in the register file */
+    std::vector<uint32_t> place; /* offset of each register in the register file */
 
     uint32_t source(const Operand &o, const std::string &type, Width width = EXACT); /* register, immediate or symbol */
     uint32_t target(const Operand &o, const std::string &type, Width width = EXACT);
     uint32_t constant(uint64_t value, bool is_wide);
-    uint32_t scratch(size_t bytes);                           /* registers of one op's own */
-    uint64_t symbol(const std::string &name, bool &is_found); /* address in its own space */
+    uint32_t scratch(size_t bytes);                           /* registers for one op only */
+    uint64_t symbol(const std::string &name, bool &is_found); /* address within its space */
     const Register &register_of(const Operand &o) const;
     bool has(const Instruction &i, const char *part) const;
-    /* The address operand o: the base (NOWHERE: none), the offset, whether the base has 64 bits. Throws. */
+    /* Splits the address operand o into its base (NOWHERE: none), its offset, and whether the base has 64 bits. Throws. */
     void address(const Operand &o, uint32_t &base, int64_t &offset, bool &is_wide);
     void operand_count(const Instruction &i, size_t least, size_t most) const;
     int immediate(const Operand &o) const; /* throws for anything else */
@@ -46,8 +46,8 @@ static inline bool is_wide(const std::string &type)
 }
 unsigned space_of(const Instruction &i);
 
-/* Each returns whether it knows the instruction, and may throw. */
-bool decode_table(Decoder &d, const Instruction &i, Op &op);         /* decode_table.cpp: the rows of lanes_*.cpp */
+/* Each returns false for an instruction that it does not handle, and may throw. */
+bool decode_table(Decoder &d, const Instruction &i, Op &op);         /* decode_table.cpp: rows of the files in lanes/ */
 bool decode_convert(Decoder &d, const Instruction &i, Op &op);       /* decode_table.cpp */
 bool decode_control(Decoder &d, const Instruction &i, Op &op);       /* control.cpp */
 bool decode_barrier(Decoder &d, const Instruction &i, Op &op);       /* barrier.cpp */

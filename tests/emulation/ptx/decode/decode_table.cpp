@@ -1,6 +1,5 @@
-/* decode_table.cpp - instructions that only compute, found by their opcode in the rows of lanes_*.cpp, and the wrappers
- * that round, flush, saturate and extend. The AVX2 build of the rows is used where the processor has
- * AVX2 and FMA. */
+/* decode_table.cpp - finds instructions that only compute in the rows of lanes/, by opcode, and adds the wrappers that
+ * round, flush, saturate and extend. It takes the AVX2 build of the rows if the processor has AVX2 and FMA. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"
 
@@ -71,7 +70,7 @@ void round_and_flush(Warp &w, const Op &op, uint32_t lanes) /* op.target: bits o
     _mm_setcsr(before);
 }
 void flush_result(Warp &w, const Op &op,
-                  uint32_t lanes) /* moves, signs and minima pass subnormal numbers whatever MXCSR says */
+                  uint32_t lanes) /* moves, signs and minima pass subnormal numbers in every mode of MXCSR */
 {
     round_and_flush(w, op, lanes);
     uint32_t *d = cells<uint32_t>(w, op.d);
@@ -96,8 +95,8 @@ void wrap(Op &op, int mxcsr, bool saturates, const std::string &result) /* resul
     op.run = saturates ? saturate : (mxcsr & FLUSH) == FLUSH && result == "f32" ? flush_result : round_and_flush;
 }
 
-/* cvt with registers wider than its types: mode bit 0: of a 64-bit source the low half is read, through b; bit 1: the
- * result is made in c and then extended to `width` bits from `bytes` bytes, by its sign if is_signed. */
+/* cvt with registers that are wider than its types. Mode bit 0: reads the low half of a 64-bit source through b. Bit 1:
+ * computes the result in c, then extends it from `bytes` bytes to `width` bits, with its sign if is_signed. */
 void convert_wide(Warp &w, const Op &op, uint32_t lanes)
 {
     Op inner = op;
@@ -154,7 +153,7 @@ bool decode_row(Decoder &d, const Instruction &i, Op &op, const std::string &key
         return false;
     const Row &row = *found->second;
     const std::vector<Slot> slots = slots_of(row.operands);
-    const bool combines = op.mode != 0; /* a comparison with one more predicate */
+    const bool combines = op.mode != 0; /* a comparison combined with a predicate */
     d.operand_count(i, slots.size() + combines, slots.size() + combines);
     op.run = row.run, op.what = row.what;
     uint32_t *const into[] = {&op.d, &op.a, &op.b, &op.c, &op.e};

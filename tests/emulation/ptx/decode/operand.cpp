@@ -1,4 +1,4 @@
-/* operand.cpp - operands to places in the register file, and the check of their types. */
+/* operand.cpp - maps operands to offsets in the register file and checks their types. */
 #include "decode/decode.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-/* async_copy.cpp - cp.async. A copy happens when it is waited for, as late as a device may do it;
- * until then its target is marked, so that every access to it faults. */
+/* async_copy.cpp - cp.async. A copy happens when a thread waits for it, which is as late as a device may do it. Until
+ * then its target is marked, and every access to the target faults. */
 #include "decode/decode.h"
 
 #include <algorithm>
@@ -95,7 +95,7 @@ void wait_all(Warp &w, const Op &op, uint32_t lanes)
 }
 
 void arrive_when_copied(Warp &w, const Op &op,
-                        uint32_t lanes) /* is_signed: .noinc, the arrival is one that the phase expects */
+                        uint32_t lanes) /* is_signed: .noinc, the phase already counts this arrival */
 {
     Pending p;
     p.op = &op, p.lanes = lanes;
@@ -173,7 +173,7 @@ bool decode_copy(Decoder &d, const Instruction &i, Op &op)
     const bool has_size = i.operands.size() == 4u + has_policy;
     op.what = C_LOAD_GLOBAL, op.space = SHARED, op.run = copy, op.count = 1;
     op.bytes = (uint8_t)d.immediate(i.operands[2]);
-    op.c = has_size ? d.source(i.operands[3], "u32") : 0; /* a predicate (ignore-src) does not fit */
+    op.c = has_size ? d.source(i.operands[3], "u32") : 0; /* a predicate (ignore-src) is refused here */
     int64_t from = 0;
     d.address(i.operands[0], op.a, op.offset, is_wide_target);
     d.address(i.operands[1], op.b, from, is_wide_source);

@@ -1,5 +1,5 @@
-/* atomic.cpp - atom, red, fence, membar. The lanes of an atomic act one after the other, from lane 0
- * up; which order a device takes is not defined. */
+/* atomic.cpp - atom, red, fence, membar. The lanes of an atomic act one after the other, from lane 0 up. The order on a
+ * device is undefined. */
 #include "decode/decode.h"
 
 #include <algorithm>
@@ -89,7 +89,7 @@ void fence_gpu(Warp &w, const Op &, uint32_t lanes)
 void fence_nothing(Warp &, const Op &, uint32_t)
 {
 }
-void fence_proxy(Warp &w, const Op &, uint32_t lanes) /* what these threads wrote is visible to bulk copies */
+void fence_proxy(Warp &w, const Op &, uint32_t lanes) /* makes writes of these threads visible to bulk copies */
 {
     Machine &m = *w.m;
     if (m.proxy_fence.empty())

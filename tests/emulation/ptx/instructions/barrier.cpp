@@ -1,6 +1,5 @@
-/* barrier.cpp - bar and barrier: the 16 barriers of a block. A warp arrives as a whole, with its
- * remaining lanes; a barrier without a thread count is one of the whole block, and no thread may have ended
- * before it. */
+/* barrier.cpp - bar and barrier: the 16 barriers of a block. A warp arrives with all its remaining lanes at once. A
+ * barrier without a thread count is for the whole block, and no thread may have ended before it. */
 #include "decode/decode.h"
 
 #include <algorithm>

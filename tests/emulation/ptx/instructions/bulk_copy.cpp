@@ -1,6 +1,6 @@
-/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. A load
- * happens when its mbarrier is waited for; a store reads shared memory at wait_group.read and writes global memory at
- * wait_group or at the end of the block. */
+/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. A load happens when a thread
+ * waits for its mbarrier. A store reads shared memory at wait_group.read, and writes global memory at wait_group or at
+ * the end of the block. */
 #include "decode/decode.h"
 #include "watch/global_watch.h"
 #include "watch/written_bytes.h"
@@ -12,8 +12,8 @@ namespace ptx
 namespace
 {
 
-/* A range of global memory as requests of 16 bytes by one lane: bounds, races, written bytes. Sectors are counted as
- * one request. */
+/* Checks bounds, races and written bytes of a range of global memory, as requests of 16 bytes by one lane. Counts the
+ * sectors as one request. */
 void check_global_range(Warp &w, const Bulk &c, bool is_write)
 {
     const Op &op = *c.op;

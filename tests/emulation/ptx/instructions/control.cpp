@@ -1,4 +1,4 @@
-/* control.cpp - branches, ends, and instructions that do nothing here but count. */
+/* control.cpp - branches, ends, and instructions that are only counted here. */
 #include "decode/decode.h"
 
 namespace ptx

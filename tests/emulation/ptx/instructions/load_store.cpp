@@ -1,5 +1,5 @@
-/* load_store.cpp - ld, ldu and st. Of a register wider than the type, a load fills the upper bits
- * with zeros or the sign, and a store takes the lower bits. */
+/* load_store.cpp - ld, ldu and st. If a register is wider than the type, a load fills the upper bits with zeros or the
+ * sign, and a store takes the lower bits. */
 #include "decode/decode.h"
 
 #include <cstdlib>
@@ -50,7 +50,7 @@ void fetch_four_words(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes)
 
 typedef void (*Transfer)(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes);
 
-/* By bytes of an element, signed or not, bits of the register. */
+/* Indices: bytes of an element, signed or not, bits of the register. */
 Transfer loader(int bytes, bool is_signed, int bits)
 {
     const Transfer table[3][2][3] = {

@@ -1,6 +1,5 @@
-/* mbarrier.cpp - mbarrier objects in shared memory. The object is in Machine::mbarriers, its eight
- * bytes are only marked, so that plain accesses to it fault; a wait first lets everything happen that the phase still
- * misses and that is in flight. */
+/* mbarrier.cpp - mbarrier objects in shared memory. The object is in Machine::mbarriers. Its eight bytes are only
+ * marked, so that plain accesses to it fault. A wait first completes everything in flight that the phase needs. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -107,7 +106,7 @@ void expect_bytes(Warp &w, const Op &op, uint32_t lanes)
     for_each(lanes, [&](int l) { mbarrier_at(w, op, l, a.at[l]).bytes += cells<uint32_t>(w, op.b)[l]; });
 }
 
-/* target: Wait. A wait that fails lets the other threads run. */
+/* target: a Wait. If the phase is not complete, the other threads run first. */
 void wait(Warp &w, const Op &op, uint32_t lanes)
 {
     Addresses a;

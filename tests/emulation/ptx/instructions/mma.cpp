@@ -1,5 +1,4 @@
-/* matrix.cpp - mma.sync and movmatrix. A new shape or type is a row of `shapes`; what it computes is
- * in lanes/mma.cpp. */
+/* mma.cpp - mma.sync and movmatrix. A new shape or type is a row of `shapes`; lanes/mma.cpp computes it. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"
 

@@ -1,5 +1,5 @@
-/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. A generic pointer
- * into shared or local memory is an offset plus a window (memory.cpp); other generic pointers are host pointers. */
+/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. A generic pointer into shared or local
+ * memory is an offset plus a window (machine/memory.cpp). Other generic pointers are host pointers. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -23,7 +23,7 @@ void gather(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 d, {low, high}; by
             cells<uint32_t>(w, op.d)[l] = (uint32_t)v;
     }
 }
-void scatter(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 {low, high}, a; NOWHERE: not wanted */
+void scatter(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 {low, high}, a; NOWHERE: unused */
 {
     const unsigned bits = 8u * op.bytes;
     for (uint32_t m = lanes; m; m &= m - 1) {

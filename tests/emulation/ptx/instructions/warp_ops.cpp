@@ -1,5 +1,5 @@
-/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The machine holds a
- * group back until all living lanes of its mask are there, so these see the whole mask at once. */
+/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The machine delays a group until all
+ * living lanes of its mask have arrived, so these operations see the whole mask at once. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -34,7 +34,7 @@ void shuffle(Warp &w, const Op &op,
         from = is_inside ? from : l;
         found |= (uint32_t)is_inside << l;
         if (!(lanes >> from & 1))
-            fail(w, op, l, "shuffle from lane " + std::to_string(from) + ", which takes no part");
+            fail(w, op, l, "shuffle from lane " + std::to_string(from) + ", which is not in its mask");
         result[l] = value[from];
     }
     each<uint32_t>(cells<uint32_t>(w, op.d), lanes, [&](int l) { return result[l]; });

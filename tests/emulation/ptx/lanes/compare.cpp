@@ -1,5 +1,4 @@
-/* setp and set. The rule to know: Op::mode combines the result with the predicate c: 1 and, 2 or, 3
- * xor. */
+/* setp and set. Op::mode combines the result with the predicate c: 1 and, 2 or, 3 xor. */
 #include "lanes/half.h"
 
 namespace ptx

@@ -1,6 +1,5 @@
-/* cvt. Integer to float and FP64 to FP32 take their rounding from MXCSR;
- * conversions to 16-bit floats take it from Op::target (a RoundMode); float to integer has one row for each rounding.
- */
+/* cvt. Integer to float and FP64 to FP32 round as MXCSR says. Conversions to 16-bit floats round as Op::target says (a
+ * RoundMode). Float to integer has one row for each rounding mode. */
 #include "lanes/half.h"
 
 #include <limits>
@@ -70,7 +69,7 @@ template <> uint32_t half_of<Bf16>(float x, int mode)
 template <bool IS_RELU> uint32_t clamped(uint32_t h)
 {
     return IS_RELU && h & 0x8000 ? 0 : h;
-} /* NaN is 0x7fff and stays */
+} /* 0x7fff is NaN and stays */
 
 template <class H, bool IS_RELU> void to_half(Warp &w, const Op &op, uint32_t lanes)
 {

@@ -1,6 +1,5 @@
-/* FP32, FP64 and packed FP32. Rounding modes and flushing come from MXCSR, which
- * the wrapper in decode_table.cpp sets; nothing here is contracted. .approx is correctly rounded or glibc's, a GPU has
- * an error of 1 to 2 ulp. */
+/* FP32, FP64 and packed FP32. Rounding and flushing follow MXCSR, which the wrapper in decode_table.cpp sets. Nothing
+ * here is contracted. .approx is correctly rounded or glibc's result; a GPU has an error of 1 to 2 ulp. */
 #include "lanes/lanes.h"
 
 #include <cmath>
@@ -60,7 +59,7 @@ struct Div {
         return a / b;
     }
 };
-struct Min { /* a number wins over a NaN; -0 is less than +0 */
+struct Min { /* of a number and a NaN, the number; -0 is less than +0 */
     template <class T> static T f(T a, T b)
     {
         return a != a ? (b != b ? quiet_nan(a) : b) : b != b ? a : a == b ? (std::signbit(a) ? a : b) : b < a ? b : a;

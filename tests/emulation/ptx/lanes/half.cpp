@@ -1,5 +1,4 @@
-/* FP16 and BF16, single and packed. An operation is exact in double, or rounded to
- * odd, and then rounded once. */
+/* FP16 and BF16, single and packed. An operation is exact in double, or rounded to odd, and is then rounded once. */
 #include "lanes/half.h"
 
 namespace ptx

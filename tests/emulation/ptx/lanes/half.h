@@ -1,5 +1,4 @@
-/* half.h - FP16 and BF16 as bits, exact in both directions. Internal to the lanes_*.cpp files, hence without linkage.
- */
+/* half.h - FP16 and BF16 as bits, exact in both directions. Internal to the files of lanes/, so it has no linkage. */
 #ifndef PTX_HALF_H
 #define PTX_HALF_H
 

@@ -1,5 +1,4 @@
-/* integers and bits. Sums wrap, and a 16-bit result leaves 0 above its cell's low
- * 16 bits. */
+/* Integers and bits. Sums wrap. A 16-bit result leaves zeros above the low 16 bits of its cell. */
 #include "lanes/lanes.h"
 
 #include <type_traits>
@@ -277,7 +276,7 @@ void extract(Warp &w, const Op &op, uint32_t lanes) /* bfe d, a, at, n: bits bey
         const uint32_t at = b[l] & 255, n = c[l] & 255;
         if (n == 0)
             return (T)0;
-        const uint32_t last = at + n - 1 < top ? at + n - 1 : top; /* the bit that is the sign */
+        const uint32_t last = at + n - 1 < top ? at + n - 1 : top; /* the sign bit */
         const bool is_minus = std::is_signed<T>::value && (Unsigned<T>)a[l] >> last & 1;
         const Unsigned<T> have = at > top ? 0 : (Unsigned<T>)((Unsigned<T>)a[l] >> at);
         const uint32_t width = at > top ? 0 : last - at + 1;

@@ -1,6 +1,6 @@
-/* lanes.h - operations on the lanes of one warp, as tables: opcode, function, types of the operands. To add an opcode
- * that only computes, add a row. The lanes_*.cpp files are compiled twice, for any x86-64 and for
- * AVX2 with FMA, so they use no standard containers and define nothing outside of namespace PTX_LANES. */
+/* lanes.h - tables of operations on the lanes of one warp: opcode, function, types of the operands. To add an opcode
+ * that only computes, add a row. The files of lanes/ are compiled twice, for any x86-64 and for AVX2 with FMA, so they
+ * must not use standard containers or define anything outside of namespace PTX_LANES. */
 #ifndef PTX_LANES_H
 #define PTX_LANES_H
 
@@ -10,12 +10,12 @@ namespace ptx
 {
 
 struct Row {
-    /* Of floating point, without .rn .rz .rm .rp .ftz .sat .approx .full; .approx stays in f64. */
+    /* Floating-point opcodes omit .rn .rz .rm .rp .ftz .sat .approx .full; f64 keeps .approx. */
     const char *opcode;
     Execute run;
     Class what;
-    /* One for each operand, the result first: a type, "imm" (goes to Op::mode), or a type in parentheses for an operand
-     * whose register may be wider. They go to d, a, b, c, e. */
+    /* One word for each operand, the result first: a type, "imm" (stored in Op::mode), or a type in parentheses for an
+     * operand whose register may be wider. The operands become d, a, b, c, e. */
     const char *operands;
 };
 struct Rows {

@@ -1,6 +1,5 @@
-/* mma.sync m16n8k{4,8,16,32}. Products are exact, and the sum of a row and c is
- * formed in double and rounded once. A GPU adds in an order and width of its own and may differ in the last bits of the
- * largest term.
+/* mma.sync m16n8k{4,8,16,32}. Products are exact. The sum of a row and c is formed in double and rounded once. A GPU
+ * adds in a different order and width, and may differ in the last bits of the largest term.
  *
  * With g = lane / 4, t = lane % 4 and E elements in a register: register i of A has row g + 8 (i % 2), columns from E t
  * + 4 E (i / 2); register i of B has rows from E t + 4 E i, column g; the accumulators of row g + 8 (i / 2) have column
@@ -63,7 +62,7 @@ void load_factors(Warp &w, const Op &op, const Shape &s, Matrices &m)
     op.mode == MMA_F16 ? load_factors<MMA_F16>(w, op, s, m) : load_factors<MMA_TF32>(w, op, s, m);
 }
 
-/* Products are exact, so fused and separate are equal. */
+/* Products are exact, so a fused and a separate addition give equal results. */
 double add_product(double a, double b, double c)
 {
 #ifdef __FMA__
@@ -74,7 +73,7 @@ double add_product(double a, double b, double c)
 }
 template <int K> void multiply(Matrices &m)
 {
-    for (int row = 0; row < M; row += 2) { /* two rows at once: independent sums */
+    for (int row = 0; row < M; row += 2) { /* two rows at once, for independent sums */
         double sum[2][N];
         std::memcpy(sum, m.d[row], sizeof sum);
         for (int k = 0; k < K; k++)

@@ -1,5 +1,4 @@
-/* mov between registers, selp, prmt. Mov of vectors and special registers is in
- * special.cpp. */
+/* mov between registers, selp, prmt. For mov of vectors and special registers see instructions/special.cpp. */
 #include "lanes/lanes.h"
 
 namespace ptx

@@ -1,7 +1,7 @@
-/* block.cpp - a launch: its limits, its blocks, the order of its warps. Blocks run one after the
- * other; in a block every warp runs until it waits for others, and a round in which nothing changes is a deadlock. */
-#include "watch/global_watch.h"
+/* block.cpp - runs a launch: its limits, its blocks, the order of its warps. Blocks run one after the other. In a block
+ * every warp runs until it waits for other warps; a round in which nothing changes is a deadlock. */
 #include "machine/machine.h"
+#include "watch/global_watch.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -83,7 +83,7 @@ void check_launch(const Program &p, const Launch &l)
         throw Fault(kernel + "Launch::stats needs one element for each instruction");
 }
 
-void mark_gaps(Machine &m) /* granules that belong to no array */
+void mark_gaps(Machine &m) /* granules outside of all arrays */
 {
     std::vector<char> is_used(m.shadow.size(), 0);
     for (const Variable &v : m.p->shared) {

@@ -1,8 +1,8 @@
-/* global.cpp - accesses to global memory: alignment, bounds, races, bytes that nothing wrote, sectors. 
- * A request costs its distinct 32-byte sectors; ideal are the bytes that the lanes asked for, over 32, rounded
- * up. */
-#include "watch/global_watch.h"
+/* global.cpp - accesses to global memory: alignment, bounds, races, bytes read before they were written, sectors. A
+ * request costs its distinct 32-byte sectors. Ideal is the number of bytes that the lanes request, divided by 32 and
+ * rounded up. */
 #include "machine/machine.h"
+#include "watch/global_watch.h"
 #include "watch/written_bytes.h"
 
 #include <algorithm>
@@ -94,8 +94,7 @@ void watch(Warp &w, const Request &q, const uint64_t *at)
     }
 }
 
-/* An atomic at an address publishes the block's fenced writes, and acquires those of the blocks that were there before.
- */
+/* An atomic publishes the fenced writes of its block, and acquires those of the blocks that used its address before. */
 void meet_at_atomic(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes)
 {
     Machine &m = *w.m;

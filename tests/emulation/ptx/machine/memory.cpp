@@ -1,6 +1,6 @@
-/* memory.cpp - the addresses of 32 lanes, turned into host pointers. Global, constant and parameter
- * addresses are host pointers already; shared addresses are offsets; generic pointers into shared and local memory
- * carry a window in their top byte. */
+/* memory.cpp - turns the addresses of 32 lanes into host pointers. Global, constant and parameter addresses are host
+ * pointers already. Shared addresses are offsets. Generic pointers into shared and local memory carry a window in their
+ * top byte. */
 #include "machine/machine.h"
 
 namespace ptx

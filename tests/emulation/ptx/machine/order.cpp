@@ -1,7 +1,7 @@
-/* order.cpp - what happened before what, for the race checks. Barriers of the whole block are one
- * tick for all (Machine::barrier_tick); everything else (named barriers, mbarriers) is a clock, a tick for each thread,
- * that is released into an object and acquired from it. Lanes of a warp that acquire separately share what they
- * acquired until the next sync of the warp. */
+/* order.cpp - the happens-before relation of the race checks. Barriers of the whole block are one tick for all threads
+ * (Machine::barrier_tick). Named barriers and mbarriers use clocks, with a tick for each thread: threads release their
+ * clock into the object and acquire the object's clock. Lanes of a warp that acquire separately keep one common clock
+ * until the next sync of the warp. */
 #include "machine/machine.h"
 
 #include <algorithm>

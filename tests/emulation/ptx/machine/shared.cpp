@@ -1,6 +1,6 @@
-/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. 
- * A request goes in phases of as many lanes as 128 bytes hold (32 of 4 bytes, 16 of 8, 8 of 16), and a phase takes as
- * many wavefronts as the fullest of the 32 banks has distinct words; ideal is one for each phase with a lane. */
+/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. A phase of a
+ * request serves 128 bytes: 32 lanes of 4 bytes, 16 of 8 or 8 of 16. It takes as many wavefronts as the fullest of the
+ * 32 banks has distinct words. Ideal is one wavefront for each phase with a lane. */
 #include "machine/machine.h"
 
 #include <algorithm>
@@ -10,7 +10,8 @@ namespace ptx
 namespace
 {
 
-/* Distinct words in the fullest bank; words in banks that repeat are compared with each other. */
+/* Returns the number of distinct words in the fullest bank. It collects words of banks that occur more than once, then
+ * counts the distinct ones. */
 unsigned fullest_bank(const uint64_t *at, uint32_t lanes, unsigned words)
 {
     uint32_t first[32], used = 0, repeated[256];
@@ -123,7 +124,7 @@ void watch_granule(const LaneAccess &a)
         fail_at(a, "shared memory read before it was written, at ");
     if (is_write) {
         check_readers(a, s);
-        /* An atomic after the thread's own plain write must not hide that write from the others. */
+        /* An atomic after a plain write by the same thread must not hide that write from the checks of other threads. */
         if (is_strong && s.write.thread == thread && !(s.write.flags & T_ATOMIC) && s.write.tick >= m.barrier_tick)
             return;
         s.write = Touch{m.tick, thread, is_strong ? T_ATOMIC : 0u};

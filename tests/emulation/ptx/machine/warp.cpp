@@ -1,7 +1,7 @@
-/* warp.cpp - one warp and its divergence. Lanes are in groups of equal pc, and the group with the
- * lowest pc runs until it meets another. With the forward layout of compilers, lanes join again at the end of a branch
- * or loop as early as they can. An instruction that needs several lanes together blocks its group until they are there;
- * if no group can run, they never will be. */
+/* warp.cpp - one warp and its divergence. Lanes form groups of equal pc, and the group with the lowest pc runs until it
+ * meets another group. Compilers lay code out forward, so lanes reconverge at the end of a branch or loop as early as
+ * possible. An instruction that needs several lanes together blocks its group until they arrive. If no group can run,
+ * they never arrive. */
 #include "machine/machine.h"
 
 #include <algorithm>
@@ -67,7 +67,7 @@ void merge_equal(std::vector<Group> &groups, size_t k)
         }
 }
 
-/* Takes the group with the lowest pc that can run out of the list, merged with others of its pc. */
+/* Removes the runnable group with the lowest pc from the list, merged with other groups of that pc. */
 Pick next_group(Warp &w, Group &g)
 {
     for (int pass = 0; pass < 2; pass++) {
@@ -109,7 +109,7 @@ Pick next_group(Warp &w, Group &g)
              others);
 }
 
-/* The pc at which g may meet another group: it has to stop there. */
+/* Returns the pc at which g may meet another group and must stop. */
 int meeting_point(const Warp &w, const Group &g, int end)
 {
     int limit = end;
@@ -126,7 +126,7 @@ void count(Warp &w, Stat &s, uint32_t lanes, uint32_t active)
     s.warps++, s.lanes += (uint64_t)__builtin_popcount(active), s.divergent += lanes != w.alive;
 }
 
-/* A branch of the group: true if a group has to be picked again. */
+/* Executes a branch of the group. Returns true if run_warp must pick a group again. */
 bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
 {
     if (active && op.target <= pc && ++w.branches > w.m->l->branch_limit)
@@ -138,7 +138,7 @@ bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     } else if (active == g.lanes) {
         const bool is_backward = op.target <= pc;
         pc = op.target;
-        if (is_backward) /* other groups may be in between */
+        if (is_backward) /* other groups may have a pc in between */
             return g.pc = pc, true;
     } else {
         w.groups.push_back({pc + 1, g.lanes & ~active, false});
@@ -149,7 +149,7 @@ bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     return false;
 }
 
-/* An instruction for several lanes or warps together: true if the group stops. */
+/* Executes an instruction for several lanes or warps together. Returns true if the group stops. */
 bool synchronise(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
 {
     if (!active)
@@ -172,7 +172,7 @@ bool synchronise(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     return true;
 }
 
-/* Whether the instruction before pc let the other groups run first: then g waits among them. */
+/* Returns true, and moves g to the waiting groups, if the last instruction lets the other groups run first. */
 bool yields(Warp &w, Group &g, int pc)
 {
     if (!w.has_yielded)
@@ -183,7 +183,7 @@ bool yields(Warp &w, Group &g, int pc)
     return true;
 }
 
-/* Runs g to its meeting point, its end or a wait. Leaves the lanes that are still to be placed in g. */
+/* Runs g to its meeting point, its end or a wait. Leaves the lanes that it has not put into a waiting group in g. */
 void run_group(Warp &w, Group &g)
 {
     const Op *code = w.m->p->code.data();

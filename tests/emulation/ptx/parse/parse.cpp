@@ -1,5 +1,5 @@
-/* parse.cpp - PTX text to functions of instructions. Text that is not understood here is a Fault; an
- * opcode may be anything, its meaning is up to decode.cpp. */
+/* parse.cpp - parses PTX text into functions of instructions. Unknown syntax is a Fault. Opcodes are not checked here:
+ * decode.cpp does that. */
 #include "parse/scanner.h"
 
 #include <cctype>
@@ -79,7 +79,7 @@ class Parser
             s.skip_braces();
         } else if (w == ".entry") {
             entry();
-        } else if (w == ".func") { /* `call` is refused when it is decoded, so no function of this kind runs */
+        } else if (w == ".func") { /* decode() refuses `call`, so such functions never run */
             while (!s.is_at_end() && s.next() != '{' && s.next() != ';')
                 s.advance();
             if (s.next() == '{')
@@ -242,7 +242,7 @@ class Parser
         if (s.next() == '@')
             guard(i);
         std::string w = s.word();
-        while (s.text.compare(s.at, 2, "::") == 0) /* .L2::128B and the like */
+        while (s.text.compare(s.at, 2, "::") == 0) /* qualifiers such as .L2::128B */
             s.at += 2, w += "::" + s.word();
         if (w == ".loc")
             return loc(s.rest_of_line());

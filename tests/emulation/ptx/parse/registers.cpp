@@ -1,6 +1,6 @@
-/* registers.cpp - registers with disjoint live ranges share places, so that the registers of a warp stay in the cache.
- * A live range is an interval of the text, from the first to the last place where the value may be
- * needed on any path. */
+/* registers.cpp - lets registers with disjoint live ranges share places, so that the registers of a warp stay in the
+ * cache. A live range is an interval of the text: from the first to the last instruction that may need the value on any
+ * path. */
 #include "ptx.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ bool is_one_of(const std::string &s, std::initializer_list<const char *> words)
     return false;
 }
 
-/* Is the first operand written? An address never is. */
+/* Returns whether the first operand is written. An address never is. */
 bool writes_first(const Instruction &i)
 {
     const std::string &n = i.parts[0];
@@ -103,7 +103,7 @@ class Liveness
     const Function &f;
     std::vector<std::vector<int>> uses, defs;
     std::vector<Block> blocks;
-    std::vector<size_t> block_of; /* of the first instruction of a block */
+    std::vector<size_t> block_of; /* index of the block's first instruction */
     size_t words;
 
     void find_operands()

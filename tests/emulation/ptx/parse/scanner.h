@@ -1,5 +1,5 @@
-/* scanner.h - PTX text as words, directives and declarations. Every function leaves `at` after what
- * it returns, and `line` counts the newlines that were passed. */
+/* scanner.h - splits PTX text into words, directives and declarations. Every function leaves `at` after the text that
+ * it returns, and counts newlines in `line`. */
 #ifndef PTX_SCANNER_H
 #define PTX_SCANNER_H
 
@@ -47,7 +47,7 @@ class Scanner
 
 /* ".align 8 .b8 name[104]", placed at the next aligned offset from `end`, which advances. */
 Variable parse_variable(const Scanner &s, const std::string &declaration, size_t &end);
-/* ".align 4 .b8 name[16] = {1, 0, 0, 0, ...}": with memory, zero where nothing is given. */
+/* ".align 4 .b8 name[16] = {1, 0, 0, 0, ...}": with memory, which is zero where no value is given. */
 ModuleVariable parse_module_variable(const Scanner &s, const std::string &declaration, bool is_constant);
 
 } // namespace ptx

@@ -1,6 +1,6 @@
-/* atomics.cpp - atom and red in global and shared memory, in three schedules, against the same operations one after the
- * other. The order of atomics is not defined, so the last value is compared where it does not depend on the order, and
- * the returned values have to form a chain: each is what the operation before it left. */
+/* atomics.cpp - atom and red in global and shared memory, in three schedules, compared with the same operations in
+ * sequence. The order of atomics is undefined. So the last value is compared only if it does not depend on the order,
+ * and the returned values must form a chain: each is the result of the operation before it. */
 #include "support.h"
 
 #include <algorithm>
@@ -66,14 +66,14 @@ std::string text(const std::string &space, const std::string &name, const std::s
     return kernel(s, ".reg .b" + b + " %x<3>;\n.shared .align 8 .b8 cells[" + std::to_string(CELLS * bytes) + "];\n");
 }
 
-/* The chain of one cell: is there an order of the operations in which each returns what it returned? Follows it
+/* Returns whether the operations of one cell have an order that explains all their returned values. Searches it
  * greedily. */
 template <class T> bool is_chain(const std::string &name, T first, T last, std::vector<std::array<T, 3>> operations)
 {
     T now = first;
     while (!operations.empty()) {
         size_t k = 0;
-        size_t same = operations.size(); /* one that changes nothing goes first */
+        size_t same = operations.size(); /* an operation that changes nothing goes first */
         for (k = 0; k < operations.size(); k++)
             if (operations[k][2] == now) {
                 same = k;

@@ -77,7 +77,8 @@ template <class S> void from_integer(const char *s)
     expect("cvt.rn.sat.f32." + from, "f32 " + from, [=](const In &i) { return clamp_one(to_bits((float)(S)i.a)); });
 }
 
-void wide_registers() /* the register is wider than the type: zeros or the sign above; of a source the lower bits */
+void wide_registers() /* registers wider than the type: results are extended with zeros or the sign, sources use the
+                         lower bits */
 {
     const struct {
         const char *opcode, *operands;
@@ -152,14 +153,14 @@ void floats()
 struct Half {
     std::string type;
     int fraction, min_exponent;
-    std::vector<std::pair<Q, uint32_t>> values; /* the finite ones from 0 up, and then 2^(max + 1) for infinity */
+    std::vector<std::pair<Q, uint32_t>> values; /* finite values from 0 up, then 2^(max + 1) for infinity */
     Half(const char *t, int f, int e) : type(t), fraction(f), min_exponent(e)
     {
         const uint32_t infinity = f == 10 ? 0x7c00 : 0x7f80;
         for (uint32_t h = 0; h <= infinity; h++)
             values.push_back({number(h), h});
     }
-    Q number(uint32_t h) const /* infinity is the number after the largest */
+    Q number(uint32_t h) const /* infinity counts as the number after the largest */
     {
         const int e = (int)(h >> fraction & ((1 << (15 - fraction)) - 1));
         const Q m = (Q)(h & ((1 << fraction) - 1)) + (e ? (Q)(1 << fraction) : 0);
@@ -242,10 +243,18 @@ const struct {
     {"mul.rn", 2, [](Q a, Q b, Q) { return a * b; }},
     {"fma.rn", 3, [](Q a, Q b, Q c) { return add_odd(a * b, c); }},
     {"fma.rn.relu", 3, [](Q a, Q b, Q c) { return with_relu(add_odd(a * b, c)); }},
-    {"min", 2, [](Q a, Q b, Q) { return a != a ? b : b != b ? a : lesser(a, b); }},
-    {"max", 2, [](Q a, Q b, Q) { return a != a ? b : b != b ? a : greater(a, b); }},
-    {"min.NaN", 2, [](Q a, Q b, Q) { return a != a ? a : b != b ? b : lesser(a, b); }},
-    {"max.NaN", 2, [](Q a, Q b, Q) { return a != a ? a : b != b ? b : greater(a, b); }},
+    {"min", 2, [](Q a, Q b, Q) { return a != a   ? b
+                                        : b != b ? a
+                                                 : lesser(a, b); }},
+    {"max", 2, [](Q a, Q b, Q) { return a != a   ? b
+                                        : b != b ? a
+                                                 : greater(a, b); }},
+    {"min.NaN", 2, [](Q a, Q b, Q) { return a != a   ? a
+                                            : b != b ? b
+                                                     : lesser(a, b); }},
+    {"max.NaN", 2, [](Q a, Q b, Q) { return a != a   ? a
+                                            : b != b ? b
+                                                     : greater(a, b); }},
 };
 
 void half_arithmetic(const Half &h)
@@ -257,16 +266,16 @@ void half_arithmetic(const Half &h)
             std::string operands = operand.substr(1);
             for (int k = 0; k < o.operands; k++)
                 operands += operand;
-            expect(std::string(o.name) + "." + h.type + (count == 2 ? "x2" : ""), operands,
-                   [&h, f, count](const In &i) {
-                       uint64_t d = 0;
-                       for (int s = 0; s < 16 * count; s += 16)
-                           d |= h.round(f(h.value((uint32_t)(i.a >> s & 0xffff)), h.value((uint32_t)(i.b >> s & 0xffff)),
-                                          h.value((uint32_t)(i.c >> s & 0xffff))),
-                                        NEAREST)
-                                << s;
-                       return d;
-                   });
+            expect(
+                std::string(o.name) + "." + h.type + (count == 2 ? "x2" : ""), operands, [&h, f, count](const In &i) {
+                    uint64_t d = 0;
+                    for (int s = 0; s < 16 * count; s += 16)
+                        d |= h.round(f(h.value((uint32_t)(i.a >> s & 0xffff)), h.value((uint32_t)(i.b >> s & 0xffff)),
+                                       h.value((uint32_t)(i.c >> s & 0xffff))),
+                                     NEAREST)
+                             << s;
+                    return d;
+                });
         }
     expect("neg." + h.type + "x2", "b32 b32", [](const In &i) { return (i.a ^ 0x80008000u) & 0xffffffff; });
     expect("abs." + h.type, "b16 b16", [](const In &i) { return i.a & 0x7fff; });

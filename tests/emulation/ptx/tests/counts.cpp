@@ -1,4 +1,4 @@
-/* counts.cpp - sectors, wavefronts and instructions of accesses whose cost is known by hand. */
+/* counts.cpp - sectors, wavefronts and instructions of accesses with a known cost. */
 #include "support.h"
 
 #include <algorithm>
@@ -67,7 +67,8 @@ std::string strided(unsigned bytes)
 
 void shared_patterns()
 {
-    /* A stride of w ways: 4-byte words w words apart, w lanes to a bank. Of 8 bytes in two phases, of 16 in four. */
+    /* Conflicts of w ways: 4-byte words that are w words apart, so w lanes use one bank. Accesses of 8 bytes take two
+     * phases, of 16 bytes four. */
     for (unsigned ways : {1u, 2u, 4u, 8u, 16u, 32u})
         shared("strided", 4, strided(4 * ways), ways, 1);
     for (unsigned ways : {1u, 2u, 4u, 8u, 16u})
@@ -158,7 +159,7 @@ void sampled_blocks()
     Machine m(kernel("add.s64 %rd3, %rd1, %rd2;\nld.global.u32 %r5, [%rd3];\nadd.u32 %r5, %r5, 1;\nst.global.u32 "
                      "[%rd3], %r5;\n"),
               8 * 32 * 4);
-    ptx::WrittenBytes nothing; /* a sample checks no read */
+    ptx::WrittenBytes nothing; /* sampled blocks check no reads */
     m.launch.blocks = &blocks, m.launch.written = &nothing;
     m.run_well(8, 32);
     const ptx::Count c = count(m);

@@ -1,5 +1,5 @@
-/* matrices.cpp - mma of every shape, ldmatrix, stmatrix and movmatrix against loops. Factors are
- * small integers over powers of two, so sums are exact and a result is compared to the bit. */
+/* matrices.cpp - mma of every shape, ldmatrix, stmatrix and movmatrix against loops. Factors are small integers divided
+ * by powers of two, so sums are exact and results must be equal bit for bit. */
 #include "support.h"
 
 #include <cmath>
@@ -52,7 +52,8 @@ std::string list(const char *name, int first, int count)
     return s + "}";
 }
 
-/* One mma.m16n8k{k}: its registers, in memory one lane after the other as a, b, c, d, and its matrices as numbers. */
+/* One mma.m16n8k{k}. Memory holds the registers a, b, c, d of each lane; a, b and c below are the matrices as numbers.
+ * */
 struct Product {
     const Shape &s;
     const bool is_integer, has_floats;
@@ -171,8 +172,8 @@ void multiply(const Shape &s, unsigned seed)
         }
 }
 
-/* Shared memory is filled with the numbers of its 16-bit elements, row r of matrix j at 16 (7 r + 3 j) % 1024 + 16 * (8
- * j + r). */
+/* Each 16-bit element of shared memory holds its own index. Row r of matrix j is row 5 (8 j + r) % 32 of shared memory.
+ * */
 void load_and_store(int count, bool is_transposed)
 {
     const std::string x = ".x" + std::to_string(count) + (is_transposed ? ".trans" : "");
@@ -207,7 +208,7 @@ void load_and_store(int count, bool is_transposed)
                 const unsigned wanted = (unsigned)((8 * j + row) * 5 % 32 * 8 + column);
                 check((w[8 * l + j] >> 16 * h & 0xffff) == wanted, "ldmatrix%s, lane %d, matrix %d", x.c_str(), l, j);
             }
-    for (int l = 0; l < 8 * count; l++) /* what stmatrix wrote is what ldmatrix read */
+    for (int l = 0; l < 8 * count; l++) /* stmatrix must write the values that ldmatrix read */
         for (int k = 0; k < 8; k++)
             check((w[8 * l + 4 + k / 2] >> 16 * (k % 2) & 0xffff) == (unsigned)(l * 5 % 32 * 8 + k),
                   "stmatrix%s, row %d, element %d", x.c_str(), l, k);

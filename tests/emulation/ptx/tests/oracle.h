@@ -1,5 +1,5 @@
-/* oracle.h - one instruction on many inputs, compared with a function. Numbers are exact in __float128 and rounded by
- * comparison with their neighbours. */
+/* oracle.h - compares one instruction with a function on many inputs. Numbers are exact in __float128; rounding
+ * compares them with their neighbours. */
 #ifndef PTX_TEST_ORACLE_H
 #define PTX_TEST_ORACLE_H
 
@@ -51,7 +51,7 @@ template <class T> uint64_t high(uint64_t a, uint64_t b) /* the upper half of a 
     const unsigned n = 8 * sizeof(T);
     if (n < 64)
         return (uint64_t)(typename std::make_unsigned<T>::type)((__int128)(T)a * (__int128)(T)b >> n);
-    uint64_t h = (uint64_t)((unsigned __int128)a * b >> 64); /* of unsigned; a negative factor counts 2^64 too much */
+    uint64_t h = (uint64_t)((unsigned __int128)a * b >> 64); /* of unsigned factors; a negative one is 2^64 too large */
     if (std::is_signed<T>::value)
         h -= ((int64_t)a < 0 ? b : 0) + ((int64_t)b < 0 ? a : 0);
     return h;
@@ -172,10 +172,9 @@ inline std::string instruction_kernel(const std::string &opcode, const std::vect
 /* The edge cases come first, then random numbers. */
 inline uint64_t sample_float(Random &r, bool is_double, unsigned n, unsigned edge)
 {
-    static const double edges[] = {0,         -0.0,     1,        -1,      0.5,    1.5,     -2.5,       2147483648.0,
-                                   4294967296.0,        1e30,     0x1p-126, 0x1p-149, 0x1p127, 255.5,   127.5,
-                                   9.3e18,    -9.3e18,  65519.9,  65520,   INFINITY, -INFINITY, NAN,    0x1p-1022,
-                                   0x1p-1074};
+    static const double edges[] = {
+        0,       -0.0,  1,     -1,     0.5,     1.5,     -2.5,  2147483648.0, 4294967296.0, 1e30, 0x1p-126,  0x1p-149,
+        0x1p127, 255.5, 127.5, 9.3e18, -9.3e18, 65519.9, 65520, INFINITY,     -INFINITY,    NAN,  0x1p-1022, 0x1p-1074};
     static_assert(sizeof edges / sizeof *edges == FLOAT_EDGES, "expect() combines them");
     if (edge < FLOAT_EDGES)
         return is_double ? to_bits(edges[edge]) : to_bits((float)edges[edge]);
@@ -188,9 +187,26 @@ inline uint64_t sample_float(Random &r, bool is_double, unsigned n, unsigned edg
 
 inline uint64_t sample_integer(Random &r, unsigned n, unsigned edge)
 {
-    static const uint64_t edges[] = {0,          1,          2,  0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-                                     0x80000000, 0xffffffff, 31, 32,   33,   0x7fffffffffffffff, 0x8000000000000000,
-                                     0xffffffffffffffff,     3,  0xfffffffffffffffe};
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     2,
+                                     0x7f,
+                                     0x80,
+                                     0xff,
+                                     0x7fff,
+                                     0x8000,
+                                     0xffff,
+                                     0x7fffffff,
+                                     0x80000000,
+                                     0xffffffff,
+                                     31,
+                                     32,
+                                     33,
+                                     0x7fffffffffffffff,
+                                     0x8000000000000000,
+                                     0xffffffffffffffff,
+                                     3,
+                                     0xfffffffffffffffe};
     const uint64_t u = r.next();
     return edge < sizeof edges / sizeof *edges ? edges[edge] : n % 2 ? u : u >> (u & 63);
 }

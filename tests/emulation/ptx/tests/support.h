@@ -1,10 +1,10 @@
-/* support.h - PTX written by a test, run on the machine. Check counts; main returns finish(). */
+/* support.h - runs PTX from a test on the machine. check() counts failures; main returns finish(). */
 #ifndef PTX_TEST_SUPPORT_H
 #define PTX_TEST_SUPPORT_H
 
+#include "ptx.h"
 #include "watch/counters.h"
 #include "watch/global_watch.h"
-#include "ptx.h"
 #include "watch/written_bytes.h"
 
 #include <cstdarg>
@@ -50,7 +50,7 @@ struct Random {
     }
 };
 
-/* A kernel `k` with one pointer, in %rd1; %r1 is the number of the thread in the grid, %r2 that in the block, %rd2 4 *
+/* A kernel `k` with one pointer, in %rd1; %r1 is the thread's index in the grid, %r2 its index in the block, %rd2 4 *
  * %r1. */
 inline std::string kernel(const std::string &body, const std::string &declarations = "", int target = 90)
 {

@@ -1,5 +1,5 @@
-/* warps.cpp - shfl, vote, redux, match and elect against loops; and lanes that diverge: nested branches, loops of
- * different lengths, early returns, barriers of the warp in a loop. */
+/* warps.cpp - compares shfl, vote, redux, match and elect with loops, and runs divergent code: nested branches, loops
+ * of different lengths, early returns, warp barriers in a loop. */
 #include "support.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ using namespace test;
 namespace
 {
 
-/* The value of thread t is word t; the results go to the words from 32 N on. */
+/* Thread t reads word t; its first result is word 64 + t, its second word 128 + t. */
 struct Values {
     Machine m;
     uint32_t in[64];
@@ -46,8 +46,8 @@ void shuffles()
                 Values v(std::string("shfl.sync.") + mode.name + ".b32 %r6|%p1, %r5, " + std::to_string(n) + ", " +
                              std::to_string(c) + ", -1;\nselp.u32 %r7, 1, 0, %p1;\n" + store_two,
                          (unsigned)(n + width));
-                for (int t = 0; t < 64; t++) { /* the CUDA programming guide: segments of `width` lanes; out of range
-                                                  keeps its own value */
+                for (int t = 0; t < 64; t++) { /* the CUDA programming guide: segments of `width` lanes; out of range, a
+                                                  lane keeps its value */
                     const int lane = t % 32, segment = lane / width * width, in_segment = lane - segment;
                     const int source = std::string(mode.name) == "idx" ? n % width : mode.from(in_segment, n);
                     const int from_lane = std::string(mode.name) == "bfly" ? (lane ^ n) - segment
@@ -84,7 +84,7 @@ uint32_t reduce(const std::string &name, const uint32_t *v, uint32_t mask)
     return r;
 }
 
-/* Lanes of the mask take part, the others skip. */
+/* Only lanes of the mask execute the body. */
 std::string of_mask(uint32_t mask, const std::string &body)
 {
     return "mov.u32 %r6, 0;\nmov.u32 %r7, 0;\nand.b32 %r8, %r2, 31;\nmov.u32 %r9, " + std::to_string(mask) +
@@ -150,7 +150,7 @@ void active_mask()
         check(active.out(t) == (t % 4 ? 0 : 0x11111111u), "activemask: thread %u", t);
 }
 
-/* ---- Divergence: each program in PTX and in C++, and how its lanes meet again ---- */
+/* ---- Divergence: each program in PTX and in C++, and where its lanes reconverge ---- */
 
 void nested_branches()
 {
@@ -173,8 +173,8 @@ void nested_branches()
     uint64_t divergent = 0, all = 0;
     for (const ptx::Stat &s : v.m.stats)
         divergent += s.divergent, all += s.warps;
-    /* Two warps. Odd lanes: add, branch (6: then two adds and a bra apart from each other), add, bra; even lanes: add,
-     * branch, add. */
+    /* Two warps. Odd lanes: add, branch (with bits 6 apart: two adds and a bra), add, bra; even lanes: add, branch,
+     * add. */
     check(divergent == 2 * (2 + 2 + 1 + 2 + 2 + 1), "nested branches: %llu divergent executions of %llu",
           (unsigned long long)divergent, (unsigned long long)all);
 }
@@ -194,7 +194,7 @@ void loops()
     }
 }
 
-void switches() /* as nvcc writes one: a tree of branches */
+void switches() /* as nvcc writes a switch: a tree of branches */
 {
     Values v("and.b32 %r8, %r5, 3;\nsetp.gt.u32 %p1, %r8, 1;\n@%p1 bra $high;\nsetp.eq.u32 %p2, %r8, 0;\n@%p2 bra "
              "$zero;\nadd.u32 %r6, %r5, 11;\nbra $end;\n"
@@ -221,8 +221,7 @@ void early_returns()
     }
 }
 
-void break_around_warp_barrier() /* lanes leave a loop with a shuffle at different times: the mask of the rest is
-                                    recomputed */
+void break_around_warp_barrier() /* lanes leave a loop with a ballot at different times */
 {
     Values v("and.b32 %r8, %r5, 7;\nmov.u32 %r6, 0;\nmov.u32 %r9, 0;\n$loop:\nsetp.ge.u32 %p1, %r9, "
              "%r8;\nvote.sync.ballot.b32 %r10, %p1, -1;\nsetp.eq.s32 %p2, %r10, -1;\n"

@@ -1,4 +1,4 @@
-/* counters.cpp - sums over instructions, as CSV and as a list of source lines. */
+/* counters.cpp - sums counts over instructions; writes them as CSV and as a list of source lines. */
 #include "watch/counters.h"
 
 #include <algorithm>

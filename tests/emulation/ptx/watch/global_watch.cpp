@@ -85,7 +85,7 @@ void GlobalWatch::note(Word &w, unsigned mask, const Access &a)
 {
     if (a.is_write) {
         const bool is_again = w.written == launch,
-                   joins = is_again && w.writer != a.block; /* another part of the word is another block's */
+                   joins = is_again && w.writer != a.block; /* a different block wrote another part of the word */
         w.write_thread =
             (uint16_t)(is_again && w.write_thread != a.thread && w.written_bytes & ~mask ? (unsigned)SEVERAL_THREADS
                                                                                          : a.thread);

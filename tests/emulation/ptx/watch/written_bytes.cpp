@@ -1,4 +1,4 @@
-/* written_bytes.cpp - pages of bits; a page exists once a byte of it was written. */
+/* written_bytes.cpp - pages of bits; the first write to a page allocates it. */
 #include "watch/written_bytes.h"
 
 #include <algorithm>

@@ -1,6 +1,5 @@
-/* written_bytes.h - one bit for each byte of device memory: was it written? Code that writes
- * device memory outside of kernels (copies, memsets) calls set or copy, and code that allocates or frees it calls
- * clear. */
+/* written_bytes.h - one bit for each byte of device memory: whether it was written. Call set or copy after a write
+ * outside of kernels (copies, memsets), and clear after an allocation or a free. */
 #ifndef PTX_WRITTEN_BYTES_H
 #define PTX_WRITTEN_BYTES_H
 
@@ -17,9 +16,9 @@ class WrittenBytes
   public:
     void set(uintptr_t at, size_t bytes);   /* a copy from the host, a memset */
     void clear(uintptr_t at, size_t bytes); /* an allocation, a free */
-    /* A copy inside device memory: bytes that nothing wrote stay so. The ranges do not overlap. */
+    /* A copy inside device memory: copies of unwritten bytes count as unwritten. The ranges do not overlap. */
     void copy(uintptr_t to, uintptr_t from, size_t bytes);
-    /* The offset of the first byte that nothing wrote; `bytes` if there is none. */
+    /* The offset of the first unwritten byte, or `bytes`. */
     size_t first_unwritten(uintptr_t at, size_t bytes) const;
 
   private:
