@@ -14,10 +14,16 @@ FOLDERS = ("kernels", "data", "supernet", "search", "tools", "tests")
 SOURCES = (".c", ".h", ".cu", ".cuh", ".cpp", ".py")
 CODE = (".c", ".h", ".cu", ".cuh", ".cpp")
 FILES_IN_FOLDER, FUNCTION_LINES, LONG_LINES, LONG_FUNCTIONS, PARAMETERS, WIDE_FUNCTIONS, FILE_LINES = 25, 50, 40, 10, 5, 10, 500
+SILENT_DEFAULTS, UNTESTED_HEADERS = 0, None  # None: only reported
 
 # A function definition in the layout of clang-format: it starts in column 0, and so do its braces.
 FUNCTION = re.compile(r"^(?!typedef|struct|enum|union|extern|#|//|/\*| |\}|\{)(?P<head>[^\n;{}=]*?\b(?P<name>\w+)\((?P<parameters>(?:[^;{}()]|\((?:[^;{}()]|\([^;{}()]*\))*\))*)\)[^;{}()]*)\n\{\n"
                       r"(?P<body>.*?)^\}", re.M | re.S)
+TESTED_FOLDERS = ("data", "supernet", "search")  # every header below these needs a test of its name, ...
+TESTED_ALONE = ("kernels", "kernels/base", "kernels/image")  # ... and every header directly in these
+SWITCHED_FOLDERS = ("kernels/", "data/", "supernet/", "search/", "tools/")
+FAILURE = re.compile(r"\b(?:\w*(?:fail|abort|unreachable|assert)\w*|exit)\s*\(|\breturn\s+SQ_(?!OK\b)[A-Z]+\b\s*;")
+LABEL = re.compile(r"\b(?:case\b(?P<value>[^:?]*)|default\s*):(?!:)")
 WORDS = {"if", "for", "while", "switch", "return", "sizeof", "defined"}
 
 
@@ -66,6 +72,56 @@ def callers(texts, owners):
     return calls
 
 
+def closing(text, at):
+    """The index of the bracket that closes the one at `at`."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += (text[i] in "({") - (text[i] in ")}")
+        if depth == 0:
+            return i
+    return len(text)
+
+
+def own_text(body):
+    """A switch's body with nested blocks blanked, so that only its own labels remain."""
+    out, depth = [], 0
+    for c in body:
+        depth -= c == "}"
+        out.append(c if depth == 0 or c == "\n" else " ")
+        depth += c == "{"
+    return "".join(out)
+
+
+def silent_defaults(text):
+    """Yields the line of each `default:` that accepts an unknown value of an SQ_ enumeration: neither its statements nor, after a
+    plain break, the statement that follows the switch report a failure or assert."""
+    for found in re.finditer(r"\bswitch\s*(?=\()", text):
+        start = text.find("{", closing(text, found.end()))
+        end = closing(text, start)
+        body = text[start + 1:end]
+        labels = list(LABEL.finditer(own_text(body)))
+        if not any((label.group("value") or "").strip().startswith("SQ_") for label in labels):
+            continue
+        for i, label in enumerate(labels):
+            if label.group("value") is not None:
+                continue
+            following = [body[one.end():other.start()] for one, other in zip(labels[i:], labels[i + 1:])] + [body[labels[-1].end():]]
+            statements = next((part.strip() for part in following if part.strip()), "")
+            if re.fullmatch(r"(?:break;)?", statements):
+                statements = text[end + 1:].split(";", 1)[0] + ";"
+            if not FAILURE.search(statements):
+                yield text.count("\n", 0, start + 1 + label.start()) + 1
+
+
+def untested_headers(names):
+    """Headers without tests/**/test_<header>.c."""
+    tests = {os.path.basename(name) for name in names if name.startswith("tests/")}
+    for name in sorted(names):
+        folder, base = os.path.split(name)
+        if base.endswith(".h") and (folder in TESTED_ALONE or folder.split("/")[0] in TESTED_FOLDERS) and f"test_{base[:-2]}.c" not in tests:
+            yield name
+
+
 def measure(root):
     """Returns {figure: [places]}."""
     found = collections.defaultdict(list)
@@ -82,6 +138,8 @@ def measure(root):
         if extension not in CODE:
             continue
         text = without_comments(text)
+        if name.startswith(SWITCHED_FOLDERS):
+            found["silent defaults"] += [f"{name}:{line}: default of a switch over SQ_ values" for line in silent_defaults(text)]
         for function, line, lines, parameters, is_static in functions(text):
             if lines > FUNCTION_LINES:
                 found["too long functions"].append(f"{name}:{line}: {function}: {lines} lines")
@@ -100,6 +158,7 @@ def measure(root):
     for one in sorted(calls):
         found["circles"] += [f"{one} and {other} call each other" for other in sorted(calls[one]) if one < other and one in calls[other]]
     found["full folders"] = [f"{folder}: {count} sources" for folder, count in sorted(folders.items()) if count > FILES_IN_FOLDER]
+    found["untested headers"] = list(untested_headers(tracked(root)))
     return found
 
 
@@ -118,27 +177,46 @@ int none(void)
 ''' + "    call();\n" * 48 + '''}
 '''
 
+PLANTED_SWITCHES = '''
+switch (kind) { case SQ_A: return 1; default: return sq_fail(SQ_INVALID, "kind"); }
+switch (kind) { case SQ_A: return 1; default: break; }
+return sq_fail(SQ_INVALID, "kind");
+switch (kind) { case SQ_A: return 1; default: return 0; }
+switch (kind) { case SQ_A: switch (c) { default: return 2; case 'b': break; } case SQ_B: return 1; }
+switch (c) { case 'a': return 1; default: return 0; }
+switch (kind) { case SQ_A: return 1; default: case SQ_B: x = 0; }
+switch (kind) { case SQ_A: { return 1; } default: { assert(!"kind"); } }
+switch (kind) { case SQ_A: x = 1; break; default: break; }
+return x;
+'''
+PLANTED_NAMES = ["data/loader/ring.h", "data/loader/cache.h", "kernels/cuda/unit.h", "kernels/base/text.h", "tests/data/test_cache.c"]
+
 
 def check_the_check():
-    seen = list(functions(without_comments(PLANTED)))
-    expected = [("six", 4, 5, 6, True), ("none", 11, 51, 0, False)]
-    return [] if seen == expected else [f"check_structure.py finds {seen}, expected {expected}"]
+    for seen, expected in ((list(functions(without_comments(PLANTED))), [("six", 4, 5, 6, True), ("none", 11, 51, 0, False)]),
+                           (list(silent_defaults(without_comments(PLANTED_SWITCHES))), [5, 8, 10]),
+                           (list(untested_headers(PLANTED_NAMES)), ["data/loader/ring.h", "kernels/base/text.h"])):
+        if seen != expected:
+            yield f"check_structure.py finds {seen}, expected {expected}"
 
 
 def main():
-    found, problems = measure(sys.argv[1]), check_the_check()
+    found, problems = measure(sys.argv[1]), list(check_the_check())
     limits = (("full folders", f"folders above {FILES_IN_FOLDER} sources", 0), ("circles", "pairs of files that call each other", 0),
               ("too long functions", f"functions above {FUNCTION_LINES} lines", 0),
               ("long functions", f"functions above {LONG_LINES} lines", LONG_FUNCTIONS),
               ("wide functions", f"functions with more than {PARAMETERS} parameters", WIDE_FUNCTIONS),
-              ("long files", f"files above {FILE_LINES} lines", 0))
+              ("long files", f"files above {FILE_LINES} lines", 0),
+              ("silent defaults", "switches over SQ_ values whose default does not fail", SILENT_DEFAULTS),
+              ("untested headers", "headers without a test file of their name", UNTESTED_HEADERS))
     for key, words, most in limits:
         count = len(found[key])
-        print(f"{count:4}  {words} (at most {most})")
-        if count > most or "--list" in sys.argv:
+        print(f"{count:4}  {words}" + (f" (at most {most})" if most is not None else ""))
+        is_above = most is not None and count > most
+        if is_above or "--list" in sys.argv:
             place = sys.argv[3] if len(sys.argv) > 3 else ""
             print("".join(f"        {line}\n" for line in found[key] if place in line), end="")
-        if count > most:
+        if is_above:
             problems.append(words)
     print("\n".join(problems))
     sys.exit(bool(problems))
