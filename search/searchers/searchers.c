@@ -2,6 +2,7 @@
 #include "search/searchers/searchers.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "kernels/base/text.h"
 #include "search/pareto_front.h"
@@ -44,6 +45,14 @@ const char *sq_searcher_summary(sq_searcher_kind kind)
     return searchers[kind].ops->summary;
 }
 
+sq_searcher_kind sq_searcher_find(const char *word)
+{
+    int kind = 0;
+    while (kind < SQ_SEARCHERS && strcmp(searchers[kind].word, word) != 0)
+        kind++;
+    return (sq_searcher_kind)kind;
+}
+
 bool sq_searcher_reads_objectives(sq_searcher_kind kind)
 {
     return searchers[kind].ops->reads_objectives;
@@ -52,6 +61,11 @@ bool sq_searcher_reads_objectives(sq_searcher_kind kind)
 bool sq_searcher_varies_images(sq_searcher_kind kind)
 {
     return searchers[kind].ops->varies_images;
+}
+
+bool sq_searcher_has_equal_generations(sq_searcher_kind kind)
+{
+    return searchers[kind].ops->generation_limit == sq_generation_population;
 }
 
 int sq_searcher_option_count(void)

@@ -7,8 +7,11 @@
 
 const char *sq_searcher_name(sq_searcher_kind kind);    /* "evolution": the word of the configuration */
 const char *sq_searcher_summary(sq_searcher_kind kind); /* one line of help */
+sq_searcher_kind sq_searcher_find(const char *word);    /* SQ_SEARCHERS when unknown */
 bool sq_searcher_reads_objectives(sq_searcher_kind kind);
 bool sq_searcher_varies_images(sq_searcher_kind kind); /* the validation images must be in random order */
+/* Whether every generation has options.population candidates, as long as the space has that many. */
+bool sq_searcher_has_equal_generations(sq_searcher_kind kind);
 
 /* Fills candidates[0 .. *count) with the next proposals: paths, costs, images. The caller owns the memory of the paths,
  * for sq_searcher_generation_limit candidates. The observed list may end inside a generation; then the rest of that

@@ -2,6 +2,7 @@
  * are then made up for from the space and the configuration. */
 #include <string.h>
 
+#include "search/searchers/searchers.h"
 #include "supernet/space/cost.h"
 #include "tools/report/report.h"
 
@@ -104,12 +105,13 @@ static void add_costs(json_t *candidate, const sq_space *space)
     json_object_set_new(candidate, "memory_mb", json_real(1e-6 * (double)cost.activation_bytes));
 }
 
-/* state.json lists the baseline, then generation after generation; of halving and annealing these are not all alike. */
+/* state.json lists the baseline, then the generations, without their numbers. */
 static json_t *unfinished(json_t *state, const json_t *settings, const sq_space *space)
 {
     json_t *scored = json_object_get(state, "scored"), *candidate;
     const char *searcher = sq_report_setting(settings, "search.searcher");
-    const bool has_generations = strcmp(searcher, "halving") != 0 && strcmp(searcher, "annealing") != 0;
+    const sq_searcher_kind kind = sq_searcher_find(*searcher ? searcher : "evolution"); /* the default */
+    const bool has_generations = kind != SQ_SEARCHERS && sq_searcher_has_equal_generations(kind);
     const int64_t random = (int64_t)sq_report_number(settings, "search.random_paths", 0),
                   population = (int64_t)sq_report_number(settings, "search.population", 0);
     size_t i;
