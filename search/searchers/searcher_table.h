@@ -18,7 +18,8 @@
     ROW(RANDOM, random, 0)                                                                                             \
     ROW(NSGA2, nsga2, 41)                                                                                              \
     ROW(ANNEALING, annealing, 42)                                                                                      \
-    ROW(HALVING, halving, 0)
+    ROW(HALVING, halving, 0)                                                                                           \
+    ROW(REGULARIZED, regularized, 44)
 
 /* INTEGER or REAL(searcher, name, default, least, most, "meaning"): the key is search.<name>. A resumed search must
  * have the same value; the order of one searcher's rows is part of its fingerprint. */
@@ -30,7 +31,9 @@
     INTEGER(annealing, chains, 1, 1, 1000000, "number of chains; they share the budget")                               \
     INTEGER(halving, eta, 3, 2, 1000,                                                                                  \
             "reduction factor: keep 1/eta of the candidates and score them on eta times as many images")               \
-    INTEGER(halving, rungs, 3, 1, SQ_MAX_RUNGS, "number of rungs; the budget counts images, calibration included")
+    INTEGER(halving, rungs, 3, 1, SQ_MAX_RUNGS, "number of rungs; the budget counts images, calibration included")     \
+    INTEGER(regularized, sample_size, 25, 1, 1000000, "members drawn for each child; the best one is its parent")      \
+    INTEGER(regularized, children, 10, 1, 1000000, "children bred in parallel; 1 is the published algorithm")
 
 /* "evolution random ... " */
 #define SQ_SEARCHER_WORD(NAME, word, STREAM) #word " "
