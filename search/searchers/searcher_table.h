@@ -19,7 +19,8 @@
     ROW(NSGA2, nsga2, 41)                                                                                              \
     ROW(ANNEALING, annealing, 42)                                                                                      \
     ROW(HALVING, halving, 0)                                                                                           \
-    ROW(REGULARIZED, regularized, 44)
+    ROW(REGULARIZED, regularized, 44)                                                                                  \
+    ROW(LOCAL, local, 0)
 
 /* INTEGER or REAL(searcher, name, default, least, most, "meaning"): the key is search.<name>. A resumed search must
  * have the same value; the order of one searcher's rows is part of its fingerprint. */

@@ -84,7 +84,8 @@ def kill_search(scratch):
                  "nsga2": (["--objectives", "accuracy,macs,memory"], 5),
                  "annealing": (["--set", "search.chains=2"], 2),
                  "halving": (["--set", "search.rungs=2", "--set", "search.evaluation_images=99"], 2),
-                 "regularized": (["--set", "search.children=4"], 2)}
+                 "regularized": (["--set", "search.children=4"], 2),
+                 "local": ([], 2)}
     for searcher, (more, kills) in searchers.items():
         folder, kept = os.path.join(a, "search"), os.path.join(scratch, searcher)
         words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--searcher", searcher, *more]
