@@ -74,7 +74,7 @@ bool run_next(cudaStream_t s)
     const bool is_ready = faults.pending || !item->node.is_ready || item->node.is_ready();
     if (!is_ready)
         s->queue.push_front(std::move(item));
-    else if (!faults.pending) /* after a failure nothing runs any more */
+    else if (!faults.pending) /* after a failure nothing runs */
         item->node.work();
     item.reset();
     if (caller) {

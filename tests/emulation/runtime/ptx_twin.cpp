@@ -9,7 +9,7 @@ namespace emu {
 /* Kernels without a row do the same arithmetic in both builds and must give equal bits. The reasons for a row:
  * contraction     nvcc rounds a * b + c once where the source has two operations; g++ is set to round twice.
  * approximation   __expf and divisions by it are ex2.approx and rcp.approx in PTX, libm's functions for the fibres.
- * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU uses yet another order. FP32
+ * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU uses a third order. FP32
  * bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may
  * cancel. A BF16 result changes by one step, 2^-7, if the FP32 value before rounding is close to the middle between two
  * BF16 values. */
