@@ -32,6 +32,20 @@ int sq_step_paths_begin(const sq_step_paths *paths);
 int sq_step_paths_end(const sq_step_paths *paths);
 const int *sq_step_paths_at(const sq_step_paths *paths, int index);
 
+/* The calls of a training step along its paths, in order. sq_model_backward_of and sq_model_update_of make them on a
+ * model; squall forecast collects them to predict the time of a step. */
+typedef struct {
+    int layer_count;
+    sq_status (*accumulate)(void *context, bool is_on); /* add to gradients instead of writing them */
+    sq_status (*run)(void *context, int layer, int choice, sq_mode mode);
+    sq_status (*reduce)(void *context, int layer, int choice, bool is_local);
+    sq_status (*join)(void *context); /* wait for all reductions */
+    void *context;
+} sq_walk_calls;
+
+SQ_MUST_USE sq_status sq_walk_backward(const sq_walk_calls *calls, const sq_step_paths *paths, int index);
+SQ_MUST_USE sq_status sq_walk_update(const sq_walk_calls *calls, const sq_step_paths *paths);
+
 SQ_MUST_USE sq_status sq_model_backward_of(sq_model *model, const sq_step_paths *paths, int index);
 SQ_MUST_USE sq_status sq_model_update_of(sq_model *model, const sq_step_paths *paths);
 

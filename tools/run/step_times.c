@@ -1,4 +1,4 @@
-/* Times of programs, and the parts of a step in the order in which supernet/train/train_step.c and supernet/train/trainer.c run them. */
+/* Times of programs, and the parts of a training step. supernet/model/walk.c provides their order to the trainer, too. */
 #include "tools/run/step_times.h"
 
 #include <stdlib.h>
@@ -12,79 +12,109 @@
 #include "tools/run/synthetic_batch.h"
 
 static const sq_mode modes[SQ_STEP_MODES] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};
-enum { FORWARD, BACKWARD, UPDATE, REPEATS = 5, MOST_PARTS = SQ_MAX_PATHS * (3 * SQ_MAX_LAYERS + 2) + 3 };
+
+static int mode_index(sq_mode mode)
+{
+    int index = 0;
+    while (modes[index] != mode)
+        index++;
+    return index;
+}
+
+enum {
+    FORWARD,
+    BACKWARD,
+    UPDATE,
+    REPEATS = 5,
+    /* Two agreements; per path a forward, and per layer a backward and two reductions, and a join; an update. */
+    MOST_PARTS = SQ_MAX_PATHS * (3 * SQ_MAX_LAYERS + 2) + 3
+};
 
 typedef struct {
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], count;
-} drawn;
+} drawn_paths;
 
-static void draw(const sq_step_times *t, int step, drawn *out)
+static void draw(const sq_step_times *t, int step, drawn_paths *out)
 {
     out->count = sq_sampler_paths(t->sampler);
     for (int i = 0; i < out->count; i++)
         sq_sampler_draw(t->sampler, (uint64_t)t->session->config->seed, (uint64_t)step, i, out->paths[i]);
 }
 
-static bool is_used(const drawn *d, int first, int end, int layer, int choice)
+static sq_step_paths paths_of(const drawn_paths *d)
 {
-    for (int i = first; i < end; i++)
-        if (d->paths[i][layer] == choice)
-            return true;
-    return false;
+    return (sq_step_paths){.first = d->paths[0], .count = d->count};
 }
 
 /* ---- The parts of a step ---- */
 
+/* The calls of a step as parts of the step model. Programs that follow each other without a reduction between them form
+ * one part. */
 typedef struct {
-    sq_step_part list[MOST_PARTS];
+    const sq_step_times *times;
+    sq_step_part *list; /* [MOST_PARTS] */
     size_t count;
-} parts;
+    double seconds[SQ_STEP_MODES]; /* of the programs, by mode */
+} part_list;
 
-static void add(parts *p, sq_step_part part)
+static sq_status add(part_list *p, sq_step_part part)
 {
+    if (p->count == MOST_PARTS)
+        return sq_fail(SQ_UNSUPPORTED, "forecast: more than %d parts in a step", MOST_PARTS);
     p->list[p->count++] = part;
+    return SQ_OK;
 }
 
-static void add_backward(const sq_step_times *t, const drawn *d, int index, parts *p)
+static sq_status add_program(void *context, int layer, int choice, sq_mode mode)
 {
-    for (int l = t->session->space->layer_count; l-- > 0;) {
-        const int choice = d->paths[index][l];
-        const sq_region *region = &t->plan.regions[l][choice];
-        add(p, (sq_step_part){SQ_PART_RUN, t->seconds[BACKWARD][l][choice], 0});
-        if (is_used(d, index + 1, d->count, l, choice))
-            continue;
-        add(p, (sq_step_part){SQ_PART_REDUCE, 0,
-                              region->bytes[SQ_ROLE_WEIGHT] / sizeof(float) *
-                                  sq_dtype_bytes(t->session->config->reduction)});
-        if (region->bytes[SQ_ROLE_STATISTICS])
-            add(p, (sq_step_part){SQ_PART_REDUCE, 0, region->bytes[SQ_ROLE_STATISTICS]});
+    part_list *p = context;
+    const int index = mode_index(mode);
+    const double seconds = p->times->seconds[index][layer][choice];
+    p->seconds[index] += seconds;
+    if (mode != SQ_BACKWARD && p->count && p->list[p->count - 1].kind == SQ_PART_RUN) {
+        p->list[p->count - 1].seconds += seconds;
+        return SQ_OK;
     }
-    add(p, (sq_step_part){SQ_PART_JOIN, 0, 0});
+    return add(p, (sq_step_part){SQ_PART_RUN, seconds, 0});
 }
 
-/* One program time over a walk along path `index`; an update runs each block once. */
-static double walk_seconds(const sq_step_times *t, const drawn *d, int mode, int index)
+/* As sq_model_reduce: the gradients in the configured data type, and the statistics in FP32. */
+static sq_status add_reduction(void *context, int layer, int choice, bool is_local)
 {
-    double sum = 0;
-    for (int l = 0; l < t->session->space->layer_count; l++)
-        if (mode != UPDATE || !is_used(d, 0, index, l, d->paths[index][l]))
-            sum += t->seconds[mode][l][d->paths[index][l]];
-    return sum;
+    part_list *p = context;
+    const sq_region *region = &p->times->plan.regions[layer][choice];
+    const size_t weights = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float), statistics = region->bytes[SQ_ROLE_STATISTICS];
+    (void)is_local; /* the bytes are the same */
+    SQ_TRY(add(p, (sq_step_part){SQ_PART_REDUCE, 0, weights * sq_dtype_bytes(p->times->session->config->reduction)}));
+    return statistics ? add(p, (sq_step_part){SQ_PART_REDUCE, 0, statistics}) : SQ_OK;
 }
 
-/* All ranks agree that there is a batch; forward and backward along each path; the losses are added up; the update. */
-static void make_parts(const sq_step_times *t, const drawn *d, parts *p)
+static sq_status add_join(void *context)
 {
-    double update = 0;
-    p->count = 0;
-    add(p, (sq_step_part){SQ_PART_AGREE, 0, 0});
+    return add(context, (sq_step_part){SQ_PART_JOIN, 0, 0});
+}
+
+static sq_status accumulate(void *context, bool is_on)
+{
+    (void)context, (void)is_on; /* takes no time */
+    return SQ_OK;
+}
+
+/* The step of supernet/train/trainer.c: all ranks agree that there is a batch, forward and backward along each path, all
+ * ranks add up the losses, update. */
+static sq_status make_parts(const drawn_paths *d, part_list *p)
+{
+    const int layers = p->times->session->space->layer_count;
+    const sq_step_paths paths = paths_of(d);
+    const sq_walk_calls calls = {layers, accumulate, add_program, add_reduction, add_join, p};
+    SQ_TRY(add(p, (sq_step_part){SQ_PART_AGREE, 0, 0}));
     for (int i = 0; i < d->count; i++) {
-        add(p, (sq_step_part){SQ_PART_RUN, walk_seconds(t, d, FORWARD, i), 0});
-        add_backward(t, d, i, p);
-        update += walk_seconds(t, d, UPDATE, i);
+        for (int l = 0; l < layers; l++)
+            SQ_TRY(add_program(p, l, d->paths[i][l], SQ_FORWARD));
+        SQ_TRY(sq_walk_backward(&calls, &paths, i));
     }
-    add(p, (sq_step_part){SQ_PART_AGREE, 0, 0});
-    add(p, (sq_step_part){SQ_PART_RUN, update, 0});
+    SQ_TRY(add(p, (sq_step_part){SQ_PART_AGREE, 0, 0}));
+    return sq_walk_update(&calls, &paths);
 }
 
 /* ---- Times ---- */
@@ -103,10 +133,10 @@ static sq_status load(void *context)
     return sq_synthetic_batch_load(m->model, &m->batch);
 }
 
-static sq_status run_paths(meter *m, const drawn *d, int step)
+static sq_status run_paths(meter *m, const drawn_paths *d, int step)
 {
     sq_step scalars[SQ_MAX_PATHS];
-    const sq_step_paths paths = {.first = d->paths[0], .count = d->count};
+    const sq_step_paths paths = paths_of(d);
     const sq_train_step gradients = {
         .model = m->model, .nonfinite_check = m->nonfinite_check, .load = load, .context = m};
     sq_train_outcome outcome; /* random images: whether their loss is finite does not matter */
@@ -120,7 +150,7 @@ static sq_status run_paths(meter *m, const drawn *d, int step)
 static sq_status time_steps(meter *m)
 {
     const sq_session *s = m->times->session;
-    drawn d;
+    drawn_paths d;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < m->times->steps; i++) {
             draw(m->times, i, &d);
@@ -138,7 +168,7 @@ static sq_status time_programs(meter *m)
 {
     sq_step_times *t = m->times;
     const sq_session *s = t->session;
-    drawn d;
+    drawn_paths d;
     for (int i = 0; i < t->steps; i++) {
         draw(t, i, &d);
         for (int k = 0; k < d.count; k++)
@@ -266,30 +296,29 @@ static void add_time(sq_step_time *sum, const sq_step_time *more)
     sum->messages += more->messages;
 }
 
-static sq_status add_steps(const sq_step_times *t, const sq_network *network, parts *p, sq_step_forecast *sum)
+static sq_status add_steps(part_list *p, const sq_network *network, sq_step_forecast *sum)
 {
-    drawn d;
-    for (int step = 0; step < t->steps; step++) {
+    drawn_paths d;
+    for (int step = 0; step < p->times->steps; step++) {
         sq_step_time time;
-        draw(t, step, &d);
-        make_parts(t, &d, p);
+        draw(p->times, step, &d);
+        p->count = 0;
+        SQ_TRY(make_parts(&d, p));
         SQ_TRY(sq_step_predict(network, p->list, p->count, &time));
         add_time(&sum->mean, &time);
-        for (int i = 0; i < d.count; i++) {
-            sum->forward += walk_seconds(t, &d, FORWARD, i);
-            sum->backward += walk_seconds(t, &d, BACKWARD, i);
-            sum->update += walk_seconds(t, &d, UPDATE, i);
-        }
     }
+    sum->forward = p->seconds[FORWARD];
+    sum->backward = p->seconds[BACKWARD];
+    sum->update = p->seconds[UPDATE];
     return SQ_OK;
 }
 
 sq_status sq_step_times_predict(const sq_step_times *t, const sq_network *network, sq_step_forecast *out)
 {
     sq_step_forecast sum = {0};
-    parts *p = malloc(sizeof *p);
-    sq_status status = p ? add_steps(t, network, p, &sum) : sq_fail(SQ_NO_MEMORY, "parts of a step");
-    free(p);
+    part_list p = {.times = t, .list = malloc(MOST_PARTS * sizeof *p.list)};
+    const sq_status status = p.list ? add_steps(&p, network, &sum) : sq_fail(SQ_NO_MEMORY, "parts of a step");
+    free(p.list);
     if (status != SQ_OK)
         return status;
     double *values[] = {&sum.mean.seconds,   &sum.mean.programs, &sum.mean.network, &sum.mean.exposed,
