@@ -75,6 +75,11 @@ static void survey(sheet *s)
 
 /* ---- Shapes ---- */
 
+/* In points, from the upper left corner. */
+typedef struct {
+    double x, y, w, h;
+} frame;
+
 static void put_words(const sheet *s, double x, double y, const char *attributes, const char *text)
 {
     sq_svg_put(s->file, "<text x=\"", x, "\" ");
@@ -84,31 +89,38 @@ static void put_words(const sheet *s, double x, double y, const char *attributes
     (void)fputs("</text>\n", s->file);
 }
 
-static void put_rectangle(const sheet *s, double x, double y, double w, double h, const char *attributes)
+static void put_rectangle(const sheet *s, frame f, const char *attributes)
 {
-    sq_svg_put(s->file, "<rect x=\"", x, "\" ");
-    sq_svg_put(s->file, "y=\"", y, "\" ");
-    sq_svg_put(s->file, "width=\"", w, "\" ");
-    sq_svg_put(s->file, "height=\"", h, "\" ");
+    sq_svg_put(s->file, "<rect x=\"", f.x, "\" ");
+    sq_svg_put(s->file, "y=\"", f.y, "\" ");
+    sq_svg_put(s->file, "width=\"", f.w, "\" ");
+    sq_svg_put(s->file, "height=\"", f.h, "\" ");
     (void)fprintf(s->file, "%s/>\n", attributes);
 }
 
-static void put_line(const sheet *s, double x0, double y0, double x1, double y1, const char *attributes)
+/* A horizontal line of length w. */
+static void put_line(const sheet *s, double x, double y, double w, const char *attributes)
 {
-    sq_svg_put(s->file, "<path d=\"M", x0, " ");
-    sq_svg_put(s->file, "", y0, "L");
-    sq_svg_put(s->file, "", x1, " ");
-    sq_svg_put(s->file, "", y1, "\" ");
+    sq_svg_put(s->file, "<path d=\"M", x, " ");
+    sq_svg_put(s->file, "", y, "L");
+    sq_svg_put(s->file, "", x + w, " ");
+    sq_svg_put(s->file, "", y, "\" ");
     (void)fprintf(s->file, "%s/>\n", attributes);
 }
 
-static void put_block(const sheet *s, const box *b, double x, double y, double w, double h)
+static void put_block(const sheet *s, const box *b, frame f)
 {
     char attributes[128];
     (void)snprintf(attributes, sizeof attributes, "rx=\"2\" fill=\"%s\" stroke=\"#333333\" stroke-width=\"0.5\"%s",
                    b->colour, b->is_skip ? " stroke-dasharray=\"2 1.5\"" : "");
-    put_rectangle(s, x, y, w, h, attributes);
+    put_rectangle(s, f, attributes);
 }
+
+/* A share of the whole network in a layer, with the largest one of any layer as the full length of a bar. */
+typedef struct {
+    double share, most;
+    const char *colour;
+} bar;
 
 static const char *percent(double share, char *text, size_t bytes)
 {
@@ -126,7 +138,7 @@ static void print_totals(const sheet *s, char *text, size_t bytes)
                        o->latency->info.is_measured ? "" : " (modelled)");
 }
 
-/* Title and totals; returns where the picture goes on. */
+/* Writes title and totals. Returns the y below them. */
 static double put_title(const sheet *s, double width)
 {
     char totals[256], attributes[64];
@@ -158,12 +170,12 @@ enum {
     BAR_WIDTH = 24
 };
 
-static void put_row_bar(const sheet *s, double x, double y, double share, double most, const char *colour)
+static void put_row_bar(const sheet *s, double x, double y, bar b)
 {
     char attributes[32], text[16];
-    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\"", colour);
-    put_rectangle(s, x, y + 3.5, most > 0 ? BAR_WIDTH * share / most : 0, ROW - 7, attributes);
-    put_words(s, x + BAR_WIDTH + 16, y + 9, "text-anchor=\"end\" font-size=\"6\"", percent(share, text, sizeof text));
+    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\"", b.colour);
+    put_rectangle(s, (frame){x, y + 3.5, b.most > 0 ? BAR_WIDTH * b.share / b.most : 0, ROW - 7}, attributes);
+    put_words(s, x + BAR_WIDTH + 16, y + 9, "text-anchor=\"end\" font-size=\"6\"", percent(b.share, text, sizeof text));
 }
 
 static void put_row(const sheet *s, int l, double y)
@@ -172,20 +184,20 @@ static void put_row(const sheet *s, int l, double y)
     const box *b = &s->boxes[l];
     const double w = BLOCK_SHORT + (BLOCK_WIDTH - BLOCK_SHORT) * sqrt((double)b->layer->c_out / s->most_channels);
     if (l > 0 && s->boxes[l - 1].layer->h_out != b->layer->h_out)
-        put_line(s, 4, y, ONE_COLUMN - 4, y, "stroke=\"#cccccc\" stroke-width=\"0.5\" stroke-dasharray=\"2 2\"");
+        put_line(s, 4, y, ONE_COLUMN - 8, "stroke=\"#cccccc\" stroke-width=\"0.5\" stroke-dasharray=\"2 2\"");
     if (b->layer->searched_index != SQ_NONE) {
         (void)snprintf(text, sizeof text, "%d", b->layer->searched_index + 1);
         put_words(s, 14, y + 9, "text-anchor=\"end\" fill=\"#555555\" font-size=\"6\"", text);
     }
-    put_block(s, b, BLOCK_X, y + 1, w, ROW - 2);
+    put_block(s, b, (frame){BLOCK_X, y + 1, w, ROW - 2});
     put_words(s, BLOCK_X + 3, y + 9, "font-size=\"7\"", b->label);
     (void)snprintf(text, sizeof text, "%d", b->layer->c_out);
     put_words(s, CHANNEL_X, y + 9, "text-anchor=\"end\" font-size=\"6.5\"", text);
     (void)snprintf(text, sizeof text, "%d\xc3\x97%d", b->layer->h_out, b->layer->w_out);
     put_words(s, PIXEL_X, y + 9, "text-anchor=\"end\" font-size=\"6.5\"", text);
-    put_row_bar(s, BAR_X, y, b->macs, s->most_macs, macs_colour);
+    put_row_bar(s, BAR_X, y, (bar){b->macs, s->most_macs, macs_colour});
     if (s->options->latency)
-        put_row_bar(s, BAR_X + BAR_WIDTH + 20, y, b->ms, s->most_ms, ms_colour);
+        put_row_bar(s, BAR_X + BAR_WIDTH + 20, y, (bar){b->ms, s->most_ms, ms_colour});
 }
 
 static void put_rows(const sheet *s, double y)
@@ -207,17 +219,17 @@ static void put_rows(const sheet *s, double y)
 
 enum { STRIP_LEFT = 30, BLOCK_HEIGHT = 72, BLOCK_LEAST = 50, BRACKET = 15, BARS = 26 };
 
-static void put_strip_bar(const sheet *s, double x, double y, double w, double share, double most, const char *colour)
+static void put_strip_bar(const sheet *s, double x, double y, double w, bar b)
 {
     char attributes[64], text[16];
-    const double h = most > 0 ? (BARS - 7) * share / most : 0;
-    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\"", colour);
-    put_rectangle(s, x, y + BARS - h, w, h, attributes);
+    const double h = b.most > 0 ? (BARS - 7) * b.share / b.most : 0;
+    (void)snprintf(attributes, sizeof attributes, "fill=\"%s\"", b.colour);
+    put_rectangle(s, (frame){x, y + BARS - h, w, h}, attributes);
     (void)snprintf(attributes, sizeof attributes, "text-anchor=\"middle\" font-size=\"%s\"", w < 12 ? "4.5" : "5.5");
-    put_words(s, x + w / 2, y + BARS - h - 1.5, attributes, percent(share, text, sizeof text));
+    put_words(s, x + w / 2, y + BARS - h - 1.5, attributes, percent(b.share, text, sizeof text));
 }
 
-/* Layers of equal pixels under one bracket. */
+/* Writes one bracket over each group of layers with the same resolution. */
 static void put_brackets(const sheet *s, int first, int last, double pitch, double y)
 {
     char text[32];
@@ -225,7 +237,7 @@ static void put_brackets(const sheet *s, int first, int last, double pitch, doub
         if (l + 1 < last && s->boxes[l + 1].layer->h_out == s->boxes[l].layer->h_out)
             continue;
         const double x0 = STRIP_LEFT + pitch * (from - first) + 1, x1 = STRIP_LEFT + pitch * (l - first + 1) - 3;
-        put_line(s, x0, y + BRACKET - 3, x1, y + BRACKET - 3, "stroke=\"#888888\" stroke-width=\"0.6\"");
+        put_line(s, x0, y + BRACKET - 3, x1 - x0, "stroke=\"#888888\" stroke-width=\"0.6\"");
         (void)snprintf(text, sizeof text, l > from || pitch >= 18 ? "%d\xc3\x97%d" : "%d", s->boxes[l].layer->h_out,
                        s->boxes[l].layer->w_out);
         put_words(s, (x0 + x1) / 2, y + BRACKET - 5.5, "text-anchor=\"middle\" fill=\"#555555\" font-size=\"6\"", text);
@@ -249,17 +261,17 @@ static void put_strip_layer(const sheet *s, int l, double x, double w, double y)
                  h = BLOCK_LEAST + (BLOCK_HEIGHT - BLOCK_LEAST) * share;
     const double middle = y + BRACKET + BLOCK_HEIGHT / 2.0;
     double below = y + BRACKET + BLOCK_HEIGHT + 8;
-    put_block(s, b, x, middle - h / 2, w, h);
+    put_block(s, b, (frame){x, middle - h / 2, w, h});
     put_upright(s, x + w / 2 + 2.5, middle, b->label);
     (void)snprintf(text, sizeof text, "%d", b->layer->c_out);
     put_words(s, x + w / 2, below,
               w < 12 ? "text-anchor=\"middle\" font-size=\"4.5\"" : "text-anchor=\"middle\" font-size=\"6\"", text);
-    put_strip_bar(s, x, below + 3, w, b->macs, s->most_macs, macs_colour);
+    put_strip_bar(s, x, below + 3, w, (bar){b->macs, s->most_macs, macs_colour});
     if (s->options->latency)
-        put_strip_bar(s, x, below + 7 + BARS, w, b->ms, s->most_ms, ms_colour);
+        put_strip_bar(s, x, below + 7 + BARS, w, (bar){b->ms, s->most_ms, ms_colour});
 }
 
-/* Layers first .. last - 1; returns where the next strip goes. */
+/* Writes layers first to last - 1. Returns the y of the next strip. */
 static double put_strip(const sheet *s, int first, int last, int room, double y)
 {
     static const char name[] = "fill=\"#555555\" font-size=\"6\"";
@@ -267,7 +279,7 @@ static double put_strip(const sheet *s, int first, int last, int room, double y)
                  below = y + BRACKET + BLOCK_HEIGHT + 8;
     const int rows = s->options->latency ? 2 : 1;
     put_brackets(s, first, last, pitch, y);
-    put_line(s, STRIP_LEFT - 6, middle, STRIP_LEFT + pitch * (last - first) - 2, middle,
+    put_line(s, STRIP_LEFT - 6, middle, pitch * (last - first) + 4,
              "stroke=\"#333333\" stroke-width=\"0.7\"");
     for (int l = first; l < last; l++)
         put_strip_layer(s, l, STRIP_LEFT + pitch * (l - first), pitch - 2.5, y);
@@ -277,7 +289,7 @@ static double put_strip(const sheet *s, int first, int last, int room, double y)
         const double bottom = below + 3 + BARS + (4 + BARS) * i;
         put_words(s, 4, bottom - 7, name, i ? "latency" : "mult-");
         put_words(s, 4, bottom - 1, name, i ? "%" : "adds, %");
-        put_line(s, STRIP_LEFT, bottom, STRIP_LEFT + pitch * (last - first) - 2.5, bottom,
+        put_line(s, STRIP_LEFT, bottom, pitch * (last - first) - 2.5,
                  "stroke=\"#888888\" stroke-width=\"0.5\"");
     }
     return below + 5 + (4 + BARS) * rows + 4;

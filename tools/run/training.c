@@ -143,15 +143,20 @@ static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
     return SQ_OK;
 }
 
+static sq_model_options model_options(const sq_session *s, bool is_supernet, int paths)
+{
+    const int images = s->config->train.batch / sq_ranks_count(s->ranks); /* of this rank */
+    return (sq_model_options){.block = sq_session_block(s, images, is_supernet),
+                              .is_training = true,
+                              .has_remote_paths = shares_paths(s, paths),
+                              .reduce_dtype = s->config->reduction};
+}
+
 static sq_status train(const sq_session *s, const sq_space *space, const sq_training_request *training, int paths)
 {
     char bad_log[SQ_PATH_BYTES];
     sq_model *model = NULL;
-    const int each = s->config->train.batch / sq_ranks_count(s->ranks); /* images of this rank */
-    const sq_model_options options = {.block = sq_session_block(s, each, !training->path),
-                                      .is_training = true,
-                                      .has_remote_paths = shares_paths(s, paths),
-                                      .reduce_dtype = s->config->reduction};
+    const sq_model_options options = model_options(s, !training->path, paths);
     sq_loader_options loader = sq_session_loader(s, true);
     const char *from = s->config->train_from;
     sq_cache_plan cache;
@@ -168,10 +173,10 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
                               .inherit_from = training->path || !*from ? NULL : from};
     sq_train_options train = s->config->train;
     if (training->path)
-        train.sampler.search_mask = NULL; /* of another space: one path leaves nothing to draw */
+        train.sampler.search_mask = NULL; /* a mask of the supernet; a space of one path has nothing to draw */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") == SQ_OK ? bad_log : NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
-    sq_status status = sq_session_cache(s, s->train, &cache); /* of what the model leaves */
+    sq_status status = sq_session_cache(s, s->train, &cache); /* of the memory that the model leaves */
     if (status == SQ_OK && training->has_start && sq_ranks_rank(s->ranks) == 0) {
         print_start(s, space, model, training, paths);
         sq_print_cache(&cache);

@@ -42,10 +42,24 @@ SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *ses
 void sq_bench_close(sq_bench_subject *subject);
 bool sq_bench_has_parts(const sq_bench_subject *subject);
 
-/* The launches of one program: at most SQ_BENCH_PARTS into out; and the graph that they come from, for sq_graph_clear.
- */
-SQ_MUST_USE sq_status sq_bench_parts(const sq_bench_subject *subject, int layer, int choice, sq_mode mode,
-                                     sq_graph *graph, sq_program_part *out, int *count);
+/* One program of a space. */
+typedef struct {
+    int layer, choice;
+    sq_mode mode;
+} sq_bench_program;
+
+/* The launches of a program, and the graph that they come from. Zero is empty. */
+typedef struct {
+    sq_graph graph;
+    sq_program_part *parts; /* owned */
+    int count;
+} sq_bench_launches;
+
+/* SQ_UNSUPPORTED: at least SQ_BENCH_PARTS launches */
+SQ_MUST_USE sq_status sq_bench_launches_list(sq_bench_launches *out, const sq_bench_subject *subject,
+                                             const sq_bench_program *program);
+void sq_bench_launches_clear(sq_bench_launches *launches);
+
 /* Merges of partial results and repacked weights: merge_moments, merge_sums, merge_gradient, pack_weights. */
 bool sq_bench_is_merge(const char *kernel);
 

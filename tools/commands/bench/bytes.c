@@ -23,31 +23,44 @@ bool sq_bench_is_merge(const char *kernel)
     return false;
 }
 
-static sq_status list_parts(const sq_bench_subject *subject, int layer, int choice, sq_mode mode, const sq_graph *graph,
-                            sq_program_part *out, int *count)
+static sq_status list_parts(sq_bench_launches *out, const sq_bench_subject *subject, const sq_bench_program *which)
 {
     const sq_program *program;
+    out->parts = malloc(SQ_BENCH_PARTS * sizeof *out->parts);
+    if (!out->parts)
+        return sq_fail(SQ_NO_MEMORY, "bench: launches");
     if (!subject->model)
-        return sq_cuda_dry_run(graph, subject->multiprocessors, out, SQ_BENCH_PARTS, count);
-    SQ_TRY(sq_model_program(subject->model, layer, choice, mode, &program));
+        return sq_cuda_dry_run(&out->graph, subject->multiprocessors, out->parts, SQ_BENCH_PARTS, &out->count);
+    SQ_TRY(sq_model_program(subject->model, which->layer, which->choice, which->mode, &program));
     const struct sq_backend_ops *ops = sq_model_backend(subject->model)->ops;
-    for (*count = 0; *count < SQ_BENCH_PARTS && ops->part(program, *count, &out[*count]);)
-        ++*count;
+    while (out->count < SQ_BENCH_PARTS && ops->part(program, out->count, &out->parts[out->count]))
+        out->count++;
     return SQ_OK;
 }
 
-sq_status sq_bench_parts(const sq_bench_subject *subject, int layer, int choice, sq_mode mode, sq_graph *graph,
-                         sq_program_part *out, int *count)
+sq_status sq_bench_launches_list(sq_bench_launches *out, const sq_bench_subject *subject,
+                                 const sq_bench_program *program)
 {
-    sq_region region = subject->plan->regions[layer][choice];
-    SQ_TRY(
-        sq_block_build(&(sq_block_id){subject->space, layer, choice}, mode, &subject->plan->options, &region, graph));
-    sq_status status = list_parts(subject, layer, choice, mode, graph, out, count);
-    if (status == SQ_OK && *count >= SQ_BENCH_PARTS)
-        status = sq_fail(SQ_UNSUPPORTED, "%s: %d launches or more, wanted fewer", graph->name, SQ_BENCH_PARTS);
-    if (status != SQ_OK)
-        sq_graph_clear(graph);
+    sq_bench_launches launches = {0};
+    sq_region region = subject->plan->regions[program->layer][program->choice];
+    const sq_block_id block = {subject->space, program->layer, program->choice};
+    SQ_TRY(sq_block_build(&block, program->mode, &subject->plan->options, &region, &launches.graph));
+    sq_status status = list_parts(&launches, subject, program);
+    if (status == SQ_OK && launches.count >= SQ_BENCH_PARTS)
+        status = sq_fail(SQ_UNSUPPORTED, "%s: found at least %d launches, expected fewer", launches.graph.name,
+                         SQ_BENCH_PARTS);
+    if (status == SQ_OK)
+        *out = launches;
+    else
+        sq_bench_launches_clear(&launches);
     return status;
+}
+
+void sq_bench_launches_clear(sq_bench_launches *launches)
+{
+    sq_graph_clear(&launches->graph);
+    free(launches->parts);
+    *launches = (sq_bench_launches){0};
 }
 
 /* ---- Adding up ---- */
@@ -70,22 +83,21 @@ static sq_bench_entry *find_entry(sq_bench_tally *tally, const char *kernel, int
     return e;
 }
 
-static sq_status add_program(sq_bench_tally *tally, const sq_bench_subject *subject, int layer, int choice,
-                             sq_mode mode, double weight)
+static sq_status add_program(sq_bench_tally *tally, const sq_bench_subject *subject, const sq_bench_program *program,
+                             double weight)
 {
-    static sq_program_part parts[SQ_BENCH_PARTS]; /* large; the program runs one command */
-    sq_graph graph = {0};
+    sq_bench_launches launches;
     sq_status status = SQ_OK;
-    int count;
-    SQ_TRY(sq_bench_parts(subject, layer, choice, mode, &graph, parts, &count));
-    for (int i = 0; status == SQ_OK && i < count; i++) {
-        sq_bench_entry *e = find_entry(tally, parts[i].kernel, side_of(&graph, &graph.ops[parts[i].op]));
+    SQ_TRY(sq_bench_launches_list(&launches, subject, program));
+    for (int i = 0; status == SQ_OK && i < launches.count; i++) {
+        const sq_program_part *part = &launches.parts[i];
+        sq_bench_entry *e = find_entry(tally, part->kernel, side_of(&launches.graph, &launches.graph.ops[part->op]));
         if (e)
-            e->bytes[mode] += weight * parts[i].bytes;
+            e->bytes[program->mode] += weight * part->bytes;
         else
             status = sq_fail(SQ_UNSUPPORTED, "bench: more than %d kinds of launches", SQ_BENCH_ENTRIES);
     }
-    sq_graph_clear(&graph);
+    sq_bench_launches_clear(&launches);
     return status;
 }
 
@@ -97,7 +109,7 @@ sq_status sq_bench_tally_make(sq_bench_tally *out, const sq_bench_subject *subje
     for (int l = 0; l < subject->space->layer_count; l++)
         for (int c = 0; c < subject->space->layers[l].choice_count; c++)
             for (int m = 0; uses[l][c] && m < STEP_MODES; m++)
-                SQ_TRY(add_program(out, subject, l, c, step_modes[m], uses[l][c] / images));
+                SQ_TRY(add_program(out, subject, &(sq_bench_program){l, c, step_modes[m]}, uses[l][c] / images));
     return SQ_OK;
 }
 
@@ -146,7 +158,7 @@ static void sort_entries(sq_bench_tally *out, const sq_bench_tally *tally, bool 
 
 void sq_bench_tally_print(const sq_bench_tally *tally)
 {
-    static sq_bench_tally sorted; /* large; the program runs one command */
+    sq_bench_tally sorted;
     const double all = sq_bench_tally_bytes(tally, SQ_MODES);
     (void)printf("counted bytes, MB an image   forward  backward    update    in all   share\n");
     sort_entries(&sorted, tally, false);
@@ -170,7 +182,7 @@ void sq_bench_tally_print(const sq_bench_tally *tally)
 
 void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object)
 {
-    static sq_bench_tally sorted; /* large; the program runs one command */
+    sq_bench_tally sorted;
     json_t *kernels = json_object(), *largest = json_array();
     sort_entries(&sorted, tally, false);
     for (int i = 0; i < sorted.count; i++)

@@ -10,9 +10,9 @@
 static const char widths_file[] = "configs/spaces/bench-widths.yaml";
 
 typedef struct {
-    int layer, choice, index; /* where it is first met */
-    int times;                /* launches of the space like this one */
-    sq_mode mode;
+    sq_bench_program program; /* the first one with this launch, at index */
+    int index;
+    int times; /* equal launches in the space */
     const char *op, *kernel, *level;
     char shape[64];
     double bytes, operations;
@@ -42,9 +42,9 @@ typedef struct {
     double bandwidth; /* bytes a second */
 } bench;
 
-/* ---- What a launch is ---- */
+/* ---- Describing a launch ---- */
 
-/* The slot of what the operation makes of x, forward; SQ_NONE where it keeps x's channels. */
+/* The slot that holds the forward result of the operation; SQ_NONE if it has the channels of x. */
 static int result_slot(const sq_op *op)
 {
     switch (op->kind) {
@@ -62,8 +62,8 @@ static int result_slot(const sq_op *op)
     }
 }
 
-/* "56x56 24>24 k3 s1 depthwise": what the operation reads, channels in and out; of a backward one, what its forward
- * reads. */
+/* "56x56 24>24 k3 s1 depthwise": size of the input, channels in and out, window. A backward operation is described by its
+ * forward input. */
 static void describe_shape(const sq_graph *graph, const sq_op *op, char *text, size_t bytes)
 {
     const int result = result_slot(op), source = op->x.slot != SQ_NONE ? op->x.slot : result;
@@ -79,16 +79,17 @@ static void describe_shape(const sq_graph *graph, const sq_op *op, char *text, s
     (void)snprintf(text, bytes, "%dx%d %d%s%s", s->h, s->w, sq_view_channels(s, op->x.part).c, out, window);
 }
 
-/* L3: read once, written once, both gradients apart; L4: both gradients in one launch. Nothing for what is not of a
- * unit. */
-static const char *level_of(const sq_graph *graph, const sq_program_part *parts, int count, int index, sq_mode mode)
+/* The fusion level of a unit's launch. L3: each tensor is read and written once; L4: both gradients in one launch. "-": the
+ * launch belongs to no unit. */
+static const char *level_of(const sq_bench_launches *launches, int index, sq_mode mode)
 {
+    const sq_program_part *parts = launches->parts;
     const int op = parts[index].op;
-    const sq_op_kind kind = graph->ops[op].kind;
+    const sq_op_kind kind = launches->graph.ops[op].kind;
     if (strcmp(parts[index].kernel, "pack_weights") == 0 || kind == SQ_OP_IMAGE || kind == SQ_OP_POOL ||
         kind == SQ_OP_POOL_BACK || kind == SQ_OP_LINEAR || kind == SQ_OP_LINEAR_BACK || kind == SQ_OP_LOSS)
         return "-";
-    for (int i = 0; mode == SQ_BACKWARD && i < count; i++)
+    for (int i = 0; mode == SQ_BACKWARD && i < launches->count; i++)
         if (parts[i].op == op &&
             (strcmp(parts[i].kernel, "fused_backward") == 0 || strcmp(parts[i].kernel, "depthwise_backward") == 0))
             return "L4";
@@ -97,7 +98,7 @@ static const char *level_of(const sq_graph *graph, const sq_program_part *parts,
 
 static bool is_same(const row *a, const row *b)
 {
-    return a->mode == b->mode && a->bytes == b->bytes && a->operations == b->operations &&
+    return a->program.mode == b->program.mode && a->bytes == b->bytes && a->operations == b->operations &&
            strcmp(a->kernel, b->kernel) == 0 && strcmp(a->op, b->op) == 0 && strcmp(a->level, b->level) == 0 &&
            strcmp(a->shape, b->shape) == 0;
 }
@@ -121,31 +122,33 @@ static sq_status add_row(row_list *list, const row *r)
     return SQ_OK;
 }
 
+static sq_status add_launch(bench *b, const sq_bench_program *program, const sq_bench_launches *launches, int i)
+{
+    const sq_program_part *part = &launches->parts[i];
+    const sq_op *op = &launches->graph.ops[part->op];
+    const bool is_pack = strcmp(part->kernel, "pack_weights") == 0; /* of all convolutions of the block */
+    row r = {.program = *program,
+             .index = i,
+             .times = 1,
+             .op = is_pack ? "weights" : sq_op_name(op->kind),
+             .kernel = part->kernel,
+             .level = level_of(launches, i, program->mode),
+             .bytes = part->bytes,
+             .operations = part->operations};
+    if (!is_pack)
+        describe_shape(&launches->graph, op, r.shape, sizeof r.shape);
+    return add_row(&b->list, &r);
+}
+
 static sq_status add_program(bench *b, int layer, int choice, sq_mode mode)
 {
-    static sq_program_part parts[SQ_BENCH_PARTS]; /* large; the program runs one command */
-    sq_graph graph = {0};
+    const sq_bench_program program = {layer, choice, mode};
+    sq_bench_launches launches;
     sq_status status = SQ_OK;
-    int count;
-    SQ_TRY(sq_bench_parts(&b->subject, layer, choice, mode, &graph, parts, &count));
-    for (int i = 0; status == SQ_OK && i < count; i++) {
-        const sq_op *op = &graph.ops[parts[i].op];
-        const bool is_pack = strcmp(parts[i].kernel, "pack_weights") == 0; /* of all the block's convolutions */
-        row r = {.layer = layer,
-                 .choice = choice,
-                 .index = i,
-                 .times = 1,
-                 .mode = mode,
-                 .op = is_pack ? "weights" : sq_op_name(op->kind),
-                 .kernel = parts[i].kernel,
-                 .level = level_of(&graph, parts, count, i, mode),
-                 .bytes = parts[i].bytes,
-                 .operations = parts[i].operations};
-        if (!is_pack)
-            describe_shape(&graph, op, r.shape, sizeof r.shape);
-        status = add_row(&b->list, &r);
-    }
-    sq_graph_clear(&graph);
+    SQ_TRY(sq_bench_launches_list(&launches, &b->subject, &program));
+    for (int i = 0; status == SQ_OK && i < launches.count; i++)
+        status = add_launch(b, &program, &launches, i);
+    sq_bench_launches_clear(&launches);
     return status;
 }
 
@@ -161,13 +164,13 @@ static sq_status list_rows(bench *b)
 
 /* ---- Time ---- */
 
-static sq_status measure(const bench *b, const sq_bench_subject *subject, int layer, int choice, sq_mode mode,
-                         int index, double *seconds)
+static sq_status measure(const bench *b, const sq_bench_subject *subject, const sq_bench_program *which, int index,
+                         double *seconds)
 {
     const sq_program *program;
     if (sq_signals_received())
         return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_signals_name());
-    SQ_TRY(sq_model_program(subject->model, layer, choice, mode, &program));
+    SQ_TRY(sq_model_program(subject->model, which->layer, which->choice, which->mode, &program));
     sq_backend *backend = b->session->backend;
     return backend->ops->measure_part(backend, program, index, b->options->repeats, seconds);
 }
@@ -176,7 +179,7 @@ static sq_status measure_rows(bench *b)
 {
     for (int i = 0; i < b->list.count; i++) {
         row *r = &b->list.rows[i];
-        SQ_TRY(measure(b, &b->subject, r->layer, r->choice, r->mode, r->index, &r->seconds));
+        SQ_TRY(measure(b, &b->subject, &r->program, r->index, &r->seconds));
     }
     return SQ_OK;
 }
@@ -192,27 +195,27 @@ static sq_status find_bandwidth(bench *b)
 
 /* ---- Widths ---- */
 
-/* One program of a separable layer: its two depthwise and its two pointwise units, with all that their launches leave
- * to merge. */
+/* Adds one program of a separable layer: its two depthwise and two pointwise units, including the merging of partial
+ * results. */
 static sq_status add_width(bench *b, width_price *price, int layer, sq_mode mode)
 {
-    static sq_program_part parts[SQ_BENCH_PARTS]; /* large; the program runs one command */
+    const sq_bench_program program = {layer, 0, mode};
     const bool is_back = mode == SQ_BACKWARD;
-    sq_graph graph = {0};
+    sq_bench_launches launches;
     sq_status status = SQ_OK;
-    int count;
-    SQ_TRY(sq_bench_parts(&b->widths, layer, 0, mode, &graph, parts, &count));
-    for (int i = 0; status == SQ_OK && i < count; i++) {
-        const sq_op *op = &graph.ops[parts[i].op];
+    SQ_TRY(sq_bench_launches_list(&launches, &b->widths, &program));
+    for (int i = 0; status == SQ_OK && i < launches.count; i++) {
+        const sq_program_part *part = &launches.parts[i];
+        const sq_op *op = &launches.graph.ops[part->op];
         double seconds = 0;
-        if ((op->kind != SQ_OP_CONV && op->kind != SQ_OP_CONV_BACK) || strcmp(parts[i].kernel, "pack_weights") == 0)
+        if ((op->kind != SQ_OP_CONV && op->kind != SQ_OP_CONV_BACK) || strcmp(part->kernel, "pack_weights") == 0)
             continue;
         if (b->widths.model)
-            status = measure(b, &b->widths, layer, 0, mode, i, &seconds);
-        price->bytes[op->is_depthwise][is_back] += parts[i].bytes / 2;
+            status = measure(b, &b->widths, &program, i, &seconds);
+        price->bytes[op->is_depthwise][is_back] += part->bytes / 2;
         price->seconds[op->is_depthwise][is_back] += seconds / 2;
     }
-    sq_graph_clear(&graph);
+    sq_bench_launches_clear(&launches);
     return status;
 }
 
@@ -232,7 +235,7 @@ static sq_status price_widths(bench *b)
     return SQ_OK;
 }
 
-/* Of a channel, against the first width's: 0.1 is ten percent more. */
+/* Extra cost of a channel compared with the first width: 0.1 is 10 % more. */
 static double surcharge(const bench *b, const width_price *p, bool is_depthwise, bool is_back)
 {
     const width_price *first = &b->prices[0];
@@ -251,7 +254,7 @@ static const char *mode_text(sq_mode mode)
 
 static const char *choice_name(const bench *b, const row *r)
 {
-    return b->subject.space->choices[b->subject.space->layers[r->layer].choices[r->choice]].name;
+    return b->subject.space->choices[b->subject.space->layers[r->program.layer].choices[r->program.choice]].name;
 }
 
 static void print_rows(const bench *b)
@@ -262,8 +265,8 @@ static void print_rows(const bench *b)
         b->options->is_dry ? "bound us" : "us", b->options->is_dry ? "" : "     GB/s  share");
     for (int i = 0; i < b->list.count; i++) {
         const row *r = &b->list.rows[i];
-        (void)printf("%5d %-16.16s %5d %-4s %-10s %-15s %-5s %-29s %9.3f %10.2f ", r->layer, choice_name(b, r),
-                     r->times, mode_text(r->mode), r->op, r->kernel, r->level, r->shape, 1e-6 * r->bytes,
+        (void)printf("%5d %-16.16s %5d %-4s %-10s %-15s %-5s %-29s %9.3f %10.2f ", r->program.layer, choice_name(b, r),
+                     r->times, mode_text(r->program.mode), r->op, r->kernel, r->level, r->shape, 1e-6 * r->bytes,
                      1e-6 * r->operations);
         if (r->seconds > 0)
             (void)printf("%9.2f %8.0f %5.1f%%\n", 1e6 * r->seconds, 1e-9 * r->bytes / r->seconds,
@@ -319,8 +322,8 @@ static void print_widths(const bench *b)
 static json_t *row_json(const bench *b, const row *r)
 {
     json_t *object =
-        json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "layer", r->layer, "choice", choice_name(b, r),
-                  "times", r->times, "mode", mode_text(r->mode), "op", r->op, "kernel", r->kernel, "level", r->level,
+        json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "layer", r->program.layer, "choice", choice_name(b, r),
+                  "times", r->times, "mode", mode_text(r->program.mode), "op", r->op, "kernel", r->kernel, "level", r->level,
                   "shape", r->shape, "bytes", r->bytes, "macs", r->operations);
     if (r->seconds > 0) {
         (void)json_object_set_new(object, "us", json_real(1e6 * r->seconds)); /* a missing key shows */

@@ -121,15 +121,13 @@ static void add_launch(model *m, const sq_graph *graph, const sq_program_part *p
         *(match.is_same_shape ? &m->rescaled : &m->estimated) += sum->expected - before;
 }
 
-static sq_status add_program(model *m, int layer, int choice, sq_mode mode, double weight)
+static sq_status add_program(model *m, const sq_bench_program *program, double weight)
 {
-    static sq_program_part parts[SQ_BENCH_PARTS]; /* large; the program runs one command */
-    sq_graph graph = {0};
-    int count;
-    SQ_TRY(sq_bench_parts(m->subject, layer, choice, mode, &graph, parts, &count));
-    for (int i = 0; i < count; i++)
-        add_launch(m, &graph, &parts[i], weight);
-    sq_graph_clear(&graph);
+    sq_bench_launches launches;
+    SQ_TRY(sq_bench_launches_list(&launches, m->subject, program));
+    for (int i = 0; i < launches.count; i++)
+        add_launch(m, &launches.graph, &launches.parts[i], weight);
+    sq_bench_launches_clear(&launches);
     sq_launch_time boundary = {.expected = 1e-6 * m->gpu->graph_us, .binds = SQ_BOUND_LAUNCH};
     boundary.seconds[SQ_BOUND_LAUNCH] = boundary.expected;
     add(&m->sums[GRAPHS], &boundary, weight);
@@ -143,7 +141,7 @@ static sq_status add_paths(model *m, const int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICE
     for (int l = 0; l < space->layer_count; l++)
         for (int c = 0; c < space->layers[l].choice_count; c++)
             for (int k = 0; uses[l][c] && k < 3; k++)
-                SQ_TRY(add_program(m, l, c, modes[k], (double)uses[l][c] / paths));
+                SQ_TRY(add_program(m, &(sq_bench_program){l, c, modes[k]}, (double)uses[l][c] / paths));
     return SQ_OK;
 }
 

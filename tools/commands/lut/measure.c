@@ -126,12 +126,10 @@ static sq_line base_alone(const double *predicted, const double *measured, int c
     return line;
 }
 
-static sq_status quality_of(sq_quality *out, const sq_line *line, const double *predicted, const double *measured,
-                            double *lined, int count)
+static void apply_line(double *out, const sq_line *line, const double *predicted, int count)
 {
     for (int i = 0; i < count; i++)
-        lined[i] = line->base + line->scale * predicted[i];
-    return sq_fit_quality(out, lined, measured, (size_t)count);
+        out[i] = line->base + line->scale * predicted[i];
 }
 
 /* Base and scale with enough networks, else the base alone. A line whose scale or base is noise is not written: a
@@ -150,7 +148,8 @@ static sq_status choose_line(const job *j, const double *predicted, const double
     const bool is_noise = sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, 0);
     if (is_noise)
         line = base_alone(predicted, measured, count);
-    SQ_TRY(quality_of(&quality, &line, predicted, measured, lined, count));
+    apply_line(lined, &line, predicted, count);
+    SQ_TRY(sq_fit_quality(&quality, lined, measured, (size_t)count));
     if (!is_noise)
         (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, quality.mape); /* no doubt: left empty */
     for (int i = 0; i < count; i++)
