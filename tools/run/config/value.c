@@ -193,6 +193,22 @@ void sq_value_print(FILE *file, const sq_config *config, const sq_key *key, int 
     }
 }
 
+static bool is_same_list(const sq_objectives *a, const sq_objectives *b)
+{
+    bool is_same = a->count == b->count;
+    for (int i = 0; is_same && i < a->count; i++)
+        is_same = a->list[i].kind == b->list[i].kind && a->list[i].device == b->list[i].device;
+    return is_same;
+}
+
+static bool is_same_point(const sq_point *a, const sq_point *b)
+{
+    bool is_same = a->count == b->count;
+    for (int i = 0; is_same && i < a->count; i++)
+        is_same = a->values[i] == b->values[i];
+    return is_same;
+}
+
 bool sq_value_is_same(const sq_config *a, const sq_config *b, const sq_key *key)
 {
     const void *x = value_at(a, key, 0), *y = value_at(b, key, 0);
@@ -206,7 +222,13 @@ bool sq_value_is_same(const sq_config *a, const sq_config *b, const sq_key *key)
     case SQ_KEY_TEXT:
     case SQ_KEY_FILE_PATH:
         return strcmp(*(char *const *)x, *(char *const *)y) == 0;
-    default:
+    case SQ_KEY_OBJECTIVES:
+        return is_same_list(x, y);
+    case SQ_KEY_POINT:
+        return is_same_point(x, y);
+    case SQ_KEY_INT:
+    case SQ_KEY_WORD:
         return *(const int *)x == *(const int *)y;
     }
+    return false; /* not a key type */
 }
