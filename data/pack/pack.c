@@ -93,7 +93,7 @@ static sq_status add_decoded(const packing *p, worker_buffers *m, size_t index, 
     const sq_image *image = &m->fitted;
     record->h = (uint32_t)image->h;
     record->w = (uint32_t)image->w;
-    record->flags |= SQ_SHARD_REENCODED;
+    record->flags = (record->flags & ~(uint32_t)SQ_SHARD_RAW) | SQ_SHARD_REENCODED;
     if (o->is_raw) {
         record->flags |= SQ_SHARD_RAW;
         return sq_shard_writer_add(writer, image->pixels, (size_t)image->h * (size_t)image->w * 3, inner_name, record);

@@ -188,7 +188,7 @@ void sq_print_cache(const sq_cache_plan *plan)
         return;
     (void)sq_text_si(wanted, sizeof wanted, (double)plan->wanted_bytes, "B");
     (void)sq_text_si(taken, sizeof taken, (double)plan->bytes, "B");
-    const char *form = plan->form == SQ_CACHE_ENCODED ? "encoded" : "decoded";
+    const char *form = sq_cache_form_name(plan->form);
     if (plan->form == SQ_CACHE_DEVICE)
         sq_print_row("cache", "device: all %zu images, decoded, about %s", plan->image_count, wanted);
     else if (plan->cached_count == plan->image_count)

@@ -169,6 +169,22 @@ Test(pack, shrinks_crops_and_stores_raw_pixels)
     drop_folder(folder);
 }
 
+Test(pack, encodes_images_of_a_raw_pack)
+{
+    char *folder = make_folder(), path[700];
+    int h, w;
+    pack_in_three(folder, true);
+    sq_dataset *raw = open_in(folder, "packed", "train");
+    (void)snprintf(path, sizeof path, "%s/jpeg", folder);
+    pack_small(raw, path, "train", (sq_pack_options){.side = 16});
+    sq_dataset *jpeg = open_in(folder, "jpeg", "train");
+    cr_assert_eq(sq_dataset_count(jpeg), 3);
+    cr_expect_not(sq_dataset_is_raw(jpeg, 0, &h, &w));
+    sq_dataset_close(raw);
+    sq_dataset_close(jpeg);
+    drop_folder(folder);
+}
+
 Test(pack, packs_a_hundred_megapixels_and_respects_the_limit)
 {
     char *folder = make_folder(), path[700];
