@@ -27,7 +27,7 @@ typedef struct {
     bool is_rotated; /* JPEG: EXIF orientation (tag 0x0112) 2..8; CIPA DC-008 section 4.6.4 */
 } sq_image_probe;
 
-/* What a decoder is asked for: the size, a region, or the whole image. */
+/* A request to a decoder: the size, a region, or the whole image. */
 typedef struct {
     const sq_encoded_image *encoded;
     const sq_image_region *region; /* NULL: the whole image */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* The max_block allocation in bytes that the current image can need. A damaged PNG may ask for gigabytes. */
+/* The largest allocation in bytes that the current image can need. A damaged PNG may declare gigabytes. */
 static _Thread_local size_t max_block;
 
 static void *allocate(size_t bytes)

@@ -9,7 +9,7 @@
 /* Width and height from the header. False: not an image that stb_image knows. */
 bool sq_stb_read_size(const void *bytes, int size, int *w, int *h);
 
-/* h * w * 3 uint8, RGB; free with sq_stb_free. NULL: sq_stb_failure says why. */
+/* h * w * 3 uint8, RGB; free with sq_stb_free. NULL: see sq_stb_failure. */
 uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h);
 void sq_stb_free(uint8_t *pixels);
 

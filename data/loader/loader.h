@@ -65,8 +65,13 @@ sq_loader_counters sq_loader_get_counters(sq_loader *loader);
 void sq_loader_close(sq_loader *loader); /* joins the threads; accepts NULL */
 
 /* The number of batches to have in memory, including the one in use: those that are used while one is made (Little's
- * law). latency    seconds from the first work on a batch to its last image interval   seconds between two requests,
- * without waiting; 0: unknown returns    2 .. most */
+ * law).
+ *
+ * latency    seconds from the first work on a batch to its last image
+ *
+ * interval   seconds between two requests, without waiting; 0: unknown
+ *
+ * returns    2 .. most */
 int sq_loader_prefetch_depth(double latency, double interval, int most);
 
 #endif

@@ -74,7 +74,7 @@ static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, 
 }
 
 /* Decodes the whole image, adds it to the cache, and makes it the record. Does nothing if the cache is full or the
- * image is damaged; the crop may not show the damage. */
+ * image is damaged; the damage might be outside the crop. */
 static void cache_decoded(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *record)
 {
     const sq_encoded_image encoded = encoded_of(s, index, record);

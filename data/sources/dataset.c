@@ -217,7 +217,7 @@ static sq_status grow_buffer(void **buffer, size_t *capacity, size_t bytes, cons
     return SQ_OK;
 }
 
-/* A file with another length than in the list has been replaced since. */
+/* A file whose length differs from the list has been replaced since. */
 static sq_status check_length(const sq_dataset_entry *e, int file)
 {
     struct stat info;

@@ -15,8 +15,8 @@
  *   - a folder with <class>/<image>, if it has no train/ or val/. It is taken for the requested split.
  *   - a tar with members [./]<split>/<class>/<image> or [./]<class>/<image>
  *   - ImageNet's ILSVRC2012_img_train.tar, which holds <class>.tar, each with images
- *   - a WebDataset tar: <key>.jpg (.jpeg, .png, ...) with <key>.cls (a number) or <key>.json ("label" or "cls"),
- * without train/ or val/ inside. Classes are called 00000, 00001, ..., or as a list of class names says.
+ *   - a WebDataset tar without train/ or val/: <key>.jpg (.jpeg, .png, ...) with <key>.cls (a number) or <key>.json
+ *     ("label" or "cls"). Classes are called 00000, 00001, ..., or by a list of class names.
  *   - a folder of such tars, or <split>/ with such tars: every *.tar, in the order of their names
  *   - a folder with <split>-00000.shard, ..., written by `squall pack` (data/sources/shard.h)
  *
@@ -81,7 +81,7 @@ const char *sq_dataset_inner_name(const sq_dataset *dataset, size_t index);
 size_t sq_dataset_size(const sq_dataset *dataset, size_t index); /* bytes */
 
 /* Reads an image's bytes into *buffer, which grows with realloc to *capacity bytes, and sets *size. Thread-safe.
- * returns   SQ_DATA: the file is gone or has another length than when it was listed, or a shard's checksum differs;
+ * returns   SQ_DATA: the file is gone or its length has changed since it was listed, or a shard's checksum differs;
  *           SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_dataset_read(const sq_dataset *dataset, size_t index, void **buffer, size_t *capacity,
                                       size_t *size);

@@ -1,5 +1,5 @@
 /* Reading a packed shard. All values of a file are checked before they are used: sq_shard_open checks everything except
- * the records' bytes, which have checksums of their own. */
+ * the records' bytes, each of which has a checksum. */
 #include "data/sources/shard.h"
 
 #include <errno.h>

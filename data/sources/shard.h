@@ -77,8 +77,9 @@ const char *sq_shard_image_name(const sq_shard *shard, size_t index); /* inside 
 const char *sq_shard_class_name(const sq_shard *shard, uint32_t label);
 
 /* Copies a record (its size in bytes) into `out` and verifies its checksum. Sequential reads are prefetched. A file
- * that is truncated after sq_shard_open is an error, not a signal. Thread-safe. returns   SQ_DATA "<path>: record 17
- * (n01440764/a.JPEG): ..." */
+ * that is truncated after sq_shard_open causes an error, not a signal. Thread-safe.
+ *
+ * returns   SQ_DATA "<path>: record 17 (n01440764/a.JPEG): ..." */
 SQ_MUST_USE sq_status sq_shard_read(const sq_shard *shard, size_t index, void *out);
 
 /* The mapped bytes of a record, without a copy; valid until sq_shard_close if the file is not truncated meanwhile. The

@@ -65,7 +65,7 @@ static sq_status check_position(const sq_shard *shard_0, const sq_shard *s, int 
 {
     const sq_shard_header *a = sq_shard_get_header(shard_0), *b = sq_shard_get_header(s);
     if (b->pack != a->pack || b->shard_count != a->shard_count || b->total != a->total || !has_same_classes(shard_0, s))
-        return sq_fail(SQ_DATA, "%s: belongs to another pack than %s; pack the split again", sq_shard_path(s),
+        return sq_fail(SQ_DATA, "%s: comes from a different pack than %s; pack the split again", sq_shard_path(s),
                        sq_shard_path(shard_0));
     if (b->shard != (uint32_t)i || b->first != first ||
         (i + 1 == (int)a->shard_count && b->first + b->count != b->total))

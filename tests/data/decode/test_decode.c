@@ -54,7 +54,7 @@ Test(decode, reports_truncated_files_and_never_crashes)
         (void)snprintf(path, sizeof path, "%s/%s", SOURCE("tests/fixtures/images"), names[i]);
         MUST(sq_file_read(path, 1 << 20, &bytes, &size));
         for (size_t length = 0; length < size; length++) {
-            char *copy = malloc(length + 1); /* a block of its own, so that sanitizers detect reads past its end */
+            char *copy = malloc(length + 1); /* exactly `length` bytes, so that sanitizers detect reads past the end */
             memcpy(copy, bytes, length);
             const sq_status status = sq_image_decode(&image, &(sq_encoded_image){copy, length, names[i], limit});
             cr_expect(status == SQ_OK || status == SQ_DATA, "%s truncated to %zu: %d", names[i], length, (int)status);

@@ -39,7 +39,7 @@ Test(jpeg, reads_the_size_of_every_kind_and_ignores_truncation)
         unsigned char *bytes = make_jpeg(&jpeg_kinds[k], 40, 30, &size);
         for (unsigned long length = 3; length <= size; length++) {
             sq_image_probe probe = {0};
-            uint8_t *copy = malloc(length); /* a block of its own, so that sanitizers detect reads past its end */
+            uint8_t *copy = malloc(length); /* exactly `length` bytes, so that sanitizers detect reads past the end */
             memcpy(copy, bytes, length);
             sq_jpeg_read_header(&probe, copy, length);
             cr_expect((probe.h == 40 && probe.w == 30) || (length < size && probe.h == 0 && probe.w == 0), "%s: %lu",

@@ -36,8 +36,8 @@ Test(stb, resizes_by_odd_ratios_as_defined)
         const int edge =
             1 + (to > from / 2); /* the filter's radius in output pixels; closer to the edge, repeated pixels count */
         for (int x = edge; x < to - edge; x++)
-            cr_expect(fabs(out[3 * x] - triangle(row, from, to, x)) <= 1, "%d to %d at %d: %d, wanted %g", from, to, x,
-                      out[3 * x], triangle(row, from, to, x));
+            cr_expect(fabs(out[3 * x] - triangle(row, from, to, x)) <= 1, "%d to %d at %d: %d, expected %g", from, to,
+                      x, out[3 * x], triangle(row, from, to, x));
     }
 }
 

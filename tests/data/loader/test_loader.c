@@ -109,7 +109,7 @@ Test(loader, begins_at_any_batch)
             MUST(sq_loader_next(loader, &b));
             cr_expect_eq(b.index, i);
             const uint64_t hash = sq_hash(SQ_HASH_START, b.images, (size_t)b.count * PIXELS);
-            cr_expect(first == 0 || hash == hashes[i], "batch %d, begun at %d", (int)i, (int)first);
+            cr_expect(first == 0 || hash == hashes[i], "batch %d, first batch %d", (int)i, (int)first);
             hashes[i] = hash;
         }
         sq_loader_close(loader);
@@ -219,7 +219,7 @@ Test(loader, batches_do_not_depend_on_threads_or_the_first_batch)
     }
     for (int i = 0; i < 30; i++) {
         cr_expect_eq(hashes[0][i], hashes[1][i], "batch %d, threads", i);
-        cr_expect(i < 5 || hashes[0][i] == hashes[2][i], "batch %d, begun later", i);
+        cr_expect(i < 5 || hashes[0][i] == hashes[2][i], "batch %d, later first batch", i);
     }
     sq_dataset_close(d);
 }

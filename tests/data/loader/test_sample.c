@@ -1,4 +1,4 @@
-/* Samples are those of Pillow, within one grey level. */
+/* Samples equal Pillow's, within one grey level. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -83,7 +83,7 @@ Test(source, names_a_source_that_does_not_exist_or_is_no_tar)
     cr_expect_eq(sq_dataset_open(&d, path, "train"), SQ_DATA);
     cr_expect_not_null(strstr(sq_error_text(), "/none: No such file or directory"), "%s", sq_error_text());
     put_text(folder, "not-a-tar.tar",
-             "this is no tar, but it is longer than one block of 512 bytes would be if it were repeated often enough");
+             "this is text, but it is longer than one block of 512 bytes would be if it were repeated often enough");
     expect_open_fails(folder, "not-a-tar.tar", "train", "byte 0");
     drop_folder(folder);
 }

@@ -21,7 +21,7 @@ typedef struct {
     const sq_session *session;
     const sq_bench_options *options;
     const sq_dataset *dataset;
-    sq_dataset *opened; /* owned: a source of its own; NULL: the session's */
+    sq_dataset *opened; /* owned; NULL: the session's data set is used */
     const char *split;
     sq_loader_options loader;
     sq_cache_plan cache;
