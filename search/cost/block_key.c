@@ -90,12 +90,12 @@ bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b)
 /* Of a block with two kernels; the first is 0 for a block with one. */
 static int first_kernel(const sq_block_key *key)
 {
-    return key->kernel / SQ_BLOCK_KEY_FIRST_KERNEL;
+    return key->kernel / SQ_BLOCK_FIRST_KERNEL;
 }
 
 static int last_kernel(const sq_block_key *key)
 {
-    return key->kernel % SQ_BLOCK_KEY_FIRST_KERNEL;
+    return key->kernel % SQ_BLOCK_FIRST_KERNEL;
 }
 
 bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b)

@@ -10,14 +10,14 @@ typedef struct {
     sq_block_kind kind;
     int h, w; /* of the input */
     int c_in, c_out;
-    int mid; /* channels inside the block; 0: there is no such thing */
-    int kernel; /* of a block with two depthwise convolutions: SQ_BLOCK_KEY_FIRST_KERNEL * the first + the last */
+    int mid;    /* channels inside the block; 0: there is no such thing */
+    int kernel; /* of a block with two depthwise convolutions: SQ_BLOCK_FIRST_KERNEL * the first + the last */
     int stride;
     int se; /* hidden channels of squeeze-and-excitation; 0: none */
     sq_activation activation;
 } sq_block_key;
 
-enum { SQ_BLOCK_KEY_FIRST_KERNEL = 100, SQ_BLOCK_KEY_BYTES = 160, SQ_BLOCK_KEY_FIELDS = 10 };
+enum { SQ_BLOCK_KEY_BYTES = 160, SQ_BLOCK_KEY_FIELDS = 10 };
 #define SQ_BLOCK_KEY_COLUMNS "kind,h,w,c_in,c_out,mid,kernel,stride,se,act"
 
 sq_block_key sq_block_key_of(const sq_space *space, int layer, int choice);

@@ -8,7 +8,7 @@
 
 struct sq_describer;
 
-enum { SQ_BLOCK_TINTS = 3 };
+enum { SQ_BLOCK_TINTS = 3, SQ_BLOCK_FIRST_KERNEL = 100 };
 
 typedef struct {
     const char *label; /* in pictures: "Shuffle" */
@@ -31,7 +31,8 @@ typedef struct {
     int (*middle)(const sq_description *d);
     /* Why the layer cannot hold the choice, or NULL. The function itself may be NULL: fits everywhere. */
     const char *(*obstacle)(const sq_layer *layer, const sq_choice *choice);
-    /* `kernel` of latency keys; NULL: the choice's kernel. See sq_block_key for two kernels. */
+    /* Only of kinds with two kernels (start_kernel, mid_kernel): `kernel` of latency keys, which is
+     * SQ_BLOCK_FIRST_KERNEL * the first + the last. NULL: the kind has one kernel, which is the key's. */
     int (*key_kernel)(const sq_choice *choice);
 } sq_block_kind_row;
 
