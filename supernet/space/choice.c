@@ -30,6 +30,8 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_FLOAT("expansion", OPTIONAL, sq_raw_choice, value.expansion),
     CYAML_FIELD_BOOL("se", OPTIONAL, sq_raw_choice, value.has_se),
     CYAML_FIELD_FLOAT("se_ratio", OPTIONAL, sq_raw_choice, value.se_ratio),
+    CYAML_FIELD_INT("start_kernel", OPTIONAL, sq_raw_choice, value.start_kernel),
+    CYAML_FIELD_INT("mid_kernel", OPTIONAL, sq_raw_choice, value.mid_kernel),
     CYAML_FIELD_ENUM_PTR("gate", POINTER_OPTIONAL, sq_raw_choice, gate, gates, COUNT(gates)),
     CYAML_FIELD_ENUM_PTR("activation", POINTER_OPTIONAL, sq_raw_choice, activation, sq_choice_activations,
                          SQ_CHOICE_ACTIVATIONS),
@@ -49,11 +51,17 @@ typedef struct {
     bool (*is_valid)(double value);
     const char *expected; /* for the message; NULL: every value is valid */
     bool (*is_written)(const sq_choice *choice);
+    bool is_late; /* added after the first release: hashed only if it differs from `missing` */
 } parameter;
 
 static bool is_kernel(double value)
 {
     return value >= 1 && value <= LARGEST_KERNEL && (int)value % 2 == 1;
+}
+
+static bool is_kernel_or_none(double value)
+{
+    return value == 0 || (value >= 3 && is_kernel(value));
 }
 
 static bool is_expansion(double value)
@@ -66,10 +74,24 @@ static bool is_ratio(double value)
     return value > 0 && value <= 1;
 }
 
-static bool always(const sq_choice *choice)
+static bool has_two_kernels(const sq_choice *choice)
 {
-    (void)choice;
-    return true;
+    return sq_block_kind_of(choice->kind)->key_kernel != NULL;
+}
+
+static bool has_one_kernel(const sq_choice *choice)
+{
+    return !has_two_kernels(choice);
+}
+
+static bool has_start_kernel(const sq_choice *choice)
+{
+    return choice->start_kernel != 0;
+}
+
+static bool has_mid_kernel(const sq_choice *choice)
+{
+    return choice->mid_kernel != 0;
 }
 
 static bool writes_expansion(const sq_choice *choice)
@@ -100,12 +122,14 @@ static bool has_activation(const sq_choice *choice)
 #define AT(field) offsetof(sq_choice, field)
 /* The order is part of sq_space_hash. */
 static const parameter parameters[] = {
-    {"kernel", INTEGER, AT(kernel), 3, is_kernel, "1, 3, 5 or 7", always},
-    {"expansion", REAL, AT(expansion), 1, is_expansion, "more than 0 and at most 64", writes_expansion},
-    {"se", FLAG, AT(has_se), 0, NULL, NULL, has_se},
-    {"se_ratio", REAL, AT(se_ratio), 0.25, is_ratio, "more than 0 and at most 1", writes_ratio},
-    {"gate", ACTIVATION, AT(gate_activation), SQ_SIGMOID, NULL, NULL, writes_gate},
-    {"activation", ACTIVATION, AT(activation), SQ_ACTIVATIONS, NULL, NULL, has_activation},
+    {"kernel", INTEGER, AT(kernel), 3, is_kernel, "1, 3, 5 or 7", has_one_kernel, false},
+    {"expansion", REAL, AT(expansion), 1, is_expansion, "more than 0 and at most 64", writes_expansion, false},
+    {"se", FLAG, AT(has_se), 0, NULL, NULL, has_se, false},
+    {"se_ratio", REAL, AT(se_ratio), 0.25, is_ratio, "more than 0 and at most 1", writes_ratio, false},
+    {"gate", ACTIVATION, AT(gate_activation), SQ_SIGMOID, NULL, NULL, writes_gate, false},
+    {"activation", ACTIVATION, AT(activation), SQ_ACTIVATIONS, NULL, NULL, has_activation, false},
+    {"start_kernel", INTEGER, AT(start_kernel), 0, is_kernel_or_none, "0, 3, 5 or 7", has_start_kernel, true},
+    {"mid_kernel", INTEGER, AT(mid_kernel), 0, is_kernel_or_none, "0, 3, 5 or 7", has_mid_kernel, true},
 };
 
 static double value_of(const parameter *p, const sq_choice *choice)
@@ -153,6 +177,9 @@ static sq_status check(const sq_choice *c, const char *file)
     if (c->has_se && !sq_block_kind_of(c->kind)->takes_se)
         return sq_fail(SQ_INVALID, "%s: choice '%s': kind %s has no se; kinds with se: %s", file, c->name,
                        sq_block_name(c->kind), sq_block_list(list, sizeof list, takes_se));
+    if (!has_two_kernels(c) && (c->start_kernel != 0 || c->mid_kernel != 0))
+        return sq_fail(SQ_INVALID, "%s: choice '%s': kind %s has no start_kernel and mid_kernel; use kernel", file,
+                       c->name, sq_block_name(c->kind));
     return SQ_OK;
 }
 
@@ -160,6 +187,9 @@ sq_status sq_choice_read(const sq_raw_choice *raw, const char *file, sq_choice *
 {
     sq_choice c = raw->value;
     (void)snprintf(c.name, sizeof c.name, "%s", raw->name);
+    if (has_two_kernels(&c) && c.kernel != 0)
+        return sq_fail(SQ_INVALID, "%s: choice '%s': kind %s has no kernel; use start_kernel and mid_kernel", file,
+                       c.name, sq_block_name(c.kind));
     for (size_t i = 0; i < COUNT(parameters); i++)
         set_missing(&parameters[i], &c);
     if (raw->gate)
@@ -167,6 +197,10 @@ sq_status sq_choice_read(const sq_raw_choice *raw, const char *file, sq_choice *
     if (raw->activation)
         c.activation = *raw->activation;
     SQ_TRY(check(&c, file));
+    if (has_two_kernels(&c)) {
+        c.kernel = c.start_kernel > c.mid_kernel ? c.start_kernel : c.mid_kernel;
+        c.kernel = c.kernel > 0 ? c.kernel : 1;
+    }
     *out = c;
     return SQ_OK;
 }
@@ -202,9 +236,14 @@ uint64_t sq_choice_hash(uint64_t hash, const sq_choice *choice)
     int length = snprintf(text, sizeof text, "; %s %d", choice->name, (int)choice->kind);
     hash = sq_hash(hash, text, (size_t)length);
     for (size_t i = 0; i < COUNT(parameters); i++) {
-        const double value = value_of(&parameters[i], choice);
-        length = parameters[i].type == REAL ? snprintf(text, sizeof text, " %a", value)
-                                            : snprintf(text, sizeof text, " %d", (int)value);
+        const parameter *p = &parameters[i];
+        const double value = value_of(p, choice);
+        if (p->is_late && value == p->missing)
+            continue;
+        if (p->is_late)
+            hash = sq_hash(hash, p->word, strlen(p->word));
+        length = p->type == REAL ? snprintf(text, sizeof text, " %a", value)
+                                 : snprintf(text, sizeof text, " %d", (int)value);
         hash = sq_hash(hash, text, (size_t)length);
     }
     return hash;

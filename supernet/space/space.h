@@ -17,7 +17,8 @@
  * sep         two depthwise-separable convolutions, stride on the first (MobileNetV1, DARTS)
  * skip        identity; needs stride 1 and equal widths
  * classifier  global pooling, dropout, linear layer
- * fused_mb    EfficientNetV2 Fused-MBConv: dense k x k expansion, 1 x 1 projection */
+ * fused_mb    EfficientNetV2 Fused-MBConv: dense k x k expansion, 1 x 1 projection
+ * uib         MobileNetV4 universal inverted bottleneck: optional depthwise before and after the expansion */
 #define SQ_BLOCK_KIND_LIST(KIND, BUILT_IN)                                                                             \
     KIND(CONV, conv)                                                                                                   \
     KIND(SHUFFLE, shuffle)                                                                                             \
@@ -26,7 +27,8 @@
     KIND(SEP, sep)                                                                                                     \
     KIND(SKIP, skip)                                                                                                   \
     BUILT_IN(CLASSIFIER, classifier)                                                                                   \
-    KIND(FUSED_MB, fused_mb)
+    KIND(FUSED_MB, fused_mb)                                                                                           \
+    KIND(UIB, uib)
 
 #define SQ_BLOCK_CONSTANT(constant, word) SQ_BLOCK_##constant,
 typedef enum { SQ_BLOCK_KIND_LIST(SQ_BLOCK_CONSTANT, SQ_BLOCK_CONSTANT) SQ_BLOCK_KINDS } sq_block_kind;
@@ -37,7 +39,9 @@ enum { SQ_NAME_BYTES = 64, SQ_MAX_LAYERS = 96, SQ_MAX_CHOICES = 64 };
 typedef struct {
     char name[SQ_NAME_BYTES]; /* "shuffle_5x5"; unique in the space */
     sq_block_kind kind;
-    int kernel;       /* odd, 1..7 */
+    int kernel;       /* odd, 1..7; of uib: the larger one of the next two, at least 1 */
+    int start_kernel; /* of uib: 0 (none), 3, 5 or 7; of other kinds 0 */
+    int mid_kernel;   /* likewise */
     double expansion; /* middle channels = expansion * c_in; of shuffle and xception: expansion * c_out / 2 */
     bool has_se;
     double se_ratio; /* hidden channels of squeeze-and-excitation = divisible(se_ratio * channels) */

@@ -96,6 +96,11 @@ Test(backends, cpu_agrees_with_reference_on_fused_mb)
     compare_backends(SOURCE("tests/fixtures/oracle_fused_mb.yaml"), 2, 6);
 }
 
+Test(backends, cpu_agrees_with_reference_on_uib)
+{
+    compare_backends(SOURCE("tests/fixtures/oracle_uib.yaml"), 2, 8);
+}
+
 /* Padding is storage: it may not change a single bit of what is computed. */
 Test(backends, padding_changes_nothing)
 {

@@ -160,6 +160,12 @@ Test(cuda, operations_agree_on_fused_mb)
     cr_expect_gt(run_op_table(&table), 30);
 }
 
+Test(cuda, operations_agree_on_uib)
+{
+    const op_table table = {SOURCE("tests/fixtures/oracle_uib.yaml"), "cuda", 2, SQ_ENGINE_SQUALL};
+    cr_expect_gt(run_op_table(&table), 30);
+}
+
 Test(cuda, operations_agree_on_padded_widths)
 {
     const op_table pad = {SOURCE("tests/fixtures/odd_widths_pad.yaml"), "cuda", BATCH, SQ_ENGINE_SQUALL};

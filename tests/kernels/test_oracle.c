@@ -171,6 +171,13 @@ Test(oracle, fused_mb_blocks_are_pytorchs)
     check_blocks("cpu", space, SOURCE("tests/fixtures/oracle_fused_mb.safetensors"));
 }
 
+Test(oracle, uib_blocks_are_pytorchs)
+{
+    const char *space = SOURCE("tests/fixtures/oracle_uib.yaml");
+    check_blocks("reference", space, SOURCE("tests/fixtures/oracle_uib.safetensors"));
+    check_blocks("cpu", space, SOURCE("tests/fixtures/oracle_uib.safetensors"));
+}
+
 /* What PyTorch checked are the operators that the pool has. */
 Test(oracle, pool_of_the_fixture_is_the_published_one)
 {

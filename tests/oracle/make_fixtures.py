@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes tests/fixtures/oracle_{blocks,pool,training}.safetensors with PyTorch in FP64.
 
-usage: make_fixtures.py [blocks] [pool] [fused_mb] [training]  (default: all; needs torch, numpy, yaml; Debian: python3-torch)
-blocks, pool, fused_mb: the loss, logits, all gradients and running statistics of one training step for each path of oracle.yaml,
-oracle_pool.yaml or oracle_fused_mb.yaml.
+usage: make_fixtures.py [blocks] [pool] [fused_mb] [uib] [training]  (default: all; needs torch, numpy, yaml; Debian: python3-torch)
+blocks, pool, fused_mb, uib: the loss, logits, all gradients and running statistics of one training step for each path of oracle.yaml,
+oracle_pool.yaml, oracle_fused_mb.yaml or oracle_uib.yaml.
 training: the losses of 50 steps of the supernet on fixed paths, SGD with momentum, decay on weights only, label smoothing 0.1.
 """
 import json
@@ -102,14 +102,14 @@ def conditioned_network(space, path, images, labels, orders):
 
 
 def make_blocks(space, fixture, count, orders):
-    """Paths (i, 5 i + 3 mod count): every choice once in each layer. The last choice of oracle.yaml, skip, is not
-    possible in the first layer."""
+    """Paths (i, 5 i + 3 mod count): every choice once in each layer. The last choice of oracle.yaml and of
+    oracle_uib.yaml is not possible in the first layer."""
     tensors = {}
     images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))
     labels = torch.tensor([0, 1, 2, 3, 4, 1])
     tensors["images"], tensors["labels"] = images, labels.numpy()
     for first in range(count):
-        path = [min(first, 10) if count == 12 else first, (first * 5 + 3) % count]
+        path = [min(first, {12: 10, 4: 2}.get(count, first)), (first * 5 + 3) % count]
         net, (loss, logits, gradients) = conditioned_network(space, path, images, labels, orders)
         prefix = f"path.{path[0]}.{path[1]}."
         for name, parameter in net.named_parameters():
@@ -152,12 +152,13 @@ def make_training(space):
 def main():
     torch.set_num_threads(1)
     spaces = {}
-    for name in ("oracle", "oracle_pool", "oracle_fused_mb"):
+    for name in ("oracle", "oracle_pool", "oracle_fused_mb", "oracle_uib"):
         with open(os.path.join(FIXTURES, name + ".yaml")) as file:
             spaces[name] = yaml.safe_load(file)
     jobs = {"blocks": lambda: make_blocks(spaces["oracle"], "oracle_blocks", 12, 1),
             "pool": lambda: make_blocks(spaces["oracle_pool"], "oracle_pool", 32, 6),
             "fused_mb": lambda: make_blocks(spaces["oracle_fused_mb"], "oracle_fused_mb", 3, 6),
+            "uib": lambda: make_blocks(spaces["oracle_uib"], "oracle_uib", 4, 6),
             "training": lambda: make_training(spaces["oracle"])}
     for name in sys.argv[1:] or jobs:
         jobs[name]()

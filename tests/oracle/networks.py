@@ -1,4 +1,6 @@
 """Squall's blocks as plain PyTorch modules, with the module names of the published networks. FP64 for fixtures."""
+from collections import OrderedDict
+
 import torch
 from torch import nn
 
@@ -106,6 +108,28 @@ class FusedInverted(nn.Module):
         return x + self.block(x) if self.residual else self.block(x)
 
 
+class UniversalInverted(nn.Module):
+    """MobileNetV4's universal inverted bottleneck with timm's module names."""
+
+    def __init__(self, choice, inputs, outputs, stride, activation):
+        super().__init__()
+        start, mid, middle = choice.get("start_kernel", 0), choice.get("mid_kernel", 0), choice["rule"](choice.get("expansion", 1) * inputs)
+        self.residual = stride == 1 and inputs == outputs
+
+        def part(inputs, outputs, kernel=1, stride=1, groups=1, act=nn.Identity):
+            return nn.Sequential(OrderedDict(conv=conv(inputs, outputs, kernel, stride, groups), bn=nn.BatchNorm2d(outputs), act=act()))
+
+        act = ACTIVATIONS[activation]
+        self.dw_start = part(inputs, inputs, start, 1 if mid else stride, inputs) if start else nn.Identity()
+        self.pw_exp = part(inputs, middle, act=act)
+        self.dw_mid = part(middle, middle, mid, stride, middle, act) if mid else nn.Identity()
+        self.pw_proj = part(middle, outputs)
+
+    def forward(self, x):
+        y = self.pw_proj(self.dw_mid(self.pw_exp(self.dw_start(x))))
+        return x + y if self.residual else y
+
+
 class Separable(nn.Module):
     def __init__(self, choice, inputs, outputs, stride, activation):
         super().__init__()
@@ -124,7 +148,7 @@ class Separable(nn.Module):
 
 def block(choice, inputs, outputs, stride, activation):
     activation = choice.get("activation", activation)
-    kinds = {"shuffle": Shuffle, "xception": Shuffle, "mb": Inverted, "sep": Separable, "fused_mb": FusedInverted}
+    kinds = {"shuffle": Shuffle, "xception": Shuffle, "mb": Inverted, "sep": Separable, "fused_mb": FusedInverted, "uib": UniversalInverted}
     if choice["kind"] == "skip":
         return nn.Identity()
     return kinds[choice["kind"]](choice, inputs, outputs, stride, activation)

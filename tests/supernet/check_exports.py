@@ -20,7 +20,7 @@ except ImportError as error:
     sys.exit(77)
 
 CASES = (("spos", 64, 5), ("proxyless", 64, 5), ("samples", 28, 5), ("small64", 64, 5), ("hurricane-small", 64, 8), ("tiny", 16, 5))
-FIXTURES = (("odd_widths_pad", 9, 3), ("odd_widths_keep", 9, 3), ("oracle_fused_mb", 12, 5))
+FIXTURES = (("odd_widths_pad", 9, 3), ("odd_widths_keep", 9, 3), ("oracle_fused_mb", 12, 5), ("oracle_uib", 12, 6))
 # mode, operator set. onnxruntime 1.17 knows sets up to 20. The larger ones only for the small spaces: the translation is the same.
 FEW, ALL = (("fold", 13), ("unfold", 13)), (("fold", 13), ("unfold", 13), ("bgr", 15), ("raw", 18), ("unfold", 20))
 

@@ -41,7 +41,7 @@ def main():
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         for name, resolution in (("spos", 64), ("proxyless", 64), ("samples", 28), ("hurricane-small", 32), ("tiny", 16),
-                                 ("../../tests/fixtures/oracle_fused_mb", 12)):
+                                 ("../../tests/fixtures/oracle_fused_mb", 12), ("../../tests/fixtures/oracle_uib", 12)):
             out = os.path.join(scratch, os.path.basename(name))
             subprocess.run([program, os.path.join(spaces, name + ".yaml"), str(resolution), "2", out, "fold", "13"], check=True)
             with open(os.path.join(spaces, name + ".yaml")) as file:

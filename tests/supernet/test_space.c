@@ -191,7 +191,8 @@ Test(space, written_spaces_read_back)
                                         "tests/fixtures/odd_widths_pad.yaml",
                                         "tests/fixtures/odd_widths_keep.yaml",
                                         "tests/fixtures/oracle.yaml",
-                                        "tests/fixtures/oracle_fused_mb.yaml"};
+                                        "tests/fixtures/oracle_fused_mb.yaml",
+                                        "tests/fixtures/oracle_uib.yaml"};
     char *folder = make_folder(), path[600];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", SOURCE(""), files[i]);

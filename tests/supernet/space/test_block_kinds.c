@@ -84,6 +84,60 @@ Test(block_kinds, blocks_that_differ_in_expansion_differ_in_latency_key)
     }
 }
 
+/* Writes a space whose layer 1 has two operators of kind uib, and reads it. */
+static sq_status read_uib(const char *first, const char *second, int stride, sq_space **out)
+{
+    char *folder = make_folder(), path[256];
+    (void)snprintf(path, sizeof path, "%s/space.yaml", folder);
+    FILE *file = fopen(path, "w");
+    (void)fprintf(
+        file,
+        "name: two\nresolution: 8\nclasses: 2\nchoices:\n  - {name: stem, kind: conv}\n  - {name: a, kind: uib%s}\n"
+        "  - {name: b, kind: uib%s}\nlayers:\n  - {width: 16, choices: [stem]}\n"
+        "  - {width: 16, stride: %d, choices: [a, b]}\n",
+        first, second, stride);
+    (void)fclose(file);
+    const sq_status status = sq_space_read(out, path, 0, 0);
+    drop_folder(folder);
+    return status;
+}
+
+Test(block_kinds, uib_blocks_that_differ_in_a_kernel_differ_in_latency_key_and_hash)
+{
+    static const char *const kernels[] = {"", ", start_kernel: 3", ", mid_kernel: 3",
+                                          ", start_kernel: 3, mid_kernel: 5", ", start_kernel: 5, mid_kernel: 3"};
+    enum { COUNT = sizeof kernels / sizeof *kernels };
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < i; k++) {
+            sq_space *space = NULL, *swapped = NULL;
+            MUST(read_uib(kernels[i], kernels[k], 1, &space));
+            MUST(read_uib(kernels[k], kernels[i], 1, &swapped));
+            const sq_block_key a = sq_block_key_of(space, 1, 0), b = sq_block_key_of(space, 1, 1);
+            cr_expect_neq(sq_block_key_compare(&a, &b), 0, "'%s' and '%s'", kernels[i], kernels[k]);
+            cr_expect_neq(sq_space_hash(space), sq_space_hash(swapped), "'%s' and '%s'", kernels[i], kernels[k]);
+            sq_space_free(space);
+            sq_space_free(swapped);
+        }
+}
+
+Test(block_kinds, uib_refuses_what_it_cannot_do)
+{
+    static const struct {
+        const char *parameters;
+        int stride;
+        const char *text;
+    } rows[] = {{"", 2, "uib without start_kernel and mid_kernel needs stride 1"},
+                {", kernel: 3", 1, "kind uib has no kernel; use start_kernel and mid_kernel"},
+                {", mid_kernel: 4", 1, "mid_kernel 4, wanted 0, 3, 5 or 7"},
+                {", start_kernel: 1", 1, "start_kernel 1, wanted 0, 3, 5 or 7"},
+                {", mid_kernel: 3, se: true", 1, "kind uib has no se"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sq_space *space = NULL;
+        cr_expect_eq(read_uib(rows[i].parameters, ", mid_kernel: 5", rows[i].stride, &space), SQ_INVALID);
+        cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "%s", sq_error_text());
+    }
+}
+
 /* The hash is in every checkpoint: it must not change for spaces of older versions. */
 Test(block_kinds, hashes_of_older_spaces_do_not_change)
 {
