@@ -163,7 +163,8 @@ static JDIMENSION crop_columns(struct jpeg_decompress_struct *info, const sq_ima
     JDIMENSION x = left > block ? left - block : 0,
                w = (right + block < info->output_width ? right + block : info->output_width) - x;
     if (info->max_h_samp_factor > 2)
-        return 0; /* libjpeg-turbo 2.1.5 crops reduced 4:1:0 wrongly (tests/data/test_decode.c); such files are rare */
+        return 0; /* libjpeg-turbo 2.1.5 crops reduced 4:1:0 wrongly (tests/data/decode/test_decode.c); such files are
+                     rare */
     jpeg_crop_scanline(info, &x, &w);
     return x;
 }

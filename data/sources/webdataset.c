@@ -13,7 +13,7 @@
 
 enum { NAME_BYTES = 3 * 4096, MAX_LABEL_FILE_BYTES = 1 << 20, MAX_UNNAMED_CLASS = 99999 };
 
-/* Bytes of the key: up to the first point in the file name. 0: the name has none. */
+/* Bytes of the key: up to the first dot of the file name. 0: the name has none. */
 static size_t key_length(const char *name)
 {
     const size_t base = sq_listing_file_name_offset(name);

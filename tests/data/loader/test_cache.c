@@ -28,7 +28,6 @@ Test(cache, returns_records_as_added_until_it_is_full)
     sq_cache_close(cache);
 }
 
-/* exact: Image.open, crop, resize. draft: Image.draft, then resize with the crop's box, divided by the reduction. */
 Test(cache, processes_of_a_host_share_the_available_memory)
 {
     cr_expect_eq(sq_cache_budget(3, 8), (size_t)3 << 20);

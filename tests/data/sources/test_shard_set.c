@@ -55,7 +55,8 @@ Test(shard_set, names_a_shard_of_another_pack_and_a_wrong_number)
     (void)snprintf(path, sizeof path, "%s", shard_file(other, "train", 1));
     cr_assert_eq(rename(path, shard_file(packed, "train", 1)), 0);
     cr_expect_eq(sq_dataset_open(&d, packed, "train"), SQ_DATA);
-    cr_expect_not_null(strstr(sq_error_text(), "train-00001.shard: comes from a different pack than"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "train-00001.shard: comes from a different pack than"), "%s",
+                       sq_error_text());
     (void)snprintf(path, sizeof path, "%s", shard_file(other, "train", 0));
     cr_assert_eq(rename(shard_file(other, "train", 2), path), 0);
     cr_expect_eq(sq_dataset_open(&d, other, "train"), SQ_DATA);
