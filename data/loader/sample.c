@@ -94,12 +94,8 @@ static int divide_up(int side, int reduction)
 /* The pixels that resizing the crop reads, of an image of h x w pixels. */
 static sq_image_region region_of(const sq_transform *t, sq_crop crop, int h, int w)
 {
-    sq_image_region region = {.reduction = 1};
-    sq_resize_reach(crop.x, crop.w, crop.is_cropped_first, w, t->resolution, &region.x, &region.w);
-    sq_resize_reach(crop.y, crop.h, crop.is_cropped_first, h, t->resolution, &region.y, &region.h);
-    region.w -= region.x;
-    region.h -= region.y;
-    return region;
+    const sq_rectangle reach = sq_resize_reach(crop, h, w, t->resolution);
+    return (sq_image_region){.reduction = 1, .y = reach.y, .x = reach.x, .h = reach.h, .w = reach.w};
 }
 
 /* A crop and the pixels that it needs. */

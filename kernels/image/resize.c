@@ -1,5 +1,5 @@
-/* Weights and order of the two passes. Source rows are reduced to columns as they are needed, into a ring of as many
- * rows as one output row looks at, so that what is between the passes stays in the cache. */
+/* Resizing in two passes. Each source row passes through the horizontal pass when the first output row needs it, into a
+ * ring of rows that the vertical pass reads. The ring holds the rows of one output row, so it stays in the cache. */
 #include "kernels/image/resize.h"
 
 #include <stdlib.h>
@@ -10,13 +10,13 @@
 
 /* ---- Passes for every processor ---- */
 
-static void across_baseline(const uint8_t *row, const int *first, const int16_t *weights, int most, int count,
-                            int16_t *out)
+static void across_baseline(const uint8_t *row, const sq_resize_columns *columns, int16_t *out)
 {
-    const int bits = SQ_WEIGHT_BITS - SQ_ROW_BITS, groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
-    for (int x = 0; x < count; x++, out += 3) {
+    const int bits = SQ_WEIGHT_BITS - SQ_ROW_BITS, groups = (columns->limit + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
+    const int16_t *weights = columns->weights;
+    for (int x = 0; x < columns->count; x++, out += 3) {
         int r = 1 << (bits - 1), g = r, b = r;
-        const uint8_t *from = row + first[x];
+        const uint8_t *from = row + columns->first[x];
         for (int i = 0; i < groups; i++, weights += SQ_GROUP_VALUES, from += 3 * SQ_GROUP_PIXELS)
             for (int p = 0; p < SQ_GROUP_PIXELS; p++) {
                 const int weight = weights[(p / 2) * (SQ_GROUP_VALUES / 2) + p % 2];
@@ -73,26 +73,33 @@ static sq_span span_of(double begin, double length, bool is_cropped_first, int l
     return is_cropped_first ? sq_span_cropped((int)begin, (int)length, size) : whole;
 }
 
-void sq_resize_reach(double begin, double length, bool is_cropped_first, int limit, int size, int *first, int *end)
+/* All source pixels of a span, along its axis. */
+static sq_taps reach_of(const sq_span *s)
 {
-    const sq_span s = span_of(begin, length, is_cropped_first, limit, size);
-    const sq_taps a = sq_taps_at(&s, 0), b = sq_taps_at(&s, size - 1);
-    *first = a.first;
-    *end = b.first + b.count;
+    const sq_taps a = sq_taps_at(s, 0), b = sq_taps_at(s, s->size - 1);
+    return (sq_taps){a.first, b.first + b.count - a.first};
 }
 
-/* ---- The plan of one resizing ---- */
+sq_rectangle sq_resize_reach(sq_crop crop, int h, int w, int resolution)
+{
+    const sq_span across = span_of(crop.x, crop.w, crop.is_cropped_first, w, resolution);
+    const sq_span down = span_of(crop.y, crop.h, crop.is_cropped_first, h, resolution);
+    const sq_taps columns = reach_of(&across), rows = reach_of(&down);
+    return (sq_rectangle){rows.first, columns.first, rows.count, columns.count};
+}
+
+/* ---- One resizing: its spans and working memory ---- */
 
 typedef struct {
     const sq_pixels *from;
     sq_span across, down;
-    int groups, ring, row_values; /* rows of the ring are row_values apart */
+    int groups, ring, row_values; /* groups of a column; rows of the ring; values from one of them to the next */
     int16_t *column_weights, *rows, *row_weights, *weights;
-    const int16_t **taken; /* rows of one sum */
-    int *first;            /* of a column, in bytes of a row at `from` */
-    uint8_t *last;         /* a row, copied with room behind it */
+    const int16_t **taken; /* the rows that one output row sums */
+    int *first;            /* of each column: offset in bytes in a row of `from` */
+    uint8_t *last;         /* a copy of a source row, with room after it */
     size_t reach;          /* bytes of a row that the first pass may read */
-} plan;
+} resizing;
 
 static void *carve(char *memory, size_t *used, size_t bytes)
 {
@@ -101,8 +108,8 @@ static void *carve(char *memory, size_t *used, size_t bytes)
     return begin;
 }
 
-/* Lays the plan's arrays out from `memory` on (NULL: nowhere yet); returns how many bytes they are. */
-static size_t lay_out(plan *p, char *memory)
+/* Sets the addresses of the arrays, from `memory` on (NULL: none yet). Returns their size in bytes. */
+static size_t assign_memory(resizing *p, char *memory)
 {
     size_t at = 0;
     const size_t side = (size_t)p->across.size, ring = (size_t)p->ring;
@@ -116,7 +123,7 @@ static size_t lay_out(plan *p, char *memory)
     return at;
 }
 
-static void weigh_columns(plan *p)
+static void weigh_columns(resizing *p)
 {
     memset(p->column_weights, 0, (size_t)p->across.size * (size_t)p->groups * SQ_GROUP_VALUES * sizeof(int16_t));
     p->reach = 0;
@@ -134,7 +141,7 @@ static void weigh_columns(plan *p)
     }
 }
 
-static sq_status make_plan(plan *p, sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution)
+static sq_status prepare(resizing *p, sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution)
 {
     p->from = from;
     p->across = span_of(crop.x, crop.w, crop.is_cropped_first, from->whole_w, resolution);
@@ -142,7 +149,7 @@ static sq_status make_plan(plan *p, sq_resizer *resizer, const sq_pixels *from, 
     p->groups = (sq_taps_limit(&p->across) + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
     p->ring = (sq_taps_limit(&p->down) + 1) / 2 * 2;
     p->row_values = (3 * resolution + 2 * SQ_ROW_MARGIN - 1) / SQ_ROW_MARGIN * SQ_ROW_MARGIN;
-    const size_t needed = lay_out(p, NULL);
+    const size_t needed = assign_memory(p, NULL);
     if (needed > resizer->capacity) {
         void *more = aligned_alloc(64, needed);
         if (!more)
@@ -151,13 +158,13 @@ static sq_status make_plan(plan *p, sq_resizer *resizer, const sq_pixels *from, 
         resizer->memory = more;
         resizer->capacity = needed;
     }
-    (void)lay_out(p, resizer->memory);
+    (void)assign_memory(p, resizer->memory);
     weigh_columns(p);
     return SQ_OK;
 }
 
-/* Source row r, of which the first pass may read p->reach bytes. */
-static const uint8_t *source_row(const plan *p, int r)
+/* Source row r. At least p->reach bytes of it can be read. */
+static const uint8_t *source_row(const resizing *p, int r)
 {
     const size_t width = (size_t)p->from->w * 3, at = (size_t)(r - p->from->y) * width,
                  all = (size_t)p->from->h * width;
@@ -175,22 +182,22 @@ void sq_resizer_clear(sq_resizer *resizer)
     *resizer = (sq_resizer){0};
 }
 
-static int16_t *ring_row(const plan *p, int r)
+static int16_t *ring_row(const resizing *p, int r)
 {
     return p->rows + (size_t)(r % p->ring) * (size_t)p->row_values;
 }
 
 sq_status sq_resize(sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution, uint8_t *out)
 {
-    plan p;
+    resizing p;
     const sq_resize_passes *passes = passes_here();
-    SQ_TRY(make_plan(&p, resizer, from, crop, resolution));
-    int next = 0; /* source row that the ring does not have yet */
+    SQ_TRY(prepare(&p, resizer, from, crop, resolution));
+    const sq_resize_columns columns = {p.first, p.column_weights, sq_taps_limit(&p.across), resolution};
+    int next = 0; /* the first source row that is not in the ring yet */
     for (int y = 0; y < resolution; y++) {
         const sq_taps rows = sq_taps_weigh(&p.down, y, p.row_weights);
         for (next = next < rows.first ? rows.first : next; next < rows.first + rows.count; next++)
-            passes->across(source_row(&p, next), p.first, p.column_weights, sq_taps_limit(&p.across), resolution,
-                           ring_row(&p, next));
+            passes->across(source_row(&p, next), &columns, ring_row(&p, next));
         int count = 0;
         for (; count < rows.count; count++)
             p.taken[count] = ring_row(&p, rows.first + count);

@@ -9,6 +9,11 @@
 
 /* Bilinear resizing with antialias: a triangle filter, widened when shrinking, as Pillow defines it. */
 
+/* A rectangle of an image, in whole pixels. */
+typedef struct {
+    int y, x, h, w;
+} sq_rectangle;
+
 /* Pixels of a rectangle of an image; borrowed. */
 typedef struct {
     const uint8_t *pixels; /* h * w * 3, RGB */
@@ -16,16 +21,15 @@ typedef struct {
     int whole_h, whole_w;  /* the image */
 } sq_pixels;
 
-/* A rectangle of an image, in pixels. is_cropped_first: whole pixels, cut out before it is resized, so that nothing
- * around it is seen (Pillow's crop and resize); else the filter reaches past it, up to the image's edge (Pillow's
- * resize with box).
- */
+/* The rectangle to resize, in pixels. is_cropped_first: the rectangle has whole pixels, and the filter reads nothing
+ * outside it (Pillow's crop, then resize). Otherwise the filter reads past it, up to the image's edges (Pillow's resize
+ * with box). */
 typedef struct {
     double x, y, w, h;
     bool is_cropped_first;
 } sq_crop;
 
-/* Memory of one thread's resizing; begins as zero. */
+/* Working memory of one thread; starts as zero and grows as needed. */
 typedef struct {
     void *memory; /* owned: sq_resizer_clear */
     size_t capacity;
@@ -33,15 +37,12 @@ typedef struct {
 
 void sq_resizer_clear(sq_resizer *resizer);
 
-/* First and last + 1 of the rows or columns that resizing a stretch looks at.
- * begin, length   of the crop along one axis
- * limit           of the image along it
- * size            pixels that come out */
-void sq_resize_reach(double begin, double length, bool is_cropped_first, int limit, int size, int *first, int *end);
+/* The pixels of an h x w image that resizing the crop to resolution x resolution reads. */
+sq_rectangle sq_resize_reach(sq_crop crop, int h, int w, int resolution);
 
 /* out[y][x] = sum of filter weights times the pixels of `crop`, for a square of resolution x resolution.
  *
- * from        holds all that sq_resize_reach names
+ * from        contains the rectangle of sq_resize_reach
  * out         resolution * resolution * 3
  * returns     SQ_NO_MEMORY
  *
@@ -53,7 +54,7 @@ void sq_resize_reach(double begin, double length, bool is_cropped_first, int lim
  * source      Pillow, src/libImaging/Resample.c: precompute_coeffs */
 SQ_MUST_USE sq_status sq_resize(sq_resizer *resizer, const sq_pixels *from, sq_crop crop, int resolution, uint8_t *out);
 
-/* Name of the instructions that resize here: "avx2" or "baseline". */
+/* The instruction set in use on this processor: "avx2" or "baseline". */
 const char *sq_resize_instructions(void);
 
 #endif

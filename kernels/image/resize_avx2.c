@@ -1,11 +1,11 @@
-/* The passes of resizing for AVX2. Loads reach up to SQ_GROUP_BYTES and SQ_ROW_MARGIN past what counts: the caller sees
- * to it that this is memory. */
+/* The passes of resizing for AVX2. Loads and stores reach up to SQ_GROUP_BYTES and SQ_ROW_MARGIN past the end of a row;
+ * the caller provides that memory. */
 #include "kernels/image/resize_passes.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-/* Four pixels times their weights: 32-bit sums of red, green, blue and nothing in each half. */
+/* Four pixels times their weights: 32-bit sums of red, green, blue and an unused value in each half. */
 static inline __m256i group_sum(const uint8_t *from, const int16_t *weights, __m128i order)
 {
     const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)from), order);
@@ -21,7 +21,7 @@ static inline void put_pixel(__m256i sum, int16_t *out)
                      _mm_packs_epi32(row, row)); /* the next pixel overwrites the fourth value */
 }
 
-/* Two columns of two pixels each, which need one group's first half. */
+/* Two columns of two pixels each; only the first half of their groups is used. */
 static inline void put_pair(const uint8_t *row, const int *first, const int16_t *weights, int16_t *out)
 {
     const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 8, 11, 9, 12, 10, 13, -1, -1);
@@ -38,19 +38,21 @@ static inline void put_pair(const uint8_t *row, const int *first, const int16_t 
     _mm_storel_epi64((__m128i *)(void *)(out + 3), _mm256_extracti128_si256(words, 1));
 }
 
-static void across(const uint8_t *row, const int *first, const int16_t *weights, int most, int count, int16_t *out)
+static void across(const uint8_t *row, const sq_resize_columns *columns, int16_t *out)
 {
+    const int *first = columns->first, limit = columns->limit, count = columns->count;
+    const int16_t *weights = columns->weights;
     const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
     int x = 0;
-    if (most == 2)
+    if (limit == 2)
         for (; x + 1 < count; x += 2)
             put_pair(row, first + x, weights + (size_t)x * SQ_GROUP_VALUES, out + 3 * x);
-    if (most <= SQ_GROUP_PIXELS) {
+    if (limit <= SQ_GROUP_PIXELS) {
         for (; x < count; x++)
             put_pixel(group_sum(row + first[x], weights + (size_t)x * SQ_GROUP_VALUES, order), out + 3 * x);
         return;
     }
-    const int groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
+    const int groups = (limit + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
     for (; x < count; x++) {
         const uint8_t *from = row + first[x];
         __m256i sum = _mm256_setzero_si256();

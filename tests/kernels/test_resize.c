@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "data/decode/image.h"
-#include "kernels/image/resize_passes.h"
 #include "data/loader/transform.h"
 #include "kernels/base/file.h"
 #include "kernels/graph.h"
+#include "kernels/image/resize.h"
 #include "tests/data/pillow.h"
 #include "tests/support/support.h"
 
@@ -32,14 +32,11 @@ static int worst_difference(const uint8_t *a, const uint8_t *b, size_t count)
     return worst;
 }
 
-/* Only what sq_resize_reach names, in a block of its own: a sanitizer sees a read outside. */
+/* A copy of the pixels of sq_resize_reach alone, so that a sanitizer detects reads outside. */
 static sq_pixels crop_reach(const uint8_t *pixels, int h, int w, sq_crop crop, int size)
 {
-    sq_pixels out = {.whole_h = h, .whole_w = w};
-    sq_resize_reach(crop.y, crop.h, crop.is_cropped_first, h, size, &out.y, &out.h);
-    sq_resize_reach(crop.x, crop.w, crop.is_cropped_first, w, size, &out.x, &out.w);
-    out.h -= out.y;
-    out.w -= out.x;
+    const sq_rectangle reach = sq_resize_reach(crop, h, w, size);
+    sq_pixels out = {NULL, reach.y, reach.x, reach.h, reach.w, h, w};
     uint8_t *own = malloc((size_t)out.h * (size_t)out.w * 3);
     for (int y = 0; y < out.h; y++)
         memcpy(own + (size_t)y * (size_t)out.w * 3, pixels + ((size_t)(out.y + y) * (size_t)w + (size_t)out.x) * 3,
@@ -109,49 +106,6 @@ Test(resize, a_crop_of_the_outputs_size_is_copied)
 }
 
 /* The passes of every set of instructions that runs here, on random rows and weights. */
-Test(resize, all_instructions_give_the_same_bits)
-{
-    enum { COLUMNS = 45, ROWS = 6, MOST_GROUPS = 3 };
-    const sq_resize_passes *passes = &sq_resize_baseline;
-#if defined(__x86_64__)
-    if (!__builtin_cpu_supports("avx2"))
-        cr_skip_test("no avx2");
-    passes = &sq_resize_avx2;
-#else
-    cr_skip_test("one set of instructions");
-#endif
-    sq_rng rng = sq_rng_open(4, SQ_RNG_TEST, 0);
-    for (int round = 0; round < 200; round++) {
-        uint8_t row[3 * COLUMNS + SQ_GROUP_BYTES * (MOST_GROUPS + 1)], bytes[2][3 * COLUMNS];
-        int16_t rows[2][ROWS][3 * COLUMNS + 2 * SQ_ROW_MARGIN], down[ROWS];
-        _Alignas(64) int16_t weights[COLUMNS * MOST_GROUPS * SQ_GROUP_VALUES] = {0};
-        const int16_t *taken[2][ROWS];
-        int first[COLUMNS];
-        const int most = 2 + round % (SQ_GROUP_PIXELS * MOST_GROUPS - 1),
-                  groups = (most + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
-        for (int x = 0; x < COLUMNS; x++) {
-            first[x] = 3 * (int)sq_rng_below(&rng, COLUMNS);
-            for (int p = 0; p < most; p++) {
-                int16_t *at = weights + (x * groups + p / 4) * SQ_GROUP_VALUES + p % 4 / 2 * 8 + p % 2;
-                at[0] = at[2] = at[4] = (int16_t)sq_rng_below(&rng, 32767 / (4 * (uint32_t)groups));
-            }
-        }
-        for (int r = 0; r < ROWS; r++) {
-            for (size_t i = 0; i < sizeof row; i++)
-                row[i] = (uint8_t)sq_rng_below(&rng, 256);
-            down[r] = (int16_t)sq_rng_below(&rng, 32767 / ROWS);
-            sq_resize_baseline.across(row, first, weights, most, COLUMNS, rows[0][r]);
-            passes->across(row, first, weights, most, COLUMNS, rows[1][r]);
-            cr_expect_eq(memcmp(rows[0][r], rows[1][r], 3 * COLUMNS * sizeof(int16_t)), 0, "across, %d pixels", most);
-            taken[0][r] = rows[0][r];
-            taken[1][r] = rows[1][r];
-        }
-        sq_resize_baseline.down(taken[0], down, ROWS, 3 * COLUMNS, bytes[0]);
-        passes->down(taken[1], down, ROWS, 3 * COLUMNS, bytes[1]);
-        cr_expect_eq(memcmp(bytes[0], bytes[1], sizeof bytes[0]), 0, "down");
-    }
-}
-
 /* ---- Distributions ---- */
 
 enum { DRAWS = 20000, BINS = 20 };
