@@ -3,38 +3,46 @@
 
 #include "supernet/train/search_mask.h"
 
-/* Which paths a step trains: a function of (seed, step, index), the same on every rank and in any order asked. */
+/* The paths that a step trains: a function of (seed, step, index), the same on every rank and in any order of calls. */
 
-typedef enum { SQ_SAMPLE_UNIFORM, SQ_SAMPLE_COST_BINS, SQ_SAMPLE_FAIR } sq_sampling;
+/* The samplers: SAMPLER(constant, word of train.sampler, meaning). Each has a row `sq_sampler_<word>` in
+ * supernet/train/samplers (sampler_row.h). The configuration's words and help derive from this list. */
+#define SQ_SAMPLER_LIST(SAMPLER)                                                                                       \
+    SAMPLER(UNIFORM, uniform, "each choice of a layer with equal probability")                                         \
+    SAMPLER(COST_BINS, cost_bins, "draw a bin of multiply-adds, then a path in it (SPOS)")                             \
+    SAMPLER(FAIR, fair, "each choice of each layer once per step (FairNAS)")
+
+#define SQ_SAMPLER_CONSTANT(constant, word, meaning) SQ_SAMPLE_##constant,
+typedef enum { SQ_SAMPLER_LIST(SQ_SAMPLER_CONSTANT) SQ_SAMPLERS } sq_sampling;
+
+/* "uniform cost_bins fair " */
+#define SQ_SAMPLER_WORD(constant, word, meaning) #word " "
+#define SQ_SAMPLER_WORDS                         SQ_SAMPLER_LIST(SQ_SAMPLER_WORD)
+/* "; uniform: each choice ...; cost_bins: ..." */
+#define SQ_SAMPLER_MEANING(constant, word, meaning) "; " #word ": " meaning
+#define SQ_SAMPLER_MEANINGS                         SQ_SAMPLER_LIST(SQ_SAMPLER_MEANING)
 
 enum { SQ_MAX_PATHS = SQ_MAX_CHOICES };
 
 typedef struct {
     sq_sampling sampling;
-    int paths; /* of one step; 0: 1. FAIR knows its number itself: 0, 1 or that number */
-    double bin_low, bin_high, bin_width; /* COST_BINS: multiply-adds in millions; SPOS: 290, 360, 10 */
-    const sq_search_mask *search_mask;   /* borrowed: what may be drawn; NULL: every choice */
+    int paths; /* per step; 0 means 1. FAIR determines the number itself: 0, 1 or that number is accepted */
+    double bin_low, bin_high, bin_width; /* COST_BINS: millions of multiply-adds; SPOS: 290, 360, 10 */
+    const sq_search_mask *search_mask;   /* borrowed: the choices to draw from; NULL: all */
 } sq_sampler_options;
 
 typedef struct sq_sampler sq_sampler;
 
-/* Adds up every block's cost once. SQ_INVALID when the bins make no sense, or the number of paths. */
+/* Computes the cost of every block. SQ_INVALID: bins or number of paths out of range. */
 SQ_MUST_USE sq_status sq_sampler_open(sq_sampler **out, const sq_space *space, const sq_sampler_options *options);
 void sq_sampler_close(sq_sampler *sampler); /* accepts NULL */
 
-/* Paths of one step, 1 .. SQ_MAX_PATHS: FAIR's is the largest number of choices of a layer. Where only one path may be
- * drawn (a space of one path, a scope that fixes every layer) it is 1: the same path again would teach nothing. */
+/* Paths per step, 1 .. SQ_MAX_PATHS. 1 where only one path can be drawn (a space of one path, a mask that fixes every
+ * layer). */
 int sq_sampler_paths(const sq_sampler *sampler);
 
-/* Path `index` of a step, 0 .. sq_sampler_paths - 1, into path[layer_count]. Allocates nothing.
- *
- * UNIFORM    every choice of every layer alike. Path `index` of `step` is what path 0 of step * paths + index is with
- *            one path a step: N paths a step see the same paths in the same order, N at a time
- * COST_BINS  as SPOS draws: a bin uniformly, then up to 500 random paths until one falls into it, else any random path
- *            (papers: SPOS, src/Supernet/train.py). Numbered as UNIFORM
- * FAIR       strict fairness: every layer deals its choices out to the m paths of the step in a random order, so that
- *            each choice is in exactly one of them (Chu et al. 2021, "FairNAS", algorithm 1). A layer of n < m choices
- *            deals each floor(m / n) times, and m mod n of them, drawn anew each step, once more */
+/* Writes path `index` of a step, 0 .. sq_sampler_paths - 1, to path[layer_count]. Allocates nothing. With several paths
+ * per step, a sampler draws the same sequence of paths as with one, except for FAIR. */
 void sq_sampler_draw(const sq_sampler *sampler, uint64_t seed, uint64_t step, int index, int *path);
 
 #endif

@@ -1,4 +1,3 @@
-/* What may be drawn. */
 #include "supernet/train/search_mask.h"
 
 #include "kernels/base/text.h"
@@ -21,10 +20,10 @@ void sq_search_mask_fix(sq_search_mask *search_mask, int layer, int choice)
 bool sq_search_mask_allows(const sq_search_mask *search_mask, const sq_space *space, const int *path)
 {
     for (int l = 0; l < space->layer_count; l++) {
-        bool is_there = false;
+        bool is_allowed = false;
         for (int c = 0; c < search_mask->count[l]; c++)
-            is_there = is_there || search_mask->choices[l][c] == path[l];
-        if (!is_there)
+            is_allowed = is_allowed || search_mask->choices[l][c] == path[l];
+        if (!is_allowed)
             return false;
     }
     return true;
