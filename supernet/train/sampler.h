@@ -10,7 +10,8 @@
 #define SQ_SAMPLER_LIST(SAMPLER)                                                                                       \
     SAMPLER(UNIFORM, uniform, "each choice of a layer with equal probability")                                         \
     SAMPLER(COST_BINS, cost_bins, "draw a bin of multiply-adds, then a path in it (SPOS)")                             \
-    SAMPLER(FAIR, fair, "each choice of each layer once per step (FairNAS)")
+    SAMPLER(FAIR, fair, "each choice of each layer once per step (FairNAS)")                                           \
+    SAMPLER(COST_WEIGHTED, cost_weighted, "costs of paths uniform over the range of multiply-adds")
 
 #define SQ_SAMPLER_CONSTANT(constant, word, meaning) SQ_SAMPLE_##constant,
 typedef enum { SQ_SAMPLER_LIST(SQ_SAMPLER_CONSTANT) SQ_SAMPLERS } sq_sampling;
