@@ -1,4 +1,5 @@
-/* Which GPUs of a host reach each other. Beside kernels/cuda, not in it: no kernel depends on this file. */
+/* Peer access between the GPUs of a host. It is outside kernels/cuda, so changes do not invalidate the GPU verification
+ * of the kernels. */
 #include <cuda_runtime.h>
 #include <stdio.h>
 
@@ -6,26 +7,26 @@
 
 void sq_cuda_describe_peers(char *text, size_t text_bytes)
 {
-    int count = 0, apart = 0, first = 0, second = 0;
+    int count = 0, blocked = 0, first = 0, second = 0;
     const cudaError_t code = cudaGetDeviceCount(&count);
     if (code != cudaSuccess || count < 2) {
-        (void)snprintf(text, text_bytes, "not known: %s",
-                       code == cudaSuccess ? "there is one GPU or none" : cudaGetErrorString(code));
+        (void)snprintf(text, text_bytes, "unknown: %s",
+                       code == cudaSuccess ? "fewer than two GPUs" : cudaGetErrorString(code));
         return;
     }
     for (int a = 0; a < count; a++)
         for (int b = 0; b < count; b++) {
-            int reaches = 0;
-            if (a == b || (cudaDeviceCanAccessPeer(&reaches, a, b) == cudaSuccess && reaches))
+            int can_access = 0;
+            if (a == b || (cudaDeviceCanAccessPeer(&can_access, a, b) == cudaSuccess && can_access))
                 continue;
-            if (apart++ == 0) {
+            if (blocked++ == 0) {
                 first = a;
                 second = b;
             }
         }
-    if (apart == 0)
-        (void)snprintf(text, text_bytes, "each of %d GPUs reaches each other one", count);
+    if (blocked == 0)
+        (void)snprintf(text, text_bytes, "each of the %d GPUs can access the memory of every other one", count);
     else
-        (void)snprintf(text, text_bytes, "%d of %d pairs of GPUs do not reach each other, the first is %d and %d",
-                       apart, count * (count - 1), first, second);
+        (void)snprintf(text, text_bytes, "%d of %d pairs of GPUs have no peer access; the first is %d and %d", blocked,
+                       count * (count - 1), first, second);
 }

@@ -1,5 +1,5 @@
-/* NCCL, opened at run time. Its calls do not block (ncclConfig_t.blocking = 0): whatever could wait for another rank is
- * begun and then looked at again and again, so that a death or a time limit ends the waiting. */
+/* Collective operations by NCCL, opened at run time. NCCL's calls do not block (ncclConfig_t.blocking = 0). Operations
+ * that could wait for another rank are started and then polled, so a lost rank or the time limit ends the wait. */
 #include "kernels/cuda/collective.h"
 
 #include <dlfcn.h>
@@ -12,16 +12,16 @@
 #include "kernels/cuda/operations/operations.h"
 
 enum {
-    BUCKET_BYTES = 1 << 20, /* below it a reduction takes its latency and not its bytes; not measured here */
+    BUCKET_BYTES = 1 << 20, /* of a message; smaller reductions are assumed to be limited by latency (not measured) */
     BUCKET_LIMIT = SQ_CUDA_BF16_PACK_RANGES,
-    PIECE_VALUES = 1 << 20, /* BF16: a larger range travels in so many pieces, so that a bucket fits into its row */
+    PIECE_VALUES = 1 << 20, /* larger BF16 ranges are split, so that a bucket fits into the row */
     ROW_VALUES = PIECE_VALUES + BUCKET_BYTES / sizeof(sq_bf16),
     TEXT_BYTES = 512,
     HOST_BYTES = 64
 };
-#define LOOK_SECONDS  0.5 /* between looks for who is gone */
-#define NAME_SECONDS  3.0 /* NCCL may see a broken connection before the process is gone that it can be blamed on */
-#define LEAVE_SECONDS 5.0 /* of leaving in order, which all ranks do at the same time */
+#define CHECK_SECONDS   0.5 /* between checks for lost ranks */
+#define EXPLAIN_SECONDS 3.0 /* NCCL may report a broken connection before the lost rank's process has exited */
+#define CLOSE_SECONDS   5.0 /* for the orderly shutdown, which all ranks start at the same time */
 
 /* NCCL_FUNCTION(field, name, parameters), all ncclResult_t */
 #define NCCL_FUNCTIONS                                                                                                 \
@@ -38,14 +38,15 @@ enum {
                   (const void *, void *, size_t, ncclDataType_t, ncclRedOp_t, ncclComm_t, cudaStream_t))
 
 #define NCCL_FUNCTION(field, name, parameters)                                                                         \
-    _Static_assert(_Generic(&name, ncclResult_t(*) parameters : 1, default : 0), "nccl.h has another " #name);
+    _Static_assert(_Generic(&name, ncclResult_t(*) parameters : 1, default : 0),                                       \
+                   "nccl.h declares another type for " #name);
 NCCL_FUNCTIONS
 #undef NCCL_FUNCTION
 
 #define NCCL_FUNCTION(field, name, parameters) ncclResult_t(*field) parameters;
 typedef struct {
-    void *library; /* of dlopen; stays open: its threads may outlive a communicator that was given up */
-    int code;      /* of the version */
+    void *library; /* of dlopen; never closed: its threads may outlive an aborted communicator */
+    int code;      /* the version number */
     const char *(*error_string)(ncclResult_t);
     const char *(*last_error)(ncclComm_t);
     NCCL_FUNCTIONS
@@ -55,17 +56,17 @@ typedef struct {
 struct sq_collective {
     nccl nccl;
     sq_collective_place place;
-    ncclComm_t comm;   /* NULL: not yet, or given up */
-    cudaStream_t side; /* owned, as are the events */
-    cudaEvent_t ready, done;
-    bool is_under_way;   /* reductions since the last join */
-    cudaError_t earlier; /* first error that a call outside of here left for cudaGetLastError */
+    ncclComm_t comm;         /* NULL: not connected, or aborted */
+    cudaStream_t side;       /* owned: runs the reductions */
+    cudaEvent_t ready, done; /* owned */
+    bool is_pending;         /* reductions were started since the last join */
+    cudaError_t earlier;     /* the first error of calls elsewhere, taken from cudaGetLastError */
     struct {
         float *values;
         size_t count;
         sq_dtype reduce_dtype;
-    } bucket[BUCKET_LIMIT]; /* not begun yet */
-    sq_bf16 *row;           /* owned: a bucket's values that travel as BF16, next to each other */
+    } bucket[BUCKET_LIMIT]; /* reductions that are not started yet */
+    sq_bf16 *row;           /* owned: the bucket's BF16 values in one range */
     int bucket_count;
     size_t bucket_bytes;
 };
@@ -86,14 +87,14 @@ static sq_status find_functions(nccl *n)
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
         void *found = dlsym(n->library, symbols[i].name);
         if (!found)
-            return sq_fail(SQ_UNSUPPORTED, "NCCL: %s is not in the library that was found; wanted 2.14 or newer",
+            return sq_fail(SQ_UNSUPPORTED, "NCCL: the library has no %s; version 2.14 or newer is needed",
                            symbols[i].name);
         memcpy((unsigned char *)n + symbols[i].offset, &found, sizeof found); /* POSIX: of the same size */
     }
     return n->version(&n->code) == ncclSuccess ? SQ_OK : sq_fail(SQ_DEVICE, "NCCL: ncclGetVersion failed");
 }
 
-/* SQ_NCCL_LIBRARY names the file, and nothing else is tried then. */
+/* If SQ_NCCL_LIBRARY is set, only that file is tried. */
 static sq_status load(nccl *n)
 {
     const char *named = getenv("SQ_NCCL_LIBRARY");
@@ -103,13 +104,13 @@ static sq_status load(nccl *n)
     if (!n->library) {
         const char *why = dlerror(); /* valid until the next call */
         return sq_fail(SQ_UNSUPPORTED,
-                       "NCCL is not there (%s); SQ_NCCL_LIBRARY names its file, LD_LIBRARY_PATH its folder "
-                       "(PyTorch's lies in site-packages/nvidia/nccl/lib)",
+                       "NCCL cannot be loaded: %s; set SQ_NCCL_LIBRARY to its file or LD_LIBRARY_PATH to its folder "
+                       "(PyTorch's is site-packages/nvidia/nccl/lib)",
                        why ? why : "libnccl.so.2");
     }
     const sq_status status = find_functions(n);
     if (status != SQ_OK) {
-        (void)dlclose(n->library); /* nothing of it was used */
+        (void)dlclose(n->library); /* no function was called */
         n->library = NULL;
     }
     return status;
@@ -128,7 +129,7 @@ void sq_collective_describe(char *text, size_t bytes)
     else
         (void)snprintf(text, bytes, "not used: %s", sq_error_text());
     if (n.library)
-        (void)dlclose(n.library); /* its version was all that was asked for */
+        (void)dlclose(n.library); /* only its version was needed */
 }
 
 /* ---- Waiting ---- */
@@ -140,133 +141,142 @@ static sq_status cuda_failed(cudaError_t error, const char *what)
 
 #define SQ_CUDA(call, what) SQ_TRY(cuda_failed((call), (what)))
 
-/* NCCL's kernels end, and so does all that waits for them on the device. */
-static void give_up(sq_collective *c)
+/* Ends NCCL's kernels, and with them all work on the device that waits for them. */
+static void abort_communicator(sq_collective *c)
 {
     if (c->comm)
-        (void)c->nccl.abort(c->comm); /* its flag is up when the call returns; nothing can be done about the rest */
+        (void)c->nccl.abort(c->comm); /* the abort flag is set even if the call fails */
     c->comm = NULL;
 }
 
-/* What NCCL says, with the ranks that are gone, if they are found soon. */
+/* NCCL's error, with the lost ranks if they are found within EXPLAIN_SECONDS. */
 static void explain(const sq_collective *c, ncclResult_t result, char *why, size_t bytes)
 {
     const sq_rank_group *g = c->place.group;
     const double begin = sq_seconds_now();
     const char *detail = c->comm ? c->nccl.last_error(c->comm) : NULL;
-    char gone[TEXT_BYTES] = "";
-    while (result != ncclInvalidUsage && result != ncclInvalidArgument && sq_seconds_now() - begin < NAME_SECONDS)
-        if (g->is_lost(g->context, 0, gone, sizeof gone))
+    char lost[TEXT_BYTES] = "";
+    while (result != ncclInvalidUsage && result != ncclInvalidArgument && sq_seconds_now() - begin < EXPLAIN_SECONDS)
+        if (g->is_lost(g->context, 0, lost, sizeof lost))
             break;
         else
             sq_pause();
     const int length = detail ? (int)strcspn(detail, "\n") : 0;
     (void)snprintf(why, bytes, "NCCL: %s%s%.*s%s%s", c->nccl.error_string(result), length ? " (" : "", length,
-                   length ? detail : "", length ? ")" : "", *gone ? "; " : "");
-    (void)snprintf(why + strlen(why), bytes - strlen(why), "%s", gone);
+                   length ? detail : "", length ? ")" : "", *lost ? "; " : "");
+    (void)snprintf(why + strlen(why), bytes - strlen(why), "%s", lost);
 }
 
-/* How far the communicator is; that it could not be asked is an answer too. */
+/* The communicator's state. If the query fails, its error is the state. */
 static ncclResult_t state_of(const sq_collective *c)
 {
     ncclResult_t state = ncclSuccess;
-    const ncclResult_t asked = c->comm ? c->nccl.state(c->comm, &state) : ncclSuccess;
-    return asked == ncclSuccess ? state : asked;
+    const ncclResult_t queried = c->comm ? c->nccl.state(c->comm, &state) : ncclSuccess;
+    return queried == ncclSuccess ? state : queried;
 }
 
-/* Whether the waiting that began then must end; then reductions are given up, and `why` is told. */
-static bool is_over(sq_collective *c, double begin, double *looked, char *why, size_t bytes)
+/* A wait for other ranks: its start, the last check for lost ranks, and the reason for giving up. */
+typedef struct {
+    double begin, checked;
+    char why[2 * TEXT_BYTES];
+} rank_wait;
+
+static rank_wait wait_from_now(void)
+{
+    const double now = sq_seconds_now();
+    return (rank_wait){.begin = now, .checked = now};
+}
+
+/* Whether the wait must end because a rank is lost; aborts the reductions then. Else pauses before the next poll. */
+static bool is_rank_lost(sq_collective *c, rank_wait *w)
 {
     const sq_rank_group *g = c->place.group;
     const ncclResult_t state = state_of(c);
     const double now = sq_seconds_now();
     bool is_lost = state != ncclSuccess && state != ncclInProgress;
     if (is_lost) {
-        explain(c, state, why, bytes);
-    } else if (now - *looked > LOOK_SECONDS) {
-        *looked = now;
-        is_lost = g->is_lost(g->context, now - begin, why, bytes);
+        explain(c, state, w->why, sizeof w->why);
+    } else if (now - w->checked > CHECK_SECONDS) {
+        w->checked = now;
+        is_lost = g->is_lost(g->context, now - w->begin, w->why, sizeof w->why);
     }
     if (is_lost)
-        give_up(c);
+        abort_communicator(c);
     else
-        sq_pause_after(now - begin);
+        sq_pause_after(now - w->begin);
     return is_lost;
 }
 
-/* Takes the runtime's last error. A query that is not ready replaces it, so it is taken before each group of queries.
- */
-static void keep_earlier_error(sq_collective *c)
+/* Saves the runtime's last error. Polling an event overwrites it, so this precedes each group of polls. */
+static void save_earlier_error(sq_collective *c)
 {
     const cudaError_t error = cudaGetLastError();
     if (c->earlier == cudaSuccess && error != cudaErrorNotReady)
         c->earlier = error;
 }
 
-/* event NULL: the stream. */
+/* Polls the event, or with NULL the stream. */
 static bool is_busy(cudaStream_t stream, cudaEvent_t event)
 {
     if ((event ? cudaEventQuery(event) : cudaStreamQuery(stream)) != cudaErrorNotReady)
         return false;
-    (void)cudaGetLastError(); /* "not ready" is no failure, but the next launch would report it */
+    (void)cudaGetLastError(); /* clears "not ready", which the next launch would report as an error */
     return true;
 }
 
-/* Until the stream is idle or at the event; false: a rank is lost, `why` says which. */
-static bool poll(sq_collective *c, cudaEvent_t event, char *why, size_t bytes)
+/* Waits until the stream has reached the event, or with NULL until it is idle. False: a rank is lost; w->why names it.
+ */
+static bool poll(sq_collective *c, cudaEvent_t event, rank_wait *w)
 {
-    double begin = sq_seconds_now(), looked = begin;
     bool is_lost = false;
-    keep_earlier_error(c);
+    save_earlier_error(c);
     while (!is_lost && is_busy(c->place.stream, event))
-        is_lost = is_over(c, begin, &looked, why, bytes);
-    for (begin = sq_seconds_now();
-         is_lost && is_busy(c->place.stream, event) && sq_seconds_now() - begin < LEAVE_SECONDS;)
-        sq_pause(); /* the device has yet to notice that it was given up */
+        is_lost = is_rank_lost(c, w);
+    for (const double begin = sq_seconds_now();
+         is_lost && is_busy(c->place.stream, event) && sq_seconds_now() - begin < CLOSE_SECONDS;)
+        sq_pause(); /* until the device has seen the abort flag */
     return !is_lost;
 }
 
 sq_status sq_collective_wait(sq_collective *c, cudaEvent_t event)
 {
-    char why[2 * TEXT_BYTES];
-    return !c || poll(c, event, why, sizeof why) ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: %s", why);
+    rank_wait w = wait_from_now();
+    return !c || poll(c, event, &w) ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: %s", w.why);
 }
 
 void sq_collective_drain(sq_collective *c)
 {
-    char why[2 * TEXT_BYTES];
+    rank_wait w = wait_from_now();
     if (c)
-        (void)poll(c, NULL, why, sizeof why); /* who closes knows already, or does not care any more */
+        (void)poll(c, NULL, &w); /* a lost rank was reported before, or the run is ending */
 }
 
-/* Until NCCL has done what it began: before that its work is not on the stream. */
+/* Waits until NCCL has enqueued the operation that returned `result`: only then its work is on the stream. */
 static sq_status finish(sq_collective *c, ncclResult_t result, const char *what)
 {
-    const double begin = sq_seconds_now();
-    double looked = begin;
-    char why[2 * TEXT_BYTES];
+    rank_wait w = wait_from_now();
     while (result == ncclInProgress) {
         result = state_of(c);
-        if (result == ncclInProgress && is_over(c, begin, &looked, why, sizeof why))
-            return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
+        if (result == ncclInProgress && is_rank_lost(c, &w))
+            return sq_fail(SQ_COMMUNICATION, "%s: %s", what, w.why);
     }
     if (result == ncclSuccess)
         return SQ_OK;
-    explain(c, result, why, sizeof why);
-    give_up(c);
-    return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
+    explain(c, result, w.why, sizeof w.why);
+    abort_communicator(c);
+    return sq_fail(SQ_COMMUNICATION, "%s: %s", what, w.why);
 }
 
-/* ---- Coming together ---- */
+/* ---- Connecting ---- */
 
-/* What each rank tells the others. */
+/* Sent by each rank to all others. */
 typedef struct {
-    ncclUniqueId id; /* rank 0's counts */
+    ncclUniqueId id; /* only rank 0's is used */
     unsigned char uuid[16];
     char gpu[32], host[HOST_BYTES];
-} card;
+} rank_identity;
 
-static sq_status fill_card(sq_collective *c, card *own)
+static sq_status fill_identity(sq_collective *c, rank_identity *own)
 {
     struct cudaDeviceProp properties;
     SQ_CUDA(cudaGetDeviceProperties(&properties, c->place.device), "ranks");
@@ -276,32 +286,31 @@ static sq_status fill_card(sq_collective *c, card *own)
     (void)snprintf(own->host, sizeof own->host, "%s", c->place.group->host);
     SQ_TRY(load(&c->nccl));
     if (c->place.group->rank == 0 && c->nccl.get_id(&own->id) != ncclSuccess)
-        return sq_fail(SQ_COMMUNICATION, "ranks: ncclGetUniqueId failed (NCCL_DEBUG=WARN says why)");
+        return sq_fail(SQ_COMMUNICATION, "ranks: ncclGetUniqueId failed; NCCL_DEBUG=WARN prints the reason");
     return SQ_OK;
 }
 
-/* The same answer on every rank. */
-static sq_status check_cards(const card *cards, int count)
+/* Every rank gets the same result. */
+static sq_status check_identities(const rank_identity *all, int count)
 {
     for (int i = 1; i < count; i++)
         for (int k = 0; k < i; k++)
-            if (memcmp(cards[i].uuid, cards[k].uuid, sizeof cards->uuid) == 0 &&
-                strcmp(cards[i].host, cards[k].host) == 0)
+            if (memcmp(all[i].uuid, all[k].uuid, sizeof all->uuid) == 0 && strcmp(all[i].host, all[k].host) == 0)
                 return sq_fail(SQ_INVALID,
-                               "ranks %d and %d have the same GPU, %s of %s: start as many ranks as there are GPUs "
-                               "(--device cuda:0 lets them share where NCCL does)",
-                               k, i, cards[i].gpu, cards[i].host);
+                               "ranks %d and %d have the same GPU, %s of %s; start as many ranks as there are GPUs "
+                               "(--device cuda:0 lets them share one if NCCL permits it)",
+                               k, i, all[i].gpu, all[i].host);
     return SQ_OK;
 }
 
-static sq_status join_ranks(sq_collective *c, const card *cards)
+static sq_status connect(sq_collective *c, const rank_identity *all)
 {
     const sq_rank_group *g = c->place.group;
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
     if (c->place.is_local_rank)
-        SQ_TRY(check_cards(cards, g->count));
-    SQ_TRY(finish(c, c->nccl.open(&c->comm, g->count, cards[0].id, g->rank, &config), "ranks"));
+        SQ_TRY(check_identities(all, g->count));
+    SQ_TRY(finish(c, c->nccl.open(&c->comm, g->count, all[0].id, g->rank, &config), "ranks"));
     SQ_CUDA(cudaMalloc((void **)&c->row, ROW_VALUES * sizeof *c->row), "ranks");
     SQ_CUDA(cudaStreamCreateWithFlags(&c->side, cudaStreamNonBlocking), "ranks");
     SQ_CUDA(cudaEventCreateWithFlags(&c->ready, cudaEventDisableTiming), "ranks");
@@ -309,18 +318,18 @@ static sq_status join_ranks(sq_collective *c, const card *cards)
     return SQ_OK;
 }
 
-static sq_status open_together(sq_collective *c)
+static sq_status exchange_and_connect(sq_collective *c)
 {
     sq_rank_group *g = c->place.group;
-    card own = {0};
-    SQ_TRY(g->agree(g->context, fill_card(c, &own)));
-    card *cards = calloc((size_t)g->count, sizeof *cards);
-    sq_status status = g->agree(g->context, cards ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%d ranks", g->count));
+    rank_identity own = {0};
+    SQ_TRY(g->agree(g->context, fill_identity(c, &own)));
+    rank_identity *all = calloc((size_t)g->count, sizeof *all);
+    sq_status status = g->agree(g->context, all ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%d ranks", g->count));
     if (status == SQ_OK)
-        status = g->gather(g->context, &own, cards, sizeof own);
+        status = g->gather(g->context, &own, all, sizeof own);
     if (status == SQ_OK)
-        status = g->agree(g->context, join_ranks(c, cards));
-    free(cards);
+        status = g->agree(g->context, connect(c, all));
+    free(all);
     if (status == SQ_OK)
         print_version(&c->nccl, g->library, sizeof g->library);
     return status;
@@ -331,7 +340,7 @@ sq_status sq_collective_open(sq_collective **out, const sq_collective_place *pla
     sq_collective *c = calloc(1, sizeof *c);
     SQ_TRY(place->group->agree(place->group->context, c ? SQ_OK : sq_fail(SQ_NO_MEMORY, "ranks")));
     c->place = *place;
-    const sq_status status = open_together(c);
+    const sq_status status = exchange_and_connect(c);
     if (status == SQ_OK)
         *out = c;
     else
@@ -339,25 +348,25 @@ sq_status sq_collective_open(sq_collective **out, const sq_collective_place *pla
     return status;
 }
 
-/* In order if nothing is under way: what others still get from here must not be cut off. */
-static void leave(sq_collective *c)
+/* An orderly shutdown if the stream is idle, so that the last messages reach the other ranks; else an abort. */
+static void disconnect(sq_collective *c)
 {
     const double begin = sq_seconds_now();
     ncclResult_t state;
     if (!c->side || is_busy(c->side, NULL)) {
-        give_up(c);
+        abort_communicator(c);
         return;
     }
     state = c->nccl.finalize(c->comm);
-    while (state == ncclInProgress && sq_seconds_now() - begin < LEAVE_SECONDS) {
+    while (state == ncclInProgress && sq_seconds_now() - begin < CLOSE_SECONDS) {
         state = state_of(c);
         sq_pause_after(sq_seconds_now() - begin);
     }
     if (state == ncclSuccess) {
-        (void)c->nccl.destroy(c->comm); /* local after finalize */
+        (void)c->nccl.destroy(c->comm); /* after finalize this is local */
         c->comm = NULL;
     }
-    give_up(c);
+    abort_communicator(c);
 }
 
 void sq_collective_close(sq_collective *c)
@@ -366,9 +375,9 @@ void sq_collective_close(sq_collective *c)
         return;
     sq_collective_drain(c);
     if (c->comm)
-        leave(c);
+        disconnect(c);
     if (c->ready)
-        (void)cudaEventDestroy(c->ready); /* a failure has been told, or nobody waits for it; here and below */
+        (void)cudaEventDestroy(c->ready); /* errors are ignored while closing, here and below */
     if (c->done)
         (void)cudaEventDestroy(c->done);
     if (c->side)
@@ -379,72 +388,73 @@ void sq_collective_close(sq_collective *c)
 
 /* ---- Reductions ---- */
 
-static sq_status check_alive(const sq_collective *c)
+static sq_status check_connected(const sq_collective *c)
 {
-    return c->comm ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: the ranks were given up");
+    return c->comm ? SQ_OK : sq_fail(SQ_COMMUNICATION, "gradients: the connection to the other ranks was aborted");
 }
 
-/* What of the bucket travels as BF16. values: how many in all. */
-static sq_cuda_bf16_pack narrow_ranges(const sq_collective *c, size_t *values)
+/* The bucket's ranges that are sent as BF16. *values: their total count. */
+static sq_cuda_bf16_pack bf16_ranges(const sq_collective *c, size_t *values)
 {
-    sq_cuda_bf16_pack narrow = {.row = c->row, .divisor = (float)c->place.group->count};
+    sq_cuda_bf16_pack packed = {.row = c->row, .divisor = (float)c->place.group->count};
     *values = 0;
     for (int i = 0; i < c->bucket_count; i++) {
         if (c->bucket[i].reduce_dtype != SQ_BF16)
             continue;
-        narrow.ranges[narrow.count].values = c->bucket[i].values;
-        narrow.ranges[narrow.count].count = c->bucket[i].count;
-        narrow.ranges[narrow.count++].at = *values;
+        packed.ranges[packed.count].values = c->bucket[i].values;
+        packed.ranges[packed.count].count = c->bucket[i].count;
+        packed.ranges[packed.count++].at = *values;
         *values += c->bucket[i].count;
     }
-    return narrow;
+    return packed;
 }
 
-static bool is_begun(ncclResult_t result)
+static bool is_started(ncclResult_t result)
 {
     return result == ncclSuccess || result == ncclInProgress;
 }
 
-/* Those of the bucket, and the row, as one group. The row's sums are divided as they are widened: NCCL's mean would
- * round 1 / ranks to BF16 first. */
-static ncclResult_t begin_group(sq_collective *c, size_t row_values)
+/* Starts the bucket's FP32 ranges and the BF16 row as one group. The sums of the row are divided when they are
+ * unpacked: NCCL's mean would round 1 / ranks to BF16 first. */
+static ncclResult_t start_group(sq_collective *c, size_t row_values)
 {
     const nccl *n = &c->nccl;
     ncclResult_t result = ncclSuccess;
-    (void)n->group_start(); /* counts only */
-    for (int i = 0; i < c->bucket_count && is_begun(result); i++)
+    (void)n->group_start(); /* only increments a counter */
+    for (int i = 0; i < c->bucket_count && is_started(result); i++)
         if (c->bucket[i].reduce_dtype == SQ_F32)
             result = n->all_reduce(c->bucket[i].values, c->bucket[i].values, c->bucket[i].count, ncclFloat32, ncclAvg,
                                    c->comm, c->side);
-    if (row_values > 0 && is_begun(result))
+    if (row_values > 0 && is_started(result))
         result = n->all_reduce(c->row, c->row, row_values, ncclBfloat16, ncclSum, c->comm, c->side);
     const ncclResult_t ended = n->group_end();
-    return is_begun(result) ? ended : result;
+    return is_started(result) ? ended : result;
 }
 
-/* Begins what is in the bucket, after all that the backend's stream holds now. The row is used by one bucket after the
- * other, all on one stream. */
+/* Starts the reductions of the bucket after all work that is now on the backend's stream. All buckets use the same row,
+ * on the same stream. */
 static sq_status flush(sq_collective *c)
 {
     size_t row_values;
     if (c->bucket_count == 0)
         return SQ_OK;
-    SQ_TRY(check_alive(c));
-    keep_earlier_error(c);
+    SQ_TRY(check_connected(c));
+    save_earlier_error(c);
     SQ_CUDA(c->earlier, "gradients: an earlier call failed");
     SQ_CUDA(cudaEventRecord(c->ready, c->place.stream), "gradients");
     SQ_CUDA(cudaStreamWaitEvent(c->side, c->ready, 0), "gradients");
-    const sq_cuda_bf16_pack narrow = narrow_ranges(c, &row_values);
-    if (narrow.count > 0)
-        SQ_CUDA(sq_cuda_bf16_pack_run(&narrow, c->side), "gradients");
-    const ncclResult_t begun = begin_group(c, row_values);
+    const sq_cuda_bf16_pack packed = bf16_ranges(c, &row_values);
+    if (packed.count > 0)
+        SQ_CUDA(sq_cuda_bf16_pack_run(&packed, c->side), "gradients");
+    const ncclResult_t started = start_group(c, row_values);
     c->bucket_count = 0;
     c->bucket_bytes = 0;
-    c->is_under_way = true;
-    SQ_TRY(finish(c, begun, "gradients"));
-    (void)cudaGetLastError(); /* left by calls inside NCCL, which reported success; earlier errors are in c->earlier */
-    if (narrow.count > 0)
-        SQ_CUDA(sq_cuda_bf16_unpack_run(&narrow, c->side), "gradients");
+    c->is_pending = true;
+    SQ_TRY(finish(c, started, "gradients"));
+    (void)cudaGetLastError(); /* clears errors of calls inside NCCL, which reported success; earlier ones are in
+                                 c->earlier */
+    if (packed.count > 0)
+        SQ_CUDA(sq_cuda_bf16_unpack_run(&packed, c->side), "gradients");
     return SQ_OK;
 }
 
@@ -463,7 +473,7 @@ sq_status sq_collective_reduce(sq_collective *c, float *values, size_t count, sq
 {
     if (!c)
         return SQ_OK;
-    SQ_TRY(check_alive(c));
+    SQ_TRY(check_connected(c));
     while (count > 0) {
         const size_t piece = reduce_dtype == SQ_BF16 && count > PIECE_VALUES ? PIECE_VALUES : count;
         SQ_TRY(add_to_bucket(c, values, piece, reduce_dtype));
@@ -478,9 +488,9 @@ sq_status sq_collective_join(sq_collective *c)
     if (!c)
         return SQ_OK;
     SQ_TRY(flush(c));
-    if (!c->is_under_way)
+    if (!c->is_pending)
         return SQ_OK;
-    c->is_under_way = false;
+    c->is_pending = false;
     SQ_CUDA(cudaEventRecord(c->done, c->side), "gradients");
     SQ_CUDA(cudaStreamWaitEvent(c->place.stream, c->done, 0), "gradients");
     return SQ_OK;

@@ -1,4 +1,4 @@
-/* Takes the place of collective.c in a build without nccl.h. */
+/* Replaces collective.c in builds without nccl.h. */
 #include "kernels/cuda/collective.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@ sq_status sq_collective_open(sq_collective **out, const sq_collective_place *pla
 {
     (void)out, (void)place; /* there is nothing to open */
     return sq_fail(SQ_UNSUPPORTED, "several ranks on GPUs: this build has no NCCL (nccl.h was not found, or "
-                                   "SQUALL_NCCL=off); --device cpu");
+                                   "SQUALL_NCCL=off); use --device cpu");
 }
 
 void sq_collective_close(sq_collective *c)
@@ -40,5 +40,5 @@ void sq_collective_drain(sq_collective *c)
 
 void sq_collective_describe(char *text, size_t bytes)
 {
-    (void)snprintf(text, bytes, "left out of this build: nccl.h was not found, or SQUALL_NCCL=off");
+    (void)snprintf(text, bytes, "not in this build: nccl.h was not found, or SQUALL_NCCL=off");
 }

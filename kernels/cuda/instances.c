@@ -1,27 +1,14 @@
-/* All kernels of the backend, and loading them. */
+/* Lists and loads all kernels of the backend. */
 #include "kernels/cuda/instances.h"
 
-enum {
-    SHARED_WITHOUT_ASKING = 48 << 10
-}; /* CUDA C++ Programming Guide, "Compute Capabilities", technical specifications */
+/* Kernels may use this much dynamic shared memory without cudaFuncSetAttribute: CUDA C++ Programming Guide, "Compute
+ * Capabilities", technical specifications. */
+enum { DEFAULT_SHARED_BYTES = 48 << 10 };
 
 static const sq_cuda_instance *const lists[] = {
-    sq_cuda_pointwise_instances,
-    sq_cuda_weight_gradient_instances,
-    sq_cuda_fused_backward_instances,
-    sq_cuda_depthwise_instances,
-    sq_cuda_depthwise_backward_instances,
-    sq_cuda_statistics_instances,
-    sq_cuda_pack_weights_instances,
-    sq_cuda_join_instances,
-    sq_cuda_pool_instances,
-    sq_cuda_classifier_instances,
-    sq_cuda_update_instances,
-    sq_cuda_image_instances,
-    sq_cuda_crop_instances,
-    sq_cuda_normalize_instances,
-    sq_cuda_bf16_pack_instances,
-    sq_cuda_nonfinite_instances,
+#define LIST(name) sq_cuda_##name##_instances,
+    SQ_CUDA_INSTANCE_LISTS(LIST)
+#undef LIST
 };
 
 const sq_cuda_instance *sq_cuda_instance_at(int index)
@@ -38,7 +25,7 @@ static cudaError_t load(const sq_cuda_instance *instance)
 {
     struct cudaFuncAttributes attributes;
     const cudaError_t error = cudaFuncGetAttributes(&attributes, instance->function);
-    if (error != cudaSuccess || instance->shared_bytes <= SHARED_WITHOUT_ASKING)
+    if (error != cudaSuccess || instance->shared_bytes <= DEFAULT_SHARED_BYTES)
         return error;
     return cudaFuncSetAttribute(instance->function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                 instance->shared_bytes);

@@ -1,18 +1,17 @@
-/* launch.cuh - the three places where CUDA C is not C++: `<<<...>>>` and the two kinds of __shared__.
+/* launch.cuh - macros for the CUDA syntax that C++ lacks: launches and the two kinds of shared memory.
  *
  *   LAUNCH((kernel<3, 1>), grid, block, shared_bytes, stream, args...);
  *   SHARED(float, tile, [8][64]);      float tile[8][64] for the block
- *   DYNAMIC_SHARED(float, partial);    float *partial, as many bytes as the launch asked for
+ *   DYNAMIC_SHARED(float, partial);    float *partial, with the number of bytes that the launch requested
  *
- * Every .cu file of the project includes this header and nothing else from the emulator. Built by
- * nvcc it expands to plain CUDA; built by g++ with `-include cuda_emu.h` it runs on the host.
- */
+ * All .cu files include this header. With nvcc the macros expand to plain CUDA. With g++ and `-include cuda_emu.h` the
+ * kernels run on the host (tests/emulation). */
 #ifndef LAUNCH_H
 #define LAUNCH_H
 
 #ifdef CUDA_EMU
 
-/* Arguments are captured by value, as the CUDA driver copies them at launch; and as bytes, for the machine that runs PTX. */
+/* Captures the arguments by value, as the CUDA driver does, and as bytes for the PTX interpreter. */
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
     emu_submit({#kernel, (const void *)(kernel), dim3(grid), dim3(block), (size_t)(shared_bytes),                      \
                 [=] { (kernel)(__VA_ARGS__); }, emu_pack((kernel), __VA_ARGS__)},                                      \

@@ -1,5 +1,5 @@
-/* unit.cuh - what every kernel does on load and on store: sixteen bytes are eight channels; a raw tensor is seen through
- * its pending normalisation, a gradient is formed from G and Z. Device code only. */
+/* unit.cuh - loads and stores of all kernels: eight channels per 16-byte access. A raw tensor is read through its pending
+ * normalization; a gradient is computed from G and Z. Device code only. */
 #ifndef SQ_UNIT_CUH
 #define SQ_UNIT_CUH
 
@@ -9,7 +9,7 @@
 
 enum { VECTOR = SQ_CUDA_VECTOR };
 
-/* Runs the statement with the constant `name` set to the activation: one branch for many elements. A block of its own:
+/* Runs the statement with the constant `name` set to the activation: one branch for many elements. The do-while is needed:
  * nvcc 13.0 drops the statement after an unbraced `if constexpr` whose body ends in a bare `switch`
  * (tests/emulation/toolchain). */
 #define WITH_ACTIVATION(value, name, ...)                                                                              \
@@ -38,12 +38,12 @@ static __device__ __forceinline__ float2 unpack(unsigned word)
     return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-static __device__ __forceinline__ float widen(sq_bf16 value)
+static __device__ __forceinline__ float to_float(sq_bf16 value)
 {
     return __uint_as_float((unsigned)value << 16);
 }
 
-static __device__ __forceinline__ sq_bf16 narrow(float value)
+static __device__ __forceinline__ sq_bf16 to_bf16(float value)
 {
     return __bfloat16_as_ushort(__float2bfloat16_rn(value));
 }
@@ -65,7 +65,7 @@ static __device__ __forceinline__ void load_eight(float v[VECTOR], const float *
     v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
 }
 
-/* Comparisons instead of fmaxf, which would turn NaN into 0 and hide a diverging run. */
+/* Uses comparisons: fmaxf would turn NaN into 0 and hide a diverging run. */
 template <int ACTIVATION> static __device__ __forceinline__ float activate(float x)
 {
     if (ACTIVATION == SQ_RELU)
@@ -77,8 +77,8 @@ template <int ACTIVATION> static __device__ __forceinline__ float activate(float
     return x;
 }
 
-/* g times the derivative at pre-activation x; 0 from below at a kink, as in kernels/graph.h. */
-template <int ACTIVATION> static __device__ __forceinline__ float through(float g, float x)
+/* g times the derivative at pre-activation x. At a kink the derivative is the one from below (kernels/graph.h). */
+template <int ACTIVATION> static __device__ __forceinline__ float activation_gradient(float g, float x)
 {
     if (ACTIVATION == SQ_RELU)
         return x > 0.0f ? g : 0.0f;
@@ -99,7 +99,7 @@ static __device__ __forceinline__ float activate_any(int activation, float x)
     return x;
 }
 
-static __device__ __forceinline__ float through_any(int activation, float g, float x)
+static __device__ __forceinline__ float activation_gradient_any(int activation, float g, float x)
 {
     if (activation == SQ_SIGMOID) {
         const float y = 1.0f / (1.0f + __expf(-x));
@@ -107,29 +107,37 @@ static __device__ __forceinline__ float through_any(int activation, float g, flo
     }
     if (activation == SQ_HSIGMOID)
         return x > -3.0f && x < 3.0f ? g * (1.0f / 6.0f) : 0.0f;
-    WITH_ACTIVATION(activation, A, return through<A>(g, x));
+    WITH_ACTIVATION(activation, A, return activation_gradient<A>(g, x));
     return g;
 }
 
 /* ---- Eight channels of one pixel ---- */
 
-/* __ldg (ld.global.nc) is for memory that the launch does not write: PTX leaves its result undefined otherwise.
- * MAY_BE_WRITTEN: the kernel may store there, so the load is an ordinary one. */
+/* __ldg (ld.global.nc) requires memory that the launch does not write; PTX leaves its result undefined otherwise.
+ * MAY_BE_WRITTEN: the kernel may store there, so this is an ordinary load. */
 template <bool MAY_BE_WRITTEN> static __device__ __forceinline__ uint4 load_sixteen(const uint4 *at)
 {
     return MAY_BE_WRITTEN ? *at : __ldg(at);
 }
 
-/* Channels i .. i + 7 as stored. Every second channel of a slot is picked out of 32 bytes. */
-template <bool MAY_BE_WRITTEN = false>
-static __device__ __forceinline__ uint4 fetch_eight(const sq_bf16 *data, size_t pixel, int pitch, int step, int first,
-                                                    int i)
+/* Channels i .. i + 7 of a pixel in which all channels are neighbors. */
+static __device__ __forceinline__ uint4 fetch_plain(const sq_bf16 *data, size_t pixel, int pitch, int i)
 {
-    const uint4 *at = reinterpret_cast<const uint4 *>(data + pixel * (size_t)pitch + (step == 1 ? first + i : 2 * i));
+    return __ldg(reinterpret_cast<const uint4 *>(data + pixel * (size_t)pitch + i));
+}
+
+struct Channels { int pitch, step, first; }; /* as in sq_cuda_view */
+
+/* Channels i .. i + 7 of a pixel, as stored. With step 2 they are selected from 32 bytes. */
+template <bool MAY_BE_WRITTEN = false>
+static __device__ __forceinline__ uint4 fetch_eight(const sq_bf16 *data, size_t pixel, Channels layout, int i)
+{
+    const uint4 *at = reinterpret_cast<const uint4 *>(data + pixel * (size_t)layout.pitch +
+                                                      (layout.step == 1 ? layout.first + i : 2 * i));
     const uint4 a = load_sixteen<MAY_BE_WRITTEN>(at);
-    if (step == 1)
+    if (layout.step == 1)
         return a;
-    const unsigned half = first ? 0x7632u : 0x5410u;
+    const unsigned half = layout.first ? 0x7632u : 0x5410u;
     const uint4 b = load_sixteen<MAY_BE_WRITTEN>(at + 1);
     return make_uint4(__byte_perm(a.x, a.y, half), __byte_perm(a.z, a.w, half), __byte_perm(b.x, b.y, half),
                       __byte_perm(b.z, b.w, half));
@@ -137,11 +145,11 @@ static __device__ __forceinline__ uint4 fetch_eight(const sq_bf16 *data, size_t 
 
 static __device__ __forceinline__ uint4 fetch_view(const sq_cuda_view &v, size_t pixel, int i)
 {
-    return fetch_eight(v.data, pixel, v.pitch, v.step, v.first, i);
+    return fetch_eight(v.data, pixel, {v.pitch, v.step, v.first}, i);
 }
 
-/* v: raw values of channels i .. of image n in, what the view shows out. */
-static __device__ __forceinline__ void show_eight(float v[VECTOR], const sq_cuda_view &view, int n, int i)
+/* v: channels i .. of image n; raw values in, values of the view out. */
+static __device__ __forceinline__ void apply_view(float v[VECTOR], const sq_cuda_view &view, int n, int i)
 {
     if (view.scale) {
         float scale[VECTOR], shift[VECTOR];
@@ -159,10 +167,10 @@ static __device__ __forceinline__ void show_eight(float v[VECTOR], const sq_cuda
     }
 }
 
-/* One channel of one pixel, as the view shows it. */
-static __device__ __forceinline__ float show_one(const sq_cuda_view &view, size_t pixel, int i)
+/* The view's value of one channel of one pixel. */
+static __device__ __forceinline__ float view_value(const sq_cuda_view &view, size_t pixel, int i)
 {
-    float v = widen(view.data[pixel * (size_t)view.pitch + (size_t)(view.first + i * view.step)]);
+    float v = to_float(view.data[pixel * (size_t)view.pitch + (size_t)(view.first + i * view.step)]);
     if (view.scale)
         v = activate_any(view.activation, fmaf(view.scale[i], v, view.shift[i]));
     if (view.gate)
@@ -170,7 +178,7 @@ static __device__ __forceinline__ float show_one(const sq_cuda_view &view, size_
     return v;
 }
 
-/* dZ of channels i .. from G and Z, rounded to BF16 as an operand. */
+/* v = dZ of channels i .., from G and Z. */
 static __device__ __forceinline__ void form_gradient(float v[VECTOR], const sq_cuda_gradient &d, uint4 g, uint4 z, int i)
 {
     float dy[VECTOR], raw[VECTOR], a[VECTOR], b[VECTOR];
@@ -179,7 +187,7 @@ static __device__ __forceinline__ void form_gradient(float v[VECTOR], const sq_c
     load_eight(a, d.scale + i);
     load_eight(b, d.shift + i);
     WITH_ACTIVATION(d.activation, A,
-                    for (int j = 0; j < VECTOR; j++) dy[j] = through<A>(dy[j], fmaf(a[j], raw[j], b[j])));
+                    for (int j = 0; j < VECTOR; j++) dy[j] = activation_gradient<A>(dy[j], fmaf(a[j], raw[j], b[j])));
     load_eight(b, d.by_z + i);
 #pragma unroll
     for (int j = 0; j < VECTOR; j++)
@@ -190,9 +198,10 @@ static __device__ __forceinline__ void form_gradient(float v[VECTOR], const sq_c
         v[j] += b[j];
 }
 
-/* Adds the pixel's share of S1 and of S2 / inverse: g is the stored gradient of the view's value, z the raw values. */
-static __device__ __forceinline__ void add_sums(float s1[VECTOR], float s2[VECTOR], const sq_cuda_view &view, uint4 g,
-                                                uint4 z, int i)
+struct ChannelSums { float s1[VECTOR], s2[VECTOR]; }; /* S1 and S2 / inverse of eight channels */
+
+/* Adds one pixel: g is the stored gradient of the view's value, z are the raw values. */
+static __device__ __forceinline__ void add_sums(ChannelSums &sums, const sq_cuda_view &view, uint4 g, uint4 z, int i)
 {
     float dy[VECTOR], raw[VECTOR], a[VECTOR], b[VECTOR];
     unpack_eight(dy, g);
@@ -200,22 +209,22 @@ static __device__ __forceinline__ void add_sums(float s1[VECTOR], float s2[VECTO
     load_eight(a, view.scale + i);
     load_eight(b, view.shift + i);
     WITH_ACTIVATION(view.activation, A,
-                    for (int j = 0; j < VECTOR; j++) dy[j] = through<A>(dy[j], fmaf(a[j], raw[j], b[j])));
+                    for (int j = 0; j < VECTOR; j++) dy[j] = activation_gradient<A>(dy[j], fmaf(a[j], raw[j], b[j])));
     load_eight(a, view.mean + i);
 #pragma unroll
     for (int j = 0; j < VECTOR; j++) {
-        s1[j] += dy[j];
-        s2[j] = fmaf(dy[j], raw[j] - a[j], s2[j]);
+        sums.s1[j] += dy[j];
+        sums.s2[j] = fmaf(dy[j], raw[j] - a[j], sums.s2[j]);
     }
 }
 
-/* Stores the gradient of channels i .. of a pixel plus the addend's, which may be the same slot; returns what was stored. */
+/* Stores the gradient of channels i .. of a pixel plus the addend, and returns the stored values. */
 static __device__ __forceinline__ uint4 store_sink(const sq_cuda_sink &sink, size_t pixel, int i, uint4 packed)
 {
     if (sink.addend) {
         float v[VECTOR], w[VECTOR];
         unpack_eight(v, packed);
-        unpack_eight(w, fetch_eight<true>(sink.addend, pixel, sink.pitch, sink.step, sink.first, i));
+        unpack_eight(w, fetch_eight<true>(sink.addend, pixel, {sink.pitch, sink.step, sink.first}, i));
 #pragma unroll
         for (int j = 0; j < VECTOR; j++)
             v[j] += w[j];
@@ -228,7 +237,7 @@ static __device__ __forceinline__ uint4 store_sink(const sq_cuda_sink &sink, siz
     }
     const unsigned words[4] = {packed.x, packed.y, packed.z, packed.w};
 #pragma unroll
-    for (int j = 0; j < VECTOR; j++) /* the other channels of the slot belong to another launch */
+    for (int j = 0; j < VECTOR; j++) /* another launch writes the channels between them */
         if (i + j < sink.c)
             to[2 * j] = (sq_bf16)(words[j / 2] >> 16 * (j % 2));
     return packed;
@@ -236,7 +245,7 @@ static __device__ __forceinline__ uint4 store_sink(const sq_cuda_sink &sink, siz
 
 /* ---- Moments ---- */
 
-struct Moments { float count, mean, m2; }; /* m2: sum of squared differences from the mean */
+struct Moments { float count, mean, m2; }; /* m2: sum of squared deviations from the mean */
 
 /* Chan, Golub, LeVeque 1979, eq. 2.1. Either may be empty. */
 static __device__ __forceinline__ Moments merge(Moments a, Moments b)

@@ -1,45 +1,52 @@
-/* walk.cuh - kernels that pass over rows of pixels: a thread keeps one column of eight channels, so that constants are
- * loaded once, and has several rows under way. Rows are dealt to parts; what is summed is left by part. Device code and
- * the host's choice of columns. */
+/* walk.cuh - elementwise kernels over rows of pixels. A thread processes one column of eight channels, so it loads the constants
+ * once, and loads several rows before it uses the first. The parts take the rows in turn; each part writes its own sums. */
 #ifndef SQ_WALK_CUH
 #define SQ_WALK_CUH
 
 #include "kernels/cuda/unit.cuh"
 
-enum { WALK_THREADS = 256, WALK_AHEAD = 4 };
+enum { WALK_THREADS = 256, WALK_AHEAD = 4 /* rows that a thread loads before it uses the first */ };
+enum { WALK_COLUMNS = 32 }; /* the most columns of a slab */
 
 struct Walk {
-    int columns, slabs; /* vectors of a slab (a block's share of the width), and slabs */
-    int step;           /* rows of one pass of a block */
+    int vectors;        /* columns of eight channels in all */
+    int slabs, columns; /* the width is divided into slabs of `columns` columns; a block processes one slab */
+    int step;           /* rows that a block processes at once */
 };
 
 static inline Walk walk_of(int vectors)
 {
     Walk walk = {};
-    walk.slabs = (vectors - 1) / 32 + 1;
+    walk.vectors = vectors;
+    walk.slabs = (vectors - 1) / WALK_COLUMNS + 1;
     walk.columns = (vectors - 1) / walk.slabs + 1;
     walk.step = WALK_THREADS / walk.columns;
     return walk;
 }
 
 struct Place { /* of a thread */
-    int vector, first, stride; /* its column (or -1: none), its first row, and from one to the next */
+    int part;
+    int vector;        /* its column; -1: none */
+    int first, stride; /* its first row, and the distance to the next one */
 };
 
-static __device__ __forceinline__ Place place_of(const Walk &walk, int vectors, int part, int parts)
+static __device__ __forceinline__ Place place_of(const Walk &walk, int parts)
 {
-    const int slab = (int)blockIdx.x % walk.slabs, row = (int)threadIdx.x / walk.columns;
+    const int part = (int)blockIdx.x / walk.slabs, slab = (int)blockIdx.x % walk.slabs;
+    const int row = (int)threadIdx.x / walk.columns;
     const int vector = slab * walk.columns + (int)threadIdx.x % walk.columns;
-    return {row < walk.step && vector < vectors ? vector : -1, part * walk.step + row, parts * walk.step};
+    return {part, row < walk.step && vector < walk.vectors ? vector : -1, part * walk.step + row, parts * walk.step};
 }
 
-/* S1 and S2 / inverse of the block's rows, merged in the threads' order, to partial (2, width). All threads call it. */
-static __device__ __forceinline__ void leave_walk_sums(float *partial, int width, const Walk &walk, Place place,
-                                                       const float s1[VECTOR], const float s2[VECTOR],
+/* Merges the block's sums in the order of the threads, and writes them to the part's rows of partial (parts, 2, width). All
+ * threads of the block call it. */
+static __device__ __forceinline__ void write_walk_sums(float *partial, const Walk &walk, const Place &place, const ChannelSums &sums,
                                                        float (*shared)[2 * VECTOR])
 {
+    const int width = walk.vectors * VECTOR;
+    partial += (size_t)place.part * 2 * (size_t)width;
     for (int j = 0; j < VECTOR; j++)
-        shared[threadIdx.x][j] = s1[j], shared[threadIdx.x][VECTOR + j] = s2[j];
+        shared[threadIdx.x][j] = sums.s1[j], shared[threadIdx.x][VECTOR + j] = sums.s2[j];
     __syncthreads();
     if ((int)threadIdx.x < walk.columns && place.vector >= 0)
         for (int j = 0; j < 2 * VECTOR; j++) {

@@ -170,10 +170,10 @@ Test(cuda_ranks, a_library_that_is_not_there_is_named)
     (void)setenv("SQ_NCCL_LIBRARY", "/nowhere/libnccl.so.2", 1);
     expect_failure(b->ops->attach(b, &group), SQ_UNSUPPORTED, "/nowhere/libnccl.so.2");
     sq_cuda_describe_ranks(text, sizeof text);
-    cr_expect(strstr(text, "not used: NCCL is not there (/nowhere/libnccl.so.2"), "%s", text);
+    cr_expect(strstr(text, "not used: NCCL cannot be loaded: /nowhere/libnccl.so.2"), "%s", text);
     (void)setenv("SQ_NCCL_LIBRARY", "libm.so.6", 1);
     expect_failure(b->ops->attach(b, &group), SQ_UNSUPPORTED,
-                   "is not in the library that was found; wanted 2.14 or newer");
+                   "NCCL: the library has no ncclGetVersion; version 2.14 or newer is needed");
     MUST(b->ops->join(b)); /* as before: alone */
     sq_backend_close(b);
     if (before)
@@ -223,7 +223,7 @@ Test(cuda_ranks, a_failing_reduction_ends_them_all)
     MUST(b->ops->attach(b, &group));
     MUST(reduce_once(b, at));
     expect_failure(reduce_once(b, at), SQ_COMMUNICATION, "gradients: NCCL: internal error");
-    expect_failure(reduce_once(b, at), SQ_COMMUNICATION, "gradients: the ranks were given up");
+    expect_failure(reduce_once(b, at), SQ_COMMUNICATION, "gradients: the connection to the other ranks was aborted");
     (void)unsetenv("NCCL_EMULATED_FAIL");
     b->ops->release(b, at);
     sq_backend_close(b);

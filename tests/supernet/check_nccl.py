@@ -89,15 +89,15 @@ def check_losses():
 
 def check_gpus():
     out = run(2, DUMP, "means", EMU_DEVICES="1", code=2)
-    assert re.search(r"rank 0 failed: ranks 0 and 1 have the same GPU, [0-9a-f:]+ of \S+: start as many ranks as there are GPUs", out), out
+    assert re.search(r"rank 0 failed: ranks 0 and 1 have the same GPU, [0-9a-f:]+ of \S+; start as many ranks as there are GPUs", out), out
     out = run(3, DUMP, "means", EMU_DEVICES="2", code=2)
     assert "ranks 0 and 2 have the same GPU" in out, out
     for library in ("/nowhere/libnccl.so.2", shutil.which("sh")):
         out = run(2, DUMP, "means", SQ_NCCL_LIBRARY=library, code=1)
-        assert "rank 0 failed: NCCL is not there (" in out and "SQ_NCCL_LIBRARY names its file" in out, out
+        assert "rank 0 failed: NCCL cannot be loaded: " in out and "set SQ_NCCL_LIBRARY to its file" in out, out
     libc = re.search(r"/\S*libm\.so\.6", subprocess.run(["ldd", DUMP], capture_output=True, text=True).stdout)
     out = run(2, DUMP, "means", SQ_NCCL_LIBRARY=libc.group(), code=1)
-    assert "rank 0 failed: NCCL: ncclGetVersion is not in the library that was found; wanted 2.14 or newer" in out, out
+    assert "rank 0 failed: NCCL: the library has no ncclGetVersion; version 2.14 or newer is needed" in out, out
 
 
 def train(ranks, folder, *more, code=0, **environment):

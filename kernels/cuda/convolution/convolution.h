@@ -3,8 +3,8 @@
 
 #include "kernels/cuda/operands.h"
 
-/* Launchers of convolutions, their gradients and their merges. A launcher checks its shapes, chooses a grid and launches;
- * cudaErrorInvalidValue: a shape that the kernel does not have. */
+/* Launchers of convolutions, of their gradients, and of the merges of partial results. A launcher checks the shape, chooses a grid
+ * and launches. cudaErrorInvalidValue: no kernel exists for the shape. */
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,9 +13,9 @@ extern "C" {
 /* ---- pointwise.cu: rows of pixels times a weight matrix ---- */
 
 typedef enum {
-    SQ_CUDA_FORWARD,      /* out = weight * value of x; part p leaves (mean, M2) at partial + 2 * p * width */
+    SQ_CUDA_FORWARD,      /* out = weight * value of x; part p writes (mean, M2) to partial + 2 * p * width */
     SQ_CUDA_FORWARD_KXK,  /* the same for a dense k x k convolution: depth is taps * c_in, channels innermost */
-    SQ_CUDA_BACKWARD,     /* sink = weight * dZ; part p leaves sums there, where they are wanted */
+    SQ_CUDA_BACKWARD,     /* sink = weight * dZ; part p writes the sums to the same place, if the sink needs them */
     SQ_CUDA_BACKWARD_KXK, /* the same for k x k: depth is taps * padded c_out */
 } sq_cuda_pointwise_mode;
 
@@ -24,7 +24,7 @@ typedef struct {
     sq_cuda_view x;      /* FORWARD */
     sq_cuda_gradient dz; /* BACKWARD */
     sq_cuda_geometry at; /* KXK */
-    const sq_bf16 *weight; /* (width, depth), both padded, as sq_cuda_pack_weights leaves it */
+    const sq_bf16 *weight; /* (width, depth), both padded: from sq_cuda_pack_weights */
     int rows, depth, width;
     sq_bf16 *out; /* FORWARD; pitch below */
     int out_pitch;
@@ -32,14 +32,14 @@ typedef struct {
     sq_cuda_parts parts;
 } sq_cuda_pointwise;
 
-/* Parts take row blocks in turn; there are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
- * half of that. SQ_CUDA_CHUNK is the same for weight_gradient.cu. */
+/* Parts process row blocks in turn. There are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
+ * half of that; SQ_CUDA_CHUNK is its size in weight_gradient.cu. */
 enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_POINTWISE_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
-/* The kernel for a width: outputs of a tile, rows of a row block, blocks per multiprocessor. */
+/* The kernel for a width: outputs per tile, rows per row block, blocks per multiprocessor. */
 typedef struct {
     int tile, rows, blocks;
 } sq_cuda_pointwise_shape;
-sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_back);
+sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_backward);
 cudaError_t sq_cuda_pointwise_run(const sq_cuda_pointwise *a, cudaStream_t stream);
 
 /* ---- weight_gradient.cu: dW = sum over rows of dZ (x) value of x ---- */
@@ -48,22 +48,22 @@ typedef struct {
     sq_cuda_gradient dz;
     sq_cuda_view x;
     sq_cuda_geometry at;
-    bool is_gathered;    /* x is gathered by taps: depth = taps * c_in; else rows are pixels of both */
+    bool is_gathered;    /* x is gathered by taps, depth = taps * c_in; else rows are pixels of dz and of x */
     int rows, depth;     /* padded columns of x */
-    sq_cuda_parts parts; /* part p leaves (padded c_out, depth) */
+    sq_cuda_parts parts; /* part p writes (padded c_out, depth) */
 } sq_cuda_weight_gradient;
-/* The kernel for c_out and the padded depth: outputs and inputs of a tile, rows at a time, tiles of a part, blocks per
+/* The kernel for c_out and the padded depth: outputs and inputs per tile, rows per chunk, tiles per part, blocks per
  * multiprocessor. */
 typedef struct {
     int tile, rows, tiles, blocks;
 } sq_cuda_weight_gradient_shape;
-/* Rows that the kernel of a tile takes at a time; its blocks on a multiprocessor. */
+/* By tile: rows per chunk, and blocks per multiprocessor. */
 #define SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile) ((tile) > 128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK)
 #define SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile) ((tile) > 64 ? 1 : 3)
 sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
 
-/* ---- fused_backward.cu: both of the above in one pass (L4), where neither width exceeds 160 ---- */
+/* ---- fused_backward.cu: the input's and the weights' gradient in one pass (fusion level L4), for widths up to 160 ---- */
 
 typedef struct {
     sq_cuda_gradient dz;
@@ -72,20 +72,19 @@ typedef struct {
     const sq_bf16 *weight; /* transposed: (padded c_in, padded c_out) */
     int rows;
     sq_cuda_parts parts;  /* weight gradients, as above */
-    float *sums;          /* part p: (S1, S2) of the sink's norm */
+    float *sums;          /* part p writes (S1, S2) of the sink's norm */
 } sq_cuda_fused_backward;
-/* Rows that the kernel of width w takes at a time (wide ones need the registers for their sums), and its blocks on a
- * multiprocessor. */
+/* By width: rows per row block (wide kernels need the registers for their sums), and blocks per multiprocessor. */
 #define SQ_CUDA_FUSED_BACKWARD_ROWS(w) ((w) > 32 ? 32 : 64)
 #define SQ_CUDA_FUSED_BACKWARD_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
-int sq_cuda_fused_backward_width(int c_in, int c_out); /* of the kernel for these widths; 0: there is none */
-/* Whether there is a kernel for these widths; *rows: rows of pixels at a time, *blocks: blocks per multiprocessor. */
+int sq_cuda_fused_backward_width(int c_in, int c_out); /* of the kernel for these widths; 0: none exists */
+/* Whether a kernel exists for these widths. *rows: rows per row block; *blocks: blocks per multiprocessor. */
 bool sq_cuda_fused_backward_fits(int c_in, int c_out, int *rows, int *blocks);
 cudaError_t sq_cuda_fused_backward_run(const sq_cuda_fused_backward *a, cudaStream_t stream);
 
 /* ---- depthwise.cu, depthwise_backward.cu ---- */
 
-/* Channels of a block; blocks per multiprocessor, for the planner and the launch bounds. */
+/* Channels of a block; blocks per multiprocessor, used by lowering and as launch bounds. */
 enum { SQ_CUDA_SLAB = 32, SQ_CUDA_DEPTHWISE_BLOCKS = 3, SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS = 2 };
 
 typedef struct {
@@ -94,24 +93,24 @@ typedef struct {
     const float *weight; /* (c, 1, k, k) */
     sq_bf16 *out;
     int out_pitch, c;
-    sq_cuda_parts parts; /* per slab of SQ_CUDA_SLAB channels; part p leaves (count, mean, M2) rows of padded c */
+    sq_cuda_parts parts; /* per slab of SQ_CUDA_SLAB channels; part p writes rows of padded c: count, mean, M2 */
 } sq_cuda_depthwise;
 cudaError_t sq_cuda_depthwise_run(const sq_cuda_depthwise *a, cudaStream_t stream);
 
 typedef struct {
     sq_cuda_view x;
     sq_cuda_gradient dz;
-    sq_cuda_sink sink; /* data NULL: the gradient of x is not wanted */
+    sq_cuda_sink sink; /* data NULL: no gradient of x */
     sq_cuda_geometry at;
     const float *weight;
     int c;
-    sq_cuda_parts parts; /* part p leaves k * k rows of padded c: gradients of the taps */
-    float *sums;         /* part p: (S1, S2) */
+    sq_cuda_parts parts; /* part p writes k * k rows of padded c: gradients of the taps */
+    float *sums;         /* part p writes (S1, S2) */
 } sq_cuda_depthwise_backward;
 cudaError_t sq_cuda_depthwise_backward_run(const sq_cuda_depthwise_backward *a, cudaStream_t stream);
 
-/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. There are at most as many parts. */
-int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back);
+/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. A job is one part at most. */
+int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_backward);
 
 /* ---- statistics.cu: merges ---- */
 
@@ -126,21 +125,22 @@ typedef struct {
     sq_cuda_norm norm;
     const float *partial;
     int parts, rows; /* rows of all parts together */
-    int row_block;   /* rows dealt in turn to parts, which leave 2 rows each; 0: parts carry their own counts, 3 rows each */
+    int row_block;   /* rows per row block, which the parts process in turn: partial has mean, M2. 0: it has count, mean, M2 */
     const sq_step *step;
 } sq_cuda_merge_moments;
-/* Moments -> live scale, shift, mean, inverse; running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
+/* From moments to the live scale, shift, mean and inverse, and to the running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
 cudaError_t sq_cuda_merge_moments_run(const sq_cuda_merge_moments *a, cudaStream_t stream);
 
 enum { SQ_CUDA_FIXED_NORMS_LIMIT = 8 }; /* of one launch */
-typedef struct { /* live rows of several norms from their running statistics (mode FIXED) */
+typedef struct { /* live rows of several norms, from their running statistics (mode FIXED) */
     sq_cuda_norm norms[SQ_CUDA_FIXED_NORMS_LIMIT];
     int count;
 } sq_cuda_fixed_norms;
 cudaError_t sq_cuda_fixed_norms_run(const sq_cuda_fixed_norms *a, cudaStream_t stream);
 
-/* Sums that a part leaves for the norm of a view: rows of dY and of dY (Z - mean); S2 is the latter times 1/sigma. */
-typedef struct { /* S1, S2 of a norm from parts of two rows of `width`; then B and C of its dZ */
+/* S1 and S2 of a norm, then B and C of its dZ. A part has two rows of `width`: sums of dY and of dY (Z - mean). S2 is the latter
+ * times 1 / sigma. */
+typedef struct {
     float *live;
     int c, pitch, width;
     const float *partial;
@@ -149,13 +149,13 @@ typedef struct { /* S1, S2 of a norm from parts of two rows of `width`; then B a
 } sq_cuda_merge_sums;
 cudaError_t sq_cuda_merge_sums_run(const sq_cuda_merge_sums *a, cudaStream_t stream);
 
-typedef struct { /* what a convolution's backward leaves: weight, gamma and beta gradients */
+typedef struct { /* the gradients of weight, gamma and beta, from the partial results of a convolution's backward pass */
     const float *partial;
     int parts;
     size_t part_count;   /* floats of a part */
-    int row_pitch;       /* floats between output channels, or (depthwise) between taps */
+    int row_pitch;       /* floats from one output channel to the next, or (depthwise) from one tap to the next */
     int c_out, c_in, taps;
-    int input_pitch; /* floats from one tap to the next, where that is not c_in; 0: it is */
+    int input_pitch; /* floats from one tap to the next; 0: c_in */
     bool is_depthwise;
     float *weight_grad; /* PyTorch's layout */
     sq_cuda_norm norm;
@@ -163,14 +163,14 @@ typedef struct { /* what a convolution's backward leaves: weight, gamma and beta
 } sq_cuda_merge_gradient;
 cudaError_t sq_cuda_merge_gradient_run(const sq_cuda_merge_gradient *a, cudaStream_t stream);
 
-/* ---- pack.cu: FP32 weights to the BF16 matrices that the tensor cores read ---- */
+/* ---- pack_weights.cu: FP32 weights to the BF16 matrices that the tensor cores read ---- */
 
 typedef struct {
     const float *from; /* (c_out, c_in, taps) */
     sq_bf16 *to;
     int c_out, c_in, taps;
     int rows, depth;    /* of the padded matrix */
-    int input_pitch;    /* from one tap to the next in a row, >= c_in; not of transposed ones */
+    int input_pitch;    /* elements from one tap to the next in a row, >= c_in; unused if transposed */
     bool is_transposed; /* (c_in, taps * padded c_out) instead of (c_out, taps * c_in) */
 } sq_cuda_pack_weights_job;
 enum { SQ_CUDA_PACK_WEIGHTS_JOBS = 8 };

@@ -1,10 +1,11 @@
-/* fused_backward.cu - both gradients of a pointwise convolution in one pass (level L4): G, Z and x are read once; the gradient
- * of x is written with its producer's sums, the gradient of the weights stays in registers until the part ends.
+/* fused_backward.cu - both gradients of a pointwise convolution in one pass (fusion level L4). G, Z and x are read once. The
+ * gradient of x is stored with the sums of its producer; the gradient of the weights stays in registers to the end of the
+ * part.
  *
- * A block of W / 16 warps takes row blocks in turn. dZ and the value of x are formed on load into two tiles of rows; the
- * weights stay in a third. The first product (dZ times weights) reads dZ by rows, the second (dZ transposed times x) reads
- * both by columns. Every warp makes two column tiles of the first and one row tile of the second; of the widest shape, which
- * has a multiprocessor for itself, half of two row tiles: the squarer, the less it reads of shared memory. */
+ * A block of W / 16 warps processes row blocks in turn. dZ and the value of x are computed on load into two tiles of rows; a
+ * third tile holds the weights. The first product, dZ times weights, reads dZ by rows; the second, dZ transposed times x, reads
+ * both by columns. Each warp computes two column tiles of the first product and one row tile of the second. In the widest
+ * shape it computes half of two row tiles instead: squarer tiles need fewer reads of shared memory. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
@@ -17,21 +18,26 @@ enum { LOAD_STEP = 16 };
 template <int W> struct Shape {
     enum {
         WARPS = W / 16, THREADS = 32 * WARPS, COLUMNS = W / VECTOR, STRIDE = COLUMNS | 1,
-        ROWS = SQ_CUDA_FUSED_BACKWARD_ROWS(W), LOADS = ROWS / LOAD_STEP, /* wide shapes need the registers for their sums */
+        ROWS = SQ_CUDA_FUSED_BACKWARD_ROWS(W), LOADS = ROWS / LOAD_STEP, /* fewer in wide shapes: their sums need registers */
         O_TILES = W > 96 ? 2 : 1, K_TILES = COLUMNS / O_TILES, /* of a warp in the second product: 16 outputs, 8 inputs */
         QUADS = W / 4, OUT_STRIDE = W / 2 + 4,
         TILE_VECTORS = ROWS * STRIDE, WEIGHT_VECTORS = W * STRIDE,
-        KEEPS_SUMS = W > 96, /* in shared memory between row blocks: registers are short */
-        SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (KEEPS_SUMS ? 8 * THREADS * 4 : 0),
+        SAVES_SUMS = W > 96, /* in shared memory between row blocks, to free registers */
+        SHARED_BYTES = (2 * TILE_VECTORS + WEIGHT_VECTORS) * 16 + ROWS * OUT_STRIDE * 4 + (SAVES_SUMS ? 8 * THREADS * 4 : 0),
         BLOCKS = SQ_CUDA_FUSED_BACKWARD_BLOCKS(W), /* per multiprocessor */
     };
-    static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread keeps one column of vectors");
-    static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded by two tiles");
-    static_assert(SHARED_BYTES <= (W > 96 ? 99 : 48) << 10, "what every device allows after cudaFuncSetAttribute; without it");
-    static_assert(THREADS / QUADS * 2 * W * 4 <= TILE_VECTORS * 16, "the threads' sums take the place of dZ");
+    static_assert(THREADS / COLUMNS == LOAD_STEP, "a thread loads one column of vectors");
+    static_assert(WARPS % O_TILES == 0 && K_TILES % 2 == 0, "inputs are loaded two tiles at a time");
+    static_assert(SHARED_BYTES <= (W > 96 ? 99 : 48) << 10, "limits of all devices: after cudaFuncSetAttribute, and without it");
+    static_assert(THREADS / QUADS * 2 * W * 4 <= TILE_VECTORS * 16, "the threads' sums fit into the tile of dZ");
 };
 
 template <int LOADS> struct Raw { uint4 g[LOADS], z[LOADS], x[LOADS]; };
+
+struct Tiles { /* in dynamic shared memory; rows of STRIDE vectors */
+    uint4 *dz, *x;
+    uint4 *weight; /* [W] */
+};
 
 template <int LOADS>
 static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fused_backward &u, int row0, int i)
@@ -40,28 +46,29 @@ static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fuse
 #pragma unroll
     for (int l = 0; l < LOADS; l++) {
         const int row = row0 + l * LOAD_STEP;
-        raw.g[l] = row < o_limit ? fetch_eight(u.dz.g, (size_t)row, u.dz.g_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0);
-        raw.z[l] = row < o_limit ? fetch_eight(u.dz.z, (size_t)row, u.dz.z_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0);
+        raw.g[l] = row < o_limit ? fetch_plain(u.dz.g, (size_t)row, u.dz.g_pitch, i) : make_uint4(0, 0, 0, 0);
+        raw.z[l] = row < o_limit ? fetch_plain(u.dz.z, (size_t)row, u.dz.z_pitch, i) : make_uint4(0, 0, 0, 0);
         raw.x[l] = row < k_limit ? fetch_view(u.x, (size_t)row, i) : make_uint4(0, 0, 0, 0);
     }
 }
 
-/* Forms the operands and stores them. Rows and channels that do not exist have no gradient. */
+/* Computes the operands from the raw values and stores them in the tiles. dZ is zero in rows past the end and in padding
+ * channels. */
 template <class S>
-static __device__ __forceinline__ void finish(uint4 *dz, uint4 *x, Raw<S::LOADS> &raw, const sq_cuda_fused_backward &u, int row0,
-                                              int i)
+static __device__ __forceinline__ void store_operands(const Tiles &tiles, Raw<S::LOADS> &raw, const sq_cuda_fused_backward &u,
+                                                      int row0, int i)
 {
     const int column = (int)threadIdx.x % S::COLUMNS, first = (int)threadIdx.x / S::COLUMNS;
     const bool has_output = i < padded(u.dz.c);
     if (has_output)
         WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, i));
     if (i < padded(u.x.c))
-        show_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, i);
+        apply_view_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, i);
 #pragma unroll
     for (int l = 0; l < S::LOADS; l++) {
         const int row = first + l * LOAD_STEP;
-        dz[row * S::STRIDE + column] = row0 + l * LOAD_STEP < u.rows && has_output ? raw.g[l] : make_uint4(0, 0, 0, 0);
-        x[row * S::STRIDE + column] = raw.x[l];
+        tiles.dz[row * S::STRIDE + column] = row0 + l * LOAD_STEP < u.rows && has_output ? raw.g[l] : make_uint4(0, 0, 0, 0);
+        tiles.x[row * S::STRIDE + column] = raw.x[l];
     }
 }
 
@@ -77,9 +84,9 @@ static __device__ __forceinline__ void load_weight(uint4 *tile, const sq_cuda_fu
     }
 }
 
-/* The warp's 16 columns of dZ times weights, for all rows of the tile. Columns from `width` on do not exist. */
+/* sum = the warp's 16 columns of dZ times weights, for all rows of the tile. Columns from `width` on are skipped. */
 template <class S>
-static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const uint4 *dz, const uint4 *weight, int steps, int width)
+static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const Tiles &tiles, int steps, int width)
 {
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     if (16 * warp >= width)
@@ -87,28 +94,27 @@ static __device__ __forceinline__ void multiply_rows(float (*sum)[2][4], const u
 #pragma unroll 1
     for (int step = 0; step < steps; step++) {
         unsigned b[4]; /* two column tiles: each depth 0-7, then 8-15 */
-        load_matrix_x4(b, &weight[(16 * warp + lane / 16 * 8 + lane % 8) * S::STRIDE + 2 * step + lane / 8 % 2]);
+        load_matrix_x4(b, &tiles.weight[(16 * warp + lane / 16 * 8 + lane % 8) * S::STRIDE + 2 * step + lane / 8 % 2]);
 #pragma unroll
         for (int m = 0; m < S::ROWS / 16; m++) {
             unsigned a[4]; /* rows 0-7, rows 8-15, then both at depth 8-15 */
-            load_matrix_x4(a, &dz[(16 * m + lane % 16) * S::STRIDE + 2 * step + lane / 16]);
+            load_matrix_x4(a, &tiles.dz[(16 * m + lane % 16) * S::STRIDE + 2 * step + lane / 16]);
             mma_bf16_16x8x16(sum[m][0], a, b, sum[m][0]);
             mma_bf16_16x8x16(sum[m][1], a, b + 2, sum[m][1]);
         }
     }
 }
 
-/* The warp's first vectors of outputs (x) and of inputs (y) in the second product. */
+/* The warp's first vector of outputs (.x) and of inputs (.y) in the second product. */
 template <class S> static __device__ __forceinline__ int2 place_of_warp(void)
 {
     const int warp = (int)threadIdx.x / 32;
     return make_int2(warp / S::O_TILES * S::O_TILES * 2, warp % S::O_TILES * S::K_TILES);
 }
 
-/* The warp's share of dZ transposed times x. */
+/* sum += the warp's tile of dZ transposed times x. */
 template <class S>
-static __device__ __forceinline__ void multiply_columns(float (*sum)[S::K_TILES][4], const uint4 *dz, const uint4 *x, int outputs,
-                                                        int width)
+static __device__ __forceinline__ void multiply_columns(float (*sum)[S::K_TILES][4], const Tiles &tiles, int outputs, int width)
 {
     const int lane = (int)threadIdx.x % 32;
     const int2 at = place_of_warp<S>();
@@ -119,13 +125,13 @@ static __device__ __forceinline__ void multiply_columns(float (*sum)[S::K_TILES]
         unsigned a[S::O_TILES][4];
 #pragma unroll
         for (int m = 0; m < S::O_TILES; m++) /* outputs 0-7, 8-15, then both at rows 8-15 */
-            load_matrix_x4_transposed(a[m], &dz[(row + lane % 8 + lane / 16 * 8) * S::STRIDE + at.x + 2 * m + lane / 8 % 2]);
+            load_matrix_x4_transposed(a[m], &tiles.dz[(row + lane % 8 + lane / 16 * 8) * S::STRIDE + at.x + 2 * m + lane / 8 % 2]);
 #pragma unroll
         for (int n = 0; n < S::K_TILES; n += 2) {
             if ((at.y + n) * VECTOR >= width)
                 break;
             unsigned b[4]; /* two tiles of inputs: each rows 0-7, then 8-15 */
-            load_matrix_x4_transposed(b, &x[(row + lane % 8 + lane / 8 % 2 * 8) * S::STRIDE + at.y + n + lane / 16]);
+            load_matrix_x4_transposed(b, &tiles.x[(row + lane % 8 + lane / 8 % 2 * 8) * S::STRIDE + at.y + n + lane / 16]);
 #pragma unroll
             for (int m = 0; m < S::O_TILES; m++) {
                 mma_bf16_16x8x16(sum[m][n], a[m], b, sum[m][n]);
@@ -150,31 +156,29 @@ template <class S> static __device__ __forceinline__ void stage(unsigned *staged
 }
 
 template <class S>
-static __device__ __forceinline__ void store(Sums &own, float *kept, const sq_cuda_fused_backward &u, const unsigned *staged, int m0,
-                                             int rows)
+static __device__ __forceinline__ void store(Sums &own, float *saved, const sq_cuda_fused_backward &u, const StagedRows &staged)
 {
     const int quad = (int)threadIdx.x % S::QUADS * 4;
-    if (u.sink.z.scale) { /* Z of x comes out of the cache */
+    if (u.sink.z.scale) { /* the raw values of x are still in the cache */
         if (quad >= padded(u.x.c))
             return;
-        if (S::KEEPS_SUMS)
-            move_sums<S::THREADS>(own, kept, true);
-        WITH_ACTIVATION(u.sink.z.activation, A,
-                        store_with_sums<A>(own, u.sink, staged, S::OUT_STRIDE, quad / 2, quad, m0,
-                                           (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS, rows));
-        if (S::KEEPS_SUMS)
-            move_sums<S::THREADS>(own, kept, false);
+        const StagedColumn column = {quad, quad / 2, (int)threadIdx.x / S::QUADS, S::THREADS / S::QUADS};
+        if (S::SAVES_SUMS)
+            restore_sums<S::THREADS>(own, saved);
+        WITH_ACTIVATION(u.sink.z.activation, A, store_with_sums<A>(own, u.sink, staged, column));
+        if (S::SAVES_SUMS)
+            save_sums<S::THREADS>(saved, own);
         return;
     }
     const int c = (int)threadIdx.x % S::COLUMNS * VECTOR;
     if (c < padded(u.x.c))
-        for (int row = (int)threadIdx.x / S::COLUMNS; row < rows; row += LOAD_STEP)
-            (void)store_sink(u.sink, (size_t)(m0 + row), c,
-                             *reinterpret_cast<const uint4 *>(staged + row * S::OUT_STRIDE + c / 2));
+        for (int row = (int)threadIdx.x / S::COLUMNS; row < staged.rows; row += LOAD_STEP)
+            (void)store_sink(u.sink, (size_t)(staged.m0 + row), c,
+                             *reinterpret_cast<const uint4 *>(staged.words + row * S::OUT_STRIDE + c / 2));
 }
 
 template <class S>
-static __device__ __forceinline__ void leave_gradient(float *partial, float (*sum)[S::K_TILES][4], int outputs, int width)
+static __device__ __forceinline__ void write_gradient(float *partial, float (*sum)[S::K_TILES][4], int outputs, int width)
 {
     const int lane = (int)threadIdx.x % 32;
     const int2 at = place_of_warp<S>();
@@ -191,40 +195,41 @@ static __device__ __forceinline__ void leave_gradient(float *partial, float (*su
             }
 }
 
-template <int W> static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_backward_kernel(sq_cuda_fused_backward u)
+template <int W>
+static __global__ void __launch_bounds__(Shape<W>::THREADS, Shape<W>::BLOCKS) fused_backward_kernel(sq_cuda_fused_backward u)
 {
     typedef Shape<W> S;
-    DYNAMIC_SHARED(uint4, dz);
-    uint4 *const x = dz + S::TILE_VECTORS, *const weight = x + S::TILE_VECTORS;
-    unsigned *const staged = reinterpret_cast<unsigned *>(weight + S::WEIGHT_VECTORS);
+    DYNAMIC_SHARED(uint4, dynamic);
+    const Tiles tiles = {dynamic, dynamic + S::TILE_VECTORS, dynamic + 2 * S::TILE_VECTORS};
+    unsigned *const staged = reinterpret_cast<unsigned *>(tiles.weight + S::WEIGHT_VECTORS);
     const int part = (int)blockIdx.x, blocks = (u.rows - 1) / S::ROWS + 1, width = padded(u.x.c), outputs = padded(u.dz.c);
     const int i = (int)threadIdx.x % S::COLUMNS * VECTOR, first = (int)threadIdx.x / S::COLUMNS;
     float gradient[S::O_TILES][S::K_TILES][4] = {};
-    float *const kept = reinterpret_cast<float *>(staged + S::ROWS * S::OUT_STRIDE) + threadIdx.x;
+    float *const saved = reinterpret_cast<float *>(staged + S::ROWS * S::OUT_STRIDE) + threadIdx.x;
     Sums own = {};
-    if (S::KEEPS_SUMS)
-        move_sums<S::THREADS>(own, kept, false);
+    if (S::SAVES_SUMS)
+        save_sums<S::THREADS>(saved, own);
     Raw<S::LOADS> raw;
-    load_weight<S, W>(weight, u);
+    load_weight<S, W>(tiles.weight, u);
     fetch<S::LOADS>(raw, u, part * S::ROWS + first, i);
     for (int block = part; block < blocks; block += u.parts.parts) {
         const int m0 = block * S::ROWS;
         float sum[S::ROWS / 16][2][4] = {};
-        finish<S>(dz, x, raw, u, m0 + first, i);
+        store_operands<S>(tiles, raw, u, m0 + first, i);
         __syncthreads();
         const int next = block + u.parts.parts < blocks ? (block + u.parts.parts) * S::ROWS + first : u.rows;
-        fetch<S::LOADS>(raw, u, next, i); /* always, or the old values would stay in their registers for the other case */
-        multiply_rows<S>(sum, dz, weight, (outputs + 15) / 16, width);
-        stage<S>(staged, sum); /* before the second product: it needs the registers */
-        multiply_columns<S>(gradient, dz, x, outputs, width);
+        fetch<S::LOADS>(raw, u, next, i); /* unconditional: a branch would keep the old values in their registers */
+        multiply_rows<S>(sum, tiles, (outputs + 15) / 16, width);
+        stage<S>(staged, sum); /* now, because the second product needs the registers */
+        multiply_columns<S>(gradient, tiles, outputs, width);
         __syncthreads();
-        store<S>(own, kept, u, staged, m0, min(u.rows - m0, (int)S::ROWS));
+        store<S>(own, saved, u, {staged, S::OUT_STRIDE, m0, min(u.rows - m0, (int)S::ROWS)});
     }
-    leave_gradient<S>(u.parts.partial + (size_t)part * (size_t)outputs * (size_t)width, gradient, outputs, width);
-    if (S::KEEPS_SUMS)
-        move_sums<S::THREADS>(own, kept, true);
+    write_gradient<S>(u.parts.partial + (size_t)part * (size_t)outputs * (size_t)width, gradient, outputs, width);
+    if (S::SAVES_SUMS)
+        restore_sums<S::THREADS>(own, saved);
     if (u.sink.z.scale)
-        leave_sums<S::THREADS, W>(u.sums + (size_t)part * 2 * (size_t)width, width, own, reinterpret_cast<float *>(dz), 0);
+        write_sums<S::THREADS, W>(u.sums + (size_t)part * 2 * (size_t)width, width, own, reinterpret_cast<float *>(dynamic), 0);
 }
 
 /* ---- Launch ---- */

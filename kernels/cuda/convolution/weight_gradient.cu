@@ -1,5 +1,5 @@
-/* weight_gradient.cu - dW = sum over rows of dZ times the value of x, on the tensor cores. Both operands are formed on
- * load into tiles of rows and read transposed. A part takes chunks of rows in turn and keeps its sum in registers;
+/* weight_gradient.cu - dW = sum over rows of dZ times the value of x, on the tensor cores. Both operands are computed on load
+ * into tiles of rows, and read transposed. A part processes chunks of rows in turn and keeps its sum in registers;
  * statistics.cu merges the parts in order. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
@@ -10,14 +10,14 @@
 
 enum { CHUNK = SQ_CUDA_CHUNK, LOAD_STEP = 16 };
 
-/* WM x WN warps, each MT x 16 outputs times NT x 8 inputs. Every thread keeps one column of vectors of each operand. A
+/* WM x WN warps, each with MT x 16 outputs times NT x 8 inputs. A thread loads one column of vectors of each operand. A
  * chunk has CHUNK rows, or half of that where the sums need the registers. */
 template <int WM, int WN, int MT, int NT> struct Shape {
     enum {
         OUTPUTS = WM * MT * 16, INPUTS = WN * NT * 8, THREADS = WM * WN * 32,
         COLUMNS = THREADS / LOAD_STEP,
         ROWS = SQ_CUDA_WEIGHT_GRADIENT_ROWS((int)OUTPUTS), LOADS = ROWS / LOAD_STEP,
-        STRIDE = COLUMNS | 1, /* vectors per row; odd, so that 8 rows lie in 8 different bank groups */
+        STRIDE = COLUMNS | 1, /* vectors per row; odd, so that 8 rows are in 8 different bank groups */
         BLOCKS = SQ_CUDA_WEIGHT_GRADIENT_BLOCKS((int)OUTPUTS), /* on a multiprocessor */
     };
     static_assert((int)OUTPUTS == COLUMNS * VECTOR && (int)INPUTS == COLUMNS * VECTOR, "a column of vectors each");
@@ -25,43 +25,46 @@ template <int WM, int WN, int MT, int NT> struct Shape {
 
 template <int LOADS> struct Raw { uint4 g[LOADS], z[LOADS], x[LOADS]; };
 
+template <class S> struct Tiles { uint4 (*dz)[S::STRIDE], (*x)[S::STRIDE]; }; /* in shared memory: [ROWS] */
+
+struct Column { int o, k; }; /* the thread's first output and its first input */
+
 template <int LOADS, bool IS_GATHERED>
-static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_weight_gradient &u, int row0, int o, int k)
+static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_weight_gradient &u, int row0, Column at)
 {
-    const int o_limit = o < padded(u.dz.c) ? u.rows : 0, k_limit = k < u.depth ? u.rows : 0;
+    const int o_limit = at.o < padded(u.dz.c) ? u.rows : 0, k_limit = at.k < u.depth ? u.rows : 0;
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
         const int row = row0 + i * LOAD_STEP;
-        raw.g[i] = row < o_limit ? fetch_eight(u.dz.g, (size_t)row, u.dz.g_pitch, 1, 0, o) : make_uint4(0, 0, 0, 0);
-        raw.z[i] = row < o_limit ? fetch_eight(u.dz.z, (size_t)row, u.dz.z_pitch, 1, 0, o) : make_uint4(0, 0, 0, 0);
+        raw.g[i] = row < o_limit ? fetch_plain(u.dz.g, (size_t)row, u.dz.g_pitch, at.o) : make_uint4(0, 0, 0, 0);
+        raw.z[i] = row < o_limit ? fetch_plain(u.dz.z, (size_t)row, u.dz.z_pitch, at.o) : make_uint4(0, 0, 0, 0);
         if (IS_GATHERED)
-            raw.x[i] = row < k_limit ? gather_value(u.x, u.at, row, k) : make_uint4(0, 0, 0, 0);
+            raw.x[i] = row < k_limit ? gather_value(u.x, u.at, row, at.k) : make_uint4(0, 0, 0, 0);
         else
-            raw.x[i] = row < k_limit ? fetch_view(u.x, (size_t)row, k) : make_uint4(0, 0, 0, 0);
+            raw.x[i] = row < k_limit ? fetch_view(u.x, (size_t)row, at.k) : make_uint4(0, 0, 0, 0);
     }
 }
 
-/* Forms the operands and stores them. Rows that do not exist have no gradient. */
+/* Computes the operands from the raw values and stores them in the tiles. dZ is zero in rows past the end. */
 template <class S, bool IS_GATHERED>
-static __device__ __forceinline__ void finish(uint4 (*dz)[S::STRIDE], uint4 (*x)[S::STRIDE], Raw<S::LOADS> &raw,
-                                              const sq_cuda_weight_gradient &u, int row0, int o, int k)
+static __device__ __forceinline__ void store_operands(const Tiles<S> &tiles, Raw<S::LOADS> &raw, const sq_cuda_weight_gradient &u,
+                                                      int row0, Column at)
 {
     const int column = (int)threadIdx.x % S::COLUMNS, first = (int)threadIdx.x / S::COLUMNS;
-    if (o < padded(u.dz.c))
-        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, o));
-    if (!IS_GATHERED && k < u.depth)
-        show_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, k);
+    if (at.o < padded(u.dz.c))
+        WITH_ACTIVATION(u.dz.activation, A, form_gradients<S::LOADS, A>(raw.g, raw.z, u.dz, at.o));
+    if (!IS_GATHERED && at.k < u.depth)
+        apply_view_rows<S::LOADS, LOAD_STEP>(raw.x, u.x, row0, u.rows, at.k);
 #pragma unroll
     for (int i = 0; i < S::LOADS; i++) {
-        dz[first + i * LOAD_STEP][column] = row0 + i * LOAD_STEP < u.rows ? raw.g[i] : make_uint4(0, 0, 0, 0);
-        x[first + i * LOAD_STEP][column] = raw.x[i];
+        tiles.dz[first + i * LOAD_STEP][column] = row0 + i * LOAD_STEP < u.rows ? raw.g[i] : make_uint4(0, 0, 0, 0);
+        tiles.x[first + i * LOAD_STEP][column] = raw.x[i];
     }
 }
 
-/* sum[m][n] += outputs 16 m .. times inputs 8 n .. of the warp's part, over the tile's rows. */
+/* sum[m][n] += outputs 16 m .. times inputs 8 n .. of the warp, over the rows of the tiles. */
 template <class S, int MT, int NT>
-static __device__ __forceinline__ void multiply(float (*sum)[NT][4], const uint4 (*dz)[S::STRIDE],
-                                                const uint4 (*x)[S::STRIDE], int output, int input)
+static __device__ __forceinline__ void multiply(float (*sum)[NT][4], const Tiles<S> &tiles, int output, int input)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll 1
@@ -69,11 +72,11 @@ static __device__ __forceinline__ void multiply(float (*sum)[NT][4], const uint4
         unsigned a[MT][4];
 #pragma unroll
         for (int m = 0; m < MT; m++) /* matrices: outputs 0-7, 8-15, then both at rows 8-15 */
-            load_matrix_x4_transposed(a[m], &dz[row + lane % 8 + lane / 16 * 8][output + 2 * m + lane / 8 % 2]);
+            load_matrix_x4_transposed(a[m], &tiles.dz[row + lane % 8 + lane / 16 * 8][output + 2 * m + lane / 8 % 2]);
 #pragma unroll
         for (int n = 0; n < NT; n += 2) {
             unsigned b[4]; /* two tiles of inputs: each rows 0-7, then 8-15 */
-            load_matrix_x4_transposed(b, &x[row + lane % 8 + lane / 8 % 2 * 8][input + n + lane / 16]);
+            load_matrix_x4_transposed(b, &tiles.x[row + lane % 8 + lane / 8 % 2 * 8][input + n + lane / 16]);
 #pragma unroll
             for (int m = 0; m < MT; m++) {
                 mma_bf16_16x8x16(sum[m][n], a[m], b, sum[m][n]);
@@ -94,17 +97,18 @@ weight_gradient_kernel(sq_cuda_weight_gradient u, int tiles_o, int tiles_k)
     const int o0 = tile / tiles_k * S::OUTPUTS, k0 = tile % tiles_k * S::INPUTS;
     const int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
     const int output = warp / WN * MT * 2, input = warp % WN * NT; /* the warp's first vectors */
-    const int o = o0 + (int)threadIdx.x % S::COLUMNS * VECTOR, k = k0 + (int)threadIdx.x % S::COLUMNS * VECTOR;
+    const Tiles<S> tiles = {dz, x};
+    const Column at = {o0 + (int)threadIdx.x % S::COLUMNS * VECTOR, k0 + (int)threadIdx.x % S::COLUMNS * VECTOR};
     const int first = (int)threadIdx.x / S::COLUMNS, chunks = (u.rows - 1) / S::ROWS + 1;
     float sum[MT][NT][4] = {};
     Raw<S::LOADS> raw;
-    fetch<S::LOADS, IS_GATHERED>(raw, u, part * S::ROWS + first, o, k);
+    fetch<S::LOADS, IS_GATHERED>(raw, u, part * S::ROWS + first, at);
     for (int chunk = part; chunk < chunks; chunk += u.parts.parts) {
-        finish<S, IS_GATHERED>(dz, x, raw, u, chunk * S::ROWS + first, o, k);
+        store_operands<S, IS_GATHERED>(tiles, raw, u, chunk * S::ROWS + first, at);
         __syncthreads();
         if (chunk + u.parts.parts < chunks)
-            fetch<S::LOADS, IS_GATHERED>(raw, u, (chunk + u.parts.parts) * S::ROWS + first, o, k);
-        multiply<S, MT, NT>(sum, dz, x, output, input);
+            fetch<S::LOADS, IS_GATHERED>(raw, u, (chunk + u.parts.parts) * S::ROWS + first, at);
+        multiply<S, MT, NT>(sum, tiles, output, input);
         __syncthreads();
     }
     const int outputs = padded(u.dz.c);
@@ -141,7 +145,7 @@ extern "C" cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient
     if (a->rows < 1 || a->rows > 0x7fffff00 || a->depth < 1 || a->depth % VECTOR || a->dz.c < 1 || a->parts.parts < 1)
         return cudaErrorInvalidValue;
     switch (sq_cuda_weight_gradient_shape_of(a->dz.c, a->depth).tile) {
-    case 64: /* fused_backward.cu has the pointwise units of this size */
+    case 64: /* fused_backward.cu computes pointwise units of this size */
         return a->is_gathered ? launch<2, 2, 2, 4, true>(*a, stream) : cudaErrorInvalidValue;
     case 128: return a->is_gathered ? launch<4, 2, 2, 8, true>(*a, stream) : launch<4, 2, 2, 8, false>(*a, stream);
     default: return a->is_gathered ? launch<5, 2, 2, 10, true>(*a, stream) : launch<5, 2, 2, 10, false>(*a, stream);

@@ -1,9 +1,9 @@
-/* Which kernel computes which shape, and how it tiles it: what the planner needs to know, in C, so that a build without
- * nvcc can plan as well. The launchers ask the same functions. */
+/* The choice of kernel and tile for a shape. Lowering and the launchers use the same functions. They are in C, so that builds
+ * without nvcc can lower graphs. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/convolution/depthwise_tile.h"
 
-/* Memory-bound, so: the tile that reads the input the fewest times, and of those the smallest. */
+/* The product is memory-bound: takes the smallest of the tiles that read the input the fewest times. */
 static int tile_of(int width)
 {
     if (width <= 128)
@@ -11,11 +11,11 @@ static int tile_of(int width)
     return (width - 1) / 160 < (width - 1) / 128 ? 160 : 128;
 }
 
-sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_back)
+sq_cuda_pointwise_shape sq_cuda_pointwise_shape_of(int width, bool is_backward)
 {
     const int tile = tile_of(width);
     return (sq_cuda_pointwise_shape){.tile = tile,
-                                     .rows = tile > 64 || is_back ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
+                                     .rows = tile > 64 || is_backward ? SQ_CUDA_ROW_BLOCK / 2 : SQ_CUDA_ROW_BLOCK,
                                      .blocks = SQ_CUDA_POINTWISE_BLOCKS};
 }
 
@@ -26,7 +26,7 @@ int sq_cuda_fused_backward_width(int c_in, int c_out)
            : widest <= 64  ? 64
            : widest <= 96  ? 96
            : widest <= 160 ? 160
-                           : 0; /* wider, the sums spill */
+                           : 0; /* wider sums would spill */
 }
 
 bool sq_cuda_fused_backward_fits(int c_in, int c_out, int *rows, int *blocks)
@@ -47,7 +47,7 @@ static sq_cuda_weight_gradient_shape gradient_shape(int tile, int c_out, int dep
                                            .blocks = SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile)};
 }
 
-/* The tile that reads the operands the fewest times; of those the smallest. */
+/* The smallest of the tiles that read the operands the fewest times. */
 sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth)
 {
     if (depth <= 64 && c_out <= 64)
@@ -57,7 +57,7 @@ sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int de
     return by_160.tiles < by_128.tiles ? by_160 : by_128;
 }
 
-int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_back)
+int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_backward)
 {
-    return tiling_of(at, is_back).jobs;
+    return tiling_of(at, is_backward).jobs;
 }

@@ -1,5 +1,5 @@
-/* bf16_pack.cu - what travels between ranks as BF16: ranges of FP32 to one row of BF16, and back. A value at a time: two of
- * three bytes are of whole words, and the bytes are few beside those of a step. */
+/* bf16_pack.cu - converts between ranges of FP32 and one row of BF16, which the ranks exchange. A thread converts one value at a
+ * time; the traffic is small compared to that of a training step. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
@@ -7,28 +7,28 @@
 
 enum { THREADS = 256, BLOCKS = 128 };
 
-template <bool IS_BACK>
+template <bool IS_UNPACK>
 static __global__ void __launch_bounds__(THREADS) bf16_pack_kernel(sq_cuda_bf16_pack a)
 {
     float *const values = a.ranges[blockIdx.y].values;
     sq_bf16 *const row = a.row + a.ranges[blockIdx.y].at;
     const size_t count = a.ranges[blockIdx.y].count;
     for (size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x; i < count; i += (size_t)gridDim.x * THREADS) {
-        if (IS_BACK)
-            values[i] = widen(row[i]) / a.divisor;
+        if (IS_UNPACK)
+            values[i] = to_float(row[i]) / a.divisor;
         else
-            row[i] = narrow(values[i]);
+            row[i] = to_bf16(values[i]);
     }
 }
 
-template <bool IS_BACK> static cudaError_t run(const sq_cuda_bf16_pack *args, cudaStream_t stream)
+template <bool IS_UNPACK> static cudaError_t run(const sq_cuda_bf16_pack *args, cudaStream_t stream)
 {
     const sq_cuda_bf16_pack a = *args;
-    size_t most = 1;
+    size_t longest = 1;
     for (int i = 0; i < a.count; i++)
-        most = a.ranges[i].count > most ? a.ranges[i].count : most;
-    const size_t blocks = (most + THREADS - 1) / THREADS;
-    LAUNCH((bf16_pack_kernel<IS_BACK>), dim3((unsigned)(blocks < BLOCKS ? blocks : BLOCKS), (unsigned)a.count), THREADS, 0,
+        longest = a.ranges[i].count > longest ? a.ranges[i].count : longest;
+    const size_t blocks = (longest + THREADS - 1) / THREADS;
+    LAUNCH((bf16_pack_kernel<IS_UNPACK>), dim3((unsigned)(blocks < BLOCKS ? blocks : BLOCKS), (unsigned)a.count), THREADS, 0,
            stream, a);
     return cudaGetLastError();
 }

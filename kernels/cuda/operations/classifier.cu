@@ -1,4 +1,5 @@
-/* classifier.cu - the linear layer in FP32 and the loss. A few per mille of a step: plain and exact before fast. */
+/* classifier.cu - the linear layer in FP32, and the loss. They take a few per mille of a step, so the code is simple and exact rather
+ * than fast. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
@@ -11,7 +12,7 @@ static __device__ __forceinline__ void store_gradient(float *to, float value, co
     *to = step && step->accumulate ? *to + value : value;
 }
 
-/* A block makes 64 x 64 outputs, a thread 4 x 4 of them. */
+/* A block computes 64 x 64 outputs, a thread 4 x 4 of them. */
 static __global__ void __launch_bounds__(THREADS) gemm_kernel(sq_cuda_gemm u, int tiles_n)
 {
     SHARED(float, a, [DEPTH][TILE + 1]);
@@ -20,7 +21,7 @@ static __global__ void __launch_bounds__(THREADS) gemm_kernel(sq_cuda_gemm u, in
     const int row = (int)threadIdx.x / (TILE / OWN) * OWN, column = (int)threadIdx.x % (TILE / OWN);
     float sum[OWN][OWN] = {};
     for (int k0 = 0; k0 < u.k; k0 += DEPTH) {
-        for (int i = (int)threadIdx.x; i < TILE * DEPTH; i += THREADS) { /* along whichever index is contiguous */
+        for (int i = (int)threadIdx.x; i < TILE * DEPTH; i += THREADS) { /* neighboring threads read along the contiguous index */
             const int ka = u.a_column == 1 ? i % DEPTH : i / TILE, m = u.a_column == 1 ? i / DEPTH : i % TILE;
             const int kb = u.b_row == 1 ? i % DEPTH : i / TILE, n = u.b_row == 1 ? i / DEPTH : i % TILE;
             a[ka][m] = m0 + m < u.m && k0 + ka < u.k
@@ -88,48 +89,49 @@ extern "C" cudaError_t sq_cuda_column_sums_run(const sq_cuda_column_sums *args, 
 
 enum { LOSS_THREADS = 128, LOSS_WARPS = LOSS_THREADS / 32 };
 
-struct Pick { float largest; double sum; int rank; };
+/* Over the logits of an image: the largest, a sum, and the number that precede the label's. */
+struct LogitStatistics { float largest; double sum; int rank; };
 
-/* Sums (and the largest) over the block, the same for every thread and in a fixed order. */
-static __device__ Pick merge_picks(Pick own, Pick *shared)
+/* Merges the statistics of the block's threads, in a fixed order. Every thread gets the result. */
+static __device__ LogitStatistics merge_statistics(LogitStatistics own, LogitStatistics *shared)
 {
-    __syncthreads(); /* the last round's readers are done */
+    __syncthreads(); /* the readers of the previous call have finished */
     shared[threadIdx.x] = own;
     __syncthreads();
-    Pick total = shared[0];
+    LogitStatistics total = shared[0];
     for (int t = 1; t < LOSS_THREADS; t++) {
-        const Pick other = shared[t];
+        const LogitStatistics other = shared[t];
         total.largest = other.largest > total.largest ? other.largest : total.largest;
         total.sum += other.sum, total.rank += other.rank;
     }
     return total;
 }
 
-/* A block takes one image. */
+/* A block processes one image. */
 static __global__ void __launch_bounds__(LOSS_THREADS) loss_kernel(sq_cuda_loss u)
 {
-    SHARED(Pick, shared, [LOSS_THREADS]);
+    SHARED(LogitStatistics, shared, [LOSS_THREADS]);
     const int n = (int)blockIdx.x, first = (int)threadIdx.x;
     const float *logits = u.logits + (size_t)n * (size_t)u.pitch;
     float *gradient = u.gradient ? u.gradient + (size_t)n * (size_t)u.pitch : NULL;
-    if (n >= u.step->valid_count) { /* filling: the whole block leaves */
+    if (n >= u.step->valid_count) { /* a filler image: the whole block returns */
         for (int i = first; gradient && i < u.classes; i += LOSS_THREADS)
             gradient[i] = 0.0f;
         return;
     }
     const int label = u.labels[n];
     const float own_logit = logits[label];
-    Pick own = {-INFINITY, 0.0, 0};
+    LogitStatistics own = {-INFINITY, 0.0, 0};
     for (int i = first; i < u.classes; i += LOSS_THREADS) {
         own.largest = logits[i] > own.largest ? logits[i] : own.largest;
         own.sum += (double)logits[i];
         own.rank += logits[i] > own_logit || (logits[i] == own_logit && i < label);
     }
-    const Pick whole = merge_picks(own, shared);
+    const LogitStatistics whole = merge_statistics(own, shared);
     own = {-INFINITY, 0.0, 0};
     for (int i = first; i < u.classes; i += LOSS_THREADS)
         own.sum += (double)expf(logits[i] - whole.largest);
-    const double log_sum = (double)whole.largest + log(merge_picks(own, shared).sum), epsilon = (double)u.label_smoothing;
+    const double log_sum = (double)whole.largest + log(merge_statistics(own, shared).sum), epsilon = (double)u.label_smoothing;
     const float scale = u.step->gradient_scale / (float)u.step->valid_count;
     for (int i = first; gradient && i < u.classes; i += LOSS_THREADS) {
         const float target = (i == label ? 1.0f - u.label_smoothing : 0.0f) + u.label_smoothing / (float)u.classes;
@@ -141,7 +143,7 @@ static __global__ void __launch_bounds__(LOSS_THREADS) loss_kernel(sq_cuda_loss 
     }
 }
 
-/* One block adds the batch to the result. */
+/* A single block adds the batch to the result. */
 static __global__ void __launch_bounds__(LOSS_THREADS) result_kernel(sq_cuda_loss u)
 {
     SHARED(sq_result, shared, [LOSS_THREADS]);

@@ -1,27 +1,30 @@
-/* join.cu - the end of a block: value of x, plus or beside the value of y, stored as a plain tensor; concatenated
- * channels are stored already split for the next layer's shuffle. And the way back. */
+/* join.cu - the end of a block: the value of x, added to or concatenated with the value of y, is stored as a plain tensor. A
+ * concatenation may be stored split into even and odd channels, for the next layer's shuffle. Also the gradients of both. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/walk.cuh"
 
-/* Stored position of logical channel i. */
-static __device__ __forceinline__ int stored_at(int i, int pitch, bool is_split)
+/* How the channels of a pixel are stored. */
+struct Storage { int pitch; bool is_split; };
+
+/* The stored position of logical channel i. */
+static __device__ __forceinline__ int stored_at(int i, Storage s)
 {
-    return is_split ? i % 2 * (pitch / 2) + i / 2 : i;
+    return s.is_split ? i % 2 * (s.pitch / 2) + i / 2 : i;
 }
 
-/* Eight logical channels from `at` on, of which the first `count` exist. `at` a multiple of 8 and all eight: one or two
- * accesses; else one by one. */
-static __device__ __forceinline__ void store_logical(sq_bf16 *row, int pitch, bool is_split, int at, int count, uint4 v)
+/* Stores the first `count` of eight logical channels from `at` on: with one or two accesses where `at` is a multiple of 8 and
+ * count is 8, else one by one. */
+static __device__ __forceinline__ void store_logical(sq_bf16 *row, Storage s, int at, int count, uint4 v)
 {
     if (at % VECTOR == 0 && count == VECTOR) {
-        if (!is_split) {
+        if (!s.is_split) {
             *reinterpret_cast<uint4 *>(row + at) = v;
             return;
         }
         *reinterpret_cast<uint2 *>(row + at / 2) = make_uint2(__byte_perm(v.x, v.y, 0x5410), __byte_perm(v.z, v.w, 0x5410));
-        *reinterpret_cast<uint2 *>(row + pitch / 2 + at / 2) =
+        *reinterpret_cast<uint2 *>(row + s.pitch / 2 + at / 2) =
             make_uint2(__byte_perm(v.x, v.y, 0x7632), __byte_perm(v.z, v.w, 0x7632));
         return;
     }
@@ -29,16 +32,16 @@ static __device__ __forceinline__ void store_logical(sq_bf16 *row, int pitch, bo
 #pragma unroll
     for (int j = 0; j < VECTOR; j++)
         if (j < count)
-            row[stored_at(at + j, pitch, is_split)] = (sq_bf16)(words[j / 2] >> 16 * (j % 2));
+            row[stored_at(at + j, s)] = (sq_bf16)(words[j / 2] >> 16 * (j % 2));
 }
 
-static __device__ __forceinline__ uint4 load_logical(const sq_bf16 *row, int pitch, bool is_split, int at, int count)
+static __device__ __forceinline__ uint4 load_logical(const sq_bf16 *row, Storage s, int at, int count)
 {
     if (at % VECTOR == 0 && count == VECTOR) {
-        if (!is_split)
+        if (!s.is_split)
             return __ldg(reinterpret_cast<const uint4 *>(row + at));
         const uint2 even = __ldg(reinterpret_cast<const uint2 *>(row + at / 2));
-        const uint2 odd = __ldg(reinterpret_cast<const uint2 *>(row + pitch / 2 + at / 2));
+        const uint2 odd = __ldg(reinterpret_cast<const uint2 *>(row + s.pitch / 2 + at / 2));
         return make_uint4(__byte_perm(even.x, odd.x, 0x5410), __byte_perm(even.x, odd.x, 0x7632),
                           __byte_perm(even.y, odd.y, 0x5410), __byte_perm(even.y, odd.y, 0x7632));
     }
@@ -46,21 +49,37 @@ static __device__ __forceinline__ uint4 load_logical(const sq_bf16 *row, int pit
 #pragma unroll
     for (int j = 0; j < VECTOR; j++)
         if (j < count)
-            words[j / 2] |= (unsigned)row[stored_at(at + j, pitch, is_split)] << 16 * (j % 2);
+            words[j / 2] |= (unsigned)row[stored_at(at + j, s)] << 16 * (j % 2);
     return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-/* The padding after the last channel. */
-static __device__ __forceinline__ void clear_padding(sq_bf16 *row, int c, int pitch, bool is_split)
+/* Clears the padding after the last channel. */
+static __device__ __forceinline__ void clear_padding(sq_bf16 *row, int c, Storage s)
 {
-    for (int i = c; i < (is_split ? 2 * padded(c / 2) : padded(c)); i++)
-        row[stored_at(i, pitch, is_split)] = 0;
+    for (int i = c; i < (s.is_split ? 2 * padded(c / 2) : padded(c)); i++)
+        row[stored_at(i, s)] = 0;
 }
 
-static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BLOCKS)
-join_kernel(sq_cuda_join a, Walk walk, int vectors)
+static __device__ __forceinline__ void values_of(float v[VECTOR], const sq_cuda_view &view, uint4 raw, int row, int i)
 {
-    const Place place = place_of(walk, vectors, (int)blockIdx.x / walk.slabs, a.parts);
+    unpack_eight(v, raw);
+    apply_view(v, view, view.gate ? row / view.pixels : 0, i);
+}
+
+/* Channels of the output that a thread stores; ends: padding follows them. */
+struct Span { int at, count; bool ends; };
+
+static __device__ __forceinline__ void store_output(const sq_cuda_join &a, int row, Span to, uint4 v)
+{
+    sq_bf16 *out = a.out + (size_t)row * (size_t)a.pitch;
+    store_logical(out, {a.pitch, a.is_split}, to.at, to.count, v);
+    if (to.ends)
+        clear_padding(out, a.c, {a.pitch, a.is_split});
+}
+
+static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BLOCKS) join_kernel(sq_cuda_join a, Walk walk)
+{
+    const Place place = place_of(walk, a.parts);
     if (place.vector < 0)
         return;
     const int y_vectors = a.is_concat && a.has_y ? padded(a.y.c) / VECTOR : 0;
@@ -68,7 +87,8 @@ join_kernel(sq_cuda_join a, Walk walk, int vectors)
     const sq_cuda_view &view = is_y ? a.y : a.x;
     const int i = (place.vector - (is_y ? 0 : y_vectors)) * VECTOR, at = i + (is_y || y_vectors == 0 ? 0 : a.y.c);
     const int count = min(view.c - i, (int)VECTOR);
-    const bool has_sum = !a.is_concat && a.has_y, ends = at + count == a.c && a.c % (a.is_split ? 2 * VECTOR : VECTOR);
+    const bool has_sum = !a.is_concat && a.has_y;
+    const Span to = {at, count, at + count == a.c && a.c % (a.is_split ? 2 * VECTOR : VECTOR)};
     for (int row = place.first; row < a.rows; row += WALK_AHEAD * place.stride) {
         uint4 x[WALK_AHEAD], y[WALK_AHEAD];
 #pragma unroll
@@ -84,21 +104,16 @@ join_kernel(sq_cuda_join a, Walk walk, int vectors)
                 break;
             if (view.scale || view.gate || has_sum) {
                 float v[VECTOR], w[VECTOR];
-                unpack_eight(v, x[k]);
-                show_eight(v, view, view.gate ? r / view.pixels : 0, i);
+                values_of(v, view, x[k], r, i);
                 if (has_sum) {
-                    unpack_eight(w, y[k]);
-                    show_eight(w, a.y, a.y.gate ? r / a.y.pixels : 0, i);
+                    values_of(w, a.y, y[k], r, i);
 #pragma unroll
                     for (int j = 0; j < VECTOR; j++)
                         v[j] += w[j];
                 }
                 x[k] = pack_eight(v);
             }
-            sq_bf16 *out = a.out + (size_t)r * (size_t)a.pitch;
-            store_logical(out, a.pitch, a.is_split, at, count, x[k]);
-            if (ends)
-                clear_padding(out, a.c, a.pitch, a.is_split);
+            store_output(a, r, to, x[k]);
         }
     }
 }
@@ -108,19 +123,19 @@ extern "C" cudaError_t sq_cuda_join_run(const sq_cuda_join *args, cudaStream_t s
     const sq_cuda_join a = *args;
     const int vectors = sq_cuda_padded(a.x.c) / VECTOR + (a.is_concat && a.has_y ? sq_cuda_padded(a.y.c) / VECTOR : 0);
     const Walk walk = walk_of(vectors);
-    LAUNCH(join_kernel, (unsigned)(a.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
+    LAUNCH(join_kernel, (unsigned)(a.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk);
     return cudaGetLastError();
 }
 
 static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_JOIN_BACKWARD_BLOCKS)
-join_backward_kernel(sq_cuda_join_backward a, Walk walk, int vectors)
+join_backward_kernel(sq_cuda_join_backward a, Walk walk)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
-    const int part = (int)blockIdx.x / walk.slabs;
-    const Place place = place_of(walk, vectors, part, a.parts.parts);
+    const Place place = place_of(walk, a.parts.parts);
     const int i = place.vector * VECTOR, count = min(a.sink.c - i, (int)VECTOR);
-    const bool is_shared = a.sink.data == a.grad; /* the gradient is in its place */
-    float s1[VECTOR] = {}, s2[VECTOR] = {};
+    const bool is_shared = a.sink.data == a.grad; /* the output's gradient is the operand's */
+    const Storage storage = {a.grad_pitch, a.is_split};
+    ChannelSums sums = {};
     for (int row = place.first; place.vector >= 0 && row < a.rows; row += WALK_AHEAD * place.stride) {
         uint4 g[WALK_AHEAD], z[WALK_AHEAD];
 #pragma unroll
@@ -128,7 +143,7 @@ join_backward_kernel(sq_cuda_join_backward a, Walk walk, int vectors)
             const int r = row + k * place.stride;
             g[k] = z[k] = make_uint4(0, 0, 0, 0);
             if (r < a.rows) {
-                g[k] = load_logical(a.grad + (size_t)r * (size_t)a.grad_pitch, a.grad_pitch, a.is_split, a.offset + i, count);
+                g[k] = load_logical(a.grad + (size_t)r * (size_t)a.grad_pitch, storage, a.offset + i, count);
                 if (a.sink.z.scale)
                     z[k] = fetch_view(a.sink.z, (size_t)r, i);
             }
@@ -141,12 +156,11 @@ join_backward_kernel(sq_cuda_join_backward a, Walk walk, int vectors)
             if (!is_shared)
                 (void)store_sink(a.sink, (size_t)r, i, g[k]);
             if (a.sink.z.scale)
-                add_sums(s1, s2, a.sink.z, g[k], z[k], i);
+                add_sums(sums, a.sink.z, g[k], z[k], i);
         }
     }
     if (a.sink.z.scale)
-        leave_walk_sums(a.parts.partial + (size_t)part * 2 * (size_t)(vectors * VECTOR), vectors * VECTOR, walk, place, s1, s2,
-                        shared);
+        write_walk_sums(a.parts.partial, walk, place, sums, shared);
 }
 
 extern "C" cudaError_t sq_cuda_join_backward_run(const sq_cuda_join_backward *args, cudaStream_t stream)
@@ -154,7 +168,7 @@ extern "C" cudaError_t sq_cuda_join_backward_run(const sq_cuda_join_backward *ar
     const sq_cuda_join_backward a = *args;
     const int vectors = sq_cuda_padded(a.sink.c) / VECTOR;
     const Walk walk = walk_of(vectors);
-    LAUNCH(join_backward_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
+    LAUNCH(join_backward_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk);
     return cudaGetLastError();
 }
 

@@ -1,5 +1,5 @@
-/* nonfinite.cu - whether ranges of FP32 values hold one that is NaN or infinite. Each block looks at its share of one range
- * and says so in a word of its own: nothing to clear before, nothing to add up. */
+/* nonfinite.cu - checks ranges of FP32 values for NaN and infinity. Each block checks its share of one range and writes the result
+ * to a separate word, so the results need no initialization and no atomics. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
@@ -11,10 +11,10 @@ static __global__ void __launch_bounds__(THREADS) nonfinite_kernel(sq_cuda_nonfi
 {
     const float *const values = a.ranges[blockIdx.y].values;
     const size_t count = a.ranges[blockIdx.y].count;
-    bool is_odd = false;
+    bool is_found = false;
     for (size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x; i < count; i += (size_t)gridDim.x * THREADS)
-        is_odd |= (__float_as_uint(__ldg(values + i)) & 0x7f800000u) == 0x7f800000u;
-    const int any = __syncthreads_or(is_odd);
+        is_found |= (__float_as_uint(__ldg(values + i)) & 0x7f800000u) == 0x7f800000u;
+    const int any = __syncthreads_or(is_found);
     if (threadIdx.x == 0)
         a.found[blockIdx.y * SQ_CUDA_NONFINITE_BLOCKS + blockIdx.x] = any;
 }

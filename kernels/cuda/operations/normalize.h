@@ -3,20 +3,20 @@
 
 #include "kernels/cuda/operands.h"
 
-/* Launchers of what stands around a library's convolution in the vendor engine: there nothing is done on load or store,
- * so statistics and gradients are passes of their own. */
+/* Launchers of the passes around a library's convolution in the vendor engine. The libraries compute nothing on load or store,
+ * so statistics and gradients need separate passes. */
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Blocks per multiprocessor, for the planner and the launch bounds. */
+/* Blocks per multiprocessor: used by lowering and as launch bounds. */
 enum { SQ_CUDA_COLUMN_MOMENTS_BLOCKS = 4, SQ_CUDA_FORM_GRADIENT_BLOCKS = 2 };
 
 typedef struct { /* moments of each column of a stored Z */
     const sq_bf16 *z;
     int c, pitch, rows;
-    sq_cuda_parts parts; /* part p leaves (count, mean, M2) rows of padded c */
+    sq_cuda_parts parts; /* part p writes rows of padded c: count, mean, M2 */
 } sq_cuda_column_moments;
 cudaError_t sq_cuda_column_moments_run(const sq_cuda_column_moments *a, cudaStream_t stream);
 

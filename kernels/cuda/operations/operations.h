@@ -3,7 +3,7 @@
 
 #include "kernels/cuda/operands.h"
 
-/* Launchers of everything that is not a convolution: joins, means and gates, classifier and loss, update, images. */
+/* Launchers of everything except convolutions: joins, means and gates, classifier and loss, update, images. */
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,7 +11,7 @@ extern "C" {
 
 /* ---- join.cu ---- */
 
-/* Blocks per multiprocessor, for the planner and the launch bounds. */
+/* Blocks per multiprocessor: used by lowering and as launch bounds. */
 enum { SQ_CUDA_JOIN_BLOCKS = 2, SQ_CUDA_JOIN_BACKWARD_BLOCKS = 2, SQ_CUDA_POOL_BACKWARD_BLOCKS = 3 };
 
 typedef struct {
@@ -24,10 +24,10 @@ typedef struct {
 } sq_cuda_join;
 cudaError_t sq_cuda_join_run(const sq_cuda_join *a, cudaStream_t stream);
 
-/* One operand: its gradient out of the output's. Where the sink is the gradient itself, only the sums are computed. */
+/* The gradient of one operand, from that of the output. If the sink is the output's gradient itself, only the sums are computed. */
 typedef struct {
     const sq_bf16 *grad;
-    int grad_pitch, grad_c, offset; /* offset: its first logical channel in the output */
+    int grad_pitch, grad_c, offset; /* offset: the operand's first logical channel in the output */
     bool is_split;
     sq_cuda_sink sink;
     int rows;
@@ -39,7 +39,7 @@ cudaError_t sq_cuda_join_backward_run(const sq_cuda_join_backward *a, cudaStream
 
 typedef struct {
     sq_cuda_view x;
-    const sq_bf16 *factor; /* multiplied on before summing (the gate's gradient), or NULL */
+    const sq_bf16 *factor; /* multiplied with x before summing (the gate's gradient), or NULL */
     int factor_pitch;
     int n;
     float *out; /* (n, out_pitch) */
@@ -60,7 +60,7 @@ typedef struct {
 cudaError_t sq_cuda_gate_run(const sq_cuda_gate *a, cudaStream_t stream);
 
 typedef struct {
-    sq_cuda_gate gate; /* as it ran forward */
+    sq_cuda_gate gate; /* of the forward pass */
     float *dg;         /* (n, padded c): sums of grad * x in, gradients before the gate's activation out */
     float *dh;         /* (n, padded r): gradients before the hidden relu */
     float *dpooled;    /* (n, padded c) */
@@ -68,7 +68,7 @@ typedef struct {
 } sq_cuda_gate_backward;
 cudaError_t sq_cuda_gate_backward_run(const sq_cuda_gate_backward *a, cudaStream_t stream);
 
-/* sink = factor * grad + each image's own addend; grad NULL: the addend alone. The sink may be grad. */
+/* sink = factor * grad + scale * per_image, the latter with dropout. grad NULL: the second term alone. The sink may be grad. */
 typedef struct {
     const sq_bf16 *grad;
     int grad_pitch;
@@ -76,7 +76,7 @@ typedef struct {
     int factor_pitch;
     const float *per_image; /* (n, image_pitch) */
     int image_pitch;
-    float scale; /* on per_image */
+    float scale;
     float dropout;
     const sq_step *step;
     sq_cuda_sink sink;
@@ -91,7 +91,7 @@ typedef struct { /* out (m, n) = a b [+ bias], FP32; element (i, k) of a is a[i 
     const float *a, *b, *bias;
     float *out;
     int m, n, k, a_row, a_column, b_row, b_column, out_pitch;
-    const sq_step *step; /* NULL: written; else as step->accumulate says */
+    const sq_step *step; /* NULL: overwrites out; else adds to it if step->accumulate */
 } sq_cuda_gemm;
 cudaError_t sq_cuda_gemm_run(const sq_cuda_gemm *a, cudaStream_t stream);
 
@@ -136,23 +136,23 @@ typedef struct {
 } sq_cuda_image;
 cudaError_t sq_cuda_image_run(const sq_cuda_image *a, cudaStream_t stream);
 
-enum { SQ_CUDA_CROPS = 96 }; /* of a launch: they travel with its arguments, of which there are at most 4,096 bytes */
+enum { SQ_CUDA_CROPS = 96 }; /* of a launch: they are part of its arguments, which are limited to 4,096 bytes */
 
 typedef struct {
     const uint8_t *images;
     uint8_t *out; /* (count, side, side, 3) */
     int count, side;
-    int most_across, most_down; /* pixels that an output pixel is made of along an axis, at most: set by the launcher */
+    int max_across, max_down; /* most input pixels of an output pixel along each axis: set by the launcher */
     sq_stored_crop crops[SQ_CUDA_CROPS];
 } sq_cuda_crop;
-cudaError_t sq_cuda_crop_run(const sq_cuda_crop *a, cudaStream_t stream); /* cudaErrorInvalidValue: too large a crop */
+cudaError_t sq_cuda_crop_run(const sq_cuda_crop *a, cudaStream_t stream); /* cudaErrorInvalidValue: a crop is too large */
 
 /* ---- nonfinite.cu ---- */
 
 enum { SQ_CUDA_NONFINITE_RANGES = 128, SQ_CUDA_NONFINITE_BLOCKS = 32 };
 
 typedef struct {
-    int32_t *found; /* (count, SQ_CUDA_NONFINITE_BLOCKS): not 0 where a block met NaN or infinity */
+    int32_t *found; /* (count, SQ_CUDA_NONFINITE_BLOCKS): nonzero where a block found NaN or infinity */
     int count;
     struct {
         const float *values;
@@ -167,15 +167,15 @@ enum { SQ_CUDA_BF16_PACK_RANGES = 64 };
 
 typedef struct {
     sq_bf16 *row;
-    float divisor; /* of what is widened */
+    float divisor; /* for unpacking */
     int count;
     struct {
         float *values;
-        size_t count, at; /* in the row */
+        size_t count, at; /* at: first element in the row */
     } ranges[SQ_CUDA_BF16_PACK_RANGES];
 } sq_cuda_bf16_pack;
-cudaError_t sq_cuda_bf16_pack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream); /* rounds them into the row */
-cudaError_t sq_cuda_bf16_unpack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream);  /* and back */
+cudaError_t sq_cuda_bf16_pack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream); /* ranges to row */
+cudaError_t sq_cuda_bf16_unpack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream);  /* row to ranges, divided */
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-/* pool.cu - means over an image's pixels and what hangs on them: squeeze-and-excitation, the pooling before the
- * classifier, and their gradients. */
+/* pool.cu - means over the pixels of an image: squeeze-and-excitation, the pooling before the classifier, and their
+ * gradients. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
@@ -8,7 +8,7 @@
 
 /* ---- Dropout ---- */
 
-/* Philox 4x32-10 (Salmon et al. 2011), as kernels/base/rng.c: word index % 4 of counter index / 4. */
+/* Philox 4x32-10 (Salmon et al. 2011), as in kernels/base/rng.c: word index % 4 of counter index / 4. */
 static __device__ __forceinline__ unsigned philox_word(unsigned long long seed, unsigned long long step, unsigned index)
 {
     unsigned c[4] = {index / 4, (unsigned)step, (unsigned)(step >> 32), SQ_RNG_DROPOUT};
@@ -18,7 +18,7 @@ static __device__ __forceinline__ unsigned philox_word(unsigned long long seed, 
         const unsigned high1 = __umulhi(0xcd9e8d57u, c[2]), low1 = 0xcd9e8d57u * c[2];
         c[0] = high1 ^ c[1] ^ k0, c[1] = low1, c[2] = high0 ^ c[3] ^ k1, c[3] = low0;
     }
-    const unsigned low = index & 1 ? c[1] : c[0], high = index & 1 ? c[3] : c[2]; /* no array that an index picks from */
+    const unsigned low = index & 1 ? c[1] : c[0], high = index & 1 ? c[3] : c[2]; /* selects: an indexed array would be in local memory */
     return index & 2 ? high : low;
 }
 
@@ -33,7 +33,7 @@ static __device__ __forceinline__ float dropout_scale(const sq_step *step, unsig
 
 enum { POOL_COLUMNS = 8, POOL_ROWS = WALK_THREADS / POOL_COLUMNS };
 
-/* A block takes 64 channels of one image. */
+/* A block processes 64 channels of one image. */
 static __global__ void __launch_bounds__(WALK_THREADS, 3) pool_kernel(sq_cuda_pool a, int slabs)
 {
     SHARED(float, shared, [POOL_ROWS][POOL_COLUMNS * VECTOR]);
@@ -46,9 +46,9 @@ static __global__ void __launch_bounds__(WALK_THREADS, 3) pool_kernel(sq_cuda_po
         for (int p = first; p < a.x.pixels; p += POOL_ROWS) {
             float v[VECTOR], w[VECTOR];
             unpack_eight(v, fetch_view(a.x, image + (size_t)p, i));
-            show_eight(v, a.x, n, i);
+            apply_view(v, a.x, n, i);
             if (a.factor)
-                unpack_eight(w, fetch_eight(a.factor, image + (size_t)p, a.factor_pitch, 1, 0, i));
+                unpack_eight(w, fetch_plain(a.factor, image + (size_t)p, a.factor_pitch, i));
 #pragma unroll
             for (int j = 0; j < VECTOR; j++)
                 sum[j] = a.factor ? fmaf(v[j], w[j], sum[j]) : sum[j] + v[j];
@@ -62,8 +62,8 @@ static __global__ void __launch_bounds__(WALK_THREADS, 3) pool_kernel(sq_cuda_po
         float total = 0.0f;
         for (int r = 0; r < POOL_ROWS; r++)
             total += shared[r][own];
-        const float kept = c < a.x.c ? dropout_scale(a.step, (unsigned)((a.step->first_image + n) * a.x.c + c), a.dropout) : 0.0f;
-        a.out[(size_t)n * (size_t)a.out_pitch + c] = kept == 0.0f ? 0.0f : total * a.scale * kept;
+        const float scale = c < a.x.c ? dropout_scale(a.step, (unsigned)((a.step->first_image + n) * a.x.c + c), a.dropout) : 0.0f;
+        a.out[(size_t)n * (size_t)a.out_pitch + c] = scale == 0.0f ? 0.0f : total * a.scale * scale;
     }
 }
 
@@ -79,8 +79,8 @@ extern "C" cudaError_t sq_cuda_pool_run(const sq_cuda_pool *args, cudaStream_t s
 
 enum { GATE_THREADS = 256, GATE_WARPS = GATE_THREADS / 32 };
 
-/* b2 + w2 hidden, for channel i; hidden in shared memory. */
-static __device__ __forceinline__ float gate_pre(const sq_cuda_gate &a, const float *hidden, int i)
+/* The gate of channel i before its activation: b2 + w2 hidden. `hidden` is in shared memory. */
+static __device__ __forceinline__ float preactivation(const sq_cuda_gate &a, const float *hidden, int i)
 {
     float sum = a.bias2[i];
     for (int j = 0; j < a.hidden_count; j++)
@@ -88,7 +88,7 @@ static __device__ __forceinline__ float gate_pre(const sq_cuda_gate &a, const fl
     return sum;
 }
 
-/* A block takes one image. */
+/* A block processes one image. */
 static __global__ void __launch_bounds__(GATE_THREADS) gate_kernel(sq_cuda_gate a)
 {
     DYNAMIC_SHARED(float, hidden);
@@ -107,7 +107,7 @@ static __global__ void __launch_bounds__(GATE_THREADS) gate_kernel(sq_cuda_gate 
     for (int j = (int)threadIdx.x; j < a.hidden_pitch; j += GATE_THREADS)
         a.hidden[(size_t)n * (size_t)a.hidden_pitch + j] = j < a.hidden_count ? hidden[j] : 0.0f;
     for (int i = (int)threadIdx.x; i < a.gate_pitch; i += GATE_THREADS)
-        a.gate[(size_t)n * (size_t)a.gate_pitch + i] = i < a.c ? activate_any(a.activation, gate_pre(a, hidden, i)) : 0.0f;
+        a.gate[(size_t)n * (size_t)a.gate_pitch + i] = i < a.c ? activate_any(a.activation, preactivation(a, hidden, i)) : 0.0f;
 }
 
 extern "C" cudaError_t sq_cuda_gate_run(const sq_cuda_gate *args, cudaStream_t stream)
@@ -117,9 +117,10 @@ extern "C" cudaError_t sq_cuda_gate_run(const sq_cuda_gate *args, cudaStream_t s
     return cudaGetLastError();
 }
 
+/* A block processes one image. */
 static __global__ void __launch_bounds__(GATE_THREADS) gate_backward_kernel(sq_cuda_gate_backward a)
 {
-    DYNAMIC_SHARED(float, hidden); /* hidden_count, then as many gradients, then c gradients */
+    DYNAMIC_SHARED(float, hidden); /* hidden_count values, then hidden_count and c gradients */
     const sq_cuda_gate &gate = a.gate;
     float *const dh = hidden + gate.hidden_count, *const dg = dh + gate.hidden_count;
     const int n = (int)blockIdx.x, warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
@@ -128,7 +129,7 @@ static __global__ void __launch_bounds__(GATE_THREADS) gate_backward_kernel(sq_c
         hidden[j] = gate.hidden[(size_t)n * (size_t)gate.hidden_pitch + j];
     __syncthreads();
     for (int i = (int)threadIdx.x; i < gate.c; i += GATE_THREADS)
-        dg_out[i] = dg[i] = through_any(gate.activation, dg_out[i], gate_pre(gate, hidden, i));
+        dg_out[i] = dg[i] = activation_gradient_any(gate.activation, dg_out[i], preactivation(gate, hidden, i));
     __syncthreads();
     for (int j = warp; j < gate.hidden_count; j += GATE_WARPS) {
         float sum = 0.0f;
@@ -156,21 +157,20 @@ extern "C" cudaError_t sq_cuda_gate_backward_run(const sq_cuda_gate_backward *ar
     return cudaGetLastError();
 }
 
-/* ---- Back to the pixels ---- */
+/* ---- The gradient of the pixels ---- */
 
 static __global__ void __launch_bounds__(WALK_THREADS, SQ_CUDA_POOL_BACKWARD_BLOCKS)
-pool_backward_kernel(sq_cuda_pool_backward a, Walk walk, int vectors)
+pool_backward_kernel(sq_cuda_pool_backward a, Walk walk)
 {
     SHARED(float, shared, [WALK_THREADS][2 * VECTOR]);
-    const int part = (int)blockIdx.x / walk.slabs;
-    const Place place = place_of(walk, vectors, part, a.parts.parts);
+    const Place place = place_of(walk, a.parts.parts);
     const int i = place.vector * VECTOR;
-    float s1[VECTOR] = {}, s2[VECTOR] = {};
+    ChannelSums sums = {};
     for (int row = place.first; place.vector >= 0 && row < a.rows; row += place.stride) {
         const int n = row / a.pixels;
         const size_t at = (size_t)n * (size_t)a.image_pitch + (size_t)i;
         float v[VECTOR], own[VECTOR], factor[VECTOR] = {};
-        unpack_eight(v, a.grad ? fetch_eight<true>(a.grad, (size_t)row, a.grad_pitch, 1, 0, i) : make_uint4(0, 0, 0, 0));
+        unpack_eight(v, a.grad ? fetch_eight<true>(a.grad, (size_t)row, {a.grad_pitch, 1, 0}, i) : make_uint4(0, 0, 0, 0));
         if (a.factor)
             load_eight(factor, a.factor + (size_t)n * (size_t)a.factor_pitch + (size_t)i);
 #pragma unroll
@@ -182,19 +182,17 @@ pool_backward_kernel(sq_cuda_pool_backward a, Walk walk, int vectors)
         }
         const uint4 stored = store_sink(a.sink, (size_t)row, i, pack_eight(v));
         if (a.sink.z.scale)
-            add_sums(s1, s2, a.sink.z, stored, fetch_view(a.sink.z, (size_t)row, i), i);
+            add_sums(sums, a.sink.z, stored, fetch_view(a.sink.z, (size_t)row, i), i);
     }
     if (a.sink.z.scale)
-        leave_walk_sums(a.parts.partial + (size_t)part * 2 * (size_t)(vectors * VECTOR), vectors * VECTOR, walk, place, s1, s2,
-                        shared);
+        write_walk_sums(a.parts.partial, walk, place, sums, shared);
 }
 
 extern "C" cudaError_t sq_cuda_pool_backward_run(const sq_cuda_pool_backward *args, cudaStream_t stream)
 {
     const sq_cuda_pool_backward a = *args;
-    const int vectors = sq_cuda_padded(a.c) / VECTOR;
-    const Walk walk = walk_of(vectors);
-    LAUNCH(pool_backward_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk, vectors);
+    const Walk walk = walk_of(sq_cuda_padded(a.c) / VECTOR);
+    LAUNCH(pool_backward_kernel, (unsigned)(a.parts.parts * walk.slabs), WALK_THREADS, 0, stream, a, walk);
     return cudaGetLastError();
 }
 

@@ -1,4 +1,4 @@
-/* statistics.cu - merges of what the parts of a kernel left, in the order of their numbers. */
+/* statistics.cu - merges the partial results of a kernel's parts, in the order of their numbers. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
@@ -22,15 +22,15 @@ static __device__ void set_live(const sq_cuda_norm &norm, int c, float mean, flo
     live_row(norm, SQ_LIVE_INVERSE)[c] = inverse;
 }
 
-/* Rows that part p of a row kernel saw: its row blocks are p, p + parts, ...; the last block has what is left. */
+/* The number of rows that part p processed: its row blocks are p, p + parts, ...; the last block may be shorter. */
 static __device__ __forceinline__ float rows_of_part(int p, int parts, int rows, int row_block)
 {
     const int blocks = (rows - 1) / row_block + 1, mine = (blocks - 1 - p) / parts + 1;
-    const int missing = (blocks - 1) % parts == p ? blocks * row_block - rows : 0;
-    return (float)(mine * row_block - missing);
+    const int past_end = (blocks - 1) % parts == p ? blocks * row_block - rows : 0;
+    return (float)(mine * row_block - past_end);
 }
 
-/* One block merges 8 channels: every stripe of parts in order, then the stripes in a tree. */
+/* A block merges 8 channels: the parts of each stripe in order, then the stripes in a tree. */
 static __global__ void __launch_bounds__(CHANNELS *STRIPES) merge_moments_kernel(sq_cuda_merge_moments a)
 {
     SHARED(Moments, part, [STRIPES][CHANNELS]);
@@ -84,7 +84,7 @@ extern "C" cudaError_t sq_cuda_fixed_norms_run(const sq_cuda_fixed_norms *args, 
     return cudaGetLastError();
 }
 
-/* In FP64: a part's sum is short, their sum is not. */
+/* The sums are in FP64: a part adds few values, but there are many parts. */
 static __global__ void __launch_bounds__(CHANNELS *STRIPES) merge_sums_kernel(sq_cuda_merge_sums a)
 {
     SHARED(double, part, [2][STRIPES][CHANNELS]);

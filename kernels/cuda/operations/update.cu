@@ -1,12 +1,12 @@
 /* update.cu - one step of SGD with momentum over a contiguous range of weights, and their moving average:
  *     m = momentum * m + (g + decay * w),  w -= rate * m,  average = d * average + (1 - d) * w
- * The range ends at a multiple of four, and so does its part with weight decay. */
+ * The length of the range, and of its part with weight decay, is a multiple of four. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/unit.cuh"
 
-enum { THREADS = 256, MOST_BLOCKS = 4 * 132 }; /* four on each multiprocessor of an H200; the rest is looped over */
+enum { THREADS = 256, MAX_BLOCKS = 4 * 132 }; /* four on each multiprocessor of an H200; a block loops over the rest */
 
 static __device__ __forceinline__ float step_one(float *w, float *m, float g, float decay, const sq_step &step)
 {
@@ -42,7 +42,7 @@ extern "C" cudaError_t sq_cuda_update_run(const sq_cuda_update *args, cudaStream
     if (a.count % 4 || a.decayed_count % 4)
         return cudaErrorInvalidValue;
     const size_t blocks = (a.count / 4 + THREADS - 1) / THREADS;
-    LAUNCH(update_kernel, (unsigned)(blocks < (size_t)MOST_BLOCKS ? blocks : (size_t)MOST_BLOCKS), THREADS, 0, stream, a);
+    LAUNCH(update_kernel, (unsigned)(blocks < (size_t)MAX_BLOCKS ? blocks : (size_t)MAX_BLOCKS), THREADS, 0, stream, a);
     return cudaGetLastError();
 }
 

@@ -1,4 +1,4 @@
-/* NVIDIA's libraries, opened at run time; plans are made once for each shape and found again. */
+/* Opens NVIDIA's libraries at run time, and caches one execution plan per shape. */
 #include "kernels/cuda/vendor/vendor_library.h"
 
 #include <dlfcn.h>
@@ -8,7 +8,7 @@
 
 /* ---- Opening ---- */
 
-/* The first of `names` that can be opened; the text says what was tried and why the last one could not be. */
+/* Opens the first of `names` that can be opened. The error text lists all names, and the reason for the last one. */
 static sq_status open_library(void **out, const char *what, const char *const *names, int count)
 {
     char tried[256] = "";
@@ -17,19 +17,20 @@ static sq_status open_library(void **out, const char *what, const char *const *n
         *out = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
         if (*out)
             return SQ_OK;
-        const char *said = dlerror(); /* valid until the next call */
-        why = said ? said : "";
+        const char *error = dlerror(); /* valid until the next call */
+        why = error ? error : "";
         const size_t used = strlen(tried);
         (void)snprintf(tried + used, sizeof tried - used, "%s%s", i ? ", " : "", names[i]);
     }
-    return sq_fail(SQ_UNSUPPORTED,
-                   "engine vendor: %s is not there; tried %s (the last: %s); LD_LIBRARY_PATH says where to look", what,
-                   tried, why);
+    return sq_fail(
+        SQ_UNSUPPORTED,
+        "engine vendor: %s cannot be loaded: tried %s; the last error: %s; set LD_LIBRARY_PATH to its folder", what,
+        tried, why);
 }
 
 typedef struct {
     const char *name;
-    size_t offset; /* of the function's pointer in its table */
+    size_t offset; /* of the function pointer in the table */
 } symbol;
 
 static sq_status find_symbols(void *library, void *table, const symbol *symbols, int count)
@@ -37,9 +38,9 @@ static sq_status find_symbols(void *library, void *table, const symbol *symbols,
     for (int i = 0; i < count; i++) {
         void *found = dlsym(library, symbols[i].name);
         if (!found)
-            return sq_fail(SQ_UNSUPPORTED, "engine vendor: %s is not in the library that was found (too old?)",
-                           symbols[i].name);
-        memcpy((unsigned char *)table + symbols[i].offset, &found, sizeof found); /* POSIX: of the same size */
+            return sq_fail(SQ_UNSUPPORTED, "engine vendor: the library has no %s; it may be too old", symbols[i].name);
+        memcpy((unsigned char *)table + symbols[i].offset, &found,
+               sizeof found); /* POSIX: both pointers have the same size */
     }
     return SQ_OK;
 }
@@ -55,7 +56,7 @@ static sq_status load_cudnn(sq_vendor *v)
     return find_symbols(v->cudnn_library, &v->cudnn, symbols, sizeof symbols / sizeof *symbols);
 }
 
-/* The version of the headers first: its structs are ours for certain. */
+/* Tries the version of the headers first: only its structs are certain to match. */
 static sq_status load_cublas(sq_vendor *v)
 {
     typedef sq_cublas_functions table;
@@ -126,7 +127,7 @@ void sq_vendor_close(sq_vendor *v)
         free_plan(v->plans[i]);
     free(v->plans);
     if (v->cublas_handle)
-        (void)v->cublas.close(v->cublas_handle); /* nothing to do about a failure */
+        (void)v->cublas.close(v->cublas_handle); /* a failure cannot be handled */
     if (v->cudnn_handle)
         (void)v->cudnn.close(v->cudnn_handle);
     if (v->cublas_library)
@@ -141,9 +142,9 @@ const char *sq_vendor_versions(const sq_vendor *v)
     return v->versions;
 }
 
-/* ---- Plans ---- */
+/* ---- Execution plans ---- */
 
-static sq_vendor_plan *find_plan(const sq_vendor *v, bool is_product, const void *shape, size_t bytes)
+static sq_vendor_plan *find_cached_plan(const sq_vendor *v, bool is_product, const void *shape, size_t bytes)
 {
     for (int i = 0; i < v->count; i++)
         if (v->plans[i]->is_product == is_product && memcmp(&v->plans[i]->shape, shape, bytes) == 0)
@@ -151,35 +152,35 @@ static sq_vendor_plan *find_plan(const sq_vendor *v, bool is_product, const void
     return NULL;
 }
 
-static sq_status add_plan(sq_vendor *v, sq_vendor_plan *plan)
+static sq_status cache_plan(sq_vendor *v, sq_vendor_plan *plan)
 {
-    if (v->count == v->limit) {
-        const int limit = v->limit ? 2 * v->limit : 64;
-        sq_vendor_plan **more = realloc(v->plans, (size_t)limit * sizeof *more);
-        if (!more)
-            return sq_fail(SQ_NO_MEMORY, "engine vendor: %d plans", limit);
-        v->plans = more;
-        v->limit = limit;
+    if (v->count == v->capacity) {
+        const int capacity = v->capacity ? 2 * v->capacity : 64;
+        sq_vendor_plan **larger = realloc(v->plans, (size_t)capacity * sizeof *larger);
+        if (!larger)
+            return sq_fail(SQ_NO_MEMORY, "engine vendor: %d execution plans", capacity);
+        v->plans = larger;
+        v->capacity = capacity;
     }
     v->plans[v->count++] = plan;
     return SQ_OK;
 }
 
-/* A shape without an engine is remembered too: searching again would take as long and say the same. */
+/* Also caches the failure for a shape without an engine: the search is slow and would fail again. */
 static sq_status plan_for(sq_vendor *v, bool is_product, const void *shape, size_t bytes, const sq_vendor_plan **out)
 {
-    sq_vendor_plan *plan = find_plan(v, is_product, shape, bytes);
+    sq_vendor_plan *plan = find_cached_plan(v, is_product, shape, bytes);
     if (!plan) {
         plan = calloc(1, sizeof *plan);
         if (!plan)
-            return sq_fail(SQ_NO_MEMORY, "engine vendor: plan");
+            return sq_fail(SQ_NO_MEMORY, "engine vendor: execution plan");
         plan->vendor = v;
         plan->is_product = is_product;
         memcpy(&plan->shape, shape, bytes);
         plan->status = is_product ? sq_cublas_make(plan) : sq_cudnn_make(plan);
         if (plan->status != SQ_OK)
             (void)snprintf(plan->why, sizeof plan->why, "%s", sq_error_text());
-        const sq_status added = add_plan(v, plan);
+        const sq_status added = cache_plan(v, plan);
         if (added != SQ_OK) {
             free_plan(plan);
             return added;
@@ -239,7 +240,7 @@ void sq_vendor_release(sq_vendor_call *call)
         return;
     const sq_vendor *v = call->plan->vendor;
     if (call->pack)
-        (void)v->cudnn.destroy(call->pack); /* nothing to do about a failure */
+        (void)v->cudnn.destroy(call->pack); /* a failure cannot be handled */
     if (call->description)
         (void)v->cublas.desc_destroy(call->description);
     free(call);

@@ -8,21 +8,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the vendor engine wants of NVIDIA's libraries: convolutions of cuDNN, matrix products of cuBLASLt. Behind it
- * stand vendor.c with the real libraries (opened at run time, so that the program starts without them), vendor_none.c in
- * a build that had no headers, and plain loops in the emulated tests.
+/* NVIDIA's libraries as the vendor engine uses them: convolutions of cuDNN, matrix products of cuBLASLt. vendor.c opens
+ * the libraries at run time, so the program starts without them. Builds without their headers use vendor_none.c; the
+ * emulated tests use plain loops.
  *
- * The rule to know: a plan is a shape, a call is a plan at fixed addresses. Everything that may allocate or fail for
- * the shape's sake happens in sq_vendor_plan_*; running a call allocates nothing and may be captured. Only engines
- * whose results repeat bit for bit are taken. */
+ * The rule to know: an execution plan (sq_vendor_plan) is made for a shape; a call is a plan with fixed addresses.
+ * Allocations and unsupported shapes occur in sq_vendor_plan_* only. Running a call allocates nothing and may be
+ * captured. Only engines whose results repeat bit for bit are used. */
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct sq_vendor sq_vendor;           /* the libraries on one device, and all plans so far */
+typedef struct sq_vendor sq_vendor;           /* the libraries on one device, and the cache of plans */
 typedef struct sq_vendor_plan sq_vendor_plan; /* belongs to its sq_vendor */
-typedef struct sq_vendor_call sq_vendor_call; /* owned by who made it; gone before its sq_vendor */
+typedef struct sq_vendor_call sq_vendor_call; /* owned by the caller; released before its sq_vendor is closed */
 
 typedef enum { SQ_VENDOR_FORWARD, SQ_VENDOR_DATA_GRADIENT, SQ_VENDOR_WEIGHT_GRADIENT } sq_vendor_direction;
 
@@ -30,9 +30,9 @@ typedef enum { SQ_VENDOR_FORWARD, SQ_VENDOR_DATA_GRADIENT, SQ_VENDOR_WEIGHT_GRAD
  * w_out, c_out), weights (c_out, k, k, c_in / groups).
  *   FORWARD          first x,  second weights -> y
  *   DATA_GRADIENT    first dY, second weights -> dX
- *   WEIGHT_GRADIENT  first dY, second x       -> dW, FP32; BF16 where the library has no other: sq_vendor_leaves_bf16
+ *   WEIGHT_GRADIENT  first dY, second x       -> dW in FP32, or in BF16 if sq_vendor_leaves_bf16
  */
-typedef struct { /* all int: plans are found by their bytes */
+typedef struct { /* all members are int: plans are looked up by the bytes of the struct */
     int direction;
     int n, h_in, w_in, c_in, h_out, w_out, c_out, kernel, stride, groups;
 } sq_vendor_convolution;
@@ -44,7 +44,7 @@ typedef struct {
     int first_pitch, second_pitch, out_pitch;
     int is_first_transposed, is_second_transposed;
     int is_f32;         /* the operands are FP32, and so is the result */
-    int has_f32_result; /* the result is FP32 though the operands are BF16 */
+    int has_f32_result; /* the operands are BF16, the result is FP32 */
     int has_bias;       /* FP32, only with is_f32 */
 } sq_vendor_product;
 
@@ -54,18 +54,20 @@ typedef struct {
     void *out, *workspace; /* 16-byte and 256-byte aligned */
 } sq_vendor_operands;
 
-/* Opens the libraries for the current device; calls go to `stream`, which must outlive it. SQ_UNSUPPORTED: which
- * library is missing and what was tried; SQ_DEVICE: one does not start. */
+/* Opens the libraries for the current device. Calls are enqueued on `stream`, which must outlive the result.
+ * SQ_UNSUPPORTED: a library is missing; the text names the paths that were tried. SQ_DEVICE: a library does not start.
+ */
 SQ_MUST_USE sq_status sq_vendor_open(cudaStream_t stream, sq_vendor **out);
 void sq_vendor_close(sq_vendor *v);                 /* accepts NULL */
 const char *sq_vendor_versions(const sq_vendor *v); /* "cudnn 9.19.0 cublasLt 13.1.0": no commas */
 
-/* Finds a plan or makes it (slow: some engines compile their kernels now). SQ_UNSUPPORTED: no engine for the shape. */
+/* Returns the cached plan of the shape, or makes it, which is slow: some engines compile kernels. SQ_UNSUPPORTED: no
+ * engine for the shape. */
 SQ_MUST_USE sq_status sq_vendor_plan_convolution(sq_vendor *v, const sq_vendor_convolution *shape,
                                                  const sq_vendor_plan **out);
 SQ_MUST_USE sq_status sq_vendor_plan_product(sq_vendor *v, const sq_vendor_product *shape, const sq_vendor_plan **out);
 size_t sq_vendor_workspace(const sq_vendor_plan *plan); /* bytes */
-bool sq_vendor_leaves_bf16(const sq_vendor_plan *plan); /* of a weight gradient */
+bool sq_vendor_leaves_bf16(const sq_vendor_plan *plan); /* a weight gradient is written in BF16 */
 
 SQ_MUST_USE sq_status sq_vendor_bind(const sq_vendor_plan *plan, const sq_vendor_operands *at, sq_vendor_call **out);
 SQ_MUST_USE sq_status sq_vendor_run(const sq_vendor_call *call);

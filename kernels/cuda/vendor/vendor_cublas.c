@@ -1,10 +1,10 @@
-/* Matrix products through cuBLASLt. It counts by columns: a row-major matrix is the transpose of one of its own, so
- * out = first second is asked for as out^T = second^T first^T, the operands swapped and no data moved. */
+/* Matrix products through cuBLASLt. cuBLASLt is column-major: it reads a row-major matrix as its transpose. Therefore
+ * out = first second is requested as out^T = second^T first^T, with swapped operands; no data is moved. */
 #include "kernels/cuda/vendor/vendor_library.h"
 
 #include <string.h>
 
-enum { ALIGNMENT = 16, ALGORITHMS = 8, PRODUCT_WORKSPACE = 32 << 20 };
+enum { ALIGNMENT = 16, MAX_ALGORITHMS = 8, MAX_WORKSPACE_BYTES = 32 << 20 };
 
 static sq_status fail(const sq_vendor_plan *plan, cublasStatus_t status, const char *what)
 {
@@ -14,14 +14,14 @@ static sq_status fail(const sq_vendor_plan *plan, cublasStatus_t status, const c
                    p->m, p->n, p->k, p->is_f32 ? "FP32" : "BF16", what, plan->vendor->cublas.status_string(status));
 }
 
-/* cuBLASLt's first operand is our second. As it sees them, stored rows are columns. */
+/* cuBLASLt's first operand is `second`. Stored rows are its columns. */
 static cublasStatus_t describe(const sq_vendor_plan *plan, const float *bias, cublasLtMatmulDesc_t *out)
 {
     const sq_vendor_product *p = &plan->shape.product;
     const sq_cublas_functions *cublas = &plan->vendor->cublas;
     const cublasOperation_t first = p->is_second_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasOperation_t second = p->is_first_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-    const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS; /* one value for each of its rows: for our columns */
+    const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS; /* one value for each of its rows, our columns */
     const cudaDataType_t bias_type = CUDA_R_32F;
     cublasStatus_t status = cublas->desc_create(out, CUBLAS_COMPUTE_32F, CUDA_R_32F);
     if (status == CUBLAS_STATUS_SUCCESS)
@@ -39,7 +39,7 @@ static cublasStatus_t describe(const sq_vendor_plan *plan, const float *bias, cu
     return status;
 }
 
-static cublasStatus_t lay_out(sq_vendor_plan *plan)
+static cublasStatus_t set_layouts(sq_vendor_plan *plan)
 {
     const sq_vendor_product *p = &plan->shape.product;
     const sq_cublas_functions *cublas = &plan->vendor->cublas;
@@ -58,13 +58,13 @@ static cublasStatus_t lay_out(sq_vendor_plan *plan)
     return status;
 }
 
-/* Splits of the sum over k are added up in FP32 in a second step or not made: both repeat their bits. */
-static cublasStatus_t prefer(const sq_cublas_functions *cublas, cublasLtMatmulPreference_t preference)
+/* Permits splits of the sum over k only if a second step adds them in FP32: the results then repeat bit for bit. */
+static cublasStatus_t set_preference(const sq_cublas_functions *cublas, cublasLtMatmulPreference_t preference)
 {
     static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
-    const size_t workspace = PRODUCT_WORKSPACE;
+    const size_t workspace = MAX_WORKSPACE_BYTES;
     const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, alignment = ALIGNMENT;
     cublasStatus_t status =
         cublas->preference_set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
@@ -76,25 +76,25 @@ static cublasStatus_t prefer(const sq_cublas_functions *cublas, cublasLtMatmulPr
     return status;
 }
 
-static cublasStatus_t choose(sq_vendor_plan *plan, cublasLtMatmulDesc_t description)
+static cublasStatus_t choose_algorithm(sq_vendor_plan *plan, cublasLtMatmulDesc_t description)
 {
     const sq_cublas_functions *cublas = &plan->vendor->cublas;
     cublasLtMatmulPreference_t preference = NULL;
-    cublasLtMatmulHeuristicResult_t results[ALGORITHMS];
+    cublasLtMatmulHeuristicResult_t results[MAX_ALGORITHMS];
     int count = 0;
     memset(results, 0, sizeof results);
     cublasStatus_t status = cublas->preference_create(&preference);
     if (status == CUBLAS_STATUS_SUCCESS)
-        status = prefer(cublas, preference);
+        status = set_preference(cublas, preference);
     if (status == CUBLAS_STATUS_SUCCESS)
         status = cublas->heuristic(plan->vendor->cublas_handle, description, plan->first, plan->second, plan->out,
-                                   plan->out, preference, ALGORITHMS, results, &count);
+                                   plan->out, preference, MAX_ALGORITHMS, results, &count);
     if (preference)
-        (void)cublas->preference_destroy(preference); /* nothing to do about a failure */
+        (void)cublas->preference_destroy(preference); /* a failure cannot be handled */
     if (status != CUBLAS_STATUS_SUCCESS)
         return status;
     for (int i = 0; i < count; i++)
-        if (results[i].state == CUBLAS_STATUS_SUCCESS && results[i].workspaceSize <= PRODUCT_WORKSPACE) {
+        if (results[i].state == CUBLAS_STATUS_SUCCESS && results[i].workspaceSize <= MAX_WORKSPACE_BYTES) {
             plan->algorithm = results[i].algo;
             plan->workspace_bytes = results[i].workspaceSize;
             return CUBLAS_STATUS_SUCCESS;
@@ -107,11 +107,12 @@ sq_status sq_cublas_make(sq_vendor_plan *plan)
     cublasLtMatmulDesc_t description = NULL;
     cublasStatus_t status = describe(plan, NULL, &description);
     if (status == CUBLAS_STATUS_SUCCESS)
-        status = lay_out(plan);
+        status = set_layouts(plan);
     if (status == CUBLAS_STATUS_SUCCESS)
-        status = choose(plan, description);
+        status = choose_algorithm(plan, description);
     if (description)
-        (void)plan->vendor->cublas.desc_destroy(description); /* each call has its own: it holds the bias */
+        (void)plan->vendor->cublas.desc_destroy(
+            description); /* each call makes its own, with the address of the bias */
     return status == CUBLAS_STATUS_SUCCESS ? SQ_OK : fail(plan, status, "no algorithm");
 }
 
@@ -120,7 +121,7 @@ void sq_cublas_unmake(sq_vendor_plan *plan)
     const cublasLtMatrixLayout_t layouts[] = {plan->first, plan->second, plan->out};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
         if (layouts[i])
-            (void)plan->vendor->cublas.layout_destroy(layouts[i]); /* nothing to do about a failure */
+            (void)plan->vendor->cublas.layout_destroy(layouts[i]); /* a failure cannot be handled */
 }
 
 sq_status sq_cublas_bind(sq_vendor_call *call)

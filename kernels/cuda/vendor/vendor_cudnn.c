@@ -1,21 +1,21 @@
-/* Convolutions through cuDNN's graph API from C: a plan is a graph of one operation, the first engine that its
- * heuristics name, that repeats its results and that can be finalised; a call is a variant pack. Attribute types and
- * counts are those of "cuDNN backend API", section "Descriptor types" (docs.nvidia.com, cuDNN 9). */
+/* Convolutions through cuDNN's graph API. An execution plan has a graph of one operation, and the first engine from the
+ * heuristics that is deterministic and can be finalized. A call is a variant pack. Attribute types and counts are from
+ * "cuDNN backend API", section "Descriptor types" (docs.nvidia.com, cuDNN 9). */
 #include "kernels/cuda/vendor/vendor_library.h"
 
 #include <string.h>
 
-enum { FIRST = 1, SECOND, OUT, TENSORS = 3, DIMENSIONS = 4, SPATIAL = 2, CONFIGS = 24, ALIGNMENT = 16 };
+enum { FIRST = 1, SECOND, OUT, TENSORS = 3, DIMENSIONS = 4, SPATIAL = 2, MAX_CONFIGS = 24, ALIGNMENT = 16 };
 
-/* A plan in the making: the first failure stays, what comes after it does nothing. */
+/* The state while a plan is made. It stores the first failure; after it all calls do nothing. */
 typedef struct {
     sq_vendor_plan *plan;
     const sq_cudnn_functions *cudnn;
     cudnnStatus_t status;
-    const char *what; /* was being done when it failed */
-} maker;
+    const char *what; /* the step that failed */
+} plan_builder;
 
-static void note(maker *m, cudnnStatus_t status, const char *what)
+static void note(plan_builder *m, cudnnStatus_t status, const char *what)
 {
     if (m->status != CUDNN_STATUS_SUCCESS || status == CUDNN_STATUS_SUCCESS)
         return;
@@ -28,39 +28,39 @@ static sq_status fail(sq_status code, const sq_vendor_plan *plan, cudnnStatus_t 
     static const char *const directions[] = {"forward", "data gradient", "weight gradient"};
     const sq_vendor_convolution *c = &plan->shape.convolution;
     const sq_cudnn_functions *cudnn = &plan->vendor->cudnn;
-    char said[256] = "";
-    cudnn->last_error(said, sizeof said);
+    char detail[256] = "";
+    cudnn->last_error(detail, sizeof detail);
     return sq_fail(
         code,
         "engine vendor: cuDNN: %s of a convolution, %d x %d x %d x %d to %d x %d x %d, kernel %d, stride %d, "
         "groups %d: %s: %s: %s",
         directions[c->direction], c->n, c->h_in, c->w_in, c->c_in, c->h_out, c->w_out, c->c_out, c->kernel, c->stride,
-        c->groups, what, cudnn->error_string(status), said);
+        c->groups, what, cudnn->error_string(status), detail);
 }
 
-/* A descriptor that lives as long as the plan. */
-static cudnnBackendDescriptor_t create(maker *m, cudnnBackendDescriptorType_t type)
+/* Makes a descriptor that the plan owns. */
+static cudnnBackendDescriptor_t create(plan_builder *m, cudnnBackendDescriptorType_t type)
 {
     cudnnBackendDescriptor_t made = NULL;
     if (m->status != CUDNN_STATUS_SUCCESS)
         return NULL;
-    if (m->plan->held_count == SQ_VENDOR_HELD)
-        note(m, CUDNN_STATUS_BAD_PARAM, "descriptors of a plan");
+    if (m->plan->descriptor_count == SQ_VENDOR_DESCRIPTORS)
+        note(m, CUDNN_STATUS_BAD_PARAM, "too many descriptors");
     else
         note(m, m->cudnn->create(type, &made), "descriptor");
     if (made)
-        m->plan->held[m->plan->held_count++] = made;
+        m->plan->descriptors[m->plan->descriptor_count++] = made;
     return made;
 }
 
-static void set(maker *m, cudnnBackendDescriptor_t of, cudnnBackendAttributeName_t name,
+static void set(plan_builder *m, cudnnBackendDescriptor_t of, cudnnBackendAttributeName_t name,
                 cudnnBackendAttributeType_t type, int64_t count, const void *values)
 {
     if (m->status == CUDNN_STATUS_SUCCESS)
         note(m, m->cudnn->set(of, name, type, count, values), "attribute");
 }
 
-static void finish(maker *m, cudnnBackendDescriptor_t d, const char *what)
+static void finish(plan_builder *m, cudnnBackendDescriptor_t d, const char *what)
 {
     if (m->status == CUDNN_STATUS_SUCCESS)
         note(m, m->cudnn->finalize(d), what);
@@ -72,8 +72,8 @@ typedef struct {
     int64_t n, c, h, w;
 } extent;
 
-/* A packed tensor with channels innermost; dimensions are in the order n, c, h, w whatever the layout. */
-static cudnnBackendDescriptor_t tensor(maker *m, int64_t id, extent e, cudnnDataType_t type)
+/* A packed NHWC tensor. cuDNN orders the dimensions n, c, h, w for any layout. */
+static cudnnBackendDescriptor_t tensor(plan_builder *m, int64_t id, extent e, cudnnDataType_t type)
 {
     const int64_t dimensions[DIMENSIONS] = {e.n, e.c, e.h, e.w},
                   strides[DIMENSIONS] = {e.h * e.w * e.c, 1, e.w * e.c, e.c};
@@ -88,7 +88,7 @@ static cudnnBackendDescriptor_t tensor(maker *m, int64_t id, extent e, cudnnData
     return t;
 }
 
-static cudnnBackendDescriptor_t convolution(maker *m)
+static cudnnBackendDescriptor_t convolution(plan_builder *m)
 {
     const sq_vendor_convolution *c = &m->plan->shape.convolution;
     const cudnnDataType_t type = CUDNN_DATA_FLOAT;
@@ -107,7 +107,7 @@ static cudnnBackendDescriptor_t convolution(maker *m)
     return d;
 }
 
-/* What each direction calls its three tensors. FIRST, SECOND and OUT are x, w, y; dy, w, dx; dy, x, dw. */
+/* By direction: the operation and its attributes. FIRST, SECOND and OUT are x, w, y; dy, w, dx; dy, x, dw. */
 static const struct {
     cudnnBackendDescriptorType_t type;
     cudnnBackendAttributeName_t first, second, out, convolution, alpha, beta;
@@ -134,7 +134,7 @@ static const struct {
                                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA},
 };
 
-static cudnnBackendDescriptor_t operation(maker *m, cudnnDataType_t result)
+static cudnnBackendDescriptor_t operation(plan_builder *m, cudnnDataType_t result)
 {
     const sq_vendor_convolution *c = &m->plan->shape.convolution;
     const extent x = {c->n, c->c_in, c->h_in, c->w_in}, y = {c->n, c->c_out, c->h_out, c->w_out};
@@ -156,12 +156,12 @@ static cudnnBackendDescriptor_t operation(maker *m, cudnnDataType_t result)
     return d;
 }
 
-static cudnnBackendDescriptor_t graph_of(maker *m, cudnnBackendDescriptor_t op)
+static cudnnBackendDescriptor_t graph_of(plan_builder *m, cudnnBackendDescriptor_t op)
 {
     sq_vendor *v = m->plan->vendor;
     cudnnBackendDescriptor_t graph = create(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
     set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op);
-    if (!v->device) /* needed before cuDNN 9.8, allowed since */
+    if (!v->device) /* required before cuDNN 9.8, optional since */
         set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &v->cudnn_handle);
     finish(m, graph, "operation graph");
     return graph;
@@ -185,11 +185,11 @@ static bool repeats_bits(const sq_cudnn_functions *cudnn, cudnnBackendDescriptor
         for (int64_t i = 0; i < count && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT; i++)
             repeats = repeats && notes[i] != CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
     }
-    (void)cudnn->destroy(engine); /* a copy */
+    (void)cudnn->destroy(engine); /* get() copied it */
     return repeats;
 }
 
-/* An execution plan of one configuration; NULL where it cannot be had, or wants too much memory. */
+/* An execution plan of one configuration; NULL if it is not supported or needs too much workspace. */
 static cudnnBackendDescriptor_t try_config(const sq_vendor *v, cudnnBackendDescriptor_t config, size_t *workspace_bytes,
                                            cudnnStatus_t *why)
 {
@@ -208,7 +208,7 @@ static cudnnBackendDescriptor_t try_config(const sq_vendor *v, cudnnBackendDescr
         status = cudnn->finalize(engine);
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnn->get(engine, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &got, &bytes);
-    if (status == CUDNN_STATUS_SUCCESS && bytes >= 0 && bytes <= SQ_VENDOR_WORKSPACE) {
+    if (status == CUDNN_STATUS_SUCCESS && bytes >= 0 && bytes <= SQ_VENDOR_MAX_WORKSPACE) {
         *workspace_bytes = (size_t)bytes;
         return engine;
     }
@@ -218,9 +218,9 @@ static cudnnBackendDescriptor_t try_config(const sq_vendor *v, cudnnBackendDescr
     return NULL;
 }
 
-/* The configurations of one heuristic; -1: it has none to give. */
-static int ask(maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
-               cudnnBackendDescriptor_t configs[CONFIGS])
+/* Queries the configurations of one heuristic. Returns their number, or -1 on failure. */
+static int query_configs(plan_builder *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
+                         cudnnBackendDescriptor_t configs[MAX_CONFIGS])
 {
     const sq_vendor *v = m->plan->vendor;
     int64_t found = 0;
@@ -230,22 +230,22 @@ static int ask(maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t 
     if (v->device)
         set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &v->device);
     finish(m, heuristic, "heuristic");
-    for (int i = 0; i < CONFIGS && m->status == CUDNN_STATUS_SUCCESS; i++)
+    for (int i = 0; i < MAX_CONFIGS && m->status == CUDNN_STATUS_SUCCESS; i++)
         note(m, m->cudnn->create(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &configs[i]), "engine configuration");
     if (m->status == CUDNN_STATUS_SUCCESS)
         note(m,
-             m->cudnn->get(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, CONFIGS, &found,
+             m->cudnn->get(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_CONFIGS, &found,
                            configs),
              "engine configurations");
-    return m->status == CUDNN_STATUS_SUCCESS ? (int)(found < CONFIGS ? found : CONFIGS) : -1;
+    return m->status == CUDNN_STATUS_SUCCESS ? (int)(found < MAX_CONFIGS ? found : MAX_CONFIGS) : -1;
 }
 
-/* The first engine of a heuristic that will do. The plan keeps its configuration. */
-static bool search(maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, cudnnStatus_t *why)
+/* Takes the first suitable engine of a heuristic. The plan owns its configuration. */
+static bool search(plan_builder *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, cudnnStatus_t *why)
 {
     sq_vendor_plan *plan = m->plan;
-    cudnnBackendDescriptor_t configs[CONFIGS] = {NULL};
-    const int count = ask(m, graph, mode, configs);
+    cudnnBackendDescriptor_t configs[MAX_CONFIGS] = {NULL};
+    const int count = query_configs(m, graph, mode, configs);
     int taken = -1;
     for (int i = 0; i < count && taken < 0; i++) {
         if (!repeats_bits(m->cudnn, configs[i]))
@@ -253,38 +253,39 @@ static bool search(maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMod
         plan->engine = try_config(plan->vendor, configs[i], &plan->workspace_bytes, why);
         taken = plan->engine ? i : -1;
     }
-    for (int i = 0; i < CONFIGS; i++)
+    for (int i = 0; i < MAX_CONFIGS; i++)
         if (configs[i] && i != taken)
-            (void)m->cudnn->destroy(configs[i]); /* nothing to do about a failure */
+            (void)m->cudnn->destroy(configs[i]); /* a failure cannot be handled */
     if (taken < 0)
         return false;
-    plan->held[plan->held_count++] = configs[taken];
-    plan->held[plan->held_count++] = plan->engine;
+    plan->descriptors[plan->descriptor_count++] = configs[taken];
+    plan->descriptors[plan->descriptor_count++] = plan->engine;
     return true;
 }
 
 static sq_status make_with(sq_vendor_plan *plan, cudnnDataType_t result)
 {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
-    maker m = {plan, &plan->vendor->cudnn, CUDNN_STATUS_SUCCESS, ""};
+    plan_builder m = {plan, &plan->vendor->cudnn, CUDNN_STATUS_SUCCESS, ""};
     cudnnStatus_t why = CUDNN_STATUS_NOT_SUPPORTED;
     cudnnBackendDescriptor_t graph = graph_of(&m, operation(&m, result));
     if (m.status != CUDNN_STATUS_SUCCESS)
         return fail(m.status / 1000 == 3 ? SQ_UNSUPPORTED : SQ_DEVICE, plan, m.status,
-                    m.what); /* 3000: "not supported" */
+                    m.what); /* codes 3000 to 3999: "not supported" */
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        maker trial = m;
+        plan_builder trial = m;
         if (search(&trial, graph, modes[i], &why))
             return SQ_OK;
         why = trial.status == CUDNN_STATUS_SUCCESS ? why : trial.status;
     }
-    return fail(SQ_UNSUPPORTED, plan, why, "no engine that repeats its results");
+    return fail(SQ_UNSUPPORTED, plan, why, "no deterministic engine");
 }
 
 void sq_cudnn_unmake(sq_vendor_plan *plan)
 {
-    while (plan->held_count > 0)
-        (void)plan->vendor->cudnn.destroy(plan->held[--plan->held_count]); /* nothing to do about a failure */
+    while (plan->descriptor_count > 0)
+        (void)plan->vendor->cudnn.destroy(
+            plan->descriptors[--plan->descriptor_count]); /* a failure cannot be handled */
     plan->engine = NULL;
 }
 
@@ -292,7 +293,7 @@ sq_status sq_cudnn_make(sq_vendor_plan *plan)
 {
     const bool is_weight = plan->shape.convolution.direction == SQ_VENDOR_WEIGHT_GRADIENT;
     sq_status status = make_with(plan, is_weight ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16);
-    if (status == SQ_UNSUPPORTED && is_weight) { /* not every engine widens its result */
+    if (status == SQ_UNSUPPORTED && is_weight) { /* some engines write BF16 only */
         sq_cudnn_unmake(plan);
         status = make_with(plan, CUDNN_DATA_BFLOAT16);
         plan->leaves_bf16 = status == SQ_OK;

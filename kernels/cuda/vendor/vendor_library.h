@@ -6,9 +6,10 @@
 
 #include "kernels/cuda/vendor/vendor.h"
 
-/* Internal to the vendor engine with the real libraries: what vendor.c opened, and plans as the libraries have them. */
+/* Internal to the vendor engine with the real libraries: their functions, and the libraries' form of execution plans.
+ */
 
-/* The functions in use, by their own types. SQ_VENDOR_FUNCTION(field, name, result, parameters) */
+/* The functions that are used, with their types. SQ_VENDOR_FUNCTION(field, name, result, parameters) */
 #define SQ_CUDNN_FUNCTIONS                                                                                             \
     SQ_VENDOR_FUNCTION(version, cudnnGetVersion, size_t, (void))                                                       \
     SQ_VENDOR_FUNCTION(error_string, cudnnGetErrorString, const char *, (cudnnStatus_t))                               \
@@ -68,20 +69,20 @@ typedef struct {
 
 struct sq_vendor {
     cudaStream_t stream;
-    void *cudnn_library, *cublas_library; /* of dlopen; closed by sq_vendor_close */
+    void *cudnn_library, *cublas_library; /* from dlopen; sq_vendor_close closes them */
     sq_cudnn_functions cudnn;
     sq_cublas_functions cublas;
     cudnnHandle_t cudnn_handle;
     cublasLtHandle_t cublas_handle;
-    cudnnBackendDescriptor_t device; /* plans for a GPU that is only described; NULL: for the handle's */
+    cudnnBackendDescriptor_t device; /* a described GPU to make plans for; NULL: the handle's GPU */
     char versions[64];
-    sq_vendor_plan **plans; /* owned */
-    int count, limit;
+    sq_vendor_plan **plans; /* owned: the cache */
+    int count, capacity;
 };
 
 enum {
-    SQ_VENDOR_HELD = 16,            /* descriptors that a plan is made of */
-    SQ_VENDOR_WORKSPACE = 256 << 20 /* bytes that an engine may ask for */
+    SQ_VENDOR_DESCRIPTORS = 16,         /* most descriptors of a plan */
+    SQ_VENDOR_MAX_WORKSPACE = 256 << 20 /* most bytes of workspace of an engine */
 };
 
 struct sq_vendor_plan {
@@ -91,25 +92,25 @@ struct sq_vendor_plan {
         sq_vendor_convolution convolution;
         sq_vendor_product product;
     } shape;
-    sq_status status; /* why there is none, for good */
-    char why[512];
+    sq_status status; /* not SQ_OK: no engine exists for the shape */
+    char why[512];    /* the error text then */
     size_t workspace_bytes;
     bool leaves_bf16;
-    cudnnBackendDescriptor_t held[SQ_VENDOR_HELD]; /* owned; destroyed from the last on */
-    int held_count;
-    cudnnBackendDescriptor_t engine;           /* the execution plan, one of them */
-    cublasLtMatrixLayout_t first, second, out; /* as cuBLASLt counts: see vendor_cublas.c */
+    cudnnBackendDescriptor_t descriptors[SQ_VENDOR_DESCRIPTORS]; /* owned; destroyed in reverse order */
+    int descriptor_count;
+    cudnnBackendDescriptor_t engine;           /* the execution plan: one of the descriptors */
+    cublasLtMatrixLayout_t first, second, out; /* in cuBLASLt's column-major order: see vendor_cublas.c */
     cublasLtMatmulAlgo_t algorithm;
 };
 
 struct sq_vendor_call {
     const sq_vendor_plan *plan; /* borrowed */
     sq_vendor_operands at;
-    cudnnBackendDescriptor_t pack; /* owned, as is the next */
-    cublasLtMatmulDesc_t description;
+    cudnnBackendDescriptor_t pack;    /* owned */
+    cublasLtMatmulDesc_t description; /* owned */
 };
 
-/* Opens both libraries and finds their functions; no device is touched. */
+/* Opens both libraries and looks up their functions. Does not use a device. */
 SQ_MUST_USE sq_status sq_vendor_load(sq_vendor *v);
 
 SQ_MUST_USE sq_status sq_cudnn_make(sq_vendor_plan *plan);

@@ -46,7 +46,7 @@ static __global__ void spoil_kernel(unsigned char *workspace)
 
 static __device__ float value(const void *from, size_t i)
 {
-    return widen(static_cast<const sq_bf16 *>(from)[i]);
+    return to_float(static_cast<const sq_bf16 *>(from)[i]);
 }
 
 static __device__ void store(void *to, size_t i, float v, bool is_f32)
@@ -54,7 +54,7 @@ static __device__ void store(void *to, size_t i, float v, bool is_f32)
     if (is_f32)
         static_cast<float *>(to)[i] = v;
     else
-        static_cast<sq_bf16 *>(to)[i] = narrow(v);
+        static_cast<sq_bf16 *>(to)[i] = to_bf16(v);
 }
 
 /* The input pixel of output pixel `o` and tap `t`. */

@@ -1,5 +1,5 @@
-/* pack.cu - FP32 weights to the BF16 matrices that the tensor cores read: rows and depth padded with zeros, transposed
- * for the gradient of the input. Made at the beginning of each program, so that no other program can leave them stale. */
+/* pack_weights.cu - converts FP32 weights to the BF16 matrices that the tensor cores read: rows and depth are padded with zeros;
+ * the matrices for the gradient of the input are transposed. Each program starts with this, so the matrices are never stale. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
