@@ -75,7 +75,7 @@ def check_failures(script, folder, package):
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     onnx.save(model, unknown)
     check_failure(script, broken, "--list", write_list(folder, broken))
-    check_failure(script, "wanted at most the first dimension open", "--list", write_list(folder, unknown))
+    check_failure(script, "expected no open dimension but the first", "--list", write_list(folder, unknown))
     check_failure(script, "nowhere.onnx: no such file", "--list", write_list(folder, "nowhere.onnx"))
     check_failure(script, "no models in it", "--list", write_list(folder))
     check_failure(script, "No such file", "--list", os.path.join(folder, "nowhere.txt"))

@@ -1,4 +1,4 @@
-/* Times what a search does with a latency table: opening a device of so many entries, and predicting one path.
+/* Times what a search does with a latency table: opening a device with ENTRIES entries, and predicting one path.
  * usage: bench_latency SPACE [ENTRIES] */
 #include <stdio.h>
 #include <stdlib.h>

@@ -26,7 +26,7 @@ def main():
     print(f"DALI ({nvidia.dali.__version__}, CPU)", flush=True)
     for line in sys.stdin:
         count = int(line)
-        for _ in range(4):  # what was made ahead while others were measured
+        for _ in range(4):  # drop the batches that were prepared during other measurements
             pipeline.run()
         begin, cpu_begin = time.perf_counter(), time.process_time()
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""PyTorch's DataLoader with Pillow: RandomResizedCrop(224), flip, uint8, as torchvision draws and cuts. Driven by tools/bench/loader.
+"""PyTorch's DataLoader with Pillow: RandomResizedCrop(224), flip, uint8, as torchvision draws and crops. Driven by tools/bench/loader.
 
 usage: loader_torch.py SOURCE THREADS BATCH     one thread: decoded in this process, without a worker to pass images on
 """
@@ -61,7 +61,7 @@ def main():
     print(f"DataLoader (PyTorch {torch.__version__}, Pillow {PIL.__version__})", flush=True)
     for line in sys.stdin:
         count = int(line)
-        for _ in range(4 * threads if threads > 1 else 0):  # what was made ahead while others were measured
+        for _ in range(4 * threads if threads > 1 else 0):  # drop the batches that were prepared during other measurements
             next(batches)
         begin, cpu_begin = time.perf_counter(), time.process_time()
         for _ in range(count):

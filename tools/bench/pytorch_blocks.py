@@ -47,7 +47,7 @@ def flow(tokens):
         items = {}
         while tokens[0] != "}":
             key = scalar(tokens.pop(0))
-            assert tokens.pop(0) == ":", "wanted 'key: value'"
+            assert tokens.pop(0) == ":", "expected 'key: value'"
             items[key] = flow(tokens)
             if tokens[0] == ",":
                 tokens.pop(0)

@@ -5,7 +5,7 @@ usage: pytorch_supernet.py --space spos|proxyless [--mode eager|compile] [--batc
 One JSON object per run. bfloat16 autocast, channels_last, cudnn.benchmark, fused SGD on the sampled path alone, no host
 synchronisation between two blocks of steps. Step i of a run trains the path that Squall's uniform sampler draws for
 (seed, i). Before eager runs the layout, the split and the norm are chosen by time (--tune no: as the flags say).
---mode compile: torch.compile once for each of --paths fixed paths; compile time apart. Exit 77: no torch.compile here.
+--mode compile: torch.compile once for each of --paths fixed paths, compile time excluded. Exit code 77: torch.compile is not available.
 --serve: after {"ready": ...}, every line on stdin is a seed and is answered with one run. --print-paths N: paths only.
 """
 import argparse
@@ -175,7 +175,7 @@ class Job:
         return self.report(blocks, seed=seed, **more)
 
     def compiled(self, seed):
-        """--paths fixed paths, each compiled for itself, and the same paths eager; the blocks of all of them count alike."""
+        """--paths fixed paths, each compiled separately, and the same paths in eager mode. The median is over the blocks of all paths."""
         self.arrange({})
         args, eager, blocks, waited = self.args, [], [], []
         paths = [draw_path(self.counts, seed, i) for i in range(args.paths)]

@@ -5,9 +5,9 @@ usage: tools/bench/sass_factors.py [--cache FOLDER] [--nvcc EXE]
 Compiles kernels/cuda/*.cu, or takes what tests/kernels/compiled/check_resources.py left in the cache folder, and writes configs/gpus/ptx_to_sass.csv.
 Needs nvcc, numpy and nvdisasm (tests/requirements.txt).
 
-For each source line of each kernel, instructions are counted on both sides. Those in d nested loops count 4^d times (d up to 3), so that
-the factors describe what is executed; slow paths of divisions and roots, which ordinary operands do not take, do not count. Per pipe,
-least squares with factors >= 0 over all lines of all kernels give the factors. A kernel is left out when ptxas unrolled its loops
+For each source line of each kernel, instructions are counted on both sides. Instructions in d nested loops count 4^d times (d up to 3), so
+that the factors describe executed instructions. The slow paths of divisions and roots do not count, because ordinary operands do not take
+them. For each pipe, least squares with factors >= 0 over all lines of all kernels give the factors. A kernel is left out when ptxas unrolled its loops
 further or merged accesses: when its weighted accesses to memory and mma differ by more than a quarter, the counts are not comparable.
 spread: half the range of the factor when any one source file is left out.
 """
@@ -35,7 +35,7 @@ LOOP_WEIGHT, DEEPEST = 4, 3
 ANCHORS = {"ld.global": ("LDG",), "st.global": ("STG",), "ldmatrix": ("LDSM",), "mma": ("HMMA",)}
 ANCHOR_LIMIT = 1.25
 
-# Opcodes without modifiers, by pipe; the first row that matches counts. What no row has is on the ALU.
+# Opcodes without modifiers, by pipe; the first row that matches counts. Opcodes without a row run on the ALU.
 PIPES = (
     ("mma", r"[HI]MMA|DMMA"),
     ("fp64", r"D(ADD|MUL|FMA|SETP)|DMNMX"),

@@ -1,7 +1,10 @@
-/* Times the evaluation of a search's candidates: together, as `squall search` does it, against one by one. Evolution
- * asks; weights are initial and images random, so accuracies mean nothing, but the paths are such as evolution asks
- * for, and the work is a search's. Scores must agree to the bit. usage: bench_search SPACE CALIBRATION VALIDATION BATCH
- * GENERATIONS FIRST LAST searched layers FIRST .. LAST (from 0) are drawn, the others fixed; 0 and -1: all of them. */
+/* Times the evaluation of the candidates of an evolution: together, as `squall search` does, against one by one. Weights
+ * are initial and images random, so the accuracies mean nothing, but the work equals that of a search. The scores of both
+ * ways must be equal bit for bit.
+ *
+ * usage: bench_search SPACE CALIBRATION VALIDATION BATCH GENERATIONS FIRST LAST
+ *
+ * The searched layers FIRST to LAST (from 0) vary, the others are fixed. 0 and -1: all layers vary. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* Times training steps of a supernet on random paths: forward, backward and update on synthetic images, the loader left
- * out. Prints one line per step, so that a runner can interleave it with a peer: reads a line from stdin, does one step
- * with that path, answers with the seconds. */
+/* Times training steps of a supernet on random paths: forward, backward and update on synthetic images,
+ * without the loader. Reads a path from each line of stdin, makes one step, and prints the seconds. So a script can run it
+ * in turn with a peer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

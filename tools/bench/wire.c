@@ -2,9 +2,9 @@
  *
  *     bench_wire HOSTS MBIT_PER_SECOND DELAY_MICROSECONDS
  *
- * Each host is a network and a UTS namespace with one interface, sq0, of address 10.77.0.<1 + host>; nothing leads out
- * of them. This process is the switch: it reads each host's packets, holds them as long as a full-duplex cable of that
- * bandwidth and delay would, on the way in and on the way out, and hands them on. It prints "host NAME ADDRESS PID" for
+ * Each host is a network and a UTS namespace with one interface, sq0, of address 10.77.0.<1 + host>; there is no route
+ * to the outside. This process is the switch: it reads each host's packets, holds them as long as a full-duplex cable of that
+ * bandwidth and delay would, on the way in and on the way out, and forwards them. It prints "host NAME ADDRESS PID" for
  * each (nsenter -t PID -n -u runs a command there), then "ready", and works until its standard input ends. Needs root.
  */
 #define _GNU_SOURCE
@@ -85,7 +85,7 @@ static void set_interface(const char *name, uint32_t address)
     (void)close(s);
 }
 
-/* The process moves into a host of its own, leaves a child there to keep it alive, and holds its cable. */
+/* Moves this process into a new host, leaves a child there to keep the host alive, and opens its interface. */
 static void make_host(int index)
 {
     char name[32];
@@ -93,7 +93,7 @@ static void make_host(int index)
     const uint32_t address = (uint32_t)(FIRST_ADDRESS + index);
     (void)snprintf(name, sizeof name, "wire%d", index);
     if (unshare(CLONE_NEWNET | CLONE_NEWUTS) != 0)
-        die("unshare: a namespace of its own");
+        die("unshare: new namespace");
     if (sethostname(name, strlen(name)) != 0)
         die("sethostname");
     wire.fd[index] = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -150,7 +150,7 @@ static void receive(int host, double now)
         }
         p->to = to;
         if (to < 0 || to >= wire.hosts || to == host)
-            free(p); /* to nobody: multicast, IPv6 */
+            free(p); /* no host has this address: multicast, IPv6 */
         else
             enter(&wire.up[host], p, now);
     }

@@ -1,10 +1,10 @@
-"""What the scripts that time models share: options, the loop, the lines that they print.
+"""Shared parts of the scripts that time models: options, the measuring loop, the output.
 
-A runtime gives load(path, options), which returns (run, feed): run() is one inference, feed its inputs, kept alive.
-All models of the list are open at once, as many as half of the free memory holds, and are measured in turn, one run each,
-so that what the machine does meanwhile meets all of them: what disturbs a machine lasts for many runs, and blocks of ten
-runs of one model gave medians three times as uncertain in the same time. Before each run that counts comes one that does
-not: the caches then hold this model, not the one before. Lines are printed when the measuring is over.
+A runtime provides load(path, options), which returns (run, feed). run() is one inference; feed are its inputs, which must stay alive.
+As many models of the list as fit into half of the free memory are open at once. They are measured in turn, one run each, so that
+a disturbance affects all of them: disturbances last for many runs, and blocks of ten runs of one model gave medians three
+times as uncertain in the same time. An uncounted run comes before each counted one, so the caches hold this model and not the previous
+one. Output is printed after the measurement.
 """
 import argparse
 import gc
@@ -14,32 +14,32 @@ from time import perf_counter_ns
 
 
 class Unusable(Exception):
-    """Something that the user can mend, in one line."""
+    """An error that the user can fix, in one line."""
 
 
 def options_of(description, arguments=None):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--list", metavar="FILE", help="a model's path per line")
-    parser.add_argument("--threads", type=int, default=1, help="0: as the runtime likes (default 1)")
+    parser.add_argument("--threads", type=int, default=1, help="0: the runtime's choice (default 1)")
     parser.add_argument("--warmup", type=int, default=5, help="runs of each model before any is counted (default 5)")
     parser.add_argument("--repeats", type=int, default=50, help="runs of each model that count (default 50)")
-    parser.add_argument("--batch", type=int, default=1, help="for inputs whose first dimension is open (default 1)")
-    parser.add_argument("--device", default="CPU", help="where the runtime has several (default CPU)")
+    parser.add_argument("--batch", type=int, default=1, help="size of an open first dimension of the inputs (default 1)")
+    parser.add_argument("--device", default="CPU", help="device of the runtime (default CPU)")
     parser.add_argument("--info", action="store_true", help="print runtime, version and device instead")
     options = parser.parse_args(arguments)
     for name, least in (("threads", 0), ("warmup", 0), ("repeats", 1), ("batch", 1)):
         if getattr(options, name) < least:
-            parser.error(f"--{name} {getattr(options, name)}, wanted at least {least}")
+            parser.error(f"--{name} {getattr(options, name)}: expected at least {least}")
     if not options.info and not options.list:
-        parser.error("wanted --list FILE or --info")
+        parser.error("expected --list FILE or --info")
     return options
 
 
 def shape_of(dimensions, batch):
-    """An open first dimension is the batch; another open one nobody can guess."""
+    """An open first dimension is the batch. Other open dimensions are unknown."""
     shape = [d if isinstance(d, int) and d > 0 else batch if i == 0 else 0 for i, d in enumerate(dimensions)]
     if 0 in shape:
-        raise Unusable(f"an input of shape {list(dimensions)}, wanted at most the first dimension open")
+        raise Unusable(f"input of shape {list(dimensions)}: expected no open dimension but the first")
     return shape
 
 
@@ -112,7 +112,7 @@ def open_models(paths, load, options):
             run()
         except Unusable as error:
             raise Unusable(f"{path}: {error}")
-        except Exception as error:  # the runtimes have classes of their own, often without a common one
+        except Exception as error:  # each runtime has separate exception classes, often without a common base
             raise Unusable(f"{path}: {' '.join(str(error).split())[:300]}")
         models.append((os.path.basename(path), run, feed))
     return models

@@ -3,10 +3,10 @@
 
 usage: network_operations.py FOLDER
 
-Sources of the architectures: the papers named at each function; nnmeter_* are the networks that nn-Meter measured, as its repository builds them
-(microsoft/nn-Meter @ 3cc01ca, nn_meter/builder/dataset_generator/tf_networks/models, MIT), which differ from the papers where a function says so. Batch norm is folded into the convolution before it, dropout is left out,
-and every convolution has a bias or a norm that costs nothing of its own. Input 224x224x3, 1,000 classes. `follows` is 1 where an operation is
-the only reader of the one before it, so that a device may fuse the two.
+Sources of the architectures: the papers named at each function. nnmeter_* are the networks that nn-Meter measured, as its repository builds them
+(microsoft/nn-Meter @ 3cc01ca, nn_meter/builder/dataset_generator/tf_networks/models, MIT); their functions list the differences from the papers.
+Batch norm is folded into the convolution before it, and dropout is left out. Biases and norms of convolutions cost nothing. Input 224x224x3, 1,000
+classes. `follows` is 1 where an operation is the only reader of the one before it, so that a device may fuse the two.
 """
 import math
 import os
@@ -16,7 +16,7 @@ HEADER = "class,h_in,w_in,c_in,h_out,w_out,c_out,kernel,stride,groups,activation
 
 
 class Network:
-    """The tensor that stands there now (side h, channels c), and the operations so far."""
+    """The current tensor (side h, channels c) and the operations so far."""
 
     def __init__(self, side=224, c=3):
         self.h, self.c, self.rows, self.follows = side, c, [], False
@@ -63,7 +63,7 @@ class Network:
         self.add_row("multiply", side, c, side, c, activation=after)
 
     def branch(self):
-        """What reads the tensor next is not its only reader."""
+        """Marks the tensor as read more than once: the next operation does not follow it."""
         self.follows = False
         return self.h, self.c
 
@@ -301,7 +301,7 @@ def googlenet():
 
 def densenet121():
     """Huang et al. 2017, arXiv 1608.06993, table 1, growth 32: norm and ReLU come before a convolution, so the ReLU that reads a concatenation
-    stands alone."""
+    is not fused."""
     net = Network()
 
     def relu():

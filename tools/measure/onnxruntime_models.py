@@ -6,8 +6,8 @@ usage: onnxruntime_models.py --list FILE [--threads N] [--warmup W] [--repeats R
 
 Intra-op threads N (0: onnxruntime's choice), one inter-op thread, sequential execution, all graph optimisations. Threads
 spin while they wait inside a run (session.intra_op.allow_spinning 1, onnxruntime's default) and rest between runs
-(session.force_spinning_stop 1), so that one model's threads do not take the cores of the next. Inputs are bound once;
-what Python and the binding add per run, some microseconds, is in the times of all models alike.
+(session.force_spinning_stop 1), so that one model's threads do not take the cores of the next. Inputs are bound once.
+Python and the binding add the same few microseconds to each run of every model.
 """
 import sys
 
@@ -30,7 +30,7 @@ def load(path, options):
     import numpy
     onnxruntime = package()
     if options.device != "CPU":
-        raise measuring.Unusable(f"--device {options.device}, wanted CPU")
+        raise measuring.Unusable(f"--device {options.device}: expected CPU")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
@@ -43,7 +43,7 @@ def load(path, options):
     binding, feed = session.io_binding(), []
     for entry in session.get_inputs():
         if entry.type not in TYPES:
-            raise measuring.Unusable(f"input {entry.name} of type {entry.type}, wanted one of {', '.join(TYPES)}")
+            raise measuring.Unusable(f"input {entry.name} of type {entry.type}: expected one of {', '.join(TYPES)}")
         data = measuring.random_input(measuring.shape_of(entry.shape, options.batch), numpy.dtype(TYPES[entry.type]))
         feed.append(onnxruntime.OrtValue.ortvalue_from_numpy(data))
         binding.bind_ortvalue_input(entry.name, feed[-1])

@@ -4,7 +4,7 @@
 usage: openvino_models.py --list FILE [--threads N] [--warmup W] [--repeats R] [--batch B] [--device D]
        openvino_models.py --info [--device D]
 
-Device CPU unless told (MYRIAD with OpenVINO 2022.3 LTS, GPU): performance hint LATENCY, and on CPU one stream and N
+Default device CPU (also MYRIAD with OpenVINO 2022.3 LTS, GPU): performance hint LATENCY, and on CPU one stream and N
 threads (0: OpenVINO's choice). Inputs are set once; each run is one synchronous infer that copies no output.
 """
 import inspect
