@@ -49,7 +49,7 @@ sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const s
                        uint64_t seed)
 {
     if (count < 2 || count > SQ_MAX_RANKED)
-        return sq_fail(SQ_INVALID, "rank: %d paths, wanted 2 to %d", count, SQ_MAX_RANKED);
+        return sq_fail(SQ_INVALID, "rank: %d paths, expected 2 to %d", count, SQ_MAX_RANKED);
     sq_ranked *pool = calloc((size_t)count * POOL, sizeof *pool);
     if (!pool)
         return sq_fail(SQ_NO_MEMORY, "rank: %d paths", count * POOL);
@@ -62,8 +62,9 @@ sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const s
         out[i] = pool[begin + (int)sq_rng_below(&rng, (uint32_t)(end - begin))];
     }
     free(pool);
-    return different >= count ? SQ_OK
-                              : sq_fail(SQ_INVALID, "rank: %d paths wanted, %s has %d", count, space->name, different);
+    return different >= count
+               ? SQ_OK
+               : sq_fail(SQ_INVALID, "rank: %d paths expected, %s has %d", count, space->name, different);
 }
 
 sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int *path)
@@ -108,7 +109,7 @@ sq_status sq_rank_compare(sq_rank_agreement *out, const sq_ranked *list, int cou
             alone[n++] = 1 + list[i].alone.top1;
         }
     if (n < 2)
-        return sq_fail(SQ_INVALID, "rank: %d paths have both scores, wanted 2 or more", n);
+        return sq_fail(SQ_INVALID, "rank: %d paths have both scores, expected 2 or more", n);
     SQ_TRY(sq_fit_quality(&quality, supernet, alone, (size_t)n));
     *out = (sq_rank_agreement){.pairs = (size_t)n * (size_t)(n - 1) / 2,
                                .tau = quality.tau,

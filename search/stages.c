@@ -28,20 +28,20 @@ static sq_status read_groups(sq_stages *s, const sq_space *space, const char *gr
             return sq_fail(SQ_INVALID, "stages.groups: '%s': more than %d groups", groups, SQ_MAX_STAGES);
         p = read_range(p, &stage->first, &stage->last);
         if (!p || stage->first < 1 || stage->last < stage->first || stage->last > space->searched_count)
-            return sq_fail(SQ_INVALID, "stages.groups: '%s', wanted ranges of 1 .. %d like '9-20, 1-8'", groups,
+            return sq_fail(SQ_INVALID, "stages.groups: '%s', expected ranges of 1 .. %d like '9-20, 1-8'", groups,
                            space->searched_count);
         p += strspn(p, " ,");
         stage->first--, stage->last--;
         for (int l = stage->first; l <= stage->last; l++) {
             if (is_taken[l])
-                return sq_fail(SQ_INVALID, "stages.groups: '%s': layer %d stands in two groups", groups, l + 1);
+                return sq_fail(SQ_INVALID, "stages.groups: '%s': layer %d is in two groups", groups, l + 1);
             is_taken[l] = true;
         }
         s->count++;
     }
     for (int l = 0; l < space->searched_count; l++)
         if (!is_taken[l])
-            return sq_fail(SQ_INVALID, "stages.groups: '%s': layer %d stands in no group", groups, l + 1);
+            return sq_fail(SQ_INVALID, "stages.groups: '%s': layer %d is in no group", groups, l + 1);
     return SQ_OK;
 }
 
@@ -54,8 +54,8 @@ static sq_status read_numbers(const char *key, const char *text, int count, doub
         char *end;
         const double value = strtod(p, &end);
         if (end == p || !isfinite(value) || value < minimum || found == count)
-            return sq_fail(SQ_INVALID, "%s: '%s', wanted one number from %g for each of %d stages, or one for all", key,
-                           text, minimum, count);
+            return sq_fail(SQ_INVALID, "%s: '%s', expected one number from %g for each of %d stages, or one for all",
+                           key, text, minimum, count);
         out[found] = value;
         p = end + strspn(end, " ,");
     }
@@ -105,7 +105,7 @@ sq_status sq_search_mask_read(sq_search_mask *out, const sq_space *space, const 
         int first, last;
         p = read_range(p, &first, &last);
         if (!p || first < 1 || last < first || last > space->searched_count)
-            return sq_fail(SQ_INVALID, "scope.free: '%s', wanted ranges of 1 .. %d like '9-20'", ranges,
+            return sq_fail(SQ_INVALID, "scope.free: '%s', expected ranges of 1 .. %d like '9-20'", ranges,
                            space->searched_count);
         for (int l = first - 1; l < last; l++)
             is_free[l] = true;

@@ -1,4 +1,4 @@
-/* Keys of blocks: from a space, to text and back. */
+/* Keys of blocks: made from a space, printed, parsed and compared. */
 #include "search/cost/block_key.h"
 
 #include <math.h>
@@ -7,6 +7,8 @@
 
 #include "kernels/base/text.h"
 #include "supernet/space/block_kinds.h"
+
+enum { LARGEST_SIZE = 1 << 24 };
 
 sq_block_key sq_block_key_of(const sq_space *space, int layer, int choice)
 {
@@ -48,15 +50,15 @@ sq_status sq_block_key_parse(const char *const fields[SQ_BLOCK_KEY_FIELDS], cons
     key.kind = sq_block_find(fields[0]);
     key.activation = sq_activation_find(fields[SQ_BLOCK_KEY_FIELDS - 1]);
     if (key.kind == SQ_BLOCK_KINDS)
-        return sq_fail(SQ_INVALID, "%s: kind '%s', wanted %s", where, fields[0],
+        return sq_fail(SQ_INVALID, "%s: kind '%s', expected %s", where, fields[0],
                        sq_block_list(kinds, sizeof kinds, NULL));
     if (key.activation == SQ_ACTIVATIONS)
-        return sq_fail(SQ_INVALID, "%s: act '%s', wanted linear, relu, relu6, hswish, sigmoid or hsigmoid", where,
+        return sq_fail(SQ_INVALID, "%s: act '%s', expected linear, relu, relu6, hswish, sigmoid or hsigmoid", where,
                        fields[SQ_BLOCK_KEY_FIELDS - 1]);
     for (int i = 1; i < SQ_BLOCK_KEY_FIELDS - 1; i++) {
         int64_t value;
-        if (!sq_text_int(fields[i], least[i], 1 << 24, &value))
-            return sq_fail(SQ_INVALID, "%s: %s '%s', wanted a whole number from %d", where, columns[i], fields[i],
+        if (!sq_text_int(fields[i], least[i], LARGEST_SIZE, &value))
+            return sq_fail(SQ_INVALID, "%s: %s '%s', expected a whole number from %d", where, columns[i], fields[i],
                            least[i]);
         *numbers[i] = (int)value;
     }
@@ -104,6 +106,7 @@ bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b)
            a->mid <= b->mid && first_kernel(a) <= first_kernel(b) && last_kernel(a) <= last_kernel(b) && a->se <= b->se;
 }
 
+/* The ratio of two sizes, on a logarithmic scale. */
 static double apart(int a, int b)
 {
     return fabs(log((a + 1.0) / (b + 1.0)));

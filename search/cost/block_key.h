@@ -3,14 +3,14 @@
 
 #include "supernet/space/space.h"
 
-/* What tells one block of a latency table from another: its kind and shapes. Two blocks with one key run the same
- * operations on the same shapes. */
+/* The key of a block in a latency table: its kind and shapes. Blocks with the same key run the same operations on the
+ * same shapes. */
 
 typedef struct {
     sq_block_kind kind;
     int h, w; /* of the input */
     int c_in, c_out;
-    int mid;    /* channels inside the block; 0: there is no such thing */
+    int mid;    /* channels inside the block; 0: the kind has no inner width */
     int kernel; /* of a block with two depthwise convolutions: SQ_BLOCK_FIRST_KERNEL * the first + the last */
     int stride;
     int se; /* hidden channels of squeeze-and-excitation; 0: none */
@@ -24,17 +24,18 @@ sq_block_key sq_block_key_of(const sq_space *space, int layer, int choice);
 
 /* "mb,56,56,24,24,144,3,1,0,relu6", in the order of SQ_BLOCK_KEY_COLUMNS. Returns the length, as snprintf. */
 int sq_block_key_print(const sq_block_key *key, char *text, size_t bytes);
-/* One field a column. SQ_INVALID names the column, what stands there and what was wanted; `where` comes before it. */
+/* Parses one field per column. SQ_INVALID: `where`, the column, the found and the expected value. */
 SQ_MUST_USE sq_status sq_block_key_parse(const char *const fields[SQ_BLOCK_KEY_FIELDS], const char *where,
                                          sq_block_key *out);
 
-/* By kind, kernel, stride, activation, se, then shape. */
+/* Order by kind, kernel, stride, activation, se, then shape. */
 int sq_block_key_compare(const sq_block_key *a, const sq_block_key *b);
-/* Same kind, stride and activation, and both or neither with squeeze-and-excitation: what differs is sizes. */
+/* Whether the blocks differ only in their sizes: same kind, stride and activation, both or neither with
+ * squeeze-and-excitation. */
 bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b);
-/* No size of a is larger than b's: pixels, channels, kernel. */
+/* Whether no size of a exceeds that of b: pixels, channels, kernel. */
 bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b);
-/* How far two blocks are from each other, for naming the nearest one: fields of another kind weigh more than sizes. */
+/* Distance of two blocks, for naming the nearest one in messages. A different kind weighs more than different sizes. */
 double sq_block_key_distance(const sq_block_key *a, const sq_block_key *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* Distinct blocks of a space. */
+/* The distinct blocks of a space. */
 #include "search/cost/block_list.h"
 
 #include <stdlib.h>

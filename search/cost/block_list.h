@@ -3,12 +3,12 @@
 
 #include "search/cost/block_key.h"
 
-/* Every distinct block that a space can contain, in the order in which layers and choices meet it first. A layer that is
- * left out (skip) is no block: an exported network does not contain it. */
+/* The distinct blocks of a space, in order of layer and choice. Skip blocks are left out: an exported network does not
+ * contain them. */
 
 typedef struct {
     sq_block_key key;
-    int layer, choice; /* where it stands first */
+    int layer, choice; /* of its first occurrence */
 } sq_block_place;
 
 typedef struct {

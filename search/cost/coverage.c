@@ -1,4 +1,4 @@
-/* The blocks of a space that a table lacks. */
+/* Finding the blocks of a space that a table lacks. */
 #include "search/cost/coverage.h"
 
 #include <stdio.h>
@@ -11,19 +11,19 @@ static sq_status check_space(const sq_latency *latency, const sq_space *space)
 {
     const sq_device_info *info = &latency->info;
     if (*info->space && strcmp(info->space, space->name) != 0)
-        return sq_fail(SQ_INVALID, "%s: a table for the layers of space '%s', not for '%s'", latency->path, info->space,
-                       space->name);
+        return sq_fail(SQ_INVALID, "%s: found a table for the layers of space '%s', expected '%s'", latency->path,
+                       info->space, space->name);
     if (info->resolution && info->resolution != space->resolution)
-        return sq_fail(SQ_INVALID, "%s: a table for %d pixels, the networks of %s read %d", latency->path,
+        return sq_fail(SQ_INVALID, "%s: found a table for %d pixels, but the networks of %s read %d", latency->path,
                        info->resolution, space->name, space->resolution);
     return SQ_OK;
 }
 
-/* What has been met so far: all blocks, to count them once, and among them the missing ones. */
+/* The distinct blocks so far, and which of them are missing. */
 typedef struct {
     const sq_latency *latency;
     const sq_space *space;
-    sq_missing_block *met;
+    sq_missing_block *blocks;
     bool *is_missing;
     int count;
 } walk;
@@ -31,7 +31,7 @@ typedef struct {
 static int find(const walk *w, const sq_missing_block *block)
 {
     for (int i = 0; i < w->count; i++) {
-        const sq_missing_block *other = &w->met[i];
+        const sq_missing_block *other = &w->blocks[i];
         if (block->is_by_layer ? other->layer == block->layer && other->choice == block->choice
                                : sq_block_key_compare(&other->key, &block->key) == 0)
             return i;
@@ -39,7 +39,7 @@ static int find(const walk *w, const sq_missing_block *block)
     return SQ_NONE;
 }
 
-static void meet(walk *w, int layer, int choice)
+static void add_block(walk *w, int layer, int choice)
 {
     const sq_latency *latency = w->latency;
     const int searched = w->space->layers[layer].searched_index;
@@ -49,12 +49,13 @@ static void meet(walk *w, int layer, int choice)
                               .uses = 1,
                               .is_by_layer = is_by_layer,
                               .key = sq_block_key_of(w->space, layer, choice)};
-    /* The base holds layers without a choice; what is left out of a network costs nothing, but has a row in a fit. */
+    /* The base of a table by layer includes layers without a choice; its fit has rows for skip blocks, a table by block
+     * need not. */
     if (is_by_layer ? searched == SQ_NONE : block.key.kind == SQ_BLOCK_SKIP)
         return;
     const int known = find(w, &block);
     if (known != SQ_NONE) {
-        w->met[known].uses++;
+        w->blocks[known].uses++;
         return;
     }
     w->is_missing[w->count] = is_by_layer ? !sq_latency_find_layer(latency, searched, choice)
@@ -63,7 +64,7 @@ static void meet(walk *w, int layer, int choice)
         block.nearest = sq_latency_nearest(latency, &block.key);
     if (block.nearest)
         block.distance = sq_block_key_distance(&block.nearest->key, &block.key);
-    w->met[w->count++] = block;
+    w->blocks[w->count++] = block;
 }
 
 sq_status sq_coverage_find(sq_coverage *out, const sq_latency *latency, const sq_space *space, const int *path)
@@ -72,20 +73,20 @@ sq_status sq_coverage_find(sq_coverage *out, const sq_latency *latency, const sq
     SQ_TRY(check_space(latency, space));
     for (int l = 0; l < space->layer_count; l++)
         most += (size_t)space->layers[l].choice_count;
-    walk w = {latency, space, calloc(most, sizeof *w.met), calloc(most, sizeof *w.is_missing), 0};
-    if (!w.met || !w.is_missing) {
-        free(w.met);
+    walk w = {latency, space, calloc(most, sizeof *w.blocks), calloc(most, sizeof *w.is_missing), 0};
+    if (!w.blocks || !w.is_missing) {
+        free(w.blocks);
         free(w.is_missing);
         return sq_fail(SQ_NO_MEMORY, "%s: %zu blocks", space->name, most);
     }
     for (int l = 0; l < space->layer_count; l++)
         for (int c = 0; c < space->layers[l].choice_count; c++)
             if (!path || path[l] == c)
-                meet(&w, l, c);
-    sq_coverage coverage = {.missing = w.met, .block_count = w.count};
+                add_block(&w, l, c);
+    sq_coverage coverage = {.missing = w.blocks, .block_count = w.count};
     for (int i = 0; i < w.count; i++)
         if (w.is_missing[i])
-            coverage.missing[coverage.missing_count++] = w.met[i];
+            coverage.missing[coverage.missing_count++] = w.blocks[i];
     free(w.is_missing);
     *out = coverage;
     return SQ_OK;
@@ -122,7 +123,7 @@ sq_status sq_coverage_fail(const sq_coverage *coverage, const sq_latency *latenc
         name_block(&coverage->missing[i], space, other, sizeof other);
         used += (size_t)snprintf(more + used, sizeof more - used, "%s'%s'", i > 1 ? ", " : ": ", other);
     }
-    return sq_fail(SQ_DATA, "%s: no entry '%s', wanted by layer %d, choice '%s' of %s%s%s%s%s%s%s", latency->path, key,
+    return sq_fail(SQ_DATA, "%s: no entry '%s', needed by layer %d, choice '%s' of %s%s%s%s%s%s%s", latency->path, key,
                    first->layer, choice, space->name, first->nearest ? "; the nearest is '" : "",
                    first->nearest ? nearest : "", first->nearest ? "'" : "", rest, more,
                    coverage->missing_count > SHOWN + 1 ? ", ..." : "");

@@ -1,4 +1,4 @@
-/* device.yaml. */
+/* Reading and writing device.yaml. */
 #include "search/cost/device.h"
 
 #include <math.h>
@@ -63,15 +63,15 @@ static void copy(char *to, size_t bytes, const char *from)
 static sq_status check(const raw_device *d, const char *path)
 {
     if (d->unit && strcmp(d->unit, "ms") != 0)
-        return sq_fail(SQ_INVALID,
-                       "%s: unit '%s', wanted ms: a table's own unit stands in its header (mean_us, mean_s)", path,
-                       d->unit);
+        return sq_fail(SQ_INVALID, "%s: unit '%s', expected ms; the header of a table says its unit (mean_us, mean_s)",
+                       path, d->unit);
     if (!isfinite(d->base_ms) || !isfinite(d->scale) || d->scale < 0 || !(d->residual_ms >= 0) ||
         !isfinite(d->residual_ms) || !isfinite(d->base_energy_mj) || !isfinite(d->base_area_mm2))
-        return sq_fail(SQ_INVALID, "%s: base_ms %g, scale %g, residual_ms %g: wanted finite numbers, the last two >= 0",
-                       path, d->base_ms, d->scale, d->residual_ms);
+        return sq_fail(SQ_INVALID,
+                       "%s: base_ms %g, scale %g, residual_ms %g: expected finite numbers, the last two >= 0", path,
+                       d->base_ms, d->scale, d->residual_ms);
     if (d->batch < 0 || d->threads < 0 || d->resolution < 0)
-        return sq_fail(SQ_INVALID, "%s: batch %d, threads %d, resolution %d: wanted none below 0", path, d->batch,
+        return sq_fail(SQ_INVALID, "%s: batch %d, threads %d, resolution %d: expected none below 0", path, d->batch,
                        d->threads, d->resolution);
     return SQ_OK;
 }
@@ -124,7 +124,7 @@ sq_status sq_device_read(sq_device_info *out, const char *path)
     return status;
 }
 
-/* ---- Writing: by hand, so that numbers stay readable (libcyaml writes 1.0000000000000000e+00) ---- */
+/* ---- Writing without libcyaml, which prints numbers as 1.0000000000000000e+00 ---- */
 
 static void put_number(FILE *file, const char *key, double value, double omitted)
 {

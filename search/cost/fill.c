@@ -1,13 +1,16 @@
-/* Interpolation between blocks. */
+/* Estimates for missing blocks: the table of methods, and interpolation. */
 #include "search/cost/fill.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { TERMS = 7, FEWEST = 3, SWEEPS = 2000 };
+#include "search/cost/latency_table.h"
 
-/* What a block's time is made of, up to factors that are not below 0: overhead, values read and written, products of
- * the widths, taps. */
+enum { TERMS = 7, MIN_ENTRIES = 3, MAX_SWEEPS = 2000 };
+#define CONVERGED 1e-9 /* largest change of a prediction, relative to the entries */
+
+/* The terms of a block's time; their factors are not negative: overhead, values read, values written, the two products
+ * of the widths, kernel taps, weights. */
 static void terms_of(const sq_block_key *k, double out[TERMS])
 {
     const double pixels = (double)k->h * k->w, after = pixels / ((double)k->stride * k->stride);
@@ -46,11 +49,11 @@ static equations gather(const sq_latency *latency, const sq_block_key *key)
     return e;
 }
 
-/* Least squares with no factor below 0, one factor at a time (the problem is convex; Franc, Hlavac, Navara 2005). */
+/* Non-negative least squares by coordinate descent; the problem is convex. Source: Franc, Hlavac & Navara 2005. */
 static void solve(const equations *e, double factors[TERMS])
 {
     memset(factors, 0, TERMS * sizeof *factors);
-    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+    for (int sweep = 0; sweep < MAX_SWEEPS; sweep++) {
         double largest = 0;
         for (int a = 0; a < TERMS; a++) {
             double rest = e->right[a];
@@ -61,7 +64,7 @@ static void solve(const equations *e, double factors[TERMS])
             largest = change > largest ? change : largest;
             factors[a] = next;
         }
-        if (largest < 1e-9)
+        if (largest < CONVERGED)
             break;
     }
 }
@@ -79,11 +82,13 @@ sq_status sq_fill_interpolate(const sq_latency *latency, const sq_block_key *key
 {
     double factors[TERMS], below = 0, above = INFINITY, squares = 0;
     const equations e = gather(latency, key);
-    if (e.count < FEWEST) {
+    if (e.count < MIN_ENTRIES) {
         char text[SQ_BLOCK_KEY_BYTES];
         (void)sq_block_key_print(key, text, sizeof text);
-        return sq_fail(SQ_DATA, "%s: '%s': %d blocks of this kind, stride and activation, interpolation wants %d",
-                       latency->path, text, e.count, FEWEST);
+        return sq_fail(
+            SQ_DATA,
+            "%s: '%s': found %d blocks of this kind, stride and activation, expected at least %d to interpolate",
+            latency->path, text, e.count, MIN_ENTRIES);
     }
     solve(&e, factors);
     for (size_t i = 0; i < latency->count; i++) {
@@ -99,4 +104,61 @@ sq_status sq_fill_interpolate(const sq_latency *latency, const sq_block_key *key
     *ms = fmax(below, fmin(value_of(factors, key), above));
     *deviation_ms = *ms * sqrt(squares / e.count);
     return SQ_OK;
+}
+
+/* ---- Methods ---- */
+
+static sq_status none(const sq_fill_request *r, double *ms, double *deviation_ms)
+{
+    char text[SQ_BLOCK_KEY_BYTES];
+    const sq_block_key key = sq_block_key_of(r->space, r->layer, r->choice);
+    (void)ms;
+    (void)deviation_ms;
+    (void)sq_block_key_print(&key, text, sizeof text);
+    return sq_fail(SQ_DATA, "%s: no entry '%s'", r->latency->path, text);
+}
+
+static sq_status interpolate(const sq_fill_request *r, double *ms, double *deviation_ms)
+{
+    const sq_block_key key = sq_block_key_of(r->space, r->layer, r->choice);
+    return sq_fill_interpolate(r->latency, &key, ms, deviation_ms);
+}
+
+static sq_status roofline(const sq_fill_request *r, double *ms, double *deviation_ms)
+{
+    if (!r->latency->has_roofline)
+        return sq_fail(SQ_INVALID, "%s: no roofline.yaml to estimate missing blocks with", r->latency->path);
+    *deviation_ms = 0;
+    return sq_roofline_block(&r->latency->roofline, r->space, r->layer, r->choice, ms);
+}
+
+static const struct {
+    const char *word, *summary;
+    sq_status (*fill)(const sq_fill_request *request, double *ms, double *deviation_ms);
+} methods[] = {
+#define ROW(NAME, word, summary) [SQ_FILL_##NAME] = {#word, summary, word},
+    SQ_FILL_TABLE(ROW)};
+_Static_assert(sizeof methods / sizeof *methods == SQ_FILLS, "one row per method");
+
+const char *sq_fill_word(sq_fill fill)
+{
+    return methods[fill].word;
+}
+
+const char *sq_fill_summary(sq_fill fill)
+{
+    return methods[fill].summary;
+}
+
+sq_fill sq_fill_find(const char *word)
+{
+    int fill = 0;
+    while (fill < SQ_FILLS && strcmp(methods[fill].word, word) != 0)
+        fill++;
+    return (sq_fill)fill;
+}
+
+sq_status sq_fill_block(sq_fill fill, const sq_fill_request *request, double *ms, double *deviation_ms)
+{
+    return methods[fill].fill(request, ms, deviation_ms);
 }

@@ -1,5 +1,6 @@
-/* Latency of paths: opening a device, looking up the blocks of a space, adding them up. */
+/* Opening a device, looking up the blocks of a space, and predicting paths. */
 #include "search/cost/latency.h"
+#include "search/cost/roofline_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -29,11 +30,11 @@ static sq_status open_folder(sq_latency *latency, const char *folder)
         SQ_TRY(sq_roofline_read(&latency->roofline, roofline));
     if (sq_path_exists(layers)) {
         if (sq_path_exists(table))
-            return sq_fail(SQ_INVALID, "%s: table.csv and layers.csv, wanted one of them", folder);
+            return sq_fail(SQ_INVALID, "%s: found table.csv and layers.csv, expected one of them", folder);
         return sq_latency_read_layers(latency, layers);
     }
     if (latency->has_roofline && !sq_path_exists(table))
-        return SQ_OK; /* a device that is modelled as a whole */
+        return SQ_OK; /* the roofline predicts every block */
     return sq_latency_read_table(latency, table);
 }
 
@@ -62,11 +63,11 @@ const sq_device_info *sq_latency_info(const sq_latency *latency)
 typedef struct {
     const sq_latency *latency;
     const sq_space *space;
-    const int *path; /* the only choices that are wanted; NULL: all */
+    const int *path; /* only the blocks of this path; NULL: all */
     sq_fill fill;
 } lookup;
 
-/* A layer that is left out costs nothing, unless the table says otherwise: an exported network does not contain it. */
+/* A skip block costs nothing unless the table has an entry for it: an exported network does not contain it. */
 static sq_status find_block(const lookup *u, int layer, int choice, sq_block_time *out, bool *is_filled)
 {
     const sq_block_key key = sq_block_key_of(u->space, layer, choice);
@@ -80,23 +81,20 @@ static sq_status find_block(const lookup *u, int layer, int choice, sq_block_tim
     if (key.kind == SQ_BLOCK_SKIP)
         return SQ_OK;
     const bool is_modelled = sq_latency_is_modelled(u->latency);
-    *is_filled = !is_modelled; /* with SQ_FILL_NONE nothing is missing: sq_latency_prepare has looked */
+    const sq_fill_request request = {u->latency, u->space, layer, choice};
+    *is_filled = !is_modelled;
     *out = sq_block_time_of(0, 0, 1);
-    if (!is_modelled && u->fill == SQ_FILL_INTERPOLATE)
-        return sq_fill_interpolate(u->latency, &key, &out->mean, &out->deviation);
-    if (!u->latency->has_roofline)
-        return sq_fail(SQ_INVALID, "%s: no roofline.yaml to fill missing blocks with", u->latency->path);
-    return sq_roofline_block(&u->latency->roofline, u->space, layer, choice, &out->mean);
+    return sq_fill_block(is_modelled ? SQ_FILL_ROOFLINE : u->fill, &request, &out->mean, &out->deviation);
 }
 
-/* Layers that are not searched stand in the base of such a table. */
+/* The base of a table by layer includes the layers that are not searched. */
 static sq_status find_layer(const lookup *u, int layer, int choice, sq_block_time *out)
 {
     const sq_layer *l = &u->space->layers[layer];
     *out = (sq_block_time){0};
     if (l->searched_index == SQ_NONE)
         return SQ_OK;
-    *out = sq_latency_find_layer(u->latency, l->searched_index, choice)->time; /* sq_latency_prepare has looked */
+    *out = sq_latency_find_layer(u->latency, l->searched_index, choice)->time; /* check_coverage found it */
     return SQ_OK;
 }
 
@@ -124,7 +122,7 @@ static sq_status allocate(sq_latency_cache *cache, const sq_space *space)
     return SQ_OK;
 }
 
-/* A quantity that some block lacks is none at all. */
+/* Drops a quantity that some block lacks. */
 static void drop_partial(double **values, size_t count)
 {
     for (size_t i = 0; *values && i < count; i++)
@@ -156,8 +154,8 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
     return SQ_OK;
 }
 
-/* A table by layer cannot be filled: nothing says what its layers are made of. */
-static sq_status check_missing(const lookup *u)
+/* Missing entries of a table by layer cannot be estimated, because it says nothing about the layers' shapes. */
+static sq_status check_coverage(const lookup *u)
 {
     sq_coverage coverage;
     SQ_TRY(sq_coverage_find(&coverage, u->latency, u->space, u->path));
@@ -172,7 +170,7 @@ sq_status sq_latency_prepare_path(sq_latency_cache *out, const sq_latency *laten
 {
     const lookup u = {latency, space, path, fill};
     sq_latency_cache cache = {.info = latency->info};
-    SQ_TRY(check_missing(&u));
+    SQ_TRY(check_coverage(&u));
     const sq_status status = fill_cache(&cache, &u);
     if (status == SQ_OK)
         *out = cache;

@@ -1,6 +1,8 @@
-/* A latency table in memory and its two files. table.csv has a row for each block: its key, then mean, deviation and
- * count; layers.csv a row for each layer and choice. The header says the unit (mean_ms, mean_us, mean_s) and which
- * further columns there are: outliers, energy_mj, area_mm2. */
+/* A latency table in memory, and its files. table.csv has one row per block: its key, then mean, deviation and count.
+ * layers.csv has one row per layer and choice. The header names the unit (mean_ms, mean_us, mean_s) and the optional
+ * columns outliers, energy_mj and area_mm2. */
+#include "search/cost/latency_table.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +10,12 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/cost/latency_table.h"
+#include "search/cost/time_unit.h"
 
 enum { LARGEST_TABLE = 64 << 20, COLUMNS = 24, LAYER_FIELDS = 2, WHERE_BYTES = SQ_PATH_BYTES + 32 };
-#define MOST_SAMPLES 1e18 /* a merged entry has those of all its rows */
+#define MAX_SAMPLES 1e18  /* of a merged entry: the samples of all its rows */
+#define MAX_VALUE   1e12  /* milliseconds, and all other quantities */
+#define MIN_TIME    1e-12 /* milliseconds */
 
 sq_block_time sq_block_time_of(double mean_ms, double deviation_ms, int64_t count)
 {
@@ -40,7 +44,7 @@ void sq_latency_close(sq_latency *latency)
     free(latency);
 }
 
-/* Room for one more of `bytes` in an array that grows. */
+/* Grows the array if it has no room for one more element of `bytes` bytes. */
 static sq_status grow(void **array, size_t count, size_t *limit, size_t bytes)
 {
     if (count < *limit)
@@ -96,11 +100,11 @@ sq_status sq_latency_sort(sq_latency *latency, const char *path)
         if (by_key(&latency->entries[i - 1], &latency->entries[i]) == 0) {
             char key[SQ_BLOCK_KEY_BYTES];
             (void)sq_block_key_print(&latency->entries[i].key, key, sizeof key);
-            return sq_fail(SQ_INVALID, "%s: '%s' stands there twice", path, key);
+            return sq_fail(SQ_INVALID, "%s: '%s' occurs twice", path, key);
         }
     for (size_t i = 1; i < latency->layer_count; i++)
         if (by_layer(&latency->layers[i - 1], &latency->layers[i]) == 0)
-            return sq_fail(SQ_INVALID, "%s: layer %d, choice %d stands there twice", path, latency->layers[i].layer,
+            return sq_fail(SQ_INVALID, "%s: layer %d, choice %d occurs twice", path, latency->layers[i].layer,
                            latency->layers[i].choice);
     return SQ_OK;
 }
@@ -142,14 +146,14 @@ static const char *const value_names[VALUES] = {"mean_ms", "std_ms", "count", "o
 
 typedef struct {
     sq_latency *latency;
-    const char *path, *key_columns; /* what the header begins with */
+    const char *path, *key_columns; /* key_columns: the beginning of the header */
     bool is_by_layer;
     int key_fields, columns;
     int at[VALUES]; /* column of each value, or -1 */
     double unit;    /* milliseconds */
 } reader;
 
-/* Splits at commas, in place. Returns how many fields there are, at most COLUMNS + 1. */
+/* Splits at commas, in place. Returns the number of fields, at most COLUMNS + 1. */
 static int split(char *row, char *fields[COLUMNS + 1])
 {
     int count = 0;
@@ -162,18 +166,11 @@ static int split(char *row, char *fields[COLUMNS + 1])
     return count;
 }
 
-/* Milliseconds of the unit that a column's name ends with; 0: another name. */
+/* Milliseconds of the unit after the prefix of a column's name; 0: another name. */
 static double unit_of(const char *column, const char *prefix)
 {
-    static const struct {
-        const char *name;
-        double milliseconds;
-    } units[] = {{"ns", 1e-6}, {"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
     const size_t length = strlen(prefix);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strncmp(column, prefix, length) == 0 && strcmp(column + length, units[i].name) == 0)
-            return units[i].milliseconds;
-    return 0;
+    return strncmp(column, prefix, length) == 0 ? sq_time_unit_ms(column + length) : 0;
 }
 
 static sq_status read_value_column(reader *r, int column, const char *name)
@@ -189,11 +186,11 @@ static sq_status read_value_column(reader *r, int column, const char *name)
                        sq_text_suggestion(hint, sizeof hint, name, value_names, VALUES));
     }
     if (r->at[value] >= 0)
-        return sq_fail(SQ_INVALID, "%s:1: column '%s' stands there twice", r->path, name);
+        return sq_fail(SQ_INVALID, "%s:1: column '%s' occurs twice", r->path, name);
     r->at[value] = column;
     const double unit = mean + deviation;
     if (unit > 0 && r->unit > 0 && unit != r->unit)
-        return sq_fail(SQ_INVALID, "%s:1: '%s' beside a mean of another unit: one unit, please", r->path, name);
+        return sq_fail(SQ_INVALID, "%s:1: column '%s' has another unit than the mean; use one unit", r->path, name);
     if (unit > 0)
         r->unit = unit;
     return SQ_OK;
@@ -206,7 +203,7 @@ static sq_status read_header(reader *r, char *row)
     for (int i = 0; i < VALUES; i++)
         r->at[i] = -1;
     if (strncmp(row, r->key_columns, length) != 0 || row[length] != ',')
-        return sq_fail(SQ_INVALID, "%s:1: header '%.80s', wanted '%s,mean_ms,std_ms,count'", r->path, row,
+        return sq_fail(SQ_INVALID, "%s:1: header '%.80s', expected '%s,mean_ms,std_ms,count'", r->path, row,
                        r->key_columns);
     r->columns = split(row, fields);
     if (r->columns > COLUMNS)
@@ -218,19 +215,26 @@ static sq_status read_header(reader *r, char *row)
     return SQ_OK;
 }
 
-/* One number of a row; `otherwise` where the column is absent or empty. Times become milliseconds, and are bounded as
- * such: what was read can be written and read again. */
-static sq_status read_number(const reader *r, char *const *fields, value_column value, const char *where,
-                             double minimum, double otherwise, double *out)
+typedef struct {
+    const reader *r;
+    char *const *fields;
+    const char *where; /* for messages */
+} table_row;
+
+/* Reads one number of a row; a missing column or an empty field gives `initial`. Times become milliseconds. Their
+ * bounds are in milliseconds too, so that a table that was read can be written and read again. */
+static sq_status read_number(const table_row *row, value_column value, double minimum, double initial, double *out)
 {
+    const reader *r = row->r;
     const int column = r->at[value];
     const double unit = value == MEAN || value == DEVIATION ? r->unit : 1;
-    const double maximum = value == COUNT || value == OUTLIERS ? MOST_SAMPLES : 1e12;
-    *out = otherwise;
-    if (column < 0 || (value != MEAN && !*fields[column]))
+    const double maximum = value == COUNT || value == OUTLIERS ? MAX_SAMPLES : MAX_VALUE;
+    *out = initial;
+    if (column < 0 || (value != MEAN && !*row->fields[column]))
         return SQ_OK;
-    if (!sq_text_double(fields[column], minimum / unit, maximum / unit, out))
-        return sq_fail(SQ_INVALID, "%s: %s '%s', wanted a number%s", where, value_names[value], fields[column],
+    if (!sq_text_double(row->fields[column], minimum / unit, maximum / unit, out))
+        return sq_fail(SQ_INVALID, "%s: %s '%s', expected a number%s", row->where, value_names[value],
+                       row->fields[column],
                        minimum > 0    ? " above 0"
                        : minimum == 0 ? " >= 0"
                                       : "");
@@ -240,13 +244,14 @@ static sq_status read_number(const reader *r, char *const *fields, value_column 
 
 static sq_status read_time(const reader *r, char *const *fields, const char *where, sq_block_time *out)
 {
+    const table_row row = {r, fields, where};
     double count, outliers;
-    SQ_TRY(read_number(r, fields, MEAN, where, r->is_by_layer ? -1e12 : 1e-12, 0, &out->mean));
-    SQ_TRY(read_number(r, fields, DEVIATION, where, 0, 0, &out->deviation));
-    SQ_TRY(read_number(r, fields, COUNT, where, 1, 1, &count));
-    SQ_TRY(read_number(r, fields, OUTLIERS, where, 0, 0, &outliers));
-    SQ_TRY(read_number(r, fields, ENERGY, where, 0, NAN, &out->energy_mj));
-    SQ_TRY(read_number(r, fields, AREA, where, 0, NAN, &out->area_mm2));
+    SQ_TRY(read_number(&row, MEAN, r->is_by_layer ? -MAX_VALUE : MIN_TIME, 0, &out->mean));
+    SQ_TRY(read_number(&row, DEVIATION, 0, 0, &out->deviation));
+    SQ_TRY(read_number(&row, COUNT, 1, 1, &count));
+    SQ_TRY(read_number(&row, OUTLIERS, 0, 0, &outliers));
+    SQ_TRY(read_number(&row, ENERGY, 0, NAN, &out->energy_mj));
+    SQ_TRY(read_number(&row, AREA, 0, NAN, &out->area_mm2));
     out->count = (int64_t)count;
     out->outliers = (int64_t)outliers;
     return SQ_OK;
@@ -259,13 +264,13 @@ static sq_status read_row(const reader *r, int line, char *row)
     (void)snprintf(where, sizeof where, "%.4000s:%d", r->path, line);
     const int count = split(row, fields);
     if (count != r->columns)
-        return sq_fail(SQ_INVALID, "%s: %s%d columns, wanted %d", where, count > COLUMNS ? "more than " : "",
+        return sq_fail(SQ_INVALID, "%s: %s%d columns, expected %d", where, count > COLUMNS ? "more than " : "",
                        count > COLUMNS ? COLUMNS : count, r->columns);
     SQ_TRY(read_time(r, fields, where, &time));
     if (r->is_by_layer) {
         int64_t layer, choice;
         if (!sq_text_int(fields[0], 0, SQ_MAX_LAYERS - 1, &layer) || !sq_text_int(fields[1], 0, 1 << 20, &choice))
-            return sq_fail(SQ_INVALID, "%s: layer '%s', choice '%s', wanted whole numbers from 0", where, fields[0],
+            return sq_fail(SQ_INVALID, "%s: layer '%s', choice '%s', expected whole numbers from 0", where, fields[0],
                            fields[1]);
         return sq_latency_add_layer(r->latency, (int)layer, (int)choice, &time);
     }
@@ -303,8 +308,9 @@ static sq_status read_file(reader *r)
     char *text = NULL;
     size_t bytes = 0;
     SQ_TRY(sq_file_read(r->path, LARGEST_TABLE, &text, &bytes));
-    const sq_status status =
-        strlen(text) == bytes ? read_rows(r, text) : sq_fail(SQ_INVALID, "%s: a byte of value 0: no text", r->path);
+    const sq_status status = strlen(text) == bytes
+                                 ? read_rows(r, text)
+                                 : sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", r->path);
     free(text);
     return status;
 }

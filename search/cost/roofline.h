@@ -6,24 +6,24 @@
 
 #include "supernet/space/space.h"
 
-/* Analytic milliseconds on a device that is described, not measured: each operation takes
- *     max(operations * waste / gops_per_s, bytes / gb_per_s) + launch_us,
- * where waste rounds channels up to the device's parallelism, and operations that the device fuses with their producer
- * take nothing but the memory traffic of operands that the producer did not have.
- * Source: Wess et al. 2021, ANNETTE (arXiv 2105.03176), refined roofline, formula 3; fusion by pairs as in nn-Meter
- * (Zhang et al. 2021, section 4). Unlike ANNETTE there is a launch time, and the waste is also asked for when memory
- * bounds (max of both, not a factor on the winner). */
+/* Roofline model: milliseconds on a device that is described, not measured. Each operation takes
+ *     max(operations * waste / gops_per_s, bytes / gb_per_s) + launch_us.
+ * `waste` rounds channels up to the device's parallelism. An operation that the device fuses with its producer costs
+ * only the memory traffic of the operands that the producer did not have. Source: Wess et al. 2021, ANNETTE (arXiv
+ * 2105.03176), refined roofline, formula 3; fusion by pairs of operations as in nn-Meter (Zhang et al. 2021, section
+ * 4). Two deviations from ANNETTE: there is a launch time, and the waste enters before the maximum instead of
+ * multiplying the result. */
 
 typedef enum {
     SQ_ROOFLINE_CONV,
     SQ_ROOFLINE_DEPTHWISE,
     SQ_ROOFLINE_LINEAR,
     SQ_ROOFLINE_POOL,
-    SQ_ROOFLINE_ELEMENTWISE, /* never an operation itself: what stands for add, multiply, concat, shuffle unless told */
-    SQ_ROOFLINE_ACTIVATION,  /* likewise for the activations */
-    SQ_ROOFLINE_GLOBAL_POOL, /* unless told: pool */
+    SQ_ROOFLINE_ELEMENTWISE, /* only rates: those of add, multiply, concat and shuffle unless the file has them */
+    SQ_ROOFLINE_ACTIVATION,  /* only rates: those of the activations unless the file has them */
+    SQ_ROOFLINE_GLOBAL_POOL,
     SQ_ROOFLINE_ADD,
-    SQ_ROOFLINE_MULTIPLY, /* of a tensor with one value a channel */
+    SQ_ROOFLINE_MULTIPLY, /* of a tensor with one value per channel */
     SQ_ROOFLINE_CONCAT,
     SQ_ROOFLINE_SHUFFLE, /* channels reordered or split: a copy */
     SQ_ROOFLINE_RELU,
@@ -34,15 +34,18 @@ typedef enum {
     SQ_ROOFLINE_CLASSES
 } sq_roofline_class;
 
-const char *sq_roofline_name(sq_roofline_class kind); /* "conv", ...; as files write it */
+const char *sq_roofline_name(sq_roofline_class kind);        /* "conv": the word in files */
+sq_roofline_class sq_roofline_find(const char *name);        /* SQ_ROOFLINE_CLASSES when unknown */
+bool sq_roofline_is_operation(sq_roofline_class kind);       /* false: the class only has rates */
+sq_roofline_class sq_roofline_stand_in(sq_roofline_class k); /* whose rates apply without own ones; k: none does */
 
 typedef struct {
-    double gops_per_s; /* 1e9 operations a second; a multiply-add is 2, any other value computed is 1 */
-    double gb_per_s;   /* 1e9 bytes a second */
+    double gops_per_s; /* 10^9 operations per second; a multiply-add is 2, any other computed value 1 */
+    double gb_per_s;   /* 10^9 bytes per second */
     double launch_us;
-    int c_in_step, c_out_step; /* channels are processed in steps of so many; 1: any */
-    double c_in_share,
-        c_out_share; /* 0..1, how much of the rounding is lost: waste = 1 - share + share * rounded / c */
+    int c_in_step, c_out_step; /* channels are processed in multiples of this; 1: any number */
+    /* 0..1, the part of the rounding that is lost: waste = 1 - share + share * rounded / c */
+    double c_in_share, c_out_share;
 } sq_roofline_rate;
 
 typedef struct {
@@ -56,35 +59,20 @@ typedef struct {
     int h_in, w_in, c_in, h_out, w_out, c_out;
     int kernel, stride, groups;
     sq_activation activation; /* of the output; SQ_LINEAR: none */
-    bool follows;             /* it reads what the operation before it wrote, and nobody else reads that */
+    bool follows;             /* it is the only reader of the previous operation's output */
 } sq_roofline_operation;
-
-/* Reads roofline.yaml (configs/devices/README.md documents its keys). SQ_INVALID: file, line or key, and why. */
-SQ_MUST_USE sq_status sq_roofline_read(sq_roofline *out, const char *path);
 
 /* Milliseconds of one operation without its activation and without fusion. */
 double sq_roofline_operation_ms(const sq_roofline *roofline, const sq_roofline_operation *operation);
 
-/* Milliseconds of operations one after another, activations and fusion included. */
+/* Milliseconds of a sequence of operations with activations and fusion. */
 double sq_roofline_operations_ms(const sq_roofline *roofline, const sq_roofline_operation *operations, size_t count);
 
-/* The operations of a block: its units, gates, joins. Returns how many; `operations` holds SQ_ROOFLINE_BLOCK_LIMIT. */
+/* Lists the operations of a block: convolutions, gates, joins. Returns their number, at most SQ_ROOFLINE_BLOCK_LIMIT.
+ */
 enum { SQ_ROOFLINE_BLOCK_LIMIT = 64 };
 int sq_roofline_list(const sq_space *space, int layer, int choice, sq_roofline_operation *operations);
 SQ_MUST_USE sq_status sq_roofline_block(const sq_roofline *roofline, const sq_space *space, int layer, int choice,
                                         double *ms);
-
-/* A network as a CSV of operations: class,h_in,w_in,c_in,h_out,w_out,c_out,kernel,stride,groups,activation,follows.
- * SQ_INVALID: file:line and why. */
-SQ_MUST_USE sq_status sq_roofline_network(const sq_roofline *roofline, const char *csv_path, double *ms);
-
-/* Whole networks of a device's checks.csv (network,operations_csv,ms,device,source), predicted. operations_csv is
- * relative to the file. A device without published figures has a file with only the header: count 0. */
-typedef struct {
-    char network[SQ_NAME_BYTES], device[128];
-    double measured, predicted;
-} sq_roofline_check;
-SQ_MUST_USE sq_status sq_roofline_checks(const sq_roofline *roofline, const char *csv_path, sq_roofline_check **out,
-                                         size_t *count); /* free(*out) */
 
 #endif

@@ -1,4 +1,4 @@
-/* Properties of operators that a device's rules can name. */
+/* The properties of operators that a device can exclude. */
 #include "search/select/device_constraints.h"
 
 #include <stdio.h>
@@ -7,11 +7,42 @@
 #include "kernels/base/text.h"
 #include "supernet/space/block_kinds.h"
 
-static const char *const names[SQ_PROPERTY_KIND] = {"se", "kernel_3", "kernel_5", "kernel_7"};
+static bool has_se(const sq_choice *c)
+{
+    return c->has_se;
+}
+
+static bool has_kernel_3(const sq_choice *c)
+{
+    return c->kernel == 3;
+}
+
+static bool has_kernel_5(const sq_choice *c)
+{
+    return c->kernel == 5;
+}
+
+static bool has_kernel_7(const sq_choice *c)
+{
+    return c->kernel == 7;
+}
+
+/* The properties before the block kinds, which have rows of their own (block_kinds.h). */
+static const struct {
+    const char *word;
+    bool (*has)(const sq_choice *choice);
+} rows[] = {
+    [SQ_PROPERTY_SE] = {"se", has_se},
+    [SQ_PROPERTY_KERNEL_3] = {"kernel_3", has_kernel_3},
+    [SQ_PROPERTY_KERNEL_5] = {"kernel_5", has_kernel_5},
+    [SQ_PROPERTY_KERNEL_7] = {"kernel_7", has_kernel_7},
+};
+_Static_assert(sizeof rows / sizeof *rows == SQ_PROPERTY_KIND, "one row per property");
 
 const char *sq_operator_property_name(sq_operator_property property)
 {
-    return property < SQ_PROPERTY_KIND ? names[property] : sq_block_name((sq_block_kind)(property - SQ_PROPERTY_KIND));
+    return property < SQ_PROPERTY_KIND ? rows[property].word
+                                       : sq_block_name((sq_block_kind)(property - SQ_PROPERTY_KIND));
 }
 
 static bool can_be_dropped(const sq_block_kind_row *row)
@@ -36,28 +67,22 @@ sq_status sq_device_constraints_add(sq_device_constraints *constraints, const ch
     const char *nearest = sq_text_nearest(name, known, count);
     if (nearest)
         return sq_fail(SQ_INVALID, "%s: unknown property '%s', did you mean '%s'?", where, name, nearest);
-    return sq_fail(SQ_INVALID, "%s: unknown property '%s', wanted se, kernel_3, kernel_5, kernel_7, %s", where, name,
+    char words[128] = "";
+    for (int p = 0, used = 0; p < SQ_PROPERTY_KIND; p++)
+        used += snprintf(words + used, sizeof words - (size_t)used, "%s, ", rows[p].word);
+    return sq_fail(SQ_INVALID, "%s: unknown property '%s', expected %s%s", where, name, words,
                    sq_block_list(kinds, sizeof kinds, can_be_dropped));
 }
 
 static bool has(const sq_choice *c, sq_operator_property property)
 {
-    switch (property) {
-    case SQ_PROPERTY_SE:
-        return c->has_se;
-    case SQ_PROPERTY_KERNEL_3:
-    case SQ_PROPERTY_KERNEL_5:
-    case SQ_PROPERTY_KERNEL_7:
-        return c->kernel == 3 + 2 * (int)(property - SQ_PROPERTY_KERNEL_3);
-    default:
-        return (int)c->kind == (int)property - SQ_PROPERTY_KIND;
-    }
+    return property < SQ_PROPERTY_KIND ? rows[property].has(c) : (int)c->kind == (int)property - SQ_PROPERTY_KIND;
 }
 
 sq_operator_property sq_device_constraints_find(const sq_device_constraints *constraints, const sq_choice *choice)
 {
     int p = 0;
-    if (choice->kind == SQ_BLOCK_SKIP) /* no operator: its kernel means nothing */
+    if (choice->kind == SQ_BLOCK_SKIP) /* not an operator; its kernel has no meaning */
         return SQ_PROPERTIES;
     while (p < SQ_PROPERTIES && !(constraints->drops[p] && has(choice, (sq_operator_property)p)))
         p++;

@@ -38,7 +38,7 @@ static sq_status score(const sq_selection *s, const sq_latency_cache *cache, sq_
     o->parameters = (double)(cost.weights + cost.norm_weights);
     o->ms = sq_latency_block_ms(cache, o->layer, o->choice, &deviation_ms);
     if (!(o->ms > 0) || !isfinite(o->ms))
-        return sq_fail(SQ_DATA, "%s: layer %d, choice '%s': %g ms, wanted more than 0 to score by", s->device.name,
+        return sq_fail(SQ_DATA, "%s: layer %d, choice '%s': %g ms, expected more than 0 to score by", s->device.name,
                        o->layer, sq_select_choice(s, o)->name, o->ms);
     o->capacity = pow(1e-6 * o->macs, s->options.a) * pow(1e-3 * o->parameters, s->options.b);
     o->score = o->capacity / o->ms;
@@ -118,12 +118,12 @@ static sq_status keep_layer(sq_selection *s, int layer)
     sq_device_constraints_print(&s->device.constraints, rules, sizeof rules);
     s->ranked_count[layer] = count;
     if (count < keep)
-        return sq_fail(SQ_INVALID, "%s: layer %d has %d operators for %s%s%s%s, wanted at least the %d to keep",
+        return sq_fail(SQ_INVALID, "%s: layer %d has %d operators for %s%s%s%s, expected at least the %d to keep",
                        s->space->name, layer, count, s->device.name, *rules ? " (rules: no " : "", rules,
                        *rules ? ")" : "", keep);
     int kept = s->options.is_per_family ? keep_families(s, ranked, count) : 0;
     if (kept > keep)
-        return sq_fail(SQ_INVALID, "%s: layer %d has %d families of operators, wanted at most the %d to keep",
+        return sq_fail(SQ_INVALID, "%s: layer %d has %d families of operators, expected at most the %d to keep",
                        s->space->name, layer, kept, keep);
     for (int i = 0; i < count && kept < keep; i++)
         if (!ranked[i]->is_kept) {
@@ -138,9 +138,10 @@ static sq_status keep_layer(sq_selection *s, int layer)
 static sq_status check_options(const sq_select_options *o, const sq_space *space)
 {
     if (o->keep < 1 || o->keep > SQ_MAX_CHOICES)
-        return sq_fail(SQ_INVALID, "%s: %d operators to keep, wanted 1..%d", space->name, o->keep, SQ_MAX_CHOICES);
+        return sq_fail(SQ_INVALID, "%s: %d operators to keep, expected 1..%d", space->name, o->keep, SQ_MAX_CHOICES);
     if (!(o->a >= 0 && o->a <= LARGEST_EXPONENT && o->b >= 0 && o->b <= LARGEST_EXPONENT))
-        return sq_fail(SQ_INVALID, "%s: exponents a %g, b %g: wanted 0..%g", space->name, o->a, o->b, LARGEST_EXPONENT);
+        return sq_fail(SQ_INVALID, "%s: exponents a %g, b %g: expected 0..%g", space->name, o->a, o->b,
+                       LARGEST_EXPONENT);
     if (space->searched_count == 0)
         return sq_fail(SQ_INVALID, "%s: no layer is searched, nothing to select", space->name);
     return SQ_OK;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/base/file.h"
+#include "search/cost/roofline_file.h"
 #include "search/cost/dialects/dialect.h"
 #include "search/cost/fit/measured.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "search/cost/device.h"
-#include "search/cost/roofline.h"
+#include "search/cost/roofline_file.h"
 #include "supernet/space/space.h"
 
 static bool is_known(sq_status status)

@@ -39,7 +39,7 @@ WITH_PACKAGES = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.path
 
 def run(*words, code=0):
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, env=WITH_PACKAGES, capture_output=True, text=True)
-    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-500:]}"
+    assert done.returncode == code, f"{words}: exit {done.returncode}, expected {code}: {done.stderr[-500:]}"
     return done
 
 
@@ -101,9 +101,9 @@ def busy_runner(scratch, name, network):
 def networks_that_contradict(scratch):
     """A busy machine's: no line through the networks can be believed. Measured longer once, said, kept with the table; the table can be read."""
     several = "12"
-    cases = [("contrary", "30 - SUM", several, "scale -1.0000, wanted 0.5 to 2"), ("flat", "5 + 0.1873 * SUM", several, "scale 0.1873, wanted 0.5 to 2"),
-             ("steep", "3.7434 * SUM - 20", several, "scale 3.7434, wanted 0.5 to 2"), ("below", "0.1 + 0 * SUM", "3", "base -[0-9.]+ ms: networks of 0.1000 ms"),
-             ("wild", "SUM * (1.5 if int(row['model'][8:12]) % 2 else 1)", "6", "whole networks are missed by [0-9.]+ % on average, wanted 10 %")]
+    cases = [("contrary", "30 - SUM", several, "scale -1.0000, expected 0.5 to 2"), ("flat", "5 + 0.1873 * SUM", several, "scale 0.1873, expected 0.5 to 2"),
+             ("steep", "3.7434 * SUM - 20", several, "scale 3.7434, expected 0.5 to 2"), ("below", "0.1 + 0 * SUM", "3", "base -[0-9.]+ ms: networks of 0.1000 ms"),
+             ("wild", "SUM * (1.5 if int(row['model'][8:12]) % 2 else 1)", "6", "whole networks are missed by [0-9.]+ % on average, expected 10 %")]
     for name, network, count, doubt in cases:
         device, runner = os.path.join(scratch, name), busy_runner(scratch, name, network)
         done = run("lut", "measure", SPACE, "-o", device, "--runner", runner, "--networks", count)
@@ -235,7 +235,7 @@ def bad_input(scratch, device):
     for words, code, text in cases:
         done = run(*words, code=code)
         lines = done.stderr.strip().splitlines()
-        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, wanted {text!r}"
+        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, expected {text!r}"
         assert "--runner" not in text or done.stdout == "", f"{words}: a runner is looked at before anything is said: {done.stdout!r}"
     assert not os.path.exists(os.path.join(scratch, "never")), "a table that could not be measured left its folder"
 

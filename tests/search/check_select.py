@@ -19,7 +19,7 @@ DEVICES = ("myriad-x", "hexagon-685", "snapdragon-845-cpu")
 
 def run(*words, code=0):
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
-    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-500:]}"
+    assert done.returncode == code, f"{words}: exit {done.returncode}, expected {code}: {done.stderr[-500:]}"
     return done
 
 
@@ -123,8 +123,8 @@ def bad_input(scratch):
     cases = [
         (["select", SMALL, device], 2, "expected a space file, a device and -o SPACE.yaml"),
         (["select", SMALL, device, "-o", out, "--keep", "0"], 2, "--keep: found '0', expected a whole number from 1 to 64"),
-        (["select", SMALL, device, "-o", out, "--keep", "17"], 2, "layer 1 has 16 operators for myriad-x (rules: no se), wanted at least the 17 to keep"),
-        (["select", SMALL, device, "-o", out, "--keep", "2", "--per-family"], 2, "has 3 families of operators, wanted at most the 2 to keep"),
+        (["select", SMALL, device, "-o", out, "--keep", "17"], 2, "layer 1 has 16 operators for myriad-x (rules: no se), expected at least the 17 to keep"),
+        (["select", SMALL, device, "-o", out, "--keep", "2", "--per-family"], 2, "has 3 families of operators, expected at most the 2 to keep"),
         (["select", SMALL, device, "-o", out, "--a", "x"], 2, "--a: found 'x', expected a number from 0 to 10"),
         (["select", SMALL, device, "-o", out, "--fill", "guess"], 2, "--fill: found 'guess', expected one of: none interpolate roofline"),
         (["select", SMALL, device, "-o", out, "--kep", "3"], 2, "did you mean '--keep'?"),
@@ -139,7 +139,7 @@ def bad_input(scratch):
     for words, code, text in cases:
         done = run(*words, code=code)
         lines = done.stderr.strip().splitlines()
-        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, wanted {text!r}"
+        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, expected {text!r}"
     assert not os.path.exists(out) and not os.path.exists(out[:-5] + ".csv") and read(mine) == read(os.path.join(SOURCE, SMALL))
 
 

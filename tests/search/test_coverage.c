@@ -62,7 +62,7 @@ Test(missing, all_missing_blocks_are_listed_once_with_their_nearest)
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE), SQ_DATA);
     cr_expect_not_null(
         strstr(sq_error_text(),
-               "made up: no entry 'mb,56,56,24,24,72,5,1,0,relu6', wanted by layer 3, choice 'mb_5x5_e3' of "
+               "made up: no entry 'mb,56,56,24,24,72,5,1,0,relu6', needed by layer 3, choice 'mb_5x5_e3' of "
                "proxyless; the nearest is '"),
         "%s", sq_error_text());
     cr_expect_not_null(strstr(sq_error_text(), "'; 1 more is missing: 'mb,28,28,40,40,240,7,1,0,relu6'"), "%s",
@@ -88,10 +88,11 @@ Test(missing, missing_choices_of_a_table_by_layer_are_listed)
     sq_coverage_clear(&coverage);
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_INTERPOLATE), SQ_DATA,
                  "shares of a fit are not interpolated");
-    cr_expect_not_null(strstr(sq_error_text(),
-                              "no entry 'layer 0, choice 2', wanted by layer 1, choice 'mb_7x7_e1' of tunas_proxyless; "
-                              "141 more are missing"),
-                       "%s", sq_error_text());
+    cr_expect_not_null(
+        strstr(sq_error_text(),
+               "no entry 'layer 0, choice 2', needed by layer 1, choice 'mb_7x7_e1' of tunas_proxyless; "
+               "141 more are missing"),
+        "%s", sq_error_text());
     sq_latency_close(latency);
     sq_space_free(space);
     drop_folder(folder);

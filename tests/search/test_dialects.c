@@ -46,7 +46,8 @@ static void expect_refused(const char *text, const sq_dialect_options *options, 
     sq_latency *latency = NULL;
     sq_dialect_report report = {.rows = -1};
     cr_expect_eq(sq_dialect_read(&latency, &report, write_text("mine.txt", text), options), SQ_INVALID, "%s", text);
-    cr_expect_not_null(strstr(sq_error_text(), wanted), "'%s' tells '%s', wanted '%s'", text, sq_error_text(), wanted);
+    cr_expect_not_null(strstr(sq_error_text(), wanted), "'%s' tells '%s', expected '%s'", text, sq_error_text(),
+                       wanted);
     cr_expect(!strchr(sq_error_text(), '\n') && latency == NULL && report.rows == -1);
 }
 
@@ -150,7 +151,7 @@ Test(dialects, a_file_says_by_its_largest_expand_whether_it_is_a_ratio)
     expect_refused(
         "expanded_conv-input:14x14x80-output:14x14x100-expand:5-kernel:3-stride:1-idskip:0: {mean: 1}\n" OFA_BLOCK
         ": {mean: 1}\n",
-        NULL, "expand 5 is a number of channels in this file, but there are 80 channels before it");
+        NULL, "expand 5 is a number of channels in this file, but the input has 80 channels");
 }
 
 Test(dialects, a_block_without_its_shortcut_is_not_ours)
@@ -240,9 +241,9 @@ Test(dialects, fbnet_choices_stand_in_the_order_of_the_rows)
     cr_expect(latency->info.batch == 4 && strcmp(latency->info.name, "b") == 0 &&
               strcmp(latency->info.space, "fbnet") == 0 && latency->info.is_measured);
     sq_latency_close(latency);
-    expect_refused(FBNET, NULL, ":1: columns phone, board: name the one to read");
+    expect_refused(FBNET, NULL, ":1: found several columns (phone, board); name the one to read");
     expect_refused(FBNET, &(sq_dialect_options){.column = "fone"},
-                   ":1: no column 'fone', did you mean 'phone'?; there are phone, board");
+                   ":1: no column 'fone', did you mean 'phone'?; found phone, board");
 }
 
 Test(dialects, tunas_is_a_bias_and_shares)
@@ -318,55 +319,55 @@ Test(dialects, broken_files_are_refused_with_their_line)
         const char *text, *wanted;
     } rows[] = {
         {LOGITS ": {mean: 1}\n" LOGITS "x: {mean: 1}\n",
-         "mine.txt:2: '" LOGITS "x': wanted '<layer>: {count, mean, var}'"},
-        {LOGITS ": 3\n", ":1: '" LOGITS "': wanted '<layer>"},
-        {LOGITS ": {mean: -1}\n", ":1: '" LOGITS "': mean '-1', wanted a number of milliseconds above 0"},
+         "mine.txt:2: '" LOGITS "x': expected '<layer>: {count, mean, var}'"},
+        {LOGITS ": 3\n", ":1: '" LOGITS "': expected '<layer>"},
+        {LOGITS ": {mean: -1}\n", ":1: '" LOGITS "': mean '-1', expected a number of milliseconds above 0"},
         {LOGITS ": {mean: nan}\n", "mean 'nan'"},
-        {LOGITS ": {mean: 1, var: -2}\n", "var '-2', wanted a number from 0"},
-        {LOGITS ": {mean: 1, count: 0}\n", "count '0', wanted a number from 1"},
+        {LOGITS ": {mean: 1, var: -2}\n", "var '-2', expected a number from 0"},
+        {LOGITS ": {mean: 1, count: 0}\n", "count '0', expected a number from 1"},
         {LOGITS ": {count: 1}\n", "no mean"},
         {LOGITS ": {mean: 1\n", "mine.txt:2: "},
         {MB("3", "3", "1"), "idskip 1, but stride 1 and 16 to 24 channels"},
-        {MB("0.5", "3", "0"), "expand 0.5 is a ratio in this file, but there are 16 channels before it"},
-        {MB("3", "x", "0"), "wanted '<layer>"},
-        {MB("3", "99999999999", "0"), "wanted '<layer>"},
-        {"expanded_conv-input:8x8x16-output:8x8x24: {mean: 1}\n", "wanted '<layer>"},
-        {"Conv-input:99999999999x8x16-output:8x8x24: {mean: 1}\n", "wanted '<layer>"},
+        {MB("0.5", "3", "0"), "expand 0.5 is a ratio in this file, but the input has 16 channels"},
+        {MB("3", "x", "0"), "expected '<layer>"},
+        {MB("3", "99999999999", "0"), "expected '<layer>"},
+        {"expanded_conv-input:8x8x16-output:8x8x24: {mean: 1}\n", "expected '<layer>"},
+        {"Conv-input:99999999999x8x16-output:8x8x24: {mean: 1}\n", "expected '<layer>"},
         {"AvgPool2D-input:7x7x8-output:8: {mean: 1}\n",
-         "1 rows of dialect proxyless, none of them a block that a Squall space can have, but AvgPool2D"},
-        {"block_name,latency(ms)\n" LOGITS ",1,2\n", ":2: 3 columns, wanted 2"},
-        {"block_name,latency(ms)\n" LOGITS ",fast\n", ":2: 'fast', wanted a number"},
-        {"block_name,latency(ms)\n" LOGITS ",0\n", ":2: 0, wanted a finite number above 0"},
-        {"block_name,latency(ms)\n" LOGITS "-x,1\n", ":2: '" LOGITS "-x', wanted a layer"},
+         "1 rows of dialect proxyless, none of them a block of a Squall space, but AvgPool2D"},
+        {"block_name,latency(ms)\n" LOGITS ",1,2\n", ":2: 3 columns, expected 2"},
+        {"block_name,latency(ms)\n" LOGITS ",fast\n", ":2: 'fast', expected a number"},
+        {"block_name,latency(ms)\n" LOGITS ",0\n", ":2: 0, expected a finite number above 0"},
+        {"block_name,latency(ms)\n" LOGITS "-x,1\n", ":2: '" LOGITS "-x', expected a layer"},
         {"block_name,a,b\n" LOGITS ",1,2\n", "name the one to read"},
         {"{\"conv_28_48_48_6_1_hard_swish_3_se\": \"1\"}",
-         "'conv_28_48_48_6_1_hard_swish_3_se': wanted a number of milliseconds"},
-        {"{\"conv_28_48_48_6_1_hard_swish_3_so\": 1}", "'conv_28_48_48_6_1_hard_swish_3_so': wanted a block's kind"},
-        {"{\"conv_28_48_48_6_1\": 1}", "wanted a block's kind"},
-        {"{\"conv_28_48_48_6_1_hard_swish_3_se\": 0}", "0, wanted a finite number above 0"},
-        {"{\"conv_28_0_48_6_1_hard_swish_3_se\": 1}", "wanted a block's kind"},
-        {"{\"firstconv_224_3_16_0_3\": 1}", "'firstconv_224_3_16_0_3': wanted a block's kind"},
-        {"{\"firstconv_224_3_16_2\": 1}", "'firstconv_224_3_16_2': wanted a block's kind"},
-        {"{\"MobileNetV2ResBlock_56_32_32_3_4_1\": 1}", "wanted a block's kind"},
-        {"{\"MobileNetV2ResBlock_56_32_32_3_None_1_relu6\": 1}", "wanted a block's kind"},
+         "'conv_28_48_48_6_1_hard_swish_3_se': expected a number of milliseconds"},
+        {"{\"conv_28_48_48_6_1_hard_swish_3_so\": 1}", "'conv_28_48_48_6_1_hard_swish_3_so': expected a block's kind"},
+        {"{\"conv_28_48_48_6_1\": 1}", "expected a block's kind"},
+        {"{\"conv_28_48_48_6_1_hard_swish_3_se\": 0}", "0, expected a finite number above 0"},
+        {"{\"conv_28_0_48_6_1_hard_swish_3_se\": 1}", "expected a block's kind"},
+        {"{\"firstconv_224_3_16_0_3\": 1}", "'firstconv_224_3_16_0_3': expected a block's kind"},
+        {"{\"firstconv_224_3_16_2\": 1}", "'firstconv_224_3_16_2': expected a block's kind"},
+        {"{\"MobileNetV2ResBlock_56_32_32_3_4_1\": 1}", "expected a block's kind"},
+        {"{\"MobileNetV2ResBlock_56_32_32_3_None_1_relu6\": 1}", "expected a block's kind"},
         {"{\"a_1\": 1,\n\"a_1\": 2}", "mine.txt:2: "},
         {"{\"a_1\": 1,\n", "mine.txt:2: "},
         {"{\"transds_16_16_48_2_4\": 1}",
-         "1 rows of dialect nnmeter, none of them a block that a Squall space can have, but transds"},
-        {"{\"0\": {\"0\": 1}}", "layer '0', choice '1': wanted a number"},
-        {"{\"1\": {\"0\": 1}}", "no layer '0', wanted 0 to 21"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16\n", ":2: 3 columns, wanted 7"},
+         "1 rows of dialect nnmeter, none of them a block of a Squall space, but transds"},
+        {"{\"0\": {\"0\": 1}}", "layer '0', choice '1': expected a number"},
+        {"{\"1\": {\"0\": 1}}", "no layer '0', expected 0 to 21"},
+        {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16\n", ":2: 3 columns, expected 7"},
         {"layer,h_in,c_in,c_out,stride,op,phone\nx,32,16,16,1,k3_e1,1\n",
-         ":2: layer 'x', wanted a whole number from 0 to 95, or op base"},
+         ":2: layer 'x', expected a whole number from 0 to 95, or op base"},
         {"layer,h_in,c_in,c_out,stride,op,phone\n-1,32,16,16,1,k3_e1,1\n", ":2: layer '-1'"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16,16,1,k3_e1,inf\n", ":2: 'inf', wanted a number"},
+        {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16,16,1,k3_e1,inf\n", ":2: 'inf', expected a number"},
         {"layer,h_in,c_in,c_out,stride,op,phone\n", "0 rows of dialect fbnet"},
-        {"layer,op,kernel,expand,delta_ms\n0,sepconv,3,1,x\n", ":2: 'x', wanted a number"},
+        {"layer,op,kernel,expand,delta_ms\n0,sepconv,3,1,x\n", ":2: 'x', expected a number"},
         {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2,48,3\n",
-         ":2: 'MBInvertedResBlock_112_16_0_24_k3_s2', wanted base or"},
+         ":2: 'MBInvertedResBlock_112_16_0_24_k3_s2', expected base or"},
         {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,0,3\n", ":2: mid_channels '0'"},
         {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,8,-3\n",
-         ":2: -3, wanted a finite number above 0"},
+         ":2: -3, expected a finite number above 0"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_refused(rows[i].text, NULL, rows[i].wanted);
@@ -375,16 +376,16 @@ Test(dialects, broken_files_are_refused_with_their_line)
 Test(dialects, a_file_of_no_dialect_is_told_all_there_are)
 {
     expect_refused("hello\nworld\n", NULL,
-                   "begins with 'hello', which none of the dialects proxyless, ofa, nnmeter, fbnet, tfnas, tunas, "
-                   "singlepath begins with");
+                   "begins with 'hello', which fits none of the dialects proxyless, ofa, nnmeter, fbnet, tfnas, tunas, "
+                   "singlepath;");
     expect_refused("", NULL, "begins with ''");
-    expect_refused(SQ_BLOCK_KEY_COLUMNS ",mean_ms\n", NULL, "a table of Squall's own: name its folder");
-    expect_refused("layer,choice,mean_ms\n", NULL, "a table of Squall's own");
+    expect_refused(SQ_BLOCK_KEY_COLUMNS ",mean_ms\n", NULL, "found a table in Squall's own format; name its folder");
+    expect_refused("layer,choice,mean_ms\n", NULL, "a table in Squall's own format");
     expect_refused("hello", &(sq_dialect_options){.dialect = "fbnt"},
-                   "dialect 'fbnt', did you mean 'fbnet'?: wanted one of proxyless");
-    expect_refused("hello", &(sq_dialect_options){.dialect = "fbnet"}, "mine.txt:1: wanted the header 'layer,h_in");
+                   "dialect 'fbnt', did you mean 'fbnet'?: expected one of proxyless");
+    expect_refused("hello", &(sq_dialect_options){.dialect = "fbnet"}, "mine.txt:1: expected the header 'layer,h_in");
     expect_refused("hello", &(sq_dialect_options){.dialect = "nnmeter"}, "mine.txt:1: ");
-    expect_refused("hello", &(sq_dialect_options){.dialect = "ofa"}, "wanted a YAML mapping");
+    expect_refused("hello", &(sq_dialect_options){.dialect = "ofa"}, "expected a YAML mapping");
 }
 
 Test(dialects, units_are_said_once)
@@ -394,7 +395,7 @@ Test(dialects, units_are_said_once)
     cr_expect_float_eq(latency->entries[0].time.mean, 0.5, 1e-12);
     sq_latency_close(latency);
     expect_refused(TFNAS, &(sq_dialect_options){.unit = "us"}, ":1: column 'latency_ms' is not in us");
-    expect_refused(TFNAS, &(sq_dialect_options){.unit = "min"}, "unit 'min', wanted ns, us, ms or s");
+    expect_refused(TFNAS, &(sq_dialect_options){.unit = "min"}, "unit 'min', expected ns, us, ms or s");
 }
 
 Test(dialects, a_file_of_a_dialect_opens_as_a_device)
@@ -444,8 +445,7 @@ Test(dialects, import_writes_a_device_and_replaces_it_only_when_asked)
     (void)snprintf(device, sizeof device, "%s/phone", test_folder);
     (void)snprintf(table, sizeof table, "%s/table.csv", device);
     (void)snprintf(file, sizeof file, "%s", write_text("mine.yaml", proxyless));
-    const sq_dialect_options first = {
-        .info = {.name = "My Phone", .licence = "MIT", .dtype = "float32", .batch = 2}};
+    const sq_dialect_options first = {.info = {.name = "My Phone", .licence = "MIT", .dtype = "float32", .batch = 2}};
     cr_assert_not_null(freopen("/dev/null", "w", stdout)); /* the summary */
     MUST(sq_device_import(file, device, false, &first));
     MUST(sq_latency_open(&latency, device));

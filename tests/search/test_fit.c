@@ -72,13 +72,13 @@ Test(measured, refuses_bad_rows_by_line)
         {"arch,pixel2\n012,1\n", NULL, ":1: no column 'ms'"},
         {"arch,pixel2\n012,1\n", "pixel3", "did you mean 'pixel2'"},
         {"arch,ms\n012,1\n,1\n", NULL, ":3: arch is empty"},
-        {"arch,ms\n012,1\n()\n", NULL, ":3: 1 columns, wanted 2"},
-        {"arch,ms\n(0, 1),1\n", NULL, ":2: 3 columns, wanted 2"},
+        {"arch,ms\n012,1\n()\n", NULL, ":3: 1 columns, expected 2"},
+        {"arch,ms\n(0, 1),1\n", NULL, ":2: 3 columns, expected 2"},
         {"arch,ms\n\"(0, 1,1\n", NULL, ":2: a quote that does not end"},
         {"arch,ms\n01x,1\n", NULL, ":2: arch is no list"},
         {"arch,ms\n0;;1,1\n", NULL, ":2: arch is no list"},
         {"arch,ms\n-1;0,1\n", NULL, ":2: arch is no list"},
-        {"arch,ms\n012,1\n01,1\n", NULL, ":3: arch of 2 layers, wanted 3 as in line 2"},
+        {"arch,ms\n012,1\n01,1\n", NULL, ":3: arch of 2 layers, expected 3 as in line 2"},
         {"arch,ms\n012,0\n", NULL, ":2: time '0'"},
         {"arch,ms\n012,-1\n", NULL, ":2: time '-1'"},
         {"arch,ms\n012,nan\n", NULL, ":2: time 'nan'"},
@@ -167,7 +167,7 @@ Test(fit, line_refuses_what_has_no_line)
     const double x[] = {2, 2, 2, 2}, y[] = {1, 2, 3, NAN}, rising[] = {1, 2, 3, 4};
     sq_line line = {7, 7, 7};
     cr_expect_eq(sq_fit_line(&line, rising, y, 2, true), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "2 networks, wanted at least 3"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "2 networks, expected at least 3"), "%s", sq_error_text());
     cr_expect_eq(sq_fit_line(&line, x, y, 3, true), SQ_INVALID);
     cr_expect_not_null(strstr(sq_error_text(), "all 3 predictions are 2"), "%s", sq_error_text());
     cr_expect_eq(sq_fit_line(&line, rising, y, 4, false), SQ_INVALID);
@@ -261,7 +261,7 @@ Test(fit, additive_reports_what_was_never_measured)
     a = NULL;
     static const int low[LAYERS] = {4, 4, 3, 4, 4}, gauge[LAYERS] = {0, 0, 5, 0, 0};
     cr_expect_eq(sq_fit_additive(&a, d.paths, LAYERS, d.ms, MANY, &(sq_additive_options){.limits = low}), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "layer 2: choice 3, wanted 0 to 2"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "layer 2: choice 3, expected 0 to 2"), "%s", sq_error_text());
     cr_expect_eq(
         sq_fit_additive(&a, d.paths, LAYERS, d.ms, MANY, &(sq_additive_options){.limits = limits, .gauge = gauge}),
         SQ_INVALID);

@@ -7,8 +7,8 @@
 
 #include "kernels/base/rng.h"
 #include "search/cost/block_list.h"
-#include "search/cost/check.h"
 #include "search/cost/fill.h"
+#include "search/cost/latency_check.h"
 #include "search/cost/latency_table.h"
 #include "tests/search/made_up_table.h"
 
@@ -105,8 +105,8 @@ Test(latency, bad_tables_are_refused_with_the_line_and_the_reason)
         const char *table, *text;
     } rows[] = {
         {"kind,h\n", ":1: header"},
-        {HEADER "\nconv,1,2\n", ":2: 3 columns, wanted 13"},
-        {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,-1,0,1\n", ":2: mean_ms '-1', wanted a number above 0"},
+        {HEADER "\nconv,1,2\n", ":2: 3 columns, expected 13"},
+        {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,-1,0,1\n", ":2: mean_ms '-1', expected a number above 0"},
         {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,0,0,1\n", ":2: mean_ms '0'"},
         {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,nan,0,1\n", ":2: mean_ms 'nan'"},
         {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,inf,0,1\n", ":2: mean_ms 'inf'"},
@@ -116,11 +116,11 @@ Test(latency, bad_tables_are_refused_with_the_line_and_the_reason)
         {HEADER "\nconf,1,1,1,1,0,1,1,0,relu,1,0,1\n", ":2: kind 'conf'"},
         {HEADER "\nconv,x,1,1,1,0,1,1,0,relu,1,0,1\n", ":2: h 'x'"},
         {HEADER "\nconv,1,1,1,1,0,1,1,0,rely,1,0,1\n", ":2: act 'rely'"},
-        {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,1,0,1\n\nconv,1,1,1,1,0,1,1,0,relu,2,0,1\n", "stands there twice"},
+        {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,1,0,1\n\nconv,1,1,1,1,0,1,1,0,relu,2,0,1\n", "occurs twice"},
         {HEADER "\n", "no entries"},
         {SQ_BLOCK_KEY_COLUMNS ",mean_us,std_ms,count\n", "another unit"},
         {SQ_BLOCK_KEY_COLUMNS ",mean_ms,std_ms,energy\n", "unknown column 'energy', did you mean 'energy_mj'?"},
-        {SQ_BLOCK_KEY_COLUMNS ",mean_ms,mean_us\n", "stands there twice"},
+        {SQ_BLOCK_KEY_COLUMNS ",mean_ms,mean_us\n", "occurs twice"},
         {SQ_BLOCK_KEY_COLUMNS ",std_ms,count\n", "no column mean_ms"},
         {"", "no entries"},
     };
@@ -140,7 +140,7 @@ Test(latency, bad_devices_are_refused)
     static const struct {
         const char *yaml, *text;
     } rows[] = {
-        {"name: x\nmeasured: true\nunit: us\n", "unit 'us', wanted ms"},
+        {"name: x\nmeasured: true\nunit: us\n", "unit 'us', expected ms"},
         {"name: x\nmeasured: true\nscale: -1\n", "scale -1"},
         {"name: x\nmeasured: true\nresidual_ms: -1\n", "residual_ms -1"},
         {"name: x\nmeasured: true\nbatch: -1\n", "batch -1"},
@@ -168,7 +168,7 @@ Test(latency, a_device_reads_back_as_it_was_written_with_its_runner)
                         .source = "- a source: 'this'",
                         .licence = "MIT",
                         .space = "spos",
-                        .doubt = "scale 0.1873: wanted 0.5 to 2",
+                        .doubt = "scale 0.1873: expected 0.5 to 2",
                         .batch = 4,
                         .threads = 2,
                         .resolution = 224,
@@ -253,12 +253,12 @@ Test(latency, a_missing_block_is_named_with_its_layer_and_the_nearest)
     sq_latency *latency = make_table(space);
     sq_latency_cache cache;
     cr_expect_eq(sq_latency_prepare(&cache, latency, smaller, SQ_FILL_NONE), SQ_DATA);
-    cr_expect_not_null(strstr(sq_error_text(), "no entry 'conv,192,192,3,32,0,3,2,0,relu6', wanted by layer 0"), "%s",
+    cr_expect_not_null(strstr(sq_error_text(), "no entry 'conv,192,192,3,32,0,3,2,0,relu6', needed by layer 0"), "%s",
                        sq_error_text());
     cr_expect_not_null(strstr(sq_error_text(), "nearest is 'conv,224,224,3,32,0,3,2,0,relu6'"), "%s", sq_error_text());
     latency->info.resolution = 224;
     cr_expect_eq(sq_latency_prepare(&cache, latency, smaller, SQ_FILL_NONE), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "a table for 224 pixels"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "found a table for 224 pixels"), "%s", sq_error_text());
     sq_latency_close(latency);
     sq_space_free(smaller);
     sq_space_free(space);
@@ -287,7 +287,7 @@ Test(latency, a_table_by_layer_adds_the_searched_layers)
     sq_latency_cache_clear(&cache);
     (void)snprintf(latency->info.space, sizeof latency->info.space, "other");
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_NONE), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "for the layers of space 'other', not for 'tiny'"), "%s",
+    cr_expect_not_null(strstr(sq_error_text(), "for the layers of space 'other', expected 'tiny'"), "%s",
                        sq_error_text());
     sq_latency_close(latency);
     sq_space_free(space);
@@ -375,7 +375,7 @@ Test(latency, filled_blocks_are_counted_and_too_few_entries_refused)
     MUST(sq_latency_create(&few, "few"));
     MUST(sq_latency_add(few, &latency->entries[0].key, &latency->entries[0].time));
     cr_expect_eq(sq_latency_prepare(&cache, few, space, SQ_FILL_INTERPOLATE), SQ_DATA);
-    cr_expect_not_null(strstr(sq_error_text(), "interpolation wants 3"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "expected at least 3 to interpolate"), "%s", sq_error_text());
     sq_latency_close(few);
     sq_latency_close(latency);
     sq_space_free(space);

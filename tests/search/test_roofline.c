@@ -7,7 +7,7 @@
 
 #include "kernels/base/file.h"
 #include "search/cost/fit/fit.h"
-#include "search/cost/roofline.h"
+#include "search/cost/roofline_file.h"
 #include "tests/support/support.h"
 
 /* 100 GOP/s, 10 GB/s, 1 us, no rounding; values of 2 bytes, weights of 1. */
@@ -185,7 +185,7 @@ Test(roofline, files_are_read_and_bad_ones_refused)
     } bad[] = {
         {"", "no class 'activation'"},
         {"  - {class: activatoin, gops_per_s: 1, gb_per_s: 2, launch_us: 3}\n", "did you mean 'activation'"},
-        {"  - {class: conv, gops_per_s: 1, gb_per_s: 2, launch_us: 3}\n", "stands there twice"},
+        {"  - {class: conv, gops_per_s: 1, gb_per_s: 2, launch_us: 3}\n", "occurs twice"},
         {"  - {class: activation, gops_per_s: 0, gb_per_s: 2, launch_us: 3}\n", "gops_per_s 0"},
         {"  - {class: activation, gops_per_s: 1, gb_per_s: 2, launch_us: -3}\n", "launch_us -3"},
         {"  - {class: activation, gops_per_s: 1, gb_per_s: 2, launch_us: 3, c_out_share: 2}\n", "shares 0 and 2"},
@@ -220,10 +220,10 @@ Test(roofline, bad_lists_of_operations_are_refused_by_line)
         const char *row, *wanted;
     } bad[] = {
         {"", "no operations"},
-        {"conv,1,1\n", ":2: 3 columns, wanted 12"},
+        {"conv,1,1\n", ":2: 3 columns, expected 12"},
         {"convolution,8,8,3,8,8,4,3,1,1,relu,0\n", ":2: unknown class 'convolution'"},
         {"activation,8,8,4,8,8,4,1,1,1,linear,0\n", ":2: unknown class 'activation'"},
-        {"conv,8,8,0,8,8,4,3,1,1,relu,0\n", ":2: '0', wanted a whole number"},
+        {"conv,8,8,0,8,8,4,3,1,1,relu,0\n", ":2: '0', expected a whole number"},
         {"conv,8,8,3,8,8,4,3,1,1,swoosh,0\n", ":2: unknown activation 'swoosh'"},
         {"conv,8,8,3,8,8,4,3,1,1,relu,2\n", ":2: follows '2'"},
         {"conv,8,8,3,8,8,4,3,1,2,relu,1\n", ":2: 2 groups of 3 and 4 channels"},

@@ -32,8 +32,8 @@ static sq_runner make(const char *command)
 
 static void expect_invalid(const sq_runner *runner, const char *why)
 {
-    cr_assert_eq(sq_runner_check(runner, "my.yaml"), SQ_INVALID, "wanted: %s", why);
-    cr_assert(strncmp(sq_error_text(), "my.yaml: ", 9) == 0 && strstr(sq_error_text(), why), "'%s', wanted '%s'",
+    cr_assert_eq(sq_runner_check(runner, "my.yaml"), SQ_INVALID, "expected: %s", why);
+    cr_assert(strncmp(sq_error_text(), "my.yaml: ", 9) == 0 && strstr(sq_error_text(), why), "'%s', expected '%s'",
               sq_error_text(), why);
 }
 
@@ -74,11 +74,11 @@ Test(check, names_what_is_wrong_with_the_rest)
     (void)snprintf(bad.pattern, sizeof bad.pattern, "time ([0-9]+");
     expect_invalid(&bad, "pattern 'time ([0-9]+'");
     (void)snprintf(bad.pattern, sizeof bad.pattern, "time");
-    expect_invalid(&bad, "has 0 groups, wanted 1");
+    expect_invalid(&bad, "has 0 groups, expected 1");
     (void)snprintf(bad.pattern, sizeof bad.pattern, "(a) (b)");
-    expect_invalid(&bad, "has 2 groups, wanted 1");
+    expect_invalid(&bad, "has 2 groups, expected 1");
     bad = make("run {list}");
-    expect_invalid(&bad, "has 1 groups, wanted 2");
+    expect_invalid(&bad, "has 1 groups, expected 2");
     bad = good;
     (void)snprintf(bad.unit, sizeof bad.unit, "min");
     expect_invalid(&bad, "unit 'min'");
@@ -220,7 +220,7 @@ static void expect_failure(const char *command, sq_status wanted, const char *wo
     b.times[0].count = -5;
     const sq_status status = run_on(&b, &runner, 1);
     cr_assert_eq(status, wanted, "%s: %d '%s'", command, status, sq_error_text());
-    cr_assert_not_null(strstr(sq_error_text(), words), "%s: '%s', wanted '%s'", command, sq_error_text(), words);
+    cr_assert_not_null(strstr(sq_error_text(), words), "%s: '%s', expected '%s'", command, sq_error_text(), words);
     cr_assert_not_null(strstr(sq_error_text(), "fake: "), "%s", sq_error_text());
     cr_assert_null(strchr(sq_error_text(), '\n'));
     cr_assert_eq(b.times[0].count, -5);

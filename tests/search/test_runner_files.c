@@ -148,7 +148,7 @@ Test(files, commands_call_their_tools_with_whole_paths)
         MUST(sq_runner_run(&runner, (const char *[]){"/m/a b.onnx"}, 1, NULL, &report));
         cr_assert_float_eq(time.median_ms, cases[i].ms, 1e-9 * cases[i].ms, "%s: %g", cases[i].runner, time.median_ms);
         log = read_text(folder, "log");
-        cr_assert_not_null(strstr(log, cases[i].noted), "%s, wanted %s", log, cases[i].noted);
+        cr_assert_not_null(strstr(log, cases[i].noted), "%s, expected %s", log, cases[i].noted);
         free(log);
         drop_folder(folder);
     }
@@ -175,7 +175,7 @@ Test(files, reads_and_names_mistakes)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put_text(folder, "runner.yaml", bad[i].text);
         cr_assert_eq(sq_runner_read(&runner, path), SQ_INVALID, "%s", bad[i].text);
-        cr_assert_not_null(strstr(sq_error_text(), bad[i].why), "'%s', wanted '%s'", sq_error_text(), bad[i].why);
+        cr_assert_not_null(strstr(sq_error_text(), bad[i].why), "'%s', expected '%s'", sq_error_text(), bad[i].why);
     }
     drop_folder(folder);
 }

@@ -196,7 +196,7 @@ Test(select, rules_drop_operators_before_they_are_ranked)
     MUST(sq_device_constraints_add(&b.cache.info.constraints, "kernel_5", "device"));
     cr_expect_eq(sq_select_run(&s, b.space, &b.cache, &options), SQ_INVALID);
     cr_expect_str_eq(sq_error_text(),
-                     "small: layer 1 has 1 operators for made up (rules: no se, kernel_5, mb), wanted at "
+                     "small: layer 1 has 1 operators for made up (rules: no se, kernel_5, mb), expected at "
                      "least the 2 to keep");
     close_bench(&b);
 }
@@ -361,12 +361,12 @@ Test(select, impossible_selections_are_refused)
         sq_select_options options;
         const char *text;
     } rows[] = {
-        {{.keep = 0}, "small: 0 operators to keep, wanted 1..64"},
-        {{.keep = 65}, "small: 65 operators to keep, wanted 1..64"},
-        {{.a = -1, .keep = 1}, "exponents a -1, b 0: wanted 0..10"},
-        {{.b = NAN, .keep = 1}, "wanted 0..10"},
-        {{.keep = 4}, "layer 1 has 3 operators for made up, wanted at least the 4 to keep"},
-        {{.keep = 2, .is_per_family = true}, "layer 1 has 3 families of operators, wanted at most the 2 to keep"},
+        {{.keep = 0}, "small: 0 operators to keep, expected 1..64"},
+        {{.keep = 65}, "small: 65 operators to keep, expected 1..64"},
+        {{.a = -1, .keep = 1}, "exponents a -1, b 0: expected 0..10"},
+        {{.b = NAN, .keep = 1}, "expected 0..10"},
+        {{.keep = 4}, "layer 1 has 3 operators for made up, expected at least the 4 to keep"},
+        {{.keep = 2, .is_per_family = true}, "layer 1 has 3 families of operators, expected at most the 2 to keep"},
     };
     bench b = open_bench("'mb,one', sep, shuffle", good);
     sq_selection s = {.filled_count = -7};
@@ -379,7 +379,7 @@ Test(select, impossible_selections_are_refused)
     const sq_select_options one = {.keep = 1};
     b = open_bench("'mb,one', sep, shuffle", times);
     cr_expect_eq(sq_select_run(&s, b.space, &b.cache, &one), SQ_DATA);
-    cr_expect_str_eq(sq_error_text(), "made up: layer 1, choice 'sep': -1 ms, wanted more than 0 to score by");
+    cr_expect_str_eq(sq_error_text(), "made up: layer 1, choice 'sep': -1 ms, expected more than 0 to score by");
     close_bench(&b);
     b = open_bench("sep", good);
     cr_expect_eq(sq_select_run(&s, b.space, &b.cache, &one), SQ_INVALID);
@@ -398,7 +398,7 @@ Test(select, rules_are_read_written_and_checked)
         {"rules: {drop: []}", "measured: false\n", true},
         {"rules: {drop: [sse]}", "rules: drop: unknown property 'sse', did you mean 'se'?", false},
         {"rules: {drop: [kernel_9]}", "unknown property 'kernel_9', did you mean 'kernel_", false},
-        {"rules: {drop: [expansion_of_six]}", "wanted se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb, sep",
+        {"rules: {drop: [expansion_of_six]}", "expected se, kernel_3, kernel_5, kernel_7, shuffle, xception, mb, sep",
          false},
         {"rules: {drp: [se]}", "unknown key 'drp', did you mean 'drop'?", false},
         {"rules: se", "rules", false},

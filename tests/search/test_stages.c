@@ -35,13 +35,13 @@ Test(stages, what_makes_no_sense_is_refused)
     static const struct {
         const char *groups, *steps, *lrs, *text;
     } rows[] = {
-        {"9-20", "", "", "layer 1 stands in no group"},
-        {"9-20, 1-9", "", "", "layer 9 stands in two groups"},
-        {"9-21, 1-8", "", "", "wanted ranges of 1 .. 20"},
-        {"20-9, 1-8", "", "", "wanted ranges of 1 .. 20"},
-        {"late, early", "", "", "wanted ranges of 1 .. 20"},
-        {"9-20, 1-8", "1, 2, 3", "", "stages.steps: '1, 2, 3', wanted one number"},
-        {"9-20, 1-8", "0", "", "stages.steps: '0', wanted one number from 1"},
+        {"9-20", "", "", "layer 1 is in no group"},
+        {"9-20, 1-9", "", "", "layer 9 is in two groups"},
+        {"9-21, 1-8", "", "", "expected ranges of 1 .. 20"},
+        {"20-9, 1-8", "", "", "expected ranges of 1 .. 20"},
+        {"late, early", "", "", "expected ranges of 1 .. 20"},
+        {"9-20, 1-8", "1, 2, 3", "", "stages.steps: '1, 2, 3', expected one number"},
+        {"9-20, 1-8", "0", "", "stages.steps: '0', expected one number from 1"},
         {"9-20, 1-8", "many", "", "stages.steps: 'many'"},
         {"9-20, 1-8", "", "-1", "stages.lr: '-1'"},
         {"9-20, 1-4, 5-8", "1, 2", "", "2 numbers for 3 stages"},

@@ -5,6 +5,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
+#include "search/cost/roofline_file.h"
 #include "search/cost/fit/measured.h"
 #include "search/cost/latency_table.h"
 #include "supernet/model/block.h"

@@ -1,16 +1,18 @@
-/* Tables by layer and operator, and TF-NAS's by block: comma-separated files with a row for what every network has.
+/* Comma-separated tables by layer and operator, and TF-NAS's by block. Each also has a row for the part that all
+ * networks share:
  *
- *     layer,h_in,c_in,c_out,stride,op,<devices>    FBNet: HW-NAS-Bench's table and fits to HELP's measurements; base:
- * op "base" layer,op,kernel,expand,delta_ms              TuNAS's linear model; base: op "bias"
+ *     layer,h_in,c_in,c_out,stride,op,<devices>    FBNet: HW-NAS-Bench's table and fits to HELP's measurements;
+ *                                                  shared part: op "base"
+ *     layer,op,kernel,expand,delta_ms              TuNAS's linear model; shared part: op "bias"
  *     key,mid_channels,latency_ms                  TF-NAS, keys MBInvertedResBlock_{h}_{c_in}_{se}_{c_out}_k3_s1_relu
  *
- * In the first two the choices of a layer are numbered in the order of the rows: a space whose choices stand in another
- * order is another space. Their figures are shares of a fit and may be 0 or negative. */
+ * The first two number the choices of a layer in the order of its rows, so a space with another order of choices is
+ * another space. Their values are parts of a fit and may be 0 or negative. */
 #include <stdio.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "search/cost/dialects/reader.h"
+#include "search/cost/dialects/csv.h"
 
 #define FBNET_COLUMNS "layer,h_in,c_in,c_out,stride,op,"
 #define TUNAS_COLUMNS "layer,op,kernel,expand,"
@@ -26,8 +28,8 @@ static bool begins(const char *text, const char *with)
 static sq_status read_header(sq_csv *csv, const char *wanted, int key_fields, int *column, int *columns)
 {
     if (!begins(csv->input->text, wanted))
-        return sq_fail(SQ_INVALID, "%s:1: wanted the header '%s...'", csv->input->path, wanted);
-    (void)sq_csv_next(csv); /* there is one */
+        return sq_fail(SQ_INVALID, "%s:1: expected the header '%s...'", csv->input->path, wanted);
+    (void)sq_csv_next(csv); /* the header */
     *columns = csv->count;
     return sq_csv_column(csv, key_fields, column);
 }
@@ -46,7 +48,7 @@ static sq_status read_by_layer(sq_dialect_input *input, const char *header, int 
         SQ_TRY(sq_csv_value(&csv, column, &value));
         const bool is_base = strcmp(csv.fields[op], base) == 0;
         if (!sq_text_int(csv.fields[0], is_base ? -1 : 0, SQ_MAX_LAYERS - 1, &layer))
-            return sq_fail(SQ_INVALID, "%s: layer '%s', wanted a whole number from 0 to %d, or op %s", csv.where,
+            return sq_fail(SQ_INVALID, "%s: layer '%s', expected a whole number from 0 to %d, or op %s", csv.where,
                            csv.fields[0], SQ_MAX_LAYERS - 1, base);
         SQ_TRY(is_base ? sq_dialect_add_base(input, csv.where, value)
                        : sq_dialect_add_layer(input, csv.where, (int)layer, counts[layer]++, value));
@@ -89,10 +91,11 @@ static sq_status read_row(sq_dialect_input *input, const sq_csv *csv, double val
     sq_block_key key = {.kind = SQ_BLOCK_MB};
     int64_t mid;
     if (!read_key(csv->fields[0], &key, activation))
-        return sq_fail(SQ_INVALID, "%s: '%s', wanted base or a MBInvertedResBlock_..._k3_s1_relu", csv->where,
+        return sq_fail(SQ_INVALID, "%s: '%s', expected base or a MBInvertedResBlock_..._k3_s1_relu", csv->where,
                        csv->fields[0]);
     if (!sq_text_int(csv->fields[1], 1, 1 << 20, &mid))
-        return sq_fail(SQ_INVALID, "%s: mid_channels '%s', wanted a whole number above 0", csv->where, csv->fields[1]);
+        return sq_fail(SQ_INVALID, "%s: mid_channels '%s', expected a whole number above 0", csv->where,
+                       csv->fields[1]);
     key.w = key.h;
     key.mid = (int)mid;
     key.activation = sq_dialect_activation(activation);

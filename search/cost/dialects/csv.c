@@ -1,9 +1,13 @@
-/* Rows of comma-separated files. No quotes: no table here has a comma inside a field. */
+/* Rows of comma-separated files. */
+#include "search/cost/dialects/csv.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "search/cost/dialects/reader.h"
+#include "search/cost/time_unit.h"
+
+#define LARGEST_VALUE 1e12
 
 sq_csv sq_csv_open(sq_dialect_input *input)
 {
@@ -42,7 +46,7 @@ bool sq_csv_next(sq_csv *csv)
 sq_status sq_csv_expect(const sq_csv *csv, int wanted)
 {
     if (csv->count != wanted)
-        return sq_fail(SQ_INVALID, "%s: %s%d columns, wanted %d", csv->where,
+        return sq_fail(SQ_INVALID, "%s: %s%d columns, expected %d", csv->where,
                        csv->count > SQ_CSV_COLUMNS ? "more than " : "",
                        csv->count > SQ_CSV_COLUMNS ? SQ_CSV_COLUMNS : csv->count, wanted);
     return SQ_OK;
@@ -50,29 +54,19 @@ sq_status sq_csv_expect(const sq_csv *csv, int wanted)
 
 sq_status sq_csv_value(const sq_csv *csv, int column, double *out)
 {
-    if (!sq_text_double(csv->fields[column], -1e12, 1e12, out))
-        return sq_fail(SQ_INVALID, "%s: '%s', wanted a number", csv->where, csv->fields[column]);
+    if (!sq_text_double(csv->fields[column], -LARGEST_VALUE, LARGEST_VALUE, out))
+        return sq_fail(SQ_INVALID, "%s: '%s', expected a number", csv->where, csv->fields[column]);
     return SQ_OK;
 }
 
-/* What a header says of its unit; the user's word must not contradict it. */
+/* Takes the unit from the column's name; it must agree with the caller's. */
 static sq_status take_unit(const sq_csv *csv, const char *column)
 {
-    static const struct {
-        const char *ending, *unit;
-        double milliseconds;
-    } units[] = {{"_ms", "ms", 1},    {"(ms)", "ms", 1},    {"_us", "us", 1e-3}, {"(us)", "us", 1e-3},
-                 {"_ns", "ns", 1e-6}, {"(ns)", "ns", 1e-6}, {"(s)", "s", 1e3}};
-    const char *given = csv->input->options->unit;
-    const size_t length = strlen(column);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        const size_t ending = strlen(units[i].ending);
-        if (length < ending || strcmp(column + length - ending, units[i].ending) != 0)
-            continue;
-        if (given && strcmp(given, units[i].unit) != 0)
-            return sq_fail(SQ_INVALID, "%s: column '%s' is not in %s", csv->where, column, given);
-        csv->input->unit = units[i].milliseconds;
-    }
+    const char *given = csv->input->options->unit, *unit = sq_time_unit_of_column(column);
+    if (unit && given && strcmp(given, unit) != 0)
+        return sq_fail(SQ_INVALID, "%s: column '%s' is not in %s", csv->where, column, given);
+    if (unit)
+        csv->input->unit = sq_time_unit_ms(unit);
     return SQ_OK;
 }
 
@@ -83,9 +77,9 @@ static sq_status no_column(const sq_csv *csv, int first, const char *wanted)
     for (int i = first; i < csv->count && used < sizeof all; i++)
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > first ? ", " : "", csv->fields[i]);
     if (!wanted)
-        return sq_fail(SQ_INVALID, "%s: columns %s: name the one to read", csv->where, all);
+        return sq_fail(SQ_INVALID, "%s: found several columns (%s); name the one to read", csv->where, all);
     (void)sq_text_suggestion(hint, sizeof hint, wanted, (const char *const *)csv->fields + first, csv->count - first);
-    return sq_fail(SQ_INVALID, "%s: no column '%s'%s; there are %s", csv->where, wanted, hint, all);
+    return sq_fail(SQ_INVALID, "%s: no column '%s'%s; found %s", csv->where, wanted, hint, all);
 }
 
 sq_status sq_csv_column(sq_csv *csv, int first, int *out)
@@ -93,7 +87,7 @@ sq_status sq_csv_column(sq_csv *csv, int first, int *out)
     const char *wanted = csv->input->options->column;
     int column = first;
     if (csv->count > SQ_CSV_COLUMNS || csv->count <= first)
-        return sq_fail(SQ_INVALID, "%s: %d columns, wanted %d to %d", csv->where, csv->count, first + 1,
+        return sq_fail(SQ_INVALID, "%s: %d columns, expected %d to %d", csv->where, csv->count, first + 1,
                        SQ_CSV_COLUMNS);
     while (wanted && column < csv->count && strcmp(csv->fields[column], wanted) != 0)
         column++;

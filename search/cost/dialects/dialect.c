@@ -1,4 +1,4 @@
-/* Which dialects there are, which of them a file speaks, and what all of them need when it is read. */
+/* The table of dialects, and reading a file with the one that fits. */
 #include "search/cost/dialects/dialect.h"
 
 #include <math.h>
@@ -8,12 +8,13 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/cost/dialects/reader.h"
+#include "search/cost/time_unit.h"
 
-enum { LARGEST_TABLE = 64 << 20, LARGEST_SIZE = 1 << 24, NAMES_BYTES = 256, SHOWN_BYTES = 48 };
+enum { LARGEST_TABLE = 64 << 20, NAMES_BYTES = 256, SHOWN_BYTES = 48 };
 
-static const sq_dialect *const dialects[] = {&sq_dialect_proxyless, &sq_dialect_ofa,   &sq_dialect_nnmeter,
-                                             &sq_dialect_fbnet,     &sq_dialect_tfnas, &sq_dialect_tunas,
-                                             &sq_dialect_singlepath};
+static const sq_dialect *const dialects[] = {
+#define ROW(word) &sq_dialect_##word,
+    SQ_DIALECT_TABLE(ROW)};
 enum { DIALECTS = sizeof dialects / sizeof *dialects };
 
 int sq_dialect_count(void)
@@ -29,91 +30,6 @@ const char *sq_dialect_name(int dialect)
 const char *sq_dialect_summary(int dialect)
 {
     return dialects[dialect]->summary;
-}
-
-/* ---- What readers hand on ---- */
-
-static sq_status check_value(const char *where, double value, bool is_share)
-{
-    if (!isfinite(value) || fabs(value) > 1e9 || (!is_share && value < 1e-9))
-        return sq_fail(SQ_INVALID, "%s: %g, wanted a finite number%s", where, value, is_share ? "" : " above 0");
-    return SQ_OK;
-}
-
-/* What no table.csv could hold. */
-static sq_status check_key(const char *where, const sq_block_key *key)
-{
-    const int sizes[] = {key->h, key->w, key->c_in, key->c_out, key->kernel, key->stride, key->mid + 1, key->se + 1};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] < 1 || sizes[i] > LARGEST_SIZE)
-            return sq_fail(SQ_INVALID, "%s: a block of %d x %d pixels, %d to %d to %d channels, kernel %d, stride %d",
-                           where, key->h, key->w, key->c_in, key->mid, key->c_out, key->kernel, key->stride);
-    return SQ_OK;
-}
-
-sq_status sq_dialect_add(sq_dialect_input *input, const char *where, const sq_block_key *key, const sq_block_time *time)
-{
-    sq_block_time t = *time;
-    t.mean *= input->unit;
-    t.deviation *= input->unit;
-    SQ_TRY(check_value(where, t.mean, false));
-    SQ_TRY(check_value(where, t.deviation, true));
-    SQ_TRY(check_key(where, key));
-    input->report->rows++;
-    input->report->read++;
-    return sq_latency_add(input->latency, key, &t);
-}
-
-sq_status sq_dialect_add_layer(sq_dialect_input *input, const char *where, int layer, int choice, double value)
-{
-    const sq_block_time time = sq_block_time_of(value * input->unit, 0, 1);
-    SQ_TRY(check_value(where, time.mean, true));
-    input->report->rows++;
-    input->report->read++;
-    return sq_latency_add_layer(input->latency, layer, choice, &time);
-}
-
-sq_status sq_dialect_add_base(sq_dialect_input *input, const char *where, double value)
-{
-    SQ_TRY(check_value(where, value, true));
-    input->report->rows++;
-    input->report->read++;
-    input->latency->info.base_ms += value * input->unit;
-    return SQ_OK;
-}
-
-void sq_dialect_leave_out(sq_dialect_input *input, const char *kind)
-{
-    sq_dialect_report *r = input->report;
-    int i = 0;
-    r->rows++;
-    r->left_out++;
-    while (i < r->kind_count && strncmp(r->kinds[i].text, kind, sizeof r->kinds[i].text - 1) != 0)
-        i++;
-    if (i == SQ_DIALECT_KINDS)
-        i--;
-    if (i == r->kind_count)
-        (void)snprintf(r->kinds[r->kind_count++].text, sizeof r->kinds[i].text, "%s",
-                       i == SQ_DIALECT_KINDS - 1 ? "others" : kind);
-    r->kinds[i].count++;
-}
-
-bool sq_dialect_takes_near(sq_dialect_input *input, const char *kind)
-{
-    if (input->options->takes_near)
-        input->report->near++;
-    else
-        sq_dialect_leave_out(input, kind);
-    return input->options->takes_near;
-}
-
-sq_activation sq_dialect_activation(const char *name)
-{
-    static const char *const hswish[] = {"hard_swish", "h_swish", "hardswish"};
-    for (size_t i = 0; i < sizeof hswish / sizeof *hswish; i++)
-        if (strcmp(name, hswish[i]) == 0)
-            return SQ_HSWISH;
-    return sq_activation_find(name);
 }
 
 /* ---- Which dialect ---- */
@@ -138,7 +54,7 @@ static sq_status find_named(const char *name, const sq_dialect **out)
         }
     }
     list_names(all, sizeof all, dialects, DIALECTS);
-    return sq_fail(SQ_INVALID, "dialect '%s'%s: wanted one of %s", name,
+    return sq_fail(SQ_INVALID, "dialect '%s'%s: expected one of %s", name,
                    sq_text_suggestion(hint, sizeof hint, name, names, DIALECTS), all);
 }
 
@@ -149,7 +65,8 @@ static sq_status find_fitting(const char *path, const char *text, const sq_diale
     int count = 0;
     if (strncmp(text, SQ_BLOCK_KEY_COLUMNS, sizeof SQ_BLOCK_KEY_COLUMNS - 1) == 0 ||
         strncmp(text, "layer,choice,", 13) == 0)
-        return sq_fail(SQ_INVALID, "%s: a table of Squall's own: name its folder, where device.yaml stands", path);
+        return sq_fail(SQ_INVALID, "%s: found a table in Squall's own format; name its folder, which has device.yaml",
+                       path);
     for (int i = 0; i < DIALECTS; i++)
         if (dialects[i]->fits(text))
             fitting[count++] = dialects[i];
@@ -159,14 +76,14 @@ static sq_status find_fitting(const char *path, const char *text, const sq_diale
     }
     if (count > 1) {
         list_names(names, sizeof names, fitting, count);
-        return sq_fail(SQ_INVALID, "%s: could be any of %s: name the dialect", path, names);
+        return sq_fail(SQ_INVALID, "%s: the dialects %s fit; name one", path, names);
     }
     list_names(names, sizeof names, dialects, DIALECTS);
     (void)snprintf(shown, sizeof shown, "%s", text);
     shown[strcspn(shown, "\r\n")] = 0;
     return sq_fail(SQ_INVALID,
-                   "%s: begins with '%s', which none of the dialects %s begins with; ours is a folder with device.yaml "
-                   "and table.csv",
+                   "%s: begins with '%s', which fits none of the dialects %s; Squall's own tables are folders with "
+                   "device.yaml and table.csv",
                    path, shown, names);
 }
 
@@ -177,7 +94,7 @@ static int by_key(const void *a, const void *b)
     return sq_block_key_compare(&((const sq_latency_entry *)a)->key, &((const sq_latency_entry *)b)->key);
 }
 
-/* One entry of `count` entries with one key: means weighed alike, deviations and the spread of the means together. */
+/* Merges entries with the same key: the mean of their means, and a deviation that includes the spread of the means. */
 static sq_latency_entry merged(const sq_latency_entry *entries, size_t count, sq_dialect_report *report)
 {
     sq_latency_entry out = entries[0];
@@ -219,12 +136,12 @@ static void merge(sq_latency *latency, sq_dialect_report *report)
     latency->count = kept;
 }
 
-static void copy(char *to, size_t bytes, const char *given, const char *otherwise)
+static void copy(char *to, size_t bytes, const char *given, const char *initial)
 {
-    (void)snprintf(to, bytes, "%s", *given ? given : otherwise);
+    (void)snprintf(to, bytes, "%s", *given ? given : initial);
 }
 
-/* What the user said goes over what the file says; a name and a source there must be. */
+/* Fills in the device: the caller's information first, then the file's. Name and source are always set. */
 static void describe(sq_latency *latency, const sq_dialect *dialect, const char *path,
                      const sq_dialect_options *options)
 {
@@ -252,8 +169,8 @@ static void describe(sq_latency *latency, const sq_dialect *dialect, const char 
 static sq_status finish(sq_latency *latency, const sq_dialect *dialect, const char *path, sq_dialect_report *report)
 {
     if (latency->count + latency->layer_count == 0)
-        return sq_fail(SQ_INVALID, "%s: %lld rows of dialect %s, none of them a block that a Squall space can have%s%s",
-                       path, (long long)report->rows, dialect->name, report->kind_count ? ", but " : "",
+        return sq_fail(SQ_INVALID, "%s: %lld rows of dialect %s, none of them a block of a Squall space%s%s", path,
+                       (long long)report->rows, dialect->name, report->kind_count ? ", but " : "",
                        report->kind_count ? report->kinds[0].text : "");
     merge(latency, report);
     return sq_latency_sort(latency, path);
@@ -261,16 +178,8 @@ static sq_status finish(sq_latency *latency, const sq_dialect *dialect, const ch
 
 static sq_status unit_of(const sq_dialect_options *options, double *out)
 {
-    static const struct {
-        const char *name;
-        double milliseconds;
-    } units[] = {{"ms", 1}, {"us", 1e-3}, {"ns", 1e-6}, {"s", 1e3}};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(options->unit ? options->unit : "ms", units[i].name) == 0) {
-            *out = units[i].milliseconds;
-            return SQ_OK;
-        }
-    return sq_fail(SQ_INVALID, "unit '%s', wanted ns, us, ms or s", options->unit);
+    *out = sq_time_unit_ms(options->unit ? options->unit : "ms");
+    return *out > 0 ? SQ_OK : sq_fail(SQ_INVALID, "unit '%s', expected " SQ_TIME_UNIT_WORDS, options->unit);
 }
 
 static sq_status read_text(sq_dialect_input *input)
@@ -296,7 +205,7 @@ sq_status sq_dialect_read(sq_latency **out, sq_dialect_report *report, const cha
     size_t bytes = 0;
     SQ_TRY(sq_file_read(path, LARGEST_TABLE, &input.text, &bytes));
     sq_status status = strlen(input.text) == bytes ? sq_latency_create(&input.latency, path)
-                                                   : sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
+                                                   : sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
     if (status == SQ_OK)
         status = read_text(&input);
     if (status == SQ_OK) {
@@ -308,41 +217,4 @@ sq_status sq_dialect_read(sq_latency **out, sq_dialect_report *report, const cha
     }
     free(input.text);
     return status;
-}
-
-/* ---- Telling ---- */
-
-/* "12,116" */
-static const char *grouped(int64_t value, char text[32])
-{
-    char digits[24];
-    const int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
-    int used = 0;
-    for (int i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0)
-            text[used++] = ',';
-        text[used++] = digits[i];
-    }
-    text[used] = 0;
-    return text;
-}
-
-void sq_dialect_print(const sq_dialect_report *r, FILE *file)
-{
-    char a[32], b[32];
-    (void)fprintf(file, "%s rows: %s read", grouped(r->rows, a), grouped(r->read, b));
-    if (r->left_out)
-        (void)fprintf(file, ", %s left out, blocks that no Squall space has", grouped(r->left_out, a));
-    for (int i = 0; i < r->kind_count; i++)
-        (void)fprintf(file, "%s%s %s", i ? ", " : ": ", grouped(r->kinds[i].count, a), r->kinds[i].text);
-    (void)fputc('\n', file);
-    if (r->near)
-        (void)fprintf(file, "%s of those read are only nearly Squall's blocks\n", grouped(r->near, a));
-    if (r->duplicates)
-        (void)fprintf(file, "%s rows repeat a block", grouped(r->duplicates, a));
-    if (r->conflicts)
-        (void)fprintf(file, "; the figures of %s blocks differ, by up to %.2f times ('%s'): their mean is taken",
-                      grouped(r->conflicts, a), r->worst_conflict, r->conflict);
-    if (r->duplicates)
-        (void)fputc('\n', file);
 }

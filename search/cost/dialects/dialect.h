@@ -1,52 +1,40 @@
 #ifndef SQ_DIALECT_H
 #define SQ_DIALECT_H
 
-#include <stdio.h>
+#include "search/cost/dialects/dialect_report.h"
 
-#include "search/cost/latency_table.h"
+/* Latency tables in the formats of other projects (dialects). The content of a file tells its dialect, unless the
+ * caller names it. Blocks get our keys (block_key.h). Rows of blocks that no Squall space can contain are skipped and
+ * counted. configs/devices/README.md lists the public tables and their pitfalls. */
 
-/* Other people's latency tables, read into ours. A dialect is told from what the file holds, unless it is named. Blocks
- * get our keys (search/cost/block_key.h); rows of blocks that no Squall space can contain are left out and counted, never
- * guessed at. Which tables are public, and their traps: configs/devices/README.md. */
+/* ROW(word): one row per dialect; its file defines sq_dialect_<word>. */
+#define SQ_DIALECT_TABLE(ROW)                                                                                          \
+    ROW(proxyless)                                                                                                     \
+    ROW(ofa)                                                                                                           \
+    ROW(nnmeter)                                                                                                       \
+    ROW(fbnet)                                                                                                         \
+    ROW(tfnas)                                                                                                         \
+    ROW(tunas)                                                                                                         \
+    ROW(singlepath)
 
 int sq_dialect_count(void);
-const char *sq_dialect_name(int dialect); /* "proxyless" */
-const char *sq_dialect_summary(int dialect);
+const char *sq_dialect_name(int dialect);    /* "proxyless" */
+const char *sq_dialect_summary(int dialect); /* one line of help */
 
-/* Zero is a good start: everything as the file says it. */
+/* All zero: everything as the file states it. */
 typedef struct {
     const char *dialect; /* NULL: told from the content */
-    const char *column;  /* whose figures, where a file has several devices; NULL: the only ones */
-    const char *unit;    /* "ns", "us", "ms", "s" of a file that does not say it; NULL: ms */
-    bool takes_near;     /* also blocks that differ from ours in the shortcut alone, and swish for hswish */
+    const char *column;  /* of the device, when a file has several; NULL: the only column */
+    const char *unit;    /* "ns", "us", "ms", "s" of a file that does not state it; NULL: ms */
+    bool takes_near;     /* also read blocks that differ from ours only in the shortcut, and swish as hswish */
     bool is_modelled;
-    sq_device_info info; /* what is known of the device; an empty text or 0 says nothing */
+    sq_device_info info; /* what the caller knows of the device; an empty text or 0: unknown */
 } sq_dialect_options;
 
-enum { SQ_DIALECT_KINDS = 12 };
-typedef struct {
-    const char *dialect;
-    int64_t rows, read, near; /* rows of the file; those in the table; of these, blocks that are only nearly ours */
-    int64_t left_out;
-    struct {
-        char text[72]; /* "transds", "MBInvertedResBlock: activation swish" */
-        int64_t count;
-    } kinds[SQ_DIALECT_KINDS]; /* of those left out; the last counts all others */
-    int kind_count;
-    int64_t duplicates;    /* rows read whose block stood there before; such a block has the mean of its rows */
-    int64_t conflicts;     /* blocks whose rows differ */
-    double worst_conflict; /* largest / smallest of such a block */
-    char conflict[SQ_BLOCK_KEY_BYTES]; /* its key */
-} sq_dialect_report;
-
-/* Reads a file; options and report may be NULL. Close the latency with sq_latency_close.
- * returns SQ_INVALID: file, line or key, what was found, what was wanted; also where no dialect or several fit, where a
- * column must be named, and where no row is left; SQ_IO */
+/* Reads a file; options and report may be NULL. Close the table with sq_latency_close.
+ * returns SQ_INVALID: file, line or key, found and expected value; also when no dialect or several fit, when a column
+ * must be named, and when no row remains; SQ_IO */
 SQ_MUST_USE sq_status sq_dialect_read(sq_latency **out, sq_dialect_report *report, const char *path,
                                       const sq_dialect_options *options);
-
-/* "12,116 rows: 1,800 read, 10,316 left out, blocks that no Squall space has: 7,740 transds, ..."; a line each for
- * duplicates and near ones. */
-void sq_dialect_print(const sq_dialect_report *report, FILE *file);
 
 #endif

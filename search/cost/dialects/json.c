@@ -1,4 +1,4 @@
-/* Tables in JSON: nn-Meter's blocks, and at the end Single-Path NAS's layers. The blocks are an object
+/* Tables in JSON: nn-Meter's blocks, and Single-Path NAS's layers at the end of the file. The blocks are an object
  * {"<kind>_<numbers>": milliseconds}:
  *
  *     firstconv_224_3_16_2_3                     h, c_in, c_out, stride, kernel               ElasticViT space, TFLite
@@ -6,9 +6,9 @@
  *     MobileNetV2ResBlock_56_32_32_3_6_1_relu6   h, c_in, c_out, kernel, expansion, stride, activation    SpaceEvo,
  * int8
  *
- * h is the side of the square input. Transformer and ResNet blocks stand in the same files. Sources:
- * microsoft/nn-Meter, branches dev/hybrid-transformer and dev/quantize-predictor (keys); SpaceEvo's
- * modules/modeling/blocks (what runs). */
+ * h is the side of the square input. The files also have Transformer and ResNet blocks. Sources:
+ * microsoft/nn-Meter, branches dev/hybrid-transformer and dev/quantize-predictor (keys); SpaceEvo,
+ * modules/modeling/blocks (the layers of each block). */
 #include <ctype.h>
 #include <jansson.h>
 #include <math.h>
@@ -55,9 +55,9 @@ static sq_block_key bottleneck(const numbers *n, bool has_se)
     return key;
 }
 
-/* ---- Kinds; each reads a key or says why not ---- */
+/* ---- One row per kind of block ---- */
 
-/* The stem's key says no activation: it is the space's, hard_swish, else "swish" would stand in it. */
+/* The stem's key has no activation; it is the space's, hard_swish. */
 static outcome read_firstconv(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n = {.activation = "hswish"};
@@ -77,7 +77,7 @@ static outcome read_conv(sq_dialect_input *input, const char *text, sq_block_key
     if (sscanf(text, "conv_%7d_%7d_%7d_%7lf_%3d_%n", &n.h, &n.c_in, &n.c_out, &n.expansion, &n.stride, &used) != 5 ||
         !used)
         return BROKEN;
-    const char *number = text + used; /* the activation may have an underscore: up to the next number */
+    const char *number = text + used; /* the activation ends before the next number; it may contain underscores */
     while (*number && !(*number == '_' && isdigit((unsigned char)number[1])))
         number++;
     (void)snprintf(n.activation, sizeof n.activation, "%.*s", (int)(number - (text + used)), text + used);
@@ -95,7 +95,7 @@ static outcome read_conv(sq_dialect_input *input, const char *text, sq_block_key
     return LEFT_OUT;
 }
 
-/* SpaceEvo's: h, c_in, c_out, kernel, expansion (None: no such thing), stride, activation. */
+/* SpaceEvo's keys: h, c_in, c_out, kernel, expansion (None: the block has none), stride, activation. */
 static bool read_block(const char *text, numbers *n)
 {
     char expansion[8], tail;
@@ -117,14 +117,14 @@ static outcome read_first_or_last(sq_dialect_input *input, const char *text, sq_
     return key->activation == SQ_ACTIVATIONS ? BROKEN : READ;
 }
 
-/* A linear layer on what FeatureMixBlock has pooled; our classifier pools one pixel. */
+/* A linear layer on the pooled output of FeatureMixBlock: our classifier on one pixel. */
 static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
     (void)input;
     if (!read_block(text, &n))
         return BROKEN;
-    n.kernel = n.stride = 1; /* as a space's classifier has them; 0 in the file */
+    n.kernel = n.stride = 1; /* as in a space's classifier; the file has 0 */
     if (!is_sound(&n))
         return BROKEN;
     *key = key_of(SQ_BLOCK_CLASSIFIER, &n);
@@ -132,7 +132,7 @@ static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_k
     return READ;
 }
 
-/* Always with a shortcut: where the shape changes, a convolution of 1 x 1 with the stride. Ours has none there. */
+/* SpaceEvo's block always has a shortcut; when the shape changes it is a 1 x 1 convolution, which our block lacks. */
 static outcome read_residual(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
@@ -150,7 +150,7 @@ static outcome read_residual(sq_dialect_input *input, const char *text, sq_block
                : LEFT_OUT;
 }
 
-/* Two separable convolutions with a shortcut around them; our sep has none. */
+/* Two separable convolutions with a shortcut, which our sep lacks. */
 static outcome read_dual(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
@@ -196,10 +196,10 @@ static sq_status read_object(sq_dialect_input *input, json_t *object)
         sq_block_key key;
         (void)snprintf(where, sizeof where, "%.1000s: '%.200s'", input->path, text);
         if (!json_is_number(value))
-            return sq_fail(SQ_INVALID, "%s: wanted a number of milliseconds", where);
+            return sq_fail(SQ_INVALID, "%s: expected a number of milliseconds", where);
         const outcome read = read_key(input, text, &key);
         if (read == BROKEN)
-            return sq_fail(SQ_INVALID, "%s: wanted a block's kind, then its numbers, as nn-Meter writes it", where);
+            return sq_fail(SQ_INVALID, "%s: expected a block's kind, then its numbers, as nn-Meter writes it", where);
         const sq_block_time time = sq_block_time_of(json_number_value(value), 0, 1);
         if (read == READ)
             SQ_TRY(sq_dialect_add(input, where, &key, &time));
@@ -216,7 +216,7 @@ static sq_status parse(const sq_dialect_input *input, json_t **out)
     if (json_is_object(*out))
         return SQ_OK;
     json_decref(*out);
-    return sq_fail(SQ_INVALID, "%s: wanted a JSON object", input->path);
+    return sq_fail(SQ_INVALID, "%s: expected a JSON object", input->path);
 }
 
 static sq_status read_nnmeter(sq_dialect_input *input)
@@ -228,7 +228,7 @@ static sq_status read_nnmeter(sq_dialect_input *input)
     return status;
 }
 
-/* What the first key of a JSON object begins with; 0: no object. */
+/* The first character of the first key of a JSON object; 0: not an object. */
 static char first_of_key(const char *text)
 {
     text += strspn(text, " \t\r\n");
@@ -252,11 +252,12 @@ const sq_dialect sq_dialect_nnmeter = {
 
 /* ---- Single-Path NAS: {"layer": {"0": k3 e3, "1": k3 e6, "2": k5 e3, "3": k5 e6}} ----
  *
- * Layers 1 to 20 are searched; 0 and 21 stand in the constant with stem and head. Source: dstamoulis/single-path-nas:
- * nas-search/pixel1_runtime_model.json and the code that reads it. Check: all layers k3 e3 are 65.69 ms. */
+ * Layers 1 to 20 are searched; the constant includes layers 0 and 21, stem and head. Source:
+ * dstamoulis/single-path-nas, nas-search/pixel1_runtime_model.json and the code that reads it. Check: all layers k3 e3
+ * take 65.69 ms. */
 
 enum { FIRST_LAYER = 1, LAST_LAYER = 20, CHOICES = 4 };
-static const double single_path_base = 19.5999, single_path_skip = 0.7; /* milliseconds, in that code */
+static const double single_path_base = 19.5999, single_path_skip = 0.7; /* milliseconds, from that code */
 
 static sq_status read_choices(sq_dialect_input *input, int layer, json_t *choices)
 {
@@ -267,16 +268,16 @@ static sq_status read_choices(sq_dialect_input *input, int layer, json_t *choice
         const json_t *value = json_object_get(choices, number);
         (void)snprintf(where, sizeof where, "%.1000s: layer '%d', choice '%d'", input->path, layer, c);
         if (!json_is_number(value))
-            return sq_fail(SQ_INVALID, "%s: wanted a number of milliseconds", where);
+            return sq_fail(SQ_INVALID, "%s: expected a number of milliseconds", where);
         if (is_searched)
             SQ_TRY(sq_dialect_add_layer(input, where, layer - FIRST_LAYER, c, json_number_value(value)));
         else
-            sq_dialect_leave_out(input, "layers that the constant holds");
+            sq_dialect_leave_out(input, "layers that the constant includes");
     }
     if (!is_searched)
         return SQ_OK;
     const sq_block_time skip = sq_block_time_of(single_path_skip, 0, 1);
-    return sq_latency_add_layer(input->latency, layer - FIRST_LAYER, CHOICES, &skip); /* no row of the file */
+    return sq_latency_add_layer(input->latency, layer - FIRST_LAYER, CHOICES, &skip); /* not in the file */
 }
 
 static sq_status read_layers(sq_dialect_input *input, json_t *object)
@@ -286,7 +287,7 @@ static sq_status read_layers(sq_dialect_input *input, json_t *object)
         (void)snprintf(number, sizeof number, "%d", layer);
         json_t *choices = json_object_get(object, number);
         if (!json_is_object(choices))
-            return sq_fail(SQ_INVALID, "%s: no layer '%d', wanted 0 to %d", input->path, layer, LAST_LAYER + 1);
+            return sq_fail(SQ_INVALID, "%s: no layer '%d', expected 0 to %d", input->path, layer, LAST_LAYER + 1);
         SQ_TRY(read_choices(input, layer, choices));
     }
     input->latency->info.base_ms = single_path_base;

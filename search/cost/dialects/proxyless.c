@@ -1,12 +1,12 @@
-/* ProxylessNAS's and once-for-all's tables: a described layer, then its figures.
+/* The tables of ProxylessNAS and once-for-all: the description of a layer, then its times.
  *
  *     expanded_conv-input:56x56x24-output:56x56x24-expand:3-kernel:3-stride:1-idskip:1: {count, mean, var} ProxylessNAS
  *     expanded_conv-input:56x56x24-output:56x56x24-expand:72-...-idskip:1-se:0-hs:1: {count, mean, std}        OFA
  *
- * in YAML, or as rows "block_name,<columns>" of a CSV. `expand` is a ratio in the one and a number of channels in the
- * other, and files that mix the two forms of key and figures exist: so each file says it itself, by its largest value.
- * Sources: mit-han-lab/proxylessnas:search/utils/latency_estimator.py, mit-han-lab/once-for-all:
- * ofa/tutorial/latency_table.py. */
+ * in YAML, or as rows "block_name,<columns>" of a CSV. `expand` is a ratio in one format and a number of channels in
+ * the other. Some files mix the two formats, so the largest `expand` of a file decides. Sources:
+ * mit-han-lab/proxylessnas:search/utils/latency_estimator.py, mit-han-lab/once-for-all: ofa/tutorial/latency_table.py.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +14,21 @@
 
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
-#include "search/cost/dialects/reader.h"
+#include "search/cost/dialects/csv.h"
 
-enum { LARGEST_RATIO = 8, KEY_BYTES = 256, TYPE_BYTES = 32, WHERE_BYTES = 1400 };
+enum { LARGEST_RATIO = 8 /* of `expand` */, KEY_BYTES = 256, TYPE_BYTES = 32, WHERE_BYTES = 1400 };
 
 typedef struct {
     char type[TYPE_BYTES];
-    int in[3], out[3]; /* h, w, c; a single number is c, with h = w = 1 */
+    int in[3], out[3]; /* h, w, c; a single number in the key is c, with h = w = 1 */
     double expand;
-    int kernel, stride, idskip, se, hs; /* -1: not there */
+    int kernel, stride, idskip, se, hs; /* -1: not in the key */
 } described;
 
-/* What the keys of a whole file say. */
+/* Properties of the whole file. */
 typedef struct {
     sq_dialect_input *input;
-    bool is_ratio; /* expand */
+    bool is_ratio; /* whether `expand` is a ratio */
     bool has_hs;
 } table;
 
@@ -98,15 +98,15 @@ static bool read_description(const char *text, described *out)
     return is_whole(&d);
 }
 
-/* Inside an inverted bottleneck: ProxylessNAS rounds ratio * width, which its widths make whole; OFA's squeeze keeps
+/* An inverted bottleneck. ProxylessNAS's ratio * width is a whole number for all its widths. OFA's squeeze has
  * make_divisible(mid / 4) channels (MobileNetV3; ofa/utils/layers.py). */
 static sq_status read_block(const table *t, const char *where, const described *d, sq_block_key *key)
 {
     const double mid = t->is_ratio ? d->expand * d->in[2] : d->expand;
     const bool fits_skip = d->stride == 1 && d->in[2] == d->out[2];
     if (mid < d->in[2])
-        return sq_fail(SQ_INVALID, "%s: expand %g is %s in this file, but there are %d channels before it", where,
-                       d->expand, t->is_ratio ? "a ratio" : "a number of channels", d->in[2]);
+        return sq_fail(SQ_INVALID, "%s: expand %g is %s in this file, but the input has %d channels", where, d->expand,
+                       t->is_ratio ? "a ratio" : "a number of channels", d->in[2]);
     if (d->idskip == 1 && !fits_skip)
         return sq_fail(SQ_INVALID, "%s: idskip 1, but stride %d and %d to %d channels", where, d->stride, d->in[2],
                        d->out[2]);
@@ -124,7 +124,7 @@ static bool is_one_of(const char *type, const char *a, const char *b, const char
     return strcmp(type, a) == 0 || strcmp(type, b) == 0 || strcmp(type, c) == 0;
 }
 
-/* Stem and head do not say their activation: h-swish in the networks whose blocks can have it, else ReLU6. */
+/* The keys of stem and head have no activation: it is h-swish in files whose blocks have `hs`, else ReLU6. */
 static sq_status add_described(const table *t, const char *where, const described *d, const sq_block_time *time)
 {
     sq_block_key key = {.h = d->in[0],
@@ -139,7 +139,7 @@ static sq_status add_described(const table *t, const char *where, const describe
     if (strcmp(d->type, "expanded_conv") == 0) {
         SQ_TRY(read_block(t, where, d, &key));
         if (!d->idskip && d->stride == 1 && d->in[2] == d->out[2]) {
-            /* Ours adds its input there; the same block with idskip 1 may stand in the same file. */
+            /* Our block adds its input here; the same file may also have the block with idskip 1. */
             sq_dialect_leave_out(t->input, "expanded_conv without its shortcut");
             return SQ_OK;
         }
@@ -159,7 +159,7 @@ static sq_status add_described(const table *t, const char *where, const describe
     return sq_dialect_add(t->input, where, &key, time);
 }
 
-/* What the keys say together; broken ones are told when they are read. */
+/* Finds the properties of the whole file; invalid keys are reported when they are read. */
 static void survey(table *t, const char *text)
 {
     double most = 0;
@@ -196,7 +196,7 @@ static sq_status read_figures(const table *t, yaml_document_t *document, const y
                                                    : NULL;
         const double least = to == &f.mean ? 1e-12 : to == &f.count ? 1 : 0;
         if (to && (!number || !sq_text_double(number, least, 1e12, to)))
-            return sq_fail(SQ_INVALID, "%s: %s '%s', wanted a number%s", where, field, number ? number : "",
+            return sq_fail(SQ_INVALID, "%s: %s '%s', expected a number%s", where, field, number ? number : "",
                            to == &f.mean    ? " of milliseconds above 0"
                            : to == &f.count ? " from 1"
                                             : " from 0");
@@ -218,10 +218,11 @@ static sq_status read_entry(const table *t, yaml_document_t *document, const yam
     (void)snprintf(where, sizeof where, "%.1000s:%zu: '%.200s'", t->input->path, key ? key->start_mark.line + 1 : 0,
                    text ? text : "");
     if (!text || !value || value->type != YAML_MAPPING_NODE || !read_description(text, &d))
-        return sq_fail(SQ_INVALID, "%s: wanted '<layer>: {count, mean, var}' as ProxylessNAS and OFA write it", where);
+        return sq_fail(SQ_INVALID, "%s: expected '<layer>: {count, mean, var}' as ProxylessNAS and OFA write it",
+                       where);
     SQ_TRY(read_figures(t, document, value, where, &f));
     const bool is_other = t->input->options->column && strcmp(t->input->options->column, "mean") != 0;
-    /* Deviation and count belong to the mean, not to a column beside it. */
+    /* Deviation and count belong to the column `mean`. */
     const sq_block_time time =
         is_other ? sq_block_time_of(f.mean, 0, 1)
                  : sq_block_time_of(f.mean, f.deviation > 0 ? f.deviation : sqrt(f.variance), (int64_t)f.count);
@@ -232,7 +233,7 @@ static sq_status read_document(void *context, const char *path, yaml_document_t 
 {
     const table *t = context;
     if (!root || root->type != YAML_MAPPING_NODE)
-        return sq_fail(SQ_INVALID, "%s: wanted a YAML mapping of layers", path);
+        return sq_fail(SQ_INVALID, "%s: expected a YAML mapping of layers", path);
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++)
         SQ_TRY(read_entry(t, document, p));
     return SQ_OK;
@@ -252,7 +253,7 @@ static sq_status read_csv(const table *t)
 {
     sq_csv csv = sq_csv_open(t->input);
     int column = 0;
-    (void)sq_csv_next(&csv); /* a file that is_csv has a header */
+    (void)sq_csv_next(&csv); /* is_csv has found the header */
     const int name = csv.fields[0][0] ? 0 : 1, columns = csv.count;
     SQ_TRY(sq_csv_column(&csv, name + 1, &column));
     while (sq_csv_next(&csv)) {
@@ -260,7 +261,7 @@ static sq_status read_csv(const table *t)
         double value;
         SQ_TRY(sq_csv_expect(&csv, columns));
         if (!read_description(csv.fields[name], &d))
-            return sq_fail(SQ_INVALID, "%s: '%s', wanted a layer as ProxylessNAS and OFA write it", csv.where,
+            return sq_fail(SQ_INVALID, "%s: '%s', expected a layer as ProxylessNAS and OFA write it", csv.where,
                            csv.fields[name]);
         SQ_TRY(sq_csv_value(&csv, column, &value));
         const sq_block_time time = sq_block_time_of(value, 0, 1);
@@ -276,7 +277,7 @@ static sq_status read_table(sq_dialect_input *input)
     return is_csv(input->text) ? read_csv(&t) : sq_yaml_visit(input->path, &t, read_document);
 }
 
-/* ---- Which of the two: OFA's keys have se and hs, its figures a std ---- */
+/* ---- Telling the two formats apart: OFA has se and hs in its keys, and a std ---- */
 
 static bool is_ofa(const char *text)
 {

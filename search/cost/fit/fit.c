@@ -121,7 +121,7 @@ static void improve(const point *points, size_t n, double *scratch, double *weig
 sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measured, size_t n, bool is_robust)
 {
     if (n < 3)
-        return sq_fail(SQ_INVALID, "line fit: %zu networks, wanted at least 3", n);
+        return sq_fail(SQ_INVALID, "line fit: %zu networks, expected at least 3", n);
     const size_t pairs = n <= ALL_PAIRS_LIMIT ? n * (n - 1) / 2 : 0;
     point *points = malloc(n * sizeof *points);
     double *scratch = malloc((pairs > n ? pairs : n) * sizeof *scratch), *weights = malloc(n * sizeof *weights);
@@ -130,11 +130,11 @@ sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measu
     for (size_t i = 0; status == SQ_OK && i < n; i++) {
         points[i] = (point){predicted[i], measured[i], i};
         if (!isfinite(predicted[i]) || !isfinite(measured[i]))
-            status = sq_fail(SQ_INVALID, "line fit: network %zu: predicted %g, measured %g, wanted finite numbers", i,
+            status = sq_fail(SQ_INVALID, "line fit: network %zu: predicted %g, measured %g, expected finite numbers", i,
                              predicted[i], measured[i]);
     }
     if (status == SQ_OK && !least_squares(points, NULL, n, &line))
-        status = sq_fail(SQ_INVALID, "line fit: all %zu predictions are %g, wanted networks of different latency", n,
+        status = sq_fail(SQ_INVALID, "line fit: all %zu predictions are %g, expected networks of different latency", n,
                          predicted[0]);
     if (status == SQ_OK && is_robust) {
         qsort(points, n, sizeof *points, by_x);
@@ -152,12 +152,12 @@ sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measu
 bool sq_line_doubt(char *out, size_t bytes, const sq_line *line, double network_ms, double mape)
 {
     if (!(line->scale >= 0.5 && line->scale <= 2))
-        (void)snprintf(out, bytes, "scale %.4f, wanted 0.5 to 2", line->scale);
+        (void)snprintf(out, bytes, "scale %.4f, expected 0.5 to 2", line->scale);
     else if (!(line->base >= -network_ms))
         (void)snprintf(out, bytes, "base %.4f ms: networks of %.4f ms are faster than half of their blocks", line->base,
                        network_ms);
     else if (!(mape <= 10))
-        (void)snprintf(out, bytes, "whole networks are missed by %.1f %% on average, wanted 10 %%", mape);
+        (void)snprintf(out, bytes, "whole networks are missed by %.1f %% on average, expected 10 %%", mape);
     else
         return false;
     return true;
@@ -281,7 +281,7 @@ sq_status sq_fit_quality(sq_quality *out, const double *predicted, const double 
     for (size_t i = 0; i < n; i++)
         if (!isfinite(predicted[i]) || !isfinite(measured[i]) || measured[i] <= 0)
             return sq_fail(SQ_INVALID,
-                           "quality: network %zu: predicted %g, measured %g, wanted finite numbers, measured > 0", i,
+                           "quality: network %zu: predicted %g, measured %g, expected finite numbers, measured > 0", i,
                            predicted[i], measured[i]);
     point *points = malloc(n * sizeof *points);
     double *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b);

@@ -228,7 +228,7 @@ static sq_status count_choices(solver *s, const sq_additive_options *options)
         for (size_t i = 0; i < s->n; i++) {
             const int choice = s->paths[i * (size_t)s->layers + (size_t)l];
             if (choice < 0 || choice >= limit)
-                return sq_fail(SQ_INVALID, "additive fit: network %zu, layer %d: choice %d, wanted 0 to %d", i, l,
+                return sq_fail(SQ_INVALID, "additive fit: network %zu, layer %d: choice %d, expected 0 to %d", i, l,
                                choice, limit - 1);
             out->seen[first + choice]++;
         }
@@ -407,13 +407,13 @@ sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const
     sq_additive_options chosen = *options;
     double errors[2] = {NAN, NAN};
     if (n < 3)
-        return sq_fail(SQ_INVALID, "additive fit: %zu networks, wanted at least 3", n);
+        return sq_fail(SQ_INVALID, "additive fit: %zu networks, expected at least 3", n);
     for (size_t i = 0; i < n; i++)
         if (!isfinite(ms[i]))
-            return sq_fail(SQ_INVALID, "additive fit: network %zu: %g ms, wanted a finite number", i, ms[i]);
+            return sq_fail(SQ_INVALID, "additive fit: network %zu: %g ms, expected a finite number", i, ms[i]);
     for (size_t i = 0; i < n * (size_t)layers; i++)
         if (paths[i] < 0)
-            return sq_fail(SQ_INVALID, "additive fit: network %zu: choice %d, wanted at least 0", i / (size_t)layers,
+            return sq_fail(SQ_INVALID, "additive fit: network %zu: choice %d, expected at least 0", i / (size_t)layers,
                            paths[i]);
     if (options->method == SQ_ADDITIVE_AUTO)
         SQ_TRY(choose_method(paths, layers, ms, n, options->ridge, &chosen.method, errors));

@@ -88,7 +88,7 @@ static sq_status read_header(reader *r, char *row, const char *column)
     char *names[MAX_COLUMNS];
     r->columns = sq_text_csv(row, names, MAX_COLUMNS);
     if (r->columns < 2 || r->columns > MAX_COLUMNS)
-        return sq_fail(SQ_INVALID, "%s:%d: header of %d columns, wanted arch and a column of times", r->path, r->line,
+        return sq_fail(SQ_INVALID, "%s:%d: header of %d columns, expected arch and a column of times", r->path, r->line,
                        r->columns);
     for (int i = 0; i < r->columns; i++)
         names[i] = trim(names[i]);
@@ -104,7 +104,7 @@ static sq_status read_header(reader *r, char *row, const char *column)
                        hint);
     }
     if (strlen(names[r->time]) >= NAME_BYTES)
-        return sq_fail(SQ_INVALID, "%s:%d: a column name of %zu bytes, wanted fewer than %d", r->path, r->line,
+        return sq_fail(SQ_INVALID, "%s:%d: a column name of %zu bytes, expected fewer than %d", r->path, r->line,
                        strlen(names[r->time]), NAME_BYTES);
     const int unit = unit_of(names[r->time]);
     r->unit = unit == SQ_NONE ? 1 : units[unit].ms;
@@ -174,23 +174,23 @@ static sq_status read_row(reader *r, char *row)
     sq_measured *m = r->out;
     const int count = sq_text_csv(row, fields, MAX_COLUMNS);
     if (count != r->columns)
-        return sq_fail(SQ_INVALID, "%s:%d: %s%d columns, wanted %d as in the header (a tuple stands in quotes)",
+        return sq_fail(SQ_INVALID, "%s:%d: %s%d columns, expected %d as in the header (a tuple stands in quotes)",
                        r->path, r->line, count < 0 ? "a quote that does not end, " : "", count < 0 ? 0 : count,
                        r->columns);
     char *text = fields[r->arch];
     const int layers = read_arch(text, path);
     if (layers <= 0)
-        return sq_fail(SQ_INVALID, "%s:%d: arch %s, wanted (2, 1, 0), 2;1;0 or digits", r->path, r->line,
+        return sq_fail(SQ_INVALID, "%s:%d: arch %s, expected (2, 1, 0), 2;1;0 or digits", r->path, r->line,
                        layers == 0 ? "is empty" : "is no list of choices");
     if (m->count > 0 && layers != m->layers)
-        return sq_fail(SQ_INVALID, "%s:%d: arch of %d layers, wanted %d as in line %d", r->path, r->line, layers,
+        return sq_fail(SQ_INVALID, "%s:%d: arch of %d layers, expected %d as in line %d", r->path, r->line, layers,
                        m->layers, m->lines[0]);
     if (!sq_text_double(trim(fields[r->time]), 0, 1e12, &ms) || ms <= 0)
-        return sq_fail(SQ_INVALID, "%s:%d: time '%s', wanted a finite number above 0", r->path, r->line,
+        return sq_fail(SQ_INVALID, "%s:%d: time '%s', expected a finite number above 0", r->path, r->line,
                        fields[r->time]);
     if (r->deviation != SQ_NONE && *trim(fields[r->deviation]) &&
         !sq_text_double(trim(fields[r->deviation]), 0, 1e12, &deviation))
-        return sq_fail(SQ_INVALID, "%s:%d: deviation '%s', wanted a finite number >= 0", r->path, r->line,
+        return sq_fail(SQ_INVALID, "%s:%d: deviation '%s', expected a finite number >= 0", r->path, r->line,
                        fields[r->deviation]);
     m->layers = layers;
     SQ_TRY(grow(r));
@@ -239,7 +239,7 @@ sq_status sq_measured_read(sq_measured **out, const char *path, const char *colu
                            ? sq_fail(SQ_INVALID, "%s: a column name of %zu bytes", path, strlen(column))
                            : sq_file_read(path, LARGEST_FILE, &text, &bytes);
     if (status == SQ_OK && strlen(text) != bytes)
-        status = sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
+        status = sq_fail(SQ_INVALID, "%s: a zero byte in it, expected text", path);
     if (status == SQ_OK)
         status = read_text(&r, text, column);
     free(text);

@@ -39,7 +39,7 @@ sq_status sq_argument_vector_split(char ***out, const char *text, const char *wh
             break;
     }
     if (status == SQ_OK && (count == 0 || !words[0][0]))
-        status = sq_fail(SQ_INVALID, "%s: empty, wanted a program and its arguments", where);
+        status = sq_fail(SQ_INVALID, "%s: empty, expected a program and its arguments", where);
     if (status == SQ_OK)
         *out = words;
     else

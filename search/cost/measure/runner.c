@@ -55,12 +55,13 @@ static sq_status check_word(const char *word, const char *where)
             i++;
         if (i == sizeof placeholders / sizeof *placeholders)
             return sq_fail(SQ_INVALID,
-                           "%s: unknown %.*s, wanted {model}, {stem}, {list}, {folder}, {share}, {threads}, "
+                           "%s: unknown %.*s, expected {model}, {stem}, {list}, {folder}, {share}, {threads}, "
                            "{batch}, {warmup} or {repeats}",
                            where, (int)length, at);
         if (i < PATH_PLACEHOLDERS && strpbrk(word, " \t\n;|&$`<>()\"'"))
-            return sq_fail(SQ_INVALID, "%s: %.*s inside a script, wanted as a word of its own that the script calls $1",
-                           where, (int)length, at);
+            return sq_fail(SQ_INVALID,
+                           "%s: %.*s inside a script, expected as a word of its own that the script calls $1", where,
+                           (int)length, at);
     }
     return SQ_OK;
 }
@@ -74,7 +75,7 @@ static sq_status check_words(const char *text, const char *where, bool is_comman
         status = check_word(*word, where);
     const bool has_list = has(words, "{list}"), has_model = has(words, "{model}") || has(words, "{stem}");
     if (status == SQ_OK && is_command && has_list == has_model)
-        status = sq_fail(SQ_INVALID, "%s: %s, wanted {model} (or {stem}) or {list}", where,
+        status = sq_fail(SQ_INVALID, "%s: %s, expected {model} (or {stem}) or {list}", where,
                          has_list ? "{list} and {model}" : "no {model} and no {list}");
     if (status == SQ_OK && !is_command && (has_list || has_model))
         status = sq_fail(SQ_INVALID, "%s: {model} or {list}, but it says what the runtime is, not how fast", where);
@@ -101,7 +102,7 @@ static sq_status compile(regex_t *regex, const sq_runner *runner, const char *wh
     if (found == wanted)
         return SQ_OK;
     regfree(regex);
-    return sq_fail(SQ_INVALID, "%s: pattern '%s' has %zu groups, wanted %s", where, runner->pattern, found,
+    return sq_fail(SQ_INVALID, "%s: pattern '%s' has %zu groups, expected %s", where, runner->pattern, found,
                    wanted == 2 ? "2: the model's file name and the time" : "1: the time");
 }
 
@@ -130,13 +131,13 @@ sq_status sq_runner_check(const sq_runner *runner, const char *where)
     SQ_TRY(compile(&regex, runner, where));
     regfree(&regex);
     if (unit_of(runner) <= 0)
-        return sq_fail(SQ_INVALID, "%s: unit '%s', wanted ns, us, ms or s", where, runner->unit);
+        return sq_fail(SQ_INVALID, "%s: unit '%s', expected ns, us, ms or s", where, runner->unit);
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most)
-            return sq_fail(SQ_INVALID, "%s: %s %d, wanted %d to %d", where, ranges[i].name, ranges[i].value,
+            return sq_fail(SQ_INVALID, "%s: %s %d, expected %d to %d", where, ranges[i].name, ranges[i].value,
                            ranges[i].least, ranges[i].most);
     if (!(runner->time_limit_seconds > 0) || runner->time_limit_seconds > 1e6)
-        return sq_fail(SQ_INVALID, "%s: time_limit_seconds %g, wanted a number above 0 and at most 1e6", where,
+        return sq_fail(SQ_INVALID, "%s: time_limit_seconds %g, expected a number above 0 and at most 1e6", where,
                        runner->time_limit_seconds);
     return SQ_OK;
 }
@@ -191,9 +192,10 @@ static sq_status read_time(double *out, const job *j, const char *name, const ch
                    text + where.rm_so);
     const double value = strtod(number, &end) * unit_of(j->runner);
     if (end == number || *end || length >= NUMBER_BYTES)
-        return sq_fail(SQ_DEVICE, "%s: the pattern found '%s' as the time, wanted a number", name, number);
+        return sq_fail(SQ_DEVICE, "%s: the pattern found '%s' as the time, expected a number", name, number);
     if (!isfinite(value) || value <= 0)
-        return sq_fail(SQ_DEVICE, "%s: a time of %s %s, wanted a finite number above 0", name, number, j->runner->unit);
+        return sq_fail(SQ_DEVICE, "%s: a time of %s %s, expected a finite number above 0", name, number,
+                       j->runner->unit);
     *out = value;
     return SQ_OK;
 }
@@ -360,7 +362,7 @@ static sq_status check_models(const job *j)
             return sq_fail(SQ_INVALID, "%s: model %d of the list has a line end in its path", j->where, i);
         for (int k = 0; is_list && k < i; k++)
             if (strcmp(base_of(j->models[i]), base_of(j->models[k])) == 0)
-                return sq_fail(SQ_INVALID, "%s: two models are called '%s', wanted different file names", j->where,
+                return sq_fail(SQ_INVALID, "%s: two models are called '%s', expected different file names", j->where,
                                base_of(j->models[i]));
     }
     return SQ_OK;

@@ -6,7 +6,8 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "search/cost/check.h"
+#include "search/cost/roofline_file.h"
+#include "search/cost/latency_check.h"
 #include "search/cost/coverage.h"
 #include "search/cost/fit/fit.h"
 #include "tools/commands/lut/lut.h"

@@ -15,7 +15,7 @@ typedef struct {
 #define SQ_LUT_SHAPE_OPTIONS(shape) \
     SQ_INT("--resolution", shape.resolution, 0, 4096), SQ_INT("--classes", shape.classes, 0, 1e6)
 
-#define SQ_LUT_FILL_WORDS "none interpolate roofline" /* the words of sq_fill */
+#define SQ_LUT_FILL_WORDS SQ_FILL_WORDS
 
 /* Opens a space file; looks in the share folder, too. */
 SQ_MUST_USE sq_status sq_lut_space(sq_space **out, const char *file, const sq_lut_shape *shape);

@@ -197,7 +197,7 @@ const sq_key sq_keys[] = {
      "largest predicted energy in millijoules; 0: no limit"},
     {"latency.limit_area_mm2", SQ_KEY_REAL, AT(latency[0].limit_area_mm2), "0", 0, BIG, NULL, OTHER,
      "largest predicted chip area in square millimetres; 0: no limit"},
-    {"latency.fill", SQ_KEY_WORD, AT(latency[0].fill), "none", 0, 2, "none interpolate roofline", OTHER,
+    {"latency.fill", SQ_KEY_WORD, AT(latency[0].fill), "none", 0, SQ_FILLS - 1, SQ_FILL_WORDS, OTHER,
      "blocks without a table entry: an error, interpolated from blocks of their kind, or from the device's roofline"},
     {"stages.groups", SQ_KEY_TEXT, AT(stages.groups), "", 0, 0, NULL, OTHER,
      "search in stages: groups of searched layers in the order of the stages (9-20, 1-8); empty: one group"},

@@ -4,24 +4,24 @@
 #include "search/cost/block_list.h"
 #include "search/cost/latency_table.h"
 
-/* What is wrong with a table, before a search trusts it; coverage.h says what it lacks. */
+/* Checks of a latency table before a search trusts it. coverage.h lists the blocks that it lacks. */
 
 typedef struct {
     const sq_latency_entry *smaller,
-        *larger;  /* every size of `smaller` is at most that of `larger`, but it is slower */
+        *larger;  /* no size of `smaller` exceeds that of `larger`, but `smaller` is slower */
     double ratio; /* of their means */
 } sq_latency_inversion;
 
 typedef struct {
-    int *unused; /* indices of entries that no block of the space asks for */
+    int *unused; /* indices of entries that are not a block of the space */
     int unused_count;
-    int *noisy; /* indices of entries whose deviation is above a fifth of their mean */
+    int *noisy; /* indices of entries whose deviation exceeds a fifth of their mean */
     int noisy_count;
-    sq_latency_inversion *inversions; /* beyond three deviations of both and 5 %; the worst first */
+    sq_latency_inversion *inversions; /* larger than three deviations of both and 5 %; the worst first */
     int inversion_count;
 } sq_latency_check;
 
-/* cost: quadratic in the entries of one kind. */
+/* cost: quadratic in the number of entries. */
 SQ_MUST_USE sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latency,
                                              const sq_block_list *list);
 void sq_latency_check_clear(sq_latency_check *check);

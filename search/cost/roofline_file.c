@@ -1,4 +1,6 @@
-/* Files of the roofline model: roofline.yaml, lists of operations, a device's checks.csv. */
+/* Files of the roofline model: roofline.yaml, networks as lists of operations, checks.csv. */
+#include "search/cost/roofline_file.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,61 +9,10 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
-#include "search/cost/roofline.h"
 
-enum { LARGEST_FILE = 16 << 20, COLUMNS = 12, CHECK_COLUMNS = 5, LARGEST_SIDE = 1 << 16 };
-
-static const char *const names[SQ_ROOFLINE_CLASSES] = {
-    [SQ_ROOFLINE_CONV] = "conv",
-    [SQ_ROOFLINE_DEPTHWISE] = "depthwise",
-    [SQ_ROOFLINE_LINEAR] = "linear",
-    [SQ_ROOFLINE_POOL] = "pool",
-    [SQ_ROOFLINE_ELEMENTWISE] = "elementwise",
-    [SQ_ROOFLINE_ACTIVATION] = "activation",
-    [SQ_ROOFLINE_GLOBAL_POOL] = "global_pool",
-    [SQ_ROOFLINE_ADD] = "add",
-    [SQ_ROOFLINE_MULTIPLY] = "multiply",
-    [SQ_ROOFLINE_CONCAT] = "concat",
-    [SQ_ROOFLINE_SHUFFLE] = "shuffle",
-    [SQ_ROOFLINE_RELU] = "relu",
-    [SQ_ROOFLINE_RELU6] = "relu6",
-    [SQ_ROOFLINE_HSWISH] = "hswish",
-    [SQ_ROOFLINE_SIGMOID] = "sigmoid",
-    [SQ_ROOFLINE_HSIGMOID] = "hsigmoid",
-};
-
-/* Whose rates a class takes when the file does not have it; itself: it must be there. */
-static const sq_roofline_class stand_ins[SQ_ROOFLINE_CLASSES] = {
-    [SQ_ROOFLINE_CONV] = SQ_ROOFLINE_CONV,
-    [SQ_ROOFLINE_DEPTHWISE] = SQ_ROOFLINE_DEPTHWISE,
-    [SQ_ROOFLINE_LINEAR] = SQ_ROOFLINE_LINEAR,
-    [SQ_ROOFLINE_POOL] = SQ_ROOFLINE_POOL,
-    [SQ_ROOFLINE_ELEMENTWISE] = SQ_ROOFLINE_ELEMENTWISE,
-    [SQ_ROOFLINE_ACTIVATION] = SQ_ROOFLINE_ACTIVATION,
-    [SQ_ROOFLINE_GLOBAL_POOL] = SQ_ROOFLINE_POOL,
-    [SQ_ROOFLINE_ADD] = SQ_ROOFLINE_ELEMENTWISE,
-    [SQ_ROOFLINE_MULTIPLY] = SQ_ROOFLINE_ELEMENTWISE,
-    [SQ_ROOFLINE_CONCAT] = SQ_ROOFLINE_ELEMENTWISE,
-    [SQ_ROOFLINE_SHUFFLE] = SQ_ROOFLINE_ELEMENTWISE,
-    [SQ_ROOFLINE_RELU] = SQ_ROOFLINE_ACTIVATION,
-    [SQ_ROOFLINE_RELU6] = SQ_ROOFLINE_ACTIVATION,
-    [SQ_ROOFLINE_HSWISH] = SQ_ROOFLINE_ACTIVATION,
-    [SQ_ROOFLINE_SIGMOID] = SQ_ROOFLINE_ACTIVATION,
-    [SQ_ROOFLINE_HSIGMOID] = SQ_ROOFLINE_ACTIVATION,
-};
-
-const char *sq_roofline_name(sq_roofline_class kind)
-{
-    return names[kind];
-}
-
-static sq_roofline_class find_class(const char *name)
-{
-    int i = 0;
-    while (i < SQ_ROOFLINE_CLASSES && strcmp(names[i], name) != 0)
-        i++;
-    return (sq_roofline_class)i;
-}
+enum { LARGEST_FILE = 16 << 20, LARGEST_SIDE = 1 << 16 };
+#define LARGEST_RATE   1e12
+#define LARGEST_LAUNCH 1e9 /* microseconds */
 
 /* ---- roofline.yaml ---- */
 
@@ -104,25 +55,28 @@ static const cyaml_schema_value_t roofline_schema = {
 
 static bool is_positive(double value)
 {
-    return value > 0 && value < 1e12;
+    return value > 0 && value < LARGEST_RATE;
 }
 
 static sq_status take_rate(sq_roofline *r, bool *is_known, const raw_rate *raw, const char *path)
 {
-    const sq_roofline_class kind = find_class(raw->kind);
+    const sq_roofline_class kind = sq_roofline_find(raw->kind);
     if (kind == SQ_ROOFLINE_CLASSES) {
+        const char *names[SQ_ROOFLINE_CLASSES];
         char hint[SQ_TEXT_SUGGESTION];
+        for (int k = 0; k < SQ_ROOFLINE_CLASSES; k++)
+            names[k] = sq_roofline_name((sq_roofline_class)k);
         return sq_fail(SQ_INVALID, "%s: unknown class '%s'%s", path, raw->kind,
                        sq_text_suggestion(hint, sizeof hint, raw->kind, names, SQ_ROOFLINE_CLASSES));
     }
     if (is_known[kind])
-        return sq_fail(SQ_INVALID, "%s: class '%s' stands there twice", path, raw->kind);
-    if (!is_positive(raw->gops_per_s) || !is_positive(raw->gb_per_s) || !(raw->launch_us >= 0 && raw->launch_us < 1e9))
-        return sq_fail(SQ_INVALID, "%s: class '%s': gops_per_s %g, gb_per_s %g, launch_us %g, wanted > 0, > 0, >= 0",
+        return sq_fail(SQ_INVALID, "%s: class '%s' occurs twice", path, raw->kind);
+    if (!is_positive(raw->gops_per_s) || !is_positive(raw->gb_per_s) || !(raw->launch_us >= 0 && raw->launch_us < LARGEST_LAUNCH))
+        return sq_fail(SQ_INVALID, "%s: class '%s': gops_per_s %g, gb_per_s %g, launch_us %g, expected > 0, > 0, >= 0",
                        path, raw->kind, raw->gops_per_s, raw->gb_per_s, raw->launch_us);
     if (raw->c_in_step < 0 || raw->c_out_step < 0 || !(raw->c_in_share >= 0 && raw->c_in_share <= 1) ||
         !(raw->c_out_share >= 0 && raw->c_out_share <= 1))
-        return sq_fail(SQ_INVALID, "%s: class '%s': steps %d and %d, shares %g and %g, wanted >= 1 and 0 to 1", path,
+        return sq_fail(SQ_INVALID, "%s: class '%s': steps %d and %d, shares %g and %g, expected >= 1 and 0 to 1", path,
                        raw->kind, raw->c_in_step, raw->c_out_step, raw->c_in_share, raw->c_out_share);
     is_known[kind] = true;
     r->rates[kind] = (sq_roofline_rate){raw->gops_per_s,
@@ -143,9 +97,9 @@ static sq_status take_pair(sq_roofline *r, const char *pair, const char *path)
     char *plus = strchr(first, '+');
     if (plus)
         *plus++ = 0;
-    const sq_roofline_class producer = find_class(first), consumer = plus ? find_class(plus) : SQ_ROOFLINE_CLASSES;
+    const sq_roofline_class producer = sq_roofline_find(first), consumer = plus ? sq_roofline_find(plus) : SQ_ROOFLINE_CLASSES;
     if (producer == SQ_ROOFLINE_CLASSES || consumer == SQ_ROOFLINE_CLASSES)
-        return sq_fail(SQ_INVALID, "%s: fused '%s', wanted two classes as in 'conv+relu'", path, pair);
+        return sq_fail(SQ_INVALID, "%s: fused '%s', expected two classes as in 'conv+relu'", path, pair);
     r->is_fused[producer][consumer] = true;
     return SQ_OK;
 }
@@ -156,15 +110,16 @@ static sq_status take(sq_roofline *r, const raw_roofline *raw, const char *path)
     r->bytes_per_value = raw->bytes_per_value;
     r->bytes_per_weight = raw->bytes_per_weight;
     if (!is_positive(r->bytes_per_value) || !is_positive(r->bytes_per_weight))
-        return sq_fail(SQ_INVALID, "%s: bytes_per_value %g, bytes_per_weight %g, wanted numbers above 0", path,
+        return sq_fail(SQ_INVALID, "%s: bytes_per_value %g, bytes_per_weight %g, expected numbers above 0", path,
                        r->bytes_per_value, r->bytes_per_weight);
     for (unsigned i = 0; i < raw->operations_count; i++)
         SQ_TRY(take_rate(r, is_known, &raw->operations[i], path));
     for (int k = 0; k < SQ_ROOFLINE_CLASSES; k++) {
-        if (!is_known[k] && !is_known[stand_ins[k]])
-            return sq_fail(SQ_INVALID, "%s: no class '%s'", path, names[stand_ins[k]]);
+        const sq_roofline_class stand_in = sq_roofline_stand_in((sq_roofline_class)k);
+        if (!is_known[k] && !is_known[stand_in])
+            return sq_fail(SQ_INVALID, "%s: no class '%s'", path, sq_roofline_name(stand_in));
         if (!is_known[k])
-            r->rates[k] = r->rates[stand_ins[k]];
+            r->rates[k] = r->rates[stand_in];
     }
     for (unsigned i = 0; i < raw->fused_count; i++)
         SQ_TRY(take_pair(r, raw->fused[i], path));
@@ -185,6 +140,7 @@ sq_status sq_roofline_read(sq_roofline *out, const char *path)
 
 /* ---- Lists of operations ---- */
 
+enum { CLASS, H_IN, W_IN, C_IN, H_OUT, W_OUT, C_OUT, KERNEL, STRIDE, GROUPS, ACTIVATION, FOLLOWS, COLUMNS };
 static const char operations_header[] =
     "class,h_in,w_in,c_in,h_out,w_out,c_out,kernel,stride,groups,activation,follows";
 
@@ -194,39 +150,39 @@ static sq_status read_operation(sq_roofline_operation *out, char *row, const cha
     int64_t numbers[COLUMNS];
     const int count = sq_text_csv(row, fields, COLUMNS);
     if (count != COLUMNS)
-        return sq_fail(SQ_INVALID, "%s:%d: %d columns, wanted %d: %s", path, line, count < 0 ? 0 : count, COLUMNS,
+        return sq_fail(SQ_INVALID, "%s:%d: %d columns, expected %d: %s", path, line, count < 0 ? 0 : count, COLUMNS,
                        operations_header);
-    const sq_roofline_class kind = find_class(fields[0]);
-    if (kind == SQ_ROOFLINE_CLASSES || kind == SQ_ROOFLINE_ELEMENTWISE || kind == SQ_ROOFLINE_ACTIVATION)
-        return sq_fail(SQ_INVALID, "%s:%d: unknown class '%s'", path, line, fields[0]);
-    for (int i = 1; i <= 9; i++)
+    const sq_roofline_class kind = sq_roofline_find(fields[CLASS]);
+    if (kind == SQ_ROOFLINE_CLASSES || !sq_roofline_is_operation(kind))
+        return sq_fail(SQ_INVALID, "%s:%d: unknown class '%s'", path, line, fields[CLASS]);
+    for (int i = H_IN; i <= GROUPS; i++)
         if (!sq_text_int(fields[i], 1, LARGEST_SIDE, &numbers[i]))
-            return sq_fail(SQ_INVALID, "%s:%d: '%s', wanted a whole number from 1 to %d", path, line, fields[i],
+            return sq_fail(SQ_INVALID, "%s:%d: '%s', expected a whole number from 1 to %d", path, line, fields[i],
                            LARGEST_SIDE);
-    const sq_activation activation = sq_activation_find(fields[10]);
+    const sq_activation activation = sq_activation_find(fields[ACTIVATION]);
     if (activation == SQ_ACTIVATIONS)
-        return sq_fail(SQ_INVALID, "%s:%d: unknown activation '%s'", path, line, fields[10]);
-    if (!sq_text_int(fields[11], 0, 1, &numbers[11]))
-        return sq_fail(SQ_INVALID, "%s:%d: follows '%s', wanted 0 or 1", path, line, fields[11]);
-    if (numbers[3] % numbers[9] || numbers[6] % numbers[9])
-        return sq_fail(SQ_INVALID, "%s:%d: %s groups of %s and %s channels", path, line, fields[9], fields[3],
-                       fields[6]);
-    *out = (sq_roofline_operation){kind,
-                                   (int)numbers[1],
-                                   (int)numbers[2],
-                                   (int)numbers[3],
-                                   (int)numbers[4],
-                                   (int)numbers[5],
-                                   (int)numbers[6],
-                                   (int)numbers[7],
-                                   (int)numbers[8],
-                                   (int)numbers[9],
-                                   activation,
-                                   numbers[11] == 1};
+        return sq_fail(SQ_INVALID, "%s:%d: unknown activation '%s'", path, line, fields[ACTIVATION]);
+    if (!sq_text_int(fields[FOLLOWS], 0, 1, &numbers[FOLLOWS]))
+        return sq_fail(SQ_INVALID, "%s:%d: follows '%s', expected 0 or 1", path, line, fields[FOLLOWS]);
+    if (numbers[C_IN] % numbers[GROUPS] || numbers[C_OUT] % numbers[GROUPS])
+        return sq_fail(SQ_INVALID, "%s:%d: %s groups of %s and %s channels", path, line, fields[GROUPS],
+                       fields[C_IN], fields[C_OUT]);
+    *out = (sq_roofline_operation){.kind = kind,
+                                   .h_in = (int)numbers[H_IN],
+                                   .w_in = (int)numbers[W_IN],
+                                   .c_in = (int)numbers[C_IN],
+                                   .h_out = (int)numbers[H_OUT],
+                                   .w_out = (int)numbers[W_OUT],
+                                   .c_out = (int)numbers[C_OUT],
+                                   .kernel = (int)numbers[KERNEL],
+                                   .stride = (int)numbers[STRIDE],
+                                   .groups = (int)numbers[GROUPS],
+                                   .activation = activation,
+                                   .follows = numbers[FOLLOWS] == 1};
     return SQ_OK;
 }
 
-/* Hands every row below the header to `use`. */
+/* Calls `use` for every row below the header. */
 static sq_status read_rows(const char *path, const char *header, void *context,
                            sq_status (*use)(void *context, char *row, const char *path, int line))
 {
@@ -237,7 +193,7 @@ static sq_status read_rows(const char *path, const char *header, void *context,
     int line = 0;
     SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
     if (strlen(text) != bytes)
-        status = sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
+        status = sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
     for (char *next = text; status == SQ_OK && next && *next;) {
         char *row = next, *end = strchr(row, '\n');
         next = end ? end + 1 : NULL;
@@ -250,12 +206,12 @@ static sq_status read_rows(const char *path, const char *header, void *context,
         if (has_header)
             status = use(context, row, path, line);
         else if (strcmp(row, header) != 0)
-            status = sq_fail(SQ_INVALID, "%s:%d: header '%.80s', wanted '%s'", path, line, row, header);
+            status = sq_fail(SQ_INVALID, "%s:%d: header '%.80s', expected '%s'", path, line, row, header);
         has_header = true;
     }
     free(text);
     if (status == SQ_OK && !has_header)
-        status = sq_fail(SQ_INVALID, "%s: empty, wanted '%s'", path, header);
+        status = sq_fail(SQ_INVALID, "%s: empty, expected '%s'", path, header);
     return status;
 }
 
@@ -292,6 +248,8 @@ sq_status sq_roofline_network(const sq_roofline *roofline, const char *csv_path,
 
 /* ---- checks.csv ---- */
 
+enum { NETWORK, OPERATIONS_CSV, MILLISECONDS, DEVICE, SOURCE, CHECK_COLUMNS };
+
 typedef struct {
     const sq_roofline *roofline;
     char folder[SQ_PATH_BYTES];
@@ -305,18 +263,18 @@ static sq_status add_check(void *context, char *row, const char *path, int line)
     char *fields[CHECK_COLUMNS], operations[SQ_PATH_BYTES];
     const int count = sq_text_csv(row, fields, CHECK_COLUMNS);
     if (count != CHECK_COLUMNS)
-        return sq_fail(SQ_INVALID, "%s:%d: %d columns, wanted %d", path, line, count < 0 ? 0 : count, CHECK_COLUMNS);
+        return sq_fail(SQ_INVALID, "%s:%d: %d columns, expected %d", path, line, count < 0 ? 0 : count, CHECK_COLUMNS);
     sq_roofline_check *more = realloc(c->checks, (c->count + 1) * sizeof *more);
     if (!more)
         return sq_fail(SQ_NO_MEMORY, "%s: %zu networks", path, c->count + 1);
     c->checks = more;
     sq_roofline_check *check = &c->checks[c->count];
     *check = (sq_roofline_check){.measured = 0};
-    (void)snprintf(check->network, sizeof check->network, "%s", fields[0]);
-    (void)snprintf(check->device, sizeof check->device, "%s", fields[3]);
-    if (!sq_text_double(fields[2], 0, 1e12, &check->measured) || check->measured <= 0)
-        return sq_fail(SQ_INVALID, "%s:%d: ms '%s', wanted a finite number above 0", path, line, fields[2]);
-    SQ_TRY(sq_text_path(operations, sizeof operations, c->folder, fields[1]));
+    (void)snprintf(check->network, sizeof check->network, "%s", fields[NETWORK]);
+    (void)snprintf(check->device, sizeof check->device, "%s", fields[DEVICE]);
+    if (!sq_text_double(fields[MILLISECONDS], 0, 1e12, &check->measured) || check->measured <= 0)
+        return sq_fail(SQ_INVALID, "%s:%d: ms '%s', expected a finite number above 0", path, line, fields[MILLISECONDS]);
+    SQ_TRY(sq_text_path(operations, sizeof operations, c->folder, fields[OPERATIONS_CSV]));
     SQ_TRY(sq_roofline_network(c->roofline, operations, &check->predicted));
     c->count++;
     return SQ_OK;

@@ -1,19 +1,21 @@
-/* Checks of a latency table against a space and against itself. */
-#include "search/cost/check.h"
+/* Compares a latency table with a space, and its entries with each other. */
+#include "search/cost/latency_check.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "search/cost/fill.h"
 
-enum { MOST_INVERSIONS = 100000 };
+enum { MAX_INVERSIONS = 100000 };
+static const double noisy_share = 0.2, inversion_deviations = 3, inversion_ratio = 1.05;
 
-static bool is_odd(const sq_latency_entry *smaller, const sq_latency_entry *larger)
+static bool is_inversion(const sq_latency_entry *smaller, const sq_latency_entry *larger)
 {
     if (!sq_block_key_is_alike(&smaller->key, &larger->key) || !sq_block_key_is_below(&smaller->key, &larger->key))
         return false;
     const double spread = hypot(smaller->time.deviation, larger->time.deviation);
-    return smaller->time.mean > larger->time.mean + 3 * spread && smaller->time.mean > 1.05 * larger->time.mean;
+    return smaller->time.mean > larger->time.mean + inversion_deviations * spread &&
+           smaller->time.mean > inversion_ratio * larger->time.mean;
 }
 
 static int by_ratio(const void *a, const void *b)
@@ -26,9 +28,9 @@ static sq_status find_inversions(sq_latency_check *c, const sq_latency *latency)
 {
     size_t limit = 0;
     for (size_t i = 0; i < latency->count; i++)
-        for (size_t j = 0; j < latency->count && c->inversion_count < MOST_INVERSIONS; j++) {
+        for (size_t j = 0; j < latency->count && c->inversion_count < MAX_INVERSIONS; j++) {
             const sq_latency_entry *a = &latency->entries[i], *b = &latency->entries[j];
-            if (i == j || !is_odd(a, b))
+            if (i == j || !is_inversion(a, b))
                 continue;
             if ((size_t)c->inversion_count == limit) {
                 limit = limit ? 2 * limit : 64;
@@ -54,7 +56,7 @@ sq_status sq_latency_check_table(sq_latency_check *out, const sq_latency *latenc
         const sq_latency_entry *e = &latency->entries[i];
         if (sq_block_list_find(list, &e->key) == SQ_NONE)
             c.unused[c.unused_count++] = (int)i;
-        if (e->time.deviation > 0.2 * e->time.mean)
+        if (e->time.deviation > noisy_share * e->time.mean)
             c.noisy[c.noisy_count++] = (int)i;
     }
     if (status == SQ_OK)
