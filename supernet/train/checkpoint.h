@@ -13,8 +13,8 @@ typedef struct {
     uint64_t seed;
     uint64_t space_hash;
     uint64_t search_mask_hash; /* of what was drawn; 0: every choice */
-    int batch;           /* images per step */
-    double loss_sum;     /* of the log interval in progress, so that a resumed log equals an undisturbed one */
+    int batch;                 /* images per step */
+    double loss_sum;           /* of the log interval in progress, so that a resumed log equals an undisturbed one */
     int64_t top1, images;
     int64_t nonfinite; /* how often a loss, gradients or weights were not finite, and the run went on */
     int64_t lost;      /* steps whose update was left out or taken back for it; log.jsonl names them */

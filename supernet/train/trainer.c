@@ -1,5 +1,5 @@
-/* The training loop. run_step() is the step, train_step.c the part of it that computes gradients; everything around
- * them is bookkeeping that a resumed run repeats to the byte. */
+/* The training loop: run_step() is one step, whose gradients train_step.c computes. The rest is bookkeeping; a resumed
+ * run repeats it exactly. */
 #include "supernet/train/trainer.h"
 
 #include <inttypes.h>
@@ -13,22 +13,25 @@
 #include "supernet/model/walk.h"
 #include "supernet/train/signals.h"
 #include "supernet/train/train_step.h"
-#include "supernet/train/trainer_parts.h"
+#include "supernet/train/trainer_log.h"
+#include "supernet/train/trainer_state.h"
+#include "supernet/train/trainer_weights.h"
 
 /* ---- The step ---- */
 
-/* The mean over the ranks divides by them what paths that are shared out should add up to. */
+/* Undoes the all-reduce's 1/ranks for paths that are split across ranks. */
 static float gradient_scale(const sq_trainer *t)
 {
-    const int parts = t->path_count / t->local_count;
-    return (float)parts / (t->options->gradients == SQ_GRADIENTS_MEAN ? (float)t->path_count : 1);
+    const int parts = t->step.path_count / t->step.local_count;
+    return (float)parts / (t->options->gradients == SQ_GRADIENTS_MEAN ? (float)t->step.path_count : 1);
 }
 
 static sq_step scalars_of(const sq_trainer *t, int64_t step, int index, int count)
 {
     return (sq_step){
         .seed = t->options->seed,
-        .step = (uint64_t)step * (uint64_t)t->path_count + (uint64_t)index, /* dropout: a mask for each path */
+        .step =
+            (uint64_t)step * (uint64_t)t->step.path_count + (uint64_t)index, /* each path has its own dropout mask */
         .learning_rate = (float)sq_schedule_at(&t->options->schedule, step),
         .momentum = (float)t->options->momentum,
         .weight_decay = (float)t->options->weight_decay,
@@ -48,7 +51,7 @@ static void add(sq_result *sum, const sq_result *more)
     sum->nonfinite += more->nonfinite;
 }
 
-/* Adds up what all ranks saw of a step, and whether one of them was asked to stop. */
+/* Sums the results of the step over all ranks, and the requests to stop. */
 static sq_status exchange(sq_trainer *t, sq_result *step)
 {
     enum { SCALARS = 6 };
@@ -57,16 +60,16 @@ static sq_status exchange(sq_trainer *t, sq_result *step)
                                           (double)step->images,
                                           (double)step->nonfinite,
                                           sq_signals_received(),
-                                          t->bad_path != SQ_NONE};
-    memcpy(all + SCALARS, t->images_lost, (size_t)t->path_count * sizeof *all);
-    SQ_TRY(sq_ranks_sum(t->run->ranks, all, SCALARS + t->path_count));
-    memcpy(t->images_lost, all + SCALARS, (size_t)t->path_count * sizeof *all);
+                                          t->step.bad_path != SQ_NONE};
+    memcpy(all + SCALARS, t->step.nonfinite_images, (size_t)t->step.path_count * sizeof *all);
+    SQ_TRY(sq_ranks_sum(t->run->ranks, all, SCALARS + t->step.path_count));
+    memcpy(t->step.nonfinite_images, all + SCALARS, (size_t)t->step.path_count * sizeof *all);
     step->loss = all[0];
     step->top1 = (int64_t)all[1];
     step->images = (int64_t)all[2];
     step->nonfinite = (int64_t)all[3];
-    t->is_asked = all[4] > 0;
-    if (all[5] > 0 && all[5] < sq_ranks_count(t->run->ranks)) /* what was reduced should be alike everywhere */
+    t->step.is_stop_requested = all[4] > 0;
+    if (all[5] > 0 && all[5] < sq_ranks_count(t->run->ranks)) /* reduced gradients must be the same everywhere */
         return sq_fail(SQ_COMMUNICATION, "gradients are finite on some ranks and not on others");
     return SQ_OK;
 }
@@ -75,20 +78,20 @@ static sq_status exchange(sq_trainer *t, sq_result *step)
 static void print_path(const sq_trainer *t, int index, char *text, size_t bytes)
 {
     char arch[512], more[32] = "";
-    (void)sq_arch_print(t->space, t->paths[index], arch, sizeof arch);
-    if (t->path_count > 1)
-        (void)snprintf(more, sizeof more, "%d of %d ", index + 1, t->path_count);
+    (void)sq_arch_print(t->space, t->step.paths[index], arch, sizeof arch);
+    if (t->step.path_count > 1)
+        (void)snprintf(more, sizeof more, "%d of %d ", index + 1, t->step.path_count);
     (void)snprintf(text, bytes, "%s%s", more, arch);
 }
 
-/* Refuses a step whose loss or gradients are not numbers, before they reach the weights. */
+/* SQ_NONFINITE: a loss or gradient is nonfinite; the weights are unchanged. */
 static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *result)
 {
     const double rate = sq_schedule_at(&t->options->schedule, done - 1);
     char path[SQ_PATH_BYTES];
     if (result->nonfinite > 0) {
         int bad = 0;
-        while (t->images_lost[bad] == 0)
+        while (t->step.nonfinite_images[bad] == 0)
             bad++;
         print_path(t, bad, path, sizeof path);
         return sq_fail(SQ_NONFINITE,
@@ -96,44 +99,44 @@ static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *
                        " images is not finite, path %s, learning rate %g",
                        done, result->nonfinite, result->images, path, rate);
     }
-    if (t->bad_path == SQ_NONE)
+    if (t->step.bad_path == SQ_NONE)
         return SQ_OK;
-    print_path(t, t->bad_path, path, sizeof path);
+    print_path(t, t->step.bad_path, path, sizeof path);
     return sq_fail(SQ_NONFINITE, "step %" PRId64 ": gradients of layer %d are not finite, path %s, learning rate %g",
-                   done, t->bad_layer, path, rate);
+                   done, t->step.bad_layer, path, rate);
 }
 
-/* Puts the next batch on the device, after what the device has still to do. If the loader has none, the next step
- * fails, and not this one. */
+/* Loads the next batch; the device copies it after the work that is already enqueued. A failure of the loader is
+ * reported in the next step. */
 static sq_status fetch(void *context)
 {
     sq_trainer *t = context;
     const double begin = sq_timeline_now(t->timeline);
     sq_batch batch;
-    t->next.status = sq_loader_next(t->loader, &batch);
-    if (t->next.status != SQ_OK) {
-        (void)snprintf(t->next.text, sizeof t->next.text, "%s", sq_error_text());
+    t->prefetched.status = sq_loader_next(t->loader, &batch);
+    if (t->prefetched.status != SQ_OK) {
+        (void)snprintf(t->prefetched.text, sizeof t->prefetched.text, "%s", sq_error_text());
         return SQ_OK;
     }
     const sq_model_batch loaded = {batch.images, batch.labels, batch.augment, batch.count};
     SQ_TRY(batch.crops ? sq_model_load_crops(t->model, &loaded, t->cached_images, batch.crops)
-                      : sq_model_load(t->model, &loaded));
-    t->next.images = batch.count;
+                       : sq_model_load(t->model, &loaded));
+    t->prefetched.images = batch.count;
     sq_timeline_add(t->timeline, SQ_TIME_LOAD, 0, 0, begin);
     return SQ_OK;
 }
 
-/* Fetched behind the step before, or now. */
+/* Uses the batch that the last step prefetched, or loads one now. */
 static sq_status begin_batch(sq_trainer *t, int *images)
 {
-    if (t->next.status == SQ_OK && t->next.images == 0)
+    if (t->prefetched.status == SQ_OK && t->prefetched.images == 0)
         SQ_TRY(fetch(t));
-    *images = t->next.images;
-    t->next.images = 0;
-    return t->next.status == SQ_OK ? SQ_OK : sq_fail(t->next.status, "%s", t->next.text);
+    *images = t->prefetched.images;
+    t->prefetched.images = 0;
+    return t->prefetched.status == SQ_OK ? SQ_OK : sq_fail(t->prefetched.status, "%s", t->prefetched.text);
 }
 
-/* Along all paths of this rank, starting the reductions; the host fetches the next batch while the device computes. */
+/* Runs all paths of this rank and starts the reductions; loads the next batch while the device computes. */
 static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths, int images, sq_result *sum)
 {
     sq_step scalars[SQ_MAX_PATHS];
@@ -145,21 +148,21 @@ static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths
                                      .keeps_statistics = t->options->nonfinite == SQ_NONFINITE_SKIP,
                                      .load = has_next ? fetch : NULL,
                                      .context = t};
-    for (int i = 0; i < t->path_count; i++)
+    for (int i = 0; i < t->step.path_count; i++)
         scalars[i] = scalars_of(t, step, i, images);
     SQ_TRY(sq_train_step_gradients(&gradients, paths, scalars, &outcome));
-    for (int i = 0; i < t->path_count; i++) {
-        t->images_lost[i] = (double)outcome.results[i].nonfinite;
+    for (int i = 0; i < t->step.path_count; i++) {
+        t->step.nonfinite_images[i] = (double)outcome.results[i].nonfinite;
         add(sum, &outcome.results[i]);
     }
-    t->bad_path = outcome.bad_path;
-    t->bad_layer = outcome.bad_layer;
+    t->step.bad_path = outcome.bad_path;
+    t->step.bad_layer = outcome.bad_layer;
     return SQ_OK;
 }
 
-/* A rank that fails amid the step's reductions cannot meet the others there: it says why and goes, and they see that.
+/* A rank that fails during the step's reductions cannot continue them: it leaves, and the others detect that.
  */
-static sq_status leave_alone(sq_trainer *t, sq_status status)
+static sq_status leave_on_failure(sq_trainer *t, sq_status status)
 {
     if (status != SQ_OK)
         sq_ranks_break(t->run->ranks);
@@ -170,13 +173,15 @@ static sq_status run_step(sq_trainer *t, int64_t step)
 {
     sq_result sum = {0};
     int images = 0;
-    const sq_step_paths paths = {
-        .first = t->paths[0], .count = t->path_count, .local_first = t->local_first, .local_count = t->local_count};
-    memset(t->images_lost, 0, sizeof t->images_lost);
-    for (int i = 0; i < t->path_count; i++)
-        sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->paths[i]);
+    const sq_step_paths paths = {.first = t->step.paths[0],
+                                 .count = t->step.path_count,
+                                 .local_first = t->step.local_first,
+                                 .local_count = t->step.local_count};
+    memset(t->step.nonfinite_images, 0, sizeof t->step.nonfinite_images);
+    for (int i = 0; i < t->step.path_count; i++)
+        sq_sampler_draw(t->sampler, t->options->seed, (uint64_t)step, i, t->step.paths[i]);
     SQ_TRY(sq_ranks_agree(t->run->ranks, begin_batch(t, &images)));
-    SQ_TRY(leave_alone(t, compute(t, step, &paths, images, &sum)));
+    SQ_TRY(leave_on_failure(t, compute(t, step, &paths, images, &sum)));
     const double begin = sq_timeline_now(t->timeline);
     SQ_TRY(exchange(t, &sum));
     sq_timeline_add(t->timeline, SQ_TIME_AGREE, 0, 0, begin);
@@ -184,20 +189,10 @@ static sq_status run_step(sq_trainer *t, int64_t step)
     t->state.loss_sum += sum.loss;
     t->state.top1 += sum.top1;
     t->state.images += sum.images;
-    return leave_alone(t, sq_model_update_of(t->model, &paths));
+    return leave_on_failure(t, sq_model_update_of(t->model, &paths));
 }
 
-/* ---- Around it ---- */
-
-bool sq_trainer_is_root(const sq_trainer *t)
-{
-    return sq_ranks_rank(t->run->ranks) == 0;
-}
-
-sq_retention sq_trainer_retention(const sq_train_options *o)
-{
-    return (sq_retention){o->keep, (int64_t)o->keep_every * o->checkpoint_every, o->checkpoint_every};
-}
+/* ---- The loop ---- */
 
 static sq_status take_step(sq_trainer *t, int64_t step)
 {
@@ -225,11 +220,11 @@ static sq_status save(sq_trainer *t, int64_t done)
     t->state.step = done;
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_is_root(t) ? write_checkpoint(t) : SQ_OK));
     if (done % t->options->checkpoint_every == 0)
-        t->anchor = done;
+        t->rollback_step = done;
     return SQ_OK;
 }
 
-/* Writes the timeline down when it has its steps (or is_last); after that there is none. */
+/* Writes the trace file after timeline_steps steps, or after the last step, and stops recording. */
 static sq_status end_timeline(sq_trainer *t, int64_t done, bool is_last)
 {
     if (!t->timeline || (done - t->start_step < t->options->timeline_steps && !is_last))
@@ -240,15 +235,15 @@ static sq_status end_timeline(sq_trainer *t, int64_t done, bool is_last)
     t->timeline = NULL;
     if (status == SQ_OK || status == SQ_COMMUNICATION)
         return status;
-    if (sq_trainer_is_root(t)) { /* no reason to lose a training */
+    if (sq_trainer_is_root(t)) { /* training continues */
         char line[SQ_ERROR_BYTES + 64];
-        (void)snprintf(line, sizeof line, "no timeline: %s", sq_error_text());
+        (void)snprintf(line, sizeof line, "no trace file: %s", sq_error_text());
         sq_progress_note(t->progress, line);
     }
     return SQ_OK;
 }
 
-static sq_status log_noted(sq_trainer *t, int64_t done)
+static sq_status log_timed(sq_trainer *t, int64_t done)
 {
     const double begin = sq_timeline_now(t->timeline);
     SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_log_interval(t, done)));
@@ -256,7 +251,7 @@ static sq_status log_noted(sq_trainer *t, int64_t done)
     return SQ_OK;
 }
 
-static sq_status save_noted(sq_trainer *t, int64_t done)
+static sq_status save_timed(sq_trainer *t, int64_t done)
 {
     const double begin = sq_timeline_now(t->timeline);
     SQ_TRY(save(t, done));
@@ -264,20 +259,20 @@ static sq_status save_noted(sq_trainer *t, int64_t done)
     return SQ_OK;
 }
 
-/* What a step's number asks for behind the step. SQ_INTERRUPTED: a signal did. */
-static sq_status follow_up(sq_trainer *t, int64_t done)
+/* Periodic work after a step: log, checkpoint, check of the weights. SQ_INTERRUPTED: a signal requested the stop. */
+static sq_status do_periodic_work(sq_trainer *t, int64_t done)
 {
     const sq_train_options *o = t->options;
-    const bool is_stopped = t->is_asked && done < o->steps;
+    const bool is_stopped = t->step.is_stop_requested && done < o->steps;
     if (done % o->log_every == 0 || done == o->steps)
-        SQ_TRY(log_noted(t, done));
+        SQ_TRY(log_timed(t, done));
     if (is_stopped || done % o->checkpoint_every == 0 || done == o->steps)
-        SQ_TRY(save_noted(t, done));
+        SQ_TRY(save_timed(t, done));
     else if (o->check_every > 0 && done % o->check_every == 0)
         SQ_TRY(sq_trainer_check_weights(t, done));
     return is_stopped
-               ? sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; --resume auto goes on",
-                         sq_signals_received() ? sq_signals_name() : "another rank was asked to stop", done, o->steps)
+               ? sq_fail(SQ_INTERRUPTED, "%s: step %" PRId64 " of %" PRId64 " is saved; continue with --resume auto",
+                         sq_signals_received() ? sq_signals_name() : "another rank received a signal", done, o->steps)
                : SQ_OK;
 }
 
@@ -287,7 +282,7 @@ static sq_status loop(sq_trainer *t)
     for (int64_t step = t->state.step; step < steps; step++) {
         const double begin = sq_timeline_now(t->timeline);
         SQ_TRY(take_step(t, step));
-        SQ_TRY(follow_up(t, step + 1));
+        SQ_TRY(do_periodic_work(t, step + 1));
         sq_timeline_add(t->timeline, SQ_TIME_STEP, step + 1, 0, begin);
         SQ_TRY(end_timeline(t, step + 1, step + 1 == steps));
     }
@@ -299,7 +294,7 @@ static sq_status loop(sq_trainer *t)
 static sq_status open_timeline(sq_trainer *t)
 {
     const int layers = t->space->layer_count;
-    const int entries = t->options->timeline_steps * (t->path_count * (4 * layers + 2) + 8);
+    const int entries = t->options->timeline_steps * (t->step.path_count * (4 * layers + 2) + 8);
     if (!t->run->timeline)
         return SQ_OK;
     SQ_TRY(sq_timeline_open(&t->timeline, entries, t->run->ranks));
@@ -307,22 +302,23 @@ static sq_status open_timeline(sq_trainer *t)
     return SQ_OK;
 }
 
-/* All ranks go on from the same step, or do not share the folder. */
+/* All ranks must start at the same step; else they do not share the folder. */
 static sq_status check_start(sq_trainer *t)
 {
     int64_t first = t->state.step;
     SQ_TRY(sq_ranks_broadcast(t->run->ranks, &first, sizeof first));
-    return first == t->state.step ? SQ_OK
-                                  : sq_fail(SQ_COMMUNICATION,
-                                            "%s: rank 0 goes on from step %" PRId64 ", rank %d from step %" PRId64
-                                            ": wanted one folder that all of them see",
-                                            t->run->folder, first, sq_ranks_rank(t->run->ranks), t->state.step);
+    if (first == t->state.step)
+        return SQ_OK;
+    return sq_fail(SQ_COMMUNICATION,
+                   "%s: rank 0 continues from step %" PRId64 ", rank %d from step %" PRId64
+                   "; use a folder that all ranks share",
+                   t->run->folder, first, sq_ranks_rank(t->run->ranks), t->state.step);
 }
 
-static void tell_done(const sq_trainer *t)
+static void report_done(const sq_trainer *t)
 {
     if (sq_trainer_is_root(t) && !t->run->is_quiet)
-        (void)fprintf(stderr, "nothing left to do: step %" PRId64 " of %" PRId64 " is there\n", t->state.step,
+        (void)fprintf(stderr, "nothing to do: step %" PRId64 " of %" PRId64 " is complete\n", t->state.step,
                       t->options->steps);
 }
 
@@ -332,54 +328,73 @@ static sq_status take_folder(sq_trainer *t)
     return sq_folder_lock(t->run->folder, &t->lock);
 }
 
-/* Finds out where the run stands; behind it nothing refuses it any more. */
-static sq_status take_up(sq_trainer *t, sq_loader_options *loader)
+static sq_status open_sampler(sq_trainer *t)
+{
+    SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
+    t->step.path_count = t->step.local_count = sq_sampler_paths(t->sampler);
+    if (t->options->rank_paths && t->step.path_count > 1) {
+        t->step.local_count = t->step.path_count / sq_ranks_count(t->run->ranks);
+        t->step.local_first = sq_ranks_rank(t->run->ranks) * t->step.local_count;
+    }
+    return SQ_OK;
+}
+
+/* Locks the folder, and loads the weights and state from which training continues. */
+static sq_status restore(sq_trainer *t)
 {
     sq_ranks *ranks = t->run->ranks;
-    sq_status status = SQ_OK;
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_root(t) ? take_folder(t) : SQ_OK));
-    SQ_TRY(sq_sampler_open(&t->sampler, t->space, &t->options->sampler));
-    t->path_count = t->local_count = sq_sampler_paths(t->sampler);
-    if (t->options->rank_paths && t->path_count > 1) {
-        t->local_count = t->path_count / sq_ranks_count(ranks);
-        t->local_first = sq_ranks_rank(ranks) * t->local_count;
-    }
+    SQ_TRY(open_sampler(t));
     t->state =
         (sq_training_state){.seed = t->options->seed,
                             .space_hash = sq_space_hash(t->space),
                             .search_mask_hash = sq_search_mask_hash(0, t->options->sampler.search_mask, t->space),
                             .batch = t->options->batch};
     SQ_TRY(sq_ranks_agree(ranks, sq_trainer_restore(t)));
-    SQ_TRY(sq_ranks_agree(ranks, check_start(t)));
-    const bool is_done = t->state.step >= t->options->steps;
-    if (is_done)
-        tell_done(t);
-    else if (t->run->complete_loader)
-        status = t->run->complete_loader(t->run->context, loader);
-    SQ_TRY(sq_ranks_agree(ranks, status));
-    if (!is_done && t->run->on_start && sq_trainer_is_root(t))
-        status = t->run->on_start(t->run->context);
-    return sq_ranks_agree(ranks, status);
+    t->rollback_step = t->state.step - t->state.step % t->options->checkpoint_every;
+    return sq_ranks_agree(ranks, check_start(t));
+}
+
+/* Calls the functions of sq_train_run. No check can refuse the run afterwards. */
+static sq_status call_back(sq_trainer *t, sq_loader_options *loader)
+{
+    const sq_train_run *run = t->run;
+    sq_status status = SQ_OK;
+    if (t->state.step >= t->options->steps) {
+        report_done(t);
+        return SQ_OK;
+    }
+    if (run->complete_loader)
+        status = run->complete_loader(run->context, loader);
+    SQ_TRY(sq_ranks_agree(run->ranks, status));
+    if (run->on_start && sq_trainer_is_root(t))
+        status = run->on_start(run->context);
+    return sq_ranks_agree(run->ranks, status);
+}
+
+static sq_status open_loader(sq_trainer *t, const sq_dataset *dataset, sq_loader_options *loader)
+{
+    loader->first_batch = (uint64_t)t->state.step;
+    loader->rank = sq_ranks_rank(t->run->ranks);
+    loader->rank_count = sq_ranks_count(t->run->ranks);
+    t->cached_images = loader->device_cache ? sq_device_cache_memory(loader->device_cache) : (sq_device_ptr){NULL};
+    return sq_loader_open(&t->loader, dataset, loader);
 }
 
 static sq_status begin(sq_trainer *t, const sq_dataset *dataset, const sq_loader_options *options)
 {
-    sq_ranks *ranks = t->run->ranks;
     sq_loader_options loader = *options;
-    SQ_TRY(take_up(t, &loader));
-    t->anchor = t->state.step - t->state.step % t->options->checkpoint_every;
-    SQ_TRY(sq_nonfinite_check_open(&t->nonfinite_check, t->model, ranks, t->options->nonfinite == SQ_NONFINITE_SKIP));
+    SQ_TRY(restore(t));
+    SQ_TRY(call_back(t, &loader));
+    SQ_TRY(sq_nonfinite_check_open(&t->nonfinite_check, t->model, t->run->ranks,
+                                   t->options->nonfinite == SQ_NONFINITE_SKIP));
     SQ_TRY(sq_nonfinite_check_weights(t->nonfinite_check, t->state.step, t->options->check_every > 0));
     SQ_TRY(sq_model_compile(t->model, 1u << SQ_FORWARD | 1u << SQ_BACKWARD | 1u << SQ_UPDATE));
-    SQ_TRY(sq_ranks_agree(ranks, sq_trainer_is_root(t) ? sq_trainer_open_files(t) : SQ_OK));
-    loader.first_batch = (uint64_t)t->state.step;
-    loader.rank = sq_ranks_rank(ranks);
-    loader.rank_count = sq_ranks_count(ranks);
-    t->cached_images = loader.device_cache ? sq_device_cache_memory(loader.device_cache) : (sq_device_ptr){NULL};
-    SQ_TRY(sq_loader_open(&t->loader, dataset, &loader));
+    SQ_TRY(sq_ranks_agree(t->run->ranks, sq_trainer_is_root(t) ? sq_trainer_open_files(t) : SQ_OK));
+    SQ_TRY(open_loader(t, dataset, &loader));
     SQ_TRY(open_timeline(t));
-    t->start_step = t->mark_step = t->state.step;
-    t->start_seconds = t->mark_seconds = sq_seconds_now();
+    t->start_step = t->interval.step = t->state.step;
+    t->start_seconds = t->interval.seconds = sq_seconds_now();
     return SQ_OK;
 }
 
@@ -390,10 +405,7 @@ static void end(sq_trainer *t)
     sq_nonfinite_check_close(t->nonfinite_check);
     sq_model_set_timeline(t->model, NULL);
     sq_timeline_close(t->timeline);
-    sq_progress_close(t->progress);
-    sq_events_close(t->events);
-    if (t->timing)
-        (void)fclose(t->timing); /* every line was flushed */
+    sq_trainer_close_files(t);
     sq_folder_unlock(t->lock);
 }
 

@@ -1,22 +1,22 @@
-/* What a training says: the progress line, log.jsonl, timing.jsonl, events. What depends on the clock never goes to
- * log.jsonl, which a resumed run repeats to the byte. */
+#include "supernet/train/trainer_log.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
-#include "supernet/train/trainer_parts.h"
 
 static void show(sq_trainer *t, int64_t done, double loss, double top1)
 {
     char line[256], left[64], paths[32] = "";
     const sq_loader_counters counters = sq_loader_get_counters(t->loader);
-    const double seconds = sq_seconds_now() - t->mark_seconds, wait = counters.wait_seconds - t->mark_wait;
-    const double passes = (double)((done - t->mark_step) * t->options->batch * t->local_count);
+    const double seconds = sq_seconds_now() - t->interval.seconds,
+                 wait = counters.wait_seconds - t->interval.wait_seconds;
+    const double passes = (double)((done - t->interval.step) * t->options->batch * t->step.local_count);
     const double rate = passes / (seconds > 0 ? seconds : 1e-9);
     const double per_step = (sq_seconds_now() - t->start_seconds) / (double)(done - t->start_step);
-    if (t->path_count > 1)
-        (void)snprintf(paths, sizeof paths, "%d paths  ", t->path_count);
+    if (t->step.path_count > 1)
+        (void)snprintf(paths, sizeof paths, "%d paths  ", t->step.path_count);
     (void)snprintf(line, sizeof line,
                    "train %6" PRId64 "/%" PRId64
                    " %3.0f%%  %sloss %.4f  top-1 %5.1f%%  %.0f images/s  data-bound %.0f%%  left %s",
@@ -27,21 +27,21 @@ static void show(sq_trainer *t, int64_t done, double loss, double top1)
     (void)fprintf(t->timing,
                   "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f,"
                   "\"stalls\":%" PRId64 ",\"batches_ahead\":%d}\n",
-                  done, seconds, rate, wait, counters.stalls - t->mark_stalls, counters.prefetch_depth);
-    (void)fflush(t->timing); /* of use even if it is lost */
+                  done, seconds, rate, wait, counters.stalls - t->interval.stalls, counters.prefetch_depth);
+    (void)fflush(t->timing); /* a failure does not matter */
     sq_events_scalar(t->events, "speed/images_per_second", done, rate);
     sq_events_scalar(t->events, "speed/data_bound", done, wait / (seconds > 0 ? seconds : 1e-9));
-    t->mark_seconds = sq_seconds_now();
-    t->mark_wait = counters.wait_seconds;
-    t->mark_stalls = counters.stalls;
-    t->mark_step = done;
+    t->interval.seconds = sq_seconds_now();
+    t->interval.wait_seconds = counters.wait_seconds;
+    t->interval.stalls = counters.stalls;
+    t->interval.step = done;
 }
 
 sq_status sq_trainer_log_event(sq_trainer *t, json_t *event)
 {
-    if (event && t->path_count > 1 && json_object_set_new(event, "paths", json_integer(t->path_count)) != 0) {
+    if (event && t->step.path_count > 1 && json_object_set_new(event, "paths", json_integer(t->step.path_count)) != 0) {
         json_decref(event);
-        event = NULL; /* the log says that memory was short */
+        event = NULL; /* sq_progress_log reports the lack of memory */
     }
     return sq_progress_log(t->progress, event);
 }
@@ -56,7 +56,7 @@ sq_status sq_trainer_log_interval(sq_trainer *t, int64_t done)
         return SQ_OK;
     show(t, done, loss, top1);
     sq_events_scalar(t->events, "train/lr", done, rate);
-    if (images == 0) /* every step of the interval was left out */
+    if (images == 0) /* every step of the interval was skipped */
         return sq_trainer_log_event(t, json_pack("{s:s, s:I, s:n, s:n, s:f}", "event", "step", "step", (json_int_t)done,
                                                  "loss", "top1_acc", "lr", rate));
     sq_events_scalar(t->events, "train/loss", done, loss);
@@ -86,4 +86,12 @@ sq_status sq_trainer_open_files(sq_trainer *t)
     return sq_trainer_log_event(t, json_pack("{s:s, s:i, s:s, s:I, s:i, s:I}", "event", "start", "step", 0, "space",
                                              t->space->name, "steps", (json_int_t)t->options->steps, "batch",
                                              t->options->batch, "seed", (json_int_t)t->options->seed));
+}
+
+void sq_trainer_close_files(sq_trainer *t)
+{
+    sq_progress_close(t->progress);
+    sq_events_close(t->events);
+    if (t->timing)
+        (void)fclose(t->timing); /* every line was flushed */
 }

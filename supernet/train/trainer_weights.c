@@ -1,18 +1,19 @@
-/* Where weights come from, and where they go back to when they are not finite. */
+#include "supernet/train/trainer_weights.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "kernels/base/text.h"
 #include "supernet/model/initialize.h"
-#include "supernet/train/trainer_parts.h"
+#include "supernet/train/trainer_log.h"
 
 static void warn(const char *line)
 {
-    (void)fprintf(stderr, "passed over: %s\n", line);
+    (void)fprintf(stderr, "skipped: %s\n", line);
 }
 
-/* Weights and statistics of another run of the same space; momentum begins at zero, the moving average at the weights.
- */
+/* Loads weights and statistics of another run of the same space. Momentum starts at 0, the moving average at the
+ * weights. */
 static sq_status inherit(sq_trainer *t)
 {
     char folder[SQ_PATH_BYTES];
@@ -28,7 +29,7 @@ static sq_status inherit(sq_trainer *t)
                               sq_model_address(t->model, SQ_ROLE_WEIGHT, 0), bytes);
 }
 
-/* Initial ones, or another run's. */
+/* Initial weights, or those of another run. */
 static sq_status first_weights(sq_trainer *t)
 {
     SQ_TRY(sq_model_initialize(t->model, t->options->seed));
@@ -39,56 +40,76 @@ sq_status sq_trainer_restore(sq_trainer *t)
 {
     char folder[SQ_PATH_BYTES];
     int64_t step;
-    const sq_training_state wanted = t->state;
+    const sq_training_state expected = t->state;
     if (!t->run->is_resumed ||
         sq_checkpoint_find(t->run->folder, folder, sizeof folder, &step, t->run->is_quiet ? NULL : warn) != SQ_OK) {
         return first_weights(t);
     }
     SQ_TRY(sq_checkpoint_read(folder, t->model, true, &t->state));
-    if (t->state.search_mask_hash != wanted.search_mask_hash)
-        return sq_fail(SQ_INVALID, "%s: trained with other layers fixed (scope.free, scope.fixed): not the same run",
+    if (t->state.search_mask_hash != expected.search_mask_hash)
+        return sq_fail(SQ_INVALID,
+                       "%s: layers.search and layers.fixed differ from this run's; restore them, or use a new folder",
                        folder);
-    if (t->state.space_hash != wanted.space_hash || t->state.seed != t->options->seed ||
+    if (t->state.space_hash != expected.space_hash || t->state.seed != t->options->seed ||
         t->state.batch != t->options->batch)
         return sq_fail(SQ_INVALID,
-                       "%s: seed %" PRIu64 ", batch %d; the configuration has seed %" PRIu64
-                       ", batch %d: not the same run",
+                       "%s: seed %" PRIu64 ", batch %d: expected seed %" PRIu64
+                       ", batch %d; restore them, or use a new folder",
                        folder, t->state.seed, t->state.batch, t->options->seed, t->options->batch);
     return SQ_OK;
 }
 
-/* The newest usable checkpoint of the schedule: a signal's would be another one in a run that no signal met. */
+/* Loads the newest usable periodic checkpoint. Checkpoints that a signal caused are not used: a run without the signal
+ * would roll back further, and the results would differ. */
 static sq_status roll_back(sq_trainer *t)
 {
     const sq_training_state now = t->state;
     sq_status status = SQ_DATA;
-    for (; t->anchor > 0; t->anchor -= t->options->checkpoint_every) {
+    for (; t->rollback_step > 0; t->rollback_step -= t->options->checkpoint_every) {
         char folder[SQ_PATH_BYTES];
-        SQ_TRY(sq_checkpoint_folder(t->run->folder, t->anchor, folder, sizeof folder));
+        SQ_TRY(sq_checkpoint_folder(t->run->folder, t->rollback_step, folder, sizeof folder));
         status = sq_ranks_worst(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
         if (status == SQ_OK || status == SQ_COMMUNICATION)
             break;
     }
-    if (t->anchor <= 0)
+    if (t->rollback_step <= 0)
         status = sq_ranks_agree(t->run->ranks, first_weights(t));
-    const int64_t lost = t->anchor > 0 ? t->state.lost : 0; /* what was lost since counts below */
+    const int64_t lost = t->rollback_step > 0 ? t->state.lost : 0; /* before the checkpoint; later losses are added */
     t->state = now;
-    t->state.lost = lost - t->anchor;
+    t->state.lost = lost - t->rollback_step;
     t->state.loss_sum = 0;
     t->state.top1 = t->state.images = 0;
     return status;
+}
+
+/* A progress line and a line of log.jsonl. */
+static sq_status log_nonfinite(sq_trainer *t, int64_t done, bool is_skipped, const char *why)
+{
+    const int64_t weights_of = is_skipped ? done - 1 : t->rollback_step;
+    char line[1280];
+    if (!sq_trainer_is_root(t))
+        return SQ_OK;
+    if (is_skipped)
+        (void)snprintf(line, sizeof line, "%s; the step is skipped", why);
+    else
+        (void)snprintf(line, sizeof line, "%s; rolled back to the weights of step %" PRId64, why, weights_of);
+    sq_progress_note(t->progress, line);
+    return sq_trainer_log_event(t,
+                                json_pack("{s:s, s:I, s:s, s:I, s:I}", "event", is_skipped ? "skipped" : "rolled back",
+                                          "step", (json_int_t)done, "text", why, "weights_of", (json_int_t)weights_of,
+                                          "count", (json_int_t)t->state.nonfinite));
 }
 
 sq_status sq_trainer_handle_nonfinite(sq_trainer *t, int64_t done, bool is_late)
 {
     const sq_train_options *o = t->options;
     const bool is_skipped = o->nonfinite == SQ_NONFINITE_SKIP && !is_late;
-    char why[1024], line[1280];
+    char why[1024];
     (void)snprintf(why, sizeof why, "%s", sq_error_text());
     if (o->nonfinite == SQ_NONFINITE_STOP)
         return SQ_NONFINITE;
     if (t->state.nonfinite >= o->nonfinite_limit)
-        return sq_fail(SQ_NONFINITE, "%s; it was the %" PRId64 ". time, train.nonfinite_limit is %d", why,
+        return sq_fail(SQ_NONFINITE, "%s; occurrence %" PRId64 " exceeds train.nonfinite_limit (%d)", why,
                        t->state.nonfinite + 1, o->nonfinite_limit);
     if (is_skipped)
         SQ_TRY(sq_nonfinite_check_restore(t->nonfinite_check));
@@ -96,17 +117,7 @@ sq_status sq_trainer_handle_nonfinite(sq_trainer *t, int64_t done, bool is_late)
         SQ_TRY(roll_back(t));
     t->state.nonfinite++;
     t->state.lost += is_skipped ? 1 : done;
-    if (!sq_trainer_is_root(t))
-        return SQ_OK;
-    if (is_skipped)
-        (void)snprintf(line, sizeof line, "%s; the step is left out", why);
-    else
-        (void)snprintf(line, sizeof line, "%s; back to the weights of step %" PRId64, why, t->anchor);
-    sq_progress_note(t->progress, line);
-    return sq_trainer_log_event(t, json_pack("{s:s, s:I, s:s, s:I, s:I}", "event",
-                                             is_skipped ? "skipped" : "rolled back", "step", (json_int_t)done, "text",
-                                             why, "weights_of", (json_int_t)(is_skipped ? done - 1 : t->anchor),
-                                             "count", (json_int_t)t->state.nonfinite));
+    return log_nonfinite(t, done, is_skipped, why);
 }
 
 sq_status sq_trainer_check_weights(sq_trainer *t, int64_t done)

@@ -205,7 +205,7 @@ def check_signals(scratch):
         assert process.poll() is None
     os.kill(children(process.pid)[-1], signal.SIGTERM)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 75 and "is saved; --resume auto goes on" in said, (process.returncode, said)
+    assert process.returncode == 75 and "is saved; continue with --resume auto" in said, (process.returncode, said)
     assert said.count("squall train:") == 1, said
     run(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--resume", "auto")
     last = "ckpt-00000400/model.safetensors"
@@ -325,7 +325,7 @@ def check_stages(scratch):
     # What is there is not taken for what was asked for; begun anew, nothing of it stays.
     staged = os.path.join(scratch, "staged-again")
     _, said = run(0, SQUALL, *words, "-o", staged, "--seed", "99", code=2)
-    assert "not the same run" in said, said
+    assert "restore them, or use a new folder" in said, said
     _, said = run(0, SQUALL, *words, "-o", staged, "--limit-macs", "2.6", code=2)
     assert "the state of another search" in said, said
     for folder, more in ((staged, ["--resume", "never"]), (os.path.join(scratch, "staged-fresh"), [])):
@@ -369,7 +369,7 @@ def check_unlike(scratch):
     run_unlike([*words, "-o", path("alone")], [*words, "-o", path("alone"), "--device", "nothing"], "device", 2)
     run_unlike([*words, "-o", path("alone")], [*words, "-o", path("alone"), "--arch", "missing.json"], "missing.json", 1)
     run_unlike([*words, "-o", path("two"), "--resume", "auto", "--set", "train.steps=60"], [*words, "-o", path("apart"), "--resume", "auto", "--set", "train.steps=60"],
-               "goes on from step 40, rank 1 from step 0: wanted one folder that all of them see", 5)
+               "continues from step 40, rank 1 from step 0; use a folder that all ranks share", 5)
     search = ["search", path("net"), *SEARCH, "--resume", "never"]
     run_unlike(search, [*search, "--device", "reference"], "rank 0 has device cpu, engine 0, rank 1 reference, engine 0", 2)
     run_unlike(search, ["search", path("two"), *SEARCH, "--resume", "never"], "rank 1 has other weights or images than rank 0", 2)

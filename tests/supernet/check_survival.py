@@ -49,7 +49,7 @@ def check_nonfinite(scratch):
     skipped = [line for line in log if line["event"] == "skipped"]
     assert [line["step"] for line in skipped] == [1, 2] and [line["count"] for line in skipped] == [1, 2], log
     assert all(re.fullmatch(r"step \d: the loss of 4 of 8 images is not finite, path \([\d, ]+\), learning rate 0.05", line["text"]) for line in skipped), log
-    assert all(re.match(r"exit 4: (rank 0: )?step 3: the loss of 4 of 8 .*; it was the 3. time, train.nonfinite_limit is 2$", line) for line in said), said
+    assert all(re.match(r"exit 4: (rank 0: )?step 3: the loss of 4 of 8 .*; occurrence 3 exceeds train.nonfinite_limit \(2\)$", line) for line in said), said
     # What the ranks' means made of its running statistics is taken back: no checkpoint could hold it.
     said, log = dump(2, "patient", os.path.join(scratch, "patient"))
     assert said == ["exit 0: well"] * 2 and [line["loss"] for line in log if line["event"] == "step"] == [None] * 4, (said, log)

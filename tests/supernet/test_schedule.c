@@ -1,4 +1,5 @@
 /* Learning-rate schedules. */
+#include "supernet/train/schedule.h"
 #include "supernet/train/trainer.h"
 #include "tests/support/support.h"
 

@@ -279,7 +279,7 @@ Test(survival, more_often_than_the_limit_stops)
     char *from = spoilt_run(SPOILT_LAYER, SPOILT_CHOICE, 1e38f), *run = make_folder();
     options.nonfinite_limit = 1;
     cr_expect_eq(train(run, from, false, &options), SQ_NONFINITE);
-    cr_expect_not_null(strstr(sq_error_text(), "; it was the 2. time, train.nonfinite_limit is 1"), "%s",
+    cr_expect_not_null(strstr(sq_error_text(), "; occurrence 2 exceeds train.nonfinite_limit (1)"), "%s",
                        sq_error_text());
     options.nonfinite = SQ_NONFINITE_STOP;
     cr_expect_eq(train(run, from, false, &options), SQ_NONFINITE);

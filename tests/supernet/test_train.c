@@ -295,7 +295,7 @@ Test(train, resume_of_another_run_is_refused)
     MUST(train(run, false, &options));
     options.seed = 4;
     cr_expect_eq(train(run, true, &options), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "not the same run"));
+    cr_expect_not_null(strstr(sq_error_text(), "restore them, or use a new folder"));
     drop_folder(run);
 }
 

@@ -36,7 +36,7 @@ def bad_input(scratch):
         (["trian"], 2, "did you mean 'train'?"),
         (["train"], 2, "expected one configuration and -o RUN"),
         (["train", CONFIG, "-o", a], 2, "holds a run already"),
-        (["train", CONFIG, "-o", a, "--resume", "auto", "--seed", "99"], 2, "not the same run"),
+        (["train", CONFIG, "-o", a, "--resume", "auto", "--seed", "99"], 2, "restore them, or use a new folder"),
         (["train", CONFIG, "-o", a, "--resume", "auto", "--set", "space=configs/spaces/tiny.yaml"], 2, "of another space"),
         (["train", CONFIG, "-o", a + "2", "--arhc", "1"], 2, "did you mean '--arch'?"),
         (["train", CONFIG, "-o", a + "2", "--set", "train.bacth=3"], 2, "unknown key 'train.bacth', did you mean 'train.batch'?"),

@@ -90,7 +90,7 @@ def signals(scratch):
             assert process.poll() is None, process.stderr.read()
         process.send_signal(number)
         text = process.communicate()[1]
-        assert process.returncode == 75 and "is saved; --resume auto goes on" in text, (process.returncode, text[-300:])
+        assert process.returncode == 75 and "is saved; continue with --resume auto" in text, (process.returncode, text[-300:])
 
 
 main({"kill-train": kill_train, "full-disk": full_disk, "signals": signals})

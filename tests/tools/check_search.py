@@ -148,7 +148,7 @@ def kill_stages(scratch):
     # Another search mask is another run; a stage is an ordinary run.
     done = run("train", os.path.join(a, "stage-1/config.yaml"), "-o", os.path.join(a, "stage-1"), "--resume", "auto", "--quiet", "--set",
                "layers.search=1-4", "--set", "train.steps=60", code=2)
-    assert "other layers fixed" in done.stderr, done.stderr
+    assert "layers.search and layers.fixed differ" in done.stderr, done.stderr
     assert "exported" in run("export", os.path.join(a, "stage-2")).stdout or os.path.exists(os.path.join(a, "stage-2/export/model.onnx"))
     for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 is in no group"), (["--set", "layers.search=1-2"], "wanted both, or neither"),
                         (["--set", "stages.start=1,2"], "2 numbers, wanted 8")):
