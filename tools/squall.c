@@ -35,7 +35,8 @@ static const sq_command *find(const sq_command *const *list, const char *name)
     return NULL;
 }
 
-/* Prints "squall: unknown command 'trian', did you mean 'train'?"; returns 2. of: the command whose part is unknown; "" */
+/* Prints "squall: unknown command 'trian', did you mean 'train'?"; returns 2. of: the command whose part is unknown; ""
+ */
 static int unknown(const char *of, const sq_command *const *list, const char *name)
 {
     const char *names[MOST_COMMANDS];
@@ -58,8 +59,8 @@ static const char *current_name(const char *name)
     for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
         if (strcmp(renamed[i].old, name) == 0) {
             if (sq_launcher_rank() == 0)
-                (void)fprintf(stderr, "squall: the command %s is now %s; the old name is accepted in this version\n", name,
-                              renamed[i].name);
+                (void)fprintf(stderr, "squall: the command %s is now %s; the old name is accepted in this version\n",
+                              name, renamed[i].name);
             return renamed[i].name;
         }
     return name;
@@ -151,8 +152,9 @@ static int run(int argc, char **argv)
         return wants_help ? 0 : 2;
     }
     if (!c->works_on_ranks && sq_launcher_rank_count() > 1)
-        return sq_command_usage(full_name, "started by mpirun or srun with several processes; only train, search, doctor "
-                                           "and forecast work on several");
+        return sq_command_usage(full_name,
+                                "started by mpirun or srun with several processes; only train, search, doctor "
+                                "and forecast work on several");
     return sq_command_run(c, full_name, argc - used, argv + used);
 }
 

@@ -109,7 +109,7 @@ def networks_that_contradict(scratch):
         done = run("lut", "measure", SPACE, "-o", device, "--runner", runner, "--networks", count)
         assert re.search(rf"measuring again +4 rounds: {doubt}", done.stdout), (name, done.stdout)
         lines = done.stderr.splitlines()
-        assert len(lines) == 1 and re.search(doubt, lines[0]) and "--rounds 30" in lines[0] and "quiet machine" in lines[0], (name, done.stderr)
+        assert len(lines) == 1 and re.search(doubt, lines[0]) and "--rounds 30" in lines[0] and "idle machine" in lines[0], (name, done.stderr)
         assert {row["count"] for row in rows_of(os.path.join(device, "table.csv"))} == {"12"}, "the longer measurement was not taken"
         with open(os.path.join(device, "device.yaml")) as file:
             yaml = file.read()
@@ -215,8 +215,8 @@ def bad_input(scratch, device):
         (["lut", "measure", SPACE], 2, "expected one space file and -o DEVICE"),
         (["lut", "template", SPACE, "-o", scratch + "/t", "--dtype", "int8"], 2, "--dtype: found 'int8', expected one of: float32 float16"),
         (["lut", "template", SPACE, "-o", scratch + "/t", "--batch", "0"], 2, "--batch: found '0', expected a whole number from 1"),
-        ([*space, "nothing"], 2, "--runner nothing: neither squall, nor a file, nor one of configs/runners (onnxruntime, openvino-myriad, openvino, qnn, "),
-        ([*space, "onnxrutime"], 2, "--runner onnxrutime, did you mean 'onnxruntime'?"),
+        ([*space, "nothing"], 2, "--runner: found 'nothing', expected squall, a file, or one of configs/runners (onnxruntime, openvino-myriad, openvino, qnn, "),
+        ([*space, "onnxrutime"], 2, "--runner: found 'onnxrutime', did you mean 'onnxruntime'?"),
         ([*space, broken["fails"]], 1, "out of luck"),
         ([*space, broken["silent"]], 1, "no time"),
         ([*space, broken["zero"]], 1, "0"),

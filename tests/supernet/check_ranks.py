@@ -162,7 +162,7 @@ def check_reduction(scratch):
     for ranks in (2, 4):
         for way in ("float32", "bfloat16"):
             out, said = run(ranks, *[word for word in once if word != "--quiet"], "-o", folder(way, str(ranks)), "--set", f"train.reduction={way}")
-            assert ("gradients travel as BF16" in out + said) == (way == "bfloat16"), out + said
+            assert ("gradients are reduced in BF16" in out + said) == (way == "bfloat16"), out + said
         difference = gradient_difference(*(gradient(folder(way, str(ranks))) for way in ("float32", "bfloat16")))
         assert 2 ** -12 < difference < 2 ** -8, difference
         statistics = [tensors(os.path.join(folder(way, str(ranks)), "ckpt-00000001/model.safetensors")) for way in ("float32", "bfloat16")]
@@ -191,7 +191,7 @@ def check_own_paths(scratch):
     train(2, path("own-again-2"), 40, *fair)
     assert read(os.path.join(path("own-again-2"), last)) == read(os.path.join(path("own-2"), last))
     _, said = run(2, SQUALL, "train", CONFIG, "-o", path("odd"), *SMALL, *fair[2:], "--set", "train.paths=3", code=2)
-    assert "train.rank_paths: a step has 3 paths, for 2 ranks: wanted as many for each" in said and not os.path.exists(path("odd")), said
+    assert "train.rank_paths: found 3 paths per step for 2 ranks, expected an equal number for each" in said and not os.path.exists(path("odd")), said
 
 
 def check_signals(scratch):
@@ -371,8 +371,8 @@ def check_unlike(scratch):
     run_unlike([*words, "-o", path("two"), "--resume", "auto", "--set", "train.steps=60"], [*words, "-o", path("apart"), "--resume", "auto", "--set", "train.steps=60"],
                "continues from step 40, rank 1 from step 0; use a folder that all ranks share", 5)
     search = ["search", path("net"), *SEARCH, "--resume", "never"]
-    run_unlike(search, [*search, "--device", "reference"], "rank 0 has device cpu, engine 0, rank 1 reference, engine 0", 2)
-    run_unlike(search, ["search", path("two"), *SEARCH, "--resume", "never"], "rank 1 has other weights or images than rank 0", 2)
+    run_unlike(search, [*search, "--device", "reference"], "rank 0 has device cpu, engine 0, rank 1 has reference, engine 0", 2)
+    run_unlike(search, ["search", path("two"), *SEARCH, "--resume", "never"], "rank 1 has different weights or images from rank 0", 2)
 
 
 def check_one_together(scratch):
@@ -394,7 +394,7 @@ def check_one_together(scratch):
 
 def check_bad_input(scratch):
     out = os.path.join(scratch, "no")
-    for ranks, words, text in ((3, ["train", CONFIG, "-o", out, *SMALL], "train.batch: 16 images, 3 ranks: wanted the same number for each"),
+    for ranks, words, text in ((3, ["train", CONFIG, "-o", out, *SMALL], "train.batch: found 16 images for 3 ranks, expected an equal number for each"),
                                (2, ["train", "nowhere.yaml", "-o", out], "nowhere.yaml: No such file"),
                                (2, ["train", CONFIG, "-o", os.path.join(scratch, "two"), *SMALL], "holds a run already"),
                                (2, ["search", os.path.join(scratch, "two"), "--limit-macs", "0.001"], "no path can meet it"),
@@ -402,8 +402,8 @@ def check_bad_input(scratch):
                                (2, ["pack", "data/samples", out], "only train, search, doctor and forecast work on several"),
                                (2, ["train"], "expected one configuration and -o RUN"),
                                (2, ["trian"], "did you mean 'train'?"),
-                               (2, ["train", CONFIG, "-o", out, *SMALL, *OWN, "--set", "train.sync_batch_norm=on"], "train.sync_batch_norm: wants train.rank_paths: all"),
-                               (2, ["train", CONFIG, "-o", out, *SMALL, "--set", "train.rank_paths=own"], "train.rank_paths: own: a step has one path"),
+                               (2, ["train", CONFIG, "-o", out, *SMALL, *OWN, "--set", "train.sync_batch_norm=on"], "train.sync_batch_norm: expected train.rank_paths: all"),
+                               (2, ["train", CONFIG, "-o", out, *SMALL, "--set", "train.rank_paths=own"], "train.rank_paths: own: found one path per step"),
                                (2, ["train", CONFIG, "-o", out, *SMALL, "--timeline", os.path.join(scratch, "nowhere", "t.json")], "--timeline"),
                                (2, ["train", CONFIG, "-o", out, *SMALL, "--timeline", scratch], "--timeline")):
         process = start(ranks, SQUALL, *words)

@@ -21,7 +21,7 @@ def bases(scratch):
     with open(own, "w") as file:
         file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Other, top1: 12.5}}\nscope: {{free: 1-4, fixed: \"0,0,0,0,0,0,0,0\"}}\n")
     hints = run("train", own, "-o", run_folder, "--quiet", *SMALL[2:], "--set", "train.warmup_steps=0").stderr
-    for hint in (f"{own}:3: key published.name has no effect any more; remove it", f"{own}:3: key published.top1 has no effect",
+    for hint in (f"{own}:3: key published.name no longer has an effect; remove it", f"{own}:3: key published.top1 no longer has an effect",
                  f"{own}:4: key scope.free is now layers.search; it is accepted in this version", f"{own}:4: key scope.fixed is now layers.fixed"):
         assert hint in hints, hints
     assert hints.count("\n") == 4, hints

@@ -53,9 +53,9 @@ def check_alone(scratch):
     assert rank["cores_of_host"] >= len(os.sched_getaffinity(0)), rank
     assert not any("launcher" in line or "threads" in line for line in told["wrong"]), told["wrong"]
     cores = len(os.sched_getaffinity(0))
-    complaints(facts(0, "--threads", str(cores + 1)), f"{cores + 1} threads of 1 ranks on {cores} cores: --threads {cores}")
-    complaints(facts(0, "-o", os.path.join(scratch, "nowhere")), "nowhere cannot be written to")
-    complaints(facts(0, SLURM_STEP_NUM_TASKS="4"), "the launcher started 4 ranks, but each believes to be alone")
+    complaints(facts(0, "--threads", str(cores + 1)), f"{cores + 1} threads of 1 ranks on {cores} cores: use --threads {cores}")
+    complaints(facts(0, "-o", os.path.join(scratch, "nowhere")), "nowhere is not writable")
+    complaints(facts(0, SLURM_STEP_NUM_TASKS="4"), "the launcher started 4 ranks, but each rank is alone")
     complaints(facts(0, TMPDIR=os.path.join(scratch, "nowhere")), "the folder for temporary files has nothing free")
     text = run(0, "--device", "cpu", "-o", scratch).stdout
     for line in ("squall ", "rank  local  host", "backends", "GPUs among themselves", "not measured: one rank"):
@@ -93,7 +93,7 @@ def check_ranks(scratch):
     told = facts(2, "-o", scratch, "--threads", "1")
     assert [rank["local"] for rank in told["ranks"]] == [0, 1] and told["mpi"].startswith("2 ranks on 1 host"), told
     assert not any("launcher" in line or "number 0" in line for line in told["wrong"]), told["wrong"]
-    complaints(facts(2, "-o", scratch, LOCAL_RANK="0"), "ranks 0 and 1 both take themselves for number 0 of the host")
+    complaints(facts(2, "-o", scratch, LOCAL_RANK="0"), "ranks 0 and 1 have the same local number 0")
     text = run(2, "--device", "cpu", "-o", scratch).stdout
     assert text.count("rank  local  host") == 1 and "GB/s" in text and "us for one number of all ranks" in text, text
     assert re.search(r"for squall forecast +--local-bandwidth [0-9.e+-]+ --local-latency [0-9.]+", text), text

@@ -99,7 +99,7 @@ def check_bad_input():
                               ([SPOS, "--gpus", "2", "--step-ms", "1", "--measure"], 2, "unknown option '--measure'"),
                               ([SPOS, "--gpus", "2", "--step-ms", "0"], 2, "--step-ms: found '0'"),
                               ([SPOS, "--gpus", "2", "--step-ms", "1", "--algorithm", "rings"], 2, "--algorithm: found 'rings', expected one of: auto ring tree"),
-                              ([SPOS, "--gpus", "1000", "--step-ms", "1"], 2, "train.batch: 1024 images, 1000 ranks"),
+                              ([SPOS, "--gpus", "1000", "--step-ms", "1"], 2, "train.batch: found 1024 images for 1000 ranks"),
                               (["nowhere.yaml", "--gpus", "2", "--step-ms", "1"], 1, "nowhere.yaml: No such file"),
                               ([SPOS, "--gpu", "2"], 2, "did you mean '--gpus'?")):
         done = run(*words)

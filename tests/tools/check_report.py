@@ -100,7 +100,7 @@ def staged(scratch):
     os.remove(os.path.join(folder, "stages.json"))
     shutil.rmtree(os.path.join(folder, "stage-2"))
     data, _ = report(folder)
-    assert len(data["runs"]) == 1 and "not come to their end" in data["stages"][0]["notes"][0]
+    assert len(data["runs"]) == 1 and "the search in stages is unfinished" in data["stages"][0]["notes"][0]
 
 
 def noted(folder, pattern):
@@ -113,13 +113,13 @@ def stopped(scratch):
     folder = small(scratch, "stopped-early", False)
     made.log(folder, 30, 10)
     os.symlink("ckpt-00000037", os.path.join(folder, "last"))
-    noted(folder, r"training is at step 37 of \d+: it goes on, or was stopped")
+    noted(folder, r"training is at step 37 of \d+: it is running or was stopped")
 
 
 def damaged(scratch):
     torn = small(scratch, "torn", searched=False)
     made.write(torn, "log.jsonl", '{"event":"step","step":205,"lo', "a")
-    noted(torn, "log.jsonl: the last line is torn")
+    noted(torn, "log.jsonl: the last line is incomplete")
     noted(torn, "no search yet")
     r = only(report(torn)[0])
     assert r["training"]["step"][-1] == 200 and "search" not in r
@@ -133,7 +133,7 @@ def damaged(scratch):
     made.write(newer, "config.yaml", "future:\n  key: 1\n", "a")
     noted(newer, r"1 key that this version of Squall does not know \(future.key\)")
     made.write(newer, "search/search.json", '{"version": 9, "candidates": {"packed": true}}')
-    noted(newer, "holds no candidates")
+    noted(newer, "found no candidates")
     made.write(newer, "search/search.json", '{"version": 9, "candi')
     noted(newer, r"search/search.json:1: ")
     gone = small(scratch, "gone")
@@ -162,7 +162,7 @@ def damaged(scratch):
     assert "not a run" in run("report", bare, "-o", os.path.join(scratch, "x.html"), code=2).stderr
     assert "not a run" in run("report", os.path.join(scratch, "absent"), "-o", os.path.join(scratch, "x.html"), code=2).stderr
     assert not os.path.exists(os.path.join(scratch, "x.html"))
-    assert "wanted runs" in run("report", torn, code=2).stderr
+    assert "expected one to 8 runs" in run("report", torn, code=2).stderr
 
 
 def nasty(scratch):

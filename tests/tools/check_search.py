@@ -102,8 +102,8 @@ def kill_rank(scratch):
     shared = run("rank", b, "--paths", "4", "--steps", "21", "--alone", os.path.join(a, "rank"), "--threads", "1").stdout
     assert before == os.stat(os.path.join(a, "rank/path-000/last/model.safetensors")).st_mtime_ns
     assert "Kendall tau-b" in shared and shared.count(" %  (") == 4, shared
-    for more, text in ((["--steps", "22"], "path-000: was begun with another train.steps"), (["--seed", "9"], "trains another path"),
-                       (["--set", "train.lr=0.3"], "was begun with another train.lr"), (["--paths", "1"], "--paths: found '1', expected"),
+    for more, text in ((["--steps", "22"], "path-000: was started with a different train.steps"), (["--seed", "9"], "holds the training of a different path"),
+                       (["--set", "train.lr=0.3"], "was started with a different train.lr"), (["--paths", "1"], "--paths: found '1', expected"),
                        (["--resume", "maybe"], "--resume: found 'maybe', expected one of: never auto"), (["--steps", "x"], "--steps: found 'x', expected")):
         failed = run("rank", a, "--paths", "4", "--steps", "21", "--threads", "1", "--quiet", *more, code=2)
         assert text in failed.stderr and failed.stderr.count("\n") == 1, (more, failed.stderr)
@@ -150,7 +150,7 @@ def kill_stages(scratch):
                "layers.search=1-4", "--set", "train.steps=60", code=2)
     assert "layers.search and layers.fixed differ" in done.stderr, done.stderr
     assert "exported" in run("export", os.path.join(a, "stage-2")).stdout or os.path.exists(os.path.join(a, "stage-2/export/model.onnx"))
-    for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 is in no group"), (["--set", "layers.search=1-2"], "wanted both, or neither"),
+    for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 stands in no group"), (["--set", "layers.search=1-2"], "expected both or neither"),
                         (["--set", "stages.start=1,2"], "2 numbers, wanted 8")):
         done = run(*words, *extra, "-o", os.path.join(scratch, "c"), code=2)
         assert done.stderr.count("\n") == 1 and text in done.stderr, done.stderr

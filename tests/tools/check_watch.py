@@ -52,7 +52,7 @@ def shown_once(scratch):
         assert "103/200" in once(stopped).stdout, once(stopped).stdout
     torn = small(scratch, "torn", 100, False)
     made.write(torn, "log.jsonl", '{"event":"st', "a")
-    assert "the last line is torn" in once(torn).stdout
+    assert "the last line is incomplete" in once(torn).stdout
     bad = once(os.path.join(scratch, "absent"))
     assert bad.returncode == 2 and bad.stderr.count("\n") == 1 and "not a run" in bad.stderr, bad
 

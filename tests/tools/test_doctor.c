@@ -68,30 +68,30 @@ Test(doctor, cores_that_are_too_few)
     make_cluster(1, 4);
     for (int i = 0; i < 4; i++)
         ranks[i].cores[0] = 3, ranks[i].online = 2, ranks[i].threads = 1;
-    expect_only("node0: 4 ranks on 2 cores: start at most 2 there");
+    expect_only("node0: 4 ranks on 2 cores: start at most 2 ranks there");
     make_cluster(2, 2);
     ranks[3].threads = 3;
-    expect_only("node1: 5 threads of 2 ranks on 4 cores: --threads 2");
+    expect_only("node1: 5 threads of 2 ranks on 4 cores: use --threads 2");
     make_cluster(1, 2); /* bound alike, each with both cores: as many threads as cores twice */
     ranks[0].cores[0] = ranks[1].cores[0] = 3;
-    expect_only("node0: 4 threads of 2 ranks on 2 cores: --threads 1");
+    expect_only("node0: 4 threads of 2 ranks on 2 cores: use --threads 1");
 }
 
 Test(doctor, launchers_of_another_mpi)
 {
     make_cluster(1, 1);
     ranks[0].launched = 4;
-    expect_only("the launcher started 4 ranks, but each believes to be alone");
+    expect_only("the launcher started 4 ranks, but each rank is alone");
     make_cluster(1, 2);
     ranks[0].launched = 4;
-    expect_only("the launcher started 4 ranks, but fewer have met");
+    expect_only("the launcher started 4 ranks, but fewer are connected");
 }
 
 Test(doctor, hosts_that_differ)
 {
     make_cluster(2, 2);
     ranks[2].build = ranks[3].build = 2; /* told once */
-    expect_only("rank 2 on node1 runs another build of squall (1.0) than rank 0 on node0 (1.0)");
+    expect_only("rank 2 on node1 runs a different build of squall (1.0) from rank 0 on node0 (1.0)");
     make_cluster(2, 2);
     (void)snprintf(ranks[3].device, sizeof ranks[3].device, "cpu: another");
     expect_only("rank 3 on node1 computes on 'cpu: another', rank 0 on 'cpu: some'");
@@ -127,7 +127,7 @@ Test(doctor, ranks_that_would_share_a_gpu)
 {
     make_cluster(2, 3);
     ranks[4].local = ranks[3].local;
-    expect_only("node1: ranks 3 and 4 both take themselves for number 0 of the host");
+    expect_only("node1: ranks 3 and 4 have the same local number 0");
 }
 
 Test(doctor, the_loopback_between_hosts)
@@ -146,7 +146,7 @@ Test(doctor, the_loopback_between_hosts)
         }
     make_cluster(2, 1);
     ranks[1].has_interface = false;
-    expect_only("node1: no network interface is up but the loopback");
+    expect_only("node1: only the loopback interface is up");
     make_cluster(1, 2);
     ranks[0].has_interface = ranks[1].has_interface = false;
     cr_expect_eq(judge(), 0, "one host needs none");
@@ -169,7 +169,7 @@ Test(doctor, disks_that_are_full)
     ranks[0].folder_free = 1e8;
     expect_only("node0: runs has 100 MB free");
     ranks[0].folder_free = -1;
-    expect_only("node0: runs cannot be written to");
+    expect_only("node0: runs is not writable");
 }
 
 Test(doctor, more_than_fits_is_cut_off)

@@ -19,8 +19,7 @@ int sq_command_run(const sq_command *command, const char *full_name, int argc, c
     if (command->defaults)
         memcpy(arguments, command->defaults, command->arguments_bytes);
     int code = sq_options_read(&options, arguments, &set, argc, argv);
-    if (code == 0 &&
-        (options.argument_count < command->argument_min || options.argument_count > command->argument_max))
+    if (code == 0 && (options.argument_count < command->argument_min || options.argument_count > command->argument_max))
         code = sq_command_usage(full_name, "expected %s", command->expected);
     if (code == 0)
         code = command->run(&options, arguments);

@@ -9,19 +9,19 @@
 
 typedef struct sq_command {
     const char *name;
-    const sq_option *options; /* ends with SQ_OPTIONS_END; NULL: none */
-    bool has_config;          /* also accepts sq_config_options */
-    const void *defaults;     /* the argument struct before the options are read; NULL: none */
-    size_t arguments_bytes;   /* size of that struct */
+    const sq_option *options;       /* ends with SQ_OPTIONS_END; NULL: none */
+    bool has_config;                /* also accepts sq_config_options */
+    const void *defaults;           /* the argument struct before the options are read; NULL: none */
+    size_t arguments_bytes;         /* size of that struct */
     int argument_min, argument_max; /* words that are not options */
     const char *expected;           /* for the message when their number is wrong: "one run" */
     int (*run)(const sq_options *options, const void *arguments); /* returns the exit code */
-    const struct sq_command *const *parts; /* instead of run: subcommands, ends with NULL */
-    bool works_on_ranks;                   /* processes of one mpirun or srun; other commands refuse to run there */
+    const struct sq_command *const *parts;                        /* instead of run: subcommands, ends with NULL */
+    bool works_on_ranks; /* processes of one mpirun or srun; other commands refuse to run there */
 } sq_command;
 
 /* Fields of sq_command for a file's `options` table, its `arguments` struct and the default values of its fields. */
-#define SQ_ARGUMENTS(...) \
+#define SQ_ARGUMENTS(...)                                                                                              \
     .options = options, .defaults = &(const arguments){__VA_ARGS__}, .arguments_bytes = sizeof(arguments)
 
 /* The options that a command accepts; full_name: "lut measure". */

@@ -1,4 +1,4 @@
-/* squall doctor: who the ranks are, how fast they reduce, and what looks wrong. */
+/* squall doctor: facts about the ranks, the speed of their reductions, and problems. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,31 +12,31 @@
 #include "tools/doctor/doctor.h"
 
 enum { SIZES = 4, MOST_REPEATS = 200 };
-#define SECONDS_A_SIZE 0.3 /* of measuring */
+#define SECONDS_A_SIZE 0.3 /* of measuring, per size */
 #define TIME_LIMIT     60.0
 
 static const size_t sizes[SIZES] = {4096, 65536, 1 << 20, 16 << 20};
 
 typedef struct {
-    double latency;        /* seconds of a sum of one number over all ranks */
-    double seconds[SIZES]; /* of the mean of so many bytes */
+    double latency;        /* seconds to sum one number over all ranks */
+    double seconds[SIZES]; /* seconds of a mean over all ranks, by size */
 } network;
 
 typedef struct {
     const sq_session *session;
     bool is_json;
-    sq_backend *backend; /* NULL: cannot be used, see the rank's problem */
+    sq_backend *backend; /* NULL: not usable, see the rank's problem */
     sq_doctor_rank own;
     sq_doctor_rank *all;   /* of every rank */
-    sq_doctor_facts facts; /* of the same */
+    sq_doctor_facts facts; /* about all ranks */
     bool is_measured;
     network network;
     sq_doctor_wrong wrong;
 } doctor;
 
-/* ---- Finding out ---- */
+/* ---- Gathering facts ---- */
 
-/* A device that cannot be opened, or not for several ranks, is something found, not a failure. */
+/* Opens the device. A device that cannot be opened or connected to the ranks is a result, not a failure. */
 static void open_device(doctor *d)
 {
     const sq_session *s = d->session;
@@ -59,7 +59,7 @@ static void open_device(doctor *d)
         sq_cpu_describe(about, sizeof about); /* "avx512, OpenBLAS SkylakeX, 2 cores" */
     char *last = d->backend->ops->available ? NULL : strrchr(about, ',');
     if (last)
-        *last = 0; /* cores are told apart */
+        *last = 0; /* the number of cores is shown in its own column */
     (void)snprintf(d->own.device, sizeof d->own.device, "%.12s: %s", name, about);
 }
 
@@ -92,7 +92,7 @@ static sq_status reduce(doctor *d, sq_device_ptr at, size_t bytes, int repeats, 
     return sq_ranks_broadcast(d->session->ranks, seconds, sizeof *seconds);
 }
 
-/* As often as fits into the time, by how long one takes. */
+/* Measures one size, repeated to fill SECONDS_A_SIZE. */
 static sq_status time_size(doctor *d, sq_device_ptr at, int i)
 {
     double once;
@@ -124,7 +124,7 @@ static sq_status measure(doctor *d)
     sq_device_ptr at;
     for (int i = 0; i < d->facts.count; i++)
         if (*d->all[i].problem || d->facts.count == 1)
-            return SQ_OK; /* there is nothing to reduce, or nobody to do it with */
+            return SQ_OK; /* a rank without a device, or no other rank */
     SQ_TRY(d->backend->ops->allocate(d->backend, sizes[SIZES - 1], &at));
     sq_status status = time_latency(d);
     for (int i = 0; status == SQ_OK && i < SIZES; i++)
@@ -163,8 +163,8 @@ static void print_ranks(const doctor *d)
     }
 }
 
-/* The link options of `squall forecast` for this network. MPI sums in log2 rounds to rank 0 and as many back. Returns false
- * if the sums used two kinds of links, or not MPI. */
+/* The link options of `squall forecast` for this network. MPI sums in log2 rounds to rank 0 and as many back. Returns
+ * false if the sums used two kinds of links, or not MPI. */
 static bool find_link(const doctor *d, sq_link *out)
 {
     const int count = d->facts.count, hosts = sq_doctor_hosts(&d->facts), last = SIZES - 1;
@@ -182,8 +182,8 @@ static void print_link(const doctor *d)
     const char *prefix = sq_doctor_hosts(&d->facts) == 1 ? "local-" : "";
     sq_link link;
     if (find_link(d, &link))
-        sq_print_row("for squall forecast", "--%sbandwidth %.4g --%slatency %.1f", prefix, 1e-9 * link.bandwidth, prefix,
-                     1e6 * link.latency);
+        sq_print_row("for squall forecast", "--%sbandwidth %.4g --%slatency %.1f", prefix, 1e-9 * link.bandwidth,
+                     prefix, 1e6 * link.latency);
 }
 
 static void print_network(const doctor *d)
@@ -243,13 +243,13 @@ static sq_status print_json(const doctor *d)
     char mpi[SQ_DOCTOR_TEXT], peers[SQ_DOCTOR_TEXT];
     json_t *ranks = json_array(), *wrong = json_array();
     for (int i = 0; ranks && i < d->facts.count; i++)
-        (void)json_array_append_new(ranks, rank_json(&d->facts.ranks[i])); /* a missing rank shows */
+        (void)json_array_append_new(ranks, rank_json(&d->facts.ranks[i])); /* a failure shows as a missing rank */
     for (int i = 0; wrong && i < d->wrong.count; i++)
         (void)json_array_append_new(wrong, json_string(d->wrong.lines[i]));
     sq_ranks_describe(d->session->ranks, mpi, sizeof mpi);
     sq_cuda_describe_peers(peers, sizeof peers);
-    return sq_print_json(json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "version", SQUALL_VERSION, "mpi", mpi,
-                                         "peers", peers, "ranks", ranks, "network", network_json(d), "wrong", wrong));
+    return sq_print_json(json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "version", SQUALL_VERSION, "mpi", mpi, "peers",
+                                   peers, "ranks", ranks, "network", network_json(d), "wrong", wrong));
 }
 
 /* ---- The command ---- */
@@ -273,15 +273,15 @@ static sq_status examine(doctor *d)
     return SQ_OK;
 }
 
-/* Exit code 1 also when something looks wrong. */
+/* Returns 1 also if there are problems. */
 static int run_doctor(const sq_options *options, doctor *d)
 {
     sq_ranks *ranks = NULL;
     sq_session s = {0};
-    sq_status status = sq_ranks_open(&ranks, 0); /* a cluster may start slowly; */
+    sq_status status = sq_ranks_open(&ranks, 0); /* starting can take long on a cluster */
     if (status != SQ_OK)
         return sq_command_fail("doctor", status);
-    sq_ranks_set_time_limit(ranks, TIME_LIMIT); /* behind that it should not be slow */
+    sq_ranks_set_time_limit(ranks, TIME_LIMIT); /* after the start, ranks must answer soon */
     s.ranks = ranks;
     status = sq_session_open(&s, NULL, options, 0);
     if (status == SQ_OK) {

@@ -68,9 +68,5 @@ static const sq_option options[] = {SQ_TEXT("--space", space),
                                     SQ_LUT_SHAPE_OPTIONS(shape),
                                     SQ_OPTIONS_END};
 
-const sq_command sq_command_draw = {.name = "draw",
-                                    SQ_ARGUMENTS(.columns = 2),
-                                    .argument_min = 1,
-                                    .argument_max = 1,
-                                    .expected = expected,
-                                    .run = run};
+const sq_command sq_command_draw = {
+    .name = "draw", SQ_ARGUMENTS(.columns = 2), .argument_min = 1, .argument_max = 1, .expected = expected, .run = run};

@@ -7,8 +7,8 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "supernet/space/cost.h"
 #include "supernet/export/export.h"
+#include "supernet/space/cost.h"
 #include "tools/commands/commands.h"
 #include "tools/run/trained_run.h"
 
@@ -31,8 +31,8 @@ static sq_status class_names(const sq_dataset *data, char **json)
     return status;
 }
 
-/* The path in the space that the configuration names: of a supernet's run, what was asked for or found; of a run that
- * trained one path, that one. */
+/* The exported path in the configured space: for a supernet, --arch or the result of the search; for a run that trained
+ * one path, that path. */
 static sq_status choose_path(const sq_trained_run *r, const char *run, const char *arch, int *path)
 {
     char found[SQ_PATH_BYTES];

@@ -7,11 +7,12 @@
 #include "tools/commands/commands.h"
 #include "tools/run/step_times.h"
 
-/* Between two ranks of a node where nothing is given: NVLink of a current GPU; shared memory of a host. */
+/* Default links between two ranks of a node: NVLink of a current GPU, and shared memory of a host. */
 static const sq_link gpu_within = {5e-6, 150e9}, host_within = {2e-6, 4e9};
 
 enum { MOST_ROWS = 20, MOST_RANKS = 65536, EAGER_BYTES = 65536 /* Open MPI's btl_tcp_eager_limit */ };
-#define POLL_PAUSE 1e-4 /* supernet/ranks/ranks.c sleeps 50 us between two looks, Linux as long again before it wakes */
+#define POLL_PAUSE                                                                                                     \
+    1e-4 /* supernet/ranks/ranks.c sleeps 50 us between two polls, and Linux wakes it about 50 us later */
 
 typedef enum { AUTO, RING, TREE } algorithm;
 #define ALGORITHM_WORDS "auto ring tree"
@@ -19,8 +20,8 @@ typedef enum { AUTO, RING, TREE } algorithm;
 typedef struct {
     int gpus; /* SQ_UNSET: the ranks of the launcher */
     int nodes, steps, algorithm;
-    int batch;                                              /* SQ_UNSET: the configuration's, in equal parts */
-    double step_ms;                                         /* SQ_UNSET: measured */
+    int batch;                                                 /* SQ_UNSET: train.batch divided by the ranks */
+    double step_ms;                                            /* SQ_UNSET: measured */
     double bandwidth, latency, local_bandwidth, local_latency; /* GB/s, microseconds; SQ_UNSET: not given */
     bool is_json;
 } arguments;
@@ -32,13 +33,13 @@ typedef struct {
 
 typedef struct {
     const arguments *a;
-    int gpus; /* of a, or the ranks of the launcher */
+    int gpus; /* a->gpus, or the ranks of the launcher */
     const sq_session *session;
-    bool is_host; /* gradients go over MPI */
+    bool is_host; /* gradients are reduced by MPI */
     sq_step_times times;
     row rows[MOST_ROWS];
     int row_count;
-    double faster, sooner; /* seconds of the last row's step with twice the bandwidth, with half the latency */
+    double faster, sooner; /* seconds of the last row's step with twice the bandwidth; with half the latency */
 } forecast;
 
 /* ---- Options ---- */
@@ -101,7 +102,7 @@ static sq_status add_row(forecast *p, int ranks)
     return SQ_OK;
 }
 
-/* Powers of two below the number asked for, and that. */
+/* Rows for the powers of two below the requested number of ranks, and for that number. */
 static sq_status fill_rows(forecast *p)
 {
     sq_step_forecast changed;
@@ -148,10 +149,9 @@ static void print_table(const forecast *p)
     const row *r = last_of(p);
     const sq_step_time *t = &r->forecast.mean;
     (void)printf("%s, %d images on each rank, %s step of one rank %.3f ms, %d drawn steps\n", p->session->space->name,
-                 p->times.batch, p->a->step_ms > 0 ? "given" : "measured", 1e3 * p->times.measured,
-                 p->times.steps);
+                 p->times.batch, p->a->step_ms > 0 ? "given" : "measured", 1e3 * p->times.measured, p->times.steps);
     if (p->session->config->train.rank_paths && sq_sampler_paths(p->times.sampler) > 1)
-        (void)printf("train.rank_paths: own is not in the model: each rank walks all paths here\n");
+        (void)printf("train.rank_paths: own is not in the model: here each rank trains all paths\n");
     if (p->session->config->sync_batch_norm)
         (void)printf("train.sync_batch_norm is not in the model: add two exchanges for each norm\n");
     (void)printf("ranks  nodes   images/step      step ms     images/s  efficiency  waits for network\n");
@@ -169,7 +169,7 @@ static void print_table(const forecast *p)
     print_share(r, "update", r->forecast.update);
     print_share(r, "waits for gradients", t->exposed);
     print_share(r, "waits for agreement", t->agreement);
-    sq_print_row("gradients on their way", "%10.3f ms, of which %.3f behind the backward", 1e3 * t->network,
+    sq_print_row("gradients in transit", "%10.3f ms, of which %.3f overlap the backward pass", 1e3 * t->network,
                  1e3 * (t->network - t->exposed));
     sq_print_row("messages", "%d a step, %s, %s on average", t->messages,
                  sq_text_si(bytes, sizeof bytes, (double)t->bytes, "B"),
@@ -196,14 +196,14 @@ static sq_status print_json(const forecast *p)
     const row *r = last_of(p);
     json_t *rows = json_array(), *object;
     for (int i = 0; rows && i < p->row_count; i++)
-        (void)json_array_append_new(rows, row_json(p, &p->rows[i])); /* a missing row shows */
+        (void)json_array_append_new(rows, row_json(p, &p->rows[i])); /* a failure shows as a missing row */
     object = json_pack("{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:o}", "space",
-                       p->session->space->name, "gpus", p->gpus, "nodes", p->a->nodes, "batch",
-                       p->times.batch, "paths", sq_sampler_paths(p->times.sampler), "measured_ms",
-                       1e3 * p->times.measured, "forward_ms", 1e3 * r->forecast.forward, "backward_ms",
-                       1e3 * r->forecast.backward, "update_ms", 1e3 * r->forecast.update, "messages",
-                       r->forecast.mean.messages, "bytes", (json_int_t)r->forecast.mean.bytes, "double_bandwidth_ms",
-                       1e3 * p->faster, "half_latency_ms", 1e3 * p->sooner, "rows", rows);
+                       p->session->space->name, "gpus", p->gpus, "nodes", p->a->nodes, "batch", p->times.batch, "paths",
+                       sq_sampler_paths(p->times.sampler), "measured_ms", 1e3 * p->times.measured, "forward_ms",
+                       1e3 * r->forecast.forward, "backward_ms", 1e3 * r->forecast.backward, "update_ms",
+                       1e3 * r->forecast.update, "messages", r->forecast.mean.messages, "bytes",
+                       (json_int_t)r->forecast.mean.bytes, "double_bandwidth_ms", 1e3 * p->faster, "half_latency_ms",
+                       1e3 * p->sooner, "rows", rows);
     return sq_print_json(object);
 }
 
@@ -213,10 +213,11 @@ static sq_status find_batch(const forecast *p, int *out)
 {
     const int batch = p->session->config->train.batch, ranks = p->gpus;
     if (p->a->batch == SQ_UNSET && (batch % ranks != 0 || batch / ranks < 2))
-        return sq_fail(SQ_INVALID,
-                       "train.batch: %d images, %d ranks: wanted the same number for each, at least 2; --batch gives "
-                       "the images of each",
-                       batch, ranks);
+        return sq_fail(
+            SQ_INVALID,
+            "train.batch: found %d images for %d ranks, expected an equal number for each, at least 2; --batch gives "
+            "the images of each rank",
+            batch, ranks);
     *out = p->a->batch == SQ_UNSET ? batch / ranks : p->a->batch;
     return SQ_OK;
 }

@@ -2,26 +2,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/backend.h"
 #include "kernels/base/text.h"
 #include "kernels/cpu/processor.h"
-#include "kernels/backend.h"
-#include "supernet/space/cost.h"
 #include "supernet/model/block_layout.h"
 #include "supernet/model/model.h"
+#include "supernet/space/cost.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/info_costs.h"
 #include "tools/run/share_folder.h"
 
-#define WASTED_LIMIT 0.1 /* of a choice's lanes, without a warning */
+#define WASTED_LIMIT 0.1 /* largest share of unused lanes without a warning */
 
 typedef struct {
     const char *arch;
     int batch, resolution, classes;
-    bool on_device; /* as cuda stores it */
+    bool on_device; /* with the layout of cuda */
     bool has_costs;
 } arguments;
 
-/* Tensors as the CPU keeps them, or as cuda does. */
+/* The tensor layout of the cpu, or of cuda. */
 static sq_block_options block_options(bool on_device, int batch)
 {
     sq_block_options options = {.batch = batch, .is_supernet = true};
@@ -35,7 +35,7 @@ static sq_block_options block_options(bool on_device, int batch)
 static int run_device(const sq_options *given, const void *none)
 {
     char line[256];
-    (void)given, (void)none; /* no options */
+    (void)given, (void)none; /* has no options */
     (void)printf("backends of this build\n");
     for (int i = 0; sq_backend_describe(i, line, sizeof line); i++)
         (void)printf("  %s\n", line);
@@ -63,7 +63,7 @@ static void print_layers(const sq_space *space, bool on_device)
     }
 }
 
-/* Share of a choice's stored values, all its units and its output, that are padding; images are not counted. */
+/* Share of padding in the stored values of a choice: all its units and its output, without the images. */
 static sq_status wasted_lanes(const sq_space *space, int layer, int choice, double *out)
 {
     const sq_block_options options = block_options(true, 1);
@@ -83,7 +83,7 @@ static sq_status wasted_lanes(const sq_space *space, int layer, int choice, doub
     return SQ_OK;
 }
 
-/* Which layers have choices whose widths fit the device badly. */
+/* Lists layers with choices whose widths waste lanes of the device. */
 static sq_status print_wasted_lanes(const sq_space *space)
 {
     int layers = 0;
@@ -148,8 +148,8 @@ static sq_status print_memory(const sq_space *space, int batch, bool is_training
             sq_print_row(roles[role], "%14zu B", plan.role_bytes[role]);
         total += plan.role_bytes[role];
     }
-    sq_print_row("in all", "%14zu B  (%s)", total, sq_text_si(size, sizeof size, (double)total, "B"));
-    sq_print_row("on top", "the backend's workspace for tiles, known once its programs are compiled");
+    sq_print_row("total", "%14zu B  (%s)", total, sq_text_si(size, sizeof size, (double)total, "B"));
+    sq_print_row("not included", "the backend's workspace, whose size is known after compiling");
     sq_memory_plan_clear(&plan);
     return SQ_OK;
 }
@@ -212,11 +212,11 @@ static const sq_option options[] = {SQ_TEXT("--arch", arch),
                                     SQ_OPTIONS_END};
 
 static const sq_command info_space_command = {.name = "space",
-                                 SQ_ARGUMENTS(.batch = 32),
-                                 .argument_min = 1,
-                                 .argument_max = 1,
-                                 .expected = "one space file",
-                                 .run = run_space};
+                                              SQ_ARGUMENTS(.batch = 32),
+                                              .argument_min = 1,
+                                              .argument_max = 1,
+                                              .expected = "one space file",
+                                              .run = run_space};
 static const sq_command info_device_command = {.name = "device", .expected = "no argument", .run = run_device};
 static const sq_command *const parts[] = {&info_space_command, &info_device_command, NULL};
 

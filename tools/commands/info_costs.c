@@ -1,4 +1,4 @@
-/* squall info space --costs: what each operator costs in each layer. */
+/* squall info space --costs: the costs of each operator in each layer. */
 #include "tools/commands/info_costs.h"
 
 #include <stdio.h>
@@ -6,9 +6,9 @@
 
 #include "supernet/space/cost.h"
 
-enum { COLUMNS = 10 }; /* of one table, so that a line stays readable */
+enum { COLUMNS = 10 }; /* of one table, so that lines stay short */
 
-/* A run of layers that are alike: the same shapes, stride and choices, so the same costs. */
+/* Consecutive layers with the same shapes, stride and choices, and therefore the same costs. */
 typedef struct {
     int first, last;
 } run;
@@ -20,7 +20,7 @@ static bool is_alike(const sq_layer *a, const sq_layer *b)
            memcmp(a->choices, b->choices, (size_t)a->choice_count * sizeof *a->choices) == 0;
 }
 
-/* The searched layers, or all of a space that has none. */
+/* Lists the searched layers, or all layers of a space without choices. */
 static int list_runs(const sq_space *space, run runs[SQ_MAX_LAYERS])
 {
     int count = 0;

@@ -3,8 +3,8 @@
 
 #include "supernet/space/space.h"
 
-/* Two tables, operator by layer: multiply-adds and parameters (norms' too) of every operator in every searched layer;
- * layers that are alike share a column. */
+/* Prints two tables of all operators in all searched layers: multiply-adds, and parameters including those of norms.
+ * Equal consecutive layers share a column. */
 void sq_info_print_costs(const sq_space *space);
 
 #endif

@@ -1,4 +1,4 @@
-/* squall rank: every path is an ordinary run in a folder of its own, so what was killed goes on where it was. */
+/* squall rank. Every path is an ordinary run in its own folder, so that a stopped command can continue. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,10 +11,10 @@
 #include "supernet/train/checkpoint.h"
 #include "supernet/train/signals.h"
 #include "tools/commands/commands.h"
-#include "tools/run/training.h"
 #include "tools/run/trained_run.h"
+#include "tools/run/training.h"
 
-enum { SHARE = 4 }; /* without --steps: a quarter of the run's */
+enum { SHARE = 4 }; /* default of --steps: 1/SHARE of the run's steps */
 
 typedef struct {
     const char *alone;
@@ -29,8 +29,8 @@ typedef struct {
     const arguments *a;
     const char *folder_of_run;
     sq_rank_facts facts;
-    sq_space *space;                /* the supernet's: the session's */
-    char folder[SQ_PATH_BYTES / 2]; /* of the paths' runs */
+    sq_space *space;                /* of the supernet; borrowed from the session */
+    char folder[SQ_PATH_BYTES / 2]; /* of the runs of the paths */
     char file[SQ_PATH_BYTES];       /* the report */
     sq_ranked list[SQ_MAX_RANKED];
     int count;
@@ -38,7 +38,7 @@ typedef struct {
 
 /* ---- Training one path alone ---- */
 
-/* The run's recipe for another number of steps: a schedule of the same shape, and nothing to sample. */
+/* Changes the number of steps of the run's recipe: scales the schedule, and trains one path per step. */
 static void set_recipe(sq_config *config, int64_t steps)
 {
     sq_train_options *o = &config->train;
@@ -48,7 +48,7 @@ static void set_recipe(sq_config *config, int64_t steps)
     o->sampler.paths = 1;
 }
 
-/* What lies in the folder must be a training of this path by this recipe. */
+/* Refuses a folder with a training of a different path or with a different recipe. */
 static sq_status check_folder(const ranking *k, const sq_ranked *r, const char *folder)
 {
     char arch[SQ_PATH_BYTES], config_file[SQ_PATH_BYTES];
@@ -61,14 +61,16 @@ static sq_status check_folder(const ranking *k, const sq_ranked *r, const char *
     SQ_TRY(sq_arch_read(k->space, arch, path));
     if (memcmp(path, r->path, sizeof path) != 0)
         return sq_fail(SQ_INVALID,
-                       "%s: trains another path; the same --paths and --seed go on, --resume never begins anew",
+                       "%s: holds the training of a different path; use the same --paths and --seed to continue, or "
+                       "--resume=never to start over",
                        folder);
     SQ_TRY(sq_config_read(&config, config_file, NULL, 0));
     const char *key = sq_config_difference(config, k->run.session.config);
     sq_config_free(config);
     return key ? sq_fail(SQ_INVALID,
-                         "%s: was begun with another %s; the same value goes on, --resume never begins anew", folder,
-                         key)
+                         "%s: was started with a different %s; use the same value to continue, or --resume=never to "
+                         "start over",
+                         folder, key)
                : SQ_OK;
 }
 
@@ -86,8 +88,9 @@ static sq_status train_alone(ranking *k, sq_ranked *r, int index)
     if (!k->a->is_resumed)
         SQ_TRY(sq_path_remove(folder));
     SQ_TRY(check_folder(k, r, folder));
-    const sq_training_request training = {.run = folder, .path = r->path, .is_resumed = true, .is_quiet = k->a->is_quiet};
-    sq_trained_run_unload(&k->run); /* its memory */
+    const sq_training_request training = {
+        .run = folder, .path = r->path, .is_resumed = true, .is_quiet = k->a->is_quiet};
+    sq_trained_run_unload(&k->run); /* frees its memory */
     if (!is_done(folder, k->facts.steps_alone))
         SQ_TRY(sq_training_run(&k->run.session, &training));
     SQ_TRY(sq_trained_run_load(&k->run, folder));
@@ -100,8 +103,8 @@ static sq_status train_alone(ranking *k, sq_ranked *r, int index)
 static sq_status poll(int done, int count, const char *what)
 {
     return sq_signals_received() && done < count
-               ? sq_fail(SQ_INTERRUPTED, "%s: %d of %d paths are %s; the same command goes on", sq_signals_name(), done,
-                         count, what)
+               ? sq_fail(SQ_INTERRUPTED, "%s: %d of %d paths are %s; run the same command to continue",
+                         sq_signals_name(), done, count, what)
                : SQ_OK;
 }
 
@@ -133,7 +136,7 @@ static void print_path(const ranking *k, const sq_ranked *r)
     (void)fflush(stdout);
 }
 
-/* What chance alone does to one score: the deviation of a share of so many images, at the mean of all paths. */
+/* The standard deviation of one score from the limited number of images, at the mean accuracy of all paths. */
 static double standard_error(const ranking *k, bool is_alone)
 {
     double sum = 0;
@@ -154,7 +157,7 @@ static sq_status print_agreement(const ranking *k)
                      found.pairs, found.chance);
     if (!isnan(found.spearman))
         sq_print_row("Spearman", "%.3f", found.spearman);
-    sq_print_row("standard error", "%.2f %% in the supernet, %.2f %% alone: of one score, by the number of images",
+    sq_print_row("standard error", "%.2f %% in the supernet, %.2f %% alone, from the number of images",
                  100 * standard_error(k, false), 100 * standard_error(k, true));
     sq_print_row("file", "%s", k->file);
     return SQ_OK;
@@ -174,7 +177,9 @@ static sq_status open_ranking(ranking *k)
     k->space = k->run.session.space;
     k->count = k->a->path_count;
     k->facts = (sq_rank_facts){.step = k->run.step,
-                               .steps_alone = k->a->steps > 0 ? k->a->steps : share > 0 ? share : 1,
+                               .steps_alone = k->a->steps > 0 ? k->a->steps
+                                              : share > 0     ? share
+                                                              : 1,
                                .seed = (uint64_t)(k->a->seed >= 0 ? k->a->seed : config->seed),
                                .images = k->run.validation.count,
                                .is_test = k->a->on_val};

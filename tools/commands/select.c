@@ -19,7 +19,7 @@ typedef struct {
 
 static const char expected[] = "a space file, a device and -o SPACE.yaml";
 
-/* ---- What a person sees ---- */
+/* ---- Printing ---- */
 
 static void print_layers(const sq_selection *s)
 {
@@ -54,7 +54,7 @@ static int gate_of(const sq_choice *c)
     return c->has_se;
 }
 
-/* How often each value of a property stands among the kept operators, in the order of the values. */
+/* Prints how often each value of a property occurs among the kept operators. */
 static void print_tally(const sq_selection *s, const char *title, int (*value_of)(const sq_choice *), int value_count,
                         const char *(*name_of)(int, char *, size_t))
 {
@@ -98,7 +98,7 @@ static const char *gate_name(int value, char *text, size_t bytes)
     return text;
 }
 
-/* The operators that some layer keeps, the most frequent first, then in the pool's order. */
+/* Prints the kept operators, the most frequent first, then in the order of the pool. */
 static void print_operators(const sq_selection *s)
 {
     int counts[SQ_MAX_CHOICES] = {0};
@@ -123,7 +123,7 @@ static void print_selection(const sq_selection *s)
     print_layers(s);
     sq_device_constraints_print(&d->constraints, rules, sizeof rules);
     if (*rules)
-        sq_print_row("rules of the device", "no %s", rules);
+        sq_print_row("device constraints", "no %s", rules);
     sq_print_row("score", "(multiply-adds in M)^%g * (parameters in k)^%g / ms", s->options.a, s->options.b);
     print_tally(s, "families", family_of, SQ_BLOCK_KINDS, family_name);
     print_tally(s, "kernels", kernel_of, 8, kernel_name);
@@ -147,7 +147,7 @@ static bool is_same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The table's name: beside the space, .csv for .yaml. */
+/* The name of the table: --table, or the name of the space file with .csv instead of .yaml. */
 static sq_status name_table(const arguments *a, const char *pool, char table[SQ_PATH_BYTES])
 {
     const size_t length = strlen(a->out);
@@ -183,8 +183,7 @@ static sq_status select_space(const char *file, const char *device, const argume
     char shared[SQ_PATH_BYTES];
     sq_status status = sq_lut_space(&space, file, &a->shape);
     if (status == SQ_OK)
-        status = sq_latency_load(&cache, sq_share_find(shared, sizeof shared, device), space,
-                                 (sq_fill)a->fill);
+        status = sq_latency_load(&cache, sq_share_find(shared, sizeof shared, device), space, (sq_fill)a->fill);
     if (status == SQ_OK)
         status = sq_select_run(&selection, space, &cache, &a->select);
     if (status == SQ_OK)

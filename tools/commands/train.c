@@ -19,7 +19,7 @@ typedef struct {
 
 static const char expected[] = "one configuration and -o RUN";
 
-/* Refuses to mix two runs in one folder. */
+/* Refuses a folder that holds another run. */
 static sq_status check_folder(const arguments *a)
 {
     struct stat info;
@@ -60,15 +60,14 @@ static sq_status train(const sq_options *options, const arguments *a, sq_ranks *
     sq_session s = {.ranks = ranks};
     int path[SQ_MAX_LAYERS] = {0};
     SQ_TRY(sq_ranks_agree(ranks, sq_ranks_rank(ranks) == 0 ? check_first(a) : SQ_OK));
-    SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options,
-                                                 SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
+    SQ_TRY(sq_ranks_agree(ranks, sq_session_open(&s, options->arguments[0], options, SQ_OPEN_DATA | SQ_OPEN_TRAINING)));
     sq_status status = a->arch ? sq_arch_read(s.space, a->arch, path) : SQ_OK;
     const sq_training_request training = {.run = a->run,
-                                  .path = a->arch ? path : NULL,
-                                  .is_resumed = a->is_resumed,
-                                  .is_quiet = a->is_quiet,
-                                  .timeline = a->timeline,
-                                  .has_start = !a->is_quiet};
+                                          .path = a->arch ? path : NULL,
+                                          .is_resumed = a->is_resumed,
+                                          .is_quiet = a->is_quiet,
+                                          .timeline = a->timeline,
+                                          .has_start = !a->is_quiet};
     if (status == SQ_OK)
         status = sq_training_run(&s, &training);
     sq_session_close(&s);

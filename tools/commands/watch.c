@@ -23,8 +23,8 @@ typedef struct {
 typedef struct {
     sq_live live;
     bool is_once, is_terminal, is_ended;
-    int shown, width, height; /* reading that is shown, and how */
-    char line[LINE_BYTES];    /* the last one told to a pipe */
+    int shown, width, height; /* the number of the reading that is shown, and the size of the view */
+    char line[LINE_BYTES];    /* the last line that was written to a pipe */
 } watch;
 
 /* ---- Showing ---- */
@@ -37,15 +37,15 @@ static void measure_terminal(watch *w)
     w->height = is_known && size.ws_row > 1 ? size.ws_row - 1 : 0;
 }
 
-/* The last run: of a search in stages the one that goes on. */
+/* The last run: the current stage of a search in stages. */
 static const json_t *present(const watch *w)
 {
     const json_t *runs = json_object_get(w->live.data, "runs");
     return json_array_get(runs, json_array_size(runs) - 1);
 }
 
-/* Over what stood there, from the upper left corner; each line's and the screen's rests are cleared, so nothing
- * flickers and a resized terminal holds no rests. */
+/* Overwrites the screen from the upper left corner, and clears the rest of each line and of the screen. This avoids
+ * flicker and leftovers after resizing. */
 static void put_screen(const char *text)
 {
     (void)fputs("\033[H", stdout);
@@ -70,14 +70,14 @@ static sq_status show_screen(watch *w)
         return sq_fail(SQ_NO_MEMORY, "watch");
     }
     if (w->is_once)
-        (void)fwrite(text, 1, bytes, stdout); /* whether it came out, fflush says */
+        (void)fwrite(text, 1, bytes, stdout); /* fflush reports failures */
     else
         put_screen(text);
     free(text);
     return SQ_OK;
 }
 
-/* A line whenever something has changed. */
+/* Prints a line if it differs from the last one. */
 static void show_line(watch *w)
 {
     char line[LINE_BYTES];
@@ -87,7 +87,7 @@ static void show_line(watch *w)
     (void)snprintf(w->line, sizeof w->line, "%s", line);
 }
 
-/* SQ_INTERRUPTED without a text: who read what is shown has gone. */
+/* SQ_INTERRUPTED without a text: the reader of the pipe has exited. */
 static sq_status show(watch *w)
 {
     measure_terminal(w);
@@ -127,12 +127,12 @@ static sq_status loop(watch *w, sq_server *server)
 static sq_status run_watch(watch *w, bool is_served, int port)
 {
     sq_server *server = NULL;
-    sq_status status = sq_live_read(&w->live); /* what is no run is refused before anything is served */
+    sq_status status = sq_live_read(&w->live); /* refuses a folder without a run before the server starts */
     if (status == SQ_OK && is_served)
         status = sq_server_start(&server, &w->live, port);
     if (status == SQ_OK && server) {
         (void)fprintf(stderr, "live report: %s\n", sq_server_address(server));
-        w->is_terminal = false; /* lines below the address, not a screen over it */
+        w->is_terminal = false; /* lines below the address instead of a full screen */
     }
     if (status == SQ_OK)
         status = loop(w, server);
@@ -156,9 +156,5 @@ static int run(const sq_options *options, const void *given)
 static const sq_option options[] = {SQ_FLAG("--serve", is_served), SQ_INT("--port", port, 0, 65535),
                                     SQ_FLAG("--once", is_once), SQ_TEXT("--latency", latency), SQ_OPTIONS_END};
 
-const sq_command sq_command_watch = {.name = "watch",
-                                     SQ_ARGUMENTS(.port = 0),
-                                     .argument_min = 1,
-                                     .argument_max = 1,
-                                     .expected = "one run",
-                                     .run = run};
+const sq_command sq_command_watch = {
+    .name = "watch", SQ_ARGUMENTS(.port = 0), .argument_min = 1, .argument_max = 1, .expected = "one run", .run = run};

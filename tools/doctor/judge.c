@@ -1,4 +1,4 @@
-/* What looks wrong: a function of what the ranks found, so that a test can make up any cluster. */
+/* Finds problems in the facts of all ranks. It reads nothing else, so that tests can describe any cluster. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,8 +7,9 @@
 #include "kernels/base/text.h"
 #include "tools/doctor/doctor.h"
 
-#define CLOCK_LIMIT     2.0 /* seconds between two hosts: below, files of a shared folder stay in order */
-#define SHARED_LIMIT    (16.0 * (1 << 20)) /* bytes of /dev/shm a rank: what Open MPI takes, and a container's 64 MiB */
+#define CLOCK_LIMIT 2.0 /* seconds between two hosts; below it, times of files in a shared folder keep their order */
+#define SHARED_LIMIT                                                                                                   \
+    (16.0 * (1 << 20)) /* bytes of /dev/shm per rank: Open MPI needs about as much; containers have 64 MiB */
 #define TEMPORARY_LIMIT (64.0 * (1 << 20)) /* bytes: the launcher's session folder, sockets, logs */
 #define FOLDER_LIMIT    (1.0 * (1 << 30))  /* bytes: a few checkpoints of a small supernet */
 
@@ -58,7 +59,7 @@ int sq_doctor_hosts(const sq_doctor_facts *f)
 typedef struct {
     const char *name;
     int ranks, threads, online;
-    sq_doctor_rank together; /* cores that any of its ranks may use */
+    sq_doctor_rank together; /* cores that at least one of its ranks may use */
 } host;
 
 static host host_of(const sq_doctor_facts *f, int first)
@@ -84,9 +85,9 @@ static void judge_cores(const host *h, sq_doctor_wrong *wrong)
             h->name, h->ranks, cores, h->online, h->online / h->ranks > 0 ? h->online / h->ranks : 1,
             h->online / h->ranks > 0 ? h->online / h->ranks : 1);
     else if (cores < h->ranks)
-        add(wrong, "%s: %d ranks on %d cores: start at most %d there", h->name, h->ranks, cores, cores);
+        add(wrong, "%s: %d ranks on %d cores: start at most %d ranks there", h->name, h->ranks, cores, cores);
     else if (h->threads > cores)
-        add(wrong, "%s: %d threads of %d ranks on %d cores: --threads %d", h->name, h->threads, h->ranks, cores,
+        add(wrong, "%s: %d threads of %d ranks on %d cores: use --threads %d", h->name, h->threads, h->ranks, cores,
             cores / h->ranks);
 }
 
@@ -95,28 +96,29 @@ static void judge_disks(const sq_doctor_facts *f, int first, const host *h, sq_d
     const sq_doctor_rank *r = &f->ranks[first];
     char text[32];
     if (h->ranks > 1 && r->shared_free < SHARED_LIMIT * h->ranks)
-        add(wrong, "%s: /dev/shm has %s free for %d ranks, MPI wants %.0f MB: make it larger (docker --shm-size)",
+        add(wrong, "%s: /dev/shm has %s free for %d ranks, MPI needs %.0f MB: make it larger (docker --shm-size)",
             r->host, r->shared_free < 0 ? "nothing" : sq_text_si(text, sizeof text, r->shared_free, "B"), h->ranks,
             1e-6 * SHARED_LIMIT * h->ranks);
     if (r->temporary_free < TEMPORARY_LIMIT)
-        add(wrong, "%s: the folder for temporary files has %s free, wanted %.0f MB: set TMPDIR to another", r->host,
-            r->temporary_free < 0 ? "nothing" : sq_text_si(text, sizeof text, r->temporary_free, "B"),
+        add(wrong, "%s: the folder for temporary files has %s free, expected %.0f MB: set TMPDIR to another folder",
+            r->host, r->temporary_free < 0 ? "nothing" : sq_text_si(text, sizeof text, r->temporary_free, "B"),
             1e-6 * TEMPORARY_LIMIT);
     if (r->folder_free < 0)
-        add(wrong, "%s: %s cannot be written to: runs want a folder that can", r->host, f->folder);
+        add(wrong, "%s: %s is not writable: choose another folder for runs", r->host, f->folder);
     else if (r->folder_free < FOLDER_LIMIT)
-        add(wrong, "%s: %s has %s free, wanted 1 GB for checkpoints: make room, or train into another folder", r->host,
-            f->folder, sq_text_si(text, sizeof text, r->folder_free, "B"));
+        add(wrong,
+            "%s: %s has %s free, expected 1 GB for checkpoints: free some space, or choose another folder for runs",
+            r->host, f->folder, sq_text_si(text, sizeof text, r->folder_free, "B"));
 }
 
-/* Two ranks that take themselves for the same one of their host use the same GPU. */
+/* Two ranks with the same local number use the same GPU. */
 static void judge_locals(const sq_doctor_facts *f, int first, sq_doctor_wrong *wrong)
 {
     for (int i = first; i < f->count; i++)
         for (int k = first; k < i && is_same_host(f, i, first); k++)
             if (is_same_host(f, k, first) && f->ranks[i].local == f->ranks[k].local) {
                 add(wrong,
-                    "%s: ranks %d and %d both take themselves for number %d of the host, and would share a GPU: unset "
+                    "%s: ranks %d and %d have the same local number %d and would share a GPU: unset "
                     "LOCAL_RANK, or give each rank its own",
                     f->ranks[i].host, k, i, f->ranks[i].local);
                 return;
@@ -142,9 +144,10 @@ static void judge_launcher(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     const sq_doctor_rank *r = &f->ranks[0];
     if (r->launched > f->count)
         add(wrong,
-            "the launcher started %d ranks, but %s: it speaks to another MPI than squall was built with; use the "
-            "mpirun that belongs to it, or srun --mpi=pmix",
-            r->launched, f->count == 1 ? "each believes to be alone" : "fewer have met");
+            "the launcher started %d ranks, but %s: it belongs to a different MPI from the one that squall was built "
+            "with; "
+            "use the mpirun of that MPI, or srun --mpi=pmix",
+            r->launched, f->count == 1 ? "each rank is alone" : "fewer are connected");
 }
 
 static void judge_differences(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
@@ -154,7 +157,9 @@ static void judge_differences(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     for (int i = 1; i < f->count; i++) {
         const sq_doctor_rank *b = &f->ranks[i];
         if (!version && (strcmp(a->version, b->version) != 0 || a->build != b->build)) {
-            add(wrong, "rank %d on %s runs another build of squall (%s) than rank 0 on %s (%s): install one everywhere",
+            add(wrong,
+                "rank %d on %s runs a different build of squall (%s) from rank 0 on %s (%s): install the same build on "
+                "all hosts",
                 i, b->host, b->version, a->host, a->version);
             version = true;
         }
@@ -164,14 +169,14 @@ static void judge_differences(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
             device = true;
         }
         if (!clock && fabs(a->clock - b->clock) > CLOCK_LIMIT) {
-            add(wrong, "the clock of %s is %.0f s off from that of %s: synchronise them (chrony, ntpd)", b->host,
+            add(wrong, "the clock of %s is %.0f s off from that of %s: synchronize them (chrony, ntpd)", b->host,
                 b->clock - a->clock, a->host);
             clock = true;
         }
     }
 }
 
-/* "lo", "lo,eth0" or an address of it. */
+/* "lo", "lo,eth0" or an address of the loopback. */
 static bool is_loopback(const char *list)
 {
     return strcmp(list, "lo") == 0 || strncmp(list, "lo,", 3) == 0 || strstr(list, ",lo") || strstr(list, "127.");
@@ -186,16 +191,17 @@ static void judge_network(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
             continue;
         if (is_loopback(f->ranks[i].network))
             add(wrong,
-                "%s: Open MPI is told to use '%s' between hosts, which is the loopback: --mca btl_tcp_if_include with "
-                "the interface that joins them",
+                "%s: Open MPI's settings select '%s' between hosts, which is the loopback: use --mca "
+                "btl_tcp_if_include with "
+                "the interface that connects the hosts",
                 f->ranks[i].host, f->ranks[i].network);
         else if (!f->ranks[i].has_interface)
-            add(wrong, "%s: no network interface is up but the loopback: check its cable and its container's network",
+            add(wrong, "%s: only the loopback interface is up: check the cable and the container's network",
                 f->ranks[i].host);
     }
 }
 
-/* OpenBLAS was told to use an older processor's kernels: half the speed (kernels/cpu/processor.h). */
+/* OPENBLAS_CORETYPE selects the kernels of an older processor, which halves the speed (kernels/cpu/processor.h). */
 static bool is_pinned(const char *device)
 {
     return strstr(device, "avx512") && strstr(device, "OpenBLAS ") && !strstr(device, "SkylakeX") &&
@@ -208,7 +214,9 @@ static void judge_devices(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
         if (*f->ranks[i].problem)
             add(wrong, "rank %d on %s: %s", i, f->ranks[i].host, f->ranks[i].problem);
         else if (is_first(f, i) && is_pinned(f->ranks[i].device))
-            add(wrong, "%s: '%s': the processor has AVX-512, OpenBLAS is kept from it: unset OPENBLAS_CORETYPE",
+            add(wrong,
+                "%s: '%s': the processor has AVX-512, and OPENBLAS_CORETYPE disables it in OpenBLAS: unset "
+                "OPENBLAS_CORETYPE",
                 f->ranks[i].host, f->ranks[i].device);
 }
 

@@ -1,4 +1,4 @@
-/* What a rank finds out about itself and its host. */
+/* The facts of one rank and its host. */
 #include "tools/doctor/doctor.h"
 
 #include <ifaddrs.h>
@@ -13,7 +13,8 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 
-/* How many ranks the launcher says it started: whoever it is, and whether or not the MPI of this build knows it. */
+/* Number of ranks according to the launcher's environment variables, for any launcher and even without MPI in this
+ * build. */
 static int launched(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE",
@@ -28,7 +29,7 @@ static int launched(void)
     return most;
 }
 
-/* Bytes that may be written there; -1: none. */
+/* Free bytes for writing; -1: not writable. */
 static double free_bytes(const char *folder)
 {
     struct statvfs system;
@@ -42,14 +43,14 @@ static bool has_interface(void)
     struct ifaddrs *all = NULL;
     bool found = false;
     if (getifaddrs(&all) != 0)
-        return true; /* nothing is known */
+        return true; /* unknown */
     for (const struct ifaddrs *i = all; i; i = i->ifa_next)
         found = found || (i->ifa_addr && i->ifa_flags & IFF_UP && !(i->ifa_flags & IFF_LOOPBACK));
     freeifaddrs(all);
     return found;
 }
 
-/* A fingerprint of the running program; 0 where it cannot be read. */
+/* Hash of the running program's file; 0 if it cannot be read. */
 static uint64_t build_of_program(void)
 {
     char *bytes = NULL;
@@ -73,7 +74,7 @@ void sq_doctor_look(sq_doctor_rank *out, const sq_session *session, const char *
                             .shared_free = free_bytes("/dev/shm"),
                             .temporary_free = free_bytes(temporary && *temporary ? temporary : "/tmp"),
                             .folder_free = free_bytes(folder)};
-    (void)gethostname(out->host, sizeof out->host - 1); /* cannot fail with room for it */
+    (void)gethostname(out->host, sizeof out->host - 1); /* the buffer is large enough */
     (void)snprintf(out->version, sizeof out->version, "%s", SQUALL_VERSION);
     (void)snprintf(out->network, sizeof out->network, "%s", network ? network : "");
     sq_cores_find(&cores, NULL);

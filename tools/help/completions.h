@@ -3,7 +3,8 @@
 
 #include "tools/commands/command.h"
 
-/* Writes <folder>/squall.bash, _squall (zsh) and squall.fish. They complete commands, their parts and options, and after
+/* Writes <folder>/squall.bash, _squall (zsh) and squall.fish. They complete commands, their parts and options, and
+ * after
  * --set the keys of configurations. Every other word is a file.
  *
  * commands  ends with NULL */

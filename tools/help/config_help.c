@@ -10,14 +10,8 @@
 static const struct {
     const char *name, *title;
 } sections[] = {
-    {"", "General"},
-    {"data", "Images"},
-    {"train", "Training"},
-    {"ranks", "Several ranks"},
-    {"layers", "Search mask"},
-    {"search", "Search"},
-    {"latency", "Devices"},
-    {"stages", "Search in stages"},
+    {"", "General"},           {"data", "Images"},   {"train", "Training"},  {"ranks", "Several ranks"},
+    {"layers", "Search mask"}, {"search", "Search"}, {"latency", "Devices"}, {"stages", "Search in stages"},
     {"export", "Export"},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };

@@ -184,7 +184,8 @@ static void check_documented(void *context, const char *option)
     for (const sq_option *o = c->table; o && o->name; o++)
         if (strcmp(o->name, option) == 0)
             return;
-    c->status = sq_fail(SQ_INVALID, "tools/help/%s.txt: describes %s, which the command does not accept", c->page, option);
+    c->status =
+        sq_fail(SQ_INVALID, "tools/help/%s.txt: describes %s, which the command does not accept", c->page, option);
 }
 
 /* Both have the same options. */

@@ -35,8 +35,8 @@ void sq_help_print_overview(FILE *file, const sq_command *const *commands);
 /* Prints "  name  summary" for each command. prefix: "lut", or "" at the top level. */
 void sq_help_print_list(FILE *file, const char *prefix, const sq_command *const *commands);
 
-/* The lines of a text that begin with an option: calls put(context, option) for "--arch", "-o", ... in their order, each
- * option once per line. Only the part before the first two spaces counts. */
+/* The lines of a text that begin with an option: calls put(context, option) for "--arch", "-o", ... in their order,
+ * each option once per line. Only the part before the first two spaces counts. */
 void sq_help_each_option(const char *text, void (*put)(void *context, const char *option), void *context);
 
 /* Compares a command's page with its option table, and the pages of its parts. SQ_INVALID names the page and the option

@@ -1,5 +1,5 @@
-/* A log as curves. The rule to know: a run that is killed and resumed appends, so a step may stand there twice, and the
- * last line may be torn; neither is an error. */
+/* A log as curves. A run that is killed and resumed appends to its log, so a step can occur twice and the last line can
+ * be incomplete. Neither is an error. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ typedef struct {
     int column_count;
     point *points; /* freed by sq_report_curves */
     size_t count, limit, damaged;
-    bool is_torn, is_short; /* the last line has no end; memory ran out */
+    bool is_torn, is_short; /* the last line is incomplete; out of memory */
 } curves;
 
 static void add(curves *c, const json_t *line)
@@ -71,13 +71,13 @@ static void read_file(curves *c, FILE *file, json_t *events)
     free(line);
 }
 
-/* ---- Thinned ---- */
+/* ---- Thinning ---- */
 
 typedef struct {
     double mean, low, high;
 } range;
 
-/* Of one column over points [from, from + count). */
+/* Mean, minimum and maximum of one column over points [from, from + count). */
 static range range_of(const curves *c, int column, size_t from, size_t count)
 {
     range r = {.low = INFINITY, .high = -INFINITY};
@@ -141,14 +141,14 @@ json_t *sq_report_curves(const char *folder, const char *name, const char *const
     if (!file)
         return NULL;
     read_file(&c, file, events);
-    (void)fclose(file); /* only read */
+    (void)fclose(file); /* opened for reading */
     if (c.is_torn)
-        sq_report_note(notes, "%s: the last line is torn: the run was killed there, or is writing it now", name);
+        sq_report_note(notes, "%s: the last line is incomplete: the run was killed there, or is writing it now", name);
     if (c.damaged)
-        sq_report_note(notes, "%s: %zu line%s no JSON object: passed over", name, c.damaged,
+        sq_report_note(notes, "%s: %zu line%s no JSON object: skipped", name, c.damaged,
                        c.damaged == 1 ? " is" : "s are");
     if (c.is_short)
-        sq_report_note(notes, "%s: memory was short: the curve ends early", name);
+        sq_report_note(notes, "%s: out of memory: the curve ends early", name);
     json_t *out = thin(&c);
     free(c.points);
     return out;

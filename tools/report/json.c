@@ -1,4 +1,4 @@
-/* Strings, notes and files as JSON: what all parts of the report share. */
+/* Strings, notes and files as JSON, for all parts of the report. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
-/* A run that is read again and again. The rule to know: whatever shows it looks at one reading, so that a run is never
- * read twice for the terminal and the browser. */
+/* Periodic reading of a run. Terminal and browser show the same reading, so that a run is read only once. */
 #include <math.h>
 
 #include "kernels/base/clock.h"
@@ -36,7 +35,7 @@ sq_status sq_live_read(sq_live *live)
 void sq_live_refresh(sq_live *live)
 {
     if (sq_seconds_now() >= live->next_seconds && sq_live_read(live) != SQ_OK)
-        return; /* it is being moved or removed: what was read stays */
+        return; /* the folder is being moved or removed: keep the last reading */
 }
 
 void sq_live_clear(sq_live *live)

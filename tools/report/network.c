@@ -1,4 +1,4 @@
-/* Layers, operators, what each costs, and what a device takes for it. */
+/* Layers and operators with their costs, and their latency on devices. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ enum { LARGEST_HEADER = 1 << 26, MOST_PARAMETERS = 8, MOST_NETWORKS = 2000 };
 
 /* ---- The space that a run was trained in ---- */
 
-/* Rows of the classifier's weights in the newest checkpoint; 0: unknown. The header alone is read. */
+/* Number of classes: rows of the classifier's weights in the newest checkpoint; 0: unknown. Reads only the header. */
 static int count_classes(const char *folder, const sq_space *space)
 {
     char path[SQ_PATH_BYTES], *header = NULL;
@@ -43,11 +43,11 @@ static int count_classes(const char *folder, const sq_space *space)
     json_decref(root);
     free(header);
     if (file)
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* opened for reading */
     return classes;
 }
 
-/* The file that config.yaml names, or the one of that name beside the program: a run may have been moved. */
+/* The file that config.yaml names, or the file of that name in the share folder, because a run can be moved. */
 static const char *find_space(char *out, size_t bytes, const char *named)
 {
     char beside[512];
@@ -57,7 +57,7 @@ static const char *find_space(char *out, size_t bytes, const char *named)
     (void)snprintf(beside, sizeof beside, "configs/spaces/%.400s", base ? base + 1 : named);
     if (sq_share_path(out, bytes, beside))
         return out;
-    return named; /* whoever opens it will complain */
+    return named; /* opening it fails and reports the path */
 }
 
 sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *notes)
@@ -128,7 +128,7 @@ static json_t *networks_of(const sq_measured *m, const sq_space *space, const sq
     const size_t stride = (m->count + MOST_NETWORKS - 1) / MOST_NETWORKS;
     for (size_t i = 0; i < m->count; i += stride) {
         if (sq_arch_path(space, m->paths + i * (size_t)m->layers, path) != SQ_NONE)
-            continue; /* another space's */
+            continue; /* for another space */
         (void)sq_arch_print(space, path, text, sizeof text);
         json_array_append_new(list, json_pack("[f, f, f, s]", m->ms[i], m->deviation[i],
                                               sq_latency_predict(cache, space, path).ms, text));
@@ -159,7 +159,7 @@ static void put_measured(json_t *out, const char *device, const sq_space *space,
 static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
 {
     json_t *layers = json_array();
-    double deviation; /* of one block: not shown */
+    double deviation; /* of one block; unused */
     for (int l = 0; l < space->layer_count; l++) {
         json_t *row = json_array();
         for (int c = 0; c < space->layers[l].choice_count; c++)
@@ -169,7 +169,7 @@ static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
     return layers;
 }
 
-/* Published networks that were measured on a device that is modelled, from the checks.csv in its folder. */
+/* Published measurements of whole networks on a modelled device, from the checks.csv in its folder. */
 static void put_checks(json_t *out, const char *device, const sq_latency *latency, json_t *notes)
 {
     char path[SQ_PATH_BYTES];
@@ -191,7 +191,7 @@ static void put_checks(json_t *out, const char *device, const sq_latency *latenc
     free(checks);
 }
 
-/* Blocks without an entry are filled in by what the device has. */
+/* Fills blocks without an entry from the roofline of the device, or from similar blocks. */
 static sq_status look_up(sq_latency_cache *out, const sq_latency *latency, const sq_space *space)
 {
     static const sq_fill fills[] = {SQ_FILL_NONE, SQ_FILL_INTERPOLATE, SQ_FILL_ROOFLINE};

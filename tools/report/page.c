@@ -1,5 +1,5 @@
-/* The page. The rule to know: text of a run reaches it only as JSON without <, > and &, and the scripts write it as
- * text; scripts run only with the page's own nonce, and nothing may be loaded. */
+/* The page. Security: text of a run enters the page only as JSON without <, > and &, and the scripts insert it only as
+ * text. Scripts run only with the page's own nonce, and the page loads nothing. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +19,10 @@ static const sq_asset *find(const char *name)
 static void put_asset(FILE *file, const sq_asset *a)
 {
     if (a->bytes)
-        (void)fwrite(a->data, 1, a->bytes, file); /* the stream's errors are asked for once, at its end */
+        (void)fwrite(a->data, 1, a->bytes, file); /* the caller checks the stream's errors at the end */
 }
 
-/* JSON may say any character as \u003c; so nothing in it can end the element that it stands in. */
+/* Writes <, > and & as \u003c and so on, which is valid JSON, so that the text cannot end its element. */
 static void put_json(FILE *file, const char *text)
 {
     for (size_t length = strcspn(text, "<>&"); *text; length = strcspn(text, "<>&")) {
@@ -71,7 +71,7 @@ sq_status sq_report_page(FILE *file, const json_t *data, bool is_live)
     char *text = sq_report_dump(data);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "report: JSON");
-    const uint64_t nonce = sq_hash(SQ_HASH_START, text, strlen(text)); /* no text can hold its own hash */
+    const uint64_t nonce = sq_hash(SQ_HASH_START, text, strlen(text)); /* a text cannot contain its own hash */
     put_head(file, data, nonce, is_live);
     put_asset(file, find("page.html"));
     (void)fprintf(file, "<script type=\"application/json\" id=\"data\">");

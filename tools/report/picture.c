@@ -1,4 +1,4 @@
-/* Networks as pictures. Two layouts share facts, colours and bars: rows for one column of a page, a strip for two. */
+/* Pictures of networks. Two layouts: rows for one column of a page, strips for two columns. */
 #include "tools/report/picture.h"
 
 #include <math.h>
@@ -29,7 +29,7 @@ typedef struct {
 
 static const char macs_colour[] = "#e69f00", ms_colour[] = "#0072b2", soft[] = "#555555";
 
-/* ---- Facts ---- */
+/* ---- Costs and labels ---- */
 
 void sq_picture_label(const sq_choice *c, char *text, size_t bytes)
 {
@@ -51,7 +51,7 @@ static void survey(sheet *s)
 {
     const sq_picture *o = s->options;
     const sq_space *space = o->space;
-    double deviation; /* not shown */
+    double deviation; /* unused */
     s->count = space->layer_count;
     const sq_cost cost = sq_cost_path(space, o->path);
     s->macs = 1e-6 * (double)cost.macs;
@@ -279,8 +279,7 @@ static double put_strip(const sheet *s, int first, int last, int room, double y)
                  below = y + BRACKET + BLOCK_HEIGHT + 8;
     const int rows = s->options->latency ? 2 : 1;
     put_brackets(s, first, last, pitch, y);
-    put_line(s, STRIP_LEFT - 6, middle, pitch * (last - first) + 4,
-             "stroke=\"#333333\" stroke-width=\"0.7\"");
+    put_line(s, STRIP_LEFT - 6, middle, pitch * (last - first) + 4, "stroke=\"#333333\" stroke-width=\"0.7\"");
     for (int l = first; l < last; l++)
         put_strip_layer(s, l, STRIP_LEFT + pitch * (l - first), pitch - 2.5, y);
     put_words(s, 4, y + BRACKET - 5.5, name, "pixels");
@@ -289,8 +288,7 @@ static double put_strip(const sheet *s, int first, int last, int room, double y)
         const double bottom = below + 3 + BARS + (4 + BARS) * i;
         put_words(s, 4, bottom - 7, name, i ? "latency" : "mult-");
         put_words(s, 4, bottom - 1, name, i ? "%" : "adds, %");
-        put_line(s, STRIP_LEFT, bottom, pitch * (last - first) - 2.5,
-                 "stroke=\"#888888\" stroke-width=\"0.5\"");
+        put_line(s, STRIP_LEFT, bottom, pitch * (last - first) - 2.5, "stroke=\"#888888\" stroke-width=\"0.5\"");
     }
     return below + 5 + (4 + BARS) * rows + 4;
 }

@@ -1,4 +1,4 @@
-/* A run's folder, put together. */
+/* The contents of a run's folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +16,14 @@ enum { MOST_BAD = 200, MOST_COMMANDS = 50, LARGEST_TEXT = 1 << 28 };
 
 /* ---- Plain lines ---- */
 
-/* The first `most` lines of a file, and how many there are. */
+/* The first `most` lines of a file, and the number of all lines. */
 static json_t *lines_of(const char *folder, const char *name, size_t most, size_t *count)
 {
     char path[SQ_PATH_BYTES], *text = NULL;
     size_t bytes = 0;
     json_t *list = json_array();
     *count = 0;
-    if (!sq_path_find(path, sizeof path, folder, name) ||
-        sq_file_read(path, LARGEST_TEXT, &text, &bytes) != SQ_OK)
+    if (!sq_path_find(path, sizeof path, folder, name) || sq_file_read(path, LARGEST_TEXT, &text, &bytes) != SQ_OK)
         return list;
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = 0;
@@ -50,7 +49,7 @@ static bool has_device(const json_t *list, const char *name)
     return false;
 }
 
-/* Adds the device in a folder, unless one of that name is there. */
+/* Adds the device in a folder, unless the list has one of that name. */
 static void add_device(device_list *d, const char *folder)
 {
     json_t *device = sq_report_device(d->space, folder, d->notes);
@@ -60,7 +59,7 @@ static void add_device(device_list *d, const char *folder)
     json_decref(device);
 }
 
-/* Devices that the search's configuration names: latency.device, latency.2.device, ... */
+/* Adds the devices of the search's configuration: latency.device, latency.2.device, ... */
 static void add_configured(device_list *d, const json_t *settings)
 {
     char key[64], shared[SQ_PATH_BYTES];
@@ -72,8 +71,8 @@ static void add_configured(device_list *d, const json_t *settings)
     }
 }
 
-/* Devices that only the search's result names: among the published ones, or beside the run where quickstart puts them.
- */
+/* Adds devices that only the search's result names: from configs/devices, or from the folder of the run, as quickstart
+ * stores them. */
 static void add_named(device_list *d, const char *folder, const json_t *search)
 {
     char name[512], path[SQ_PATH_BYTES];
@@ -91,7 +90,8 @@ static void add_named(device_list *d, const char *folder, const json_t *search)
         if (sq_share_path(path, sizeof path, name))
             add_device(d, path);
         else
-            sq_report_note(d->notes, "device %s: its folder is gone, so no latency by layer (--latency FOLDER)",
+            sq_report_note(d->notes,
+                           "device %s: its folder is missing, so there is no latency by layer; give --latency FOLDER",
                            device);
     }
 }
@@ -108,7 +108,7 @@ static bool is_run(const char *folder)
     return false;
 }
 
-/* The settings of the search where it has its own, else the run's. */
+/* The settings of the search if it has its own, else those of the run. */
 static json_t *search_settings(const char *folder, json_t *settings, json_t *notes)
 {
     json_t *own = sq_report_settings(folder, "search/config.yaml", notes);
@@ -133,7 +133,7 @@ static void add_curves(json_t *run, const char *folder, json_t *notes)
     json_object_set_new(run, "events", events);
 }
 
-/* Of the newest checkpoint, as its name says; 0: there is none. */
+/* The step in the name of the newest checkpoint; 0: there is none. */
 static int64_t saved_step(const char *folder)
 {
     char link[SQ_PATH_BYTES], name[SQ_PATH_BYTES];
@@ -147,8 +147,8 @@ static int64_t saved_step(const char *folder)
     return number && sq_text_int(number + 1, 0, INT64_MAX, &step) ? step : 0;
 }
 
-/* How far the training is, by its log or, where that has not come to a line since, its checkpoint. Says when that is not
- * the end. */
+/* The step of the training: the last one of its log, or of its checkpoint if that is later. Adds a note if the training
+ * is unfinished. */
 static void add_progress(json_t *run, const char *folder, json_t *notes)
 {
     const json_t *steps = json_object_get(json_object_get(run, "training"), "step");
@@ -158,17 +158,16 @@ static void add_progress(json_t *run, const char *folder, json_t *notes)
     json_object_set_new(run, "step", json_integer(last));
     const int64_t wanted = (int64_t)sq_report_number(json_object_get(run, "settings"), "train.steps", 0);
     if (last < wanted)
-        sq_report_note(notes, "training is at step %lld of %lld: it goes on, or was stopped", (long long)last,
+        sq_report_note(notes, "training is at step %lld of %lld: it is running or was stopped", (long long)last,
                        (long long)wanted);
 }
 
-/* The path of a run that trained only one, as numbers of its searched layers; NULL where it is none. */
+/* The path of a run that trained only one, as choices of its searched layers; else NULL. */
 static json_t *single_path(const char *folder, const sq_space *space)
 {
     char file[SQ_PATH_BYTES];
     int path[SQ_MAX_LAYERS];
-    if (!space || !sq_path_find(file, sizeof file, folder, "arch.json") ||
-        sq_arch_read(space, file, path) != SQ_OK)
+    if (!space || !sq_path_find(file, sizeof file, folder, "arch.json") || sq_arch_read(space, file, path) != SQ_OK)
         return NULL;
     return sq_json_path(space, path);
 }
@@ -199,7 +198,7 @@ static void add_network(json_t *run, const char *folder, const char *const *devi
     sq_space_free(space);
 }
 
-/* "quickstart/run" of ".../quickstart/run/": a folder called run says little. */
+/* "quickstart/run" for ".../quickstart/run/", because many folders are called run. */
 static const char *name_of(const char *folder, char *text, size_t bytes)
 {
     (void)snprintf(text, bytes, "%s", folder);
@@ -237,7 +236,7 @@ static json_t *read_run(const char *folder, const char *const *devices)
 
 /* ---- Stages ---- */
 
-/* Appends RUN/stage-1, RUN/stage-2, ... as far as there are any; returns how many. */
+/* Appends RUN/stage-1, RUN/stage-2, ...; returns their number. */
 static int add_stages(const char *folder, const char *const *devices, json_t *runs)
 {
     char name[32], path[SQ_PATH_BYTES];
@@ -262,10 +261,10 @@ sq_status sq_report_run(const char *folder, const char *const *devices, json_t *
     }
     const int count = add_stages(folder, devices, runs);
     if (count == 0)
-        return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml, log.jsonl, search or stage-1 in it", folder);
+        return sq_fail(SQ_INVALID, "%s: not a run: found no config.yaml, log.jsonl, search or stage-1", folder);
     json_t *notes = json_array(), *summary = sq_report_json(folder, "stages.json", notes);
     if (!summary)
-        sq_report_note(notes, "no stages.json: the stages have not come to their end");
+        sq_report_note(notes, "no stages.json: the search in stages is unfinished");
     json_array_append_new(stages, json_pack("{s:o, s:i, s:o, s:o}", "folder", sq_report_text(folder), "count", count,
                                             "summary", summary ? summary : json_null(), "notes", notes));
     return SQ_OK;

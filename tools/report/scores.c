@@ -1,12 +1,12 @@
-/* What a search found, as columns. A search that has not ended has only its scores (state.json): costs and generations
- * are then made up for from the space and the configuration. */
+/* The candidates of a search as columns. An unfinished search has only scores (state.json); costs and generations are
+ * then computed from the space and the configuration. */
 #include <string.h>
 
 #include "search/searchers/searchers.h"
 #include "supernet/space/cost.h"
 #include "tools/report/report.h"
 
-/* Columns of candidates: their key in search.json, and here. */
+/* Columns of candidates: the key in search.json, and the key in the report. */
 static const char *const columns[][2] = {
     {"arch", "arch"},        {"generation", "generation"}, {"images", "images"}, {"loss", "loss"},
     {"top1_acc", "top1"},    {"top5_acc", "top5"},         {"macs_m", "macs"},   {"parameters_m", "parameters"},
@@ -22,7 +22,7 @@ static void append(json_t *list, json_t *value)
         json_array_append_new(list, json_null());
 }
 
-/* {"latency_ms": [of each device], ...} of each candidate: what stands under "devices". */
+/* {"latency_ms": [of each device], ...} of each candidate, from its "devices". */
 static json_t *predictions_of(const json_t *candidate)
 {
     static const char *const keys[] = {"latency_ms", "deviation_ms", "filled_ms", "energy_mj", "area_mm2"};
@@ -52,7 +52,7 @@ static json_t *columns_of(const json_t *candidates)
     return out;
 }
 
-/* Names of devices, as the candidates have them. */
+/* Names of the devices of the candidates. */
 static json_t *devices_of(const json_t *candidates)
 {
     json_t *names = json_array();
@@ -68,7 +68,7 @@ static json_t *finished(const json_t *report, json_t *notes)
                                        "objectives", "pareto",   "hypervolume"};
     const json_t *candidates = json_object_get(report, "candidates");
     if (!json_is_array(candidates) || json_array_size(candidates) == 0) {
-        sq_report_note(notes, "search/search.json holds no candidates: perhaps it is another version's");
+        sq_report_note(notes, "search/search.json: found no candidates; another version may have written it");
         return NULL;
     }
     json_t *out = json_pack("{s:b, s:o, s:o}", "is_finished", true, "candidates", columns_of(candidates), "devices",
@@ -78,14 +78,15 @@ static json_t *finished(const json_t *report, json_t *notes)
             json_object_set(out, keys[k], json_object_get(report, keys[k]));
     const json_int_t best = json_integer_value(json_object_get(report, "best"));
     if (best < 0 || (size_t)best >= json_array_size(candidates)) {
-        sq_report_note(notes, "search/search.json: best is %lld of %zu candidates: the most accurate one is shown",
+        sq_report_note(notes,
+                       "search/search.json: best is %lld of %zu candidates; the report shows the most accurate one",
                        (long long)best, json_array_size(candidates));
         json_object_del(out, "best");
     }
     return out;
 }
 
-/* ---- A search that has not ended ---- */
+/* ---- An unfinished search ---- */
 
 static void add_costs(json_t *candidate, const sq_space *space)
 {
@@ -105,7 +106,7 @@ static void add_costs(json_t *candidate, const sq_space *space)
     json_object_set_new(candidate, "memory_mb", json_real(1e-6 * (double)cost.activation_bytes));
 }
 
-/* state.json lists the baseline, then the generations, without their numbers. */
+/* state.json lists the baseline and then the generations, without generation numbers. */
 static json_t *unfinished(json_t *state, const json_t *settings, const sq_space *space)
 {
     json_t *scored = json_object_get(state, "scored"), *candidate;

@@ -1,5 +1,5 @@
-/* The live report. The rule to know: a request is refused before anything of it is used, and none can make the server
- * read another file than the run's or write any. */
+/* The server of the live report. Security: a request is checked before any part of it is used. No request can make the
+ * server read a file outside the run or write a file. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -19,7 +19,7 @@ struct sq_server {
     sq_live *live; /* borrowed */
 };
 
-/* ---- What is served ---- */
+/* ---- Responses ---- */
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, char *text, size_t bytes,
                               const char *type)
@@ -66,9 +66,9 @@ static enum MHD_Result send_data(sq_server *s, struct MHD_Connection *connection
                 : refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory\n");
 }
 
-/* ---- What is refused ---- */
+/* ---- Checks ---- */
 
-/* Looks at every byte, whatever the first ones are. */
+/* Compares every byte, so that the time does not depend on the number of equal ones. */
 static bool is_token(const sq_server *s, const char *path)
 {
     unsigned char difference = 0;
@@ -79,7 +79,7 @@ static bool is_token(const sq_server *s, const char *path)
     return difference == 0;
 }
 
-/* Another name than this machine's own is another site's, by whatever way it points here (DNS rebinding). */
+/* A different host name is a different site that resolves to this machine (DNS rebinding). */
 static bool is_own_host(const sq_server *s, const char *host)
 {
     return host && (strcmp(host, s->hosts[0]) == 0 || strcmp(host, s->hosts[1]) == 0);
@@ -92,7 +92,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     (void)version;
     (void)upload;
     (void)state;
-    if (*upload_bytes) { /* it was refused; what comes with it is not read */
+    if (*upload_bytes) { /* the body of a refused request is not read */
         *upload_bytes = 0;
         return MHD_YES;
     }
@@ -115,7 +115,7 @@ static sq_status make_token(sq_server *s)
 {
     unsigned char bytes[TOKEN_BYTES];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return sq_fail(SQ_IO, "watch: no random bytes: %s", strerror(errno));
+        return sq_fail(SQ_IO, "watch: random bytes: %s", strerror(errno));
     for (size_t i = 0; i < sizeof bytes; i++)
         (void)snprintf(s->token + 2 * i, 3, "%02x", bytes[i]);
     return SQ_OK;
@@ -169,5 +169,5 @@ const char *sq_server_address(const sq_server *s)
 
 void sq_server_run(sq_server *s, int milliseconds)
 {
-    (void)MHD_run_wait(s->daemon, milliseconds); /* a signal ends it: who called looks */
+    (void)MHD_run_wait(s->daemon, milliseconds); /* a signal ends the call; the caller checks for it */
 }

@@ -5,7 +5,7 @@ sq_status sq_server_start(sq_server **out, sq_live *live, int port)
 {
     (void)out;
     (void)port;
-    return sq_fail(SQ_UNSUPPORTED, "%s: this build cannot serve it: libmicrohttpd was not there", live->run);
+    return sq_fail(SQ_UNSUPPORTED, "%s: --serve: this build has no libmicrohttpd", live->run);
 }
 
 void sq_server_stop(sq_server *server)

@@ -1,13 +1,14 @@
-/* config.yaml as flat text. It is not read as a configuration: that of another version would be refused as a whole. */
+/* config.yaml as flat text. It is not read as a configuration, because the reader refuses unknown keys of other
+ * versions. */
 #include <stdio.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "kernels/base/yaml.h"
+#include "tools/report/report.h"
 #include "tools/run/config/keys.h"
 #include "tools/run/config/renamed.h"
-#include "tools/report/report.h"
 
 enum { KEY_BYTES = 256, TEXT_BYTES = 4096, MOST_LEVELS = 8 };
 
@@ -86,7 +87,7 @@ static void put_node(const reader *r, const yaml_node_t *node, const char *key, 
 
 static sq_status read_root(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
 {
-    (void)path; /* sq_yaml_visit's failures name it */
+    (void)path; /* sq_yaml_visit adds it to its messages */
     const reader r = {document, context};
     put_node(&r, root, "", 0);
     return SQ_OK;
@@ -98,7 +99,7 @@ static void note_unknown(const json_t *settings, const char *name, json_t *notes
     json_t *value;
     char list[512] = "";
     size_t used = 0, count = 0;
-    json_object_foreach((json_t *)settings, key, value) /* the macro only reads */
+    json_object_foreach((json_t *)settings, key, value) /* the macro does not change the object */
     {
         int device;
         if (sq_key_find(key, &device))
@@ -108,7 +109,7 @@ static void note_unknown(const json_t *settings, const char *name, json_t *notes
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", key);
     }
     if (count)
-        sq_report_note(notes, "%s: %zu key%s this version of Squall does not know (%s): the run is another version's",
+        sq_report_note(notes, "%s: %zu key%s this version of Squall does not know (%s): another version wrote the run",
                        name, count, count == 1 ? " that" : "s that", list);
 }
 
@@ -133,6 +134,6 @@ const char *sq_report_setting(const json_t *settings, const char *key)
 double sq_report_number(const json_t *settings, const char *key, double otherwise)
 {
     double value = otherwise;
-    (void)sq_text_double(sq_report_setting(settings, key), 0, 1e15, &value); /* else what it was */
+    (void)sq_text_double(sq_report_setting(settings, key), 0, 1e15, &value); /* unchanged if the text is no number */
     return value;
 }

@@ -7,61 +7,57 @@
 
 #include "kernels/base/status.h"
 
-/* A run as it goes on (live.c): in a terminal (watch_view.c), and as the report on this machine's own address
- * (serve.c).
- */
+/* A running run: periodic reading (live.c), the view in a terminal (watch_view.c), and the live report (serve.c). */
 
 /* ---- Reading ---- */
 
-/* The run, as old as `next_seconds` allows. */
+/* The last reading of a run. */
 typedef struct {
-    const char *run, *const *devices; /* its folder; more folders to look for devices in, ended by NULL; borrowed */
-    json_t *data;                     /* the page's, as it was read last; NULL before; freed by sq_live_clear */
-    int readings;                     /* that came to their end */
-    double next_seconds;              /* of the clock: when it is read again */
+    const char *run, *const *devices; /* the run's folder; more folders of devices, ends with NULL; borrowed */
+    json_t *data;                     /* the last reading as JSON; NULL before the first; freed by sq_live_clear */
+    int readings;                     /* number of successful readings */
+    double next_seconds;              /* time of the next reading */
 } sq_live;
 
-/* Reads the run, and says when it is time to do so again: ten times as long as it took, 1 to 30 seconds, also after a
- * failure. Returns what sq_report_run does; `data` is then what it was. */
+/* Reads the run, and sets the time of the next reading: after ten times the duration of this one, 1 to 30 seconds, also
+ * after a failure. Returns the status of sq_report_run; a failure keeps the old `data`. */
 SQ_MUST_USE sq_status sq_live_read(sq_live *live);
-/* Reads it again when it is time; where that fails, what was read stays. */
+/* Reads the run again if the time has come. A failure keeps the old data. */
 void sq_live_refresh(sq_live *live);
 void sq_live_clear(sq_live *live);
 
 /* ---- Showing ---- */
 
-/* What a view shows, out of a run as sq_report_run has it: lines of at most `width` columns, each ended by '\n'.
+/* Writes the view of a run of sq_report_run: lines of at most `width` columns, each with a final '\n'.
  *
- * width   columns, at least 20; what is longer is cut
- * height  most lines; 0: any
- * returns whether the run has come to its end: trained, and searched if it has a search */
+ * width   columns, at least 20; longer lines are truncated
+ * height  largest number of lines; 0: no limit
+ * returns whether the run is finished: trained, and searched if it has a search */
 bool sq_watch_view(FILE *file, const json_t *run, int width, int height);
 
-/* One line, for pipes: "step 800/4000  loss 1.23  top-1 61.0 %  1,204 images/s  80 candidates, best 85.17 %". Returns
- * as sq_watch_view does. */
+/* Writes one line, for pipes: "step 800/4000  loss 1.23  top-1 61.0 %  1,204 images/s  80 candidates, best 85.17 %".
+ * Returns as sq_watch_view does. */
 bool sq_watch_line(char *text, size_t bytes, const json_t *run);
 
-/* Blocks of eight heights for the means of `width` equal parts of the values; those that are no numbers are passed
- * over. */
+/* A sparkline: block characters of eight heights for the means of `width` equal parts of the values. Skips NaN. */
 void sq_watch_sparkline(FILE *file, const json_t *values, int width);
 
 /* ---- The server ---- */
 
 typedef struct sq_server sq_server;
 
-/* Serves the live report of a run that was read once on 127.0.0.1 and nowhere else, until sq_server_stop. Only GET of
- * /<token>/ and
- * /<token>/data is answered, and only for the Host 127.0.0.1:<port> or localhost:<port>; nothing is ever written, no
- * file is handed out. The token is 128 random bits.
+/* Serves the live report of a run on 127.0.0.1 only, until sq_server_stop. It answers only GET of /<token>/ and
+ * /<token>/data, for the host 127.0.0.1:<port> or localhost:<port>. It writes nothing and serves no files. The token
+ * has 128 random bits.
  *
- * live    borrowed; who asks for the page refreshes it
- * port    0: one that is free
- * returns SQ_UNSUPPORTED without libmicrohttpd; SQ_IO: the port is taken, or there is no randomness */
+ * live    borrowed, read at least once; each request refreshes it
+ * port    0: any free port
+ * returns SQ_UNSUPPORTED without libmicrohttpd; SQ_IO: the port is in use, or there are no random bytes */
 SQ_MUST_USE sq_status sq_server_start(sq_server **out, sq_live *live, int port);
 void sq_server_stop(sq_server *server); /* accepts NULL */
-/* "http://127.0.0.1:40001/3f.../"; lives as long as the server. */
+/* "http://127.0.0.1:40001/3f.../"; valid until sq_server_stop. */
 const char *sq_server_address(const sq_server *server);
-/* Answers what is asked for, for at most so long. A signal ends it early. */
+/* Answers requests for at most `milliseconds`. A signal ends the call earlier. */
 void sq_server_run(sq_server *server, int milliseconds);
 
 #endif

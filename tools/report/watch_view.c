@@ -1,10 +1,10 @@
-/* The terminal's view of a run. It knows no escape sequences: who shows it decides where lines go. */
+/* The text of a run's view, without escape sequences; the caller places the lines on the screen. */
 #include <math.h>
 #include <string.h>
 
 #include "kernels/base/text.h"
-#include "search/json_file.h"
 #include "search/cost/fit/svg.h"
+#include "search/json_file.h"
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
@@ -23,18 +23,18 @@ static double last_of(const json_t *object, const char *key)
     return json_array_size(list) ? number_at(list, json_array_size(list) - 1) : NAN;
 }
 
-/* What a view is made of. */
+/* The values that a view shows. */
 typedef struct {
     const json_t *run, *log, *clock, *search;
-    double step, steps, loss, top1, rate, bound; /* NaN: not known */
+    double step, steps, loss, top1, rate, bound; /* NaN: unknown */
     size_t scored;
-    int64_t budget; /* candidates; 0: not known */
+    int64_t budget; /* number of candidates; 0: unknown */
     const json_t *best_arch;
     double best; /* top-1, 0..1 */
     bool is_trained, is_searched;
 } facts;
 
-/* The most accurate one, of those that the search drew (generation >= 0, or not known). */
+/* The most accurate candidate of the search (generation >= 0, or unknown). */
 static void find_best(facts *f)
 {
     const json_t *candidates = json_object_get(f->search, "candidates"), *top1 = json_object_get(candidates, "top1"),
@@ -51,8 +51,8 @@ static void find_best(facts *f)
     }
 }
 
-/* What the search's state says; of an early release, which did not say it, what follows from the settings: for halving
- * only the search knows. */
+/* The number of all candidates: from the search's state, or from the settings if an early release wrote the state.
+ * Unknown for halving of early releases. */
 static int64_t budget_of(const json_t *settings, const json_t *search)
 {
     const json_t *limit = json_object_get(search, "limit");
@@ -86,7 +86,7 @@ static facts read_facts(const json_t *run)
     return f;
 }
 
-/* Seconds that the steps left take at the speed of the last interval; NaN: not known. */
+/* Remaining seconds at the speed of the last interval; NaN: unknown. */
 static double seconds_left(const facts *f)
 {
     const json_t *steps = json_object_get(f->clock, "step");
@@ -130,7 +130,7 @@ static void put_bar(FILE *file, double share, int width)
         (void)fputs(i < full ? "\xe2\x96\x88" : "\xe2\x96\x91", file);
 }
 
-/* Cut to so many characters; what is no character becomes "?". */
+/* Truncates text to a number of characters; invalid bytes become "?". */
 static void put_words(FILE *file, const char *text, int width)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -152,10 +152,10 @@ static void put_label(FILE *file, const char *label)
 typedef struct {
     const char *label;
     const json_t *values; /* of the sparkline; NULL: a bar */
-    double share;         /* of the bar, 0..1; NaN: not known */
+    double share;         /* of the bar, 0..1; NaN: unknown */
 } row;
 
-/* A label, a sparkline or a bar in what room the figure leaves, the figure. */
+/* Writes a label, a sparkline or a bar in the free width, and the figure. */
 static void put_row(FILE *file, row r, const char *figure, int width)
 {
     const int room = width - LABEL - (int)strlen(figure) - 2;
@@ -171,7 +171,7 @@ static void put_row(FILE *file, row r, const char *figure, int width)
     (void)fputc('\n', file);
 }
 
-/* "800/4000", or "800" where nothing says how many there will be. */
+/* "800/4000", or "800" if the total is unknown. */
 static int print_step(const facts *f, char *text, size_t bytes)
 {
     return isnan(f->steps) ? snprintf(text, bytes, "%.0f", fmax(0, f->step))

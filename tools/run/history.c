@@ -1,4 +1,4 @@
-/* What made a run, as lines that can be given to a shell again. */
+/* The command lines that produced a run, quoted for a shell. */
 #include "tools/run/history.h"
 
 #include <stdio.h>
@@ -9,12 +9,12 @@
 
 enum { LINE_BYTES = 16384 };
 
-/* Appends a word, in single quotes where a shell would take it for more than a word. */
+/* Appends a word, in single quotes if it has characters that are special to a shell. */
 static void put_word(FILE *file, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
     if (*word && strspn(word, plain) == strlen(word)) {
-        (void)fputs(word, file); /* the line is of use even when it is cut */
+        (void)fputs(word, file); /* a truncated line is still useful */
         return;
     }
     (void)fputc('\'', file);
@@ -23,7 +23,7 @@ static void put_word(FILE *file, const char *word)
     (void)fputc('\'', file);
 }
 
-/* "squall train x.yaml -o run"; NULL where the system does not tell. free() it. */
+/* "squall train x.yaml -o run", to be freed; NULL if the system does not provide it. */
 static char *command_line(int processes)
 {
     char words[LINE_BYTES], *text = NULL;
@@ -40,10 +40,10 @@ static char *command_line(int processes)
             (void)fputc(' ', out);
             put_word(out, words + at);
         }
-        (void)fclose(out); /* memory */
+        (void)fclose(out); /* a memory stream */
     }
     if (in)
-        (void)fclose(in); /* only read */
+        (void)fclose(in); /* opened for reading */
     return text;
 }
 
@@ -57,7 +57,7 @@ static int is_last(const char *path, const char *text)
         is_same = strncmp(line, text, strlen(text)) == 0 && strcmp(line + strlen(text), "\n") == 0;
     free(line);
     if (file)
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* opened for reading */
     return is_same;
 }
 
@@ -68,7 +68,7 @@ void sq_history_add(const char *run, int processes)
         FILE *file = fopen(path, "ab");
         if (file) {
             (void)fprintf(file, "%s\n", text);
-            (void)fclose(file); /* a line that is lost stops nothing */
+            (void)fclose(file); /* a lost line is no failure */
         }
     }
     free(text);

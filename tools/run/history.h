@@ -1,9 +1,8 @@
 #ifndef SQ_HISTORY_H
 #define SQ_HISTORY_H
 
-/* Appends this program's command line to <run>/commands.txt, quoted for a shell, unless its last line says the same: so
- * a run knows what made it. Of several processes ("mpirun -n 4 squall ...") one calls it. The folder must be there; a
- * line that cannot be written stops nothing. */
+/* Appends this program's command line to <run>/commands.txt, quoted for a shell, unless the last line is the same. One
+ * of several processes ("mpirun -n 4 squall ...") calls it. The folder must exist. Failures to write are ignored. */
 void sq_history_add(const char *run, int processes);
 
 #endif

@@ -20,7 +20,7 @@ bool sq_command_is_silent(void)
 {
     if (sq_launcher_rank() == 0)
         return false;
-    (void)sleep(1); /* the launcher ends all when one has failed: the first one shall have said why */
+    (void)sleep(1); /* a launcher kills all processes when one fails; rank 0 must print its message first */
     return true;
 }
 
@@ -50,8 +50,8 @@ void sq_print_row(const char *name, const char *format, ...)
 sq_status sq_print_json(json_t *object)
 {
     if (!object)
-        return sq_fail(SQ_NO_MEMORY, "bench: JSON");
+        return sq_fail(SQ_NO_MEMORY, "JSON output");
     const bool is_written = json_dumpf(object, stdout, JSON_REAL_PRECISION(9)) == 0 && putchar('\n') == '\n';
     json_decref(object);
-    return is_written ? SQ_OK : sq_fail(SQ_IO, "bench: standard output cannot be written");
+    return is_written ? SQ_OK : sq_fail(SQ_IO, "standard output: cannot be written");
 }

@@ -12,9 +12,13 @@
 
 enum { MAX_NAMES = 64 }; /* options of one command, in suggestions */
 
-const sq_option sq_config_options[] = {SQ_KEY("--set", ""),          SQ_KEY("--device", "device"),
-                                       SQ_KEY("--graphs", "graphs"), SQ_KEY("--engine", "engine"),
-                                       SQ_KEY("--threads", "threads"), SQ_KEY("--seed", "seed"), SQ_OPTIONS_END};
+const sq_option sq_config_options[] = {SQ_KEY("--set", ""),
+                                       SQ_KEY("--device", "device"),
+                                       SQ_KEY("--graphs", "graphs"),
+                                       SQ_KEY("--engine", "engine"),
+                                       SQ_KEY("--threads", "threads"),
+                                       SQ_KEY("--seed", "seed"),
+                                       SQ_OPTIONS_END};
 
 /* ---- The accepted options ---- */
 

@@ -28,14 +28,38 @@ typedef struct {
 } sq_option;
 
 /* Rows of an option table. They expect that the argument struct of the file is called `arguments`. */
-#define SQ_FLAG(name, field)               {name, SQ_OPTION_FLAG, offsetof(arguments, field), 0, 0, NULL}
-#define SQ_TEXT(name, field)               {name, SQ_OPTION_TEXT, offsetof(arguments, field), 0, 0, NULL}
-#define SQ_INT(name, field, low, high)     {name, SQ_OPTION_INT, offsetof(arguments, field), low, high, NULL}
-#define SQ_LONG(name, field, low, high)    {name, SQ_OPTION_LONG, offsetof(arguments, field), low, high, NULL}
-#define SQ_REAL(name, field, low, high)    {name, SQ_OPTION_REAL, offsetof(arguments, field), low, high, NULL}
-#define SQ_WORD(name, field, words)        {name, SQ_OPTION_WORD, offsetof(arguments, field), 0, 0, words}
-#define SQ_KEY(name, key)                  {name, SQ_OPTION_KEY, 0, 0, 0, key}
-#define SQ_OPTIONS_END                     {NULL, SQ_OPTION_FLAG, 0, 0, 0, NULL}
+#define SQ_FLAG(name, field)                                                                                           \
+    {                                                                                                                  \
+        name, SQ_OPTION_FLAG, offsetof(arguments, field), 0, 0, NULL                                                   \
+    }
+#define SQ_TEXT(name, field)                                                                                           \
+    {                                                                                                                  \
+        name, SQ_OPTION_TEXT, offsetof(arguments, field), 0, 0, NULL                                                   \
+    }
+#define SQ_INT(name, field, low, high)                                                                                 \
+    {                                                                                                                  \
+        name, SQ_OPTION_INT, offsetof(arguments, field), low, high, NULL                                               \
+    }
+#define SQ_LONG(name, field, low, high)                                                                                \
+    {                                                                                                                  \
+        name, SQ_OPTION_LONG, offsetof(arguments, field), low, high, NULL                                              \
+    }
+#define SQ_REAL(name, field, low, high)                                                                                \
+    {                                                                                                                  \
+        name, SQ_OPTION_REAL, offsetof(arguments, field), low, high, NULL                                              \
+    }
+#define SQ_WORD(name, field, words)                                                                                    \
+    {                                                                                                                  \
+        name, SQ_OPTION_WORD, offsetof(arguments, field), 0, 0, words                                                  \
+    }
+#define SQ_KEY(name, key)                                                                                              \
+    {                                                                                                                  \
+        name, SQ_OPTION_KEY, 0, 0, 0, key                                                                              \
+    }
+#define SQ_OPTIONS_END                                                                                                 \
+    {                                                                                                                  \
+        NULL, SQ_OPTION_FLAG, 0, 0, 0, NULL                                                                            \
+    }
 
 enum { SQ_UNSET = -1 }; /* default of a number that another source provides */
 

@@ -14,8 +14,8 @@
 #include "search/search.h"
 #include "search/searchers/searchers.h"
 #include "supernet/train/events.h"
-#include "tools/run/history.h"
 #include "tools/run/config/writer.h"
+#include "tools/run/history.h"
 #include "tools/run/messages.h"
 #include "tools/run/trained_run.h"
 
@@ -27,7 +27,7 @@ static void print_prediction(const sq_search_device *d, const sq_prediction *p)
     char more[128] = "";
     int used = 0;
     if (d->cache->filled_count)
-        used += snprintf(more, sizeof more, ", %.1f %% of it filled in", 100 * p->filled_ms / p->ms);
+        used += snprintf(more, sizeof more, ", %.1f %% of it from --fill", 100 * p->filled_ms / p->ms);
     if (d->cache->energy_mj)
         used += snprintf(more + used, sizeof more - (size_t)used, ", %.4g mJ", p->energy_mj);
     if (d->cache->area_mm2)
@@ -36,7 +36,7 @@ static void print_prediction(const sq_search_device *d, const sq_prediction *p)
                  d->cache->info.is_measured ? "" : " (modelled)", more);
 }
 
-/* A candidate of the front and its objectives; they are shown in ascending order of the first, then the second, ... */
+/* A candidate of the Pareto front and its objectives. Rows are shown in ascending order of the objectives. */
 typedef struct {
     double values[SQ_MAX_OBJECTIVES];
     int index;
@@ -51,7 +51,7 @@ static int by_values(const void *a, const void *b)
     return x->index - y->index;
 }
 
-/* At most TABLE_ROWS, evenly chosen, both ends among them. */
+/* Prints at most TABLE_ROWS evenly spaced rows, including the first and the last. */
 static void print_front_rows(const sq_trained_run *r, const sq_search_result *result, const front_row *rows, int count)
 {
     const sq_objectives *o = &r->session.config->search.objectives;
@@ -85,7 +85,7 @@ static void print_front(const sq_trained_run *r, const sq_search_result *result)
     if (rows && result->front.count) {
         qsort(rows, (size_t)result->front.count, sizeof *rows, by_values);
         (void)printf("front of %d, hypervolume %.6g%s\n", result->front.count, result->front.hypervolume,
-                     result->front.count > TABLE_ROWS ? "; some of it:" : "");
+                     result->front.count > TABLE_ROWS ? "; a part of it:" : "");
         print_front_rows(r, result, rows, result->front.count);
     }
     free(rows);
@@ -114,7 +114,7 @@ static void print_result(const sq_trained_run *r, const sq_search_result *result
     (void)printf("next: squall export %s\n", run);
 }
 
-/* The devices that the configuration names, with their tables looked up for the space. */
+/* The configured devices, with their tables prepared for the space. */
 typedef struct {
     sq_latency_cache caches[SQ_MAX_DEVICES];
     sq_search_devices devices;
@@ -144,7 +144,7 @@ static sq_status file_of(char path[SQ_PATH_BYTES], const char *run, const char *
     return sq_text_path(path, SQ_PATH_BYTES, run, name);
 }
 
-/* search.evaluation_batch 0: measured, unless a search that goes on has its own. */
+/* search.evaluation_batch 0: the batch is measured, or read from the files of a resumed search. */
 static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resumed, int *batch)
 {
     char path[SQ_PATH_BYTES];
@@ -161,9 +161,9 @@ static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resume
     return SQ_OK;
 }
 
-/* What stands beside the search's state, once nothing refuses the search any more: the measured batch, which a resumed
- * search must go on with, and RUN/search/config.yaml: limits and devices that the command line gave, for whoever looks
- * at the search later. A search that begins anew forgets the older one here. */
+/* Writes the files next to the search's state, after all checks passed: the measured batch, which a resumed search must
+ * reuse, and RUN/search/config.yaml with the limits and devices of the command line, for the report. A search that
+ * starts over removes the files of the older one. */
 static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_resumed, int batch)
 {
     static const char *const found[] = {"search/state.json", "search/search.json", "search/arch.json"};
@@ -182,8 +182,8 @@ static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_re
     return sq_config_write(r->session.config, path);
 }
 
-/* For TensorBoard, whole: the best so far and each candidate by its number, and the found network. What cannot be
- * written stops nothing. */
+/* Writes all events for TensorBoard: the best accuracy so far and each candidate by its number, and the found network.
+ * Failures to write are ignored. */
 static void write_events(const sq_trained_run *r, const char *run, const sq_search_result *result)
 {
     char path[SQ_PATH_BYTES];
@@ -205,7 +205,7 @@ static void write_events(const sq_trained_run *r, const char *run, const sq_sear
     sq_events_close(events);
 }
 
-/* What sq_search works with: the options with a chosen batch, the devices, and who evaluates. */
+/* The inputs of sq_search: options with the chosen batch, devices and evaluators. */
 typedef struct {
     sq_search_options options;
     device_list list;
@@ -213,7 +213,7 @@ typedef struct {
     sq_worker_pool *pool;
 } tools;
 
-/* The first rank alone knows the limits, and what was measured. */
+/* Only rank 0 reads the limits and measures the batch. */
 static sq_status prepare(tools *t, sq_trained_run *r, const sq_search_context *how)
 {
     SQ_TRY(open_devices(&t->list, r->session.config, r->space));
@@ -232,17 +232,17 @@ static sq_status open_crew(tools *t, sq_trained_run *r)
     return sq_worker_pool_create(&t->pool, t->group, r->space, t->options.search_mask, r->session.ranks);
 }
 
-/* Where one rank's time went. */
+/* Prints the shares of one rank's time. */
 static void print_passes(const sq_evaluation_counters *count, double seconds)
 {
     const double share = 100 / seconds,
                  rest = seconds - count->calibration_seconds - count->scoring_seconds - count->fixed_seconds;
-    (void)fprintf(stderr, ": calibration %.1f %%, scoring %.1f %%, fixed layers %.1f %%, asking and saving %.1f %%\n",
-                  share * count->calibration_seconds, share * count->scoring_seconds, share * count->fixed_seconds,
-                  share * rest);
+    (void)fprintf(
+        stderr, ": calibration %.1f %%, scoring %.1f %%, fixed layers %.1f %%, proposals and saving %.1f %%\n",
+        share * count->calibration_seconds, share * count->scoring_seconds, share * count->fixed_seconds, share * rest);
 }
 
-/* How many each rank scored, and how many ranks' time that was at a time. */
+/* Prints the number of candidates that each rank scored, and the average number of busy ranks. */
 static void print_ranks(const sq_worker_pool *pool, double seconds)
 {
     double busy = 0;
@@ -251,12 +251,11 @@ static void print_ranks(const sq_worker_pool *pool, double seconds)
         busy += sq_worker_pool_counters(pool, r).seconds;
         (void)fprintf(stderr, "%s%" PRId64, r ? " + " : "", sq_worker_pool_counters(pool, r).candidates);
     }
-    (void)fprintf(stderr, " on %d ranks, %.2f of which were at work on average\n", sq_worker_pool_size(pool),
-                  busy / seconds);
+    (void)fprintf(stderr, " on %d ranks, %.2f of them busy on average\n", sq_worker_pool_size(pool), busy / seconds);
 }
 
-/* Goes to stderr: it says how the result was reached, not what it is, and a resumed search has done less. seconds: of
- * the whole search. */
+/* Prints to stderr, because the work is not part of the result: a resumed search has less of it. seconds: the duration
+ * of the search. */
 static void print_work(const tools *t, double seconds)
 {
     const sq_evaluation_counters count = sq_candidate_group_counters(t->group);
@@ -279,10 +278,10 @@ static void print_work(const tools *t, double seconds)
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
-/* What a score depends on beside the path. */
+/* Everything that a score depends on in addition to the path. */
 typedef struct {
     char device[64];
-    uint64_t weights; /* and the images' counts */
+    uint64_t weights; /* hash of the weights and of the numbers of images */
 } footing;
 
 static sq_status footing_of(sq_trained_run *r, footing *out)
@@ -302,7 +301,7 @@ static sq_status footing_of(sq_trained_run *r, footing *out)
     return status;
 }
 
-/* Ranks that would score the same path differently are refused. */
+/* Refuses ranks that would score the same path differently. */
 static sq_status check_alike(sq_trained_run *r)
 {
     sq_ranks *ranks = r->session.ranks;
@@ -316,11 +315,11 @@ static sq_status check_alike(sq_trained_run *r)
         status = sq_ranks_gather(ranks, &own, sizeof own, all);
     for (int i = 1; status == SQ_OK && i < count; i++) {
         if (strcmp(all[i].device, all[0].device) != 0)
-            status = sq_fail(SQ_INVALID, "rank 0 has device %s, rank %d %s: wanted the same on all", all[0].device, i,
-                             all[i].device);
+            status = sq_fail(SQ_INVALID, "rank 0 has device %s, rank %d has %s: expected the same device on all ranks",
+                             all[0].device, i, all[i].device);
         else if (all[i].weights != all[0].weights)
-            status =
-                sq_fail(SQ_INVALID, "rank %d has other weights or images than rank 0: wanted one folder for all", i);
+            status = sq_fail(SQ_INVALID,
+                             "rank %d has different weights or images from rank 0: expected one shared folder", i);
     }
     free(all);
     return status;
@@ -340,7 +339,7 @@ static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_contex
     return SQ_OK;
 }
 
-/* In a folder that is this process's meanwhile. */
+/* Searches while holding the lock of the search folder. */
 static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_context *how, bool on_val)
 {
     char folder[SQ_PATH_BYTES];

@@ -36,9 +36,9 @@ static sq_status open_data(sq_session *s)
 {
     const sq_data_config *data = &s->config->data;
     if (!*data->train)
-        return sq_fail(SQ_INVALID, "data.train: empty, wanted a folder or tar with train/<class>/<image>");
+        return sq_fail(SQ_INVALID, "data.train: found nothing, expected a folder or tar with train/<class>/<image>");
     if (data->cache == SQ_DATA_CACHE_DEVICE && data->decode != SQ_DECODE_EXACT)
-        return sq_fail(SQ_INVALID, "data.cache: device: keeps whole images, wanted data.decode: exact");
+        return sq_fail(SQ_INVALID, "data.cache: device: keeps whole images, expected data.decode: exact");
     SQ_TRY(sq_dataset_open(&s->whole, data->train, "train"));
     SQ_TRY(limit_classes(&s->all, s->whole, data->classes));
     if (data->held_out > 0)
@@ -46,7 +46,7 @@ static sq_status open_data(sq_session *s)
     return sq_dataset_hold_out(&s->train, s->all, data->held_out, (uint64_t)s->config->seed, false);
 }
 
-/* layers.search and layers.fixed: what the sampler and a searcher may draw. */
+/* Makes the search mask of layers.search and layers.fixed for the sampler and the searcher. */
 static sq_status make_search_mask(sq_session *s)
 {
     int path[SQ_MAX_LAYERS] = {0};
@@ -54,8 +54,8 @@ static sq_status make_search_mask(sq_session *s)
     if (!*config->layers_search && !*config->layers_fixed)
         return SQ_OK;
     if (!*config->layers_search || !*config->layers_fixed)
-        return sq_fail(SQ_INVALID, "scope: free '%s', fixed '%s': wanted both, or neither", config->layers_search,
-                       config->layers_fixed);
+        return sq_fail(SQ_INVALID, "layers: found search '%s' and fixed '%s', expected both or neither",
+                       config->layers_search, config->layers_fixed);
     SQ_TRY(sq_arch_read(s->space, config->layers_fixed, path));
     s->search_mask = calloc(1, sizeof *s->search_mask);
     if (!s->search_mask)
@@ -85,7 +85,7 @@ static sq_status open_backend(sq_session *s, bool is_training)
                                         .is_local_rank = sq_ranks_count(s->ranks) > 1};
     SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
     if (!is_training)
-        return SQ_OK; /* nothing is reduced */
+        return SQ_OK; /* no reductions */
     SQ_TRY(sq_ranks_attach(s->ranks, s->backend));
     return s->config->sync_batch_norm ? sq_ranks_share_norms(s->ranks, s->backend) : SQ_OK;
 }
@@ -102,7 +102,7 @@ sq_status sq_session_join(sq_ranks **out, const sq_options *options)
 int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status)
 {
     const int code = status == SQ_OK ? 0 : sq_command_fail(command, status);
-    (void)fflush(stdout); /* a failure is main's to find */
+    (void)fflush(stdout); /* the exit code of the program shows a failure */
     sq_ranks_close(ranks, code);
     return code;
 }
@@ -110,8 +110,8 @@ int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status)
 sq_status sq_session_open(sq_session *out, const char *config_path, const sq_options *options, unsigned flags)
 {
     sq_session s = {.ranks = out->ranks};
-    sq_status status = sq_config_read(&s.config, config_path, (const char *const *)options->overrides,
-                                      options->override_count);
+    sq_status status =
+        sq_config_read(&s.config, config_path, (const char *const *)options->overrides, options->override_count);
     if (status == SQ_OK)
         sq_ranks_set_time_limit(s.ranks, s.config->ranks_time_limit);
     if (status == SQ_OK && flags & SQ_OPEN_DATA)
@@ -177,7 +177,7 @@ sq_status sq_session_cache(const sq_session *s, const sq_dataset *dataset, sq_ca
         return sq_cache_plan_make(out, dataset, sq_cache_budget(data->cache_mb, processes),
                                   data->decode == SQ_DECODE_EXACT);
     if (!s->backend)
-        return sq_fail(SQ_INVALID, "data.cache: device: nothing trains here, wanted none or ram");
+        return sq_fail(SQ_INVALID, "data.cache: device: only for training, expected none or ram");
     return sq_device_cache_plan(out, dataset, s->backend, data->cache_mb, processes);
 }
 

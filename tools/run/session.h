@@ -15,7 +15,7 @@ typedef struct {
     sq_dataset *whole_val, *val; /* the test split; NULL without SQ_OPEN_VAL */
     sq_backend *backend;
     sq_search_mask *search_mask; /* NULL: every choice may be drawn */
-    sq_ranks *ranks; /* borrowed; NULL: one rank */
+    sq_ranks *ranks;             /* borrowed; NULL: one rank */
 } sq_session;
 
 /* Connects the launcher's processes (sq_ranks_open). Uses ranks.time_limit of --set, but at least 30 s; the value of a
@@ -28,8 +28,8 @@ int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status);
 /* SQ_OPEN_TRAINING opens the backend, too, and connects it to the ranks. */
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING = 8 };
 
-/* Reads the configuration (config_path NULL: the defaults), applies the overrides of options, and opens what flags name.
- * out->ranks is an input: set it before the call. */
+/* Reads the configuration (config_path NULL: the defaults), applies the overrides of options, and opens what flags
+ * name. out->ranks is an input: set it before the call. */
 SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const sq_options *options,
                                       unsigned flags);
 void sq_session_close(sq_session *session);

@@ -4,12 +4,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where configs/ and data/samples lie: beside the program (bin/../share/squall) when it is installed, else the source
- * tree that it was built from (build/bin/../..). false when neither holds `name`. */
+/* Writes the path of `name` in the share folder, which holds configs/ and data/samples: bin/../share/squall of an
+ * installed program, or else the source tree of a build (build/bin/../..). Returns false if neither has `name`. */
 bool sq_share_path(char *out, size_t bytes, const char *name);
 
-/* `name` itself where it exists, else its place in the share folder (kept in out), else `name`: whoever opens it will
- * complain. */
+/* Returns `name` if it exists, else its path in the share folder (written to out), else `name`. */
 const char *sq_share_find(char *out, size_t bytes, const char *name);
 
 #endif

@@ -1,6 +1,6 @@
-/* squall search --two-stage: each stage trains the supernet with all layers but its own fixed, beginning with the
- * weights of the stage before it, and searches its own layers. A stage is an ordinary run whose config.yaml says all of
- * it, so it can be looked at, resumed and exported by itself. */
+/* squall search --two-stage. Each stage fixes all layers except its own, trains the supernet from the weights of the
+ * previous stage, and searches its own layers. A stage is an ordinary run with a complete config.yaml, so that it can
+ * be reported, resumed and exported alone. */
 #include "tools/run/staged_search.h"
 
 #include <inttypes.h>
@@ -23,15 +23,15 @@ enum { ARCH_BYTES = 1024 };
 typedef struct {
     const char *config, *run;
     const sq_search_request *searching;
-    sq_options options; /* the user's, with the stage's own behind them */
+    sq_options options; /* the user's, followed by those of the stage */
     int user_count;
     sq_space *space;
     sq_stages stages;
-    int path[SQ_MAX_LAYERS]; /* what every layer is now */
-    int64_t spos_steps;      /* train.steps of the configuration: one group would take them */
+    int path[SQ_MAX_LAYERS]; /* the current choice of each layer */
+    int64_t spos_steps;      /* train.steps of the configuration: the cost of a search without stages */
 } job;
 
-/* Who writes. */
+/* Only this rank writes files and prints. */
 static bool is_first(const job *j)
 {
     return sq_ranks_rank(j->searching->ranks) == 0;
@@ -83,8 +83,8 @@ static sq_status train_stage(job *j, const char *folder)
     return sq_ranks_agree(j->searching->ranks, status);
 }
 
-/* Of a stage that is done nothing is done again, but looked through: training refuses another seed or batch, the search
- * other options, limits or weights. */
+/* A finished stage is only checked: training refuses a different seed or batch, and the search refuses different
+ * options, limits or weights. */
 static sq_status run_stage(job *j, int stage)
 {
     char folder[SQ_PATH_BYTES], arch[SQ_PATH_BYTES];
@@ -94,7 +94,7 @@ static sq_status run_stage(job *j, int stage)
     if (is_first(j)) {
         (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
                      j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
-        (void)fflush(stdout); /* in front of the progress line */
+        (void)fflush(stdout); /* before the progress line */
     }
     SQ_TRY(train_stage(j, folder));
     SQ_TRY(sq_search_trained_run(folder, &j->options, j->searching));
@@ -102,7 +102,7 @@ static sq_status run_stage(job *j, int stage)
     return sq_ranks_broadcast(j->searching->ranks, j->path, sizeof j->path);
 }
 
-/* --resume never: what older stages left, more of them perhaps than there are now. */
+/* --resume never: removes the folders of all older stages; there can be more of them than configured now. */
 static sq_status forget(const job *j)
 {
     char path[SQ_PATH_BYTES];
@@ -116,9 +116,9 @@ static sq_status forget(const job *j)
     return sq_path_remove(path);
 }
 
-/* ---- Begin and end ---- */
+/* ---- Start and summary ---- */
 
-/* One operator of each layer on the first device (search/select/select.h). */
+/* Chooses one operator of each layer for the first device (search/select/select.h). */
 static sq_status choose_operators(const sq_session *s, void (*choose)(const sq_selection *, int *), int *path)
 {
     const sq_latency_config *device = &s->config->latency[0];
@@ -147,7 +147,8 @@ static sq_status begin(job *j)
     sq_status status =
         sq_stages_read(&j->stages, s.space, c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr);
     if (status == SQ_OK && (*c->layers_search || *c->layers_fixed || *c->train_from))
-        status = sq_fail(SQ_INVALID, "layers.search, layers.fixed, train.from: the stages say these themselves");
+        status =
+            sq_fail(SQ_INVALID, "layers.search, layers.fixed, train.from: expected none of them; each stage sets them");
     if (status == SQ_OK && strcmp(c->stages.start, "score") == 0)
         status = choose_operators(&s, sq_select_best, j->path);
     else if (status == SQ_OK && strcmp(c->stages.start, "middle") == 0)
@@ -155,13 +156,13 @@ static sq_status begin(job *j)
     else if (status == SQ_OK)
         status = sq_arch_read(s.space, c->stages.start, j->path);
     j->spos_steps = c->train.steps;
-    j->space = s.space; /* kept: the classes follow from the data */
+    j->space = s.space; /* kept, because the number of classes comes from the data */
     s.space = NULL;
     sq_session_close(&s);
     return status;
 }
 
-/* stages.json: what was done, without a clock, so that a resumed search ends with the same bytes. */
+/* Writes stages.json, without times, so that a resumed search writes the same bytes. */
 static sq_status write_summary(const job *j)
 {
     char path[SQ_PATH_BYTES], arch[ARCH_BYTES];
@@ -183,7 +184,7 @@ static sq_status write_summary(const job *j)
     return sq_json_write(path, whole);
 }
 
-/* What training took, from a run's timing.jsonl; 0 where there is none. A line that a kill tore counts for nothing. */
+/* Seconds of training, from a run's timing.jsonl; 0 if there is none. Skips incomplete lines. */
 static double trained_seconds(const char *folder)
 {
     char path[SQ_PATH_BYTES], line[1024];
@@ -199,7 +200,7 @@ static double trained_seconds(const char *folder)
     return seconds;
 }
 
-/* All stages, and what one group would take at their speed: the comparison with SPOS. */
+/* Prints the training time of all stages, and of a single group at the same speed, as in SPOS. */
 static void print_seconds(const job *j, int64_t steps)
 {
     char folder[SQ_PATH_BYTES], text[2][64];

@@ -1,4 +1,5 @@
-/* Times of programs, and the parts of a training step. supernet/model/walk.c provides their order to the trainer, too. */
+/* Times of programs, and the parts of a training step. supernet/model/walk.c provides their order to the trainer, too.
+ */
 #include "tools/run/step_times.h"
 
 #include <stdlib.h>
@@ -83,7 +84,8 @@ static sq_status add_reduction(void *context, int layer, int choice, bool is_loc
 {
     part_list *p = context;
     const sq_region *region = &p->times->plan.regions[layer][choice];
-    const size_t weights = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float), statistics = region->bytes[SQ_ROLE_STATISTICS];
+    const size_t weights = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float),
+                 statistics = region->bytes[SQ_ROLE_STATISTICS];
     (void)is_local; /* the bytes are the same */
     SQ_TRY(add(p, (sq_step_part){SQ_PART_REDUCE, 0, weights * sq_dtype_bytes(p->times->session->config->reduction)}));
     return statistics ? add(p, (sq_step_part){SQ_PART_REDUCE, 0, statistics}) : SQ_OK;
@@ -100,8 +102,8 @@ static sq_status accumulate(void *context, bool is_on)
     return SQ_OK;
 }
 
-/* The step of supernet/train/trainer.c: all ranks agree that there is a batch, forward and backward along each path, all
- * ranks add up the losses, update. */
+/* The step of supernet/train/trainer.c: all ranks agree that there is a batch, forward and backward along each path,
+ * all ranks add up the losses, update. */
 static sq_status make_parts(const drawn_paths *d, part_list *p)
 {
     const int layers = p->times->session->space->layer_count;
@@ -139,14 +141,14 @@ static sq_status run_paths(meter *m, const drawn_paths *d, int step)
     const sq_step_paths paths = paths_of(d);
     const sq_train_step gradients = {
         .model = m->model, .nonfinite_check = m->nonfinite_check, .load = load, .context = m};
-    sq_train_outcome outcome; /* random images: whether their loss is finite does not matter */
+    sq_train_outcome outcome; /* ignored: the loss of random images can be nonfinite */
     for (int i = 0; i < d->count; i++)
         scalars[i] = sq_synthetic_batch_step(sq_model_plan(m->model), m->times->session, step);
     SQ_TRY(sq_train_step_gradients(&gradients, &paths, scalars, &outcome));
     return sq_model_update_of(m->model, &paths);
 }
 
-/* Every step once to compile and warm up, then once by the clock. */
+/* Runs every step once to compile and warm up, then once timed. */
 static sq_status time_steps(meter *m)
 {
     const sq_session *s = m->times->session;
@@ -195,13 +197,14 @@ static sq_status programs_of(const sq_step_times *t, double *out)
     return SQ_OK;
 }
 
-/* Program times add up to what whole steps take: alone, a program finds its data in the caches. */
+/* Scales program times to the time of whole steps: a program that is measured alone finds its data in the caches. */
 static sq_status scale_to(sq_step_times *t, double seconds)
 {
     double programs;
     SQ_TRY(programs_of(t, &programs));
     if (programs <= 0 || seconds <= 0)
-        return sq_fail(SQ_DEVICE, "plan: programs of %g s in steps of %g s", programs, seconds);
+        return sq_fail(SQ_DEVICE, "forecast: found programs of %g s in steps of %g s, expected times above 0", programs,
+                       seconds);
     for (int mode = 0; mode < SQ_STEP_MODES; mode++)
         for (int l = 0; l < SQ_MAX_LAYERS; l++)
             for (int c = 0; c < SQ_MAX_CHOICES; c++)
@@ -216,7 +219,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What all ranks measured, as a mean over them. */
+/* Averages the measurements over the ranks. */
 static sq_status share_times(meter *m)
 {
     sq_step_times *t = m->times;

@@ -10,7 +10,7 @@ sq_step sq_synthetic_batch_step(const sq_memory_plan *plan, const sq_session *se
     return (sq_step){
         .seed = (uint64_t)session->config->seed,
         .step = (uint64_t)step,
-        .learning_rate = 1e-4f, /* random labels: nothing to learn, and nothing shall diverge */
+        .learning_rate = 1e-4f, /* small, so that training on random labels does not diverge */
         .momentum = (float)session->config->train.momentum,
         .weight_decay = (float)session->config->train.weight_decay,
         .statistics_rate = plan->space->momentum,
@@ -28,7 +28,7 @@ sq_status sq_synthetic_batch_make(sq_synthetic_batch *out, const sq_memory_plan 
     sq_rng rng = sq_rng_open(seed, SQ_RNG_TEST, 0);
     if (!drawn.images || !drawn.labels) {
         sq_synthetic_batch_clear(&drawn);
-        return sq_fail(SQ_NO_MEMORY, "bench: %zu bytes of images", count);
+        return sq_fail(SQ_NO_MEMORY, "synthetic batch: %zu bytes", count);
     }
     for (size_t i = 0; i < count; i++)
         drawn.images[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);

@@ -10,7 +10,7 @@
 #include "search/searchers/searchers.h"
 #include "supernet/train/checkpoint.h"
 
-/* A run that trained one path says so in its arch.json. */
+/* Opens the space of the run. arch.json marks a run that trained one path. */
 static sq_status open_space(sq_trained_run *r, const char *run)
 {
     char path[SQ_PATH_BYTES];
@@ -37,7 +37,7 @@ sq_status sq_trained_run_read_arch(const sq_trained_run *run, const char *arch, 
 
 static void warn(const char *line)
 {
-    (void)fprintf(stderr, "passed over: %s\n", line);
+    (void)fprintf(stderr, "skipped: %s\n", line);
 }
 
 static sq_status load_weights(sq_trained_run *r, const char *run)
@@ -58,7 +58,7 @@ static sq_status load_weights(sq_trained_run *r, const char *run)
     return SQ_OK;
 }
 
-/* Brings `wanted` of the indices to the front, drawn by seed. */
+/* Moves `wanted` randomly drawn indices to the front. */
 static void draw_indices(size_t *indices, size_t wanted, size_t all, sq_rng *rng)
 {
     for (size_t i = 0; i < wanted; i++) {
@@ -68,7 +68,7 @@ static void draw_indices(size_t *indices, size_t wanted, size_t all, sq_rng *rng
     }
 }
 
-/* `count` images of the training part, spread over it by seed. */
+/* Loads search.calibration_images randomly drawn training images. */
 static sq_status load_calibration(sq_trained_run *r)
 {
     const sq_loader_options options = sq_session_loader(&r->session, false);
@@ -100,8 +100,9 @@ static sq_status load_validation(sq_trained_run *r, bool on_val)
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
     for (size_t i = 0; i < wanted; i++)
-        indices[i] = i * all / wanted;                               /* evenly: images are sorted by class */
-    if (sq_searcher_varies_images(r->session.config->search.kind)) { /* any first so many are a fair sample */
+        indices[i] = i * all / wanted; /* evenly: images are sorted by class */
+    if (sq_searcher_varies_images(
+            r->session.config->search.kind)) { /* then the first N images are a random sample for every N */
         sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
         draw_indices(indices, wanted, wanted, &rng);
     }
@@ -123,7 +124,7 @@ static sq_status open_run(sq_trained_run *r, const char *run, const char *other_
     const unsigned flags = SQ_OPEN_DATA | SQ_OPEN_BACKEND | (on_val ? SQ_OPEN_VAL : 0);
     SQ_TRY(sq_text_path(path, sizeof path, run, "config.yaml"));
     if (!other_config && !sq_path_exists(path))
-        return sq_fail(SQ_INVALID, "%s: not a run: no config.yaml in it (squall train makes one)", run);
+        return sq_fail(SQ_INVALID, "%s: not a run: config.yaml is missing; squall train creates it", run);
     SQ_TRY(sq_session_open(&r->session, other_config ? other_config : path, options, flags));
     SQ_TRY(load_model(r, run));
     SQ_TRY(load_calibration(r));
@@ -134,7 +135,9 @@ static sq_status open_run(sq_trained_run *r, const char *run, const char *other_
     return SQ_OK;
 }
 
-enum { DEFAULT_BATCH = 200 }; /* where a search would measure: for one path that does not pay */
+enum {
+    DEFAULT_BATCH = 200
+}; /* of a configuration that lets a search measure it; measuring costs more than scoring one path */
 
 sq_status sq_trained_run_open_evaluator(sq_trained_run *r)
 {

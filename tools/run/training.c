@@ -1,4 +1,4 @@
-/* Training from a configuration: what `squall train` does, and `squall rank` for each path. */
+/* Training from a configuration. */
 #include "tools/run/training.h"
 
 #include <stdio.h>
@@ -7,18 +7,18 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "supernet/train/signals.h"
-#include "tools/run/messages.h"
 #include "tools/run/config/writer.h"
 #include "tools/run/history.h"
+#include "tools/run/messages.h"
 
-/* Whether each rank walks along some of a step's paths, and not along all. */
+/* Whether each rank trains only a part of a step's paths. */
 static bool shares_paths(const sq_session *s, int paths)
 {
     return s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1;
 }
 
-static void print_start(const sq_session *s, const sq_space *space, const sq_model *model, const sq_training_request *training,
-                        int paths)
+static void print_start(const sq_session *s, const sq_space *space, const sq_model *model,
+                        const sq_training_request *training, int paths)
 {
     const sq_memory_plan *plan = sq_model_plan(model);
     const sq_train_options *o = &s->config->train;
@@ -39,7 +39,7 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
                  s->held_out ? sq_dataset_count(s->held_out) : 0, space->classes, space->resolution, space->resolution);
     if (paths > 1)
         (void)snprintf(several, sizeof several, " along %d paths%s", paths,
-                       shares_paths(s, paths) ? ", shared out over the ranks" : "");
+                       shares_paths(s, paths) ? ", split across the ranks" : "");
     if (s->config->lr_batch && s->config->lr_batch != o->batch)
         (void)snprintf(rate, sizeof rate, " (%g for batches of %d)", s->config->lr, s->config->lr_batch);
     sq_print_row("schedule", "%lld steps of %d images%s (%.1f epochs), learning rate %g%s", (long long)o->steps,
@@ -52,9 +52,9 @@ static void print_start(const sq_session *s, const sq_space *space, const sq_mod
         char ranks[256];
         sq_ranks_describe(s->ranks, ranks, sizeof ranks);
         sq_print_row("ranks", "%s; %d images each%s", ranks, o->batch / sq_ranks_count(s->ranks),
-                     s->config->reduction == SQ_BF16 ? "; gradients travel as BF16" : "");
+                     s->config->reduction == SQ_BF16 ? "; gradients are reduced in BF16" : "");
         if (s->config->sync_batch_norm)
-            sq_print_row("", "norms see the images of all ranks");
+            sq_print_row("", "batch norm uses the images of all ranks");
     }
 }
 
@@ -62,7 +62,7 @@ typedef struct {
     const sq_session *session;
     const sq_training_request *training;
     const sq_cache_plan *cache;
-    sq_device_cache **device_cache; /* what fill_cache has decoded */
+    sq_device_cache **device_cache; /* decoded by fill_cache */
 } begun;
 
 sq_status sq_training_check_free(const char *run)
@@ -70,19 +70,18 @@ sq_status sq_training_check_free(const char *run)
     char path[SQ_PATH_BYTES];
     SQ_TRY(sq_text_path(path, sizeof path, run, "config.yaml"));
     return sq_path_exists(path)
-               ? sq_fail(SQ_INVALID, "%s: holds a run already; --resume auto continues it, another -o begins a new one",
-                         run)
+               ? sq_fail(SQ_INVALID, "%s: holds a run already; use --resume auto to continue it, or another -o", run)
                : SQ_OK;
 }
 
-/* config.yaml, and arch.json of a single path. */
+/* Writes config.yaml, and arch.json for a single path. */
 static sq_status write_config(const void *context)
 {
     const sq_session *s = ((const begun *)context)->session;
     const sq_training_request *training = ((const begun *)context)->training;
     char file[SQ_PATH_BYTES], tuple[1024], text[1200];
     if (!training->is_resumed)
-        SQ_TRY(sq_training_check_free(training->run)); /* another one may have had the folder until now */
+        SQ_TRY(sq_training_check_free(training->run)); /* another process may have used the folder until now */
     SQ_TRY(sq_text_path(file, sizeof file, training->run, "config.yaml"));
     SQ_TRY(sq_config_write(s->config, file));
     sq_history_add(training->run, sq_ranks_count(s->ranks));
@@ -97,7 +96,7 @@ static sq_status write_config(const void *context)
     return sq_file_replace(file, &piece, 1);
 }
 
-/* Gives the loader what it keeps in memory, or the images that the backend keeps, which are decoded now. */
+/* Gives the loader its plan of a cache in memory, or decodes all images into the device cache. */
 static sq_status fill_cache(const void *context, sq_loader_options *loader)
 {
     const begun *b = context;
@@ -112,7 +111,7 @@ static sq_status fill_cache(const void *context, sq_loader_options *loader)
     return SQ_OK;
 }
 
-/* How many paths a step has; refuses what sq_train would, before there is a folder. */
+/* Counts the paths of a step. Refuses invalid samplers before the folder is created. */
 static sq_status count_paths(const sq_session *s, const sq_space *space, int *out)
 {
     sq_sampler *sampler = NULL;
@@ -128,17 +127,20 @@ static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
 {
     const int batch = s->config->train.batch, ranks = sq_ranks_count(s->ranks);
     if (s->config->train.rank_paths && ranks > 1 && paths == 1 && !is_single)
-        return sq_fail(SQ_INVALID, "train.rank_paths: own: a step has one path; wanted as many for each rank "
-                                   "(train.paths, or train.sampler: fair)");
+        return sq_fail(SQ_INVALID,
+                       "train.rank_paths: own: found one path per step, expected an equal number for each rank "
+                       "(train.paths, or train.sampler: fair)");
     if (shares_paths(s, paths) && s->config->sync_batch_norm)
         return sq_fail(SQ_INVALID,
-                       "train.sync_batch_norm: wants train.rank_paths: all, as the norms of different paths "
-                       "have nothing in common");
+                       "train.sync_batch_norm: expected train.rank_paths: all, because different paths have "
+                       "different norms");
     if (shares_paths(s, paths) && paths % ranks != 0)
-        return sq_fail(SQ_INVALID, "train.rank_paths: a step has %d paths, for %d ranks: wanted as many for each",
+        return sq_fail(SQ_INVALID,
+                       "train.rank_paths: found %d paths per step for %d ranks, expected an equal number for each rank",
                        paths, ranks);
     if (batch % ranks != 0 || batch / ranks < 2)
-        return sq_fail(SQ_INVALID, "train.batch: %d images, %d ranks: wanted the same number for each, at least 2",
+        return sq_fail(SQ_INVALID,
+                       "train.batch: found %d images for %d ranks, expected an equal number for each, at least 2",
                        batch, ranks);
     return SQ_OK;
 }

@@ -7,36 +7,36 @@
 #include "tools/commands/command.h"
 #include "tools/run/synthetic_batch.h"
 
-/* What `squall bench step` and `squall bench kernels` share: their options, a space made ready to run or only planned,
- * and the bytes that its launches count. Internal to tools/bench_*.c. */
+/* Shared parts of squall bench: options, a space with a model or only with a memory plan, and the bytes of its
+ * launches. */
 
 enum {
-    SQ_BENCH_PARTS = 512,          /* launches of one program, at most */
-    SQ_BENCH_MULTIPROCESSORS = 132 /* of the GPU that --dry plans for: an H200 */
+    SQ_BENCH_PARTS = 512,          /* largest number of launches of one program */
+    SQ_BENCH_MULTIPROCESSORS = 132 /* of the GPU that --dry assumes: an H200 */
 };
-#define SQ_BENCH_BANDWIDTH 4.3e12 /* bytes a second of the same, as a copy reaches them */
+#define SQ_BENCH_BANDWIDTH 4.3e12 /* bytes/s of a copy on an H200 */
 
 typedef struct {
     const char *file; /* of the space */
     int batch, steps, warmup, repeats;
-    double bandwidth; /* bytes a second; 0: not given */
-    const char *arch; /* the path of every step; NULL: random ones */
-    const sq_gpu *gpu; /* with is_dry: model the time on this GPU; NULL: count bytes alone, for an H200 */
+    double bandwidth;  /* bytes/s; 0: not given */
+    const char *arch;  /* the path of every step; NULL: random ones */
+    const sq_gpu *gpu; /* with is_dry: model the time on this GPU; NULL: only count bytes, for an H200 */
     bool is_dry, is_json;
 } sq_bench_options;
 
-/* A space with a training model on the session's backend, or (--dry) with a plan as cuda asks for. */
+/* A space with a training model on the session's backend, or (--dry) with the memory plan of cuda. */
 typedef struct {
     sq_space *space;
-    sq_model *model; /* NULL: dry */
+    sq_model *model;    /* NULL with --dry */
     sq_memory_plan dry; /* without a model */
     const sq_memory_plan *plan;
-    int multiprocessors; /* dry: of the GPU that is planned for */
-    sq_synthetic_batch batch; /* what the model computes on; empty when dry */
+    int multiprocessors;      /* with --dry: of the assumed GPU */
+    sq_synthetic_batch batch; /* the input of the model; empty with --dry */
 } sq_bench_subject;
 
-/* Reads the space, and makes, initialises and loads its model with random images, labels and the scalars of one step.
- * The subject is borrowed from: do not move it. Close with sq_bench_close, also after a failure. */
+/* Reads the space, creates and initializes its model, and loads random images, labels and the scalars of one step. Do
+ * not move the subject, because it holds pointers into itself. Close with sq_bench_close, also after a failure. */
 SQ_MUST_USE sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const sq_bench_options *options,
                                     const char *file);
 void sq_bench_close(sq_bench_subject *subject);
@@ -60,15 +60,16 @@ SQ_MUST_USE sq_status sq_bench_launches_list(sq_bench_launches *out, const sq_be
                                              const sq_bench_program *program);
 void sq_bench_launches_clear(sq_bench_launches *launches);
 
-/* Merges of partial results and repacked weights: merge_moments, merge_sums, merge_gradient, pack_weights. */
+/* Whether a kernel merges partial results or repacks weights: merge_moments, merge_sums, merge_gradient, pack_weights.
+ */
 bool sq_bench_is_merge(const char *kernel);
 
 /* ---- Bytes of the mean path ---- */
 
 typedef struct {
     const char *kernel;
-    int side;               /* height of what the operation reads; 0: weights alone */
-    double bytes[SQ_MODES]; /* an image, in FORWARD, BACKWARD and UPDATE */
+    int side;               /* height of the input of the operation; 0: only weights */
+    double bytes[SQ_MODES]; /* per image, in FORWARD, BACKWARD and UPDATE */
 } sq_bench_entry;
 
 enum { SQ_BENCH_ENTRIES = 512 };
@@ -78,10 +79,10 @@ typedef struct {
     int count;
 } sq_bench_tally;
 
-/* uses: how many of the `paths` paths take [layer][choice]. */
+/* uses: the number of paths that contain [layer][choice], of `paths` paths. */
 SQ_MUST_USE sq_status sq_bench_tally_make(sq_bench_tally *out, const sq_bench_subject *subject,
                                           const int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES], int paths);
-double sq_bench_tally_bytes(const sq_bench_tally *tally, int mode); /* SQ_MODES: all of them */
+double sq_bench_tally_bytes(const sq_bench_tally *tally, int mode); /* SQ_MODES: sum of all modes */
 double sq_bench_tally_merges(const sq_bench_tally *tally);
 void sq_bench_tally_print(const sq_bench_tally *tally);
 /* Adds bytes_per_image, its parts and the largest contributors to an object. */

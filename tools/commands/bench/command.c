@@ -84,16 +84,16 @@ static const sq_option step_options[] = {BATCH,
 static const sq_option kernel_options[] = {BATCH, REPEATS, BANDWIDTH, DRY, JSON, SQ_OPTIONS_END};
 static const sq_option loader_options[] = {BATCH, STEPS, REPEATS, SQ_KEY("--threads", "threads"), JSON, SQ_OPTIONS_END};
 
-static const sq_command step = {
-    .name = "step",
-    .options = step_options,
-    .has_config = true,
-    .defaults = &(const arguments){.bench = {.batch = 256, .steps = SQ_UNSET, .warmup = 10}},
-    .arguments_bytes = sizeof(arguments),
-    .argument_min = 1,
-    .argument_max = 1,
-    .expected = "one space file",
-    .run = run_step};
+static const sq_command step = {.name = "step",
+                                .options = step_options,
+                                .has_config = true,
+                                .defaults =
+                                    &(const arguments){.bench = {.batch = 256, .steps = SQ_UNSET, .warmup = 10}},
+                                .arguments_bytes = sizeof(arguments),
+                                .argument_min = 1,
+                                .argument_max = 1,
+                                .expected = "one space file",
+                                .run = run_step};
 
 static const sq_command kernels = {.name = "kernels",
                                    .options = kernel_options,
@@ -104,16 +104,15 @@ static const sq_command kernels = {.name = "kernels",
                                    .expected = "at most one space file",
                                    .run = run_kernels};
 
-static const sq_command loader = {
-    .name = "loader",
-    .options = loader_options,
-    .has_config = true,
-    .defaults = &(const arguments){.bench = {.batch = 64, .steps = 20, .repeats = 5}},
-    .arguments_bytes = sizeof(arguments),
-    .argument_min = 1,
-    .argument_max = 1,
-    .expected = "one source of images or one configuration",
-    .run = run_loader};
+static const sq_command loader = {.name = "loader",
+                                  .options = loader_options,
+                                  .has_config = true,
+                                  .defaults = &(const arguments){.bench = {.batch = 64, .steps = 20, .repeats = 5}},
+                                  .arguments_bytes = sizeof(arguments),
+                                  .argument_min = 1,
+                                  .argument_max = 1,
+                                  .expected = "one source of images or one configuration",
+                                  .run = run_loader};
 
 static const sq_command *const parts[] = {&step, &kernels, &loader, NULL};
 

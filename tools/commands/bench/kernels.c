@@ -39,7 +39,7 @@ typedef struct {
     row_list list;
     width_price prices[MOST_WIDTHS];
     int price_count;
-    double bandwidth; /* bytes a second */
+    double bandwidth; /* bytes/s */
 } bench;
 
 /* ---- Describing a launch ---- */
@@ -62,8 +62,8 @@ static int result_slot(const sq_op *op)
     }
 }
 
-/* "56x56 24>24 k3 s1 depthwise": size of the input, channels in and out, window. A backward operation is described by its
- * forward input. */
+/* "56x56 24>24 k3 s1 depthwise": size of the input, channels in and out, window. A backward operation is described by
+ * its forward input. */
 static void describe_shape(const sq_graph *graph, const sq_op *op, char *text, size_t bytes)
 {
     const int result = result_slot(op), source = op->x.slot != SQ_NONE ? op->x.slot : result;
@@ -79,8 +79,8 @@ static void describe_shape(const sq_graph *graph, const sq_op *op, char *text, s
     (void)snprintf(text, bytes, "%dx%d %d%s%s", s->h, s->w, sq_view_channels(s, op->x.part).c, out, window);
 }
 
-/* The fusion level of a unit's launch. L3: each tensor is read and written once; L4: both gradients in one launch. "-": the
- * launch belongs to no unit. */
+/* The fusion level of a unit's launch. L3: each tensor is read and written once; L4: both gradients in one launch. "-":
+ * the launch belongs to no unit. */
 static const char *level_of(const sq_bench_launches *launches, int index, sq_mode mode)
 {
     const sq_program_part *parts = launches->parts;
@@ -303,7 +303,7 @@ static void print_kernels(const bench *b)
 
 static void print_widths(const bench *b)
 {
-    (void)printf("widths, 28x28: %s of one unit, and how much more a channel costs than of %d\n",
+    (void)printf("widths, 28x28: %s of one unit, and extra cost per channel compared with width %d\n",
                  b->options->is_dry ? "MB" : "us", b->prices[0].width);
     (void)printf("  width stored      depthwise fwd             back     pointwise fwd             back\n");
     for (int i = 0; i < b->price_count; i++) {
@@ -322,11 +322,11 @@ static void print_widths(const bench *b)
 static json_t *row_json(const bench *b, const row *r)
 {
     json_t *object =
-        json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "layer", r->program.layer, "choice", choice_name(b, r),
-                  "times", r->times, "mode", mode_text(r->program.mode), "op", r->op, "kernel", r->kernel, "level", r->level,
-                  "shape", r->shape, "bytes", r->bytes, "macs", r->operations);
+        json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "layer", r->program.layer, "choice",
+                  choice_name(b, r), "times", r->times, "mode", mode_text(r->program.mode), "op", r->op, "kernel",
+                  r->kernel, "level", r->level, "shape", r->shape, "bytes", r->bytes, "macs", r->operations);
     if (r->seconds > 0) {
-        (void)json_object_set_new(object, "us", json_real(1e6 * r->seconds)); /* a missing key shows */
+        (void)json_object_set_new(object, "us", json_real(1e6 * r->seconds)); /* a failure shows as a missing key */
         (void)json_object_set_new(object, "gb_per_second", json_real(1e-9 * r->bytes / r->seconds));
         (void)json_object_set_new(object, "share_of_copy", json_real(r->bytes / r->seconds / b->bandwidth));
     }
@@ -337,7 +337,7 @@ static sq_status print_json(const bench *b)
 {
     json_t *rows = json_array(), *widths = json_array();
     for (int i = 0; i < b->list.count; i++)
-        (void)json_array_append_new(rows, row_json(b, &b->list.rows[i])); /* a missing row shows */
+        (void)json_array_append_new(rows, row_json(b, &b->list.rows[i])); /* a failure shows as a missing row */
     for (int i = 0; i < b->price_count; i++)
         for (int k = 0; k < 4; k++) {
             const width_price *p = &b->prices[i];
@@ -348,10 +348,10 @@ static sq_status print_json(const bench *b)
                                   mode_text(back ? SQ_BACKWARD : SQ_FORWARD), "bytes", p->bytes[depthwise][back], "us",
                                   1e6 * p->seconds[depthwise][back], "surcharge", surcharge(b, p, depthwise, back)));
         }
-    return sq_print_json(json_pack("{s:s, s:s, s:b, s:i, s:f, s:o, s:o}", "space", b->subject.space->name,
-                                         "device", b->options->is_dry ? "cuda" : b->session->backend->ops->name, "dry",
-                                         b->options->is_dry, "batch", b->options->batch, "bandwidth_gb_per_second",
-                                         1e-9 * b->bandwidth, "launches", rows, "widths", widths));
+    return sq_print_json(json_pack("{s:s, s:s, s:b, s:i, s:f, s:o, s:o}", "space", b->subject.space->name, "device",
+                                   b->options->is_dry ? "cuda" : b->session->backend->ops->name, "dry",
+                                   b->options->is_dry, "batch", b->options->batch, "bandwidth_gb_per_second",
+                                   1e-9 * b->bandwidth, "launches", rows, "widths", widths));
 }
 
 static void print_table(const bench *b)
@@ -385,8 +385,7 @@ static sq_status run_bench(bench *b)
 sq_status sq_bench_kernels(const sq_session *session, const sq_bench_options *options)
 {
     if (!options->is_dry && !(session->backend->ops->part && session->backend->ops->measure_part))
-        return sq_fail(SQ_UNSUPPORTED,
-                       "bench kernels: device %s has no launches of its own to time; wanted cuda, or --dry",
+        return sq_fail(SQ_UNSUPPORTED, "bench kernels: device %s has no launches to time; expected cuda, or --dry",
                        session->backend->ops->name);
     bench *b = calloc(1, sizeof *b);
     if (!b)

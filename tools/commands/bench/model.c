@@ -1,5 +1,5 @@
-/* squall bench step --dry --gpu: the time that the speed model (kernels/speed/model.h) expects of a training step, by
- * class of launches. */
+/* squall bench step --dry --gpu: the time of a training step by the speed model (kernels/speed/model.h), by class of
+ * launches. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ static const char *const class_names[CLASSES] = {
 };
 
 typedef struct {                                                     /* of the mean path */
-    double launches, seconds[SQ_BOUNDS], expected, bound[SQ_BOUNDS]; /* bound: the expected time that each one sets */
+    double launches, seconds[SQ_BOUNDS], expected, bound[SQ_BOUNDS]; /* expected time by the bound that limits it */
 } class_sum;
 
 typedef struct {
@@ -53,7 +53,8 @@ typedef struct {
     const sq_gpu *gpu;
     sq_counts counts;
     class_sum sums[CLASSES];
-    double rescaled, estimated; /* seconds of launches whose counts come from another number of parts, another shape */
+    double rescaled,
+        estimated; /* seconds of launches whose counts come from a different number of parts; from a different shape */
 } model;
 
 /* ---- Classes ---- */
@@ -108,7 +109,7 @@ static void add_launch(model *m, const sq_graph *graph, const sq_program_part *p
     const double before = sum->expected;
     sq_launch_time t;
     for (size_t i = 0; i < match.count; i++) {
-        /* The bytes are those of the whole launch: the first of its kernels moves them. */
+        /* Bytes are known only for the whole launch and assigned to its first kernel. */
         const sq_launch_load load = {&match.rows[i], i ? 0 : part->bytes, match.scale, match.grid_scale};
         sq_launch_predict(m->gpu, &load, m->counts.sass, &t);
         add(sum, &t, weight);
@@ -203,7 +204,8 @@ static void print_table(const model *m, const class_sum *all, int paths)
     sq_print_row("estimated", "%.1f %% of the time: launches whose shape is not in %s/counts.csv",
                  100 * m->estimated / all->expected, folder);
     if (m->rescaled > 0)
-        sq_print_row("rescaled", "%.1f %% of the time: counted for another number of parts (another GPU or batch)",
+        sq_print_row("rescaled",
+                     "%.1f %% of the time: counted for a different number of parts (different GPU or batch)",
                      100 * m->rescaled / all->expected);
     sq_print_row("SASS", "%s",
                  m->counts.is_default ? "built-in factors from PTX to SASS"
@@ -226,7 +228,8 @@ static sq_status print_json(const model *m, const class_sum *all, int paths)
     json_t *classes = json_object();
     for (int i = 0; i < CLASSES; i++)
         if (m->sums[i].expected > 0)
-            (void)json_object_set_new(classes, class_names[i], class_json(&m->sums[i])); /* a missing key shows */
+            (void)json_object_set_new(classes, class_names[i],
+                                      class_json(&m->sums[i])); /* a failure shows as a missing key */
     return sq_print_json(
         json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "space", m->subject->space->name,
                   "gpu", m->gpu->name, "batch", m->options->batch, "paths", paths, "ms_per_step", 1e3 * all->expected,

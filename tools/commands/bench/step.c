@@ -1,6 +1,6 @@
-/* squall bench step: whole training steps on random paths, by the trainer's own code (supernet/train/train_step.h): a batch is copied
- * to the device, and the host waits for the loss and for the check of the gradients. The rest of a run is left out:
- * decoding, the exchange between ranks, log and checkpoints. */
+/* squall bench step: whole training steps on random paths with the trainer's code (supernet/train/train_step.h). A step
+ * copies a batch to the device, and the host waits for the loss and for the check of the gradients. Decoding,
+ * reductions between ranks, log and checkpoints are not included. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -19,8 +19,8 @@ typedef struct {
     sq_bench_subject subject;
     sq_sampler *sampler;
     sq_nonfinite_check *nonfinite_check;
-    sq_result sum; /* of the steps since it was cleared */
-    double *rates; /* images a second of each block; sorted when all are there */
+    sq_result sum; /* over the timed steps */
+    double *rates; /* images/s of each block of steps, sorted at the end */
     int block_count;
     double loss;                             /* mean of the timed steps */
     int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES]; /* of the timed paths */
@@ -33,16 +33,17 @@ static sq_status load(void *context)
     return sq_synthetic_batch_load(b->subject.model, &b->subject.batch);
 }
 
-/* A measured speed means nothing if the result is not finite. */
+/* Fails on nonfinite results, for which a speed is meaningless. */
 static sq_status check_step(const bench *b, const sq_train_outcome *outcome)
 {
     const char *space = b->subject.space->name, *device = b->session->backend->ops->name;
     const sq_result *result = &outcome->results[0];
     if (result->nonfinite > 0)
-        return sq_fail(SQ_NONFINITE, "%s on %s: the loss of %" PRId64 " of %" PRId64 " images is not finite", space, device,
-                       result->nonfinite, result->images);
+        return sq_fail(SQ_NONFINITE, "%s on %s: the loss of %" PRId64 " of %" PRId64 " images is not finite", space,
+                       device, result->nonfinite, result->images);
     if (outcome->bad_path != SQ_NONE)
-        return sq_fail(SQ_NONFINITE, "%s on %s: gradients of layer %d are not finite", space, device, outcome->bad_layer);
+        return sq_fail(SQ_NONFINITE, "%s on %s: gradients of layer %d are not finite", space, device,
+                       outcome->bad_layer);
     return SQ_OK;
 }
 
@@ -86,7 +87,7 @@ static sq_status count_paths(bench *b)
     return SQ_OK;
 }
 
-/* Every program is compiled and has run once, along a few paths that together hold all blocks; then the warm-up. */
+/* Compiles all programs and runs each once, on a few paths that contain all blocks. Then runs the warm-up steps. */
 static sq_status warm_up(bench *b)
 {
     const sq_space *space = b->subject.space;
@@ -121,7 +122,8 @@ static sq_status time_blocks(bench *b)
     const int64_t end = step + b->options->steps;
     b->sum = (sq_result){0};
     for (int i = 0; i < b->block_count; i++) {
-        const int64_t last = i + 1 < b->block_count ? step + BLOCK_STEPS : end; /* the last block takes the rest */
+        const int64_t last =
+            i + 1 < b->block_count ? step + BLOCK_STEPS : end; /* the last block has the remaining steps */
         const int64_t count = last - step;
         if (sq_signals_received())
             return sq_fail(SQ_INTERRUPTED, "%s: nothing was measured", sq_signals_name());
@@ -153,7 +155,8 @@ static sq_status print_json(const bench *b)
     if (!object)
         return sq_fail(SQ_NO_MEMORY, "bench: JSON");
     if (!is_dry) {
-        (void)json_object_set_new(object, "images_per_second", json_real(median(b))); /* a missing key shows */
+        (void)json_object_set_new(object, "images_per_second",
+                                  json_real(median(b))); /* a failure shows as a missing key */
         (void)json_object_set_new(object, "images_per_second_min", json_real(b->rates[0]));
         (void)json_object_set_new(object, "images_per_second_max", json_real(b->rates[b->block_count - 1]));
         (void)json_object_set_new(object, "ms_per_step", json_real(1e3 * b->options->batch / median(b)));

@@ -1,4 +1,4 @@
-/* The space that is measured: with a model that is ready to run, or only with its memory plan. */
+/* The measured space, with a model that is ready to run or only with its memory plan. */
 #include <stdlib.h>
 
 #include "supernet/model/initialize.h"
@@ -27,7 +27,7 @@ sq_status sq_bench_open(sq_bench_subject *out, const sq_session *session, const 
     SQ_TRY(sq_space_read(&out->space, sq_share_find(shared, sizeof shared, file), 0, 0));
     if (!options->is_dry)
         return open_model(out, session, &block);
-    block.activation = SQ_BF16; /* as cuda asks for */
+    block.activation = SQ_BF16; /* as cuda requires */
     block.alignment = 8;
     SQ_TRY(sq_memory_plan_make(&out->dry, out->space, &block, true, NULL));
     out->plan = &out->dry;

@@ -12,7 +12,7 @@
 #include "search/cost/fit/fit.h"
 #include "tools/commands/lut/lut.h"
 
-enum { SHOWN = 8 }; /* of a long list, unless --all */
+enum { SHOWN = 8 }; /* lines of a long list without --all */
 
 typedef struct {
     const char *arch;
@@ -68,8 +68,8 @@ static void print_check(const sq_latency *latency, const sq_latency_check *c, bo
         print_key("unused", &latency->entries[c->unused[i]].key, "");
 }
 
-/* Why base and scale are implausible: what whoever measured found, else what can be seen. NULL: they may be right. A
- * modelled device's or a fit's are what somebody chose. */
+/* The reason why base and scale are implausible: from device.yaml, or else from their values. NULL: plausible. Base and
+ * scale of a modelled device are chosen, so they are not checked. */
 static const char *doubt_of(const sq_latency *latency, char *out, size_t bytes)
 {
     const sq_device_info *d = sq_latency_info(latency);
@@ -90,14 +90,14 @@ static void print_device(const sq_latency *latency)
     char rules[128];
     sq_device_constraints_print(&d->constraints, rules, sizeof rules);
     if (*rules)
-        sq_print_row("rules", "no %s", rules);
+        sq_print_row("constraints", "no %s", rules);
     sq_print_row("whole network", "%.4g ms + %.4g x sum of blocks, +- %.4g ms", d->base_ms, d->scale, d->residual_ms);
     const char *doubt = doubt_of(latency, seen, sizeof seen);
     if (doubt)
         sq_print_row("implausible", "%s; measure again, or squall lut calibrate", doubt);
 }
 
-/* A table by layers has the space's own layers, or it does not open for it. */
+/* A table by layer can only be prepared for its own space. */
 static sq_status check_layers(const sq_latency *latency, const sq_space *space)
 {
     sq_latency_cache cache;
@@ -142,7 +142,7 @@ static sq_status check_blocks(const sq_latency *latency, const sq_space *space, 
     return status;
 }
 
-/* A device that is modelled as a whole: its published networks. */
+/* A device without a table: compares its roofline with published networks. */
 static sq_status print_checks(const sq_latency *latency, const char *device)
 {
     sq_roofline_check *checks = NULL;

@@ -1,4 +1,4 @@
-/* squall lut calibrate, squall lut compare: predictions against whole networks that were measured. */
+/* squall lut calibrate, squall lut compare: predictions and measurements of whole networks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,14 +7,14 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/cost/fit/fit.h"
-#include "search/cost/latency_table.h"
 #include "search/cost/fit/measured.h"
 #include "search/cost/fit/scatter.h"
+#include "search/cost/latency_table.h"
 #include "tools/commands/lut/lut.h"
 
 typedef struct {
     const char *space, *column, *out, *title, *name;
-    int test;   /* networks that are not fitted but tested */
+    int test;   /* number of networks that are tested instead of fitted */
     int fill;   /* sq_fill */
     int method; /* sq_additive_method, of --additive */
     bool is_additive, is_dry;
@@ -24,7 +24,7 @@ typedef struct {
 #define METHOD_WORDS "auto plain robust" /* of sq_additive_method */
 
 typedef struct {
-    sq_space *space; /* NULL: a table by layer serves without */
+    sq_space *space; /* NULL: not needed for a table by layer */
     sq_latency *latency;
     sq_measured *measured;
     double *predicted; /* [count] */
@@ -79,7 +79,7 @@ static sq_status predict_by_layer(job *j, const char *file)
             const int choice = m->paths[i * (size_t)m->layers + (size_t)l];
             const sq_layer_entry *entry = sq_latency_find_layer(j->latency, l, choice);
             if (!entry)
-                return sq_fail(SQ_DATA, "%s: no entry for layer %d, choice %d, wanted by %s:%d", j->latency->path, l,
+                return sq_fail(SQ_DATA, "%s: no entry for layer %d, choice %d, which %s:%d needs", j->latency->path, l,
                                choice, file, m->lines[i]);
             sum += entry->time.mean;
         }
@@ -95,7 +95,7 @@ static sq_status open_measured(job *j, const arguments *a, const char *file)
     return j->predicted ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %zu networks", file, j->measured->count);
 }
 
-/* is_only_read: the device may be one of those beside the program, which nothing is written to. */
+/* is_only_read: the device can also be one of the share folder, which stays unchanged. */
 static sq_status open_job(job *j, const arguments *a, const char *device, const char *file, bool is_only_read)
 {
     SQ_TRY(is_only_read ? sq_lut_device(&j->latency, device) : sq_latency_open(&j->latency, device));
@@ -107,7 +107,7 @@ static sq_status open_job(job *j, const arguments *a, const char *device, const 
     return j->space ? predict_with_space(j, file, (sq_fill)a->fill) : predict_by_layer(j, file);
 }
 
-/* ---- What is printed ---- */
+/* ---- Printing ---- */
 
 static sq_status print_quality(const char *when, const double *predicted, const double *measured, size_t count)
 {
@@ -136,12 +136,12 @@ static sq_status calibrate_line(job *j, const arguments *a, const char *device)
     SQ_TRY(print_quality("after", j->predicted, j->measured->ms, count));
     info->base_ms = line.base + line.scale * info->base_ms;
     info->scale *= line.scale;
-    *info->doubt = 0; /* of the line that was */
+    *info->doubt = 0; /* it applied to the old line */
     info->residual_ms = sqrt(squares / (double)(count - 2));
     sq_print_row("device", "base %.5g ms, scale %.5g, residual %.4g ms%s", info->base_ms, info->scale,
                  info->residual_ms, a->is_dry ? "; not written" : "");
     if (line.outliers)
-        sq_print_row("outliers", "%zu networks had no weight in the fit", line.outliers);
+        sq_print_row("outliers", "%zu networks have weight 0 in the fit", line.outliers);
     if (a->is_dry)
         return SQ_OK;
     if (!(info->scale > 0))
@@ -185,7 +185,7 @@ static sq_status make_additive(job *j, const arguments *a, const sq_additive *fi
     if (m->count > fitted)
         SQ_TRY(print_quality("tested", j->predicted + fitted, m->ms + fitted, m->count - fitted));
     if (fit->unseen)
-        sq_print_row("unseen", "%d choices stand in no network and have no entry", fit->unseen);
+        sq_print_row("unseen", "%d choices occur in no network and have no entry", fit->unseen);
     if (a->is_dry)
         return SQ_OK;
     SQ_TRY(sq_latency_create(&j->latency, device));
@@ -271,8 +271,8 @@ static int run_compare(const sq_options *options, const void *given)
     return status == SQ_OK ? 0 : sq_command_fail("lut compare", status);
 }
 
-#define MEASURED_OPTIONS \
-    SQ_TEXT("--space", space), SQ_TEXT("--column", column), SQ_WORD("--fill", fill, SQ_LUT_FILL_WORDS), \
+#define MEASURED_OPTIONS                                                                                               \
+    SQ_TEXT("--space", space), SQ_TEXT("--column", column), SQ_WORD("--fill", fill, SQ_LUT_FILL_WORDS),                \
         SQ_LUT_SHAPE_OPTIONS(shape)
 static const char expected[] = "a device and a file of measured networks";
 static const sq_option calibrate_options[] = {MEASURED_OPTIONS,

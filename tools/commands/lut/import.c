@@ -69,9 +69,5 @@ static const sq_option options[] = {SQ_TEXT("-o", out),
                                     SQ_FLAG("--replace", replaces),
                                     SQ_OPTIONS_END};
 
-const sq_command sq_lut_import = {.name = "import",
-                                  SQ_ARGUMENTS(.batch = 1),
-                                  .argument_min = 1,
-                                  .argument_max = 1,
-                                  .expected = expected,
-                                  .run = run};
+const sq_command sq_lut_import = {
+    .name = "import", SQ_ARGUMENTS(.batch = 1), .argument_min = 1, .argument_max = 1, .expected = expected, .run = run};

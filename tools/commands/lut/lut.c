@@ -26,7 +26,8 @@ const char *sq_lut_threads(char *out, size_t bytes, int threads, bool is_all)
     return out;
 }
 
-static const sq_command *const parts[] = {&sq_lut_template, &sq_lut_measure,   &sq_lut_networks, &sq_lut_import, &sq_lut_check,
-                                          &sq_lut_predict,  &sq_lut_calibrate, &sq_lut_compare,  NULL};
+static const sq_command *const parts[] = {&sq_lut_template,  &sq_lut_measure, &sq_lut_networks,
+                                          &sq_lut_import,    &sq_lut_check,   &sq_lut_predict,
+                                          &sq_lut_calibrate, &sq_lut_compare, NULL};
 
 const sq_command sq_command_lut = {.name = "lut", .parts = parts};

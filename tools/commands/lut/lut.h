@@ -12,7 +12,7 @@ extern const sq_command sq_lut_template, sq_lut_measure, sq_lut_networks, sq_lut
 typedef struct {
     int resolution, classes; /* 0: the space's own */
 } sq_lut_shape;
-#define SQ_LUT_SHAPE_OPTIONS(shape) \
+#define SQ_LUT_SHAPE_OPTIONS(shape)                                                                                    \
     SQ_INT("--resolution", shape.resolution, 0, 4096), SQ_INT("--classes", shape.classes, 0, 1e6)
 
 #define SQ_LUT_FILL_WORDS SQ_FILL_WORDS

@@ -1,4 +1,4 @@
-/* squall lut measure, squall lut networks: a device's table, and whole networks to hold it against. */
+/* squall lut measure, squall lut networks: the table of a device, and whole networks to test it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ typedef struct {
     bool is_repeat; /* a second try of lut measure */
 } arguments;
 
-/* A space with what is measured of it. */
+/* A space and its measurements. */
 typedef struct {
     sq_space *space;
     sq_block_list blocks;
@@ -42,8 +42,8 @@ static sq_status open_job(job *j, const char *file, const arguments *a, bool has
     SQ_TRY(sq_lut_space(&j->space, file, &a->meter.shape));
     if (has_blocks)
         SQ_TRY(sq_block_list_make(&j->blocks, j->space));
-    SQ_TRY(
-        sq_path_list_draw(&j->paths, j->space, has_blocks ? 0 : 1, networks)); /* others than the table was fitted to */
+    SQ_TRY(sq_path_list_draw(&j->paths, j->space, has_blocks ? 0 : 1,
+                             networks)); /* networks for tests differ from those of the fit */
     if (a->arch)
         SQ_TRY(sq_arch_read(j->space, a->arch, j->paths.paths[0]));
     j->times = calloc((size_t)(j->blocks.count + j->paths.count) + 1, sizeof *j->times);
@@ -82,7 +82,7 @@ static sq_status measure_job(job *j, const arguments *a, const sq_options *optio
     return SQ_OK;
 }
 
-/* "arch",ms,std_ms: what `calibrate` and `compare` read. */
+/* Writes arch,ms,std_ms,count for squall lut calibrate and compare. */
 static sq_status write_networks(const job *j, const char *path)
 {
     sq_file_writer w;
@@ -117,7 +117,7 @@ static void describe(sq_device_info *info, const sq_meter_facts *f, const argume
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
 
-/* The base alone, with scale 1: what is left where there are few networks, or noise. */
+/* A line with scale 1, for few networks or much noise. */
 static sq_line base_alone(const double *predicted, const double *measured, int count)
 {
     sq_line line = {.scale = 1};
@@ -132,8 +132,8 @@ static void apply_line(double *out, const sq_line *line, const double *predicted
         out[i] = line->base + line->scale * predicted[i];
 }
 
-/* Base and scale with enough networks, else the base alone. A line whose scale or base is noise is not written: a
- * search would follow it; the doubt stays. */
+/* Fits base and scale, or only the base if there are few networks. An implausible line is not written, because a search
+ * would use it; info->doubt keeps the reason. */
 static sq_status choose_line(const job *j, const double *predicted, const double *measured, double *lined,
                              sq_device_info *info)
 {
@@ -151,7 +151,8 @@ static sq_status choose_line(const job *j, const double *predicted, const double
     apply_line(lined, &line, predicted, count);
     SQ_TRY(sq_fit_quality(&quality, lined, measured, (size_t)count));
     if (!is_noise)
-        (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean, quality.mape); /* no doubt: left empty */
+        (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean,
+                            quality.mape); /* a plausible line leaves it empty */
     for (int i = 0; i < count; i++)
         squares += pow(lined[i] - measured[i], 2);
     info->base_ms = line.base;
@@ -163,7 +164,7 @@ static sq_status choose_line(const job *j, const double *predicted, const double
     return SQ_OK;
 }
 
-/* Base and scale from the networks that were measured beside the blocks. */
+/* Fits base and scale to the measured networks. */
 static sq_status fit_networks(job *j, sq_latency *table)
 {
     const int count = j->paths.count;
@@ -203,7 +204,7 @@ static sq_status make_table(job *j, const arguments *a, sq_latency *table)
     return write_networks(j, path);
 }
 
-/* What is measured is written at once: an hour of it stays, whatever becomes of another try. */
+/* Measures and writes the table at once, so that a failure of a second try does not lose it. */
 static sq_status measure_table(job *j, const arguments *a, const sq_options *options, char *doubt, size_t bytes)
 {
     sq_latency *table = NULL;
@@ -218,7 +219,7 @@ static sq_status measure_table(job *j, const arguments *a, const sq_options *opt
     return status;
 }
 
-/* A line that cannot be believed is mostly a busy machine's: once more, longer, before a person is asked to. */
+/* An implausible line mostly comes from a busy machine, so measure again with more rounds before reporting it. */
 static sq_status measure(job *j, const char *file, const arguments *a, const sq_options *options)
 {
     char doubt[128];
@@ -236,8 +237,8 @@ static sq_status measure(job *j, const char *file, const arguments *a, const sq_
         sq_print_row("files", "%s/device.yaml, %s/table.csv", a->out, a->out);
     if (status == SQ_OK && *doubt) {
         (void)fflush(stdout);
-        (void)fprintf(stderr, "%s: not to be believed: %s; measure again on a quiet machine, with --rounds 30\n",
-                      a->out, doubt);
+        (void)fprintf(stderr, "%s: implausible: %s; measure again on an idle machine, with --rounds 30\n", a->out,
+                      doubt);
     }
     return status;
 }
@@ -329,17 +330,13 @@ static int run_networks(const sq_options *options, const void *given)
     return run_job("lut networks", options, a, networks);
 }
 
-static const sq_option measure_options[] = {SQ_TEXT("-o", out),       SQ_TEXT("--out", out),
-                                            SQ_TEXT("--name", name),  SQ_INT("--networks", networks, 0, 9999),
+static const sq_option measure_options[] = {SQ_TEXT("-o", out),      SQ_TEXT("--out", out),
+                                            SQ_TEXT("--name", name), SQ_INT("--networks", networks, 0, 9999),
                                             SQ_METER_OPTIONS(meter), SQ_OPTIONS_END};
-static const sq_option networks_options[] = {SQ_TEXT("-o", out),
-                                             SQ_TEXT("--out", out),
-                                             SQ_TEXT("--arch", arch),
-                                             SQ_TEXT("--against", against),
-                                             SQ_TEXT("--model", model),
-                                             SQ_INT("--count", networks, 1, 9999),
-                                             SQ_METER_OPTIONS(meter),
-                                             SQ_OPTIONS_END};
+static const sq_option networks_options[] = {SQ_TEXT("-o", out),        SQ_TEXT("--out", out),
+                                             SQ_TEXT("--arch", arch),   SQ_TEXT("--against", against),
+                                             SQ_TEXT("--model", model), SQ_INT("--count", networks, 1, 9999),
+                                             SQ_METER_OPTIONS(meter),   SQ_OPTIONS_END};
 
 const sq_command sq_lut_measure = {.name = "measure",
                                    .options = measure_options,

@@ -84,7 +84,7 @@ static sq_status time_path(bench *b, const int *path, int item, int round)
     return status;
 }
 
-/* A block's program alone: the backend warms it up and gives the median of its runs. */
+/* Times a block's program alone. The backend warms it up and returns the median of its runs. */
 static sq_status time_block(bench *b, const sq_block_place *block, int item, int round)
 {
     double *median = &b->medians[item * b->n.rounds + round];
@@ -97,9 +97,10 @@ static sq_status run_rounds(bench *b)
     const int blocks = b->job->blocks->count, items = blocks + b->job->paths->count;
     for (int round = 0; round < b->n.rounds; round++)
         for (int i = 0; i < items; i++) {
-            const int item = round % 2 ? items - 1 - i : i; /* neither place nor time favours an item */
+            const int item =
+                round % 2 ? items - 1 - i : i; /* alternating directions, so that no item profits from its position */
             if (sq_signals_received())
-                return sq_fail(SQ_INTERRUPTED, "%s: what was being measured is not written", sq_signals_name());
+                return sq_fail(SQ_INTERRUPTED, "%s: the measurements were not written", sq_signals_name());
             SQ_TRY(item < blocks ? time_block(b, &b->job->blocks->blocks[item], item, round)
                                  : time_path(b, b->job->paths->paths[item - blocks], item, round));
             show_progress(NULL, round * items + i + 1, b->n.rounds * items);
@@ -118,7 +119,7 @@ static sq_status run_bench(bench *b, sq_runner_time *times)
     for (int i = 0; status == SQ_OK && i < items; i++) {
         status = sq_samples_summarise(&times[i], &b->samples[i], b->medians + i * b->n.rounds, b->n.rounds);
         if (i < b->job->blocks->count)
-            times[i].count = b->n.rounds * b->n.repeats; /* each median stands for its runs */
+            times[i].count = b->n.rounds * b->n.repeats; /* each median counts as its runs */
     }
     for (int i = 0; b->samples && i < items; i++)
         free(b->samples[i].values);
@@ -183,7 +184,7 @@ static sq_status measure_with_squall(const sq_meter_job *job, const sq_meter_opt
 
 /* ---- Another runtime ---- */
 
-/* The folder that holds measure/: {share} of a command. */
+/* The folder of measure/, which replaces {share} in the command of a runner. */
 static bool find_share(char *out, size_t bytes)
 {
     static const char *const places[] = {"measure/measuring.py", "tools/measure/measuring.py"};
@@ -201,7 +202,7 @@ static int is_runner(const struct dirent *entry)
     return dot && strcmp(dot, ".yaml") == 0;
 }
 
-/* SQ_INVALID with the names that there are. */
+/* Returns SQ_INVALID with the known names. */
 static sq_status fail_unknown(const char *name)
 {
     enum { MOST = 32 };
@@ -217,7 +218,7 @@ static sq_status fail_unknown(const char *name)
         (void)snprintf(all + length, sizeof all - length, "%s%s", length ? ", " : " (", files[i]->d_name);
     }
     const sq_status status =
-        sq_fail(SQ_INVALID, "--runner %s%s: neither squall, nor a file, nor one of configs/runners%s%s", name,
+        sq_fail(SQ_INVALID, "--runner: found '%s'%s, expected squall, a file, or one of configs/runners%s%s", name,
                 sq_text_suggestion(hint, sizeof hint, name, words, count), all, *all ? ")" : "");
     for (int i = 0; i < found; i++)
         free(files[i]);
@@ -225,7 +226,7 @@ static sq_status fail_unknown(const char *name)
     return status;
 }
 
-/* By name, by path, or the device's own. */
+/* Finds a runner by name or path; without either, takes the device's own. */
 static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o, sq_runner *out)
 {
     char name[SQ_PATH_BYTES], shared[SQ_PATH_BYTES];
@@ -236,7 +237,7 @@ static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o,
     if (sq_path_exists(o->runner))
         return sq_runner_read(out, o->runner);
     if ((size_t)snprintf(name, sizeof name, "configs/runners/%s.yaml", o->runner) >= sizeof name)
-        return sq_fail(SQ_INVALID, "--runner: a name of more than %d letters", SQ_PATH_BYTES);
+        return sq_fail(SQ_INVALID, "--runner: a name of more than %d characters", SQ_PATH_BYTES);
     const char *path = sq_share_find(shared, sizeof shared, name);
     if (!sq_path_exists(path))
         return fail_unknown(o->runner);
@@ -280,7 +281,7 @@ static sq_status run_runner(const sq_meter_job *job, const sq_runner *runner, co
     if (status == SQ_OK)
         status = sq_runner_run(runner, files, (int)item_count(job), &options, &report);
     if (status == SQ_OK && report.cores < runner->threads)
-        (void)fprintf(stderr, "only %d of %d cores may be used: threads share them\n", report.cores, runner->threads);
+        (void)fprintf(stderr, "only %d of %d cores are available: threads share them\n", report.cores, runner->threads);
     facts->drift = report.drift;
     free(names);
     free(files);

@@ -5,7 +5,7 @@
 #include "search/cost/measure/runner.h"
 #include "tools/commands/lut/lut.h"
 
-/* Times of blocks and of whole paths, by Squall's own evaluate programs ("squall") or by another runtime. */
+/* Measures blocks and whole paths with Squall's own programs ("squall") or with another runtime. */
 
 typedef struct {
     const char *runner; /* "squall", a name in configs/runners, or a file; NULL: the device's own, or squall */
@@ -13,14 +13,18 @@ typedef struct {
     int batch, threads, repeats, rounds, warmup, opset; /* SQ_UNSET: the runner's */
     sq_lut_shape shape;
 } sq_meter_options;
-#define SQ_METER_OPTIONS(o) \
-    SQ_TEXT("--runner", o.runner), SQ_TEXT("--keep", o.keep), SQ_KEY("--threads", "threads"), SQ_INT("--batch", o.batch, 1, 65536), \
-        SQ_INT("--repeats", o.repeats, 1, 1e6), SQ_INT("--rounds", o.rounds, 2, 10000), \
-        SQ_INT("--warmup", o.warmup, 0, 1e6), SQ_INT("--opset", o.opset, 13, 21), SQ_LUT_SHAPE_OPTIONS(o.shape)
-#define SQ_METER_DEFAULTS \
-    {.batch = SQ_UNSET, .threads = SQ_UNSET, .repeats = SQ_UNSET, .rounds = SQ_UNSET, .warmup = SQ_UNSET, .opset = SQ_UNSET}
+#define SQ_METER_OPTIONS(o)                                                                                            \
+    SQ_TEXT("--runner", o.runner), SQ_TEXT("--keep", o.keep), SQ_KEY("--threads", "threads"),                          \
+        SQ_INT("--batch", o.batch, 1, 65536), SQ_INT("--repeats", o.repeats, 1, 1e6),                                  \
+        SQ_INT("--rounds", o.rounds, 2, 10000), SQ_INT("--warmup", o.warmup, 0, 1e6),                                  \
+        SQ_INT("--opset", o.opset, 13, 21), SQ_LUT_SHAPE_OPTIONS(o.shape)
+#define SQ_METER_DEFAULTS                                                                                              \
+    {                                                                                                                  \
+        .batch = SQ_UNSET, .threads = SQ_UNSET, .repeats = SQ_UNSET, .rounds = SQ_UNSET, .warmup = SQ_UNSET,           \
+        .opset = SQ_UNSET                                                                                              \
+    }
 
-/* What was measured with: for device.yaml. */
+/* Conditions of a measurement, for device.yaml. */
 typedef struct {
     char name[SQ_NAME_BYTES], runtime[128], dtype[16];
     int batch, threads, rounds;
@@ -32,13 +36,14 @@ typedef struct {
 
 typedef struct {
     const sq_space *space;
-    const sq_block_list *blocks; /* may be empty */
-    const sq_path_list *paths;   /* may be empty */
-    const char *model;           /* an ONNX file to measure instead, by a runner; or NULL */
+    const sq_block_list *blocks;     /* may be empty */
+    const sq_path_list *paths;       /* may be empty */
+    const char *model;               /* an ONNX file to measure instead, by a runner; or NULL */
     const sq_runner *default_runner; /* the device's runner, used when options name none; or NULL */
 } sq_meter_job;
 
-/* Checks the runner of options before anything is measured. SQ_INVALID: unknown runner; the text lists the known ones. */
+/* Checks the runner of options before anything is measured. SQ_INVALID: unknown runner; the text lists the known ones.
+ */
 SQ_MUST_USE sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *options);
 
 /* Measures. times: blocks, then paths. Call sq_lut_meter_check first. */

@@ -22,8 +22,8 @@ static bool try_path(char **value, const char *candidate)
     return sq_value_set_text(value, resolved) == SQ_OK;
 }
 
-/* Makes relative paths absolute: they are searched in the working folder, the configuration's folder and the share folder.
- * A path that is not found stays unchanged, and opening it later fails. */
+/* Makes relative paths absolute: they are searched in the working folder, the configuration's folder and the share
+ * folder. A path that is not found stays unchanged, and opening it later fails. */
 static void resolve_paths(sq_config *config, const char *path)
 {
     char folder[SQ_PATH_BYTES], candidate[SQ_PATH_BYTES];
@@ -46,8 +46,8 @@ static sq_status check(const sq_config *config)
 {
     const sq_transform *t = &config->data.transform;
     if (t->area_min > t->area_max || t->aspect_min > t->aspect_max)
-        return sq_fail(SQ_INVALID, "data: area %g..%g, aspect %g..%g: a minimum exceeds its maximum", t->area_min, t->area_max,
-                       t->aspect_min, t->aspect_max);
+        return sq_fail(SQ_INVALID, "data: area %g..%g, aspect %g..%g: a minimum exceeds its maximum", t->area_min,
+                       t->area_max, t->aspect_min, t->aspect_max);
     const int devices = sq_config_device_count(config);
     for (int i = 0; i < SQ_MAX_DEVICES; i++)
         if (i >= devices && (*config->latency[i].device || config->latency[i].limit_ms > 0 ||

@@ -86,7 +86,7 @@ static bool is_base(const yaml_node_t *key)
     return key && key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, "base") == 0;
 }
 
-/* Whether a mapping is empty and its name is no section of keys. Such mappings must be refused: aliases could nest them
+/* Whether a mapping is empty and no key starts with its name. Such mappings must be refused: aliases could nest them
  * without limit. Mappings with keys end at the first unknown key. */
 static bool is_empty_and_unknown(const yaml_node_t *mapping, const char *name)
 {
@@ -101,7 +101,8 @@ static sq_status read_value(file_reading *f, const yaml_node_t *value, char *nam
     if (value->type == YAML_MAPPING_NODE) {
         (void)strcat(name, ".");
         if (is_empty_and_unknown(value, name))
-            return sq_fail(SQ_INVALID, "%s: '%s': found an empty mapping, and no key starts with this name", where, name);
+            return sq_fail(SQ_INVALID, "%s: '%s': found an empty mapping, and no key starts with this name", where,
+                           name);
         return read_mapping(f, value, name);
     }
     if (value->type == YAML_SEQUENCE_NODE && strcmp(name, "latency") == 0)

@@ -6,12 +6,12 @@
 
 #include "supernet/ranks/launcher.h"
 
-/* name NULL: the key has no meaning any more. */
+/* name NULL: the key was removed. */
 static const struct {
     const char *old, *name;
 } renamed[] = {
-    {"scope.free", "layers.search"}, {"scope.fixed", "layers.fixed"},     {"published.name", NULL},
-    {"published.top1", NULL},        {"published.latency_ms", NULL}, {"published.source", NULL},
+    {"scope.free", "layers.search"}, {"scope.fixed", "layers.fixed"}, {"published.name", NULL},
+    {"published.top1", NULL},        {"published.latency_ms", NULL},  {"published.source", NULL},
 };
 
 bool sq_renamed_section(const char *section)
@@ -46,6 +46,6 @@ const char *sq_renamed_key(const char *key, const char *value, const char *where
     if (name)
         (void)fprintf(stderr, "%s: key %s is now %s; it is accepted in this version\n", where, key, name);
     else
-        (void)fprintf(stderr, "%s: key %s has no effect any more; remove it\n", where, key);
+        (void)fprintf(stderr, "%s: key %s no longer has an effect; remove it\n", where, key);
     return name;
 }
