@@ -4,10 +4,10 @@
 #include "kernels/base/status.h"
 #include "kernels/operation.h"
 
-/* What one program computes: a short list of operations over slots. Every layer's block, in each mode, is one graph. A
- * backend compiles it once for fixed addresses and runs it many times.
+/* A graph is a short list of operations over slots, which a backend compiles into a program. Every layer's block, in
+ * each mode, is one graph. A backend compiles it once for fixed addresses and runs it many times.
  *
- * The rule to know: between convolutions, tensors are raw. A convolution writes Z; its readers apply the pending
+ * Between convolutions, tensors are raw. A convolution writes Z; its readers apply the pending
  * normalisation through an sq_view, which shows
  *     v(n,h,w,i) = gate(n,i) * activation(scale_i * Z(n,h,w,i) + shift_i)
  * The activated tensor is never stored inside a block. A join ends a block and stores a plain tensor. */

@@ -3,7 +3,7 @@
 
 #include "kernels/operation.h"
 
-/* Softmax cross-entropy of one image; the host backends share it, so that their results agree to the bit. See
+/* Softmax cross-entropy of one image; the host backends share it, so that their results are identical. See
  * SQ_OP_LOSS. */
 typedef struct {
     const float *logits; /* classes */

@@ -12,7 +12,7 @@
 
 typedef enum { SQ_F32, SQ_BF16, SQ_I32, SQ_U8, SQ_BYTES, SQ_DTYPES } sq_dtype;
 
-/* What a slot is for, which decides who writes it and how long its content lives. A model makes one allocation per
+/* The purpose of a slot. It determines the writer and the lifetime of the content. A model makes one allocation per
  * role. */
 typedef enum {
     SQ_ROLE_INPUT,         /* uint8 images, labels and augmentation parameters; the host writes them each step */

@@ -6,16 +6,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Whether no value is NaN or infinite. Without a branch, so that it is vectorised. */
+/* Whether no value is NaN or infinite. The loop has no branch, so that the compiler vectorises it. */
 static inline bool sq_all_finite(const float *values, size_t count)
 {
-    uint32_t odd = 0;
+    uint32_t has_nonfinite = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
-        odd |= (bits & 0x7f800000u) == 0x7f800000u;
+        has_nonfinite |= (bits & 0x7f800000u) == 0x7f800000u;
     }
-    return !odd;
+    return !has_nonfinite;
 }
 
 #endif

@@ -1,3 +1,4 @@
+/* Arrays of BF16 values. */
 #include "kernels/base/bf16.h"
 
 enum { BLOCK = 256 };
@@ -7,7 +8,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* From the beginning on: what is written lies before what is still to be read. */
+/* From front to back: every write is in front of the values that are still to be read. */
 void sq_bf16_pack(float *values, size_t count)
 {
     sq_bf16 block[BLOCK];
@@ -19,7 +20,7 @@ void sq_bf16_pack(float *values, size_t count)
     }
 }
 
-/* From the end on, likewise. */
+/* From back to front, for the same reason. */
 void sq_bf16_unpack(float *values, size_t count)
 {
     sq_bf16 block[BLOCK];

@@ -10,12 +10,12 @@ typedef uint16_t sq_bf16; /* storage of a bfloat16: the upper half of a float's 
 static inline float sq_bf16_to_float(sq_bf16 value)
 {
     const uint32_t bits = (uint32_t)value << 16;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    return wide;
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
 }
 
-/* To nearest, ties to even; what is beyond the largest one becomes infinite, NaN stays one. */
+/* Rounds to nearest, ties to even. Values beyond the largest BF16 become infinite; NaN stays NaN. */
 static inline sq_bf16 sq_bf16_from_float(float value)
 {
     uint32_t bits;
@@ -24,10 +24,10 @@ static inline sq_bf16 sq_bf16_from_float(float value)
     return (sq_bf16)(is_nan ? bits >> 16 | 0x40 : rounded);
 }
 
-/* `count` floats become as many BF16 at the beginning of the same memory, and back. */
+/* Converts `count` floats in place to BF16 values at the beginning of the same memory, and back. */
 void sq_bf16_pack(float *values, size_t count);
 void sq_bf16_unpack(float *values, size_t count);
-/* sum[i] += more[i], each rounded once */
+/* sum[i] += more[i], each sum rounded once. */
 void sq_bf16_add(sq_bf16 *sum, const sq_bf16 *more, size_t count);
 
 #endif

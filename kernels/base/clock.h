@@ -3,8 +3,8 @@
 
 #include <time.h>
 
-/* Seconds of a clock that only runs forward; differences count. For progress lines and measurements, never for results.
- */
+/* Seconds of a monotonic clock; only differences are meaningful. For progress lines and measurements, never for
+ * results. */
 static inline double sq_seconds_now(void)
 {
     struct timespec t;
@@ -12,13 +12,13 @@ static inline double sq_seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A short sleep between two looks at something that another process does. */
+/* A short sleep (50 us) in a loop that polls another process. */
 static inline void sq_pause(void)
 {
-    (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* woken earlier: looks earlier */
+    (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* a signal may end it early */
 }
 
-/* The same for who has waited `seconds` already: none in the first millisecond, which is what most reductions take. */
+/* The same after `seconds` of polling. Does not sleep in the first millisecond, in which most reductions end. */
 static inline void sq_pause_after(double seconds)
 {
     if (seconds > 1e-3)

@@ -1,4 +1,4 @@
-/* Whole files or none. */
+/* Atomic replacement of files; folders, links and locks. */
 #include "kernels/base/file.h"
 
 #include <dirent.h>
@@ -14,17 +14,17 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 
-#define LOCK_SECONDS 5.0 /* that a process may take to end */
+#define LOCK_SECONDS 5.0 /* wait for a process that is ending */
 
 static sq_status fail_errno(const char *path)
 {
-    const int why = errno; /* callers may look at it */
+    const int why = errno; /* kept for callers */
     const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(why));
     errno = why;
     return status;
 }
 
-/* Closes what has failed already, or finds out by closing. */
+/* Closes the file and returns `status`, or the failure of the close. errno is set by the first failure. */
 static sq_status close_written(int file, const char *path, sq_status status)
 {
     const int why = errno;
@@ -72,8 +72,8 @@ sq_status sq_file_append(const char *path, size_t at, const void *data, size_t b
                            : fail_errno(path);
     if (status != SQ_OK) {
         const int why = errno;
-        const bool is_cut = ftruncate(file, (off_t)at) == 0;
-        (void)is_cut; /* else the next write cuts, or who reads passes over a torn line */
+        const bool is_truncated = ftruncate(file, (off_t)at) == 0;
+        (void)is_truncated; /* else the next write truncates; readers skip incomplete lines */
         errno = why;
     }
     return close_written(file, path, status);
@@ -96,7 +96,7 @@ static sq_status temporary_name(char *out, const char *path)
     const int needed = snprintf(out, SQ_PATH_BYTES, "%s.tmp", path);
     return needed < SQ_PATH_BYTES
                ? SQ_OK
-               : sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, SQ_PATH_BYTES);
+               : sq_fail(SQ_INVALID, "%.200s...: the path is too long: expected at most %d bytes", path, SQ_PATH_BYTES);
 }
 
 sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count)
@@ -120,7 +120,7 @@ sq_status sq_file_begin(sq_file_writer *out, const char *path)
 {
     *out = (sq_file_writer){NULL, NULL, 0};
     out->stream = open_memstream(&out->text, &out->bytes);
-    return out->stream ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: cannot be put together", path);
+    return out->stream ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: no memory for its content", path);
 }
 
 sq_status sq_file_finish(sq_file_writer *w, const char *path)
@@ -128,7 +128,7 @@ sq_status sq_file_finish(sq_file_writer *w, const char *path)
     const bool has_all = !ferror(w->stream), is_whole = fclose(w->stream) == 0 && has_all;
     const sq_piece piece = {w->text, w->bytes};
     const sq_status status =
-        is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: cannot be put together", path);
+        is_whole ? sq_file_replace(path, &piece, 1) : sq_fail(SQ_NO_MEMORY, "%s: no memory for its content", path);
     free(w->text);
     return status;
 }
@@ -151,9 +151,10 @@ sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes
     if (fstat(file, &info) != 0)
         status = fail_errno(path);
     else if (!S_ISREG(info.st_mode))
-        status = sq_fail(SQ_IO, "%s: not a file", path);
+        status = sq_fail(SQ_IO, "%s: not a regular file", path);
     else if ((size_t)info.st_size > limit)
-        status = sq_fail(SQ_INVALID, "%s: %lld bytes, wanted at most %zu", path, (long long)info.st_size, limit);
+        status =
+            sq_fail(SQ_INVALID, "%s: found %lld bytes, expected at most %zu", path, (long long)info.st_size, limit);
     else if (!(text = malloc((size_t)info.st_size + 1)))
         status = sq_fail(SQ_NO_MEMORY, "%s: %lld bytes", path, (long long)info.st_size);
     while (status == SQ_OK && done < (size_t)info.st_size) {
@@ -163,7 +164,7 @@ sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes
         if (got < 0)
             status = fail_errno(path);
         else if (got == 0)
-            break; /* it shrank meanwhile */
+            break; /* it was truncated meanwhile */
         else
             done += (size_t)got;
     }
@@ -188,7 +189,7 @@ static sq_status make_one(const char *path)
         if (S_ISDIR(info.st_mode))
             return SQ_OK;
         errno = ENOTDIR;
-        return sq_fail(SQ_IO, "%s: a file, wanted a folder", path);
+        return sq_fail(SQ_IO, "%s: found a file, expected a folder", path);
     }
     errno = error;
     return fail_errno(path);
@@ -198,7 +199,7 @@ sq_status sq_folder_make(const char *path)
 {
     char part[SQ_PATH_BYTES];
     if (snprintf(part, sizeof part, "%s", path) >= SQ_PATH_BYTES)
-        return sq_fail(SQ_INVALID, "%.200s...: the path is longer than %d bytes", path, SQ_PATH_BYTES);
+        return sq_fail(SQ_INVALID, "%.200s...: the path is too long: expected at most %d bytes", path, SQ_PATH_BYTES);
     for (char *slash = strchr(part + 1, '/'); *part && slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         SQ_TRY(make_one(part));
@@ -218,7 +219,7 @@ sq_status sq_folder_lock(const char *path, int *lock)
             (void)close(fd);
             return sq_fail(SQ_INVALID, "%s: another process is writing in it", path);
         }
-        sq_pause(); /* one that was killed may not have ended yet */
+        sq_pause(); /* a killed process may still be ending */
     }
     *lock = fd;
     return SQ_OK;
@@ -235,8 +236,8 @@ sq_status sq_folder_scratch(char *out, size_t bytes, const char *what)
     const char *root = getenv("TMPDIR");
     const int needed = snprintf(out, bytes, "%s/%s-XXXXXX", root && *root ? root : "/tmp", what);
     if (needed < 0 || (size_t)needed >= bytes)
-        return sq_fail(SQ_INVALID, "TMPDIR: a path of more than %zu bytes", bytes);
-    return mkdtemp(out) ? SQ_OK : sq_fail(SQ_IO, "%s: no temporary folder could be made: %s", out, strerror(errno));
+        return sq_fail(SQ_INVALID, "TMPDIR: the path is too long: expected at most %zu bytes", bytes);
+    return mkdtemp(out) ? SQ_OK : sq_fail(SQ_IO, "%s: cannot create a temporary folder: %s", out, strerror(errno));
 }
 
 sq_status sq_folder_sync(const char *path)

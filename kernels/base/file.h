@@ -7,24 +7,25 @@
 
 #include "kernels/base/status.h"
 
-/* Files that are whole or absent: written under path.tmp, synced, renamed, and the folder synced. Behind SQ_IO errno is
- * that of the call that failed. */
+/* Files that are complete or absent: they are written to path.tmp, synced and renamed, and then the folder is synced.
+ * After SQ_IO, errno is set by the call that failed. */
 
 typedef struct {
     const void *data;
     size_t bytes;
 } sq_piece;
 
-/* Writes the pieces one after another. On failure nothing is left under path or path.tmp, and an older file at path is
- * untouched. SQ_IO "<path>: reason". */
+/* Replaces the file by the concatenated pieces. On failure path.tmp is removed and an older file at path is unchanged.
+ * SQ_IO
+ * "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
 
-/* Writes a line at the end of a file of `at` bytes (made if need be); whatever a torn write left behind them is cut
- * away, before it and after a failure. SQ_IO "<path>: reason". */
+/* Writes data at offset `at` of a file, which is created if it does not exist. The file is truncated to `at` bytes
+ * before the write, which removes the rest of an interrupted one, and again after a failure. SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_append(const char *path, size_t at, const void *data, size_t bytes);
 
-/* A file that is written as a stream: it stays in memory until sq_file_finish writes it, as sq_file_replace does, and
- * lets go of it whatever happens. SQ_NO_MEMORY names the path. */
+/* A file that is written as a stream. The text stays in memory until sq_file_finish writes it like sq_file_replace and
+ * frees it, also on failure. SQ_NO_MEMORY names the path. */
 typedef struct {
     FILE *stream;
     char *text;
@@ -32,33 +33,33 @@ typedef struct {
 } sq_file_writer;
 SQ_MUST_USE sq_status sq_file_begin(sq_file_writer *out, const char *path);
 SQ_MUST_USE sq_status sq_file_finish(sq_file_writer *writer, const char *path);
-void sq_file_discard(sq_file_writer *writer); /* lets go of it, and nothing is written */
+void sq_file_discard(sq_file_writer *writer); /* frees it and writes nothing */
 
-/* Reads a whole file into malloc'd memory with a zero byte behind it. limit: refuse larger files. */
+/* Reads a whole file into malloc'd memory and appends a zero byte. Files of more than `limit` bytes are refused. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);
 
-/* Keeps a folder for this process, until it lets go or ends: SQ_INVALID "<path>: another process is writing in it" when
- * that has not let go after some seconds. *lock: for sq_folder_unlock, which accepts SQ_NO_LOCK. On file systems that
- * know no such locks nobody is kept out. source: flock(2) */
+/* Locks a folder for this process until sq_folder_unlock or exit. Waits up to 5 seconds, then SQ_INVALID "<path>:
+ * another process is writing in it". *lock is for sq_folder_unlock, which accepts SQ_NO_LOCK. File systems without
+ * locks always grant it. source: flock(2) */
 enum { SQ_NO_LOCK = -1 };
 SQ_MUST_USE sq_status sq_folder_lock(const char *path, int *lock);
 void sq_folder_unlock(int lock);
 
-/* Creates a folder and its parents; fine if it exists. */
+/* Creates a folder and its parents. SQ_OK if it exists. */
 SQ_MUST_USE sq_status sq_folder_make(const char *path);
-/* Makes a new folder, <what>-XXXXXX where temporary files go (TMPDIR, else /tmp), and says its path. */
+/* Creates a temporary folder <what>-XXXXXX in TMPDIR (default /tmp) and writes its path to out. */
 SQ_MUST_USE sq_status sq_folder_scratch(char *out, size_t bytes, const char *what);
 /* Syncs a folder, so that renames in it survive a crash. */
 SQ_MUST_USE sq_status sq_folder_sync(const char *path);
-/* Removes a file or a folder with all it holds; fine if it is not there. */
+/* Removes a file, or a folder with its content. SQ_OK if it does not exist. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
 /* Writes folder/name to out, a buffer of `bytes` bytes. Returns whether it exists; false if it does not fit. */
 bool sq_path_find(char *out, size_t bytes, const char *folder, const char *name);
-/* The folder that holds `path`: "." where it names none. */
+/* The folder of `path`; "." if it names none. */
 void sq_path_parent(char *out, size_t bytes, const char *path);
 
-/* Points the symbolic link `path` at `target` by rename, so that it always points somewhere. */
+/* Makes the symbolic link `path` point to `target`, by rename, so that the link exists at all times. */
 SQ_MUST_USE sq_status sq_link_replace(const char *path, const char *target);
 
 #endif

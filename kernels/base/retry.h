@@ -5,7 +5,7 @@
 
 #include "kernels/base/status.h"
 
-/* Patience with disks: a full one may be emptied, a server may come back. What writes and fails is done again:
+/* Repeats writes that fail for a reason that may pass: a full disk, a file server that is down.
  *
  *     sq_retry retry = sq_retry_begin(times);
  *     do
@@ -13,15 +13,15 @@
  *     while (sq_retry_again(&retry, status)); */
 
 typedef struct {
-    int left;
-    double wait; /* seconds until the next time */
+    int left;    /* attempts */
+    double wait; /* seconds before the next attempt */
 } sq_retry;
 
-/* times: at most so many times more, after 0.5, 1, 2, 4, 8, 8, ... seconds. */
+/* times: the largest number of further attempts, after 0.5, 1, 2, 4, 8, 8, ... seconds. */
 sq_retry sq_retry_begin(int times);
-/* Right behind the failure: whether to do it again. Only after SQ_IO whose errno may pass by itself (no space, quota,
- * an interruption, an error of the device or of a server of files); tells it on stderr and waits, a signal cuts that
- * short. errno and sq_error_text() stay as they are. */
+/* Call it directly after the attempt. Returns whether to try again: after SQ_IO with an errno that may pass (no space,
+ * quota, interruption, an error of the device or of the file server). If so, it prints the error to stderr and waits; a
+ * signal ends the wait. It preserves errno and sq_error_text(). */
 bool sq_retry_again(sq_retry *retry, sq_status status);
 
 #endif

@@ -1,4 +1,4 @@
-/* Philox-4x32-10 and the few distributions that Squall draws from. */
+/* Philox-4x32-10 and the distributions that Squall uses. */
 #include "kernels/base/rng.h"
 
 #include <math.h>

@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
-/* Counter-based random numbers: a value is a function of (seed, purpose, index, draw), so there is no state to save and
- * a resumed run draws what the undisturbed one would have drawn.
- * Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", Philox-4x32-10. */
+/* Counter-based random numbers: a value is a function of (seed, purpose, index, draw). There is no state to save, and a
+ * resumed run draws the same numbers as an uninterrupted one.
+ * source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", Philox-4x32-10. */
 
 typedef enum {
     SQ_RNG_WEIGHTS = 1, /* index: parameter tensor */
@@ -13,11 +13,11 @@ typedef enum {
     SQ_RNG_SHUFFLE,     /* index: epoch */
     SQ_RNG_AUGMENT,     /* index: epoch * 2^40 + sample */
     SQ_RNG_DROPOUT,     /* index: step; draw: element */
-    SQ_RNG_SPLIT,       /* index: 0; which training images are held out */
-    SQ_RNG_CALIBRATE,   /* index: 0; which training images calibrate; 1: order of the held-out ones for halving */
+    SQ_RNG_SPLIT,       /* index: 0; selects the held-out training images */
+    SQ_RNG_CALIBRATE,   /* index 0: selects the calibration images; 1: order of the held-out images for halving */
     SQ_RNG_SEARCH,      /* index: candidate or generation */
     SQ_RNG_TEST,
-    SQ_RNG_RANK /* index: 0; 1 + path of the pool */
+    SQ_RNG_RANK /* of squall rank. index: 0; 1 + path of the pool */
 } sq_rng_purpose;
 
 typedef struct {
@@ -30,7 +30,7 @@ typedef struct {
 /* The four 32-bit words of Philox-4x32-10 for one counter and key. */
 void sq_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 
-/* A stream for (seed, purpose, index); it gives 2^32 * 4 words before it repeats. */
+/* The stream of (seed, purpose, index). Its period is 2^32 * 4 words. */
 sq_rng sq_rng_open(uint64_t seed, sq_rng_purpose purpose, uint64_t index);
 
 uint32_t sq_rng_u32(sq_rng *rng);

@@ -7,20 +7,20 @@
 
 #include "kernels/base/status.h"
 
-/* Small helpers for text that people write and read. */
+/* Helpers for text that people write and read. */
 
-/* The word of `words` (count) that is nearest to `text` by edit distance, or NULL if none is near enough to suggest. */
+/* The word nearest to `text` by edit distance; NULL if none is near enough to suggest. */
 const char *sq_text_nearest(const char *text, const char *const *words, int count);
 
-enum { SQ_TEXT_SUGGESTION = 128 }; /* bytes that hold every suggestion of a word that people write */
-/* ", did you mean 'seed'?" for the nearest word, or "" where none is near or it does not fit. Returns out. */
+enum { SQ_TEXT_SUGGESTION = 128 }; /* bytes of a buffer for a suggestion */
+/* Writes ", did you mean 'seed'?" for the nearest word, or "" if none is near or it does not fit. Returns out. */
 const char *sq_text_suggestion(char *out, size_t bytes, const char *text, const char *const *words, int count);
 
-/* Whole-string conversions with range checks; false leaves *out untouched. */
+/* Convert the whole string and check the range. On false, *out is unchanged. */
 bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out);
 bool sq_text_double(const char *text, double minimum, double maximum, double *out);
 
-/* What names of files and keys, and plain words of YAML, are made of. */
+/* The characters of file names, keys and plain YAML words. */
 #define SQ_TEXT_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 enum { SQ_PATH_BYTES = 4096 }; /* a buffer for every path that Squall builds, with the terminating NUL */
@@ -28,16 +28,16 @@ enum { SQ_PATH_BYTES = 4096 }; /* a buffer for every path that Squall builds, wi
 /* Writes folder/name to out, a buffer of `bytes` bytes. SQ_INVALID if it does not fit; *out is then undefined. */
 SQ_MUST_USE sq_status sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
 
-/* Cuts a CSV row in place into at most `limit` fields, quotes undone as RFC 4180 has them. Returns how many the row
- * has, also beyond `limit`; -1: a quote that does not end. */
+/* Splits a CSV row in place into at most `limit` fields and removes quotes (RFC 4180). Returns the number of fields in
+ * the row, which may exceed `limit`; -1 for an unterminated quote. */
 int sq_text_csv(char *row, char **fields, int limit);
 
-/* "1.23 M", "45.6 kB": 3 significant digits with a decimal unit prefix. Returns out. */
+/* Writes "1.23 M" or "45.6 kB": 3 significant digits with a decimal prefix. Returns out. */
 char *sq_text_si(char *out, size_t bytes, double value, const char *unit);
-/* "2 h 05 min", "3 min 20 s", "14 s". Returns out. */
+/* Writes "2 h 05 min", "3 min 20 s" or "14 s". Returns out. */
 char *sq_text_duration(char *out, size_t bytes, double seconds);
 
-/* 64-bit FNV-1a; `hash` continues an earlier one, start with SQ_HASH_START. */
+/* 64-bit FNV-1a. `hash` is SQ_HASH_START or the hash of the data before. */
 #define SQ_HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t sq_hash(uint64_t hash, const void *data, size_t bytes);
 

@@ -1,4 +1,5 @@
-/* libcyaml reports through a log function; here its lines are caught and told again in ours. */
+/* YAML through libcyaml and libyaml. libcyaml reports errors through a log function; this file turns them into one
+ * line. */
 #include "kernels/base/yaml.h"
 
 #include <ctype.h>
@@ -20,12 +21,12 @@ typedef struct {
     int line;
 } report;
 
-/* Keeps the first message, and the innermost line and field of the backtrace below it. */
+/* Stores the first message, and the innermost line and field of the backtrace after it. */
 static void catch_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
 {
     report *r = context;
     char text[TEXT_BYTES];
-    (void)level; /* only errors are asked for */
+    (void)level; /* libcyaml is set to log errors only */
     (void)vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = 0;
     const char *body = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
@@ -80,7 +81,7 @@ int sq_yaml_line(const char *text, const char *key, int from)
     return found;
 }
 
-static sq_status tell(const report *r, const char *text, const char *name, const cyaml_schema_value_t *schema)
+static sq_status fail_at_line(const report *r, const char *text, const char *name, const cyaml_schema_value_t *schema)
 {
     static const char unexpected[] = "Unexpected key: ";
     if (strncmp(r->message, unexpected, sizeof unexpected - 1) != 0) {
@@ -106,9 +107,10 @@ sq_status sq_yaml_parse(void **out, const char *text, const char *name, const cy
     if (error == CYAML_ERR_OOM)
         return sq_fail(SQ_NO_MEMORY, "%s: YAML", name);
     if (error != CYAML_OK)
-        return r.message[0] ? tell(&r, text, name, schema) : sq_fail(SQ_INVALID, "%s: %s", name, cyaml_strerror(error));
+        return r.message[0] ? fail_at_line(&r, text, name, schema)
+                            : sq_fail(SQ_INVALID, "%s: %s", name, cyaml_strerror(error));
     if (!data)
-        return sq_fail(SQ_INVALID, "%s: empty, wanted a YAML mapping", name);
+        return sq_fail(SQ_INVALID, "%s: the file is empty, expected a YAML mapping", name);
     *out = data;
     return SQ_OK;
 }
@@ -119,7 +121,7 @@ sq_status sq_yaml_load(void **out, const char *path, const cyaml_schema_value_t 
     size_t bytes = 0;
     SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
     const sq_status status = strlen(text) == bytes ? sq_yaml_parse(out, text, path, schema)
-                                                   : sq_fail(SQ_INVALID, "%s: a zero byte in it, wanted text", path);
+                                                   : sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
     free(text);
     return status;
 }
@@ -131,7 +133,7 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema)
     (void)cyaml_free(&config, schema, data, 0); /* fails only for a wrong schema */
 }
 
-/* Bytes of the letter that the text begins with, in UTF-8; 0: it begins with none. */
+/* The length in bytes of the UTF-8 character at the start of the text; 0 if there is no valid one. */
 static int read_letter(const char *text, uint32_t *letter)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -149,7 +151,7 @@ static int read_letter(const char *text, uint32_t *letter)
     return bytes;
 }
 
-/* What YAML refuses, or takes for the end of a line (YAML 1.1, sections 4.1.1 and 4.1.4), even between quotes. */
+/* Characters that YAML refuses or treats as line breaks, even in quotes. source: YAML 1.1, sections 4.1.1 and 4.1.4 */
 static bool needs_escape(uint32_t letter)
 {
     return letter < 0x20 || (letter >= 0x7f && letter < 0xa0) || letter == 0x2028 || letter == 0x2029 ||
@@ -160,7 +162,7 @@ void sq_yaml_put_string(FILE *file, const char *text)
 {
     (void)fputc('"', file);
     while (*text) {
-        uint32_t letter = 0xfffd; /* what stands for bytes that are no UTF-8 */
+        uint32_t letter = 0xfffd; /* replaces bytes that are not UTF-8 */
         const int bytes = read_letter(text, &letter);
         if (bytes == 0 || needs_escape(letter))
             (void)fprintf(file, "\\u%04x", (unsigned)letter);
@@ -193,7 +195,7 @@ void sq_yaml_put_word(FILE *file, const char *word)
         sq_yaml_put_string(file, word);
 }
 
-/* YAML 1.1 reads 1e-05 as a word: its numbers have a point. */
+/* YAML 1.1 reads 1e-05 as a string; its numbers need a decimal point. */
 static void put_digits(FILE *file, const char *text)
 {
     const size_t mantissa = strcspn(text, "e");
@@ -229,9 +231,8 @@ typedef struct {
     bool is_deep;
 } source;
 
-/* libyaml looks at every open bracket for every token, so a file of brackets would take forever: it gets no more of
- * one.
- */
+/* libyaml's time per token grows with the nesting depth, so a file of brackets would take forever. Reading stops at the
+ * deepest level allowed. */
 static int read_some(void *context, unsigned char *buffer, size_t size, size_t *read)
 {
     source *s = context;
@@ -262,8 +263,8 @@ sq_status sq_yaml_visit(const char *path, void *context,
         status = use(context, path, &document, yaml_document_get_root_node(&document));
         yaml_document_delete(&document);
     } else if (from.is_deep) {
-        status = sq_fail(SQ_INVALID, "%s:%zu: more than %d brackets, one inside the other", path, parser.mark.line + 1,
-                         DEEPEST);
+        status =
+            sq_fail(SQ_INVALID, "%s:%zu: brackets are nested more than %d deep", path, parser.mark.line + 1, DEEPEST);
     } else {
         status = sq_fail(SQ_INVALID, "%s:%zu: %s", path, parser.problem_mark.line + 1,
                          parser.problem ? parser.problem : "not YAML");

@@ -3,12 +3,11 @@
 
 #include "kernels/host_backend.h"
 
-/* Internal to the cpu backend. A program is an array of prepared calls: operands resolved to pointers, tiles chosen.
- * The files that compute are compiled once per instruction set (SQ_CPU_ISA: baseline, avx2, avx512) and reached by a
- * table.
+/* Internal to the cpu backend. A program is an array of prepared calls, whose operands are pointers and whose tiles are
+ * chosen.
  *
- * The rule to know: work is cut into tiles, and tiles into groups, by shape alone; partial results are kept per tile or
- * group and merged in that order. So bits do not depend on the number of threads. */
+ * Work is divided into tiles, and tiles into groups, by shape alone. Partial results are stored per
+ * tile or group and merged in that order, so the bits do not depend on the number of threads. */
 
 typedef struct {    /* an sq_view with addresses */
     float *data;    /* NULL: absent */
@@ -21,7 +20,7 @@ typedef struct {    /* an sq_view with addresses */
     int gate_pitch;
 } sq_cpu_view;
 
-typedef struct { /* a slot that is written or read plainly */
+typedef struct { /* a slot that is accessed without a view */
     float *data;
     int c, pitch;
     bool is_split;
@@ -35,22 +34,22 @@ typedef struct { /* a norm with addresses */
 } sq_cpu_norm;
 
 typedef struct sq_cpu_workspace {
-    float *shared;  /* partial results */
+    float *shared;  /* partial results, used by all threads */
     float *scratch; /* thread t has scratch + t * scratch_count */
     size_t shared_count, scratch_count;
     int threads;
-    const sq_rank_group *exchange; /* NULL: one rank's norms */
-    double *exchanged;             /* [(1 + ranks) * exchanged_count] mine, then all */
+    const sq_rank_group *exchange; /* the ranks that share statistics; NULL: this rank alone */
+    double *exchanged;             /* [(1 + ranks) * exchanged_count]: this rank's values, then those of all ranks */
     size_t exchanged_count;
-    sq_status *exchange_status; /* the first failure since it was looked at */
+    sq_status *exchange_status; /* the first failure of a gather in this run */
 } sq_cpu_workspace;
 
 typedef struct {
     const sq_op *op;
     sq_cpu_view x, y, z;
     sq_cpu_tensor out, grad, dx, dy, addend, augment, pooled, hidden, momentum, average;
-    sq_cpu_view dx_view, dy_view; /* dx, dy with their part: where channel i goes */
-    sq_cpu_norm norm;             /* of the convolution's output */
+    sq_cpu_view dx_view, dy_view; /* dx and dy with their parts: where channel i is written */
+    sq_cpu_norm norm;             /* of the output of a convolution */
     const float *weight, *bias, *weight2, *bias2;
     float *weight_grad, *bias_grad, *weight2_grad, *bias2_grad;
     void *raw_x, *raw_out; /* images, result */
@@ -59,10 +58,10 @@ typedef struct {
     const sq_cpu_workspace *workspace;
     int tile; /* pixels or rows of a tile */
     int tiles, groups;
-    int threads; /* 1 where the work is smaller than the cost of sharing it */
+    int threads; /* 1 if sharing the work would cost more than it saves */
 } sq_cpu_call;
 
-enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to this, on every instruction set */
+enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to a multiple of this, on every instruction set */
 
 static inline int sq_cpu_padded(int c)
 {

@@ -1,4 +1,4 @@
-/* The cpu backend: resolves a graph's operands once, and runs a program as a loop over prepared calls. */
+/* The cpu backend: compile() resolves the operands of a graph to pointers; run() is a loop over the prepared calls. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include <cblas.h>
 #include <sched.h>
@@ -10,7 +10,7 @@
 
 typedef struct {
     sq_backend base;
-    sq_cpu_workspace workspace; /* grows while programs are compiled; calls point to it */
+    sq_cpu_workspace workspace; /* compile() enlarges it; all calls use it */
     sq_status exchange_status;
     const sq_cpu_table *table;
     sq_cpu_cropper *cropper;
@@ -132,7 +132,7 @@ static sq_cpu_call resolve(const resolver *r, const sq_op *op)
         .raw_out = address(r, op->out),
         .step = (const sq_step *)(const void *)r->at->base[SQ_ROLE_STEP].address,
     };
-    if (op->kind == SQ_OP_CONV) { /* the shape of what it makes, as backward has it */
+    if (op->kind == SQ_OP_CONV) { /* z has the shape of the output, as in the backward operation */
         call.z = view_of(r, sq_view_plain(op->out, SQ_ALL));
     }
     if (op->kind == SQ_OP_UPDATE)
@@ -149,9 +149,9 @@ static const sq_cpu_kernel *choose_kernel(const sq_cpu_table *table, const sq_op
     return op->kernel == 1 && op->stride == 1 && kind->pointwise.run ? &kind->pointwise : &kind->general;
 }
 
-/* Threads for a call. Sharing work costs some microseconds; a call of less than twenty is done alone (bits do not
- * depend on it). The estimate: 0.3 ns for a float that is touched, 10 and 50 ps for a multiply-add of dense and
- * depthwise kernels. */
+/* The number of threads for a call. Starting threads costs some microseconds, so a call of less than 20 us runs on one
+ * thread (the bits do not depend on it). The estimate: 0.3 ns per float read or written, 10 ps per multiply-add, 50 ps
+ * in depthwise kernels. */
 static int threads_for(const sq_cpu_call *call, int threads)
 {
     const double in = (double)call->x.n * call->x.h * call->x.w * call->x.c;
@@ -159,7 +159,7 @@ static int threads_for(const sq_cpu_call *call, int threads)
     const double taps = (double)call->op->kernel * call->op->kernel;
     const double macs = call->op->is_depthwise ? 5 * out * taps : out * taps * call->x.c;
     const double microseconds = 3e-4 * (in + out) + 1e-5 * macs;
-    const bool is_update = call->op->kind == SQ_OP_UPDATE; /* has its own threshold */
+    const bool is_update = call->op->kind == SQ_OP_UPDATE; /* has its own threshold, in update_run */
     return microseconds < 20 && !is_update ? 1 : threads;
 }
 
@@ -169,7 +169,7 @@ static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wante
 {
     if (wanted <= *count)
         return SQ_OK;
-    const size_t rounded = (wanted + 63) / 64 * 64; /* threads do not share cache lines */
+    const size_t rounded = (wanted + 63) / 64 * 64; /* so that threads do not share cache lines */
     sq_device_ptr p;
     SQ_TRY(sq_host_allocate(b, rounded * copies * sizeof **floats, &p));
     free(*floats);
@@ -178,7 +178,7 @@ static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wante
     return SQ_OK;
 }
 
-/* Room for what a norm of c channels exchanges with the other ranks. */
+/* Memory for the values that a norm of c channels exchanges with the other ranks. */
 static sq_status grow_exchanged(cpu_backend *cpu, int c)
 {
     sq_cpu_workspace *w = &cpu->workspace;
@@ -189,7 +189,8 @@ static sq_status grow_exchanged(cpu_backend *cpu, int c)
     w->exchanged_count = 0;
     w->exchanged = calloc((1 + (size_t)w->exchange->count) * 2 * (size_t)c, sizeof *w->exchanged);
     w->exchanged_count = w->exchanged ? 2 * (size_t)c : 0;
-    return w->exchanged ? SQ_OK : sq_fail(SQ_NO_MEMORY, "statistics of %d ranks", w->exchange->count);
+    return w->exchanged ? SQ_OK
+                        : sq_fail(SQ_NO_MEMORY, "cpu: no memory for the statistics of %d ranks", w->exchange->count);
 }
 
 /* Resolves operation i into call `c` and grows the workspace for it. */
@@ -240,15 +241,14 @@ static sq_status run(sq_backend *b, const sq_program *p)
     return cpu->exchange_status;
 }
 
-static sq_status crop(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
-                      sq_device_ptr out)
+static sq_status crop(sq_backend *b, const sq_crop_batch *batch)
 {
-    return sq_cpu_crop(((cpu_backend *)b)->cropper, images, crops, count, side, out);
+    return sq_cpu_crop(((cpu_backend *)b)->cropper, batch);
 }
 
 static void discard(sq_backend *b, sq_program *p)
 {
-    (void)b; /* a program is one block of memory */
+    (void)b; /* a program is one allocation */
     free(p);
 }
 
@@ -293,7 +293,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
         .join = sq_host_join,
     };
     if (threads < 0 || threads > 1024)
-        return sq_fail(SQ_INVALID, "threads: %d, wanted 0 (all cores) to 1024", threads);
+        return sq_fail(SQ_INVALID, "threads: found %d, expected 0 (all cores) to 1024", threads);
     cpu_backend *cpu = calloc(1, sizeof *cpu);
     if (!cpu)
         return sq_fail(SQ_NO_MEMORY, "cpu: backend");
@@ -302,7 +302,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
     cpu->workspace.exchange_status = &cpu->exchange_status;
     cpu->workspace.threads = threads > 0 ? threads : usable_cores();
     cpu->table = sq_cpu_choose_table(&name);
-    openblas_set_num_threads(1); /* a product belongs to one of our threads */
+    openblas_set_num_threads(1); /* each matrix product runs on one of our threads */
     const sq_status status = sq_cpu_cropper_open(&cpu->cropper, cpu->workspace.threads);
     if (status == SQ_OK)
         *out = &cpu->base;

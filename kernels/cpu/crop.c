@@ -1,4 +1,4 @@
-/* Crops of images, resized as the loader resizes them: an image a thread. */
+/* Crops of images, resized as the loader resizes them, each by one thread. */
 #include "kernels/cpu/crop.h"
 
 #include <omp.h>
@@ -7,14 +7,14 @@
 
 struct sq_cpu_cropper {
     int threads;
-    sq_resizer resizers[]; /* one a thread */
+    sq_resizer resizers[]; /* one per thread */
 };
 
 sq_status sq_cpu_cropper_open(sq_cpu_cropper **out, int threads)
 {
     sq_cpu_cropper *c = calloc(1, sizeof *c + (size_t)threads * sizeof *c->resizers);
     if (!c)
-        return sq_fail(SQ_NO_MEMORY, "cpu: crops for %d threads", threads);
+        return sq_fail(SQ_NO_MEMORY, "cpu: resizers of %d threads", threads);
     c->threads = threads;
     *out = c;
     return SQ_OK;
@@ -39,15 +39,16 @@ static sq_status crop_one(sq_resizer *resizer, const uint8_t *images, const sq_s
     return sq_resize(resizer, &from, crop, side, out);
 }
 
-sq_status sq_cpu_crop(sq_cpu_cropper *c, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
-                      sq_device_ptr out)
+sq_status sq_cpu_crop(sq_cpu_cropper *c, const sq_crop_batch *batch)
 {
+    const size_t bytes = (size_t)batch->side * (size_t)batch->side * 3;
     atomic_bool has_failed = false;
 #pragma omp parallel for num_threads(c->threads) schedule(dynamic)
-    for (int i = 0; i < count; i++) {
-        uint8_t *to = out.address + (size_t)i * (size_t)side * (size_t)side * 3;
-        if (crop_one(&c->resizers[omp_get_thread_num()], images.address, &crops[i], side, to) != SQ_OK)
-            atomic_store(&has_failed, true); /* its text is another thread's */
+    for (int i = 0; i < batch->count; i++) {
+        uint8_t *to = batch->out.address + (size_t)i * bytes;
+        if (crop_one(&c->resizers[omp_get_thread_num()], batch->images.address, &batch->crops[i], batch->side, to) !=
+            SQ_OK)
+            atomic_store(&has_failed, true); /* the error text belongs to that thread */
     }
-    return atomic_load(&has_failed) ? sq_fail(SQ_NO_MEMORY, "cpu: crops of %d images", count) : SQ_OK;
+    return atomic_load(&has_failed) ? sq_fail(SQ_NO_MEMORY, "cpu: no memory to crop %d images", batch->count) : SQ_OK;
 }

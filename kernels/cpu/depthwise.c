@@ -40,7 +40,7 @@ static void merge_bands(const sq_cpu_call *call, float *partial)
                 m2 += from[2 * (size_t)c * (size_t)b + (size_t)(c + i)] + delta * delta * count * more / total;
                 count = total;
             }
-            to[i] = (float)mean; /* its place is not behind the values already read for this channel */
+            to[i] = (float)mean; /* overwrites only values that were read already */
             to[c + i] = (float)m2;
         }
     }

@@ -1,4 +1,4 @@
-/* The choice of instruction sets. */
+/* The choice of the instruction set, and of settings for OpenBLAS and OpenMP. */
 #include "kernels/cpu/processor.h"
 
 #include <cblas.h>
@@ -31,7 +31,7 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
     return &sq_cpu_table_baseline;
 }
 
-/* OpenBLAS's own choice, where it knows less of the processor than it could. */
+/* Replaces the core type that OpenBLAS chooses on processors that are newer than its detection. */
 static bool improve_blas(void)
 {
     static const char *const older[] = {"Haswell",  "Zen",       "Sandybridge", "Nehalem",
@@ -55,13 +55,13 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
 
 static bool improve_blas(void)
 {
-    return false; /* OpenBLAS knows these processors */
+    return false; /* its choice is good on other architectures */
 }
 
 #endif
 
-/* Threads that wait for each other give the core away after some microseconds: beside another busy process, spinning
- * for milliseconds costs nine tenths of the speed. */
+/* Makes waiting threads yield the core after some microseconds. If another process is busy, spinning for milliseconds
+ * costs 90 % of the speed. */
 static bool improve_waiting(void)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
@@ -73,7 +73,7 @@ void sq_cpu_choose_kernels(char **argv)
 {
     const bool has_blas = improve_blas(), has_waiting = improve_waiting();
     if (has_blas || has_waiting)
-        (void)execv("/proc/self/exe", argv); /* if it fails, the slower way is right as well */
+        (void)execv("/proc/self/exe", argv); /* if it fails, the program runs correctly, only slower */
 }
 
 void sq_cpu_describe(char *text, size_t bytes)

@@ -6,8 +6,8 @@
 
 #include "kernels/activation.h"
 
-/* Vectors of the widest registers of the instruction set that this file is compiled for (GCC vector extensions).
- * Comparisons are written so that NaN passes through every activation. */
+/* Vectors of the widest registers of the instruction set (GCC vector extensions). Comparisons are written so that NaN
+ * passes through every activation. */
 
 #if defined(__AVX512F__)
 enum { LANES = 16 };
@@ -34,7 +34,7 @@ INLINE void store(float *p, vfloat v)
     memcpy(p, &v, sizeof v);
 }
 
-/* The first `count` lanes; the others are 0, or untouched in memory. */
+/* These access only the first `count` lanes. load_part sets the others to 0. */
 INLINE vfloat load_part(const float *p, int count)
 {
     vfloat v = {0};
@@ -111,7 +111,7 @@ INLINE vfloat through(sq_activation activation, vfloat x, vfloat g)
     return g;
 }
 
-/* A loop over channels by whole vectors and one part: body(i, count) with count == LANES but for the last. */
+/* A loop over channels in steps of LANES. `count` is LANES, or less in the last step. */
 #define FOR_CHANNELS(i, count, c) for (int i = 0, count; count = (c)-i < LANES ? (c)-i : LANES, i < (c); i += LANES)
 
 #define LOAD(p, count)     ((count) == LANES ? load(p) : load_part(p, count))

@@ -192,15 +192,16 @@ sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int c
     return SQ_OK;
 }
 
-sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
-                              sq_device_ptr out)
+sq_status sq_cuda_crop_images(sq_backend *base, const sq_crop_batch *batch)
 {
     sq_cuda_backend *b = (sq_cuda_backend *)base;
+    const int count = batch->count, side = batch->side;
     const size_t image_bytes = (size_t)side * (size_t)side * 3;
     for (int done = 0; done < count; done += SQ_CUDA_CROPS) {
-        sq_cuda_crop a = {.images = images.address, .out = out.address + (size_t)done * image_bytes, .side = side};
+        sq_cuda_crop a = {
+            .images = batch->images.address, .out = batch->out.address + (size_t)done * image_bytes, .side = side};
         a.count = count - done < SQ_CUDA_CROPS ? count - done : SQ_CUDA_CROPS;
-        memcpy(a.crops, crops + done, (size_t)a.count * sizeof *crops);
+        memcpy(a.crops, batch->crops + done, (size_t)a.count * sizeof *batch->crops);
         const cudaError_t error = sq_cuda_crop_run(&a, b->stream);
         if (error == cudaErrorInvalidValue)
             return sq_fail(SQ_UNSUPPORTED, "%s: a crop is too large to be resized to %d pixels on the device",

@@ -16,7 +16,6 @@ sq_status sq_cuda_write(sq_backend *base, sq_device_ptr to, const void *from, si
 sq_status sq_cuda_read(sq_backend *base, void *to, sq_device_ptr from, size_t bytes);
 sq_status sq_cuda_copy(sq_backend *base, sq_device_ptr to, sq_device_ptr from, size_t bytes);
 sq_status sq_cuda_find_nonfinite(sq_backend *base, const sq_range *ranges, int count, int *first);
-sq_status sq_cuda_crop_images(sq_backend *base, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
-                              sq_device_ptr out);
+sq_status sq_cuda_crop_images(sq_backend *base, const sq_crop_batch *batch);
 
 #endif

@@ -1,5 +1,5 @@
-/* Convolution with lazy normalisation, forward and backward, as design section 3 states it. Dense, pointwise and
- * depthwise are one loop nest. */
+/* Convolution with normalisation on load, forward and backward. Dense, pointwise and depthwise convolutions share one
+ * loop nest. */
 #include <math.h>
 
 #include "kernels/reference/reference.h"
@@ -132,7 +132,7 @@ static void weight_gradient(const sq_reference_call *call)
     }
 }
 
-/* Gradient of input channel i at one pixel: all outputs that read it. */
+/* Gradient of input channel i at one pixel: the sum over all outputs that read it. */
 static double input_gradient(const sq_reference_call *call, int n, int h, int w, int i)
 {
     const sq_op *op = call->op;

@@ -1,4 +1,5 @@
-/* Crops of images, resized by the definition: every output pixel a sum of sums. */
+/* Crops of images, resized by the definition: every output pixel is a weighted sum over rows of weighted sums over
+ * columns. */
 #include <stdlib.h>
 
 #include "kernels/image/resize_weights.h"
@@ -11,7 +12,7 @@ typedef struct {
     int16_t *columns, *rows; /* weights of one output pixel */
 } reference_crop;
 
-/* One level of output pixel (y, x): rows are summed, rounded to 7 bits behind the point, and summed. */
+/* One channel of an output pixel. The sum over a row is rounded to SQ_ROW_BITS fraction bits, as in resize.c. */
 static uint8_t level(const reference_crop *c, sq_taps rows, sq_taps columns, int channel)
 {
     const int row_shift = SQ_WEIGHT_BITS - SQ_ROW_BITS, shift = SQ_WEIGHT_BITS + SQ_ROW_BITS;
@@ -48,11 +49,11 @@ static sq_status crop_one(const uint8_t *images, const sq_stored_crop *crop, int
     return is_done ? SQ_OK : sq_fail(SQ_NO_MEMORY, "reference: weights of a crop of %d x %d pixels", crop->w, crop->h);
 }
 
-sq_status sq_reference_crop(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count, int side,
-                            sq_device_ptr out)
+sq_status sq_reference_crop(sq_backend *b, const sq_crop_batch *batch)
 {
-    (void)b; /* runs where it is called */
-    for (int i = 0; i < count; i++)
-        SQ_TRY(crop_one(images.address, &crops[i], side, out.address + (size_t)i * (size_t)side * (size_t)side * 3));
+    (void)b; /* no device memory */
+    const size_t bytes = (size_t)batch->side * (size_t)batch->side * 3;
+    for (int i = 0; i < batch->count; i++)
+        SQ_TRY(crop_one(batch->images.address, &batch->crops[i], batch->side, batch->out.address + (size_t)i * bytes));
     return SQ_OK;
 }

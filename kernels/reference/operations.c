@@ -1,4 +1,4 @@
-/* Everything that is not a convolution: images, gates, joins, pooling, the classifier, the loss and the update. */
+/* All operations except convolutions: images, gates, joins, pooling, linear layers, loss and update. */
 #include <math.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "kernels/loss.h"
 #include "kernels/reference/reference.h"
 
-enum { WIDEST = 16384 }; /* channels under one gate; sq_space_read admits no wider layer */
+enum { MOST_CHANNELS = 16384 }; /* of a gate; sq_space_read refuses wider layers */
 
 /* ---- Images ---- */
 
@@ -20,17 +20,17 @@ static float grey_of(const float *rgb)
     return 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 }
 
-/* One of torchvision's three adjustments, over a whole image of `pixels`: blend with black, the mean grey, or the grey.
+/* torchvision's brightness (0), contrast (1) and saturation (2): blends with black, the mean grey, or the pixel's grey.
  */
-static void adjust(float *image, int pixels, int what, float factor)
+static void adjust(float *image, int pixels, int adjustment, float factor)
 {
     double grey_sum = 0;
-    for (int p = 0; p < pixels && what == 1; p++)
+    for (int p = 0; p < pixels && adjustment == 1; p++)
         grey_sum += grey_of(image + 3 * p);
     const float mean = (float)(grey_sum / pixels);
     for (int p = 0; p < pixels; p++) {
         float *rgb = image + 3 * p;
-        const float other = what == 0 ? 0 : what == 1 ? mean : grey_of(rgb);
+        const float other = adjustment == 0 ? 0 : adjustment == 1 ? mean : grey_of(rgb);
         for (int i = 0; i < 3; i++)
             rgb[i] = clamp_pixel(factor * rgb[i] + (1 - factor) * other);
     }
@@ -54,11 +54,11 @@ void sq_reference_image(const sq_reference_call *call)
                 out[3 * p + i] = pixels[((size_t)n * (size_t)count + (size_t)source) * 3 + (size_t)i];
             }
         for (int step = 0; augment && augment[SQ_AUGMENT_ORDER] >= 0 && step < 3; step++) {
-            const int what = orders[(int)augment[SQ_AUGMENT_ORDER] % 6][step];
-            adjust(out, count, what, augment[SQ_AUGMENT_BRIGHTNESS + what]);
+            const int adjustment = orders[(int)augment[SQ_AUGMENT_ORDER] % 6][step];
+            adjust(out, count, adjustment, augment[SQ_AUGMENT_BRIGHTNESS + adjustment]);
         }
         const int pitch = sq_ref_slot(call, op->out)->pitch;
-        for (int p = count; p-- > 0;) { /* backwards: spreading to the pitch overwrites nothing that is still read */
+        for (int p = count; p-- > 0;) { /* backwards, so that no pixel is overwritten before it is read */
             const float rgb[3] = {out[3 * p], out[3 * p + 1], out[3 * p + 2]};
             for (int i = 3; i < pitch; i++)
                 out[(size_t)p * (size_t)pitch + (size_t)i] = 0;
@@ -170,7 +170,7 @@ void sq_reference_gate_back(const sq_reference_call *call)
     const int r = sq_ref_slot(call, op->hidden)->c;
     gate_weight_gradients(call);
     for (int n = 0; n < x->n; n++) {
-        double pooled[WIDEST];
+        double pooled[MOST_CHANNELS];
         for (int i = 0; i < x->c; i++) {
             pooled[i] = 0;
             for (int j = 0; j < r; j++)

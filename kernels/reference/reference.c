@@ -17,7 +17,7 @@ static void close_reference(sq_backend *b)
 
 static void discard(sq_backend *b, sq_program *p)
 {
-    (void)b; /* the backend holds nothing of a program */
+    (void)b; /* unused: a program owns its memory */
     if (!p)
         return;
     sq_graph_clear(&p->graph);

@@ -20,7 +20,6 @@ void sq_reference_loss(const sq_reference_call *call);
 void sq_reference_update(const sq_reference_call *call);
 
 /* The backend's crop(). */
-SQ_MUST_USE sq_status sq_reference_crop(sq_backend *b, sq_device_ptr images, const sq_stored_crop *crops, int count,
-                                        int side, sq_device_ptr out);
+SQ_MUST_USE sq_status sq_reference_crop(sq_backend *b, const sq_crop_batch *batch);
 
 #endif

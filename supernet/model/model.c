@@ -325,8 +325,8 @@ sq_status sq_model_load_crops(sq_model *model, const sq_model_batch *batch, sq_d
                               const sq_stored_crop *crops)
 {
     SQ_TRY(check_count(model, batch));
-    SQ_TRY(model->backend->ops->crop(model->backend, stored, crops, batch->count, model->space->resolution,
-                                     at(model, SQ_ROLE_INPUT, 0)));
+    const sq_crop_batch cropped = {stored, crops, batch->count, model->space->resolution, at(model, SQ_ROLE_INPUT, 0)};
+    SQ_TRY(model->backend->ops->crop(model->backend, &cropped));
     return load_rest(model, batch);
 }
 

@@ -246,7 +246,7 @@ Test(cuda, crops_that_are_too_large_are_refused)
     MUST(sq_backend_open("cuda", 0, &b));
     MUST(b->ops->allocate(b, 36000, &images));
     MUST(b->ops->allocate(b, 224 * 224 * 3, &out));
-    cr_expect_eq(b->ops->crop(b, images, &crop, 1, 224, out), SQ_UNSUPPORTED);
+    cr_expect_eq(b->ops->crop(b, &(sq_crop_batch){images, &crop, 1, 224, out}), SQ_UNSUPPORTED);
     cr_expect_not_null(strstr(sq_error_text(), "a crop is too large to be resized to 224 pixels"), "%s", sq_error_text());
     MUST(b->ops->wait(b));
     b->ops->release(b, images);

@@ -314,7 +314,7 @@ void expect_crops(const char *name, const sq_backend_options *options)
     draw_crops(crops);
     for (size_t k = 0; k < sizeof sides / sizeof *sides; k++) {
         const size_t bytes = (size_t)sides[k] * (size_t)sides[k] * 3;
-        MUST(b->ops->crop(b, images, crops, MANY_CROPS, sides[k], out));
+        MUST(b->ops->crop(b, &(sq_crop_batch){images, crops, MANY_CROPS, sides[k], out}));
         MUST(b->ops->read(b, found, out, MANY_CROPS * bytes));
         for (int i = 0; i < MANY_CROPS; i++) {
             const sq_stored_crop *c = &crops[i];

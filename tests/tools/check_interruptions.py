@@ -48,7 +48,7 @@ def full_disk(scratch):
             assert process.poll() is None, process.stderr.read()
         limit_files(process, 10)
         said = process.stderr.readline()
-        assert re.fullmatch(rf"\S+/(log.jsonl|ckpt-\d+.tmp/\S+): File too large; again in 0.5 s, tries left: {retries}\n", said), said
+        assert re.fullmatch(rf"\S+/(log.jsonl|ckpt-\d+.tmp/\S+): File too large; retrying in 0.5 s, attempts left: {retries}\n", said), said
         assert os.path.exists(os.path.join(folder, "last", "state.json"))
         if folder == b:
             limit_files(process, resource.RLIM_INFINITY)
@@ -75,7 +75,7 @@ def full_search(a):
         assert process.poll() is None, process.stderr.read()
     limit_files(process, 10)
     said = process.stderr.readline()
-    assert re.search(r"state.json.tmp: File too large; again in 0.5 s, tries left: 50$", said), said
+    assert re.search(r"state.json.tmp: File too large; retrying in 0.5 s, attempts left: 50$", said), said
     limit_files(process, resource.RLIM_INFINITY)
     assert process.wait() == 0 and read(state) == whole
 

@@ -40,7 +40,7 @@ static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_dev
         MUST(sq_loader_next(plain, &x));
         MUST(sq_loader_next(cropping, &y));
         cr_assert(x.images && !x.crops && !y.images && y.crops && x.count == y.count && x.index == y.index);
-        MUST(b->ops->crop(b, sq_device_cache_memory(device_cache), y.crops, y.count, SIDE, out));
+        MUST(b->ops->crop(b, &(sq_crop_batch){sq_device_cache_memory(device_cache), y.crops, y.count, SIDE, out}));
         MUST(b->ops->read(b, found, out, bytes));
         cr_expect_eq(memcmp(x.images, found, bytes), 0, "images of batch %d", i);
         cr_expect_eq(memcmp(x.labels, y.labels, 7 * sizeof *x.labels), 0, "labels of batch %d", i);
