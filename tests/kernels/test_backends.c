@@ -17,8 +17,9 @@ static float *read_parameter(sq_model *model, const sq_parameter *p, sq_role rol
     return values;
 }
 
-/* FP32 sums in another order: sqrt(2^12 terms) * 2^-24, through some 12 layers, is 5e-5. Sums that cancel (the gradient
- * of a gamma) keep the rounding of their terms: a twentieth of the largest gradient in the network stands for those. */
+/* FP32 sums in a different order: sqrt(2^12 terms) * 2^-24 through about 12 layers is 5e-5. Sums that cancel (the
+ * gradient of a gamma) keep the rounding errors of their terms, which are estimated as a twentieth of the largest
+ * gradient. */
 static const double tolerance = 5e-5;
 
 static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role)
@@ -44,7 +45,7 @@ static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role
         }
 }
 
-/* Gives b what a has, so that each step is compared on its own. */
+/* Copies a role of model a to b, so that each step is compared separately. */
 static void copy_role(sq_model *a, sq_model *b, sq_role role)
 {
     const size_t bytes = sq_model_plan(a)->role_bytes[role];
@@ -101,7 +102,7 @@ Test(backends, cpu_agrees_with_reference_on_uib)
     compare_backends(SOURCE("tests/fixtures/oracle_uib.yaml"), 2, 8);
 }
 
-/* Padding is storage: it may not change a single bit of what is computed. */
+/* Padding affects storage only: all results are identical. */
 Test(backends, padding_changes_nothing)
 {
     subject a = open_subject(SOURCE("tests/fixtures/odd_widths_pad.yaml"), "reference", 0, BATCH);
@@ -177,8 +178,8 @@ static double loss_of(sq_model *model, uint64_t number, const int *path)
 }
 
 /* Directional derivative along a random direction d of one tensor: (L(w + h d) - L(w - h d)) / 2h against g . d.
- * Directions average out rounding: the loss is FP32-rounded in some 1e-7, h |d| is about 1e-2, so 2e-5 absolute and the
- * third derivative remain. */
+ * Directions average out rounding: the FP32 rounding of the loss is about 1e-7 and h |d| about 1e-2, which leaves 2e-5
+ * absolute and the third derivative. */
 static void check_tensor(sq_model *model, const sq_parameter *p, uint64_t number, const int *path)
 {
     const double h = 4e-3;
@@ -229,7 +230,7 @@ Test(backends, reference_gradients_are_the_slopes_of_the_loss)
     close_subject(&s);
 }
 
-/* The gradient of a softmax sums to 0 over the classes, whatever the smoothing. */
+/* The gradient of a softmax sums to 0 over the classes, for every smoothing. */
 Test(backends, loss_gradient_sums_to_zero)
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 0, BATCH);

@@ -70,20 +70,44 @@ static double norm(const sq_tensor *t)
     return sqrt(squares);
 }
 
-/* |found - wanted| <= 1e-5 |wanted|. A gradient that is 0 in exact arithmetic (a shift before a batch norm: some 1e-16 of
- * the largest in FP64) has no relative error; what rounding leaves of it is held to 1e-6 of the path's largest. */
-static void compare(sq_model *model, sq_role role, const sq_parameter *p, const sq_tensor *wanted, double largest,
-                    const char *what)
+/* The expected tensors of one path. */
+typedef struct {
+    const sq_safetensors *file;
+    const char *prefix; /* of their names */
+    double largest;     /* norm of the largest weight gradient */
+} expectation;
+
+/* |found - expected| <= 1e-5 |expected|. A gradient that is 0 in exact arithmetic (a shift before a batch norm: about
+ * 1e-16 of the largest in FP64) has no relative error; its bound is 1e-6 of the largest gradient of the path. */
+static void compare(sq_model *model, sq_role role, const sq_parameter *p, const expectation *e, const char *kind)
 {
+    const sq_tensor *expected = find(e->file, e->prefix, kind, p->name);
     float *found = malloc(p->count * sizeof *found);
     MUST(sq_model_read(model, role, p->offset, found, p->count * sizeof *found));
     double squares = 0;
     for (size_t i = 0; i < p->count; i++)
-        squares += ((double)found[i] - wanted->data[i]) * ((double)found[i] - wanted->data[i]);
-    const double size = norm(wanted), error = sqrt(squares);
-    const double allowed = size > 1e-10 * largest ? 1e-5 * size : 1e-6 * largest;
-    cr_expect_leq(error, allowed, "%s %s: differs by %g of %g", what, p->name, error, size);
+        squares += ((double)found[i] - expected->data[i]) * ((double)found[i] - expected->data[i]);
+    const double size = norm(expected), error = sqrt(squares);
+    const double scale = role == SQ_ROLE_STATISTICS ? 0 : e->largest;
+    const double allowed = size > 1e-10 * scale ? 1e-5 * size : 1e-6 * scale;
+    cr_expect_leq(error, allowed, "%s %s: differs by %g of %g", e->prefix, p->name, error, size);
     free(found);
+}
+
+/* Gradients and statistics of every parameter. */
+static void compare_parameters(sq_model *model, expectation e)
+{
+    const sq_memory_plan *plan = sq_model_plan(model);
+    for (int i = 0; i < plan->parameter_count; i++)
+        if (plan->parameters[i].role == SQ_ROLE_WEIGHT)
+            e.largest = fmax(e.largest, norm(find(e.file, e.prefix, "grad.", plan->parameters[i].name)));
+    for (int i = 0; i < plan->parameter_count; i++) {
+        const sq_parameter *p = &plan->parameters[i];
+        if (p->role == SQ_ROLE_WEIGHT)
+            compare(model, SQ_ROLE_WEIGHT_GRAD, p, &e, "grad.");
+        else
+            compare(model, SQ_ROLE_STATISTICS, p, &e, "statistic.");
+    }
 }
 
 static void check_path(const sq_space *space, const sq_safetensors *file, const char *backend_name, int first,
@@ -111,20 +135,7 @@ static void check_path(const sq_space *space, const sq_safetensors *file, const 
     MUST(sq_model_result(model, &result));
     cr_expect_float_eq(result.loss / BATCH, find(file, prefix, "", "loss")->data[0], 1e-5, "%s loss", prefix);
     cr_expect_leq(relative_error(find(file, prefix, "", "logits")->data, logits, BATCH * 5), 1e-5, "%s logits", prefix);
-    const sq_memory_plan *plan = sq_model_plan(model);
-    double largest = 0;
-    for (int i = 0; i < plan->parameter_count; i++)
-        if (plan->parameters[i].role == SQ_ROLE_WEIGHT) {
-            const double size = norm(find(file, prefix, "grad.", plan->parameters[i].name));
-            largest = size > largest ? size : largest;
-        }
-    for (int i = 0; i < plan->parameter_count; i++) {
-        const sq_parameter *p = &plan->parameters[i];
-        if (p->role == SQ_ROLE_WEIGHT)
-            compare(model, SQ_ROLE_WEIGHT_GRAD, p, find(file, prefix, "grad.", p->name), largest, prefix);
-        else
-            compare(model, SQ_ROLE_STATISTICS, p, find(file, prefix, "statistic.", p->name), 0, prefix);
-    }
+    compare_parameters(model, (expectation){file, prefix, 0});
     sq_model_destroy(model);
     sq_backend_close(backend);
     sq_space_free(single);
@@ -178,7 +189,7 @@ Test(oracle, uib_blocks_are_pytorchs)
     check_blocks("cpu", space, SOURCE("tests/fixtures/oracle_uib.safetensors"));
 }
 
-/* What PyTorch checked are the operators that the pool has. */
+/* PyTorch checked the operators that the pool has. */
 Test(oracle, pool_of_the_fixture_is_the_published_one)
 {
     static const char *const files[] = {"configs/spaces/hurricane-pool.yaml", "configs/spaces/hurricane-small.yaml"};
