@@ -1,4 +1,4 @@
-/* Groups of layers, in the order in which they are searched. */
+/* Groups of layers in the order of their search. */
 #include "search/stages.h"
 
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "9-20" or "7", counted from 1. Returns what follows, or NULL. */
+/* Reads "9-20" or "7". Returns the text after it, or NULL. */
 static const char *read_range(const char *text, int *first, int *last)
 {
     int used = 0;
@@ -45,40 +45,46 @@ static sq_status read_groups(sq_stages *s, const sq_space *space, const char *gr
     return SQ_OK;
 }
 
-/* One number a stage, or one for all. */
-static sq_status read_numbers(const char *key, const char *text, int count, double minimum, double otherwise,
-                              double *out)
+/* A list of numbers in the configuration. */
+typedef struct {
+    const char *key, *text;
+    double minimum, initial; /* initial: when the text is empty */
+} number_list;
+
+/* Reads one number per stage, or one for all, into out[count]. */
+static sq_status read_numbers(const number_list *list, int count, double *out)
 {
     int found = 0;
-    for (const char *p = text; *p; found++) {
+    for (const char *p = list->text; *p; found++) {
         char *end;
         const double value = strtod(p, &end);
-        if (end == p || !isfinite(value) || value < minimum || found == count)
+        if (end == p || !isfinite(value) || value < list->minimum || found == count)
             return sq_fail(SQ_INVALID, "%s: '%s', expected one number from %g for each of %d stages, or one for all",
-                           key, text, minimum, count);
+                           list->key, list->text, list->minimum, count);
         out[found] = value;
         p = end + strspn(end, " ,");
     }
     if (found > 1 && found < count)
-        return sq_fail(SQ_INVALID, "%s: '%s': %d numbers for %d stages", key, text, found, count);
+        return sq_fail(SQ_INVALID, "%s: '%s': %d numbers for %d stages", list->key, list->text, found, count);
     for (int i = found; i < count; i++)
-        out[i] = found ? out[0] : otherwise;
+        out[i] = found ? out[0] : list->initial;
     return SQ_OK;
 }
 
-sq_status sq_stages_read(sq_stages *out, const sq_space *space, const char *groups, const char *steps, const char *lrs,
-                         int64_t steps_otherwise, double lr_otherwise)
+sq_status sq_stages_read(sq_stages *out, const sq_space *space, const sq_stages_text *text)
 {
+    const number_list steps = {"stages.steps", text->steps, 1, (double)text->initial_steps};
+    const number_list lrs = {"stages.lr", text->lrs, 0, text->initial_lr};
     sq_stages s = {.count = 0};
     double step_list[SQ_MAX_STAGES], lr_list[SQ_MAX_STAGES];
-    if (*groups) {
-        SQ_TRY(read_groups(&s, space, groups));
+    if (*text->groups) {
+        SQ_TRY(read_groups(&s, space, text->groups));
     } else {
         s.list[0] = (sq_stage){0, space->searched_count - 1, 0, 0};
         s.count = 1;
     }
-    SQ_TRY(read_numbers("stages.steps", steps, s.count, 1, (double)steps_otherwise, step_list));
-    SQ_TRY(read_numbers("stages.lr", lrs, s.count, 0, lr_otherwise, lr_list));
+    SQ_TRY(read_numbers(&steps, s.count, step_list));
+    SQ_TRY(read_numbers(&lrs, s.count, lr_list));
     for (int i = 0; i < s.count; i++) {
         s.list[i].steps = (int64_t)step_list[i];
         s.list[i].lr = lr_list[i];
@@ -105,7 +111,7 @@ sq_status sq_search_mask_read(sq_search_mask *out, const sq_space *space, const 
         int first, last;
         p = read_range(p, &first, &last);
         if (!p || first < 1 || last < first || last > space->searched_count)
-            return sq_fail(SQ_INVALID, "scope.free: '%s', expected ranges of 1 .. %d like '9-20'", ranges,
+            return sq_fail(SQ_INVALID, "layers.search: '%s', expected ranges of 1 .. %d like '9-20'", ranges,
                            space->searched_count);
         for (int l = first - 1; l < last; l++)
             is_free[l] = true;

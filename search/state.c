@@ -105,21 +105,23 @@ static sq_status read_candidate(const char *path, const sq_space *space, const j
     return SQ_OK;
 }
 
-static sq_status read_list(const char *path, uint64_t fingerprint, const sq_space *space, const json_t *root,
-                           sq_candidate **out, int *count)
+static sq_status check_state(const char *path, uint64_t fingerprint, const json_t *root)
 {
-    char mark[32];
+    char expected[32];
     const char *found = json_string_value(json_object_get(root, "fingerprint"));
-    const json_t *list = json_object_get(root, "scored");
-    (void)snprintf(mark, sizeof mark, "%016" PRIx64, fingerprint);
-    if (!found || !json_is_array(list))
+    (void)snprintf(expected, sizeof expected, "%016" PRIx64, fingerprint);
+    if (!found || !json_is_array(json_object_get(root, "scored")))
         return sq_fail(SQ_INVALID, "%s: not the state of a search", path);
-    if (strcmp(found, mark) != 0)
-        return sq_fail(
-            SQ_INVALID,
-            "%s: the state of another search (options, limits, device or weights differ); use --resume never to start "
-            "over",
-            path);
+    if (strcmp(found, expected) != 0)
+        return sq_fail(SQ_INVALID,
+                       "%s: the state of another search (options, limits, device or weights differ); use --resume "
+                       "never to start over",
+                       path);
+    return SQ_OK;
+}
+
+static sq_status read_list(const char *path, const sq_space *space, const json_t *list, sq_candidate **out, int *count)
+{
     const size_t size = json_array_size(list);
     sq_candidate *candidates = calloc(size + 1, sizeof *candidates);
     sq_status status = candidates ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: candidates", path);
@@ -150,7 +152,9 @@ sq_status sq_search_state_read(const char *path, uint64_t fingerprint, const sq_
     free(text);
     if (!root)
         return sq_fail(SQ_INVALID, "%s:%d: %s", path, error.line, error.text);
-    const sq_status status = read_list(path, fingerprint, space, root, out, count);
+    sq_status status = check_state(path, fingerprint, root);
+    if (status == SQ_OK)
+        status = read_list(path, space, json_object_get(root, "scored"), out, count);
     json_decref(root);
     return status;
 }

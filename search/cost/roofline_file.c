@@ -71,7 +71,8 @@ static sq_status take_rate(sq_roofline *r, bool *is_known, const raw_rate *raw, 
     }
     if (is_known[kind])
         return sq_fail(SQ_INVALID, "%s: class '%s' occurs twice", path, raw->kind);
-    if (!is_positive(raw->gops_per_s) || !is_positive(raw->gb_per_s) || !(raw->launch_us >= 0 && raw->launch_us < LARGEST_LAUNCH))
+    if (!is_positive(raw->gops_per_s) || !is_positive(raw->gb_per_s) ||
+        !(raw->launch_us >= 0 && raw->launch_us < LARGEST_LAUNCH))
         return sq_fail(SQ_INVALID, "%s: class '%s': gops_per_s %g, gb_per_s %g, launch_us %g, expected > 0, > 0, >= 0",
                        path, raw->kind, raw->gops_per_s, raw->gb_per_s, raw->launch_us);
     if (raw->c_in_step < 0 || raw->c_out_step < 0 || !(raw->c_in_share >= 0 && raw->c_in_share <= 1) ||
@@ -97,7 +98,8 @@ static sq_status take_pair(sq_roofline *r, const char *pair, const char *path)
     char *plus = strchr(first, '+');
     if (plus)
         *plus++ = 0;
-    const sq_roofline_class producer = sq_roofline_find(first), consumer = plus ? sq_roofline_find(plus) : SQ_ROOFLINE_CLASSES;
+    const sq_roofline_class producer = sq_roofline_find(first),
+                            consumer = plus ? sq_roofline_find(plus) : SQ_ROOFLINE_CLASSES;
     if (producer == SQ_ROOFLINE_CLASSES || consumer == SQ_ROOFLINE_CLASSES)
         return sq_fail(SQ_INVALID, "%s: fused '%s', expected two classes as in 'conv+relu'", path, pair);
     r->is_fused[producer][consumer] = true;
@@ -165,8 +167,8 @@ static sq_status read_operation(sq_roofline_operation *out, char *row, const cha
     if (!sq_text_int(fields[FOLLOWS], 0, 1, &numbers[FOLLOWS]))
         return sq_fail(SQ_INVALID, "%s:%d: follows '%s', expected 0 or 1", path, line, fields[FOLLOWS]);
     if (numbers[C_IN] % numbers[GROUPS] || numbers[C_OUT] % numbers[GROUPS])
-        return sq_fail(SQ_INVALID, "%s:%d: %s groups of %s and %s channels", path, line, fields[GROUPS],
-                       fields[C_IN], fields[C_OUT]);
+        return sq_fail(SQ_INVALID, "%s:%d: %s groups of %s and %s channels", path, line, fields[GROUPS], fields[C_IN],
+                       fields[C_OUT]);
     *out = (sq_roofline_operation){.kind = kind,
                                    .h_in = (int)numbers[H_IN],
                                    .w_in = (int)numbers[W_IN],
@@ -273,7 +275,8 @@ static sq_status add_check(void *context, char *row, const char *path, int line)
     (void)snprintf(check->network, sizeof check->network, "%s", fields[NETWORK]);
     (void)snprintf(check->device, sizeof check->device, "%s", fields[DEVICE]);
     if (!sq_text_double(fields[MILLISECONDS], 0, 1e12, &check->measured) || check->measured <= 0)
-        return sq_fail(SQ_INVALID, "%s:%d: ms '%s', expected a finite number above 0", path, line, fields[MILLISECONDS]);
+        return sq_fail(SQ_INVALID, "%s:%d: ms '%s', expected a finite number above 0", path, line,
+                       fields[MILLISECONDS]);
     SQ_TRY(sq_text_path(operations, sizeof operations, c->folder, fields[OPERATIONS_CSV]));
     SQ_TRY(sq_roofline_network(c->roofline, operations, &check->predicted));
     c->count++;

@@ -1,4 +1,4 @@
-/* The evaluation batch, chosen by the clock. */
+/* Timing evaluation batches. */
 #include "search/evaluate/batch_choice.h"
 
 #include <math.h>
@@ -9,14 +9,13 @@
 #include "supernet/model/walk.h"
 
 enum { SMALLEST = 16, LARGEST = 1024, TRIES = 3 };
-#define WORTHWHILE 0.97 /* of the time of an image at half the batch */
+#define WORTHWHILE 0.97 /* largest time per image, relative to half the batch, that justifies the larger batch */
 
-/* Seconds of one forward of the first choices: the least of a few, behind one that is not counted. */
-static sq_status time_batch(sq_backend *backend, sq_model *model, const sq_image_set *images, int batch,
-                            double *seconds)
+/* Seconds of one forward pass of the first choices: the least of TRIES, after one to warm up. */
+static sq_status time_batch(const sq_batch_candidates *c, sq_model *model, int batch, double *seconds)
 {
     static const int path[SQ_MAX_LAYERS];
-    const sq_model_batch loaded = {images->images, images->labels, NULL, batch};
+    const sq_model_batch loaded = {c->images->images, c->images->labels, NULL, batch};
     const sq_step step = {.valid_count = batch};
     *seconds = INFINITY;
     SQ_TRY(sq_model_load(model, &loaded));
@@ -24,52 +23,51 @@ static sq_status time_batch(sq_backend *backend, sq_model *model, const sq_image
     for (int i = 0; i <= TRIES; i++) {
         const double begin = sq_seconds_now();
         SQ_TRY(sq_model_walk(model, path, SQ_EVALUATE));
-        SQ_TRY(backend->ops->wait(backend));
+        SQ_TRY(c->backend->ops->wait(c->backend));
         if (i > 0)
             *seconds = fmin(*seconds, sq_seconds_now() - begin);
     }
     return SQ_OK;
 }
 
-static sq_status time_image(sq_backend *backend, const sq_space *space, sq_model *weights, const sq_image_set *images,
-                            int batch, double *seconds)
+/* Seconds per image. */
+static sq_status time_image(const sq_batch_candidates *c, int batch, double *seconds)
 {
-    sq_model_options options = {.block = sq_model_plan(weights)->options, .weights_of = weights};
+    sq_model_options options = {.block = sq_model_plan(c->weights)->options, .weights_of = c->weights};
     sq_model *model = NULL;
     options.block.batch = batch;
-    SQ_TRY(sq_model_create(&model, backend, space, &options));
-    const sq_status status = time_batch(backend, model, images, batch, seconds);
+    SQ_TRY(sq_model_create(&model, c->backend, c->space, &options));
+    const sq_status status = time_batch(c, model, batch, seconds);
     *seconds /= batch;
     sq_model_destroy(model);
     return status;
 }
 
-/* Every boundary of a batch, as a group of candidates keeps them. */
-static sq_status batch_bytes(sq_backend *backend, const sq_space *space, sq_model *weights, int batch, size_t *bytes)
+/* Every boundary of a batch: a candidate group keeps them all. */
+static sq_status batch_bytes(const sq_batch_candidates *c, int batch, size_t *bytes)
 {
-    sq_block_options options = sq_model_plan(weights)->options;
+    sq_block_options options = sq_model_plan(c->weights)->options;
     sq_memory_plan plan;
     options.batch = batch;
-    SQ_TRY(sq_memory_plan_make(&plan, space, &options, false, backend));
+    SQ_TRY(sq_memory_plan_make(&plan, c->space, &options, false, c->backend));
     *bytes = plan.role_bytes[SQ_ROLE_SCRATCH];
-    for (int i = 0; i <= space->layer_count; i++)
+    for (int i = 0; i <= c->space->layer_count; i++)
         *bytes += sq_memory_plan_boundary_bytes(&plan, i);
     sq_memory_plan_clear(&plan);
     return SQ_OK;
 }
 
-sq_status sq_batch_choose(int *out, sq_backend *backend, const sq_space *space, sq_model *weights,
-                          const sq_image_set *images, size_t budget_bytes)
+sq_status sq_batch_choose(int *out, const sq_batch_candidates *c)
 {
     double best = INFINITY;
-    *out = images->count < SMALLEST ? (int)images->count : SMALLEST;
-    for (int batch = *out; batch <= LARGEST && (size_t)batch <= images->count; batch *= 2) {
+    *out = c->images->count < SMALLEST ? (int)c->images->count : SMALLEST;
+    for (int batch = *out; batch <= LARGEST && (size_t)batch <= c->images->count; batch *= 2) {
         size_t bytes;
         double seconds;
-        SQ_TRY(batch_bytes(backend, space, weights, batch, &bytes));
-        if (bytes > budget_bytes)
+        SQ_TRY(batch_bytes(c, batch, &bytes));
+        if (bytes > c->budget_bytes)
             break;
-        SQ_TRY(time_image(backend, space, weights, images, batch, &seconds));
+        SQ_TRY(time_image(c, batch, &seconds));
         if (seconds < WORTHWHILE * best) {
             best = seconds;
             *out = batch;

@@ -1,5 +1,5 @@
-/* Non-dominated sorting, crowding, hypervolume. Every sort ends its ties by position: the bits follow from the input.
- */
+/* Non-dominated sorting, crowding distance and hypervolume. Sorts break ties by position, so that equal inputs give
+ * equal bits. */
 #include "search/searchers/pareto.h"
 
 #include <math.h>
@@ -30,9 +30,10 @@ bool sq_dominates(const double *a, const double *b, int objectives)
     return is_better;
 }
 
-/* queue: the ranked points, rank after rank. */
-static void peel(const double *values, int count, int objectives, int *rank, int *dominators, int *queue)
+/* memory: [2 * count], for the number of points that dominate each point, and for a queue of the ranked points. */
+static void peel(const double *values, int count, int objectives, int *rank, int *memory)
 {
+    int *dominators = memory, *queue = memory + count;
     int done = 0, queued = 0;
     for (int i = 0; i < count; i++) {
         dominators[i] = 0;
@@ -55,7 +56,7 @@ sq_status sq_pareto_ranks(const double *values, int count, int objectives, int *
     int *memory = calloc(2 * (size_t)count + 1, sizeof *memory);
     if (!memory)
         return sq_fail(SQ_NO_MEMORY, "search: ranks of %d points", count);
-    peel(values, count, objectives, rank, memory, memory + count);
+    peel(values, count, objectives, rank, memory);
     free(memory);
     return SQ_OK;
 }
@@ -84,7 +85,8 @@ sq_status sq_pareto_crowding(const double *values, int objectives, const int *me
 
 /* ---- Hypervolume ---- */
 
-/* Points sorted by the first objective: each adds the rectangle that reaches below the lowest second one so far. */
+/* Area that points sorted by the first objective dominate: each adds the rectangle below the lowest second objective so
+ * far. */
 static double sweep(const entry *sorted, int count, const double *reference)
 {
     double area = 0, lowest = reference[1];
@@ -96,7 +98,7 @@ static double sweep(const entry *sorted, int count, const double *reference)
     return area;
 }
 
-/* `from`: count points in any order; room: count entries for every objective. */
+/* from: `count` points in any order; room: memory of `count` entries per objective. */
 static double volume(const entry *from, int count, int objectives, const double *reference, entry *room)
 {
     const int along = objectives > 2 ? objectives - 1 : 0;

@@ -4,9 +4,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/rng.h"
-#include "search/evaluate/batch_choice.h"
 #include "search/evaluate/candidate_group.h"
-#include "search/evaluate/prefix_tree.h"
 #include "tests/support/support.h"
 
 enum { CANDIDATES = 17, CALIBRATION = 13, VALIDATION = 11, BATCH = 4, SCORE_BATCH = 3 };
@@ -174,71 +172,4 @@ Test(group, a_path_that_begins_otherwise_is_refused)
     cr_expect_not_null(strstr(sq_error_text(), "does not begin with the 3 fixed layers"), "%s", sq_error_text());
     sq_candidate_group_destroy(g);
     close_scene(a);
-}
-
-/* ---- The tree ---- */
-
-Test(group, the_tree_holds_every_path_once_and_in_depth_first_order)
-{
-    subject s = {0};
-    sq_prefix_tree tree;
-    MUST(sq_space_read(&s.space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
-    int paths[40][SQ_MAX_LAYERS], walked[SQ_MAX_LAYERS];
-    const int *list[40];
-    const int layers = s.space->layer_count;
-    for (int i = 0; i < 40; i++) {
-        draw_path(s.space, (uint64_t)i, paths[i]);
-        if (i % 2)
-            memcpy(paths[i], paths[i - 1], 12 * sizeof(int));
-        list[i] = paths[i];
-    }
-    MUST(sq_prefix_tree_make(&tree, s.space, list, 40, 2));
-    cr_expect_leq(tree.count, 40 * (layers - 2) - 20 * 10);
-    for (int i = 0; i < tree.count; i++) {
-        const sq_prefix_node *n = &tree.nodes[i];
-        cr_expect(i == 0 ? n->layer == 2 : n->layer <= tree.nodes[i - 1].layer + 1, "a parent comes before its child");
-        walked[n->layer] = n->choice;
-        if (n->candidate != SQ_NONE)
-            cr_expect_eq(memcmp(walked + 2, paths[n->candidate] + 2, (size_t)(layers - 2) * sizeof(int)), 0);
-        bool is_elsewhere = false;
-        for (int j = 0; j < tree.count; j++)
-            is_elsewhere |= j != i && tree.nodes[j].layer == n->layer && tree.nodes[j].choice == n->choice;
-        cr_expect_eq(n->is_repeated, is_elsewhere);
-    }
-    for (int i = 0; i < 40; i++)
-        cr_expect_eq(memcmp(paths[tree.nodes[tree.leaf[i]].candidate], paths[i], (size_t)layers * sizeof(int)), 0);
-    sq_prefix_tree_clear(&tree);
-    sq_space_free(s.space);
-}
-
-/* Which one is the clock's affair; that it is one, within the images and the budget, and that it is kept, is not. */
-Test(batch_choice, stays_within_images_and_budget_and_is_kept)
-{
-    subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
-    sq_image_set images = random_images(s.space, 70, 1);
-    int batch = 0;
-    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, (size_t)1 << 30));
-    cr_expect(batch == 16 || batch == 32 || batch == 64, "%d", batch);
-    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, 1));
-    cr_expect_eq(batch, 16);
-    images.count = 5;
-    MUST(sq_batch_choose(&batch, s.backend, s.space, s.model, &images, (size_t)1 << 30));
-    cr_expect_eq(batch, 5);
-    char *folder = make_folder(), path[400];
-    (void)snprintf(path, sizeof path, "%s/batch.json", folder);
-    MUST(sq_batch_choice_read(path, &batch));
-    cr_expect_eq(batch, 0);
-    MUST(sq_batch_choice_write(path, 48));
-    MUST(sq_batch_choice_read(path, &batch));
-    cr_expect_eq(batch, 48);
-    for (int i = 0; i < 3; i++) {
-        static const char *const wrong[] = {"", "{\"evaluation_batch\": 0}", "{\"evaluation_batch\": 4096}"};
-        const sq_piece piece = {wrong[i], strlen(wrong[i])};
-        MUST(sq_file_replace(path, &piece, 1));
-        cr_expect_eq(sq_batch_choice_read(path, &batch), SQ_INVALID);
-        cr_expect_not_null(strstr(sq_error_text(), "no evaluation batch"));
-    }
-    drop_folder(folder);
-    sq_image_set_clear(&images);
-    close_subject(&s);
 }

@@ -15,16 +15,16 @@ Test(stages, groups_steps_and_rates_are_read_in_order)
 {
     sq_space *space = open_spos();
     sq_stages s;
-    MUST(sq_stages_read(&s, space, "9-20, 1-8", "700, 300", "0.5, 0.1", 5, 7));
+    MUST(sq_stages_read(&s, space, &(sq_stages_text){"9-20, 1-8", "700, 300", "0.5, 0.1", 5, 7}));
     cr_assert_eq(s.count, 2);
     cr_expect(s.list[0].first == 8 && s.list[0].last == 19 && s.list[0].steps == 700 && s.list[0].lr == 0.5);
     cr_expect(s.list[1].first == 0 && s.list[1].last == 7 && s.list[1].steps == 300 && s.list[1].lr == 0.1);
     cr_expect_eq(sq_stages_steps(&s), 1000);
-    MUST(sq_stages_read(&s, space, "20, 1-7, 12-19, 8-11", "50", "", 5, 7));
+    MUST(sq_stages_read(&s, space, &(sq_stages_text){"20, 1-7, 12-19, 8-11", "50", "", 5, 7}));
     cr_assert_eq(s.count, 4);
     cr_expect(s.list[0].first == 19 && s.list[0].last == 19 && s.list[3].first == 7 && s.list[3].steps == 50 &&
               s.list[2].lr == 7);
-    MUST(sq_stages_read(&s, space, "", "", "", 5, 7));
+    MUST(sq_stages_read(&s, space, &(sq_stages_text){"", "", "", 5, 7}));
     cr_expect(s.count == 1 && s.list[0].first == 0 && s.list[0].last == 19 && s.list[0].steps == 5 && s.list[0].lr == 7,
               "one group is SPOS");
     sq_space_free(space);
@@ -49,7 +49,7 @@ Test(stages, what_makes_no_sense_is_refused)
     sq_space *space = open_spos();
     sq_stages s = {.count = 77};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        cr_expect_eq(sq_stages_read(&s, space, rows[i].groups, rows[i].steps, rows[i].lrs, 1, 1), SQ_INVALID);
+        cr_expect_eq(sq_stages_read(&s, space, &(sq_stages_text){rows[i].groups, rows[i].steps, rows[i].lrs, 1, 1}), SQ_INVALID);
         cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "row %zu: %s", i, sq_error_text());
     }
     cr_expect_eq(s.count, 77, "untouched on failure");
@@ -63,7 +63,7 @@ Test(stages, a_stage_draws_its_own_layers_and_fixes_the_others)
     sq_search_mask search_mask;
     int path[SQ_MAX_LAYERS];
     draw_path(space, 4, path);
-    MUST(sq_stages_read(&s, space, "9-20, 1-8", "", "", 1, 1));
+    MUST(sq_stages_read(&s, space, &(sq_stages_text){"9-20, 1-8", "", "", 1, 1}));
     for (int stage = 0; stage < 2; stage++) {
         sq_stages_search_mask(&s, stage, space, path, &search_mask);
         for (int l = 0; l < space->layer_count; l++) {

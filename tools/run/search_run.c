@@ -155,8 +155,9 @@ static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resume
         SQ_TRY(sq_batch_choice_read(path, batch));
     if (*batch > 0)
         return SQ_OK;
-    SQ_TRY(sq_batch_choose(batch, r->session.backend, r->space, r->model, &r->validation,
-                           (size_t)r->session.config->search.cache_mb << 20));
+    const sq_batch_candidates candidates = {r->session.backend, r->space, r->model, &r->validation,
+                                            (size_t)r->session.config->search.cache_mb << 20};
+    SQ_TRY(sq_batch_choose(batch, &candidates));
     (void)fprintf(stderr, "evaluation batch %d: the fastest\n", *batch);
     return SQ_OK;
 }

@@ -145,7 +145,8 @@ static sq_status begin(job *j)
     SQ_TRY(sq_session_open(&s, j->config, &j->options, SQ_OPEN_DATA));
     const sq_config *c = s.config;
     sq_status status =
-        sq_stages_read(&j->stages, s.space, c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr);
+        sq_stages_read(&j->stages, s.space,
+                       &(sq_stages_text){c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr});
     if (status == SQ_OK && (*c->layers_search || *c->layers_fixed || *c->train_from))
         status =
             sq_fail(SQ_INVALID, "layers.search, layers.fixed, train.from: expected none of them; each stage sets them");

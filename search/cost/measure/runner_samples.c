@@ -1,4 +1,4 @@
-/* Medians, the spread of rounds, outliers. */
+/* Medians, the spread of rounds, and outliers. */
 #include "search/cost/measure/runner_samples.h"
 
 #include <math.h>
@@ -70,12 +70,12 @@ sq_status sq_samples_summarise(sq_runner_time *out, sq_samples *all, double *med
     return SQ_OK;
 }
 
-enum { FEWEST_FOR_A_ROUND = 8 };
+enum { MIN_MODELS = 8 }; /* fewer models say too little about a round */
 
-/* factors[rounds]; centres: each model's median over the rounds; scratch holds as many as models or rounds. */
-static void find_factors(double *factors, double *centres, double *scratch, const double *medians, int models,
-                         int rounds)
+/* Writes factors[rounds]. scratch: [2 * models + rounds]. */
+static void find_factors(double *factors, double *scratch, const double *medians, int models, int rounds)
 {
+    double *centres = scratch + models + rounds; /* each model's median over the rounds */
     for (int i = 0; i < models; i++) {
         memcpy(scratch, medians + i * rounds, (size_t)rounds * sizeof *scratch);
         centres[i] = median(scratch, rounds);
@@ -93,12 +93,12 @@ static void find_factors(double *factors, double *centres, double *scratch, cons
 
 sq_status sq_samples_level_rounds(double *medians, int models, int rounds)
 {
-    if (models < FEWEST_FOR_A_ROUND)
+    if (models < MIN_MODELS)
         return SQ_OK;
-    double *factors = malloc((2 * (size_t)rounds + 2 * (size_t)models) * sizeof *factors);
+    double *factors = malloc(2 * ((size_t)rounds + (size_t)models) * sizeof *factors);
     if (!factors)
         return sq_fail(SQ_NO_MEMORY, "times of %d rounds", rounds);
-    find_factors(factors, factors + rounds, factors + rounds + models, medians, models, rounds);
+    find_factors(factors, factors + rounds, medians, models, rounds);
     for (int i = 0; i < models * rounds; i++)
         medians[i] /= factors[i % rounds];
     free(factors);
