@@ -1,14 +1,14 @@
-# Sourced by tools/quickstart and tools/test: finds what is missing, and installs it where that is possible.
+# Sourced by tools/quickstart and tools/test: finds missing packages, and installs them if possible.
 
 squall_packages="gcc g++ cmake ninja-build pkg-config libopenblas-dev libcyaml-dev libyaml-dev libjansson-dev libstb-dev
 libjpeg62-turbo-dev libxxhash-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgomp1 libjs-chart.js libmicrohttpd-dev"
 
-# need_packages PACKAGE...: returns when all are there; otherwise installs them (Debian, as root) or says how, and ends.
+# need_packages PACKAGE...: returns if all are installed. Else installs them (Debian, as root), or prints the command and exits.
 need_packages() {
     local missing="" package
     if ! command -v dpkg-query >/dev/null; then
-        command -v cmake >/dev/null && command -v pkg-config >/dev/null && return 0 # cmake names what it misses
-        echo "This system has no Debian packages. Install what corresponds to: $*" >&2
+        command -v cmake >/dev/null && command -v pkg-config >/dev/null && return 0 # cmake reports missing libraries
+        echo "This system has no Debian packages. Install the equivalents of: $*" >&2
         exit 1
     fi
     for package in "$@"; do
@@ -31,7 +31,7 @@ need_packages() {
     rm -f "$log"
 }
 
-# build_squall FOLDER [cmake options]: configures and builds quietly; the log is shown when it fails.
+# build_squall FOLDER [cmake options]: configures and builds quietly; prints the log on failure.
 build_squall() {
     local folder=$1 log
     shift

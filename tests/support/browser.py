@@ -1,4 +1,4 @@
-"""Chromium without a window, driven through its own protocol over a pipe: no library, no port.
+"""Headless Chromium, controlled through its DevTools protocol over a pipe, without a library or a port.
 
 source: https://chromedevtools.github.io/devtools-protocol/
 """
@@ -17,7 +17,7 @@ def find():
 
 
 class Page:
-    """One page. `problems` collects what the console, the network and exceptions said; `requests` every address asked for."""
+    """One page. `problems` collects messages of the console, failed requests and exceptions; `requests` collects all requested addresses."""
 
     def __init__(self, width=1280, height=900):
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -81,7 +81,7 @@ class Page:
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def run(self, script):
-        """The value of a script; a promise is waited for."""
+        """The value of a script; waits for a promise."""
         result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, f"{script}: {result}"
         return result["result"].get("value")
@@ -117,7 +117,7 @@ class Page:
             file.write(base64.b64decode(data))
 
     def close(self):
-        """Lets the browser end by itself: one that is killed leaves children that still write into its folder."""
+        """Closes the browser. A killed browser would leave child processes that still write to its folder."""
         self.session = None
         try:
             self.call("Browser.close")

@@ -1,4 +1,4 @@
-"""Writes folders that look like runs, of any size and with any damage, for the tests of what shows runs."""
+"""Writes artificial run folders of any size and with any damage, for tests of squall report and squall watch."""
 import json
 import math
 import os
@@ -53,7 +53,7 @@ def write(folder, name, text, mode="w"):
 
 
 def large(folder, source, lines=150000):
-    """As many lines and candidates as an ImageNet run may have, on the device that the repository has measured networks of."""
+    """A run as large as one on ImageNet, on the device whose measured networks the repository contains."""
     device = "epyc-squall-spos"
     os.makedirs(folder, exist_ok=True)
     write(folder, "config.yaml", config(os.path.join(source, "configs/spaces/spos.yaml"), lines))

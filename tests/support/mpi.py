@@ -7,13 +7,13 @@ from run_files import read
 ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 ENVIRONMENT = {**os.environ, **ROOT}
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
-# Who is left tells what happened, instead of being killed because another one died; its exit code is printed, as mpirun's is its own.
+# Keeps the other ranks alive when one fails, so that they can report it. WITH_CODE prints a rank's exit code, because mpirun returns its own.
 LEFT_ALIVE = ["--enable-recovery", "--mca", "orte_abort_on_non_zero_status", "0"]
 WITH_CODE = ["sh", "-c", '"$@"; echo "exit $?"', "sh"]
 
 
 def parent_of(pid):
-    """None: it is gone."""
+    """The parent's id; None: the process has exited."""
     try:
         return int(read(f"/proc/{pid}/stat").decode().rsplit(")", 1)[1].split()[1])
     except OSError:
@@ -21,5 +21,5 @@ def parent_of(pid):
 
 
 def children(pid):
-    """What a process started."""
+    """The child processes of a process."""
     return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(entry) == pid)

@@ -1,4 +1,4 @@
-"""What the tests of the report's page share: its candidates, as mouse and keys meet them."""
+"""Checks of the report's page that several tests share: candidates, with mouse and keys."""
 
 POINT = """(() => { const chart = charts.find((c) => c.canvas.closest('#candidates')), sets = chart.data.datasets, p = sets.filter((s) => s.type === 'scatter').pop().data[%d];
   chart.canvas.scrollIntoView({block: 'center', behavior: 'instant'}); const box = chart.canvas.getBoundingClientRect();

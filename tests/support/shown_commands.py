@@ -1,7 +1,7 @@
-"""What a Markdown page shows in its ```console blocks, run as it stands there.
+"""Runs the commands in the ```console blocks of a Markdown page, unchanged.
 
-"$ " begins a command, "> " is another line of it; every other line must be printed by that command, in any place. In such a line a number stands
-for any number, "..." for anything; a line that is one whole number alone stands for itself, and a line "..." for whatever else is printed.
+"$ " starts a command and "> " continues it. The command must print every other line, in any position. In such a line, a number matches
+any number and "..." matches any text. A line with only a whole number matches itself, and a line "..." matches all other output.
 """
 import collections
 import os
@@ -29,7 +29,7 @@ def shown(text):
 
 
 def pattern(line):
-    """What a shown line stands for."""
+    """The pattern of a shown line."""
     words = " ".join(line.split())
     if words.isdigit():
         return re.compile(re.escape(words))
@@ -38,7 +38,7 @@ def pattern(line):
 
 
 def missing(lines, output):
-    """The first shown line that was not printed; each printed one counts once. None: all were."""
+    """The first shown line that was not printed; None if all were. A printed line matches one shown line."""
     left = [" ".join(line.split()) for line in output.splitlines()]
     for line in lines:
         hit = next((i for i, other in enumerate(left) if pattern(line).fullmatch(other)), None)
@@ -49,7 +49,7 @@ def missing(lines, output):
 
 
 def make_program(folder, squall, added):
-    """A program `squall` in `folder` that adds options to what it is called with: {"train": [...], "lut measure": [...]}."""
+    """Makes a program `squall` in `folder` that adds options to its arguments: {"train": [...], "lut measure": [...]}."""
     cases = "".join(f"{shlex.quote(words)}) set -- \"$@\" {shlex.join(options)} ;;\n" for words, options in added.items())
     with open(os.path.join(folder, "squall"), "w") as file:
         file.write(f'#!/bin/sh\nfor word; do [ "$word" != --help ] || exec {shlex.quote(squall)} "$@"; done\n'
@@ -58,7 +58,7 @@ def make_program(folder, squall, added):
 
 
 def run(one, folder, environment):
-    """Runs a Shown in `folder`. Returns what it printed; fails when it ends badly or a shown line was not printed."""
+    """Runs a Shown in `folder` and returns its output. Fails if the exit code is not 0 or a shown line was not printed."""
     done = subprocess.run(["bash", "-o", "pipefail", "-c", one.command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, f"$ {one.command}\nexit {done.returncode}: {done.stdout[-600:]}"
@@ -68,7 +68,7 @@ def run(one, folder, environment):
 
 
 def check_rules():
-    """The rules above, on made-up pages: a test that uses them can fail."""
+    """Checks the rules above on example pages, including those that must fail."""
     page = "```console\n$ printf 'a 1.5 ms\\nrest\\n'\na 27 ms\n...\n$ cat <<END\n> b\n> END\nb\n```\n"
     assert shown(page) == [Shown("printf 'a 1.5 ms\\nrest\\n'", ["a 27 ms"]), Shown("cat <<END\nb\nEND", ["b"])]
     assert missing(["a 27 ms", "b ... e"], "b c d e\n  a  -0.5 ms\n") is None

@@ -14,8 +14,8 @@
 #include "supernet/model/walk.h"
 #include "supernet/train/nonfinite_check.h"
 
-/* A test computes with the kernels that the program chooses, whatever OpenBLAS makes of the processor: on a processor that
- * it does not know, it takes kernels of another accuracy. Constructors get the arguments of main(). */
+/* Tests use the kernels that the program chooses. OpenBLAS alone would choose kernels of a different accuracy on a
+ * processor that it does not know. Constructors receive the arguments of main(). */
 __attribute__((constructor)) static void choose_kernels(int count, char **arguments)
 {
     (void)count;
@@ -299,7 +299,7 @@ static void draw_crops(sq_stored_crop *crops)
 void expect_crops(const char *name, const sq_backend_options *options)
 {
     static const int sides[] = {1, 32, 45}; /* 45: bands of rows that are not full */
-    sq_stored_crop crops[MANY_CROPS];                 /* more than one launch of the cuda backend takes */
+    sq_stored_crop crops[MANY_CROPS];                 /* more than one launch of the cuda backend processes */
     sq_backend *b = NULL;
     sq_device_ptr images, out;
     sq_resizer resizer = {0};
@@ -342,7 +342,7 @@ static size_t range_length(int i)
     return i == LONG_RANGE ? LONG_COUNT : (size_t)(1 + i % 50);
 }
 
-/* Plants one value, looks, and takes it back. */
+/* Writes one value, runs the check, and restores the old value. */
 static int found_with(sq_backend *b, const sq_range *ranges, sq_device_ptr at, float value)
 {
     const float zero = 0;
@@ -356,7 +356,7 @@ static int found_with(sq_backend *b, const sq_range *ranges, sq_device_ptr at, f
 void expect_nonfinite_found(const char *name, const sq_backend_options *options)
 {
     static const float odd[] = {NAN, -NAN, INFINITY, -INFINITY}, even[] = {FLT_MAX, -FLT_MAX, 1e-45f, -0.0f};
-    static const int places[] = {0, 1, LONG_RANGE, 127, 128, 255, 256, RANGES - 1}; /* cuda takes 128 at once */
+    static const int places[] = {0, 1, LONG_RANGE, 127, 128, 255, 256, RANGES - 1}; /* cuda checks 128 per launch */
     sq_backend *b = NULL;
     sq_range ranges[RANGES];
     sq_device_ptr all;

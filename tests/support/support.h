@@ -6,11 +6,11 @@
 #include "data/loader/image_set.h"
 #include "supernet/train/trainer.h"
 
-/* What several tests share. */
+/* Helpers of several tests. */
 
 #define MUST(call) cr_assert_eq((call), SQ_OK, "%s: %s", #call, sq_error_text())
 
-/* A file of the source tree: where it was built, or what the variable SQ_SOURCE_DIR says. Valid to the end. */
+/* The path of a file in the source tree: of the build, or of the variable SQ_SOURCE_DIR. Valid until the test ends. */
 #define SOURCE(path) source_path("/" path)
 const char *source_path(const char *path);
 
@@ -65,13 +65,13 @@ sq_image_set random_images(const sq_space *space, size_t count, uint64_t number)
 /* A file of a folder, with the folders in its name; text ends at its zero byte. */
 void put_bytes(const char *folder, const char *name, const void *bytes, size_t size);
 void put_text(const char *folder, const char *name, const char *text);
-/* What such a file holds; free it. */
+/* The contents of such a file, to be freed. */
 char *read_text(const char *folder, const char *name);
 
 /* Crops of all kinds out of two random images, resized by the backend, against sq_resize: the same bits. */
 void expect_crops(const char *backend, const sq_backend_options *options);
 
-/* NaN and infinity at the edges of ranges, and beside them. */
+/* NaN and infinity at the edges of ranges, and just outside. */
 void expect_nonfinite_found(const char *backend, const sq_backend_options *options);
 /* Of gradients along two paths of configs/spaces/tiny.yaml. */
 void expect_bad_layer_named(const char *backend);

@@ -14,7 +14,7 @@ from run_files import read
 
 
 def without_gpu(folder, more):
-    """Where no GPU can be used, cuda says so in one line and touches nothing; auto takes the cpu, and the run goes on."""
+    """Without a usable GPU, --device cuda fails with one line and changes nothing; auto uses the cpu and continues the run."""
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     before = {name: read(os.path.join(folder, name)) for name in ("config.yaml", "log.jsonl", "last/state.json", "last/model.safetensors")}
     for run_folder in (folder, folder + "-new"):
@@ -63,8 +63,8 @@ def bad_input(scratch):
     for words, code, text in cases:
         done = run(*words, code=code)
         lines = done.stderr.strip().splitlines()
-        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, wanted {text!r}"
-    assert kept == {name: read(os.path.join(a, name)) for name in kept}, "what is refused leaves the run as it was"
+        assert len(lines) == 1 and text in lines[0], f"{words}: {done.stderr!r}, expected {text!r}"
+    assert kept == {name: read(os.path.join(a, name)) for name in kept}, "a refused command leaves the run unchanged"
     run("train", CONFIG, "-o", a + "8", "--quiet", *SMALL, "--set", "train.warmup_steps=2", "--set", "train.steps=14")
     without_gpu(a + "8", [*SMALL, "--set", "train.warmup_steps=2", "--set", "train.steps=21"])
     assert os.readlink(os.path.join(a + "8", "last")) == "ckpt-00000021"

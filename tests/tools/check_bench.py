@@ -19,8 +19,8 @@ def one_json(*words):
 
 
 def bench_dry():
-    """Counted without a device. SPOS: the arithmetic of fused units (normalised on load, both gradients apart) gives 89 MB an image,
-    joins and channels read again for every tile come on top, both gradients in one pass take off. Partial sums of weight gradients
+    """Counts without a device. For SPOS, fused units (normalized on load, separate gradients) move 89 MB per image. Joins, and channels that
+    every tile reads again, add to this; both gradients in one pass reduce it. Partial sums of weight gradients
     do not shrink with the batch."""
     large = one_json("step", "configs/spaces/spos.yaml", "--dry", "--batch", "1024")
     assert 60e6 < large["bytes_per_image"] <= 92e6, large["bytes_per_image"]
@@ -41,7 +41,7 @@ def bench_dry():
 
 
 def bench_model(scratch):
-    """The modelled time of a step: the parts add up, the table of counts holds SPOS, a faster memory is not slower, one path is one."""
+    """The modelled time of a step: the parts add up, the table of counts covers SPOS, faster memory is not slower, --arch models one path."""
     step = ("step", "configs/spaces/spos.yaml", "--dry", "--steps", "40", "--gpu")
     h200 = one_json(*step, "h200")
     assert h200["space"] == "spos" and h200["batch"] == 256 and h200["paths"] == 40 and h200 == one_json(*step, "h200")
@@ -65,7 +65,7 @@ def bench_model(scratch):
 
 
 def bench_loader(scratch):
-    """Rates and stages of the loader; a run's timing.jsonl tells how it fared."""
+    """Rates and stages of the loader, and the loader's figures in a run's timing.jsonl."""
     short = ["--batch", "16", "--steps", "2", "--repeats", "3"]
     for words in ((os.path.join(SOURCE, "data", "samples"),), (CONFIG, "--threads", "2", "--set", "data.cache=ram"), (CONFIG, "--set", "data.decode=draft")):
         a = one_json("loader", *words, *short)
@@ -116,7 +116,7 @@ def bench(scratch):
         cases.append((["step", "configs/spaces/tiny.yaml", "--device", "cuda"], 1, "cuda: "))
     for words, code, text in cases:
         lines = run("bench", *words, code=code).stderr.strip().splitlines()
-        assert len(lines) == 1 and text in lines[0], f"{words}: {lines}, wanted {text!r}"
+        assert len(lines) == 1 and text in lines[0], f"{words}: {lines}, expected {text!r}"
     odd = run("info", "space", "tests/fixtures/odd_widths_pad.yaml", "--device").stdout
     assert "warning: layer 0 wastes lanes: stem 37.5 %" in odd
     assert "warning" not in run("info", "space", "configs/spaces/spos.yaml", "--device").stdout

@@ -16,7 +16,7 @@ from run_files import read
 
 
 def bases(scratch):
-    """base: this file overrides keys of the other one. Keys of version 0.1 are accepted with a hint."""
+    """A file overrides keys of its base. Keys of version 0.1 are accepted with a hint."""
     own, loop, run_folder = (os.path.join(scratch, name) for name in ("own.yaml", "loop.yaml", "based"))
     with open(own, "w") as file:
         file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Other, top1: 12.5}}\nscope: {{free: 1-4, fixed: \"0,0,0,0,0,0,0,0\"}}\n")
@@ -77,7 +77,7 @@ def old_runs(scratch):
 
 
 def learning_rates(scratch):
-    """train.lr for another batch than train.batch, scaled by rule; a resumed run does not scale it again."""
+    """train.lr is scaled from train.lr_batch to train.batch; a resumed run does not scale it again."""
     rates = lambda folder: [json.loads(line)["lr"] for line in read(os.path.join(folder, "log.jsonl")).splitlines() if b'"lr"' in line]
     short = ["--quiet", *SMALL, "--set", "train.steps=20", "--set", "train.warmup_steps=0", "--set", "train.schedule=linear", "--set", "train.lr=0.4", "--set", "train.final_lr=0.04"]
     found = {}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""squall doctor alone and under mpirun: who is there, what is measured, and wrong things that are planted.
+"""squall doctor alone and under mpirun: facts, measurements, and planted problems.
 
 usage: check_doctor.py SQUALL SOURCE_FOLDER
 """

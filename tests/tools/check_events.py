@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""TensorBoard's event files of a training that was stopped and resumed, and of its search: read with a reader of our own, and with the
-tensorboard package where it is installed.
+"""TensorBoard's event files of a training that was stopped and resumed, and of its search: read with a small reader and, if it is installed,
+with the tensorboard package.
 
 usage: check_events.py SQUALL SOURCE_FOLDER
 """
@@ -93,7 +93,7 @@ def events(path):
 
 def run(*words, code=0):
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
-    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-400:]}"
+    assert done.returncode == code, f"{words}: exit {done.returncode}, expected {code}: {done.stderr[-400:]}"
 
 
 def with_tensorboard(folder, log):

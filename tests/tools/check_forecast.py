@@ -52,9 +52,9 @@ def check_given():
     assert 13.4e6 < fast["bytes"] < 14e6, "a path of SPOS is 13.5 MB of FP32, and its statistics"
     assert 22 < fast["messages"] <= 46, "each block's gradients, and statistics where it has norms"
     narrow = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.reduction=bfloat16")
-    assert 0.5 < narrow["bytes"] / fast["bytes"] < 0.51 and narrow["messages"] == fast["messages"], "statistics stay as they are"
+    assert 0.5 < narrow["bytes"] / fast["bytes"] < 0.51 and narrow["messages"] == fast["messages"], "statistics keep their size"
     slow = forecast(SPOS, *NODES, "--bandwidth", "0.5", "--latency", "8", "--step-ms", "40")
-    # Through a node's cable go 2 x 63 / 64 of the bytes in a ring, twice in a tree; those of the last block cannot hide.
+    # A node's cable carries 2 x 63 / 64 of the bytes in a ring and twice the bytes in a tree; those of the last block are exposed.
     assert slow["rows"][-1]["network_ms"] >= 2e-6 * slow["bytes"] / 0.5 * 63 / 64 > fast["rows"][-1]["network_ms"], slow
     assert slow["rows"][-1]["step_ms"] > fast["rows"][-1]["step_ms"]
     far = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40", "--algorithm", "ring")
@@ -84,7 +84,7 @@ def check_measured():
     several = forecast(*words, "--gpus", "1", "--set", "train.paths=2")
     assert several["paths"] == 2 and several["rows"][0]["exposed_ms"] == 0
     if shutil.which("mpirun") and "without MPI" not in subprocess.run([SQUALL, "doctor"], capture_output=True, text=True).stdout:
-        assert forecast(*words, ranks=2)["gpus"] == 2, "those of the launcher"
+        assert forecast(*words, ranks=2)["gpus"] == 2, "the ranks of the launcher"
 
 
 def check_bad_input():

@@ -35,8 +35,8 @@ def limit_files(process, size):
 
 
 def full_disk(scratch):
-    """A limit on the size of files stands for a disk that is full. It is said, the checkpoint before stays, nothing half is left; freed in
-    time the run goes on to the same bytes; else it stops, and a resume does."""
+    """A limit on the size of files simulates a full disk. The run prints a message, keeps the last checkpoint and leaves no partial files. If space
+    is freed in time, it continues to the same bytes; else it stops, and a resumed run ends with the same bytes."""
     a, b, c = (os.path.join(scratch, name) for name in "abc")
     names = ["ckpt-00000120/model.safetensors", "ckpt-00000120/optim.safetensors", "ckpt-00000120/state.json", "log.jsonl"]
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
@@ -63,7 +63,7 @@ def full_disk(scratch):
 
 
 def full_search(a):
-    """The same in a search: its state is written after every few candidates."""
+    """A full disk during a search, which writes its state after every few candidates."""
     words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--resume", "never", "--set", "search.together=1"]
     run(*words)
     state = os.path.join(a, "search", "state.json")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""configs/launch/train.sbatch with a made-up srun and scontrol: what is requeued, and how often.
+"""configs/launch/train.sbatch with a made-up srun and scontrol: which jobs are requeued, and how often.
 
 usage: check_launch.py SOURCE_FOLDER
 """
@@ -19,7 +19,7 @@ def program(folder, name, text):
 
 
 def job(scratch, code, checkpoint=None):
-    """One job: srun ends with `code` after it made `checkpoint`. Returns (exit code, what scontrol was asked, srun's words)."""
+    """One job: srun ends with `code` after it made `checkpoint`. Returns (exit code, arguments of scontrol, arguments of srun)."""
     run, tools = os.path.join(scratch, "run"), os.path.join(scratch, "tools")
     os.makedirs(tools, exist_ok=True)
     os.makedirs(run, exist_ok=True)
@@ -47,8 +47,8 @@ def main():
         assert job(scratch, 2)[:2] == (2, ""), "a wrong configuration does not get better"
         for i in range(3):
             assert job(scratch, 5)[:2] == (5, "requeue 17"), i
-        assert job(scratch, 5)[:2] == (5, ""), "three deaths without a new checkpoint"
-        assert job(scratch, 5, "ckpt-2")[:2] == (5, "requeue 17"), "a new checkpoint: counted anew"
+        assert job(scratch, 5)[:2] == (5, ""), "three failures without a new checkpoint"
+        assert job(scratch, 5, "ckpt-2")[:2] == (5, "requeue 17"), "a new checkpoint restarts the count"
 
 
 main()

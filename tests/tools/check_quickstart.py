@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tools/quickstart with made-up package tools and a made-up cmake: what is wrong with its arguments is told in one line before anything is
-installed or built; and what it takes goes from end to end with the program that was built already, on a few small images and few steps.
+"""tools/quickstart with simulated package tools and a simulated cmake. Wrong arguments fail with one line before anything is installed or built.
+Valid arguments run from end to end with the program that is already built, on a few small images and steps.
 
 usage: check_quickstart.py SQUALL SOURCE_FOLDER
 """
@@ -18,7 +18,7 @@ SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 SEARCH = ["search.population=4", "search.generations=1", "search.random_paths=2", "search.evaluation_images=20", "search.calibration_images=40"]
 SHORT = {"train": ["train.steps=52", "train.batch=4"], "search": SEARCH, "export": ["search.calibration_images=40"]}
 MEASURE = ["--rounds", "2", "--repeats", "1", "--networks", "4"]
-# Every tool that installs or builds leaves a mark; cmake "builds" the program that is there.
+# Every tool that installs or builds writes a mark; cmake "builds" by linking the existing program.
 FAKES = {"dpkg-query": 'echo "install ok installed"\n', "apt-get": "exit 1\n",
          "cmake": 'while [ $# -gt 0 ]; do [ "$1" = -B ] && { mkdir -p "$2/bin"; cp "$FAKES/squall" "$2/bin/squall"; }; shift; done\n'}
 
@@ -87,16 +87,16 @@ def check_refused(clone, place):
     pack_tar(os.path.join(place, "mine.tar.gz"), os.path.join(place, "mine/train"), "train", "w:gz")
     pack_tar(os.path.join(place, "flat.tar"), os.path.join(place, "flat"), ".")
     for option in ("--data", "--out", "--device"):
-        refuses(clone, 2, f"{option}: a value is missing", option)
-        refuses(clone, 2, f"{option}: a value is missing", option, "")
-    refuses(clone, 2, "--data: a value is missing", "--data", "--out", "x")
-    refuses(clone, 2, "--dta: no such option", "--dta", "mine")
-    refuses(clone, 2, "mine: no such option", "mine")
-    refuses(clone, 2, "--device gpu: wanted", "--device", "gpu")
-    refuses(clone, 1, "no folder can be made there", "--out", os.path.join(place, "mine/train/notes.txt"))
-    for name, words in (("missing", "no such folder or tar"), ("empty", "no images by class"), ("unfilled", "no images by class"),
-                        ("flat", "no images by class"), ("only-val", "no images by class"), ("flat.tar", "no images by class"),
-                        ("mine.tar.gz", "neither a folder nor a plain tar"), ("mine/train/notes.txt", "neither a folder nor a plain tar")):
+        refuses(clone, 2, f"{option}: expected a value", option)
+        refuses(clone, 2, f"{option}: expected a value", option, "")
+    refuses(clone, 2, "--data: expected a value", "--data", "--out", "x")
+    refuses(clone, 2, "--dta: unknown option", "--dta", "mine")
+    refuses(clone, 2, "mine: unknown option", "mine")
+    refuses(clone, 2, "--device gpu: expected", "--device", "gpu")
+    refuses(clone, 1, "the folder cannot be created", "--out", os.path.join(place, "mine/train/notes.txt"))
+    for name, words in (("missing", "no such folder or tar"), ("empty", "found no images by class"), ("unfilled", "found no images by class"),
+                        ("flat", "found no images by class"), ("only-val", "found no images by class"), ("flat.tar", "found no images by class"),
+                        ("mine.tar.gz", "found neither a folder nor an uncompressed tar"), ("mine/train/notes.txt", "found neither a folder nor an uncompressed tar")):
         refuses(clone, 3, words, "--data", os.path.join(place, name))
     code, out, error, touched = clone.run("--help")
     assert (code, error, touched) == (0, "", False) and "usage: tools/quickstart" in out, (out, error)
@@ -125,7 +125,7 @@ def main():
         out = finishes(clone, 3, "--data", tar)
         assert "my\\ images.tar" in out and "lut measure" in out, "a command that cannot be copied"
         assert os.path.exists(os.path.join(clone.root, "runs/quickstart-my images/report.html"))
-        assert "lut measure" not in finishes(clone, 3, "--data", tar), "a second time: the table is there"
+        assert "lut measure" not in finishes(clone, 3, "--data", tar), "the second run has the table"
         print("ran: a tar")
 
         # A table for three classes, and a folder that has four.
@@ -136,11 +136,11 @@ def main():
         print("ran: a folder with a stray file, over the table of other classes")
 
         code, _, error, _ = clone.run("--data", os.path.join(scratch, "mine"), "--out", "clone/runs/quickstart-my images")
-        assert code == 2 and "Another --out begins anew" in error, (code, error)
+        assert code == 2 and "choose another --out" in error, (code, error)
 
         out = finishes(clone, 10)
         assert "--limit-macs 3" in out and os.path.exists(os.path.join(clone.root, "runs/quickstart/run/export/model.onnx")), out
-        print("ran: the bundled digits, beside the others")
+        print("ran: the bundled digits, in a separate folder")
 
         packed = os.path.join(scratch, "packed")
         subprocess.run([SQUALL, "pack", os.path.join(scratch, "mine"), packed, "--quiet"], check=True, capture_output=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The report of a run that was really trained and searched, on a device that is measured here and one that is modelled, in a headless Chromium
 (skipped by name without): it draws and answers, and a stranger finds in its text which network won, under which limits, on which devices, how
-sure that is, and the commands that made it.
+sure that is, and the commands that produced it.
 
 usage: check_real_report.py SQUALL SOURCE_FOLDER
 """
@@ -59,7 +59,7 @@ def number(pattern, text):
 
 
 def same(shown, wanted, digits=4):
-    """Whether a figure on the page is this one, to so many digits."""
+    """Checks a figure on the page up to a number of digits."""
     assert abs(shown - wanted) <= 0.51 * 10 ** (1 - digits) * max(abs(shown), abs(wanted)), (shown, wanted)
 
 
@@ -72,16 +72,16 @@ def by_a_stranger(text, folder, limit, commands):
     assert re.search(r"Found network\s+" + re.escape(found["tuple"]), text), (found["tuple"], text)
     same(number(r"([\d.]+) % top-1", text), 100 * best["top1_acc"])
     # Under which limits.
-    same(number(r"multiply-adds at most 3 M: ([\d.]+), held", text), best["macs_m"])
-    same(number(r"latency on this-machine at most ([\d.]+) ms: [\d.]+, held", text), limit)
-    same(number(r"latency on myriad-x with 1 deviation added at most 8 ms: ([\d.]+), held", text), modelled["latency_ms"] + modelled["deviation_ms"])
+    same(number(r"multiply-adds at most 3 M: ([\d.]+), met", text), best["macs_m"])
+    same(number(r"latency on this-machine at most ([\d.]+) ms: [\d.]+, met", text), limit)
+    same(number(r"latency on myriad-x with 1 deviation added at most 8 ms: ([\d.]+), met", text), modelled["latency_ms"] + modelled["deviation_ms"])
     # On which devices, and how sure.
     same(number(r"this-machine: ([\d.]+) \u00b1 [\d.e-]+ ms predicted from measured blocks", text), here["latency_ms"])
     same(number(r"this-machine: [\d.]+ \u00b1 ([\d.e-]+) ms", text), here["deviation_ms"], 2)
-    assert re.search(r"this-machine: .*; of 6 networks measured on it as a whole, [\d.]+ % are within \u00b110 % of the prediction, mean error [\d.]+ %", text), text
+    assert re.search(r"this-machine: .*; of 6 whole networks measured on it, [\d.]+ % are within \u00b110 % of the prediction, mean error [\d.]+ %", text), text
     same(number(r"myriad-x: ([\d.]+) ms modelled, not measured", text), modelled["latency_ms"])
     error, count = re.search(r"error +MAPE ([\d.]+) %.* of (\d+);", output("lut", "check", "configs/spaces/samples.yaml", MODELLED)).groups()
-    same(number(rf"myriad-x: .*; of {count} published networks measured on it as a whole, [\d.]+ % are within \u00b110 % of the prediction, mean error ([\d.]+) %", text), float(error), 3)
+    same(number(rf"myriad-x: .*; of {count} published whole networks measured on it, [\d.]+ % are within \u00b110 % of the prediction, mean error ([\d.]+) %", text), float(error), 3)
     # Which commands made it.
     for command in commands:
         assert command in " ".join(text.split()), (command, text)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`squall report`: what it makes of whole, large, staged and damaged runs; and, in a headless Chromium (skipped by name without), that the page
-draws, answers to mouse and keys, says nothing on the console and asks nothing of a network.
+"""squall report on complete, large, staged and damaged runs. In a headless Chromium (skipped without one): the page draws, reacts to mouse and
+keys, prints nothing on the console and requests nothing from a network.
 
 usage: check_report.py SQUALL SOURCE_FOLDER data|page
 """
@@ -23,7 +23,7 @@ NASTY = "</script><script>document.title='owned'</script><img src=x onerror=docu
 
 def run(*words, code=0, cwd=None):
     done = subprocess.run([SQUALL, *words], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == code, f"{words}: exit {done.returncode}, wanted {code}: {done.stderr[-400:]}"
+    assert done.returncode == code, f"{words}: exit {done.returncode}, expected {code}: {done.stderr[-400:]}"
     return done
 
 
@@ -109,7 +109,7 @@ def noted(folder, pattern):
 
 
 def stopped(scratch):
-    """Between two lines of the log: the checkpoint knows more."""
+    """A checkpoint that is later than the last log line."""
     folder = small(scratch, "stopped-early", False)
     made.log(folder, 30, 10)
     os.symlink("ckpt-00000037", os.path.join(folder, "last"))
@@ -166,7 +166,7 @@ def damaged(scratch):
 
 
 def nasty(scratch):
-    """A run all of whose names want to be more than text."""
+    """A run whose names contain markup and scripts."""
     folder = small(scratch, "a <b> & 'c' \"d\"")
     made.write(folder, "bad-images.txt", f"train/<script>/1.jpg: not an image\n{NASTY}\n")
     with open(os.path.join(folder, "bad-images.txt"), "ab") as file:
@@ -216,7 +216,7 @@ def check_zoom(page):
 
 
 def check_theme(page):
-    """Light and dark reach what is drawn by hand, and however often the page is drawn anew, only what stands there."""
+    """The theme applies to hand-drawn maps, and redrawing the page leaves no old maps."""
     before = page.run("themeListeners.length")
     page.run("start(0); start(0)")
     assert page.run("themeListeners.length") == before, (before, page.run("themeListeners.length"))
@@ -229,7 +229,7 @@ def check_theme(page):
 
 
 def check_comparison(page, width):
-    """Runs side by side: every value is within the page, under or beside its name, whatever the page's width."""
+    """Comparison of runs: at every page width, each value is inside the page, below or next to its name."""
     tables = page.run("[...document.querySelectorAll('#comparison .scroll')].map((s) => [s.scrollWidth, s.clientWidth])")
     assert tables and all(inner <= outer for inner, outer in tables), (width, tables)
     boxes = page.run("[...document.querySelectorAll('#comparison td')].map((c) => { const b = c.getBoundingClientRect(); return [c.textContent, b.left, b.right, b.width]; })")
@@ -294,7 +294,7 @@ def in_browser(scratch):
         text = page.run("document.body.innerText")
         assert "train/<script>/1.jpg: not an image" in text and NASTY in text and "a <b> & 'c' \"d\"" in text
         page.open("file://" + os.path.join(scratch, "going.html"))
-        assert re.search(r"candidates\s+3 of 1,070\s+search not at its end", page.run("document.querySelector('#summary').innerText")), page.run("document.body.innerText")
+        assert re.search(r"candidates\s+3 of 1,070\s+search is unfinished", page.run("document.querySelector('#summary').innerText")), page.run("document.body.innerText")
         assert page.problems == [], page.problems
         page.open("file://" + os.path.join(scratch, "large.html"))
         if page.run("hasCharts"):

@@ -36,7 +36,7 @@ def kill_search(scratch):
         report = json.loads(read(os.path.join(kept, "search.json")))
         check_report(report, searcher, printed)
         assert json.loads(read(os.path.join(kept, "state.json")))["limit"] == len(report["candidates"]), searcher
-    # One that begins anew leaves nothing of the older one to be taken for its own.
+    # A search that starts over removes all files of the older one.
     words = ["search", a, "--limit-macs", "2.9", "--resume", "never", "--quiet", "--threads", "1", "--set", "search.together=5"]
     process = subprocess.Popen([SQUALL, *words], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(os.path.join(folder, "search.json")):
@@ -77,7 +77,7 @@ def check_report(report, searcher, printed):
 
 
 def kill_rank(scratch):
-    """A fair supernet, killed and resumed; then its paths trained alone, killed likewise: the same bytes."""
+    """A fair supernet, and then its paths trained alone: both are killed and resumed, to the same bytes."""
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
     fair = ["--quiet", *SMALL, "--set", "train.sampler=fair", "--set", "train.warmup_steps=4", "--set", "train.steps=42"]
     names = ["ckpt-00000042/model.safetensors", "ckpt-00000042/optim.safetensors", "ckpt-00000042/state.json", "log.jsonl"]
@@ -93,7 +93,7 @@ def kill_rank(scratch):
     assert len(paths) == 4 and report["pairs"] == 6 and report["steps_alone"] == 21, report
     assert [p["macs_m"] for p in paths] == sorted(p["macs_m"] for p in paths) and len({tuple(p["arch"]) for p in paths}) == 4
     assert report["kendall_tau_b"] is None or -1 <= report["kendall_tau_b"] <= 1
-    # The scores are those of squall evaluate; what was trained is not trained again, nor taken for something else.
+    # The scores equal those of squall evaluate. Finished trainings are not repeated, and a different training is refused.
     for folder, arch, score in ((a, ["--arch", str(paths[1]["arch"])[1:-1]], paths[1]["supernet"]),
                                 (os.path.join(a, "rank/path-001"), [], paths[1]["alone"])):
         calibrated = next(line for line in run("evaluate", folder, "--threads", "1", *arch).stdout.splitlines() if "calibrated" in line)
@@ -116,8 +116,8 @@ def kill_rank(scratch):
 
 
 def kill_stages(scratch):
-    """Later layers, then earlier ones: what is fixed stays so in every candidate, the second stage begins with the first one's weights,
-    limits hold for the whole network in both, and a search in stages that is killed often ends with the same bytes."""
+    """Later layers, then earlier ones. Fixed layers are fixed in every candidate, the second stage starts with the weights of the first, limits
+    apply to the whole network in both, and a search that is killed often ends with the same bytes."""
     a, b = os.path.join(scratch, "a"), os.path.join(scratch, "b")
     words = ["search", CONFIG, "--two-stage", "--quiet", "--limit-macs", "3.2", *SMALL, "--set", "stages.groups=5-8, 1-4", "--set",
              "stages.steps=50, 30", "--set", "stages.lr=0.2, 0.1", "--set", "stages.start=1,1,1,1,1,1,1,1", "--set", "train.warmup_steps=3"]
@@ -137,7 +137,7 @@ def kill_stages(scratch):
     before, after = (tensors(os.path.join(a, f"stage-{stage}/last/model.safetensors")) for stage in (1, 2))
     kept = [name for name in before for layer in range(5, 9) for choice in range(4)
             if name.startswith(f"features.{layer - 1}.{choice}.") and choice != best[layer - 1] and name.endswith("weight")]
-    assert len(kept) > 20 and all(before[name] == after[name] for name in kept), "what stage 2 does not draw is stage 1's, to the bit"
+    assert len(kept) > 20 and all(before[name] == after[name] for name in kept), "blocks that stage 2 does not draw keep the weights of stage 1"
     assert any(before[name] != after[name] for name in before)
 
     def check():
@@ -163,7 +163,7 @@ def resident(process):
 
 
 def steady_search(scratch):
-    """1,000 candidates: resident memory stands still, and the search says what a candidate took and where its time went."""
+    """1,000 candidates: resident memory does not grow, and the search prints the time per candidate and its shares."""
     a, sizes = os.path.join(scratch, "a"), {}
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
     words = ["search", a, "--threads", "1", "--set", "search.population=40", "--set", "search.generations=24", "--set", "search.parents=10",
@@ -177,7 +177,7 @@ def steady_search(scratch):
         if match:
             sizes[int(match[1])] = resident(process)
     assert process.wait() == 0 and len(sizes) == 25, (process.returncode, said[-3:])
-    # A candidate is some 150 bytes in the list and 300 in the text that is written; nothing else may grow.
+    # A candidate needs about 150 bytes in the list and 300 in the text; nothing else must grow.
     grown = max(size for done, size in sizes.items() if done > 200) - max(size for done, size in sizes.items() if done <= 200)
     assert grown < 2048, f"{grown} KiB more after 1,000 candidates than after 200: {sizes}"
     text = next(line for line in said if line.startswith("1000 candidates in"))

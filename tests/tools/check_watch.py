@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`squall watch`: in a terminal that changes its size, into a pipe that closes, on a run that goes on, and as a server that answers one address only.
+"""`squall watch`: in a terminal that is resized, into a pipe that closes, on a running run, and as a server that answers only one address.
 
 usage: check_watch.py SQUALL SOURCE_FOLDER
 """
@@ -61,7 +61,7 @@ def until(reader, wanted):
     """Reads until the text matches."""
     text, end = "", time.monotonic() + PATIENCE
     while not re.search(wanted, text):
-        assert time.monotonic() < end, f"{wanted!r} did not come: {text[-500:]!r}"
+        assert time.monotonic() < end, f"{wanted!r} was not printed: {text[-500:]!r}"
         if select.select([reader], [], [], 1)[0]:
             text += os.read(reader, 1 << 16).decode(errors="replace")
     return text
@@ -98,7 +98,7 @@ def into_pipe(scratch):
     assert process.stdout.readline().decode().startswith("step 105/200  loss 1.0000  top-1 50.00 %")
     process.stdout.close()
     made.write(folder, "log.jsonl", '{"event":"step","step":110,"loss":1,"top1_acc":0.5,"lr":0.1}\n', "a")
-    assert process.wait(PATIENCE) == 0, "a closed pipe is no failure"
+    assert process.wait(PATIENCE) == 0, "a closed pipe is not an error"
     done = subprocess.run([SQUALL, "watch", small(scratch, "ended")], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and done.stdout.count("\n") == 1, done
 

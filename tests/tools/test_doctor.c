@@ -1,4 +1,4 @@
-/* What squall doctor calls wrong, on clusters that are made up. */
+/* The problems that squall doctor finds in simulated clusters. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ static sq_doctor_rank ranks[MOST];
 static sq_doctor_facts facts;
 static sq_doctor_wrong wrong;
 
-/* `hosts` hosts of `each` ranks, each rank with two cores of its own and as many threads; nothing is wrong. */
+/* A cluster without problems: `hosts` hosts with `each` ranks; each rank has two separate cores and two threads. */
 static void make_cluster(int hosts, int each)
 {
     memset(ranks, 0, sizeof ranks);
@@ -43,7 +43,7 @@ static int judge(void)
 
 static void expect_only(const char *text)
 {
-    cr_expect_eq(judge(), 1, "%d wrong things, wanted one: %s", wrong.count, text);
+    cr_expect_eq(judge(), 1, "found %d problems, expected one: %s", wrong.count, text);
     cr_expect_not_null(strstr(wrong.lines[0], text), "'%s', wanted '%s'", wrong.lines[0], text);
 }
 
@@ -72,7 +72,7 @@ Test(doctor, cores_that_are_too_few)
     make_cluster(2, 2);
     ranks[3].threads = 3;
     expect_only("node1: 5 threads of 2 ranks on 4 cores: use --threads 2");
-    make_cluster(1, 2); /* bound alike, each with both cores: as many threads as cores twice */
+    make_cluster(1, 2); /* both ranks are bound to the same two cores and have two threads each */
     ranks[0].cores[0] = ranks[1].cores[0] = 3;
     expect_only("node0: 4 threads of 2 ranks on 2 cores: use --threads 1");
 }
@@ -90,7 +90,7 @@ Test(doctor, launchers_of_another_mpi)
 Test(doctor, hosts_that_differ)
 {
     make_cluster(2, 2);
-    ranks[2].build = ranks[3].build = 2; /* told once */
+    ranks[2].build = ranks[3].build = 2; /* reported once */
     expect_only("rank 2 on node1 runs a different build of squall (1.0) from rank 0 on node0 (1.0)");
     make_cluster(2, 2);
     (void)snprintf(ranks[3].device, sizeof ranks[3].device, "cpu: another");
@@ -155,11 +155,11 @@ Test(doctor, the_loopback_between_hosts)
 Test(doctor, disks_that_are_full)
 {
     make_cluster(2, 2);
-    ranks[0].shared_free = 3e7; /* of a container: 64 MB, half of it taken */
+    ranks[0].shared_free = 3e7; /* of a container: 64 MB, half of it in use */
     expect_only("node0: /dev/shm has 30.0 MB free for 2 ranks");
     make_cluster(2, 1);
     ranks[0].shared_free = 0;
-    cr_expect_eq(judge(), 0, "one rank on a host shares with nobody");
+    cr_expect_eq(judge(), 0, "a single rank on a host shares nothing");
     make_cluster(2, 2);
     ranks[2].temporary_free = 1e6;
     expect_only("node1: the folder for temporary files has 1.00 MB free");

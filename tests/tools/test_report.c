@@ -1,4 +1,4 @@
-/* What the report reads and writes: logs, settings, scores, pages; pictures of networks. */
+/* The report: logs, settings, scores, pages; pictures of networks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +184,7 @@ static int count_of(const char *text, const char *word)
     return count;
 }
 
-/* Every layer has its block, whatever the number of layers. */
+/* Every layer has a block, for any number of layers. */
 static void draw_space(const char *folder, const char *file, int columns)
 {
     sq_space *space;
@@ -289,15 +289,15 @@ Test(watch, a_run_that_cannot_be_read_is_not_read_again_at_once)
     cr_assert_eq(live.readings, 1, "it is not yet time");
     live.next_seconds = 0;
     sq_live_refresh(&live);
-    cr_assert_gt(live.next_seconds, 0, "the next time is as far away as after a reading that came to its end");
+    cr_assert_gt(live.next_seconds, 0, "the next reading is delayed as after a successful one");
     cr_assert_eq(live.readings, 1);
-    cr_assert_not_null(live.data, "what was read stays");
+    cr_assert_not_null(live.data, "the last reading is kept");
     cr_assert_eq(sq_live_read(&live), SQ_INVALID);
     sq_live_clear(&live);
     drop_folder(folder);
 }
 
-/* The view of a search of 3 candidates that goes on, with these settings and this in its state. */
+/* The view of a running search with 3 candidates, with the given settings and state. */
 static char *searching(const char *settings, const char *state)
 {
     char json[1024], *text = NULL;
@@ -323,7 +323,7 @@ Test(watch, a_search_shows_how_many_candidates_there_will_be_where_that_is_known
         const char *settings, *state, *wanted;
     } cases[] = {
         {BUDGET ", \"search.searcher\": \"halving\"", ", \"limit\": 31", "  3/31 candidates\n"},
-        {BUDGET ", \"search.searcher\": \"evolution\"", "", "  3/27 candidates\n"}, /* an early release's state */
+        {BUDGET ", \"search.searcher\": \"evolution\"", "", "  3/27 candidates\n"}, /* the state of an early release */
         {BUDGET ", \"search.searcher\": \"halving\"", "", "  3 candidates\n"},
         {"\"search.population\": \"6\"", "", "  3 candidates\n"},
     };

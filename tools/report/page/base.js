@@ -1,5 +1,5 @@
 'use strict';
-/* What all parts of the page share: elements, numbers, tables, colours, the data. Text of a run is only ever set as text. */
+/* Shared parts of the page: elements, numbers, tables, colours, data. Text of a run is only inserted as text. */
 let report = JSON.parse(document.getElementById('data').textContent);
 
 /* el('p', {class: 'lead'}, 'text', child): attributes that are functions are listeners. */
@@ -18,7 +18,7 @@ function el(tag, attributes, ...children) {
 const isNumber = (value) => typeof value === 'number' && isFinite(value);
 const dash = '\u2013';
 
-/* So many significant digits, never an exponent for what people read without one. */
+/* Formats a number with `count` significant digits; uses an exponent only for very small and very large numbers. */
 function digits(value, count = 4) {
   if (!isNumber(value)) return dash;
   if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e7)) return value.toExponential(count - 1);
@@ -31,7 +31,7 @@ const whole = (value) => isNumber(value) ? Math.round(value).toLocaleString('en-
 const signed = (value, places = 1) => (value < 0 ? '\u2212' : '+') + Math.abs(value).toFixed(places);
 const last = (list) => list && list.length ? list[list.length - 1] : undefined;
 
-/* Least and greatest rounded outwards to steps of 1, 2 or 5 times a power of ten. */
+/* Rounds a range outwards to steps of 1, 2 or 5 times a power of ten. */
 function niceRange(low, high) {
   const rough = ((high - low) || Math.abs(high) || 1) / 6, power = 10 ** Math.floor(Math.log10(rough)), step = power * [1, 2, 5, 10].find((k) => k * power >= rough * .999);
   return [Math.max(low >= 0 ? 0 : -Infinity, step * Math.floor(low / step - .1)), step * Math.ceil(high / step + .1)].map((v) => Number(v.toPrecision(10)));
@@ -66,7 +66,7 @@ let wasDark = false;
 addEventListener('beforeprint', () => { wasDark = isDark(); if (wasDark) setTheme(false); });
 addEventListener('afterprint', () => { if (wasDark) setTheme(true); });
 
-/* ---- A hint beside the pointer ---- */
+/* ---- A hint next to the pointer ---- */
 const tip = document.getElementById('tip');
 function showTip(text, x, y) {
   tip.hidden = !text;
@@ -80,9 +80,9 @@ const hideTip = () => showTip('');
 
 /* ---- Tables ---- */
 
-/* columns: {name, value(row), text(row), isText, isWide, initial: 'descending'}; rows in their first order.
- * Returns an element with refresh(). Long tables show 25 rows until asked for more; those that stack become a card a row
- * on narrow pages. */
+/* columns: {name, value(row), text(row), isText, isWide, initial: 'descending'}; rows in their initial order.
+ * Returns an element with refresh(). A long table shows 25 rows and a button for all. On narrow pages, each row of a stacked table
+ * becomes a card. */
 function table(columns, rows, options = {}) {
   const body = el('tbody'), state = {column: options.column ?? -1, isDown: options.isDown ?? false, limit: options.limit ?? 25};
   const more = el('button', {type: 'button', class: 'more-rows', click: () => { state.limit = Infinity; fill(); }});
@@ -116,8 +116,8 @@ function table(columns, rows, options = {}) {
   return host;
 }
 
-/* The table behind a chart; open where there are no charts. */
+/* The table of a chart, folded; unfolded if there are no charts. */
 const hasCharts = typeof Chart === 'function';
-function behind(label, content) {
+function chartTable(label, content) {
   return el('details', {open: !hasCharts}, el('summary', {}, label), content);
 }

@@ -1,8 +1,8 @@
 'use strict';
-/* Charts by Chart.js, with what it leaves to plugins: zoom by dragging or keys, points by arrow keys, lines at limits, bands. */
+/* Charts by Chart.js, and additions: zoom by dragging or keys, selection of points by arrow keys, lines at limits, bands. */
 const charts = [];
 
-/* Colours of a chart follow the page's: they are functions, called again when light turns dark. */
+/* Colours of charts are functions, which Chart.js calls again when the theme changes. */
 const ink = () => css('--ink'), soft = () => css('--soft'), lineColour = () => css('--line'), accent = () => css('--accent');
 const fade = (colour, share) => colour.replace('rgb(', 'rgba(').replace(')', `, ${share})`);
 
@@ -39,7 +39,7 @@ const marks = {
   },
 };
 
-/* host: the element that gets it; label: what a screen reader says. Returns the Chart, or null without Chart.js. */
+/* host: the parent element; label: the text for screen readers. Returns the Chart, or null without Chart.js. */
 function draw(host, label, config) {
   if (!hasCharts) {
     host.hidden = true;
@@ -62,11 +62,11 @@ if (hasCharts) {
   themeListeners.push(() => charts.forEach((chart) => chart.update('none')));
   addEventListener('beforeprint', () => charts.forEach((chart) => chart.resize()));
 }
-const forget = (chart) => { charts.splice(charts.indexOf(chart), 1); chart.destroy(); };
+const removeChart = (chart) => { charts.splice(charts.indexOf(chart), 1); chart.destroy(); };
 
 /* ---- Zoom along x, shared by several charts ---- */
 
-/* full: [least, greatest]. Returns {buttons, range, add(chart)}. */
+/* full: [minimum, maximum]. Returns {buttons, range, add(chart)}. */
 function zoomOf(full) {
   const members = [];
   let now = full.slice();
@@ -138,9 +138,9 @@ function listen(chart, keys, set, scale, reset) {
   }, {passive: false});
 }
 
-/* ---- Points that can be hovered, clicked and walked by keys ---- */
+/* ---- Selecting points by pointer, click and keys ---- */
 
-/* of(element of the chart): what it stands for, or null; order: all of them as the arrow keys go; walk: where they are. */
+/* of(element of the chart): its point, or null; order: all points in the order of the arrow keys; walk: the current position. */
 function pick(chart, {of, text, choose, order, position, walk = {at: -1}}) {
   const canvas = chart.canvas;
   const under = (event) => {

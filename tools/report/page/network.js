@@ -1,13 +1,13 @@
 'use strict';
-/* The picture of one network: a row a layer, its block as wide as it has channels, its share of latency and of multiply-adds. */
+/* The picture of one network: one row per layer with a block as wide as its channels, and the shares of latency and multiply-adds. */
 
-/* Kernel, expansion and squeeze-and-excitation of an operator as text; '' where its kind has none. */
+/* Kernel, expansion and squeeze-and-excitation of an operator as text; '' if its kind has none. */
 function operatorFacts(operator) {
   return {kernel: operator.kernel > 0 ? `${operator.kernel}\u00d7${operator.kernel}` : '',
     expansion: operator.expansion !== null ? digits(operator.expansion) : '', se: operator.se ? 'SE' : ''};
 }
 
-/* The layers of a path: {layer, operator, isSearched, macs, parameters, ms: [of each device]}; null where the path is none. */
+/* The layers of a path: {layer, operator, isSearched, macs, parameters, ms: [of each device]}; null if the path does not fit the space. */
 function layersOf(run, arch) {
   const net = run.network;
   if (!net || net.layers.filter((layer) => layer.searched >= 0).length !== arch.length) return null;
@@ -31,10 +31,10 @@ function bar(value, total, largest, className) {
   return el('div', {class: 'bar ' + className, title: percent(share, 2)}, el('i', {style: {width: largest > 0 ? Math.max(0, 100 * value / largest) + '%' : '0'}}), el('span', {}, percent(share, 1)));
 }
 
-/* other: a path whose differing layers are marked; or null. d: the device of the latency bars. */
+/* other: a path to compare with, whose different layers are marked; or null. d: the device of the latency bars. */
 function networkTable(run, arch, other, d = 0) {
   const rows = layersOf(run, arch);
-  if (!rows) return el('p', {class: 'lead'}, 'The space of this run is not at hand, so its layers cannot be drawn.');
+  if (!rows) return el('p', {class: 'lead'}, 'The space file of this run is missing, so its layers cannot be drawn.');
   const device = run.devices && run.devices[d], macs = rows.reduce((sum, row) => sum + row.macs, 0), ms = device ? latencyOf(run, d, arch) : 0;
   const largest = (of) => Math.max(...rows.map(of)), mostMacs = largest((r) => r.macs), mostMs = device ? largest((r) => r.ms[d]) : 0, widest = Math.sqrt(largest((r) => r.layer.c_out));
   const body = rows.map((row, i) => {
@@ -59,8 +59,8 @@ function networkSection(run) {
   show(0);
   const select = devices.length > 1 && el('label', {}, 'latency on', el('select', {change: (event) => show(Number(event.target.value))}, devices.map((device, d) => el('option', {value: d}, device.name))));
   return el('section', {id: 'network', class: 'long'}, el('h2', {}, run.best ? 'The found network' : 'The trained network'),
-    el('p', {class: 'lead'}, `A row a layer of ${run.network.name}, from ${run.network.resolution} \u00d7 ${run.network.resolution} pixels to ${run.network.classes} classes. Blocks grow with their channels; grey ones had no choice. ` +
+    el('p', {class: 'lead'}, `One row per layer of ${run.network.name}, from ${run.network.resolution} \u00d7 ${run.network.resolution} pixels to ${run.network.classes} classes. The width of a block grows with its channels; grey layers had no choice. ` +
       (devices[0] ? `Latency on ${devices.map((x) => x.name + (x.measured ? '' : ' (modelled)')).join(', ')}.` : '')), select && el('div', {class: 'tools'}, select), host,
-    el('p', {class: 'lead', style: {margin: '12px 0 0'}}, 'As a vector picture: ', el('code', {}, `squall draw ${quote(run.folder + (run.best ? '/search/arch.json' : '/arch.json'))} --space ${quote(run.settings.space || 'SPACE')} -o net.svg`)));
+    el('p', {class: 'lead', style: {margin: '12px 0 0'}}, 'SVG picture: ', el('code', {}, `squall draw ${quote(run.folder + (run.best ? '/search/arch.json' : '/arch.json'))} --space ${quote(run.settings.space || 'SPACE')} -o net.svg`)));
 }
 const quote = (word) => /^[\w./-]+$/.test(word) ? word : "'" + word.replace(/'/g, "'\\''") + "'";

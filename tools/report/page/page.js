@@ -1,16 +1,16 @@
 'use strict';
-/* The page: what was found, several runs side by side, and one run at a time in full. */
+/* The page: summary, comparison of several runs, and one run in detail. */
 
 /* ---- Summary ---- */
 function tile(name, value, unit, more) {
   return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && ' ', unit && el('small', {}, unit)), more && el('div', {class: 'more'}, more));
 }
 
-/* "limit 3 M: held" */
+/* "limit 3 M met" */
 function verdict(limits, key) {
   const limit = limits.find((x) => x.key === key);
   if (!limit) return null;
-  const word = limit.isHeld === null ? 'not known' : limit.isHeld ? 'held' : 'not held';
+  const word = limit.isHeld === null ? 'unknown' : limit.isHeld ? 'met' : 'exceeded';
   return el('span', {class: limit.isHeld === null ? null : limit.isHeld ? 'held' : 'broken'}, `${limit.isHeld === null ? '?' : limit.isHeld ? '\u2713' : '\u2717'} limit ${digits(limit.limit)} ${limit.unit} ${word}`);
 }
 
@@ -26,27 +26,27 @@ function tilesOf(run) {
   });
   const random = run.search.random_mean_top1_acc;
   if (isNumber(random)) out.push(tile('random paths', percent(random), '', `the found one: ${signed(100 * (best.top1 - random), 2)} points`));
-  out.push(tile('candidates', whole(run.candidates.length), isNumber(run.search.limit) ? `of ${whole(run.search.limit)}` : '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search not at its end'));
+  out.push(tile('candidates', whole(run.candidates.length), isNumber(run.search.limit) ? `of ${whole(run.search.limit)}` : '', run.search.is_finished ? `${run.search.searcher || ''}, best in generation ${generationName(best)}` : 'search is unfinished'));
   return out;
 }
 
 const deviceOf = (run, name) => (run.devices || []).find((x) => x.name === name);
 
-/* Whether a device's blocks were measured; null: nobody says. */
+/* Whether the blocks of a device were measured; null: unknown. */
 function isMeasured(run, name) {
-  const device = deviceOf(run, name), told = ((run.search && run.search.limits && run.search.limits.devices) || []).find((x) => x.device === name);
-  return device ? device.measured : told ? told.measured : null;
+  const device = deviceOf(run, name), reported = ((run.search && run.search.limits && run.search.limits.devices) || []).find((x) => x.device === name);
+  return device ? device.measured : reported ? reported.measured : null;
 }
 
-/* How far a device's predictions were off where whole networks were measured on it. */
+/* The error of a device's predictions for whole networks that were measured on it. */
 function sureText(device) {
   const own = qualityOf((device.networks || []).map(([measured, , predicted]) => predicted / measured - 1));
   const q = own || qualityOf((device.checks || []).map(([measured, predicted]) => predicted / measured - 1));
-  if (!q) return 'no whole network measured on it says how far that is off';
-  return `of ${whole(own ? device.network_count : q.count)} ${own ? '' : 'published '}networks measured on it as a whole, ${percent(q.inside, 1)} are within \u00b110 % of the prediction, mean error ${percent(q.mape, 2)}`;
+  if (!q) return 'no whole network was measured on it, so the error is unknown';
+  return `of ${whole(own ? device.network_count : q.count)} ${own ? '' : 'published '}whole networks measured on it, ${percent(q.inside, 1)} are within \u00b110 % of the prediction, mean error ${percent(q.mape, 2)}`;
 }
 
-/* What the found network takes on each device, where the figure comes from and how sure it is. */
+/* The latency of the found network on each device, its origin and its error. */
 function latencyTexts(run) {
   return (run.deviceNames || []).map((name, d) => {
     const device = deviceOf(run, name), isKnown = isMeasured(run, name), on = (run.best && run.best.on[d]) || {};
@@ -56,10 +56,10 @@ function latencyTexts(run) {
   });
 }
 
-/* Every limit of the search in words; of one that has not ended they are not known. */
+/* Every limit of the search as text; limits of an unfinished search are unknown. */
 function limitTexts(run) {
   if (!run.search || !run.search.limits) return [];
-  const all = limitsOf(run).map((x) => `${x.name} at most ${digits(x.limit)} ${x.unit}: ` + (x.isHeld === null ? 'not known whether that is held' : `${digits(x.value)}, ${x.isHeld ? 'held' : 'not held'}`));
+  const all = limitsOf(run).map((x) => `${x.name} at most ${digits(x.limit)} ${x.unit}: ` + (x.isHeld === null ? 'unknown whether it is met' : `${digits(x.value)}, ${x.isHeld ? 'met' : 'exceeded'}`));
   return all.length ? all : ['none'];
 }
 
@@ -67,15 +67,15 @@ function summarySection(run) {
   const best = run.best, settings = run.settings;
   const lines = (list) => list.length > 0 && list.map((text) => el('div', {}, text));
   const facts = [[best ? 'Found network' : 'Path', (best || run.single) && el('span', {class: 'path'}, tuple(best ? best.arch : run.single))],
-    ['Limits', lines(limitTexts(run))], ['Latency', lines(latencyTexts(run)) || (run.search && run.search.is_finished && 'of no device: none was given')], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
+    ['Limits', lines(limitTexts(run))], ['Latency', lines(latencyTexts(run)) || (run.search && run.search.is_finished && 'no device was given')], ['Space', run.network ? run.network.name : (run.search && run.search.space) || settings.space],
     ['Training', run.step > 0 && `${whole(run.step)} of ${settings['train.steps'] ? whole(Number(settings['train.steps'])) : '?'} steps` + (settings['train.batch'] ? `, batch ${settings['train.batch']}` : '') + (settings['train.sampler'] ? `, ${settings['train.sampler']} sampler` : '') + (settings.seed ? `, seed ${settings.seed}` : '')],
     ['Images', settings['data.train']], ['Folder', run.folder]].filter((fact) => fact[1]);
-  const images = best && isNumber(best.images) ? `on ${whole(best.images)} images held out` : 'on images held out';
+  const images = best && isNumber(best.images) ? `on ${whole(best.images)} held-out images` : 'on held-out images';
   const section = el('section', {id: 'summary'},
     best ? el('div', {class: 'found'}, el('div', {}, el('div', {class: 'big'}, (100 * best.top1).toFixed(2), el('small', {}, ' % top-1')), el('p', {class: 'lead', style: {margin: '6px 0 0'}}, `${images}; ${percent(best.top5)} top-5, loss ${fixed(best.loss, 4)}`)), el('div', {class: 'tiles'}, tilesOf(run)))
       : el('h2', {}, run.single ? 'One path, trained alone' : 'Nothing has been searched yet'),
     el('dl', {class: 'facts'}, facts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)])),
-    run.commands && run.commands.length > 0 && el('details', {open: run.commands.length <= 4}, el('summary', {}, run.commands.length === 1 ? 'The command that made it' : 'The commands that made it'), el('pre', {}, run.commands.join('\n'))));
+    run.commands && run.commands.length > 0 && el('details', {open: run.commands.length <= 4}, el('summary', {}, run.commands.length === 1 ? 'The command that produced it' : 'The commands that produced it'), el('pre', {}, run.commands.join('\n'))));
   return section;
 }
 
@@ -87,9 +87,9 @@ function notesBox(notes) {
 function badSection(run) {
   const events = (run.events || []).filter((event) => event.event !== 'start'), bad = run.bad || [];
   const start = (run.events || []).find((event) => event.event === 'start');
-  if (!bad.length && !events.length) return el('section', {}, el('h2', {}, 'Bad images and events'), el('p', {class: 'lead', style: {margin: 0}}, 'Every image could be decoded' + (start ? '; nothing but the start was logged.' : '.')));
+  if (!bad.length && !events.length) return el('section', {}, el('h2', {}, 'Bad images and events'), el('p', {class: 'lead', style: {margin: 0}}, 'All images could be decoded' + (start ? '; the log has no event except the start.' : '.')));
   return el('section', {class: 'long'}, el('h2', {}, 'Bad images and events'),
-    bad.length ? el('p', {class: 'lead'}, `${whole(run.bad_count)} images could not be decoded and were replaced by others` + (run.bad_count > bad.length ? `; the first ${bad.length}:` : ':')) : null,
+    bad.length ? el('p', {class: 'lead'}, `${whole(run.bad_count)} images could not be decoded and were replaced` + (run.bad_count > bad.length ? `; the first ${bad.length}:` : ':')) : null,
     bad.length ? table([{name: 'Image and reason', isText: true, isWide: true, value: (line) => line}], bad, {limit: 15}) : null,
     events.length ? el('div', {}, el('h3', {}, 'Events'), table([{name: 'Step', value: (e) => e.step}, {name: 'Event', isText: true, value: (e) => String(e.event)}, {name: 'Details', isText: true, isWide: true, value: (e) => JSON.stringify(e)}], events, {limit: 25})) : null);
 }
@@ -101,12 +101,12 @@ function settingsSection(run) {
     table([{name: 'Key', isText: true, value: (r) => r[0]}, {name: 'Value', isText: true, isWide: true, value: (r) => r[1]}], rows, {limit: Infinity})));
 }
 
-/* All limits of a run in a word. */
+/* One word about all limits of a run. */
 function limitsText(run) {
   const all = limitsOf(run);
   if (!all.length) return 'none';
-  if (all.some((x) => x.isHeld === false)) return el('span', {class: 'broken'}, 'not held');
-  return all.every((x) => x.isHeld) ? el('span', {class: 'held'}, 'held') : 'not known';
+  if (all.some((x) => x.isHeld === false)) return el('span', {class: 'broken'}, 'exceeded');
+  return all.every((x) => x.isHeld) ? el('span', {class: 'held'}, 'met') : 'unknown';
 }
 
 /* ---- Several runs ---- */
@@ -122,7 +122,7 @@ function comparisonTable(runs) {
     {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity, isStacked: true});
 }
 
-/* Every found network on every device that some run of the same space knows. */
+/* Every found network on every device that any run of the same space has. */
 function deviceMatrix(runs) {
   const known = new Map();
   runs.forEach((run) => (run.devices || []).forEach((device, d) => { if (!known.has(device.name)) known.set(device.name, {run, d, device}); }));
@@ -137,15 +137,15 @@ function stagesText(stage) {
   const s = stage.summary;
   if (!s) return el('p', {}, `${stage.folder}: ${stage.count} stages so far.`);
   const change = s.steps_of_one_group > 0 ? 100 * (s.steps / s.steps_of_one_group - 1) : null;
-  return el('p', {}, `${stage.folder}: ${s.stages.map((x, i) => `stage ${i + 1} searches layers ${x.first} to ${x.last} after ${whole(x.steps)} steps`).join('; ')}. ${whole(s.steps)} steps in all` +
-    (change === null ? '.' : `, one group takes ${whole(s.steps_of_one_group)}: ${signed(change)} %.`), ' Found: ', el('span', {class: 'path'}, s.tuple));
+  return el('p', {}, `${stage.folder}: ${s.stages.map((x, i) => `stage ${i + 1} searches layers ${x.first} to ${x.last} after ${whole(x.steps)} steps`).join('; ')}. ${whole(s.steps)} steps in total` +
+    (change === null ? '.' : `, a single group needs ${whole(s.steps_of_one_group)}: ${signed(change)} %.`), ' Found: ', el('span', {class: 'path'}, s.tuple));
 }
 
 function comparisonSection(runs) {
   if (runs.length < 2) return null;
   const searched = runs.filter((run) => run.candidates.length), loss = lossOverlay(runs);
   const box = searched.length && hasCharts ? scatterBox(searched, {className: 'chart', choose: (run) => show(runs.indexOf(run))}) : null;
-  const section = el('section', {id: 'comparison', class: 'long'}, el('h2', {}, report.stages.length ? 'Stages and runs side by side' : 'Runs side by side'), report.stages.map(stagesText), comparisonTable(runs),
+  const section = el('section', {id: 'comparison', class: 'long'}, el('h2', {}, report.stages.length ? 'Comparison of stages and runs' : 'Comparison of runs'), report.stages.map(stagesText), comparisonTable(runs),
     el('div', {class: 'charts', style: {marginTop: '20px'}}, loss && hasCharts && loss, box && el('div', {}, box, runLegend(searched))), deviceMatrix(runs));
   section.whenShown = () => { if (loss && hasCharts) loss.whenShown(); if (box) { box.firstChild.nextSibling.style.height = '300px'; box.whenShown(); } };
   return section;
@@ -163,16 +163,16 @@ function addSections(host, sections) {
 
 function show(index) {
   const run = report.runs[index];
-  [...charts].filter((chart) => detail.contains(chart.canvas)).forEach(forget);
+  [...charts].filter((chart) => detail.contains(chart.canvas)).forEach(removeChart);
   detail.replaceChildren();
   tabs.forEach((tab, i) => { tab.setAttribute('aria-selected', i === index); tab.tabIndex = i === index ? 0 : -1; });
   addSections(detail, [notesBox(run.notes), summarySection(run), trainingSection(run), candidatesSection(run), networkSection(run), useSection(run), ...(run.devices || []).map((device) => measuredSection(run, device)), badSection(run), settingsSection(run)]);
 }
 
-/* Draws everything anew; `index` is the run in full. */
+/* Draws the whole page again; `index` is the run in detail. */
 function start(index) {
   const runs = report.runs;
-  [...charts].forEach(forget);
+  [...charts].forEach(removeChart);
   main.replaceChildren();
   hideTip();
   runs.forEach((run, i) => {
@@ -199,14 +199,14 @@ function start(index) {
 }
 start(0);
 
-/* ---- Live: the data is asked for again, and what has changed is drawn, unless somebody is pointing at it or has zoomed ---- */
+/* ---- Live: fetches the data again and redraws changes, except while the user points at a chart or has zoomed ---- */
 if (report.live) {
-  const state = el('button', {type: 'button', class: 'quiet', 'aria-pressed': 'false', click: () => { isPaused = !isPaused; tell(); }}, 'Live');
+  const state = el('button', {type: 'button', class: 'quiet', 'aria-pressed': 'false', click: () => { isPaused = !isPaused; showState(); }}, 'Live');
   let isPaused = false, isLost = false, before = JSON.stringify(report.runs);
-  const tell = () => { state.textContent = isLost ? 'Not reached' : isPaused ? 'Paused' : 'Live'; state.setAttribute('aria-pressed', String(!isPaused && !isLost)); };
+  const showState = () => { state.textContent = isLost ? 'Disconnected' : isPaused ? 'Paused' : 'Live'; state.setAttribute('aria-pressed', String(!isPaused && !isLost)); };
   const isBusy = () => !tip.hidden || document.querySelector('#pinned table') || charts.some((chart) => chart.isZoomed && chart.isZoomed());
   document.getElementById('theme').before(state);
-  tell();
+  showState();
   setInterval(async () => {
     if (isPaused || document.hidden) return;
     try {
@@ -220,6 +220,6 @@ if (report.live) {
         scrollTo({top: y, behavior: 'instant'});
       }
     } catch (_) { isLost = true; }
-    tell();
+    showState();
   }, 2000);
 }

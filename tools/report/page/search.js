@@ -1,7 +1,7 @@
 'use strict';
-/* Candidates: their order, their trade-offs, what each generation used; predictions against measurements. */
+/* Candidates: order, trade-offs, operators of each generation; predictions and measurements. */
 
-/* Gives a run its candidates as objects, best first among those scored on the most images. */
+/* Adds run.candidates, and run.ranked with the best first among those that were scored on the most images. */
 function readCandidates(run) {
   const search = run.search;
   run.candidates = [];
@@ -10,10 +10,10 @@ function readCandidates(run) {
   const cell = (name, i) => c[name] ? c[name][i] : null;
   run.deviceNames = names.length ? names : isNumber(cell('latency', 0)) ? [(run.devices && run.devices[0] && run.devices[0].name) || 'device'] : [];
   for (let i = 0; i < c.arch.length; i++) {
-    const told = c.predictions && c.predictions[i] || [];
+    const predicted = c.predictions && c.predictions[i] || [];
     run.candidates.push({index: i, arch: Array.isArray(c.arch[i]) ? c.arch[i] : [], generation: cell('generation', i), images: cell('images', i), loss: cell('loss', i),
       top1: cell('top1', i), top5: cell('top5', i), macs: cell('macs', i), parameters: cell('parameters', i), memory: cell('memory', i),
-      on: run.deviceNames.map((_, d) => told[d] ? {ms: told[d][0], deviation: told[d][1], filled: told[d][2], energy: told[d][3], area: told[d][4]} : {ms: d === 0 ? cell('latency', i) : null})});
+      on: run.deviceNames.map((_, d) => predicted[d] ? {ms: predicted[d][0], deviation: predicted[d][1], filled: predicted[d][2], energy: predicted[d][3], area: predicted[d][4]} : {ms: d === 0 ? cell('latency', i) : null})});
   }
   const most = Math.max(...run.candidates.map((x) => x.images || 0));
   const weight = (x) => (x.generation !== null && x.generation < 0) || (x.images || 0) < most ? 1 : 0;
@@ -26,11 +26,11 @@ function readCandidates(run) {
 }
 
 const tuple = (arch) => '(' + arch.join(', ') + ')';
-const generationName = (x) => x.generation === null ? 'not known' : x.generation < 0 ? 'random baseline' : String(x.generation);
+const generationName = (x) => x.generation === null ? 'unknown' : x.generation < 0 ? 'random baseline' : String(x.generation);
 const generationColour = (run, x) => x.generation === null || x.generation < 0 ? '#9aa3ad' : rampAt(darkest() + (1 - darkest()) * (run.generations ? x.generation / run.generations : 1));
-const darkest = () => isDark() ? .22 : 0; /* of the ramp: its purple is lost on a dark page */
+const darkest = () => isDark() ? .22 : 0; /* start of the ramp; its purple is invisible on a dark page */
 
-/* What may stand on an axis: {key, name, unit, value(candidate), isUp: more is better}. */
+/* Quantities for the axes: {key, name, unit, value(candidate), isUp: larger is better}. */
 function quantitiesOf(runs) {
   const run = runs[0], names = run.deviceNames || [];
   const all = [{key: 'macs', name: 'multiply-adds', unit: 'M', value: (x) => x.macs}, {key: 'parameters', name: 'parameters', unit: 'M', value: (x) => x.parameters},
@@ -62,7 +62,7 @@ function limitsOf(run) {
   return out.map((x) => ({...x, isHeld: isNumber(x.value) ? x.value <= x.limit * (1 + 1e-9) : null}));
 }
 
-/* Candidates that no other beats in both quantities, along x. */
+/* The Pareto front of two quantities, in the order of x. */
 function frontOf(list, x, y) {
   const sign = (q, c) => q.isUp ? -q.value(c) : q.value(c);
   const known = list.filter((c) => isNumber(x.value(c)) && isNumber(y.value(c))).sort((a, b) => sign(x, a) - sign(x, b) || sign(y, a) - sign(y, b));
@@ -97,7 +97,7 @@ function scatter(host, runs, x, y, {choose, pinned, walk}) {
   const limits = several ? [] : limitsOf(runs[0]);
   const lines = [['x', x], ['y', y]].flatMap(([name, q]) => limits.filter((limit) => limit.key === q.key).map((limit) => ({axis: name, value: limit.limit, label: `limit ${digits(limit.limit)} ${limit.unit}`})));
   const title = (q) => q.name + (q.unit ? `, ${q.unit}` : '');
-  /* All values with some room, and limits that are not far away; never below 0 where no value is. */
+  /* The range of all values with a margin, and of limits close to it. Not below 0 if no value is. */
   const reach = (name, q) => {
     const values = runs.flatMap((run) => run.candidates.filter(known).map((c) => q.value(c))), low = Math.min(...values), high = Math.max(...values), room = (high - low) || Math.abs(high) || 1;
     const near = lines.filter((line) => line.axis === name && line.value > low - .8 * room && line.value < high + .8 * room).map((line) => line.value);
@@ -113,7 +113,7 @@ function scatter(host, runs, x, y, {choose, pinned, walk}) {
   return chart;
 }
 
-/* A scatter with a choice of axes. onChange is told of a click. */
+/* A scatter plot with a choice of axes. choose is called for a clicked point. */
 function scatterBox(runs, {choose, className = 'chart tall'} = {}) {
   const all = quantitiesOf(runs);
   const state = {x: quantity(all, 'latency0') || quantity(all, 'macs') || all[0], y: quantity(all, 'top1') || all[0], pinned: null, walk: {at: -1}};
@@ -122,8 +122,8 @@ function scatterBox(runs, {choose, className = 'chart tall'} = {}) {
   const select = (name) => el('select', {'aria-label': `Quantity on the ${name} axis`, change: (event) => { state[name] = quantity(all, event.target.value); again(); }},
     all.map((q) => el('option', {value: q.key, selected: q === state[name]}, q.name)));
   const again = () => {
-    const isWalked = chart && document.activeElement === chart.canvas; /* keys go on where they were */
-    if (chart) { forget(chart); host.replaceChildren(); }
+    const isWalked = chart && document.activeElement === chart.canvas; /* keeps the keyboard focus */
+    if (chart) { removeChart(chart); host.replaceChildren(); }
     chart = scatter(host, runs, state.x, state.y, {choose, pinned: state.pinned, walk: state.walk});
     if (isWalked) chart.canvas.focus({preventScroll: true});
   };
@@ -160,17 +160,17 @@ function candidatesSection(run) {
   const box = scatterBox([run], {choose});
   drawn.append(hint());
   const legend = hasCharts && el('p', {class: 'legend'}, el('span', {}, 'generation 0', el('span', {class: 'ramp'}), run.generations), el('span', {}, el('i', {style: {boxShadow: 'inset 0 0 0 1.5px #9aa3ad'}}), 'random baseline'),
-    el('span', {}, '\u2733 best'), el('span', {}, '\u2508 not beaten in both'));
+    el('span', {}, '\u2733 best'), el('span', {}, '\u2508 Pareto front'));
   const split = el('div', {class: 'split alone'}, el('div', {}, box, legend), drawn);
   const section = el('section', {id: 'candidates', class: 'long'}, el('h2', {}, 'Candidates'),
-    el('p', {class: 'lead'}, `${whole(run.candidates.length)} paths scored by ${run.search.searcher || 'the search'}` + (isNumber(run.search.hypervolume) && run.search.objectives ? `; front of ${run.pareto.size} in ${run.search.objectives.join(', ')}, hypervolume ${digits(run.search.hypervolume, 5)}` : '') + '.'),
-    split, behind(`All candidates as a table (${run.candidates.length})`, candidateTable(run, (r, c) => { choose(r, c); drawn.scrollIntoView({block: 'nearest'}); })));
+    el('p', {class: 'lead'}, `${whole(run.candidates.length)} paths scored by ${run.search.searcher || 'the search'}` + (isNumber(run.search.hypervolume) && run.search.objectives ? `; Pareto front of ${run.pareto.size} in ${run.search.objectives.join(', ')}, hypervolume ${digits(run.search.hypervolume, 5)}` : '') + '.'),
+    split, chartTable(`All candidates as a table (${run.candidates.length})`, candidateTable(run, (r, c) => { choose(r, c); drawn.scrollIntoView({block: 'nearest'}); })));
   section.whenShown = hasCharts ? box.whenShown : null;
   return section;
 }
 
 /* ---- Operators over generations ---- */
-let paintUse = () => {}; /* the maps that stand on the page, in the colours of the theme */
+let paintUse = () => {}; /* paints the maps of the page in the colours of the theme */
 themeListeners.push(() => paintUse());
 function useSection(run) {
   const net = run.network, list = run.candidates.filter((x) => x.generation !== null && x.generation >= 0);
@@ -204,16 +204,16 @@ function useSection(run) {
   paintUse();
   const shares = (name, key) => ({name, initial: 'descending', value: (r) => r[key], text: (r) => percent(r[key], 1)});
   return el('section', {id: 'operators', class: 'long'}, el('h2', {}, 'Operators over generations'),
-    el('p', {class: 'lead'}, 'Share of each generation\u2019s candidates that have an operator in a layer. Generations run right; the best candidate\u2019s operator is in bold' + (layers.some((item) => item.layer.choices.length > 12) ? ', or beside the layer.' : '.')), maps,
+    el('p', {class: 'lead'}, 'Share of each generation\u2019s candidates that have an operator in a layer. Generations go from left to right; the best candidate\u2019s operator is in bold' + (layers.some((item) => item.layer.choices.length > 12) ? ', or next to the layer.' : '.')), maps,
     el('p', {class: 'legend'}, el('span', {}, '0 %', el('span', {class: 'ramp heat'}), '100 %')),
-    behind('Operators as a table', table([{name: 'Layer', value: (r) => r.layer}, {name: 'Operator', isText: true, value: (r) => r.name}, shares('First generation', 'first'), shares('Last generation', 'last'), shares('All', 'all'),
+    chartTable('Operators as a table', table([{name: 'Layer', value: (r) => r.layer}, {name: 'Operator', isText: true, value: (r) => r.name}, shares('First generation', 'first'), shares('Last generation', 'last'), shares('All', 'all'),
       {name: 'In the best', value: (r) => r.best ? 0 : 1, text: (r) => r.best ? 'yes' : ''}], rows, {limit: 40})));
 }
 const shortName = (name) => name.replace(/^shuffle_/, '').replace(/^xception.*/, 'xcep').replace(/_/g, ' ');
 
 /* ---- Predicted against measured ---- */
 
-/* Of relative errors: how many, the share within 10 %, their mean size; null of none. */
+/* Number of relative errors, share within 10 %, and mean absolute error; null if there are none. */
 const qualityOf = (errors) => errors.length ? {count: errors.length, inside: errors.filter((e) => Math.abs(e) <= .1).length / errors.length, mape: errors.reduce((sum, e) => sum + Math.abs(e), 0) / errors.length} : null;
 
 function measuredSection(run, device) {
@@ -225,7 +225,7 @@ function measuredSection(run, device) {
   const section = el('section', {}, el('h2', {}, `Predicted and measured latency on ${device.name}`),
     el('p', {class: 'lead'}, `${whole(device.network_count)} measured networks: ${percent(quality.inside, 1)} within \u00b110 % of the measurement, mean error ${percent(quality.mape, 2)}.`),
     el('div', {class: 'square'}, host, hasCharts && el('p', {class: 'legend'}, el('span', {}, el('i', {style: {background: '#0072b2'}}), 'within \u00b110 %'), el('span', {}, el('i', {style: {background: '#d55e00'}}), 'outside'), el('span', {}, '\u2508 equal'))),
-    behind('Networks as a table', table([{name: 'Path', isText: true, isWide: true, value: (n) => n.path, text: (n) => el('span', {class: 'path'}, n.path)}, {name: 'Measured, ms', value: (n) => n.measured, text: (n) => digits(n.measured, 5)},
+    chartTable('Networks as a table', table([{name: 'Path', isText: true, isWide: true, value: (n) => n.path, text: (n) => el('span', {class: 'path'}, n.path)}, {name: 'Measured, ms', value: (n) => n.measured, text: (n) => digits(n.measured, 5)},
       {name: 'Deviation, ms', value: (n) => n.deviation, text: (n) => digits(n.deviation, 3)}, {name: 'Predicted, ms', value: (n) => n.predicted, text: (n) => digits(n.predicted, 5)},
       {name: 'Error', value: (n) => Math.abs(n.error), initial: 'descending', text: (n) => signed(100 * n.error, 2) + ' %'}], all, {column: 4, isDown: true, limit: 15})));
   section.whenShown = hasCharts ? () => {

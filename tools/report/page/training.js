@@ -1,5 +1,5 @@
 'use strict';
-/* Curves of training. Steps run right; long logs come as means with their least and greatest values. */
+/* Training curves over steps. Long logs are shown as means with minimum and maximum. */
 
 /* Points of one column of a log, shifted by `offset` steps. */
 function pointsOf(log, column, offset = 0, scale = 1) {
@@ -8,7 +8,7 @@ function pointsOf(log, column, offset = 0, scale = 1) {
   return out;
 }
 
-/* Lines of one quantity, with the band between least and greatest below them. */
+/* Lines of one quantity, with a band between minimum and maximum. */
 function lineSets(log, column, colour, {offset = 0, scale = 1, label = ''} = {}) {
   const style = {borderWidth: 1.6, pointRadius: (log && log.step.length < 40) ? 2 : 0, pointBackgroundColor: colour, pointHitRadius: 0, borderColor: colour, tension: 0, label};
   const sets = [{...style, data: pointsOf(log, column, offset, scale)}];
@@ -20,7 +20,7 @@ function lineSets(log, column, colour, {offset = 0, scale = 1, label = ''} = {})
   return sets;
 }
 
-/* Shows all values at the step under the pointer. */
+/* Shows all values of the step at the pointer. */
 function readOut(chart, title) {
   const canvas = chart.canvas;
   canvas.addEventListener('mousemove', (event) => {
@@ -66,7 +66,7 @@ function trainingSection(run) {
     el('p', {class: 'lead'}, `${whole(last(log.step))} steps, ${whole(log.lines)} log lines` +
       (log.per > 1 ? `; each point is the mean of ${log.per}, the band spans their least and greatest` : '') + '. Loss and accuracy are those of the paths drawn, so they lie below a trained network\u2019s.'),
     hasCharts && el('div', {class: 'tools'}, el('span', {}, 'Drag across a curve to zoom; double-click for all.'), zoom.buttons), places,
-    behind('Training as a table', trainingTable(run)));
+    chartTable('Training as a table', trainingTable(run)));
   const make = () => list.forEach(([title, y, sets, isZero]) => {
     const host = el('div', {class: 'chart'});
     const names = sets.filter((set) => set.label), isMixed = names.length > 1;
@@ -81,7 +81,7 @@ function trainingSection(run) {
   return section;
 }
 
-/* ---- Several runs over each other ---- */
+/* ---- Several runs in one chart ---- */
 function lossOverlay(runs) {
   const with_log = runs.filter((run) => run.training && run.training.step.length);
   if (with_log.length < 2) return null;
