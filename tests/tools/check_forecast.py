@@ -54,7 +54,7 @@ def check_given():
     narrow = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.reduction=bfloat16")
     assert 0.5 < narrow["bytes"] / fast["bytes"] < 0.51 and narrow["messages"] == fast["messages"], "statistics keep their size"
     slow = forecast(SPOS, *NODES, "--bandwidth", "0.5", "--latency", "8", "--step-ms", "40")
-    # A node's cable carries 2 x 63 / 64 of the bytes in a ring and twice the bytes in a tree; those of the last block are exposed.
+    # A node's cable carries 2 x 63 / 64 of the bytes in a ring and twice the bytes in a tree; the reductions of the last block are exposed.
     assert slow["rows"][-1]["network_ms"] >= 2e-6 * slow["bytes"] / 0.5 * 63 / 64 > fast["rows"][-1]["network_ms"], slow
     assert slow["rows"][-1]["step_ms"] > fast["rows"][-1]["step_ms"]
     far = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40", "--algorithm", "ring")

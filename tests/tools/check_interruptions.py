@@ -36,7 +36,7 @@ def limit_files(process, size):
 
 def full_disk(scratch):
     """A limit on the size of files simulates a full disk. The run prints a message, keeps the last checkpoint and leaves no partial files. If space
-    is freed in time, it continues to the same bytes; else it stops, and a resumed run ends with the same bytes."""
+    is freed in time, it continues to the same bytes. Otherwise it stops, and a resumed run ends with the same bytes."""
     a, b, c = (os.path.join(scratch, name) for name in "abc")
     names = ["ckpt-00000120/model.safetensors", "ckpt-00000120/optim.safetensors", "ckpt-00000120/state.json", "log.jsonl"]
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)

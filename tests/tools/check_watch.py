@@ -57,11 +57,11 @@ def shown_once(scratch):
     assert bad.returncode == 2 and bad.stderr.count("\n") == 1 and "not a run" in bad.stderr, bad
 
 
-def until(reader, wanted):
+def until(reader, expected):
     """Reads until the text matches."""
     text, end = "", time.monotonic() + PATIENCE
-    while not re.search(wanted, text):
-        assert time.monotonic() < end, f"{wanted!r} was not printed: {text[-500:]!r}"
+    while not re.search(expected, text):
+        assert time.monotonic() < end, f"{expected!r} was not printed: {text[-500:]!r}"
         if select.select([reader], [], [], 1)[0]:
             text += os.read(reader, 1 << 16).decode(errors="replace")
     return text

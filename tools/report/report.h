@@ -13,7 +13,7 @@
  * run.c       a folder: {name, folder, notes, settings, commands, step, training, timing, space, devices, search, bad}
  * curves.c    log.jsonl and timing.jsonl, thinned
  * settings.c  config.yaml, flat
- * scores.c    search.json, or of a search that has not ended state.json
+ * scores.c    search.json, or state.json of an unfinished search
  * network.c   layers, operators and their costs; devices and what was measured on them */
 
 /* A JSON string; bytes that are not UTF-8 become "?". NULL: no memory. */

@@ -140,7 +140,7 @@ json_t *sq_report_search(const char *folder, const json_t *settings, const sq_sp
     json_t *state = sq_report_json(folder, "search/state.json", notes);
     const size_t count = json_array_size(json_object_get(state, "scored"));
     if (count) {
-        sq_report_note(notes, "the search has not ended: %zu candidates are scored so far; it goes on, or was killed",
+        sq_report_note(notes, "the search is unfinished: %zu candidates are scored so far; it is running or was stopped",
                        count);
         out = unfinished(state, settings, space);
     }

@@ -134,6 +134,6 @@ const char *sq_report_setting(const json_t *settings, const char *key)
 double sq_report_number(const json_t *settings, const char *key, double otherwise)
 {
     double value = otherwise;
-    (void)sq_text_double(sq_report_setting(settings, key), 0, 1e15, &value); /* unchanged if the text is no number */
+    (void)sq_text_double(sq_report_setting(settings, key), 0, 1e15, &value); /* unchanged if the text is not a number */
     return value;
 }

@@ -68,7 +68,7 @@ void sq_history_add(const char *run, int processes)
         FILE *file = fopen(path, "ab");
         if (file) {
             (void)fprintf(file, "%s\n", text);
-            (void)fclose(file); /* a lost line is no failure */
+            (void)fclose(file); /* a lost line is not an error */
         }
     }
     free(text);

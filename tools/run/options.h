@@ -15,7 +15,7 @@ typedef enum {
     SQ_OPTION_INT,  /* int, minimum to maximum */
     SQ_OPTION_LONG, /* int64_t, minimum to maximum */
     SQ_OPTION_REAL, /* double, minimum to maximum */
-    SQ_OPTION_WORD, /* int: the index of the value in words */
+    SQ_OPTION_WORD, /* int: the index of the value in the list `words` */
     SQ_OPTION_KEY   /* no field: the value becomes the override "key=value" */
 } sq_option_type;
 

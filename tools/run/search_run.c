@@ -282,7 +282,7 @@ static void print_work(const tools *t, double seconds)
 /* Everything that a score depends on in addition to the path. */
 typedef struct {
     char device[64];
-    uint64_t weights; /* hash of the weights and of the numbers of images */
+    uint64_t weights; /* hash of the weights and the image counts */
 } footing;
 
 static sq_status footing_of(sq_trained_run *r, footing *out)

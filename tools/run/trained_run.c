@@ -58,10 +58,10 @@ static sq_status load_weights(sq_trained_run *r, const char *run)
     return SQ_OK;
 }
 
-/* Moves `wanted` randomly drawn indices to the front. */
-static void draw_indices(size_t *indices, size_t wanted, size_t all, sq_rng *rng)
+/* Moves `count` randomly drawn indices to the front. */
+static void draw_indices(size_t *indices, size_t count, size_t all, sq_rng *rng)
 {
-    for (size_t i = 0; i < wanted; i++) {
+    for (size_t i = 0; i < count; i++) {
         const size_t j = i + sq_rng_below(rng, (uint32_t)(all - i)), swap = indices[i];
         indices[i] = indices[j];
         indices[j] = swap;
@@ -73,16 +73,16 @@ static sq_status load_calibration(sq_trained_run *r)
 {
     const sq_loader_options options = sq_session_loader(&r->session, false);
     const size_t all = sq_dataset_count(r->session.train);
-    size_t wanted = (size_t)r->session.config->search.calibration_images;
-    wanted = wanted < all ? wanted : all;
+    size_t count = (size_t)r->session.config->search.calibration_images;
+    count = count < all ? count : all;
     size_t *indices = malloc(all * sizeof *indices);
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "calibration images");
     sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 0);
     for (size_t i = 0; i < all; i++)
         indices[i] = i;
-    draw_indices(indices, wanted, all, &rng);
-    const sq_status status = sq_image_set_load(&r->calibration, r->session.train, &options, indices, wanted);
+    draw_indices(indices, count, all, &rng);
+    const sq_status status = sq_image_set_load(&r->calibration, r->session.train, &options, indices, count);
     free(indices);
     return status;
 }
@@ -95,18 +95,18 @@ static sq_status load_validation(sq_trained_run *r, bool on_val)
         return sq_fail(SQ_INVALID, "data.held_out: 0, so there is nothing to score on; give a share, or --on-val");
     const size_t all = sq_dataset_count(source);
     const size_t asked = (size_t)r->session.config->search.evaluation_images,
-                 wanted = asked && asked < all ? asked : all;
-    size_t *indices = malloc(wanted * sizeof *indices);
+                 count = asked && asked < all ? asked : all;
+    size_t *indices = malloc(count * sizeof *indices);
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
-    for (size_t i = 0; i < wanted; i++)
-        indices[i] = i * all / wanted; /* evenly: images are sorted by class */
+    for (size_t i = 0; i < count; i++)
+        indices[i] = i * all / count; /* evenly: images are sorted by class */
     if (sq_searcher_varies_images(
             r->session.config->search.kind)) { /* then the first N images are a random sample for every N */
         sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
-        draw_indices(indices, wanted, wanted, &rng);
+        draw_indices(indices, count, count, &rng);
     }
-    const sq_status status = sq_image_set_load(&r->validation, source, &options, indices, wanted);
+    const sq_status status = sq_image_set_load(&r->validation, source, &options, indices, count);
     free(indices);
     return status;
 }

@@ -90,7 +90,7 @@ const sq_key sq_keys[] = {
     {"train.lr_rule", SQ_KEY_WORD, AT(lr_rule), "linear", 0, 1, "linear sqrt", TRAINING,
      "scaling of the learning rate with the batch: linear (Goyal et al. 2017) or sqrt, with its square root "
      "(Krizhevsky 2014)"},
-    {"train.schedule", SQ_KEY_WORD, AT(train.schedule.kind), "linear", 0, 2, "constant linear cosine", TRAINING,
+    {"train.schedule", SQ_KEY_WORD, AT(train.schedule.kind), "linear", 0, SQ_SCHEDULES - 1, SQ_SCHEDULE_WORDS, TRAINING,
      "shape of the learning rate after the warm-up"},
     {"train.warmup_steps", SQ_KEY_LONG, AT(train.schedule.warmup_steps), "0", 0, BIG, NULL, TRAINING,
      "steps over which the learning rate rises linearly from 0"},
