@@ -5,6 +5,7 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
+#include "search/evaluate/evaluator.h"
 #include "search/json_file.h"
 #include "supernet/model/walk.h"
 
@@ -50,9 +51,7 @@ static sq_status batch_bytes(const sq_batch_candidates *c, int batch, size_t *by
     sq_memory_plan plan;
     options.batch = batch;
     SQ_TRY(sq_memory_plan_make(&plan, c->space, &options, false, c->backend));
-    *bytes = plan.role_bytes[SQ_ROLE_SCRATCH];
-    for (int i = 0; i <= c->space->layer_count; i++)
-        *bytes += sq_memory_plan_boundary_bytes(&plan, i);
+    *bytes = plan.role_bytes[SQ_ROLE_SCRATCH] + sq_evaluation_boundary_bytes(&plan);
     sq_memory_plan_clear(&plan);
     return SQ_OK;
 }

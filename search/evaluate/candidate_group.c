@@ -1,4 +1,4 @@
-/* Evaluation of many candidates along a tree of their blocks. */
+/* Evaluation of many candidates along their prefix tree. */
 #include "search/evaluate/candidate_group.h"
 
 #include <stdlib.h>
@@ -9,14 +9,16 @@
 #include "supernet/model/block_layout.h"
 #include "supernet/train/signals.h"
 
-/* One of the two passes: its model, and its images where they are read from. */
+enum { ALIGNMENT = 64 }; /* bytes, of a node's statistics */
+
+/* One of the two passes, calibration and scoring, with its model and images. */
 typedef struct {
     sq_model *model;
     sq_mode mode;
     const sq_image_set *set;
-    size_t batch, count;          /* images of a batch; images that are used */
-    sq_device_ptr images, labels; /* on the device, or (a host backend) the set's own */
-    sq_device_ptr prefix;         /* [batches * boundary_bytes] output of the fixed layers; none: address NULL */
+    size_t batch, count;          /* images of a batch; images in all */
+    sq_device_ptr images, labels; /* on the device; for a host backend those of the set */
+    sq_device_ptr prefix;         /* [batches * boundary_bytes] output of the fixed layers; address NULL: not stored */
 } pass;
 
 struct sq_candidate_group {
@@ -26,9 +28,9 @@ struct sq_candidate_group {
     bool is_host, is_shared;
     pass collect, score;
     int fixed[SQ_MAX_LAYERS], depth;
-    bool is_prefix_made; /* its statistics are in the models' regions; its output is kept if it fits */
-    sq_device_ptr zeros; /* as many as the largest block's statistics */
-    sq_device_ptr store; /* of a tree, see walk; grows when a tree needs more */
+    bool is_prefix_made; /* the models hold its statistics, and `prefix` its output if that fits */
+    sq_device_ptr zeros; /* as large as the largest statistics of a block */
+    sq_device_ptr store; /* statistics and results of the nodes of a tree; grows on demand */
     size_t store_bytes;
     size_t budget_left;
     sq_evaluation_counters counts;
@@ -50,10 +52,10 @@ static sq_device_ptr offset_by(sq_device_ptr p, size_t bytes)
     return (sq_device_ptr){p.address + bytes};
 }
 
-static size_t batches_of(const pass *p)
+/* Calibration uses whole batches only; scoring fills up its last one. */
+static size_t batches_for(const pass *p, size_t images)
 {
-    /* Calibration takes whole batches; scoring fills its last one. */
-    return p->mode == SQ_COLLECT ? p->count / p->batch : (p->count + p->batch - 1) / p->batch;
+    return p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
 }
 
 static size_t image_bytes(const pass *p)
@@ -63,14 +65,14 @@ static size_t image_bytes(const pass *p)
 
 /* ---- Memory ---- */
 
-/* Within the budget, or not at all: *out stays NULL then. */
+/* Allocates within the budget; *out is NULL when that is not possible. */
 static sq_status take(sq_candidate_group *g, size_t bytes, sq_device_ptr *out)
 {
     out->address = NULL;
     if (bytes > g->budget_left)
         return SQ_OK;
     if (g->backend->ops->allocate(g->backend, bytes, out) != SQ_OK) {
-        out->address = NULL; /* the device has less than the budget: do without */
+        out->address = NULL; /* the device has less memory than the budget */
         return SQ_OK;
     }
     g->budget_left -= bytes;
@@ -88,7 +90,7 @@ static void give_back(sq_candidate_group *g, sq_device_ptr *p, size_t bytes)
     g->counts.kept_bytes -= bytes;
 }
 
-/* A host backend reads the images where they are; a device gets them once, if they fit. */
+/* Copies the images to the device if they fit; a host backend reads them in place. */
 static sq_status place_images(sq_candidate_group *g, pass *p)
 {
     const size_t bytes = p->set->count * image_bytes(p), label_bytes = p->set->count * sizeof *p->set->labels;
@@ -109,14 +111,6 @@ static sq_status place_images(sq_candidate_group *g, pass *p)
     return g->backend->ops->write(g->backend, p->labels, p->set->labels, label_bytes);
 }
 
-static size_t all_boundaries(const sq_memory_plan *plan)
-{
-    size_t bytes = 0;
-    for (int i = 0; i <= plan->space->layer_count; i++)
-        bytes += sq_memory_plan_boundary_bytes(plan, i);
-    return bytes;
-}
-
 static sq_status open_pass(sq_candidate_group *g, pass *p, sq_model *weights)
 {
     sq_model_options options = {
@@ -124,17 +118,17 @@ static sq_status open_pass(sq_candidate_group *g, pass *p, sq_model *weights)
     options.block.batch = (int)p->batch;
     options.block.keeps_boundaries = g->is_shared;
     const sq_step step = {.valid_count = (int)p->batch};
-    const sq_model_batch first = {p->set->images, p->set->labels, NULL,
-                                  p->set->count < p->batch ? (int)p->set->count : (int)p->batch};
+    const size_t count = p->set->count < p->batch ? p->set->count : p->batch;
+    const sq_model_batch first = {p->set->images, p->set->labels, NULL, (int)count};
     SQ_TRY(sq_model_create(&p->model, g->backend, g->space, &options));
     SQ_TRY(sq_model_compile(p->model, 1u << p->mode));
-    SQ_TRY(sq_model_load(p->model, &first)); /* so that the augmentation is neutral from here on */
+    SQ_TRY(sq_model_load(p->model, &first)); /* sets the augmentation to neutral */
     SQ_TRY(sq_model_set_step(p->model, &step));
     return place_images(g, p);
 }
 
-/* Whether every boundary of a batch of both passes fits; two in turn are needed anyway. */
-static sq_status look_at_budget(sq_candidate_group *g, sq_model *weights)
+/* Finds out whether all boundaries of one batch of both passes fit in the budget; the models have two each. */
+static sq_status check_budget(sq_candidate_group *g, sq_model *weights)
 {
     size_t bytes = 0;
     for (int i = 0; i < 2; i++) {
@@ -142,7 +136,7 @@ static sq_status look_at_budget(sq_candidate_group *g, sq_model *weights)
         sq_memory_plan plan;
         options.batch = i ? g->options.data.evaluation_batch : g->options.data.calibration_batch;
         SQ_TRY(sq_memory_plan_make(&plan, g->space, &options, false, g->backend));
-        bytes += all_boundaries(&plan) - plan.role_bytes[SQ_ROLE_BOUNDARY];
+        bytes += sq_evaluation_boundary_bytes(&plan) - plan.role_bytes[SQ_ROLE_BOUNDARY];
         sq_memory_plan_clear(&plan);
     }
     g->is_shared = bytes <= g->budget_left;
@@ -157,7 +151,7 @@ static sq_status look_at_budget(sq_candidate_group *g, sq_model *weights)
 static sq_status make_zeros(sq_candidate_group *g)
 {
     const size_t most = sq_memory_plan_largest(sq_model_plan(g->collect.model), SQ_ROLE_STATISTICS);
-    return g->backend->ops->allocate(g->backend, most > 64 ? most : 64, &g->zeros); /* zero-filled */
+    return g->backend->ops->allocate(g->backend, most > ALIGNMENT ? most : ALIGNMENT, &g->zeros); /* zero-filled */
 }
 
 sq_status sq_candidate_group_create(sq_candidate_group **out, sq_backend *backend, const sq_space *space,
@@ -176,7 +170,7 @@ sq_status sq_candidate_group_create(sq_candidate_group **out, sq_backend *backen
     g->score = (pass){.mode = SQ_EVALUATE, .set = o->data.validation, .batch = (size_t)o->data.evaluation_batch};
     g->collect.count = o->data.calibration->count;
     g->score.count = o->data.validation->count;
-    sq_status status = look_at_budget(g, weights);
+    sq_status status = check_budget(g, weights);
     if (status == SQ_OK)
         status = open_pass(g, &g->collect, weights);
     if (status == SQ_OK)
@@ -192,7 +186,7 @@ sq_status sq_candidate_group_create(sq_candidate_group **out, sq_backend *backen
 
 static size_t prefix_bytes(const sq_candidate_group *g, const pass *p)
 {
-    return batches_of(p) * sq_memory_plan_boundary_bytes(sq_model_plan(p->model), g->depth);
+    return batches_for(p, p->count) * sq_memory_plan_boundary_bytes(sq_model_plan(p->model), g->depth);
 }
 
 static void drop_prefix(sq_candidate_group *g)
@@ -208,14 +202,12 @@ void sq_candidate_group_destroy(sq_candidate_group *g)
     if (!g)
         return;
     drop_prefix(g);
-    for (int i = 0; i < 2; i++) {
-        pass *p = i ? &g->score : &g->collect;
-        if (!g->is_host) {
-            g->backend->ops->release(g->backend, p->images);
-            g->backend->ops->release(g->backend, p->labels);
-        }
-        sq_model_destroy(p->model);
+    for (int i = 0; i < 4 && !g->is_host; i++) {
+        const pass *p = i < 2 ? &g->collect : &g->score;
+        g->backend->ops->release(g->backend, i % 2 ? p->labels : p->images);
     }
+    sq_model_destroy(g->collect.model);
+    sq_model_destroy(g->score.model);
     g->backend->ops->release(g->backend, g->zeros);
     g->backend->ops->release(g->backend, g->store);
     free(g);
@@ -228,7 +220,8 @@ sq_evaluation_counters sq_candidate_group_counters(const sq_candidate_group *g)
 
 /* ---- One batch ---- */
 
-/* Copies within the device; what the last batch lacks repeats the first image and does not count, as sq_model_load. */
+/* Copies a batch within the device. Like sq_model_load it fills up the last batch with copies of its first image, which
+ * do not count. */
 static sq_status load_from_device(const sq_candidate_group *g, const pass *p, size_t first, size_t count,
                                   bool has_images)
 {
@@ -282,16 +275,16 @@ static sq_status run_fixed(sq_candidate_group *g, const pass *p)
     return SQ_OK;
 }
 
-/* All batches through the fixed layers; what they leave is kept where there is room. */
+/* Runs all batches through the fixed layers and stores their output if it fits. */
 static sq_status make_prefix(sq_candidate_group *g, pass *p, size_t images)
 {
     sq_device_ptr from;
     const size_t bytes = sq_model_boundary(p->model, g->depth, &from);
     SQ_TRY(take(g, prefix_bytes(g, p), &p->prefix));
     if (!p->prefix.address && p->mode == SQ_EVALUATE)
-        return SQ_OK; /* nothing to keep, and no statistics to collect */
+        return SQ_OK; /* nothing to store, and no statistics to collect */
     g->counts.prefix_bytes += p->prefix.address ? prefix_bytes(g, p) : 0;
-    for (size_t i = 0; i < batches_of(p); i++) {
+    for (size_t i = 0; i < batches_for(p, p->count); i++) {
         SQ_TRY(load_batch(g, p, i, images, true));
         SQ_TRY(run_fixed(g, p));
         if (p->prefix.address)
@@ -319,7 +312,7 @@ static sq_status ensure_prefix(sq_candidate_group *g)
     return SQ_OK;
 }
 
-/* The batch's tensor before the first layer of the tree. */
+/* Loads a batch and computes, or copies, the input of the first layer of the tree. */
 static sq_status begin_batch(sq_candidate_group *g, const pass *p, size_t index, size_t images)
 {
     sq_device_ptr to;
@@ -335,8 +328,8 @@ static sq_status begin_batch(sq_candidate_group *g, const pass *p, size_t index,
 typedef struct {
     sq_candidate_group *group;
     const sq_prefix_tree *tree;
-    size_t *at;        /* [nodes] where a node's statistics lie in the store */
-    size_t results_at; /* behind all of those: a sq_result for each node */
+    size_t *at;        /* [nodes] offset of a node's statistics in the store */
+    size_t results_at; /* offset of [nodes] sq_result, after the statistics */
 } walk;
 
 static sq_device_ptr node_statistics(const walk *w, int node)
@@ -359,7 +352,7 @@ static sq_status copy_statistics(const walk *w, const pass *p, int node, bool is
     return w->group->backend->ops->copy(w->group->backend, is_load ? region : kept, is_load ? kept : region, bytes);
 }
 
-/* A block that stands at one node only has its statistics in place all the time. */
+/* The statistics of a block with one node stay in the model. */
 static sq_status run_node(const walk *w, const pass *p, int node)
 {
     const sq_prefix_node *n = &w->tree->nodes[node];
@@ -379,13 +372,12 @@ static sq_status run_node(const walk *w, const pass *p, int node)
     return n->is_repeated && p->mode == SQ_COLLECT ? copy_statistics(w, p, node, false) : SQ_OK;
 }
 
-/* Adds the pass's time to *seconds: a device has then done all of it. */
+/* Adds the duration to *seconds, after the device has finished. */
 static sq_status run_pass(const walk *w, const pass *p, size_t images, double *seconds)
 {
     sq_candidate_group *g = w->group;
     const double begin = sq_seconds_now();
-    const size_t batches = p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
-    for (size_t i = 0; i < batches; i++) {
+    for (size_t i = 0; i < batches_for(p, images); i++) {
         if (sq_signals_received())
             return sq_fail(SQ_INTERRUPTED, "%s", sq_signals_name());
         SQ_TRY(begin_batch(g, p, i, images));
@@ -397,8 +389,8 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
     return SQ_OK;
 }
 
-/* Statistics begin at zero, so that not even a NaN remains; blocks of one node keep theirs in place, and the store gets
- * them at the end. */
+/* Statistics start at zero, so that not even a NaN remains. Those of blocks with one node move to the store after the
+ * calibration. */
 static sq_status run_walk(const walk *w, size_t images)
 {
     sq_candidate_group *g = w->group;
@@ -431,7 +423,7 @@ static sq_status ensure_store(sq_candidate_group *g, size_t bytes)
     return SQ_OK;
 }
 
-/* Nobody has scored anything yet. */
+/* Zeroes the results of all nodes. */
 static sq_status clear_results(const walk *w)
 {
     sq_result *none = calloc((size_t)w->tree->count, sizeof *none);
@@ -452,7 +444,8 @@ static sq_status evaluate_tree(sq_candidate_group *g, const sq_prefix_tree *tree
         return sq_fail(SQ_NO_MEMORY, "group evaluation: %d nodes", tree->count);
     for (int i = 0; i < tree->count; i++) {
         w.at[i] = bytes;
-        bytes += (statistics_bytes(g, tree->nodes[i].layer, tree->nodes[i].choice) + 63) / 64 * 64;
+        bytes +=
+            (statistics_bytes(g, tree->nodes[i].layer, tree->nodes[i].choice) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
     w.results_at = bytes;
     sq_status status = ensure_store(g, bytes + (size_t)tree->count * sizeof(sq_result));
@@ -468,11 +461,12 @@ static sq_status evaluate_tree(sq_candidate_group *g, const sq_prefix_tree *tree
 
 static sq_status check_paths(const sq_candidate_group *g, const int *const *paths, int count)
 {
-    for (int i = 0; i < count; i++)
-        if (memcmp(paths[i], g->fixed, (size_t)g->depth * sizeof **paths) != 0)
-            return sq_fail(SQ_INVALID, "group evaluation: path %d does not begin with the %d fixed layers", i,
-                           g->depth);
-    return SQ_OK;
+    int i = 0;
+    while (i < count && memcmp(paths[i], g->fixed, (size_t)g->depth * sizeof **paths) == 0)
+        i++;
+    return i == count
+               ? SQ_OK
+               : sq_fail(SQ_INVALID, "group evaluation: path %d does not begin with the %d fixed layers", i, g->depth);
 }
 
 static sq_status evaluate(sq_candidate_group *g, const int *const *paths, int count, size_t images, sq_result *results)
@@ -488,14 +482,14 @@ sq_status sq_candidate_group_evaluate(sq_candidate_group *g, const int *const *p
                                       sq_result *results)
 {
     const size_t all = g->score.count, used = images && images < all ? images : all;
-    const int64_t batches = (int64_t)(batches_of(&g->collect) + (used + g->score.batch - 1) / g->score.batch);
+    const int64_t batches = (int64_t)(batches_for(&g->collect, g->collect.count) + batches_for(&g->score, used));
     SQ_TRY(check_paths(g, paths, count));
     SQ_TRY(ensure_prefix(g));
     g->counts.alone += batches * g->space->layer_count * count;
     g->counts.candidates += count;
     if (g->is_shared)
         return evaluate(g, paths, count, used, results);
-    for (int i = 0; i < count; i++) /* two boundaries in turn hold one path */
+    for (int i = 0; i < count; i++) /* two boundaries suffice for one path */
         SQ_TRY(evaluate(g, paths + i, 1, used, results + i));
     return SQ_OK;
 }

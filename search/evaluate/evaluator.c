@@ -47,6 +47,14 @@ sq_status sq_evaluation_data_check(const sq_evaluation_data *d)
     return SQ_OK;
 }
 
+size_t sq_evaluation_boundary_bytes(const sq_memory_plan *plan)
+{
+    size_t bytes = 0;
+    for (int i = 0; i <= plan->space->layer_count; i++)
+        bytes += sq_memory_plan_boundary_bytes(plan, i);
+    return bytes;
+}
+
 sq_status sq_evaluator_create(sq_evaluator **out, sq_backend *backend, const sq_space *space, sq_model *weights,
                               const sq_evaluation_data *data)
 {

@@ -17,6 +17,9 @@ typedef struct {
 /* SQ_INVALID unless there is one whole calibration batch of at least 2 images. */
 SQ_MUST_USE sq_status sq_evaluation_data_check(const sq_evaluation_data *data);
 
+/* Bytes of all boundaries of one batch: a group of candidates stores them all. */
+size_t sq_evaluation_boundary_bytes(const sq_memory_plan *plan);
+
 typedef struct sq_evaluator sq_evaluator;
 
 /* weights  must outlive the evaluator */

@@ -1,4 +1,4 @@
-/* Paths sorted into a tree. */
+/* Sorting paths into a prefix tree. */
 #include "search/evaluate/prefix_tree.h"
 
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static void mark_repeated(sq_prefix_tree *tree)
     }
 }
 
-/* The nodes of a path from layer `from` on. */
+/* Appends the nodes of a path from layer `from` on. */
 static void add_path(sq_prefix_tree *tree, const int *path, int index, int from, int layers)
 {
     for (int l = from; l < layers; l++)

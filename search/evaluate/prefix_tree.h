@@ -3,25 +3,25 @@
 
 #include "supernet/space/space.h"
 
-/* Candidates as a tree of blocks, in the order in which it is walked. */
+/* Candidates as a tree of blocks: paths that share their first layers share the nodes of these layers. */
 
-/* order[i]: index of the path that comes i-th when they are sorted as words are; equal ones stay in their order. What
- * paths share lies side by side then. */
+/* Sorts paths lexicographically, so that paths with common first layers are neighbours. order[i] is the index of the
+ * i-th path; equal paths keep their order. */
 SQ_MUST_USE sq_status sq_prefix_tree_order(int *order, const sq_space *space, const int *const *paths, int count);
 
 typedef struct {
     int layer, choice;
-    int candidate;    /* of a leaf: index of the first path that ends here; else SQ_NONE */
-    bool is_repeated; /* the same block stands at another node too */
+    int candidate;    /* of a leaf: index of the first path that ends here; otherwise SQ_NONE */
+    bool is_repeated; /* another node has the same block */
 } sq_prefix_node;
 
 typedef struct {
-    sq_prefix_node *nodes; /* depth first: behind a node come its descendants */
+    sq_prefix_node *nodes; /* in depth-first order: the descendants of a node follow it */
     int count;
-    int *leaf; /* [paths] index of the node that ends each path */
+    int *leaf; /* [paths] index of each path's last node */
 } sq_prefix_tree;
 
-/* Layers first .. layer_count - 1 of the paths; all must agree before `first`. */
+/* Builds the tree of layers first .. layer_count - 1. The paths must agree in the layers before `first`. */
 SQ_MUST_USE sq_status sq_prefix_tree_make(sq_prefix_tree *out, const sq_space *space, const int *const *paths,
                                           int count, int first);
 void sq_prefix_tree_clear(sq_prefix_tree *tree);

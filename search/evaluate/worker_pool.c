@@ -1,5 +1,5 @@
-/* Candidates shared out over the ranks. Letters: a share goes out as task and paths; it comes back as answer and
- * results, or as answer and the text of a failure. */
+/* Candidates distributed over the ranks. Rank 0 sends a share as a task and its paths; a worker replies with an answer
+ * and its results, or with an answer and the text of an error. */
 #include "search/evaluate/worker_pool.h"
 
 #include <math.h>
@@ -12,44 +12,46 @@
 #include "supernet/ranks/messages.h"
 
 enum {
-    AHEAD = 2,     /* shares that a rank has at a time: one to work on, one to go on with */
-    FAREWELL = -1, /* instead of a share: the last letter of a rank */
-    PATIENCE = 4,
+    AHEAD = 2,     /* shares of a worker at a time: one in work, one queued */
+    SHUTDOWN = -1, /* in place of a share: the last message of a worker */
+    PATIENCE = 4,  /* times the expected duration before a rank counts as silent */
     TEXT_BYTES = 512,
 };
 
-typedef enum { EVALUATE, GO_HOME, LEAVE } task_kind;
+#define CHECK_SECONDS 0.5 /* between checks for lost ranks */
+
+typedef enum { EVALUATE, FINISH, ABANDON } task_kind;
 
 typedef struct {
     int32_t kind, share, count;
-    int32_t most; /* candidates of the largest share, which the first rank may be working on before it writes again */
+    int32_t most; /* candidates of the largest share; rank 0 may be evaluating it before it sends again */
     int64_t images;
 } task; /* paths [count * layers] of int32_t follow */
 
 typedef struct {
     int32_t status, share, count;
     double seconds;
-} answer; /* sq_result [count] follow, or a text */
+} answer; /* sq_result [count] follow, or the text of an error */
 
-/* A part of the candidates that were asked for: order[first .. first + count). */
+/* A part of the candidates: order[first .. first + count). */
 typedef struct {
     int first, count, rank; /* SQ_ANY_RANK: not dealt out */
     bool is_done;
-    double since; /* dealt out, or last heard of its rank */
+    double since; /* when it was assigned, or when its rank last answered */
 } share;
 
 struct sq_worker_pool {
     sq_candidate_group *group;
     const sq_space *space;
     sq_ranks *ranks;
-    sq_messages *messages; /* NULL: alone */
+    sq_messages *messages; /* NULL: one rank */
     int size;
     bool *is_lost;              /* [size] */
     sq_worker_counters *counts; /* [size] */
-    char lost[TEXT_BYTES];      /* which ranks have been lost, and how; empty: none */
-    bool is_met;                /* all ranks have a pool: the others serve, and are to be sent home */
+    char lost[TEXT_BYTES];      /* the lost ranks and the reasons; empty: none */
+    bool is_started;            /* all ranks have a pool: the workers serve until rank 0 ends them */
     double patience;            /* seconds that the first rank may be at work on a share of its own */
-    /* of the evaluation that is under way */
+    /* of the current evaluation */
     const int *const *paths;
     size_t images;
     sq_result *results;
@@ -57,9 +59,9 @@ struct sq_worker_pool {
     share shares[SQ_WORKER_POOL_CANDIDATES];
 };
 
-/* ---- Begin and end ---- */
+/* ---- Start and end ---- */
 
-/* Layers at the beginning that leave no choice: their work is done once for all candidates. */
+/* Fixes the first layers that have one choice: they are computed once for all candidates. */
 static void fix_leading_layers(sq_candidate_group *group, const sq_space *space, const sq_search_mask *search_mask)
 {
     int path[SQ_MAX_LAYERS] = {0}, depth = 0;
@@ -74,333 +76,341 @@ static void fix_leading_layers(sq_candidate_group *group, const sq_space *space,
 sq_status sq_worker_pool_create(sq_worker_pool **out, sq_candidate_group *group, const sq_space *space,
                                 const sq_search_mask *search_mask, sq_ranks *ranks)
 {
-    sq_worker_pool *c = calloc(1, sizeof *c);
-    if (!c)
+    sq_worker_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
         return sq_fail(SQ_NO_MEMORY, "search: ranks");
-    c->group = group;
-    c->space = space;
-    c->ranks = ranks;
-    c->size = sq_ranks_count(ranks);
-    c->is_lost = calloc((size_t)c->size, sizeof *c->is_lost);
-    c->counts = calloc((size_t)c->size, sizeof *c->counts);
+    pool->group = group;
+    pool->space = space;
+    pool->ranks = ranks;
+    pool->size = sq_ranks_count(ranks);
+    pool->is_lost = calloc((size_t)pool->size, sizeof *pool->is_lost);
+    pool->counts = calloc((size_t)pool->size, sizeof *pool->counts);
     fix_leading_layers(group, space, search_mask);
-    sq_status status = c->is_lost && c->counts ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d ranks", c->size);
-    if (status == SQ_OK && c->size > 1)
-        status = sq_messages_open(&c->messages, ranks);
+    sq_status status = pool->is_lost && pool->counts ? SQ_OK : sq_fail(SQ_NO_MEMORY, "search: %d ranks", pool->size);
+    if (status == SQ_OK && pool->size > 1)
+        status = sq_messages_open(&pool->messages, ranks);
     if (status == SQ_OK)
-        *out = c;
+        *out = pool;
     else
-        sq_worker_pool_destroy(c);
+        sq_worker_pool_destroy(pool);
     return status;
 }
 
-/* What a candidate takes: the longest mean of a rank; 0: nothing is known. */
-static double seconds_each(const sq_worker_pool *c)
+/* Seconds per candidate of the slowest rank; 0: unknown. */
+static double seconds_each(const sq_worker_pool *pool)
 {
     double longest = 0;
-    for (int r = 0; r < c->size; r++)
-        if (c->counts[r].candidates)
-            longest = fmax(longest, c->counts[r].seconds / (double)c->counts[r].candidates);
+    for (int r = 0; r < pool->size; r++)
+        if (pool->counts[r].candidates)
+            longest = fmax(longest, pool->counts[r].seconds / (double)pool->counts[r].candidates);
     return longest;
 }
 
-/* Takes what is still under way from a rank, up to its farewell. */
-static sq_status hear_out(sq_worker_pool *c, int rank)
+/* Receives the outstanding messages of a worker up to its shutdown message. */
+static sq_status drain(sq_worker_pool *pool, int rank)
 {
     for (bool is_over = false; !is_over;) {
         sq_message message;
-        answer a = {.share = FAREWELL};
-        const int most = c->share_count ? c->shares[0].count : 0;
-        SQ_TRY(sq_messages_wait(c->messages, rank, PATIENCE * seconds_each(c) * AHEAD * most, &message));
+        answer a = {.share = SHUTDOWN};
+        const int most = pool->share_count ? pool->shares[0].count : 0;
+        SQ_TRY(sq_messages_wait(pool->messages, rank, PATIENCE * seconds_each(pool) * AHEAD * most, &message));
         memcpy(&a, message.bytes, message.count < sizeof a ? message.count : sizeof a);
-        is_over = a.share == FAREWELL;
+        is_over = a.share == SHUTDOWN;
         free(message.bytes);
     }
     return SQ_OK;
 }
 
-/* Who cannot be reached any more is seen by the next thing that ranks do together. */
-static void send_home(sq_worker_pool *c)
+/* Ends the workers. Errors are ignored: the next collective call detects unreachable ranks. */
+static void finish_workers(sq_worker_pool *pool)
 {
-    const task home = {.kind = *c->lost ? LEAVE : GO_HOME};
+    const task last = {.kind = *pool->lost ? ABANDON : FINISH};
     sq_status status = SQ_OK;
-    for (int r = 1; status == SQ_OK && r < c->size; r++)
-        if (!c->is_lost[r])
-            status = sq_messages_send(c->messages, r, &home, sizeof home);
-    for (int r = 1; status == SQ_OK && !*c->lost && r < c->size; r++)
-        status = hear_out(c, r);
-    if (*c->lost)
-        sq_ranks_break(c->ranks);
+    for (int r = 1; status == SQ_OK && r < pool->size; r++)
+        if (!pool->is_lost[r])
+            status = sq_messages_send(pool->messages, r, &last, sizeof last);
+    for (int r = 1; status == SQ_OK && !*pool->lost && r < pool->size; r++)
+        status = drain(pool, r);
+    if (*pool->lost)
+        sq_ranks_break(pool->ranks);
 }
 
-void sq_worker_pool_destroy(sq_worker_pool *c)
+void sq_worker_pool_destroy(sq_worker_pool *pool)
 {
-    if (!c)
+    if (!pool)
         return;
-    if (c->is_met && c->messages && sq_ranks_rank(c->ranks) == 0)
-        send_home(c);
-    sq_messages_close(c->messages);
-    free(c->counts);
-    free(c->is_lost);
-    free(c);
+    if (pool->is_started && pool->messages && sq_ranks_rank(pool->ranks) == 0)
+        finish_workers(pool);
+    sq_messages_close(pool->messages);
+    free(pool->counts);
+    free(pool->is_lost);
+    free(pool);
 }
 
-void sq_worker_pool_start(sq_worker_pool *c)
+void sq_worker_pool_start(sq_worker_pool *pool)
 {
-    c->is_met = true;
+    pool->is_started = true;
 }
 
-int sq_worker_pool_size(const sq_worker_pool *c)
+int sq_worker_pool_size(const sq_worker_pool *pool)
 {
-    return c->size;
+    return pool->size;
 }
 
-sq_worker_counters sq_worker_pool_counters(const sq_worker_pool *c, int rank)
+sq_worker_counters sq_worker_pool_counters(const sq_worker_pool *pool, int rank)
 {
-    return c->counts[rank];
+    return pool->counts[rank];
 }
 
-sq_status sq_worker_pool_check(const sq_worker_pool *c)
+sq_status sq_worker_pool_check(const sq_worker_pool *pool)
 {
-    return *c->lost ? sq_fail(SQ_COMMUNICATION, "%s; the others have scored its candidates", c->lost) : SQ_OK;
+    return *pool->lost ? sq_fail(SQ_COMMUNICATION, "%s; the other ranks have scored its candidates", pool->lost)
+                       : SQ_OK;
 }
 
 /* ---- Shares ---- */
 
-/* Half of what is left for each rank, and no less than a quarter of its part: large shares share more work, small ones
- * at the end let all ranks end together. */
-static void make_shares(sq_worker_pool *c, int count)
+/* Each share is half of what is left per rank, and at least a quarter of a rank's part. Large shares save more work in
+ * the prefix tree; small ones at the end let all ranks finish together. */
+static void make_shares(sq_worker_pool *pool, int count)
 {
-    const int least = count / (4 * c->size) > 1 ? count / (4 * c->size) : 1;
-    c->share_count = 0;
+    const int least = count / (4 * pool->size) > 1 ? count / (4 * pool->size) : 1;
+    pool->share_count = 0;
     for (int first = 0; first < count;) {
-        const int left = count - first, half = left / (2 * c->size), wanted = half > least ? half : least;
+        const int left = count - first, half = left / (2 * pool->size), wanted = half > least ? half : least;
         const int size = wanted < left ? wanted : left;
-        c->shares[c->share_count++] = (share){.first = first, .count = size, .rank = SQ_ANY_RANK};
+        pool->shares[pool->share_count++] = (share){.first = first, .count = size, .rank = SQ_ANY_RANK};
         first += size;
     }
 }
 
-static share *next_share(sq_worker_pool *c)
+static share *next_share(sq_worker_pool *pool)
 {
-    for (int i = 0; i < c->share_count; i++)
-        if (!c->shares[i].is_done && c->shares[i].rank == SQ_ANY_RANK)
-            return &c->shares[i];
+    for (int i = 0; i < pool->share_count; i++)
+        if (!pool->shares[i].is_done && pool->shares[i].rank == SQ_ANY_RANK)
+            return &pool->shares[i];
     return NULL;
 }
 
-static int count_shares(const sq_worker_pool *c, int rank)
+static int count_shares(const sq_worker_pool *pool, int rank)
 {
     int count = 0;
-    for (int i = 0; i < c->share_count; i++)
-        count += !c->shares[i].is_done && c->shares[i].rank == rank;
+    for (int i = 0; i < pool->share_count; i++)
+        count += !pool->shares[i].is_done && pool->shares[i].rank == rank;
     return count;
 }
 
-static bool are_all_done(const sq_worker_pool *c)
+static bool are_all_done(const sq_worker_pool *pool)
 {
-    for (int i = 0; i < c->share_count; i++)
-        if (!c->shares[i].is_done)
+    for (int i = 0; i < pool->share_count; i++)
+        if (!pool->shares[i].is_done)
             return false;
     return true;
 }
 
-static void count_work(sq_worker_pool *c, int rank, int candidates, double seconds)
+static void count_work(sq_worker_pool *pool, int rank, int candidates, double seconds)
 {
-    c->counts[rank].candidates += candidates;
-    c->counts[rank].seconds += seconds;
+    pool->counts[rank].candidates += candidates;
+    pool->counts[rank].seconds += seconds;
 }
 
-/* ---- The first rank ---- */
+/* ---- Rank 0 ---- */
 
-static sq_status send_share(sq_worker_pool *c, share *s, int rank)
+static sq_status send_share(sq_worker_pool *pool, share *s, int rank)
 {
-    const size_t layers = (size_t)c->space->layer_count,
+    const size_t layers = (size_t)pool->space->layer_count,
                  bytes = sizeof(task) + (size_t)s->count * layers * sizeof(int32_t);
     char *message = malloc(bytes);
     if (!message)
-        return sq_fail(SQ_NO_MEMORY, "search: %d candidates for another rank", s->count);
-    const task t = {EVALUATE, (int32_t)(s - c->shares), s->count, c->shares[0].count, (int64_t)c->images};
+        return sq_fail(SQ_NO_MEMORY, "search: a message of %d candidates", s->count);
+    const task t = {EVALUATE, (int32_t)(s - pool->shares), s->count, pool->shares[0].count, (int64_t)pool->images};
     memcpy(message, &t, sizeof t);
     for (int i = 0; i < s->count; i++)
         for (size_t l = 0; l < layers; l++) {
-            const int32_t choice = c->paths[c->order[s->first + i]][l];
+            const int32_t choice = pool->paths[pool->order[s->first + i]][l];
             memcpy(message + sizeof t + ((size_t)i * layers + l) * sizeof choice, &choice, sizeof choice);
         }
     s->rank = rank;
     s->since = sq_seconds_now();
-    const sq_status status = sq_messages_send(c->messages, rank, message, bytes);
+    const sq_status status = sq_messages_send(pool->messages, rank, message, bytes);
     free(message);
     return status;
 }
 
-/* Until every rank has `ahead` shares, as far as they go. */
-static sq_status deal_out(sq_worker_pool *c, int ahead)
+/* Assigns shares until every worker has `ahead` of them or none is left. */
+static sq_status assign_shares(sq_worker_pool *pool, int ahead)
 {
     for (int have = 0; have < ahead; have++)
-        for (int r = 1; r < c->size; r++) {
-            share *s = next_share(c);
+        for (int r = 1; r < pool->size; r++) {
+            share *s = next_share(pool);
             if (!s)
                 return SQ_OK;
-            if (!c->is_lost[r] && count_shares(c, r) <= have)
-                SQ_TRY(send_share(c, s, r));
+            if (!pool->is_lost[r] && count_shares(pool, r) <= have)
+                SQ_TRY(send_share(pool, s, r));
         }
     return SQ_OK;
 }
 
-/* A share that a lost rank had may come back from two ranks: the results are the same. */
-static sq_status take_answer(sq_worker_pool *c, const sq_message *message)
+/* Two ranks may answer a share that a lost rank had; the results are equal. */
+static sq_status take_answer(sq_worker_pool *pool, const sq_message *message)
 {
     answer a;
     if (message->count < sizeof a)
-        return sq_fail(SQ_COMMUNICATION, "rank %d: a letter of %zu bytes", message->from, message->count);
+        return sq_fail(SQ_COMMUNICATION, "rank %d: a message of %zu bytes", message->from, message->count);
     memcpy(&a, message->bytes, sizeof a);
     if (a.status != SQ_OK)
         return sq_fail((sq_status)a.status, "rank %d: %s", message->from, message->bytes + sizeof a);
-    if (a.share < 0 || a.share >= c->share_count || a.count != c->shares[a.share].count ||
+    if (a.share < 0 || a.share >= pool->share_count || a.count != pool->shares[a.share].count ||
         message->count != sizeof a + (size_t)a.count * sizeof(sq_result))
-        return sq_fail(SQ_COMMUNICATION, "rank %d: scores of candidates that it was not given", message->from);
-    share *s = &c->shares[a.share];
+        return sq_fail(SQ_COMMUNICATION, "rank %d: scores of a share that it does not have", message->from);
+    share *s = &pool->shares[a.share];
     for (int i = 0; i < s->count; i++)
-        memcpy(&c->results[c->order[s->first + i]], message->bytes + sizeof a + (size_t)i * sizeof(sq_result),
+        memcpy(&pool->results[pool->order[s->first + i]], message->bytes + sizeof a + (size_t)i * sizeof(sq_result),
                sizeof(sq_result));
     s->is_done = true;
-    count_work(c, message->from, s->count, a.seconds);
-    for (int i = 0; i < c->share_count; i++)
-        if (c->shares[i].rank == message->from)
-            c->shares[i].since = sq_seconds_now(); /* it lives */
+    count_work(pool, message->from, s->count, a.seconds);
+    for (int i = 0; i < pool->share_count; i++)
+        if (pool->shares[i].rank == message->from)
+            pool->shares[i].since = sq_seconds_now(); /* it has answered */
     return SQ_OK;
 }
 
-static sq_status take_answers(sq_worker_pool *c)
+static sq_status take_answers(sq_worker_pool *pool)
 {
     for (;;) {
         sq_message message;
-        SQ_TRY(sq_messages_poll(c->messages, &message));
+        SQ_TRY(sq_messages_poll(pool->messages, &message));
         if (!message.bytes)
             return SQ_OK;
-        const sq_status status = take_answer(c, &message);
+        const sq_status status = take_answer(pool, &message);
         free(message.bytes);
         SQ_TRY(status);
     }
 }
 
-static void lose(sq_worker_pool *c, int rank, const char *how)
+static void mark_lost(sq_worker_pool *pool, int rank, const char *how)
 {
-    const size_t used = strlen(c->lost);
-    (void)snprintf(c->lost + used, sizeof c->lost - used, "%s%s", used ? ", " : "", how);
-    c->is_lost[rank] = true;
-    for (int i = 0; i < c->share_count; i++)
-        if (!c->shares[i].is_done && c->shares[i].rank == rank)
-            c->shares[i].rank = SQ_ANY_RANK;
+    const size_t used = strlen(pool->lost);
+    (void)snprintf(pool->lost + used, sizeof pool->lost - used, "%s%s", used ? ", " : "", how);
+    pool->is_lost[rank] = true;
+    for (int i = 0; i < pool->share_count; i++)
+        if (!pool->shares[i].is_done && pool->shares[i].rank == rank)
+            pool->shares[i].rank = SQ_ANY_RANK;
 }
 
-/* Whether a rank that has shares has not answered for the time limit, and for several times what they should take. */
-static bool is_silent(const sq_worker_pool *c, int rank)
+/* Whether a rank with shares has not answered within the time limit plus PATIENCE times their expected duration. */
+static bool is_silent(const sq_worker_pool *pool, int rank)
 {
     double since = INFINITY;
     int candidates = 0;
-    for (int i = 0; i < c->share_count; i++)
-        if (!c->shares[i].is_done && c->shares[i].rank == rank) {
-            since = fmin(since, c->shares[i].since);
-            candidates += c->shares[i].count;
+    for (int i = 0; i < pool->share_count; i++)
+        if (!pool->shares[i].is_done && pool->shares[i].rank == rank) {
+            since = fmin(since, pool->shares[i].since);
+            candidates += pool->shares[i].count;
         }
-    return sq_seconds_now() - since > sq_ranks_time_limit(c->ranks) + PATIENCE * seconds_each(c) * candidates;
+    return sq_seconds_now() - since > sq_ranks_time_limit(pool->ranks) + PATIENCE * seconds_each(pool) * candidates;
 }
 
-static void look_for_lost(sq_worker_pool *c)
+static void find_lost(sq_worker_pool *pool)
 {
     char text[TEXT_BYTES];
-    for (int r = 1; r < c->size; r++) {
-        if (c->is_lost[r])
+    for (int r = 1; r < pool->size; r++) {
+        if (pool->is_lost[r])
             continue;
-        if (sq_ranks_find_dead(c->ranks, r, text, sizeof text)) {
-            lose(c, r, text);
-        } else if (is_silent(c, r)) {
-            (void)snprintf(text, sizeof text, "rank %d has not answered for %.0f s", r, sq_ranks_time_limit(c->ranks));
-            lose(c, r, text);
+        if (sq_ranks_find_dead(pool->ranks, r, text, sizeof text)) {
+            mark_lost(pool, r, text);
+        } else if (is_silent(pool, r)) {
+            (void)snprintf(text, sizeof text, "rank %d has not answered for %.0f s", r,
+                           sq_ranks_time_limit(pool->ranks));
+            mark_lost(pool, r, text);
         }
     }
 }
 
-static sq_status evaluate_timed(sq_worker_pool *c, const int *const *paths, int count, size_t images,
-                                sq_result *results, double *seconds)
+typedef struct {
+    const int *const *paths;
+    int count;
+    size_t images;
+} path_batch;
+
+static sq_status evaluate_timed(sq_worker_pool *pool, const path_batch *batch, sq_result *results, double *seconds)
 {
     const double begin = sq_seconds_now();
-    SQ_TRY(sq_candidate_group_evaluate(c->group, paths, count, images, results));
+    SQ_TRY(sq_candidate_group_evaluate(pool->group, batch->paths, batch->count, batch->images, results));
     *seconds = sq_seconds_now() - begin;
     return SQ_OK;
 }
 
-static sq_status evaluate_here(sq_worker_pool *c, share *s)
+static sq_status evaluate_here(sq_worker_pool *pool, share *s)
 {
     const int *paths[SQ_WORKER_POOL_CANDIDATES];
     sq_result results[SQ_WORKER_POOL_CANDIDATES];
     double seconds;
     for (int i = 0; i < s->count; i++)
-        paths[i] = c->paths[c->order[s->first + i]];
-    SQ_TRY(evaluate_timed(c, paths, s->count, c->images, results, &seconds));
+        paths[i] = pool->paths[pool->order[s->first + i]];
+    SQ_TRY(evaluate_timed(pool, &(path_batch){paths, s->count, pool->images}, results, &seconds));
     for (int i = 0; i < s->count; i++)
-        c->results[c->order[s->first + i]] = results[i];
+        pool->results[pool->order[s->first + i]] = results[i];
     s->is_done = true;
-    count_work(c, 0, s->count, seconds);
+    count_work(pool, 0, s->count, seconds);
     return SQ_OK;
 }
 
-/* Deals out, works, and waits when nothing is left to begin. */
-static sq_status share_out(sq_worker_pool *c)
+/* Assigns shares, evaluates shares itself, and waits when none is left to start. */
+static sq_status distribute(sq_worker_pool *pool)
 {
     double looked = sq_seconds_now();
-    while (!are_all_done(c)) {
-        SQ_TRY(take_answers(c));
-        SQ_TRY(deal_out(c, 1));
-        share *own = next_share(c);
+    while (!are_all_done(pool)) {
+        SQ_TRY(take_answers(pool));
+        SQ_TRY(assign_shares(pool, 1));
+        share *own = next_share(pool);
         if (own)
             own->rank = 0;
-        SQ_TRY(deal_out(c, AHEAD)); /* so that nobody is idle meanwhile */
+        SQ_TRY(assign_shares(pool, AHEAD)); /* so that no worker is idle meanwhile */
         if (own)
-            SQ_TRY(evaluate_here(c, own));
+            SQ_TRY(evaluate_here(pool, own));
         else
             sq_pause();
-        if (sq_seconds_now() - looked > 0.5) {
+        if (sq_seconds_now() - looked > CHECK_SECONDS) {
             looked = sq_seconds_now();
-            SQ_TRY(take_answers(c)); /* of shares that a rank finished before it went */
-            look_for_lost(c);
+            SQ_TRY(take_answers(pool)); /* of shares that a rank finished before it failed */
+            find_lost(pool);
         }
     }
     return SQ_OK;
 }
 
-sq_status sq_worker_pool_evaluate(sq_worker_pool *c, const int *const *paths, int count, size_t images,
+sq_status sq_worker_pool_evaluate(sq_worker_pool *pool, const int *const *paths, int count, size_t images,
                                   sq_result *results)
 {
-    if (!c->messages) {
+    if (!pool->messages) {
         double seconds;
-        SQ_TRY(evaluate_timed(c, paths, count, images, results, &seconds));
-        count_work(c, 0, count, seconds);
+        SQ_TRY(evaluate_timed(pool, &(path_batch){paths, count, images}, results, &seconds));
+        count_work(pool, 0, count, seconds);
         return SQ_OK;
     }
-    c->paths = paths;
-    c->images = images;
-    c->results = results;
-    SQ_TRY(sq_prefix_tree_order(c->order, c->space, c->paths, count)); /* neighbours in their tree come together */
-    make_shares(c, count);
-    return share_out(c);
+    pool->paths = paths;
+    pool->images = images;
+    pool->results = results;
+    SQ_TRY(sq_prefix_tree_order(pool->order, pool->space, pool->paths,
+                                count)); /* neighbours in the prefix tree get into one share */
+    make_shares(pool, count);
+    return distribute(pool);
 }
 
-/* ---- The others ---- */
+/* ---- Workers ---- */
 
-static sq_status evaluate_task(sq_worker_pool *c, const task *t, const int32_t *choices, double *seconds,
+static sq_status evaluate_task(sq_worker_pool *pool, const task *t, const int32_t *choices, double *seconds,
                                sq_result *results)
 {
     const int *paths[SQ_WORKER_POOL_CANDIDATES];
     for (int i = 0; i < t->count; i++)
-        paths[i] = choices + (size_t)i * (size_t)c->space->layer_count;
-    return evaluate_timed(c, paths, t->count, (size_t)t->images, results, seconds);
+        paths[i] = choices + (size_t)i * (size_t)pool->space->layer_count;
+    return evaluate_timed(pool, &(path_batch){paths, t->count, (size_t)t->images}, results, seconds);
 }
 
-/* A share's scores, or why there are none. */
-static sq_status work(sq_worker_pool *c, const task *t, const sq_message *message)
+/* Evaluates a share and replies with its scores or with the error. */
+static sq_status evaluate_share(sq_worker_pool *pool, const task *t, const sq_message *message)
 {
     struct {
         answer head;
@@ -410,40 +420,40 @@ static sq_status work(sq_worker_pool *c, const task *t, const sq_message *messag
         } body;
     } reply = {.head = {.share = t->share, .count = t->count}};
     if (t->count < 1 || t->count > SQ_WORKER_POOL_CANDIDATES ||
-        message->count != sizeof *t + (size_t)t->count * (size_t)c->space->layer_count * sizeof(int32_t))
-        return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", message->count);
-    reply.head.status = (int32_t)evaluate_task(c, t, (const int32_t *)(const void *)(message->bytes + sizeof *t),
+        message->count != sizeof *t + (size_t)t->count * (size_t)pool->space->layer_count * sizeof(int32_t))
+        return sq_fail(SQ_COMMUNICATION, "rank 0: a message of %zu bytes", message->count);
+    reply.head.status = (int32_t)evaluate_task(pool, t, (const int32_t *)(const void *)(message->bytes + sizeof *t),
                                                &reply.head.seconds, reply.body.results);
-    count_work(c, sq_ranks_rank(c->ranks), t->count, reply.head.seconds);
-    c->patience = PATIENCE * seconds_each(c) * t->most;
+    count_work(pool, sq_ranks_rank(pool->ranks), t->count, reply.head.seconds);
+    pool->patience = PATIENCE * seconds_each(pool) * t->most;
     size_t bytes = sizeof reply.head + (size_t)t->count * sizeof *reply.body.results;
     if (reply.head.status != SQ_OK)
         bytes = sizeof reply.head + (size_t)snprintf(reply.body.text, TEXT_BYTES, "%s", sq_error_text()) + 1;
-    return sq_messages_send(c->messages, 0, &reply, bytes);
+    return sq_messages_send(pool->messages, 0, &reply, bytes);
 }
 
-/* Does what a letter asks for. */
-static sq_status handle_message(sq_worker_pool *c, const sq_message *message, bool *is_over)
+/* Handles one message of rank 0. */
+static sq_status handle_message(sq_worker_pool *pool, const sq_message *message, bool *is_over)
 {
     task t;
     if (message->count < sizeof t)
-        return sq_fail(SQ_COMMUNICATION, "rank 0: a letter of %zu bytes", message->count);
+        return sq_fail(SQ_COMMUNICATION, "rank 0: a message of %zu bytes", message->count);
     memcpy(&t, message->bytes, sizeof t);
-    *is_over = t.kind == GO_HOME;
+    *is_over = t.kind == FINISH;
     if (t.kind == EVALUATE)
-        return work(c, &t, message);
-    if (t.kind == GO_HOME)
-        return sq_messages_send(c->messages, 0, &(answer){.share = FAREWELL}, sizeof(answer));
-    sq_ranks_leave_reported(c->ranks);
+        return evaluate_share(pool, &t, message);
+    if (t.kind == FINISH)
+        return sq_messages_send(pool->messages, 0, &(answer){.share = SHUTDOWN}, sizeof(answer));
+    sq_ranks_leave_reported(pool->ranks);
     return sq_fail(SQ_COMMUNICATION, "rank 0 has lost another rank");
 }
 
-sq_status sq_worker_pool_serve(sq_worker_pool *c)
+sq_status sq_worker_pool_serve(sq_worker_pool *pool)
 {
     for (bool is_over = false; !is_over;) {
         sq_message message;
-        SQ_TRY(sq_messages_wait(c->messages, 0, c->patience, &message));
-        const sq_status status = handle_message(c, &message, &is_over);
+        SQ_TRY(sq_messages_wait(pool->messages, 0, pool->patience, &message));
+        const sq_status status = handle_message(pool, &message, &is_over);
         free(message.bytes);
         SQ_TRY(status);
     }

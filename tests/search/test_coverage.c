@@ -88,11 +88,10 @@ Test(missing, missing_choices_of_a_table_by_layer_are_listed)
     sq_coverage_clear(&coverage);
     cr_expect_eq(sq_latency_prepare(&cache, latency, space, SQ_FILL_INTERPOLATE), SQ_DATA,
                  "shares of a fit are not interpolated");
-    cr_expect_not_null(
-        strstr(sq_error_text(),
-               "no entry 'layer 0, choice 2', needed by layer 1, choice 'mb_7x7_e1' of tunas_proxyless; "
-               "141 more are missing"),
-        "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(),
+                              "no entry 'layer 0, choice 2', needed by layer 1, choice 'mb_7x7_e1' of tunas_proxyless; "
+                              "141 more are missing"),
+                       "%s", sq_error_text());
     sq_latency_close(latency);
     sq_space_free(space);
     drop_folder(folder);

@@ -49,7 +49,8 @@ Test(stages, what_makes_no_sense_is_refused)
     sq_space *space = open_spos();
     sq_stages s = {.count = 77};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        cr_expect_eq(sq_stages_read(&s, space, &(sq_stages_text){rows[i].groups, rows[i].steps, rows[i].lrs, 1, 1}), SQ_INVALID);
+        cr_expect_eq(sq_stages_read(&s, space, &(sq_stages_text){rows[i].groups, rows[i].steps, rows[i].lrs, 1, 1}),
+                     SQ_INVALID);
         cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "row %zu: %s", i, sq_error_text());
     }
     cr_expect_eq(s.count, 77, "untouched on failure");

@@ -300,7 +300,7 @@ def check_search(scratch):
         assert_same_search(path("s1"), path(f"s{ranks}"))
     process, ranks = begin_search(path("lost"))
     os.kill(ranks[1], signal.SIGKILL)
-    end_search(process, path("s1"), path("lost"), r"rank 1 \(process \d+ on [^)]+\) is gone; the others have scored its candidates", codes=["137", "5", "5"])
+    end_search(process, path("s1"), path("lost"), r"rank 1 \(process \d+ on [^)]+\) is gone; the other ranks have scored its candidates", codes=["137", "5", "5"])
     process, ranks = begin_search(path("first"))
     os.kill(ranks[0], signal.SIGKILL)
     end_search(process, path("s1"), path("first"), r"rank 0 .* is gone", codes=["137", "5", "5"], tellers=2)
@@ -309,7 +309,7 @@ def check_search(scratch):
     while os.path.exists(f"/proc/{ranks[0]}"):
         time.sleep(0.05)
     os.kill(ranks[1], signal.SIGKILL)
-    end_search(process, path("s1"), path("silent"), r"rank 1 has not answered for 3 s; the others", codes=["137", "5"], files=FOUND[:3])
+    end_search(process, path("s1"), path("silent"), r"rank 1 has not answered for 3 s; the other ranks", codes=["137", "5"], files=FOUND[:3])
     process, ranks = begin_search(path("asked"), ranks=2)
     os.kill(ranks[1], signal.SIGTERM)
     end_search(process, path("s1"), path("asked"), "rank 1: SIGTERM: ", codes=["75", "75"])
@@ -389,7 +389,7 @@ def check_one_together(scratch):
     while os.path.exists(f"/proc/{ranks[0]}"):
         time.sleep(0.05)
     os.kill(ranks[1], signal.SIGKILL)
-    end_search(process, path("s1"), path("few"), r"rank 1 has not answered for \d+ s; the others", codes=["137", "5"], files=FOUND[:3])
+    end_search(process, path("s1"), path("few"), r"rank 1 has not answered for \d+ s; the other ranks", codes=["137", "5"], files=FOUND[:3])
 
 
 def check_bad_input(scratch):

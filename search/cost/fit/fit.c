@@ -1,4 +1,4 @@
-/* A line through (predicted, measured), and measures of agreement. The additive table is in fit_additive.c. */
+/* A line through (predicted, measured), and measures of agreement. */
 #include "search/cost/fit/fit.h"
 
 #include <math.h>
@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALL_PAIRS_LIMIT = 1000, ROUNDS_LIMIT = 100 };
+enum { ALL_PAIRS_LIMIT = 1000, ROUNDS_LIMIT = 100, MIN_POINTS = 3 };
+static const double mad_of_normal = 0.6744897501960817;  /* median absolute deviation of N(0, 1) */
+static const double bisquare_c = 4.685;                  /* deviations; 95 % efficiency for normal errors */
+static const double rounding = 1e-10, converged = 1e-13; /* relative to the largest value, to the line */
+static const double least_scale = 0.5, most_scale = 2, most_mape = 10; /* of a plausible line */
 
 static int by_value(const void *a, const void *b)
 {
@@ -36,7 +40,7 @@ static int by_x(const void *a, const void *b)
 
 /* ---- The line ---- */
 
-/* Least squares with weights, or all 1 (NULL). False: the points that count have no spread. */
+/* Weighted least squares; weights NULL: all 1. Returns false when the points with weight have no spread. */
 static bool least_squares(const point *points, const double *weights, size_t n, sq_line *out)
 {
     double total = 0, x = 0, y = 0, xx = 0, xy = 0, largest = 0;
@@ -56,14 +60,14 @@ static bool least_squares(const point *points, const double *weights, size_t n, 
         xy += w * dx * (points[i].y - y);
         largest = fmax(largest, fabs(points[i].x));
     }
-    if (!(xx > total * largest * largest * 1e-24)) /* a spread of 1e-12 of the size is rounding */
+    if (!(xx > total * largest * largest * 1e-24)) /* a relative spread of 1e-12 is rounding */
         return false;
     out->scale = xy / xx;
     out->base = y - out->scale * x;
     return true;
 }
 
-/* Median of the slopes between pairs, then median of what is left. `points` is sorted by x, `scratch` has `pairs`. */
+/* Median of the slopes between pairs, then median of the residuals. points: sorted by x; scratch: one per pair. */
 static void theil_sen(const point *points, size_t n, double *scratch, sq_line *out)
 {
     size_t count = 0;
@@ -77,7 +81,7 @@ static void theil_sen(const point *points, size_t n, double *scratch, sq_line *o
             if (points[i + half].x > points[i].x)
                 scratch[count++] = (points[i + half].y - points[i].y) / (points[i + half].x - points[i].x);
     }
-    if (count > 0) /* else: more than half of many points at one x; keep least squares' slope */
+    if (count > 0) /* otherwise more than half of the points have one x: keep the slope of least squares */
         out->scale = median(scratch, count);
     for (size_t i = 0; i < n; i++)
         scratch[i] = points[i].y - out->scale * points[i].x;
@@ -89,7 +93,7 @@ static double residual(const sq_line *line, const point *p)
     return p->y - line->base - line->scale * p->x;
 }
 
-/* Bisquare reweighting from a robust start with a fixed scale. */
+/* Bisquare reweighting with a fixed scale, from a robust start. */
 static void improve(const point *points, size_t n, double *scratch, double *weights, sq_line *line)
 {
     double size = 0;
@@ -97,8 +101,9 @@ static void improve(const point *points, size_t n, double *scratch, double *weig
         scratch[i] = fabs(residual(line, &points[i]));
         size = fmax(size, fabs(points[i].y));
     }
-    const double spread = median(scratch, n) / 0.6744897501960817;
-    const double reach = fmax(4.685 * spread, 1e-10 * size); /* on an exact line, rounding is no outlier */
+    const double spread = median(scratch, n) / mad_of_normal;
+    const double reach =
+        fmax(bisquare_c * spread, rounding * size); /* on an exact line, rounding errors are not outliers */
     for (int round = 0; round < ROUNDS_LIMIT; round++) {
         sq_line next = *line;
         size_t outliers = 0;
@@ -113,15 +118,15 @@ static void improve(const point *points, size_t n, double *scratch, double *weig
         const double change = fabs(next.scale - line->scale) + fabs(next.base - line->base);
         line->scale = next.scale;
         line->base = next.base;
-        if (change <= 1e-13 * (fabs(next.scale) + fabs(next.base)))
+        if (change <= converged * (fabs(next.scale) + fabs(next.base)))
             return;
     }
 }
 
 sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measured, size_t n, bool is_robust)
 {
-    if (n < 3)
-        return sq_fail(SQ_INVALID, "line fit: %zu networks, expected at least 3", n);
+    if (n < MIN_POINTS)
+        return sq_fail(SQ_INVALID, "line fit: %zu networks, expected at least %d", n, MIN_POINTS);
     const size_t pairs = n <= ALL_PAIRS_LIMIT ? n * (n - 1) / 2 : 0;
     point *points = malloc(n * sizeof *points);
     double *scratch = malloc((pairs > n ? pairs : n) * sizeof *scratch), *weights = malloc(n * sizeof *weights);
@@ -151,12 +156,12 @@ sq_status sq_fit_line(sq_line *out, const double *predicted, const double *measu
 
 bool sq_line_doubt(char *out, size_t bytes, const sq_line *line, double network_ms, double mape)
 {
-    if (!(line->scale >= 0.5 && line->scale <= 2))
+    if (!(line->scale >= least_scale && line->scale <= most_scale))
         (void)snprintf(out, bytes, "scale %.4f, expected 0.5 to 2", line->scale);
     else if (!(line->base >= -network_ms))
         (void)snprintf(out, bytes, "base %.4f ms: networks of %.4f ms are faster than half of their blocks", line->base,
                        network_ms);
-    else if (!(mape <= 10))
+    else if (!(mape <= most_mape))
         (void)snprintf(out, bytes, "whole networks are missed by %.1f %% on average, expected 10 %%", mape);
     else
         return false;
@@ -165,7 +170,7 @@ bool sq_line_doubt(char *out, size_t bytes, const sq_line *line, double network_
 
 /* ---- Quality ---- */
 
-/* Sorts y[n] by merging and counts the exchanges that bubble sort would need. */
+/* Merge sort of y[n] that counts the exchanges of a bubble sort. */
 static double merge_count(double *y, double *scratch, size_t n)
 {
     double exchanges = 0;
@@ -226,7 +231,7 @@ static double kendall(point *points, double *y, double *scratch, size_t n)
     return scale > 0 ? difference / scale : NAN;
 }
 
-/* Ranks from 1, ties at their mean, into ranks[index]. */
+/* Writes ranks[index], from 1; ties get their mean. */
 static void rank(point *points, size_t n, double *ranks)
 {
     qsort(points, n, sizeof *points, by_x);

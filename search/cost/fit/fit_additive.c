@@ -1,17 +1,21 @@
-/* The additive table: ridge regression on one column per (layer, choice), all of them, centred. A layer's columns sum
- * to zero, so the matrix is singular on purpose; the regularisation decides those directions without favouring a
- * choice. The gauge is only how the result is told. */
+/* Ridge regression on one centred column per (layer, choice). The columns of a layer sum to zero, so the matrix is
+ * singular on purpose: the regularisation determines those directions without favouring a choice. The gauge only shifts
+ * the result. */
+#include "search/cost/fit/fit_additive.h"
+
 #include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/cost/fit/fit.h"
+enum { RIDGES = 45, ROUNDS_LIMIT = 30, FOLDS = 5, AUTO_LIMIT = 20, PLENTY = 10, MIN_NETWORKS = 3 };
+static const double smallest_ridge = 1e-10, ridge_decades = 0.25; /* up to 10 in quarter decades */
+static const double huber_k = 1.345;                              /* deviations; 95 % efficiency for normal errors */
+static const double mad_of_normal = 0.6744897501960817;           /* median absolute deviation of N(0, 1) */
+static const double rounding = 1e-12, converged = 1e-6;           /* relative to the largest fitted value */
 
-enum { RIDGES = 45 /* 1e-10 .. 10 in quarter decades */, ROUNDS_LIMIT = 30, FOLDS = 5, AUTO_LIMIT = 20, PLENTY = 10 };
-
-/* LAPACK's, in the library that also has BLAS; the last two are the lengths of its character arguments. */
+/* LAPACK, part of the BLAS library; the last two arguments are the lengths of the character arguments. */
 void dsyevd_(const char *jobs, const char *triangle, const int *n, double *a, const int *stride, double *values,
              double *work, const int *work_count, int *integers, const int *integer_count, int *info,
              size_t jobs_length, size_t triangle_length);
@@ -85,7 +89,7 @@ static sq_status decompose(solver *s)
     return SQ_OK;
 }
 
-/* Directions below this eigenvalue are the layers' constants and rounding: nothing is known about them. */
+/* Eigenvalues below this are the layers' constants and rounding errors: the data does not determine them. */
 static double floor_of(const solver *s)
 {
     return 1e-11 * fmax(s->values[s->columns - 1], 0);
@@ -103,7 +107,7 @@ static double mean_eigenvalue(const solver *s)
     return count ? sum / count : 1;
 }
 
-/* Effective parameters without the base; *rest: the sum of squares that stays. */
+/* Effective number of parameters without the base; *rest: the residual sum of squares. */
 static double freedom_of(const solver *s, double lambda, double *rest)
 {
     double freedom = 0, explained = 0, shrunk = 0;
@@ -122,11 +126,11 @@ static double freedom_of(const solver *s, double lambda, double *rest)
 static double choose_ridge(const solver *s)
 {
     const double unit = mean_eigenvalue(s), n = (double)s->n;
-    double best = INFINITY, ridge = 1e-10;
+    double best = INFINITY, ridge = smallest_ridge;
     if (n >= PLENTY * s->columns)
         return ridge;
     for (int i = 0; i < RIDGES; i++) {
-        const double candidate = pow(10, -10 + 0.25 * i);
+        const double candidate = smallest_ridge * pow(10, ridge_decades * i);
         double rest;
         const double left = n - 1 - freedom_of(s, candidate * unit, &rest);
         const double score = left > 1e-6 * n ? n * rest / (left * left) : INFINITY;
@@ -138,7 +142,7 @@ static double choose_ridge(const solver *s)
     return ridge;
 }
 
-/* Values of the seen choices into out->ms, centred by layer, and the base that goes with them. */
+/* Writes the values of the seen choices, centred by layer, and the matching base. */
 static void solve(solver *s)
 {
     const double lambda = s->out->ridge * mean_eigenvalue(s);
@@ -166,7 +170,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Huber's weights of the current residuals; true when the fitted values have come to rest. */
+/* Sets Huber's weights from the current residuals. Returns true when the fitted values have converged. */
 static bool reweight(solver *s)
 {
     double change = 0, size = 0;
@@ -180,12 +184,12 @@ static bool reweight(solver *s)
         s->scratch[i] = fabs(s->ms[i] - sum);
     }
     qsort(s->scratch, s->n, sizeof *s->scratch, by_value);
-    const double reach = 1.345 * s->scratch[s->n / 2] / 0.6744897501960817;
+    const double reach = huber_k * s->scratch[s->n / 2] / mad_of_normal;
     for (size_t i = 0; i < s->n; i++) {
         const double r = fabs(s->ms[i] - s->fitted[i]);
-        s->weights[i] = r <= reach || reach < 1e-12 * size ? 1 : reach / r;
+        s->weights[i] = r <= reach || reach < rounding * size ? 1 : reach / r;
     }
-    return change <= 1e-6 * size || reach < 1e-12 * size; /* an exact fit needs no second one */
+    return change <= converged * size || reach < rounding * size; /* or the fit is exact */
 }
 
 static sq_status fit(solver *s, const sq_additive_options *options)
@@ -219,7 +223,7 @@ static int limit_of(const solver *s, const sq_additive_options *options, int lay
     return limit;
 }
 
-/* Counts what was measured, and gives each seen choice a column. */
+/* Counts the measurements of each choice, and assigns a column to each seen one. */
 static sq_status count_choices(solver *s, const sq_additive_options *options)
 {
     sq_additive *out = s->out;
@@ -274,7 +278,7 @@ static bool allocate_table(solver *s, const sq_additive_options *options)
 static bool allocate_solver(solver *s)
 {
     const size_t c = (size_t)s->columns;
-    s->work_count = 1 + 6 * s->columns + 2 * s->columns * s->columns; /* what dsyevd documents */
+    s->work_count = 1 + 6 * s->columns + 2 * s->columns * s->columns; /* as documented for dsyevd */
     s->integer_count = 3 + 5 * s->columns;
     s->normal = malloc(c * c * sizeof *s->normal);
     s->right = malloc(c * sizeof *s->right);
@@ -303,7 +307,7 @@ static void release(solver *s)
     free(s->integers);
 }
 
-/* Makes the gauge's values 0 and moves them into the base: no prediction changes. */
+/* Shifts the values of each layer so that the gauge's is 0, and the base by the opposite: no prediction changes. */
 static void apply_gauge(sq_additive *a)
 {
     for (int l = 0; l < a->layers; l++) {
@@ -315,12 +319,11 @@ static void apply_gauge(sq_additive *a)
     }
 }
 
-static sq_status fit_by_one_method(sq_additive **out, const int *paths, int layers, const double *ms, size_t n,
-                                   const sq_additive_options *options)
+static sq_status fit_by_one_method(sq_additive **out, const sq_additive_data *data, const sq_additive_options *options)
 {
-    solver s = {.paths = paths, .ms = ms, .n = n, .layers = layers};
+    solver s = {.paths = data->paths, .ms = data->ms, .n = data->count, .layers = data->layers};
     sq_status status = allocate_table(&s, options) ? count_choices(&s, options)
-                                                   : sq_fail(SQ_NO_MEMORY, "additive fit: %zu networks", n);
+                                                   : sq_fail(SQ_NO_MEMORY, "additive fit: %zu networks", data->count);
     if (status == SQ_OK && !allocate_solver(&s))
         status = sq_fail(SQ_NO_MEMORY, "additive fit: %d values", s.columns);
     if (status == SQ_OK)
@@ -338,11 +341,6 @@ static sq_status fit_by_one_method(sq_additive **out, const int *paths, int laye
 
 /* ---- The method ---- */
 
-typedef struct {
-    int *paths; /* [n * layers] rows of a fold's complement */
-    double *ms;
-} fold;
-
 static bool is_known(const sq_additive *a, const int *path)
 {
     for (int l = 0; l < a->layers; l++)
@@ -351,73 +349,86 @@ static bool is_known(const sq_additive *a, const int *path)
     return true;
 }
 
-/* Sum of |predicted / measured - 1| over the networks, each predicted without its own fold. */
-static sq_status cross_validate(const int *paths, int layers, const double *ms, size_t n, fold *f, double ridge,
-                                sq_additive_method method, double *error)
+/* Copies all networks but those of fold k to `paths` and `ms`, which have room for them. */
+static sq_additive_data without_fold(const sq_additive_data *data, size_t k, int *paths, double *ms)
 {
-    const sq_additive_options options = {.ridge = ridge, .method = method};
+    const size_t layers = (size_t)data->layers;
+    size_t count = 0;
+    for (size_t i = 0; i < data->count; i++)
+        if (i % FOLDS != k) {
+            memcpy(paths + count * layers, data->paths + i * layers, layers * sizeof *paths);
+            ms[count++] = data->ms[i];
+        }
+    return (sq_additive_data){paths, data->layers, ms, count};
+}
+
+/* Sum of |predicted / measured - 1| over the networks, each predicted by a fit without its fold. */
+static sq_status cross_validate(const sq_additive_data *data, const sq_additive_options *options, double *error)
+{
+    const size_t layers = (size_t)data->layers;
+    int *paths = malloc(data->count * layers * sizeof *paths);
+    double *ms = malloc(data->count * sizeof *ms);
+    sq_status status = paths && ms ? SQ_OK : sq_fail(SQ_NO_MEMORY, "additive fit: %zu networks", data->count);
     *error = 0;
-    for (size_t k = 0; k < FOLDS; k++) {
+    for (size_t k = 0; status == SQ_OK && k < FOLDS; k++) {
         sq_additive *a = NULL;
-        size_t count = 0;
-        for (size_t i = 0; i < n; i++)
-            if (i % FOLDS != k) {
-                memcpy(f->paths + count * (size_t)layers, paths + i * (size_t)layers, (size_t)layers * sizeof *paths);
-                f->ms[count++] = ms[i];
-            }
-        SQ_TRY(fit_by_one_method(&a, f->paths, layers, f->ms, count, &options));
-        for (size_t i = k; i < n; i += FOLDS) {
-            double predicted = ms[i];
-            if (is_known(a, paths + i * (size_t)layers)) /* else no method can say anything */
-                SQ_TRY(sq_additive_predict(a, paths + i * (size_t)layers, &predicted));
-            *error += fabs(predicted - ms[i]) / fmax(fabs(ms[i]), DBL_MIN);
+        const sq_additive_data rest = without_fold(data, k, paths, ms);
+        status = fit_by_one_method(&a, &rest, options);
+        for (size_t i = k; status == SQ_OK && i < data->count; i += FOLDS) {
+            double predicted = data->ms[i];
+            if (is_known(a, data->paths + i * layers)) /* otherwise no method can predict it */
+                status = sq_additive_predict(a, data->paths + i * layers, &predicted);
+            *error += fabs(predicted - data->ms[i]) / fmax(fabs(data->ms[i]), DBL_MIN);
         }
         sq_additive_free(a);
     }
-    return SQ_OK;
-}
-
-/* errors: mean relative errors in cross-validation, of plain and of robust; not touched with few networks. */
-static sq_status choose_method(const int *paths, int layers, const double *ms, size_t n, double ridge,
-                               sq_additive_method *out, double errors[2])
-{
-    double plain = 0, robust = 0;
-    *out = SQ_ADDITIVE_PLAIN;
-    if (n < AUTO_LIMIT)
-        return SQ_OK;
-    fold f = {malloc(n * (size_t)layers * sizeof *f.paths), malloc(n * sizeof *f.ms)};
-    sq_status status = f.paths && f.ms ? SQ_OK : sq_fail(SQ_NO_MEMORY, "additive fit: %zu networks", n);
-    if (status == SQ_OK)
-        status = cross_validate(paths, layers, ms, n, &f, ridge, SQ_ADDITIVE_PLAIN, &plain);
-    if (status == SQ_OK)
-        status = cross_validate(paths, layers, ms, n, &f, ridge, SQ_ADDITIVE_ROBUST, &robust);
-    if (status == SQ_OK && 3 * robust < 2 * plain)
-        *out = SQ_ADDITIVE_ROBUST;
-    errors[0] = plain / (double)n;
-    errors[1] = robust / (double)n;
-    free(f.paths);
-    free(f.ms);
+    free(paths);
+    free(ms);
     return status;
 }
 
-sq_status sq_fit_additive(sq_additive **out, const int *paths, int layers, const double *ms, size_t n,
-                          const sq_additive_options *options)
+/* Chooses the method; errors: mean relative errors in cross-validation, plain and robust; unchanged with few networks.
+ */
+static sq_status choose_method(const sq_additive_data *data, double ridge, sq_additive_method *out, double errors[2])
 {
-    assert(layers > 0);
+    const sq_additive_options plain = {.ridge = ridge, .method = SQ_ADDITIVE_PLAIN};
+    const sq_additive_options robust = {.ridge = ridge, .method = SQ_ADDITIVE_ROBUST};
+    double plain_sum, robust_sum;
+    *out = SQ_ADDITIVE_PLAIN;
+    if (data->count < AUTO_LIMIT)
+        return SQ_OK;
+    SQ_TRY(cross_validate(data, &plain, &plain_sum));
+    SQ_TRY(cross_validate(data, &robust, &robust_sum));
+    if (3 * robust_sum < 2 * plain_sum)
+        *out = SQ_ADDITIVE_ROBUST;
+    errors[0] = plain_sum / (double)data->count;
+    errors[1] = robust_sum / (double)data->count;
+    return SQ_OK;
+}
+
+static sq_status check_data(const sq_additive_data *data)
+{
+    if (data->count < MIN_NETWORKS)
+        return sq_fail(SQ_INVALID, "additive fit: %zu networks, expected at least %d", data->count, MIN_NETWORKS);
+    for (size_t i = 0; i < data->count; i++)
+        if (!isfinite(data->ms[i]))
+            return sq_fail(SQ_INVALID, "additive fit: network %zu: %g ms, expected a finite number", i, data->ms[i]);
+    for (size_t i = 0; i < data->count * (size_t)data->layers; i++)
+        if (data->paths[i] < 0)
+            return sq_fail(SQ_INVALID, "additive fit: network %zu: choice %d, expected at least 0",
+                           i / (size_t)data->layers, data->paths[i]);
+    return SQ_OK;
+}
+
+sq_status sq_fit_additive(sq_additive **out, const sq_additive_data *data, const sq_additive_options *options)
+{
+    assert(data->layers > 0);
     sq_additive_options chosen = *options;
     double errors[2] = {NAN, NAN};
-    if (n < 3)
-        return sq_fail(SQ_INVALID, "additive fit: %zu networks, expected at least 3", n);
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(ms[i]))
-            return sq_fail(SQ_INVALID, "additive fit: network %zu: %g ms, expected a finite number", i, ms[i]);
-    for (size_t i = 0; i < n * (size_t)layers; i++)
-        if (paths[i] < 0)
-            return sq_fail(SQ_INVALID, "additive fit: network %zu: choice %d, expected at least 0", i / (size_t)layers,
-                           paths[i]);
+    SQ_TRY(check_data(data));
     if (options->method == SQ_ADDITIVE_AUTO)
-        SQ_TRY(choose_method(paths, layers, ms, n, options->ridge, &chosen.method, errors));
-    SQ_TRY(fit_by_one_method(out, paths, layers, ms, n, &chosen));
+        SQ_TRY(choose_method(data, options->ridge, &chosen.method, errors));
+    SQ_TRY(fit_by_one_method(out, data, &chosen));
     (*out)->plain_error = errors[0];
     (*out)->robust_error = errors[1];
     return SQ_OK;

@@ -7,6 +7,7 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 #include "search/cost/fit/fit.h"
+#include "search/cost/fit/fit_additive.h"
 #include "search/cost/fit/measured.h"
 #include "search/cost/fit/scatter.h"
 #include "search/cost/latency_table.h"
@@ -212,7 +213,8 @@ static sq_status calibrate_additive(job *j, const arguments *a, const char *devi
         return sq_fail(SQ_INVALID, "--test %d: %s has %zu networks", a->test, file, j->measured->count);
     const size_t fitted = j->measured->count - (size_t)a->test;
     const sq_additive_options options = {.method = (sq_additive_method)a->method};
-    SQ_TRY(sq_fit_additive(&fit, j->measured->paths, j->measured->layers, j->measured->ms, fitted, &options));
+    const sq_additive_data data = {j->measured->paths, j->measured->layers, j->measured->ms, fitted};
+    SQ_TRY(sq_fit_additive(&fit, &data, &options));
     const sq_status status = make_additive(j, a, fit, fitted, device);
     sq_additive_free(fit);
     return status;

@@ -1,4 +1,4 @@
-/* What a runner's file says: the words of its command, and what its pattern finds in recorded output. */
+/* Runners as YAML: the shipped files, and mistakes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,62 +10,8 @@
 
 enum { PATH = 512 };
 
-/* ---- Words ---- */
-
-static void expect_words(const char *text, int count, const char *const *wanted)
-{
-    char **words = NULL;
-    MUST(sq_argument_vector_split(&words, text, "test"));
-    for (int i = 0; i < count; i++) {
-        cr_assert_not_null(words[i], "%s: %d words", text, i);
-        cr_assert_str_eq(words[i], wanted[i], "%s", text);
-    }
-    cr_assert_null(words[count], "%s", text);
-    sq_argument_vector_free(words);
-}
-
-Test(words, splits_as_a_shell_does)
-{
-    expect_words("a  b\tc\nd", 4, (const char *[]){"a", "b", "c", "d"});
-    expect_words(" 'a b' \"c d\" e\\ f ", 3, (const char *[]){"a b", "c d", "e f"});
-    expect_words("a'b'\"c\"d ''", 2, (const char *[]){"abcd", ""});
-    expect_words("'a\\b' \"a\\b\\\"\\\\\" \\'", 3, (const char *[]){"a\\b", "a\\b\"\\", "'"});
-    expect_words("sh -c 'echo \"$1\" * ; x' sh", 4, (const char *[]){"sh", "-c", "echo \"$1\" * ; x", "sh"});
-    expect_words("a\\", 1, (const char *[]){"a\\"});
-}
-
-Test(words, rejects_open_quotes_and_nothing)
-{
-    static const char *const bad[] = {"a 'b", "a \"b", "", "   ", "'' a"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char **words = NULL;
-        cr_assert_eq(sq_argument_vector_split(&words, bad[i], "here"), SQ_INVALID, "%s", bad[i]);
-        cr_assert_null(words);
-        cr_assert_not_null(strstr(sq_error_text(), "here: "), "%s", sq_error_text());
-    }
-}
-
-Test(words, replaces_inside_words_once)
-{
-    char **words = NULL, **filled = NULL;
-    const sq_argument_value values[] = {
-        {"model", "a b {threads} '$(x)'"}, {"threads", "7"}, {"unset", NULL}, {NULL, NULL}};
-    MUST(sq_argument_vector_split(&words, "run --m={model}={threads} {threads}{threads} ${model} {other} {unset} {}",
-                                  "test"));
-    MUST(sq_argument_vector_fill(&filled, words, values));
-    static const char *const wanted[] = {"run", "--m=a b {threads} '$(x)'=7", "77", "${model}", "{other}", "{unset}",
-                                         "{}"};
-    for (int i = 0; i < 7; i++)
-        cr_assert_str_eq(filled[i], wanted[i]);
-    cr_assert_null(filled[7]);
-    sq_argument_vector_free(words);
-    sq_argument_vector_free(filled);
-}
-
-/* ---- Files ---- */
-
 /* What each shipped runner finds in the recorded output of its runtime. */
-Test(files, patterns_find_the_time_in_recorded_output)
+Test(runner_yaml, patterns_find_the_time_in_recorded_output)
 {
     static const struct {
         const char *runner, *output;
@@ -115,7 +61,7 @@ static void write_fake(const char *folder, const char *name, const char *output)
     cr_assert_eq(chmod(path, 0755), 0);
 }
 
-Test(files, commands_call_their_tools_with_whole_paths)
+Test(runner_yaml, commands_call_their_tools_with_whole_paths)
 {
     static const struct {
         const char *runner, *program, *output, *noted;
@@ -154,7 +100,7 @@ Test(files, commands_call_their_tools_with_whole_paths)
     }
 }
 
-Test(files, reads_and_names_mistakes)
+Test(runner_yaml, reads_and_names_mistakes)
 {
     char *folder = make_folder(), path[PATH];
     sq_runner runner;
