@@ -298,7 +298,7 @@ static void draw_crops(sq_stored_crop *crops)
 
 void expect_crops(const char *name, const sq_backend_options *options)
 {
-    static const int sides[] = {1, 32, 45}; /* 45: bands of rows that are not full */
+    static const int sides[] = {1, 32, 45}; /* 45 rows do not fill the last band of rows */
     sq_stored_crop crops[MANY_CROPS];                 /* more than one launch of the cuda backend processes */
     sq_backend *b = NULL;
     sq_device_ptr images, out;

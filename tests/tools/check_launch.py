@@ -44,7 +44,7 @@ def main():
         code, asked, words = job(scratch, 75, "ckpt-1")
         assert (code, asked) == (75, "requeue 17")
         assert words == f"--mpi=pmix squall train a config.yaml -o {scratch}/run --resume auto --quiet --set x=1 2", words
-        assert job(scratch, 2)[:2] == (2, ""), "a wrong configuration does not get better"
+        assert job(scratch, 2)[:2] == (2, ""), "a wrong configuration is not requeued"
         for i in range(3):
             assert job(scratch, 5)[:2] == (5, "requeue 17"), i
         assert job(scratch, 5)[:2] == (5, ""), "three failures without a new checkpoint"

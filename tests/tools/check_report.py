@@ -240,7 +240,7 @@ def check_comparison(page, width):
 
 
 def check_tiles(page):
-    """A figure with its deviation stays within its tile on a narrow page, however many digits they have."""
+    """On a narrow page, a figure and its deviation stay within their tile, for any number of digits."""
     for ms, deviation in ((0.01234, 0.00012), (12.34, 0.00044), (0.0009876, 0.000012), (1234.5, 123.4)):
         page.run(f"report.runs[0].search.candidates.predictions.forEach((on) => {{ on[0][0] = {ms}; on[0][1] = {deviation}; }}); start(0)")
         wide = page.run("[...document.querySelectorAll('.tile')].filter((t) => t.scrollWidth > t.clientWidth).map((t) => t.innerText)")

@@ -12,7 +12,7 @@
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
-/* The page's files are not needed to see what is put between them. */
+/* Stubs for the page's files: the test checks only the text between them. */
 static const unsigned char mark[] = "mark";
 const sq_asset sq_report_assets[] = {{"page.js", mark, 4}, {NULL, NULL, 0}};
 

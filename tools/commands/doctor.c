@@ -243,7 +243,7 @@ static sq_status print_json(const doctor *d)
     char mpi[SQ_DOCTOR_TEXT], peers[SQ_DOCTOR_TEXT];
     json_t *ranks = json_array(), *wrong = json_array();
     for (int i = 0; ranks && i < d->facts.count; i++)
-        (void)json_array_append_new(ranks, rank_json(&d->facts.ranks[i])); /* a failure shows as a missing rank */
+        (void)json_array_append_new(ranks, rank_json(&d->facts.ranks[i])); /* on failure the rank is missing */
     for (int i = 0; wrong && i < d->wrong.count; i++)
         (void)json_array_append_new(wrong, json_string(d->wrong.lines[i]));
     sq_ranks_describe(d->session->ranks, mpi, sizeof mpi);

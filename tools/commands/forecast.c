@@ -196,7 +196,7 @@ static sq_status print_json(const forecast *p)
     const row *r = last_of(p);
     json_t *rows = json_array(), *object;
     for (int i = 0; rows && i < p->row_count; i++)
-        (void)json_array_append_new(rows, row_json(p, &p->rows[i])); /* a failure shows as a missing row */
+        (void)json_array_append_new(rows, row_json(p, &p->rows[i])); /* on failure the row is missing */
     object = json_pack("{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:o}", "space",
                        p->session->space->name, "gpus", p->gpus, "nodes", p->a->nodes, "batch", p->times.batch, "paths",
                        sq_sampler_paths(p->times.sampler), "measured_ms", 1e3 * p->times.measured, "forward_ms",

@@ -9,7 +9,7 @@
 
 #define CLOCK_LIMIT 2.0 /* seconds between two hosts; below it, times of files in a shared folder keep their order */
 #define SHARED_LIMIT                                                                                                   \
-    (16.0 * (1 << 20)) /* bytes of /dev/shm per rank: Open MPI needs about as much; containers have 64 MiB */
+    (16.0 * (1 << 20)) /* bytes of /dev/shm per rank that Open MPI needs; containers have 64 MiB in total */
 #define TEMPORARY_LIMIT (64.0 * (1 << 20)) /* bytes: the launcher's session folder, sockets, logs */
 #define FOLDER_LIMIT    (1.0 * (1 << 30))  /* bytes: a few checkpoints of a small supernet */
 

@@ -212,25 +212,25 @@ typedef struct {
     device_list list;
     sq_candidate_group *group;
     sq_worker_pool *pool;
-} tools;
+} search_inputs;
 
 /* Only rank 0 reads the limits and measures the batch. */
-static sq_status prepare(tools *t, sq_trained_run *r, const sq_search_context *how)
+static sq_status prepare(search_inputs *in, sq_trained_run *r, const sq_search_context *how)
 {
-    SQ_TRY(open_devices(&t->list, r->session.config, r->space));
-    SQ_TRY(sq_search_check(&(sq_search_problem){&t->options, r->space, &t->list.devices}, how));
-    return choose_batch(r, how->run_folder, how->is_resumed, &t->options.evaluation_batch);
+    SQ_TRY(open_devices(&in->list, r->session.config, r->space));
+    SQ_TRY(sq_search_check(&(sq_search_problem){&in->options, r->space, &in->list.devices}, how));
+    return choose_batch(r, how->run_folder, how->is_resumed, &in->options.evaluation_batch);
 }
 
-static sq_status open_crew(tools *t, sq_trained_run *r)
+static sq_status open_crew(search_inputs *in, sq_trained_run *r)
 {
     const sq_candidate_group_options options = {.data = {.calibration = &r->calibration,
                                                          .validation = &r->validation,
                                                          .calibration_batch = r->calibration_batch,
-                                                         .evaluation_batch = t->options.evaluation_batch},
-                                                .budget_bytes = (size_t)t->options.cache_mb << 20};
-    SQ_TRY(sq_candidate_group_create(&t->group, r->session.backend, r->space, r->model, &options));
-    return sq_worker_pool_create(&t->pool, t->group, r->space, t->options.search_mask, r->session.ranks);
+                                                         .evaluation_batch = in->options.evaluation_batch},
+                                                .budget_bytes = (size_t)in->options.cache_mb << 20};
+    SQ_TRY(sq_candidate_group_create(&in->group, r->session.backend, r->space, r->model, &options));
+    return sq_worker_pool_create(&in->pool, in->group, r->space, in->options.search_mask, r->session.ranks);
 }
 
 /* Prints the shares of one rank's time. */
@@ -257,24 +257,24 @@ static void print_ranks(const sq_worker_pool *pool, double seconds)
 
 /* Prints to stderr, because the work is not part of the result: a resumed search has less of it. seconds: the duration
  * of the search. */
-static void print_work(const tools *t, double seconds)
+static void print_work(const search_inputs *in, double seconds)
 {
-    const sq_evaluation_counters count = sq_candidate_group_counters(t->group);
+    const sq_evaluation_counters count = sq_candidate_group_counters(in->group);
     int64_t candidates = 0;
-    for (int r = 0; r < sq_worker_pool_size(t->pool); r++)
-        candidates += sq_worker_pool_counters(t->pool, r).candidates;
+    for (int r = 0; r < sq_worker_pool_size(in->pool); r++)
+        candidates += sq_worker_pool_counters(in->pool, r).candidates;
     if (candidates == 0)
         return;
     (void)fprintf(stderr, "%" PRId64 " candidates in %.1f s, %.1f ms each", candidates, seconds,
                   1e3 * seconds / (double)candidates);
-    if (sq_worker_pool_size(t->pool) > 1)
-        print_ranks(t->pool, seconds);
+    if (sq_worker_pool_size(in->pool) > 1)
+        print_ranks(in->pool, seconds);
     else
         print_passes(&count, seconds);
     if (count.runs == 0)
         return;
     (void)fprintf(stderr, "%sevaluated %" PRId64 " blocks' programs for %" PRId64 " (%.2f x shared), %.0f MB kept%s\n",
-                  sq_worker_pool_size(t->pool) > 1 ? "the first rank " : "", count.runs, count.alone,
+                  sq_worker_pool_size(in->pool) > 1 ? "the first rank " : "", count.runs, count.alone,
                   (double)count.alone / (double)count.runs, 1e-6 * (double)count.kept_bytes,
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
@@ -283,14 +283,14 @@ static void print_work(const tools *t, double seconds)
 typedef struct {
     char device[64];
     uint64_t weights; /* hash of the weights and the image counts */
-} footing;
+} score_basis;
 
-static sq_status footing_of(sq_trained_run *r, footing *out)
+static sq_status score_basis_of(sq_trained_run *r, score_basis *out)
 {
     const sq_memory_plan *plan = sq_model_plan(r->model);
     const size_t bytes = plan->role_bytes[SQ_ROLE_WEIGHT];
     void *weights = malloc(bytes);
-    *out = (footing){.weights = sq_hash(SQ_HASH_START, &r->validation.count, sizeof r->validation.count)};
+    *out = (score_basis){.weights = sq_hash(SQ_HASH_START, &r->validation.count, sizeof r->validation.count)};
     if (!weights)
         return sq_fail(SQ_NO_MEMORY, "search: a copy of the weights");
     (void)snprintf(out->device, sizeof out->device, "%s, engine %d", r->session.backend->ops->name,
@@ -303,15 +303,15 @@ static sq_status footing_of(sq_trained_run *r, footing *out)
 }
 
 /* Refuses ranks that would score the same path differently. */
-static sq_status check_alike(sq_trained_run *r)
+static sq_status check_same_basis(sq_trained_run *r)
 {
     sq_ranks *ranks = r->session.ranks;
     const int count = sq_ranks_count(ranks);
     if (count == 1)
         return SQ_OK;
-    footing own, *all = calloc((size_t)count, sizeof *all);
+    score_basis own, *all = calloc((size_t)count, sizeof *all);
     sq_status status =
-        sq_ranks_agree(ranks, all ? footing_of(r, &own) : sq_fail(SQ_NO_MEMORY, "search: %d ranks", count));
+        sq_ranks_agree(ranks, all ? score_basis_of(r, &own) : sq_fail(SQ_NO_MEMORY, "search: %d ranks", count));
     if (status == SQ_OK)
         status = sq_ranks_gather(ranks, &own, sizeof own, all);
     for (int i = 1; status == SQ_OK && i < count; i++) {
@@ -326,31 +326,31 @@ static sq_status check_alike(sq_trained_run *r)
     return status;
 }
 
-static sq_status search_with(tools *t, sq_trained_run *r, const sq_search_context *how, bool on_val)
+static sq_status search_with(search_inputs *in, sq_trained_run *r, const sq_search_context *how, bool on_val)
 {
     const double begin = sq_seconds_now();
     sq_search_result result = {0};
-    const sq_search_problem problem = {&t->options, r->space, &t->list.devices};
-    SQ_TRY(sq_search(&result, &problem, t->pool, how));
+    const sq_search_problem problem = {&in->options, r->space, &in->list.devices};
+    SQ_TRY(sq_search(&result, &problem, in->pool, how));
     sq_history_add(how->run_folder, sq_ranks_count(r->session.ranks));
     write_events(r, how->run_folder, &result);
-    print_result(r, &result, &t->list.devices, how->run_folder, on_val);
-    print_work(t, sq_seconds_now() - begin);
+    print_result(r, &result, &in->list.devices, how->run_folder, on_val);
+    print_work(in, sq_seconds_now() - begin);
     sq_search_result_clear(&result);
     return SQ_OK;
 }
 
 /* Searches while holding the lock of the search folder. */
-static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_context *how, bool on_val)
+static sq_status search_locked(search_inputs *in, sq_trained_run *r, const sq_search_context *how, bool on_val)
 {
     char folder[SQ_PATH_BYTES];
     int lock = SQ_NO_LOCK;
     SQ_TRY(file_of(folder, how->run_folder, "search"));
     SQ_TRY(sq_folder_make(folder));
     SQ_TRY(sq_folder_lock(folder, &lock));
-    sq_status status = keep_files(r, how->run_folder, how->is_resumed, t->options.evaluation_batch);
+    sq_status status = keep_files(r, how->run_folder, how->is_resumed, in->options.evaluation_batch);
     if (status == SQ_OK)
-        status = search_with(t, r, how, on_val);
+        status = search_with(in, r, how, on_val);
     sq_folder_unlock(lock);
     return status;
 }
@@ -358,27 +358,27 @@ static sq_status search_locked(tools *t, sq_trained_run *r, const sq_search_cont
 static sq_status search(sq_trained_run *r, const char *run, const sq_search_request *a)
 {
     const bool is_first = sq_ranks_rank(a->ranks) == 0;
-    tools t = {.options = r->session.config->search};
+    search_inputs in = {.options = r->session.config->search};
     const sq_search_context how = {.run_folder = run,
                                    .is_resumed = a->is_resumed,
                                    .is_quiet = a->is_quiet,
                                    .weights_hash = r->weights ^ (uint64_t)a->on_val,
                                    .evaluation_images = (int)r->validation.count,
                                    .calibration_images = (int)r->calibration.count};
-    sq_status status = sq_ranks_agree(a->ranks, is_first ? prepare(&t, r, &how) : SQ_OK);
+    sq_status status = sq_ranks_agree(a->ranks, is_first ? prepare(&in, r, &how) : SQ_OK);
     if (status == SQ_OK)
-        status = sq_ranks_broadcast(a->ranks, &t.options.evaluation_batch, sizeof t.options.evaluation_batch);
+        status = sq_ranks_broadcast(a->ranks, &in.options.evaluation_batch, sizeof in.options.evaluation_batch);
     if (status == SQ_OK)
-        status = sq_ranks_agree(a->ranks, open_crew(&t, r));
+        status = sq_ranks_agree(a->ranks, open_crew(&in, r));
     if (status == SQ_OK)
-        status = sq_ranks_agree(a->ranks, check_alike(r));
+        status = sq_ranks_agree(a->ranks, check_same_basis(r));
     if (status == SQ_OK) {
-        sq_worker_pool_start(t.pool);
-        status = is_first ? search_locked(&t, r, &how, a->on_val) : sq_worker_pool_serve(t.pool);
+        sq_worker_pool_start(in.pool);
+        status = is_first ? search_locked(&in, r, &how, a->on_val) : sq_worker_pool_serve(in.pool);
     }
-    sq_worker_pool_destroy(t.pool);
-    sq_candidate_group_destroy(t.group);
-    close_devices(&t.list);
+    sq_worker_pool_destroy(in.pool);
+    sq_candidate_group_destroy(in.group);
+    close_devices(&in.list);
     return sq_ranks_agree(a->ranks, status);
 }
 

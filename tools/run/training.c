@@ -63,7 +63,7 @@ typedef struct {
     const sq_training_request *training;
     const sq_cache_plan *cache;
     sq_device_cache **device_cache; /* decoded by fill_cache */
-} begun;
+} training_context;
 
 sq_status sq_training_check_free(const char *run)
 {
@@ -77,8 +77,8 @@ sq_status sq_training_check_free(const char *run)
 /* Writes config.yaml, and arch.json for a single path. */
 static sq_status write_config(const void *context)
 {
-    const sq_session *s = ((const begun *)context)->session;
-    const sq_training_request *training = ((const begun *)context)->training;
+    const sq_session *s = ((const training_context *)context)->session;
+    const sq_training_request *training = ((const training_context *)context)->training;
     char file[SQ_PATH_BYTES], tuple[1024], text[1200];
     if (!training->is_resumed)
         SQ_TRY(sq_training_check_free(training->run)); /* another process may have used the folder until now */
@@ -99,7 +99,7 @@ static sq_status write_config(const void *context)
 /* Gives the loader its plan of a cache in memory, or decodes all images into the device cache. */
 static sq_status fill_cache(const void *context, sq_loader_options *loader)
 {
-    const begun *b = context;
+    const training_context *b = context;
     const sq_device_cache_options options = {
         .bytes = b->cache->bytes, .threads = loader->threads, .is_stopped = sq_signals_received};
     if (b->cache->form != SQ_CACHE_DEVICE) {
@@ -163,7 +163,7 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
     const char *from = s->config->train_from;
     sq_cache_plan cache;
     sq_device_cache *device_cache = NULL;
-    const begun context = {s, training, &cache, &device_cache};
+    const training_context context = {s, training, &cache, &device_cache};
     const sq_train_run run = {.folder = training->run,
                               .is_resumed = training->is_resumed,
                               .is_quiet = training->is_quiet,

@@ -326,7 +326,7 @@ static json_t *row_json(const bench *b, const row *r)
                   choice_name(b, r), "times", r->times, "mode", mode_text(r->program.mode), "op", r->op, "kernel",
                   r->kernel, "level", r->level, "shape", r->shape, "bytes", r->bytes, "macs", r->operations);
     if (r->seconds > 0) {
-        (void)json_object_set_new(object, "us", json_real(1e6 * r->seconds)); /* a failure shows as a missing key */
+        (void)json_object_set_new(object, "us", json_real(1e6 * r->seconds)); /* on failure the key is missing */
         (void)json_object_set_new(object, "gb_per_second", json_real(1e-9 * r->bytes / r->seconds));
         (void)json_object_set_new(object, "share_of_copy", json_real(r->bytes / r->seconds / b->bandwidth));
     }
@@ -337,7 +337,7 @@ static sq_status print_json(const bench *b)
 {
     json_t *rows = json_array(), *widths = json_array();
     for (int i = 0; i < b->list.count; i++)
-        (void)json_array_append_new(rows, row_json(b, &b->list.rows[i])); /* a failure shows as a missing row */
+        (void)json_array_append_new(rows, row_json(b, &b->list.rows[i])); /* on failure the row is missing */
     for (int i = 0; i < b->price_count; i++)
         for (int k = 0; k < 4; k++) {
             const width_price *p = &b->prices[i];

@@ -229,7 +229,7 @@ static sq_status print_json(const model *m, const class_sum *all, int paths)
     for (int i = 0; i < CLASSES; i++)
         if (m->sums[i].expected > 0)
             (void)json_object_set_new(classes, class_names[i],
-                                      class_json(&m->sums[i])); /* a failure shows as a missing key */
+                                      class_json(&m->sums[i])); /* on failure the key is missing */
     return sq_print_json(
         json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "space", m->subject->space->name,
                   "gpu", m->gpu->name, "batch", m->options->batch, "paths", paths, "ms_per_step", 1e3 * all->expected,

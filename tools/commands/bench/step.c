@@ -156,7 +156,7 @@ static sq_status print_json(const bench *b)
         return sq_fail(SQ_NO_MEMORY, "bench: JSON");
     if (!is_dry) {
         (void)json_object_set_new(object, "images_per_second",
-                                  json_real(median(b))); /* a failure shows as a missing key */
+                                  json_real(median(b))); /* on failure the key is missing */
         (void)json_object_set_new(object, "images_per_second_min", json_real(b->rates[0]));
         (void)json_object_set_new(object, "images_per_second_max", json_real(b->rates[b->block_count - 1]));
         (void)json_object_set_new(object, "ms_per_step", json_real(1e3 * b->options->batch / median(b)));

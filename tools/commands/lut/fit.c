@@ -137,7 +137,7 @@ static sq_status calibrate_line(job *j, const arguments *a, const char *device)
     SQ_TRY(print_quality("after", j->predicted, j->measured->ms, count));
     info->base_ms = line.base + line.scale * info->base_ms;
     info->scale *= line.scale;
-    *info->doubt = 0; /* it applied to the old line */
+    *info->doubt = 0; /* the doubt was about the old line */
     info->residual_ms = sqrt(squares / (double)(count - 2));
     sq_print_row("device", "base %.5g ms, scale %.5g, residual %.4g ms%s", info->base_ms, info->scale,
                  info->residual_ms, a->is_dry ? "; not written" : "");
