@@ -446,7 +446,7 @@ def check_bad_input(scratch):
         assert process.poll() is None, process.communicate()
     os.kill(children(process.pid)[0], signal.SIGTERM)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 75 and "no timeline: " in said and gone in said, said[-1500:]
+    assert process.returncode == 75 and "no trace file: " in said and gone in said, said[-1500:]
 
 
 def main():

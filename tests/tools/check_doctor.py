@@ -28,30 +28,30 @@ def run(ranks, *words, **more):
 def facts(ranks, *words, **more):
     """The JSON, after what holds of every answer; the exit code follows what is wrong."""
     done = run(ranks, "--device", "cpu", "--json", *words, **more)
-    told = json.loads(done.stdout)
+    found = json.loads(done.stdout)
     count = max(ranks, 1)
-    assert done.returncode == (1 if told["wrong"] else 0), (done.returncode, told["wrong"])
-    assert len(told["ranks"]) == count and all(rank["host"] == socket.gethostname() for rank in told["ranks"]), told
-    sizes = [line["bytes"] for line in told["network"]["reductions"]]
-    assert sizes == ([4096, 65536, 1 << 20, 16 << 20] if count > 1 else []), told
-    for line in told["network"]["reductions"]:
+    assert done.returncode == (1 if found["wrong"] else 0), (done.returncode, found["wrong"])
+    assert len(found["ranks"]) == count and all(rank["host"] == socket.gethostname() for rank in found["ranks"]), found
+    sizes = [line["bytes"] for line in found["network"]["reductions"]]
+    assert sizes == ([4096, 65536, 1 << 20, 16 << 20] if count > 1 else []), found
+    for line in found["network"]["reductions"]:
         assert line["us"] > 0 and abs(line["gbps"] - 1e-3 * line["bytes"] / line["us"]) < 1e-6 * line["gbps"], line
-    assert (told["network"]["agreement_us"] is not None) == (count > 1)
-    return told
+    assert (found["network"]["agreement_us"] is not None) == (count > 1)
+    return found
 
 
-def complaints(told, *texts):
+def complaints(found, *texts):
     """Each text is of one wrong thing; a machine may have others."""
     for text in texts:
-        assert sum(text in line for line in told["wrong"]) == 1, (text, told["wrong"])
+        assert sum(text in line for line in found["wrong"]) == 1, (text, found["wrong"])
 
 
 def check_alone(scratch):
-    told = facts(0, "-o", scratch, "--threads", "1")
-    rank, = told["ranks"]
+    found = facts(0, "-o", scratch, "--threads", "1")
+    rank, = found["ranks"]
     assert rank["threads"] == 1 and rank["device"].startswith("cpu: ") and rank["free_bytes"] > 0 and rank["problem"] == "", rank
     assert rank["cores_of_host"] >= len(os.sched_getaffinity(0)), rank
-    assert not any("launcher" in line or "threads" in line for line in told["wrong"]), told["wrong"]
+    assert not any("launcher" in line or "threads" in line for line in found["wrong"]), found["wrong"]
     cores = len(os.sched_getaffinity(0))
     complaints(facts(0, "--threads", str(cores + 1)), f"{cores + 1} threads of 1 ranks on {cores} cores: use --threads {cores}")
     complaints(facts(0, "-o", os.path.join(scratch, "nowhere")), "nowhere is not writable")
@@ -74,9 +74,9 @@ def check_cores(scratch):
 
 def check_device():
     done = run(0, "--json", "--device", "cuda:99")
-    told = json.loads(done.stdout)
-    assert done.returncode == 1 and told["ranks"][0]["problem"] and told["ranks"][0]["device"] == "none", told
-    complaints(told, f"rank 0 on {socket.gethostname()}: {told['ranks'][0]['problem']}")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and found["ranks"][0]["problem"] and found["ranks"][0]["device"] == "none", found
+    complaints(found, f"rank 0 on {socket.gethostname()}: {found['ranks'][0]['problem']}")
 
 
 def check_bad_input():
@@ -90,9 +90,9 @@ def check_bad_input():
 
 
 def check_ranks(scratch):
-    told = facts(2, "-o", scratch, "--threads", "1")
-    assert [rank["local"] for rank in told["ranks"]] == [0, 1] and told["mpi"].startswith("2 ranks on 1 host"), told
-    assert not any("launcher" in line or "number 0" in line for line in told["wrong"]), told["wrong"]
+    found = facts(2, "-o", scratch, "--threads", "1")
+    assert [rank["local"] for rank in found["ranks"]] == [0, 1] and found["mpi"].startswith("2 ranks on 1 host"), found
+    assert not any("launcher" in line or "number 0" in line for line in found["wrong"]), found["wrong"]
     complaints(facts(2, "-o", scratch, LOCAL_RANK="0"), "ranks 0 and 1 have the same local number 0")
     text = run(2, "--device", "cpu", "-o", scratch).stdout
     assert text.count("rank  local  host") == 1 and "GB/s" in text and "us for one number of all ranks" in text, text

@@ -23,26 +23,26 @@ def job(scratch, code, checkpoint=None):
     run, tools = os.path.join(scratch, "run"), os.path.join(scratch, "tools")
     os.makedirs(tools, exist_ok=True)
     os.makedirs(run, exist_ok=True)
-    asked, words = os.path.join(scratch, "asked"), os.path.join(scratch, "words")
+    requested, words = os.path.join(scratch, "requested"), os.path.join(scratch, "words")
     made = f"ln -sfn {checkpoint} {run}/last\n" if checkpoint else ""
     program(tools, "srun", f'echo "$@" >{words}\n{made}exit {code}\n')
-    program(tools, "scontrol", f'echo "$@" >>{asked}\n')
-    if os.path.exists(asked):
-        os.remove(asked)
+    program(tools, "scontrol", f'echo "$@" >>{requested}\n')
+    if os.path.exists(requested):
+        os.remove(requested)
     environment = {**os.environ, "PATH": tools + os.pathsep + os.environ["PATH"], "SLURM_JOB_ID": "17"}
     done = subprocess.run(["bash", SCRIPT, "a config.yaml", run, "--set", "x=1 2"], env=environment, capture_output=True, text=True)
     assert done.stderr == "", done.stderr
     with open(words) as file:
         said = file.read().strip()
-    requests = open(asked).read().strip() if os.path.exists(asked) else ""
+    requests = open(requested).read().strip() if os.path.exists(requested) else ""
     return done.returncode, requests, said
 
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         assert job(scratch, 0)[:2] == (0, "")
-        code, asked, words = job(scratch, 75, "ckpt-1")
-        assert (code, asked) == (75, "requeue 17")
+        code, requested, words = job(scratch, 75, "ckpt-1")
+        assert (code, requested) == (75, "requeue 17")
         assert words == f"--mpi=pmix squall train a config.yaml -o {scratch}/run --resume auto --quiet --set x=1 2", words
         assert job(scratch, 2)[:2] == (2, ""), "a wrong configuration is not requeued"
         for i in range(3):

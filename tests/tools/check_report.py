@@ -137,8 +137,8 @@ def damaged(scratch):
     made.write(newer, "search/search.json", '{"version": 9, "candi')
     noted(newer, r"search/search.json:1: ")
     gone = small(scratch, "gone")
-    made.write(gone, "config.yaml", made.config("/nowhere/of-nobody.yaml", 200))
-    noted(gone, "no picture of networks: .*of-nobody")
+    made.write(gone, "config.yaml", made.config("/nowhere/missing-space.yaml", 200))
+    noted(gone, "no picture of networks: .*missing-space")
     halfway = small(scratch, "halfway", searched=False)
     scored = [{"arch": c["arch"], "images": 600, "loss": c["loss"], "top1": c["top1_acc"], "top5": c["top5_acc"]} for c in made.candidates(8, 4, 75)]
     made.write(halfway, "search/state.json", json.dumps({"fingerprint": "0", "scored": scored}))
@@ -154,7 +154,7 @@ def damaged(scratch):
     shutil.copytree(os.path.join(SOURCE, "configs/devices/networks"), os.path.join(scratch, "networks"))
     r = only(report(alone, "--latency", device)[0])
     assert len(r["devices"][0]["checks"]) == 18 and r["notes"] == [], r["notes"]
-    made.write(device, "checks.csv", "network,operations_csv,ms,device,source\nnobody,../nowhere.csv,1,x,y\n")
+    made.write(device, "checks.csv", "network,operations_csv,ms,device,source\nabsent,../nowhere.csv,1,x,y\n")
     r = only(report(alone, "--latency", device)[0])
     assert "checks" not in r["devices"][0] and re.search("no check points: .*nowhere.csv", r["notes"][0]), r["notes"]
     bare = os.path.join(scratch, "bare")

@@ -174,7 +174,7 @@ def live(folder, address):
             assert time.monotonic() < end, "the page does not follow"
             time.sleep(0.3)
         assert "150 of 200 steps" in page.run("document.body.innerText") and page.problems == [], page.problems
-        assert all(asked.startswith((address, "data:", "about:")) for asked in page.requests), page.requests
+        assert all(requested.startswith((address, "data:", "about:")) for requested in page.requests), page.requests
     finally:
         page.close()
 

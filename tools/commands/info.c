@@ -49,7 +49,7 @@ static int run_device(const sq_options *given, const void *none)
 static void print_layers(const sq_space *space, bool on_device)
 {
     const sq_block_options options = block_options(on_device, 1);
-    (void)printf("layer  input            width asked used stored wasted  stride  choices\n");
+    (void)printf("layer  input              requested used stored wasted  stride  choices\n");
     for (int l = 0; l < space->layer_count; l++) {
         const sq_layer *layer = &space->layers[l];
         const int stored = sq_block_boundary_pitch(space, &options, l + 1);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tools/commands/commands.h"
-#include "tools/run/staged_search.h"
+#include "tools/run/search/staged_search.h"
 
 typedef struct {
     const char *config, *out;

@@ -27,11 +27,11 @@ static sq_status open_space(sq_trained_run *r, const char *run)
 
 sq_status sq_trained_run_read_arch(const sq_trained_run *run, const char *arch, int *path)
 {
-    char asked[1024];
+    char given[1024];
     SQ_TRY(sq_arch_read(run->session.space, arch, path));
-    (void)sq_arch_print(run->session.space, path, asked, sizeof asked);
-    if (run->single && strcmp(asked, run->single_arch) != 0)
-        return sq_fail(SQ_INVALID, "--arch %s: this run trained only %s", asked, run->single_arch);
+    (void)sq_arch_print(run->session.space, path, given, sizeof given);
+    if (run->single && strcmp(given, run->single_arch) != 0)
+        return sq_fail(SQ_INVALID, "--arch %s: this run trained only %s", given, run->single_arch);
     return SQ_OK;
 }
 
@@ -94,8 +94,8 @@ static sq_status load_validation(sq_trained_run *r, bool on_val)
     if (!source)
         return sq_fail(SQ_INVALID, "data.held_out: 0, so there is nothing to score on; give a share, or --on-val");
     const size_t all = sq_dataset_count(source);
-    const size_t asked = (size_t)r->session.config->search.evaluation_images,
-                 count = asked && asked < all ? asked : all;
+    const size_t configured = (size_t)r->session.config->search.evaluation_images,
+                 count = configured && configured < all ? configured : all;
     size_t *indices = malloc(count * sizeof *indices);
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
@@ -141,7 +141,7 @@ enum {
 
 sq_status sq_trained_run_open_evaluator(sq_trained_run *r)
 {
-    const int asked = r->session.config->search.evaluation_batch, batch = asked ? asked : DEFAULT_BATCH;
+    const int configured = r->session.config->search.evaluation_batch, batch = configured ? configured : DEFAULT_BATCH;
     const sq_evaluation_data data = {&r->calibration, &r->validation, r->calibration_batch, batch, false};
     return sq_evaluator_create(&r->evaluator, r->session.backend, r->space, r->model, &data);
 }

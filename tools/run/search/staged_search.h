@@ -1,7 +1,7 @@
 #ifndef SQ_STAGED_SEARCH_H
 #define SQ_STAGED_SEARCH_H
 
-#include "tools/run/search_run.h"
+#include "tools/run/search/search_run.h"
 
 /* Trains and searches one group of layers after the other (search/stages.h), each stage as an ordinary run in
  * <run>/stage-1, <run>/stage-2, ...: `squall search --two-stage`. */

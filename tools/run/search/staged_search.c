@@ -1,7 +1,7 @@
 /* squall search --two-stage. Each stage fixes all layers except its own, trains the supernet from the weights of the
  * previous stage, and searches its own layers. A stage is an ordinary run with a complete config.yaml, so that it can
  * be reported, resumed and exported alone. */
-#include "tools/run/staged_search.h"
+#include "tools/run/search/staged_search.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -144,9 +144,8 @@ static sq_status begin(job *j)
     sq_session s = {0};
     SQ_TRY(sq_session_open(&s, j->config, &j->options, SQ_OPEN_DATA));
     const sq_config *c = s.config;
-    sq_status status =
-        sq_stages_read(&j->stages, s.space,
-                       &(sq_stages_text){c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr});
+    sq_status status = sq_stages_read(
+        &j->stages, s.space, &(sq_stages_text){c->stages.groups, c->stages.steps, c->stages.lr, c->train.steps, c->lr});
     if (status == SQ_OK && (*c->layers_search || *c->layers_fixed || *c->train_from))
         status =
             sq_fail(SQ_INVALID, "layers.search, layers.fixed, train.from: expected none of them; each stage sets them");
