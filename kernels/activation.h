@@ -8,13 +8,14 @@ typedef enum { SQ_LINEAR, SQ_RELU, SQ_RELU6, SQ_HSWISH, SQ_SIGMOID, SQ_HSIGMOID,
 
 /* The name used in configurations ("linear", "relu", ...). "unknown" for a value that is not an activation. */
 const char *sq_activation_name(sq_activation activation);
-/* The activation with this name; SQ_ACTIVATIONS if there is none. */
+/* Returns the activation with this name; SQ_ACTIVATIONS if there is none. */
 sq_activation sq_activation_find(const char *name);
 
 /* The activation of x. hswish(x) = x * clamp(x + 3, 0, 6) / 6; hsigmoid(x) = clamp(x + 3, 0, 6) / 6. NaN passes
  * through. source: Howard et al. 2019, "Searching for MobileNetV3", section 5.2 */
 float sq_activate(sq_activation activation, float x);
-/* Its derivative at the pre-activation x. At a kink it is the derivative from below, as in PyTorch. */
+/* The derivative of the activation at the pre-activation x. At a kink it is the derivative from below, as in
+ * PyTorch. */
 float sq_activate_slope(sq_activation activation, float x);
 
 #endif

@@ -1,4 +1,4 @@
-/* The backends of this build, and how one is chosen by name. */
+/* The backends of this build, and opening a backend by name. */
 #include "kernels/backend.h"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ static const backend_row *find_row(const char *name, size_t length)
     return NULL;
 }
 
-/* Device number in "cuda:1"; -1 if it is not one. */
+/* Device number of a name such as "cuda:1"; -1 if the text is not a number. */
 static int device_number(const char *text)
 {
     char *end;

@@ -17,8 +17,8 @@ typedef struct {
 
 /* A crop of a uint8 RGB image in a device's memory: whole pixels, within the image. */
 typedef struct {
-    uint64_t at;   /* bytes from the first of all images to this one */
-    int32_t width; /* of the image's rows, in pixels */
+    uint64_t at;   /* offset of the image from sq_crop_batch.images, in bytes */
+    int32_t width; /* width of the stored image, in pixels */
     int32_t y, x, h, w;
     int32_t unused; /* 0 */
 } sq_stored_crop;
@@ -27,7 +27,7 @@ typedef struct {
     sq_device_ptr images; /* the first of all images */
     const sq_stored_crop *crops;
     int count;
-    int side;          /* of the output images */
+    int side;          /* of the square output images, in pixels */
     sq_device_ptr out; /* count x side x side x 3, uint8 */
 } sq_crop_batch;
 
@@ -51,12 +51,13 @@ typedef struct {
  * supernet/ranks/ranks.h provides it. */
 typedef struct {
     int rank, count;
-    const char *host; /* of this rank */
+    const char *host; /* host name of this rank */
     /* Collective. Returns the worst status of all ranks, on every rank. */
     sq_status (*agree)(void *context, sq_status status);
     /* Collective. Gathers `bytes` bytes of each rank, in the order of the ranks, on every rank. */
     sq_status (*gather)(void *context, const void *own, void *all, size_t bytes);
-    /* After `seconds` of waiting for another rank: whether that rank is lost, with the reason in `why`. */
+    /* Called after `seconds` of waiting for another rank. Returns whether that rank is lost, with the reason in
+     * `why`. */
     bool (*is_lost)(void *context, double seconds, char *why, size_t why_bytes);
     void *context;
     char library[32];      /* written by the backend: the communication library in use */
@@ -78,11 +79,11 @@ struct sq_backend_ops {
     sq_status (*allocate)(sq_backend *b, size_t bytes, sq_device_ptr *out);
     void (*release)(sq_backend *b, sq_device_ptr p); /* accepts a null pointer */
 
-    /* Copies are ordered with run(). write() has read the source when it returns; read() waits for the data. */
+    /* Copies run in order with run(). write() has read the source when it returns; read() waits for the data. */
     sq_status (*write)(sq_backend *b, sq_device_ptr to, const void *from, size_t bytes);
     sq_status (*read)(sq_backend *b, void *to, sq_device_ptr from, size_t bytes);
 
-    /* Within device memory, ordered with run(). The ranges do not overlap. */
+    /* Copies within device memory, in order with run(). The ranges must not overlap. */
     sq_status (*copy)(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size_t bytes);
 
     /* *first: the index of the first range that contains NaN or infinity; SQ_NONE if there is none. Waits, like read().
@@ -90,8 +91,8 @@ struct sq_backend_ops {
     sq_status (*find_nonfinite)(sq_backend *b, const sq_range *ranges, int count, int *first);
 
     /* out[i] = crops[i] resized to side x side, with the bits of sq_resize on every backend (kernels/image/resize.h).
-     * Ordered with run(); the crops are copied before it returns. SQ_UNSUPPORTED: a crop is too large for the device.
-     */
+     * Runs in order with run(). The array of crops is copied before crop() returns. SQ_UNSUPPORTED: a crop is too large
+     * for the device. */
     sq_status (*crop)(sq_backend *b, const sq_crop_batch *batch);
 
     /* The bytes of SQ_ROLE_WORKSPACE that the graph's program needs. NULL: the backend manages its own workspace. */
@@ -110,15 +111,15 @@ struct sq_backend_ops {
     /* Waits until all enqueued work is done. Reports asynchronous failures, with the name of the program. */
     sq_status (*wait)(sq_backend *b);
 
-    /* The median seconds of one run on the device's clock, after a warm-up. Latency tables are made from it. */
+    /* The median time of one run in seconds, by the device's clock, after a warm-up. Used for latency tables. */
     sq_status (*measure)(sq_backend *b, const sq_program *p, int repeats, double *seconds);
 
-    /* part: launch `index` of a program; false if there is none. measure_part: the median seconds of that launch alone.
-     * NULL: programs of this backend have no parts. */
+    /* part() describes launch `index` of a program, and returns false if there is none. measure_part() returns the
+     * median time of that launch alone, in seconds. NULL: programs of this backend have no parts. */
     bool (*part)(const sq_program *p, int index, sq_program_part *out);
     sq_status (*measure_part)(sq_backend *b, const sq_program *p, int index, int repeats, double *seconds);
 
-    /* Bandwidth of a large copy within device memory, read and written bytes both counted: the reference for
+    /* Bandwidth of a large copy within device memory, counting read and written bytes. It is the reference for
      * memory-bound kernels. NULL on host backends. */
     sq_status (*copy_bandwidth)(sq_backend *b, double *bytes_per_second);
 
@@ -141,19 +142,18 @@ typedef struct {
     void *context;
 } sq_reduction;
 
-/* The first member of every backend's own struct. */
+/* The first member of the struct of every backend. */
 struct sq_backend {
     const struct sq_backend_ops *ops;
     const sq_rank_group *norm_group; /* synchronised batch norm over these ranks; NULL: this rank alone. cpu only; set
                                         before compile(); costs two gathers per norm and step */
-    const sq_reduction *reduction;   /* NULL: one rank */
+    const sq_reduction *reduction;   /* NULL: there is only one rank */
 };
 
 typedef enum {
-    SQ_ENGINE_SQUALL, /* our fused kernels */
+    SQ_ENGINE_SQUALL, /* the fused kernels of Squall */
     SQ_ENGINE_VENDOR, /* cuDNN and cuBLASLt, with normalisation in separate passes */
-    SQ_ENGINE_AUTO,   /* the faster one for each shape, measured once per GPU and stored; ours if the libraries are
-                         missing */
+    SQ_ENGINE_AUTO,   /* the faster one for each shape, measured once per GPU; SQUALL without the libraries */
     SQ_ENGINES
 } sq_engine;
 
@@ -161,15 +161,15 @@ typedef struct {
     int threads;        /* cpu: 0 means all cores */
     int device;         /* cuda: index of the GPU; a number in the backend's name overrides it */
     bool is_local_rank; /* `device` is the rank's index on this host; ranks are assigned to the GPUs in turn */
-    bool no_graphs;     /* cuda: plain launches instead of CUDA graphs; the bits are the same */
-    sq_engine engine;   /* cuda: the code of convolutions and linear layers; the bits depend on it */
+    bool no_graphs;     /* cuda: plain launches instead of CUDA graphs; results are bit-identical */
+    sq_engine engine;   /* cuda: code of convolutions and linear layers; the last bits of results depend on it */
 } sq_backend_options;
 
 /* Opens a backend by name: "cuda", "cuda:1", "cpu", "reference", or "auto", which is cuda if a GPU can be used and cpu
  * otherwise. options: NULL means none. SQ_INVALID for an unknown name; SQ_DEVICE or SQ_UNSUPPORTED, with the reason, if
  * no GPU can be used. Close with sq_backend_close. */
 SQ_MUST_USE sq_status sq_backend_open_with(const char *name, const sq_backend_options *options, sq_backend **out);
-/* The same with a number of threads alone. */
+/* The same, with the number of threads as the only option. */
 SQ_MUST_USE sq_status sq_backend_open(const char *name, int threads, sq_backend **out);
 void sq_backend_close(sq_backend *b); /* accepts NULL */
 
@@ -194,7 +194,7 @@ void sq_cuda_describe_peers(char *text, size_t text_bytes);
  * out, limit        the first `limit` launches
  * count             the number of launches
  *
- * Works in a build without CUDA too. SQ_UNSUPPORTED names what cuda cannot run. */
+ * Also works in a build without CUDA. SQ_UNSUPPORTED names the first operation that cuda cannot run. */
 SQ_MUST_USE sq_status sq_cuda_dry_run(const sq_graph *graph, int multiprocessors, sq_program_part *out, int limit,
                                       int *count);
 

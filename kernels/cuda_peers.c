@@ -1,5 +1,5 @@
-/* Peer access between the GPUs of a host. It is outside kernels/cuda, so changes do not invalidate the GPU verification
- * of the kernels. */
+/* Peer access between the GPUs of a host. This file is outside kernels/cuda, so that changes to it do not invalidate
+ * the GPU verification of the kernels. */
 #include <cuda_runtime.h>
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ void sq_cuda_describe_peers(char *text, size_t text_bytes)
             }
         }
     if (blocked == 0)
-        (void)snprintf(text, text_bytes, "each of the %d GPUs can access the memory of every other one", count);
+        (void)snprintf(text, text_bytes, "each of the %d GPUs can access the memory of all others", count);
     else
         (void)snprintf(text, text_bytes, "%d of %d pairs of GPUs have no peer access; the first is %d and %d", blocked,
                        count * (count - 1), first, second);

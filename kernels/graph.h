@@ -44,8 +44,8 @@ typedef struct {
     int slot_limit, norm_limit, op_limit;
 } sq_graph;
 
-/* These append to a graph. The first two return the new index. After a failed allocation sq_graph_check returns
- * SQ_NO_MEMORY. */
+/* These functions append to a graph. The first two return the new index. After a failed allocation sq_graph_check
+ * returns SQ_NO_MEMORY. */
 int sq_graph_slot(sq_graph *graph, sq_slot slot);
 int sq_graph_norm(sq_graph *graph, sq_norm norm);
 void sq_graph_op(sq_graph *graph, sq_op op);
@@ -55,7 +55,7 @@ void sq_graph_clear(sq_graph *graph); /* frees everything; the graph is zero aga
  * backend. SQ_INVALID names the graph, the operation and the operand. */
 SQ_MUST_USE sq_status sq_graph_check(const sq_graph *graph);
 
-/* The check of operation `index` alone. */
+/* Checks only operation `index`. */
 SQ_MUST_USE sq_status sq_op_check(const sq_graph *graph, int index);
 
 #endif

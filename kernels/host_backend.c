@@ -1,4 +1,4 @@
-/* Functions of sq_backend_ops that all host backends share. */
+/* The functions of sq_backend_ops that all host backends share. */
 #include "kernels/host_backend.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ sq_status sq_host_allocate(sq_backend *b, size_t bytes, sq_device_ptr *out)
 
 void sq_host_release(sq_backend *b, sq_device_ptr p)
 {
-    (void)b; /* the host frees without it */
+    (void)b; /* free() does not need the backend */
     free(p.address);
 }
 
@@ -89,7 +89,7 @@ sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, doubl
 
 sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype reduce_dtype)
 {
-    /* One rank: the values are the mean. */
+    /* With one rank, the values already are the mean. */
     return b->reduction
                ? b->reduction->begin(b->reduction->context, (float *)(void *)values.address, count, reduce_dtype)
                : SQ_OK;

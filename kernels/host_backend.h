@@ -12,7 +12,7 @@ sq_status sq_host_read(sq_backend *b, void *to, sq_device_ptr from, size_t bytes
 sq_status sq_host_copy(sq_backend *b, sq_device_ptr to, sq_device_ptr from, size_t bytes);
 sq_status sq_host_find_nonfinite(sq_backend *b, const sq_range *ranges, int count, int *first);
 sq_status sq_host_wait(sq_backend *b);
-/* Calls b->ops->run: one warm-up, then the median of `repeats` runs (at least 1). */
+/* Calls b->ops->run once as a warm-up, then `repeats` times (at least once). Returns the median time. */
 sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, double *seconds);
 sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype reduce_dtype);
 sq_status sq_host_join(sq_backend *b);

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* Rank of the label among the logits; ties rank the lower index first. */
+/* The rank of the label among the logits. In a tie, the lower index ranks first. */
 static int rank_of(const sq_loss_row *row)
 {
     const float own = row->logits[row->label];

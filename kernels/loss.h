@@ -9,7 +9,7 @@ typedef struct {
     const float *logits; /* classes */
     float *gradient;     /* classes; NULL: not needed */
     int classes, label;
-    float smoothing; /* of the label: the target is 1 - smoothing + smoothing / classes */
+    float smoothing; /* the target of the label is 1 - smoothing + smoothing / classes */
     float scale;     /* factor of the gradient */
 } sq_loss_row;
 

@@ -32,7 +32,7 @@ static const sq_slot *slot_of(const checker *k, int slot)
     return &k->graph->slots[slot];
 }
 
-/* is_optional: SQ_NONE is accepted too. */
+/* is_optional: SQ_NONE is also accepted. */
 static sq_status check_slot(const checker *k, const char *operand, int slot, bool is_optional)
 {
     if (slot == SQ_NONE && is_optional)

@@ -16,10 +16,10 @@ typedef enum {
     SQ_STATISTICS_MODES
 } sq_statistics;
 
-/* Kinds and the operands that each uses; all other operands are SQ_NONE. [x] marks an optional operand. "G of v" is the
- * gradient of the loss with respect to the value that view v shows. An operation that computes the G of a view with a
- * norm and without a gate also writes that norm's S1 and S2. Weight gradients are overwritten when step.accumulate is 0
- * and added to when it is 1. */
+/* Kinds of operations, and the operands that each kind uses. All other operands are SQ_NONE. [x] marks an optional
+ * operand. "G of v" is the gradient of the loss with respect to the value that view v shows. An operation that computes
+ * the G of a view with a norm and without a gate also writes that norm's S1 and S2. Weight gradients are overwritten
+ * when step.accumulate is 0 and added to when it is 1. */
 typedef enum {
     SQ_OP_IMAGE,       /* out = normalise(jitter(flip(x))): x uint8 (n,h,w,3) RGB; [augment] */
     SQ_OP_CONV,        /* out = conv(x, weight), raw, padding k/2; then statistics, scale and shift of out_norm */
@@ -50,7 +50,7 @@ typedef struct {
     int weight, bias;   /* CONV (c_out, c_in, k, k), depthwise (c, 1, k, k); LINEAR (c_out, c_in); GATE (r, c), (r) */
     int weight2, bias2; /* GATE (c, r), (c) */
     int weight_grad, bias_grad, weight2_grad, bias2_grad;
-    int out, out_norm;        /* the output of a forward operation; the index of its norm */
+    int out, out_norm;        /* slot of the output of a forward operation; index of the output's norm */
     sq_view z;                /* CONV_BACK: the raw output with its norm and activation */
     int grad;                 /* the incoming gradient */
     int dx, dy;               /* outgoing gradients */
@@ -78,7 +78,8 @@ sq_op sq_op_make(sq_op_kind kind);
 /* The name of a kind ("conv_back"), for dumps and errors. "unknown" for a value that is not a kind. */
 const char *sq_op_name(sq_op_kind kind);
 
-/* Augmentation parameters of an image, floats: flip 0 or 1; order of the jitter 0..5, or -1 for none; three factors. */
+/* Augmentation parameters of an image, stored as floats: flip (0 or 1), order of the jitter (0..5, or -1 for no
+ * jitter), three factors. */
 enum {
     SQ_AUGMENT_FLIP,
     SQ_AUGMENT_ORDER,
@@ -95,8 +96,8 @@ typedef struct {
     float statistics_rate; /* 0.1 in training, 1/i in calibration */
     float average_decay;   /* average = decay * average + (1 - decay) * weight */
     float gradient_scale;  /* factor of the loss gradient: 1 / (paths per step) */
-    int32_t accumulate;    /* weight gradients are 0: overwritten, 1: added to */
-    int32_t valid_count;   /* images of the batch that count; the others are padding */
+    int32_t accumulate;    /* 0: weight gradients are overwritten; 1: new gradients are added */
+    int32_t valid_count;   /* number of valid images in the batch; the remaining images are padding */
     int32_t first_image;   /* index of the batch's first image among those of all ranks; selects the dropout masks */
 } sq_step;
 

@@ -8,7 +8,7 @@
 
 /* Slots are the tensors of a graph; views are how operations read them. The layout is NHWC everywhere. */
 
-#define SQ_NONE (-1) /* the index of a slot, norm or gate that is absent */
+#define SQ_NONE (-1) /* index of an absent slot, norm or gate */
 
 typedef enum { SQ_F32, SQ_BF16, SQ_I32, SQ_U8, SQ_BYTES, SQ_DTYPES } sq_dtype;
 
@@ -24,7 +24,7 @@ typedef enum {
     SQ_ROLE_AVERAGE,       /* exponential moving average of the weights; same offsets as WEIGHT */
     SQ_ROLE_STATISTICS,    /* running mean and variance of every norm */
     SQ_ROLE_SAVED,         /* written by forward, read by backward of the same choice; one region per layer */
-    SQ_ROLE_SCRATCH,       /* free when the program ends; shared by all programs */
+    SQ_ROLE_SCRATCH,       /* temporary during a program; shared by all programs */
     SQ_ROLE_WORKSPACE,     /* partial results and repacked weights of the running program; sized by the backend */
     SQ_ROLE_STEP,          /* one sq_step: the scalars of the current step */
     SQ_ROLE_RESULT,        /* one sq_result: sums over the batches since it was cleared */
@@ -35,9 +35,9 @@ typedef struct {
     sq_role role;
     sq_dtype dtype;
     int n, h, w, c; /* logical shape; c excludes padding */
-    int pitch;      /* elements from one pixel to the next, >= c; the elements between stay zero */
-    bool is_split; /* stored as [even channels | odd channels], each half pitch / 2 wide: pre-shuffled for the reader */
-    size_t offset; /* bytes from the role's base; a multiple of 64 */
+    int pitch;      /* elements from one pixel to the next, >= c; the padding elements stay zero */
+    bool is_split;  /* stored as [even channels | odd channels], each half pitch / 2 wide, which shuffles them */
+    size_t offset;  /* bytes from the role's base; a multiple of 64 */
 } sq_slot;
 
 /* Stored elements: n * h * w * pitch. */

@@ -1,4 +1,5 @@
-# Everything that Squall links, as one interface target. A missing part is named with its Debian package.
+# Defines one interface target with all libraries that Squall links. A message names the Debian package of each missing
+# library.
 find_package(PkgConfig REQUIRED)
 find_package(OpenMP COMPONENTS C)
 find_package(Threads REQUIRED)
@@ -35,7 +36,7 @@ find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C)
   string(APPEND missing_packages " protobuf-c-compiler")
 endif()
-# Without it squall watch has no --serve.
+# libmicrohttpd is optional: squall watch --serve needs it.
 option(SQUALL_SERVE "squall watch --serve (when libmicrohttpd is found)" ON)
 if(SQUALL_SERVE)
   pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.72)
@@ -44,7 +45,7 @@ if(NOT MICROHTTPD_FOUND)
   message(STATUS "Live report: left out (apt-get install libmicrohttpd-dev for squall watch --serve)")
 endif()
 
-# Without it the report has tables instead of charts.
+# Chart.js is optional: without it, the report has tables instead of charts.
 find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js)
 if(CHART_JS)
   message(STATUS "Report: charts by ${CHART_JS}")
@@ -61,7 +62,7 @@ if(missing_packages)
 endif()
 target_link_libraries(sq_dependencies INTERFACE OpenMP::OpenMP_C Threads::Threads m)
 
-# Several processes: without MPI there is one.
+# MPI is optional: without it, Squall runs as one process.
 set(SQUALL_MPI auto CACHE STRING "MPI: on, off, or auto (when it is found)")
 set_property(CACHE SQUALL_MPI PROPERTY STRINGS auto on off)
 if(NOT SQUALL_MPI STREQUAL "off")

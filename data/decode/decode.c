@@ -1,4 +1,4 @@
-/* Entry points of decoding: each finds the row of the image's format and calls its decoder. */
+/* Entry points of decoding. Each function finds the row of the image's format and calls the decoder in that row. */
 #include "data/decode/decode.h"
 
 #include "data/decode/format.h"

@@ -11,15 +11,16 @@
 SQ_MUST_USE sq_status sq_image_decode(sq_image *out, const sq_encoded_image *encoded);
 
 /* Reads height and width from the header, and nothing after it.
- * returns   as sq_image_decode */
+ * returns   the errors of sq_image_decode */
 SQ_MUST_USE sq_status sq_image_read_size(const sq_encoded_image *encoded, int *h, int *w);
 
-/* Decodes a rectangle and possibly pixels around it; `out` has the rectangle that was decoded. Of a JPEG, it decodes
- * the rows of the rectangle, and the columns of its blocks and of one block on either side. Other formats and CMYK
- * JPEGs are decoded whole and not reduced. The pixels equal those of the whole image at that reduction, which is
- * Pillow's Image.draft. region    inside the image returns   as sq_image_decode. A truncated JPEG is always refused;
- * damage below the rectangle is not detected. source    libjpeg-turbo 2.1 libjpeg.txt, "Partial image decompression"
- * and "scale_num, scale_denom" */
+/* Decodes a rectangle and possibly pixels around it. `out` contains the decoded rectangle and its position. For a JPEG, this
+ * is the rows of the rectangle, the columns of its blocks, and one more block on either side. Other formats and CMYK
+ * JPEGs are decoded whole and not reduced. The pixels equal those of the whole image, decoded at the same reduction as
+ * by Pillow's Image.draft.
+ * region    inside the image
+ * returns   the errors of sq_image_decode. A truncated JPEG is always refused; damage below the rectangle is not detected
+ * source    libjpeg-turbo 2.1 libjpeg.txt, "Partial image decompression" and "scale_num, scale_denom" */
 SQ_MUST_USE sq_status sq_image_decode_region(sq_image *out, const sq_encoded_image *encoded,
                                              const sq_image_region *region);
 

@@ -21,7 +21,7 @@ typedef enum {
 /* Facts from the header of an encoded image. */
 typedef struct {
     sq_image_format format;
-    int h, w;        /* 0: the header does not say, or the format's header is not read */
+    int h, w;        /* 0: the header has no size, or the format has no header reader */
     bool is_grey;    /* one component; JPEG, PNG, PNM */
     bool is_cmyk;    /* a JPEG with four components */
     bool is_rotated; /* JPEG: EXIF orientation (tag 0x0112) 2..8; CIPA DC-008 section 4.6.4 */
@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     const sq_encoded_image *encoded;
     const sq_image_region *region; /* NULL: the whole image */
-    int *h, *w;                    /* not NULL: only the size */
+    int *h, *w;                    /* not NULL: read only the size */
 } sq_decode_request;
 
 enum { SQ_FORMAT_SIGNATURES = 2 };
@@ -42,11 +42,11 @@ typedef struct {
         const char *bytes;
         size_t length; /* 0: no signature */
     } signatures[SQ_FORMAT_SIGNATURES];
-    void (*read_header)(sq_image_probe *out, const uint8_t *bytes, size_t size); /* NULL: the header is not read */
+    void (*read_header)(sq_image_probe *out, const uint8_t *bytes, size_t size); /* NULL: there is no header reader */
     sq_status (*decode)(sq_image *out, const sq_decode_request *request);
 } sq_image_format_row;
 
-/* The row whose signature the bytes begin with; SQ_FORMAT_UNKNOWN's if there is none. Never NULL. */
+/* Returns the row whose signature the bytes begin with, or the row of SQ_FORMAT_UNKNOWN. Never NULL. */
 const sq_image_format_row *sq_image_format_find(const void *bytes, size_t size);
 
 /* Reads the header of arbitrary bytes. Never fails: unknown values stay zero. */

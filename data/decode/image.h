@@ -8,13 +8,14 @@
 
 /* Decoded and encoded images: the types that decoders share. */
 
-enum { SQ_IMAGE_MAX_PIXELS = 178956970 }; /* the default limit: Pillow's against decompression bombs */
+/* The default limit in pixels, the same as Pillow's limit against decompression bombs. */
+enum { SQ_IMAGE_MAX_PIXELS = 178956970 };
 
 /* A decoded image, or a rectangle of one. */
 typedef struct {
     uint8_t *pixels;      /* h * w * 3, RGB; owned: sq_image_clear */
-    size_t capacity;      /* bytes at pixels, which decoders reuse */
-    int y, x, h, w;       /* the rectangle that pixels holds */
+    size_t capacity;      /* allocated bytes at `pixels`, which decoders reuse */
+    int y, x, h, w;       /* the rectangle that `pixels` contains */
     int whole_h, whole_w; /* the whole image, after reduction */
     int reduction;        /* 1, 2, 4 or 8: a JPEG decoded at ceil(side / reduction) by its DCT */
 } sq_image;
@@ -37,7 +38,7 @@ typedef struct {
 void sq_image_clear(sq_image *image);
 
 /* Makes room for a whole image of h x w pixels and sets its sizes. The previous pixels are lost.
- * returns   SQ_NO_MEMORY with the name */
+ * returns   SQ_NO_MEMORY; the error text contains `name` */
 SQ_MUST_USE sq_status sq_image_reserve(sq_image *image, int h, int w, const char *name);
 
 /* Checks the size that an encoded image declares.

@@ -131,7 +131,7 @@ static sq_status read_whole(jpeg_reader *r, sq_image *out, const char *name, boo
     SQ_TRY(sq_image_reserve(out, (int)info->image_height, (int)info->image_width, name));
     if (is_cmyk && !(r->row = malloc((size_t)info->image_width * 4)))
         return sq_fail(SQ_NO_MEMORY, "%s: out of memory for a row of pixels", name);
-    (void)jpeg_start_decompress(info); /* cannot suspend: the source is memory */
+    (void)jpeg_start_decompress(info); /* always decodes the row, because the source is in memory */
     while (info->output_scanline < info->output_height) {
         uint8_t *to = out->pixels + (size_t)info->output_scanline * (size_t)out->w * 3;
         JSAMPROW row = is_cmyk ? r->row : to;

@@ -29,13 +29,13 @@ static void *reallocate(void *block, size_t bytes)
 #define STBI_NO_PIC
 #include <stb_image.h>
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
-/* Version 0.97 asserts that the weights sum to 0.9 .. 1.1 before it normalises them. That fails from 28 to 20 pixels.
- * test_stb compares the results with the definition and with Pillow. */
+/* Version 0.97 asserts that the weights sum to 0.9 .. 1.1 before it normalises them. The assertion fails when 28 pixels
+ * are resized to 20. test_stb compares the results with the definition and with Pillow. */
 #define STBIR_ASSERT(condition) ((void)0)
 #include <stb_image_resize.h>
 
-/* Sets the limit of an allocation. stb_image collects compressed bytes in a block that doubles. Pixels have at most
- * four channels of 16 bits, and twice that while they are unfiltered. The rest is for tables. */
+/* Sets the largest allocation. stb_image collects compressed bytes in a block whose size doubles. Pixels take at most
+ * four channels of 16 bits, and twice that during unfiltering. The rest is for tables. */
 static void set_max_block(int size, size_t pixels)
 {
     max_block = 4 * (size_t)size + 16 * pixels + (1 << 20);

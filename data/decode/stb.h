@@ -6,7 +6,7 @@
 
 /* Wrappers of stb_image and stb_image_resize, which only stb.c includes. Images are in memory, `size` bytes. */
 
-/* Width and height from the header. False: not an image that stb_image knows. */
+/* Width and height from the header. Returns false if stb_image does not know the format. */
 bool sq_stb_read_size(const void *bytes, int size, int *w, int *h);
 
 /* h * w * 3 uint8, RGB; free with sq_stb_free. NULL: see sq_stb_failure. */

@@ -1,4 +1,4 @@
-/* Bad images: the log survives a resumed run, so its lines are searched before one is added. */
+/* Bad images. A resumed run appends to the existing log, so the log is searched before a line is added. */
 #include "data/loader/bad_images.h"
 
 #include <stdio.h>
@@ -21,8 +21,8 @@ void sq_bad_images_free(sq_bad_images *bad)
     bad->is_counted = NULL;
 }
 
-/* True if the log has the message, or another one about the image. A message about a record of a shard does not begin
- * with the image's name, but it is the same in each run. */
+/* True if the log already has the message, or a different message about the same image. A message about a record of a
+ * shard does not begin with the image's name, but it is the same in each run. */
 static bool is_logged(const char *path, const char *name, const char *message)
 {
     char line[LINE_BYTES];
@@ -34,7 +34,7 @@ static bool is_logged(const char *path, const char *name, const char *message)
         found = strcmp(line, message) == 0 || (strncmp(line, name, length) == 0 && line[length] == ':');
     }
     if (file)
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* nothing was written */
     return found;
 }
 

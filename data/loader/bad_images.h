@@ -11,9 +11,9 @@
 
 typedef struct {
     const char *log;  /* file to append a line per image to, or NULL; borrowed */
-    int max_count;    /* more bad images are an error */
+    int max_count;    /* exceeding this number is an error */
     int64_t count;    /* bad images so far */
-    bool *is_counted; /* owned; by data set index */
+    bool *is_counted; /* owned; one flag per image of the data set */
 } sq_bad_images;
 
 /* image_count   images of the data set

@@ -1,4 +1,5 @@
-/* One block of memory that threads fill from its beginning through an atomic offset, and a table of slots. */
+/* The cache is one block of memory and a table of slots. Threads allocate from the start of the block through an atomic
+ * offset. */
 #include "data/loader/cache.h"
 
 #include <stdatomic.h>
@@ -34,7 +35,7 @@ static size_t system_memory(void)
         if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
             break;
     if (file)
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* nothing was written */
     return (size_t)kilobytes * 1024;
 }
 
@@ -46,7 +47,7 @@ static size_t read_number(const char *path)
     if (file && fscanf(file, "%llu", &value) != 1)
         value = SIZE_MAX;
     if (file)
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* nothing was written */
     return (size_t)value;
 }
 
@@ -153,7 +154,7 @@ typedef struct {
 struct sq_cache {
     sq_cache_plan plan;
     char *memory;      /* owned */
-    cache_slot *slots; /* owned; by data set index */
+    cache_slot *slots; /* owned; one slot per image of the data set */
     atomic_size_t used, count;
     atomic_bool is_full;
 };

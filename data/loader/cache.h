@@ -25,18 +25,18 @@ typedef struct {
     size_t cached_count; /* estimated number of images that fit */
 } sq_cache_plan;
 
-/* Plans a cache: decoded images if all of them fit, otherwise encoded ones, as many as fit. Reads the headers of up to
- * 256 evenly spaced images if it may decode.
+/* Plans a cache: decoded images if all of them fit, otherwise as many encoded images as fit. Reads the headers of up to
+ * 256 evenly spaced images if may_decode is true.
  *
  * budget       bytes; 0: half of the available memory
  *
- * may_decode   false: always encoded, because a decoder that reduces images needs the file
+ * may_decode   false: the cache is always encoded, because a decoder that reduces images needs the encoded file
  *
  * returns      SQ_NO_MEMORY; SQ_DATA: none of the sampled images can be read */
 SQ_MUST_USE sq_status sq_cache_plan_make(sq_cache_plan *out, const sq_dataset *dataset, size_t budget, bool may_decode);
 
-/* Bytes for the cache of each of `processes` on one host: `megabytes` (2^20 bytes), or if that is 0 an equal share of
- * half of the available memory. */
+/* The cache size in bytes of each process, if `processes` of them run on one host: `megabytes` (2^20 bytes) if it is
+ * not 0, otherwise an equal share of half of the available memory. */
 size_t sq_cache_budget(int megabytes, int processes);
 
 /* Bytes that this process can still allocate: MemAvailable, within the limit of its control group. */

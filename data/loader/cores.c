@@ -54,7 +54,7 @@ void sq_cores_find(sq_cores *out, const char *root)
         if (!file)
             continue; /* node numbers may have gaps */
         read_list(file, &set);
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* nothing was written */
         CPU_AND(&set, &set, &unassigned);
         add_node(out, &set, &allowed);
         CPU_XOR(&unassigned, &unassigned, &set);

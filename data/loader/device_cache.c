@@ -14,7 +14,7 @@ enum { MAX_THREADS = 256, MARGIN_BYTES = 1 << 20 };
 struct sq_device_cache {
     sq_backend *backend; /* borrowed */
     sq_device_ptr memory;
-    sq_device_cache_image *images; /* by data set index; h 0: not in the cache */
+    sq_device_cache_image *images; /* one entry per image of the data set; h = 0: not in the cache */
     size_t used, count;
 };
 
@@ -50,7 +50,7 @@ typedef struct {
     size_t max_pixels, image_count;
     atomic_size_t next;
     atomic_bool is_stopping;
-    pthread_mutex_t lock; /* of the fields below, the cache and the backend */
+    pthread_mutex_t lock; /* protects the fields below, the cache and the backend */
     sq_status failure;
     char failure_text[1024];
 } loading;
@@ -61,7 +61,7 @@ typedef struct {
     sq_image image;
 } decoder;
 
-/* The pixels of an image: decoded, or raw as stored. SQ_DATA: the image is bad. */
+/* Gets the pixels of an image: decodes it, or uses stored raw pixels. SQ_DATA: the image is bad. */
 static sq_status decode(const loading *l, decoder *d, size_t index, const void **pixels, sq_device_cache_image *out)
 {
     int h = 0, w = 0;
@@ -82,7 +82,7 @@ static sq_status decode(const loading *l, decoder *d, size_t index, const void *
     return SQ_OK;
 }
 
-/* Appends an image to the block. Needs the lock. */
+/* Appends an image to the block. The caller holds the lock. */
 static sq_status append(const loading *l, size_t index, const void *pixels, sq_device_cache_image image)
 {
     sq_device_cache *c = l->cache;

@@ -15,22 +15,23 @@ typedef struct {
 typedef struct sq_device_cache sq_device_cache;
 
 /* Plans a cache for all images (see sq_cache_plan_make).
- * megabytes   2^20 bytes that it may take; 0: half of the available memory. Of host memory, each of the `processes` of
- *             this host takes an equal share.
+ * megabytes   size limit in 2^20 bytes; 0: half of the available memory. The `processes` of this host share host memory
+ *             equally.
  * returns     SQ_NO_MEMORY: the images do not fit, estimated from a sample of them; SQ_DATA */
 SQ_MUST_USE sq_status sq_device_cache_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend,
                                            int megabytes, int processes);
 
 typedef struct {
     size_t bytes;             /* capacity: sq_cache_plan.bytes */
-    size_t max_pixels;        /* of an image; 0: SQ_IMAGE_MAX_PIXELS */
+    size_t max_pixels;        /* largest image; 0: SQ_IMAGE_MAX_PIXELS */
     int threads;              /* decoding threads; 0: one per usable core */
     bool (*is_stopped)(void); /* polled for each image; NULL: never stops */
 } sq_device_cache_options;
 
 /* Decodes all images into the backend's memory. Images that cannot be decoded are left out; the loader reports and
  * replaces them. Borrows the backend.
- * returns   SQ_NO_MEMORY: the images need more than planned, or the backend has no room; SQ_IO; SQ_INTERRUPTED */
+ * returns   SQ_NO_MEMORY: the images need more memory than planned, or the backend has too little; SQ_IO;
+ *           SQ_INTERRUPTED */
 SQ_MUST_USE sq_status sq_device_cache_load(sq_device_cache **out, const sq_dataset *dataset, sq_backend *backend,
                                            const sq_device_cache_options *options);
 void sq_device_cache_close(sq_device_cache *cache); /* accepts NULL */

@@ -1,4 +1,4 @@
-/* Permutations of the epochs that a loader's ring spans. */
+/* Permutations of the epochs whose batches are in a loader's ring. */
 #include "data/loader/epoch_order.h"
 
 #include <stdbool.h>

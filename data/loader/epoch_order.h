@@ -19,15 +19,16 @@ typedef struct {
     uint64_t seed;
 } sq_epoch_orders;
 
-/* epochs   consecutive epochs that are in use at one time
+/* epochs    number of consecutive epochs that are in use at the same time
  * returns  SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_epoch_orders_init(sq_epoch_orders *out, size_t count, uint64_t seed, int epochs);
 void sq_epoch_orders_free(sq_epoch_orders *orders);
 
-/* Makes the permutation of an epoch unless a buffer has it. It replaces that of an epoch that is no longer in use. */
+/* Makes the permutation of an epoch unless a buffer already has it. The new permutation replaces one that is no longer
+ * in use. */
 void sq_epoch_orders_make(sq_epoch_orders *orders, uint64_t epoch);
 
-/* Sample at position i of an epoch whose permutation has been made. */
+/* Returns the sample at position i of an epoch whose permutation has been made. */
 size_t sq_epoch_orders_at(const sq_epoch_orders *orders, uint64_t epoch, size_t i);
 
 #endif

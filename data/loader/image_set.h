@@ -12,7 +12,7 @@ typedef struct {
     int64_t bad; /* images that could not be decoded and were replaced */
 } sq_image_set;
 
-/* options   order, first_batch and indices are ignored
+/* options   its order, first_batch and indices are ignored
  * indices   index_count images of the data set, in this order; NULL: all
  * returns   SQ_DATA: too many bad images; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_image_set_load(sq_image_set *out, const sq_dataset *dataset, const sq_loader_options *options,

@@ -1,8 +1,9 @@
 /* The ring of batches and the threads that fill it.
  *
- * Sample t of the endless sequence belongs to batch t / batch; it depends on (seed, t) alone. Each batch is divided
+ * Sample t of the endless sequence belongs to batch t / batch and depends on (seed, t) alone. Each batch is divided
  * into ranges, one per thread. A thread whose range is done claims slots of the next ranges, then enters the next
- * batch. Slots are claimed without a lock; the lock is for entering and handing out batches, and for bad images. */
+ * batch. Slots are claimed without a lock. The lock protects entering and handing out batches, and the list of bad
+ * images. */
 #include "data/loader/loader.h"
 
 #include <math.h>
@@ -19,9 +20,9 @@
 #include "kernels/graph.h"
 
 enum { DEFAULT_RING = 4, MAX_THREADS = 256, MIN_PREFETCH_DEPTH = 2 };
-static const double DECAY = 0.9; /* of the running latency and interval, per batch */
+static const double DECAY = 0.9; /* decay per batch of the running latency and interval */
 
-/* The next free slot of a thread's range: the low 32 bits of the batch number << 32 | slot. The batch number keeps a
+/* The next free slot of a thread's range, as (low 32 bits of the batch number) << 32 | slot. The batch number keeps a
  * late thread from claiming slots of a later batch in the same memory. One per cache line. */
 typedef struct {
     _Alignas(64) _Atomic uint64_t next;
@@ -33,9 +34,9 @@ typedef struct {
     int32_t *labels;
     float *augment;
     slot_range *ranges; /* one per thread */
-    atomic_int filled;  /* slots */
+    atomic_int filled;  /* number of filled slots */
     double begin_seconds;
-    bool is_begun; /* a thread has entered it */
+    bool is_begun; /* a thread has started to fill it */
 } ring_batch;
 
 typedef struct {
@@ -53,19 +54,19 @@ struct sq_loader {
     ring_batch *ring;
     pthread_t *threads;
     worker *workers;
-    int started;          /* threads */
-    pthread_mutex_t lock; /* of the fields below */
+    int started;          /* number of threads that have been started */
+    pthread_mutex_t lock; /* protects the fields below */
     pthread_cond_t has_room, has_batch;
     sq_epoch_orders orders;
     sq_bad_images bad;
-    uint64_t next_batch;     /* the next one to hand out */
+    uint64_t next_batch;     /* number of the next batch to hand out */
     bool is_batch_in_use;    /* the caller has batch next_batch - 1 */
-    atomic_bool is_stopping; /* closing, or after a failure */
+    atomic_bool is_stopping; /* set by sq_loader_close and after a failure */
     sq_status failure;
     char failure_text[1024];
     sq_loader_counters counters;
-    double latency_seconds;    /* from entering a batch to its last image: a decaying maximum */
-    double interval_seconds;   /* from handing out a batch to the next request: running mean; 0: unknown */
+    double latency_seconds;    /* from the first work on a batch to its last image; a decaying maximum */
+    double interval_seconds;   /* from handing out a batch to the next request; a running mean; 0: unknown */
     double handed_out_seconds; /* time of the last hand-out */
 };
 
@@ -77,8 +78,8 @@ static uint64_t first_sample(const sq_loader *loader, uint64_t batch)
     return (batch * (uint64_t)o->rank_count + (uint64_t)o->rank) * (uint64_t)o->batch;
 }
 
-/* Makes the permutations that a batch needs. Needs the lock. There are more buffers than epochs in the ring, so the
- * ones that are replaced are not in use. */
+/* Makes the permutations that a batch needs. The caller holds the lock. There are more buffers than epochs in the ring,
+ * so no permutation in use is replaced. */
 static void make_orders(sq_loader *loader, uint64_t batch)
 {
     const uint64_t size = (uint64_t)loader->options.batch, sample = first_sample(loader, batch),
@@ -110,7 +111,7 @@ static ring_batch *ring_at(const sq_loader *loader, uint64_t batch)
 
 /* ---- Threads ---- */
 
-/* Records the first failure and stops all threads. Needs the lock. */
+/* Records the first failure and stops all threads. The caller holds the lock. */
 static void fail(sq_loader *loader, sq_status status)
 {
     if (loader->failure == SQ_OK) {
@@ -160,7 +161,7 @@ static sq_status fill_slot(sq_loader *loader, sq_sample_workspace *workspace, ui
     return sq_fail(SQ_DATA, "none of %zu images can be read; the last one: %s", loader->count, sq_error_text());
 }
 
-/* Divides a batch into ranges. The previous batch in its memory has been handed out and returned. */
+/* Divides a batch into ranges. The caller has already returned the previous batch in the same memory. */
 static void assign_ranges(sq_loader *loader, uint64_t batch)
 {
     ring_batch *b = ring_at(loader, batch);
@@ -171,7 +172,7 @@ static void assign_ranges(sq_loader *loader, uint64_t batch)
         atomic_store(&b->ranges[t].next, (batch & UINT32_MAX) << 32 | count * t / threads);
 }
 
-/* Waits until there is room for a batch. False: the loader stops, or the data set ends. */
+/* Waits until there is room for a batch. Returns false if the loader stops or the data set ends. */
 static bool enter_batch(sq_loader *loader, worker *w, uint64_t batch)
 {
     (void)pthread_mutex_lock(&loader->lock);
@@ -193,7 +194,8 @@ static bool enter_batch(sq_loader *loader, worker *w, uint64_t batch)
     return has_work;
 }
 
-/* Claims a slot of thread t's range. False: the range is done, or its memory holds another batch by now. */
+/* Claims a slot of thread t's range. Returns false if the range is done, or if its memory already holds a later
+ * batch. */
 static bool claim_slot(const sq_loader *loader, uint64_t batch, int t, size_t *slot)
 {
     slot_range *range = &ring_at(loader, batch)->ranges[t];
@@ -207,7 +209,7 @@ static bool claim_slot(const sq_loader *loader, uint64_t batch, int t, size_t *s
     return true;
 }
 
-/* Announces a batch whose last image is done. */
+/* Wakes the consumer after the last image of a batch. */
 static void finish_batch(sq_loader *loader, const ring_batch *b)
 {
     (void)pthread_mutex_lock(&loader->lock);
@@ -285,7 +287,7 @@ static sq_status allocate(sq_loader *loader)
     const size_t samples = (size_t)o->ring * (size_t)o->batch * (size_t)o->rank_count;
     SQ_TRY(allocate_ring(loader));
     SQ_TRY(sq_bad_images_init(&loader->bad, sq_dataset_count(loader->source.dataset), o->bad_log, o->max_bad));
-    if (o->is_shuffled) /* the ring spans at most this many epochs, including two partial ones */
+    if (o->is_shuffled) /* the ring contains batches of at most this many epochs, including two partial ones */
         SQ_TRY(sq_epoch_orders_init(&loader->orders, loader->count, o->seed, (int)(samples / loader->count) + 3));
     loader->threads = calloc((size_t)o->threads, sizeof *loader->threads);
     loader->workers = calloc((size_t)o->threads, sizeof *loader->workers);
@@ -324,7 +326,7 @@ static void set_options(sq_loader *loader, const sq_dataset *dataset, const sq_l
     loader->count = options->indices ? options->index_count : sq_dataset_count(dataset);
     loader->image_bytes = (size_t)options->transform.resolution * (size_t)options->transform.resolution * 3;
     loader->next_batch = options->first_batch;
-    loader->counters.prefetch_depth = MIN_PREFETCH_DEPTH; /* until something is measured */
+    loader->counters.prefetch_depth = MIN_PREFETCH_DEPTH; /* used until the rates are measured */
     loader->source = (sq_sample_source){.dataset = dataset,
                                         .transform = &loader->options.transform,
                                         .decode = o->decode,
@@ -366,12 +368,12 @@ sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_lo
 
 int sq_loader_prefetch_depth(double latency, double interval, int most)
 {
-    const double used = interval > 0 ? latency / interval : 0; /* batches that are used while one is made */
+    const double used = interval > 0 ? latency / interval : 0; /* batches consumed while one batch is made */
     const int depth = used < most ? (int)ceil(used) + 1 : most;
     return depth < MIN_PREFETCH_DEPTH ? MIN_PREFETCH_DEPTH : depth > most ? most : depth;
 }
 
-/* Reuses the memory of the batch that the caller has had. Needs the lock. */
+/* Takes back the memory of the batch that the caller received last. The caller holds the lock. */
 static void reclaim_batch(sq_loader *loader)
 {
     const double interval = sq_seconds_now() - loader->handed_out_seconds, mean = loader->interval_seconds;

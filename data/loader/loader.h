@@ -8,9 +8,9 @@
  * A shuffled loader reads the endless sequence of the epochs' permutations: batch b holds its samples b * batch to
  * (b + 1) * batch - 1. So a position is one number, and resuming is exact.
  *
- * Each thread has a range of every batch; when it is done, it takes samples from the ranges of other threads. Threads
- * stay on their memory node (NUMA). The loader measures how long a batch takes and how fast batches are used, and
- * prefetches as many as needed, up to `ring`. Neither changes a batch. */
+ * Each thread has a range of every batch. When its range is done, it takes samples from the ranges of other threads.
+ * Threads stay on their memory node (NUMA). The loader measures how long it takes to make a batch and how fast batches
+ * are consumed, and prefetches as many batches as needed, up to `ring`. The contents of a batch depend on neither. */
 
 typedef struct {
     sq_transform transform;
@@ -24,11 +24,11 @@ typedef struct {
      * rank * batch to (rank + 1) * batch - 1. rank_count 0: one rank. */
     int rank, rank_count;
     int threads;                         /* 0: one per usable core */
-    int ring;                            /* most batches in memory, including the one in use; 0: 4 */
+    int ring;                            /* largest number of batches in memory, including the one in use; 0: 4 */
     int max_bad;                         /* bad images are counted, logged and replaced; more than this are an error */
-    size_t max_pixels;                   /* of an image; 0: SQ_IMAGE_MAX_PIXELS */
+    size_t max_pixels;                   /* largest image; 0: SQ_IMAGE_MAX_PIXELS */
     const char *bad_log;                 /* file to append a line per bad image to, or NULL */
-    sq_decode_mode decode;               /* of augmented images; others are decoded exactly */
+    sq_decode_mode decode;               /* applies to augmented images; other images are decoded exactly */
     const sq_cache_plan *cache;          /* NULL: no cache. Read only by sq_loader_open */
     const sq_device_cache *device_cache; /* batches then hold crops of it, not pixels; borrowed. NULL: pixels. Needs an
                                           * augmenting transform and exact decoding */
@@ -46,8 +46,8 @@ typedef struct {
 typedef struct {
     int64_t bad;                     /* images that could not be decoded */
     int64_t stalls;                  /* batches that were not ready when they were requested */
-    double wait_seconds;             /* that sq_loader_next has waited in total */
-    double stage_seconds[SQ_STAGES]; /* of all threads, for finished batches */
+    double wait_seconds;             /* total time that sq_loader_next has waited */
+    double stage_seconds[SQ_STAGES]; /* sum over all threads, for finished batches */
     int prefetch_depth;              /* batches in memory at present, including the one in use */
     size_t cached_images, cached_bytes;
 } sq_loader_counters;
@@ -59,13 +59,13 @@ typedef struct sq_loader sq_loader;
 SQ_MUST_USE sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options);
 
 /* Waits for the next batch, which is valid until the following call.
- * returns   SQ_DATA: more than max_bad bad images, with the last one's name; as the loader's threads fail */
+ * returns   SQ_DATA: more than max_bad bad images, with the name of the last one; or the error of a loader thread */
 SQ_MUST_USE sq_status sq_loader_next(sq_loader *loader, sq_batch *out);
 sq_loader_counters sq_loader_get_counters(sq_loader *loader);
 void sq_loader_close(sq_loader *loader); /* joins the threads; accepts NULL */
 
-/* The number of batches to have in memory, including the one in use: those that are used while one is made (Little's
- * law).
+/* The number of batches to keep in memory, including the one in use. By Little's law, it is 1 plus the number of
+ * batches that are consumed while one batch is made.
  *
  * latency    seconds from the first work on a batch to its last image
  *

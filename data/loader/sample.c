@@ -53,7 +53,7 @@ static bool has_raw_size(const sq_image_record *record)
     return record->h >= 1 && record->w >= 1 && record->size / row == (size_t)record->h && record->size % row == 0;
 }
 
-/* Finds the stored bytes of an image: in the cache, in the map, or by reading. */
+/* Finds the stored bytes of an image: in the cache, in the memory map, or by reading the file. */
 static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *out)
 {
     sq_image_record record = {.is_raw = sq_dataset_is_raw(s->dataset, index, &record.h, &record.w)};
@@ -73,8 +73,8 @@ static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, 
     return SQ_OK;
 }
 
-/* Decodes the whole image, adds it to the cache, and makes it the record. Does nothing if the cache is full or the
- * image is damaged; the damage might be outside the crop. */
+/* Decodes the whole image, adds it to the cache, and replaces the record by it. Does nothing if the cache is full or
+ * the image is damaged, because the damage might be outside the crop. */
 static void cache_decoded(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *record)
 {
     const sq_encoded_image encoded = encoded_of(s, index, record);
@@ -91,7 +91,7 @@ static int divide_up(int side, int reduction)
     return (side + reduction - 1) / reduction;
 }
 
-/* The pixels that resizing the crop reads, of an image of h x w pixels. */
+/* The pixels that resizing the crop of an image of h x w pixels reads. */
 static sq_image_region region_of(const sq_transform *t, sq_crop crop, int h, int w)
 {
     const sq_rectangle reach = sq_resize_reach(crop, h, w, t->resolution);
@@ -104,8 +104,8 @@ typedef struct {
     sq_pixels pixels;
 } cropped_image;
 
-/* Decodes what the crop needs, of an image of h x w pixels. If the decoder reduces the image, the crop becomes one of
- * the reduced image. */
+/* Decodes the pixels that the crop needs from an image of h x w pixels. If the decoder reduces the image, the crop is
+ * converted to coordinates of the reduced image. */
 static sq_status decode_crop(const sq_sample_source *s, sq_sample_workspace *workspace, const sq_encoded_image *encoded,
                              const sq_image_record *record, cropped_image *out)
 {
@@ -156,7 +156,7 @@ sq_status sq_sample_make(const sq_sample_source *s, sq_sample_workspace *w, sq_s
                          float *augment)
 {
     sq_image_record record;
-    double begin[SQ_STAGES + 1]; /* of each stage, and the end of the last one */
+    double begin[SQ_STAGES + 1]; /* start of each stage, and the end of the last one */
     begin[SQ_STAGE_READ] = sq_seconds_now();
     SQ_TRY(find_record(s, w, id.index, &record));
     begin[SQ_STAGE_DECODE] = sq_seconds_now();

@@ -6,7 +6,7 @@
 #include "data/loader/device_cache.h"
 #include "data/loader/transform.h"
 
-/* Makes one image of a batch: read it, decode what the crop needs, resize. */
+/* Makes one image of a batch: reads it, decodes the pixels that the crop needs, and resizes them. */
 
 typedef enum {
     SQ_DECODE_EXACT, /* decode at full size the rows and columns that the crop needs */
@@ -31,7 +31,7 @@ typedef struct {
     size_t max_pixels;
 } sq_sample_source;
 
-/* Buffers that a thread reuses; begins as zero. */
+/* Buffers that a thread reuses; initialise with zeros. */
 typedef struct {
     void *bytes;
     size_t capacity;
@@ -40,7 +40,7 @@ typedef struct {
     double seconds[SQ_STAGES]; /* accumulated */
 } sq_sample_workspace;
 
-/* Which image, in which epoch. Its pixels are a function of (seed, epoch, index). */
+/* Identifies one image in one epoch. Its pixels are a function of (seed, epoch, index). */
 typedef struct {
     size_t index;
     uint64_t epoch;
@@ -51,12 +51,12 @@ void sq_sample_clear(sq_sample_workspace *workspace); /* frees the buffers */
 /* Makes the pixels of a sample and draws its augmentation.
  * pixels    resolution * resolution * 3, RGB
  * augment   SQ_AUGMENT_COUNT values
- * returns   SQ_DATA with the image's name: it is bad; SQ_NO_MEMORY */
+ * returns   SQ_DATA, with the image's name: the image is bad; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
                                      uint8_t *pixels, float *augment);
 
-/* The same for an image in the device cache: returns the crop, from which the backend makes the same pixels. The
- * transform must augment. */
+/* The same for an image in the device cache. Sets *crop, from which the backend makes the same pixels. The transform
+ * must augment. */
 SQ_MUST_USE sq_status sq_sample_crop(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
                                      sq_stored_crop *crop, float *augment);
 

@@ -6,7 +6,7 @@
 
 #include "kernels/graph.h"
 
-enum { CROP_ATTEMPTS = 10, JITTER_ORDERS = 6 }; /* 3 factors have 6 orders */
+enum { CROP_ATTEMPTS = 10, JITTER_ORDERS = 6 }; /* three factors have six orders */
 
 static double uniform_between(sq_rng *rng, double low, double high)
 {

@@ -12,7 +12,7 @@
 typedef struct {
     bool is_augmented;             /* false: resize the short side to resolution / crop_fraction, then centre crop */
     int resolution;                /* side of the output in pixels */
-    double crop_fraction;          /* of the short side; 224 / 256 = 0.875 */
+    double crop_fraction;          /* share of the short side; 224 / 256 = 0.875 */
     double area_min, area_max;     /* random resized crop: fraction of the image's area, 0.08 .. 1 */
     double aspect_min, aspect_max; /* width / height, 3/4 .. 4/3 */
     double flip;                   /* probability of a horizontal flip */
@@ -23,7 +23,7 @@ typedef struct {
  * bounds. source: torchvision, RandomResizedCrop.get_params */
 sq_crop sq_transform_crop(const sq_transform *transform, int h, int w, sq_rng *rng);
 
-/* The rectangle that "resize the short side, then centre crop" shows, in source pixels. */
+/* The rectangle in source pixels that remains after "resize the short side, then centre crop". */
 sq_crop sq_transform_centre(const sq_transform *transform, int h, int w);
 
 /* Draws flip, jitter order and jitter factors of one image for SQ_OP_IMAGE; neutral values if not augmented.

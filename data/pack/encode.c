@@ -20,7 +20,7 @@ bool sq_image_fits(int h, int w, int side, bool is_cropped)
     return min_int(h, w) <= side && (!is_cropped || (h <= side && w <= side));
 }
 
-/* Moves the centre of the image to the beginning of its pixels. */
+/* Moves the pixels of the centre crop to the beginning of the buffer. */
 static void crop_centre(sq_image *image, int side)
 {
     const int h = min_int(image->h, side), w = min_int(image->w, side), top = (image->h - h) / 2,
@@ -95,7 +95,7 @@ static void write_jpeg(jpeg_writer *w, const sq_image *image, int quality)
     jpeg_start_compress(info, TRUE);
     while (info->next_scanline < info->image_height) {
         JSAMPROW row = image->pixels + (size_t)info->next_scanline * (size_t)image->w * 3;
-        (void)jpeg_write_scanlines(info, &row, 1); /* cannot suspend: the destination is memory */
+        (void)jpeg_write_scanlines(info, &row, 1); /* always encodes the row, because the destination is in memory */
     }
     jpeg_finish_compress(info);
 }

@@ -7,10 +7,10 @@
 
 /* Shrinks and encodes images for packing. */
 
-/* Shrinks the short side to `side` pixels and the long side in proportion (rounded down, as torchvision's Resize). With
- * is_cropped, keeps only the centre of side x side pixels. An image that is small enough is copied; none is enlarged.
- * Filter: bilinear with antialias (stb_image_resize's triangle) and repeated edges.
- * image, out   different images
+/* Shrinks the short side to `side` pixels and the long side in proportion (rounded down, as in torchvision's Resize).
+ * With is_cropped, keeps only the centre of side x side pixels. A smaller image is copied, never enlarged. Filter:
+ * bilinear with antialias (stb_image_resize's triangle) and repeated edges.
+ * image, out   must be different images
  * returns      SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_image_fit(sq_image *out, const sq_image *image, int side, bool is_cropped);
 

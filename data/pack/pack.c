@@ -26,7 +26,7 @@
 enum {
     MAX_THREADS = 256,
     MAX_SHARD_IMAGES = 1 << 20,
-    DEFAULT_SHARDS = 64, /* by default, if the bytes per shard are within the limits below */
+    DEFAULT_SHARDS = 64, /* used if the bytes per shard are within the limits below */
     MAX_DEFAULT_SHARDS = 512
 };
 static const uint64_t MIN_DEFAULT_SHARD_BYTES = 4 << 20, MAX_DEFAULT_SHARD_BYTES = 256 << 20;
@@ -37,16 +37,16 @@ typedef struct {
     const sq_dataset *dataset;
     const char *folder, *split;
     sq_pack_options options;
-    uint64_t fingerprint; /* of everything that decides the files, except the images' contents */
+    uint64_t fingerprint; /* hash of everything that determines the files, except the images' contents */
     size_t *firsts;       /* owned; shard_count + 1: the first image of each shard */
     int shard_count;
     const char **classes; /* owned array of borrowed names */
     int class_count;
-    pthread_mutex_t lock; /* of the fields up to failure_text */
+    pthread_mutex_t lock; /* protects the fields up to failure_text */
     pthread_cond_t is_worker_done;
-    int next;     /* shard */
-    int working;  /* threads */
-    int finished; /* shards */
+    int next;     /* number of the next shard */
+    int working;  /* running threads */
+    int finished; /* finished shards */
     sq_status failure;
     char failure_text[1024];
     atomic_bool is_stopping;
@@ -168,7 +168,7 @@ static sq_status pack_image(packing *p, worker_buffers *m, size_t index, sq_shar
 
 /* ---- One shard ---- */
 
-/* Looks for shard k of an earlier run. SQ_INVALID: the file is a shard of another pack. */
+/* Looks for shard k of an earlier run. SQ_INVALID: the file belongs to a different pack. */
 static sq_status find_shard(const packing *p, int k, const char *path, bool *is_found)
 {
     sq_shard *shard = NULL;
@@ -183,7 +183,7 @@ static sq_status find_shard(const packing *p, int k, const char *path, bool *is_
                ? SQ_OK
                : sq_fail(SQ_INVALID,
                          "%s: the shard belongs to a pack of other images or options; use an empty folder, or repeat "
-                         "the command that began this pack",
+                         "the command that started this pack",
                          path);
 }
 
@@ -252,7 +252,7 @@ static void *run_worker(void *context)
 
 static sq_pack_progress progress_of(packing *p)
 {
-    const size_t reused = atomic_load(&p->reused); /* read before the images, so that it is never larger */
+    const size_t reused = atomic_load(&p->reused); /* read before `images`, so that it is never larger than `images` */
     return (sq_pack_progress){.images = atomic_load(&p->images),
                               .image_count = sq_dataset_count(p->dataset),
                               .reused_count = reused,
@@ -260,7 +260,7 @@ static sq_pack_progress progress_of(packing *p)
                               .shard_count = p->shard_count};
 }
 
-/* Waits for a thread to end, at most REPORT_INTERVAL_NS. Needs the lock. */
+/* Waits at most REPORT_INTERVAL_NS for a thread to end. The caller holds the lock. */
 static void wait_for_worker(packing *p)
 {
     struct timespec until;

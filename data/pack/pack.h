@@ -10,9 +10,9 @@
  * its bytes, so that the loader treats it as in the source and the order of the other images stays the same. */
 
 typedef struct {
-    size_t images, image_count; /* done, and in total */
-    size_t reused_count;        /* of the images done: in shards of an earlier run */
-    int shards, shard_count;    /* finished, and in total */
+    size_t images, image_count; /* images done so far, and in total */
+    size_t reused_count;        /* images done that are in shards of an earlier run */
+    int shards, shard_count;    /* finished shards, and in total */
 } sq_pack_progress;
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
     bool is_raw;       /* store uint8 RGB; needs a side */
     int quality;       /* of JPEG, 1..100 */
     bool is_unchecked; /* with side 0: read headers only, and do not decode images to check them */
-    int max_bad;       /* more undecodable images are an error */
+    int max_bad;       /* exceeding this number of undecodable images is an error */
     size_t max_pixels; /* larger images count as undecodable; 0: SQ_IMAGE_MAX_PIXELS */
     uint64_t
         shard_bytes; /* source bytes per shard; 0: 1/64 of the split, within 4 MiB .. 256 MiB, at most 512 shards */

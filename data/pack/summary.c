@@ -26,7 +26,7 @@ static void count_record(sq_pack_summary *out, const sq_shard_record *r)
     out->undecodable += (r->flags & SQ_SHARD_UNDECODABLE) != 0;
 }
 
-/* Writes the unusual properties of a record. usual: the format of most images. */
+/* Writes the unusual properties of a record. usual is the format of most images. */
 static void list_record(FILE *file, sq_pack_summary *out, const sq_shard *s, size_t i, sq_image_format usual)
 {
     const sq_shard_record *r = sq_shard_record_at(s, i);

@@ -15,7 +15,7 @@ typedef struct {
 /* list      file to write the unusual properties of images to, as lines "<property><tab><class>/<name>": a rare format,
  *           grey unless most images are, CMYK, EXIF-rotated, undecodable. NULL: no list
  *
- * returns   as sq_shards_open; SQ_IO */
+ * returns   the errors of sq_shards_open; SQ_IO */
 SQ_MUST_USE sq_status sq_pack_summarise(sq_pack_summary *out, const char *folder, const char *split, const char *list);
 
 #endif

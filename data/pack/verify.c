@@ -15,7 +15,7 @@ typedef struct {
     int shard_count;
     const sq_verify_options *options;
     atomic_int next;
-    pthread_mutex_t lock; /* of the fields below */
+    pthread_mutex_t lock; /* protects the fields below */
     uint64_t damaged_count;
     bool is_out_of_memory;
 } verification;

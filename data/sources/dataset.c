@@ -46,7 +46,7 @@ void sq_dataset_close(sq_dataset *d)
     if (!d->parent)
         free(d->classes);
     for (int i = 0; i < d->tar_count; i++)
-        (void)close(d->tars[i]); /* only read */
+        (void)close(d->tars[i]); /* nothing was written */
     sq_shards_close(d->shards, d->shard_count);
     free(d->tars);
     free(d->entries);
@@ -254,7 +254,7 @@ static sq_status read_file(const sq_dataset_entry *e, char *out)
     sq_status status = check_length(e, file);
     if (status == SQ_OK)
         status = read_bytes(e, file, out);
-    (void)close(file); /* only read */
+    (void)close(file); /* nothing was written */
     return status;
 }
 

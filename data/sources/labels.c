@@ -100,7 +100,7 @@ static sq_status read_rows(label_file *file)
 
 /* ---- Matching ---- */
 
-/* Length of a file name without its extension, which lists may omit. */
+/* Length of a file name without its extension. Lists of labels may omit the extension. */
 static size_t stem_length(const char *name)
 {
     const char *point = strrchr(name, '.');
@@ -130,7 +130,7 @@ static int compare_file_names(const void *a, const void *b)
     return strcmp(file_name_of(a), file_name_of(b));
 }
 
-/* The class of a row: its label, or the label as a number into the class names, counted from `first`. */
+/* The class of a row: its label, or the class name that the label numbers, counted from `first`. */
 static sq_status find_class(const char **out, const label_file *file, const label_row *row, int first,
                             const sq_listing_options *options)
 {

@@ -58,7 +58,7 @@ sq_status sq_listing_add_class(sq_dataset *d, const char *name)
                                         : sq_fail(SQ_NO_MEMORY, "%s: out of memory for the list of classes", name);
 }
 
-/* The order of torchvision's ImageFolder: the files of a folder by name, before the files of its subfolders. */
+/* The order of torchvision's ImageFolder: the files of a folder sorted by name, then the files of its subfolders. */
 static int compare_inner_names(const char *a, const char *b)
 {
     const size_t a_folder = sq_listing_file_name_offset(a), b_folder = sq_listing_file_name_offset(b);

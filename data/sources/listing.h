@@ -20,9 +20,9 @@ typedef struct {
 } sq_dataset_entry;
 
 struct sq_dataset {
-    const sq_dataset *parent;  /* borrowed; NULL: this is a whole data set, else a subset of parent */
-    sq_dataset_entry *entries; /* of a whole data set */
-    size_t *indices;           /* of a subset: indices in parent */
+    const sq_dataset *parent;  /* borrowed; NULL: this is a whole data set, otherwise a subset of parent */
+    sq_dataset_entry *entries; /* owned; NULL in a subset */
+    size_t *indices;           /* owned; indices in parent; NULL in a whole data set */
     size_t count, capacity;
     char **classes; /* owned by a whole data set, borrowed by a subset */
     int class_count;
@@ -36,7 +36,7 @@ struct sq_dataset {
 /* Options of one listing, passed to every source kind. */
 typedef struct {
     const char *split;  /* "train" or "val" */
-    const char *labels; /* file of labels: every image counts, in any folder. NULL: folder names are the classes */
+    const char *labels; /* file of labels; images in any folder are listed. NULL: folder names are the classes */
     const char *const *classes; /* class names by number, or NULL */
     int class_count;
     bool is_optional; /* a source without the split is an empty data set */

@@ -1,5 +1,5 @@
-/* Reading a packed shard. All values of a file are checked before they are used: sq_shard_open checks everything except
- * the records' bytes, each of which has a checksum. */
+/* Reading a packed shard. All values of a file are checked before they are used. sq_shard_open checks everything except
+ * the records, each of which has its own checksum. */
 #include "data/sources/shard.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@
 
 enum {
     READ_AHEAD_BYTES = 8 << 20,
-    SEQUENTIAL_DISTANCE = 256 /* records between two reads that count as sequential; threads read in parallel */
+    /* Two reads at most this many records apart count as sequential, because threads read in parallel. */
+    SEQUENTIAL_DISTANCE = 256
 };
 
 struct sq_shard {
@@ -225,7 +226,7 @@ void sq_shard_close(sq_shard *s)
     if (s->map)
         (void)munmap((void *)(uintptr_t)s->map, s->map_bytes); /* the map is valid */
     if (s->file >= 0)
-        (void)close(s->file); /* only read */
+        (void)close(s->file); /* nothing was written */
     free(s->is_verified);
     free(s->tables);
     free(s->classes);
@@ -287,7 +288,7 @@ sq_status sq_shard_read(const sq_shard *s, size_t index, void *out)
     const sq_shard_record *r = s->records + index;
     size_t done = 0;
     read_ahead((sq_shard *)(uintptr_t)s, index); /* changes only the state of the prefetching */
-    while (done < r->size) { /* not from the map: if the file was truncated, that would raise SIGBUS */
+    while (done < r->size) { /* pread instead of the map, because reading a truncated map would raise SIGBUS */
         const ssize_t got = pread(s->file, (char *)out + done, (size_t)r->size - done, (off_t)(r->offset + done));
         if (got < 0 && errno == EINTR)
             continue;

@@ -19,14 +19,14 @@
  * Records are in the order of the data set: by class, then by name.
  *
  * Checksums are XXH3 with 64 bits and seed 0 (xxHash 0.8). The header holds one of itself and one of everything after
- * the records; the index holds one per record. XXH3 reads about 20 GB/s, zlib's CRC-32 about 1 GB/s; a raw record has
+ * the records; the index holds one per record. XXH3 reads about 20 GB/s, zlib's CRC-32 about 1 GB/s. A raw record has
  * about 200 kB and takes 0.1 ms of other work. */
 
 enum {
     SQ_SHARD_VERSION = 1,
     SQ_SHARD_ALIGNMENT = 64,            /* bytes: a cache line */
     SQ_SHARD_MAX_COUNT = 65535,         /* shards of a split */
-    SQ_SHARD_MAX_RECORD_BYTES = 1 << 30 /* as for every image */
+    SQ_SHARD_MAX_RECORD_BYTES = 1 << 30 /* the limit for every image */
 };
 #define SQ_SHARD_MAGIC "SQSHARD\n"
 
@@ -37,7 +37,7 @@ enum {
     SQ_SHARD_REENCODED = 1 << 9, /* the bytes differ from the source's */
     SQ_SHARD_GREY = 1 << 10,
     SQ_SHARD_CMYK = 1 << 11,
-    SQ_SHARD_ROTATED = 1 << 12,    /* the EXIF orientation is not 1; pixels are stored as they are in the file */
+    SQ_SHARD_ROTATED = 1 << 12,    /* the EXIF orientation is not 1; pixels are stored unrotated */
     SQ_SHARD_UNDECODABLE = 1 << 13 /* the bytes are the source's */
 };
 
@@ -49,12 +49,12 @@ typedef struct {
     uint64_t count, first, total; /* images in this shard, in the shards before it, in the split */
     uint64_t pack;                /* fingerprint of source and options; equal in all shards of a split */
     uint64_t classes_offset, names_offset, index_offset, file_bytes;
-    uint64_t tables_checksum; /* of classes_offset .. file_bytes */
-    uint64_t header_checksum; /* of all fields above */
+    uint64_t tables_checksum; /* covers classes_offset .. file_bytes */
+    uint64_t header_checksum; /* covers all fields above */
 } sq_shard_header;
 
 typedef struct {
-    uint64_t offset, size, checksum; /* of the record's bytes */
+    uint64_t offset, size, checksum; /* position in the file, bytes, and checksum of the record */
     uint64_t name_offset;            /* relative to names_offset */
     uint32_t label;
     uint32_t h, w; /* pixels; 0: unknown */
@@ -83,7 +83,8 @@ const char *sq_shard_class_name(const sq_shard *shard, uint32_t label);
 SQ_MUST_USE sq_status sq_shard_read(const sq_shard *shard, size_t index, void *out);
 
 /* The mapped bytes of a record, without a copy; valid until sq_shard_close if the file is not truncated meanwhile. The
- * first call for a record verifies its checksum. NULL: it differs; sq_shard_read reports the reason. Thread-safe. */
+ * first call for a record verifies its checksum. NULL: the checksum differs; sq_shard_read reports the reason.
+ * Thread-safe. */
 const void *sq_shard_view(const sq_shard *shard, size_t index);
 
 #endif

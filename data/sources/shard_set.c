@@ -40,7 +40,7 @@ static int find_lowest(const char *folder, const char *split)
             found = number;
     }
     if (list)
-        (void)closedir(list); /* only read */
+        (void)closedir(list); /* nothing was written */
     return found;
 }
 

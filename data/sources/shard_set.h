@@ -6,7 +6,7 @@
 /* All shards of a split. */
 
 /* Opens all shards <folder>/<split>-*.shard in order. Free *out and its shards with sq_shards_close.
- * returns   SQ_DATA: no shards, a missing shard, or a shard of another pack; as sq_shard_open */
+ * returns   SQ_DATA: no shards, a missing shard, or a shard of another pack; the errors of sq_shard_open */
 SQ_MUST_USE sq_status sq_shards_open(sq_shard ***out, int *count, const char *folder, const char *split);
 void sq_shards_close(sq_shard **shards, int count); /* accepts NULL */
 

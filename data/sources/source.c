@@ -15,7 +15,7 @@ typedef struct {
     const char *name;
     bool (*probe)(const char *path);
     sq_status (*list)(sq_dataset *dataset, const char *path, const sq_listing_options *options);
-    bool has_labels; /* list numbers the classes; a file of labels is an error */
+    bool has_labels; /* the source numbers its classes itself; a file of labels is an error */
 } source_kind;
 
 static bool is_folder(const char *path)

@@ -18,14 +18,14 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Writes folder/name to `path` and the attributes of that file to `info`. */
+/* Writes folder/name to `path` and the result of stat(2) to `info`. */
 static sq_status stat_in(const char *folder, const char *name, char *path, struct stat *info)
 {
     SQ_TRY(sq_text_path(path, SQ_PATH_BYTES, folder, name));
     return stat(path, info) == 0 ? SQ_OK : sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
 }
 
-/* Where the images of a folder belong. */
+/* The class of the images of a folder, and where their inner names start. */
 typedef struct {
     const char *name;         /* NULL: a file of labels gives the class of each image */
     size_t inner_name_offset; /* length of the class folder's path with its slash */
@@ -49,7 +49,7 @@ static sq_status add_files(sq_dataset *d, const char *path, const class_folder *
                                                        .size = (uint64_t)info.st_size});
     }
     if (folder)
-        (void)closedir(folder); /* only read */
+        (void)closedir(folder); /* nothing was written */
     return status;
 }
 
@@ -82,7 +82,7 @@ static sq_status add_class_folders(sq_dataset *d, const char *path)
         if (status == SQ_OK && S_ISDIR(info.st_mode)) /* other files, such as licences, are not classes */
             status = add_class_folder(d, name, e->d_name);
     }
-    (void)closedir(folder); /* only read */
+    (void)closedir(folder); /* nothing was written */
     return status;
 }
 

@@ -3,7 +3,7 @@
 
 #include "data/sources/listing.h"
 
-/* Opens the shards of a split in a folder and takes over their entries, classes and labels, in their order.
+/* Opens the shards of a split in a folder and copies their entries, classes and labels, in the same order.
  * returns   SQ_DATA: a damaged, missing or foreign shard; with options->is_optional, a split without shards is empty */
 SQ_MUST_USE sq_status sq_source_list_shards(sq_dataset *dataset, const char *folder, const sq_listing_options *options);
 

@@ -45,7 +45,7 @@ static bool split_name(member_name *out, const char *name, const sq_listing_opti
     const char *slash = strchr(name, '/');
     if (sq_listing_ignores(name))
         return false;
-    if (options->labels) { /* the folders do not matter */
+    if (options->labels) { /* with a file of labels, folders are ignored */
         *out = (member_name){.inner_name = name + sq_listing_file_name_offset(name)};
         return *out->inner_name != 0;
     }
@@ -56,7 +56,7 @@ static bool split_name(member_name *out, const char *name, const sq_listing_opti
     return *image && !strchr(image, '/');
 }
 
-/* outer: prefix of the name for members of a tar inside the tar, else "". */
+/* outer: prefix of the name for members of a tar inside the tar, otherwise "". */
 static sq_status add_member(const sq_tar_listing *listing, const sq_tar_member *member, const char *outer,
                             const member_name *split)
 {
@@ -100,7 +100,8 @@ static sq_status list_class_tree(const sq_tar_listing *listing)
 
 /* ---- Tars of classes inside a tar ---- */
 
-/* Lists a tar inside the tar, such as n01440764.tar in ILSVRC2012_img_train.tar: a window of the outer file. */
+/* Lists a tar inside the tar, such as n01440764.tar in ILSVRC2012_img_train.tar: it is read as a range of the outer
+ * file. */
 static sq_status list_class_tar(const sq_tar_listing *listing, const sq_tar_member *outer)
 {
     sq_tar_member member;
@@ -160,7 +161,8 @@ static bool is_split_member(const char *name)
     return strncmp(name, "train/", 6) == 0 || strncmp(name, "val/", 4) == 0;
 }
 
-/* Reads the first members; folders may precede the files. A member below train/ or val/ decides, even after a pair. */
+/* Finds the layout from the first members. Folders may precede the files. A member below train/ or val/ selects the
+ * layout with splits, even if a WebDataset pair comes first. */
 static sq_status find_layout(const sq_tar *tar, const sq_listing_options *options, tar_layout *out)
 {
     sq_tar_member member, previous = {.name = ""};

@@ -24,14 +24,14 @@ typedef struct {
     char magic[6], version[2];
     char user[32], group[32];
     char device_major[8], device_minor[8];
-    char prefix[155]; /* of name; ustar only */
+    char prefix[155]; /* goes before `name`; ustar only */
     char padding[12];
 } tar_header;
 _Static_assert(sizeof(tar_header) == TAR_BLOCK, "a header is one block");
 
 enum {
     TYPE_FILE = '0',
-    TYPE_FILE_V7 = 0, /* before POSIX */
+    TYPE_FILE_V7 = 0, /* tars older than POSIX */
     TYPE_CONTIGUOUS = '7',
     TYPE_LONG_NAME = 'L', /* GNU */
     TYPE_LONG_LINK = 'K', /* GNU */
@@ -48,7 +48,7 @@ sq_status sq_tar_open(sq_tar *out, const char *path)
     if (file < 0 || fstat(file, &info) != 0) {
         const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
         if (file >= 0)
-            (void)close(file); /* only read */
+            (void)close(file); /* nothing was written */
         return status;
     }
     *out = (sq_tar){file, path, 0, (uint64_t)info.st_size};
@@ -58,7 +58,7 @@ sq_status sq_tar_open(sq_tar *out, const char *path)
 void sq_tar_close(sq_tar *tar)
 {
     if (tar->file >= 0)
-        (void)close(tar->file); /* only read */
+        (void)close(tar->file); /* nothing was written */
     tar->file = -1;
 }
 
@@ -86,7 +86,7 @@ sq_status sq_tar_read(const sq_tar *tar, const sq_tar_member *member, void *out)
 
 /* ---- Fields of a header ---- */
 
-/* Octal text, or base 256 if the first bit is set. False: neither, or above 64 bits. */
+/* Reads octal text, or base 256 if the first bit is set. Returns false for other text and for values above 64 bits. */
 static bool parse_number(const char *field, int bytes, uint64_t *out)
 {
     const unsigned char *digits = (const unsigned char *)field;
@@ -140,7 +140,7 @@ static void copy_name(const tar_header *header, char *name, size_t bytes)
 
 /* Values that an extended header gives for the next member. */
 typedef struct {
-    char name[sizeof((sq_tar_member *)0)->name]; /* "": not given */
+    char name[sizeof((sq_tar_member *)0)->name]; /* "": not in the extended header */
     bool has_size;
     uint64_t size;
 } extended_values;
@@ -181,7 +181,7 @@ static sq_status parse_pax(extended_values *out, const sq_tar *tar, const char *
 
 /* ---- Members ---- */
 
-/* A header with the place of the bytes that follow it. */
+/* A header and the position of the bytes that follow it. */
 typedef struct {
     tar_header header;
     uint64_t offset, size;
@@ -206,7 +206,8 @@ static sq_status read_extended_values(extended_values *out, const sq_tar *tar, c
     return status;
 }
 
-/* Reads the header at tar->position and moves the position past its bytes. extended: may give the member's size. */
+/* Reads the header at tar->position and moves the position to the next header. `extended` may override the member's
+ * size. */
 static sq_status read_raw(raw_member *out, sq_tar *tar, const extended_values *extended, bool *is_end)
 {
     const uint64_t begin = tar->position;

@@ -6,8 +6,8 @@
 
 #include "kernels/base/status.h"
 
-/* Reads the members of a tar: ustar, GNU long names, pax paths and sizes, base-256 sizes. Walking reads only headers.
- */
+/* Reads the members of a tar: ustar, GNU long names, pax paths and sizes, base-256 sizes. sq_tar_next reads only
+ * headers. */
 
 typedef struct {
     char name[4096];
@@ -18,15 +18,15 @@ typedef struct {
 typedef struct {
     int file;
     const char *path;          /* borrowed, for messages */
-    uint64_t position, length; /* bytes: of the next header, and the end of the tar. A copy with other values walks a
-                                * tar inside the tar. */
+    uint64_t position, length; /* in bytes: the next header, and the end of the tar. A copy with other values reads
+                                * a tar inside the tar. */
 } sq_tar;
 
 /* Opens a tar; close it with sq_tar_close.
  * returns   SQ_IO */
 SQ_MUST_USE sq_status sq_tar_open(sq_tar *out, const char *path);
 
-/* Reads the next member's header. *is_end: there are no more members, and *member is undefined.
+/* Reads the next member's header. Sets *is_end if there are no more members; *member is then undefined.
  * returns   SQ_DATA: a damaged or truncated tar, with the byte offset; SQ_IO; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_tar_next(sq_tar *tar, sq_tar_member *member, bool *is_end);
 

@@ -13,7 +13,7 @@
 
 enum { NAME_BYTES = 3 * 4096, MAX_LABEL_FILE_BYTES = 1 << 20, MAX_UNNAMED_CLASS = 99999 };
 
-/* Bytes of the key: up to the first dot of the file name. 0: the name has none. */
+/* Length of the key, which ends at the first dot of the file name. 0: the name has no key. */
 static size_t key_length(const char *name)
 {
     const size_t base = sq_listing_file_name_offset(name);
@@ -71,7 +71,7 @@ static sq_status set_class(const sq_tar_listing *listing, const char *name, int6
     return SQ_OK;
 }
 
-/* Takes the label of a .json. One without a label holds other metadata and is skipped. */
+/* Reads the label from a .json file. A .json file without a label has other metadata and is skipped. */
 static sq_status read_json(const sq_tar_listing *listing, const char *name, const char *text, size_t size,
                            keyed_sample *sample)
 {
@@ -115,7 +115,7 @@ static sq_status read_label(const sq_tar_listing *listing, const sq_tar_member *
     return status;
 }
 
-/* Adds the image of the sample, if there is one, and clears the sample. */
+/* Adds the image of the sample, if it has one, and clears the sample. */
 static sq_status finish_sample(const sq_tar_listing *listing, keyed_sample *sample)
 {
     sq_status status = SQ_OK;

@@ -4,7 +4,7 @@
 #include "data/sources/listing.h"
 #include "data/sources/tar.h"
 
-/* WebDataset's layout of a tar: consecutive members with one key, an image and a file with its label. */
+/* WebDataset's layout of a tar: an image and a file with its label are consecutive members with the same key. */
 
 /* A tar that is being listed. */
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
     int tar_index; /* in dataset->tars */
 } sq_tar_listing;
 
-/* True if two consecutive members have one key, and exactly one of them is a .cls or .json. */
+/* True if two consecutive members have the same key and exactly one of them is a .cls or .json. */
 bool sq_webdataset_is_pair(const char *previous, const char *name);
 
 /* Adds the image of each key. Classes are numbers, or names from options->classes.

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Whether no value is NaN or infinite. The loop has no branch, so that the compiler vectorises it. */
+/* Returns whether all values are finite. The loop has no branch, so that the compiler vectorises it. */
 static inline bool sq_all_finite(const float *values, size_t count)
 {
     uint32_t has_nonfinite = 0;

@@ -8,7 +8,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* From front to back: every write is in front of the values that are still to be read. */
+/* Runs from front to back, so that every write is before the values that are not yet read. */
 void sq_bf16_pack(float *values, size_t count)
 {
     sq_bf16 block[BLOCK];
@@ -20,7 +20,7 @@ void sq_bf16_pack(float *values, size_t count)
     }
 }
 
-/* From back to front, for the same reason. */
+/* Runs from back to front, so that every write is after the values that are not yet read. */
 void sq_bf16_unpack(float *values, size_t count)
 {
     sq_bf16 block[BLOCK];

@@ -18,7 +18,8 @@ static inline void sq_pause(void)
     (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* a signal may end it early */
 }
 
-/* The same after `seconds` of polling. Does not sleep in the first millisecond, in which most reductions end. */
+/* The same, but does not sleep in the first millisecond of polling, in which most reductions end. `seconds`: the time
+ * since polling started. */
 static inline void sq_pause_after(double seconds)
 {
     if (seconds > 1e-3)

@@ -14,11 +14,11 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/text.h"
 
-#define LOCK_SECONDS 5.0 /* wait for a process that is ending */
+#define LOCK_SECONDS 5.0 /* time to wait for a process that is exiting */
 
 static sq_status fail_errno(const char *path)
 {
-    const int why = errno; /* kept for callers */
+    const int why = errno; /* restored below for the caller */
     const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(why));
     errno = why;
     return status;
@@ -73,7 +73,7 @@ sq_status sq_file_append(const char *path, size_t at, const void *data, size_t b
     if (status != SQ_OK) {
         const int why = errno;
         const bool is_truncated = ftruncate(file, (off_t)at) == 0;
-        (void)is_truncated; /* else the next write truncates; readers skip incomplete lines */
+        (void)is_truncated; /* if it failed, the next write truncates the file; readers skip incomplete lines */
         errno = why;
     }
     return close_written(file, path, status);
@@ -168,7 +168,7 @@ sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes
         else
             done += (size_t)got;
     }
-    (void)close(file); /* only read */
+    (void)close(file); /* nothing was written */
     if (status != SQ_OK) {
         free(text);
         return status;
@@ -270,7 +270,7 @@ sq_status sq_path_remove(const char *path)
         if (status == SQ_OK)
             status = sq_path_remove(inner);
     }
-    (void)closedir(folder); /* only read */
+    (void)closedir(folder); /* nothing was written */
     if (status == SQ_OK && rmdir(path) != 0)
         status = fail_errno(path);
     return status;

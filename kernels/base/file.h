@@ -20,12 +20,13 @@ typedef struct {
  * "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
 
-/* Writes data at offset `at` of a file, which is created if it does not exist. The file is truncated to `at` bytes
- * before the write, which removes the rest of an interrupted one, and again after a failure. SQ_IO "<path>: reason". */
+/* Writes data at offset `at` of a file, which is created if it does not exist. Before the write, the file is truncated
+ * to `at` bytes, which removes the rest of an interrupted write. After a failure, it is truncated again. SQ_IO "<path>:
+ * reason". */
 SQ_MUST_USE sq_status sq_file_append(const char *path, size_t at, const void *data, size_t bytes);
 
-/* A file that is written as a stream. The text stays in memory until sq_file_finish writes it like sq_file_replace and
- * frees it, also on failure. SQ_NO_MEMORY names the path. */
+/* A file that is written as a stream. The text stays in memory until sq_file_finish writes it, in the same way as
+ * sq_file_replace. sq_file_finish always frees the text, even on failure. SQ_NO_MEMORY names the path. */
 typedef struct {
     FILE *stream;
     char *text;
@@ -33,30 +34,31 @@ typedef struct {
 } sq_file_writer;
 SQ_MUST_USE sq_status sq_file_begin(sq_file_writer *out, const char *path);
 SQ_MUST_USE sq_status sq_file_finish(sq_file_writer *writer, const char *path);
-void sq_file_discard(sq_file_writer *writer); /* frees it and writes nothing */
+void sq_file_discard(sq_file_writer *writer); /* frees the text and writes nothing */
 
 /* Reads a whole file into malloc'd memory and appends a zero byte. Files of more than `limit` bytes are refused. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);
 
-/* Locks a folder for this process until sq_folder_unlock or exit. Waits up to 5 seconds, then SQ_INVALID "<path>:
- * another process is writing in it". *lock is for sq_folder_unlock, which accepts SQ_NO_LOCK. File systems without
- * locks always grant it. source: flock(2) */
+/* Locks a folder for this process until sq_folder_unlock or exit. Waits up to 5 seconds, then returns SQ_INVALID
+ * "<path>: another process is writing in it". Pass *lock to sq_folder_unlock, which accepts SQ_NO_LOCK. On file systems
+ * without locks, locking always succeeds. source: flock(2) */
 enum { SQ_NO_LOCK = -1 };
 SQ_MUST_USE sq_status sq_folder_lock(const char *path, int *lock);
 void sq_folder_unlock(int lock);
 
-/* Creates a folder and its parents. SQ_OK if it exists. */
+/* Creates a folder and its parents. SQ_OK if the folder already exists. */
 SQ_MUST_USE sq_status sq_folder_make(const char *path);
 /* Creates a temporary folder <what>-XXXXXX in TMPDIR (default /tmp) and writes its path to out. */
 SQ_MUST_USE sq_status sq_folder_scratch(char *out, size_t bytes, const char *what);
 /* Syncs a folder, so that renames in it survive a crash. */
 SQ_MUST_USE sq_status sq_folder_sync(const char *path);
-/* Removes a file, or a folder with its content. SQ_OK if it does not exist. */
+/* Removes a file, or a folder with its content. SQ_OK if the path does not exist. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
-/* Writes folder/name to out, a buffer of `bytes` bytes. Returns whether it exists; false if it does not fit. */
+/* Writes folder/name to out, a buffer of `bytes` bytes. Returns whether that path exists; false if it does not fit into
+ * out. */
 bool sq_path_find(char *out, size_t bytes, const char *folder, const char *name);
-/* The folder of `path`; "." if it names none. */
+/* Writes the folder part of `path` to out; "." if `path` has no slash. */
 void sq_path_parent(char *out, size_t bytes, const char *path);
 
 /* Makes the symbolic link `path` point to `target`, by rename, so that the link exists at all times. */

@@ -1,4 +1,4 @@
-/* Which errors may pass, and the waits between attempts. */
+/* The list of transient errors, and the waits between attempts. */
 #include "kernels/base/retry.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ sq_retry sq_retry_begin(int times)
 
 static bool may_pass(int error)
 {
-    /* EFBIG: a limit on file sizes, which is treated like a full disk. */
+    /* EFBIG, a limit on file sizes, is treated like a full disk. */
     static const int passing[] = {EIO,       ENOSPC,      EDQUOT,  EFBIG,      EINTR,     EAGAIN,       ESTALE,
                                   ETIMEDOUT, EBUSY,       ENFILE,  EMFILE,     ENOMEM,    ENOLCK,       EREMOTEIO,
                                   ENETDOWN,  ENETUNREACH, ENOBUFS, ECONNRESET, EHOSTDOWN, EHOSTUNREACH, ECONNREFUSED};

@@ -5,7 +5,7 @@
 
 #include "kernels/base/status.h"
 
-/* Repeats writes that fail for a reason that may pass: a full disk, a file server that is down.
+/* Repeats writes that fail for a transient reason, such as a full disk or an unreachable file server.
  *
  *     sq_retry retry = sq_retry_begin(times);
  *     do
@@ -19,9 +19,9 @@ typedef struct {
 
 /* times: the largest number of further attempts, after 0.5, 1, 2, 4, 8, 8, ... seconds. */
 sq_retry sq_retry_begin(int times);
-/* Call it directly after the attempt. Returns whether to try again: after SQ_IO with an errno that may pass (no space,
- * quota, interruption, an error of the device or of the file server). If so, it prints the error to stderr and waits; a
- * signal ends the wait. It preserves errno and sq_error_text(). */
+/* Call it directly after the attempt. Returns whether to try again. This is the case after SQ_IO with a transient errno
+ * (no space, quota, interruption, an error of the device or of the file server). It then first prints the error to
+ * stderr and waits; a signal ends the wait. It preserves errno and sq_error_text(). */
 bool sq_retry_again(sq_retry *retry, sq_status status);
 
 #endif

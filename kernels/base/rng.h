@@ -17,7 +17,7 @@ typedef enum {
     SQ_RNG_CALIBRATE,   /* index 0: selects the calibration images; 1: order of the held-out images for halving */
     SQ_RNG_SEARCH,      /* index: candidate or generation */
     SQ_RNG_TEST,
-    SQ_RNG_RANK /* of squall rank. index: 0; 1 + path of the pool */
+    SQ_RNG_RANK /* for squall rank. index: 0, or 1 + path of the pool */
 } sq_rng_purpose;
 
 typedef struct {
@@ -30,12 +30,12 @@ typedef struct {
 /* The four 32-bit words of Philox-4x32-10 for one counter and key. */
 void sq_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 
-/* The stream of (seed, purpose, index). Its period is 2^32 * 4 words. */
+/* The stream of (seed, purpose, index). The period of the stream is 2^32 * 4 words. */
 sq_rng sq_rng_open(uint64_t seed, sq_rng_purpose purpose, uint64_t index);
 
 uint32_t sq_rng_u32(sq_rng *rng);
 double sq_rng_uniform(sq_rng *rng);                 /* in [0, 1), 53 bits */
 uint32_t sq_rng_below(sq_rng *rng, uint32_t bound); /* uniform in [0, bound) without bias; bound > 0 */
-double sq_rng_normal(sq_rng *rng);                  /* mean 0, deviation 1 (Box-Muller) */
+double sq_rng_normal(sq_rng *rng);                  /* normal with mean 0 and standard deviation 1 (Box-Muller) */
 
 #endif

@@ -7,16 +7,17 @@
 
 #include "kernels/base/status.h"
 
-/* Helpers for text that people write and read. */
+/* Helpers for texts that users write or read. */
 
-/* The word nearest to `text` by edit distance; NULL if none is near enough to suggest. */
+/* Returns the word with the smallest edit distance to `text`; NULL if no word is similar enough. */
 const char *sq_text_nearest(const char *text, const char *const *words, int count);
 
 enum { SQ_TEXT_SUGGESTION = 128 }; /* bytes of a buffer for a suggestion */
-/* Writes ", did you mean 'seed'?" for the nearest word, or "" if none is near or it does not fit. Returns out. */
+/* Writes ", did you mean 'seed'?" for the most similar word. Writes "" if no word is similar or the text does not fit.
+ * Returns out. */
 const char *sq_text_suggestion(char *out, size_t bytes, const char *text, const char *const *words, int count);
 
-/* Convert the whole string and check the range. On false, *out is unchanged. */
+/* These functions convert the whole string and check the range. If they return false, *out is unchanged. */
 bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out);
 bool sq_text_double(const char *text, double minimum, double maximum, double *out);
 
@@ -37,7 +38,7 @@ char *sq_text_si(char *out, size_t bytes, double value, const char *unit);
 /* Writes "2 h 05 min", "3 min 20 s" or "14 s". Returns out. */
 char *sq_text_duration(char *out, size_t bytes, double seconds);
 
-/* 64-bit FNV-1a. `hash` is SQ_HASH_START or the hash of the data before. */
+/* 64-bit FNV-1a. `hash` is SQ_HASH_START or the hash of the preceding data. */
 #define SQ_HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t sq_hash(uint64_t hash, const void *data, size_t bytes);
 

@@ -21,12 +21,12 @@ typedef struct {
     int line;
 } report;
 
-/* Stores the first message, and the innermost line and field of the backtrace after it. */
+/* Stores the first message, then the innermost line and field from the backtrace that follows. */
 static void catch_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
 {
     report *r = context;
     char text[TEXT_BYTES];
-    (void)level; /* libcyaml is set to log errors only */
+    (void)level; /* libcyaml is configured to log only errors */
     (void)vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = 0;
     const char *body = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
@@ -231,8 +231,8 @@ typedef struct {
     bool is_deep;
 } source;
 
-/* libyaml's time per token grows with the nesting depth, so a file of brackets would take forever. Reading stops at the
- * deepest level allowed. */
+/* libyaml's time per token grows with the nesting depth, so a file of brackets would take very long. Reading stops at
+ * the largest allowed depth. */
 static int read_some(void *context, unsigned char *buffer, size_t size, size_t *read)
 {
     source *s = context;
@@ -253,7 +253,7 @@ sq_status sq_yaml_visit(const char *path, void *context,
     if (!file)
         return sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
     if (!yaml_parser_initialize(&parser)) {
-        (void)fclose(file); /* only read */
+        (void)fclose(file); /* nothing was written */
         return sq_fail(SQ_NO_MEMORY, "%s: YAML", path);
     }
     sq_status status = SQ_OK;
@@ -270,6 +270,6 @@ sq_status sq_yaml_visit(const char *path, void *context,
                          parser.problem ? parser.problem : "not YAML");
     }
     yaml_parser_delete(&parser);
-    (void)fclose(file); /* only read */
+    (void)fclose(file); /* nothing was written */
     return status;
 }

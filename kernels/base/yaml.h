@@ -9,8 +9,8 @@
 
 /* YAML files through libcyaml, with errors in one line: "<file>:<line>: unknown key 'widht', did you mean 'width'?". */
 
-/* Loads a file by a schema whose top is a mapping with CYAML_FLAG_POINTER. SQ_INVALID for its content, SQ_IO if it
- * cannot be read. Free the result with sq_yaml_free. */
+/* Loads a file by a schema whose top level is a mapping with CYAML_FLAG_POINTER. Returns SQ_INVALID for invalid
+ * content, SQ_IO if the file cannot be read. Free the result with sq_yaml_free. */
 SQ_MUST_USE sq_status sq_yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema);
 /* The same from memory; messages call the file `name`. */
 SQ_MUST_USE sq_status sq_yaml_parse(void **out, const char *text, const char *name, const cyaml_schema_value_t *schema);
@@ -22,14 +22,14 @@ SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
                                     sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                                      const yaml_node_t *root));
 
-/* Writing YAML by hand, for readable numbers and lists. A JSON string is a YAML string too, and reads back as the same
- * text. Bytes that are not UTF-8 are replaced by U+FFFD, because YAML cannot hold them. */
+/* Writing YAML by hand, for readable numbers and lists. A JSON string is also a YAML string with the same text. Bytes
+ * that are not UTF-8 are replaced by U+FFFD, because YAML cannot hold them. */
 void sq_yaml_put_string(FILE *file, const char *text);
 /* Writes "<indent><key>: "<text>"\n"; nothing for an empty text. */
 void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const char *text);
-/* Writes a word, in quotes if YAML would not read it as text. */
+/* Writes a word, with quotes if YAML would not read it as text. */
 void sq_yaml_put_word(FILE *file, const char *word);
-/* Write the fewest digits that read back as the same double or float, with a decimal point before an exponent. */
+/* These write the fewest digits that read back as the same double or float, with a decimal point before an exponent. */
 void sq_yaml_put_double(FILE *file, double value);
 void sq_yaml_put_float(FILE *file, float value);
 

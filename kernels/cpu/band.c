@@ -4,8 +4,8 @@
 
 enum { BAND_FLOATS = 96 * 1024, SMALLEST_BAND = 4, PIXELS_AT_ONCE = 4 };
 
-/* Zeroes the borders of row r of the band and returns the part that holds the image row. Outside the image it zeroes
- * the whole row and returns NULL. */
+/* Zeroes the borders of row r of the band and returns the part that holds the image row. If the row is outside the
+ * image, zeroes the whole row and returns NULL. */
 static float *begin_row(const sq_cpu_view *view, const sq_band_rows *rows, int r, const sq_band *out)
 {
     const int h = rows->first + r, right = out->columns - rows->border - view->w;
@@ -59,13 +59,14 @@ void sq_band_repack_weights(const float *weight, int c, int k, bool is_rotated, 
                 weight[(size_t)i * (size_t)taps + (size_t)(is_rotated ? taps - 1 - t : t)];
 }
 
-/* The inputs of one output: the first tap, and the distances between rows and columns in floats. */
+/* The inputs of one output: the address of the first tap, and the distances between rows and columns in floats. */
 typedef struct {
     const float *data;
     size_t row, column;
 } window;
 
-/* `pixels` (a constant) neighbouring outputs of a row for one vector of channels, of which `count` are stored. */
+/* Computes `pixels` (a constant) neighbouring outputs of a row for one vector of channels, and stores the first
+ * `count`. */
 INLINE void convolve_pixels(window in, sq_band_filter f, int pixels, sq_rows out, int count)
 {
     vfloat sum[PIXELS_AT_ONCE] = {{0}};
@@ -79,7 +80,7 @@ INLINE void convolve_pixels(window in, sq_band_filter f, int pixels, sq_rows out
         STORE(out.data + (size_t)p * (size_t)out.pitch, sum[p], count);
 }
 
-/* One row of outputs. first: the first tap of the first output. */
+/* Computes one row of outputs. first: the first tap of the first output. */
 INLINE void convolve_row(const sq_band *in, const float *first, sq_band_filter f, sq_rows out)
 {
     const size_t column = (size_t)in->c, row = (size_t)in->columns * column;
@@ -96,7 +97,7 @@ INLINE void convolve_row(const sq_band *in, const float *first, sq_band_filter f
     }
 }
 
-/* convolve_row for a kernel size and stride that the compiler knows. */
+/* convolve_row for a kernel size and stride that are compile-time constants. */
 INLINE void convolve_fixed(const sq_band *in, const float *first, const sq_band_filter *f, int k_and_stride,
                            sq_rows out)
 {

@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
     int n;           /* image */
     int first, rows; /* rows first .. first + rows - 1; rows outside the image are zero */
-    int border;      /* zero columns on the left; the columns that remain on the right are zero too */
+    int border;      /* number of zero columns on the left; the remaining columns on the right are zero too */
 } sq_band_rows;
 
 /* A depthwise filter and the size of one row of its outputs. */
@@ -51,14 +51,15 @@ void sq_band_fill_input(const sq_cpu_view *x, const sq_band_rows *rows, const sq
 void sq_band_fill_gradient(const sq_cpu_call *call, const float *constants, const sq_band_rows *rows,
                            const sq_band *out);
 
-/* (c, k, k) -> (k * k, padded c). is_rotated: by 180 degrees, for the input gradient. */
+/* Repacks weights from (c, k, k) to (k * k, padded c). is_rotated: rotates them by 180 degrees, for the input
+ * gradient. */
 void sq_band_repack_weights(const float *weight, int c, int k, bool is_rotated, float *out);
 
-/* One row of outputs from the band's rows row .. row + k - 1. */
+/* Computes one row of outputs from rows row .. row + k - 1 of the band. */
 void sq_band_convolve(const sq_band *in, int row, const sq_band_filter *filter, sq_rows out);
 
-/* Output rows per band of an output of h rows, so that floats_per_row * rows fit in the L2 cache. Bands have equal
- * heights, except the last one. */
+/* Returns the number of output rows per band for an output of h rows. A band with floats_per_row floats per output row
+ * fits in the L2 cache. Bands have equal heights, except the last one. */
 int sq_band_height(int h, int floats_per_row);
 
 #endif

@@ -3,10 +3,10 @@
 
 #include "kernels/host_backend.h"
 
-/* Internal to the cpu backend. A program is an array of prepared calls, whose operands are pointers and whose tiles are
- * chosen.
+/* Internal to the cpu backend. A program is an array of prepared calls, whose operands are pointers and whose tile
+ * sizes are fixed.
  *
- * Work is divided into tiles, and tiles into groups, by shape alone. Partial results are stored per
+ * Work is divided into tiles, and tiles are divided into groups, by shape alone. Partial results are stored per
  * tile or group and merged in that order, so the bits do not depend on the number of threads. */
 
 typedef struct {    /* an sq_view with addresses */
@@ -14,7 +14,7 @@ typedef struct {    /* an sq_view with addresses */
     int n, h, w, c; /* of the view */
     int pitch, first, step;
     sq_activation activation;
-    const float *scale, *shift, *mean, *inverse; /* of the pending norm; NULL: plain */
+    const float *scale, *shift, *mean, *inverse; /* rows of the pending norm; NULL: no pending norm */
     float *s1, *s2;
     const float *gate; /* (n, gate_pitch), or NULL */
     int gate_pitch;
@@ -48,8 +48,8 @@ typedef struct {
     const sq_op *op;
     sq_cpu_view x, y, z;
     sq_cpu_tensor out, grad, dx, dy, addend, augment, pooled, hidden, momentum, average;
-    sq_cpu_view dx_view, dy_view; /* dx and dy with their parts: where channel i is written */
-    sq_cpu_norm norm;             /* of the output of a convolution */
+    sq_cpu_view dx_view, dy_view; /* dx and dy as views of their parts, which map channel i to its position */
+    sq_cpu_norm norm;             /* the norm of the output of a convolution */
     const float *weight, *bias, *weight2, *bias2;
     float *weight_grad, *bias_grad, *weight2_grad, *bias2_grad;
     void *raw_x, *raw_out; /* images, result */
@@ -58,10 +58,10 @@ typedef struct {
     const sq_cpu_workspace *workspace;
     int tile; /* pixels or rows of a tile */
     int tiles, groups;
-    int threads; /* 1 if sharing the work would cost more than it saves */
+    int threads; /* 1 if starting more threads would cost more time than it saves */
 } sq_cpu_call;
 
-enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to a multiple of this, on every instruction set */
+enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to a multiple of this, for every instruction set */
 
 static inline int sq_cpu_padded(int c)
 {

@@ -10,7 +10,7 @@
 
 typedef struct {
     sq_backend base;
-    sq_cpu_workspace workspace; /* compile() enlarges it; all calls use it */
+    sq_cpu_workspace workspace; /* enlarged by compile(), used by all calls */
     sq_status exchange_status;
     const sq_cpu_table *table;
     sq_cpu_cropper *cropper;
@@ -132,7 +132,7 @@ static sq_cpu_call resolve(const resolver *r, const sq_op *op)
         .raw_out = address(r, op->out),
         .step = (const sq_step *)(const void *)r->at->base[SQ_ROLE_STEP].address,
     };
-    if (op->kind == SQ_OP_CONV) { /* z has the shape of the output, as in the backward operation */
+    if (op->kind == SQ_OP_CONV) { /* z has the shape of the output, as for the backward operation */
         call.z = view_of(r, sq_view_plain(op->out, SQ_ALL));
     }
     if (op->kind == SQ_OP_UPDATE)
@@ -149,9 +149,9 @@ static const sq_cpu_kernel *choose_kernel(const sq_cpu_table *table, const sq_op
     return op->kernel == 1 && op->stride == 1 && kind->pointwise.run ? &kind->pointwise : &kind->general;
 }
 
-/* The number of threads for a call. Starting threads costs some microseconds, so a call of less than 20 us runs on one
- * thread (the bits do not depend on it). The estimate: 0.3 ns per float read or written, 10 ps per multiply-add, 50 ps
- * in depthwise kernels. */
+/* The number of threads for a call. Starting threads costs a few microseconds, so a call of less than 20 us runs on one
+ * thread. The bits do not depend on this choice. The time is estimated as 0.3 ns per float read or written and 10 ps
+ * per multiply-add (50 ps in depthwise kernels). */
 static int threads_for(const sq_cpu_call *call, int threads)
 {
     const double in = (double)call->x.n * call->x.h * call->x.w * call->x.c;
@@ -193,7 +193,7 @@ static sq_status grow_exchanged(cpu_backend *cpu, int c)
                         : sq_fail(SQ_NO_MEMORY, "cpu: no memory for the statistics of %d ranks", w->exchange->count);
 }
 
-/* Resolves operation i into call `c` and grows the workspace for it. */
+/* Resolves operation i into call `c` and enlarges the workspace if needed. */
 static sq_status prepare(cpu_backend *cpu, const resolver *r, int i, prepared *c)
 {
     sq_cpu_workspace *w = &cpu->workspace;
@@ -302,7 +302,7 @@ sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out)
     cpu->workspace.exchange_status = &cpu->exchange_status;
     cpu->workspace.threads = threads > 0 ? threads : usable_cores();
     cpu->table = sq_cpu_choose_table(&name);
-    openblas_set_num_threads(1); /* each matrix product runs on one of our threads */
+    openblas_set_num_threads(1); /* each thread of Squall runs its own matrix products */
     const sq_status status = sq_cpu_cropper_open(&cpu->cropper, cpu->workspace.threads);
     if (status == SQ_OK)
         *out = &cpu->base;

@@ -1,6 +1,6 @@
 /* Dense k x k convolution: the patches of a tile of output pixels are copied into a matrix (im2col), which is
- * multiplied by the weights. Each image is one thread's work, so that the overlapping sums of the input gradient need
- * no locks. */
+ * multiplied by the weights. One thread handles each image, so that the overlapping sums of the input gradient need no
+ * locks. */
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
@@ -52,7 +52,7 @@ static void copy_patches(const sq_cpu_call *call, const float *image, int first,
             }
 }
 
-/* The reverse of copy_patches: adds the gradients of the patches to those of the image. */
+/* The reverse of copy_patches: adds the gradients of the patches to the gradient of the image. */
 static void add_patches(const sq_cpu_call *call, const float *patches, int first, int rows, float *image)
 {
     const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h,

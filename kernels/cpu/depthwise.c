@@ -22,8 +22,8 @@ void SQ_CPU_NAME(depthwise_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
     *scratch = (size_t)input_rows(call->tile, k, call->op->stride) * (size_t)columns * (size_t)c;
 }
 
-/* Merges moments of bands, which differ in size. The bands are the same in every image, so each image is merged first.
- */
+/* Merges the moments of bands, whose sizes differ. Every image has the same bands, so the bands of each image are
+ * merged first. */
 static void merge_bands(const sq_cpu_call *call, float *partial)
 {
     const int c = call->x.c, h_out = call->z.h, w_out = call->z.w;
@@ -84,7 +84,7 @@ void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
 
 enum { WEIGHT_GROUPS = 32, PIXELS_AT_ONCE = 4 };
 
-/* Rows and columns around a band of dZ that the taps of its input rows reach. */
+/* The rows and columns around a band of dZ that the taps of its input rows reach. */
 static int gradient_border(const sq_cpu_call *call)
 {
     const int pad = call->op->kernel / 2;
@@ -124,8 +124,8 @@ typedef struct {
     int border, stride;
 } band_pair;
 
-/* Adds to the gradients of taps in kernel rows y0 .. of size k (a constant), for the vector of channels at i. For k = 3
- * it handles all three rows, else one. */
+/* Adds to the weight gradients for the vector of channels at i, from kernel row y0 on. k is a compile-time constant.
+ * For k = 3 it handles all three kernel rows, otherwise one. */
 INLINE void weight_taps(const band_pair *p, int k, int y0, float *partial, int i)
 {
     const sq_band *in = &p->in, *dz = &p->dz;
@@ -165,12 +165,12 @@ static void weight_gradient(const band_pair *p, int k, float *partial)
 typedef struct {
     const sq_cpu_call *call;
     const sq_band *dz;
-    int first_row;       /* output row of dz's first row */
+    int first_row;       /* index of the output row that dz starts with */
     const float *weight; /* repacked; rotated for stride 1 */
     float *row;          /* result: one row of input gradients, (w, padded c) */
 } input_gradient_operands;
 
-/* Stride 2: input columns of one parity of row h, which see taps two apart, for the vector of channels at i.
+/* Stride 2: input columns of row h with one parity, for the vector of channels at i. Such columns use every second tap.
  * (h + pad - y) / 2 and (parity + pad - x) / 2 are exact, because y and x begin at the parity that makes them even. */
 INLINE void gather_parity(const input_gradient_operands *o, int h, int parity, int i)
 {
@@ -287,7 +287,7 @@ static void back_band(const sq_cpu_call *call, const back_workspace *w, int t, f
     }
 }
 
-/* flat = sum of the groups in order, (k * k, padded c) -> (c, k * k). */
+/* flat = sum of the groups in order, repacked from (k * k, padded c) to (c, k * k). */
 static void merge_groups(const back_workspace *w, size_t c, size_t padded)
 {
     for (size_t i = 0; i < c; i++)

@@ -1,5 +1,5 @@
-/* Squeeze-and-excitation and the pooling before the classifier: operations on global means. Each image is one thread's
- * work. */
+/* Squeeze-and-excitation and the pooling before the classifier: operations on global means. One thread handles each
+ * image. */
 #include "kernels/cpu/band.h"
 #include "kernels/cpu/statistics.h"
 #include "kernels/dropout.h"
@@ -77,8 +77,8 @@ void SQ_CPU_NAME(gate_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
     *scratch = (ROWS_AT_ONCE + 1) * (size_t)call->x.c;
 }
 
-/* One image: the gradients of the pre-activations of the gate (dg) and of the hidden layer (dh), then dx and its sums.
- */
+/* Handles one image: computes the gradients of the pre-activations of the gate (dg) and of the hidden layer (dh), then
+ * dx and its sums. */
 static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh, float *sums)
 {
     const int c = call->x.c, r = call->hidden.c;

@@ -41,7 +41,7 @@ static void put(const sq_cpu_tensor *out, float *pixel, int offset, const float 
     }
 }
 
-/* Reads logical channels offset .. of one pixel into `to`, a pixel of the view that is written. */
+/* Reads the logical channels of one pixel, starting at offset, into `to`, a pixel of the view that is written. */
 static void take(const sq_cpu_tensor *in, const float *pixel, int offset, const sq_cpu_view *view, float *to)
 {
     const int half = in->pitch / 2, c = view->c, step = view->step;

@@ -13,8 +13,8 @@ static size_t pixels_of(const sq_cpu_view *view)
     return (size_t)view->n * (size_t)view->h * (size_t)view->w;
 }
 
-/* Pixels per tile. Both operands fit in the L2 cache, and there are enough rows to amortise the packing of the weights.
- */
+/* Pixels per tile: few enough that both operands fit in the L2 cache, and enough to amortise the packing of the
+ * weights. */
 static int tile_of(int c_in, int c_out, size_t pixels)
 {
     int tile = TILE_FLOATS / (c_in + c_out) / 16 * 16;
@@ -35,7 +35,8 @@ static void choose_tiles(sq_cpu_call *call, int c_out)
     call->tiles = (int)((pixels + (size_t)call->tile - 1) / (size_t)call->tile);
 }
 
-/* The view's values at the tile's pixels: in place if they are stored plainly, else loaded into `buffer`. */
+/* Returns the view's values at the tile's pixels: in place if they need no conversion, otherwise loaded into
+ * `buffer`. */
 static sq_const_rows load_operand(const sq_cpu_view *view, sq_tile tile, float *buffer)
 {
     if (!view->scale && view->step == 1)
@@ -76,7 +77,7 @@ void SQ_CPU_NAME(pointwise_run)(const sq_cpu_call *call)
 
 /* ---- Backward ---- */
 
-/* Scratch memory of a thread, one tile each. */
+/* Scratch memory of a thread; each array holds one tile. */
 typedef struct {
     float *dz, *in;
     float *dx; /* used if the gradient cannot be computed in place */

@@ -31,7 +31,7 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
     return &sq_cpu_table_baseline;
 }
 
-/* Replaces the core type that OpenBLAS chooses on processors that are newer than its detection. */
+/* Overrides the core type that OpenBLAS chooses on processors that are too new for its detection. */
 static bool improve_blas(void)
 {
     static const char *const older[] = {"Haswell",  "Zen",       "Sandybridge", "Nehalem",
@@ -55,13 +55,13 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
 
 static bool improve_blas(void)
 {
-    return false; /* its choice is good on other architectures */
+    return false; /* on other architectures, OpenBLAS chooses correctly */
 }
 
 #endif
 
-/* Makes waiting threads yield the core after some microseconds. If another process is busy, spinning for milliseconds
- * costs 90 % of the speed. */
+/* Makes waiting threads yield the core after a few microseconds. If another process uses the cores, spinning for
+ * milliseconds costs 90 % of the speed. */
 static bool improve_waiting(void)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))

@@ -3,12 +3,13 @@
 
 #include <stddef.h>
 
-/* The kernels for this processor: our instruction set (baseline, avx2, avx512) and the core type of OpenBLAS. */
+/* Selects the kernels for this processor: Squall's instruction set (baseline, avx2, avx512) and the core type of
+ * OpenBLAS. */
 
 /* Sets environment variables that OpenBLAS and OpenMP read when they are loaded, and then executes the program again,
  * once. Call it first in main(). OPENBLAS_CORETYPE: for processors with AVX-512 for which OpenBLAS chooses AVX2 kernels
- * (half the speed). GOMP_SPINCOUNT: makes waiting threads spin only briefly. Variables that are already set are left
- * alone. */
+ * (half the speed). GOMP_SPINCOUNT: makes waiting threads spin only briefly. Variables that are already set are not
+ * changed. */
 void sq_cpu_choose_kernels(char **argv);
 
 /* Writes "avx512, OpenBLAS SkylakeX, 2 cores". */

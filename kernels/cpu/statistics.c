@@ -22,7 +22,7 @@ static void set_live(const sq_cpu_call *call, int i, double mean, double varianc
     norm->live[SQ_LIVE_INVERSE * norm->live_pitch + i] = (float)inverse;
 }
 
-/* Adds the values that `more` summarises to those of m. */
+/* Adds the moments `more` to the moments m. */
 static void merge_more(moments *m, moments more)
 {
     const double delta = more.mean - m->mean, total = m->count + more.count;
@@ -50,7 +50,8 @@ static void set_channel(const sq_cpu_call *call, int i, const moments *m)
     set_live(call, i, m->mean, m->m2 / m->count);
 }
 
-/* Gathers 2c values of every rank: from `exchanged` of this rank to the memory after it. False: a rank is lost. */
+/* Gathers 2c values of every rank: from the start of `exchanged` of this rank to the memory that follows. Returns false
+ * if a rank is lost. */
 static bool gather(const sq_cpu_workspace *w, int c)
 {
     *w->exchange_status = w->exchange->gather(w->exchange->context, w->exchanged, w->exchanged + w->exchanged_count,
@@ -58,7 +59,7 @@ static bool gather(const sq_cpu_workspace *w, int c)
     return *w->exchange_status == SQ_OK;
 }
 
-/* Merges the moments of all ranks, in their order. Every rank has the same number of images. */
+/* Merges the moments of all ranks, in rank order. Every rank has the same number of images. */
 static void merge_ranks(const sq_cpu_call *call, const sq_tile_moments_list *list)
 {
     const sq_cpu_workspace *w = call->workspace;
@@ -161,7 +162,7 @@ static void add_ranks(const sq_cpu_call *call)
     }
 }
 
-/* The live rows keep the sums of this rank: they become the gradients of gamma and beta, which are reduced over the
+/* The live rows keep the sums of this rank. They become the gradients of gamma and beta, which are reduced over the
  * ranks later. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants)
 {

@@ -15,7 +15,7 @@
 /* Writes the constants of dZ = A * dY + B * Z + C: A, B and C per channel, padded(c) floats each. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants);
 
-/* Moments of tiles, written by sq_tile_moments. Tile t: partial + 2ct. */
+/* Moments of tiles, written by sq_tile_moments. The moments of tile t are at partial + 2ct. */
 typedef struct {
     const float *partial;
     int tiles;
@@ -26,9 +26,10 @@ typedef struct {
 void sq_merge_moments(const sq_cpu_call *call, const sq_tile_moments_list *list);
 /* Sets the live rows from the running statistics (mode FIXED). */
 void sq_fix_norm(const sq_cpu_call *call);
-/* S1, S2 of a view from `tiles` partials of 2c. Does nothing for views without norm or with a gate. */
+/* Computes S1 and S2 of a view from `tiles` partial sums of 2c values. Does nothing for views without norm or with a
+ * gate. */
 void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles);
-/* gradient (+)= sum of `groups` consecutive partials of `count` floats each. */
+/* Sets the gradient to (or adds) the sum of `groups` consecutive partial gradients of `count` floats each. */
 void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t count);
 /* Writes the gradients of gamma and beta, which are S2 and S1. */
 void sq_store_norm_grads(const sq_cpu_call *call);

@@ -6,7 +6,7 @@
         SQ_CPU_NAME(name##_prepare), SQ_CPU_NAME(name##_run)                                                           \
     }
 
-_Static_assert(SQ_OP_KINDS == 13, "add the row of the new kind");
+_Static_assert(SQ_OP_KINDS == 13, "add a row for the new kind");
 const sq_cpu_table SQ_CPU_NAME(table) = {{
     [SQ_OP_IMAGE] = {KERNEL(image)},
     [SQ_OP_CONV] = {KERNEL(dense), KERNEL(pointwise), KERNEL(depthwise)},

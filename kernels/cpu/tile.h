@@ -27,10 +27,10 @@ typedef struct {
     int pitch;
 } sq_const_rows;
 
-/* out = the view's values at the tile's pixels. */
+/* Loads the view's values at the tile's pixels into out. */
 void sq_tile_load(const sq_cpu_view *view, sq_tile tile, sq_rows out);
 
-/* out = dZ at the tile's pixels.
+/* Writes dZ at the tile's pixels to out.
  *
  * z           the raw output, a view with norm and activation
  * constants   from sq_gradient_constants

@@ -34,7 +34,7 @@ INLINE void store(float *p, vfloat v)
     memcpy(p, &v, sizeof v);
 }
 
-/* These access only the first `count` lanes. load_part sets the others to 0. */
+/* These functions access only the first `count` lanes. load_part sets the other lanes to 0. */
 INLINE vfloat load_part(const float *p, int count)
 {
     vfloat v = {0};
@@ -111,7 +111,7 @@ INLINE vfloat through(sq_activation activation, vfloat x, vfloat g)
     return g;
 }
 
-/* A loop over channels in steps of LANES. `count` is LANES, or less in the last step. */
+/* A loop over channels in steps of LANES. `count` is LANES, or fewer in the last step. */
 #define FOR_CHANNELS(i, count, c) for (int i = 0, count; count = (c)-i < LANES ? (c)-i : LANES, i < (c); i += LANES)
 
 #define LOAD(p, count)     ((count) == LANES ? load(p) : load_part(p, count))

@@ -73,7 +73,7 @@ static sq_span span_of(double begin, double length, bool is_cropped_first, int l
     return is_cropped_first ? sq_span_cropped((int)begin, (int)length, size) : whole;
 }
 
-/* All source pixels of a span, along its axis. */
+/* The range of source pixels that a span reads, along its axis. */
 static sq_taps reach_of(const sq_span *s)
 {
     const sq_taps a = sq_taps_at(s, 0), b = sq_taps_at(s, s->size - 1);
@@ -93,11 +93,11 @@ sq_rectangle sq_resize_reach(sq_crop crop, int h, int w, int resolution)
 typedef struct {
     const sq_pixels *from;
     sq_span across, down;
-    int groups, ring, row_values; /* groups of a column; rows of the ring; values from one of them to the next */
+    int groups, ring, row_values; /* groups per column; rows in the ring; values per row of the ring */
     int16_t *column_weights, *rows, *row_weights, *weights;
-    const int16_t **taken; /* the rows that one output row sums */
-    int *first;            /* of each column: offset in bytes in a row of `from` */
-    uint8_t *last;         /* a copy of a source row, with room after it */
+    const int16_t **taken; /* the rows of the ring that one output row sums */
+    int *first;            /* for each column: offset in bytes in a row of `from` */
+    uint8_t *last;         /* a copy of a source row, with padding */
     size_t reach;          /* bytes of a row that the first pass may read */
 } resizing;
 
@@ -108,7 +108,7 @@ static void *carve(char *memory, size_t *used, size_t bytes)
     return begin;
 }
 
-/* Sets the addresses of the arrays, from `memory` on (NULL: none yet). Returns their size in bytes. */
+/* Places the arrays in `memory` and returns their total size in bytes. memory NULL: only returns the size. */
 static size_t assign_memory(resizing *p, char *memory)
 {
     size_t at = 0;
@@ -163,7 +163,7 @@ static sq_status prepare(resizing *p, sq_resizer *resizer, const sq_pixels *from
     return SQ_OK;
 }
 
-/* Source row r. At least p->reach bytes of it can be read. */
+/* Returns source row r, of which at least p->reach bytes can be read. */
 static const uint8_t *source_row(const resizing *p, int r)
 {
     const size_t width = (size_t)p->from->w * 3, at = (size_t)(r - p->from->y) * width,

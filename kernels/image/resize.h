@@ -21,9 +21,9 @@ typedef struct {
     int whole_h, whole_w;  /* the image */
 } sq_pixels;
 
-/* The rectangle to resize, in pixels. is_cropped_first: the rectangle has whole pixels, and the filter reads nothing
- * outside it (Pillow's crop, then resize). Otherwise the filter reads past it, up to the image's edges (Pillow's resize
- * with box). */
+/* The rectangle to resize, in pixels. If is_cropped_first, the rectangle has whole pixels and the filter reads nothing
+ * outside it, as with Pillow's crop and then resize. Otherwise the filter also reads pixels outside the rectangle, as
+ * with Pillow's resize with box. */
 typedef struct {
     double x, y, w, h;
     bool is_cropped_first;
@@ -46,8 +46,8 @@ sq_rectangle sq_resize_reach(sq_crop crop, int h, int w, int resolution);
  * out         resolution * resolution * 3
  * returns     SQ_NO_MEMORY
  *
- * accuracy    weights of 15 bits, rows between the passes of 15 bits: within one grey level of Pillow, which rounds to
- * 8 bits between its passes, for reductions up to 32-fold a side; the same bits on every processor
+ * accuracy    weights of 15 bits, rows between the passes of 15 bits: for reductions of each side by up to 32, within
+ *             one grey level of Pillow, which rounds to 8 bits between its passes; the same bits on every processor
  *
  * cost        O(rows touched * resolution + resolution^2 * reduction); no allocation once the memory suffices
  *

@@ -17,9 +17,9 @@ enum {
 
 /* The columns of an output row. */
 typedef struct {
-    const int *first;       /* of each column: offset in bytes of the first source pixel that it reads */
-    const int16_t *weights; /* of each column: ceil(limit / SQ_GROUP_PIXELS) groups; 32-byte aligned */
-    int limit;              /* source pixels that a column reads, at most */
+    const int *first;       /* for each column: offset in bytes of the first source pixel that it reads */
+    const int16_t *weights; /* for each column: ceil(limit / SQ_GROUP_PIXELS) groups; 32-byte aligned */
+    int limit;              /* largest number of source pixels that a column reads */
     int count;
 } sq_resize_columns;
 

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <stdint.h>
 
-/* The source pixels of each output pixel and their weights. One definition for the host and for CUDA kernels. Products
- * are never fused with sums, so that the integer weights are the same everywhere. Internal to resize.c and to the
- * backends' crop(). source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
+/* The source pixels of each output pixel and their weights. The host and the CUDA kernels share this definition.
+ * Products are never fused with sums, so that the integer weights are the same everywhere. Internal to resize.c and to
+ * the backends' crop(). source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
 
 enum {
-    SQ_WEIGHT_BITS = 15, /* of a weight: 1 is 32768; a single weight of 1 is stored as 32767 */
+    SQ_WEIGHT_BITS = 15, /* fraction bits of a weight: 1 is 32768; a single weight of 1 is stored as 32767 */
     SQ_ROW_BITS = 7      /* fraction bits of a row between the passes */
 };
 
@@ -37,11 +37,11 @@ SQ_HOST_AND_DEVICE double sq_product(double a, double b)
 #else
 SQ_HOST_AND_DEVICE double sq_product(double a, double b)
 {
-    return a * b; /* ISO C and x86-64 without FMA: rounded before anything is added */
+    return a * b; /* in ISO C and on x86-64 without FMA, the product is rounded before the addition */
 }
 #endif
 
-/* Whole pixels; the pixels around them are not read. */
+/* A span of whole pixels. Pixels outside it are not read. */
 SQ_HOST_AND_DEVICE sq_span sq_span_cropped(int begin, int length, int size)
 {
     const sq_span s = {(double)begin, (double)length, begin, begin + length, size};
@@ -54,7 +54,7 @@ SQ_HOST_AND_DEVICE double sq_taps_support(const sq_span *s)
     return scale > 1 ? scale : 1;
 }
 
-/* The largest number of pixels with weights. Rounding could add one more, whose weight would be 0. */
+/* The largest number of pixels with weights. Rounding could add one pixel, whose weight would be 0. */
 SQ_HOST_AND_DEVICE int sq_taps_limit(const sq_span *s)
 {
     return (int)ceil(2 * sq_taps_support(s));

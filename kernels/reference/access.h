@@ -43,18 +43,18 @@ const sq_step *sq_ref_step(const sq_reference_call *call);
 
 /* The element of a slot. */
 float *sq_ref_at(const sq_reference_call *call, int slot, sq_position p);
-/* The same for channel p.i of a part of the slot. */
+/* The element of channel p.i of a part of the slot. */
 float *sq_ref_part_at(const sq_reference_call *call, int slot, sq_part part, sq_position p);
 /* Channels of a view. */
 int sq_ref_view_c(const sq_reference_call *call, sq_view view);
-/* The value that a view shows, its gate included. */
+/* The value that a view shows, including its gate. */
 float sq_ref_value(const sq_reference_call *call, sq_view view, sq_position p);
 /* d value / d pre-activation, without the gate. */
 float sq_ref_slope(const sq_reference_call *call, sq_view view, sq_position p);
 /* Writes S1 and S2 of the view's norm from the gradient of its value, which is in slot `grad`. Does nothing for views
  * without norm or with a gate. */
 void sq_ref_sums(const sq_reference_call *call, sq_view view, int grad);
-/* Overwrites or adds to a gradient, as step.accumulate says. */
+/* Overwrites a gradient or adds to it, depending on step.accumulate. */
 void sq_ref_store(const sq_reference_call *call, float *gradient, double value);
 
 #endif

@@ -10,7 +10,7 @@ static float *weight_at(const sq_reference_call *call, int slot, int o, int i, i
     return sq_ref_data(call, slot) + ((size_t)o * (size_t)c_in + (size_t)i) * (size_t)(k * k) + (size_t)tap;
 }
 
-/* Input channels that output channel o reads: [*first, *last). */
+/* Sets the range [*first, *last) of input channels that output channel o reads. */
 static void channels_of(const sq_reference_call *call, int o, int *first, int *last)
 {
     *first = call->op->is_depthwise ? o : 0;

@@ -6,7 +6,7 @@
 #include "kernels/loss.h"
 #include "kernels/reference/reference.h"
 
-enum { MOST_CHANNELS = 16384 }; /* of a gate; sq_space_read refuses wider layers */
+enum { MOST_CHANNELS = 16384 }; /* largest number of channels of a gate; sq_space_read refuses wider layers */
 
 /* ---- Images ---- */
 
@@ -47,7 +47,7 @@ void sq_reference_image(const sq_reference_call *call)
         const float *augment =
             op->augment == SQ_NONE ? NULL : sq_ref_data(call, op->augment) + (size_t)n * SQ_AUGMENT_COUNT;
         const bool is_flipped = augment && augment[SQ_AUGMENT_FLIP] > 0.5f;
-        float *out = sq_ref_at(call, op->out, sq_at(n, 0, 0, 0)); /* (h, w, 3) without padding while it is adjusted */
+        float *out = sq_ref_at(call, op->out, sq_at(n, 0, 0, 0)); /* (h, w, 3) without padding during the jitter */
         for (int p = 0; p < count; p++)
             for (int i = 0; i < 3; i++) {
                 const int source = is_flipped ? p / x->w * x->w + x->w - 1 - p % x->w : p;
@@ -82,7 +82,7 @@ static double mean_of(const sq_reference_call *call, sq_view view, int n, int i)
     return sum / ((double)s->h * s->w);
 }
 
-/* Value before the gate's last activation, for channel i. */
+/* The value of channel i before the gate's last activation. */
 static float gate_pre(const sq_reference_call *call, int n, int i)
 {
     const int r = sq_ref_slot(call, call->op->hidden)->c;

@@ -1,4 +1,4 @@
-/* The reference backend: a program is a copy of its graph, and plain loops run it. Slow and obvious; tests compare
+/* The reference backend: a program is a copy of its graph, and plain loops run it. It is slow but simple. Tests compare
  * every other backend with it. */
 #include "kernels/reference/reference.h"
 

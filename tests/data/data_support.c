@@ -162,7 +162,7 @@ void expect_same_files(const char *a, const char *b)
         free(x);
         free(y);
     }
-    (void)closedir(folder); /* only read */
+    (void)closedir(folder); /* nothing was written */
 }
 
 static double luma(const uint8_t *p)
@@ -185,7 +185,7 @@ int count_files(const char *path)
     cr_assert_not_null(folder, "%s", path);
     for (struct dirent *e = readdir(folder); e; e = readdir(folder))
         count += e->d_name[0] != '.';
-    (void)closedir(folder); /* only read */
+    (void)closedir(folder); /* nothing was written */
     return count;
 }
 
