@@ -64,7 +64,7 @@ sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const s
     free(pool);
     return different >= count
                ? SQ_OK
-               : sq_fail(SQ_INVALID, "rank: %d paths expected, %s has %d", count, space->name, different);
+               : sq_fail(SQ_INVALID, "rank: found %d different paths in %s, expected %d", different, space->name, count);
 }
 
 sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int *path)

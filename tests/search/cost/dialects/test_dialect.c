@@ -11,7 +11,7 @@
 
 enum { PATH_BYTES = 1200 };
 
-TestSuite(dialects, .init = open_test_folder, .fini = close_test_folder);
+TestSuite(dialect, .init = open_test_folder, .fini = close_test_folder);
 
 /* A file of the test's folder; the path is valid until the next call. */
 static const char *write_text(const char *name, const char *text)
@@ -61,7 +61,7 @@ static const char proxyless[] = "Conv-input:224x224x3-output:112x112x32: {count:
                                 "Conv_1-input:7x7x320-output:7x7x1280: {mean: 1, big: 7}\n"
                                 "Logits-input:7x7x1280-output:1000: {mean: 0.5}\n";
 
-Test(dialects, proxyless_keys_become_ours)
+Test(dialect, proxyless_keys_become_ours)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(proxyless, NULL, &report);
@@ -87,7 +87,7 @@ Test(dialects, proxyless_keys_become_ours)
     sq_latency_close(latency);
 }
 
-Test(dialects, proxyless_rows_stand_in_csv_too)
+Test(dialect, proxyless_rows_stand_in_csv_too)
 {
     const sq_dialect_options gpu = {.column = "gpu"};
     sq_dialect_report report;
@@ -102,7 +102,7 @@ Test(dialects, proxyless_rows_stand_in_csv_too)
     sq_latency_close(latency);
 }
 
-Test(dialects, another_column_of_a_yaml_table_has_no_deviation)
+Test(dialect, another_column_of_a_yaml_table_has_no_deviation)
 {
     const sq_dialect_options big = {.column = "big"};
     sq_dialect_report report;
@@ -123,7 +123,7 @@ static const char ofa[] = "Conv-input:224x224x3-output:112x112x16: {count: 1, me
                           "Conv_2-input:1x1x960-output:1x1x1280: {mean: 6, std: 0}\n"
                           "Logits-input:1x1x1280-output:1000: {mean: 7, std: 0}\n";
 
-Test(dialects, ofa_expands_to_channels_and_says_se_and_hswish)
+Test(dialect, ofa_expands_to_channels_and_says_se_and_hswish)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(ofa, NULL, &report);
@@ -139,7 +139,7 @@ Test(dialects, ofa_expands_to_channels_and_says_se_and_hswish)
     sq_latency_close(latency);
 }
 
-Test(dialects, a_file_says_by_its_largest_expand_whether_it_is_a_ratio)
+Test(dialect, a_file_says_by_its_largest_expand_whether_it_is_a_ratio)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(
@@ -154,7 +154,7 @@ Test(dialects, a_file_says_by_its_largest_expand_whether_it_is_a_ratio)
         NULL, "expand 5 is a number of channels in this file, but the input has 80 channels");
 }
 
-Test(dialects, a_block_without_its_shortcut_is_not_ours)
+Test(dialect, a_block_without_its_shortcut_is_not_ours)
 {
     sq_dialect_report report;
     sq_latency *latency =
@@ -171,7 +171,7 @@ static const char blocks[] =
     " \"conv_28_48_48_1_1_relu_3_nose\": 1,\n \"conv_28_48_48_1_1_swish_3_nose\": 1,\n"
     " \"transds_16_16_48_2_4\": 1,\n \"transds_16_16_48_2_6\": 1,\n \"mbpool_2_160_1984_6_hard_swish\": 1\n}\n";
 
-Test(dialects, nnmeter_blocks_are_read_and_other_kinds_counted)
+Test(dialect, nnmeter_blocks_are_read_and_other_kinds_counted)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(blocks, NULL, &report);
@@ -185,7 +185,7 @@ Test(dialects, nnmeter_blocks_are_read_and_other_kinds_counted)
     sq_latency_close(latency);
 }
 
-Test(dialects, what_is_left_out_is_told_in_one_line)
+Test(dialect, what_is_left_out_is_told_in_one_line)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -207,7 +207,7 @@ static const char int8[] =
     "\"MobileNetV2ResBlock_56_32_48_3_4_2_relu6\": 7, \"MobileNetV3ResBlock_56_32_32_7_8_1_hswish\": 8,"
     "\"ResNetBlock_56_32_32_3_0.5_1_relu\": 9}";
 
-Test(dialects, int8_blocks_with_another_shortcut_are_taken_only_when_asked)
+Test(dialect, int8_blocks_with_another_shortcut_are_taken_only_when_asked)
 {
     const sq_dialect_options near = {.takes_near = true};
     sq_dialect_report report;
@@ -227,7 +227,7 @@ Test(dialects, int8_blocks_with_another_shortcut_are_taken_only_when_asked)
 
 #define FBNET "layer,h_in,c_in,c_out,stride,op,phone,board\n-1,0,0,0,0,base,7,70\n"
 
-Test(dialects, fbnet_choices_stand_in_the_order_of_the_rows)
+Test(dialect, fbnet_choices_stand_in_the_order_of_the_rows)
 {
     const sq_dialect_options board = {.column = "board", .info = {.batch = 4, .name = "b", .licence = "MIT"}};
     sq_dialect_report report;
@@ -246,7 +246,7 @@ Test(dialects, fbnet_choices_stand_in_the_order_of_the_rows)
                    ":1: no column 'fone', did you mean 'phone'?; found phone, board");
 }
 
-Test(dialects, tunas_is_a_bias_and_shares)
+Test(dialect, tunas_is_a_bias_and_shares)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(
@@ -261,7 +261,7 @@ Test(dialects, tunas_is_a_bias_and_shares)
     "key,mid_channels,latency_ms\nbase,0,9.5\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,48,3\n"                        \
     "MBInvertedResBlock_14_80_160_112_k5_s1_swish,480,4\n"
 
-Test(dialects, tfnas_blocks_with_swish_are_taken_only_when_asked)
+Test(dialect, tfnas_blocks_with_swish_are_taken_only_when_asked)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(TFNAS, NULL, &report);
@@ -275,7 +275,7 @@ Test(dialects, tfnas_blocks_with_swish_are_taken_only_when_asked)
     sq_latency_close(latency);
 }
 
-Test(dialects, single_path_has_its_constants)
+Test(dialect, single_path_has_its_constants)
 {
     char text[4096] = "{";
     sq_dialect_report report;
@@ -291,7 +291,7 @@ Test(dialects, single_path_has_its_constants)
     sq_latency_close(latency);
 }
 
-Test(dialects, repeated_blocks_have_the_mean_and_are_told)
+Test(dialect, repeated_blocks_have_the_mean_and_are_told)
 {
     sq_dialect_report report;
     sq_latency *latency =
@@ -313,67 +313,67 @@ Test(dialects, repeated_blocks_have_the_mean_and_are_told)
     "expanded_conv-input:8x8x16-output:8x8x24-expand:" expand "-kernel:" kernel "-stride:1-idskip:" idskip             \
     ": {mean: 1}\n"
 
-Test(dialects, broken_files_are_refused_with_their_line)
+static const struct {
+    const char *text, *wanted;
+} broken[] = {
+    {LOGITS ": {mean: 1}\n" LOGITS "x: {mean: 1}\n",
+     "mine.txt:2: '" LOGITS "x': expected '<layer>: {count, mean, var}'"},
+    {LOGITS ": 3\n", ":1: '" LOGITS "': expected '<layer>"},
+    {LOGITS ": {mean: -1}\n", ":1: '" LOGITS "': mean '-1', expected a number of milliseconds above 0"},
+    {LOGITS ": {mean: nan}\n", "mean 'nan'"},
+    {LOGITS ": {mean: 1, var: -2}\n", "var '-2', expected a number from 0"},
+    {LOGITS ": {mean: 1, count: 0}\n", "count '0', expected a number from 1"},
+    {LOGITS ": {count: 1}\n", "no mean"},
+    {LOGITS ": {mean: 1\n", "mine.txt:2: "},
+    {MB("3", "3", "1"), "idskip 1, but stride 1 and 16 to 24 channels"},
+    {MB("0.5", "3", "0"), "expand 0.5 is a ratio in this file, but the input has 16 channels"},
+    {MB("3", "x", "0"), "expected '<layer>"},
+    {MB("3", "99999999999", "0"), "expected '<layer>"},
+    {"expanded_conv-input:8x8x16-output:8x8x24: {mean: 1}\n", "expected '<layer>"},
+    {"Conv-input:99999999999x8x16-output:8x8x24: {mean: 1}\n", "expected '<layer>"},
+    {"AvgPool2D-input:7x7x8-output:8: {mean: 1}\n",
+     "1 rows of dialect proxyless, none of them a block of a Squall space, but AvgPool2D"},
+    {"block_name,latency(ms)\n" LOGITS ",1,2\n", ":2: 3 columns, expected 2"},
+    {"block_name,latency(ms)\n" LOGITS ",fast\n", ":2: 'fast', expected a number"},
+    {"block_name,latency(ms)\n" LOGITS ",0\n", ":2: 0, expected a finite number above 0"},
+    {"block_name,latency(ms)\n" LOGITS "-x,1\n", ":2: '" LOGITS "-x', expected a layer"},
+    {"block_name,a,b\n" LOGITS ",1,2\n", "name the one to read"},
+    {"{\"conv_28_48_48_6_1_hard_swish_3_se\": \"1\"}",
+     "'conv_28_48_48_6_1_hard_swish_3_se': expected a number of milliseconds"},
+    {"{\"conv_28_48_48_6_1_hard_swish_3_so\": 1}", "'conv_28_48_48_6_1_hard_swish_3_so': expected a block's kind"},
+    {"{\"conv_28_48_48_6_1\": 1}", "expected a block's kind"},
+    {"{\"conv_28_48_48_6_1_hard_swish_3_se\": 0}", "0, expected a finite number above 0"},
+    {"{\"conv_28_0_48_6_1_hard_swish_3_se\": 1}", "expected a block's kind"},
+    {"{\"firstconv_224_3_16_0_3\": 1}", "'firstconv_224_3_16_0_3': expected a block's kind"},
+    {"{\"firstconv_224_3_16_2\": 1}", "'firstconv_224_3_16_2': expected a block's kind"},
+    {"{\"MobileNetV2ResBlock_56_32_32_3_4_1\": 1}", "expected a block's kind"},
+    {"{\"MobileNetV2ResBlock_56_32_32_3_None_1_relu6\": 1}", "expected a block's kind"},
+    {"{\"a_1\": 1,\n\"a_1\": 2}", "mine.txt:2: "},
+    {"{\"a_1\": 1,\n", "mine.txt:2: "},
+    {"{\"transds_16_16_48_2_4\": 1}", "1 rows of dialect nnmeter, none of them a block of a Squall space, but transds"},
+    {"{\"0\": {\"0\": 1}}", "layer '0', choice '1': expected a number"},
+    {"{\"1\": {\"0\": 1}}", "no layer '0', expected 0 to 21"},
+    {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16\n", ":2: 3 columns, expected 7"},
+    {"layer,h_in,c_in,c_out,stride,op,phone\nx,32,16,16,1,k3_e1,1\n",
+     ":2: layer 'x', expected a whole number from 0 to 95, or op base"},
+    {"layer,h_in,c_in,c_out,stride,op,phone\n-1,32,16,16,1,k3_e1,1\n", ":2: layer '-1'"},
+    {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16,16,1,k3_e1,inf\n", ":2: 'inf', expected a number"},
+    {"layer,h_in,c_in,c_out,stride,op,phone\n", "0 rows of dialect fbnet"},
+    {"layer,op,kernel,expand,delta_ms\n0,sepconv,3,1,x\n", ":2: 'x', expected a number"},
+    {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2,48,3\n",
+     ":2: 'MBInvertedResBlock_112_16_0_24_k3_s2', expected base or"},
+    {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,0,3\n", ":2: mid_channels '0'"},
+    {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,8,-3\n",
+     ":2: -3, expected a finite number above 0"},
+};
+
+Test(dialect, broken_files_are_refused_with_their_line)
 {
-    static const struct {
-        const char *text, *wanted;
-    } rows[] = {
-        {LOGITS ": {mean: 1}\n" LOGITS "x: {mean: 1}\n",
-         "mine.txt:2: '" LOGITS "x': expected '<layer>: {count, mean, var}'"},
-        {LOGITS ": 3\n", ":1: '" LOGITS "': expected '<layer>"},
-        {LOGITS ": {mean: -1}\n", ":1: '" LOGITS "': mean '-1', expected a number of milliseconds above 0"},
-        {LOGITS ": {mean: nan}\n", "mean 'nan'"},
-        {LOGITS ": {mean: 1, var: -2}\n", "var '-2', expected a number from 0"},
-        {LOGITS ": {mean: 1, count: 0}\n", "count '0', expected a number from 1"},
-        {LOGITS ": {count: 1}\n", "no mean"},
-        {LOGITS ": {mean: 1\n", "mine.txt:2: "},
-        {MB("3", "3", "1"), "idskip 1, but stride 1 and 16 to 24 channels"},
-        {MB("0.5", "3", "0"), "expand 0.5 is a ratio in this file, but the input has 16 channels"},
-        {MB("3", "x", "0"), "expected '<layer>"},
-        {MB("3", "99999999999", "0"), "expected '<layer>"},
-        {"expanded_conv-input:8x8x16-output:8x8x24: {mean: 1}\n", "expected '<layer>"},
-        {"Conv-input:99999999999x8x16-output:8x8x24: {mean: 1}\n", "expected '<layer>"},
-        {"AvgPool2D-input:7x7x8-output:8: {mean: 1}\n",
-         "1 rows of dialect proxyless, none of them a block of a Squall space, but AvgPool2D"},
-        {"block_name,latency(ms)\n" LOGITS ",1,2\n", ":2: 3 columns, expected 2"},
-        {"block_name,latency(ms)\n" LOGITS ",fast\n", ":2: 'fast', expected a number"},
-        {"block_name,latency(ms)\n" LOGITS ",0\n", ":2: 0, expected a finite number above 0"},
-        {"block_name,latency(ms)\n" LOGITS "-x,1\n", ":2: '" LOGITS "-x', expected a layer"},
-        {"block_name,a,b\n" LOGITS ",1,2\n", "name the one to read"},
-        {"{\"conv_28_48_48_6_1_hard_swish_3_se\": \"1\"}",
-         "'conv_28_48_48_6_1_hard_swish_3_se': expected a number of milliseconds"},
-        {"{\"conv_28_48_48_6_1_hard_swish_3_so\": 1}", "'conv_28_48_48_6_1_hard_swish_3_so': expected a block's kind"},
-        {"{\"conv_28_48_48_6_1\": 1}", "expected a block's kind"},
-        {"{\"conv_28_48_48_6_1_hard_swish_3_se\": 0}", "0, expected a finite number above 0"},
-        {"{\"conv_28_0_48_6_1_hard_swish_3_se\": 1}", "expected a block's kind"},
-        {"{\"firstconv_224_3_16_0_3\": 1}", "'firstconv_224_3_16_0_3': expected a block's kind"},
-        {"{\"firstconv_224_3_16_2\": 1}", "'firstconv_224_3_16_2': expected a block's kind"},
-        {"{\"MobileNetV2ResBlock_56_32_32_3_4_1\": 1}", "expected a block's kind"},
-        {"{\"MobileNetV2ResBlock_56_32_32_3_None_1_relu6\": 1}", "expected a block's kind"},
-        {"{\"a_1\": 1,\n\"a_1\": 2}", "mine.txt:2: "},
-        {"{\"a_1\": 1,\n", "mine.txt:2: "},
-        {"{\"transds_16_16_48_2_4\": 1}",
-         "1 rows of dialect nnmeter, none of them a block of a Squall space, but transds"},
-        {"{\"0\": {\"0\": 1}}", "layer '0', choice '1': expected a number"},
-        {"{\"1\": {\"0\": 1}}", "no layer '0', expected 0 to 21"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16\n", ":2: 3 columns, expected 7"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\nx,32,16,16,1,k3_e1,1\n",
-         ":2: layer 'x', expected a whole number from 0 to 95, or op base"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\n-1,32,16,16,1,k3_e1,1\n", ":2: layer '-1'"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\n0,32,16,16,1,k3_e1,inf\n", ":2: 'inf', expected a number"},
-        {"layer,h_in,c_in,c_out,stride,op,phone\n", "0 rows of dialect fbnet"},
-        {"layer,op,kernel,expand,delta_ms\n0,sepconv,3,1,x\n", ":2: 'x', expected a number"},
-        {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2,48,3\n",
-         ":2: 'MBInvertedResBlock_112_16_0_24_k3_s2', expected base or"},
-        {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,0,3\n", ":2: mid_channels '0'"},
-        {"key,mid_channels,latency_ms\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,8,-3\n",
-         ":2: -3, expected a finite number above 0"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        expect_refused(rows[i].text, NULL, rows[i].wanted);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+        expect_refused(broken[i].text, NULL, broken[i].wanted);
 }
 
-Test(dialects, a_file_of_no_dialect_is_told_all_there_are)
+Test(dialect, a_file_of_no_dialect_is_told_all_there_are)
 {
     expect_refused("hello\nworld\n", NULL,
                    "begins with 'hello', which fits none of the dialects proxyless, ofa, nnmeter, fbnet, tfnas, tunas, "
@@ -388,7 +388,7 @@ Test(dialects, a_file_of_no_dialect_is_told_all_there_are)
     expect_refused("hello", &(sq_dialect_options){.dialect = "ofa"}, "expected a YAML mapping");
 }
 
-Test(dialects, units_are_said_once)
+Test(dialect, units_are_said_once)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table("{\"firstconv_224_3_16_2_3\": 500}", &(sq_dialect_options){.unit = "us"}, &report);
@@ -398,7 +398,7 @@ Test(dialects, units_are_said_once)
     expect_refused(TFNAS, &(sq_dialect_options){.unit = "min"}, "unit 'min', expected ns, us, ms or s");
 }
 
-Test(dialects, a_file_of_a_dialect_opens_as_a_device)
+Test(dialect, a_file_of_a_dialect_opens_as_a_device)
 {
     sq_latency *latency = NULL;
     MUST(sq_latency_open(&latency, write_text("phone.yaml", proxyless)));
@@ -408,7 +408,7 @@ Test(dialects, a_file_of_a_dialect_opens_as_a_device)
     cr_expect_eq(sq_latency_open(&latency, "/nowhere/at/all"), SQ_IO);
 }
 
-Test(dialects, a_device_of_many_thousand_blocks_reads_back)
+Test(dialect, a_device_of_many_thousand_blocks_reads_back)
 {
     enum { BLOCKS = 12000 };
     char *text = malloc(BLOCKS * 64 + 8), name[] = "many";
@@ -438,7 +438,7 @@ Test(dialects, a_device_of_many_thousand_blocks_reads_back)
 
 /* ---- Import ---- */
 
-Test(dialects, import_writes_a_device_and_replaces_it_only_when_asked)
+Test(dialect, import_writes_a_device_and_replaces_it_only_when_asked)
 {
     char device[PATH_BYTES], file[PATH_BYTES], table[PATH_BYTES + 16];
     sq_latency *latency = NULL;

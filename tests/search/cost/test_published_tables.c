@@ -45,55 +45,56 @@ static void check_device(const sq_latency *a, int number)
     sq_latency_close(b);
 }
 
+static const struct {
+    const char *file, *column, *dialect;
+    bool near;
+    int rows, read;
+} published_files[] = {
+    {"proxylessnas-pixel/pixel_trim.yaml", NULL, "proxyless", false, 72, 72},
+    {"proxylessnas-biglittle/latency.yaml", NULL, "proxyless", false, 76, 76},
+    {"proxylessnas-biglittle/latency.yaml", "big", "proxyless", false, 76, 76},
+    {"proxylessnas-biglittle/latency.yaml", "gpu", "proxyless", false, 76, 76},
+    {"proxylessnas-biglittle/blocks_cpu_b.csv", NULL, "proxyless", false, 72, 72},
+    {"proxylessnas-biglittle/blocks_cpu_s.csv", NULL, "proxyless", false, 72, 72},
+    {"proxylessnas-biglittle/blocks_gpu.csv", NULL, "proxyless", false, 72, 72},
+    {"proxylessnas-biglittle/latency_32px_multires.csv", "gpu", "proxyless", false, 1505, 1309},
+    {"ofa-proxyless-examples/128_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"ofa-proxyless-examples/144_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"ofa-proxyless-examples/160_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"ofa-proxyless-examples/176_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"ofa-proxyless-examples/192_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"ofa-proxyless-examples/208_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"ofa-proxyless-examples/224_lookup_table.yaml", NULL, "ofa", false, 103, 103},
+    {"nnmeter-blocklut/pixel1_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
+    {"nnmeter-blocklut/pixel4_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
+    {"nnmeter-blocklut/pixel6_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
+    {"nnmeter-blocklut/xiaomi11_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
+    {"nnmeter-int8-onnx/onnx_lut.json", NULL, "nnmeter", false, 62886, 1823},
+    {"nnmeter-int8-onnx/onnx_lut.json", NULL, "nnmeter", true, 62886, 10 + 24 + 1 + 3928 + 2 * 11784},
+    {"hwnasbench-fbnet-cifar100/fbnet_cifar100_lut_ms.csv", "fpga", "fbnet", false, 199, 199},
+    {"help-fbnet/fbnet_cifar100_fitted_lut_ms.csv", "titanxp_64", "fbnet", false, 199, 199},
+    {"tfnas/latency_gpu.csv", NULL, "tfnas", true, 4555, 4555},
+    {"tfnas/latency_cpu.csv", NULL, "tfnas", true, 4552, 4552},
+    {"tfnas/latency_gpu.csv", NULL, "tfnas", false, 4555, 198},
+    {"tunas-pixel1/tunas_pixel1_proxylessnas_search.csv", NULL, "tunas", false, 145, 145},
+    {"singlepath-pixel1/pixel1_runtime_model.json", NULL, "singlepath", false, 88, 80},
+};
+
 Test(published, every_published_file_imports)
 {
-    static const struct {
-        const char *file, *column, *dialect;
-        bool near;
-        int rows, read;
-    } files[] = {
-        {"proxylessnas-pixel/pixel_trim.yaml", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/latency.yaml", NULL, "proxyless", false, 76, 76},
-        {"proxylessnas-biglittle/latency.yaml", "big", "proxyless", false, 76, 76},
-        {"proxylessnas-biglittle/latency.yaml", "gpu", "proxyless", false, 76, 76},
-        {"proxylessnas-biglittle/blocks_cpu_b.csv", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/blocks_cpu_s.csv", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/blocks_gpu.csv", NULL, "proxyless", false, 72, 72},
-        {"proxylessnas-biglittle/latency_32px_multires.csv", "gpu", "proxyless", false, 1505, 1309},
-        {"ofa-proxyless-examples/128_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/144_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/160_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/176_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/192_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/208_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"ofa-proxyless-examples/224_lookup_table.yaml", NULL, "ofa", false, 103, 103},
-        {"nnmeter-blocklut/pixel1_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-blocklut/pixel4_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-blocklut/pixel6_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-blocklut/xiaomi11_lut_ln_v3.json", NULL, "nnmeter", false, 12116, 1800},
-        {"nnmeter-int8-onnx/onnx_lut.json", NULL, "nnmeter", false, 62886, 1823},
-        {"nnmeter-int8-onnx/onnx_lut.json", NULL, "nnmeter", true, 62886, 10 + 24 + 1 + 3928 + 2 * 11784},
-        {"hwnasbench-fbnet-cifar100/fbnet_cifar100_lut_ms.csv", "fpga", "fbnet", false, 199, 199},
-        {"help-fbnet/fbnet_cifar100_fitted_lut_ms.csv", "titanxp_64", "fbnet", false, 199, 199},
-        {"tfnas/latency_gpu.csv", NULL, "tfnas", true, 4555, 4555},
-        {"tfnas/latency_cpu.csv", NULL, "tfnas", true, 4552, 4552},
-        {"tfnas/latency_gpu.csv", NULL, "tfnas", false, 4555, 198},
-        {"tunas-pixel1/tunas_pixel1_proxylessnas_search.csv", NULL, "tunas", false, 145, 145},
-        {"singlepath-pixel1/pixel1_runtime_model.json", NULL, "singlepath", false, 88, 80},
-    };
-    for (int i = 0; i < (int)(sizeof files / sizeof *files); i++) {
+    for (int i = 0; i < (int)(sizeof published_files / sizeof *published_files); i++) {
         sq_dialect_report report;
         sq_latency *latency = NULL;
-        const sq_dialect_options options = {.column = files[i].column, .takes_near = files[i].near};
-        const char *const path = published(files[i].file);
+        const sq_dialect_options options = {.column = published_files[i].column, .takes_near = published_files[i].near};
+        const char *const path = published(published_files[i].file);
         if (!path)
-            cr_skip_test("the published table %s is not here", files[i].file);
+            cr_skip_test("the published table %s is not here", published_files[i].file);
         MUST(sq_dialect_read(&latency, &report, path, &options));
-        cr_expect_str_eq(report.dialect, files[i].dialect, "%s", files[i].file);
-        cr_expect(report.rows == files[i].rows && report.read == files[i].read &&
+        cr_expect_str_eq(report.dialect, published_files[i].dialect, "%s", published_files[i].file);
+        cr_expect(report.rows == published_files[i].rows && report.read == published_files[i].read &&
                       report.rows == report.read + report.left_out,
-                  "%s: %lld rows, %lld read", files[i].file, (long long)report.rows, (long long)report.read);
-        cr_expect_eq(report.duplicates, report.rows == 1505 ? 32 : 0, "%s", files[i].file);
+                  "%s: %lld rows, %lld read", published_files[i].file, (long long)report.rows, (long long)report.read);
+        cr_expect_eq(report.duplicates, report.rows == 1505 ? 32 : 0, "%s", published_files[i].file);
         check_device(latency, i);
         sq_latency_close(latency);
     }
@@ -167,6 +168,27 @@ Test(published, tunas_predicts_its_own_test_and_proxyless_mobile)
     sq_space_free(space);
 }
 
+static void replace_width(char *text, const char *row)
+{
+    char *width = strstr(text, row);
+    cr_assert_not_null(width, "%s", row);
+    memcpy(width, "width: 24", strlen("width: 24"));
+}
+
+/* ProxylessNAS mobile with 24 channels at 56 x 56 instead of 32. */
+static sq_space *open_narrow_space(void)
+{
+    char *text = NULL, path[PATH_BYTES];
+    size_t bytes;
+    MUST(sq_file_read(SOURCE("configs/spaces/networks/proxyless-mobile.yaml"), 1 << 16, &text, &bytes));
+    replace_width(text, "width: 32, stride: 2, choices: [mb_5x5_e3]");
+    replace_width(text, "width: 32, choices: [mb_3x3_e3]");
+    put_text(test_folder, "narrow.yaml", text);
+    (void)snprintf(path, sizeof path, "%s/narrow.yaml", test_folder);
+    free(text);
+    return open_space(path);
+}
+
 Test(published, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
 {
     static const struct {
@@ -177,21 +199,8 @@ Test(published, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
                                        "mb,56,56,32,40,96,7,2,0,relu6"};
     PUBLISHED(pixel, "proxylessnas-pixel/pixel_trim.yaml");
     PUBLISHED(board, "proxylessnas-biglittle/latency.yaml");
-    char *text = NULL, *width, path[PATH_BYTES];
-    size_t bytes;
-    const char *name = SOURCE("configs/spaces/networks/proxyless-mobile.yaml");
-    sq_space *released = open_space(name);
-    MUST(sq_file_read(name, 1 << 16, &text, &bytes));
-    width = strstr(text, "width: 32, stride: 2, choices: [mb_5x5_e3]");
-    cr_assert_not_null(width);
-    memcpy(width, "width: 24", 9);
-    width = strstr(text, "width: 32, choices: [mb_3x3_e3]");
-    cr_assert_not_null(width);
-    memcpy(width, "width: 24", 9);
-    sq_space *narrow = NULL;
-    put_text(test_folder, "narrow.yaml", text);
-    (void)snprintf(path, sizeof path, "%s/narrow.yaml", test_folder);
-    narrow = open_space(path);
+    sq_space *released = open_space(SOURCE("configs/spaces/networks/proxyless-mobile.yaml"));
+    sq_space *narrow = open_narrow_space();
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         sq_latency *latency = NULL;
         sq_latency_cache cache;
@@ -210,7 +219,6 @@ Test(published, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
         cr_expect_float_eq(predict(latency, narrow, NULL), tables[t].ms, 1e-3);
         sq_latency_close(latency);
     }
-    free(text);
     sq_space_free(released);
     sq_space_free(narrow);
 }

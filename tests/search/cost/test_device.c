@@ -32,40 +32,42 @@ Test(device, bad_devices_are_refused)
     drop_folder(folder);
 }
 
-Test(device, a_device_reads_back_as_it_was_written_with_its_runner)
+static const sq_device_info described = {.name = "a \"quoted\" \\ name: #1",
+                                         .runtime = "onnxruntime 1.17, CPU\tof mine",
+                                         .dtype = "float32",
+                                         .clocks = "2.8 GHz",
+                                         .date = "2026-11-21",
+                                         .source = "- a source: 'this'",
+                                         .licence = "MIT",
+                                         .space = "spos",
+                                         .doubt = "scale 0.1873: expected 0.5 to 2",
+                                         .batch = 4,
+                                         .threads = 2,
+                                         .resolution = 224,
+                                         .base_ms = -0.123456789,
+                                         .scale = 1.5,
+                                         .residual_ms = 0.25,
+                                         .base_energy_mj = 3,
+                                         .base_area_mm2 = 4,
+                                         .is_measured = true,
+                                         .has_runner = true,
+                                         .runner = {.runtime = "mine",
+                                                    .command = "sh -c 'run \"$1\"' sh {model}",
+                                                    .pattern = "^time: ([0-9.]+) ms \\\\$",
+                                                    .unit = "us",
+                                                    .warmup = 1,
+                                                    .repeats = 2,
+                                                    .rounds = 3,
+                                                    .threads = 4,
+                                                    .batch = 5,
+                                                    .time_limit_seconds = 0.5}};
+
+Test(device, reads_back_as_it_was_written_with_its_runner)
 {
-    sq_device_info a = {.name = "a \"quoted\" \\ name: #1",
-                        .runtime = "onnxruntime 1.17, CPU\tof mine",
-                        .dtype = "float32",
-                        .clocks = "2.8 GHz",
-                        .date = "2026-11-21",
-                        .source = "- a source: 'this'",
-                        .licence = "MIT",
-                        .space = "spos",
-                        .doubt = "scale 0.1873: expected 0.5 to 2",
-                        .batch = 4,
-                        .threads = 2,
-                        .resolution = 224,
-                        .base_ms = -0.123456789,
-                        .scale = 1.5,
-                        .residual_ms = 0.25,
-                        .base_energy_mj = 3,
-                        .base_area_mm2 = 4,
-                        .is_measured = true,
-                        .has_runner = true},
-                   b;
+    const sq_device_info a = described;
+    sq_device_info b;
     char *folder = make_folder(), path[600];
     (void)snprintf(path, sizeof path, "%s/device.yaml", folder);
-    a.runner = (sq_runner){.runtime = "mine",
-                           .command = "sh -c 'run \"$1\"' sh {model}",
-                           .pattern = "^time: ([0-9.]+) ms \\\\$",
-                           .unit = "us",
-                           .warmup = 1,
-                           .repeats = 2,
-                           .rounds = 3,
-                           .threads = 4,
-                           .batch = 5,
-                           .time_limit_seconds = 0.5};
     MUST(sq_device_write(&a, path));
     MUST(sq_device_read(&b, path));
     cr_expect_str_eq(a.name, b.name);
