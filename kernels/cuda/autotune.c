@@ -17,7 +17,7 @@
 enum {
     KEY_BYTES = 256,
     NAME_BYTES = 256,
-   
+
     LINE_BYTES = 1024,
     FIELDS = 7,
     MAX_TABLE_BYTES = 16 << 20

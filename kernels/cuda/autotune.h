@@ -8,7 +8,7 @@
  * for one GPU, driver, version of the libraries and state of Squall's kernel sources; with any other one the shape is
  * timed again.
  *
- * The rule to know: the bits of the results depend on the choice. A run with the same table repeats bit for bit;
+ * Rule: the bits of the results depend on the choice. A run with the same table repeats bit for bit;
  * without the table the shapes are timed again. To get the same bits on every machine, set the engine. */
 
 typedef struct sq_cuda_timings sq_cuda_timings;

@@ -56,9 +56,9 @@ static void close_device(sq_backend *base)
     free(b);
 }
 
-/* Checks device *wanted and reads its properties. is_local_rank: *wanted is first reduced modulo the number of devices.
- */
-static sq_status find_device(int *wanted, bool is_local_rank, struct cudaDeviceProp *properties)
+/* Checks the device and reads its properties. is_local_rank: *device is the rank's number on this host, and becomes
+ * that number modulo the number of devices. */
+static sq_status find_device(int *device, bool is_local_rank, struct cudaDeviceProp *properties)
 {
     int count = 0, driver = 0, runtime = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
@@ -73,11 +73,11 @@ static sq_status find_device(int *wanted, bool is_local_rank, struct cudaDeviceP
         return sq_fail(SQ_DEVICE, "%s: the driver shows no GPU; check CUDA_VISIBLE_DEVICES", SQ_CUDA_NAME);
     SQ_CUDA(NULL, error, "devices");
     if (is_local_rank)
-        *wanted %= count;
-    if (*wanted < 0 || *wanted >= count)
-        return sq_fail(SQ_INVALID, "%s:%d: no such device; this machine has devices 0 to %d", SQ_CUDA_NAME, *wanted,
+        *device %= count;
+    if (*device < 0 || *device >= count)
+        return sq_fail(SQ_INVALID, "%s:%d: no such device; this machine has devices 0 to %d", SQ_CUDA_NAME, *device,
                        count - 1);
-    SQ_CUDA(NULL, cudaGetDeviceProperties(properties, *wanted), "properties");
+    SQ_CUDA(NULL, cudaGetDeviceProperties(properties, *device), "properties");
     if (properties->major < OLDEST_MAJOR)
         return sq_fail(SQ_UNSUPPORTED, "%s: %s: found compute capability %d.%d, expected 8.0 (Ampere) or newer",
                        SQ_CUDA_NAME, properties->name, properties->major, properties->minor);

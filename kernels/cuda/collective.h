@@ -8,7 +8,7 @@
 /* Means over the ranks of a run by NCCL, on a stream separate from the backend's. collective.c opens NCCL at run time,
  * so the program starts without it. Builds without nccl.h use collective_none.c.
  *
- * The rule to know: a reduction with a lost rank never ends, and neither does work on the device that waits for it.
+ * Rule: a reduction with a lost rank never ends, and neither does work on the device that waits for it.
  * Therefore the host must not block on the backend's stream before sq_collective_wait or sq_collective_drain has
  * returned. Loading a kernel may block too (CUDA's lazy loading), so the backend loads all kernels when it opens the
  * device (instances.h). */

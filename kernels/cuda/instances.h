@@ -8,7 +8,7 @@
 /* The kernels of the cuda backend, one row per template instance. Each .cu file lists its instances after its
  * launchers; instances.c joins the lists and loads every kernel when a device is opened.
  *
- * The rule to know: CUDA loads kernels lazily, and loading may synchronize with the device. Therefore a first launch
+ * Rule: CUDA loads kernels lazily, and loading may synchronize with the device. Therefore a first launch
  * inside a stream capture can fail, and one during a reduction can wait for a lost rank.
  * tests/kernels/test_cuda_instances.c compares these rows with the kernels that nvcc compiled
  * (tests/fixtures/cuda_resources.csv). */

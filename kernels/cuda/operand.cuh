@@ -1,6 +1,6 @@
-/* operand.cuh - operands of the matrix products. A thread holds several rows of one column of eight channels in registers,
- * between its loads and the tile in shared memory. Constants are loaded by channel pair, so that few are live at a time.
- * Device code only. */
+/* operand.cuh - operands of the matrix products. A thread holds several rows of one column of eight channels in
+ * registers, between its loads and the tile in shared memory. Constants are loaded by channel pair, so that few are
+ * live at a time. Device code only. */
 #ifndef SQ_OPERAND_CUH
 #define SQ_OPERAND_CUH
 
@@ -33,7 +33,8 @@ static __device__ __forceinline__ void normalize_rows(uint4 (&a)[LOADS], const s
     }
 }
 
-/* a: channels k .. of rows first, first + STEP, ...; raw values in, values of the view out. Rows from `rows` on are arbitrary. */
+/* a: channels k .. of rows first, first + STEP, ...; raw values in, values of the view out. Rows from `rows` on are
+ * arbitrary. */
 template <int LOADS, int STEP>
 static __device__ __forceinline__ void apply_view_rows(uint4 (&a)[LOADS], const sq_cuda_view &x, int first, int rows, int k)
 {
@@ -70,7 +71,8 @@ static __device__ __forceinline__ void form_gradients(uint4 (&g)[LOADS], uint4 (
             word_of(g[i], v) = pack(fmaf(scale.x, low, fmaf(by_z.x, raw.x, constant.x)),
                                     fmaf(scale.y, high, fmaf(by_z.y, raw.y, constant.y)));
         }
-        /* Makes the address of the next pair's constants depend on these results: loaded early, the constants would spill. */
+        /* Makes the address of the next pair's constants depend on these results: loaded early, the constants would
+         * spill. */
         asm volatile("" : "+r"(k), "+r"(word_of(g[0], v)), "+r"(word_of(g[1], v)), "+r"(word_of(g[LOADS - 2], v)), "+r"(word_of(g[LOADS - 1], v)));
     }
 }
@@ -105,11 +107,12 @@ static __device__ uint4 gather_gradient(const sq_cuda_gradient &dz, const sq_cud
     return pack_eight(v);
 }
 
-/* S1 and S2 / inverse of four channels, over the rows that a thread stores. Eight channels would need too many registers. */
+/* S1 and S2 / inverse of four channels, over the rows that a thread stores. Eight channels would need too many
+ * registers. */
 struct Sums { float s1[4], s2[4]; };
 
-/* Some kernels keep a thread's sums in shared memory between row blocks, to free registers. saved: the thread's first float;
- * its eight floats are THREADS apart. */
+/* Some kernels keep a thread's sums in shared memory between row blocks, to free registers. saved: the thread's first
+ * float; its eight floats are THREADS apart. */
 template <int THREADS> static __device__ __forceinline__ void save_sums(float *saved, const Sums &sums)
 {
 #pragma unroll
@@ -134,8 +137,8 @@ struct StagedRows {
 /* The thread's four channels, and its rows first, first + step, ... of the block. */
 struct StagedColumn { int channel, word, first, step; };
 
-/* Stores the thread's part of the staged gradient, and adds it to the sums. The constants are loaded once; the registers of the
- * products are free by now. A sink with sums has step 1 and no addend. */
+/* Stores the thread's part of the staged gradient, and adds it to the sums. The constants are loaded once; the
+ * registers of the products are free by now. A sink with sums has step 1 and no addend. */
 template <int ACTIVATION>
 static __device__ __forceinline__ void store_with_sums(Sums &own, const sq_cuda_sink &sink, const StagedRows &staged,
                                                        const StagedColumn &at)
@@ -163,8 +166,8 @@ static __device__ __forceinline__ void store_with_sums(Sums &own, const sq_cuda_
     }
 }
 
-/* Merges the sums of a block of THREADS threads, N channels wide, in the order of the threads, and writes them to partial
- * (2, width) from channel n0 on. */
+/* Merges the sums of a block of THREADS threads, N channels wide, in the order of the threads, and writes them to
+ * partial (2, width) from channel n0 on. */
 template <int THREADS, int N>
 static __device__ __forceinline__ void write_sums(float *partial, int width, const Sums &own, float *shared, int n0)
 {

@@ -6,13 +6,14 @@
 #include "kernels/backend.h"
 #include "kernels/base/bf16.h"
 
-/* Internal to the cuda backend: operands of its kernels as plain structs of device pointers. They are resolved once, when a
- * program is compiled.
+/* Internal to the cuda backend: operands of its kernels as plain structs of device pointers. They are resolved once,
+ * when a program is compiled.
  *
- * The rules to know. Activations and their gradients are BF16 in NHWC; channels are padded to a multiple of 8, those of the
- * image to 4. Everything per channel or per image is FP32. The kernel that writes a tensor fills the padding with zeros, so
- * readers need not check c. The order of sums depends on the shape and the device only: the work is divided into numbered
- * parts, each part writes its partial result, and a second launch merges them in order. No kernel uses float atomics. */
+ * Rules. Activations and their gradients are BF16 in NHWC; channels are padded to a multiple of 8, those of the
+ * image to 4. Everything per channel or per image is FP32. The kernel that writes a tensor fills the padding with
+ * zeros, so readers need not check c. The order of sums depends on the shape and the device only: the work is divided
+ * into numbered parts, each part writes its partial result, and a second launch merges them in order. No kernel uses
+ * float atomics. */
 
 enum { SQ_CUDA_VECTOR = 8 }; /* channels of one 16-byte access */
 
@@ -24,7 +25,8 @@ static inline int sq_cuda_padded(int c)
 typedef struct {         /* an sq_view with addresses */
     const sq_bf16 *data; /* 16-byte aligned; NULL: the operand is absent */
     int c;
-    int pitch, step, first;     /* channel i of pixel p is data[p * pitch + first + i * step]; step 2 only in unsplit slots */
+    int pitch, step,
+        first; /* channel i of pixel p is data[p * pitch + first + i * step]; step 2 only in unsplit slots */
     const float *scale, *shift; /* of the pending normalization, padded; NULL: none is pending */
     const float *mean;
     const float *gate; /* (n, gate_pitch) or NULL */

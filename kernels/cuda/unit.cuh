@@ -1,5 +1,5 @@
-/* unit.cuh - loads and stores of all kernels: eight channels per 16-byte access. A raw tensor is read through its pending
- * normalization; a gradient is computed from G and Z. Device code only. */
+/* unit.cuh - loads and stores of all kernels: eight channels per 16-byte access. A raw tensor is read through its
+ * pending normalization; a gradient is computed from G and Z. Device code only. */
 #ifndef SQ_UNIT_CUH
 #define SQ_UNIT_CUH
 
@@ -7,10 +7,12 @@
 
 #include "kernels/cuda/operands.h"
 
+#include <assert.h>
+
 enum { VECTOR = SQ_CUDA_VECTOR };
 
-/* Runs the statement with the constant `name` set to the activation: one branch for many elements. The do-while is needed:
- * nvcc 13.0 drops the statement after an unbraced `if constexpr` whose body ends in a bare `switch`
+/* Runs the statement with the constant `name` set to the activation: one branch for many elements. The do-while is
+ * needed: nvcc 13.0 drops the statement after an unbraced `if constexpr` whose body ends in a bare `switch`
  * (tests/emulation/toolchain). */
 #define WITH_ACTIVATION(value, name, ...)                                                                              \
     do {                                                                                                               \
@@ -18,7 +20,7 @@ enum { VECTOR = SQ_CUDA_VECTOR };
         case SQ_RELU: { enum { name = SQ_RELU }; __VA_ARGS__; } break;                                                 \
         case SQ_RELU6: { enum { name = SQ_RELU6 }; __VA_ARGS__; } break;                                               \
         case SQ_HSWISH: { enum { name = SQ_HSWISH }; __VA_ARGS__; } break;                                             \
-        default: { enum { name = SQ_LINEAR }; __VA_ARGS__; } break;                                                    \
+        default: assert((value) == SQ_LINEAR); { enum { name = SQ_LINEAR }; __VA_ARGS__; } break;                      \
         }                                                                                                              \
     } while (0)
 

@@ -1,5 +1,6 @@
-/* walk.cuh - elementwise kernels over rows of pixels. A thread processes one column of eight channels, so it loads the constants
- * once, and loads several rows before it uses the first. The parts take the rows in turn; each part writes its own sums. */
+/* walk.cuh - elementwise kernels over rows of pixels. A thread processes one column of eight channels, so it loads the
+ * constants once, and loads several rows before it uses the first. The parts take the rows in turn; each part writes
+ * its own sums. */
 #ifndef SQ_WALK_CUH
 #define SQ_WALK_CUH
 
@@ -38,8 +39,8 @@ static __device__ __forceinline__ Place place_of(const Walk &walk, int parts)
     return {part, row < walk.step && vector < walk.vectors ? vector : -1, part * walk.step + row, parts * walk.step};
 }
 
-/* Merges the block's sums in the order of the threads, and writes them to the part's rows of partial (parts, 2, width). All
- * threads of the block call it. */
+/* Merges the block's sums in the order of the threads, and writes them to the part's rows of partial (parts, 2,
+ * width). All threads of the block call it. */
 static __device__ __forceinline__ void write_walk_sums(float *partial, const Walk &walk, const Place &place, const ChannelSums &sums,
                                                        float (*shared)[2 * VECTOR])
 {

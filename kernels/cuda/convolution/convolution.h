@@ -3,8 +3,8 @@
 
 #include "kernels/cuda/operands.h"
 
-/* Launchers of convolutions, of their gradients, and of the merges of partial results. A launcher checks the shape, chooses a grid
- * and launches. cudaErrorInvalidValue: no kernel exists for the shape. */
+/* Launchers of convolutions, of their gradients, and of the merges of partial results. A launcher checks the shape,
+ * chooses a grid and launches. cudaErrorInvalidValue: no kernel exists for the shape. */
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,9 +21,9 @@ typedef enum {
 
 typedef struct {
     sq_cuda_pointwise_mode mode;
-    sq_cuda_view x;      /* FORWARD */
-    sq_cuda_gradient dz; /* BACKWARD */
-    sq_cuda_geometry at; /* KXK */
+    sq_cuda_view x;        /* FORWARD */
+    sq_cuda_gradient dz;   /* BACKWARD */
+    sq_cuda_geometry at;   /* KXK */
     const sq_bf16 *weight; /* (width, depth), both padded: from sq_cuda_pack_weights */
     int rows, depth, width;
     sq_bf16 *out; /* FORWARD; pitch below */
@@ -32,8 +32,8 @@ typedef struct {
     sq_cuda_parts parts;
 } sq_cuda_pointwise;
 
-/* Parts process row blocks in turn. There are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK rows or
- * half of that; SQ_CUDA_CHUNK is its size in weight_gradient.cu. */
+/* Parts process row blocks in turn. There are at most as many parts as row blocks. A row block has SQ_CUDA_ROW_BLOCK
+ * rows or half of that; SQ_CUDA_CHUNK is its size in weight_gradient.cu. */
 enum { SQ_CUDA_ROW_BLOCK = 128, SQ_CUDA_POINTWISE_BLOCKS = 2 /* per multiprocessor */, SQ_CUDA_CHUNK = 64 };
 /* The kernel for a width: outputs per tile, rows per row block, blocks per multiprocessor. */
 typedef struct {
@@ -58,12 +58,12 @@ typedef struct {
     int tile, rows, tiles, blocks;
 } sq_cuda_weight_gradient_shape;
 /* By tile: rows per chunk, and blocks per multiprocessor. */
-#define SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile) ((tile) > 128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK)
+#define SQ_CUDA_WEIGHT_GRADIENT_ROWS(tile)   ((tile) > 128 ? SQ_CUDA_CHUNK / 2 : SQ_CUDA_CHUNK)
 #define SQ_CUDA_WEIGHT_GRADIENT_BLOCKS(tile) ((tile) > 64 ? 1 : 3)
 sq_cuda_weight_gradient_shape sq_cuda_weight_gradient_shape_of(int c_out, int depth);
 cudaError_t sq_cuda_weight_gradient_run(const sq_cuda_weight_gradient *a, cudaStream_t stream);
 
-/* ---- fused_backward.cu: the input's and the weights' gradient in one pass (fusion level L4), for widths up to 160 ---- */
+/* ---- fused_backward.cu: both gradients in one pass (fusion level L4), for widths up to 160 ---- */
 
 typedef struct {
     sq_cuda_gradient dz;
@@ -71,11 +71,11 @@ typedef struct {
     sq_cuda_sink sink;
     const sq_bf16 *weight; /* transposed: (padded c_in, padded c_out) */
     int rows;
-    sq_cuda_parts parts;  /* weight gradients, as above */
-    float *sums;          /* part p writes (S1, S2) of the sink's norm */
+    sq_cuda_parts parts; /* weight gradients, as above */
+    float *sums;         /* part p writes (S1, S2) of the sink's norm */
 } sq_cuda_fused_backward;
 /* By width: rows per row block (wide kernels need the registers for their sums), and blocks per multiprocessor. */
-#define SQ_CUDA_FUSED_BACKWARD_ROWS(w) ((w) > 32 ? 32 : 64)
+#define SQ_CUDA_FUSED_BACKWARD_ROWS(w)   ((w) > 32 ? 32 : 64)
 #define SQ_CUDA_FUSED_BACKWARD_BLOCKS(w) ((w) > 96 ? 1 : (w) > 64 ? 2 : (w) > 32 ? 3 : 6)
 int sq_cuda_fused_backward_width(int c_in, int c_out); /* of the kernel for these widths; 0: none exists */
 /* Whether a kernel exists for these widths. *rows: rows per row block; *blocks: blocks per multiprocessor. */
@@ -109,7 +109,8 @@ typedef struct {
 } sq_cuda_depthwise_backward;
 cudaError_t sq_cuda_depthwise_backward_run(const sq_cuda_depthwise_backward *a, cudaStream_t stream);
 
-/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. A job is one part at most. */
+/* Jobs of a depthwise convolution per slab of channels: columns of tiles, over all images. There are at most
+ * as many parts as jobs. */
 int sq_cuda_depthwise_jobs(const sq_cuda_geometry *at, bool is_backward);
 
 /* ---- statistics.cu: merges ---- */
@@ -125,21 +126,22 @@ typedef struct {
     sq_cuda_norm norm;
     const float *partial;
     int parts, rows; /* rows of all parts together */
-    int row_block;   /* rows per row block, which the parts process in turn: partial has mean, M2. 0: it has count, mean, M2 */
+    int row_block;   /* rows per row block; a part wrote (mean, M2). 0: a part wrote (count, mean, M2) */
     const sq_step *step;
 } sq_cuda_merge_moments;
-/* From moments to the live scale, shift, mean and inverse, and to the running statistics. Chan, Golub, LeVeque 1979, eq. 2.1. */
+/* From moments to the live scale, shift, mean and inverse, and to the running statistics. Chan, Golub, LeVeque 1979,
+ * eq. 2.1. */
 cudaError_t sq_cuda_merge_moments_run(const sq_cuda_merge_moments *a, cudaStream_t stream);
 
 enum { SQ_CUDA_FIXED_NORMS_LIMIT = 8 }; /* of one launch */
-typedef struct { /* live rows of several norms, from their running statistics (mode FIXED) */
+typedef struct {                        /* live rows of several norms, from their running statistics (mode FIXED) */
     sq_cuda_norm norms[SQ_CUDA_FIXED_NORMS_LIMIT];
     int count;
 } sq_cuda_fixed_norms;
 cudaError_t sq_cuda_fixed_norms_run(const sq_cuda_fixed_norms *a, cudaStream_t stream);
 
-/* S1 and S2 of a norm, then B and C of its dZ. A part has two rows of `width`: sums of dY and of dY (Z - mean). S2 is the latter
- * times 1 / sigma. */
+/* S1 and S2 of a norm, then B and C of its dZ. A part has two rows of `width`: sums of dY and of dY (Z - mean). S2 is
+ * the latter times 1 / sigma. */
 typedef struct {
     float *live;
     int c, pitch, width;
@@ -149,11 +151,11 @@ typedef struct {
 } sq_cuda_merge_sums;
 cudaError_t sq_cuda_merge_sums_run(const sq_cuda_merge_sums *a, cudaStream_t stream);
 
-typedef struct { /* the gradients of weight, gamma and beta, from the partial results of a convolution's backward pass */
+typedef struct { /* the gradients of weight, gamma and beta, from partial results */
     const float *partial;
     int parts;
-    size_t part_count;   /* floats of a part */
-    int row_pitch;       /* floats from one output channel to the next, or (depthwise) from one tap to the next */
+    size_t part_count; /* floats of a part */
+    int row_pitch;     /* floats from one output channel to the next, or (depthwise) from one tap to the next */
     int c_out, c_in, taps;
     int input_pitch; /* floats from one tap to the next; 0: c_in */
     bool is_depthwise;
@@ -179,7 +181,6 @@ typedef struct {
     int count;
 } sq_cuda_pack_weights;
 cudaError_t sq_cuda_pack_weights_run(const sq_cuda_pack_weights *a, cudaStream_t stream);
-
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-/* depthwise.cu - depthwise convolution forward: the input passes through its pending normalization, the output is raw, with
- * the moments of each channel. */
+/* depthwise.cu - depthwise convolution forward: the input passes through its pending normalization, the output is raw,
+ * with the moments of each channel. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
@@ -41,13 +41,15 @@ static __device__ __forceinline__ void load_rows(uint4 *ring, const sq_cuda_dept
     }
 }
 
-/* The first word that a strip of output pixels reads: its row, counted from -pad, its pixel in the ring, and the channel pair. */
+/* The first word that a strip of output pixels reads: its row, counted from -pad, its pixel in the ring, and the
+ * channel pair. */
 struct Window { int row, column, word; };
+
+struct Tiles { const unsigned *ring; const float2 (*taps)[WORDS]; }; /* in shared memory */
 
 /* acc = a strip of one output row. image: rows of the image, counted from -pad. */
 template <int K, int S, int STRIP>
-static __device__ __forceinline__ void convolve(float (*acc)[2], const unsigned *ring, const float2 (*taps)[WORDS],
-                                                const Tiling &tiling, const Window &at, Rows image)
+static __device__ __forceinline__ void convolve(float (*acc)[2], const Tiles &tiles, const Tiling &tiling, const Window &at, Rows image)
 {
 #pragma unroll
     for (int p = 0; p < STRIP; p++)
@@ -60,8 +62,8 @@ static __device__ __forceinline__ void convolve(float (*acc)[2], const unsigned 
         float2 tap[K];
 #pragma unroll
         for (int v = 0; v < K; v++)
-            tap[v] = taps[y * K + v][at.word];
-        const unsigned *from = ring + (slot * tiling.columns + at.column) * WORDS + at.word;
+            tap[v] = tiles.taps[y * K + v][at.word];
+        const unsigned *from = tiles.ring + (slot * tiling.columns + at.column) * WORDS + at.word;
 #pragma unroll
         for (int j = 0; j < (STRIP - 1) * S + K; j++) {
             const float2 a = unpack(from[j * WORDS]);
@@ -131,6 +133,7 @@ depthwise_kernel(sq_cuda_depthwise u, Tiling tiling, int slabs)
     const int word = (int)threadIdx.x % WORDS, half_warp = (int)threadIdx.x / WORDS;
     const int row = half_warp / tiling.strips, strip = half_warp % tiling.strips * STRIP; /* of this thread, in the tile */
     const Rows image = {K / 2, u.at.h_in + K / 2};
+    const Tiles tiles = {reinterpret_cast<const unsigned *>(ring), taps};
     Moments own[2] = {};
     load_taps<K>(taps, u.weight, c0, u.c);
     for (int index = part; index < tiling.jobs; index += u.parts.parts) {
@@ -144,8 +147,7 @@ depthwise_kernel(sq_cuda_depthwise u, Tiling tiling, int slabs)
             const int h = h0 + row, w = job.w0 + strip;
             if (row < tiling.rows && h < u.at.h_out && w < u.at.w_out && c0 + 2 * word < width) {
                 float acc[STRIP][2];
-                const Window at = {h * S, strip * S, word};
-                convolve<K, S, STRIP>(acc, reinterpret_cast<const unsigned *>(ring), taps, tiling, at, image);
+                convolve<K, S, STRIP>(acc, tiles, tiling, {h * S, strip * S, word}, image);
                 const int pixels = min(STRIP, u.at.w_out - w);
                 const size_t pixel = ((size_t)job.n * u.at.h_out + h) * u.at.w_out + w;
                 store_strip<STRIP>(reinterpret_cast<unsigned *>(u.out + pixel * (size_t)u.out_pitch + c0 + 2 * word), acc, pixels,

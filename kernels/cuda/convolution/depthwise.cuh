@@ -1,7 +1,7 @@
-/* depthwise.cuh - the work of depthwise kernels. A block processes one slab of 32 channels, from the top of an image to the
- * bottom, in a column of tiles. Rows of pixels stay in a ring in shared memory, so an input row is loaded once. Sixteen lanes
- * have a channel pair each; such a half warp computes a strip of neighboring pixels, so a loaded word is used by several
- * taps. */
+/* depthwise.cuh - the work of depthwise kernels. A block processes one slab of 32 channels, from the top of an image
+ * to the bottom, in a column of tiles. Rows of pixels stay in a ring in shared memory, so an input row is loaded once.
+ * Sixteen lanes have a channel pair each; such a half warp computes a strip of neighboring pixels, so a loaded word is
+ * used by several taps. */
 #ifndef SQ_DEPTHWISE_CUH
 #define SQ_DEPTHWISE_CUH
 

@@ -1,16 +1,17 @@
-/* depthwise_backward.cu - both gradients of a depthwise convolution in one pass. G, Z and x are read once; the gradient of x
- * is stored with its producer's sums; the gradients of the taps stay in registers to the end of the part.
+/* depthwise_backward.cu - both gradients of a depthwise convolution in one pass. G, Z and x are read once; the
+ * gradient of x is stored with its producer's sums; the gradients of the taps stay in registers to the end of the
+ * part.
  *
- * For a pixel of x and a tap there is at most one pixel of dZ: hz = (h + pad - y) / stride. Both gradients are sums over
- * these triples, so both use the same strips. First, each half warp processes one strip and all taps (gradient of x). Then it
- * processes one row of taps and all strips (gradient of the taps), with k accumulators whatever the kernel size k is. */
+ * For a pixel of x and a tap there is at most one pixel of dZ: hz = (h + pad - y) / stride. Both gradients are sums
+ * over these triples, so both use the same strips. First, each half warp processes one strip and all taps (gradient of
+ * x). Then it processes one row of taps and all strips (gradient of the taps), with k accumulators. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
 #include "kernels/cuda/convolution/depthwise.cuh"
 
-/* AHEAD: loads that a thread issues before it uses the first. ROUNDS: multiples of the ring that are added to a row, which may
- * be negative, before the remainder is computed. */
+/* AHEAD: loads that a thread issues before it uses the first. ROUNDS: multiples of the ring that are added to a row,
+ * which may be negative, before the remainder is computed. */
 enum { AHEAD = 2, ROUNDS = 4 };
 
 /* The strip of dZ words that a strip of x reads: its word j is at pixel ws / S - pad / S + j of the row. */
@@ -19,11 +20,18 @@ template <int K, int S, int STRIP> struct Reach {
     static __device__ __forceinline__ constexpr int tap(int p, int j) { return p + PAD - S * (j - BEFORE); }
 };
 
-struct Tiles { /* in dynamic shared memory */
-    uint4 *ring;  /* dZ: [tiling.ring][tiling.columns][SLAB_VECTORS] */
-    uint4 *raw;   /* x as stored: [tiling.rows][tiling.tile_w][SLAB_VECTORS] */
-    uint4 *value; /* the view of x, likewise */
+struct Tiles { /* in shared memory */
+    uint4 *ring;           /* dZ: [tiling.ring][tiling.columns][SLAB_VECTORS] */
+    uint4 *raw;            /* x as stored: [tiling.rows][tiling.tile_w][SLAB_VECTORS] */
+    uint4 *value;          /* the view of x, likewise */
+    float2 (*taps)[WORDS]; /* [K * K] */
 };
+
+static __device__ __forceinline__ Tiles tiles_of(uint4 *dynamic, float2 (*taps)[WORDS], const Tiling &tiling)
+{
+    uint4 *const raw = dynamic + tiling.ring * tiling.columns * SLAB_VECTORS;
+    return {dynamic, raw, raw + tiling.rows * tiling.tile_w * SLAB_VECTORS, taps};
+}
 
 /* The first word of row hz of dZ that the strip reads. */
 template <int S>
@@ -114,8 +122,8 @@ struct Strip { int row, pixel, h, word; };
 
 /* acc += taps times dZ, over all rows of dZ that the strip's row of x reads. */
 template <int K, int S, int STRIP>
-static __device__ __forceinline__ void gather_strip(float (*acc)[2], const Tiles &tiles, const float2 (*taps)[WORDS],
-                                                    const Tiling &tiling, const Strip &at, int h_out)
+static __device__ __forceinline__ void gather_strip(float (*acc)[2], const Tiles &tiles, const Tiling &tiling, const Strip &at,
+                                                    int h_out)
 {
     typedef Reach<K, S, STRIP> R;
 #pragma unroll 1
@@ -126,7 +134,7 @@ static __device__ __forceinline__ void gather_strip(float (*acc)[2], const Tiles
         float2 tap[K];
 #pragma unroll
         for (int v = 0; v < K; v++)
-            tap[v] = taps[y * K + v][at.word];
+            tap[v] = tiles.taps[y * K + v][at.word];
         const unsigned *from = gradient_words<S>(tiles, tiling, hz, at.pixel, at.word);
 #pragma unroll
         for (int j = 0; j < R::COUNT; j++) {
@@ -147,13 +155,14 @@ struct Norm { float2 scale, shift, mean; }; /* of x, for the thread's two channe
 
 struct PairSums { float2 s1, s2; }; /* S1 and S2 / inverse of the thread's two channels */
 
-/* The strip in the gradient of x: its first pixel, its length, and the first of the thread's two channels. */
-struct StripOfX { size_t pixel; int pixels, c; };
+/* The strip in the gradient of x: its first pixel, its length, the first of the thread's two channels, and the raw
+ * values of x. The kernel makes it after gather_strip: before it, it would need more registers. */
+struct StripOfX { size_t pixel; int pixels, c; const unsigned *raw; };
 
-/* Stores a strip of the gradient of x, and adds it to the sums. raw: the strip's raw values of x. */
+/* Stores a strip of the gradient of x, and adds it to the sums. */
 template <int STRIP>
-static __device__ __forceinline__ void store_strip(PairSums &sums, const sq_cuda_sink &sink, const Norm &norm, const float (*acc)[2],
-                                                   const unsigned *raw, const StripOfX &at)
+static __device__ __forceinline__ void store_strip(PairSums &sums, const sq_cuda_sink &sink, const Norm &norm,
+                                                   const float (*acc)[2], const StripOfX &at)
 {
 #pragma unroll
     for (int p = 0; p < STRIP; p++) {
@@ -176,7 +185,7 @@ static __device__ __forceinline__ void store_strip(PairSums &sums, const sq_cuda
         }
         if (sink.z.scale) {
             g = unpack(rounded);
-            const float2 z = unpack(raw[p * WORDS]);
+            const float2 z = unpack(at.raw[p * WORDS]);
             g.x = activation_gradient_any(sink.z.activation, g.x, fmaf(norm.scale.x, z.x, norm.shift.x));
             g.y = activation_gradient_any(sink.z.activation, g.y, fmaf(norm.scale.y, z.y, norm.shift.y));
             sums.s1.x += g.x, sums.s1.y += g.y;
@@ -281,25 +290,21 @@ template <int K, int S, int STRIP>
 static __global__ void __launch_bounds__(THREADS, SQ_CUDA_DEPTHWISE_BACKWARD_BLOCKS)
 depthwise_backward_kernel(sq_cuda_depthwise_backward u, Tiling tiling, int slabs)
 {
-    enum { PAD = K / 2 };
     DYNAMIC_SHARED(uint4, dynamic);
     SHARED(float2, taps, [K * K][WORDS]);
-    const Tiles tiles = {dynamic, dynamic + tiling.ring * tiling.columns * SLAB_VECTORS,
-                         dynamic + (tiling.ring * tiling.columns + tiling.rows * tiling.tile_w) * SLAB_VECTORS};
+    const Tiles tiles = tiles_of(dynamic, taps, tiling);
     const int c0 = (int)blockIdx.x % slabs * SLAB, part = (int)blockIdx.x / slabs, width = padded(u.c);
     const int word = (int)threadIdx.x % WORDS, half_warp = (int)threadIdx.x / WORDS, c = c0 + 2 * word;
     const bool has_sums = u.sink.data && u.sink.z.scale;
     float grad[K][2] = {};
     PairSums sums = {};
-    Norm norm = {};
-    if (has_sums && c < width)
-        norm = load_norm(u.sink.z, c);
+    const Norm norm = has_sums && c < width ? load_norm(u.sink.z, c) : Norm{};
     load_taps<K>(taps, u.weight, c0, u.c);
     for (int index = part; index < tiling.jobs; index += u.parts.parts) {
         const Job job = {index / tiling.tiles_w, index % tiling.tiles_w * tiling.tile_w, c0};
-        int loaded = -(K - 1 - PAD) / S; /* the first row of dZ that row 0 of x reads */
+        int loaded = -(K - 1 - K / 2) / S; /* the first row of dZ that row 0 of x reads */
         for (int h0 = 0; h0 < u.at.h_in; h0 += tiling.rows) {
-            const int needed = (h0 + tiling.rows - 1 + PAD) / S + 1;
+            const int needed = (h0 + tiling.rows - 1 + K / 2) / S + 1;
             load_gradients<S>(tiles.ring, u, tiling, job, {loaded, needed});
             load_inputs(tiles, u, tiling, job, h0);
             loaded = needed;
@@ -307,12 +312,11 @@ depthwise_backward_kernel(sq_cuda_depthwise_backward u, Tiling tiling, int slabs
             const int row = half_warp / tiling.strips, strip = half_warp % tiling.strips * STRIP;
             if (u.sink.data && row < tiling.rows && h0 + row < u.at.h_in && job.w0 + strip < u.at.w_in && c < width) {
                 float acc[STRIP][2] = {};
-                gather_strip<K, S, STRIP>(acc, tiles, taps, tiling, {row, strip, h0 + row, word}, u.at.h_out);
-                /* Computed after gather_strip: earlier, it would need more registers. */
+                gather_strip<K, S, STRIP>(acc, tiles, tiling, {row, strip, h0 + row, word}, u.at.h_out);
                 const StripOfX to = {((size_t)job.n * u.at.h_in + h0 + row) * u.at.w_in + job.w0 + strip,
-                                     min(STRIP, u.at.w_in - job.w0 - strip), c};
-                store_strip<STRIP>(sums, u.sink, norm, acc,
-                                   reinterpret_cast<const unsigned *>(tiles.raw) + (row * tiling.tile_w + strip) * WORDS + word, to);
+                                     min(STRIP, u.at.w_in - job.w0 - strip), c,
+                                     reinterpret_cast<const unsigned *>(tiles.raw) + (row * tiling.tile_w + strip) * WORDS + word};
+                store_strip<STRIP>(sums, u.sink, norm, acc, to);
             }
             add_taps<K, S, STRIP>(grad, tiles, tiling, u.at, h0);
             __syncthreads();

@@ -1,11 +1,12 @@
-/* fused_backward.cu - both gradients of a pointwise convolution in one pass (fusion level L4). G, Z and x are read once. The
- * gradient of x is stored with the sums of its producer; the gradient of the weights stays in registers to the end of the
- * part.
+/* fused_backward.cu - both gradients of a pointwise convolution in one pass (fusion level L4). G, Z and x are read
+ * once. The gradient of x is stored with the sums of its producer; the gradient of the weights stays in registers to
+ * the end of the part.
  *
- * A block of W / 16 warps processes row blocks in turn. dZ and the value of x are computed on load into two tiles of rows; a
- * third tile holds the weights. The first product, dZ times weights, reads dZ by rows; the second, dZ transposed times x, reads
- * both by columns. Each warp computes two column tiles of the first product and one row tile of the second. In the widest
- * shape it computes half of two row tiles instead: squarer tiles need fewer reads of shared memory. */
+ * A block of W / 16 warps processes row blocks in turn. dZ and the value of x are computed on load into two tiles of
+ * rows; a third tile holds the weights. The first product, dZ times weights, reads dZ by rows; the second, dZ
+ * transposed times x, reads both by columns. Each warp computes two column tiles of the first product and one row tile
+ * of the second. In the widest shape it computes half of two row tiles instead: squarer tiles need fewer reads of
+ * shared memory. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
@@ -52,8 +53,8 @@ static __device__ __forceinline__ void fetch(Raw<LOADS> &raw, const sq_cuda_fuse
     }
 }
 
-/* Computes the operands from the raw values and stores them in the tiles. dZ is zero in rows past the end and in padding
- * channels. */
+/* Computes the operands from the raw values and stores them in the tiles. dZ is zero in rows past the end and in
+ * padding channels. */
 template <class S>
 static __device__ __forceinline__ void store_operands(const Tiles &tiles, Raw<S::LOADS> &raw, const sq_cuda_fused_backward &u,
                                                       int row0, int i)

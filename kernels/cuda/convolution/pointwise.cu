@@ -1,10 +1,11 @@
-/* pointwise.cu - rows of pixels times a weight matrix, on the tensor cores. Forward: the pointwise convolution; its input passes
- * through the pending normalization, its output is raw, with the moments of each channel. Backward: the gradient of the input;
- * dZ is computed on load, S1 and S2 of the producer on store. Dense k x k convolutions gather their rows (im2col).
+/* pointwise.cu - rows of pixels times a weight matrix, on the tensor cores. Forward: the pointwise convolution; its
+ * input passes through the pending normalization, its output is raw, with the moments of each channel. Backward: the
+ * gradient of the input; dZ is computed on load, S1 and S2 of the producer on store. Dense k x k convolutions gather
+ * their rows (im2col).
  *
  * A block processes row blocks in turn and loads the next one while it multiplies. Padding channels are zero in both
- * tiles. Rows past the end may hold anything: an output row depends on its own input row only, and rows past the end are
- * neither stored nor counted. */
+ * tiles. Rows past the end may hold anything: an output row depends on its own input row only, and rows past the end
+ * are neither stored nor counted. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 
@@ -150,8 +151,8 @@ static __device__ __forceinline__ void stage(unsigned *staged, float (*sum)[T::W
             }
 }
 
-/* A thread's statistics over all its row blocks. Forward: the moments of two channels over a stripe of rows. Backward: S1 and S2
- * of four channels over the rows that the thread stores. */
+/* A thread's statistics over all its row blocks. Forward: the moments of two channels over a stripe of rows. Backward:
+ * S1 and S2 of four channels over the rows that the thread stores. */
 struct Statistics {
     Moments x, y;
     Sums sums;
@@ -272,8 +273,7 @@ template <class T> static __device__ __forceinline__ void clear(float (*sum)[T::
 template <int N, int MODE>
 static __global__ void __launch_bounds__(THREADS, BLOCKS_PER_SM) pointwise_kernel(sq_cuda_pointwise u, int tiles_n)
 {
-    typedef Mode<MODE> M;
-    typedef Tile<N, M::IS_BACKWARD> T;
+    typedef Tile<N, Mode<MODE>::IS_BACKWARD> T;
     SHARED(uint4, tile, [T::ROWS + N][STRIDE]); /* rows of input, N rows of weights; uint4 for its alignment */
     SHARED(float, sums, [T::SAVES_SUMS ? 8 * THREADS : 1]);
     unsigned *const staged = reinterpret_cast<unsigned *>(tile);
@@ -293,7 +293,7 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS_PER_SM) pointwise_kerne
         multiply_block<T, MODE>(sum, tile, raw, u, at);
         stage<T>(staged, sum, warp % 4 * T::WARP_ROWS, warp / 4 * T::WARP_N);
         __syncthreads();
-        if (M::IS_BACKWARD) {
+        if (Mode<MODE>::IS_BACKWARD) {
             store_backward<T>(own.sums, saved, u, output, at.n0);
         } else {
             store_forward<T>(u, output, at.n0);
@@ -304,11 +304,11 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS_PER_SM) pointwise_kerne
         clear<T>(sum);
     }
     float *partial = u.parts.partial + (size_t)part * 2 * (size_t)u.width;
-    if (!M::IS_BACKWARD && u.parts.partial)
+    if (!Mode<MODE>::IS_BACKWARD && u.parts.partial)
         write_moments<T>(partial, u.width, own, reinterpret_cast<Moments *>(tile), at.n0);
     if (T::SAVES_SUMS)
         restore_sums<THREADS>(own.sums, saved);
-    if (M::IS_BACKWARD && u.sink.z.scale)
+    if (Mode<MODE>::IS_BACKWARD && u.sink.z.scale)
         write_sums<THREADS, N>(partial, u.width, own.sums, reinterpret_cast<float *>(tile), at.n0);
 }
 

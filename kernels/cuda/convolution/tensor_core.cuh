@@ -1,5 +1,5 @@
-/* tensor_core.cuh - the warp-wide matrix instructions of sm_80 and later. This is the only inline PTX; in the emulator each
- * instruction has a host twin (tests/emulation/runtime/tensor_core.cpp).
+/* tensor_core.cuh - the warp-wide matrix instructions of sm_80 and later. This is the only inline PTX; in the
+ * emulator each instruction has a host twin (tests/emulation/runtime/tensor_core.cpp).
  *
  * All 32 lanes of a warp make the call together. With g = lane / 4 and t = lane % 4, a lane
  * holds (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"):

@@ -1,6 +1,6 @@
-/* weight_gradient.cu - dW = sum over rows of dZ times the value of x, on the tensor cores. Both operands are computed on load
- * into tiles of rows, and read transposed. A part processes chunks of rows in turn and keeps its sum in registers;
- * statistics.cu merges the parts in order. */
+/* weight_gradient.cu - dW = sum over rows of dZ times the value of x, on the tensor cores. Both operands are computed
+ * on load into tiles of rows, and read transposed. A part processes chunks of rows in turn and keeps its sum in
+ * registers; statistics.cu merges the parts in order. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 

@@ -1,4 +1,4 @@
-/* Describes a launch in words. `variant` names the code that runs: mode, kernel size, operands that are present.
+/* Describes a launch as text. `variant` names the code that runs: mode, kernel size, operands that are present.
  * `sizes` is the amount of work. Both determine the cost of the launch, so they are the key of the table of counts
  * (configs/gpus/counts.csv). Values and addresses do not appear. */
 #include "kernels/cuda/launches/describe.h"

@@ -1,5 +1,5 @@
-/* The choice of kernel and tile for a shape. Lowering and the launchers use the same functions. They are in C, so that builds
- * without nvcc can lower graphs. */
+/* The choice of kernel and tile for a shape. Lowering and the launchers use the same functions. They are in C, so that
+ * builds without nvcc can lower graphs. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/convolution/depthwise_tile.h"
 

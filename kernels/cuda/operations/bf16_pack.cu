@@ -1,5 +1,5 @@
-/* bf16_pack.cu - converts between ranges of FP32 and one row of BF16, which the ranks exchange. A thread converts one value at a
- * time; the traffic is small compared to that of a training step. */
+/* bf16_pack.cu - converts between ranges of FP32 and one row of BF16, which the ranks exchange. A thread converts one
+ * value at a time; the traffic is small compared to that of a training step. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 

@@ -1,5 +1,5 @@
-/* classifier.cu - the linear layer in FP32, and the loss. They take a few per mille of a step, so the code is simple and exact rather
- * than fast. */
+/* classifier.cu - the linear layer in FP32, and the loss. They take a few per mille of a step, so the code is simple
+ * and exact rather than fast. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 

@@ -1,7 +1,7 @@
-/* crop.cu - crops and resizes uint8 images, with the integer arithmetic of kernels/image/resize.c. A block computes a band of one output
- * image: first the weights of its rows and of all columns, in shared memory, then the pixels. The horizontal sums of an input row
- * are computed again for each output row that uses it. For usual crops, with two or three input pixels per output pixel, this is
- * cheaper than storing them. */
+/* crop.cu - crops and resizes uint8 images, with the integer arithmetic of kernels/image/resize.c. A block computes a
+ * band of one output image: first the weights of its rows and of all columns, in shared memory, then the pixels. The
+ * horizontal sums of an input row are computed again for each output row that uses it. For usual crops, with two or
+ * three input pixels per output pixel, this is cheaper than storing them. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 

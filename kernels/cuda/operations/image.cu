@@ -1,6 +1,6 @@
-/* image.cu - converts uint8 images to normalized BF16: flip, color jitter (torchvision's, in the drawn order), scaling. A block
- * processes one image. The contrast step needs the mean gray of the image after the steps before it, so that is computed
- * first. */
+/* image.cu - converts uint8 images to normalized BF16: flip, color jitter (torchvision's, in the drawn order),
+ * scaling. A block processes one image. The contrast step needs the mean gray of the image after the steps before it,
+ * so that is computed first. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 

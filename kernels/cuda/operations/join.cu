@@ -1,5 +1,6 @@
-/* join.cu - the end of a block: the value of x, added to or concatenated with the value of y, is stored as a plain tensor. A
- * concatenation may be stored split into even and odd channels, for the next layer's shuffle. Also the gradients of both. */
+/* join.cu - the end of a block: the value of x, added to or concatenated with the value of y, is stored as a plain
+ * tensor. A concatenation may be stored split into even and odd channels, for the next layer's shuffle. Also the
+ * gradients of both. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 
@@ -14,8 +15,8 @@ static __device__ __forceinline__ int stored_at(int i, Storage s)
     return s.is_split ? i % 2 * (s.pitch / 2) + i / 2 : i;
 }
 
-/* Stores the first `count` of eight logical channels from `at` on: with one or two accesses where `at` is a multiple of 8 and
- * count is 8, else one by one. */
+/* Stores the first `count` of eight logical channels from `at` on: with one or two accesses where `at` is a multiple
+ * of 8 and count is 8, else one by one. */
 static __device__ __forceinline__ void store_logical(sq_bf16 *row, Storage s, int at, int count, uint4 v)
 {
     if (at % VECTOR == 0 && count == VECTOR) {

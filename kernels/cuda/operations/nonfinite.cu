@@ -1,5 +1,5 @@
-/* nonfinite.cu - checks ranges of FP32 values for NaN and infinity. Each block checks its share of one range and writes the result
- * to a separate word, so the results need no initialization and no atomics. */
+/* nonfinite.cu - checks ranges of FP32 values for NaN and infinity. Each block checks its share of one range and
+ * writes the result to a separate word, so the results need no initialization and no atomics. */
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/instances.h"
 

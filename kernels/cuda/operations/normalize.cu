@@ -1,5 +1,5 @@
-/* normalize.cu - separate passes of the vendor engine: moments of a stored Z, dZ from G and Z, and the conversion of a weight
- * gradient from BF16 to FP32. */
+/* normalize.cu - separate passes of the vendor engine: moments of a stored Z, dZ from G and Z, and the conversion of a
+ * weight gradient from BF16 to FP32. */
 #include "kernels/cuda/operations/normalize.h"
 #include "kernels/cuda/instances.h"
 

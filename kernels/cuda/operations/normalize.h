@@ -3,8 +3,8 @@
 
 #include "kernels/cuda/operands.h"
 
-/* Launchers of the passes around a library's convolution in the vendor engine. The libraries compute nothing on load or store,
- * so statistics and gradients need separate passes. */
+/* Launchers of the passes around a library's convolution in the vendor engine. The libraries compute nothing on load
+ * or store, so statistics and gradients need separate passes. */
 
 #ifdef __cplusplus
 extern "C" {

@@ -24,7 +24,8 @@ typedef struct {
 } sq_cuda_join;
 cudaError_t sq_cuda_join_run(const sq_cuda_join *a, cudaStream_t stream);
 
-/* The gradient of one operand, from that of the output. If the sink is the output's gradient itself, only the sums are computed. */
+/* The gradient of one operand, from that of the output. If the sink is the output's gradient itself, only the sums are
+ * computed. */
 typedef struct {
     const sq_bf16 *grad;
     int grad_pitch, grad_c, offset; /* offset: the operand's first logical channel in the output */
@@ -68,7 +69,8 @@ typedef struct {
 } sq_cuda_gate_backward;
 cudaError_t sq_cuda_gate_backward_run(const sq_cuda_gate_backward *a, cudaStream_t stream);
 
-/* sink = factor * grad + scale * per_image, the latter with dropout. grad NULL: the second term alone. The sink may be grad. */
+/* sink = factor * grad + scale * per_image, the latter with dropout. grad NULL: the second term alone. The sink may be
+ * grad. */
 typedef struct {
     const sq_bf16 *grad;
     int grad_pitch;
@@ -145,7 +147,8 @@ typedef struct {
     int max_across, max_down; /* most input pixels of an output pixel along each axis: set by the launcher */
     sq_stored_crop crops[SQ_CUDA_CROPS];
 } sq_cuda_crop;
-cudaError_t sq_cuda_crop_run(const sq_cuda_crop *a, cudaStream_t stream); /* cudaErrorInvalidValue: a crop is too large */
+cudaError_t sq_cuda_crop_run(const sq_cuda_crop *a,
+                             cudaStream_t stream); /* cudaErrorInvalidValue: a crop is too large */
 
 /* ---- nonfinite.cu ---- */
 
@@ -174,8 +177,8 @@ typedef struct {
         size_t count, at; /* at: first element in the row */
     } ranges[SQ_CUDA_BF16_PACK_RANGES];
 } sq_cuda_bf16_pack;
-cudaError_t sq_cuda_bf16_pack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream); /* ranges to row */
-cudaError_t sq_cuda_bf16_unpack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream);  /* row to ranges, divided */
+cudaError_t sq_cuda_bf16_pack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream);   /* ranges to row */
+cudaError_t sq_cuda_bf16_unpack_run(const sq_cuda_bf16_pack *a, cudaStream_t stream); /* row to ranges, divided */
 
 #ifdef __cplusplus
 }

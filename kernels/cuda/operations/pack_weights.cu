@@ -1,5 +1,6 @@
-/* pack_weights.cu - converts FP32 weights to the BF16 matrices that the tensor cores read: rows and depth are padded with zeros;
- * the matrices for the gradient of the input are transposed. Each program starts with this, so the matrices are never stale. */
+/* pack_weights.cu - converts FP32 weights to the BF16 matrices that the tensor cores read: rows and depth are padded
+ * with zeros; the matrices for the gradient of the input are transposed. Each program starts with this, so the
+ * matrices are never stale. */
 #include "kernels/cuda/convolution/convolution.h"
 #include "kernels/cuda/instances.h"
 

@@ -16,7 +16,7 @@ static bool is_image(const sq_slot *s)
     return s->c == 3 && s->pitch == 4;
 }
 
-/* Whether the operation is a matrix product (cuBLASLt); else it is a convolution (cuDNN). */
+/* A matrix product for cuBLASLt, not a convolution for cuDNN. */
 static bool is_product(const sq_cuda_lowering *l, const sq_op *op)
 {
     return is_linear(op) ||

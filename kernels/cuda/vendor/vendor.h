@@ -12,7 +12,7 @@
  * the libraries at run time, so the program starts without them. Builds without their headers use vendor_none.c; the
  * emulated tests use plain loops.
  *
- * The rule to know: an execution plan (sq_vendor_plan) is made for a shape; a call is a plan with fixed addresses.
+ * Rule: an execution plan (sq_vendor_plan) is made for a shape; a call is a plan with fixed addresses.
  * Allocations and unsupported shapes occur in sq_vendor_plan_* only. Running a call allocates nothing and may be
  * captured. Only engines whose results repeat bit for bit are used. */
 

@@ -1,5 +1,5 @@
-/* Takes the place of the CUDA toolkit's header where there is none: the names that the planner's structs and
- * declarations mention. Nothing of it is called there. */
+/* Replaces the CUDA toolkit's header in builds without the toolkit. It has the types that lowering needs; no function
+ * of the runtime is called there. */
 #ifndef SQ_WITHOUT_TOOLKIT_H
 #define SQ_WITHOUT_TOOLKIT_H
 
