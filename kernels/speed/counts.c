@@ -1,4 +1,4 @@
-/* The table of counts: reading and searching it. */
+/* Reads and searches the table of counts. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,8 +36,8 @@ static const char *const names[SQ_COUNT_CLASSES] = {
 
 static const char *const architectures[SQ_COUNT_ARCHITECTURES] = {"sm_80", "sm_90", "sm_100"};
 
-/* Where no file says: fitted by hand to three loops of SASS (docs/benchmarks.md). Some parameters and moves become
- * operands; a division is a sequence of 2 (div.approx), 10 (FP32) or 24 (integers); comparisons of FP32 are the ALU's.
+/* Defaults, fitted by hand to three loops of SASS (docs/benchmarks.md). Some parameters and moves become operands. A
+ * division is a sequence of 2 (div.approx), 10 (FP32) or 24 (integers) instructions. FP32 comparisons run on the ALU.
  */
 static const sq_sass_factor built_in[SQ_COUNT_CLASSES] = {
     [SQ_COUNT_INT] = {1, 0.33, 0.67, 0},    [SQ_COUNT_DIVIDE] = {8, 0.4, 0.4, 0.1},
@@ -64,10 +64,10 @@ static int find_class(const char *name)
     return i;
 }
 
-/* 86 of sm_86. */
+/* 86 for sm_86. */
 static int version_of(const char *architecture)
 {
-    return atoi(architecture + strcspn(architecture, "0123456789")); /* 0 where there is no number: the oldest */
+    return atoi(architecture + strcspn(architecture, "0123456789")); /* 0 without a number: the oldest */
 }
 
 int sq_count_registers(const sq_launch_count *row, const char *architecture)
@@ -78,7 +78,7 @@ int sq_count_registers(const sq_launch_count *row, const char *architecture)
 
 /* ---- Reading ---- */
 
-/* One column of numbers; its place in sq_launch_count. */
+/* One column of numbers, and the offset of its value in sq_launch_count. */
 typedef struct {
     char name[48];
     size_t offset;
@@ -102,7 +102,7 @@ static int add_traffic(column *columns, int n, const char *name, size_t offset)
     return add_column(columns, n, name, " ideal", offset + offsetof(sq_traffic, ideal), false);
 }
 
-/* All columns of numbers, in the file's order. */
+/* Lists all columns of numbers in the order of the file. */
 static int list_columns(column columns[MOST_COLUMNS])
 {
     int n = 0;
@@ -171,7 +171,7 @@ static sq_status check_header(char *row, const column *columns, int count, const
     return SQ_OK;
 }
 
-/* Cuts the next line that is neither empty nor a comment out of *next; NULL at the end. */
+/* Returns the next line of *next that is neither empty nor a comment, and NULL at the end. */
 static char *next_line(char **next, int *line)
 {
     while (*next) {
@@ -207,7 +207,7 @@ static sq_status read_table(sq_counts *c, const char *path)
     return SQ_OK;
 }
 
-/* "alu:0.59 fma:0.38 xu:0.02", and other pipes that limit nothing here. */
+/* Reads "alu:0.59 fma:0.38 xu:0.02". Other pipes are ignored: they have no limit in the model. */
 static bool read_shares(sq_sass_factor *out, const char *text)
 {
     out->fma = out->alu = out->special = 0;
@@ -230,7 +230,7 @@ static bool read_shares(sq_sass_factor *out, const char *text)
     return true;
 }
 
-/* One row; versions: of the architecture that each class's factor is of so far. */
+/* Reads one row. versions: for each class, the architecture of its current factor. */
 static sq_status read_factor(sq_counts *c, int versions[SQ_COUNT_CLASSES], char *row, const char *wanted,
                              const char *path, int line)
 {
@@ -299,7 +299,7 @@ void sq_counts_free(sq_counts *counts)
 
 /* ---- Searching ---- */
 
-/* How far two texts of sizes are apart: sum of |log2| of the numbers' ratios, in the order in which they stand. */
+/* The distance of two size texts: the sum of |log2| of the ratios of corresponding numbers. */
 static double size_distance(const char *a, const char *b)
 {
     double sum = 0;
@@ -316,7 +316,7 @@ static double size_distance(const char *a, const char *b)
     }
 }
 
-/* Words that only one of two variants has. */
+/* The number of words that only one of two variants has. */
 static int word_difference(const char *a, const char *b)
 {
     int count = 0;
@@ -345,7 +345,7 @@ static bool is_same_launch(const sq_launch_count *a, const sq_launch_count *b)
 
 static double distance(const sq_launch_count *row, const sq_program_part *part)
 {
-    enum { WORD = 1000 }; /* other code is farther away than any other size */
+    enum { WORD = 1000 }; /* another variant is farther than any other size */
     const double parts = fabs(log2((row->parts + 1.0) / (part->parts + 1.0)));
     return WORD * word_difference(row->variant, part->variant) + size_distance(row->sizes, part->sizes) + parts / 16;
 }
@@ -356,7 +356,7 @@ static bool is_shape_of(const sq_launch_count *row, const sq_program_part *part)
            strcmp(row->kernel, part->kernel) == 0;
 }
 
-/* The row of the launch itself, or NULL. */
+/* The row of exactly this launch, or NULL. */
 static const sq_launch_count *find_exact(const sq_counts *counts, const sq_program_part *part)
 {
     for (size_t i = 0; i < counts->count; i++)
@@ -383,7 +383,8 @@ static const sq_launch_count *find_nearest(const sq_counts *counts, const sq_pro
     return nearest;
 }
 
-/* Persistent blocks are as many as parts (times tiles), whatever the work; blocks of a merge follow the channels. */
+/* The number of persistent blocks is proportional to the parts, not to the work. The number of blocks of a merge is
+ * proportional to the channels. */
 static double grid_scale(const sq_launch_count *row, const sq_program_part *part, double scale)
 {
     static const char *const merges[] = {"merge_moments", "merge_sums", "merge_gradient"};

@@ -6,8 +6,8 @@
 
 #include "kernels/backend.h"
 
-/* What launches of the cuda backend execute, counted from nvcc's PTX on the host (tests/emulation/counts/count_launches.c):
- * the table configs/gpus/counts.csv. */
+/* Instructions and memory traffic that launches of the cuda backend execute, counted from nvcc's PTX on the host
+ * (tests/emulation/counts/count_launches.c): the table configs/gpus/counts.csv. */
 
 typedef enum {
     SQ_COUNT_INT,
@@ -31,7 +31,7 @@ typedef enum {
     SQ_COUNT_CLASSES
 } sq_count_class;
 
-const char *sq_count_class_name(sq_count_class kind); /* "ld.global"; as files write it */
+const char *sq_count_class_name(sq_count_class kind); /* as in the files: "ld.global" */
 
 enum { SQ_COUNT_ARCHITECTURES = 3 };
 
@@ -39,51 +39,52 @@ typedef struct {
     double requests, moved, ideal; /* moved: 32-byte sectors (global) or wavefronts (shared); ideal: without waste */
 } sq_traffic;
 
-typedef struct {                          /* one kernel of one planned launch, the whole grid */
+typedef struct {                          /* one kernel of one launch, the whole grid */
     const char *kernel, *variant, *sizes; /* as in sq_program_part */
     int parts;
-    double bytes;         /* by plan */
+    double bytes;         /* from the launch list */
     const char *instance; /* "pointwise_kernel<64, 0>" */
     double grid;
-    int block, shared_bytes, registers[SQ_COUNT_ARCHITECTURES]; /* of sm_80, sm_90, sm_100; 0: not known */
+    int block, shared_bytes, registers[SQ_COUNT_ARCHITECTURES]; /* of sm_80, sm_90, sm_100; 0: unknown */
     double instructions[SQ_COUNT_CLASSES];                      /* warp instructions of PTX */
     sq_traffic load_global, store_global, load_shared, store_shared;
-    double bytes_in_flight; /* that a warp can load before it has to wait */
+    double bytes_in_flight; /* that a warp loads before it waits for the first */
     double longest_block;   /* the busiest block's instructions, relative to the mean block's */
 } sq_launch_count;
 
-/* What ptxas makes of one PTX instruction of a class. */
+/* SASS instructions per PTX instruction of a class. */
 typedef struct {
-    double factor;            /* SASS instructions */
-    double fma, alu, special; /* shares of them that these pipes execute */
+    double factor;            /* number of SASS instructions */
+    double fma, alu, special; /* shares of them that run on these pipes */
 } sq_sass_factor;
 
 typedef struct {
-    char *text;            /* owned: what the rows' strings point into */
-    sq_launch_count *rows; /* owned; rows of one planned launch are neighbours */
+    char *text;            /* owned: the file, which the rows' strings point into */
+    sq_launch_count *rows; /* owned; the rows of one launch are neighbors */
     size_t count;
     sq_sass_factor sass[SQ_COUNT_CLASSES]; /* for one architecture */
-    bool is_default;                       /* they are the built-in ones */
+    bool is_default;                       /* the factors are the built-in ones */
 } sq_counts;
 
-/* counts.csv, and ptx_to_sass.csv (architecture,class,factor[,spread,pipe shares]) in the same folder, if it exists: the rows
- * of the architecture, else of the newest one before it; a class without a row keeps the built-in factor. SQ_INVALID:
- * file, line, found and expected. Free with sq_counts_free. */
+/* counts.csv, and ptx_to_sass.csv (architecture,class,factor[,spread,pipe shares]) in the same folder, if it exists:
+ * the rows of the architecture, else of the newest one before it; a class without a row keeps the built-in factor.
+ * SQ_INVALID: file, line, found and expected. Free with sq_counts_free. */
 SQ_MUST_USE sq_status sq_counts_read(sq_counts *out, const char *folder, const char *architecture);
 void sq_counts_free(sq_counts *counts);
 
-int sq_count_registers(const sq_launch_count *row, const char *architecture); /* of the nearest architecture */
+int sq_count_registers(const sq_launch_count *row,
+                       const char *architecture); /* of the newest architecture that is not newer */
 
 typedef struct {
-    const sq_launch_count *rows;  /* NULL: the table has no launch of this kernel */
+    const sq_launch_count *rows;  /* NULL: the table has no launch of the kernel */
     size_t count;                 /* kernels of the launch */
-    double scale;                 /* counts of the launch = scale * those of the rows */
-    double grid_scale;            /* the same of its grid */
-    bool is_exact, is_same_shape; /* same_shape: only the number of parts differs, since the GPU does */
+    double scale;                 /* counts of the launch / counts of the rows */
+    double grid_scale;            /* blocks of the launch / blocks of the rows */
+    bool is_exact, is_same_shape; /* is_same_shape: only the number of parts differs (another GPU) */
 } sq_count_match;
 
-/* The rows of a launch; else those of the nearest shape of the same kernel, the same variant if there is one, scaled by
- * the bytes that the two plans move. */
+/* The rows of the launch, else the rows of the nearest shape of the same kernel, preferably of the same variant, scaled
+ * by the ratio of the bytes. */
 sq_count_match sq_counts_find(const sq_counts *counts, const sq_program_part *part);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads descriptions of GPUs. One row a key: schema, range check and struct follow from the table. */
+/* Reads descriptions of GPUs. NUMBERS has one row per key: the schema and the range check follow from it. */
 #include <dirent.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static sq_status check(const sq_gpu *gpu, const char *path)
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const range *r = &ranges[i];
         const double value = *(const double *)(const void *)((const char *)gpu + r->offset);
-        if (!(value >= r->least && value <= r->most)) /* NaN too */
+        if (!(value >= r->least && value <= r->most)) /* also rejects NaN */
             return sq_fail(SQ_INVALID, "%s:%d: %s: found %g, expected %g to %g", path, line_of(path, r->key), r->key,
                            value, r->least, r->most);
     }
@@ -122,7 +122,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* Names of the folder's *.yaml, sorted, as "a100, h100, h200" into out. */
+/* Writes the sorted names of the folder's *.yaml to out: "a100, h100, h200". */
 static void list_names(const char *folder, char *out, size_t bytes)
 {
     static const char suffix[] = ".yaml";
@@ -137,7 +137,7 @@ static void list_names(const char *folder, char *out, size_t bytes)
         }
     }
     if (d)
-        (void)closedir(d); /* it was only read */
+        (void)closedir(d); /* nothing was written */
     qsort(names, count, sizeof *names, by_name);
     out[0] = '\0';
     for (size_t i = 0; i < count && used < bytes; i++)

@@ -3,8 +3,8 @@
 
 #include "kernels/base/status.h"
 
-/* A GPU as the speed model sees it: one file of configs/gpus. Rates are per clock and multiprocessor unless the name
- * says otherwise; a warp instruction counts once for its 32 lanes. */
+/* The speed model's description of a GPU: one file of configs/gpus. Rates are per clock and multiprocessor unless the
+ * name differs. A warp instruction counts once for its 32 lanes. */
 typedef struct {
     char name[64];
     char architecture[16]; /* "sm_90": selects registers and PTX-to-SASS factors */
@@ -20,26 +20,26 @@ typedef struct {
     double registers;            /* of 32 bits */
     double shared_kib;
     double shared_reserved_kib; /* taken by the system for each block */
-    double warps, blocks;       /* resident, at most */
+    double warps, blocks;       /* limits of resident warps and blocks */
     double l2_mib, l2_gb_per_s;
     double dram_gb_per_s; /* data sheet */
     double copy_gb_per_s; /* of a large copy, read + written: the reference for memory-bound kernels */
     double latency_ns;    /* of a load that misses the caches, under load */
     double node_us;       /* gap between two kernels of a CUDA graph */
     double graph_us;      /* gap between two graphs */
-    /* Share of the rates of issue and of the arithmetic pipes that a kernel reaches: from efficiency_low at warps_low
-     * resident warps of a multiprocessor, linearly to efficiency_high at warps_high. Not fitted yet. */
+    /* The share of the issue rate and of the arithmetic pipes' rates that a kernel reaches: efficiency_low at warps_low
+     * resident warps of a multiprocessor, efficiency_high at warps_high, linear in between. Not fitted yet. */
     double efficiency_low, efficiency_high, warps_low, warps_high;
     double pipe_efficiency;   /* the same for LSU and MMA, whose instructions take several clocks; not fitted yet */
     double memory_efficiency; /* share of copy_gb_per_s that a kernel reaches; not fitted yet */
-    double error;             /* relative error of a launch's time: sets the range */
+    double error;             /* relative error of a launch's time: sets the printed range */
 } sq_gpu;
 
-/* SQ_INVALID: file, line and key of an unknown or missing key or a value out of range, what was found and what is
- * expected; SQ_IO. */
+/* SQ_INVALID: an unknown or missing key, or a value out of range; the text has file, line, key, found and expected
+ * value. SQ_IO: the file cannot be read. */
 SQ_MUST_USE sq_status sq_gpu_read(sq_gpu *out, const char *path);
 
-/* The same for a path, or for the name of a file in a folder, without its .yaml. A path that exists takes precedence.
+/* The same for a path, or for the name of a file in the folder without its .yaml. An existing path takes precedence.
  * SQ_INVALID lists the names in the folder. */
 SQ_MUST_USE sq_status sq_gpu_find(sq_gpu *out, const char *folder, const char *name);
 

@@ -1,4 +1,4 @@
-/* The speed model: arithmetic over counts. */
+/* The speed model: computes times from counts. */
 #include <math.h>
 
 #include "kernels/speed/model.h"
@@ -22,7 +22,7 @@ int sq_resident_blocks(const sq_gpu *gpu, const sq_launch_count *launch)
     const double warps = warps_of(launch), registers = sq_count_registers(launch, gpu->architecture);
     const double shared = launch->shared_bytes + 1024 * gpu->shared_reserved_kib;
     double blocks = fmin(gpu->blocks, floor(gpu->warps / warps));
-    if (registers > 0) /* allocated to a warp in units of 256 */
+    if (registers > 0) /* allocated per warp in units of 256 */
         blocks =
             fmin(blocks, floor(gpu->registers / (ceil(registers * LANES / REGISTER_UNIT) * REGISTER_UNIT * warps)));
     if (shared > 0)
@@ -36,8 +36,8 @@ static double efficiency_of(const sq_gpu *gpu, double warps)
     return gpu->efficiency_low + (gpu->efficiency_high - gpu->efficiency_low) * fmin(fmax(place, 0), 1);
 }
 
-/* Blocks are dealt to multiprocessors in turn. The more blocks share a multiprocessor, the less one long
- * block counts. */
+/* Blocks are distributed evenly over the multiprocessors. The more blocks share a multiprocessor, the less a single
+ * long block matters. */
 static double imbalance_of(const sq_gpu *gpu, const sq_launch_count *launch, double grid, double resident)
 {
     const double most = ceil(grid / gpu->multiprocessors);
@@ -50,7 +50,7 @@ static double wavefronts_of(const sq_traffic *global)
     return fmax(global->requests, global->moved * SECTOR / WAVEFRONT);
 }
 
-/* Seconds of warp instructions of each pipe, on the mean multiprocessor. */
+/* Adds the seconds that each pipe of the average multiprocessor needs for its warp instructions. */
 static void add_pipes(double seconds[SQ_BOUNDS], const sq_gpu *gpu, const sq_launch_load *load,
                       const sq_sass_factor sass[SQ_COUNT_CLASSES])
 {
@@ -75,7 +75,7 @@ static double memory_seconds(const sq_gpu *gpu, double bytes)
     return bytes / (1e9 * (is_cached ? gpu->l2_gb_per_s : gpu->copy_gb_per_s));
 }
 
-/* Multiprocessors without a block have nothing in flight. */
+/* Multiprocessors without a block have no loads in flight. */
 static double latency_seconds(const sq_gpu *gpu, const sq_launch_load *load, double warps)
 {
     const sq_launch_count *launch = load->count;
@@ -85,7 +85,7 @@ static double latency_seconds(const sq_gpu *gpu, const sq_launch_load *load, dou
     return in_flight > 0 ? loaded / in_flight * 1e-9 * gpu->latency_ns : 0;
 }
 
-/* The share of a bound's rate that a kernel reaches. */
+/* The share of a limit's rate that a kernel reaches. */
 static double share_of(const sq_gpu *gpu, sq_bound bound, double efficiency)
 {
     switch (bound) {

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/bf16.h"
 #include "kernels/base/rng.h"
 #include "supernet/model/block_layout.h"
 #include "tests/support/support.h"
 
-/* One backend's memory: a binding over whole roles, and the plan that says where everything lies. */
+/* The memory of one backend: a binding of whole roles, and the memory plan with the offsets. */
 typedef struct {
     sq_backend *backend;
     sq_memory_plan plan;
@@ -20,7 +21,7 @@ typedef struct {
 typedef struct {
     machine reference, other;
     const sq_space *space;
-    char *difference; /* of find_op_difference; NULL: differences fail the test */
+    char *difference; /* result of find_op_difference; NULL: differences fail the test */
     bool is_verbose;
     const sq_graph *graph; /* of the operation that is compared */
     int compared;
@@ -71,22 +72,6 @@ static size_t value_count(const sq_slot *s)
     return (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
 }
 
-static float from_bf16(uint16_t bits)
-{
-    const uint32_t word = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &word, sizeof value);
-    return value;
-}
-
-/* To nearest, ties to even. */
-static uint16_t to_bf16(float value)
-{
-    uint32_t word;
-    memcpy(&word, &value, sizeof word);
-    return (uint16_t)((word + 0x7fff + (word >> 16 & 1)) >> 16);
-}
-
 static sq_device_ptr address(const machine *m, const sq_slot *s)
 {
     return (sq_device_ptr){m->at.base[s->role].address + s->offset};
@@ -101,19 +86,19 @@ static void read_values(const machine *m, const sq_slot *s, float *values)
         for (int i = 0; i < s->c; i++) {
             const size_t at = p * (size_t)s->pitch + (size_t)sq_slot_channel(s, i);
             values[p * (size_t)s->c + (size_t)i] =
-                s->dtype == SQ_BF16 ? from_bf16(((uint16_t *)(void *)raw)[at]) : ((float *)(void *)raw)[at];
+                s->dtype == SQ_BF16 ? sq_bf16_to_float(((uint16_t *)(void *)raw)[at]) : ((float *)(void *)raw)[at];
         }
     free(raw);
 }
 
-/* What lies between the channels and the pitch becomes 0, or, to see who reads it, `padding`. */
+/* Sets the padding between the channels and the pitch to `padding`: 0, or a value that reveals kernels that read it. */
 static void write_values(const machine *m, const sq_slot *s, const float *values, float padding)
 {
     unsigned char *raw = malloc(sq_slot_bytes(s));
     const size_t pixels = value_count(s) / (size_t)s->c;
     for (size_t i = 0; i < sq_slot_count(s); i++)
         if (s->dtype == SQ_BF16)
-            ((uint16_t *)(void *)raw)[i] = to_bf16(padding);
+            ((uint16_t *)(void *)raw)[i] = sq_bf16_from_float(padding);
         else
             ((float *)(void *)raw)[i] = padding;
     for (size_t p = 0; p < pixels; p++)
@@ -121,7 +106,7 @@ static void write_values(const machine *m, const sq_slot *s, const float *values
             const size_t at = p * (size_t)s->pitch + (size_t)sq_slot_channel(s, i);
             const float value = values[p * (size_t)s->c + (size_t)i];
             if (s->dtype == SQ_BF16)
-                ((uint16_t *)(void *)raw)[at] = to_bf16(value);
+                ((uint16_t *)(void *)raw)[at] = sq_bf16_from_float(value);
             else
                 ((float *)(void *)raw)[at] = value;
         }
@@ -142,7 +127,7 @@ static void fill(const machine *m, sq_role role, uint64_t seed, double scale, do
     float *values = malloc(count * sizeof *values + 1);
     sq_rng rng = sq_rng_open(seed, SQ_RNG_TEST, (uint64_t)role);
     for (size_t i = 0; i < count; i++)
-        values[i] = from_bf16(to_bf16((float)(shift + scale * sq_rng_normal(&rng))));
+        values[i] = sq_bf16_to_float(sq_bf16_from_float((float)(shift + scale * sq_rng_normal(&rng))));
     if (count > 0)
         MUST(m->backend->ops->write(m->backend, m->at.base[role], values, count * sizeof *values));
     free(values);
@@ -210,19 +195,19 @@ static void run_alone(bench *b, const machine *m, const sq_graph *graph, int op)
     ops->discard(m->backend, program);
 }
 
-/* The reference's values, rounded where the other stores BF16, into both. */
+/* Copies the reference's values to both backends, rounded if the other backend stores BF16. */
 static void share_slot(bench *b, const sq_slot *from, const sq_slot *to)
 {
     float *values = malloc(value_count(from) * sizeof *values);
     read_values(&b->reference, from, values);
     for (size_t i = 0; to->dtype == SQ_BF16 && i < value_count(from); i++)
-        values[i] = from_bf16(to_bf16(values[i]));
+        values[i] = sq_bf16_to_float(sq_bf16_from_float(values[i]));
     write_values(&b->reference, from, values, 0);
     write_values(&b->other, to, values, 0);
     free(values);
 }
 
-/* The two live rows that the reference does not make: dZ = scale dY + by_z Z + constant. */
+/* Computes the two live rows that the reference lacks: dZ = scale dY + by_z Z + constant. */
 static void make_gradient_rows(bench *b, const sq_graph *graph, const sq_op *op)
 {
     if (op->kind != SQ_OP_CONV_BACK)
@@ -244,11 +229,11 @@ static void make_gradient_rows(bench *b, const sq_graph *graph, const sq_op *op)
 }
 
 /* ---- Tolerances ----
- * Rounding to BF16 leaves at most 2^-8 of a value; spread evenly, 2^-8 / sqrt(3) in the mean square. Operands of
- * convolutions are rounded on load (two of them) and results on store: independent, they add to 2^-8 of sqrt(sum of the
- * terms' squares). The result may be smaller than that where terms cancel (gradients of weights: dZ sums to 0 over each
- * channel; S1 likewise), so these are held to the size of their terms. FP32 operations differ by the order of their sums:
- * 2^-24 sqrt(terms), at most some 4,000 terms here. */
+ * Rounding to BF16 changes a value by at most 2^-8; with a uniform distribution by 2^-8 / sqrt(3) root mean square.
+ * Both operands of a convolution are rounded on load, the result on store. Independent errors add to 2^-8 of sqrt(sum
+ * of the terms' squares). The result can be smaller than its terms if they cancel: weight gradients, where dZ sums to 0
+ * over each channel, and S1. Their bounds are relative to the size of the terms. FP32 operations differ by the order of
+ * their sums: 2^-24 sqrt(terms), with at most about 4,000 terms here. */
 
 static const double rounding = 0x1p-8 / 1.7320508, order_of_sums = 2e-6;
 
@@ -263,7 +248,7 @@ static double rms_of(const bench *b, const sq_slot *s)
     return sqrt(squares / (double)value_count(s));
 }
 
-/* sqrt of the mean square of what a view shows, without its gate (at most 1). */
+/* The root mean square of a view's values, without its gate, which is at most 1. */
 static double rms_of_view(const bench *b, const sq_graph *graph, sq_view view)
 {
     const sq_slot *s = &graph->slots[view.slot];
@@ -276,7 +261,8 @@ static double rms_of_view(const bench *b, const sq_graph *graph, sq_view view)
     read_values(&b->reference, live, rows);
     for (size_t i = 0; i < value_count(s); i++) {
         const size_t c = i % (size_t)s->c;
-        const double v = sq_activate(view.activation, rows[SQ_LIVE_SCALE * s->c + (int)c] * z[i] + rows[SQ_LIVE_SHIFT * s->c + (int)c]);
+        const float *row = rows + (int)c;
+        const double v = sq_activate(view.activation, row[SQ_LIVE_SCALE * s->c] * z[i] + row[SQ_LIVE_SHIFT * s->c]);
         squares += v * v;
     }
     free(z);
@@ -284,7 +270,7 @@ static double rms_of_view(const bench *b, const sq_graph *graph, sq_view view)
     return sqrt(squares / (double)value_count(s));
 }
 
-/* The largest scale times the root mean square of G: not below that of dZ, whose other two terms only take away. */
+/* The largest scale times the root mean square of G: an upper bound for dZ, which the other two terms reduce. */
 static double rms_of_gradient(const bench *b, const sq_graph *graph, const sq_op *op)
 {
     const sq_slot *live = &graph->slots[graph->norms[op->out_norm].live];
@@ -303,7 +289,7 @@ static double pixels_of(const sq_slot *s)
 }
 
 typedef struct {
-    double tolerance, terms; /* of the result's size, and of the size of its terms */
+    double tolerance, terms; /* relative to the size of the result, and to the size of its terms */
 } bound;
 
 static bound bound_of(const bench *b, const sq_graph *graph, const sq_op *op, int index)
@@ -316,7 +302,7 @@ static bound bound_of(const bench *b, const sq_graph *graph, const sq_op *op, in
         if (index == op->weight_grad)
             return (bound){2 * rounding, 2 * rounding * sqrt(pixels_of(&graph->slots[op->z.slot])) *
                                              rms_of_gradient(b, graph, op) * rms_of_view(b, graph, op->x)};
-        return (bound){4 * rounding, 0}; /* dZ is itself a sum of three terms that cancel in part */
+        return (bound){4 * rounding, 0}; /* dZ is a sum of three terms that cancel in part */
     case SQ_OP_JOIN:
     case SQ_OP_IMAGE:
     case SQ_OP_JOIN_BACK:
@@ -328,60 +314,70 @@ static bound bound_of(const bench *b, const sq_graph *graph, const sq_op *op, in
     }
 }
 
-static void compare_row(bench *b, const sq_op *op, bound limit, const char *what, int index, const float *wanted,
-                        const float *found, size_t count)
+typedef struct { /* the values of a slot, or of one row of it */
+    const sq_op *op;
+    const char *what;
+    int index;
+    const float *wanted, *found;
+    size_t count;
+} values;
+
+static void compare_row(bench *b, const values *v, bound limit)
 {
     double squares = 0, differences = 0, worst = 0;
     bool is_finite = true;
-    for (size_t i = 0; i < count; i++) {
-        const double d = (double)found[i] - wanted[i];
-        squares += (double)wanted[i] * wanted[i];
+    for (size_t i = 0; i < v->count; i++) {
+        const double d = (double)v->found[i] - v->wanted[i];
+        squares += (double)v->wanted[i] * v->wanted[i];
         differences += d * d;
         worst = fabs(d) > worst ? fabs(d) : worst;
-        is_finite = is_finite && isfinite(found[i]);
+        is_finite = is_finite && isfinite(v->found[i]);
     }
-    const double size = sqrt(squares / (double)count), error = sqrt(differences / (double)count);
+    const double size = sqrt(squares / (double)v->count), error = sqrt(differences / (double)v->count);
     const double allowed = limit.tolerance * size + limit.terms + 1e-9;
     if (!is_finite || !(error <= allowed))
-        report(b, op, "%s %d: error %.3g exceeds the bound %.3g (root mean square, values of %.3g); largest error %.3g%s",
-               what, index, error, allowed, size, worst, is_finite ? "" : "; not finite");
+        report(b, v->op, "%s %d: error %.3g exceeds the bound %.3g (RMS, values of %.3g); largest error %.3g%s",
+               v->what, v->index, error, allowed, size, worst, is_finite ? "" : "; not finite");
 }
 
-/* S1 and S2 sum over the pixels what the gradient may differ by in each. */
-static void compare_live(bench *b, const sq_graph *graph, const sq_op *op, const sq_slot *live, const float *wanted,
-                         const float *found)
+/* S1 and S2 add the gradient's errors over the pixels. */
+static void compare_live(bench *b, const sq_graph *graph, const values *all, const sq_slot *live)
 {
     for (int row = 0; row <= SQ_LIVE_S2; row++) {
         bound limit = {4 * rounding, 0};
         if (row >= SQ_LIVE_S1)
             for (int side = 0; side < 2; side++) {
-                const int slot = side ? op->dy : op->dx;
-                const double terms =
-                    slot == SQ_NONE ? 0 : limit.tolerance * sqrt(pixels_of(&graph->slots[slot])) * rms_of(b, &graph->slots[slot]);
+                const int slot = side ? all->op->dy : all->op->dx;
+                const sq_slot *s = slot == SQ_NONE ? NULL : &graph->slots[slot];
+                const double terms = s ? limit.tolerance * sqrt(pixels_of(s)) * rms_of(b, s) : 0;
                 limit.terms = terms > limit.terms ? terms : limit.terms;
             }
-        compare_row(b, op, limit, "live row", row, wanted + row * live->c, found + row * live->c, (size_t)live->c);
+        const values v = {all->op,        "live row", row, all->wanted + row * live->c, all->found + row * live->c,
+                          (size_t)live->c};
+        compare_row(b, &v, limit);
     }
 }
 
-static void compare_slot(bench *b, const sq_graph *graph, const sq_op *op, int index, const sq_slot *from, const sq_slot *to)
+static void compare_slot(bench *b, const sq_graph *graph, const sq_op *op, int index, const sq_slot *to)
 {
+    const sq_slot *from = &graph->slots[index];
     const size_t count = value_count(from);
     float *wanted = malloc(count * sizeof *wanted), *found = malloc(count * sizeof *found);
     read_values(&b->reference, from, wanted);
     read_values(&b->other, to, found);
+    const values v = {op, "slot", index, wanted, found, count};
     bool is_live = false;
     for (int i = 0; i < graph->norm_count; i++)
         is_live = is_live || graph->norms[i].live == index;
     if (is_live)
-        compare_live(b, graph, op, from, wanted, found);
+        compare_live(b, graph, &v, from);
     else
-        compare_row(b, op, bound_of(b, graph, op, index), "slot", index, wanted, found, count);
+        compare_row(b, &v, bound_of(b, graph, op, index));
     free(wanted);
     free(found);
 }
 
-/* Lanes beyond the channels stay zero, in tensors and in the constants of norms. */
+/* The padding stays zero, in tensors and in the constants of norms. */
 static void check_padding(bench *b, const sq_op *op, int index, const sq_slot *s)
 {
     const size_t bytes = s->dtype == SQ_BF16 ? 2 : 4;
@@ -406,7 +402,7 @@ static void compare_result(bench *b, const sq_op *op, const sq_slot *from, const
     MUST(b->reference.backend->ops->read(b->reference.backend, &wanted, address(&b->reference, from), sizeof wanted));
     MUST(b->other.backend->ops->read(b->other.backend, &found, address(&b->other, to), sizeof found));
     if (!(fabs(wanted.loss - found.loss) <= 2e-6 * fabs(wanted.loss)))
-        report(b, op, "loss %.9g, wanted %.9g; error %.3g exceeds the bound %.3g", found.loss, wanted.loss,
+        report(b, op, "loss: found %.9g, expected %.9g; error %.3g exceeds the bound %.3g", found.loss, wanted.loss,
                fabs(wanted.loss - found.loss), 2e-6 * fabs(wanted.loss));
     if (wanted.top1 != found.top1 || wanted.top5 != found.top5 || wanted.images != found.images ||
         wanted.nonfinite != found.nonfinite)
@@ -418,7 +414,7 @@ static void compare_op(bench *b, const sq_graph *from, const sq_graph *to, int o
     char name[200];
     print_op(b, &to->ops[op], name, sizeof name);
     if (b->is_verbose)
-        (void)(puts(name), fflush(stdout)); /* a process that is killed leaves the line */
+        (void)(puts(name), fflush(stdout)); /* the line survives if the process is killed */
     for (int i = 0; i < from->slot_count; i++)
         if (is_float(&from->slots[i]) && from->slots[i].role != SQ_ROLE_INPUT)
             share_slot(b, &from->slots[i], &to->slots[i]);
@@ -427,7 +423,7 @@ static void compare_op(bench *b, const sq_graph *from, const sq_graph *to, int o
     run_alone(b, &b->other, to, op);
     for (int i = 0; i < from->slot_count && !is_over(b); i++) {
         if (is_float(&from->slots[i]) && from->slots[i].role != SQ_ROLE_INPUT) {
-            compare_slot(b, from, &from->ops[op], i, &from->slots[i], &to->slots[i]);
+            compare_slot(b, from, &from->ops[op], i, &to->slots[i]);
             check_padding(b, &to->ops[op], i, &to->slots[i]);
         } else if (from->slots[i].role == SQ_ROLE_RESULT) {
             compare_result(b, &from->ops[op], &from->slots[i], &to->slots[i]);
@@ -479,7 +475,7 @@ static int run_table(const op_table *table, char *difference, bool is_verbose)
     for (int layer = 0; layer < space->layer_count; layer++)
         for (int choice = 0; choice < space->layers[layer].choice_count; choice++)
             for (int mode = 0; mode < SQ_MODES && !is_over(&b); mode++) {
-                if (mode != SQ_BACKWARD) /* which reads what forward left */
+                if (mode != SQ_BACKWARD) /* backward reads the results of forward */
                     fill_both(&b, layer % 2);
                 compare_block(&b, layer, choice, (sq_mode)mode);
             }

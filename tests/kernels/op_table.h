@@ -3,8 +3,8 @@
 
 #include "kernels/backend.h"
 
-/* Every operation of every block of a space, in every mode, alone: run by the reference and by another backend on the
- * same inputs, all slots compared. The case table of a backend that keeps activations in BF16. */
+/* Compares every single operation of every block of a space, in every mode: the reference and another backend run it on
+ * the same inputs, and all slots are compared. The other backend stores activations in BF16. */
 
 typedef struct {
     const char *space; /* file */
@@ -13,14 +13,14 @@ typedef struct {
     sq_engine engine; /* of cuda */
 } op_table;
 
-/* Fails the running test for every operation that differs; returns how many operations were compared. */
+/* Fails the running test for every operation that differs. Returns the number of compared operations. */
 int run_op_table(const op_table *table);
 
 enum { OP_DIFFERENCE_BYTES = 512 };
 
-/* The same up to the first operation that differs or fails on the device. difference: OP_DIFFERENCE_BYTES of text that name
- * the operation, shape, backend, errors and bound; empty where all agree. is_verbose: one line to stdout before each
- * operation, so that a log ends with the one that hangs. */
+/* The same, but stops at the first operation that differs or fails on the device. difference: OP_DIFFERENCE_BYTES of
+ * text with the operation, shape, backend, errors and bound; empty if all agree. is_verbose: prints one line before
+ * each operation, so a log ends with the operation that hangs. */
 int find_op_difference(const op_table *table, char *difference, bool is_verbose);
 
 #endif

@@ -1,5 +1,5 @@
-/* The cuda backend against the reference, on whole networks of every block kind. Built against the emulator (backend
- * "emulated") and against a GPU. */
+/* Compares the cuda backend with the reference backend on whole networks of every block kind. The file is built against
+ * the emulator (backend "emulated") and against a GPU. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 enum { BATCH = 5 };
 
-/* Losses of `steps` training steps along drawn paths; the weights at the end, if asked for. */
+/* Trains `steps` steps along drawn paths. Returns the losses and, unless NULL, the final weights. */
 static void train(subject *s, int steps, double *losses, void **weights)
 {
     train_drawn(s, steps, losses);
@@ -23,9 +23,9 @@ static void train(subject *s, int steps, double *losses, void **weights)
     MUST(sq_model_read(s->model, SQ_ROLE_WEIGHT, 0, *weights, bytes));
 }
 
-/* A path rounds some 40 times on its way to the logits (operands and results of 20 convolutions), each time by
- * 2^-8 / sqrt(3) in the mean square: 2^-8 sqrt(40 / 3) = 1.4 % of the logits, which are of the size of 1; the loss is a
- * mean over the batch of differences of logits. Twice that is allowed, since the weights drift apart too. */
+/* A path rounds about 40 times before the logits (operands and results of 20 convolutions), each time by 2^-8 / sqrt(3)
+ * root mean square: 2^-8 sqrt(40 / 3) = 1.4 % of the logits, which are of size 1. The loss is a mean over the batch of
+ * differences of logits. The test allows twice that, because the weights diverge too. */
 Test(cuda, twenty_steps_follow_the_reference)
 {
     enum { STEPS = 20 };
@@ -61,8 +61,8 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
     free(weights[0]);
 }
 
-/* Gradients of two paths, each alone and both added. A block of one path has that one's to the bit; one of both has
- * their sum, rounded once in FP32, as the kernels add. */
+/* The gradients of two paths, separately and accumulated. A block that one path uses has that path's gradient bit for
+ * bit. A block that both use has the sum, rounded once in FP32, as in the kernels. */
 Test(cuda, two_paths_give_the_sum_of_both_gradients)
 {
     int paths[2][SQ_MAX_LAYERS];
@@ -73,7 +73,7 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     draw_path(s.space, 1, paths[0]);
     draw_path(s.space, 2, paths[1]);
     paths[1][1] = paths[0][1];                                         /* a searched layer that both use */
-    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count; /* and one that they do not share */
+    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count; /* and one that only path 1 uses */
     const sq_step_paths all = {.first = paths[0], .count = 2},
                         alone[] = {{.first = paths[0], .count = 1}, {.first = paths[1], .count = 1}};
     load_drawn(s.model, 1);
@@ -102,7 +102,8 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     close_subject(&s);
 }
 
-/* Copies within the device keep statistics and results of candidates apart: the bits of each alone. */
+/* Copies within the device separate the candidates' statistics and results: each has the bits of a separate evaluation.
+ */
 Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
 {
     enum { IMAGES = 7, TOGETHER = 3, CANDIDATES = 4 };
@@ -186,14 +187,13 @@ Test(cuda, large_operations_agree_on_dense_convolutions)
     cr_expect_gt(run_op_table(&table), 40);
 }
 
-Test(cuda, operations_crop_and_resize_as_the_loader_to_the_bit)
+Test(cuda, operations_crop_and_resize_with_the_bits_of_the_loader)
 {
     expect_crops("cuda", NULL);
 }
 
-/* Each of them is copied on, on the device, before the next one overwrites it: what arrives early must not be seen
- * early.
- */
+/* The device copies each write to another place before the next write replaces it. A write that arrives early must not
+ * become visible early. */
 static void check_large_writes(sq_backend *b)
 {
     static const size_t sizes[] = {(1 << 20) - 1, 1 << 20, (5 << 20) + 3, 2 << 20, (9 << 20) + 1};
@@ -207,7 +207,7 @@ static void check_large_writes(sq_backend *b)
         for (size_t k = 0; k < bytes; k++)
             sent[k] = (unsigned char)(k * 31 + k / 251 + (size_t)i * 7);
         MUST(b->ops->write(b, at, sent, bytes));
-        memset(sent, 0, bytes); /* taken */
+        memset(sent, 0, bytes); /* write() has copied it */
         MUST(b->ops->copy(b, kept[i], at, bytes));
     }
     for (int i = 0; i < SIZES * ROUNDS; i++) {
@@ -231,13 +231,13 @@ Test(cuda, large_writes_keep_their_order)
     sq_backend_close(b);
 }
 
-Test(cuda, operations_find_what_is_not_finite)
+Test(cuda, operations_find_nonfinite_values)
 {
     expect_nonfinite_found("cuda", NULL);
     expect_bad_layer_named("cuda");
 }
 
-/* Weights of a crop's columns lie in shared memory. */
+/* The weights of a crop's columns must fit into shared memory. */
 Test(cuda, crops_that_are_too_large_are_refused)
 {
     sq_backend *b = NULL;
@@ -247,7 +247,8 @@ Test(cuda, crops_that_are_too_large_are_refused)
     MUST(b->ops->allocate(b, 36000, &images));
     MUST(b->ops->allocate(b, 224 * 224 * 3, &out));
     cr_expect_eq(b->ops->crop(b, &(sq_crop_batch){images, &crop, 1, 224, out}), SQ_UNSUPPORTED);
-    cr_expect_not_null(strstr(sq_error_text(), "a crop is too large to be resized to 224 pixels"), "%s", sq_error_text());
+    cr_expect_not_null(strstr(sq_error_text(), "a crop is too large to be resized to 224 pixels"), "%s",
+                       sq_error_text());
     MUST(b->ops->wait(b));
     b->ops->release(b, images);
     b->ops->release(b, out);

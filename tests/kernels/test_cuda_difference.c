@@ -1,4 +1,4 @@
-/* The operation table as the smoke test of a GPU uses it: a wrong result, and a launch that fails, are named. */
+/* The operation table in the mode of the smoke test: it names a wrong result and a failing launch. */
 #include <string.h>
 
 #include "tests/emulation/runtime/emu_control.h"
@@ -23,21 +23,23 @@ Test(cuda_difference, a_wrong_result_is_named)
     char difference[OP_DIFFERENCE_BYTES];
     emu_skip_kernel("depthwise_kernel");
     const int compared = run_until_difference(difference);
-    expect_words(difference, (const char *const[]){"forward: conv 3x3 stride ", " depthwise of 2 x ", " on emulated: slot ",
-                                                   " exceeds the bound ", "; largest error ", NULL});
+    expect_words(difference,
+                 (const char *const[]){"forward: conv 3x3 stride ", " depthwise of 2 x ", " on emulated: slot ",
+                                       " exceeds the bound ", "; largest error ", NULL});
     cr_expect_lt(compared, 30, "%d operations were compared before it", compared);
 }
 
-/* The stem's forward program is its first; its second operation writes the result. */
+/* The stem's forward program runs first; its second operation writes the result. */
 Test(cuda_difference, a_launch_that_fails_is_named)
 {
     char difference[OP_DIFFERENCE_BYTES];
     emu_fail_launch(1);
     (void)run_until_difference(difference);
-    expect_words(difference, (const char *const[]){"stem", " on emulated: fails: ", "unspecified launch failure", NULL});
+    expect_words(difference,
+                 (const char *const[]){"stem", " on emulated: fails: ", "unspecified launch failure", NULL});
 }
 
-Test(cuda_difference, none_is_reported_where_all_agree)
+Test(cuda_difference, reports_nothing_if_all_agree)
 {
     char difference[OP_DIFFERENCE_BYTES] = "from before";
     cr_expect_gt(run_until_difference(difference), 100);

@@ -1,5 +1,5 @@
-/* What goes wrong with a device, as a user meets it: on the emulator, which can be told to fail (emu_control.h). Each failure
- * is one line that says what was found and wanted, and leaves nothing behind. */
+/* Failures of devices, simulated by the emulator (emu_control.h). Each failure gives one line with the found and the
+ * expected value, and leaks nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +16,14 @@ static sq_status open_named(const char *name, bool no_graphs, sq_backend **out)
     return sq_backend_open_with(name, &options, out);
 }
 
-/* Opening fails with this status and exactly these words in one line, and allocates nothing. */
+/* Opening fails with this status and a text of one line that contains the given words. It allocates nothing. */
 static void expect_refused(const char *name, sq_status wanted, const char *words)
 {
     sq_backend *backend = NULL;
     const sq_status status = open_named(name, false, &backend);
-    cr_assert_eq(status, wanted, "status %d, wanted %d: %s", (int)status, (int)wanted, sq_error_text());
-    cr_expect(strstr(sq_error_text(), words) != NULL && !strchr(sq_error_text(), '\n'), "'%s', wanted '%s'", sq_error_text(),
-              words);
+    cr_assert_eq(status, wanted, "status %d, expected %d: %s", (int)status, (int)wanted, sq_error_text());
+    cr_expect(strstr(sq_error_text(), words) != NULL && !strchr(sq_error_text(), '\n'), "'%s', wanted '%s'",
+              sq_error_text(), words);
     cr_expect_null(backend);
     cr_expect_eq(emu_live_bytes(), 0);
 }
@@ -38,7 +38,8 @@ static sq_space *tiny(void)
 static sq_model_options training(int batch)
 {
     return (sq_model_options){
-        .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true}, .is_training = true};
+        .block = {.batch = batch, .is_supernet = true, .label_smoothing = 0.1f, .has_average = true},
+        .is_training = true};
 }
 
 static subject open_tiny(bool no_graphs, int batch)
@@ -64,7 +65,7 @@ static void train(const subject *s, int steps)
     }
 }
 
-/* ---- No device that can be used ---- */
+/* ---- No usable device ---- */
 
 Test(cuda_faults, no_driver)
 {
@@ -93,7 +94,7 @@ Test(cuda_faults, gpu_too_old)
     expect_refused("cuda", SQ_UNSUPPORTED, "found compute capability 7.5, expected 8.0 (Ampere) or newer");
 }
 
-Test(cuda_faults, device_that_is_not_there)
+Test(cuda_faults, missing_device)
 {
     expect_refused("cuda:3", SQ_INVALID, "emulated:3: no such device; this machine has devices 0 to 0");
     expect_refused("cuda:x", SQ_INVALID, "device cuda:x: expected a name like cuda:0");
@@ -116,7 +117,7 @@ Test(cuda_faults, auto_takes_the_cpu_where_there_is_no_gpu)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* Each of the pinned buffers in turn: what was there before is given back. */
+/* Fails each pinned buffer in turn: the earlier ones are released. */
 Test(cuda_faults, pinned_memory_fails_at_open)
 {
     for (int n = 1; n <= 4; n++) {
@@ -143,7 +144,7 @@ static int batch_after(const char *words)
     return atoi(found + strlen(words));
 }
 
-Test(cuda_faults, too_large_a_model_says_which_batch_fits)
+Test(cuda_faults, names_the_batch_that_fits)
 {
     sq_space *space = tiny();
     sq_backend *backend = NULL;
@@ -155,9 +156,10 @@ Test(cuda_faults, too_large_a_model_says_which_batch_fits)
     cr_assert_eq(sq_model_create(&model, backend, space, &options), SQ_NO_MEMORY, "%s", sq_error_text());
     cr_expect_null(model);
     cr_expect_eq(emu_live_bytes(), idle);
-    cr_expect(strstr(sq_error_text(), "model of tiny: batch 16384 needs ") && strstr(sq_error_text(), " are free; batch "), "%s",
-              sq_error_text());
-    /* It does fit, and a quarter more does not: pages of 2 MiB for each of the roles are allowed for. */
+    cr_expect(strstr(sq_error_text(), "model of tiny: batch 16384 needs ") &&
+                  strstr(sq_error_text(), " are free; batch "),
+              "%s", sq_error_text());
+    /* That batch fits, and a batch 25 % larger does not. The estimate includes 2 MiB pages for each role. */
     const int batch = batch_after("free; batch ");
     cr_expect(batch > 2 && batch < 1 << 14, "%d", batch);
     options.block.batch = batch + batch / 4;
@@ -181,14 +183,14 @@ Test(cuda_faults, no_batch_fits)
     emu_set_memory((size_t)2 << 20);
     MUST(open_named("cuda", false, &backend));
     cr_assert_eq(sq_model_create(&model, backend, space, &options), SQ_NO_MEMORY);
-    cr_expect(strstr(sq_error_text(), "model of tiny: batch 64 needs ") && strstr(sq_error_text(), "; no batch fits"), "%s",
-              sq_error_text());
+    cr_expect(strstr(sq_error_text(), "model of tiny: batch 64 needs ") && strstr(sq_error_text(), "; no batch fits"),
+              "%s", sq_error_text());
     sq_backend_close(backend);
     sq_space_free(space);
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* Every allocation of a model in turn, while there is memory enough: the device's own text. */
+/* Fails each allocation of a model in turn, with enough free memory: the error is the device's. */
 Test(cuda_faults, any_allocation_may_fail)
 {
     sq_space *space = tiny();
@@ -212,7 +214,7 @@ Test(cuda_faults, any_allocation_may_fail)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* A large write that finds no place to arrive early goes straight to its own. */
+/* A large write without memory for the staging buffer goes directly to its destination. */
 Test(cuda_faults, a_write_needs_no_memory)
 {
     enum { BYTES = (3 << 20) + 1 };
@@ -229,7 +231,7 @@ Test(cuda_faults, a_write_needs_no_memory)
     cr_expect_eq(emu_live_bytes(), before);
     MUST(backend->ops->read(backend, got, at, BYTES));
     cr_expect_eq(memcmp(sent, got, BYTES), 0);
-    MUST(backend->ops->write(backend, at, sent, BYTES - 1)); /* the next one finds some */
+    MUST(backend->ops->write(backend, at, sent, BYTES - 1)); /* the next write has memory for the staging buffer */
     cr_expect_gt(emu_live_bytes(), before);
     backend->ops->release(backend, at);
     sq_backend_close(backend);
@@ -258,7 +260,7 @@ static void expect_failed_step(bool no_graphs)
     cr_expect(strstr(sq_error_text(), "unspecified launch failure, in \"") && strstr(sq_error_text(), "up to \"") &&
                   !strchr(sq_error_text(), '\n'),
               "%s", sq_error_text());
-    /* The device is lost to this process: nothing works any more, and nothing pretends to. */
+    /* The process has lost the device: every later call fails. */
     const sq_model_batch batch = {(const uint8_t[1 << 16]){0}, (const int32_t[4]){0}, NULL, 4};
     cr_expect_eq(sq_model_read(s.model, SQ_ROLE_WEIGHT, 0, &weight, sizeof weight), SQ_DEVICE);
     cr_expect_eq(sq_model_set_step(s.model, &step), SQ_DEVICE);
@@ -269,13 +271,13 @@ static void expect_failed_step(bool no_graphs)
     emu_reset();
 }
 
-Test(cuda_faults, a_failing_launch_names_the_programs_and_everything_after_it_fails)
+Test(cuda_faults, a_failing_launch_names_the_programs_and_all_later_calls_fail)
 {
     expect_failed_step(false);
     expect_failed_step(true);
 }
 
-/* ---- Graphs that it cannot run ---- */
+/* ---- Unsupported graphs ---- */
 
 static void expect_unsupported(const subject *s, const sq_graph *graph, const char *words)
 {
@@ -284,7 +286,7 @@ static void expect_unsupported(const subject *s, const sq_graph *graph, const ch
     cr_expect(strstr(sq_error_text(), words) != NULL, "'%s', wanted '%s'", sq_error_text(), words);
 }
 
-Test(cuda_faults, graphs_that_cuda_cannot_run_are_refused)
+Test(cuda_faults, rejects_unsupported_graphs)
 {
     enum { OPERATIONS = 1000 };
     subject s = open_tiny(false, 4);
@@ -312,9 +314,9 @@ Test(cuda_faults, graphs_that_cuda_cannot_run_are_refused)
     close_subject(&s);
 }
 
-/* ---- What a step takes ---- */
+/* ---- Resources of a step ---- */
 
-Test(cuda_faults, steps_allocate_nothing_and_nothing_is_left)
+Test(cuda_faults, steps_allocate_nothing_and_closing_releases_everything)
 {
     subject s = open_tiny(false, 4);
     const long before = emu_malloc_count();
@@ -336,14 +338,14 @@ Test(cuda_faults, graphs_are_used_unless_switched_off)
         cr_expect_gt(emu_launch_count() - launches, 3 * layers);
         if (no_graphs)
             cr_expect_eq(emu_graph_launch_count(), graphs);
-        else /* of every layer one program in each mode; those with nothing to launch have no graph */
+        else /* one program per layer and mode; programs without launches have no graph */
             cr_expect(emu_graph_launch_count() - graphs > 3 * 2 * (layers - 1) &&
                       emu_graph_launch_count() - graphs <= 3 * 3 * layers);
         close_subject(&s);
     }
 }
 
-/* ---- Timing: for latency tables and benchmarks; the emulated clock means nothing ---- */
+/* ---- Timing, for latency tables and benchmarks; the emulated times have no meaning ---- */
 
 Test(cuda_faults, programs_and_their_parts_can_be_timed)
 {
@@ -366,7 +368,7 @@ Test(cuda_faults, programs_and_their_parts_can_be_timed)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-Test(cuda_faults, the_memorys_bandwidth_can_be_timed)
+Test(cuda_faults, the_memory_bandwidth_can_be_timed)
 {
     sq_backend *backend = NULL;
     double bandwidth = 0;
@@ -380,8 +382,8 @@ Test(cuda_faults, the_memorys_bandwidth_can_be_timed)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* What is counted without a device is what a device of as many multiprocessors (the emulated one has 4) would launch. */
-Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
+/* A dry run lists the launches of a device with as many multiprocessors; the emulated device has 4. */
+Test(cuda_faults, a_dry_run_lists_the_launches_of_the_program)
 {
     enum { LIMIT = 64, MULTIPROCESSORS = 4 };
     subject s = open_tiny(false, 4);
@@ -402,10 +404,11 @@ Test(cuda_faults, launches_counted_without_a_device_are_those_of_the_program)
             cr_expect_str_eq(part.variant, counted[i].variant);
             cr_expect_str_eq(part.sizes, counted[i].sizes);
             cr_expect_eq(part.parts, counted[i].parts);
-            cr_expect_float_eq(part.bytes, counted[i].bytes, 0.5, "launch %d: %g bytes, counted %g", i, part.bytes, counted[i].bytes);
+            cr_expect_float_eq(part.bytes, counted[i].bytes, 0.5, "launch %d: %g bytes, counted %g", i, part.bytes,
+                               counted[i].bytes);
         }
         cr_expect(!s.backend->ops->part(program, count, &part));
-        graph.slots[graph.ops[0].x.slot].pitch++; /* nothing that could run */
+        graph.slots[graph.ops[0].x.slot].pitch++; /* an unsupported pitch */
         cr_expect_neq(sq_cuda_dry_run(&graph, MULTIPROCESSORS, counted, LIMIT, &count), SQ_OK);
         sq_graph_clear(&graph);
     }

@@ -1,5 +1,5 @@
-/* The list of the backend's kernels: complete, loaded before anything is captured, and planned with as many blocks as a
- * multiprocessor holds. On the emulator, which knows what was loaded and launched (emulation/emu_control.h). */
+/* The list of the backend's kernels is complete; all are loaded before the first capture; lowering assumes as many
+ * blocks as a multiprocessor holds. The emulator records loads and launches (emulation/emu_control.h). */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static char *take_field(char **line)
     return begin;
 }
 
-/* What ptxas reports for every kernel: fixtures/cuda_resources.csv, which check_resources.py keeps up to date. */
+/* ptxas's report of every kernel: fixtures/cuda_resources.csv, which check_resources.py writes. */
 static int read_compiled(compiled *rows)
 {
     FILE *file = fopen(SOURCE("tests/fixtures/cuda_resources.csv"), "r");
@@ -70,7 +70,8 @@ Test(cuda_instances, every_compiled_kernel_is_listed_once)
     const sq_cuda_instance *instance;
     cr_assert_gt(count, 0);
     for (int k = 0; k < count; k++)
-        cr_expect_not_null(find_instance(rows[k].kernel), "%s is compiled, but not listed in its .cu file", rows[k].kernel);
+        cr_expect_not_null(find_instance(rows[k].kernel), "%s is compiled, but not listed in its .cu file",
+                           rows[k].kernel);
     for (int i = 0; (instance = sq_cuda_instance_at(i)) != NULL; i++) {
         int compilations = 0;
         for (int k = 0; k < count; k++)
@@ -80,8 +81,9 @@ Test(cuda_instances, every_compiled_kernel_is_listed_once)
     }
 }
 
-/* Blocks that a multiprocessor holds: CUDA C++ Programming Guide, "Compute Capabilities". Registers go to warps in units
- * of 256, warps to four schedulers; a block's shared memory costs 1 KiB more than it asks for. */
+/* The number of blocks that a multiprocessor holds: CUDA C++ Programming Guide, "Compute Capabilities". Warps get
+ * registers in units of 256 and are divided among four schedulers. A block uses 1 KiB more shared memory than it
+ * requests. */
 static int resident_blocks(const sq_cuda_instance *instance, const compiled *row)
 {
     const int warps = (instance->threads + 31) / 32, per_warp = (row->registers * 32 + 255) / 256 * 256;
@@ -94,7 +96,7 @@ static int resident_blocks(const sq_cuda_instance *instance, const compiled *row
     return least;
 }
 
-Test(cuda_instances, planned_blocks_fit_on_a_multiprocessor)
+Test(cuda_instances, assumed_blocks_fit_on_a_multiprocessor)
 {
     static compiled rows[MOST_ROWS];
     const int count = read_compiled(rows);
@@ -119,7 +121,7 @@ Test(cuda_instances, opening_a_device_loads_every_kernel)
     sq_backend_close(backend);
 }
 
-/* A captured program whose kernel was not loaded fails to compile on the emulator. */
+/* On the emulator, capturing a kernel that was not loaded fails. */
 Test(cuda_instances, programs_are_captured_without_loading)
 {
     emu_unload();
@@ -128,7 +130,7 @@ Test(cuda_instances, programs_are_captured_without_loading)
     close_subject(&s);
 }
 
-/* A grid beyond what is resident runs in waves, the last of them short. */
+/* A grid with more blocks than can be resident would run in several waves, and the last wave would be partial. */
 Test(cuda_instances, grids_are_one_wave)
 {
     const sq_cuda_instance *instance;

@@ -1,5 +1,5 @@
-/* The vendor engine where NVIDIA's libraries are missing or cannot run a shape, and that nothing of theirs is left: on
- * the emulator, whose libraries do what they are told (vendor_emulated.h). */
+/* The vendor engine when NVIDIA's libraries are missing or do not support a shape, and the release of their resources.
+ * On the emulator, whose libraries fail on request (vendor_emulated.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,18 +18,18 @@ static sq_status create_model(sq_backend *b, const sq_space *space, sq_model **o
     return sq_model_create(out, b, space, &options);
 }
 
-Test(cuda_no_vendor, says_what_is_missing)
+Test(cuda_no_vendor, names_the_missing_library)
 {
     sq_backend *b = NULL;
     emu_vendor_missing(true);
     cr_expect_eq(open_engine(SQ_ENGINE_VENDOR, &b), SQ_UNSUPPORTED);
     cr_expect(strstr(sq_error_text(), "cuDNN") != NULL, "%s", sq_error_text());
-    MUST(open_engine(SQ_ENGINE_AUTO, &b)); /* ours alone */
+    MUST(open_engine(SQ_ENGINE_AUTO, &b)); /* without the libraries: engine squall */
     sq_backend_close(b);
     emu_vendor_missing(false);
 }
 
-Test(cuda_no_vendor, what_the_libraries_cannot_run_is_refused_or_ours)
+Test(cuda_no_vendor, unsupported_shapes_are_rejected_or_use_squall)
 {
     char *folder = make_folder();
     sq_space *space = NULL;
@@ -56,7 +56,7 @@ Test(cuda_no_vendor, what_the_libraries_cannot_run_is_refused_or_ours)
     cr_expect_eq(emu_vendor_live(), 0, "%d objects of the libraries are left", emu_vendor_live());
 }
 
-/* Blocks of one shape share their plans: more programs, no more plans. */
+/* Blocks of one shape share execution plans: more programs need no more plans. */
 Test(cuda_no_vendor, plans_are_made_once_and_released)
 {
     sq_space *space = NULL;

@@ -1,5 +1,6 @@
-/* Reductions by NCCL with one rank, which change nothing, and what may go wrong with them: on a GPU with NCCL itself
- * (skipped without), on the emulator with emulation/ranks/nccl_emulated. Several ranks: check_nccl.py. */
+/* Reductions by NCCL with one rank, which leave the values unchanged, and their failures. On a GPU the tests use NCCL
+ * and are skipped without it; on the emulator they use emulation/ranks/nccl_emulated. check_nccl.py tests several
+ * ranks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 enum { STEPS = 5 };
 
-/* ---- A run of one ---- */
+/* ---- A run with one rank ---- */
 
 static sq_status agree(void *context, sq_status status)
 {
@@ -54,7 +55,7 @@ static void use_library(void)
 
 static void expect_failure(sq_status status, sq_status wanted, const char *words)
 {
-    cr_expect_eq(status, wanted, "status %d, wanted %d: %s", (int)status, (int)wanted, sq_error_text());
+    cr_expect_eq(status, wanted, "status %d, expected %d: %s", (int)status, (int)wanted, sq_error_text());
     cr_expect(strstr(sq_error_text(), words) && !strchr(sq_error_text(), '\n'), "'%s', wanted '%s'", sq_error_text(),
               words);
 }
@@ -67,7 +68,7 @@ static void *read_role(const subject *s, sq_role role, size_t *bytes)
     return values;
 }
 
-/* ---- What it computes ---- */
+/* ---- Results ---- */
 
 static void check_one_rank(bool no_graphs)
 {
@@ -101,7 +102,7 @@ Test(cuda_ranks, one_rank_with_nccl_equals_the_run_without)
     check_one_rank(true);
 }
 
-/* Small ranges that share a bucket, and one that is larger than it. */
+/* Small ranges in one bucket, and a range that is larger than a bucket. */
 Test(cuda_ranks, ranges_of_any_size_are_reduced)
 {
     enum { RANGES = 130, LARGE = 1 << 19 };
@@ -131,7 +132,7 @@ Test(cuda_ranks, ranges_of_any_size_are_reduced)
     free(got);
 }
 
-/* The mean over one rank is its own value, rounded to BF16 and widened again. */
+/* The mean over one rank is its own value, rounded to BF16. */
 Test(cuda_ranks, a_bf16_reduction_rounds_each_value_once)
 {
     enum { COUNT = 5000, SPLIT = 1234 };
@@ -158,9 +159,9 @@ Test(cuda_ranks, a_bf16_reduction_rounds_each_value_once)
     sq_backend_close(b);
 }
 
-/* ---- What goes wrong ---- */
+/* ---- Failures ---- */
 
-Test(cuda_ranks, a_library_that_is_not_there_is_named)
+Test(cuda_ranks, a_missing_library_is_named)
 {
     char *before = getenv("SQ_NCCL_LIBRARY") ? strdup(getenv("SQ_NCCL_LIBRARY")) : NULL;
     sq_backend *b = NULL;
@@ -174,7 +175,7 @@ Test(cuda_ranks, a_library_that_is_not_there_is_named)
     (void)setenv("SQ_NCCL_LIBRARY", "libm.so.6", 1);
     expect_failure(b->ops->attach(b, &group), SQ_UNSUPPORTED,
                    "NCCL: the library has no ncclGetVersion; version 2.14 or newer is needed");
-    MUST(b->ops->join(b)); /* as before: alone */
+    MUST(b->ops->join(b)); /* still one rank */
     sq_backend_close(b);
     if (before)
         (void)setenv("SQ_NCCL_LIBRARY", before, 1);
@@ -188,7 +189,7 @@ Test(cuda_ranks, a_library_that_is_not_there_is_named)
 
 #include "tests/emulation/runtime/emu_control.h"
 
-Test(cuda_ranks, devices_are_dealt_out_in_turn)
+Test(cuda_ranks, devices_are_assigned_by_local_rank)
 {
     for (int local = 0; local < 5; local++) {
         sq_backend *b = NULL;
@@ -210,8 +211,8 @@ static sq_status reduce_once(sq_backend *b, sq_device_ptr at)
     return b->ops->read(b, &value, at, sizeof value);
 }
 
-/* NCCL's own error; then everything that follows fails at once, and closing waits for nobody. */
-Test(cuda_ranks, a_failing_reduction_ends_them_all)
+/* Reports NCCL's error. Later calls fail at once, and closing does not wait. */
+Test(cuda_ranks, after_a_failed_reduction_all_reductions_fail)
 {
     sq_backend *b = NULL;
     sq_device_ptr at;
@@ -230,7 +231,7 @@ Test(cuda_ranks, a_failing_reduction_ends_them_all)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* NCCL calls that succeed may leave an error in the runtime: it is cleared. An earlier error is not. */
+/* A successful NCCL call may leave an error in the runtime, which is cleared. An earlier error is kept. */
 Test(cuda_ranks, an_error_before_a_reduction_is_reported)
 {
     use_library();
@@ -244,7 +245,7 @@ Test(cuda_ranks, an_error_before_a_reduction_is_reported)
         MUST(b->ops->attach(b, &group));
         MUST(reduce_once(b, at));
         MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
-        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation); /* and is not checked */
+        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation); /* the result is not checked */
         if (waits)
             MUST(b->ops->wait(b));
         expect_failure(b->ops->join(b), SQ_DEVICE, "gradients: an earlier call failed: out of memory");
@@ -254,11 +255,11 @@ Test(cuda_ranks, an_error_before_a_reduction_is_reported)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* In each place where the host waits for the device. */
+/* In each call where the host waits for the device. */
 Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
 {
     enum { READ, WRITE, GROW, FIND, WAIT, CLOSE, PLACES };
-    static unsigned char bytes[(size_t)20 << 20]; /* more than write() keeps on its way */
+    static unsigned char bytes[(size_t)20 << 20]; /* more than write() can buffer */
     use_library();
     (void)setenv("NCCL_EMULATED_NEVER", "1", 1);
     for (int place = READ; place < PLACES; place++) {
@@ -270,7 +271,7 @@ Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
         MUST(b->ops->allocate(b, sizeof bytes, &at));
         MUST(b->ops->attach(b, &group));
         if (place == WRITE)
-            MUST(b->ops->write(b, at, bytes, sizeof bytes)); /* so that the next one is on its way at once */
+            MUST(b->ops->write(b, at, bytes, sizeof bytes)); /* the next write starts immediately */
         is_impatient = true;
         MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
         MUST(b->ops->join(b));
@@ -288,15 +289,14 @@ Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
         expect_failure(status, SQ_COMMUNICATION, "gradients: rank 7 is gone");
         b->ops->release(b, at);
         sq_backend_close(b);
-        expect_failure(SQ_COMMUNICATION, SQ_COMMUNICATION,
-                       "gradients: rank 7 is gone"); /* closing says nothing over it */
+        expect_failure(SQ_COMMUNICATION, SQ_COMMUNICATION, "gradients: rank 7 is gone"); /* closing keeps this error */
         is_impatient = false;
     }
     (void)unsetenv("NCCL_EMULATED_NEVER");
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-Test(cuda_ranks, ranks_that_do_not_come_together_are_told)
+Test(cuda_ranks, ranks_that_cannot_connect_are_reported)
 {
     sq_backend *b = NULL;
     sq_rank_group group = one_rank();

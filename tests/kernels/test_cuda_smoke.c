@@ -1,12 +1,12 @@
-/* The smoke test of a GPU: every operation against the reference, up to the first that differs. tests/run-gpu runs it before
- * anything else, and shows the line that it ends with. Built into test_cuda_gpu, and on the emulator as smoke_emulated. */
+/* The smoke test of a GPU: compares every operation with the reference, up to the first that differs. tests/run-gpu
+ * runs it first and prints its last line. It is part of test_cuda_gpu, and of smoke_emulated on the emulator. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/kernels/op_table.h"
 #include "tests/support/support.h"
 
-/* SQ_SMOKE_TABLES: how many of the spaces, for the tests of run-gpu itself. */
+/* SQ_SMOKE_TABLES limits the number of spaces, for the tests of run-gpu. */
 static int table_count(int all)
 {
     const char *text = getenv("SQ_SMOKE_TABLES");
@@ -16,8 +16,8 @@ static int table_count(int all)
 Test(cuda_smoke, operations_agree_up_to_the_first_that_differs)
 {
     static const char *const spaces[] = {"configs/spaces/tiny.yaml", "tests/fixtures/odd_widths_pad.yaml",
-                                         "tests/fixtures/odd_widths_keep.yaml", "tests/fixtures/cuda_fused_backward.yaml",
-                                         "tests/fixtures/cuda_wide.yaml"};
+                                         "tests/fixtures/odd_widths_keep.yaml",
+                                         "tests/fixtures/cuda_fused_backward.yaml", "tests/fixtures/cuda_wide.yaml"};
     char difference[OP_DIFFERENCE_BYTES];
     int compared = 0;
     for (int i = 0; i < table_count((int)(sizeof spaces / sizeof *spaces)); i++) {

@@ -1,5 +1,6 @@
-/* The vendor engine of the cuda backend against the reference, and engine "auto", which measures and remembers. Built
- * against the emulator, with plain loops in the place of NVIDIA's libraries, and against a GPU, with the libraries. */
+/* Compares the vendor engine of the cuda backend with the reference, and tests engine "auto", which stores its timings.
+ * The file is built against the emulator, where plain loops replace NVIDIA's libraries, and against a GPU with the
+ * libraries. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ Test(cuda_vendor, operations_agree_on_wide_and_odd_shapes)
     cr_expect_gt(run_op_table(&table), 100);
 }
 
-Test(cuda_vendor, operations_agree_on_more_channels_than_a_block_takes)
+Test(cuda_vendor, operations_agree_on_more_channels_than_a_block_has)
 {
     need_libraries();
     const op_table table = {SOURCE("tests/fixtures/cuda_dense.yaml"), "cuda", 1, SQ_ENGINE_VENDOR};
@@ -54,7 +55,7 @@ Test(cuda_vendor, operations_agree_on_padded_widths)
     cr_expect_gt(run_op_table(&keep), 30);
 }
 
-/* The tolerance of tests/kernels/test_cuda.c, for the same roundings. */
+/* The tolerance of tests/kernels/test_cuda.c: the values are rounded as often. */
 Test(cuda_vendor, five_steps_follow_the_reference_with_graphs_and_without)
 {
     need_libraries();
@@ -65,14 +66,14 @@ Test(cuda_vendor, five_steps_follow_the_reference_with_graphs_and_without)
     close_subject(&a);
     for (int k = 0; k < 2; k++) {
         subject b = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda",
-                              &(sq_backend_options){.engine = SQ_ENGINE_VENDOR, .no_graphs = k == 1}, 12);
+                                      &(sq_backend_options){.engine = SQ_ENGINE_VENDOR, .no_graphs = k == 1}, 12);
         train_drawn(&b, STEPS, found[k]);
         close_subject(&b);
     }
     for (int i = 0; i < STEPS; i++)
         cr_expect_float_eq(wanted[i], found[0][i], 0.028, "step %d: loss %.5f, reference %.5f", i, found[0][i],
                            wanted[i]);
-    cr_expect_eq(memcmp(found[0], found[1], sizeof found[0]), 0, "graphs off: other bits");
+    cr_expect_eq(memcmp(found[0], found[1], sizeof found[0]), 0, "graphs off: the bits differ");
 }
 
 /* ---- Engine auto ---- */
@@ -82,8 +83,8 @@ typedef struct {
     double squall_us, vendor_us;
 } line;
 
-/* One convolution forward, 16 channels, 3 x 3 depthwise or 1 x 1. All roles lie in one piece of memory; the step is
- * first. */
+/* One forward convolution with 16 channels, 3 x 3 depthwise or 1 x 1. All roles are in one allocation, which starts
+ * with the sq_step. */
 static sq_graph one_convolution(bool is_depthwise)
 {
     enum { CHANNELS = 16, PLACE = 16384 };
@@ -133,7 +134,7 @@ static sq_graph one_convolution(bool is_depthwise)
     return g;
 }
 
-/* Compiles it; does the library compute it? */
+/* Compiles the convolution. Returns whether the library computes it. */
 static bool is_theirs(sq_backend *b, const sq_graph *g)
 {
     sq_binding at;
@@ -174,7 +175,7 @@ static int read_table(const char *path, line *lines, int limit)
     return count;
 }
 
-/* The only file of a folder that a fresh table is in. */
+/* The only file of a folder that has a new table. */
 static void find_table(const char *folder, char *path, size_t bytes)
 {
     char command[512];
@@ -185,7 +186,7 @@ static void find_table(const char *folder, char *path, size_t bytes)
     (void)pclose(listed);
 }
 
-/* The same table with the two times of every row given. */
+/* Rewrites the table with these two times in every row. */
 static void set_times(const char *path, double squall_us, double vendor_us)
 {
     char *text = NULL, *rest = NULL, changed[8192] = "";
@@ -206,7 +207,7 @@ static void set_times(const char *path, double squall_us, double vendor_us)
     free(text);
 }
 
-Test(cuda_vendor, auto_measures_once_and_keeps_what_it_found)
+Test(cuda_vendor, auto_measures_once_and_saves_the_timings)
 {
     char *folder = make_folder(), path[512];
     sq_backend *b = NULL;
@@ -216,14 +217,14 @@ Test(cuda_vendor, auto_measures_once_and_keeps_what_it_found)
     (void)setenv("XDG_CACHE_HOME", folder, 1);
     MUST(open_engine(SQ_ENGINE_AUTO, &b));
     const bool first = is_theirs(b, &depthwise), second = is_theirs(b, &pointwise);
-    cr_expect_eq(first, is_theirs(b, &depthwise), "asked again");
+    cr_expect_eq(first, is_theirs(b, &depthwise), "second compilation");
     sq_backend_close(b);
     find_table(folder, path, sizeof path);
     cr_assert_eq(read_table(path, lines, 8), 2);
     cr_expect_eq(first, lines[0].vendor_us < lines[0].squall_us);
     cr_expect_eq(second, lines[1].vendor_us < lines[1].squall_us);
     cr_expect(strstr(lines[0].key, "conv 3x3 depthwise stride 1 batch x 2x6x6x16/16") != NULL, "%s", lines[0].key);
-    for (int k = 0; k < 2; k++) { /* whatever the table says is done: nothing is measured again */
+    for (int k = 0; k < 2; k++) { /* follows the table and measures nothing */
         set_times(path, k ? 9 : 2, k ? 2 : 9);
         MUST(open_engine(SQ_ENGINE_AUTO, &b));
         cr_expect_eq(is_theirs(b, &depthwise), k == 1);
@@ -237,7 +238,7 @@ Test(cuda_vendor, auto_measures_once_and_keeps_what_it_found)
     drop_folder(folder);
 }
 
-Test(cuda_vendor, auto_passes_over_a_table_that_it_cannot_read)
+Test(cuda_vendor, auto_ignores_an_unreadable_table)
 {
     static const char garbage[] = "gpu,driver\n,,,,,,\nx,1,y,z,conv,1,1\n\xff\xfe";
     char *folder = make_folder(), path[512];
@@ -251,7 +252,7 @@ Test(cuda_vendor, auto_passes_over_a_table_that_it_cannot_read)
         (void)is_theirs(b, &g);
         sq_backend_close(b);
         find_table(folder, path, sizeof path);
-        cr_expect_eq(read_table(path, lines, 8), 1, "only what was measured, and only of this version");
+        cr_expect_eq(read_table(path, lines, 8), 1, "only measured rows of this version");
         MUST(sq_file_replace(path, &(sq_piece){garbage, sizeof garbage - 1}, 1));
     }
     sq_graph_clear(&g);
@@ -264,7 +265,8 @@ Test(cuda_vendor, auto_trains)
     double losses[2];
     need_libraries();
     (void)setenv("XDG_CACHE_HOME", folder, 1);
-    subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda", &(sq_backend_options){.engine = SQ_ENGINE_AUTO}, 4);
+    subject s = open_subject_with(SOURCE("configs/spaces/tiny.yaml"), "cuda",
+                                  &(sq_backend_options){.engine = SQ_ENGINE_AUTO}, 4);
     train_drawn(&s, 2, losses);
     cr_expect(isfinite(losses[0]) && isfinite(losses[1]));
     close_subject(&s);

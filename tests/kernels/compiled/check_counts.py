@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares what the CUDA kernels execute with the committed table configs/gpus/counts.csv.
+"""Compares the instruction counts of the CUDA kernels with the committed table configs/gpus/counts.csv.
 
 usage: tests/kernels/compiled/check_counts.py COUNT_LAUNCHES --ptx FOLDER [--write] [--nvcc EXE]
-COUNT_LAUNCHES (tests/emulation) runs blocks of a sample of the table's launches, from the PTX that the build left in FOLDER.
-With the table's nvcc the counts must be equal; with another one they may grow by 5 %. --write counts every launch and
-writes the table; registers come from fixtures/cuda_resources.csv, so refresh that first (check_resources.py --write).
+COUNT_LAUNCHES (tests/emulation) runs blocks of a sample of the table's launches, with the PTX that the build wrote to FOLDER.
+With the table's version of nvcc the counts must be equal; with another version they may grow by 5 %. --write counts every
+launch and writes the table. It takes the registers from fixtures/cuda_resources.csv: refresh that first (check_resources.py --write).
 Exit 77 without nvcc.
 """
 import argparse
@@ -29,13 +29,13 @@ SAMPLE = ("tiny.yaml:256", "spos.yaml:256")
 EVERY = 12  # one in EVERY launches of the sample is counted
 TOLERANCE = 0.05  # with another nvcc
 KEY = ("kernel", "variant", "sizes", "parts", "bytes", "instance")
-# What must not grow: instructions in all, and what global and shared memory move.
+# These and the total number of instructions must not grow.
 MOVED = ("ld.global moved", "st.global moved", "ld.shared moved", "st.shared moved")
 REFRESH = "cmake --build BUILD --target refresh_counts"
 
 
 def count_space(program, ptx, space, subset):
-    """Rows of the CSV that the program writes."""
+    """The rows of the CSV that the program prints."""
     file = os.path.join(ROOT, "configs", "spaces", space)
     done = subprocess.run([program, ptx, str(MULTIPROCESSORS), file, *subset], capture_output=True, text=True)
     if done.returncode:
@@ -44,7 +44,7 @@ def count_space(program, ptx, space, subset):
 
 
 def count(program, ptx, spaces, subset):
-    """Rows of all spaces, one process for each. A launch that several spaces share is listed once."""
+    """The rows of all spaces; one process per space. A launch that several spaces have is listed once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(lambda space: count_space(program, ptx, space, subset), spaces))
     rows = {tuple(row[field] for field in KEY): row for part in reversed(parts) for row in part}
@@ -80,13 +80,13 @@ def write_table(version, rows):
 
 
 def classes_of(row):
-    """The columns of instructions: those between shared_bytes and the first of memory."""
+    """The columns of instructions: from the one after shared_bytes to the one before ld.global requests."""
     names = list(row)
     return names[names.index("shared_bytes") + 1:names.index("ld.global requests")]
 
 
 def compare(rows, table, is_same_nvcc):
-    """What differs from the table, as lines."""
+    """One line per difference from the table."""
     for row in rows:
         key = tuple(row[field] for field in KEY)
         name = f"{row['instance']} {row['variant']} {row['sizes']}"
@@ -123,12 +123,12 @@ def main():
         write_table(version, count(args.program, args.ptx, SPACES, ()))
         return
     known, table = read_table()
-    # The sources of the kernels choose the sample: it changes when they change.
+    # The hash of the kernel sources selects the sample.
     now = cubins.hash_of(version, cubins.sources_of(cubins.FOLDER, (".cu", ".cuh", ".h")))
     rows = count(args.program, args.ptx, SAMPLE, ("--", str(EVERY), str(int(now, 16) % EVERY)))
     problems = list(compare(rows, table, known == version))
     if known != version:
-        print(f"nvcc {version}, the table is for {known}: counts may grow by {100 * TOLERANCE:.0f} %")
+        print(f"found nvcc {version}, the table is for {known}: counts may grow by {100 * TOLERANCE:.0f} %")
     if problems:
         problems.append(f"if the change is intended, run {REFRESH}")
     print("\n".join(problems) or f"{len(rows)} launches agree with the table")

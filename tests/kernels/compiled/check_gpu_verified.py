@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks that the current kernels have run on a GPU: gpu-verified.json, which tests/run-gpu writes, must be in this folder.
+"""Checks that the current kernels have run on a GPU: tests/ must have the file gpu-verified.json, which tests/run-gpu writes.
 
 usage: tests/kernels/compiled/check_gpu_verified.py [--hash]     --hash: only print the hash of kernels/cuda
-Exit 0: verified; 77: not verified, with the reason. Never an error, because most machines have no GPU.
+Exit 0: verified; 77: not verified, with the reason. It never fails, because most machines have no GPU.
 """
 import hashlib
 import json
@@ -28,7 +28,7 @@ def reason():
         with open(os.path.join(TESTS, "gpu-verified.json")) as file:
             record = json.load(file)
     except OSError:
-        return "tests/gpu-verified.json is not there; tests/run-gpu makes it", None
+        return "tests/gpu-verified.json is missing; tests/run-gpu writes it", None
     except ValueError as error:
         return f"tests/gpu-verified.json: {error}", None
     if record.get("kernels_hash") != kernels_hash():

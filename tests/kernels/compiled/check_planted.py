@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants faults in copies of fixtures/planted.cu: the checks of compiled kernels must find each, and nothing in the original.
+"""Plants faults in copies of fixtures/planted.cu. The checks of compiled kernels must find each fault, and none in the original.
 
 usage: tests/kernels/compiled/check_planted.py [--nvcc EXE]
 Exit 77 without nvcc or nvdisasm.
@@ -17,7 +17,7 @@ from kernel_measure import check_shape, measure, read_text
 ORIGINAL = os.path.join(cubins.TESTS, "fixtures", "planted.cu")
 ARCHITECTURE = "sm_90"
 
-# Name, text, replacement, what a line of the report must hold.
+# Name, text, replacement, a phrase of the expected report.
 FAULTS = (
     ("braces", "    if constexpr (MODE == 1) {\n        if (v < 7)\n            PICK(v, raw[0].x = 0)\n    }\n",
      "    if constexpr (MODE == 1)\n        if (v < 7)\n            PICK(v, raw[0].x = 0)\n", "never loads a,"),
@@ -32,7 +32,7 @@ FAULTS = (
 
 
 def write_sources(folder):
-    """{name: path} of the original and of each fault, every one with its own kernel name."""
+    """{name: path} of the original and of each fault. Each file has another kernel name."""
     text, paths = read_text(ORIGINAL), {}
     for name, old, new, _ in (("original", "", "", ""), *FAULTS):
         assert old in text, f"{name}: fixtures/planted.cu no longer has the text to replace"
@@ -43,7 +43,7 @@ def write_sources(folder):
 
 
 def drop_instructions(nvdisasm, folder):
-    """What the checks say when ptxas itself loses an instruction: (opcode, lines)."""
+    """Simulates that ptxas loses an instruction. Yields (opcode, lines of the checks)."""
     stem = os.path.join(folder, f"original.{ARCHITECTURE}")
     (name, (code, _)), = ptx.parse(read_text(stem + ".ptx")).items()
     kernel = sass.disassemble(nvdisasm, stem + ".cubin")[name]
@@ -56,16 +56,16 @@ def check(nvcc, nvdisasm, folder):
     paths = write_sources(folder)
     kernels, layouts = measure(nvcc, nvdisasm, list(paths.values()), (ARCHITECTURE,), folder)
     table = kernels[ARCHITECTURE, "planted_original_kernel<0>"]["counts"]
-    for name, _, _, wanted in (("original", "", "", None), *FAULTS):
+    for name, _, _, phrase in (("original", "", "", None), *FAULTS):
         kernel = f"planted_{name}_kernel<0>"
         known = kernels[ARCHITECTURE, kernel]
         lines = list(check_shape(kernel, known, layouts[known["struct"]], [], set()))
         lines += sass_gates.compare_counts(known["counts"], table, False)
         print(f"{name}: " + ("; ".join(lines) or "nothing found"))
-        if wanted is None and lines:
+        if phrase is None and lines:
             yield "faults were found in the original"
-        elif wanted and not any(wanted in line for line in lines):
-            yield f"{name}: not found, expected '{wanted}'"
+        elif phrase and not any(phrase in line for line in lines):
+            yield f"{name}: not found, expected '{phrase}'"
     for opcode, lines in drop_instructions(nvdisasm, folder):
         print(f"without {opcode}: " + ("; ".join(lines) or "nothing found"))
         if not any(f"no {opcode} in the SASS" in line for line in lines):

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""How much of every kernel's PTX the tests ran, over all architectures; a kernel that never ran is a failure.
+"""Reports the share of every kernel's PTX that the tests ran. A kernel that never ran is a failure.
 
 usage: check_ptx_coverage.py FOLDER...
-A folder holds the files that the tests of one architecture wrote (EMU_PTX_COVERAGE). A line is one kernel: its name, its instruction
-count and the indices of the instructions that ran.
+A folder has the files that the tests of one architecture wrote (EMU_PTX_COVERAGE). Each line is one kernel: its name, its number of
+instructions, and the indices of the instructions that ran.
 """
 import os
 import sys
 
 
 def read(folder):
-    """{kernel: [instruction count, set of those that ran]}"""
+    """{kernel: [number of instructions, set of those that ran]}"""
     kernels = {}
     for name in sorted(os.listdir(folder)):
         with open(os.path.join(folder, name)) as file:

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Checks what nvcc generated for every CUDA kernel: registers, spills and shared memory, instructions, and pointers.
+"""Checks the code that nvcc generates for every CUDA kernel: registers, spills and shared memory, instructions, and pointers.
 
 usage: tests/kernels/compiled/check_resources.py [--write] [--nvcc EXE] [--cache FOLDER] [--root FOLDER] [FILE.cu...]
 Compiles kernels/cuda/*.cu for each architecture. For each kernel:
   - ptxas's report against fixtures/cuda_resources.csv; a spill is always an error;
-  - the PTX: every pointer of the parameter struct is read or written as fixtures/cuda_pointers.csv says;
-  - the SASS: it stores, multiplies and synchronises at every source line where the PTX does, loads every pointer that the PTX
-    uses, and has the instructions that fixtures/cuda_sass.csv counts.
---write refreshes cuda_resources.csv and cuda_sass.csv (with files: their kernels alone) and, where numpy is installed,
-configs/gpus/ptx_to_sass.csv. It writes nothing while a check that needs no table fails. cuda_pointers.csv is maintained by hand.
-With an nvcc other than the tables' version the numbers are not compared; all other checks run.
+  - the PTX: it reads or writes every pointer of the parameter struct as fixtures/cuda_pointers.csv specifies;
+  - the SASS: it stores, multiplies and synchronizes at every source line where the PTX does, loads every pointer that the PTX
+    uses, and has the instruction counts of fixtures/cuda_sass.csv.
+--write refreshes cuda_resources.csv and cuda_sass.csv (with files: only their kernels) and, if numpy is installed,
+configs/gpus/ptx_to_sass.csv. It writes nothing while a check fails that needs no table. cuda_pointers.csv is maintained by hand.
+With another version of nvcc than the tables', the numbers are not compared; all other checks run.
 --root: another source tree, for planted faults. Without nvdisasm the checks of the SASS are skipped. Exit 77 without nvcc.
-With --cache, sources that did not change are not compiled again.
+With --cache, unchanged sources are not compiled again.
 """
 import argparse
 import csv
@@ -108,7 +108,7 @@ def run(args, nvcc, folder):
     if is_whole:
         problems += [f"{os.path.basename(POINTERS)}: no kernel needs the row '{row[3]}'" for i, row in enumerate(exceptions) if i not in used]
     if args.write and problems:
-        problems.append("the tables were not written: repair these kernels first")
+        problems.append("the tables were not written; fix these kernels first")
     elif args.write:
         for path, columns, part in ((RESOURCES, cubins.FIELDS, "numbers"), (COUNTS, sass.COLUMNS, "counts")):
             new = {key: known[part] for key, known in kernels.items() if known[part]}

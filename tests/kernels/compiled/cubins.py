@@ -1,4 +1,4 @@
-"""Every kernel compiled for every architecture: ptxas's report, PTX and cubin, cached in a folder."""
+"""Compiles the kernels for every architecture. Caches ptxas's report, PTX and cubin in a folder."""
 import hashlib
 import os
 import re
@@ -38,12 +38,12 @@ def hash_of(start, paths):
 
 
 def sources_of(folder, endings):
-    """All files below the folder whose names end so."""
+    """All files below the folder with one of these endings."""
     return sorted(os.path.join(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(endings))
 
 
 def open_cache(folder, version):
-    """The folder for these sources and this nvcc; folders of other sources are removed."""
+    """The cache folder of these sources and this nvcc. Removes the folders of other sources."""
     wanted = os.path.join(folder, hash_of((version, FLAGS), sources_of(FOLDER, (".cu", ".cuh", ".h"))))
     for old in os.listdir(folder) if os.path.isdir(folder) else ():
         if old != os.path.basename(wanted):
@@ -53,7 +53,7 @@ def open_cache(folder, version):
 
 
 def compile_one(nvcc, architecture, source, folder, root=ROOT):
-    """A Build below the folder. It is compiled unless the folder has it already."""
+    """Returns a Build in the folder. Compiles the source unless the folder has the result."""
     stem = os.path.join(folder, f"{os.path.splitext(os.path.basename(source))[0]}.{architecture}")
     build = Build(source, architecture, stem + ".txt", stem + ".ptx", stem + ".cubin")
     if all(map(os.path.exists, build[2:])):
@@ -67,9 +67,9 @@ def compile_one(nvcc, architecture, source, folder, root=ROOT):
         with open(os.path.join(scratch, "report.txt"), "w") as file:
             file.write(done.stderr + done.stdout)
         ptx = next(os.path.join(scratch, name) for name in os.listdir(scratch) if name.endswith(".ptx"))
-        for made, kept in ((file.name, build.report), (ptx, build.ptx), (cubin, build.cubin)):
-            shutil.move(made, kept + ".tmp")
-            os.replace(kept + ".tmp", kept)
+        for made, cached in ((file.name, build.report), (ptx, build.ptx), (cubin, build.cubin)):
+            shutil.move(made, cached + ".tmp")
+            os.replace(cached + ".tmp", cached)
     return build
 
 
@@ -90,7 +90,7 @@ def parse_report(text):
             shared = re.search(r"(\d+) bytes smem", line)
             numbers["registers"] = int(used.group(1))
             numbers["shared_bytes"] = int(shared.group(1)) if shared else 0
-            numbers = None  # a function that is not an entry may follow
+            numbers = None  # the report of a function that is not a kernel may follow
     return found
 
 

@@ -1,4 +1,4 @@
-"""Compiles kernels, collects the facts that the checks need, and runs the checks that need no table."""
+"""Compiles kernels, collects data for the checks, and runs the checks that need no table."""
 import concurrent.futures
 import json
 import os
@@ -18,13 +18,13 @@ def read_text(path):
 
 
 def examine(job):
-    """(architecture, source, {mangled name: facts that the checks need}) of one file for one architecture."""
+    """(architecture, source, {mangled name: data for the checks}) of one file for one architecture."""
     nvcc, nvdisasm, architecture, source, folder, root, structs, layouts = job
     build = cubins.compile_one(nvcc, architecture, source, folder, root)
     tools = [path for path in cubins.sources_of(cubins.TESTS, ".py") if os.path.basename(path) in ("sass.py", "ptx.py", "sass_gates.py")]
-    kept = f"{build.cubin}.{cubins.hash_of((nvdisasm, structs), tools)}.json"
-    if os.path.exists(kept):
-        return architecture, source, json.loads(read_text(kept))
+    cached = f"{build.cubin}.{cubins.hash_of((nvdisasm, structs), tools)}.json"
+    if os.path.exists(cached):
+        return architecture, source, json.loads(read_text(cached))
     codes = {name: kernel.code for name, kernel in ptx.parse(read_text(build.ptx)).items()}
     kernels = sass.disassemble(nvdisasm, build.cubin) if nvdisasm else {}
     found = {}
@@ -33,26 +33,26 @@ def examine(job):
         pointers = layouts.get(struct, {})
         access, unknown = ptx.trace(codes[name], name, pointers)
         known = {"numbers": numbers, "struct": struct, "access": access, "counts": None, "problems": []}
-        known["problems"] += [f"{sass_gates.own_line(i.where)}: {i.opcode} [{i.operands}]: the address comes from no parameter" for i in unknown]
+        known["problems"] += [f"{sass_gates.own_line(i.where)}: {i.opcode} [{i.operands}]: the address is not computed from a parameter" for i in unknown]
         if kernels:
             known["counts"] = sass.count(kernels[name])
             known["problems"] += sass_gates.check_lines(codes[name], kernels[name])
             known["problems"] += sass_gates.check_parameters(kernels[name], [pointer for pointer in pointers if pointer.name in access])
         found[name] = known
-    with open(kept + ".tmp", "w") as file:
+    with open(cached + ".tmp", "w") as file:
         json.dump(found, file)
-    os.replace(kept + ".tmp", kept)
+    os.replace(cached + ".tmp", cached)
     return architecture, source, found
 
 
 def measure(nvcc, nvdisasm, sources, architectures, folder, root=cubins.ROOT):
-    """({(architecture, kernel): facts}, {struct: its pointers})."""
+    """({(architecture, kernel): data}, {struct: its pointers})."""
     texts = {source: kernel_pointers.without_comments(read_text(source)) for source in sources}
     structs = kernel_pointers.kernel_structs(texts.values())
     headers = [kernel_pointers.without_comments(read_text(os.path.join(root, header))) for header in HEADERS]
     layouts = kernel_pointers.layout(kernel_pointers.read_structs(headers), sorted(set(structs.values())), root, nvcc, HEADERS)
     jobs = [(nvcc, nvdisasm, architecture, source, folder, root, structs, layouts)
-            for source in sorted(sources, key=os.path.getsize, reverse=True)  # the longest files begin first
+            for source in sorted(sources, key=os.path.getsize, reverse=True)  # the longest files start first
             for architecture in architectures]
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         reports = list(pool.map(examine, jobs))

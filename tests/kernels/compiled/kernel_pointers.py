@@ -1,4 +1,4 @@
-"""Pointer members of the kernels' parameter structs: where they are, and what a kernel does with each."""
+"""Pointer members of the kernels' parameter structs: their offsets, and the expected accesses."""
 import csv
 import os
 import re
@@ -13,7 +13,7 @@ def without_comments(text):
 
 
 def split_fields(body):
-    """At the semicolons outside braces."""
+    """The parts between semicolons outside braces."""
     fields, depth, start = [], 0, 0
     for i, letter in enumerate(body):
         depth += (letter == "{") - (letter == "}")
@@ -52,7 +52,7 @@ def pointers_in(body, structs, path=()):
 
 
 def layout(structs, wanted, root, nvcc, headers):
-    """{struct: {Pointer: is_const}}; a compiled C program prints the offsets."""
+    """{struct: {Pointer: is_const}}. A generated C program prints the offsets."""
     members = {name: list(pointers_in(structs[name], structs)) for name in wanted}
     lines = []
     for name, found in members.items():
@@ -79,13 +79,13 @@ def layout(structs, wanted, root, nvcc, headers):
 
 
 def kernel_structs(texts):
-    """{kernel's name without template arguments: struct of its first parameter}."""
+    """{name of the kernel without template arguments: struct of its first parameter}."""
     return {name: kind for text in texts
             for name, kind in re.findall(r"__global__[^{;]*?\b(\w+)\((?:const )?(\w+) \w+[^{;]*\{", text)}
 
 
 def read_exceptions(path):
-    """[(regular expression of kernels, of members, access, reason)]; the first that matches counts."""
+    """[(regular expression of kernels, of members, access, reason)]. The first match applies."""
     def pattern(text):
         return re.compile(".*".join(map(re.escape, text.split("*"))) + r"\Z")
 
@@ -95,7 +95,7 @@ def read_exceptions(path):
 
 
 def expected(kernel, pointers, exceptions, used):
-    """{pointer's name: access}. A const pointer is read, any other one is written, unless an exception says otherwise."""
+    """{pointer's name: access}. A const pointer is read, other pointers are written, unless an exception applies."""
     access = {}
     for pointer, is_const in pointers.items():
         access[pointer.name] = "r" if is_const else "w"

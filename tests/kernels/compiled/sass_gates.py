@@ -1,7 +1,7 @@
-"""What must hold between the source of a kernel, its PTX and its SASS. Each check yields lines that say what is wrong.
+"""Checks the consistency of a kernel's source, PTX and SASS. Each check yields one line per problem.
 
-The chain: pointers of the parameter struct -> accesses in the PTX -> the same source lines and parameters in the SASS. A tool
-that drops code breaks the chain, whatever counts the committed table has.
+The chain is: pointers of the parameter struct -> accesses in the PTX -> the same source lines and parameters in the SASS. A tool
+that drops code breaks this chain, also if the counts of the committed table agree.
 """
 import re
 from collections import defaultdict
@@ -10,9 +10,9 @@ import ptx
 import sass
 
 WORDS = {"": "neither reads nor writes", "r": "only reads", "w": "only writes", "rw": "reads and writes"}
-WANTED = {"": "no access", "r": "a read", "w": "a write", "rw": "a read and a write"}
+EXPECTED = {"": "no access", "r": "a read", "w": "a write", "rw": "a read and a write"}
 
-# Class of PTX -> the opcodes of SASS that do its work. Equal loads of global memory are merged, also across lines: not here.
+# Class of PTX instructions -> their opcodes in SASS. Loads of global memory are left out: ptxas merges equal loads, also across lines.
 SAME_LINE = {
     "st.global": ("STG", "ST", "RED", "REDG", "ATOM", "ATOMG"), "ld.shared": ("LDS",), "st.shared": ("STS",), "ldmatrix": ("LDSM",),
     "mma": ("HMMA", "UTCHMMA"), "barrier": ("BAR", "LDGDEPBAR", "DEPBAR", "SYNCS", "MEMBAR"),
@@ -20,21 +20,21 @@ SAME_LINE = {
 
 
 def own_line(where):
-    """The innermost line that is not of the toolkit's headers; "" when there is none."""
+    """The innermost line outside the toolkit's headers; "" if there is none."""
     return next((line for line in where if "/include/" not in line and not line.endswith(":0")), "")
 
 
 def check_pointers(found, expected):
     wrong = defaultdict(list)
-    for name, wanted in expected.items():
-        if found.get(name, "") != wanted:
-            wrong[found.get(name, ""), wanted].append(name)
-    for (access, wanted), names in wrong.items():
-        yield f"the PTX {WORDS[access]} {', '.join(names)}: expected {WANTED[wanted]}"
+    for name, needed in expected.items():
+        if found.get(name, "") != needed:
+            wrong[found.get(name, ""), needed].append(name)
+    for (access, needed), names in wrong.items():
+        yield f"the PTX {WORDS[access]} {', '.join(names)}: expected {EXPECTED[needed]}"
 
 
 def check_lines(code, kernel):
-    """Source lines that store, multiply, synchronise or read shared memory in the PTX, and not in the SASS."""
+    """Source lines that store, multiply, synchronize or read shared memory in the PTX but not in the SASS."""
     in_ptx, in_sass = defaultdict(set), defaultdict(set)
     for i in code:
         kind = ptx.class_of(i.opcode)
@@ -49,7 +49,7 @@ def check_lines(code, kernel):
 
 
 def check_parameters(kernel, accessed):
-    """Pointers that the PTX accesses, whose parameter the SASS never loads. accessed: [Pointer]."""
+    """Pointers that the PTX accesses but whose parameter the SASS never loads. accessed: [Pointer]."""
     loaded, is_indexed = set(), False
     for i in kernel.code:
         for index, offset in re.findall(r"c\[0x0\]\[(U?R\d+)?[^\]]*?(0x[0-9a-f]+)?\]", i.operands):
@@ -63,7 +63,7 @@ def check_parameters(kernel, accessed):
 
 
 def source_needs(text, kernel):
-    """Columns of which the SASS of this kernel must have some, by the source file without its comments."""
+    """Groups of columns: the SASS needs one column of each. Derived from the source file without comments."""
     found = re.search(rf"__global__[^{{;]*\b{kernel}\([^{{]*\{{(.*?)^\}}", text, re.S | re.M)
     body, needs = found.group(1) if found else "", []
     if re.search(r"\b(DYNAMIC_)?SHARED\(", body):
@@ -77,11 +77,11 @@ def check_needs(counts, needs):
             yield f"no {' or '.join(columns)} in the SASS, but the source requires it"
 
 
-EXACT = ("LDG", "STG", "LDGSTS", "ATOM_RED", "STS", "LDSM", "HMMA", "BAR")  # the other columns are for the reader
+EXACT = ("LDG", "STG", "LDGSTS", "ATOM_RED", "STS", "LDSM", "HMMA", "BAR")  # the other columns are for information
 
 
 def compare_counts(counts, table, is_same_nvcc):
-    """Compares with the row of the table. With another nvcc the kinds of the table must be present, in any number."""
+    """Compares the counts with the row of the table. With another nvcc only the same kinds of instructions must occur."""
     for column, known in table.items():
         number = counts[column]
         if column in ("LDL", "STL"):
