@@ -29,8 +29,8 @@ def check_includes(root, name, text):
 
 
 def misses_a_library(done):
-    """Whether a header of the CUDA Toolkit or of cuDNN is missing here, so that files which include it cannot be compiled."""
-    return re.search(r"fatal error: (cuda\w*|cudnn\w*|cublas\w*)\.h: No such file", done.stderr) is not None
+    """Whether a header of the CUDA Toolkit, of cuDNN or of MPI is missing here, so that files which include it cannot be compiled."""
+    return re.search(r"fatal error: (cuda\w*|cudnn\w*|cublas\w*|mpi)\.h: No such file", done.stderr) is not None
 
 
 def check_alone(root, name):

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 static _Thread_local char error_text[SQ_ERROR_BYTES];
+static _Thread_local bool is_reported;
 
 const char *sq_error_text(void)
 {
@@ -23,7 +24,18 @@ sq_status sq_fail(sq_status status, const char *format, ...)
         if (!text[i])
             break;
     }
+    is_reported = false;
     return status;
+}
+
+bool sq_error_is_reported(void)
+{
+    return is_reported;
+}
+
+void sq_error_set_reported(void)
+{
+    is_reported = true;
 }
 
 int sq_exit_code(sq_status status)

@@ -1,6 +1,8 @@
 #ifndef SQ_STATUS_H
 #define SQ_STATUS_H
 
+#include <stdbool.h>
+
 /* The status that functions return. The function that detects a failure calls sq_fail() once; its callers return the
  * status unchanged, with SQ_TRY(). The text is one line: where, what is wrong, what was found and what was expected. */
 
@@ -26,6 +28,10 @@ const char *sq_error_text(void);
 
 /* Stores the text and returns `status`: return sq_fail(SQ_IO, "%s: %s", path, reason); */
 sq_status sq_fail(sq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether another rank prints the last failure of this thread. sq_fail clears it. */
+bool sq_error_is_reported(void);
+void sq_error_set_reported(void);
 
 /* The exit code of the process: 0 done, 1 error, 2 usage or configuration, 3 data, 4 nonfinite loss, 5 communication,
  * 75 checkpointed, to be requeued. */

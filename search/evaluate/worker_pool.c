@@ -9,7 +9,7 @@
 
 #include "kernels/base/clock.h"
 #include "search/evaluate/prefix_tree.h"
-#include "supernet/ranks/messages.h"
+#include "supernet/ranks/rank_messages.h"
 
 enum {
     AHEAD = 2,     /* shares of a worker at a time: one in work, one queued */
@@ -132,7 +132,7 @@ static void finish_workers(sq_worker_pool *pool)
     for (int r = 1; status == SQ_OK && !*pool->lost && r < pool->size; r++)
         status = drain(pool, r);
     if (*pool->lost)
-        sq_ranks_break(pool->ranks);
+        sq_ranks_abandon(pool->ranks);
 }
 
 void sq_worker_pool_destroy(sq_worker_pool *pool)
@@ -444,8 +444,10 @@ static sq_status handle_message(sq_worker_pool *pool, const sq_message *message,
         return evaluate_share(pool, &t, message);
     if (t.kind == FINISH)
         return sq_messages_send(pool->messages, 0, &(answer){.share = SHUTDOWN}, sizeof(answer));
-    sq_ranks_leave_reported(pool->ranks);
-    return sq_fail(SQ_COMMUNICATION, "rank 0 has lost another rank");
+    sq_ranks_abandon(pool->ranks);
+    const sq_status status = sq_fail(SQ_COMMUNICATION, "rank 0 has lost another rank");
+    sq_error_set_reported(); /* by rank 0 */
+    return status;
 }
 
 sq_status sq_worker_pool_serve(sq_worker_pool *pool)

@@ -297,7 +297,7 @@ static sq_status write_onnx(sq_model *model, const int *path, const sq_export_op
 sq_status sq_export_network(sq_model *model, const int *path, const sq_export_options *options)
 {
     if (options->opset < SQ_ONNX_LEAST_OPSET)
-        return sq_fail(SQ_INVALID, "export: opset %d, wanted %d or higher", options->opset, SQ_ONNX_LEAST_OPSET);
+        return sq_fail(SQ_INVALID, "export: opset %d, expected %d or higher", options->opset, SQ_ONNX_LEAST_OPSET);
     SQ_TRY(sq_folder_make(options->folder));
     SQ_TRY(write_weights(model, path, options->folder));
     SQ_TRY(write_arch(sq_model_plan(model), path, options));

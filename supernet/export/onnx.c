@@ -324,7 +324,7 @@ sq_status sq_onnx_check_graph(const sq_graph *graph)
                            sq_op_name(kind));
     }
     if (graph->slot_count > MOST_SLOTS)
-        return sq_fail(SQ_UNSUPPORTED, "ONNX: %s: %d tensors, wanted at most %d", graph->name, graph->slot_count,
+        return sq_fail(SQ_UNSUPPORTED, "ONNX: %s: %d tensors, expected at most %d", graph->name, graph->slot_count,
                        MOST_SLOTS);
     return SQ_OK;
 }

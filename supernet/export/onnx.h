@@ -11,7 +11,7 @@
 SQ_MUST_USE sq_status sq_onnx_encode(sq_model *model, const int *path, const sq_export_options *options, void **bytes,
                                      size_t *size);
 
-/* A range of a path's layers as a model of its own, for measuring on a device: no metadata, norms folded. */
+/* A range of a path's layers as a separate model, for measuring on a device: no metadata, norms folded. */
 typedef struct {
     int first, last; /* layers [first, last) */
     int batch;       /* 0: any */

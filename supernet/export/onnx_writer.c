@@ -7,7 +7,7 @@
 
 #include "onnx/onnx.pb-c.h"
 
-/* Everything allocated is chained, and freed at once. */
+/* All allocations are in one list, and freed together. */
 typedef struct block {
     struct block *next;
     max_align_t data[];
@@ -22,7 +22,7 @@ struct sq_onnx_writer {
     size_t node_limit, initializer_limit, metadata_limit;
 };
 
-/* Zeroed memory; NULL (and remembered) when there is none. */
+/* Zeroed memory; NULL and is_broken on failure. */
 static void *take(sq_onnx_writer *w, size_t bytes)
 {
     block *b = calloc(1, sizeof *b + bytes);

@@ -6,8 +6,8 @@
 
 #include "kernels/base/status.h"
 
-/* Puts an ONNX model together: nodes and initialisers are copied in, memory belongs to the writer. A failed allocation
- * is kept and reported by sq_onnx_finish. Names are unique by the caller's care. */
+/* Builds an ONNX model. Nodes and initializers are copied; the writer owns the memory. sq_onnx_finish reports failed
+ * allocations. The caller makes names unique. */
 
 typedef struct sq_onnx_writer sq_onnx_writer;
 typedef struct Onnx__NodeProto sq_onnx_node; /* the generated code knows what is in it */

@@ -1,5 +1,5 @@
-/* safetensors, written so that equal arguments give equal bytes and any damaged byte is seen: a checksum over header
- * and data stands in the metadata, computed with its own digits as zeros. */
+/* Equal arguments give equal bytes. The metadata contains a checksum over header and data, computed with the checksum's
+ * own digits as zeros, so every damaged byte is detected. */
 #include "supernet/export/safetensors.h"
 
 #include <errno.h>
@@ -108,7 +108,7 @@ struct sq_safetensors {
 
 static sq_status damaged(const sq_safetensors *file, const char *why)
 {
-    return sq_fail(SQ_INVALID, "%s: not a whole safetensors file: %s", file->path, why);
+    return sq_fail(SQ_INVALID, "%s: incomplete or damaged safetensors file: %s", file->path, why);
 }
 
 static sq_status map_file(sq_safetensors *file, const char *path)
@@ -154,7 +154,7 @@ static sq_status check_sum(const sq_safetensors *file, size_t header_bytes)
         is_right = strcmp(digits, wanted) == 0;
     }
     free(header);
-    return is_right ? SQ_OK : damaged(file, "its checksum is another, or not there");
+    return is_right ? SQ_OK : damaged(file, "wrong or missing checksum");
 }
 
 typedef struct {
@@ -195,23 +195,23 @@ static sq_status read_tensor(sq_safetensors *file, const char *name, const json_
     sq_tensor *t = &file->tensors[file->tensor_count];
     if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 || begin < 0 || end < begin ||
         (uint64_t)end > data->size)
-        return damaged(file, "a tensor lies outside of it");
+        return damaged(file, "a tensor is outside of the file");
     data->spans[data->count++] = (span){(size_t)begin, (size_t)end};
     if (strcmp(dtype, "F32") != 0)
-        return SQ_OK; /* somebody else's; cannot be asked for */
+        return SQ_OK; /* other types cannot be requested */
     *t = (sq_tensor){.name = name, .count = 1};
     for (size_t i = 0; i < json_array_size(shape); i++) {
         const json_int_t dim = json_integer_value(json_array_get(shape, i));
         if (i >= 4 || !json_is_integer(json_array_get(shape, i)) || dim < 0 || dim > INT32_MAX ||
             (dim > 0 && t->count > data->size / (size_t)dim))
-            return damaged(file, "a tensor's shape");
+            return damaged(file, "invalid shape of a tensor");
         t->dims[t->dim_count++] = (int)dim;
         t->count *= (size_t)dim;
     }
     if (t->count * sizeof(float) != (size_t)(end - begin))
-        return damaged(file, "a tensor's bytes do not fit its shape");
+        return damaged(file, "a tensor's bytes do not match its shape");
     if ((uintptr_t)(data->bytes + begin) % sizeof(float))
-        return damaged(file, "a tensor that does not begin at a multiple of 4 bytes");
+        return damaged(file, "a tensor is not aligned to 4 bytes");
     t->data = (const float *)(const void *)(data->bytes + begin);
     file->tensor_count++;
     return SQ_OK;
@@ -232,7 +232,7 @@ static sq_status read_tensors(sq_safetensors *file, size_t header_bytes)
             status = read_tensor(file, name, value, &data);
     }
     if (status == SQ_OK && !is_covered(&data))
-        status = damaged(file, "bytes that belong to no tensor, or to two");
+        status = damaged(file, "bytes outside of all tensors, or in two of them");
     free(data.spans);
     return status;
 }
@@ -243,12 +243,12 @@ static sq_status read_header(sq_safetensors *file)
     for (int i = 0; i < 8; i++)
         header_bytes |= (uint64_t)file->map[i] << 8 * i;
     if (header_bytes > LARGEST_HEADER || header_bytes > file->bytes - 8)
-        return damaged(file, "its header is longer than it");
+        return damaged(file, "the header is longer than the file");
     SQ_TRY(check_sum(file, (size_t)header_bytes));
     json_error_t error;
     file->root = json_loadb((const char *)file->map + 8, (size_t)header_bytes, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->root))
-        return damaged(file, "its header is not JSON");
+        return damaged(file, "the header is not JSON");
     return read_tensors(file, (size_t)header_bytes);
 }
 

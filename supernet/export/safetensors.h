@@ -6,8 +6,9 @@
 
 #include "kernels/base/status.h"
 
-/* The safetensors file format (huggingface/safetensors README): 8-byte length, JSON header, tensors without holes. Only
- * what Squall writes is read: F32 tensors of up to 4 dimensions, string metadata, and a checksum over all of it there.
+/* The safetensors file format (huggingface/safetensors README): 8-byte length, JSON header, tensors without gaps. The
+ * reader only supports files of the writer: F32 tensors of up to 4 dimensions, string metadata, and a checksum of the
+ * whole file.
  */
 
 typedef struct {
@@ -21,14 +22,14 @@ typedef struct {
     const char *key, *value;
 } sq_metadata;
 
-/* Writes to path.tmp, syncs, renames. The bytes depend on the arguments alone. A checksum of the tensors' bytes goes
- * into the metadata as "xxh64"-like text and is verified by sq_safetensors_open. */
+/* Writes to path.tmp, syncs, renames. The bytes depend only on the arguments. The metadata contains an FNV-1a checksum,
+ * which sq_safetensors_open verifies. */
 SQ_MUST_USE sq_status sq_safetensors_write(const char *path, const sq_tensor *tensors, int tensor_count,
                                            const sq_metadata *metadata, int metadata_count);
 
 typedef struct sq_safetensors sq_safetensors;
 
-/* SQ_INVALID "<path>: why" for anything damaged: header, offsets, holes, checksum. */
+/* SQ_INVALID "<path>: why" for any damage: header, offsets, gaps, checksum. */
 SQ_MUST_USE sq_status sq_safetensors_open(sq_safetensors **out, const char *path);
 void sq_safetensors_close(sq_safetensors *file);
 const sq_tensor *sq_safetensors_find(const sq_safetensors *file, const char *name); /* NULL when absent */

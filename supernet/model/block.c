@@ -13,7 +13,7 @@ const char *sq_mode_name(sq_mode mode)
     return names[mode];
 }
 
-/* One operation updates the block's whole range of weights; those with decay come first. */
+/* One operation updates the block's whole range of weights; weights with decay come first. */
 static void emit_update(sq_builder *b, size_t decayed_bytes)
 {
     const size_t bytes = b->region->bytes[SQ_ROLE_WEIGHT];

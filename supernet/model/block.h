@@ -25,7 +25,7 @@ typedef struct {
     char name[128]; /* PyTorch module path: "features.3.1.branch_main.0.weight" */
     sq_parameter_kind kind;
     int layer, choice;
-    int dims[4], dim_count; /* as PyTorch has them */
+    int dims[4], dim_count; /* PyTorch's shape */
     sq_role role;           /* WEIGHT or STATISTICS */
     size_t offset;          /* bytes from the role's base */
     size_t count;

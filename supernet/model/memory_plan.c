@@ -39,7 +39,7 @@ size_t sq_memory_plan_largest(const sq_memory_plan *plan, sq_role role)
     return most;
 }
 
-/* Training keeps every boundary for backward. Otherwise two buffers alternate, unless the options ask for all of them.
+/* Training keeps every boundary for backward. Otherwise two buffers alternate, unless options.keeps_boundaries is set.
  * Gradients always alternate. The gradient of the images is never computed. */
 static void place_boundaries(const sq_memory_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
                              size_t *grad_bytes)
@@ -149,7 +149,7 @@ sq_status sq_memory_plan_make(sq_memory_plan *out, const sq_space *space, const 
     sq_memory_plan plan = {.space = space, .options = *options, .is_training = is_training};
     size_t offsets[SQ_MAX_LAYERS + 1], grad_offsets[SQ_MAX_LAYERS + 1];
     if (options->batch < 1)
-        return sq_fail(SQ_INVALID, "memory plan: batch %d, wanted at least 1", options->batch);
+        return sq_fail(SQ_INVALID, "memory plan: batch %d, expected at least 1", options->batch);
     if (backend) {
         plan.options.activation = backend->ops->activation;
         plan.options.alignment = backend->ops->alignment;

@@ -25,7 +25,7 @@ struct sq_model {
     int loaded_count;
     sq_dtype reduce_dtype; /* of gradients, over the ranks */
     sq_timeline *timeline; /* borrowed; or NULL */
-    int32_t accumulate;    /* as it stands in the device's sq_step */
+    int32_t accumulate;    /* the value in the device's sq_step */
 };
 
 const sq_memory_plan *sq_model_plan(const sq_model *model)
@@ -58,7 +58,7 @@ static sq_status allocate_roles(sq_model *model, const sq_model_options *options
     return SQ_OK;
 }
 
-/* What a plan takes of the device: allocations are made in pages of 2 MiB. */
+/* Device memory of a plan: allocations are rounded up to pages of 2 MiB. */
 static size_t bytes_on_device(const sq_memory_plan *plan, bool owns_weights)
 {
     const size_t page = (size_t)2 << 20;
@@ -96,9 +96,9 @@ static const char *print_bytes(char *text, size_t text_bytes, size_t bytes)
     return text;
 }
 
-/* After SQ_NO_MEMORY: what the whole model takes, and which batch would fit. Lets go of what was allocated. Where the
- * device has the memory after all, or has none of its own, the backend's text stands. */
-static sq_status tell_memory(sq_model *model)
+/* After SQ_NO_MEMORY: releases the memory, and reports the bytes of the whole model and the largest batch that fits.
+ * Keeps the backend's text if the device has enough memory, or does not report it. */
+static sq_status report_memory(sq_model *model)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
     const size_t needed = bytes_on_device(&model->plan, model->owns_weights);
@@ -115,14 +115,14 @@ static sq_status tell_memory(sq_model *model)
     SQ_TRY(largest_batch(model, available, &batch));
     (void)print_bytes(wanted, sizeof wanted, needed);
     (void)print_bytes(found, sizeof found, available);
-    if (batch < (model->plan.is_training ? 2 : 1)) /* batch norm: what a configuration may ask for */
+    if (batch < (model->plan.is_training ? 2 : 1)) /* batch norm needs two images in training */
         return sq_fail(SQ_NO_MEMORY, "model of %s: batch %d needs %s, %s are free; no batch fits", model->space->name,
                        model->plan.options.batch, wanted, found);
     return sq_fail(SQ_NO_MEMORY, "model of %s: batch %d needs %s, %s are free; batch %d fits", model->space->name,
                    model->plan.options.batch, wanted, found, batch);
 }
 
-static sq_status make_tables(sq_model *model)
+static sq_status allocate_tables(sq_model *model)
 {
     model->programs = calloc((size_t)model->space->layer_count, sizeof *model->programs);
     if (!model->programs)
@@ -144,14 +144,14 @@ static sq_status make_tables(sq_model *model)
     return SQ_OK;
 }
 
-/* Shared weights must lie as this model's own would. */
+/* Shared weights must have this model's layout. */
 static sq_status check_sharing(const sq_model *model, const sq_model_options *options)
 {
     const sq_model *source = options->weights_of;
     if (!source)
         return SQ_OK;
     if (source->plan.role_bytes[SQ_ROLE_WEIGHT] != model->plan.role_bytes[SQ_ROLE_WEIGHT])
-        return sq_fail(SQ_INVALID, "model: shared weights of %zu bytes, wanted %zu",
+        return sq_fail(SQ_INVALID, "model: shared weights of %zu bytes, expected %zu",
                        source->plan.role_bytes[SQ_ROLE_WEIGHT], model->plan.role_bytes[SQ_ROLE_WEIGHT]);
     if (options->use_average && source->plan.role_bytes[SQ_ROLE_AVERAGE] == 0)
         return sq_fail(SQ_INVALID, "model: the weights have no moving average");
@@ -171,11 +171,11 @@ sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *s
     if (status == SQ_OK)
         status = check_sharing(model, options);
     if (status == SQ_OK)
-        status = make_tables(model);
+        status = allocate_tables(model);
     if (status == SQ_OK) {
         status = allocate_roles(model, options);
         if (status == SQ_NO_MEMORY)
-            status = tell_memory(model);
+            status = report_memory(model);
     }
     if (status == SQ_OK && options->has_remote_paths)
         status = backend->ops->allocate(backend, sq_memory_plan_largest(&model->plan, SQ_ROLE_WEIGHT),
@@ -286,10 +286,10 @@ static sq_status check_count(const sq_model *model, const sq_model_batch *batch)
     const int limit = model->plan.options.batch;
     return batch->count >= 1 && batch->count <= limit
                ? SQ_OK
-               : sq_fail(SQ_INVALID, "model: batch of %d images, wanted 1..%d", batch->count, limit);
+               : sq_fail(SQ_INVALID, "model: batch of %d images, expected 1..%d", batch->count, limit);
 }
 
-/* What comes with the images; and what is missing of a batch repeats its first one. */
+/* Copies labels and augmentation; fills the batch up with its first image. */
 static sq_status load_rest(sq_model *model, const sq_model_batch *batch)
 {
     const struct sq_backend_ops *ops = model->backend->ops;

@@ -75,7 +75,7 @@ sq_device_ptr sq_model_address(const sq_model *model, sq_role role, size_t offse
 /* Bytes and address of the tensor that `layer` reads; layer == layer_count: the logits. */
 size_t sq_model_boundary(const sq_model *model, int layer, sq_device_ptr *where);
 
-/* Starts the reduction over ranks of what the backward pass of a block wrote: gradients in reduce_dtype, and the
+/* Starts the reduction over ranks of a block after its backward pass: gradients in reduce_dtype, and the
  * statistics of its norms in FP32. is_local false: this rank did not run the block and contributes zero gradients. */
 SQ_MUST_USE sq_status sq_model_reduce(sq_model *model, int layer, int choice, bool is_local);
 /* Waits for all reductions. */

@@ -1,19 +1,14 @@
-/* Ranks and their letters in a build without MPI: there is one. */
+/* A build without MPI: there is one rank. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "supernet/ranks/launcher.h"
-#include "supernet/ranks/messages.h"
+#include "supernet/ranks/rank_messages.h"
 
 struct sq_ranks {
     double time_limit;
 };
-
-bool sq_ranks_is_told(void)
-{
-    return false;
-}
 
 int sq_ranks_rank(const sq_ranks *r)
 {
@@ -56,27 +51,22 @@ bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
     return false;
 }
 
-void sq_ranks_break(sq_ranks *r)
-{
-    (void)r;
-}
-
-void sq_ranks_leave_reported(sq_ranks *r)
+void sq_ranks_abandon(sq_ranks *r)
 {
     (void)r;
 }
 
 int64_t sq_ranks_reduced_bytes(const sq_ranks *ranks)
 {
-    (void)ranks; /* alone */
+    (void)ranks;
     return 0;
 }
 
 sq_status sq_ranks_open(sq_ranks **out, double time_limit)
 {
     if (sq_launcher_rank_count() > 1)
-        return sq_fail(SQ_UNSUPPORTED, "started as one of several ranks, but this build has no MPI "
-                                       "(libopenmpi-dev, then cmake again)");
+        return sq_fail(SQ_UNSUPPORTED, "started as one of several ranks, but this build has no MPI; install "
+                                       "libopenmpi-dev and build again");
     *out = calloc(1, sizeof **out);
     if (!*out)
         return sq_fail(SQ_NO_MEMORY, "ranks");
@@ -86,7 +76,7 @@ sq_status sq_ranks_open(sq_ranks **out, double time_limit)
 
 void sq_ranks_close(sq_ranks *r, int exit_code)
 {
-    (void)exit_code; /* there is nobody to wait for */
+    (void)exit_code; /* there is no other rank */
     free(r);
 }
 
@@ -115,7 +105,7 @@ sq_status sq_ranks_barrier(sq_ranks *r)
     return SQ_OK;
 }
 
-sq_status sq_ranks_worst(sq_ranks *r, sq_status status)
+sq_status sq_ranks_reduce_status(sq_ranks *r, sq_status status)
 {
     (void)r;
     return status;
@@ -148,7 +138,7 @@ void sq_ranks_describe(const sq_ranks *r, char *text, size_t bytes)
 sq_status sq_messages_open(sq_messages **out, sq_ranks *ranks)
 {
     (void)out, (void)ranks;
-    return sq_fail(SQ_UNSUPPORTED, "mail between ranks: this build has no MPI");
+    return sq_fail(SQ_UNSUPPORTED, "messages between ranks: this build has no MPI");
 }
 
 void sq_messages_close(sq_messages *m)
@@ -159,7 +149,7 @@ void sq_messages_close(sq_messages *m)
 sq_status sq_messages_send(sq_messages *m, int to, const void *bytes, size_t count)
 {
     (void)m, (void)to, (void)bytes, (void)count;
-    return sq_fail(SQ_UNSUPPORTED, "mail between ranks: this build has no MPI");
+    return sq_fail(SQ_UNSUPPORTED, "messages between ranks: this build has no MPI");
 }
 
 sq_status sq_messages_poll(sq_messages *m, sq_message *out)

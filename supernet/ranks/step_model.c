@@ -1,10 +1,10 @@
-/* The model of a step on several ranks. A reduction is a chain of hops; each has a latency, and holds one direction of
- * the busiest cable while its bytes go through. Hops of different messages go side by side in what cables allow. */
+/* A reduction is a chain of hops. A hop has a latency, and occupies one direction of the busiest link during its
+ * transfer. Hops of different messages overlap as far as the links allow. */
 #include "supernet/ranks/step_model.h"
 
-enum { MOST_HOPS = 192, AGREEMENT_BYTES = 64 };
+enum { HOPS_LIMIT = 192, AGREEMENT_BYTES = 64 };
 
-/* Which way through the cable of the rank that has most to do. Exchanges hold both alike and count as IN. */
+/* The direction of the busiest rank's link. An exchange occupies both directions equally and counts as IN. */
 typedef enum { IN, OUT, DIRECTIONS } direction;
 
 typedef struct {
@@ -13,7 +13,7 @@ typedef struct {
 } hop;
 
 typedef struct {
-    hop hops[MOST_HOPS];
+    hop hops[HOPS_LIMIT];
     int count;
 } chain;
 
@@ -32,13 +32,13 @@ static bool is_one_node(const sq_network *n)
     return n->ranks <= n->per_node;
 }
 
-/* Between ranks that are `distance` apart: of a node only where that holds for all of them. */
+/* The link between ranks at `distance`: within a node only if that is true for all such pairs. */
 static const sq_link *link_over(const sq_network *n, int distance)
 {
     return is_one_node(n) || n->per_node % (2 * distance) == 0 ? &n->within : &n->between;
 }
 
-/* The same when all ranks of a node use its cable at once. */
+/* The same when all ranks of a node use the node's link at once. */
 static sq_link shared_link(const sq_network *n, int distance)
 {
     sq_link link = *link_over(n, distance);
@@ -52,7 +52,7 @@ static void add(chain *c, double latency, double seconds, direction through)
     c->hops[c->count++] = (hop){latency, seconds, through};
 }
 
-/* From rank to rank: what is too large to be sent unasked is announced with its beginning, answered, and then sent. */
+/* A message between two ranks. Above eager_bytes: the first part, an acknowledgement, then the rest. */
 static void add_message(const sq_network *n, chain *c, sq_link link, size_t bytes, direction through)
 {
     size_t left = bytes;
@@ -64,8 +64,8 @@ static void add_message(const sq_network *n, chain *c, sq_link link, size_t byte
     add(c, link.latency, (double)left / link.bandwidth, through);
 }
 
-/* To rank 0 one rank of a node speaks for the others; on the way back, each rank that has the values sends them to the
- * same place on another node. */
+/* Towards rank 0, one rank per node sends for its node. On the way back, every rank that has the values sends them to
+ * its counterpart on another node. */
 static void add_binomial(const sq_network *n, chain *c, size_t bytes)
 {
     const int rounds = rounds_of(n->ranks);
@@ -75,8 +75,8 @@ static void add_binomial(const sq_network *n, chain *c, size_t bytes)
         add_message(n, c, shared_link(n, 1 << i), bytes, OUT);
 }
 
-/* A number of ranks that is no power of two costs a round before and one after. All ranks of a node exchange with the
- * same other node at once. */
+/* A number of ranks that is not a power of two needs one more round before and one after. All ranks of a node exchange
+ * with the same node at once. */
 static void add_doubling(const sq_network *n, chain *c, size_t bytes)
 {
     const int rounds = rounds_of(n->ranks), folded = (1 << rounds) == n->ranks ? 0 : 2;
@@ -84,19 +84,19 @@ static void add_doubling(const sq_network *n, chain *c, size_t bytes)
         add_message(n, c, shared_link(n, 1 << (i < rounds ? i : rounds - 1)), bytes, IN);
 }
 
-static double narrowest(const sq_network *n)
+static double least_bandwidth(const sq_network *n)
 {
     const bool is_within = is_one_node(n) || (n->per_node > 1 && n->within.bandwidth < n->between.bandwidth);
     return is_within ? n->within.bandwidth : n->between.bandwidth;
 }
 
-/* All ranks move in step: the slowest link decides each round. A ring passes each node's cable once. */
+/* All ranks advance together, so the slowest link determines each round. A ring crosses each node's link once. */
 static hop ring_of(const sq_network *n, size_t bytes)
 {
     const double rounds = 2.0 * (n->ranks - 1), part = (double)bytes / n->ranks;
     const bool is_within = is_one_node(n) || (n->per_node > 1 && n->within.latency > n->between.latency);
     const double latency = is_within ? n->within.latency : n->between.latency;
-    return (hop){rounds * latency, rounds * part / narrowest(n), IN};
+    return (hop){rounds * latency, rounds * part / least_bandwidth(n), IN};
 }
 
 /* Trees over the nodes, chains within them. */
@@ -104,7 +104,7 @@ static hop tree_of(const sq_network *n, size_t bytes)
 {
     const int nodes = (n->ranks + n->per_node - 1) / n->per_node, span = is_one_node(n) ? n->ranks : n->per_node;
     const double latency = rounds_of(nodes) * n->between.latency + (span - 1) * n->within.latency;
-    return (hop){2 * latency, 2 * (double)bytes / narrowest(n), IN};
+    return (hop){2 * latency, 2 * (double)bytes / least_bandwidth(n), IN};
 }
 
 static void make_chain(const sq_network *n, size_t bytes, sq_reduce_kind kind, chain *c)
@@ -144,20 +144,20 @@ double sq_reduce_seconds(const sq_network *network, size_t bytes)
 typedef struct {
     size_t bytes;
     int hops;
-    int done;     /* hops that have begun */
-    double ready; /* when the last of them was through */
+    int done;     /* started hops */
+    double ready; /* when the last of them ends */
 } message;
 
 typedef struct {
     const sq_network *network;
     message messages[SQ_MAX_MESSAGES]; /* since the last join */
     int count;
-    double free_at[DIRECTIONS]; /* of the cable */
-    double stream_until;        /* without polls */
-    double now, began;          /* of the first message */
+    double free_at[DIRECTIONS]; /* of the link */
+    double stream_until;        /* if !is_polled */
+    double now, first_start;    /* of the first message */
 } walk;
 
-/* The next hop of a message begins. false: it has none. */
+/* Starts the next hop of a message. false: there is none. */
 static bool begin_hop(walk *w, message *m, double at)
 {
     chain c;
@@ -171,7 +171,7 @@ static bool begin_hop(walk *w, message *m, double at)
     return true;
 }
 
-/* MPI is called once: what has arrived by now is answered. */
+/* One call of MPI: starts the next hops of the messages that have arrived. */
 static void poll(walk *w)
 {
     for (int i = 0; i < w->count; i++)
@@ -179,7 +179,7 @@ static void poll(walk *w)
             ;
 }
 
-static sq_status give(walk *w, size_t bytes, sq_step_time *time)
+static sq_status start_reduction(walk *w, size_t bytes, sq_step_time *time)
 {
     if (w->count == SQ_MAX_MESSAGES)
         return sq_fail(SQ_INVALID, "step model: more than %d messages before a join", SQ_MAX_MESSAGES);
@@ -188,7 +188,7 @@ static sq_status give(walk *w, size_t bytes, sq_step_time *time)
     if (w->network->ranks == 1)
         return SQ_OK;
     if (w->count == 0)
-        w->began = w->now;
+        w->first_start = w->now;
     chain c;
     make_chain(w->network, bytes, w->network->kind, &c);
     w->messages[w->count++] = (message){bytes, c.count, 0, w->now};
@@ -201,7 +201,7 @@ static sq_status give(walk *w, size_t bytes, sq_step_time *time)
     return SQ_OK;
 }
 
-/* MPI is called all the time: each message goes on as soon as its hop is through. */
+/* MPI is called continuously: the next hop starts as soon as the last one ends. */
 static double drain(walk *w)
 {
     double end = w->now;
@@ -216,7 +216,7 @@ static double drain(walk *w)
         if (!first)
             return end;
         const double seen = first->ready + w->network->pause;
-        (void)begin_hop(w, first, seen > w->now ? seen : w->now); /* it has one */
+        (void)begin_hop(w, first, seen > w->now ? seen : w->now); /* there is one */
     }
 }
 
@@ -225,13 +225,13 @@ static void join(walk *w, sq_step_time *time)
     if (w->count == 0)
         return;
     const double end = w->network->is_polled ? drain(w) : w->stream_until > w->now ? w->stream_until : w->now;
-    time->network += (w->network->is_polled ? end : w->stream_until) - w->began;
+    time->network += (w->network->is_polled ? end : w->stream_until) - w->first_start;
     time->exposed += end - w->now;
     w->now = end;
     w->count = 0;
 }
 
-/* Numbers go over MPI whatever moves the gradients. */
+/* These exchanges use MPI, also with NCCL. */
 static double agreement_seconds(const sq_network *n)
 {
     chain c;
@@ -246,7 +246,7 @@ sq_status sq_step_predict(const sq_network *network, const sq_step_part *parts, 
     for (size_t i = 0; i < count; i++) {
         const double seconds = parts[i].kind == SQ_PART_AGREE ? agreement_seconds(network) : parts[i].seconds;
         if (parts[i].kind == SQ_PART_REDUCE)
-            SQ_TRY(give(&w, parts[i].bytes, &time));
+            SQ_TRY(start_reduction(&w, parts[i].bytes, &time));
         else if (parts[i].kind == SQ_PART_JOIN)
             join(&w, &time);
         else
@@ -255,7 +255,7 @@ sq_status sq_step_predict(const sq_network *network, const sq_step_part *parts, 
         time.agreement += parts[i].kind == SQ_PART_AGREE ? seconds : 0;
     }
     if (w.count > 0)
-        return sq_fail(SQ_INVALID, "step model: %d messages without a join behind them", w.count);
+        return sq_fail(SQ_INVALID, "step model: %d messages without a join after them", w.count);
     time.seconds = w.now;
     *out = time;
     return SQ_OK;

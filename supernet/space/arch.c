@@ -1,6 +1,7 @@
 /* Architectures as text: SPOS tuples, NNI JSON, and files of either. */
 #include <ctype.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ static sq_status add_value(tuple *t, const char *word, const char *where)
 {
     int64_t value;
     if (!sq_text_int(word, 0, SQ_MAX_CHOICES, &value))
-        return sq_fail(SQ_INVALID, "%s: '%s' at position %d, wanted the number of a choice", where, word, t->count + 1);
+        return sq_fail(SQ_INVALID, "%s: '%s' at position %d, expected the number of a choice", where, word,
+                       t->count + 1);
     if (t->count >= SQ_MAX_LAYERS)
         return sq_fail(SQ_INVALID, "%s: more than %d numbers", where, SQ_MAX_LAYERS);
     t->values[t->count++] = (int)value;
@@ -63,7 +65,7 @@ static sq_status read_object(const json_t *object, const char *where, tuple *t)
         (void)snprintf(key, sizeof key, "LayerChoice%zu", i);
         const json_t *value = json_object_get(object, key);
         if (!value)
-            return sq_fail(SQ_INVALID, "%s: no '%s', wanted LayerChoice1 .. LayerChoice%zu or a list 'arch'", where,
+            return sq_fail(SQ_INVALID, "%s: no '%s', expected LayerChoice1 .. LayerChoice%zu or a list 'arch'", where,
                            key, json_object_size(object));
         SQ_TRY(add_json(t, value, where));
     }
@@ -98,19 +100,19 @@ static sq_status assign(const sq_space *space, const tuple *t, const char *where
 {
     int values[SQ_MAX_LAYERS];
     if (t->count != space->searched_count)
-        return sq_fail(SQ_INVALID, "%s: %d numbers, wanted %d, one for each searched layer of %s", where, t->count,
+        return sq_fail(SQ_INVALID, "%s: %d numbers, expected %d, one for each searched layer of %s", where, t->count,
                        space->searched_count, space->name);
     const int wrong = sq_arch_path(space, t->values, values);
     if (wrong != SQ_NONE) {
         const sq_layer *layer = &space->layers[wrong];
-        return sq_fail(SQ_INVALID, "%s: %d at position %d, wanted 0..%d: layer %d has %d choices", where, values[wrong],
-                       layer->searched_index + 1, layer->choice_count - 1, wrong, layer->choice_count);
+        return sq_fail(SQ_INVALID, "%s: %d at position %d, expected 0..%d: layer %d has %d choices", where,
+                       values[wrong], layer->searched_index + 1, layer->choice_count - 1, wrong, layer->choice_count);
     }
     memcpy(path, values, (size_t)space->layer_count * sizeof *path);
     return SQ_OK;
 }
 
-/* Whether the text is an architecture itself rather than the name of a file. */
+/* Whether the text is an architecture and not the name of a file. */
 static bool is_literal(const char *text)
 {
     const char first = text[strspn(text, " \t\r\n")];
@@ -133,31 +135,42 @@ sq_status sq_arch_read(const sq_space *space, const char *text, int *path)
     return assign(space, &t, text, path);
 }
 
-/* Appends to a text that may already be longer than its place. */
-static int append(char *text, size_t bytes, int used, const char *format, int a, int b)
+/* A text that may be longer than its memory. */
+typedef struct {
+    char *text;
+    size_t bytes;
+    int used; /* length without truncation */
+} printer;
+
+static void append(printer *p, const char *format, ...)
 {
-    char *to = (size_t)used < bytes ? text + used : NULL;
-    return used + snprintf(to, to ? bytes - (size_t)used : 0, format, a, b);
+    va_list arguments;
+    char *to = (size_t)p->used < p->bytes ? p->text + p->used : NULL;
+    va_start(arguments, format);
+    p->used += vsnprintf(to, to ? p->bytes - (size_t)p->used : 0, format, arguments);
+    va_end(arguments);
 }
 
 int sq_arch_print(const sq_space *space, const int *path, char *text, size_t bytes)
 {
-    int used = append(text, bytes, 0, "(", 0, 0);
+    printer p = {text, bytes, 0};
+    append(&p, "(");
     for (int l = 0; l < space->layer_count; l++)
         if (space->layers[l].searched_index != SQ_NONE)
-            used = append(text, bytes, used, space->layers[l].searched_index ? ", %d" : "%d", path[l], 0);
-    return append(text, bytes, used, ")", 0, 0);
+            append(&p, "%s%d", space->layers[l].searched_index ? ", " : "", path[l]);
+    append(&p, ")");
+    return p.used;
 }
 
 int sq_arch_print_nni(const sq_space *space, const int *path, char *text, size_t bytes)
 {
-    int used = append(text, bytes, 0, "{\n", 0, 0);
+    printer p = {text, bytes, 0};
+    append(&p, "{\n");
     for (int l = 0; l < space->layer_count; l++) {
         const int index = space->layers[l].searched_index;
         if (index != SQ_NONE)
-            used =
-                append(text, bytes, used, index ? ",\n    \"LayerChoice%d\": \"%d\"" : "    \"LayerChoice%d\": \"%d\"",
-                       index + 1, path[l]);
+            append(&p, "%s    \"LayerChoice%d\": \"%d\"", index ? ",\n" : "", index + 1, path[l]);
     }
-    return append(text, bytes, used, "\n}\n", 0, 0);
+    append(&p, "\n}\n");
+    return p.used;
 }

@@ -171,7 +171,7 @@ static sq_status check(const sq_choice *c, const char *file)
     for (size_t i = 0; i < COUNT(parameters); i++) {
         const parameter *p = &parameters[i];
         if (p->is_valid && !p->is_valid(value_of(p, c)))
-            return sq_fail(SQ_INVALID, "%s: choice '%s': %s %g, wanted %s", file, c->name, p->word, value_of(p, c),
+            return sq_fail(SQ_INVALID, "%s: choice '%s': %s %g, expected %s", file, c->name, p->word, value_of(p, c),
                            p->expected);
     }
     if (c->has_se && !sq_block_kind_of(c->kind)->takes_se)

@@ -132,12 +132,12 @@ static sq_status read_layer(sq_space *space, const sq_raw_space *raw, const sq_r
 {
     const int repeat = from->repeat ? from->repeat : 1, stride = from->stride ? from->stride : 1;
     if (from->width < 1 || from->width > WIDEST)
-        return sq_fail(SQ_INVALID, "%s: layer %d: width %d, wanted 1..%d", space->path, space->layer_count, from->width,
-                       WIDEST);
+        return sq_fail(SQ_INVALID, "%s: layer %d: width %d, expected 1..%d", space->path, space->layer_count,
+                       from->width, WIDEST);
     if (stride != 1 && stride != 2)
-        return sq_fail(SQ_INVALID, "%s: layer %d: stride %d, wanted 1 or 2", space->path, space->layer_count, stride);
+        return sq_fail(SQ_INVALID, "%s: layer %d: stride %d, expected 1 or 2", space->path, space->layer_count, stride);
     if (repeat < 1 || repeat > SQ_MAX_LAYERS)
-        return sq_fail(SQ_INVALID, "%s: layer %d: repeat %d, wanted 1..%d", space->path, space->layer_count, repeat,
+        return sq_fail(SQ_INVALID, "%s: layer %d: repeat %d, expected 1..%d", space->path, space->layer_count, repeat,
                        SQ_MAX_LAYERS);
     for (int r = 0; r < repeat; r++) {
         if (space->layer_count >= SQ_MAX_LAYERS - 1)
@@ -217,14 +217,14 @@ static sq_status read_header(sq_space *space, const sq_raw_space *raw, const cha
     space->dropout = (float)raw->dropout;
     space->has_bias = raw->classifier_bias;
     if (space->resolution < 1 || space->resolution > LARGEST_RESOLUTION)
-        return sq_fail(SQ_INVALID, "%s: resolution %d, wanted 1..%d", path, space->resolution, LARGEST_RESOLUTION);
+        return sq_fail(SQ_INVALID, "%s: resolution %d, expected 1..%d", path, space->resolution, LARGEST_RESOLUTION);
     if (space->classes < 1 || space->classes > MOST_CLASSES)
-        return sq_fail(SQ_INVALID, "%s: classes %d, wanted 1..%d", path, space->classes, MOST_CLASSES);
+        return sq_fail(SQ_INVALID, "%s: classes %d, expected 1..%d", path, space->classes, MOST_CLASSES);
     if (!(space->epsilon > 0 && space->epsilon < 1) || !(space->momentum > 0 && space->momentum <= 1))
-        return sq_fail(SQ_INVALID, "%s: norm: epsilon %g, momentum %g, wanted 0 < epsilon < 1, 0 < momentum <= 1", path,
-                       (double)space->epsilon, (double)space->momentum);
+        return sq_fail(SQ_INVALID, "%s: norm: epsilon %g, momentum %g, expected 0 < epsilon < 1, 0 < momentum <= 1",
+                       path, (double)space->epsilon, (double)space->momentum);
     if (!(space->dropout >= 0 && space->dropout < 1))
-        return sq_fail(SQ_INVALID, "%s: dropout %g, wanted 0 <= dropout < 1", path, (double)space->dropout);
+        return sq_fail(SQ_INVALID, "%s: dropout %g, expected 0 <= dropout < 1", path, (double)space->dropout);
     return SQ_OK;
 }
 

@@ -53,7 +53,7 @@ typedef struct {
     int h_in, w_in, h_out, w_out;
     int stride;
     int c_in, c_out;                /* used widths, after rounding */
-    int c_requested;                /* the width that the space file asks for c_out */
+    int c_requested;                /* the width in the space file, before rounding */
     int pitch_in, pitch_out;        /* stored channels of the boundaries, >= c */
     bool is_split_in, is_split_out; /* see sq_slot */
     sq_activation activation;
@@ -84,16 +84,16 @@ typedef struct {
     sq_layer layers[SQ_MAX_LAYERS];
 } sq_space;
 
-/* Reads a space file. resolution, classes: replace those of the file when > 0. On failure *out is untouched and the
- * text names file, line or key, what was found and what was wanted (unknown keys: the nearest known one). */
+/* Reads a space file. resolution, classes: replace those of the file when > 0. On failure *out is unchanged, and the
+ * text names file, line or key, the found and the expected value (for an unknown key the nearest known one). */
 SQ_MUST_USE sq_status sq_space_read(sq_space **out, const char *path, int resolution, int classes);
 void sq_space_free(sq_space *space); /* accepts NULL */
 
 /* The space that contains only one path of `space`: every layer has one choice, and norms are affine. */
 SQ_MUST_USE sq_status sq_space_single(sq_space **out, const sq_space *space, const int *path);
 
-/* The space whose layer l has counts[l] of the choices of `space`'s layer l: numbers[l][0], numbers[l][1], ... (in
- * [0, layers[l].choice_count), each once), in that order. name: the new space's. */
+/* The space whose layer l has the choices numbers[l][0 .. counts[l] - 1] of layer l of `space`, in that order. Numbers
+ * are in [0, layers[l].choice_count) and unique. name: of the new space. */
 SQ_MUST_USE sq_status sq_space_restrict(sq_space **out, const sq_space *space, const char *name, const int *counts,
                                         const int (*numbers)[SQ_MAX_CHOICES]);
 
@@ -126,12 +126,14 @@ int sq_space_pitch(const sq_space *space, int c);
 /* ---- Paths: int path[layer_count], path[l] in [0, layers[l].choice_count) ---- */
 
 /* Reads an architecture: a SPOS tuple "(2, 1, 0)" or "2,1,0", NNI JSON {"LayerChoice1": "2", ...}, or the name of a
- * file that holds one (also our arch.json). One number per searched layer. SQ_INVALID says which is wrong. */
+ * file that contains a tuple, NNI JSON or an exported arch.json. One number per searched layer. SQ_INVALID names the
+ * wrong number.
+ */
 SQ_MUST_USE sq_status sq_arch_read(const sq_space *space, const char *text, int *path);
-/* The path of one number for each searched layer; layers with one choice take it. Returns SQ_NONE, or the first layer
- * whose number is none of its choices; path[layer] is then that number, and the layers behind it are not written. */
+/* Makes a path from one number per searched layer; other layers have one choice. Returns SQ_NONE, or the first layer
+ * with a number out of range; then path[layer] is that number, and later layers are not written. */
 int sq_arch_path(const sq_space *space, const int *numbers, int *path);
-/* "(2, 1, 0, ...)" of the searched layers; cut to bytes. Returns the length it needs, as snprintf. */
+/* "(2, 1, 0, ...)" of the searched layers; truncated to `bytes`. Returns the full length, like snprintf. */
 int sq_arch_print(const sq_space *space, const int *path, char *text, size_t bytes);
 /* NNI JSON, with a newline at the end. */
 int sq_arch_print_nni(const sq_space *space, const int *path, char *text, size_t bytes);

@@ -1,5 +1,5 @@
-/* Checkpoints: complete or absent, checked when read, and never in the way of an older one. Momentum is kept as
- * "<name>.momentum", the moving average as "<name>.average". */
+/* A checkpoint is complete or absent, and is verified when it is read. Tensors: "<name>", "<name>.momentum", and
+ * "<name>.average" for the moving average. */
 #include "supernet/train/checkpoint.h"
 
 #include <dirent.h>
@@ -26,6 +26,7 @@ typedef struct {
     char (*names)[160];
     float *values;
     int count;
+    size_t value_count;
 } tensor_list;
 
 static void clear_list(tensor_list *list)
@@ -47,42 +48,72 @@ static sq_status open_list(tensor_list *list, const sq_memory_plan *plan, int co
 {
     const size_t limit = (size_t)plan->parameter_count * (size_t)copies;
     *list = (tensor_list){calloc(limit, sizeof *list->tensors), calloc(limit, sizeof *list->names),
-                          malloc(values_in(plan) * (size_t)copies * sizeof(float)), 0};
+                          malloc(values_in(plan) * (size_t)copies * sizeof(float)), 0, 0};
     if (list->tensors && list->names && list->values)
         return SQ_OK;
     clear_list(list);
     return sq_fail(SQ_NO_MEMORY, "checkpoint: %zu tensors", limit);
 }
 
-static sq_status add_tensor(tensor_list *list, sq_model *model, const sq_parameter *p, sq_role role, const char *suffix,
-                            size_t *used)
+/* One tensor of a checkpoint: a parameter's values in a role, and the suffix of its name. */
+typedef struct {
+    const sq_parameter *parameter;
+    sq_role role;
+    const char *suffix;
+} source;
+
+static sq_status add_tensor(void *context, sq_model *model, const source *from)
 {
+    tensor_list *list = context;
+    const sq_parameter *p = from->parameter;
     sq_tensor *t = &list->tensors[list->count];
-    float *values = list->values + *used;
-    (void)snprintf(list->names[list->count], sizeof *list->names, "%s%s", p->name, suffix);
+    float *values = list->values + list->value_count;
+    (void)snprintf(list->names[list->count], sizeof *list->names, "%s%s", p->name, from->suffix);
     *t = (sq_tensor){.name = list->names[list->count], .dim_count = p->dim_count, .data = values, .count = p->count};
     memcpy(t->dims, p->dims, sizeof t->dims);
     list->count++;
-    *used += p->count;
-    SQ_TRY(sq_model_read(model, role, p->offset, values, p->count * sizeof *values));
+    list->value_count += p->count;
+    SQ_TRY(sq_model_read(model, from->role, p->offset, values, p->count * sizeof *values));
     return sq_all_finite(values, p->count) ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
+}
+
+/* Lists the tensors of model.safetensors, or (is_optimiser) of optim.safetensors. Returns their number. */
+static int list_sources(const sq_memory_plan *plan, bool is_optimiser, source *out)
+{
+    const bool has_average = plan->role_bytes[SQ_ROLE_AVERAGE] > 0;
+    int count = 0;
+    for (int i = 0; i < plan->parameter_count; i++) {
+        const sq_parameter *p = &plan->parameters[i];
+        if (!is_optimiser)
+            out[count++] = (source){p, p->role, ""};
+        if (is_optimiser && p->role == SQ_ROLE_WEIGHT)
+            out[count++] = (source){p, SQ_ROLE_MOMENTUM, ".momentum"};
+        if (is_optimiser && p->role == SQ_ROLE_WEIGHT && has_average)
+            out[count++] = (source){p, SQ_ROLE_AVERAGE, ".average"};
+    }
+    return count;
+}
+
+/* Calls `use` for each tensor of the file. */
+static sq_status visit(sq_model *model, bool is_optimiser, void *context,
+                       sq_status (*use)(void *context, sq_model *model, const source *from))
+{
+    const sq_memory_plan *plan = sq_model_plan(model);
+    source *sources = calloc(2 * (size_t)plan->parameter_count, sizeof *sources);
+    if (!sources)
+        return sq_fail(SQ_NO_MEMORY, "checkpoint: list of tensors");
+    const int count = list_sources(plan, is_optimiser, sources);
+    sq_status status = SQ_OK;
+    for (int i = 0; status == SQ_OK && i < count; i++)
+        status = use(context, model, &sources[i]);
+    free(sources);
+    return status;
 }
 
 static sq_status collect(tensor_list *list, sq_model *model, bool is_optimiser)
 {
-    const sq_memory_plan *plan = sq_model_plan(model);
-    size_t used = 0;
-    SQ_TRY(open_list(list, plan, is_optimiser ? 2 : 1));
-    sq_status status = SQ_OK;
-    for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++) {
-        const sq_parameter *p = &plan->parameters[i];
-        if (!is_optimiser)
-            status = add_tensor(list, model, p, p->role, "", &used);
-        if (is_optimiser && p->role == SQ_ROLE_WEIGHT)
-            status = add_tensor(list, model, p, SQ_ROLE_MOMENTUM, ".momentum", &used);
-        if (status == SQ_OK && is_optimiser && p->role == SQ_ROLE_WEIGHT && plan->role_bytes[SQ_ROLE_AVERAGE] > 0)
-            status = add_tensor(list, model, p, SQ_ROLE_AVERAGE, ".average", &used);
-    }
+    SQ_TRY(open_list(list, sq_model_plan(model), is_optimiser ? 2 : 1));
+    const sq_status status = visit(model, is_optimiser, list, add_tensor);
     if (status != SQ_OK)
         clear_list(list);
     return status;
@@ -101,34 +132,31 @@ static sq_status write_tensors(const char *path, sq_model *model, bool is_optimi
     return status;
 }
 
-static sq_status load_tensor(sq_model *model, const sq_safetensors *file, const char *path, const sq_parameter *p,
-                             sq_role role, const char *suffix)
+typedef struct {
+    const sq_safetensors *file;
+    const char *path;
+} input;
+
+static sq_status load_tensor(void *context, sq_model *model, const source *from)
 {
+    const input *in = context;
+    const sq_parameter *p = from->parameter;
     char name[160];
-    (void)snprintf(name, sizeof name, "%s%s", p->name, suffix);
-    const sq_tensor *t = sq_safetensors_find(file, name);
+    (void)snprintf(name, sizeof name, "%s%s", p->name, from->suffix);
+    const sq_tensor *t = sq_safetensors_find(in->file, name);
     if (!t)
-        return sq_fail(SQ_INVALID, "%s: no tensor '%s': a checkpoint of another space", path, name);
+        return sq_fail(SQ_INVALID, "%s: no tensor '%s'; the checkpoint belongs to a different space", in->path, name);
     if (t->count != p->count || t->dim_count != p->dim_count || memcmp(t->dims, p->dims, sizeof t->dims) != 0)
-        return sq_fail(SQ_INVALID, "%s: tensor '%s' has %zu values, wanted %zu", path, name, t->count, p->count);
-    return sq_model_write(model, role, p->offset, t->data, t->count * sizeof(float));
+        return sq_fail(SQ_INVALID, "%s: tensor '%s' has %zu values, expected %zu", in->path, name, t->count, p->count);
+    return sq_model_write(model, from->role, p->offset, t->data, t->count * sizeof(float));
 }
 
 static sq_status read_tensors(const char *path, sq_model *model, bool is_optimiser)
 {
-    const sq_memory_plan *plan = sq_model_plan(model);
     sq_safetensors *file = NULL;
     SQ_TRY(sq_safetensors_open(&file, path));
-    sq_status status = SQ_OK;
-    for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++) {
-        const sq_parameter *p = &plan->parameters[i];
-        if (!is_optimiser)
-            status = load_tensor(model, file, path, p, p->role, "");
-        if (is_optimiser && p->role == SQ_ROLE_WEIGHT)
-            status = load_tensor(model, file, path, p, SQ_ROLE_MOMENTUM, ".momentum");
-        if (status == SQ_OK && is_optimiser && p->role == SQ_ROLE_WEIGHT && plan->role_bytes[SQ_ROLE_AVERAGE] > 0)
-            status = load_tensor(model, file, path, p, SQ_ROLE_AVERAGE, ".average");
-    }
+    input in = {file, path};
+    const sq_status status = visit(model, is_optimiser, &in, load_tensor);
     sq_safetensors_close(file);
     return status;
 }
@@ -162,7 +190,7 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
     char digits[32];
     (void)snprintf(digits, sizeof digits, "%016" PRIx64 "\"}\n", sq_hash(SQ_HASH_START, begin, (size_t)(end - begin)));
     if (strcmp(end + 23, digits) != 0 || strncmp(text, "{\"state\": {", 11) != 0)
-        return sq_fail(SQ_INVALID, "%s: its checksum is another", path);
+        return sq_fail(SQ_INVALID, "%s: wrong checksum", path);
     json_error_t error;
     json_t *state = json_loadb(begin, (size_t)(end - begin), 0, &error);
     if (!state)
@@ -222,7 +250,7 @@ static void free_names(struct dirent **names, int count)
     free(names);
 }
 
-/* `newer` newer ones of the run stay; so far without one at the anchor, or with it. */
+/* newer: number of newer checkpoints. *has_anchor: whether one of those is kept for the anchor. */
 static bool is_kept(const sq_retention *keep, int64_t step, int newer, bool *has_anchor)
 {
     const bool is_anchor = keep->anchor > 0 && step % keep->anchor == 0 && !*has_anchor;
@@ -280,7 +308,7 @@ static sq_status write_files(const char *folder, sq_model *model, const sq_train
     return sq_folder_sync(folder);
 }
 
-/* The folder's name in `run`, the same with .tmp behind, and the link. */
+/* Name and path of a checkpoint's folder, its temporary path, and the link `last`. */
 typedef struct {
     char name[64], final[SQ_PATH_BYTES], temporary[SQ_PATH_BYTES], link[SQ_PATH_BYTES];
 } paths;
@@ -304,7 +332,7 @@ sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_trainin
     SQ_TRY(sq_path_remove(p.temporary));
     sq_status status = write_files(p.temporary, model, state);
     if (status == SQ_OK)
-        status = sq_path_remove(p.final); /* the same step, written again after a damaged one was passed over */
+        status = sq_path_remove(p.final); /* a damaged checkpoint of the same step */
     if (status == SQ_OK && rename(p.temporary, p.final) != 0)
         status = sq_fail(SQ_IO, "%s: %s", p.final, strerror(errno));
     if (status != SQ_OK) {
@@ -313,7 +341,7 @@ sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_trainin
         (void)snprintf(text, sizeof text, "%s", sq_error_text());
         const bool is_clean = sq_path_remove(p.temporary) == SQ_OK;
         errno = why;
-        return sq_fail(status, "%s%s", text, is_clean ? "" : " (and its rest cannot be removed)");
+        return sq_fail(status, "%s%s", text, is_clean ? "" : " (and the partial files cannot be removed)");
     }
     SQ_TRY(sq_folder_sync(run));
     SQ_TRY(sq_link_replace(p.link, p.name));
@@ -332,7 +360,8 @@ sq_status sq_checkpoint_read(const char *folder, sq_model *model, bool has_optim
     sq_training_state state;
     SQ_TRY(read_state(folder, &state));
     if (out->space_hash && state.space_hash != out->space_hash)
-        return sq_fail(SQ_INVALID, "%s: a checkpoint of another space (hash %016" PRIx64 ", wanted %016" PRIx64 ")",
+        return sq_fail(SQ_INVALID,
+                       "%s: the checkpoint belongs to a different space (hash %016" PRIx64 ", expected %016" PRIx64 ")",
                        folder, state.space_hash, out->space_hash);
     SQ_TRY(sq_text_path(path, sizeof path, folder, "model.safetensors"));
     SQ_TRY(read_tensors(path, model, false));
@@ -349,15 +378,16 @@ sq_status sq_checkpoint_read_average(const char *folder, sq_model *model)
     sq_safetensors *file = NULL;
     SQ_TRY(sq_text_path(path, sizeof path, folder, "optim.safetensors"));
     SQ_TRY(sq_safetensors_open(&file, path));
+    input in = {file, path};
     sq_status status = SQ_OK;
     for (int i = 0; status == SQ_OK && i < plan->parameter_count; i++)
         if (plan->parameters[i].role == SQ_ROLE_WEIGHT)
-            status = load_tensor(model, file, path, &plan->parameters[i], SQ_ROLE_WEIGHT, ".average");
+            status = load_tensor(&in, model, &(source){&plan->parameters[i], SQ_ROLE_WEIGHT, ".average"});
     sq_safetensors_close(file);
     return status;
 }
 
-/* Whether every file of the folder is whole. */
+/* Verifies every file of the folder. */
 static sq_status inspect(const char *folder, int64_t *step)
 {
     static const char *const files[] = {"model.safetensors", "optim.safetensors"};
@@ -373,7 +403,7 @@ static sq_status inspect(const char *folder, int64_t *step)
         const bool is_same = written && strcmp(written, step_text) == 0;
         sq_safetensors_close(file);
         if (!is_same)
-            return sq_fail(SQ_INVALID, "%s: of another step than state.json", path);
+            return sq_fail(SQ_INVALID, "%s: its step differs from state.json", path);
     }
     *step = state.step;
     return SQ_OK;

@@ -33,7 +33,7 @@ uint32_t sq_crc32c(const void *data, size_t bytes)
     return ~crc;
 }
 
-/* A CRC that stands in data of which a CRC is taken, TFRecord's way. */
+/* TFRecord masks CRCs, because the CRC of data that contain CRCs is weak. */
 static uint32_t masked_crc(const void *data, size_t bytes)
 {
     const uint32_t crc = sq_crc32c(data, bytes);
@@ -52,7 +52,7 @@ static void put_record(sq_events *e, const unsigned char *message, size_t bytes)
     put_little_endian(head, bytes, 8);
     put_little_endian(head + 8, masked_crc(head, 8), 4);
     put_little_endian(tail, masked_crc(message, bytes), 4);
-    (void)fwrite(head, 1, sizeof head, e->file); /* of use even when some of it is lost */
+    (void)fwrite(head, 1, sizeof head, e->file); /* a failure does not matter */
     (void)fwrite(message, 1, bytes, e->file);
     (void)fwrite(tail, 1, sizeof tail, e->file);
     (void)fflush(e->file);
@@ -66,7 +66,7 @@ static void put_event(sq_events *e, SquallEvents__Event *event)
     const size_t bytes = squall_events__event__get_packed_size(event);
     unsigned char *message = malloc(bytes ? bytes : 1);
     if (!message)
-        return; /* one point of a curve */
+        return; /* one point of a curve is lost */
     (void)squall_events__event__pack(event, message);
     put_record(e, message, bytes);
     free(message);
@@ -128,7 +128,7 @@ void sq_events_network(sq_events *e, const char *tag, int64_t step, const sq_spa
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     if (!file)
-        return; /* one page of text */
+        return; /* one page of text is lost */
     (void)fprintf(file, "**%s**\n\n| layer | output | channels | operator |\n| ---: | ---: | ---: | --- |\n",
                   space->name);
     for (int l = 0; l < space->layer_count; l++) {
@@ -168,7 +168,7 @@ sq_status sq_events_open(sq_events **out, const char *folder, int64_t from)
     char name[HOST_BYTES + 80], host[HOST_BYTES] = "localhost", path[SQ_PATH_BYTES];
     SquallEvents__SessionLog start = SQUALL_EVENTS__SESSION_LOG__INIT;
     SquallEvents__Event event = SQUALL_EVENTS__EVENT__INIT;
-    (void)gethostname(host, sizeof host - 1); /* else what stands there */
+    (void)gethostname(host, sizeof host - 1); /* on failure "localhost" */
     (void)snprintf(name, sizeof name, "events.out.tfevents.%010lld.%s.%lld", (long long)time(NULL), host,
                    (long long)getpid());
     SQ_TRY(sq_text_path(path, sizeof path, folder, name));

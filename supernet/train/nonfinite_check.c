@@ -1,4 +1,4 @@
-/* Finite, and the same everywhere. */
+
 #include "supernet/train/nonfinite_check.h"
 
 #include <inttypes.h>
@@ -14,16 +14,16 @@ enum { PIECE_VALUES = 1 << 14, TEXT_BYTES = 512 };
 
 typedef struct {
     int path, layer;
-} place;
+} block_place;
 
 struct sq_nonfinite_check {
     sq_model *model;
     sq_ranks *ranks;
-    float *values;      /* PIECE_VALUES */
-    sq_range *ranges;   /* of a step's blocks' gradients: there is room for all blocks */
-    place *places;      /* of each range */
-    uint64_t *hashes;   /* of every rank */
-    sq_device_ptr kept; /* statistics; or null */
+    float *values;       /* PIECE_VALUES */
+    sq_range *ranges;    /* gradients of the step's blocks; room for all blocks */
+    block_place *places; /* of each range */
+    uint64_t *hashes;    /* of every rank */
+    sq_device_ptr saved; /* copy of the statistics; or null */
 };
 
 static size_t block_count(const sq_space *space)
@@ -50,7 +50,7 @@ sq_status sq_nonfinite_check_open(sq_nonfinite_check **out, sq_model *model, sq_
     sq_status status =
         h->values && h->hashes && h->ranges && h->places ? SQ_OK : sq_fail(SQ_NO_MEMORY, "checks of weights");
     if (status == SQ_OK && can_undo && bytes > 0)
-        status = backend->ops->allocate(backend, bytes, &h->kept);
+        status = backend->ops->allocate(backend, bytes, &h->saved);
     if (status == SQ_OK)
         *out = h;
     else
@@ -62,7 +62,7 @@ void sq_nonfinite_check_close(sq_nonfinite_check *h)
 {
     if (!h)
         return;
-    sq_model_backend(h->model)->ops->release(sq_model_backend(h->model), h->kept);
+    sq_model_backend(h->model)->ops->release(sq_model_backend(h->model), h->saved);
     free(h->values);
     free(h->hashes);
     free(h->ranges);
@@ -70,23 +70,29 @@ void sq_nonfinite_check_close(sq_nonfinite_check *h)
     free(h);
 }
 
-/* ---- Looking ---- */
+/* ---- Gradients ---- */
 
-/* Goes over a range of floats; hash NULL: only whether they are finite. */
-static sq_status look(sq_nonfinite_check *h, sq_role role, size_t offset, size_t bytes, uint64_t *hash, bool *is_finite)
+/* The result of reading tensors. */
+typedef struct {
+    bool has_hash, is_finite;
+    uint64_t hash;
+} scan;
+
+/* Continues the scan over bytes of a role. */
+static sq_status scan_range(sq_nonfinite_check *h, sq_role role, size_t offset, size_t bytes, scan *s)
 {
     const size_t most = PIECE_VALUES * sizeof *h->values;
     for (size_t done = 0; done < bytes; done += most) {
         const size_t part = bytes - done < most ? bytes - done : most;
         SQ_TRY(sq_model_read(h->model, role, offset + done, h->values, part));
-        *is_finite = *is_finite && sq_all_finite(h->values, part / sizeof *h->values);
-        if (hash)
-            *hash = sq_hash(*hash, h->values, part);
+        s->is_finite = s->is_finite && sq_all_finite(h->values, part / sizeof *h->values);
+        if (s->has_hash)
+            s->hash = sq_hash(s->hash, h->values, part);
     }
     return SQ_OK;
 }
 
-/* Whether a path before path i takes the same block. */
+/* Whether a path before path i contains the same block. */
 static bool is_seen(const sq_step_paths *paths, int i, int layer)
 {
     const int *first = paths->first + layer;
@@ -106,7 +112,7 @@ sq_status sq_nonfinite_check_gradients(sq_nonfinite_check *h, const sq_step_path
             const sq_region *region = &plan->regions[l][paths->first[(size_t)i * SQ_MAX_LAYERS + (size_t)l]];
             if (is_seen(paths, i, l))
                 continue;
-            h->places[count] = (place){i, l};
+            h->places[count] = (block_place){i, l};
             h->ranges[count].at = sq_model_address(h->model, SQ_ROLE_WEIGHT_GRAD, region->at[SQ_ROLE_WEIGHT]);
             h->ranges[count++].count = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
         }
@@ -121,9 +127,9 @@ static sq_status copy_statistics(sq_nonfinite_check *h, bool is_back)
     sq_backend *backend = sq_model_backend(h->model);
     const sq_device_ptr own = sq_model_address(h->model, SQ_ROLE_STATISTICS, 0);
     const size_t bytes = sq_model_plan(h->model)->role_bytes[SQ_ROLE_STATISTICS];
-    if (!h->kept.address)
+    if (!h->saved.address)
         return SQ_OK;
-    return backend->ops->copy(backend, is_back ? own : h->kept, is_back ? h->kept : own, bytes);
+    return backend->ops->copy(backend, is_back ? own : h->saved, is_back ? h->saved : own, bytes);
 }
 
 sq_status sq_nonfinite_check_save(sq_nonfinite_check *h)
@@ -136,28 +142,28 @@ sq_status sq_nonfinite_check_restore(sq_nonfinite_check *h)
     return copy_statistics(h, true);
 }
 
-/* ---- Everything ---- */
+/* ---- Weights ---- */
 
-static sq_status look_at_all(sq_nonfinite_check *h, int64_t step, uint64_t *hash)
+/* Fails at the first tensor that is nonfinite. */
+static sq_status scan_all(sq_nonfinite_check *h, int64_t step, scan *s)
 {
     static const struct {
         sq_role role;
-        const char *name;
-    } beside[] = {{SQ_ROLE_MOMENTUM, ".momentum"}, {SQ_ROLE_AVERAGE, ".average"}};
+        const char *suffix;
+    } others[] = {{SQ_ROLE_MOMENTUM, ".momentum"}, {SQ_ROLE_AVERAGE, ".average"}};
     const sq_memory_plan *plan = sq_model_plan(h->model);
     for (int i = 0; i < plan->parameter_count; i++) {
         const sq_parameter *p = &plan->parameters[i];
-        const char *odd = NULL;
-        bool is_finite = true;
-        SQ_TRY(look(h, p->role, p->offset, p->count * sizeof(float), hash, &is_finite));
-        odd = is_finite ? NULL : "";
-        for (int k = 0; p->role == SQ_ROLE_WEIGHT && k < 2; k++) {
-            if (plan->role_bytes[beside[k].role] > 0)
-                SQ_TRY(look(h, beside[k].role, p->offset, p->count * sizeof(float), hash, &is_finite));
-            odd = is_finite || odd ? odd : beside[k].name;
+        const size_t bytes = p->count * sizeof(float);
+        const char *suffix = "";
+        SQ_TRY(scan_range(h, p->role, p->offset, bytes, s));
+        for (int k = 0; s->is_finite && p->role == SQ_ROLE_WEIGHT && k < 2; k++) {
+            suffix = others[k].suffix;
+            if (plan->role_bytes[others[k].role] > 0)
+                SQ_TRY(scan_range(h, others[k].role, p->offset, bytes, s));
         }
-        if (odd)
-            return sq_fail(SQ_NONFINITE, "step %" PRId64 ": %s%s is not finite", step, p->name, odd);
+        if (!s->is_finite)
+            return sq_fail(SQ_NONFINITE, "step %" PRId64 ": %s%s is not finite", step, p->name, suffix);
     }
     return SQ_OK;
 }
@@ -190,12 +196,12 @@ static int print_groups(const sq_nonfinite_check *h, char *text, size_t bytes)
 sq_status sq_nonfinite_check_weights(sq_nonfinite_check *h, int64_t step, bool compares)
 {
     char text[TEXT_BYTES];
-    uint64_t hash = SQ_HASH_START;
     compares = compares && sq_ranks_count(h->ranks) > 1;
-    SQ_TRY(sq_ranks_worst(h->ranks, look_at_all(h, step, compares ? &hash : NULL)));
+    scan s = {.has_hash = compares, .is_finite = true, .hash = SQ_HASH_START};
+    SQ_TRY(sq_ranks_reduce_status(h->ranks, scan_all(h, step, &s)));
     if (!compares)
         return SQ_OK;
-    SQ_TRY(sq_ranks_gather(h->ranks, &hash, sizeof hash, h->hashes));
+    SQ_TRY(sq_ranks_gather(h->ranks, &s.hash, sizeof s.hash, h->hashes));
     if (print_groups(h, text, sizeof text) == 1)
         return SQ_OK;
     return sq_fail(SQ_COMMUNICATION, "step %" PRId64 ": weights are not the same on all ranks: %s", step, text);

@@ -1,4 +1,4 @@
-/* One line for people, one object a line for programs. */
+
 #include "supernet/train/progress.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct sq_progress {
     bool is_quiet, is_terminal, has_line;
 };
 
-/* Whether a resumed run will write this line again, or it was never finished. */
+/* Whether a resumed run writes this line again, or it is incomplete. */
 static bool is_stale(const char *line, int64_t from)
 {
     const char *key = strstr(line, "\"step\":");
@@ -29,7 +29,7 @@ static bool is_stale(const char *line, int64_t from)
     return from == 0 || (from > 0 && (!key || strtoll(key + 7, NULL, 10) > from));
 }
 
-/* Keeps the lines before the first stale one; how many bytes they are. */
+/* Truncates the file before the first stale line. *bytes: the size that is left. */
 static sq_status cut_log(const char *path, int64_t from, size_t *bytes)
 {
     char *line = malloc(LINE_BYTES);
@@ -43,7 +43,7 @@ static sq_status cut_log(const char *path, int64_t from, size_t *bytes)
     if (status == SQ_OK && file && ftruncate(fileno(file), keep) != 0)
         status = sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
     if (file)
-        (void)fclose(file); /* only read and cut */
+        (void)fclose(file); /* no data are written through it */
     *bytes = (size_t)keep;
     free(line);
     return status;

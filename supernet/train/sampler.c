@@ -22,7 +22,7 @@ static sq_status count_paths(sq_sampler *s)
         most = count > most ? count : most;
     }
     if (requested < 1 || requested > SQ_MAX_PATHS)
-        return sq_fail(SQ_INVALID, "train.paths: %d, wanted 1 to %d", requested, SQ_MAX_PATHS);
+        return sq_fail(SQ_INVALID, "train.paths: %d, expected 1 to %d", requested, SQ_MAX_PATHS);
     if (s->row->deals_choices && most > 1 && requested != 1 && requested != most)
         return sq_fail(SQ_INVALID,
                        "train.paths: %d, but the sampler %s takes %d, the number of choices of the layer with most",

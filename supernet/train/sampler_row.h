@@ -4,7 +4,7 @@
 #include "kernels/base/rng.h"
 #include "supernet/train/sampler.h"
 
-/* What a sampler consists of. To add one: a line in SQ_SAMPLER_LIST (sampler.h), and a file in supernet/train/samplers
+/* The functions of a sampler. To add one: a line in SQ_SAMPLER_LIST (sampler.h), and a file in supernet/train/samplers
  * that defines its row. */
 
 typedef struct {
@@ -13,7 +13,8 @@ typedef struct {
     sq_status (*open)(sq_sampler *s);
     /* Writes a path. With deals_choices the random numbers depend on the step, else on the number of the path. */
     void (*draw)(const sq_sampler *s, sq_rng *rng, int index, int *path);
-    bool deals_choices; /* the paths of a step share out the choices: as many paths as the layer with most choices */
+    bool deals_choices; /* the paths of a step contain every choice; their number is the largest number of choices of a
+                           layer */
 } sq_sampler_row;
 
 struct sq_sampler {

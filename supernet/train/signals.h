@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-/* SIGINT, SIGTERM and SIGUSR1 ask a loop to finish what it is doing, save and stop. Every long loop polls. A second
- * SIGINT ends the process at once. */
+/* SIGINT, SIGTERM and SIGUSR1 request that a loop finishes its current step, saves and stops. Every long loop polls
+ * sq_signals_received. A second SIGINT ends the process at once. */
 void sq_signals_listen(void);
 bool sq_signals_received(void);
 const char *sq_signals_name(void); /* "SIGTERM", for the message; "" when none came */

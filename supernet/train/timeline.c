@@ -1,4 +1,4 @@
-/* Entries in memory, and one file of all ranks'. */
+
 #include "supernet/train/timeline.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 
-/* Doubles, as they travel between ranks. */
+/* Doubles only, so that sq_ranks_sum can exchange entries. */
 typedef struct {
     double kind, detail, choice, begin, end; /* seconds */
 } entry;
@@ -19,8 +19,8 @@ struct sq_timeline {
     sq_ranks *ranks;
     double zero;
     int count, limit;
-    int first_open; /* reductions from here on have no end yet */
-    entry *entries, *others;
+    int first_open; /* reductions from here on are not complete */
+    entry *entries, *received;
 };
 
 sq_status sq_timeline_open(sq_timeline **out, int entries, sq_ranks *ranks)
@@ -30,9 +30,9 @@ sq_status sq_timeline_open(sq_timeline **out, int entries, sq_ranks *ranks)
         return sq_fail(SQ_NO_MEMORY, "timeline");
     t->ranks = ranks;
     t->limit = entries;
-    t->entries = calloc((size_t)entries + 1, sizeof *t->entries); /* one more: how many there are */
-    t->others = calloc((size_t)entries + 1, sizeof *t->others);
-    sq_status status = t->entries && t->others ? SQ_OK : sq_fail(SQ_NO_MEMORY, "timeline: %d entries", entries);
+    t->entries = calloc((size_t)entries + 1, sizeof *t->entries); /* the last one holds the count */
+    t->received = calloc((size_t)entries + 1, sizeof *t->received);
+    sq_status status = t->entries && t->received ? SQ_OK : sq_fail(SQ_NO_MEMORY, "timeline: %d entries", entries);
     status = sq_ranks_agree(ranks, status);
     if (status == SQ_OK)
         status = sq_ranks_barrier(ranks);
@@ -49,7 +49,7 @@ void sq_timeline_close(sq_timeline *t)
     if (!t)
         return;
     free(t->entries);
-    free(t->others);
+    free(t->received);
     free(t);
 }
 
@@ -82,7 +82,7 @@ static void write_entry(FILE *file, const entry *e, int rank, int index)
     const int kind = (int)e->kind;
     const double begin = 1e6 * e->begin, end = 1e6 * e->end; /* microseconds */
     const char *name = kind < SQ_MODES ? sq_mode_name((sq_mode)kind) : names[kind];
-    if (kind == SQ_TIME_REDUCTION) { /* they overlap what runs: a track of their own, as asynchronous ones */
+    if (kind == SQ_TIME_REDUCTION) { /* asynchronous events, because they overlap programs */
         for (int is_end = 0; is_end < 2; is_end++)
             (void)fprintf(file,
                           ",\n{\"name\":\"reduction\",\"cat\":\"reduction\",\"ph\":\"%s\",\"id\":\"%d.%d\",\"pid\":0,"
@@ -100,23 +100,23 @@ static void write_entry(FILE *file, const entry *e, int rank, int index)
     (void)fprintf(file, "}");
 }
 
-/* In turn each rank's entries come to all; rank 0 writes them down. */
+/* Sends a rank's entries to all ranks; rank 0 writes them. */
 static sq_status write_rank(const sq_timeline *t, int rank, FILE *file)
 {
     const size_t bytes = ((size_t)t->limit + 1) * sizeof(entry);
     if (rank == sq_ranks_rank(t->ranks)) {
-        memcpy(t->others, t->entries, bytes);
-        t->others[t->limit].kind = t->count;
+        memcpy(t->received, t->entries, bytes);
+        t->received[t->limit].kind = t->count;
     } else
-        memset(t->others, 0, bytes);
-    SQ_TRY(sq_ranks_sum(t->ranks, (double *)t->others, (t->limit + 1) * FIELDS));
+        memset(t->received, 0, bytes);
+    SQ_TRY(sq_ranks_sum(t->ranks, (double *)t->received, (t->limit + 1) * FIELDS));
     if (!file)
         return SQ_OK;
     (void)fprintf(file,
                   "%s\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":\"rank %d\"}}",
                   rank ? "," : "", rank, rank);
-    for (int i = 0; i < (int)t->others[t->limit].kind; i++)
-        write_entry(file, &t->others[i], rank, i);
+    for (int i = 0; i < (int)t->received[t->limit].kind; i++)
+        write_entry(file, &t->received[i], rank, i);
     return SQ_OK;
 }
 
@@ -127,17 +127,17 @@ sq_status sq_timeline_write(const sq_timeline *t, const char *path)
     if (!t)
         return SQ_OK;
     const bool is_first = sq_ranks_rank(t->ranks) == 0;
-    SQ_TRY(sq_ranks_worst(t->ranks, is_first ? sq_file_begin(&w, path) : SQ_OK));
+    SQ_TRY(sq_ranks_reduce_status(t->ranks, is_first ? sq_file_begin(&w, path) : SQ_OK));
     if (is_first)
         (void)fprintf(w.stream, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[");
     for (int rank = 0; status == SQ_OK && rank < sq_ranks_count(t->ranks); rank++)
         status = write_rank(t, rank, w.stream);
     if (!is_first)
-        return sq_ranks_worst(t->ranks, status);
+        return sq_ranks_reduce_status(t->ranks, status);
     (void)fprintf(w.stream, "\n]}\n");
     if (status == SQ_OK)
         status = sq_file_finish(&w, path);
     else
         sq_file_discard(&w);
-    return sq_ranks_worst(t->ranks, status);
+    return sq_ranks_reduce_status(t->ranks, status);
 }

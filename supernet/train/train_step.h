@@ -5,8 +5,8 @@
 #include "supernet/train/nonfinite_check.h"
 #include "supernet/train/sampler.h"
 
-/* The gradients of one training step. sq_train and `squall bench step` both run it, so that what is benchmarked is what
- * trains: the same programs in the same order, and the host waits for the device in the same places.
+/* The gradients of one training step. sq_train and `squall bench step` both call it, so the benchmark measures what
+ * training runs: the same programs in the same order, with the same waits.
  *
  * The host waits once per path, for the loss, and once per step, for the check of the gradients. */
 
@@ -14,8 +14,8 @@ typedef struct {
     sq_model *model;                     /* borrowed, as are the next two */
     sq_nonfinite_check *nonfinite_check; /* of that model */
     sq_timeline *timeline;               /* NULL: none */
-    bool keeps_statistics;               /* first saves the running statistics for sq_nonfinite_check_restore */
-    sq_status (*load)(void *context);    /* puts the next batch on the device, after the step's programs; NULL: none */
+    bool keeps_statistics;               /* saves the running statistics first, for sq_nonfinite_check_restore */
+    sq_status (*load)(void *context);    /* loads the next batch after the step's programs; NULL: none */
     void *context;                       /* of load */
 } sq_train_step;
 
@@ -24,8 +24,8 @@ typedef struct {
     int bad_path, bad_layer;         /* first gradients that are not finite; SQ_NONE: all are */
 } sq_train_outcome;
 
-/* Forward, loss and backward along this rank's paths, then load, then the check. scalars: by path, [paths->count].
- * *out is written as far as the step came, also on failure. cost: allocates nothing; waits as said above */
+/* Runs forward, loss and backward along this rank's paths, then `load`, then the check. scalars: [paths->count]. On
+ * failure *out contains the results so far. cost: allocates nothing */
 SQ_MUST_USE sq_status sq_train_step_gradients(const sq_train_step *step, const sq_step_paths *paths,
                                               const sq_step *scalars, sq_train_outcome *out);
 

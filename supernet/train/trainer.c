@@ -165,7 +165,7 @@ static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths
 static sq_status leave_on_failure(sq_trainer *t, sq_status status)
 {
     if (status != SQ_OK)
-        sq_ranks_break(t->run->ranks);
+        sq_ranks_abandon(t->run->ranks);
     return status;
 }
 
@@ -413,7 +413,7 @@ static sq_status check_options(const sq_train_options *o)
 {
     if (o->steps < 1 || o->batch < 1 || o->log_every < 1 || o->checkpoint_every < 1)
         return sq_fail(SQ_INVALID,
-                       "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, wanted at least 1",
+                       "train: steps %" PRId64 ", batch %d, log_every %d, checkpoint_every %d, expected at least 1",
                        o->steps, o->batch, o->log_every, o->checkpoint_every);
     return SQ_OK;
 }

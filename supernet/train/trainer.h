@@ -10,9 +10,9 @@
 /* The training loop. A step draws its paths, loads a batch, runs forward and backward along each path, and updates
  * once. Log lines and checkpoints are periodic. Only the first step allocates.
  *
- * A step is one update, whatever the number of its paths: `steps`, the schedule, the log and checkpoints count updates.
- * All paths of a step see the same batch, as in FairNAS; each has its own dropout mask. Gradients are added in the
- * order of the paths. Every block that some path uses is updated once; momentum and decay change no other block.
+ * A step is one update, regardless of the number of its paths: `steps`, the schedule, the log and checkpoints count
+ * updates. All paths of a step see the same batch, as in FairNAS; each has its own dropout mask. Gradients are added in
+ * the order of the paths. Every block that some path uses is updated once; momentum and decay change no other block.
  * Running statistics are updated by every path, so those of blocks in all paths (stem, head) change once per path. Loss
  * and accuracy in the log are means over all paths; its images are batch x paths x steps. */
 

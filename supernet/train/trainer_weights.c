@@ -68,7 +68,7 @@ static sq_status roll_back(sq_trainer *t)
     for (; t->rollback_step > 0; t->rollback_step -= t->options->checkpoint_every) {
         char folder[SQ_PATH_BYTES];
         SQ_TRY(sq_checkpoint_folder(t->run->folder, t->rollback_step, folder, sizeof folder));
-        status = sq_ranks_worst(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
+        status = sq_ranks_reduce_status(t->run->ranks, sq_checkpoint_read(folder, t->model, true, &t->state));
         if (status == SQ_OK || status == SQ_COMMUNICATION)
             break;
     }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks exported networks against what Squall's evaluate programs say: onnx.checker, onnxruntime's logits at batch 1
-and 3 for an input made from pixels by what the export says of it.
+"""Checks exported networks: onnx.checker, and onnxruntime's logits at batch 1 and 3 against Squall's evaluate programs. The input
+is made from pixels as the export describes it.
 
-usage: check_exports.py DUMP_EXPORTS SPACES_FOLDER FIXTURES_FOLDER     exit 77: onnxruntime is not there
+usage: check_exports.py DUMP_EXPORTS SPACES_FOLDER FIXTURES_FOLDER     exit 77: onnxruntime is missing
 """
 import json
 import os
@@ -26,7 +26,7 @@ FEW, ALL = (("fold", 13), ("unfold", 13)), (("fold", 13), ("unfold", 13), ("bgr"
 
 
 def as_input(images, said):
-    """What the export says of its input, done to RGB pixels (n, h, w, 3)."""
+    """Applies the export's description of its input to RGB pixels (n, h, w, 3)."""
     pixels = images[..., ::-1] if said["channel_order"] == "BGR" else images
     pixels = pixels / {"0..1": 255.0, "0..255": 1.0}[said["range"]]
     return ((pixels - numpy.array(said["mean"])) / numpy.array(said["std"])).transpose(0, 3, 1, 2).astype(numpy.float32)

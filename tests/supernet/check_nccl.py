@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Several ranks on emulated GPUs under mpirun, with NCCL's calls played over shared memory (emulation/ranks/nccl_emulated.c): means, training equal to
-one process that does all ranks' work, waiting that was forgotten, ranks that die, hang or give up, GPUs that are dealt out.
+one process that does the work of all ranks, missing waits, ranks that exit, hang or fail, assignment of GPUs.
 
 usage: check_nccl.py DUMP_DEVICE_RANKS NCCL_LIBRARY SOURCE_FOLDER [SQUALL_EMULATED]
 """
@@ -31,12 +31,12 @@ def start(ranks, *words, **more):
 
 
 def run(ranks, *words, code=0, **more):
-    """What all ranks print; each must leave with `code`, or one of them with one of several."""
+    """The output of all ranks. Each must exit with `code`, or one of them with one of several codes."""
     process = start(ranks, *words, **more)
     out, said = process.communicate(timeout=300)
     codes = sorted(int(number) for number in re.findall(r"^exit (\d+)$", out, re.M))
     wanted = sorted(code) if isinstance(code, tuple) else [code] * max(ranks, 1)
-    assert codes == wanted, f"{ranks} x {words} {more}: exit {codes}, wanted {wanted}: {out[-1500:]} {said[-1500:]}"
+    assert codes == wanted, f"{ranks} x {words} {more}: exit {codes}, expected {wanted}: {out[-1500:]} {said[-1500:]}"
     return out + said
 
 
@@ -64,7 +64,7 @@ def check_training():
 
 
 def check_losses():
-    gone = r"rank 1 \(process \d+ on [^)]+\) is gone"
+    gone = r"rank 1 \(process \d+ on [^)]+\) exited"
     out = run(3, DUMP, "die", "1", code=(5, 5, 137))
     for r in (0, 2):
         assert re.search(rf"rank {r} failed: gradients: .*{gone}", out), out
@@ -74,7 +74,7 @@ def check_losses():
     assert out.count("failed: gradients: NCCL: internal error\n") == 2, out
     out = run(2, DUMP, "means", NCCL_EMULATED_STUCK="1", code=5)
     assert out.count("failed: ") == 2 and "ranks: another rank has not answered for 3 s" in out, out
-    # One that stands still: the other one says so, and it is let go on so that the test ends.
+    # A rank that hangs: the other rank reports it. It is resumed so that the test ends.
     process = start(2, DUMP, "stop", "1")
     for line in process.stdout:
         if "rank 0 failed" in line:
@@ -106,7 +106,7 @@ def train(ranks, folder, *more, code=0, **environment):
 
 
 def check_program(scratch):
-    """squall train itself: the same bytes whenever reductions run, shared GPUs only where they were asked for, and a death is exit 5."""
+    """squall train: the same bytes for any timing of reductions, shared GPUs only on request, and exit 5 for a killed rank."""
     folder = lambda name: os.path.join(scratch, name)
     weights = lambda name: read(os.path.join(folder(name), "last", "model.safetensors"))
     short = ["--set", "train.steps=4"]
@@ -126,7 +126,7 @@ def check_program(scratch):
         assert process.poll() is None, process.communicate()
     os.kill(children(children(process.pid)[-1])[-1], signal.SIGKILL)
     out, said = process.communicate(timeout=120)
-    assert re.search(r"squall train: .*rank [01] \(process \d+ on [^)]+\) is gone", said), said
+    assert re.search(r"squall train: .*rank [01] \(process \d+ on [^)]+\) exited", said), said
     assert "exit 5" in out and "exit 137" in out, out
 
 

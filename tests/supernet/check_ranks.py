@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Several processes of one run, under mpirun: what they add up, agreement, training that repeats to the bit, goes on with another number of
-ranks through the same images, stops together, and notices a death.
+"""Several processes of one run, under mpirun: sums, agreement, reproducible training, resuming with a different number of ranks on the
+same images, stopping together, and detection of a killed rank.
 
 usage: check_ranks.py SQUALL DUMP_RANKS SOURCE_FOLDER
 """
@@ -36,7 +36,7 @@ def start(ranks, *words, more=()):
 def run(ranks, *words, code=0, more=()):
     process = start(ranks, *words, more=more)
     out, said = process.communicate(timeout=300)
-    assert process.returncode == code, f"{ranks} x {words}: exit {process.returncode}, wanted {code}: {said[-800:]}"
+    assert process.returncode == code, f"{ranks} x {words}: exit {process.returncode}, expected {code}: {said[-800:]}"
     return out, said
 
 
@@ -72,11 +72,11 @@ def check_calls():
     process = start(3, DUMP, "die", "1", more=LEFT_ALIVE)
     out, _ = process.communicate(timeout=60)
     for r in (0, 2):
-        assert re.search(rf"rank {r} failed: waiting for the other ranks: .*rank 1 \(process \d+ on [^)]+\) is gone", out), out
+        assert re.search(rf"rank {r} failed: waiting for the other ranks: .*rank 1 \(process \d+ on [^)]+\) exited", out), out
 
 
 def check_standstill(scratch):
-    """MPI's own beginning and end wait for all ranks, with no limit; a rank that stands still there does not hold the others."""
+    """MPI_Init and MPI_Finalize wait for all ranks without a limit. A rank that hangs there does not block the others."""
     for where in ("first", "last"):
         pipe = os.path.join(scratch, where + "-pipe")
         os.mkfifo(pipe)
@@ -86,14 +86,14 @@ def check_standstill(scratch):
         try:
             end = time.monotonic() + 60
             while len(alive := children(process.pid)) > 1:
-                assert time.monotonic() < end, f"{where}: {alive} wait for rank 1, which stands still"
+                assert time.monotonic() < end, f"{where}: {alive} wait for rank 1, which hangs"
                 time.sleep(0.1)
         finally:
             os.kill(pid, signal.SIGKILL)
         out, said = process.communicate(timeout=60)
         codes = sorted(re.findall(r"^exit (\d+)$", out, re.M))
-        assert codes == ["137", "5" if where == "first" else "3", "5"], (out, said)  # who failed before keeps its code
-        line = "squall: the launcher's processes did not come together within 4 s" if where == "first" else "squall: a rank has not come to its end within 9 s"
+        assert codes == ["137", "5" if where == "first" else "3", "5"], (out, said)  # a rank that failed before keeps its code
+        line = "squall: the launcher's processes did not connect within 4 s" if where == "first" else "squall: another rank did not finish within 9 s"
         assert said.count(line) == 2, said
 
 
@@ -111,7 +111,7 @@ def check_training(scratch):
     assert [lines[-1].split(" train ")[0] for lines in commands] == ["squall", "mpirun -n 2 squall", "mpirun -n 4 squall"], commands
     assert len(log(path("two"))) == 9 and not os.path.exists(os.path.join(path("two"), "log.jsonl.1"))
     assert read(weights("one")) != read(weights("two")), "each rank's norms see its own images"
-    # Another number of ranks goes on from the same file; it is the same run when the number comes back.
+    # A different number of ranks resumes from the same file. With the first number again it is the same run.
     for name, ranks in (("mixed", (2, 4)), ("resumed", (2, 2))):
         shutil.copytree(path("two"), path(name), symlinks=True)
         shutil.rmtree(os.path.join(path(name), "ckpt-00000040"))
@@ -119,7 +119,7 @@ def check_training(scratch):
         os.symlink("ckpt-00000020", os.path.join(path(name), "last"))
         train(ranks[1], path(name), 40)
     assert read(weights("resumed")) == read(weights("two"))
-    assert 0 < differs_by(weights("mixed"), weights("two")), "four ranks went on"
+    assert 0 < differs_by(weights("mixed"), weights("two")), "four ranks continued"
     assert "4 ranks" not in read(os.path.join(path("mixed"), "config.yaml")).decode()
 
 
@@ -135,7 +135,7 @@ def gradient_difference(a, b):
 
 
 def check_synchronised(scratch):
-    """With norms that see all ranks' images R ranks have one rank's gradient. Twenty convolutions, each rounded to some 2^-24 of its sums, leave
+    """With norms that see all ranks' images R ranks have one rank's gradient. Twenty convolutions, each rounded to about 2^-24 of its sums, leave
     1e-5; where an activation is within rounding of its kink a whole area of equal pixels may fall on its other side, which some seeds meet."""
     for ranks in (2, 4):
         found = []
@@ -151,11 +151,11 @@ def check_synchronised(scratch):
             assert abs(losses[0] - losses[1]) < 1e-6 * losses[0], losses
         assert sorted(found)[1] < 1e-5 and max(found) < 0.05, found
     _, said = run(2, SQUALL, "train", CONFIG, *SMALL, "-o", os.path.join(scratch, "refused"), "--device", "reference", "--set", "train.sync_batch_norm=on", code=1)
-    assert "train.sync_batch_norm: only --device cpu has it, not reference" in said, said
+    assert "train.sync_batch_norm: not supported by --device reference; use --device cpu" in said, said
 
 
 def check_reduction(scratch):
-    """Gradients that travel as BF16 are those of FP32 but for their roundings (2^-9 of each rank's, and of each sum), and repeat to the bit."""
+    """Gradients reduced in BF16 equal those in FP32 except for roundings (2^-9 of each rank's values and of each sum), and are reproducible."""
     folder = lambda *words: os.path.join(scratch, "-".join(["reduced", *words]))
     gradient = lambda name: os.path.join(name, "ckpt-00000001/optim.safetensors")
     once = [SQUALL, "train", CONFIG, *SMALL, "--set", "train.steps=1", "--set", "train.warmup_steps=0"]
@@ -175,7 +175,7 @@ def check_reduction(scratch):
 
 
 def check_own_paths(scratch):
-    """A step's paths shared out over the ranks: all keep the same weights, a run repeats to the bit and goes on where it was; as many for each."""
+    """A step's paths split equally across ranks: all ranks have the same weights, and a run is reproducible and resumes exactly."""
     fair = ["--set", "train.sampler=fair", "--set", "train.rank_paths=own", "--set", "ranks.check_every=1"]
     path = lambda name: os.path.join(scratch, name)
     for ranks in (2, 4):
@@ -214,7 +214,7 @@ def check_signals(scratch):
 
 
 def check_death(scratch):
-    """kill -9 of a rank: the other one says which, exit 5; what was saved is whole, and the run goes on to the same end."""
+    """kill -9 of a rank: the other rank names it, exit 5. The checkpoint is complete, and the resumed run ends with the same bytes."""
     folder, whole = os.path.join(scratch, "dead"), os.path.join(scratch, "whole")
     longer = ["--set", "train.steps=400"]
     process = start(2, *WITH_CODE, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, more=LEFT_ALIVE)
@@ -223,7 +223,7 @@ def check_death(scratch):
         assert process.poll() is None
     os.kill(children(children(process.pid)[-1])[-1], signal.SIGKILL)
     out, said = process.communicate(timeout=120)
-    assert re.search(r"squall train: .*rank [01] \(process \d+ on [^)]+\) is gone", said), said
+    assert re.search(r"squall train: .*rank [01] \(process \d+ on [^)]+\) exited", said), said
     assert "exit 5" in out and "exit 137" in out, out
     run(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--resume", "auto")
     last = "ckpt-00000400/model.safetensors"
@@ -231,7 +231,7 @@ def check_death(scratch):
 
 
 def check_silence(scratch):
-    """A rank that hangs: the other one waits for the time limit, says so, exit 5; the run goes on to the same end."""
+    """A rank that hangs: the other rank reports it after the time limit, exit 5. The resumed run ends with the same bytes."""
     folder, whole = os.path.join(scratch, "hangs"), os.path.join(scratch, "whole")
     longer = ["--set", "train.steps=400"]
     process = start(2, *WITH_CODE, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--set", "ranks.time_limit=5", more=LEFT_ALIVE)
@@ -277,7 +277,7 @@ def end_search(process, whole, folder, pattern, codes, tellers=1, files=FOUND):
     told = [line for line in said.splitlines() if line.startswith("squall search: ")]
     assert len(told) == tellers and all(re.search(pattern, line) for line in told), said
     assert sorted(re.findall(r"^exit (\d+)$", out, re.M)) == sorted(codes), out
-    assert scored(folder) < scored(whole), "it had come to its end before anything happened"
+    assert scored(folder) < scored(whole), "it was complete before the failure"
     run(2, SQUALL, "search", folder, *SEARCH)
     assert_same_search(whole, folder, files)
 
@@ -288,7 +288,7 @@ def assert_same_search(whole, folder, files=FOUND):
 
 
 def check_search(scratch):
-    """One supernet searched by 1, 2 and 4 ranks, by fewer after a death, a silence or a signal: the same files."""
+    """A supernet searched by 1, 2 and 4 ranks, and by fewer after a killed rank, a hanging rank or a signal: the same files."""
     path = lambda name: os.path.join(scratch, name)
     run(0, SQUALL, "train", CONFIG, "-o", path("net"), *SMALL, "--set", "train.steps=40")
     for name in ("s1", "s2", "s4", "lost", "first", "silent", "asked"):
@@ -300,10 +300,10 @@ def check_search(scratch):
         assert_same_search(path("s1"), path(f"s{ranks}"))
     process, ranks = begin_search(path("lost"))
     os.kill(ranks[1], signal.SIGKILL)
-    end_search(process, path("s1"), path("lost"), r"rank 1 \(process \d+ on [^)]+\) is gone; the other ranks have scored its candidates", codes=["137", "5", "5"])
+    end_search(process, path("s1"), path("lost"), r"rank 1 \(process \d+ on [^)]+\) exited; the other ranks have scored its candidates", codes=["137", "5", "5"])
     process, ranks = begin_search(path("first"))
     os.kill(ranks[0], signal.SIGKILL)
-    end_search(process, path("s1"), path("first"), r"rank 0 .* is gone", codes=["137", "5", "5"], tellers=2)
+    end_search(process, path("s1"), path("first"), r"rank 0 .* exited", codes=["137", "5", "5"], tellers=2)
     process, ranks = begin_search(path("silent"), "--set", "ranks.time_limit=3", ranks=2)
     os.kill(ranks[1], signal.SIGSTOP)
     while os.path.exists(f"/proc/{ranks[0]}"):
@@ -322,7 +322,7 @@ def check_stages(scratch):
     for name in ("staged", "staged-again"):
         out, _ = run(2, SQUALL, *words, "-o", os.path.join(scratch, name))
         assert out.count("found in 2 stages") == 1, out
-    # What is there is not taken for what was asked for; begun anew, nothing of it stays.
+    # Files of a different run are refused. A new start removes them.
     staged = os.path.join(scratch, "staged-again")
     _, said = run(0, SQUALL, *words, "-o", staged, "--seed", "99", code=2)
     assert "restore them, or use a new folder" in said, said
@@ -338,7 +338,7 @@ def check_stages(scratch):
 
 
 def check_full_disk(scratch):
-    """The first rank cannot write its log any more: all stop, one of them says why, nobody waits for what never comes."""
+    """Rank 0 can no longer write its log: all ranks stop, one prints the reason, and no rank waits for the time limit."""
     folder = os.path.join(scratch, "full")
     process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=4000", "--set", "train.checkpoint_every=10",
                     "--set", "write_retries=1")
@@ -354,7 +354,7 @@ def check_full_disk(scratch):
 
 
 def run_unlike(first, second, text, code):
-    """One rank with these words and one with others: both stop long before the time limit, and one says why."""
+    """Two ranks with different arguments: both stop long before the time limit, and one prints the reason."""
     process = subprocess.Popen([*MPIRUN, "-n", "1", SQUALL, *first, ":", "-n", "1", SQUALL, *second], cwd=SOURCE, env=ENVIRONMENT,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, said = process.communicate(timeout=120)
@@ -363,7 +363,7 @@ def run_unlike(first, second, text, code):
 
 
 def check_unlike(scratch):
-    """What one rank alone cannot do, or has otherwise, ends all of them with its reason."""
+    """A failure or different settings of one rank end all ranks with its reason."""
     path = lambda name: os.path.join(scratch, name)
     words = ["train", CONFIG, *SMALL, "--set", "train.steps=40"]
     run_unlike([*words, "-o", path("alone")], [*words, "-o", path("alone"), "--device", "nothing"], "device", 2)
@@ -420,7 +420,7 @@ def check_bad_input(scratch):
     assert f"{out}: another process is writing in it" in said, said
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=60)
-    # One that waits for a folder does not begin anew what it finds there then.
+    # A run that waited for a folder resumes the state that it finds there.
     held = os.path.join(scratch, "held")
     os.mkdir(held)
     folder = os.open(held, os.O_RDONLY)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What several processes of one run live through, under mpirun: weights that drift apart are noticed, a loss that is not finite on one rank
-is told by all.
+"""Failures on one of several ranks, under mpirun: weights that drift apart are detected, and all ranks report a nonfinite loss of
+one rank.
 
 usage: check_survival.py SQUALL DUMP_SURVIVAL SOURCE_FOLDER
 """
@@ -20,7 +20,7 @@ SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
 
 
 def dump(ranks, mode, folder):
-    """What each rank says at its end, and the lines of the log."""
+    """The last message of each rank, and the lines of the log."""
     done = subprocess.run([*MPIRUN, "-n", str(ranks), DUMP, mode, folder, SOURCE], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     said = dict(re.findall(r"^rank (\d+): (.*)$", done.stdout, re.M))
@@ -29,7 +29,7 @@ def dump(ranks, mode, folder):
 
 
 def check_weights(scratch):
-    """The step, and who has other weights than whom; every rank knows it."""
+    """Every rank reports the step and which ranks differ."""
     said, log = dump(4, "well", os.path.join(scratch, "well"))
     assert said == ["exit 0: well"] * 4 and log[-1]["step"] == 8, said
     for ranks, groups in ((2, "0 against 1"), (4, "0, 1, 2 against 3")):
@@ -50,14 +50,14 @@ def check_nonfinite(scratch):
     assert [line["step"] for line in skipped] == [1, 2] and [line["count"] for line in skipped] == [1, 2], log
     assert all(re.fullmatch(r"step \d: the loss of 4 of 8 images is not finite, path \([\d, ]+\), learning rate 0.05", line["text"]) for line in skipped), log
     assert all(re.match(r"exit 4: (rank 0: )?step 3: the loss of 4 of 8 .*; occurrence 3 exceeds train.nonfinite_limit \(2\)$", line) for line in said), said
-    # What the ranks' means made of its running statistics is taken back: no checkpoint could hold it.
+    # The running statistics, nonfinite on all ranks after the reduction, are restored; else no checkpoint could be written.
     said, log = dump(2, "patient", os.path.join(scratch, "patient"))
     assert said == ["exit 0: well"] * 2 and [line["loss"] for line in log if line["event"] == "step"] == [None] * 4, (said, log)
     assert b'"nonfinite": 8, "lost": 8}' in read(os.path.join(scratch, "patient", "last", "state.json"))
 
 
 def check_volume():
-    """What ranks reduce in a step is the sampled path, nothing else: its weights and its norms' running statistics, 13.5 MB for SPOS."""
+    """A step reduces only the sampled path: its weights and its norms' running statistics, 13.5 MB for SPOS."""
     done = subprocess.run([*MPIRUN, "-n", "2", DUMP, "volume", "-", SOURCE], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     lines = re.findall(r"^volume \d: (\d) each, (\d+) bytes, (\d+) weights, (\d+) statistics, (\d+) parameters$", done.stdout, re.M)
     assert len(lines) == 12, (done.stdout, done.stderr)
@@ -69,7 +69,7 @@ def check_volume():
 
 
 def check_nesting(track):
-    """Entries of one track lie inside each other or apart, and all within a step but what comes before the first one."""
+    """Entries of a track are nested or disjoint, and all except the first ones are within a step."""
     steps = [entry for entry in track if entry["cat"] == "step"]
     stack = []
     for entry in sorted(track, key=lambda entry: (entry["ts"], -entry["dur"])):
@@ -77,7 +77,7 @@ def check_nesting(track):
         while stack and stack[-1] <= begin + 0.001:  # written in thousandths of a microsecond
             stack.pop()
         assert not stack or end <= stack[-1] + 0.002, entry
-        assert entry["cat"] == "step" or len(stack) == 1, ("inside a step, and beside the others of it", entry)
+        assert entry["cat"] == "step" or len(stack) == 1, ("inside a step, without overlap", entry)
         stack.append(end)
     return steps
 
@@ -87,7 +87,7 @@ def within(entries, step, cat):
 
 
 def check_timeline(scratch):
-    """A track for each rank: what a step consists of, in order, and reductions that are under way while backward goes on."""
+    """One track per rank: the parts of a step in order, and reductions that overlap backward."""
     folder, file = os.path.join(scratch, "timed"), os.path.join(scratch, "timeline.json")
     words = [SQUALL, "train", "configs/train/samples.yaml", "-o", folder, "--threads", "1", "--quiet", "--timeline", file]
     for key in ("train.steps=9", "train.batch=16", "train.warmup_steps=2", "train.log_every=3", "train.checkpoint_every=4", "train.timeline_steps=6"):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """PyTorch loads an exported safetensors strictly into a module with the published names, and gives Squall's logits.
 
-usage: check_torch_names.py DUMP_EXPORTS SPACES_FOLDER ORACLE_FOLDER     exit 77: PyTorch is not there
+usage: check_torch_names.py DUMP_EXPORTS SPACES_FOLDER ORACLE_FOLDER     exit 77: PyTorch is missing
 """
 import json
 import os

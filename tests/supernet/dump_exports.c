@@ -1,7 +1,7 @@
-/* Exports random paths of a space with what the evaluate programs say of them: <out>/<n>/{model.onnx,
- * model.safetensors, arch.json, images.raw (3, h, w, 3) uint8 RGB, logits.raw (3, classes) FP32}. Whoever reads them
- * makes the network's input from the images by what the export says of it. For check_exports.py, check_torch_names.py.
- * usage: dump_exports SPACE RESOLUTION PATHS OUT fold|unfold|bgr|raw OPSET */
+/* Exports random paths of a space with the logits of the evaluate programs: <out>/<n>/{model.onnx,
+ * model.safetensors, arch.json, images.raw (3, h, w, 3) uint8 RGB, logits.raw (3, classes) FP32}. The reader makes the
+ * network's input from the images as the export describes it. For check_exports.py, check_torch_names.py. usage:
+ * dump_exports SPACE RESOLUTION PATHS OUT fold|unfold|bgr|raw OPSET */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void fill(uint8_t *pixels, size_t count, uint64_t number)
         pixels[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
 }
 
-/* Gives norms statistics and weights a life of their own: a few training steps on noise. */
+/* Makes statistics and weights of norms nontrivial: a few training steps on noise. */
 static sq_status warm_up(sq_model *model, const int *path, uint8_t *pixels, size_t count)
 {
     const int32_t labels[BATCH] = {0, 1, 2};

@@ -1,7 +1,7 @@
 /* What every rank says of the others, under mpirun: check_ranks.py counts the lines.
  *
  * usage: dump_ranks [die RANK]            it is killed before the others wait for it
- *        dump_ranks first|last RANK PIPE  it stands still before it joins, or leaves, the others, and says so there */
+ *        dump_ranks first|last RANK PIPE  sleeps before it connects or disconnects, and writes to PIPE */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,10 +51,10 @@ static sq_status check_news(sq_ranks *ranks)
     (void)printf("rank %d of %d: sums %g %g, %s, local %d of %d\n", r, n, sums[0], sums[1], news, sq_ranks_local(ranks),
                  sq_ranks_local_count(ranks));
     const sq_status mine = r == n - 1 ? sq_fail(SQ_DATA, "the last one fails") : SQ_OK;
-    sq_status all = sq_ranks_worst(ranks, mine);
-    (void)printf("rank %d of %d: status %d, told %d: %s\n", r, n, (int)all, sq_ranks_is_told(), sq_error_text());
-    all = sq_ranks_worst(ranks, all); /* as what called it does */
-    (void)printf("rank %d of %d: again %d, told %d: %s\n", r, n, (int)all, sq_ranks_is_told(), sq_error_text());
+    sq_status all = sq_ranks_reduce_status(ranks, mine);
+    (void)printf("rank %d of %d: status %d, told %d: %s\n", r, n, (int)all, sq_error_is_reported(), sq_error_text());
+    all = sq_ranks_reduce_status(ranks, all); /* as what called it does */
+    (void)printf("rank %d of %d: again %d, told %d: %s\n", r, n, (int)all, sq_error_is_reported(), sq_error_text());
     return SQ_OK;
 }
 
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
     if (stands && !is_first && sq_ranks_rank(ranks) == atoi(argv[2]))
         stand_still(argv[3]);
     if (stands && sq_ranks_rank(ranks) == 0)
-        status = sq_fail(SQ_DATA, "what came before");
+        status = sq_fail(SQ_DATA, "an earlier failure");
     sq_ranks_close(ranks, sq_exit_code(status));
     return sq_exit_code(status);
 }

@@ -1,12 +1,12 @@
-/* A training over ranks in which something goes wrong on one of them, under mpirun: check_survival.py looks at what it
+/* A training over ranks with a failure on one of them, under mpirun: check_survival.py checks what it
  * says. usage: dump_survival MODE RUN SOURCE_FOLDER
  *
  * well      nothing goes wrong
- * drift     the last rank has another momentum, so that its weights become other ones in the first step
+ * drift     the last rank has a different momentum, so its weights differ after the first step
  * start     the last rank begins with other weights
  * odd       the last rank's images are so bright that its loss is never finite; the run stops the third time
  * volume    no training: a step of SPOS's space, and the bytes that it reduced
- * patient   the same, and the run goes on */
+ * patient   the same, and the run continues */
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +78,7 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
     return sq_train(p->model, p->dataset, &loader, &options, &(sq_train_run){.folder = run, .ranks = ranks});
 }
 
-/* Forward and backward along three paths: what a rank gave to be reduced, and what each path is made of. */
+/* Forward and backward along three paths: the bytes that a rank reduced, and the parameters of each path. */
 static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype reduce_dtype)
 {
     enum { BATCH_EACH = 2, RESOLUTION = 32 };

@@ -3,8 +3,8 @@
 
 #include "kernels/graph.h"
 
-/* What rank r gives at i to a reduction, and the mean of it over n ranks: exact for n = 1, 2, 3, 4. As BF16 all sums fit
- * into its 8 bits, but every tenth value lies half a step above 1, which is rounded away where anything travels. */
+/* The value of rank r at i in a reduction, and the mean over n ranks: exact for n = 1, 2, 3, 4. As BF16 all sums fit
+ * into its 8 bits, but every tenth value is half a step above 1, which a reduction in BF16 rounds away. */
 
 static inline float given_at(sq_dtype reduce_dtype, int r, size_t i)
 {

@@ -128,8 +128,8 @@ Test(block_kinds, uib_refuses_what_it_cannot_do)
         const char *text;
     } rows[] = {{"", 2, "uib without start_kernel and mid_kernel needs stride 1"},
                 {", kernel: 3", 1, "kind uib has no kernel; use start_kernel and mid_kernel"},
-                {", mid_kernel: 4", 1, "mid_kernel 4, wanted 0, 3, 5 or 7"},
-                {", start_kernel: 1", 1, "start_kernel 1, wanted 0, 3, 5 or 7"},
+                {", mid_kernel: 4", 1, "mid_kernel 4, expected 0, 3, 5 or 7"},
+                {", start_kernel: 1", 1, "start_kernel 1, expected 0, 3, 5 or 7"},
                 {", mid_kernel: 3, se: true", 1, "kind uib has no se"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         sq_space *space = NULL;

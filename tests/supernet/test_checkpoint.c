@@ -60,7 +60,7 @@ Test(checkpoint, checkpoint_of_another_space_is_refused)
     save(run, &a, 5);
     MUST(sq_checkpoint_find(run, folder, sizeof folder, &step, NULL));
     cr_expect_eq(sq_checkpoint_read(folder, b.model, true, &state), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "another space"));
+    cr_expect_not_null(strstr(sq_error_text(), "a different space"));
     close_subject(&a);
     close_subject(&b);
     drop_folder(run);
@@ -126,7 +126,7 @@ Test(checkpoint, newest_checkpoints_and_every_so_many_th_stay)
     drop_folder(run);
 }
 
-/* A damaged newest one was passed over: what is written after it is not what goes. */
+/* A checkpoint that is written after a damaged newer one was skipped is not removed. */
 Test(checkpoint, checkpoint_below_a_damaged_one_stays)
 {
     char *run = make_folder(), folder[4096];

@@ -48,17 +48,17 @@ static void write_sealed(const char *path, const char *header)
     free(text);
 }
 
-Test(safetensors, safetensors_refuse_what_no_damage_explains)
+Test(safetensors, rejects_files_with_a_valid_checksum_and_invalid_tensors)
 {
 #define SEALED "{\"__metadata__\":{\"checksum_fnv1a64\":\"0000000000000000\"},\"a\":{\"dtype\":\"F32\",\"shape\":"
     static const struct {
         const char *header, *wanted;
     } cases[] = {
         {SEALED "[2],\"data_offsets\":[0,8]}}   ", NULL},
-        {SEALED "[2],\"data_offsets\":[0,8]}}  ", "does not begin at a multiple of 4"},
-        {SEALED "[\"x\"],\"data_offsets\":[0,0]}}     ", "a tensor's shape"},
+        {SEALED "[2],\"data_offsets\":[0,8]}}  ", "is not aligned to 4 bytes"},
+        {SEALED "[\"x\"],\"data_offsets\":[0,0]}}     ", "invalid shape of a tensor"},
         {SEALED "[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  ",
-         "no tensor, or to two"},
+         "outside of all tensors, or in two"},
     };
     char *folder = make_folder(), path[256];
     (void)snprintf(path, sizeof path, "%s/x.safetensors", folder);

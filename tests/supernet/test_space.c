@@ -1,4 +1,4 @@
-/* Spaces, architectures and costs, with the published numbers. */
+/* Spaces and architectures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,56 +12,6 @@ static sq_space *read_space(const char *path)
     sq_space *space = NULL;
     MUST(sq_space_read(&space, path, 0, 0));
     return space;
-}
-
-/* Golden numbers: SPOS's official networks; multiply-adds and parameters in millions, to the printed digit. */
-Test(space, spos_costs_are_the_published_ones)
-{
-    static const struct {
-        const char *arch, *macs, *weights, *parameters;
-    } rows[] = {
-        {"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "295.8", "3.132", "3.155"},
-        {"1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "313.7", "3.190", "3.212"},
-        {"2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2", "340.4", "3.275", "3.298"},
-        {"3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3", "358.8", "3.830", "3.871"},
-        {"(2, 1, 0, 1, 2, 0, 2, 0, 2, 0, 2, 3, 0, 0, 0, 0, 3, 2, 3, 3)", "322.92", "3.529", "3.558"},
-        {"(2,0,2,0,3,1,1,0,0,1,0,1,0,3,1,2,2,0,1,3)", "317.02", "3.327", "3.353"},
-    };
-    sq_space *space = read_space(SOURCE("configs/spaces/spos.yaml"));
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int path[SQ_MAX_LAYERS];
-        char text[32];
-        MUST(sq_arch_read(space, rows[i].arch, path));
-        const sq_cost cost = sq_cost_path(space, path);
-        (void)snprintf(text, sizeof text, "%.*f", (int)strlen(strchr(rows[i].macs, '.') + 1), 1e-6 * (double)cost.macs);
-        cr_expect_str_eq(text, rows[i].macs);
-        (void)snprintf(text, sizeof text, "%.3f", 1e-6 * (double)cost.weights);
-        cr_expect_str_eq(text, rows[i].weights);
-        (void)snprintf(text, sizeof text, "%.3f", 1e-6 * (double)(cost.weights + cost.norm_weights));
-        cr_expect_str_eq(text, rows[i].parameters);
-    }
-    sq_space_free(space);
-}
-
-Test(space, spos_range_and_skeleton_cost)
-{
-    sq_space *space = read_space(SOURCE("configs/spaces/spos.yaml"));
-    double least = 0, most = 0, fixed = 0;
-    for (int l = 0; l < space->layer_count; l++) {
-        double low = 1e30, high = 0;
-        for (int c = 0; c < space->layers[l].choice_count; c++) {
-            const double macs = 1e-6 * (double)sq_cost_block(space, l, c).macs;
-            low = macs < low ? macs : low;
-            high = macs > high ? macs : high;
-        }
-        least += low;
-        most += high;
-        fixed += space->layers[l].choice_count == 1 ? low : 0;
-    }
-    cr_expect_float_eq(least, 270.4, 0.05, "%g", least);
-    cr_expect_float_eq(most, 398.6, 0.05, "%g", most);
-    cr_expect_float_eq(fixed, 38.56, 0.005, "%g", fixed);
-    sq_space_free(space);
 }
 
 Test(space, proxyless_has_21_searched_layers_and_skips_only_where_they_fit)
@@ -98,8 +48,8 @@ Test(space, bad_architectures_are_refused)
     static const struct {
         const char *arch, *text;
     } rows[] = {
-        {"1,2", "2 numbers, wanted 20"},
-        {"(0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,4)", "4 at position 20, wanted 0..3"},
+        {"1,2", "2 numbers, expected 20"},
+        {"(0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,4)", "4 at position 20, expected 0..3"},
         {"0,0,0,x", "'x' at position 4"},
         {"{\"LayerChoice1\": \"2\", \"LayerChoice3\": \"1\"}", "no 'LayerChoice2'"},
         {"{broken", "architecture:1:"},
@@ -143,12 +93,12 @@ Test(space, impossible_spaces_are_refused_by_name)
         {"choices:\n", "chioces:\n", "unknown key 'chioces', did you mean 'choices'?"},
         {"kernel: 3}", "kernal: 3}", "did you mean 'kernel'?"},
         {"resolution: 16", "resolution: big", ":4: resolution: Invalid INT value: 'big'"},
-        {"resolution: 16", "resolution: 0", "resolution 0, wanted 1.."},
-        {"classes: 4", "classes: -4", "classes -4, wanted 1.."},
+        {"resolution: 16", "resolution: 0", "resolution 0, expected 1.."},
+        {"classes: 4", "classes: -4", "classes -4, expected 1.."},
         {"kind: xception", "kind: exception", "Invalid ENUM value: exception"},
-        {"kernel: 5, se: true", "kernel: 4, se: true", "kernel 4, wanted 1, 3, 5 or 7"},
-        {"{width: 8, choices: [stem]}", "{width: 8, stride: 3, choices: [stem]}", "stride 3, wanted 1 or 2"},
-        {"{width: 8, choices: [stem]}", "{width: 0, choices: [stem]}", "width 0, wanted 1.."},
+        {"kernel: 5, se: true", "kernel: 4, se: true", "kernel 4, expected 1, 3, 5 or 7"},
+        {"{width: 8, choices: [stem]}", "{width: 8, stride: 3, choices: [stem]}", "stride 3, expected 1 or 2"},
+        {"{width: 8, choices: [stem]}", "{width: 0, choices: [stem]}", "width 0, expected 1.."},
         {"{width: 8, choices: [stem]}", "{width: 8, choices: [stam]}", "unknown choice 'stam', did you mean 'stem'?"},
         {"{width: 8, choices: [stem]}", "{width: 8, choices: []}", "choices"},
         {"{width: 24, repeat: 2,", "{width: 32, repeat: 2,", "keeps the width"},
@@ -217,30 +167,4 @@ Test(space, divisible_is_mobilenets_rule)
                                   {116, 120}, {32, 32}, {90, 88}, {17, 16}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_expect_eq(sq_divisible(rows[i][0]), rows[i][1], "%d gives %d", rows[i][0], sq_divisible(rows[i][0]));
-}
-
-Test(space, memory_plan_holds_every_slot)
-{
-    const char *const files[] = {SOURCE("configs/spaces/tiny.yaml"), SOURCE("tests/fixtures/odd_widths_pad.yaml")};
-    for (int f = 0; f < 2; f++) {
-        sq_space *space = read_space(files[f]);
-        const sq_block_options options = {.batch = 3, .is_supernet = true, .has_average = true};
-        sq_memory_plan plan;
-        MUST(sq_memory_plan_make(&plan, space, &options, true, NULL));
-        for (int l = 0; l < space->layer_count; l++)
-            for (int c = 0; c < space->layers[l].choice_count; c++)
-                for (int mode = 0; mode < SQ_MODES; mode++) {
-                    sq_region region = plan.regions[l][c];
-                    sq_graph graph = {0};
-                    MUST(sq_block_build(&(sq_block_id){space, l, c}, (sq_mode)mode, &options, &region, &graph));
-                    for (int i = 0; i < graph.op_count && mode != SQ_UPDATE; i++)
-                        if (graph.ops[i].out != SQ_NONE) {
-                            const sq_slot *s = &graph.slots[graph.ops[i].out];
-                            cr_expect_leq(s->offset + sq_slot_bytes(s), plan.role_bytes[s->role], "%s", graph.name);
-                        }
-                    sq_graph_clear(&graph);
-                }
-        sq_memory_plan_clear(&plan);
-        sq_space_free(space);
-    }
 }

@@ -49,7 +49,7 @@ Test(step_model, one_rank_waits_for_nobody)
         NEAR(t.seconds, 3.5);
         NEAR(t.programs, 3.5);
         cr_expect(t.network == 0 && t.exposed == 0 && t.agreement == 0);
-        cr_expect(t.messages == 1 && t.bytes == 1000000, "what would travel is counted");
+        cr_expect(t.messages == 1 && t.bytes == 1000000, "bytes of a single rank are counted");
         NEAR(sq_reduce_seconds(&alone, 1 << 20), 0);
     }
 }
@@ -123,7 +123,7 @@ Test(step_model, a_host_goes_on_only_when_mpi_is_called)
 {
     sq_network n = ranks_apart(2, SQ_REDUCE_BINOMIAL, 0.1, 1e6);
     n.is_polled = true;
-    /* There at 1.1, but nobody looks before the join at 5; back 1.1 later. */
+    /* It arrives at 1.1, but MPI is not called before the join at 5; the answer arrives 1.1 later. */
     sq_step_time t = PREDICT(&n, REDUCE(1000000), RUN(5), JOIN);
     NEAR(t.seconds, 6.1);
     NEAR(t.exposed, 1.1);

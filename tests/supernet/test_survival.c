@@ -1,5 +1,5 @@
-/* What a run lives through: losses, gradients and weights that are not finite. Weights are spoilt in the run that a
- * training begins from; what must come of it is computed here by walks over the model. */
+/* Nonfinite losses, gradients and weights. Nonfinite weights are in the run from which a
+ * training inherits; the expected result is computed here by walks over the model. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ static void path_of(const sq_space *space, int step, int *path)
         path[l] = sq_search_mask_draw(NULL, space, l, &rng);
 }
 
-/* ---- What must come of it ---- */
+/* ---- The expected result ---- */
 
 enum { KEPT_ROLES = 4 };
 static const sq_role kept_roles[KEPT_ROLES] = {SQ_ROLE_WEIGHT, SQ_ROLE_MOMENTUM, SQ_ROLE_AVERAGE, SQ_ROLE_STATISTICS};
@@ -128,7 +128,7 @@ static void walk(train_bench *b, const sq_train_options *o, int number, const sq
     MUST(sq_model_update(b->model, path));
 }
 
-/* The training without its spoilt steps; a rollback goes back to what was there after the last multiple of EVERY. */
+/* The training without its nonfinite steps; a rollback restores the state after the last multiple of EVERY. */
 static int walk_around(train_bench *b, const sq_train_options *o)
 {
     snapshot saved = {{0}};
@@ -188,7 +188,7 @@ static void expect_same_end(const char *a, const char *b)
         expect_same_file(a, b, files[i]);
 }
 
-/* Dies in the first step, by a signal that is heard, and goes on. A rollback before the first checkpoint of the
+/* A signal stops the run in the first step; then it is resumed. A rollback before the first checkpoint of the
  * schedule then knows one more that it must not take: the first step is a good one. */
 static void stop_and_resume(const char *run, const char *from, const sq_train_options *options)
 {
@@ -318,7 +318,7 @@ static void read_newest(const char *run, train_bench *b, snapshot *out)
     take(b, out);
 }
 
-/* Logits of 1e37 have a finite loss; what comes back through the head, times what every layer multiplies it by, is not.
+/* Logits of 1e37 have a finite loss; the gradient behind the head, multiplied by every layer, is infinite.
  */
 Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
 {

@@ -151,7 +151,7 @@ def kill_stages(scratch):
     assert "layers.search and layers.fixed differ" in done.stderr, done.stderr
     assert "exported" in run("export", os.path.join(a, "stage-2")).stdout or os.path.exists(os.path.join(a, "stage-2/export/model.onnx"))
     for extra, text in ((["--set", "stages.groups=5-8"], "layer 1 is in no group"), (["--set", "layers.search=1-2"], "expected both or neither"),
-                        (["--set", "stages.start=1,2"], "2 numbers, wanted 8")):
+                        (["--set", "stages.start=1,2"], "2 numbers, expected 8")):
         done = run(*words, *extra, "-o", os.path.join(scratch, "c"), code=2)
         assert done.stderr.count("\n") == 1 and text in done.stderr, done.stderr
     assert "expected one configuration, --two-stage and -o RUN" in run("search", CONFIG, "--two-stage", code=2).stderr

@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include "supernet/ranks/launcher.h"
-#include "supernet/ranks/ranks.h"
 
 int sq_command_fail(const char *name, sq_status status)
 {
-    if (!sq_ranks_is_told())
+    if (!sq_error_is_reported())
         (void)fprintf(stderr, "squall %s: %s\n", name, sq_error_text());
     return sq_exit_code(status);
 }

@@ -1,4 +1,4 @@
-/* ShuffleNetV2's unit (Ma et al. 2018) and its Xception-like variant, as SPOS has them (Guo et al. 2020, section 4.1;
+/* ShuffleNetV2's unit (Ma et al. 2018) and its Xception-like variant, as in SPOS (Guo et al. 2020, section 4.1;
  * src/Supernet/blocks.py). With stride 1 the main branch reads the odd channels, and the even ones pass through. */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"

@@ -10,7 +10,7 @@ static sq_status check(sq_sampler *s)
 {
     const sq_sampler_options *o = &s->options;
     if (!(o->bin_width > 0 && o->bin_high > o->bin_low))
-        return sq_fail(SQ_INVALID, "train.sampler: bins of %g from %g to %g, wanted a width above 0 and low < high",
+        return sq_fail(SQ_INVALID, "train.sampler: bins of %g from %g to %g, expected a width above 0 and low < high",
                        o->bin_width, o->bin_low, o->bin_high);
     return SQ_OK;
 }

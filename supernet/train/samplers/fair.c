@@ -1,6 +1,6 @@
-/* Strict fairness: every layer deals its choices to the m paths of the step in a random order, so each choice is in
- * exactly one of them (Chu et al. 2021, "FairNAS", algorithm 1). A layer of n < m choices deals each of them
- * floor(m / n) times, and m mod n of them, drawn anew each step, once more. */
+/* Strict fairness: every layer assigns its choices to the m paths of the step in a random order, so each choice is in
+ * exactly one of them (Chu et al. 2021, "FairNAS", algorithm 1). In a layer of n < m choices each is in floor(m / n)
+ * paths; m mod n of them, drawn in each step, are in one more. */
 #include "supernet/train/sampler_row.h"
 
 /* Fisher and Yates's shuffle. */
@@ -13,26 +13,26 @@ static void shuffle(int *list, int count, sq_rng *rng)
     }
 }
 
-/* Writes the choice that each path takes in the layer, as indices into the mask: dealt[path_count]. */
-static void deal(const sq_sampler *s, int layer, sq_rng *rng, int *dealt)
+/* Writes the choice that each path takes in the layer, as indices into the mask: assigned[path_count]. */
+static void assign(const sq_sampler *s, int layer, sq_rng *rng, int *assigned)
 {
     const int count = sq_search_mask_count(s->options.search_mask, s->space, layer), paths = s->path_count;
     for (int i = 0; i < count; i++)
-        dealt[i] = i;
+        assigned[i] = i;
     if (count < paths)
-        shuffle(dealt, count, rng); /* the first ones are dealt once more */
+        shuffle(assigned, count, rng); /* the first ones are repeated */
     for (int i = count; i < paths; i++)
-        dealt[i] = dealt[i - count];
+        assigned[i] = assigned[i - count];
     if (count > 1)
-        shuffle(dealt, paths, rng);
+        shuffle(assigned, paths, rng);
 }
 
 static void draw(const sq_sampler *s, sq_rng *rng, int index, int *path)
 {
-    int dealt[SQ_MAX_PATHS];
+    int assigned[SQ_MAX_PATHS];
     for (int l = 0; l < s->space->layer_count; l++) {
-        deal(s, l, rng, dealt);
-        path[l] = sq_search_mask_choice(s->options.search_mask, l, dealt[index]);
+        assign(s, l, rng, assigned);
+        path[l] = sq_search_mask_choice(s->options.search_mask, l, assigned[index]);
     }
 }
 

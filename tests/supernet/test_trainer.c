@@ -134,12 +134,12 @@ static sq_status count_fill(const void *context, sq_loader_options *loader)
 static sq_status count_accepted(const void *context)
 {
     const calls *c = *(calls *const *)context;
-    (*(calls *const *)context)->accepted += c->filled; /* comes behind it */
+    (*(calls *const *)context)->accepted += c->filled; /* called afterwards */
     return SQ_OK;
 }
 
-/* What is read for the steps alone is read when nothing refuses them any more, and when there are some. */
-Test(train, nothing_is_filled_without_steps_to_take)
+/* complete_loader and on_start are called only after all checks, and only if steps are left. */
+Test(trainer, nothing_is_filled_without_steps_to_take)
 {
     sq_train_options options = train_bench_options(4);
     char *folder = make_folder();
@@ -167,19 +167,19 @@ static void expect_resumed_alike(const sq_train_options *how)
     expect_resumed_alike_from(how, false);
 }
 
-Test(train, resumed_run_with_images_in_the_backends_memory_ends_with_the_bytes_of_one_without)
+Test(trainer, resumed_run_with_images_in_the_backends_memory_ends_with_the_bytes_of_one_without)
 {
     const sq_train_options options = train_bench_options(14);
     expect_resumed_alike_from(&options, true);
 }
 
-Test(train, resumed_run_ends_with_the_same_bytes)
+Test(trainer, resumed_run_ends_with_the_same_bytes)
 {
     const sq_train_options options = train_bench_options(14);
     expect_resumed_alike(&options);
 }
 
-Test(train, resumed_run_with_several_paths_ends_with_the_same_bytes)
+Test(trainer, resumed_run_with_several_paths_ends_with_the_same_bytes)
 {
     sq_train_options options = train_bench_options(14);
     options.sampler.paths = 3;
@@ -187,7 +187,7 @@ Test(train, resumed_run_with_several_paths_ends_with_the_same_bytes)
     expect_resumed_alike(&options);
 }
 
-Test(train, resumed_fair_run_ends_with_the_same_bytes)
+Test(trainer, resumed_fair_run_ends_with_the_same_bytes)
 {
     sq_train_options options = train_bench_options(14);
     options.sampler.sampling = SQ_SAMPLE_FAIR;
@@ -195,7 +195,7 @@ Test(train, resumed_fair_run_ends_with_the_same_bytes)
 }
 
 /* How far the loader is ahead, and which bad images a process happens to meet, must not be in a checkpoint. */
-Test(train, resumed_run_with_bad_images_ends_with_the_same_bytes)
+Test(trainer, resumed_run_with_bad_images_ends_with_the_same_bytes)
 {
     const sq_train_options options = train_bench_options(14);
     char *folder = make_folder(), *png = NULL;
@@ -212,8 +212,8 @@ Test(train, resumed_run_with_bad_images_ends_with_the_same_bytes)
     drop_folder(folder);
 }
 
-/* One path a step is what it always was: forward, backward, update, the path of the step's number. */
-Test(train, one_path_a_step_is_forward_backward_update)
+/* A step of one path is forward, backward and update along the path of the step's number. */
+Test(trainer, one_path_a_step_is_forward_backward_update)
 {
     enum { STEPS = 5 };
     char *run = make_folder();
@@ -263,7 +263,7 @@ Test(train, one_path_a_step_is_forward_backward_update)
     drop_folder(run);
 }
 
-Test(train, log_says_how_many_paths_a_step_has)
+Test(trainer, log_says_how_many_paths_a_step_has)
 {
     char *run = make_folder();
     size_t bytes;
@@ -277,7 +277,7 @@ Test(train, log_says_how_many_paths_a_step_has)
     drop_folder(run);
 }
 
-Test(train, non_finite_loss_of_several_paths_names_the_one)
+Test(trainer, non_finite_loss_of_several_paths_names_the_one)
 {
     char *run = make_folder();
     sq_train_options options = train_bench_options(40);
@@ -288,7 +288,7 @@ Test(train, non_finite_loss_of_several_paths_names_the_one)
     drop_folder(run);
 }
 
-Test(train, resume_of_another_run_is_refused)
+Test(trainer, resume_of_another_run_is_refused)
 {
     char *run = make_folder();
     sq_train_options options = train_bench_options(4);
@@ -299,7 +299,7 @@ Test(train, resume_of_another_run_is_refused)
     drop_folder(run);
 }
 
-Test(train, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
+Test(trainer, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
 {
     char *run = make_folder(), folder[4096];
     int64_t step = 0;
@@ -355,7 +355,7 @@ static long resident_pages(void)
     return resident;
 }
 
-Test(train, steps_allocate_nothing_and_memory_stays_flat)
+Test(trainer, steps_allocate_nothing_and_memory_stays_flat)
 {
     const sq_sampler_options uniform = {.sampling = SQ_SAMPLE_UNIFORM}, three = {.paths = 3},
                              fair = {.sampling = SQ_SAMPLE_FAIR};

@@ -1,5 +1,5 @@
-/* Letters over MPI: sends are buffered here until they have gone, receives are looked for and never posted ahead. */
-#include "supernet/ranks/messages.h"
+/* Sends are buffered here until they complete. A receive is posted only after a probe found the message. */
+#include "supernet/ranks/rank_messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include <mpi.h>
 
 enum { TAG = 7, TEXT_BYTES = 512, MOST_BYTES = 1 << 30 };
+#define CHECK_SECONDS 0.5 /* between checks of the other process */
 
 typedef struct sent {
     struct sent *next;
@@ -19,14 +20,14 @@ typedef struct sent {
 
 struct sq_messages {
     sq_ranks *ranks;
-    sent *under_way;
+    sent *pending;
 };
 
 sq_status sq_messages_open(sq_messages **out, sq_ranks *ranks)
 {
     sq_messages *m = calloc(1, sizeof *m);
     if (!m)
-        return sq_fail(SQ_NO_MEMORY, "mail");
+        return sq_fail(SQ_NO_MEMORY, "messages between ranks");
     m->ranks = ranks;
     *out = m;
     return SQ_OK;
@@ -34,14 +35,14 @@ sq_status sq_messages_open(sq_messages **out, sq_ranks *ranks)
 
 static sq_status mpi_failed(const sq_messages *m, const char *what)
 {
-    sq_ranks_break(m->ranks);
+    sq_ranks_abandon(m->ranks);
     return sq_fail(SQ_COMMUNICATION, "%s: MPI failed", what);
 }
 
-/* Lets go of what has arrived. */
+/* Frees the messages that are sent. */
 static void clear_sent(sq_messages *m)
 {
-    for (sent **at = &m->under_way; *at;) {
+    for (sent **at = &m->pending; *at;) {
         sent *s = *at;
         int is_done = 0;
         if (MPI_Test(&s->request, &is_done, MPI_STATUS_IGNORE) != MPI_SUCCESS || !is_done) {
@@ -53,7 +54,8 @@ static void clear_sent(sq_messages *m)
     }
 }
 
-/* What has not arrived was sent to a rank that is gone, or about to end: MPI may still read it, so it stays. */
+/* Messages that are not sent went to a rank that exited or is about to. MPI may still read them, so they are not freed.
+ */
 void sq_messages_close(sq_messages *m)
 {
     if (!m)
@@ -67,27 +69,27 @@ sq_status sq_messages_send(sq_messages *m, int to, const void *bytes, size_t cou
     sent *s = count <= MOST_BYTES ? malloc(sizeof *s + count) : NULL;
     clear_sent(m);
     if (!s)
-        return sq_fail(SQ_NO_MEMORY, "a letter of %zu bytes", count);
+        return sq_fail(SQ_NO_MEMORY, "a message of %zu bytes", count);
     memcpy(s->bytes, bytes, count);
     if (MPI_Isend(s->bytes, (int)count, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &s->request) != MPI_SUCCESS) {
         free(s);
         return mpi_failed(m, "sending");
     }
-    s->next = m->under_way;
-    m->under_way = s;
+    s->next = m->pending;
+    m->pending = s;
     return SQ_OK;
 }
 
-/* Whether a rank is gone, or too long silent: `seconds` so far. */
+/* Fails when the rank exited, or sent nothing for too long. seconds: without a message so far. */
 static sq_status check_silence(const sq_messages *m, int from, double seconds, double patience)
 {
     char text[TEXT_BYTES];
     const double limit = sq_ranks_time_limit(m->ranks);
-    const bool is_gone = sq_ranks_find_dead(m->ranks, from, text, sizeof text);
-    if (!is_gone && seconds <= limit + patience)
+    const bool is_dead = sq_ranks_find_dead(m->ranks, from, text, sizeof text);
+    if (!is_dead && seconds <= limit + patience)
         return SQ_OK;
-    sq_ranks_break(m->ranks);
-    return is_gone ? sq_fail(SQ_COMMUNICATION, "%s", text)
+    sq_ranks_abandon(m->ranks);
+    return is_dead ? sq_fail(SQ_COMMUNICATION, "%s", text)
                    : sq_fail(SQ_COMMUNICATION, "rank %d has not answered for %.0f s", from, seconds);
 }
 
@@ -98,19 +100,19 @@ static sq_status receive(sq_messages *m, int from, int count, sq_message *out)
     const double begin = sq_seconds_now();
     char *bytes = malloc((size_t)count + 1);
     if (!bytes)
-        return sq_fail(SQ_NO_MEMORY, "a letter of %d bytes", count);
+        return sq_fail(SQ_NO_MEMORY, "a message of %d bytes", count);
     if (MPI_Irecv(bytes, count, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &request) != MPI_SUCCESS) {
         free(bytes);
         return mpi_failed(m, "receiving");
     }
-    for (double looked = begin; !is_done;) {
+    for (double checked = begin; !is_done;) {
         const double now = sq_seconds_now();
         if (MPI_Test(&request, &is_done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
             return mpi_failed(m, "receiving"); /* MPI keeps the memory */
         if (is_done)
             break;
-        if (now - looked > 0.5) {
-            looked = now;
+        if (now - checked > CHECK_SECONDS) {
+            checked = now;
             SQ_TRY(check_silence(m, from, now - begin, 0));
         }
         sq_pause_after(now - begin);
@@ -120,36 +122,37 @@ static sq_status receive(sq_messages *m, int from, int count, sq_message *out)
     return SQ_OK;
 }
 
-static sq_status look(sq_messages *m, int from, sq_message *out)
+static sq_status probe(sq_messages *m, int from, sq_message *out)
 {
     MPI_Status status;
-    int is_here = 0, count;
+    int is_available = 0, count;
     *out = (sq_message){SQ_ANY_RANK, NULL, 0};
     clear_sent(m);
-    if (MPI_Iprobe(from == SQ_ANY_RANK ? MPI_ANY_SOURCE : from, TAG, MPI_COMM_WORLD, &is_here, &status) != MPI_SUCCESS)
-        return mpi_failed(m, "looking for letters");
-    if (!is_here)
+    if (MPI_Iprobe(from == SQ_ANY_RANK ? MPI_ANY_SOURCE : from, TAG, MPI_COMM_WORLD, &is_available, &status) !=
+        MPI_SUCCESS)
+        return mpi_failed(m, "probing for messages");
+    if (!is_available)
         return SQ_OK;
     if (MPI_Get_count(&status, MPI_BYTE, &count) != MPI_SUCCESS || count < 0)
-        return mpi_failed(m, "a letter's size");
+        return mpi_failed(m, "the size of a message");
     return receive(m, status.MPI_SOURCE, count, out);
 }
 
 sq_status sq_messages_poll(sq_messages *m, sq_message *out)
 {
-    return look(m, SQ_ANY_RANK, out);
+    return probe(m, SQ_ANY_RANK, out);
 }
 
 sq_status sq_messages_wait(sq_messages *m, int from, double patience, sq_message *out)
 {
     const double begin = sq_seconds_now();
-    for (double looked = begin;;) {
+    for (double checked = begin;;) {
         const double now = sq_seconds_now();
-        SQ_TRY(look(m, from, out));
+        SQ_TRY(probe(m, from, out));
         if (out->bytes)
             return SQ_OK;
-        if (now - looked > 0.5) {
-            looked = now;
+        if (now - checked > CHECK_SECONDS) {
+            checked = now;
             SQ_TRY(check_silence(m, from, now - begin, patience));
         }
         sq_pause_after(now - begin);
