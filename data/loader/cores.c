@@ -60,7 +60,7 @@ void sq_cores_find(sq_cores *out, const char *root)
         CPU_XOR(&unassigned, &unassigned, &set);
     }
     if (CPU_COUNT(&unassigned) > 0)
-        add_node(out, &unassigned, &allowed); /* cores without a node count as one more node */
+        add_node(out, &unassigned, &allowed); /* cores without a node form one more node */
 }
 
 int sq_cores_node(const sq_cores *cores, int thread, int threads)

@@ -47,7 +47,7 @@ static void merge_bands(const sq_cpu_call *call, float *partial)
     sq_merge_moments(call, &(sq_tile_moments_list){partial, call->x.n, h_out * w_out, h_out * w_out});
 }
 
-/* One band of outputs, and its moments. */
+/* Computes one band of outputs and its moments. */
 static void convolve_band(const sq_cpu_call *call, const sq_band_filter *filter, int t, float *moments)
 {
     const int k = filter->k, stride = filter->stride, h_out = call->z.h, w_out = call->z.w;

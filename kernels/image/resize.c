@@ -1,5 +1,6 @@
 /* Resizing in two passes. Each source row passes through the horizontal pass when the first output row needs it, into a
- * ring of rows that the vertical pass reads. The ring holds the rows of one output row, so it stays in the cache. */
+ * ring of rows that the vertical pass reads. The ring holds only the rows that one output row needs, so it stays in the
+ * cache. */
 #include "kernels/image/resize.h"
 
 #include <stdlib.h>

@@ -37,7 +37,7 @@ typedef struct {
 
 void sq_resizer_clear(sq_resizer *resizer);
 
-/* The pixels of an h x w image that resizing the crop to resolution x resolution reads. */
+/* The pixels of an h x w image that are read when the crop is resized to resolution x resolution. */
 sq_rectangle sq_resize_reach(sq_crop crop, int h, int w, int resolution);
 
 /* out[y][x] = sum of filter weights times the pixels of `crop`, for a square of resolution x resolution.

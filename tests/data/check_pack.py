@@ -36,7 +36,7 @@ def files(folder):
 
 
 def row(text, name):
-    """The value of a row in the output of pack."""
+    """Returns the value of a row in the output of pack."""
     return next((line.strip()[len(name):].strip() for line in text.splitlines() if line.strip().startswith(name)), None)
 
 
@@ -132,7 +132,8 @@ def damage(scratch, shards):
 
 
 def other_sources(scratch):
-    """Other sources and forms: ImageNet's tar of tars and flat tar with a list, shrunk and raw shards, sources with one split."""
+    """Checks other sources and forms: ImageNet's tar of tars, a flat tar with a list of labels, shrunk and raw shards,
+    sources with one split."""
     folder = os.path.join(scratch, "folder")
     nested, flat, labels = (os.path.join(scratch, name) for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "val.txt"))
     with tarfile.open(nested, "w") as outer:

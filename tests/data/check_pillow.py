@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Compares the loader's samples with Pillow's, within one grey level. data.decode exact is crop and resize; draft is Image.draft and
-resize with a box. Uses JPEGs that Pillow writes, and ImageNet originals if ../shared/datasets/imagenet-sample exists.
+"""Compares the loader's samples with Pillow's, within one grey level. In Pillow, data.decode exact is crop
+and then resize; draft is Image.draft and then resize with a box. Uses JPEGs that Pillow writes, and
+ImageNet originals if ../shared/datasets/imagenet-sample exists.
 
 usage: check_pillow.py DUMP_SAMPLES SOURCE_FOLDER     exits with 77 without Pillow
 """

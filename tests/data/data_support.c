@@ -199,7 +199,7 @@ int open_folder(const char *folder)
 void limit_file_size(size_t bytes)
 {
     struct rlimit limit = {bytes, bytes};
-    (void)signal(SIGXFSZ, SIG_IGN); /* the program ignores it too: supernet/train/signals.c */
+    (void)signal(SIGXFSZ, SIG_IGN); /* the program also ignores SIGXFSZ: supernet/train/signals.c */
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 

@@ -11,9 +11,9 @@
 void copy_image(const char *folder, const char *name, const char *fixture); /* from tests/fixtures/images */
 void copy_first_half(const char *folder, const char *name, const char *fixture);
 void copy_rotated(const char *folder, const char *name, int orientation); /* rgb.jpg with an EXIF orientation */
-void copy_bomb(const char *folder, const char *name); /* a PNG that declares a width of two thousand million pixels */
+void copy_bomb(const char *folder, const char *name); /* a PNG that declares a width of two billion pixels */
 void decode_fixture(sq_image *out, const char *fixture);
-void run_shell(const char *folder, const char *commands); /* with sh, in the folder */
+void run_shell(const char *folder, const char *commands); /* runs the commands with sh in the folder */
 int count_files(const char *folder);
 int open_folder(const char *folder);
 void limit_file_size(size_t bytes); /* simulates a full disk for this process: writes fail with EFBIG */
@@ -21,13 +21,13 @@ void limit_file_size(size_t bytes); /* simulates a full disk for this process: w
 /* ---- Data sets ---- */
 
 sq_dataset *open_in(const char *folder, const char *name, const char *split);
-/* sq_dataset_open_with, with names of files in the folder. */
+/* Calls sq_dataset_open_with; the names are relative to the folder. */
 sq_status open_with(sq_dataset **out, const char *folder, const char *name, const char *split,
                     const sq_dataset_options *lists);
 void expect_open_fails(const char *folder, const char *name, const char *split, const char *message);
 /* Packs with quality 90 and one thread unless the options say otherwise. */
 void pack_small(const sq_dataset *dataset, const char *folder, const char *split, sq_pack_options options);
-bool stop_at_once(void); /* for is_stopped: true */
+bool stop_at_once(void); /* for is_stopped: always returns true */
 
 /* Expects equal images, labels, classes and names inside the classes, in the same order. */
 void expect_same(const sq_dataset *a, const sq_dataset *b);
@@ -48,7 +48,7 @@ typedef struct {
     char path[1024];
 } shard_copy;
 
-/* Packs the same images into one shard too, in <folder>/whole, and reads its bytes. */
+/* Also packs the same images into one shard, in <folder>/whole, and reads its bytes. */
 shard_copy pack_in_one(const char *folder, bool is_raw);
 /* Writes the first `size` bytes back to the shard. */
 void write_shard(const shard_copy *s, size_t size);

@@ -9,7 +9,7 @@
 
 #include "data/sources/shard.h"
 
-/* Recomputes the checksums of a shard in memory, so that an edit is not detected by them but by the other checks. */
+/* Recomputes the checksums of an edited shard in memory, so that the other checks must detect the edit. */
 static inline void seal_shard(uint8_t *bytes, size_t size)
 {
     sq_shard_header head;

@@ -1,5 +1,5 @@
-# Counts the lines of kernels/cuda that the emulated tests reach. The backend is compiled again with gcov's counters;
-# the tests use the objects of the plain variant. tools/coverage reads the counters.
+# Counts the lines of kernels/cuda that the emulated tests reach. The backend is compiled again with
+# gcov's counters. The tests reuse the objects of the plain variant. tools/coverage reads the counters.
 find_program(SQ_GCOV gcov)
 if(NOT SQ_GCOV OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   message(STATUS "coverage of the emulated CUDA backend: left out, no gcc with gcov")

@@ -177,9 +177,9 @@ static double loss_of(sq_model *model, uint64_t number, const int *path)
     return result.loss / (double)result.images;
 }
 
-/* Directional derivative along a random direction d of one tensor: (L(w + h d) - L(w - h d)) / 2h against g . d.
- * Directions average out rounding: the FP32 rounding of the loss is about 1e-7 and h |d| about 1e-2, which leaves 2e-5
- * absolute and the third derivative. */
+/* Compares the directional derivative along a random direction d of one tensor, (L(w + h d) - L(w - h d)) / 2h, with
+ * the dot product of g and d. A direction averages out rounding: the FP32 rounding of the loss is about 1e-7 and h |d|
+ * is about 1e-2. An absolute error of 2e-5 and the third derivative remain. */
 static void check_tensor(sq_model *model, const sq_parameter *p, uint64_t number, const int *path)
 {
     const double h = 4e-3;

@@ -1,4 +1,4 @@
-/* Kinds of operations: each has a name, a check and a kernel, and what none of them describes is refused. */
+/* Kinds of operations: each has a name, a check and a kernel, and values outside the enumerations are refused. */
 #include "kernels/cpu/cpu.h"
 #include "tests/support/support.h"
 
@@ -80,7 +80,7 @@ Test(operation, every_kind_has_a_name)
     cr_expect_str_eq(sq_op_name(SQ_OP_KINDS), "unknown");
 }
 
-/* Rows of sq_cpu_table that a new kind forgot would be zero. */
+/* If a new kind had no row in sq_cpu_table, the row would be zero. */
 Test(operation, every_kind_has_a_cpu_kernel)
 {
     const char *name;

@@ -1,5 +1,6 @@
-/* Against PyTorch in FP64 (tests/oracle/make_fixtures.py): every block kind and every operator of HURRICANE's pool at
- * both strides, forward, all gradients, running statistics; and the loss curve of 50 training steps. */
+/* Compares with PyTorch in FP64 (tests/oracle/make_fixtures.py). Every block kind and every operator of HURRICANE's
+ * pool is checked at both strides: forward, all gradients, running statistics. The loss curve of 50 training steps is
+ * checked too. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +190,7 @@ Test(oracle, uib_blocks_are_pytorchs)
     check_blocks("cpu", space, SOURCE("tests/fixtures/oracle_uib.safetensors"));
 }
 
-/* PyTorch checked the operators that the pool has. */
+/* The fixture covers the operators of the pool. */
 Test(oracle, pool_of_the_fixture_is_the_published_one)
 {
     static const char *const files[] = {"configs/spaces/hurricane-pool.yaml", "configs/spaces/hurricane-small.yaml"};

@@ -1,4 +1,5 @@
-/* The speed model, against launches computed by hand; descriptions of GPUs and the table of counts, good and bad. */
+/* Compares the speed model with launches computed by hand. Reads valid and invalid descriptions of GPUs and tables of
+ * counts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,10 +7,10 @@
 #include "kernels/speed/model.h"
 #include "tests/support/support.h"
 
-/* Sums of a few terms in doubles. */
+/* The results are sums of a few terms in doubles, so a small relative tolerance is enough. */
 #define NEAR(a, b) cr_expect_float_eq((a), (b), 1e-9 * (b), "%.12g, expected %.12g", (double)(a), (double)(b))
 
-/* 10 multiprocessors of 1 GHz: numbers that a reader can follow. Every efficiency is 0.5 but the memory's. */
+/* A GPU with simple numbers: 10 multiprocessors of 1 GHz. Every efficiency is 0.5, except that of the memory. */
 static sq_gpu round_gpu(void)
 {
     return (sq_gpu){.name = "round",
@@ -44,7 +45,7 @@ static sq_gpu round_gpu(void)
                     .error = 0.25};
 }
 
-/* 20 blocks of 8 warps, two on each multiprocessor; nothing to do. */
+/* 20 blocks of 8 warps, two on each multiprocessor, without instructions or memory accesses. */
 static sq_launch_count idle_launch(void)
 {
     return (sq_launch_count){
@@ -116,8 +117,8 @@ Test(speed, wavefronts_bind)
     sq_launch_count launch = idle_launch();
     launch.load_shared.moved = 6e6;
     launch.store_shared.moved = 1e6;
-    launch.load_global = (sq_traffic){.requests = 1e6, .moved = 8e6, .ideal = 8e6};  /* 2 wavefronts a request */
-    launch.store_global = (sq_traffic){.requests = 1e6, .moved = 2e6, .ideal = 1e6}; /* one a request at least */
+    launch.load_global = (sq_traffic){.requests = 1e6, .moved = 8e6, .ideal = 8e6};  /* 2 wavefronts per request */
+    launch.store_global = (sq_traffic){.requests = 1e6, .moved = 2e6, .ideal = 1e6}; /* at least one per request */
     const sq_launch_time t = predict(&gpu, &launch, 0);
     NEAR(t.seconds[SQ_BOUND_LSU], 10e6 / 10e9);
     cr_expect_eq(t.binds, SQ_BOUND_LSU);
@@ -129,7 +130,7 @@ Test(speed, matrix_products_bind)
     sq_launch_count launch = idle_launch();
     launch.instructions[SQ_COUNT_MMA] = 1e7;
     const sq_launch_time t = predict(&gpu, &launch, 1e6);
-    NEAR(t.seconds[SQ_BOUND_MMA], 1e7 / 10e9); /* m16n8k16: 2,048 multiply-adds, one a clock */
+    NEAR(t.seconds[SQ_BOUND_MMA], 1e7 / 10e9); /* m16n8k16: 2,048 multiply-adds, one per clock */
     NEAR(t.expected, 1e-3 / 0.5 + 1e-6);
     cr_expect_eq(t.binds, SQ_BOUND_MMA);
 }
@@ -141,7 +142,7 @@ Test(speed, latency_binds)
     launch.load_global = (sq_traffic){.requests = 1e6, .moved = 1e6, .ideal = 1e6}; /* 32 MB */
     launch.bytes_in_flight = 128;
     const sq_launch_time t = predict(&gpu, &launch, 32e6);
-    /* 10 multiprocessors of 16 warps have 20,480 bytes under way, for 1 us each time. */
+    /* 10 multiprocessors of 16 warps have 20,480 bytes in flight. Each load takes 1 us. */
     NEAR(t.seconds[SQ_BOUND_LATENCY], 32e6 / 20480 * 1e-6);
     cr_expect_eq(t.binds, SQ_BOUND_LATENCY);
 }
@@ -162,7 +163,7 @@ Test(speed, resident_blocks_follow_from_what_is_scarce)
     const sq_gpu gpu = round_gpu();
     sq_launch_count launch = idle_launch();
     cr_expect_eq(sq_resident_blocks(&gpu, &launch), 4); /* 65,536 / (64 * 256) */
-    launch.registers[1] = 100;                          /* 104 in units of 8 a thread */
+    launch.registers[1] = 100;                          /* rounded to 104, in units of 8 per thread */
     cr_expect_eq(sq_resident_blocks(&gpu, &launch), 2);
     launch.registers[1] = 16;
     cr_expect_eq(sq_resident_blocks(&gpu, &launch), 8); /* 64 warps */
@@ -181,7 +182,7 @@ Test(speed, an_uneven_grid_waits_for_the_busiest_multiprocessor)
     const sq_gpu gpu = round_gpu();
     sq_launch_count launch = idle_launch();
     launch.instructions[SQ_COUNT_BRANCH] = 4e6;
-    launch.grid = 21; /* one multiprocessor has three blocks */
+    launch.grid = 21; /* the busiest multiprocessor has three blocks */
     NEAR(predict(&gpu, &launch, 0).seconds[SQ_BOUND_ISSUE], 1e-4 * 3 * 10 / 21);
     launch.grid = 5;
     NEAR(predict(&gpu, &launch, 0).seconds[SQ_BOUND_ISSUE], 1e-4 * 2);
@@ -206,7 +207,7 @@ Test(speed, efficiency_grows_with_resident_warps)
 
 /* ---- Monotonicity ---- */
 
-/* Between the two sides of the L2 limit the rate changes, in the same direction. */
+/* At the L2 limit the bandwidth changes, but more bytes still take more time. */
 Test(speed, more_bytes_are_never_faster)
 {
     const sq_gpu gpu = round_gpu();
@@ -251,7 +252,7 @@ Test(speed, counts_scale)
     sq_launch_time t;
     launch.instructions[SQ_COUNT_BRANCH] = 1e6;
     sq_launch_predict(&gpu, &(sq_launch_load){&launch, 0, 3, 0.5}, sass, &t);
-    NEAR(t.seconds[SQ_BOUND_ISSUE], 6e6 / 40e9); /* the grid of 10 is even */
+    NEAR(t.seconds[SQ_BOUND_ISSUE], 6e6 / 40e9); /* the grid of 10 blocks is balanced */
     NEAR(t.warps, 8);
 }
 

@@ -1,6 +1,6 @@
-/* The vendor engine's plans by the real cuDNN, without a GPU: since 9.8 it plans for a device that is only described.
- * So every descriptor, attribute and count is read by the library itself. Nothing is run. Skipped where cuDNN is not
- * there. */
+/* Makes the vendor engine's plans with the real cuDNN, without a GPU. Since version 9.8, cuDNN makes plans for a device
+ * that is only described. So the library itself checks every descriptor, attribute and count. Nothing is run. The test
+ * is skipped if cuDNN is missing. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 enum { OLDEST_CUDNN = 90800 };
 
-/* An H200, in the words of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION. */
+/* An H200, in the format of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION. */
 static const char device[] =
     "{\"deviceName\":\"NVIDIA H200\",\"deviceVer\":900,\"driverVer\":13000,\"cudaDeviceId\":0,\"pciDeviceId\":0,"
     "\"isTccDriver\":0,\"supportCoopLaunch\":1,\"warpSize\":32,\"multiProcessorCount\":132,\"maxThreadsPerBlock\":1024,"
@@ -24,13 +24,13 @@ static sq_vendor *open_described(void)
     if (sq_vendor_load(v) != SQ_OK)
         cr_skip_test("%s", sq_error_text());
     if (v->cudnn.version() < OLDEST_CUDNN)
-        cr_skip_test("%s: plans need a device", v->versions);
+        cr_skip_test("%s: this version makes plans only for a present device", v->versions);
     cr_assert_eq(v->cudnn.create(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &v->device), CUDNN_STATUS_SUCCESS);
     cr_assert_eq(v->cudnn.set(v->device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                               (int64_t)strlen(device), device),
                  CUDNN_STATUS_SUCCESS);
     if (v->cudnn.finalize(v->device) != CUDNN_STATUS_SUCCESS)
-        cr_skip_test("%s: does not take the description of a device", v->versions);
+        cr_skip_test("%s: cuDNN does not accept the description of a device", v->versions);
     return v;
 }
 
@@ -59,7 +59,7 @@ Test(vendor_plans, cudnn_has_an_engine_for_every_kind_of_convolution)
     sq_vendor_close(v);
 }
 
-/* A call is a variant pack; addresses are only kept. */
+/* A call is a variant pack, which only stores addresses. */
 Test(vendor_plans, a_plan_is_bound_to_addresses)
 {
     sq_vendor *v = open_described();

@@ -69,7 +69,7 @@ def check_losses():
     for r in (0, 2):
         assert re.search(rf"rank {r} failed: gradients: .*{gone}", out), out
     out = run(2, DUMP, "fail", "1", code=(3, 5))
-    assert "rank 1 failed: its images are gone" in out and re.search("rank 0 failed: gradients: ", out), out
+    assert "rank 1 failed: the images of this rank are missing" in out and re.search("rank 0 failed: gradients: ", out), out
     out = run(2, DUMP, "train", NCCL_EMULATED_FAIL="9", code=5)
     assert out.count("failed: gradients: NCCL: internal error\n") == 2, out
     out = run(2, DUMP, "means", NCCL_EMULATED_STUCK="1", code=5)

@@ -13,7 +13,8 @@
 
 static const size_t limit = 1 << 26;
 
-/* The expected centre pixel of each fixture, within JPEG's tolerance (tests/oracle/make_images.py). */
+/* The expected centre pixel of each fixture, written by tests/oracle/make_images.py. JPEG changes pixels, so a
+ * tolerance applies. */
 Test(decode, decodes_every_format_to_rgb)
 {
     static const struct {
@@ -76,7 +77,7 @@ Test(decode, rejects_decompression_bombs_before_allocating)
     char *bytes = NULL;
     size_t size = 0;
     MUST(sq_file_read(SOURCE("tests/fixtures/images/rgb.png"), 1 << 20, &bytes, &size));
-    bytes[16] = 0x7f; /* width: two thousand million */
+    bytes[16] = 0x7f; /* declared width: two billion */
     cr_expect_eq(sq_image_decode(&image, &(sq_encoded_image){bytes, size, "bomb.png", limit}), SQ_DATA);
     bytes[16] = 0;
     cr_expect_eq(sq_image_decode(&image, &(sq_encoded_image){bytes, size, "large.png", 24 * 31}), SQ_DATA);

@@ -34,7 +34,7 @@ Test(stb, resizes_by_odd_ratios_as_defined)
             pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = row[i] = (uint8_t)(i * 89 % 256);
         cr_assert(sq_stb_resize(&(sq_stb_pixels){pixels, 1, from}, &(sq_stb_pixels){out, 1, to}));
         const int edge =
-            1 + (to > from / 2); /* the filter's radius in output pixels; closer to the edge, repeated pixels count */
+            1 + (to > from / 2); /* filter radius in output pixels; repeated pixels contribute nearer to the edge */
         for (int x = edge; x < to - edge; x++)
             cr_expect(fabs(out[3 * x] - triangle(row, from, to, x)) <= 1, "%d to %d at %d: %d, expected %g", from, to,
                       x, out[3 * x], triangle(row, from, to, x));
@@ -55,7 +55,7 @@ Test(stb, resizes_like_pillow_within_one_grey_level)
     cr_assert(sq_stb_resize(&(sq_stb_pixels){image.pixels, image.h, image.w}, &(sq_stb_pixels){out, 16, 16}));
     for (size_t i = 0; i < size; i++) {
         const size_t x = i / 3 % 16, y = i / 48;
-        if (x > 0 && x < 15 && y > 0 && y < 15) /* at the edges Pillow drops the outside, stb repeats the edge */
+        if (x > 0 && x < 15 && y > 0 && y < 15) /* Pillow does not repeat edge pixels, but stb does */
             worst = abs(out[i] - (uint8_t)wanted[i]) > worst ? abs(out[i] - (uint8_t)wanted[i]) : worst;
     }
     cr_expect_leq(worst, 1, "%d grey levels", worst);

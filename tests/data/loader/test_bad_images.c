@@ -97,7 +97,7 @@ Test(bad_images, count_each_image_once)
     sq_bad_images_free(&bad);
 }
 
-/* One name is a prefix of the other; image names need no extension. */
+/* The name of one image is a prefix of the other name. Image names need no extension. */
 Test(bad_images, are_logged_if_a_longer_name_is_in_the_log)
 {
     char *folder = make_folder(), log[600], line[700];

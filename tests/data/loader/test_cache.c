@@ -32,7 +32,7 @@ Test(cache, processes_of_a_host_share_the_available_memory)
 {
     cr_expect_eq(sq_cache_budget(3, 8), (size_t)3 << 20);
     cr_expect_lt(sq_cache_budget(0, 1000),
-                 sq_cache_budget(0, 1) / 100); /* the available memory changes between the calls, but less */
+                 sq_cache_budget(0, 1) / 100); /* the available memory changes between the calls, by less */
 }
 
 Test(cache, plans_decoded_images_if_they_fit)

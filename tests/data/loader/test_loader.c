@@ -42,7 +42,7 @@ static sq_dataset *open_numbered(char *folder)
     return d;
 }
 
-/* Labels of EPOCHS epochs, and a hash of all pixels. */
+/* Reads the labels of EPOCHS epochs and computes a hash of all pixels. */
 static uint64_t walk(const sq_dataset *d, const sq_loader_options *options, int *labels)
 {
     sq_loader *loader = NULL;
@@ -118,7 +118,7 @@ Test(loader, begins_at_any_batch)
     drop_folder(folder);
 }
 
-/* 1, 2 and 4 ranks, from the middle of the second epoch into the third. */
+/* Reads with 1, 2 and 4 ranks, from the middle of the second epoch into the third. */
 Test(loader, ranks_share_batches_without_changing_them)
 {
     enum { BATCH = 8, FIRST = 9, BATCHES = 12 };
@@ -184,10 +184,10 @@ Test(loader, unshuffled_ends_after_the_last_image)
 Test(loader, prefetches_by_the_measured_rates)
 {
     cr_expect_eq(sq_loader_prefetch_depth(1, 0, 8), 2);      /* nothing is measured */
-    cr_expect_eq(sq_loader_prefetch_depth(0.1, 1, 8), 2);    /* made ten times faster than used */
-    cr_expect_eq(sq_loader_prefetch_depth(0.99, 1, 8), 2);   /* one is made while one is used */
-    cr_expect_eq(sq_loader_prefetch_depth(2.5, 1, 8), 4);    /* three are used while one is made */
-    cr_expect_eq(sq_loader_prefetch_depth(100, 1, 8), 8);    /* the bound */
+    cr_expect_eq(sq_loader_prefetch_depth(0.1, 1, 8), 2);    /* batches are made ten times faster than they are used */
+    cr_expect_eq(sq_loader_prefetch_depth(0.99, 1, 8), 2);   /* one batch is made while one is used */
+    cr_expect_eq(sq_loader_prefetch_depth(2.5, 1, 8), 4);    /* three batches are used while one is made */
+    cr_expect_eq(sq_loader_prefetch_depth(100, 1, 8), 8);    /* limited by `most` */
     cr_expect_eq(sq_loader_prefetch_depth(100, 1e-9, 8), 8); /* no overflow */
     cr_expect_eq(sq_loader_prefetch_depth(2.5, 1, 2), 2);
 }
@@ -207,7 +207,7 @@ Test(loader, batches_do_not_depend_on_threads_or_the_first_batch)
     for (int k = 0; k < 3; k++) {
         sq_loader *loader = NULL;
         sq_loader_options options = options_of(7, k == 0 ? 1 : 4, 3);
-        options.first_batch = k == 2 ? 105 : 100; /* an epoch is 114.3 batches: the end of one is crossed */
+        options.first_batch = k == 2 ? 105 : 100; /* an epoch has 114.3 batches, so this crosses its end */
         MUST(sq_loader_open(&loader, d, &options));
         for (uint64_t i = options.first_batch - 100; i < 30; i++) {
             sq_batch b;
@@ -242,7 +242,7 @@ static sq_dataset *open_mixed(char *folder)
         put_bytes(folder, name, jpeg, length);
         if (k == 2) {
             put_bytes(folder, "train/c0/short.jpg", jpeg, length / 2);
-            memset(jpeg + length - 150, 0xFF, 100); /* not in the end marker */
+            memset(jpeg + length - 150, 0xFF, 100); /* before the end marker */
             put_bytes(folder, "train/c0/damaged.jpg", jpeg, length);
         }
         free(jpeg);
@@ -258,7 +258,7 @@ static sq_dataset *open_mixed(char *folder)
     return d;
 }
 
-/* The hash of 12 epochs, and the counters at the end. */
+/* Returns the hash of 12 epochs, and the counters at the end. */
 static uint64_t hash_with(const sq_dataset *d, const sq_cache_plan *plan, sq_decode_mode decode,
                           sq_loader_counters *counters)
 {

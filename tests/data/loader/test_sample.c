@@ -40,8 +40,8 @@ static int worst_of(const uint8_t *a, const uint8_t *b)
     return worst;
 }
 
-/* Expects a sample of the data set's only image to equal Pillow's, and returns the reduction. exact: Image.crop and
- * resize. draft: Image.draft, then resize with the crop as box, divided by the reduction. */
+/* Expects a sample of the data set's only image to equal Pillow's, and returns the reduction. exact is Image.crop, then
+ * resize. draft is Image.draft, then resize with the crop, divided by the reduction, as the box. */
 static int compare_with_pillow(const sq_dataset *d, const sq_encoded_image *jpeg, sq_decode_mode mode, uint64_t epoch)
 {
     uint8_t ours[PIXELS], pillows[PIXELS];

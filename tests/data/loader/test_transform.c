@@ -20,7 +20,8 @@ Test(transform, crops_stay_inside_and_follow_the_published_distribution)
         cr_expect(c.w / c.h > 0.74 && c.w / c.h < 1.35);
         area += c.w * c.h / (375.0 * 500.0);
     }
-    /* The mean of 0.08..1 is 0.54; wide and tall crops of large area do not fit and are redrawn, so ours is lower. */
+    /* The mean of 0.08..1 is 0.54. Wide and tall crops of large area do not fit and are redrawn, so the mean here is
+     * lower. */
     cr_expect(area / 4000 > 0.40 && area / 4000 < 0.54, "%g", area / 4000);
 }
 

@@ -132,8 +132,8 @@ static void expect_fitted(const sq_dataset *packed, const sq_pack_options *optio
     else { /* unchanged if it is small enough, else a JPEG */
         MUST(sq_image_decode(&image, &(sq_encoded_image){bytes, size, "packed", 1 << 24}));
         cr_expect(image.h == expected_h && image.w == expected_w, "%d x %d", image.w, image.h);
-        /* Quality 95 quantises luma in steps of at most 12 (a tenth of 121, T.81 table K.1): an error of 12 / sqrt(12).
-         */
+        /* At quality 95, luma is quantised in steps of at most 12 (a tenth of 121, T.81 table K.1), which gives an
+         * error of 12 / sqrt(12). */
         cr_expect_lt(brightness_difference(image.pixels, fitted.pixels, expected_size),
                      options->side == 200 ? 1e-9 : 4.0);
     }

@@ -20,7 +20,7 @@ Test(dataset, held_out_images_and_the_rest_are_all_images)
         counts[sq_dataset_label(part, i)]++;
     for (int c = 0; c < 10; c++)
         cr_expect_eq(counts[c], 30);
-    for (size_t i = 0, j = 0; i < 300; i++) { /* both are sorted: they have no name in common */
+    for (size_t i = 0, j = 0; i < 300; i++) { /* both lists are sorted, and they have no name in common */
         while (j < 2700 && strcmp(sq_dataset_name(rest, j), sq_dataset_name(part, i)) < 0)
             j++;
         cr_expect(j == 2700 || strcmp(sq_dataset_name(rest, j), sq_dataset_name(part, i)) != 0);

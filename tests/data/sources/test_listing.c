@@ -22,7 +22,8 @@ Test(listing, finds_the_file_name_in_a_path)
     cr_expect_eq(sq_listing_file_name_offset("a/"), 2);
 }
 
-/* Classes bytewise; in a class, the files of a folder before those of its subfolders, as torchvision's ImageFolder. */
+/* Classes are sorted bytewise. In a class, the files of a folder come before the files of its subfolders, as in
+ * torchvision's ImageFolder. */
 Test(listing, sorts_and_numbers_as_image_folder)
 {
     static const char *const names[] = {"b/z.png", "a/images/0.png", "a/x.png", "B/1.png"};

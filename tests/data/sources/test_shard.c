@@ -107,7 +107,7 @@ static void close_editable(editable_shard *e)
     free(e->shard.bytes);
 }
 
-/* Writes the edited shard with valid checksums, expects that it is rejected, and undoes the edit. */
+/* Writes the edited shard with valid checksums, expects that sq_shard_open rejects it, and undoes the edit. */
 static void expect_edit_rejected(editable_shard *e, const char *message)
 {
     seal_shard((uint8_t *)e->shard.bytes, e->shard.size);

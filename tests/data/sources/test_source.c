@@ -8,7 +8,7 @@
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
-/* The names sort differently as whole paths. One class is in both tars. */
+/* The names would be sorted differently as whole paths. One class occurs in both tars. */
 Test(source, gives_one_order_for_every_kind_of_source)
 {
     static const char *const sources[] = {"one.tar", "two", "nested.tar", "placed", "packed"};

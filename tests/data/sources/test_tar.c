@@ -14,7 +14,8 @@ Test(tar, reads_sizes_above_eight_gigabytes)
     char *folder = make_folder();
     size_t read = 0, capacity = 0;
     void *bytes = NULL;
-    /* 11 octal digits cannot hold the size of a sparse file of 9 GiB: GNU's format uses base 256, pax a record. */
+    /* The size of a sparse file of 9 GiB needs more than 11 octal digits. GNU's format stores it in base 256, pax in a
+     * record. */
     run_shell(folder,
               "mkdir -p train/a && truncate -s 9G train/a/1.img && printf last > train/a/2.img && "
               "python3 - <<'END'\n"

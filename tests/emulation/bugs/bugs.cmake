@@ -1,4 +1,4 @@
-# The tool that a mistake's comment in bugs.cu names must report it.
+# The comment of each mistake in bugs.cu names a tool. This tool must report the mistake.
 function(sq_expect_caught variant pattern)
   foreach(bug ${ARGN})
     set(test emulated-bug-${bug}-${variant})
@@ -29,7 +29,7 @@ set_tests_properties(emulated-bug-stale-read-only-plain PROPERTIES ENVIRONMENT E
 sq_expect_caught(plain ": -?nan" missing-barrier early-exit-shuffle uninitialised-shared uninitialised-global
   missing-syncwarp refused-shared result-too-early batch-overwritten missing-event)
 
-# The same mistakes compiled by nvcc, and five that only its PTX can show.
+# The same mistakes compiled by nvcc, and five mistakes that only nvcc's PTX can show.
 if(SQ_PTX_ARCHITECTURES)
   set(SQ_BUGS_PTX_DIR ${CMAKE_CURRENT_BINARY_DIR}/bugs-ptx)
   file(MAKE_DIRECTORY ${SQ_BUGS_PTX_DIR})

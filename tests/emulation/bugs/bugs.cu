@@ -120,7 +120,7 @@ static __global__ void divergent_mma(float *out)
     out[threadIdx.x] = sum[0];
 }
 
-/* both branches multiply, as two instructions of half a warp each: the emulator. */
+/* both branches run a matrix instruction, each with half of the warp: the emulator. */
 static __global__ void split_mma(float *out)
 {
     const unsigned a[4] = {}, b[2] = {};
@@ -258,7 +258,7 @@ static void run_refused_shared(Run *r)
 /* The host dereferences a device pointer: ASan. */
 static void run_host_reads_device(Run *r) { r->pinned[0] = *(volatile float *)r->out; }
 
-/* memcpy instead of cudaMemcpy: ASan, also from code that is not compiled with it. */
+/* memcpy instead of cudaMemcpy: ASan, even if the calling code is not compiled with ASan. */
 static void run_host_copies_device(Run *r) { std::memcpy(r->pinned, r->out, N * sizeof(float)); }
 
 /* A kernel uses freed memory: ASan. */
@@ -298,7 +298,7 @@ static void run_result_too_early(Run *r)
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
 }
 
-/* The host overwrites a batch before it was copied, here with NaN: NaN, and TSan. */
+/* The host overwrites a batch with NaN before the batch was copied: NaN, and TSan. */
 static void run_batch_overwritten(Run *r)
 {
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
@@ -328,7 +328,7 @@ static void run_uninitialised_global(Run *r)
     cudaFree(fresh);
 }
 
-/* Updates memory in place, but loads it as read-only memory: EMU_READ_ONLY=1. */
+/* The kernel updates memory in place, but loads it as read-only memory: EMU_READ_ONLY=1. */
 static __global__ void stale_read_only(float *x)
 {
     x[threadIdx.x] = __ldg(x + threadIdx.x) + 1.0f;

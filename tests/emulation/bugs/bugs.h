@@ -4,10 +4,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* Makes the mistake of that name. *result is computed from its output: NaN if NaN reveals the mistake. Returns 0 for an
- * unknown name. */
+/* Runs the mistake with this name. *result is computed from its output: NaN if NaN reveals the mistake. Returns 0 for
+ * an unknown name. */
 int bug_run(const char *name, float *result);
-int ptx_only_bug_run(const char *name, float *result); /* of ptx_only_bugs.cu, likewise */
+int ptx_only_bug_run(const char *name, float *result); /* the same for the mistakes of ptx_only_bugs.cu */
 #ifdef __cplusplus
 }
 #endif

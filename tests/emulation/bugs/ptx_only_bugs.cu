@@ -1,6 +1,6 @@
 /* ptx_only_bugs.cu - mistakes that a build by g++ cannot show. `#ifdef __CUDACC__` plants mistakes of the compiler, so
- * that every version of nvcc has them. Only the `ptx` build catches these mistakes. Each comment ends with the part
- * that does; bugs.cmake lists the messages. */
+ * that every version of nvcc has them. Only the `ptx` build catches these mistakes. Each comment ends with the part of
+ * the build that catches the mistake; bugs.cmake lists the messages. */
 #include "bugs.h"
 
 #include <cstring>

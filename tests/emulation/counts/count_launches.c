@@ -43,7 +43,7 @@ static void release(const sq_binding *at, const size_t bytes[SQ_ROLES])
 {
     for (int role = 0; role < SQ_ROLES; role++)
         if (at->base[role].address)
-            (void)munmap(at->base[role].address, bytes[role] + (1 << 20)); /* a failure has no remedy */
+            (void)munmap(at->base[role].address, bytes[role] + (1 << 20)); /* a failure cannot be handled */
 }
 
 static bool is_new(counting *c, const char *key)
@@ -96,7 +96,7 @@ typedef struct {
     sq_mode mode;
 } program_name;
 
-/* Lowers one program and counts its launches; if at is NULL, only determines the workspace. */
+/* Lowers one program and counts its launches. If `at` is NULL, it only determines the workspace. */
 static sq_status count_program(counting *c, const sq_memory_plan *plan, program_name p, const sq_binding *at,
                                size_t *workspace)
 {

@@ -1,8 +1,8 @@
 /* count_machine.cpp - estimates the cost of a launch from a sample of its blocks.
  *
- * Neighbouring blocks of a grid mostly cost the same. The sample is refined between two blocks that differ; blocks
- * between two equal ones are assumed to cost the same. At most MOST_BLOCKS run; a gap that remains gets the mean of its
- * ends. Values do not matter: memory is zero. */
+ * Neighbouring blocks of a grid mostly cost the same. Between two sampled blocks that differ, more blocks are sampled.
+ * Blocks between two equal blocks are assumed to cost the same. At most MOST_BLOCKS blocks run; blocks in a remaining
+ * gap get the mean of both ends. Values do not matter: memory is zero. */
 #include "count_launch.h"
 #include "count_machine.h"
 #include "ptx/watch/counters.h"
@@ -36,8 +36,8 @@ const char *const columns[] = {"int",       "divide",    "fp32",      "fp64",  "
                                "st.global", "ld.shared", "st.shared", "local", "ldmatrix", "mma",     "barrier", "warp",     "branch"};
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* Returns the column that counts a class of the machine. Constant memory counts as parameters, mbarriers as barriers.
- * */
+/* Returns the column that counts a class of the machine. Constant memory counts as parameters, mbarriers as
+ * barriers. */
 int column_of(int what)
 {
     std::string name = ptx::class_names[what];
@@ -190,7 +190,7 @@ public:
         sum.add(block(0), 1);
         if (block_count > 1)
             sum.add(block(block_count - 1), 1);
-        if (block_count > 2) /* the last block is often partial, so it only represents itself */
+        if (block_count > 2) /* the last block is often partial, so it represents no other block */
             sum.add(block(block_count - 2), 1);
         if (block_count > 3)
             add_between(sum, 0, block_count - 2);
@@ -218,7 +218,7 @@ private:
         ptx::run(*k.program, l);
         return blocks[number] = cost_of(k, stats);
     }
-    void add_between(Cost &sum, unsigned a, unsigned b) /* blocks between a and b */
+    void add_between(Cost &sum, unsigned a, unsigned b) /* adds the cost of the blocks between a and b */
     {
         if (b - a < 2)
             return;

@@ -11,7 +11,7 @@ extern "C" {
 
 /* Reads every *.ptx of a folder. Returns 0, or prints an error and returns 1. */
 int count_open(const char *ptx_folder);
-/* Sets the first columns of the CSV rows of one planned launch; NULL: launches are not counted. */
+/* Sets the first columns of the CSV rows of one planned launch. NULL: stop counting launches. */
 void count_begin(const char *prefix);
 /* Rows since count_begin, each with its newline; valid until the next count_begin. NULL: a kernel could not run; the
  * reason is on stderr. */

@@ -48,7 +48,7 @@ void shim_fail(const char *file, int line, const char *what, const char *format,
     }
     fflush(NULL);
     if (!is_patient)
-        _Exit(1); /* no leak report in addition */
+        _Exit(1); /* suppresses the leak report */
 }
 
 void shim_end(void)
@@ -61,7 +61,7 @@ void shim_skip(void)
     longjmp(left, 2);
 }
 
-/* Whether nothing failed. */
+/* Returns whether the test passed. */
 static bool run(const struct shim_test *t, void *parameter)
 {
     running = t->name;

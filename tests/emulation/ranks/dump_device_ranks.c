@@ -55,7 +55,7 @@ static sq_status fill_range(sq_ranks *ranks, sq_backend *backend, const range *r
     return status;
 }
 
-/* Values in range i: one range is large, so that BF16 sends it in pieces. */
+/* The number of values in range i. One range is large, so that BF16 sends it in pieces. */
 static size_t length_of(int i)
 {
     return i == 71 ? LARGE : (size_t)i + 1;
@@ -67,7 +67,7 @@ static sq_dtype wire_type_of(int i, const char *types)
     return strcmp(types, "mixed") == 0 ? (i % 2 ? SQ_BF16 : SQ_F32) : strcmp(types, "bf16") == 0 ? SQ_BF16 : SQ_F32;
 }
 
-/* More small ranges than a bucket holds, a large one, and a step without any; all of it twice. */
+/* Reduces more small ranges than a bucket holds, a large range, and a step without ranges. Does all of this twice. */
 static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *types)
 {
     size_t right = 0, all = 0;
@@ -103,7 +103,7 @@ static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *t
 typedef struct {
     sq_backend *backend;
     sq_model *model;
-    unsigned char *kept[SQ_ROLES], *sum[SQ_ROLES]; /* of the single process that does the work of all ranks */
+    unsigned char *kept[SQ_ROLES], *sum[SQ_ROLES]; /* used by the single process that does the work of all ranks */
 } trained;
 
 static const sq_role reduced[] = {SQ_ROLE_WEIGHT_GRAD, SQ_ROLE_STATISTICS};
@@ -216,7 +216,7 @@ static sq_status is_same(trained *a, trained *b, sq_role role, bool *out)
     return SQ_OK;
 }
 
-/* Bytes of the gradients and statistics of a path: a step must not send more. */
+/* Returns the bytes of the gradients and statistics of a path. A step must not send more. */
 static long long path_bytes(const trained *t, const int *path)
 {
     const sq_memory_plan *plan = sq_model_plan(t->model);
@@ -260,13 +260,13 @@ static sq_status lose(sq_ranks *ranks, const sq_space *space, trained *t, const 
         draw_path(space, step, path);
         if (step == 2 && rank == sq_ranks_rank(ranks)) {
             if (strcmp(how, "fail") == 0)
-                return sq_fail(SQ_DATA, "its images are gone");
+                return sq_fail(SQ_DATA, "the images of this rank are missing");
             (void)kill(getpid(), strcmp(how, "die") == 0 ? SIGKILL : SIGSTOP);
         }
         SQ_TRY(pass(t, step, sq_ranks_rank(ranks), path));
         SQ_TRY(sq_model_update(t->model, path));
         SQ_TRY(sq_model_read(t->model, SQ_ROLE_WEIGHT, 0, &weight,
-                             sizeof weight)); /* on the device only, without a message over MPI */
+                             sizeof weight)); /* fails on the device only, without a message over MPI */
     }
     return SQ_OK;
 }
@@ -290,7 +290,7 @@ static sq_status run_model(sq_ranks *ranks, trained *t, trained *alone, const ch
     if (status != SQ_OK)
         (void)printf("rank %d failed: %s\n", sq_ranks_rank(ranks), sq_error_text());
     (void)fflush(stdout);
-    close_model(t); /* does not wait for a lost rank */
+    close_model(t); /* exits without waiting for a lost rank */
     close_model(alone);
     sq_space_free(space);
     return status;

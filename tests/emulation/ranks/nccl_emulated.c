@@ -1,5 +1,5 @@
 /* nccl_emulated.c - implements NCCL's calls over shared memory for the emulated device, as a library that is loaded
- * instead of libnccl (SQ_NCCL_LIBRARY). It enqueues work in the emulator's streams, where the work waits for the other
+ * instead of libnccl (SQ_NCCL_LIBRARY). Calls enqueue work in the emulator's streams, and the work waits for the other
  * processes. No call blocks, as with ncclConfig_t.blocking = 0. A reduction enters its stream only after a number of
  * ncclCommGetAsyncError calls. The program that loads this library provides emu_enqueue. Variables:
  *
@@ -46,7 +46,7 @@ struct ncclComm {
     unsigned long begun; /* reductions */
     struct reduction *waiting[GROUP];
     int waiting_count;
-    ncclComm_t next; /* all of them: aborted ones stay reachable for the leak check */
+    ncclComm_t next; /* list of all communicators, so that aborted ones stay reachable for the leak check */
 };
 
 typedef struct reduction {
@@ -58,7 +58,7 @@ typedef struct reduction {
     unsigned long number; /* 1, 2, ... */
     int is_mean, fails;
     cudaStream_t stream;
-    struct reduction *next; /* all of them, likewise */
+    struct reduction *next; /* list of all reductions, for the same reason */
 } reduction;
 
 static reduction *reductions;
@@ -92,8 +92,8 @@ static size_t bytes_of(const reduction *r)
     return r->count * (r->is_narrow ? sizeof(sq_bf16) : sizeof(float));
 }
 
-/* Stores this rank's values after all ranks have read the previous ones. Returns whether all ranks have stored theirs.
- * */
+/* Stores this rank's values after all ranks have read the previous ones. Returns whether all ranks have stored
+ * theirs. */
 static int is_ready(void *context)
 {
     reduction *r = context;
@@ -126,7 +126,7 @@ static int is_ready(void *context)
     return 1;
 }
 
-/* Adds in rank order. A mean scales before it adds, as in NCCL. */
+/* Adds in rank order. For a mean, each value is scaled before the addition, as in NCCL. */
 static void work(void *context)
 {
     reduction *r = context;
@@ -168,7 +168,7 @@ const char *ncclGetLastError(ncclComm_t comm)
     return comm && comm->state == ncclRemoteError ? "connection closed by a peer\nmore of it" : "";
 }
 
-static ncclUniqueId made; /* of the only communicator of a test's process */
+static ncclUniqueId made; /* id of the only communicator of a test process */
 
 static void unmake(void)
 {
@@ -203,7 +203,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int count, ncclUniqueId id,
     communicators = comm;
     atomic_store(&comm->room->ranks[rank].pid, (long)getpid());
     if (atomic_fetch_add(&comm->room->arrived, 1) + 1 == count)
-        (void)shm_unlink(id.internal); /* no other process will open it, and its creator may be killed */
+        (void)shm_unlink(id.internal); /* all processes have opened it; its creator may be killed later */
     *out = comm;
     return ncclInProgress;
 }

@@ -22,7 +22,7 @@
 #define CUDA_EMU 1
 #endif
 
-/* CUDA's host_defines.h keeps an earlier definition, so this must come first. It makes plain __shared__ work; the
+/* CUDA's host_defines.h keeps an existing definition, so this one must come first. It makes plain __shared__ work. The
  * SHARED macro of launch.cuh is better, because it gives each block new memory. */
 #define __shared__ static
 #define __launch_bounds__(...)
@@ -30,7 +30,7 @@
 
 #include <cuda_runtime.h>
 
-#pragma GCC diagnostic ignored "-Wshadow" /* nvcc has no such warning, and CUDA's headers declare `half` */
+#pragma GCC diagnostic ignored "-Wshadow" /* CUDA's headers declare `half`, and nvcc does not have this warning */
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -72,8 +72,9 @@ template <class... P, class... A> static inline std::vector<unsigned char> emu_p
     return bytes;
 }
 
-/* Returns the block's array of that key; NULL: the dynamic array, aligned to 128 bytes. Other arrays get exactly the
- * alignment of their type. With more, a vector access to an array of scalars would pass here and fault on a GPU. */
+/* Returns the block's array with this key. NULL selects the dynamic array, which is aligned to 128 bytes. Other arrays
+ * get exactly the alignment of their type. With a larger alignment, a vector access to an array of scalars would pass
+ * here and fault on a GPU. */
 void *emu_shared(const void *key, size_t bytes, size_t alignment);
 
 /* ---- Barriers and warp intrinsics; every call passes its source line, for reports ---- */
@@ -82,7 +83,7 @@ struct EmuWhere {
     int line;
 };
 #define EMU_HERE (EmuWhere{__FILE__, __LINE__})
-#define EMU_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE() /* default parameters: the place of the call */
+#define EMU_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE() /* the source line of the call */
 enum EmuOp { EMU_SYNC, EMU_BALLOT, EMU_COLLECTIVE, EMU_IDX, EMU_UP, EMU_DOWN, EMU_XOR };
 
 int emu_syncthreads(EmuWhere where, int vote); /* how many threads of the block voted */
@@ -96,8 +97,8 @@ struct EmuWarpOp { /* of one lane */
 uint64_t emu_warp_op(const EmuWarpOp &op);
 void emu_fence(void);
 
-/* All 32 lanes pass their operands; the last one computes the results of all lanes. For the .aligned instructions of
- * PTX. An incomplete warp is undefined on a GPU and an error here. */
+/* For the .aligned instructions of PTX. All 32 lanes pass their operands, and the last lane computes the results of all
+ * lanes. An incomplete warp is undefined on a GPU and an error here. */
 typedef void (*EmuCompute)(void *const operands[32]);
 void emu_warp_collective(EmuWhere where, EmuCompute compute, void *operands);
 struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
@@ -109,7 +110,7 @@ struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
     uint4 row; /* the 16 bytes at address */
 };
 unsigned emu_lane(void);                        /* of the running thread, also in blocks of two or three dimensions */
-bool emu_is_shared(const void *p, size_t bytes); /* whether it is in the running block's shared memory */
+bool emu_is_shared(const void *p, size_t bytes); /* whether the address is in the running block's shared memory */
 [[noreturn]] void emu_fail(const char *what, EmuWhere where);
 
 #define __syncthreads() ((void)emu_syncthreads(EMU_HERE, 0))

@@ -7,7 +7,7 @@
  *
  * Device memory is poisoned for ASan while host code runs. Copies of pageable memory happen during the call, or the
  * call waits for them, as CUDA specifies. Not emulated: the check that captured streams are joined before the capture
- * ends, peer devices (several devices exist, but all share this memory), symbols, managed memory.
+ * ends, symbols, managed memory, and peer devices (all devices share this memory).
  *
  * Built without sanitizer flags, like the scheduler. */
 #include "dirty_pages.h"
@@ -32,7 +32,7 @@ std::recursive_mutex mutex;
 
 static int open_depth; /* of calls that let the device access its memory */
 
-static void device_access(int step) /* +1: the device starts to work, -1: it ends */
+static void device_access(int step) /* +1: the device starts work, -1: it finishes work */
 {
     const bool was_open = open_depth > 0;
     open_depth += step;
@@ -51,8 +51,8 @@ cudaStream_t resolve(cudaStream_t s) /* NULL: no such stream */
     return std::find(streams.begin(), streams.end(), s) != streams.end() ? s : nullptr;
 }
 
-/* Created with the stream and not with its first work: otherwise all earlier host code would happen before that work.
- * */
+/* The context is created with the stream, not with the first work. Otherwise all earlier host code would happen before
+ * that work. */
 void make_context(cudaStream_t s)
 {
     if (__tsan_create_fiber && !s->tsan)
@@ -102,7 +102,7 @@ void host_waits(cudaStream_t s)
         __tsan_acquire(&s->done);
 }
 
-void host_waits_for_null_stream(void) /* which waits for the blocking streams */
+void host_waits_for_null_stream(void) /* the null stream waits for the blocking streams */
 {
     for (cudaStream_t s : streams)
         if (s->is_blocking)
@@ -300,7 +300,7 @@ static cudaError_t copy(void *to, const void *from, size_t bytes, cudaMemcpyKind
     if (!to || !from || !kind_fits(target, source, kind))
         return cudaErrorInvalidValue;
     cudaError_t e;
-    if (source == HOST && !s->capture) { /* staged now: the caller may overwrite it */
+    if (source == HOST && !s->capture) { /* copied now, because the caller may overwrite the source */
         std::shared_ptr<std::vector<char>> staged(new std::vector<char>((const char *)from, (const char *)from + bytes));
         e = enqueue(s, {[=, staged = std::move(staged)] {
             std::memmove(to, staged->data(), bytes);
@@ -403,7 +403,7 @@ cudaError_t cudaDeviceSynchronize(void)
     return surface();
 }
 
-/* Frees device memory. Errors that a GPU keeps until the process ends stay. */
+/* Frees device memory. Errors that persist on a GPU until the process ends also persist here. */
 cudaError_t cudaDeviceReset(void)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);

@@ -10,7 +10,7 @@ using namespace emu;
 
 static double now_ms(void)
 {
-    static timespec t; /* not on the stack, which fibres reuse; and TSan intercepts clock_gettime */
+    static timespec t; /* static, because fibres reuse stacks and TSan intercepts clock_gettime */
     if (__tsan_ignore_thread_begin)
         __tsan_ignore_thread_begin();
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -69,8 +69,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return surface();
 }
 
-/* A query runs one item of the stream, so that a loop of queries ends. cudaErrorNotReady stays for cudaGetLastError, as
- * on a GPU. */
+/* A query runs one item of the stream, so that a loop of queries ends. cudaGetLastError then returns cudaErrorNotReady,
+ * as on a GPU. */
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
     CALL;
@@ -149,7 +149,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
                                     __tsan_acquire(&moment->sync);
                             },
                             false,
-                            [=] { /* after it is reached, `from` may be destroyed, which drains it */
+                            [=] { /* once the event is reached, `from` may be destroyed, which drains `from` */
                                 while (moment->reached < value && !from->queue.empty())
                                     if (!run_next(from))
                                         return false;

@@ -1,5 +1,5 @@
-/* dirty_pages.cpp - copy on first write, page by page. The handler runs on the thread that writes, at the faulting
- * instruction. That is a plain store of a kernel, so the handler may allocate. */
+/* dirty_pages.cpp - copy on first write, page by page. The handler runs on the writing thread, at the faulting
+ * instruction. This instruction is a plain store of a kernel, so the handler may allocate memory. */
 #include "dirty_pages.h"
 
 #include "runtime.h"

@@ -11,8 +11,8 @@ extern "C" {
 /* Controls of the emulated device for tests: failures, properties of the device, counters. emu_reset() undoes all of
  * them, even those that would last until the end of the process on a GPU. */
 
-/* The n-th kernel launch from now (1: the next; kernels in graphs count one by one) fails on the device: the launch
- * itself reports nothing; the next synchronisation and every later call return cudaErrorLaunchFailure. */
+/* The n-th kernel launch from now fails on the device (1: the next launch; each kernel in a graph counts). The launch
+ * itself reports no error. The next synchronisation and every later call return cudaErrorLaunchFailure. */
 void emu_fail_launch(int n);
 
 /* The n-th cudaMalloc from now returns cudaErrorMemoryAllocation; later calls succeed. */
@@ -21,8 +21,8 @@ void emu_fail_malloc(int n);
 /* The same for pinned host memory (cudaMallocHost, cudaHostAlloc). */
 void emu_fail_host_malloc(int n);
 
-/* Devices, their compute capability, and the driver's version as cudaDriverGetVersion counts (0: no driver). There is
- * no kernel image for a major version below 8, since the project compiles for 8.0 and up. */
+/* Number of devices, their compute capability, and the driver's version in the format of cudaDriverGetVersion (0: no
+ * driver). There is no kernel image for a major version below 8, since the project compiles for 8.0 and up. */
 void emu_set_device(int count, int major, int minor, int driver_version);
 void emu_set_memory(size_t bytes); /* total device memory; the default is 2 GiB */
 
@@ -30,16 +30,17 @@ void emu_set_memory(size_t bytes); /* total device memory; the default is 2 GiB 
  * memory, streams, events and graphs. */
 void emu_reset(void);
 
-/* Enqueues work other than a kernel: a collective. It starts when is_ready() returns true; the stream calls that
- * whenever it is polled. Both may access device memory. */
+/* Enqueues work other than a kernel: a collective. The work starts when is_ready() returns true. The stream calls
+ * is_ready() whenever it is polled. Both may access device memory. */
 struct CUstream_st;
 void emu_enqueue(struct CUstream_st *stream, int (*is_ready)(void *), void (*work)(void *), void *context);
 
-/* Plants missing waits for events: 1: only the oldest stream waits; 2: all but the oldest wait; 0: all wait. */
+/* Plants missing waits for events. 1: only the oldest stream waits; 2: all streams but the oldest wait; 0: all streams
+ * wait. */
 void emu_forget_waits(int whose);
 
-/* Kernels whose name contains `name` compute nothing, to simulate a wrong kernel; NULL: none. Borrowed. The variable
- * EMU_SKIP_KERNEL does the same. */
+/* Kernels whose name contains `name` compute nothing, to simulate a wrong kernel; NULL: none. Borrowed. The environment
+ * variable EMU_SKIP_KERNEL has the same effect. */
 void emu_skip_kernel(const char *name);
 
 long emu_launch_count(void);       /* kernels submitted, directly or by a graph */

@@ -34,7 +34,7 @@ namespace {
 struct Entry {
     const ptx::Module *module;
     const ptx::Function *function;
-    std::unique_ptr<ptx::Program> program; /* decoded when it is first launched */
+    std::unique_ptr<ptx::Program> program; /* decoded at the first launch */
     std::vector<ptx::Stat> stats;          /* one for each instruction, over all launches */
 };
 
@@ -180,7 +180,7 @@ void run_fibres(const EmuKernel &k, size_t shared_limit)
     machine->is_twin_running = false;
 }
 
-/* Work other than PTX is tracked by page: if it writes to a page, the whole page counts as written. */
+/* Writes by work other than PTX kernels are tracked by page: after one write, the whole page counts as written. */
 void mark_pages_of(const std::function<void()> &work)
 {
     for (auto &p : emu::pages_written_by(work))

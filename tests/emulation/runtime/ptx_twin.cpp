@@ -61,8 +61,8 @@ static float as_float(uint32_t bits)
 
 static bool is_integer(float f) { return f != 0 && std::fpclassify(f) == FP_SUBNORMAL; }
 
-/* Relative to the largest of both values and `scale`. Infinite if only one is a number, or if either looks like an
- * integer. */
+/* The difference, relative to the largest of both values and `scale`. Infinite if only one value is a number, or if
+ * either looks like an integer. */
 static double distance(float a, float b, double scale)
 {
     if (std::memcmp(&a, &b, 4) == 0 || (std::isnan(a) && std::isnan(b)))

@@ -19,7 +19,7 @@ struct TwinRule {
 const TwinRule *twin_rule_of(const std::string &kernel); /* NULL: none */
 
 struct TwinResult {
-    uint64_t launches = 0, words = 0, different = 0; /* words: in pages that either run wrote */
+    uint64_t launches = 0, words = 0, different = 0; /* number of words in pages that either run wrote */
     struct Worst {
         double distance = 0;
         uint32_t by_fibres = 0, by_ptx = 0;
@@ -30,8 +30,8 @@ struct TwinResult {
 
 /* fibres: every page that either run wrote, with the result of the fibres. Memory holds the result of the PTX. A
  * difference is relative to the larger of both values and the root mean square of their neighbours. Memory has no
- * types: 256 bytes count as BF16 if nearly all of their halves are numbers of a usual size, else as FP32 or FP64,
- * depending on which differs less. Denormals count as integers, which must be equal. */
+ * types. 256 bytes count as BF16 if nearly all of their 16-bit halves are numbers of a usual size. Otherwise they count
+ * as FP32 or FP64, whichever differs less. Denormals count as integers, which must be equal. */
 TwinResult compare_twin(const Pages &fibres, const TwinRule *rule);
 
 } // namespace emu

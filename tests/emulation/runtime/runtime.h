@@ -24,7 +24,7 @@ struct Node { /* of a stream's queue or of a graph */
 struct Item {
     Node node;
     bool fails;
-    char submitted; /* orders host code before the submission against the work, for TSan */
+    char submitted; /* tells TSan that host code before the submission happens before the work */
 };
 
 struct Capture {
@@ -43,7 +43,7 @@ struct Moment { /* outlives its event while a queue holds it */
 } // namespace emu
 
 struct CUgraph_st {
-    std::vector<emu::Node> nodes; /* in the order of capture, which agrees with every dependency */
+    std::vector<emu::Node> nodes; /* in the order of capture, which satisfies every dependency */
 };
 
 struct CUgraphExec_st {

@@ -52,18 +52,18 @@ struct Fibre {
 #endif
 };
 
-/* Under TSan consecutive blocks use different fibres. Otherwise TSan would take a thread and its successor in the next
- * block for the same thread, and miss their races. */
+/* Under TSan, consecutive blocks use different fibres. Otherwise TSan would treat a thread and its counterpart in the
+ * next block as the same thread, and miss their races. */
 Fibre banks[2][MAX_THREADS], *fibres = banks[0];
 Fibre *self; /* the running fibre; NULL in the scheduler */
 unsigned thread_count, arrived, alive, blocks_run;
 const std::function<void()> *body;
 const char *kernel_name = "";
-int votes, voted; /* of the current barrier and of the last complete one */
+int votes, voted; /* votes at the current barrier; result of the last complete one */
 char fence; /* the address with which __threadfence orders accesses for TSan */
 uint64_t rng;
 
-struct Sched { /* the scheduler's own side of a switch */
+struct Sched { /* the stack of the scheduler, and what sanitizers need to switch to it */
     void *sp, *asan_stack, *tsan;
     const void *stack;
     size_t stack_bytes;
@@ -71,7 +71,8 @@ struct Sched { /* the scheduler's own side of a switch */
     ucontext_t context;
 #endif
 } sched;
-char launch_begin, launch_end; /* TSan orders a launch by them against host code; one address would also order the fibres */
+/* With these addresses, TSan orders a launch against host code. A single address would also order the fibres. */
+char launch_begin, launch_end;
 
 [[noreturn]] void fail(const char *what, EmuWhere where)
 {
@@ -218,7 +219,7 @@ void resolve_warp_op(unsigned warp, unsigned mask)
             lane_of(warp, l)->state = READY;
 }
 
-void leave_warp(unsigned warp) /* the exit of a lane can complete an intrinsic of the others */
+void leave_warp(unsigned warp) /* the exit of a lane can complete an intrinsic of the other lanes */
 {
     for (unsigned l = 0; l < 32; l++) {
         Fibre *f = lane_of(warp, l);
@@ -375,7 +376,7 @@ int emu_syncthreads(EmuWhere where, int vote)
     to_scheduler();
     if (__tsan_acquire)
         __tsan_acquire(sync);
-    return voted; /* no thread passes the next barrier before this one has read it */
+    return voted; /* no thread passes the next barrier before this thread has read the value */
 }
 
 uint64_t emu_warp_op(const EmuWarpOp &op)

@@ -21,7 +21,7 @@ void __tsan_ignore_thread_end(void) __attribute__((weak));
 
 enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* limit without opting in */
 
-/* Runs the kernel instead of the fibres, or returns false. NULL in every build but `ptx` (ptx_launch.cpp). */
+/* Runs the kernel without fibres, or returns false. NULL in every build except `ptx` (ptx_launch.cpp). */
 extern bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
 
 /* Called when anything other than a kernel changes device memory. NULL in every build but `ptx`. */
@@ -36,7 +36,7 @@ extern const EmuMemoryWatch *emu_memory_watch;
 /* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Blocks until the kernel is
  * done. */
 void emu_run(const EmuKernel &kernel, size_t shared_limit);
-void emu_check_read_only(const char *kernel); /* after its last block; read_only.cpp */
+void emu_check_read_only(const char *kernel); /* called after the last block; read_only.cpp */
 void emu_begin_shared(size_t dynamic_bytes, size_t limit); /* for one block; limit: as shared_limit above */
 void emu_end_shared(void);
 void emu_poison(void *p, size_t bytes); /* fills with NaN in every floating-point type */

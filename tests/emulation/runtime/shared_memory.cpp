@@ -11,7 +11,7 @@ struct Array {
     char *base, *data; /* the allocation, and the array in it */
     size_t bytes;
 };
-std::map<const void *, Array> arrays; /* of the running block, by key; NULL: the dynamic one */
+std::map<const void *, Array> arrays; /* arrays of the running block, by key; NULL: the dynamic array */
 size_t shared_limit;
 
 void *allocate(const void *key, size_t bytes, size_t alignment)
@@ -23,10 +23,10 @@ void *allocate(const void *key, size_t bytes, size_t alignment)
         emu_fail("more than 48 KiB of static shared memory: nvcc refuses it", {});
     if (total > shared_limit)
         emu_fail("a block uses more shared memory than its launch may", {});
-    const size_t offset = alignment < 16 ? alignment : 0; /* no better alignment than the type needs */
+    const size_t offset = alignment < 16 ? alignment : 0; /* no larger alignment than the type needs */
     void *p = nullptr;
     if (__tsan_ignore_thread_begin)
-        __tsan_ignore_thread_begin(); /* or TSan counts malloc as a write by the calling thread */
+        __tsan_ignore_thread_begin(); /* otherwise TSan counts malloc as a write by the calling thread */
     if (posix_memalign(&p, 128, bytes + offset ? bytes + offset : 1))
         emu_fail("no memory for shared memory", {});
     if (__tsan_ignore_thread_end)

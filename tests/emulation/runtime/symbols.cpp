@@ -1,4 +1,5 @@
-/* symbols.cpp - reads the symbol table of the running program's own file; dladdr() does not find static functions. */
+/* symbols.cpp - reads the symbol table of the running program's file, because dladdr() does not find static
+ * functions. */
 #include "symbols.h"
 
 #include <cstdint>

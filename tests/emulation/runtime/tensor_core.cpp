@@ -37,7 +37,7 @@ void mma(void *const operands[32])
             static_cast<const MmaLane *>(operands[lane])->d[i] = d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
 }
 
-/* The 8 rows of a matrix are read at once if they are in 8 different groups of 4 banks (16 of 128 bytes). */
+/* The 8 rows of a matrix are read at once if they are in 8 different groups of 4 banks (16 bytes of each 128 bytes). */
 void check_banks(void *const operands[32], int count)
 {
     static const bool wanted = std::getenv("EMU_BANKS") != nullptr;

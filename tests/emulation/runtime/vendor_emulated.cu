@@ -37,7 +37,7 @@ extern "C" void emu_vendor_refuse(int kernel) { refused_kernel = kernel; }
 extern "C" int emu_vendor_plan_count(void) { return plan_count; }
 extern "C" int emu_vendor_live(void) { return live; }
 
-/* As with the libraries, a call may overwrite its whole workspace. */
+/* As in the libraries, a call may overwrite its whole workspace. */
 static __global__ void spoil_kernel(unsigned char *workspace)
 {
     for (int i = (int)threadIdx.x; i < WORKSPACE; i += THREADS)
@@ -57,7 +57,7 @@ static __device__ void store(void *to, size_t i, float v, bool is_f32)
         static_cast<sq_bf16 *>(to)[i] = to_bf16(v);
 }
 
-/* The input pixel of output pixel `o` and tap `t`. */
+/* Returns the input pixel of output pixel `o` and tap `t`. */
 static __device__ int source(const sq_vendor_convolution &c, int o, int t) { return o * c.stride + t - c.kernel / 2; }
 
 static __device__ float forward(const sq_vendor_convolution &c, const sq_vendor_operands &at, int i)

@@ -123,7 +123,7 @@ Test(emulator, block_votes)
     cudaFree(d);
 }
 
-/* A launch may use 48 KiB; more only for a kernel that was opted in, up to its limit. */
+/* A launch may use 48 KiB of shared memory. It may use more, up to the limit, only if the kernel has opted in. */
 Test(emulator, dynamic_shared_memory)
 {
     enum { COUNT = 6000 }; /* 93.75 KiB */
@@ -220,13 +220,13 @@ Test(emulator, a_kernels_first_launch_in_a_capture_is_refused)
     cudaGraphDestroy(graph), cudaStreamDestroy(s), cudaFree(x);
 }
 
-/* Reads memory that a stream has yet to write. TSan reports that race, so this does nothing under TSan. */
+/* Reads memory that a stream has not yet written. TSan reports this race, so the function does nothing under TSan. */
 __attribute__((noinline, no_sanitize("thread"))) static bool is_unwritten(const volatile float *p)
 {
     return isnan(*p);
 }
 
-/* Work stays in its stream: the host and other streams see its results only after a wait. */
+/* Work stays queued in its stream: the host and other streams see the results only after a wait. */
 Test(emulator, streams_and_events)
 {
     enum { COUNT = 100 };

@@ -24,8 +24,8 @@ static __global__ void votes(unsigned *out)
         out[0] = odd, out[1] = (unsigned)any, out[2] = (unsigned)all;
 }
 
-/* The low half of the warp sums, the high half takes the maximum, at different source lines and with different numbers
- * of shuffles. */
+/* The low half of the warp computes a sum and the high half a maximum, at different source lines and with different
+ * numbers of shuffles. */
 static __global__ void half_warps(int *out)
 {
     int v = (int)threadIdx.x;

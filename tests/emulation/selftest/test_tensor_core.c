@@ -1,5 +1,5 @@
-/* test_tensor_core.c - which element each lane of a warp holds. Expected places follow the PTX ISA, section "Matrix
- * fragments for mma.m16n8k16 with floating point type": by element, not by word as in the header. */
+/* test_tensor_core.c - which element each lane of a warp holds. Expected positions follow the PTX ISA, section "Matrix
+ * fragments for mma.m16n8k16 with floating point type". They are listed by element, not by word as in the header. */
 #include "device_support.h"
 #include "test_tensor_core.h"
 

@@ -2,8 +2,8 @@
 """Compiles dropped_loop.cu with nvcc and checks that the result contains the stores of the source.
 
 usage: check_toolchain.py NVCC
-The form with braces must store with every nvcc. The form without braces loses its loop with the versions in
-LOSES_THE_LOOP. The test fails if the list is wrong for this version. Exits with 77 without nvcc.
+With every nvcc, the kernel with braces must contain its stores. The kernel without braces loses its loop if the nvcc
+version is in LOSES_THE_LOOP. The test fails if the list is wrong for this version of nvcc. Exits with 77 without nvcc.
 """
 import os
 import re

@@ -17,7 +17,7 @@ Test(bf16, rounds_to_nearest_with_ties_to_even)
 
 Test(bf16, packing_in_place_rounds_every_value_once)
 {
-    enum { COUNT = 1000 }; /* no multiple of a block */
+    enum { COUNT = 1000 }; /* not a multiple of the block size */
     float values[COUNT];
     for (int i = 0; i < COUNT; i++)
         values[i] = (float)i / 7 - 50;

@@ -1,4 +1,4 @@
-/* Files: whole or absent, also on full disks; folders, links and locks. */
+/* Files are complete or absent, even on a full disk. Folders, links and locks. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ Test(file, folders_are_made_found_and_removed_with_their_content)
     write_text(path, "text");
     cr_expect(sq_path_find(found, sizeof found, inner, "file"));
     cr_expect_str_eq(found, path);
-    cr_expect_eq(sq_folder_make(path), SQ_IO, "a file is in the way");
+    cr_expect_eq(sq_folder_make(path), SQ_IO, "a file already has this name");
     (void)snprintf(inner, sizeof inner, "%s/a", folder);
     MUST(sq_path_remove(inner));
     cr_expect(!sq_path_exists(inner));

@@ -11,7 +11,7 @@
 #include "tests/data/pillow.h"
 #include "tests/support/support.h"
 
-/* ---- Ours against it ---- */
+/* ---- Squall's resizing against Pillow's ---- */
 
 static uint8_t *draw_pixels(int h, int w, uint64_t number)
 {
@@ -32,7 +32,7 @@ static int worst_difference(const uint8_t *a, const uint8_t *b, size_t count)
     return worst;
 }
 
-/* A copy of the pixels of sq_resize_reach alone, so that a sanitizer detects reads outside. */
+/* A copy of only the pixels of sq_resize_reach, so that a sanitizer detects reads outside them. */
 static sq_pixels crop_reach(const uint8_t *pixels, int h, int w, sq_crop crop, int size)
 {
     const sq_rectangle reach = sq_resize_reach(crop, h, w, size);
@@ -57,7 +57,7 @@ Test(resize, a_thousand_random_crops_are_pillows_within_one_grey_level)
         const int side = sides[i % 10 < 6 ? 0 : i % 10 - 5];
         uint8_t *pixels = draw_pixels(h, w, i);
         sq_crop crop = sq_transform_crop(&t, h, w, &rng);
-        if (i % 5 == 4) { /* Image.resize with a box: the filter reaches past it */
+        if (i % 5 == 4) { /* Image.resize with a box: the filter also reads pixels outside the box */
             crop = (sq_crop){crop.x + 0.25, crop.y + 0.5, crop.w - 0.5, crop.h - 0.75, false};
             pillow_resize(&(sq_pixels){pixels, 0, 0, h, w, h, w}, crop, side, pillows);
         } else {
@@ -105,12 +105,12 @@ Test(resize, a_crop_of_the_outputs_size_is_copied)
     sq_resizer_clear(&resizer);
 }
 
-/* The passes of every set of instructions that runs here, on random rows and weights. */
 /* ---- Distributions ---- */
 
 enum { DRAWS = 20000, BINS = 20 };
 
-/* Upper 0.1 % point of chi-square with BINS - 1 degrees of freedom. The draws are fixed: it holds or it does not. */
+/* Upper 0.1 % point of chi-square with BINS - 1 degrees of freedom. The draws are fixed, so the test always gives the
+ * same result. */
 static const double chi_square_limit = 43.82;
 
 static double chi_square(const int *counts, int bins, int all)
@@ -128,8 +128,8 @@ static void count_share(int *counts, double share)
     counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
 }
 
-/* A square image so large that no whole pixel shows, and areas that always fit: nothing is drawn again, so the area is
- * uniform, the logarithm of the aspect is, and the place is, given the size. */
+/* The image is square and so large that rounding to whole pixels has no effect. The areas always fit, so no crop is
+ * redrawn. Therefore the area, the logarithm of the aspect ratio, and (for a given size) the position are uniform. */
 Test(resize, crops_follow_the_published_distribution)
 {
     enum { SIDE = 1 << 20 };
@@ -165,8 +165,8 @@ Test(resize, flips_and_jitter_follow_the_published_distribution)
         count_share(saturation, drawn[SQ_AUGMENT_SATURATION] / 2.5); /* from max(0, 1 - 1.5) */
     }
     const double expected = 0.3 * DRAWS, deviation = sqrt(DRAWS * 0.3 * 0.7);
-    cr_expect_lt(fabs(flips - expected), 3.3 * deviation, "%d flips", flips); /* 0.1 % of a normal's both ends */
-    cr_expect_lt(chi_square(order, 6, DRAWS), 20.52, "order");                /* 5 degrees, 0.1 % */
+    cr_expect_lt(fabs(flips - expected), 3.3 * deviation, "%d flips", flips); /* two-sided 0.1 % of a normal */
+    cr_expect_lt(chi_square(order, 6, DRAWS), 20.52, "order");                /* 5 degrees of freedom, 0.1 % */
     cr_expect_lt(chi_square(brightness, BINS, DRAWS), chi_square_limit, "brightness");
     cr_expect_lt(chi_square(contrast, BINS, DRAWS), chi_square_limit, "contrast");
     cr_expect_lt(chi_square(saturation, BINS, DRAWS), chi_square_limit, "saturation");

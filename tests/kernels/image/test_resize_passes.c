@@ -58,7 +58,7 @@ Test(resize_passes, all_instructions_give_the_same_bits)
         cr_skip_test("no avx2");
     passes = &sq_resize_avx2;
 #else
-    cr_skip_test("one set of instructions");
+    cr_skip_test("only one instruction set is available");
 #endif
     sq_rng rng = sq_rng_open(4, SQ_RNG_TEST, 0);
     for (int round = 0; round < 200; round++) {

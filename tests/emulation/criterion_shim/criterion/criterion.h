@@ -1,9 +1,9 @@
-/* criterion.h - enough of Criterion to run its tests in one process, without forking.
+/* criterion.h - the part of Criterion's interface that the tests need. Tests run in one process, without forking.
  *
  * ThreadSanitizer and Criterion's process arena need the same addresses ("Could not initialize inheritable arena"). So
- * the TSan build puts this folder first on the include path. test_cuda_gpu does too, since it must run without
- * Criterion. Tests need no changes. A failed expectation ends the program; with --keep-going a failed assertion ends
- * only its test. Tests with .signal or .exit_code need a separate process and are skipped. */
+ * the TSan build puts this folder first on the include path. test_cuda_gpu also uses this folder, because it must run
+ * without Criterion. Tests need no changes. A failed expectation ends the program; with --keep-going a failed assertion
+ * ends only its test. Tests with .signal or .exit_code need a separate process and are skipped. */
 #ifndef CRITERION_SHIM_H
 #define CRITERION_SHIM_H
 #include <math.h>
@@ -37,7 +37,8 @@ void shim_fail(const char *file, int line, const char *what, const char *format,
 void shim_end(void) __attribute__((noreturn)); /* of the running test */
 void shim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void shim_skip(void) __attribute__((noreturn));
-const char *shim_missing(void) __attribute__((weak)); /* names a missing requirement of the tests, which then exit with 77; or NULL */
+/* Returns the name of a missing requirement, or NULL. If a requirement is missing, the tests exit with 77. */
+const char *shim_missing(void) __attribute__((weak));
 
 #define SHIM_REGISTER(suite, test, params_function, ...)                                                               \
     static struct shim_test suite##_##test##_entry = {                                                                 \

@@ -1,5 +1,5 @@
-/* decode_table.cpp - finds instructions that only compute in the rows of lanes/, by opcode, and adds the wrappers that
- * round, flush, saturate and extend. It takes the AVX2 build of the rows if the processor has AVX2 and FMA. */
+/* decode_table.cpp - looks up instructions that only compute in the rows of lanes/ by opcode, and adds the wrappers
+ * that round, flush, saturate and extend. It takes the AVX2 build of the rows if the processor has AVX2 and FMA. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"
 

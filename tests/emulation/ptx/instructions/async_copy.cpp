@@ -1,5 +1,5 @@
-/* async_copy.cpp - cp.async. A copy happens when a thread waits for it, which is as late as a device may do it. Until
- * then its target is marked, and every access to the target faults. */
+/* async_copy.cpp - cp.async. The machine makes a copy when a thread waits for it, which is as late as a device may make
+ * it. Until then, the target of the copy is marked, and every access to the target faults. */
 #include "decode/decode.h"
 
 #include <algorithm>

@@ -12,8 +12,8 @@ namespace ptx
 namespace
 {
 
-/* Checks bounds, races and written bytes of a range of global memory, as requests of 16 bytes by one lane. Counts the
- * sectors as one request. */
+/* Checks bounds, races and written bytes of a range of global memory. The checks treat the range as requests of 16
+ * bytes by one lane. The sectors count as one request. */
 void check_global_range(Warp &w, const Bulk &c, bool is_write)
 {
     const Op &op = *c.op;

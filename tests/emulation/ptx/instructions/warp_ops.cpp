@@ -1,5 +1,5 @@
 /* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The machine delays a group until all
- * living lanes of its mask have arrived, so these operations see the whole mask at once. */
+ * living lanes of its mask have arrived, so these operations handle all lanes of the mask at once. */
 #include "decode/decode.h"
 
 namespace ptx

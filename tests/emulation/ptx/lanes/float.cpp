@@ -1,5 +1,6 @@
-/* FP32, FP64 and packed FP32. Rounding and flushing follow MXCSR, which the wrapper in decode_table.cpp sets. Nothing
- * here is contracted. .approx is correctly rounded or glibc's result; a GPU has an error of 1 to 2 ulp. */
+/* FP32, FP64 and packed FP32. Rounding and flushing follow MXCSR, which the wrapper in decode_table.cpp sets. No
+ * operations are contracted into FMA. .approx is correctly rounded or glibc's result; a GPU has an error of 1 to 2
+ * ulp. */
 #include "lanes/lanes.h"
 
 #include <cmath>
@@ -59,7 +60,7 @@ struct Div {
         return a / b;
     }
 };
-struct Min { /* of a number and a NaN, the number; -0 is less than +0 */
+struct Min { /* if one operand is NaN, the other one is returned; -0 is less than +0 */
     template <class T> static T f(T a, T b)
     {
         return a != a ? (b != b ? quiet_nan(a) : b) : b != b ? a : a == b ? (std::signbit(a) ? a : b) : b < a ? b : a;

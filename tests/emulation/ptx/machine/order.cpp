@@ -1,7 +1,7 @@
-/* order.cpp - the happens-before relation of the race checks. Barriers of the whole block are one tick for all threads
- * (Machine::barrier_tick). Named barriers and mbarriers use clocks, with a tick for each thread: threads release their
- * clock into the object and acquire the object's clock. Lanes of a warp that acquire separately keep one common clock
- * until the next sync of the warp. */
+/* order.cpp - the happens-before relation of the race checks. A barrier of the whole block is one tick for all threads
+ * (Machine::barrier_tick). Named barriers and mbarriers use vector clocks with a tick for each thread: threads release
+ * their clock into the object and acquire the object's clock. Lanes of a warp that acquire separately keep one common
+ * clock until the next sync of the warp. */
 #include "machine/machine.h"
 
 #include <algorithm>

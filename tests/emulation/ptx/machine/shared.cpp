@@ -10,8 +10,8 @@ namespace ptx
 namespace
 {
 
-/* Returns the number of distinct words in the fullest bank. It collects words of banks that occur more than once, then
- * counts the distinct ones. */
+/* Returns the number of distinct words in the fullest bank. It collects the words of banks that several lanes use, then
+ * counts the distinct words. */
 unsigned fullest_bank(const uint64_t *at, uint32_t lanes, unsigned words)
 {
     uint32_t first[32], used = 0, repeated[256];

@@ -1,7 +1,7 @@
 /* warp.cpp - one warp and its divergence. Lanes form groups of equal pc, and the group with the lowest pc runs until it
- * meets another group. Compilers lay code out forward, so lanes reconverge at the end of a branch or loop as early as
- * possible. An instruction that needs several lanes together blocks its group until they arrive. If no group can run,
- * they never arrive. */
+ * meets another group. Compilers place code in forward order, so lanes reconverge at the end of a branch or loop as
+ * early as possible. An instruction that needs several lanes together blocks its group until they arrive. If no group
+ * can run, the missing lanes never arrive, which is a fault. */
 #include "machine/machine.h"
 
 #include <algorithm>
@@ -183,7 +183,7 @@ bool yields(Warp &w, Group &g, int pc)
     return true;
 }
 
-/* Runs g to its meeting point, its end or a wait. Leaves the lanes that it has not put into a waiting group in g. */
+/* Runs g to its meeting point, its end or a wait. Afterwards, g contains the lanes that are not in a waiting group. */
 void run_group(Warp &w, Group &g)
 {
     const Op *code = w.m->p->code.data();

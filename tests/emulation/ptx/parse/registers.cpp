@@ -112,7 +112,7 @@ class Liveness
             const Instruction &i = f.code[k];
             for (size_t o = 0; o < i.operands.size(); o++)
                 collect(i.operands[o], o == 0 && writes_first(i) ? defs[k] : uses[k]);
-            if (i.guard >= 0) { /* where the guard is false, the old value remains */
+            if (i.guard >= 0) { /* if the guard is false, the register keeps its old value */
                 uses[k].push_back(i.guard);
                 uses[k].insert(uses[k].end(), defs[k].begin(), defs[k].end());
             }

@@ -25,7 +25,7 @@ ptx::Count count(Machine &m)
     return c;
 }
 
-/* Each lane reads and writes `bytes` at start + stride * lane of global memory. */
+/* Each lane reads and writes `bytes` bytes of global memory at start + stride * lane. */
 void global(unsigned bytes, unsigned stride, unsigned start, uint64_t sectors)
 {
     Machine m(kernel(zeros + "mul.wide.u32 %rd3, %r2, " + std::to_string(stride) +
@@ -43,7 +43,7 @@ void global(unsigned bytes, unsigned stride, unsigned start, uint64_t sectors)
     check(c.global_bytes == 64 * bytes, "global bytes: %llu", (unsigned long long)c.global_bytes);
 }
 
-/* Each lane writes, then reads `bytes` at the address of shared memory that the PTX in `address` leaves in %r10. */
+/* Each lane writes, then reads `bytes` bytes of shared memory. The PTX in `address` computes their address in %r10. */
 void shared(const char *what, unsigned bytes, const std::string &address, uint64_t wavefronts, uint64_t ideal)
 {
     Machine m(kernel(zeros + "mov.u32 %r9, dynamic;\n" + address +
@@ -146,7 +146,7 @@ void classes()
     check(c.divergent == 2 * 2, "divergent: %llu",
           (unsigned long long)c.divergent); /* the two adds of the second warp of each block */
     check(c.instructions() == 4 * 21, "instructions: %llu", (unsigned long long)c.instructions());
-    /* Lanes 48 to 63 of a block take the branch, and the others of their warp the two adds. */
+    /* Lanes 48 to 63 of a block take the branch. The other lanes of their warp execute the two adds. */
     check(c.lanes == 2 * (32 * 20 + 32 * 18 + 16 + 2 * 16), "lanes: %llu", (unsigned long long)c.lanes);
     const std::string header = ptx::count_header(), line = ptx::count_line("k,1,1", c);
     check(std::count(header.begin(), header.end(), ',') == std::count(line.begin(), line.end(), ','),

@@ -1,4 +1,4 @@
-"""How a planted kernel is written: see make_planted.py."""
+"""Templates for planted kernels; see make_planted.py."""
 
 HEAD = """.version 8.7
 .target sm_90

@@ -16,7 +16,8 @@ class WrittenBytes
   public:
     void set(uintptr_t at, size_t bytes);   /* a copy from the host, a memset */
     void clear(uintptr_t at, size_t bytes); /* an allocation, a free */
-    /* A copy inside device memory: copies of unwritten bytes count as unwritten. The ranges do not overlap. */
+    /* Call after a copy inside device memory. Copies of unwritten bytes count as unwritten. The ranges must not
+     * overlap. */
     void copy(uintptr_t to, uintptr_t from, size_t bytes);
     /* The offset of the first unwritten byte, or `bytes`. */
     size_t first_unwritten(uintptr_t at, size_t bytes) const;
