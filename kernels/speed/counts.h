@@ -66,9 +66,10 @@ typedef struct {
     bool is_default;                       /* the factors are the built-in ones */
 } sq_counts;
 
-/* counts.csv, and ptx_to_sass.csv (architecture,class,factor[,spread,pipe shares]) in the same folder, if it exists:
- * the rows of the architecture, else of the newest one before it; a class without a row keeps the built-in factor.
- * SQ_INVALID: file, line, found and expected. Free with sq_counts_free. */
+/* Reads counts.csv and, if it exists, ptx_to_sass.csv in the same folder (architecture,class,factor[,spread,pipe
+ * shares]). A factor comes from the row of the architecture or of the newest earlier one. A class without a row
+ * keeps the built-in factor. Free the result with sq_counts_free.
+ * returns   SQ_INVALID, with file, line, found and expected value */
 SQ_MUST_USE sq_status sq_counts_read(sq_counts *out, const char *folder, const char *architecture);
 void sq_counts_free(sq_counts *counts);
 

@@ -266,7 +266,7 @@ static void write_file(const char *name, const char *text)
     MUST(sq_file_replace(path, &piece, 1));
 }
 
-/* h200.yaml with `from` replaced; the status and its text. */
+/* Reads h200.yaml with `from` replaced, and checks the status and the error text. */
 static sq_status read_changed(const char *from, const char *to)
 {
     char *text = NULL, path[4096], changed[16384];

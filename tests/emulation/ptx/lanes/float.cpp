@@ -60,7 +60,7 @@ struct Div {
         return a / b;
     }
 };
-struct Min { /* if one operand is NaN, the other one is returned; -0 is less than +0 */
+struct Min { /* if one operand is NaN, returns the other operand; -0 is less than +0 */
     template <class T> static T f(T a, T b)
     {
         return a != a ? (b != b ? quiet_nan(a) : b) : b != b ? a : a == b ? (std::signbit(a) ? a : b) : b < a ? b : a;
