@@ -1,4 +1,4 @@
-/* JSON files. */
+/* Writing JSON, and conversions. */
 #include "search/json_file.h"
 
 #include <math.h>

@@ -5,15 +5,15 @@
 
 #include "supernet/space/space.h"
 
-/* Writes an object with indents and a newline behind it, whole or not at all; floats with 17 digits read back as what
- * they were. Takes the object; NULL: it could not be made, SQ_NO_MEMORY. */
+/* Writes an indented object and a newline, completely or not at all. Floats have 17 digits, so that they are read back
+ * exactly. Releases the object. Fails with SQ_NO_MEMORY when it is NULL. */
 SQ_MUST_USE sq_status sq_json_write(const char *path, json_t *object);
 
-/* A number, or null for what JSON has no number for. */
+/* A number; null when the value is not finite. */
 json_t *sq_json_real(double value);
-/* The other way: NAN for what is no number. */
+/* The inverse: NAN when the value is not a number. */
 double sq_json_number(const json_t *value);
-/* [2, 1, 0, ...] of the searched layers of a path. */
+/* The choices of the searched layers of a path: [2, 1, 0, ...]. */
 json_t *sq_json_path(const sq_space *space, const int *path);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "search/searchers/searcher.h"
 
-/* What a path costs, and whether it is within the search's limits. */
+/* Costs of a path, and the limits on them. */
 
 /* Computes block_macs, block_parameters and block_memory_mb from the space. */
 void sq_limits_fill_block_costs(sq_searcher *searcher);

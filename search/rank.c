@@ -1,4 +1,4 @@
-/* Supernet scores against stand-alone ones: which paths, how far they agree, and the report. */
+/* Drawing paths, comparing supernet scores with stand-alone ones, and the report. */
 #include "search/rank.h"
 
 #include <jansson.h>
@@ -11,11 +11,11 @@
 #include "search/json_file.h"
 #include "supernet/space/cost.h"
 
-enum { POOL = 64, MOST_PAIRS = SQ_MAX_RANKED * (SQ_MAX_RANKED - 1) / 2 };
+enum { POOL = 64 /* random paths per path to draw */, MAX_PAIRS = SQ_MAX_RANKED * (SQ_MAX_RANKED - 1) / 2 };
 
-/* ---- Which paths ---- */
+/* ---- Drawing ---- */
 
-/* Cheapest first; paths that cost the same by their choices, so that equal ones are neighbours. */
+/* The cheapest first; paths of equal cost by their choices, so that equal paths are neighbours. */
 static int by_cost(const void *a, const void *b)
 {
     const sq_ranked *x = a, *y = b;
@@ -62,9 +62,9 @@ sq_status sq_rank_draw(sq_ranked *out, int count, const sq_space *space, const s
         out[i] = pool[begin + (int)sq_rng_below(&rng, (uint32_t)(end - begin))];
     }
     free(pool);
-    return different >= count
-               ? SQ_OK
-               : sq_fail(SQ_INVALID, "rank: found %d different paths in %s, expected %d", different, space->name, count);
+    return different >= count ? SQ_OK
+                              : sq_fail(SQ_INVALID, "rank: found %d different paths in %s, expected %d", different,
+                                        space->name, count);
 }
 
 sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int *path)
@@ -80,10 +80,11 @@ sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int
 
 /* ---- Agreement ---- */
 
-/* P(|tau| >= limit) of two unrelated orders of n: inversions of the i-th element are 0 .. i alike, and independent. */
+/* P(|tau| >= limit) for two unrelated orders of n elements. The number of inversions of element i is uniform in 0 .. i
+ * and independent of the others. */
 static double chance_of(int n, double limit)
 {
-    double now[MOST_PAIRS + 1] = {1}, next[MOST_PAIRS + 1], sum = 0;
+    double now[MAX_PAIRS + 1] = {1}, next[MAX_PAIRS + 1], sum = 0;
     const int pairs = n * (n - 1) / 2;
     for (int i = 1; i < n; i++) {
         double window = 0;
@@ -105,7 +106,8 @@ sq_status sq_rank_compare(sq_rank_agreement *out, const sq_ranked *list, int cou
     int n = 0;
     for (int i = 0; i < count && n < SQ_MAX_RANKED; i++)
         if (list[i].supernet.is_known && list[i].alone.is_known) {
-            supernet[n] = 1 + list[i].supernet.top1; /* ranks alone count, and sq_fit_quality wants values above 0 */
+            supernet[n] =
+                1 + list[i].supernet.top1; /* only the ranks matter, and sq_fit_quality needs values above 0 */
             alone[n++] = 1 + list[i].alone.top1;
         }
     if (n < 2)
@@ -138,7 +140,7 @@ sq_status sq_rank_write(const char *file, const sq_rank_facts *facts, const sq_s
                         int count)
 {
     sq_rank_agreement agreement;
-    if (sq_rank_compare(&agreement, list, count) != SQ_OK) /* not enough is known yet */
+    if (sq_rank_compare(&agreement, list, count) != SQ_OK) /* too few scores so far */
         agreement = (sq_rank_agreement){0, NAN, NAN, NAN};
     json_t *paths = json_array();
     for (int i = 0; i < count; i++)

@@ -121,7 +121,7 @@ static sq_status save(const search *s, const sq_search_scored *scored)
     return status;
 }
 
-/* why: what stopped the search; may be the text of the last failure. */
+/* why: the reason; may be the text of the last failure. */
 static sq_status report_interruption(const search *s, const char *why)
 {
     char text[256];

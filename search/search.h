@@ -18,7 +18,7 @@ typedef struct {
 
 void sq_search_result_clear(sq_search_result *result);
 
-/* Where and on what a search runs. */
+/* The run folder and the data of a search. */
 typedef struct {
     const char *run_folder; /* the files are <run_folder>/search/{state.json, search.json, arch.json} */
     bool is_resumed;        /* continue from state.json */
@@ -27,14 +27,14 @@ typedef struct {
     int evaluation_images, calibration_images; /* that the worker pool has; the budget of halving follows from them */
 } sq_search_context;
 
-/* What is searched. */
+/* The space, the devices and the options of a search. */
 typedef struct {
     const sq_search_options *options;
     const sq_space *space;
     const sq_search_devices *devices; /* NULL: none */
 } sq_search_problem;
 
-/* Checks what sq_search checks before it evaluates anything, for callers that write files of their own first. Reads
+/* Checks what sq_search checks before it evaluates anything, for callers that write files first. Reads
  * only the image counts of the context. returns SQ_INVALID: an option out of range, or limits that no path can meet,
  * with the smallest possible value */
 SQ_MUST_USE sq_status sq_search_check(const sq_search_problem *problem, const sq_search_context *context);

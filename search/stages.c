@@ -51,7 +51,7 @@ typedef struct {
     double minimum, initial; /* initial: when the text is empty */
 } number_list;
 
-/* Reads one number per stage, or one for all, into out[count]. */
+/* Reads one number per stage, or a common one, into out[count]. */
 static sq_status read_numbers(const number_list *list, int count, double *out)
 {
     int found = 0;

@@ -22,7 +22,7 @@ typedef struct {
 /* Stages as the configuration writes them. */
 typedef struct {
     const char *groups; /* "9-20, 1-8": layers from 1, in the order of the stages; empty: one group of all, as SPOS */
-    const char *steps, *lrs; /* one number per stage, or one for all; empty: the numbers below */
+    const char *steps, *lrs; /* one number per stage, or a common one; empty: the numbers below */
     int64_t initial_steps;
     double initial_lr;
 } sq_stages_text;

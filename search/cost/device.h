@@ -11,7 +11,7 @@ typedef struct {
     char name[SQ_NAME_BYTES], runtime[128], dtype[16], clocks[64], date[32], source[256], licence[64];
     char space[SQ_NAME_BYTES]; /* of a table by layer and choice: the space whose layers it numbers; else empty */
     int batch, threads;
-    int resolution;        /* of the measured networks; 0: any. Keys have sizes of their own */
+    int resolution;        /* of the measured networks; 0: any. Keys include sizes */
     double base_ms, scale; /* latency of a network = base_ms + scale * sum of its blocks */
     double residual_ms; /* standard deviation of measured networks from that line; part of every prediction's spread */
     char doubt[128];    /* why the measurements contradict base_ms and scale; empty: they do not */

@@ -154,7 +154,7 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
     return SQ_OK;
 }
 
-/* Missing entries of a table by layer cannot be estimated, because it says nothing about the layers' shapes. */
+/* Missing entries of a table by layer cannot be estimated, because it does not have the shapes of the layers. */
 static sq_status check_coverage(const lookup *u)
 {
     sq_coverage coverage;

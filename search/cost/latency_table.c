@@ -190,7 +190,8 @@ static sq_status read_value_column(reader *r, int column, const char *name)
     r->at[value] = column;
     const double unit = mean + deviation;
     if (unit > 0 && r->unit > 0 && unit != r->unit)
-        return sq_fail(SQ_INVALID, "%s:1: column '%s' has another unit than the mean; use one unit", r->path, name);
+        return sq_fail(SQ_INVALID, "%s:1: columns with different units: '%s' and the mean; use one unit", r->path,
+                       name);
     if (unit > 0)
         r->unit = unit;
     return SQ_OK;

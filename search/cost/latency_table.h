@@ -6,7 +6,7 @@
 #include "search/cost/roofline.h"
 
 /* The entries of a latency table, for code that makes tables. Entries are by block (table.csv), or by layer and choice
- * of one space (layers.csv) when the source of a table knows no shapes. */
+ * of one space (layers.csv) when the source of a table has no shapes. */
 
 typedef struct {
     double mean, deviation;     /* milliseconds */

@@ -19,8 +19,8 @@ typedef enum {
     SQ_ROOFLINE_DEPTHWISE,
     SQ_ROOFLINE_LINEAR,
     SQ_ROOFLINE_POOL,
-    SQ_ROOFLINE_ELEMENTWISE, /* only rates: those of add, multiply, concat and shuffle unless the file has them */
-    SQ_ROOFLINE_ACTIVATION,  /* only rates: those of the activations unless the file has them */
+    SQ_ROOFLINE_ELEMENTWISE, /* only rates: defaults of add, multiply, concat and shuffle */
+    SQ_ROOFLINE_ACTIVATION,  /* only rates: defaults of the activations */
     SQ_ROOFLINE_GLOBAL_POOL,
     SQ_ROOFLINE_ADD,
     SQ_ROOFLINE_MULTIPLY, /* of a tensor with one value per channel */

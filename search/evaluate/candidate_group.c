@@ -389,8 +389,8 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
     return SQ_OK;
 }
 
-/* Statistics start at zero, so that not even a NaN remains. Those of blocks with one node move to the store after the
- * calibration. */
+/* Statistics start at zero, so that not even a NaN remains. Statistics of blocks with one node move to the store after
+ * the calibration. */
 static sq_status run_walk(const walk *w, size_t images)
 {
     sq_candidate_group *g = w->group;

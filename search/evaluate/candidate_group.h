@@ -7,14 +7,14 @@
  * share the work of these layers. Each batch of images walks the tree once in depth-first order; a node runs the
  * program of its block on its parent's output. Batch-norm statistics belong to a node, not to a block: two nodes of the
  * same block have different statistics, which copies within the device keep apart. The results equal those of
- * sq_evaluator_calibrate and sq_evaluator_score of each candidate alone, to the bit. */
+ * sq_evaluator_calibrate and sq_evaluator_score of each candidate alone, bit for bit. */
 
 typedef struct sq_candidate_group sq_candidate_group;
 
 typedef struct {
     sq_evaluation_data data;
     size_t budget_bytes; /* memory for shared work beyond the models of one candidate: every boundary, the images on a
-                            device, the output of the fixed layers. Whatever does not fit is computed or copied again */
+                            device, the output of the fixed layers. The rest is computed or copied again */
 } sq_candidate_group_options;
 
 /* weights: must outlive the group. Nothing is shared when the budget does not hold the boundaries of one batch. */

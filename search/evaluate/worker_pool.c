@@ -35,7 +35,7 @@ typedef struct {
 
 /* A part of the candidates: order[first .. first + count). */
 typedef struct {
-    int first, count, rank; /* SQ_ANY_RANK: not dealt out */
+    int first, count, rank; /* SQ_ANY_RANK: not assigned */
     bool is_done;
     double since; /* when it was assigned, or when its rank last answered */
 } share;
@@ -50,7 +50,7 @@ struct sq_worker_pool {
     sq_worker_counters *counts; /* [size] */
     char lost[TEXT_BYTES];      /* the lost ranks and the reasons; empty: none */
     bool is_started;            /* all ranks have a pool: the workers serve until rank 0 ends them */
-    double patience;            /* seconds that the first rank may be at work on a share of its own */
+    double patience;            /* seconds that rank 0 may need for one of its shares */
     /* of the current evaluation */
     const int *const *paths;
     size_t images;
@@ -61,7 +61,7 @@ struct sq_worker_pool {
 
 /* ---- Start and end ---- */
 
-/* Fixes the first layers that have one choice: they are computed once for all candidates. */
+/* Fixes the first layers that have one choice: they are computed once. */
 static void fix_leading_layers(sq_candidate_group *group, const sq_space *space, const sq_search_mask *search_mask)
 {
     int path[SQ_MAX_LAYERS] = {0}, depth = 0;
@@ -170,8 +170,8 @@ sq_status sq_worker_pool_check(const sq_worker_pool *pool)
 
 /* ---- Shares ---- */
 
-/* Each share is half of what is left per rank, and at least a quarter of a rank's part. Large shares save more work in
- * the prefix tree; small ones at the end let all ranks finish together. */
+/* Each share is half of the remaining candidates per rank, and at least a quarter of a rank's part. Large shares save
+ * more work in the prefix tree; small ones at the end let all ranks finish together. */
 static void make_shares(sq_worker_pool *pool, int count)
 {
     const int least = count / (4 * pool->size) > 1 ? count / (4 * pool->size) : 1;

@@ -1,9 +1,9 @@
 /* Simulated annealing by `chains` chains; each generation has one candidate of every chain.
  *
- * A chain proposes its current path with one layer changed; sq_generation_add_neighbour says what happens when no such
- * neighbour is new. A chain without any new neighbour continues with a random path. The chain moves with probability
- * exp(gain / temperature), where the gain is in percentage points of top-1. Temperatures fall geometrically from
- * `temperature` to `final_temperature`. Unlike in the textbook a chain never returns to a path that any chain has
+ * A chain proposes its current path with one layer changed; sq_generation_add_neighbour describes the fallback when no
+ * such neighbour is new. A chain without any new neighbour continues with a random path. The chain moves with
+ * probability exp(gain / temperature), where the gain is in percentage points of top-1. Temperatures fall geometrically
+ * from `temperature` to `final_temperature`. Unlike in the textbook a chain never returns to a path that any chain has
  * tried, because a search scores no path twice. Source: Kirkpatrick et al. 1983, "Optimization by simulated annealing".
  */
 #include <math.h>

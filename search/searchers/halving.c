@@ -37,7 +37,7 @@ sq_rungs sq_halving_rungs(const sq_searcher *s)
     const sq_search_options *o = s->options;
     const double budget =
         (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->evaluation_images);
-    int low = 1, high = SQ_LARGEST_BUDGET; /* at least one candidate is scored, whatever the budget */
+    int low = 1, high = SQ_LARGEST_BUDGET; /* at least one candidate is scored with any budget */
     while (low < high) {
         const int middle = low + (high - low + 1) / 2;
         if (cost_of(s, middle) <= budget)

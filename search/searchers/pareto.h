@@ -27,7 +27,7 @@ SQ_MUST_USE sq_status sq_pareto_ranks(const double *values, int count, int objec
 SQ_MUST_USE sq_status sq_pareto_crowding(const double *values, int objectives, const int *members, int count,
                                          double *distance);
 
-/* The exact volume between the points and `reference`. Two objectives need one sweep. More objectives are cut into
+/* The exact volume between the points and `reference`. Two objectives need one sweep. More objectives are divided into
  * slices along the last one: a slice is as thick as the step to the next point, and as large as the volume of the
  * points so far in the other objectives. Only points below the reference in every objective count. returns SQ_NO_MEMORY
  * cost    count^(objectives - 1) * log(count)

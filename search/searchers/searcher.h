@@ -7,7 +7,7 @@
  * their scores. Its whole state is the list of observed candidates: every draw is a function of (seed, candidate
  * number, try), so replaying the list restores a killed search. */
 
-/* What a searcher may read. */
+/* The input of a searcher. */
 typedef struct {
     const sq_search_options *options;
     const sq_space *space;

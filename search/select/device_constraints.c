@@ -27,7 +27,7 @@ static bool has_kernel_7(const sq_choice *c)
     return c->kernel == 7;
 }
 
-/* The properties before the block kinds, which have rows of their own (block_kinds.h). */
+/* The properties before the block kinds, which have a table (block_kinds.h). */
 static const struct {
     const char *word;
     bool (*has)(const sq_choice *choice);

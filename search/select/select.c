@@ -1,5 +1,5 @@
-/* Operator selection: scores, ranks, what is kept. A layer's operators stand in the pool's order throughout; only what
- * leaves this file is ordered by rank. */
+/* Operator selection: scores, ranks, kept operators. Inside this file the operators of a layer are in the pool's order.
+ */
 #include "search/select/select.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ static sq_status score_all(sq_selection *s, const sq_latency_cache *cache)
 
 /* ---- Ranks ---- */
 
-/* Better ones first; ties in the pool's order. */
+/* The best first; ties in the pool's order. */
 static int by_score(const void *a, const void *b)
 {
     const sq_select_operator *const *x = a, *const *y = b;
@@ -77,7 +77,7 @@ static int by_score(const void *a, const void *b)
     return (*x)->choice - (*y)->choice;
 }
 
-/* The layer's ranked operators in the order of their ranks; returns how many. */
+/* Sorts the layer's operators by score and sets their ranks. Returns their number. */
 static int rank_layer(sq_selection *s, int layer, sq_select_operator **ranked)
 {
     int count = 0;
@@ -91,9 +91,9 @@ static int rank_layer(sq_selection *s, int layer, sq_select_operator **ranked)
     return count;
 }
 
-/* ---- What is kept ---- */
+/* ---- Kept operators ---- */
 
-/* Keeps the best of each family; returns how many families there are. */
+/* Keeps the best operator of each family. Returns the number of families. */
 static int keep_families(const sq_selection *s, sq_select_operator *const *ranked, int count)
 {
     bool has[SQ_BLOCK_KINDS] = {false};
@@ -173,7 +173,7 @@ void sq_select_clear(sq_selection *selection)
     selection->operators = NULL;
 }
 
-/* ---- What follows from it ---- */
+/* ---- Results ---- */
 
 static int by_rank(const void *a, const void *b)
 {
@@ -226,7 +226,7 @@ void sq_select_middle(const sq_selection *selection, int *path)
     }
 }
 
-/* <pool>_<device>: it becomes names of files and keys. */
+/* <pool>_<device>, in characters that are valid in names of files and keys. */
 static void name_space(const sq_selection *s, char name[SQ_NAME_BYTES])
 {
     char text[2 * SQ_NAME_BYTES];

@@ -1,9 +1,10 @@
-/* What a selection tells: its space file's head, and its table. */
+/* The files of a selection: a space file and a table. */
+#include "search/select/select_table.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "kernels/base/file.h"
-#include "search/select/select.h"
 #include "supernet/space/block_kinds.h"
 
 sq_status sq_select_write(const sq_selection *selection, const char *path)
@@ -14,7 +15,7 @@ sq_status sq_select_write(const sq_selection *selection, const char *path)
     sq_space *space = NULL;
     sq_device_constraints_print(&d->constraints, rules, sizeof rules);
     (void)snprintf(comment, sizeof comment,
-                   "What squall select keeps of %s for %s: %d operators a layer, best first.\n"
+                   "The operators of %s that squall select keeps for %s: %d per layer, best first.\n"
                    "device: %s%s%s, batch %d, %smeasured%s%s\n"
                    "score: (multiply-adds in M)^%g * (parameters in k)^%g / milliseconds%s",
                    selection->space->name, d->name, o->keep, *d->runtime ? d->runtime : "runtime not stated",
@@ -39,7 +40,7 @@ void sq_select_explain(const sq_selection *selection, const sq_select_operator *
         (void)snprintf(text, bytes, "rank %d of %d", o->rank, selection->ranked_count[o->layer]);
 }
 
-/* RFC 4180: quoted where it must be. */
+/* Quotes the field if RFC 4180 requires it. */
 static void put_field(FILE *file, const char *text)
 {
     if (!strpbrk(text, ",\"\r\n")) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Latency tables from end to end: `squall lut` with a runner that knows the answers, by this program, and with onnxruntime; blocks chained are
+"""Latency tables from end to end: `squall lut` with a runner that has the expected answers, by this program, and with onnxruntime; blocks chained are
 the network; a search within limits on two devices at once.
 
 usage: check_lut.py SQUALL SOURCE_FOLDER
@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 SPACE = "configs/spaces/tiny.yaml"
 
-# Times that follow from the models: some 1 ms a block; a network takes 0.5 ms more than its blocks, and 5 ms when they are not there.
+# Times that follow from the models: about 1 ms per block; a network takes 0.5 ms more than its blocks, and 5 ms without them.
 FAKE = r"""
 import csv, os, sys
 folder = os.path.dirname(open(sys.argv[1]).readline().strip())
@@ -87,7 +87,7 @@ def measured_by_a_runner(scratch):
     layers = [float(x) for x in re.findall(r"^ +\d+  \S+ +\S+ +([0-9.]+)", text, re.M)]
     base, total = (float(re.search(rf"{word} +(-?[0-9.]+)", text)[1]) for word in ("base", "total"))
     assert abs(base + sum(layers) - total) < 1e-2, text
-    # The device remembers its runner.
+    # The device stores its runner.
     text = run("lut", "networks", SPACE, "--arch", arch, "--against", device).stdout
     assert "measured latency         5.000 ms" in text and "predicted latency" in text, text
     return device
@@ -99,7 +99,7 @@ def busy_runner(scratch, name, network):
 
 
 def networks_that_contradict(scratch):
-    """A busy machine's: no line through the networks can be believed. Measured longer once, said, kept with the table; the table can be read."""
+    """A busy machine: the line through the networks is implausible. The measurement is repeated once with more rounds, the table records the doubt, and it can still be read."""
     several = "12"
     cases = [("contrary", "30 - SUM", several, "scale -1.0000, expected 0.5 to 2"), ("flat", "5 + 0.1873 * SUM", several, "scale 0.1873, expected 0.5 to 2"),
              ("steep", "3.7434 * SUM - 20", several, "scale 3.7434, expected 0.5 to 2"), ("below", "0.1 + 0 * SUM", "3", "base -[0-9.]+ ms: networks of 0.1000 ms"),
@@ -117,7 +117,7 @@ def networks_that_contradict(scratch):
         text = run("lut", "check", SPACE, device).stdout
         assert re.search(rf"implausible +{doubt}", text) and "and 1 implausible line" in text, (name, text)
         assert re.search(doubt, run("lut", "predict", SPACE, device, "--arch", "(0, 0, 0, 0, 0)").stdout), name
-    # Of a table that says nothing of it, check sees a scale itself; calibrating anew leaves no doubt.
+    # Without a recorded doubt, check finds the implausible scale itself; calibrating again removes the doubt.
     write(os.path.join(scratch, "flat", "device.yaml"), "name: flat\nscale: 0.1\nmeasured: true\n")
     assert re.search(r"implausible +scale 0\.1000", run("lut", "check", SPACE, os.path.join(scratch, "flat")).stdout)
     contrary = os.path.join(scratch, "contrary")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs tools/measure's scripts on two small ONNX models: the lines that they print, what they say of themselves, and one
+"""Runs tools/measure's scripts on two small ONNX models: the lines that they print, their description of the runtime, and one
 clear line for each thing that is wrong.
 
-usage: check_runners.py SOURCE_FOLDER     exit 77: the packages are not there
+usage: check_runners.py SOURCE_FOLDER     exit 77: a package is missing
 """
 import importlib.util
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`squall select` from end to end: its files agree with each other and with `squall info` and `squall lut predict`, what it writes trains, and
-what is wrong is told in one line.
+errors are one line.
 
 usage: check_select.py SQUALL SOURCE_FOLDER
 """
@@ -148,7 +148,7 @@ def main():
         pool_on_devices(scratch)
         selected_space_trains(scratch)
         bad_input(scratch)
-    print("select: files agree, the space trains, bad input is told")
+    print("select: files agree, the space trains, bad input is reported")
 
 
 main()

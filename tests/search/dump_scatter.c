@@ -1,4 +1,4 @@
-/* Writes scatter plots at the edges of what is allowed, for check_scatter.py. usage: dump_scatter FOLDER */
+/* Writes scatter plots at the limits of valid input, for check_scatter.py. usage: dump_scatter FOLDER */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

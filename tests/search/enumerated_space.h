@@ -17,7 +17,7 @@ double accuracy_of(const int *path);          /* in 0..1 */
 void path_from_number(int number, int *path); /* number in 0 .. PATHS - 1 */
 double best_accuracy(void);                   /* of all paths */
 
-/* A searcher on the space, with the default values of its own options. */
+/* A searcher on the space, with the defaults of its options. */
 typedef struct {
     sq_space space;
     sq_search_options options;

@@ -9,7 +9,7 @@
 
 enum { SEEDS = 16 };
 
-/* Hypervolume of what a search_trial told, to the point (0 accuracy, the space's largest costs). */
+/* Hypervolume of the observed candidates; the reference is accuracy 0 and the largest costs of the space. */
 static double volume_of(const search_trial *t, const double *reference)
 {
     const sq_objectives *o = &t->options.objectives;

@@ -23,7 +23,7 @@ Test(rank, paths_differ_repeat_by_seed_and_are_spread_over_costs)
         cr_expect(i == 0 || a[i].macs >= a[i - 1].macs);
         cr_expect(i == 0 || memcmp(a[i].path, a[i - 1].path, sizeof a[i].path) != 0);
     }
-    /* The first and last twentieth of random paths lie 1.6 deviations and more from the mean. */
+    /* The first and last twentieth of random paths are at least 1.6 deviations from the mean. */
     double sum = 0, squares = 0;
     for (int i = 0; i < 20; i++) {
         sum += a[i].macs;

@@ -1,4 +1,4 @@
-/* Searches of a real space: what they find, and that they repeat. */
+/* Searches of a real space: their results, and that they repeat. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -105,7 +105,7 @@ Test(search, evolution_finds_what_random_search_does_not)
     cr_expect_gt(evolution, random + 0.3, "%g against %g", evolution / 3, random / 3);
 }
 
-/* All paths that a game has told, as one number. */
+/* A hash of all observed paths. */
 static uint64_t fingerprint(const game *g)
 {
     uint64_t hash = SQ_HASH_START;
@@ -114,7 +114,7 @@ static uint64_t fingerprint(const game *g)
     return hash;
 }
 
-/* A state of an earlier release goes on in this one. */
+/* A state of an earlier release must resume in this one. */
 Test(search, draws_are_those_of_the_first_release)
 {
     game a = open_game(0), b = open_game(0);
@@ -175,13 +175,13 @@ Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
         cr_expect(g.observed[i].path[2] == 1 && g.observed[i].path[5] == 3);
         cr_expect(sq_search_mask_allows(&search_mask, g.space, g.observed[i].path));
     }
-    /* The smallest cost within the scope is what limits are held against. */
+    /* Limits are compared with the smallest cost under the mask. */
     double least = INFINITY;
     for (int i = 0; i < g.searcher->observed_count; i++)
         least = fmin(least, g.observed[i].macs);
     g.options.limits.macs = least;
     MUST(sq_limits_check(g.searcher));
-    g.options.limits.macs = 270.36; /* what the whole space's smallest path has */
+    g.options.limits.macs = 270.36; /* the cost of the smallest path of the whole space */
     cr_expect_eq(sq_limits_check(g.searcher), SQ_INVALID);
     close_game(&g);
 }

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "kernels/base/text.h"
-#include "search/select/select.h"
+#include "search/select/select_table.h"
 #include "supernet/space/block_kinds.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/lut/lut.h"

@@ -6,7 +6,7 @@
  *     layer,op,kernel,expand,delta_ms              TuNAS's linear model; shared part: op "bias"
  *     key,mid_channels,latency_ms                  TF-NAS, keys MBInvertedResBlock_{h}_{c_in}_{se}_{c_out}_k3_s1_relu
  *
- * The first two number the choices of a layer in the order of its rows, so a space with another order of choices is
+ * The first two number the choices of a layer in the order of its rows, so a space with a different order of choices is
  * another space. Their values are parts of a fit and may be 0 or negative. */
 #include <stdio.h>
 #include <string.h>

@@ -43,12 +43,12 @@ bool sq_csv_next(sq_csv *csv)
     return false;
 }
 
-sq_status sq_csv_expect(const sq_csv *csv, int wanted)
+sq_status sq_csv_expect(const sq_csv *csv, int expected)
 {
-    if (csv->count != wanted)
+    if (csv->count != expected)
         return sq_fail(SQ_INVALID, "%s: %s%d columns, expected %d", csv->where,
                        csv->count > SQ_CSV_COLUMNS ? "more than " : "",
-                       csv->count > SQ_CSV_COLUMNS ? SQ_CSV_COLUMNS : csv->count, wanted);
+                       csv->count > SQ_CSV_COLUMNS ? SQ_CSV_COLUMNS : csv->count, expected);
     return SQ_OK;
 }
 

@@ -20,8 +20,8 @@ bool sq_csv_next(sq_csv *csv);
 /* Finds the column of values in the header: the one that options.column names among those from `first` on, or the only
  * one. If its name states a unit ("latency(us)", "delta_ms"), the input has that unit from now on. */
 SQ_MUST_USE sq_status sq_csv_column(sq_csv *csv, int first, int *out);
-/* SQ_INVALID unless the row has `wanted` fields. */
-SQ_MUST_USE sq_status sq_csv_expect(const sq_csv *csv, int wanted);
+/* SQ_INVALID unless the row has `expected` fields. */
+SQ_MUST_USE sq_status sq_csv_expect(const sq_csv *csv, int expected);
 SQ_MUST_USE sq_status sq_csv_value(const sq_csv *csv, int column, double *out);
 
 #endif

@@ -28,7 +28,7 @@ typedef struct {
     const char *unit;    /* "ns", "us", "ms", "s" of a file that does not state it; NULL: ms */
     bool takes_near;     /* also read blocks that differ from ours only in the shortcut, and swish as hswish */
     bool is_modelled;
-    sq_device_info info; /* what the caller knows of the device; an empty text or 0: unknown */
+    sq_device_info info; /* known properties of the device; an empty text or 0: unknown */
 } sq_dialect_options;
 
 /* Reads a file; options and report may be NULL. Close the table with sq_latency_close.

@@ -5,7 +5,7 @@
 
 #include "search/cost/latency_table.h"
 
-/* What was read from a table in another project's format, and what was skipped. */
+/* Counts of the rows that were read from another project's table, and of those that were skipped. */
 
 enum { SQ_DIALECT_KINDS = 12 };
 typedef struct {

@@ -34,7 +34,7 @@ SQ_MUST_USE sq_status sq_dialect_add_base(sq_dialect_input *input, const char *w
 /* For a row whose block differs from ours in a detail: returns true if the caller wants such rows; otherwise counts it
  * as left out. */
 bool sq_dialect_takes_near(sq_dialect_input *input, const char *kind);
-/* Counts a row as left out; kind: what it is, for the report. */
+/* Counts a row as left out; `kind` describes it in the report. */
 void sq_dialect_leave_out(sq_dialect_input *input, const char *kind);
 
 /* Our activation for another project's name ("hard_swish", "relu"); SQ_ACTIVATIONS when we have none. */

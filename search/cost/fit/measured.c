@@ -1,4 +1,4 @@
-/* Whole networks measured on a device, read from a CSV. The rule to know: a row is refused or taken, never repaired. */
+/* Reading measured networks from CSV. A row is read or refused, never repaired. */
 #include "search/cost/fit/measured.h"
 
 #include <math.h>
@@ -47,7 +47,7 @@ static int find_column(char *const *names, int count, const char *name)
     return SQ_NONE;
 }
 
-/* The unit that a name ends in, the whole name included ("ms"); SQ_NONE: none. */
+/* The unit at the end of a name, or the whole name ("ms"); SQ_NONE: none. */
 static int unit_of(const char *name)
 {
     const char *last = strrchr(name, '_');
@@ -71,7 +71,7 @@ static int find_deviation(char *const *names, int count, const char *name, int u
     return find_column(names, count, wanted);
 }
 
-/* Finds the times' column: as asked, or with a unit behind it; without a wish the first of ms, us, s. */
+/* Finds the column of times: `column`, or `column` with a unit; without `column` the first of ms, us, s. */
 static int find_time(char *const *names, int count, const char *column)
 {
     char wanted[NAME_BYTES + 8];
@@ -114,7 +114,8 @@ static sq_status read_header(reader *r, char *row, const char *column)
 
 /* ---- Rows ---- */
 
-/* Numbers of an architecture into path (SQ_MAX_LAYERS); their count, 0 when it is empty, SQ_NONE when it is none. */
+/* Reads an architecture into path[SQ_MAX_LAYERS]. Returns the number of layers, 0 for an empty text, SQ_NONE for an
+ * invalid one. */
 static int read_arch(char *text, int *path)
 {
     int count = 0;
@@ -174,14 +175,13 @@ static sq_status read_row(reader *r, char *row)
     sq_measured *m = r->out;
     const int count = sq_text_csv(row, fields, MAX_COLUMNS);
     if (count != r->columns)
-        return sq_fail(SQ_INVALID, "%s:%d: %s%d columns, expected %d as in the header (a tuple stands in quotes)",
-                       r->path, r->line, count < 0 ? "a quote that does not end, " : "", count < 0 ? 0 : count,
-                       r->columns);
+        return sq_fail(SQ_INVALID, "%s:%d: %s%d columns, expected %d as in the header; put tuples in quotes", r->path,
+                       r->line, count < 0 ? "an open quote, " : "", count < 0 ? 0 : count, r->columns);
     char *text = fields[r->arch];
     const int layers = read_arch(text, path);
     if (layers <= 0)
         return sq_fail(SQ_INVALID, "%s:%d: arch %s, expected (2, 1, 0), 2;1;0 or digits", r->path, r->line,
-                       layers == 0 ? "is empty" : "is no list of choices");
+                       layers == 0 ? "is empty" : "is not a list of choices");
     if (m->count > 0 && layers != m->layers)
         return sq_fail(SQ_INVALID, "%s:%d: arch of %d layers, expected %d as in line %d", r->path, r->line, layers,
                        m->layers, m->lines[0]);
@@ -214,7 +214,7 @@ static sq_status read_text(reader *r, char *text, const char *column)
         row[strcspn(row, "\r")] = 0;
         r->line++;
         if (r->line == 1 && strncmp(row, "\xef\xbb\xbf", 3) == 0)
-            row += 3; /* what spreadsheets put before their CSV */
+            row += 3; /* the byte order mark of spreadsheets */
         if (!*row || *row == '#')
             continue;
         if (has_header)
@@ -224,7 +224,7 @@ static sq_status read_text(reader *r, char *text, const char *column)
         has_header = true;
     }
     if (r->out->count == 0)
-        return sq_fail(SQ_INVALID, "%s: no measurements%s", r->path, has_header ? "" : ", not even a header");
+        return sq_fail(SQ_INVALID, "%s: no measurements%s", r->path, has_header ? "" : " and no header");
     return SQ_OK;
 }
 
@@ -239,7 +239,7 @@ sq_status sq_measured_read(sq_measured **out, const char *path, const char *colu
                            ? sq_fail(SQ_INVALID, "%s: a column name of %zu bytes", path, strlen(column))
                            : sq_file_read(path, LARGEST_FILE, &text, &bytes);
     if (status == SQ_OK && strlen(text) != bytes)
-        status = sq_fail(SQ_INVALID, "%s: a zero byte in it, expected text", path);
+        status = sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
     if (status == SQ_OK)
         status = read_text(&r, text, column);
     free(text);

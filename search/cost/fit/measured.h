@@ -5,11 +5,11 @@
 
 #include "kernels/base/status.h"
 
-/* Whole networks measured on a device: what a latency table is checked against, and what one can be fitted to. */
+/* Whole networks measured on a device: for checking a latency table, or for fitting one. */
 
 typedef struct {
-    size_t count;      /* measurements; one architecture may stand there several times */
-    int layers;        /* numbers of an architecture */
+    size_t count;      /* measurements; an architecture may occur more than once */
+    int layers;        /* of an architecture */
     int *paths;        /* [count * layers], numbers >= 0; row i belongs to ms[i] */
     int *lines;        /* [count] line of the file, for messages */
     double *ms;        /* [count] milliseconds, > 0 */
@@ -21,9 +21,9 @@ typedef struct {
  * column   name of the times' column, or NULL: "ms", "us" or "s". A name that ends in _ms, _us or _s says its unit; any
  *          other name (a device's) is in milliseconds. A name without unit also finds the column name_ms, name_us,
  *          name_s. Deviations come from name_std (device), name_std_ms (name_ms) or std_ms (ms), in the same unit.
- * arch     a tuple "(2, 1, 0)" or "2,1,0" in quotes, 2;1;0, or bare digits with one digit a layer: 78184888
- * returns  SQ_INVALID "file:line: what": no such column, an empty arch, another number of layers than the first row,
- *          a time that is not a finite number above 0, a deviation below 0, no rows at all
+ * arch     a tuple "(2, 1, 0)" or "2,1,0" in quotes, 2;1;0, or bare digits with one digit per layer: 78184888
+ * returns  SQ_INVALID "file:line: what": no such column, an empty arch, a different number of layers than in the first
+ * row, a time that is not a finite number above 0, a deviation below 0, no rows
  *
  * Empty lines and lines that begin with # are skipped. Free with sq_measured_free. */
 SQ_MUST_USE sq_status sq_measured_read(sq_measured **out, const char *path, const char *column);

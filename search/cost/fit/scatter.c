@@ -1,5 +1,4 @@
-/* The scatter plot. The rule to know: no number is printed in a way that depends on the locale, and no text gets into
- * the file unescaped. */
+/* The scatter plot. Numbers do not depend on the locale, and all text is escaped (svg.h). */
 #include "search/cost/fit/scatter.h"
 
 #include <math.h>
@@ -12,7 +11,7 @@
 #include "search/cost/fit/fit.h"
 #include "search/cost/fit/svg.h"
 
-/* Units of the picture; the file says how many millimetres its width is. */
+/* In units of the picture; the file states its width in millimetres. */
 enum {
     WIDTH = 600,
     TITLE_HEIGHT = 34,
@@ -200,7 +199,7 @@ static bool overlap(const box *a, const box *b)
     return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
 }
 
-/* Names beside the points where there is room: right, left, above, below; none where all four are taken. */
+/* Writes a name to the right, left, top or bottom of its point, wherever there is room; otherwise no name. */
 static void put_labels(const picture *p)
 {
     static const char *const starts[] = {"<text x=\"", "<text text-anchor=\"end\" x=\"",

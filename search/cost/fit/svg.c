@@ -1,4 +1,4 @@
-/* Text and numbers of pictures. */
+/* Text and numbers in SVG and HTML. */
 #include "search/cost/fit/svg.h"
 
 #include <locale.h>
@@ -33,7 +33,7 @@ void sq_svg_text(FILE *file, const char *text, int limit)
     for (; *s && limit > 0; limit--) {
         const int length = sq_utf8_length(s);
         if (*s == '&')
-            (void)fputs("&amp;", file); /* the stream's errors are asked for once, at its end */
+            (void)fputs("&amp;", file); /* sq_file_finish checks the stream */
         else if (*s == '<')
             (void)fputs("&lt;", file);
         else if (*s == '>')

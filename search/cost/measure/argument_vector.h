@@ -5,10 +5,10 @@
 
 #include "kernels/base/status.h"
 
-/* A command line as the words of a program's start. Quotes are a shell's ('literal', "with \" and \\", \ before one
- * character); nothing else is: no variables, no patterns, no shell. */
+/* A command line as an argument vector. Quotes work as in a shell: 'literal', "with \" and \\", \ before one character.
+ * There are no variables, no patterns, and no shell. */
 
-/* Splits at blanks and line ends; the words end with a NULL. SQ_INVALID "<where>: ...": no word, a quote without end.
+/* Splits at blanks and line ends; the vector ends with NULL. SQ_INVALID "<where>: ...": no argument, or an open quote.
  */
 SQ_MUST_USE sq_status sq_argument_vector_split(char ***out, const char *text, const char *where);
 
@@ -17,13 +17,12 @@ typedef struct {
     const char *value;
 } sq_argument_value;
 
-/* Every {name} in every word replaced, once: a value stays one word and is not looked at again. An unknown {name}
- * stays.
- */
-SQ_MUST_USE sq_status sq_argument_vector_fill(char ***out, char *const *words, const sq_argument_value *values);
-void sq_argument_vector_free(char **words); /* accepts NULL */
+/* Copies the vector with every {name} replaced. A value stays one argument and is not searched for names. An unknown
+ * {name} is copied. */
+SQ_MUST_USE sq_status sq_argument_vector_fill(char ***out, char *const *arguments, const sq_argument_value *values);
+void sq_argument_vector_free(char **arguments); /* accepts NULL */
 
-/* The next {name} (small letters, no $ before it) in a word, with its length, or NULL. */
-const char *sq_argument_vector_placeholder(const char *word, size_t *length);
+/* The next {name} (lower-case letters, no $ before it) in an argument, with its length; NULL when there is none. */
+const char *sq_argument_vector_placeholder(const char *argument, size_t *length);
 
 #endif

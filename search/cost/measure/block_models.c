@@ -20,7 +20,7 @@ struct sq_block_models {
     sq_model *model;
 };
 
-/* N(0, 2 / fan-in): what leaves a convolution is as large as what came in (He et al. 2015, eq. 10). Norms do nothing.
+/* N(0, 2 / fan-in): the output of a convolution has the size of its input (He et al. 2015, eq. 10). Norms are neutral.
  */
 static void draw(const sq_parameter *p, uint64_t seed, float *values)
 {

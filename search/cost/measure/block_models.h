@@ -3,8 +3,8 @@
 
 #include "search/cost/block_list.h"
 
-/* ONNX files of single blocks and of whole paths, for measuring on a device: weights drawn so that values keep their
- * size from layer to layer (no overflow, no denormals, which some processors take ten times as long for). */
+/* ONNX files of blocks and paths, for measuring on a device. The random weights keep the size of values from layer to
+ * layer: no overflow, and no denormals, which are ten times slower on some processors. */
 
 typedef struct {
     int batch, opset;
@@ -17,12 +17,12 @@ SQ_MUST_USE sq_status sq_block_models_open(sq_block_models **out, const sq_space
                                            const sq_block_models_options *options);
 void sq_block_models_close(sq_block_models *models); /* accepts NULL */
 
-/* One block: its input is the layer's. */
+/* Writes one block with the input of its layer. */
 SQ_MUST_USE sq_status sq_block_models_write_block(sq_block_models *models, int layer, int choice, const char *file);
-/* The whole network. */
+/* Writes the whole network. */
 SQ_MUST_USE sq_status sq_block_models_write_path(sq_block_models *models, const int *path, const char *file);
 
-/* Whole paths beside the blocks: drawn by number, each different from those before it where the space has enough. */
+/* Whole paths in addition to the blocks: random, and all different if the space has enough. */
 typedef struct {
     int (*paths)[SQ_MAX_LAYERS];
     int count;

@@ -1,5 +1,5 @@
-/* Starting a program, and never leaving one behind: the child leads a process group, which is killed before the child
- * is reaped, so that its number cannot have become someone else's. */
+/* The child leads a process group. The group is killed before the child is reaped, because its number could be reused
+ * afterwards. */
 #define _GNU_SOURCE /* sched_getaffinity, pipe2 */
 #include "search/cost/measure/process.h"
 
@@ -29,7 +29,7 @@ typedef struct {
     cpu_set_t *cores;
 } process;
 
-/* ---- What it prints ---- */
+/* ---- Output ---- */
 
 char *sq_process_last_line(char *line, size_t bytes, const char *text)
 {
@@ -46,8 +46,8 @@ char *sq_process_last_line(char *line, size_t bytes, const char *text)
     return line;
 }
 
-/* The same with what introduces it: ": last line 'x'", or ": it printed nothing". */
-static const char *tell_line(char *text, const process *p)
+/* ": last line 'x'", or ": it printed nothing", for messages. */
+static const char *describe_last_line(char *text, const process *p)
 {
     char line[LINE_BYTES];
     (void)sq_process_last_line(line, sizeof line, p->output.text ? p->output.text : "");
@@ -55,7 +55,7 @@ static const char *tell_line(char *text, const process *p)
     return text;
 }
 
-/* Room for a chunk and its zero byte: by growing, and at twice what is kept by dropping the older half. */
+/* Makes room for a chunk and a zero byte: grows the text, or drops its older half at twice the kept size. */
 static sq_status make_room(process *p)
 {
     sq_process_output *o = &p->output;
@@ -75,7 +75,7 @@ static sq_status make_room(process *p)
     return SQ_OK;
 }
 
-/* One chunk, if there is one. */
+/* Reads one chunk if there is one. */
 static sq_status take(process *p)
 {
     SQ_TRY(make_room(p));
@@ -98,13 +98,13 @@ static sq_status take(process *p)
 
 static bool is_readable(const process *p, int wait_ms)
 {
-    struct pollfd one = {.fd = p->read_end, .events = POLLIN}; /* a closed end, -1, only waits */
+    struct pollfd one = {.fd = p->read_end, .events = POLLIN}; /* -1, a closed end, only waits */
     return poll(&one, 1, wait_ms) > 0;
 }
 
 /* ---- Starting ---- */
 
-/* The first of our allowed cores; a system that does not say them leaves the program where it likes. */
+/* Chooses the first allowed cores; does nothing when the system does not report them. */
 static void choose_cores(process *p)
 {
     const size_t bytes = CPU_ALLOC_SIZE(CORE_LIMIT);
@@ -120,27 +120,27 @@ static void choose_cores(process *p)
         }
 }
 
-/* In the child, after fork: only calls that a signal handler may make. Never returns. */
-static void become(const process *p, int out, int report)
+/* Runs in the child after fork: only async-signal-safe calls. Never returns. */
+static void execute(const process *p, int out, int report)
 {
     static const int defaults[] = {SIGINT, SIGTERM, SIGUSR1, SIGPIPE, SIGXFSZ, SIGCHLD};
     sigset_t none;
-    (void)setpgid(0, 0); /* the parent does it too */
+    (void)setpgid(0, 0); /* the parent does the same */
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-        (void)signal(defaults[i], SIG_DFL); /* these can be set */
+        (void)signal(defaults[i], SIG_DFL); /* cannot fail for these */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     const int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0 && dup2(nothing, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0 &&
         (!p->output.cores || sched_setaffinity(0, CPU_ALLOC_SIZE(CORE_LIMIT), p->cores) == 0))
-        (void)execvp(p->options->words[0], p->options->words);
+        (void)execvp(p->options->arguments[0], p->options->arguments);
     const int reason = errno;
     const ssize_t written = write(report, &reason, sizeof reason);
     _exit(written == sizeof reason ? 127 : 126);
 }
 
-/* `report` tells the child's errno; it closes when exec succeeds. */
-static sq_status hear(const process *p, int report)
+/* Reads the child's errno from `report`, which closes when exec succeeds. */
+static sq_status check_start(const process *p, int report)
 {
     int reason = 0;
     ssize_t count;
@@ -150,8 +150,8 @@ static sq_status hear(const process *p, int report)
     if (count != sizeof reason)
         return SQ_OK;
     if (reason == ENOENT)
-        return sq_fail(SQ_IO, "%s: command '%s' not found", p->options->name, p->options->words[0]);
-    return sq_fail(SQ_IO, "%s: command '%s': %s", p->options->name, p->options->words[0], strerror(reason));
+        return sq_fail(SQ_IO, "%s: command '%s' not found", p->options->name, p->options->arguments[0]);
+    return sq_fail(SQ_IO, "%s: command '%s': %s", p->options->name, p->options->arguments[0], strerror(reason));
 }
 
 static sq_status start(process *p)
@@ -163,11 +163,11 @@ static sq_status start(process *p)
         status = sq_fail(SQ_IO, "%s: start: %s", p->options->name, strerror(errno));
         p->id = 0;
     } else if (p->id == 0) {
-        become(p, out[1], report[1]);
+        execute(p, out[1], report[1]);
     } else {
-        (void)setpgid(p->id, p->id); /* fails where the child was faster, or is gone */
+        (void)setpgid(p->id, p->id); /* fails if the child was faster or has ended */
         (void)close(report[1]);      /* nothing was written */
-        status = hear(p, report[0]);
+        status = check_start(p, report[0]);
         report[1] = -1;
     }
     p->read_end = out[0];
@@ -177,7 +177,7 @@ static sq_status start(process *p)
             (void)close(end); /* nothing was written */
     }
     if (p->read_end >= 0)
-        (void)fcntl(p->read_end, F_SETFL, O_NONBLOCK); /* without it the last reads would wait for grandchildren */
+        (void)fcntl(p->read_end, F_SETFL, O_NONBLOCK); /* the last reads must not wait for grandchildren */
     return status;
 }
 
@@ -198,23 +198,23 @@ static sq_status watch(process *p)
         const double left = p->deadline - sq_seconds_now();
         if (left <= 0)
             return sq_fail(SQ_DEVICE, "%s: still running after %g seconds, the time limit%s", p->options->name,
-                           p->options->limit_seconds, tell_line(line, p));
+                           p->options->limit_seconds, describe_last_line(line, p));
         if (is_readable(p, left < 1e-3 * WAKE_MS ? 1 + (int)(1e3 * left) : WAKE_MS))
             SQ_TRY(take(p));
     }
     return SQ_OK;
 }
 
-/* Kills what is left of the group, and reaps. */
+/* Kills the rest of the group and reaps the child. */
 static void end(process *p, int *state)
 {
-    (void)kill(-p->id, SIGKILL); /* fails where nobody is left */
+    (void)kill(-p->id, SIGKILL); /* fails when no process is left */
     while (waitpid(p->id, state, 0) < 0 && errno == EINTR)
         continue;
     p->id = 0;
 }
 
-/* What still lies in the pipe. Bounded: someone who left the group may go on writing. */
+/* Reads the rest of the pipe. Bounded, because a process that left the group may keep writing. */
 static sq_status take_rest(process *p)
 {
     for (int i = 0; i < LAST_READS && p->read_end >= 0 && is_readable(p, 0); i++)
@@ -227,9 +227,10 @@ static sq_status judge(const process *p, int state)
     char line[LINE_BYTES + 32];
     if (WIFSIGNALED(state))
         return sq_fail(SQ_DEVICE, "%s: ended by signal %d (%s)%s", p->options->name, WTERMSIG(state),
-                       strsignal(WTERMSIG(state)), tell_line(line, p));
+                       strsignal(WTERMSIG(state)), describe_last_line(line, p));
     if (WEXITSTATUS(state))
-        return sq_fail(SQ_DEVICE, "%s: exit status %d%s", p->options->name, WEXITSTATUS(state), tell_line(line, p));
+        return sq_fail(SQ_DEVICE, "%s: exit status %d%s", p->options->name, WEXITSTATUS(state),
+                       describe_last_line(line, p));
     return SQ_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Measuring with another runtime. Rounds are outermost: a model's time is the median of its rounds, and their spread is
- * what the machine did between them. */
+/* Measuring with another runtime. The outer loop is over rounds: the time of a model is the median of its rounds, and
+ * their spread shows the changes of the machine between them. */
 #include "search/cost/measure/runner.h"
 
 #include <ctype.h>
@@ -16,13 +16,9 @@
 #include "search/cost/measure/argument_vector.h"
 #include "search/cost/measure/process.h"
 #include "search/cost/measure/runner_samples.h"
+#include "search/cost/time_unit.h"
 
 enum { NUMBER_BYTES = 64, MOST_GROUPS = 3 };
-
-static const struct {
-    char name[4];
-    double milliseconds;
-} units[] = {{"ns", 1e-6}, {"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
 
 static const char *const placeholders[] = {"model",   "stem",  "list",   "folder", "share",
                                            "threads", "batch", "warmup", "repeats"};
@@ -36,19 +32,19 @@ static const char *base_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static bool has(char *const *words, const char *placeholder)
+static bool has(char *const *arguments, const char *placeholder)
 {
-    for (; *words; words++)
-        if (strstr(*words, placeholder))
+    for (; *arguments; arguments++)
+        if (strstr(*arguments, placeholder))
             return true;
     return false;
 }
 
-/* A path inside a script would be read as script: a file name could say anything. */
-static sq_status check_word(const char *word, const char *where)
+/* A path inside a script would be interpreted as script. */
+static sq_status check_argument(const char *argument, const char *where)
 {
     size_t length;
-    for (const char *at = word; (at = sq_argument_vector_placeholder(at, &length)); at += length) {
+    for (const char *at = argument; (at = sq_argument_vector_placeholder(at, &length)); at += length) {
         size_t i = 0;
         while (i < sizeof placeholders / sizeof *placeholders &&
                (strlen(placeholders[i]) != length - 2 || strncmp(at + 1, placeholders[i], length - 2) != 0))
@@ -58,28 +54,27 @@ static sq_status check_word(const char *word, const char *where)
                            "%s: unknown %.*s, expected {model}, {stem}, {list}, {folder}, {share}, {threads}, "
                            "{batch}, {warmup} or {repeats}",
                            where, (int)length, at);
-        if (i < PATH_PLACEHOLDERS && strpbrk(word, " \t\n;|&$`<>()\"'"))
-            return sq_fail(SQ_INVALID,
-                           "%s: %.*s inside a script, expected as a word of its own that the script calls $1", where,
-                           (int)length, at);
+        if (i < PATH_PLACEHOLDERS && strpbrk(argument, " \t\n;|&$`<>()\"'"))
+            return sq_fail(SQ_INVALID, "%s: %.*s inside a script, expected a separate argument; the script calls it $1",
+                           where, (int)length, at);
     }
     return SQ_OK;
 }
 
-static sq_status check_words(const char *text, const char *where, bool is_command)
+static sq_status check_arguments(const char *text, const char *where, bool is_command)
 {
-    char **words;
-    SQ_TRY(sq_argument_vector_split(&words, text, where));
+    char **arguments;
+    SQ_TRY(sq_argument_vector_split(&arguments, text, where));
     sq_status status = SQ_OK;
-    for (char **word = words; status == SQ_OK && *word; word++)
-        status = check_word(*word, where);
-    const bool has_list = has(words, "{list}"), has_model = has(words, "{model}") || has(words, "{stem}");
+    for (char **argument = arguments; status == SQ_OK && *argument; argument++)
+        status = check_argument(*argument, where);
+    const bool has_list = has(arguments, "{list}"), has_model = has(arguments, "{model}") || has(arguments, "{stem}");
     if (status == SQ_OK && is_command && has_list == has_model)
         status = sq_fail(SQ_INVALID, "%s: %s, expected {model} (or {stem}) or {list}", where,
                          has_list ? "{list} and {model}" : "no {model} and no {list}");
     if (status == SQ_OK && !is_command && (has_list || has_model))
-        status = sq_fail(SQ_INVALID, "%s: {model} or {list}, but it says what the runtime is, not how fast", where);
-    sq_argument_vector_free(words);
+        status = sq_fail(SQ_INVALID, "%s: found {model} or {list}, but this command only describes the runtime", where);
+    sq_argument_vector_free(arguments);
     return status;
 }
 
@@ -88,7 +83,7 @@ static bool uses_list(const sq_runner *runner)
     return strstr(runner->command, "{list}");
 }
 
-/* The pattern compiled; the caller frees it. */
+/* Compiles the pattern; the caller frees it. */
 static sq_status compile(regex_t *regex, const sq_runner *runner, const char *where)
 {
     const size_t wanted = uses_list(runner) ? 2 : 1;
@@ -106,14 +101,6 @@ static sq_status compile(regex_t *regex, const sq_runner *runner, const char *wh
                    wanted == 2 ? "2: the model's file name and the time" : "1: the time");
 }
 
-static double unit_of(const sq_runner *runner)
-{
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(units[i].name, runner->unit) == 0)
-            return units[i].milliseconds;
-    return 0;
-}
-
 sq_status sq_runner_check(const sq_runner *runner, const char *where)
 {
     const struct {
@@ -125,13 +112,13 @@ sq_status sq_runner_check(const sq_runner *runner, const char *where)
                   {"threads", runner->threads, 0, 4096},
                   {"batch", runner->batch, 1, 65536}};
     regex_t regex;
-    SQ_TRY(check_words(runner->command, where, true));
+    SQ_TRY(check_arguments(runner->command, where, true));
     if (runner->info[0])
-        SQ_TRY(check_words(runner->info, where, false));
+        SQ_TRY(check_arguments(runner->info, where, false));
     SQ_TRY(compile(&regex, runner, where));
     regfree(&regex);
-    if (unit_of(runner) <= 0)
-        return sq_fail(SQ_INVALID, "%s: unit '%s', expected ns, us, ms or s", where, runner->unit);
+    if (sq_time_unit_ms(runner->unit) <= 0)
+        return sq_fail(SQ_INVALID, "%s: unit '%s', expected " SQ_TIME_UNIT_WORDS, where, runner->unit);
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most)
             return sq_fail(SQ_INVALID, "%s: %s %d, expected %d to %d", where, ranges[i].name, ranges[i].value,
@@ -150,18 +137,23 @@ typedef struct {
     const char *const *models;
     int model_count, done, cores;
     regex_t regex;
-    char **words; /* of the command, not filled */
+    char **arguments; /* of the command, not filled */
     char folder[SQ_PATH_BYTES];
     bool owns_folder;
-    const char *where; /* the runner's name in messages */
+    const char *where; /* name of the runner in messages */
     sq_samples *all;   /* [model] */
     sq_samples *fresh; /* [model], of this start */
     double *medians;   /* [model][round] */
 } job;
 
-static sq_status fill(char ***out, char *const *words, const sq_runner *runner, const sq_runner_options *options,
-                      const char *folder, const char *path)
+/* The values of the placeholders that are not options of the runner. */
+typedef struct {
+    const char *share, *folder, *path; /* path: of the model or of the list */
+} place_values;
+
+static sq_status fill(char ***out, char *const *arguments, const sq_runner *runner, const place_values *places)
 {
+    const char *path = places->path;
     char numbers[4][NUMBER_BYTES], stem[SQ_PATH_BYTES];
     const int given[] = {runner->threads, runner->batch, runner->warmup, runner->repeats};
     for (int i = 0; i < 4; i++)
@@ -170,27 +162,22 @@ static sq_status fill(char ***out, char *const *words, const sq_runner *runner, 
     char *dot = strrchr(base_of(stem) == stem ? stem : strrchr(stem, '/'), '.');
     if (dot)
         *dot = 0;
-    const sq_argument_value values[] = {{"model", path},
-                                        {"stem", stem},
-                                        {"list", path},
-                                        {"folder", folder},
-                                        {"share", options->share},
-                                        {"threads", numbers[0]},
-                                        {"batch", numbers[1]},
-                                        {"warmup", numbers[2]},
-                                        {"repeats", numbers[3]},
-                                        {NULL, NULL}};
-    return sq_argument_vector_fill(out, words, values);
+    const sq_argument_value values[] = {{"model", path},          {"stem", stem},
+                                        {"list", path},           {"folder", places->folder},
+                                        {"share", places->share}, {"threads", numbers[0]},
+                                        {"batch", numbers[1]},    {"warmup", numbers[2]},
+                                        {"repeats", numbers[3]},  {NULL, NULL}};
+    return sq_argument_vector_fill(out, arguments, values);
 }
 
-/* A matched time in milliseconds. */
+/* Converts a matched time to milliseconds. */
 static sq_status read_time(double *out, const job *j, const char *name, const char *text, regmatch_t where)
 {
     char number[NUMBER_BYTES], *end;
     const size_t length = (size_t)(where.rm_eo - where.rm_so);
     (void)snprintf(number, sizeof number, "%.*s", length < NUMBER_BYTES ? (int)length : NUMBER_BYTES - 1,
                    text + where.rm_so);
-    const double value = strtod(number, &end) * unit_of(j->runner);
+    const double value = strtod(number, &end) * sq_time_unit_ms(j->runner->unit);
     if (end == number || *end || length >= NUMBER_BYTES)
         return sq_fail(SQ_DEVICE, "%s: the pattern found '%s' as the time, expected a number", name, number);
     if (!isfinite(value) || value <= 0)
@@ -210,11 +197,11 @@ static sq_status find_model(int *out, const job *j, const char *name, const char
             return SQ_OK;
         }
     }
-    return sq_fail(SQ_DEVICE, "%s: a time for '%.*s', which is no model of the list", name,
+    return sq_fail(SQ_DEVICE, "%s: found a time for '%.*s', which is not in the list of models", name,
                    length < 200 ? (int)length : 200, text + where.rm_so);
 }
 
-/* Every match is one sample of `model`, or of the model that it names (model < 0). */
+/* Adds every match as a sample of `model`; model < 0: of the model that the match names. */
 static sq_status scan(job *j, const char *name, int model, const sq_process_output *output)
 {
     regmatch_t found[MOST_GROUPS];
@@ -235,38 +222,38 @@ static sq_status scan(job *j, const char *name, int model, const sq_process_outp
     return SQ_OK;
 }
 
-static sq_status tell_missing(const job *j, const char *name, int model, const sq_process_output *output)
+static sq_status report_missing(const job *j, const char *name, int model, const sq_process_output *output)
 {
     char line[200];
     (void)sq_process_last_line(line, sizeof line, output->text);
     return sq_fail(SQ_DEVICE, "%s: no time%s%s in its output%s; pattern '%s', last line '%s'", name,
                    uses_list(j->runner) ? " of " : "", uses_list(j->runner) ? base_of(j->models[model]) : "",
-                   output->is_cut ? " (of which only the end was kept)" : "", j->runner->pattern, line);
+                   output->is_cut ? " (only its end is stored)" : "", j->runner->pattern, line);
 }
 
-/* Starts the command on a model, or (model < 0) on the list at `path`; its samples are in j->fresh. */
+/* Runs the command on a model, or (model < 0) on the list at `path`. The samples are in j->fresh. */
 static sq_status start(job *j, int model, const char *path)
 {
-    char name[SQ_PATH_BYTES], **words = NULL;
+    char name[SQ_PATH_BYTES], **arguments = NULL;
     sq_process_output output = {.text = NULL};
     const int first = model < 0 ? 0 : model, last = model < 0 ? j->model_count - 1 : model;
     (void)snprintf(name, sizeof name, "%s: %s", j->where, model < 0 ? "all models" : base_of(path));
     for (int i = first; i <= last; i++)
         j->fresh[i].count = 0;
-    SQ_TRY(fill(&words, j->words, j->runner, j->options, j->folder, path));
+    SQ_TRY(fill(&arguments, j->arguments, j->runner, &(place_values){j->options->share, j->folder, path}));
     sq_status status = sq_process_run(&output, &(sq_process_options){.name = name,
-                                                                     .words = words,
+                                                                     .arguments = arguments,
                                                                      .core_count = j->runner->threads,
                                                                      .limit_seconds = j->runner->time_limit_seconds});
     if (status == SQ_OK)
         status = scan(j, name, model, &output);
     for (int i = first; status == SQ_OK && i <= last; i++)
         if (!j->fresh[i].count)
-            status = tell_missing(j, name, i, &output);
+            status = report_missing(j, name, i, &output);
     if (status == SQ_OK)
         j->cores = output.cores;
     sq_process_clear(&output);
-    sq_argument_vector_free(words);
+    sq_argument_vector_free(arguments);
     return status;
 }
 
@@ -304,7 +291,7 @@ static sq_status write_list(const job *j, const char *path, int round)
     return status;
 }
 
-/* Of the middle model, from the first round to the last: one model alone may have met a disturbance. */
+/* The median over the models of last round / first round: a single model may have been disturbed. */
 static sq_status find_drift(const job *j, double *drift)
 {
     const int rounds = j->runner->rounds;
@@ -371,7 +358,7 @@ static sq_status check_models(const job *j)
 static sq_status check_share(const char *command, const sq_runner_options *options, const char *where)
 {
     if (!options->share && strstr(command, "{share}"))
-        return sq_fail(SQ_INVALID, "%s: {share}, but Squall's data files were not found", where);
+        return sq_fail(SQ_INVALID, "%s: found {share}, but Squall's data files are missing", where);
     return SQ_OK;
 }
 
@@ -395,7 +382,7 @@ static sq_status open_job(job *j)
     j->medians = calloc(count * (size_t)j->runner->rounds, sizeof *j->medians);
     if (!j->all || !j->fresh || !j->medians)
         return sq_fail(SQ_NO_MEMORY, "%s: times of %zu models", j->where, count);
-    return sq_argument_vector_split(&j->words, j->runner->command, j->where);
+    return sq_argument_vector_split(&j->arguments, j->runner->command, j->where);
 }
 
 static sq_status close_job(job *j, sq_status status)
@@ -409,14 +396,14 @@ static sq_status close_job(job *j, sq_status status)
     free(j->all);
     free(j->fresh);
     free(j->medians);
-    sq_argument_vector_free(j->words);
+    sq_argument_vector_free(j->arguments);
     regfree(&j->regex);
     if (!j->owns_folder)
         return status;
     char text[512];
     (void)snprintf(text, sizeof text, "%s", sq_error_text());
     const sq_status removed = sq_path_remove(j->folder);
-    return status == SQ_OK ? removed : sq_fail(status, "%s", text); /* the first failure is the one to tell */
+    return status == SQ_OK ? removed : sq_fail(status, "%s", text); /* the first failure is reported */
 }
 
 static const char *name_of(const sq_runner *runner)
@@ -452,9 +439,9 @@ sq_status sq_runner_run(const sq_runner *runner, const char *const *models, int 
     return close_job(&j, status);
 }
 
-/* ---- What the runtime says of itself ---- */
+/* ---- Description of the runtime ---- */
 
-/* The rest of the line that begins with `key`: "". */
+/* Copies the rest of the line that begins with `key`; "" when there is none. */
 static void value_after(char *value, size_t bytes, const char *text, const char *key)
 {
     value[0] = 0;
@@ -470,7 +457,7 @@ static void value_after(char *value, size_t bytes, const char *text, const char 
 sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *options, char *text, size_t bytes)
 {
     static const sq_runner_options none;
-    char **words = NULL, **filled = NULL, name[64], version[64], device[96];
+    char **arguments = NULL, **filled = NULL, name[64], version[64], device[96];
     sq_process_output output = {.text = NULL};
     options = options ? options : &none;
     if (!runner->info[0]) {
@@ -479,11 +466,12 @@ sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *o
     }
     SQ_TRY(sq_runner_check(runner, name_of(runner)));
     SQ_TRY(check_share(runner->info, options, name_of(runner)));
-    SQ_TRY(sq_argument_vector_split(&words, runner->info, name_of(runner)));
-    sq_status status = fill(&filled, words, runner, options, options->folder ? options->folder : "/tmp", "");
+    SQ_TRY(sq_argument_vector_split(&arguments, runner->info, name_of(runner)));
+    sq_status status = fill(&filled, arguments, runner,
+                            &(place_values){options->share, options->folder ? options->folder : "/tmp", ""});
     if (status == SQ_OK)
         status = sq_process_run(&output, &(sq_process_options){.name = name_of(runner),
-                                                               .words = filled,
+                                                               .arguments = filled,
                                                                .core_count = runner->threads,
                                                                .limit_seconds = runner->time_limit_seconds});
     if (status == SQ_OK) {
@@ -495,6 +483,6 @@ sq_status sq_runner_describe(const sq_runner *runner, const sq_runner_options *o
     }
     sq_process_clear(&output);
     sq_argument_vector_free(filled);
-    sq_argument_vector_free(words);
+    sq_argument_vector_free(arguments);
     return status;
 }

@@ -4,12 +4,12 @@
 #include "kernels/base/yaml.h"
 #include "search/cost/measure/runner.h"
 
-/* Runners as YAML: a file of their own (configs/runners), or a mapping in another file:
+/* Runners as YAML: a separate file (configs/runners), or a mapping in another file:
  *
  *     CYAML_FIELD_MAPPING_PTR("runner", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, raw_device, runner, sq_runner_fields)
  *
- * with `sq_runner_raw *runner` in raw_device. command, pattern and unit are needed; what is left out is as in
- * sq_runner_defaults. */
+ * with `sq_runner_raw *runner` in raw_device. command, pattern and unit are required; missing keys have the values
+ * of sq_runner_defaults. */
 
 typedef struct {
     char *runtime, *dtype, *info, *command, *pattern, *unit;
@@ -18,10 +18,10 @@ typedef struct {
 } sq_runner_raw;
 
 extern const cyaml_schema_field_t sq_runner_fields[];
-/* 5 rounds of 5 warm-ups and 50 repeats, 1 thread, batch 1, 600 seconds a start; no texts. */
+/* 5 rounds of 5 warm-ups and 50 repeats, 1 thread, batch 1, 600 seconds per run; no texts. */
 extern const sq_runner sq_runner_defaults;
 
-/* SQ_INVALID: sq_runner_check's, with `where` in front. */
+/* SQ_INVALID as sq_runner_check, with `where` at the beginning. */
 SQ_MUST_USE sq_status sq_runner_from_raw(sq_runner *out, const sq_runner_raw *raw, const char *where);
 SQ_MUST_USE sq_status sq_runner_read(sq_runner *out, const char *path);
 

@@ -1,4 +1,4 @@
-/* What a latency table lacks of a space. */
+/* The blocks of a space that a latency table lacks. */
 #include <stdio.h>
 #include <string.h>
 

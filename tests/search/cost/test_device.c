@@ -23,7 +23,7 @@ Test(device, bad_devices_are_refused)
     char *folder = make_folder();
     sq_latency *latency = NULL;
     put_text(folder, "table.csv", HEADER "\nconv,1,1,1,1,0,1,1,0,relu,1,0,1\n");
-    cr_expect_neq(sq_latency_open(&latency, folder), SQ_OK, "a folder without device.yaml is no device");
+    cr_expect_neq(sq_latency_open(&latency, folder), SQ_OK, "a folder without device.yaml is not a device");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         put_text(folder, "device.yaml", rows[i].yaml);
         cr_expect_eq(sq_latency_open(&latency, folder), SQ_INVALID, "row %zu", i);

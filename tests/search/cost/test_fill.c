@@ -24,7 +24,7 @@ static sq_block_key random_key(sq_rng *rng)
                           .activation = SQ_RELU6};
 }
 
-/* What a device would take: overhead, traffic, products, with some noise. */
+/* Made-up time of a block: overhead, traffic and products, with some noise. */
 static double truth(const sq_block_key *k, sq_rng *rng)
 {
     const double pixels = k->h * k->w;
@@ -62,7 +62,7 @@ Test(fill, interpolation_is_near_and_monotone_in_every_size)
         MUST(sq_fill_interpolate(latency, &key, &larger, &deviation));
         cr_expect_geq(larger, ms * (1 - 1e-12));
     }
-    cr_expect_lt(worst, 0.1, "%g", worst); /* 2 % noise in the entries and in what is compared */
+    cr_expect_lt(worst, 0.1, "%g", worst); /* 2 % noise in the entries and in the expected time */
     sq_latency_close(latency);
 }
 

@@ -27,7 +27,7 @@ Test(latency_check, finds_unused_noisy_and_implausible_entries)
     cr_assert_gt(c.inversion_count, 0);
     cr_expect(c.inversions[0].smaller == slow && c.inversions[0].ratio >= c.inversions[c.inversion_count - 1].ratio);
     sq_latency_check_clear(&c);
-    slow->time.deviation = 900; /* as if nobody knew */
+    slow->time.deviation = 900; /* a deviation that hides the inversion */
     MUST(sq_latency_check_table(&c, latency, &list));
     cr_expect(c.inversion_count == 0 && c.noisy_count == 1);
     sq_latency_check_clear(&c);

@@ -76,7 +76,7 @@ Test(latency_table, bad_tables_are_refused_with_the_line_and_the_reason)
         {HEADER "\nconv,1,1,1,1,0,1,1,0,rely,1,0,1\n", ":2: act 'rely'"},
         {HEADER "\nconv,1,1,1,1,0,1,1,0,relu,1,0,1\n\nconv,1,1,1,1,0,1,1,0,relu,2,0,1\n", "occurs twice"},
         {HEADER "\n", "no entries"},
-        {SQ_BLOCK_KEY_COLUMNS ",mean_us,std_ms,count\n", "another unit"},
+        {SQ_BLOCK_KEY_COLUMNS ",mean_us,std_ms,count\n", "different units"},
         {SQ_BLOCK_KEY_COLUMNS ",mean_ms,std_ms,energy\n", "unknown column 'energy', did you mean 'energy_mj'?"},
         {SQ_BLOCK_KEY_COLUMNS ",mean_ms,mean_us\n", "occurs twice"},
         {SQ_BLOCK_KEY_COLUMNS ",std_ms,count\n", "no column mean_ms"},

@@ -94,7 +94,7 @@ Test(roofline, fused_operations_cost_only_new_operands)
                  l = sq_roofline_operation_ms(&r, &relu);
     cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + l + a, 1e-15);
     r.is_fused[SQ_ROOFLINE_CONV][SQ_ROOFLINE_ADD] = true;
-    cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + l + a, 1e-15); /* the relu stands between */
+    cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + l + a, 1e-15); /* the relu is between them */
     r.is_fused[SQ_ROOFLINE_CONV][SQ_ROOFLINE_RELU] = true;
     cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + 1024 / 10e6, 1e-15);
     list[1].follows = false;

@@ -1,4 +1,4 @@
-/* Candidates evaluated together give what each gives alone, to the bit. */
+/* A group gives the results of evaluating each candidate alone, bit for bit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ typedef struct {
     sq_result alone[CANDIDATES];
 } scene;
 
-/* The first `fixed` layers of all candidates alike; among the rest, beginnings that some share, and one twice. */
+/* All candidates have the same first `fixed` layers; some share more layers, and one occurs twice. */
 static void draw_paths(scene *a, int fixed)
 {
     for (int i = 0; i < CANDIDATES; i++) {
@@ -82,7 +82,7 @@ static void check(const char *backend, int fixed, size_t budget, size_t images, 
     sq_candidate_group_fix(g, a->paths[0], fixed);
     MUST(sq_candidate_group_evaluate(g, a->list, CANDIDATES, images, found));
     expect_alone(a, found, 0, CANDIDATES, "together");
-    /* Again, in other company: nothing of the first time may be left. */
+    /* Again with other candidates: no state of the first evaluation may remain. */
     MUST(sq_candidate_group_evaluate(g, a->list + 4, 3, images, found));
     expect_alone(a, found, 4, 3, "three of them");
     MUST(sq_candidate_group_evaluate(g, a->list + 9, 1, images, found));

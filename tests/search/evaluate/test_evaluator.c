@@ -21,7 +21,7 @@ Test(evaluator, calibrates_to_the_plain_mean_whatever_was_before)
     MUST(sq_evaluator_create(&e, s.backend, s.space, s.model, &(sq_evaluation_data){&set, &set, 4, 5, false}));
     MUST(sq_evaluator_calibrate(e, path));
     MUST(sq_evaluator_score(e, path, 0, &a));
-    /* The stem's mean must be the mean of the three batches', whatever the statistics were. */
+    /* The mean of the stem must be the mean over the three batches, with any statistics before. */
     const sq_parameter *p = sq_memory_plan_find(sq_model_plan(sq_evaluator_model(e)), "first_conv.1.running_mean");
     float mean[8], expected[8] = {0}, one[8];
     MUST(sq_model_read(sq_evaluator_model(e), SQ_ROLE_STATISTICS, p->offset, mean, sizeof mean));
@@ -41,7 +41,7 @@ Test(evaluator, calibrates_to_the_plain_mean_whatever_was_before)
     MUST(sq_evaluator_calibrate(e, path));
     MUST(sq_evaluator_score(e, path, 0, &b));
     cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.images == 12 && b.images == 12);
-    /* The first seven alone: what a set of seven gives. */
+    /* Scoring the first seven images equals scoring a set of seven. */
     const sq_image_set seven = {.images = set.images, .labels = set.labels, .count = 7, .resolution = 16};
     sq_evaluator *few = NULL;
     MUST(sq_evaluator_create(&few, s.backend, s.space, s.model, &(sq_evaluation_data){&set, &seven, 4, 5, false}));

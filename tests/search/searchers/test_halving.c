@@ -23,7 +23,7 @@ Test(halving, spends_its_budget_in_images_and_promotes_the_best)
         for (at = before; at < before + size; at++)
             if (memcmp(t->paths[at], t->paths[i], sizeof t->paths[0]) == 0)
                 least = t->observed[at].top1;
-        int better = 0; /* those that went on rank among the first third */
+        int better = 0; /* promoted candidates are among the first third */
         for (at = before; at < before + size; at++)
             better += t->observed[at].top1 > least;
         cr_expect_lt(better, size / 3, "candidate %d", i);

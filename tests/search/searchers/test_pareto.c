@@ -15,7 +15,8 @@ Test(pareto, ranks_and_crowding_by_hand)
     for (int i = 0; i < 6; i++)
         cr_expect_eq(rank[i], wanted[i], "%d: %d", i, rank[i]);
     MUST(sq_pareto_crowding(points, 2, members, 4, distance));
-    /* First objective: 1, 2, 2, 4 of range 3, second: 1, 3, 3, 5 of range 4; of equals the earlier stands first. */
+    /* First objective: 1, 2, 2, 4 of range 3, second: 1, 3, 3, 5 of range 4; of equal points the earlier comes first.
+     */
     cr_expect(isinf(distance[0]) && isinf(distance[2]));
     cr_expect_float_eq(distance[1], (2. - 1) / 3 + (3. - 1) / 4, 1e-15);
     cr_expect_float_eq(distance[3], (4. - 2) / 3 + (5. - 3) / 4, 1e-15);

@@ -168,7 +168,7 @@ static int distance_of(const int *a, const int *b)
     return changed;
 }
 
-/* A cold chain climbs: each question is one layer away from where it stands, until most of those have been proposed. */
+/* A cold chain climbs: it proposes neighbours of its current path until most of them are proposed. */
 Test(searchers, a_cold_chain_proposes_neighbours_of_its_best)
 {
     search_trial *t = open_trial(SQ_SEARCHER_ANNEALING, 3, 20, 4);

@@ -7,11 +7,11 @@
 #include "kernels/base/file.h"
 #include "search/cost/block_key.h"
 #include "search/cost/latency_table.h"
-#include "search/select/select.h"
+#include "search/select/select_table.h"
 #include "supernet/space/cost.h"
 #include "tests/support/support.h"
 
-/* One searched layer on 4 x 4 pixels and 8 channels, behind a stem. */
+/* One searched layer on 4 x 4 pixels and 8 channels, after a stem. */
 #define SMALL                                                                                                          \
     "name: small\nresolution: 8\nclasses: 2\nchoices:\n"                                                               \
     "  - {name: stem, kind: conv, kernel: 3}\n"                                                                        \
@@ -283,8 +283,8 @@ static bool is_sep(const sq_choice *c)
     return c->kind == SQ_BLOCK_SEP;
 }
 
-/* What the survey says of HURRICANE's spaces (arXiv 2101.09336): no squeeze-and-excitation for the VPU, which our score
- * finds without the rule too; the CPU's space has less of what is heavy: no SEP. */
+/* HURRICANE's spaces according to a survey (arXiv 2101.09336): no squeeze-and-excitation for the VPU, which the score
+ * finds without the constraint, too; no SEP for the CPU. */
 Test(select, modelled_devices_get_spaces_of_their_own)
 {
     static const char *const devices[] = {"myriad-x", "hexagon-685", "snapdragon-845-cpu"};
@@ -300,7 +300,7 @@ Test(select, modelled_devices_get_spaces_of_their_own)
         for (int l = 0; l < pool->layer_count; l++) {
             const sq_layer *layer = &spaces[d]->layers[l];
             cr_expect_eq(layer->choice_count, pool->layers[l].choice_count > 1 ? 4 : 1);
-            cr_expect_eq(layer->choices[0], pool->layers[l].choices[best[l]], "the best stands first");
+            cr_expect_eq(layer->choices[0], pool->layers[l].choices[best[l]], "the best comes first");
         }
         sq_select_clear(&s);
         for (int other = 0; other < d; other++) {
@@ -390,7 +390,7 @@ Test(select, impossible_selections_are_refused)
 Test(select, rules_are_read_written_and_checked)
 {
     static const struct {
-        const char *rules, *found; /* what is written again, or the failure's text */
+        const char *rules, *found; /* the written line, or the text of the failure */
         bool is_good;
     } rows[] = {
         {"rules: {drop: [se]}", "rules: {drop: [se]}\n", true},

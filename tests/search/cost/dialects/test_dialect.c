@@ -29,7 +29,7 @@ static sq_latency *read_table(const char *text, const sq_dialect_options *option
     return latency;
 }
 
-/* The entry of a key written as table.csv has it; 0: not there. */
+/* Milliseconds of a key as table.csv writes it; 0: missing. */
 static double ms_of(const sq_latency *latency, const char *key)
 {
     for (size_t i = 0; i < latency->count; i++) {

@@ -53,7 +53,7 @@ Test(fit, a_line_that_cannot_be_true_is_doubted_with_its_reason)
 {
     static const struct {
         double base, scale, network_ms, mape;
-        const char *text; /* NULL: believed */
+        const char *text; /* NULL: plausible */
     } rows[] = {
         {0.2723, 0.1873, 1, 3, "scale 0.1873"},
         {-0.2488, 3.7434, 1, 3, "scale 3.7434"},

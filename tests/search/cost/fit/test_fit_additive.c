@@ -200,8 +200,8 @@ static sq_quality held_out(const sq_measured *m, size_t train, const sq_additive
     return q;
 }
 
-/* The split is that of the told figures: the first 4,000 rows against the last 1,000. Least squares without a ridge to
- * speak of must give the told figures to their four digits. The default must be no worse. */
+/* The split of the published figures: 4,000 rows to fit, 1,000 to test. Least squares with a tiny ridge
+ * must give the published figures to four digits. The default must be no worse. */
 Test(fit_additive, additive_is_no_worse_on_published_devices, .timeout = 300)
 {
     static const sq_additive_options least_squares = {.method = SQ_ADDITIVE_PLAIN, .ridge = 1e-9},

@@ -60,7 +60,7 @@ Test(measured, refuses_bad_rows_by_line)
     static const struct {
         const char *text, *column, *wanted;
     } files[] = {
-        {"", NULL, "not even a header"},
+        {"", NULL, "and no header"},
         {"arch,ms\n", NULL, "no measurements"},
         {"name,ms\n012,1\n", NULL, ":1: no column 'arch'"},
         {"arch,pixel2\n012,1\n", NULL, ":1: no column 'ms'"},
@@ -68,10 +68,10 @@ Test(measured, refuses_bad_rows_by_line)
         {"arch,ms\n012,1\n,1\n", NULL, ":3: arch is empty"},
         {"arch,ms\n012,1\n()\n", NULL, ":3: 1 columns, expected 2"},
         {"arch,ms\n(0, 1),1\n", NULL, ":2: 3 columns, expected 2"},
-        {"arch,ms\n\"(0, 1,1\n", NULL, ":2: a quote that does not end"},
-        {"arch,ms\n01x,1\n", NULL, ":2: arch is no list"},
-        {"arch,ms\n0;;1,1\n", NULL, ":2: arch is no list"},
-        {"arch,ms\n-1;0,1\n", NULL, ":2: arch is no list"},
+        {"arch,ms\n\"(0, 1,1\n", NULL, ":2: an open quote"},
+        {"arch,ms\n01x,1\n", NULL, ":2: arch is not a list"},
+        {"arch,ms\n0;;1,1\n", NULL, ":2: arch is not a list"},
+        {"arch,ms\n-1;0,1\n", NULL, ":2: arch is not a list"},
         {"arch,ms\n012,1\n01,1\n", NULL, ":3: arch of 2 layers, expected 3 as in line 2"},
         {"arch,ms\n012,0\n", NULL, ":2: time '0'"},
         {"arch,ms\n012,-1\n", NULL, ":2: time '-1'"},

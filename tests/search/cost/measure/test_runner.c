@@ -54,7 +54,7 @@ Test(check, names_what_is_wrong_with_the_command)
         {"run", "no {model} and no {list}"},
         {"run {model} {list}", "{list} and {model}"},
         {"run {model} {thread}", "unknown {thread}"},
-        {"run '{model}", "a quote without end"},
+        {"run '{model}", "an open quote"},
         {"", "empty"},
         {"sh -c 'run {model}'", "{model} inside a script"},
         {"sh -c 'x;{stem}'", "{stem} inside a script"},
@@ -82,7 +82,7 @@ Test(check, names_what_is_wrong_with_the_rest)
     (void)snprintf(bad.unit, sizeof bad.unit, "min");
     expect_invalid(&bad, "unit 'min'");
     (void)snprintf(bad.info, sizeof bad.info, "run {model}");
-    expect_invalid(&bad, "what the runtime is");
+    expect_invalid(&bad, "only describes the runtime");
     const struct {
         size_t offset;
         int value;
@@ -236,7 +236,7 @@ Test(run, wants_every_model_of_the_list_once)
     cr_assert_eq(run_on(&b, &runner, 3), SQ_DEVICE);
     cr_assert_not_null(strstr(sq_error_text(), "no time of c"), "%s", sq_error_text());
     cr_assert_eq(run_on(&b, &runner, 1), SQ_DEVICE);
-    cr_assert_not_null(strstr(sq_error_text(), "a time for 'b', which is no model"), "%s", sq_error_text());
+    cr_assert_not_null(strstr(sq_error_text(), "a time for 'b', which is not in the list"), "%s", sq_error_text());
     (void)snprintf(b.paths[1], PATH, "elsewhere/a");
     cr_assert_eq(run_on(&b, &runner, 2), SQ_INVALID);
     cr_assert_not_null(strstr(sq_error_text(), "two models are called 'a'"), "%s", sq_error_text());

@@ -10,7 +10,7 @@
 
 enum { PATH = 512 };
 
-/* What each shipped runner finds in the recorded output of its runtime. */
+/* The times that each shipped runner finds in the recorded output of its runtime. */
 Test(runner_yaml, patterns_find_the_time_in_recorded_output)
 {
     static const struct {
