@@ -2,7 +2,7 @@
 #define SQ_MODEL_H
 
 #include "supernet/model/memory_plan.h"
-#include "supernet/train/timeline.h"
+#include "supernet/train/log/timeline.h"
 
 /* A supernet on a backend: its memory, and one compiled program per (layer, choice, mode). Training and evaluation run
  * these programs along a path (walk.h) and allocate nothing. */

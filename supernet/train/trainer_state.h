@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 #include "supernet/train/checkpoint.h"
-#include "supernet/train/events.h"
+#include "supernet/train/log/events.h"
 #include "supernet/train/nonfinite_check.h"
-#include "supernet/train/progress.h"
-#include "supernet/train/timeline.h"
+#include "supernet/train/log/progress.h"
+#include "supernet/train/log/timeline.h"
 #include "supernet/train/trainer.h"
 
 /* The state of a training run, shared by trainer.c (step and loop), trainer_weights.c (first weights, nonfinite values)

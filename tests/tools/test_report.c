@@ -6,7 +6,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
-#include "supernet/train/events.h"
+#include "supernet/train/log/events.h"
 #include "tests/support/support.h"
 #include "tools/report/picture.h"
 #include "tools/report/report.h"

@@ -15,7 +15,7 @@
 #include "supernet/model/walk.h"
 #include "supernet/ranks/ranks.h"
 #include "tests/emulation/runtime/emu_control.h"
-#include "tests/supernet/means.h"
+#include "tests/supernet/ranks/means.h"
 
 enum { STEPS = 4, BATCH = 4, TIME_LIMIT = 3, RANGES = 150, LARGE = (1 << 20) + 5 };
 

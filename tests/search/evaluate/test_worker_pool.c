@@ -1,4 +1,4 @@
-/* The worker pool with one rank; tests/supernet/check_ranks.py has several. */
+/* The worker pool with one rank; tests/supernet/ranks/check_ranks.py has several. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -13,7 +13,7 @@
 #include "search/evaluate/batch_choice.h"
 #include "search/search.h"
 #include "search/searchers/searchers.h"
-#include "supernet/train/events.h"
+#include "supernet/train/log/events.h"
 #include "tools/run/config/writer.h"
 #include "tools/run/history.h"
 #include "tools/run/messages.h"

@@ -1,5 +1,5 @@
 
-#include "supernet/train/timeline.h"
+#include "supernet/train/log/timeline.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "supernet/train/events.h"
+#include "supernet/train/log/events.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Event files. A record is its length (8 bytes, little-endian), the masked CRC of that, the message, the masked CRC of
  * the message. */
-#include "supernet/train/events.h"
+#include "supernet/train/log/events.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "kernels/base/text.h"
-#include "supernet/train/events.pb-c.h"
+#include "supernet/train/log/events.pb-c.h"
 
 enum { HOST_BYTES = 256, STRING_TYPE = 7, SESSION_START = 1 };
 

@@ -78,6 +78,30 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
     return sq_train(p->model, p->dataset, &loader, &options, &(sq_train_run){.folder = run, .ranks = ranks});
 }
 
+/* One forward and backward pass; prints the bytes that this rank reduced, and the parameters of the path. */
+static sq_status count_path(const parts *p, sq_ranks *ranks, sq_dtype reduce_dtype, int number)
+{
+    int path[SQ_MAX_LAYERS];
+    size_t weights = 0, statistics = 0;
+    const int64_t before = sq_ranks_reduced_bytes(ranks);
+    const sq_memory_plan *plan = sq_model_plan(p->model);
+    const sq_step step = {.step = (uint64_t)number, .statistics_rate = 0.1f, .gradient_scale = 1};
+    for (int l = 0; l < p->space->layer_count; l++)
+        path[l] = (number + l) % p->space->layers[l].choice_count;
+    SQ_TRY(sq_model_set_step(p->model, &step));
+    SQ_TRY(sq_model_forward(p->model, path));
+    SQ_TRY(sq_model_backward(p->model, path));
+    for (int i = 0; i < plan->parameter_count; i++)
+        if (path[plan->parameters[i].layer] == plan->parameters[i].choice)
+            *(plan->parameters[i].role == SQ_ROLE_WEIGHT ? &weights : &statistics) += plan->parameters[i].count;
+    const sq_cost cost = sq_cost_path(p->space, path);
+    (void)printf("volume %d: %zu each, %lld bytes, %zu weights, %zu statistics, %lld parameters\n",
+                 sq_ranks_rank(ranks), sq_dtype_bytes(reduce_dtype),
+                 (long long)(sq_ranks_reduced_bytes(ranks) - before), weights, statistics,
+                 (long long)(cost.weights + cost.norm_weights));
+    return SQ_OK;
+}
+
 /* Forward and backward along three paths: the bytes that a rank reduced, and the parameters of each path. */
 static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype reduce_dtype)
 {
@@ -98,26 +122,8 @@ static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype reduc
         images[i] = (uint8_t)(i * 37 % 251);
     const sq_model_batch batch = {images, labels, NULL, BATCH_EACH};
     SQ_TRY(sq_model_load(p.model, &batch));
-    for (int number = 0; number < 3; number++) {
-        int path[SQ_MAX_LAYERS];
-        size_t weights = 0, statistics = 0;
-        const int64_t before = sq_ranks_reduced_bytes(ranks);
-        const sq_memory_plan *plan = sq_model_plan(p.model);
-        const sq_step step = {.step = (uint64_t)number, .statistics_rate = 0.1f, .gradient_scale = 1};
-        for (int l = 0; l < p.space->layer_count; l++)
-            path[l] = (number + l) % p.space->layers[l].choice_count;
-        SQ_TRY(sq_model_set_step(p.model, &step));
-        SQ_TRY(sq_model_forward(p.model, path));
-        SQ_TRY(sq_model_backward(p.model, path));
-        for (int i = 0; i < plan->parameter_count; i++)
-            if (path[plan->parameters[i].layer] == plan->parameters[i].choice)
-                *(plan->parameters[i].role == SQ_ROLE_WEIGHT ? &weights : &statistics) += plan->parameters[i].count;
-        const sq_cost cost = sq_cost_path(p.space, path);
-        (void)printf("volume %d: %zu each, %lld bytes, %zu weights, %zu statistics, %lld parameters\n",
-                     sq_ranks_rank(ranks), sq_dtype_bytes(reduce_dtype),
-                     (long long)(sq_ranks_reduced_bytes(ranks) - before), weights, statistics,
-                     (long long)(cost.weights + cost.norm_weights));
-    }
+    for (int number = 0; number < 3; number++)
+        SQ_TRY(count_path(&p, ranks, reduce_dtype, number));
     close_parts(&p);
     return SQ_OK;
 }

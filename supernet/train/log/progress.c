@@ -1,5 +1,5 @@
 
-#include "supernet/train/progress.h"
+#include "supernet/train/log/progress.h"
 
 #include <errno.h>
 #include <stdio.h>

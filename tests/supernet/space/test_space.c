@@ -84,43 +84,45 @@ Test(space, numbers_become_a_path_up_to_the_first_that_is_no_choice)
     sq_space_free(space);
 }
 
-/* Each row edits a valid space by replacing one text, and names what the message must hold. */
+/* Each row makes a valid space invalid by replacing one text, and gives a part of the expected message. */
+static const struct {
+    const char *from, *to, *text;
+} invalid_spaces[] = {
+    {"choices:\n", "chioces:\n", "unknown key 'chioces', did you mean 'choices'?"},
+    {"kernel: 3}", "kernal: 3}", "did you mean 'kernel'?"},
+    {"resolution: 16", "resolution: big", ":4: resolution: Invalid INT value: 'big'"},
+    {"resolution: 16", "resolution: 0", "resolution 0, expected 1.."},
+    {"classes: 4", "classes: -4", "classes -4, expected 1.."},
+    {"kind: xception", "kind: exception", "Invalid ENUM value: exception"},
+    {"kernel: 5, se: true", "kernel: 4, se: true", "kernel 4, expected 1, 3, 5 or 7"},
+    {"{width: 8, choices: [stem]}", "{width: 8, stride: 3, choices: [stem]}", "stride 3, expected 1 or 2"},
+    {"{width: 8, choices: [stem]}", "{width: 0, choices: [stem]}", "width 0, expected 1.."},
+    {"{width: 8, choices: [stem]}", "{width: 8, choices: [stam]}", "unknown choice 'stam', did you mean 'stem'?"},
+    {"{width: 8, choices: [stem]}", "{width: 8, choices: []}", "choices"},
+    {"{width: 24, repeat: 2,", "{width: 32, repeat: 2,", "keeps the width"},
+    {"{width: 16, choices: [head]}", "{width: 16, choices: [skip]}", "no choice fits this layer"},
+    {"name: tiny\n", "", "Missing required mapping field: name"},
+    {"- {name: head, kind: conv, kernel: 1}", "- {name: stem, kind: conv, kernel: 1}", "'stem' is defined twice"},
+};
+
 Test(space, impossible_spaces_are_refused_by_name)
 {
-    static const struct {
-        const char *from, *to, *text;
-    } rows[] = {
-        {"choices:\n", "chioces:\n", "unknown key 'chioces', did you mean 'choices'?"},
-        {"kernel: 3}", "kernal: 3}", "did you mean 'kernel'?"},
-        {"resolution: 16", "resolution: big", ":4: resolution: Invalid INT value: 'big'"},
-        {"resolution: 16", "resolution: 0", "resolution 0, expected 1.."},
-        {"classes: 4", "classes: -4", "classes -4, expected 1.."},
-        {"kind: xception", "kind: exception", "Invalid ENUM value: exception"},
-        {"kernel: 5, se: true", "kernel: 4, se: true", "kernel 4, expected 1, 3, 5 or 7"},
-        {"{width: 8, choices: [stem]}", "{width: 8, stride: 3, choices: [stem]}", "stride 3, expected 1 or 2"},
-        {"{width: 8, choices: [stem]}", "{width: 0, choices: [stem]}", "width 0, expected 1.."},
-        {"{width: 8, choices: [stem]}", "{width: 8, choices: [stam]}", "unknown choice 'stam', did you mean 'stem'?"},
-        {"{width: 8, choices: [stem]}", "{width: 8, choices: []}", "choices"},
-        {"{width: 24, repeat: 2,", "{width: 32, repeat: 2,", "keeps the width"},
-        {"{width: 16, choices: [head]}", "{width: 16, choices: [skip]}", "no choice fits this layer"},
-        {"name: tiny\n", "", "Missing required mapping field: name"},
-        {"- {name: head, kind: conv, kernel: 1}", "- {name: stem, kind: conv, kernel: 1}", "'stem' is defined twice"},
-    };
     char *text = NULL, *folder = make_folder(), path[256];
     size_t bytes = 0;
     MUST(sq_file_read(SOURCE("configs/spaces/tiny.yaml"), 1 << 20, &text, &bytes));
     (void)snprintf(path, sizeof path, "%s/space.yaml", folder);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *at = strstr(text, rows[i].from);
-        cr_assert_not_null(at, "%s", rows[i].from);
+    for (size_t i = 0; i < sizeof invalid_spaces / sizeof *invalid_spaces; i++) {
+        const char *at = strstr(text, invalid_spaces[i].from);
+        cr_assert_not_null(at, "%s", invalid_spaces[i].from);
         const sq_piece pieces[3] = {{text, (size_t)(at - text)},
-                                    {rows[i].to, strlen(rows[i].to)},
-                                    {at + strlen(rows[i].from), strlen(at + strlen(rows[i].from))}};
+                                    {invalid_spaces[i].to, strlen(invalid_spaces[i].to)},
+                                    {at + strlen(invalid_spaces[i].from), strlen(at + strlen(invalid_spaces[i].from))}};
         sq_space *space = NULL;
         MUST(sq_file_replace(path, pieces, 3));
-        cr_expect_neq(sq_space_read(&space, path, 0, 0), SQ_OK, "%s", rows[i].to);
+        cr_expect_neq(sq_space_read(&space, path, 0, 0), SQ_OK, "%s", invalid_spaces[i].to);
         cr_expect_null(space);
-        cr_expect_not_null(strstr(sq_error_text(), rows[i].text), "%s: %s", rows[i].to, sq_error_text());
+        cr_expect_not_null(strstr(sq_error_text(), invalid_spaces[i].text), "%s: %s", invalid_spaces[i].to,
+                           sq_error_text());
         cr_expect_not_null(strstr(sq_error_text(), "space.yaml"), "%s", sq_error_text());
     }
     free(text);

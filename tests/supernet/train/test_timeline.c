@@ -1,4 +1,4 @@
-#include "supernet/train/timeline.h"
+#include "supernet/train/log/timeline.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "supernet/train/progress.h"
+#include "supernet/train/log/progress.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 
 #include "supernet/ranks/launcher.h"
 #include "supernet/ranks/ranks.h"
-#include "tests/supernet/means.h"
+#include "tests/supernet/ranks/means.h"
 
 enum { COUNT = 1000 };
 
