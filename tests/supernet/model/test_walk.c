@@ -66,49 +66,57 @@ typedef struct {
 } gradient_case;
 
 /* Sums are made in the order of the paths. The reference adds in FP64 and rounds once: a rounding of the single
- * gradient less, 2^-24 of it, and each of the 3 sums rounds by 2^-24 of what is in it: 4 x 2^-24 of the sum of the
+ * gradient less, 2^-24 of it, and each of the 3 sums rounds by 2^-24 of its value: 4 x 2^-24 of the sum of the
  * moduli. The cpu's classifier adds image by image: BATCH + PATHS roundings of 2^-24, of terms that cancel to half at
  * most. */
+typedef struct {
+    int paths[PATHS][SQ_MAX_LAYERS];
+    float *single[PATHS], *found; /* of each path alone, and accumulated */
+} gradient_set;
+
+/* How far found[k] is beyond the allowed distance from the sum of the single gradients of the paths with the block. */
+static double excess(const gradient_case *c, const gradient_set *g, const sq_block_id *block, size_t k)
+{
+    const bool is_classifier = block->layer == block->space->layer_count - 1;
+    float sum = 0;
+    double size = 0;
+    for (int i = 0; i < PATHS; i++)
+        if (g->paths[i][block->layer] == block->choice) {
+            sum = size > 0 ? sum + g->single[i][k] : g->single[i][k];
+            size += fabs((double)g->single[i][k]);
+        }
+    const double allowed = c->is_exact && !is_classifier ? 0 : is_classifier ? 2 * (BATCH + PATHS) : 4;
+    return fabs((double)g->found[k] - sum) - allowed * 0x1p-24 * size;
+}
+
 static void expect_sums(const gradient_case *c)
 {
-    int paths[PATHS][SQ_MAX_LAYERS];
-    float *single[PATHS];
+    gradient_set g;
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), c->backend, c->threads, BATCH);
-    make_paths(s.space, paths);
+    make_paths(s.space, g.paths);
     load_drawn(s.model, 2);
     for (int i = 0; i < PATHS; i++) {
-        const sq_step_paths alone = {.first = paths[i], .count = 1};
+        const sq_step_paths alone = {.first = g.paths[i], .count = 1};
         walk(s.model, &alone, 0, 1);
-        single[i] = read_role(s.model, SQ_ROLE_WEIGHT_GRAD);
+        g.single[i] = read_role(s.model, SQ_ROLE_WEIGHT_GRAD);
     }
-    float *found = accumulate(&s, paths, 1);
+    g.found = accumulate(&s, g.paths, 1);
     for (int l = 0; l < s.space->layer_count; l++)
         for (int choice = 0; choice < s.space->layers[l].choice_count; choice++) {
+            const sq_block_id block = {s.space, l, choice};
             const sq_region *r = &sq_model_plan(s.model)->regions[l][choice];
             const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float),
                          count = r->bytes[SQ_ROLE_WEIGHT] / sizeof(float);
-            const bool is_classifier = l == s.space->layer_count - 1;
             double worst = 0;
-            if (!is_used(paths, PATHS, l, choice))
-                continue;
-            for (size_t k = first; k < first + count; k++) {
-                float sum = 0;
-                double size = 0;
-                for (int i = 0; i < PATHS; i++)
-                    if (paths[i][l] == choice) {
-                        sum = size > 0 ? sum + single[i][k] : single[i][k];
-                        size += fabs((double)single[i][k]);
-                    }
-                const double allowed = c->is_exact && !is_classifier ? 0 : is_classifier ? 2 * (BATCH + PATHS) : 4;
-                const double error = fabs((double)found[k] - sum) - allowed * 0x1p-24 * size;
-                worst = error > worst ? error : worst;
-            }
-            cr_expect(worst <= (is_classifier ? 0x1p-24 : 0), "%s: layer %d, choice %d: %g too far", c->backend, l,
-                      choice, worst); /* classifier: terms are below 1, so one that cancels wholly leaves 2^-24 */
+            for (size_t k = first; is_used(g.paths, PATHS, l, choice) && k < first + count; k++)
+                worst = fmax(worst, excess(c, &g, &block, k));
+            /* Classifier: terms are below 1, so one that cancels completely leaves 2^-24. */
+            cr_expect(worst <= (l == s.space->layer_count - 1 ? 0x1p-24 : 0), "%s: layer %d, choice %d: %g too far",
+                      c->backend, l, choice, worst);
         }
     for (int i = 0; i < PATHS; i++)
-        free(single[i]);
-    free(found);
+        free(g.single[i]);
+    free(g.found);
     close_subject(&s);
 }
 
@@ -216,8 +224,7 @@ static sq_status finish(void *context)
     return SQ_OK;
 }
 
-/* One of two ranks: walks the path of its number. Gradients lie as they did in `like` (NULL: are
- * taken as they are), so that what is given can be told apart from statistics. */
+/* One of two ranks: walks the path of its number. `like`: gradients have the same offsets as there (NULL: no check), which distinguishes them from statistics. */
 static void walk_as_rank(recorder *r, int rank, int paths[PATHS][SQ_MAX_LAYERS])
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);

@@ -338,7 +338,7 @@ def check_stages(scratch):
 
 
 def check_full_disk(scratch):
-    """Rank 0 can no longer write its log: all ranks stop, one prints the reason, and no rank waits for the time limit."""
+    """Rank 0 can no longer write its log: all ranks stop, one prints the reason, and none exceeds the time limit."""
     folder = os.path.join(scratch, "full")
     process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=4000", "--set", "train.checkpoint_every=10",
                     "--set", "write_retries=1")

@@ -1,4 +1,4 @@
-/* What every rank says of the others, under mpirun: check_ranks.py counts the lines.
+/* Prints the results of collective calls on every rank, under mpirun. check_ranks.py counts the lines.
  *
  * usage: dump_ranks [die RANK]            it is killed before the others wait for it
  *        dump_ranks first|last RANK PIPE  sleeps before it connects or disconnects, and writes to PIPE */
