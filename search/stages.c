@@ -59,7 +59,7 @@ static sq_status read_numbers(const number_list *list, int count, double *out)
         char *end;
         const double value = strtod(p, &end);
         if (end == p || !isfinite(value) || value < list->minimum || found == count)
-            return sq_fail(SQ_INVALID, "%s: '%s', expected one number from %g for each of %d stages, or one for all",
+            return sq_fail(SQ_INVALID, "%s: '%s', expected one number from %g per stage (%d stages), or a common one",
                            list->key, list->text, list->minimum, count);
         out[found] = value;
         p = end + strspn(end, " ,");

@@ -34,6 +34,18 @@ static double score_on(const int *path, double accuracy, int images)
     return (double)right / images;
 }
 
+static void set_defaults(sq_search_options *options)
+{
+    for (int i = 0; i < sq_searcher_option_count(); i++) {
+        const sq_searcher_option *row = sq_searcher_option_at(i);
+        void *field = (char *)options + row->offset;
+        if (row->is_integer)
+            *(int *)field = (int)row->initial;
+        else
+            *(double *)field = row->initial;
+    }
+}
+
 search_trial *open_trial(sq_searcher_kind kind, uint64_t seed, int population, int generations)
 {
     search_trial *t = calloc(1, sizeof *t);
@@ -46,14 +58,7 @@ search_trial *open_trial(sq_searcher_kind kind, uint64_t seed, int population, i
                                      .mutation = population / 2,
                                      .mutation_probability = 0.1,
                                      .tries = 10};
-    for (int i = 0; i < sq_searcher_option_count(); i++) {
-        const sq_searcher_option *row = sq_searcher_option_at(i);
-        void *field = (char *)&t->options + row->offset;
-        if (row->is_integer)
-            *(int *)field = (int)row->initial;
-        else
-            *(double *)field = row->initial;
-    }
+    set_defaults(&t->options);
     cr_assert(sq_objectives_read("accuracy, macs", &t->options.objectives));
     t->space.layer_count = t->space.searched_count = LAYERS;
     t->searcher.options = &t->options;

@@ -21,6 +21,22 @@ Test(limits, impossible_ones_are_refused_with_the_smallest_cost)
     sq_space_free(space);
 }
 
+static void expect_impossible_limits(const sq_searcher *s, sq_search_devices *devices)
+{
+    devices->list[1].limit_ms = 0.01;
+    cr_expect_eq(sq_limits_check(s), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "b: latency limit 0.01 ms: no path can meet it"), "%s", sq_error_text());
+    devices->list[1].limit_ms = 0;
+    devices->list[0].limit_area_mm2 = 5;
+    cr_expect_eq(sq_limits_check(s), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "a limit on area, but the table does not have it"), "%s",
+                       sq_error_text());
+    devices->list[0].limit_area_mm2 = 0;
+    devices->list[0].limit_energy_mj = 0.01;
+    cr_expect_eq(sq_limits_check(s), SQ_INVALID);
+    cr_expect_not_null(strstr(sq_error_text(), "a: energy limit"), "%s", sq_error_text());
+}
+
 Test(limits, hold_only_within_those_of_every_device)
 {
     sq_space *space = open_at("proxyless", 0);
@@ -49,18 +65,7 @@ Test(limits, hold_only_within_those_of_every_device)
         legal += wanted;
     }
     cr_expect(legal > 0 && legal < 200);
-    devices.list[1].limit_ms = 0.01;
-    cr_expect_eq(sq_limits_check(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "b: latency limit 0.01 ms: no path can meet it"), "%s", sq_error_text());
-    devices.list[1].limit_ms = 0;
-    devices.list[0].limit_area_mm2 = 5;
-    cr_expect_eq(sq_limits_check(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "a limit on area, but the table does not have it"), "%s",
-                       sq_error_text());
-    devices.list[0].limit_area_mm2 = 0;
-    devices.list[0].limit_energy_mj = 0.01;
-    cr_expect_eq(sq_limits_check(s), SQ_INVALID);
-    cr_expect_not_null(strstr(sq_error_text(), "a: energy limit"), "%s", sq_error_text());
+    expect_impossible_limits(s, &devices);
     free(s);
     sq_latency_cache_clear(&first);
     sq_latency_cache_clear(&second);

@@ -54,7 +54,7 @@ Test(rank, refuses_a_space_or_mask_with_too_few_paths)
 }
 
 /* Five paths: 10 pairs. The probabilities are Kendall's (1938): 2/120 for |tau| = 1, 10/120 for 0.8 and above. */
-Test(rank, agreement_counts_pairs_and_says_what_chance_does)
+Test(rank, agreement_counts_pairs_and_has_exact_probabilities)
 {
     static const double alone[3][5] = {{0.1, 0.2, 0.3, 0.4, 0.5}, {0.2, 0.1, 0.3, 0.4, 0.5}, {0, 0, 0, 0, 0}};
     static const double tau[] = {1, 0.8, NAN}, chance[] = {2.0 / 120, 10.0 / 120, NAN};

@@ -89,7 +89,7 @@ static double play(game *g, sq_searcher_kind kind)
     }
 }
 
-Test(search, evolution_finds_what_random_search_does_not)
+Test(search, evolution_beats_random_search)
 {
     double evolution = 0, random = 0;
     for (uint64_t seed = 0; seed < 3; seed++) {
@@ -127,7 +127,7 @@ Test(search, draws_are_those_of_the_first_release)
     close_game(&b);
 }
 
-Test(search, no_path_is_asked_twice_and_limits_hold)
+Test(search, proposes_legal_paths_and_none_twice)
 {
     game g = open_game(1);
     g.options.limits.macs = 320;
@@ -139,7 +139,7 @@ Test(search, no_path_is_asked_twice_and_limits_hold)
     close_game(&g);
 }
 
-Test(search, told_prefix_decides_what_comes_next)
+Test(search, observed_candidates_decide_the_next_ones)
 {
     game a = open_game(4), b = open_game(4);
     (void)play(&a, SQ_SEARCHER_EVOLUTION);

@@ -30,7 +30,7 @@ Test(stages, groups_steps_and_rates_are_read_in_order)
     sq_space_free(space);
 }
 
-Test(stages, what_makes_no_sense_is_refused)
+Test(stages, refuses_invalid_groups_and_numbers)
 {
     static const struct {
         const char *groups, *steps, *lrs, *text;

@@ -147,7 +147,34 @@ static bool is_inside(const sq_scatter_point *q)
     return fabs(q->predicted - q->measured) <= 0.1 * q->measured;
 }
 
-/* One kind of points, thinned; its error bars below. */
+/* One point with its error bar and tooltip. */
+static void put_point(const picture *p, const sq_scatter_point *q, double radius, bool inside)
+{
+    FILE *f = p->file;
+    const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
+    if (q->deviation > 0) {
+        sq_svg_put(f, "<path stroke-width=\"1\" stroke-opacity=\"0.6\" d=\"M", x_of(p, q->measured - q->deviation),
+                   " ");
+        sq_svg_put(f, "", y, "H");
+        sq_svg_put(f, "", x_of(p, q->measured + q->deviation), "\"/>\n");
+    }
+    sq_svg_put(f, inside ? "<circle cx=\"" : "<path d=\"M", x, inside ? "\" cy=\"" : " ");
+    sq_svg_put(f, "", inside ? y : y - 1.2 * radius, inside ? "\" r=\"" : "l");
+    sq_svg_put(f, "", inside ? radius : 1.1 * radius, inside ? "\"" : " ");
+    if (!inside) {
+        sq_svg_put(f, "", 2 * radius, "h");
+        sq_svg_put(f, "", -2.2 * radius, "z\"");
+    }
+    if (q->label && *q->label) {
+        (void)fputs("><title>", f);
+        sq_svg_text(f, q->label, 200);
+        (void)fputs(inside ? "</title></circle>\n" : "</title></path>\n", f);
+    } else {
+        (void)fputs("/>\n", f);
+    }
+}
+
+/* The points in the band or the points outside, thinned. */
 static void put_points(picture *p, bool inside)
 {
     FILE *f = p->file;
@@ -164,28 +191,8 @@ static void put_points(picture *p, bool inside)
         const sq_scatter_point *q = &p->points[i];
         if (is_inside(q) != inside || seen++ % stride)
             continue;
-        const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
         p->drawn++;
-        if (q->deviation > 0) {
-            sq_svg_put(f, "<path stroke-width=\"1\" stroke-opacity=\"0.6\" d=\"M", x_of(p, q->measured - q->deviation),
-                       " ");
-            sq_svg_put(f, "", y, "H");
-            sq_svg_put(f, "", x_of(p, q->measured + q->deviation), "\"/>\n");
-        }
-        sq_svg_put(f, inside ? "<circle cx=\"" : "<path d=\"M", x, inside ? "\" cy=\"" : " ");
-        sq_svg_put(f, "", inside ? y : y - 1.2 * radius, inside ? "\" r=\"" : "l");
-        sq_svg_put(f, "", inside ? radius : 1.1 * radius, inside ? "\"" : " ");
-        if (!inside) {
-            sq_svg_put(f, "", 2 * radius, "h");
-            sq_svg_put(f, "", -2.2 * radius, "z\"");
-        }
-        if (q->label && *q->label) {
-            (void)fputs("><title>", f);
-            sq_svg_text(f, q->label, 200);
-            (void)fputs(inside ? "</title></circle>\n" : "</title></path>\n", f);
-        } else {
-            (void)fputs("/>\n", f);
-        }
+        put_point(p, q, radius, inside);
     }
     (void)fputs("</g>\n", f);
 }
@@ -199,46 +206,59 @@ static bool overlap(const box *a, const box *b)
     return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
 }
 
-/* Writes a name to the right, left, top or bottom of its point, wherever there is room; otherwise no name. */
+/* Boxes that hold points, names, or the error measures. */
+typedef struct {
+    box list[2 * LABEL_LIMIT + 1];
+    size_t count;
+} taken_boxes;
+
+static bool is_free(const picture *p, const taken_boxes *taken, const box *b)
+{
+    bool result = b->x >= LEFT && b->x + b->w <= LEFT + SIDE && b->y >= p->top && b->y + b->h <= p->top + SIDE;
+    for (size_t k = 0; k < taken->count && result; k++)
+        result = !overlap(b, &taken->list[k]);
+    return result;
+}
+
+/* Writes the name to the right, left, top or bottom of its point, wherever there is room; otherwise not. */
+static void put_label(const picture *p, const sq_scatter_point *q, taken_boxes *taken)
+{
+    const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
+    const double w = q->label ? 6.2 * fmin(24, sq_svg_characters(q->label)) : 0;
+    const double side = 8 + fmax(0, q->deviation) * SIDE / (p->high - p->low); /* past the error bar */
+    const struct {
+        const char *start;
+        double anchor;
+        box place;
+    } tries[] = {{"<text x=\"", x + side, {x + side, y - 6, w, 12}},
+                 {"<text text-anchor=\"end\" x=\"", x - side, {x - side - w, y - 6, w, 12}},
+                 {"<text text-anchor=\"middle\" x=\"", x, {x - w / 2, y - 19, w, 12}},
+                 {"<text text-anchor=\"middle\" x=\"", x, {x - w / 2, y + 8, w, 12}}};
+    for (size_t t = 0; w > 0 && t < sizeof tries / sizeof *tries; t++) {
+        if (!is_free(p, taken, &tries[t].place))
+            continue;
+        taken->list[taken->count++] = tries[t].place;
+        sq_svg_put(p->file, tries[t].start, tries[t].anchor, "\" ");
+        sq_svg_put(p->file, "y=\"", tries[t].place.y + 10, "\">");
+        sq_svg_text(p->file, q->label, 24);
+        (void)fputs("</text>\n", p->file);
+        return;
+    }
+}
+
 static void put_labels(const picture *p)
 {
-    static const char *const starts[] = {"<text x=\"", "<text text-anchor=\"end\" x=\"",
-                                         "<text text-anchor=\"middle\" x=\"", "<text text-anchor=\"middle\" x=\""};
-    box taken[2 * LABEL_LIMIT + 1] = {{LEFT, p->top, 190, 100}}; /* the corner with the errors */
-    size_t count = 1;
+    taken_boxes taken = {{{LEFT, p->top, 190, 100}}, 1}; /* the corner with the error measures */
     if (p->n > LABEL_LIMIT)
         return;
     for (size_t i = 0; i < p->n; i++) {
         const double bar = fmax(0, p->points[i].deviation) * SIDE / (p->high - p->low);
-        taken[count++] =
+        taken.list[taken.count++] =
             (box){x_of(p, p->points[i].measured) - 4 - bar, y_of(p, p->points[i].predicted) - 4, 8 + 2 * bar, 8};
     }
     (void)fprintf(p->file, "<g fill=\"#333333\" font-size=\"11\">\n");
-    for (size_t i = 0; i < p->n; i++) {
-        const sq_scatter_point *q = &p->points[i];
-        const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
-        const double w = q->label ? 6.2 * fmin(24, sq_svg_characters(q->label)) : 0;
-        const double side = 8 + fmax(0, q->deviation) * SIDE / (p->high - p->low); /* past the error bar */
-        const double anchors[] = {x + side, x - side, x, x};
-        const box tries[] = {{x + side, y - 6, w, 12},
-                             {x - side - w, y - 6, w, 12},
-                             {x - w / 2, y - 19, w, 12},
-                             {x - w / 2, y + 8, w, 12}};
-        for (size_t t = 0; w > 0 && t < sizeof tries / sizeof *tries; t++) {
-            bool is_free = tries[t].x >= LEFT && tries[t].x + w <= LEFT + SIDE && tries[t].y >= p->top &&
-                           tries[t].y + 12 <= p->top + SIDE;
-            for (size_t k = 0; k < count && is_free; k++)
-                is_free = !overlap(&tries[t], &taken[k]);
-            if (!is_free)
-                continue;
-            taken[count++] = tries[t];
-            sq_svg_put(p->file, starts[t], anchors[t], "\" ");
-            sq_svg_put(p->file, "y=\"", tries[t].y + 10, "\">");
-            sq_svg_text(p->file, q->label, 24);
-            (void)fputs("</text>\n", p->file);
-            break;
-        }
-    }
+    for (size_t i = 0; i < p->n; i++)
+        put_label(p, &p->points[i], &taken);
     (void)fputs("</g>\n", p->file);
 }
 

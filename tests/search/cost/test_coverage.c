@@ -30,7 +30,7 @@ static void drop_block(sq_latency *latency, const sq_block_key *key)
     latency->count--;
 }
 
-Test(missing, all_missing_blocks_are_listed_once_with_their_nearest)
+Test(coverage, all_missing_blocks_are_listed_once_with_their_nearest)
 {
     sq_space *space = open_space(SOURCE("configs/spaces/proxyless.yaml"));
     sq_latency *latency = blocks_of(space);
@@ -71,7 +71,7 @@ Test(missing, all_missing_blocks_are_listed_once_with_their_nearest)
     sq_space_free(space);
 }
 
-Test(missing, missing_choices_of_a_table_by_layer_are_listed)
+Test(coverage, missing_choices_of_a_table_by_layer_are_listed)
 {
     sq_space *space = open_space(SOURCE("configs/spaces/tunas-proxyless.yaml"));
     char *folder = make_folder(), path[600];

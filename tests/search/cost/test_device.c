@@ -33,7 +33,7 @@ Test(device, bad_devices_are_refused)
 }
 
 static const sq_device_info described = {.name = "a \"quoted\" \\ name: #1",
-                                         .runtime = "onnxruntime 1.17, CPU\tof mine",
+                                         .runtime = "onnxruntime 1.17, CPU\twith a tab",
                                          .dtype = "float32",
                                          .clocks = "2.8 GHz",
                                          .date = "2026-11-21",

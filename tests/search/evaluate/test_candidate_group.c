@@ -96,30 +96,30 @@ static void check(const char *backend, int fixed, size_t budget, size_t images, 
     close_scene(a);
 }
 
-Test(group, shared_work_gives_the_same_bits_on_cpu)
+Test(candidate_group, shared_work_gives_the_same_bits_on_cpu)
 {
     check("cpu", 0, (size_t)1 << 30, 0, true);
     check("cpu", 0, (size_t)1 << 30, 7, true);
 }
 
-Test(group, shared_work_gives_the_same_bits_on_reference)
+Test(candidate_group, shared_work_gives_the_same_bits_on_reference)
 {
     check("reference", 0, (size_t)1 << 30, 0, true);
 }
 
-Test(group, fixed_layers_are_computed_once_and_kept)
+Test(candidate_group, fixed_layers_are_computed_once_and_kept)
 {
     check("cpu", 3, (size_t)1 << 30, 0, true);
     check("cpu", 5, (size_t)1 << 30, 5, true);
 }
 
-Test(group, without_room_nothing_is_shared_and_nothing_differs)
+Test(candidate_group, without_room_nothing_is_shared_and_nothing_differs)
 {
     check("cpu", 0, 0, 0, false);
     check("cpu", 3, 0, 0, false);
 }
 
-Test(group, room_for_boundaries_but_not_for_the_fixed_layers)
+Test(candidate_group, room_for_boundaries_but_not_for_the_fixed_layers)
 {
     scene *a = open_scene("cpu", 3, 0);
     sq_candidate_group *g = open_group(a, (size_t)1 << 30);
@@ -131,7 +131,7 @@ Test(group, room_for_boundaries_but_not_for_the_fixed_layers)
     check("cpu", 3, boundaries - 1, 0, false);
 }
 
-Test(group, a_prefix_that_is_kept_saves_its_runs)
+Test(candidate_group, a_prefix_that_is_kept_saves_its_runs)
 {
     scene *a = open_scene("cpu", 4, 0);
     sq_candidate_group *g = open_group(a, (size_t)1 << 30);
@@ -161,7 +161,7 @@ Test(group, a_prefix_that_is_kept_saves_its_runs)
     close_scene(a);
 }
 
-Test(group, a_path_that_begins_otherwise_is_refused)
+Test(candidate_group, refuses_a_path_without_the_fixed_layers)
 {
     scene *a = open_scene("cpu", 3, 0);
     sq_candidate_group *g = open_group(a, (size_t)1 << 30);

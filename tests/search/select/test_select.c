@@ -122,7 +122,7 @@ Test(select, scores_by_hand)
     close_bench(&b);
 }
 
-Test(select, the_middle_of_even_counts_and_ties_is_told)
+Test(select, finds_the_median_of_even_counts_and_ties)
 {
     static const double times[] = {4, 4, 4, 1};
     bench b = open_bench("'mb,one', sep, shuffle, xception_se", times);
@@ -156,7 +156,7 @@ static void expect_kept(const bench *b, int keep, bool is_per_family, const char
     sq_select_clear(&s);
 }
 
-Test(select, keeps_the_best_and_one_of_each_family_when_asked)
+Test(select, keeps_the_best_and_one_of_each_family)
 {
     static const double times[] = {3, 9, 8, 7, 1};
     bench b = open_bench("'mb,one', sep, shuffle, xception_se, mb_three", times);
@@ -176,7 +176,7 @@ Test(select, ties_go_to_the_pools_order)
     close_bench(&b);
 }
 
-Test(select, rules_drop_operators_before_they_are_ranked)
+Test(select, excludes_operators_before_ranking)
 {
     static const double times[] = {3, 9, 8, 1, 2};
     bench b = open_bench("'mb,one', sep, shuffle, xception_se, mb_three", times);
@@ -201,7 +201,7 @@ Test(select, rules_drop_operators_before_they_are_ranked)
     close_bench(&b);
 }
 
-Test(select, skip_is_no_operator_and_stays)
+Test(select, always_keeps_a_skip_block)
 {
     static const double times[] = {2, 0, 1};
     bench b = open_bench("sep, skip, shuffle", times);
@@ -211,7 +211,7 @@ Test(select, skip_is_no_operator_and_stays)
     close_bench(&b);
 }
 
-Test(select, table_says_everything_in_csv)
+Test(select, writes_every_operator_as_csv)
 {
     static const double times[] = {2, 4, 0};
     bench b = open_bench("'mb,one', sep, skip", times);
@@ -285,7 +285,7 @@ static bool is_sep(const sq_choice *c)
 
 /* HURRICANE's spaces according to a survey (arXiv 2101.09336): no squeeze-and-excitation for the VPU, which the score
  * finds without the constraint, too; no SEP for the CPU. */
-Test(select, modelled_devices_get_spaces_of_their_own)
+Test(select, modelled_devices_get_different_spaces)
 {
     static const char *const devices[] = {"myriad-x", "hexagon-685", "snapdragon-845-cpu"};
     sq_space *pool = open_space(SOURCE("configs/spaces/hurricane-pool.yaml")), *spaces[3] = {NULL};
@@ -354,7 +354,7 @@ Test(select, written_space_reads_back)
     drop_folder(folder);
 }
 
-Test(select, impossible_selections_are_refused)
+Test(select, refuses_impossible_selections)
 {
     static const double times[] = {2, -1, 1}, good[] = {2, 1, 1};
     static const struct {
@@ -387,7 +387,7 @@ Test(select, impossible_selections_are_refused)
     close_bench(&b);
 }
 
-Test(select, rules_are_read_written_and_checked)
+Test(select, reads_writes_and_checks_constraints)
 {
     static const struct {
         const char *rules, *found; /* the written line, or the text of the failure */
@@ -427,7 +427,7 @@ Test(select, rules_are_read_written_and_checked)
     drop_folder(folder);
 }
 
-Test(select, device_that_lacks_blocks_names_them)
+Test(select, names_the_blocks_that_a_device_lacks)
 {
     static const double times[] = {2, 1, 1};
     bench b = open_bench("'mb,one', sep, shuffle", times);

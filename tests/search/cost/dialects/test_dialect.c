@@ -185,7 +185,7 @@ Test(dialect, nnmeter_blocks_are_read_and_other_kinds_counted)
     sq_latency_close(latency);
 }
 
-Test(dialect, what_is_left_out_is_told_in_one_line)
+Test(dialect, reports_skipped_rows_in_one_line)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -207,7 +207,7 @@ static const char int8[] =
     "\"MobileNetV2ResBlock_56_32_48_3_4_2_relu6\": 7, \"MobileNetV3ResBlock_56_32_32_7_8_1_hswish\": 8,"
     "\"ResNetBlock_56_32_32_3_0.5_1_relu\": 9}";
 
-Test(dialect, int8_blocks_with_another_shortcut_are_taken_only_when_asked)
+Test(dialect, reads_int8_blocks_with_another_shortcut_only_on_request)
 {
     const sq_dialect_options near = {.takes_near = true};
     sq_dialect_report report;
@@ -261,7 +261,7 @@ Test(dialect, tunas_is_a_bias_and_shares)
     "key,mid_channels,latency_ms\nbase,0,9.5\nMBInvertedResBlock_112_16_0_24_k3_s2_relu,48,3\n"                        \
     "MBInvertedResBlock_14_80_160_112_k5_s1_swish,480,4\n"
 
-Test(dialect, tfnas_blocks_with_swish_are_taken_only_when_asked)
+Test(dialect, reads_tfnas_blocks_with_swish_only_on_request)
 {
     sq_dialect_report report;
     sq_latency *latency = read_table(TFNAS, NULL, &report);
@@ -291,7 +291,7 @@ Test(dialect, single_path_has_its_constants)
     sq_latency_close(latency);
 }
 
-Test(dialect, repeated_blocks_have_the_mean_and_are_told)
+Test(dialect, merges_and_reports_repeated_blocks)
 {
     sq_dialect_report report;
     sq_latency *latency =
@@ -373,7 +373,7 @@ Test(dialect, broken_files_are_refused_with_their_line)
         expect_refused(broken[i].text, NULL, broken[i].wanted);
 }
 
-Test(dialect, a_file_of_no_dialect_is_told_all_there_are)
+Test(dialect, lists_all_dialects_for_an_unknown_file)
 {
     expect_refused("hello\nworld\n", NULL,
                    "begins with 'hello', which fits none of the dialects proxyless, ofa, nnmeter, fbnet, tfnas, tunas, "
@@ -438,7 +438,7 @@ Test(dialect, a_device_of_many_thousand_blocks_reads_back)
 
 /* ---- Import ---- */
 
-Test(dialect, import_writes_a_device_and_replaces_it_only_when_asked)
+Test(dialect, import_replaces_a_device_only_on_request)
 {
     char device[PATH_BYTES], file[PATH_BYTES], table[PATH_BYTES + 16];
     sq_latency *latency = NULL;

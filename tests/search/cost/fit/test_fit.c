@@ -74,7 +74,7 @@ Test(fit, a_line_that_cannot_be_true_is_doubted_with_its_reason)
     }
 }
 
-Test(fit, line_refuses_what_has_no_line)
+Test(fit, line_refuses_points_without_spread)
 {
     const double x[] = {2, 2, 2, 2}, y[] = {1, 2, 3, NAN}, rising[] = {1, 2, 3, 4};
     sq_line line = {7, 7, 7};

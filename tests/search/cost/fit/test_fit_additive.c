@@ -79,7 +79,7 @@ Test(fit_additive, additive_gauge_changes_no_prediction)
     sq_additive_free(b);
 }
 
-Test(fit_additive, additive_reports_what_was_never_measured)
+Test(fit_additive, additive_reports_unmeasured_choices)
 {
     static drawn d;
     static const int limits[LAYERS] = {4, 4, 6, 4, 4}, path[LAYERS] = {0, 0, 5, 0, 0}, bad[LAYERS] = {0, 9, 0, 0, 0};

@@ -36,7 +36,7 @@ static void expect_invalid(const sq_runner *runner, const char *why)
               sq_error_text(), why);
 }
 
-Test(check, takes_what_is_right)
+Test(runner, accepts_valid_runners)
 {
     sq_runner runner = make("run {model} {threads} {batch} {warmup} {repeats} {folder} {share}/x");
     MUST(sq_runner_check(&runner, "my.yaml"));
@@ -46,7 +46,7 @@ Test(check, takes_what_is_right)
     MUST(sq_runner_check(&runner, "my.yaml"));
 }
 
-Test(check, names_what_is_wrong_with_the_command)
+Test(runner, rejects_invalid_commands)
 {
     static const struct {
         const char *command, *why;
@@ -66,7 +66,7 @@ Test(check, names_what_is_wrong_with_the_command)
     }
 }
 
-Test(check, names_what_is_wrong_with_the_rest)
+Test(runner, rejects_invalid_patterns_units_and_ranges)
 {
     const sq_runner good = make("run {model}");
     sq_runner bad = good;
@@ -179,7 +179,7 @@ static void expect_failure(const char *command, sq_status wanted, const char *wo
     drop_folder(b.folder);
 }
 
-Test(run, takes_medians_of_rounds_in_turned_order_and_sees_drift)
+Test(runner, takes_medians_of_rounds_in_turned_order_and_sees_drift)
 {
     bench b = open_bench("2 1 90\n4 4 4\n3 3 3\n2.5 2.6 2.4\n", "10\n10\n10\n", "7 8\n7 8\n7 8\n");
     sq_runner runner = make("sh @/run.sh {model} @");
@@ -207,7 +207,7 @@ static const char list_script[] = "cat \"$1\" >> \"$2/order\"\n"
                                   "    printf '%s\\t%s us\\n' $(basename $m) $(sed -n ${n}p $m)\n"
                                   "done < \"$1\"; done\n";
 
-Test(run, starts_a_list_once_a_round)
+Test(runner, starts_a_list_once_a_round)
 {
     bench b = open_bench("1000\n1000\n1500\n", "2000\n2000\n2200\n", "3000\n3001\n3003\n");
     put_text(b.folder, "list.sh", list_script);
@@ -228,7 +228,7 @@ Test(run, starts_a_list_once_a_round)
     drop_folder(b.folder);
 }
 
-Test(run, wants_every_model_of_the_list_once)
+Test(runner, wants_every_model_of_the_list_once)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("printf 'a 1\\nb 2\\n' {list}");
@@ -244,7 +244,7 @@ Test(run, wants_every_model_of_the_list_once)
     drop_folder(b.folder);
 }
 
-Test(run, converts_units)
+Test(runner, converts_units)
 {
     static const struct {
         const char *unit;
@@ -260,7 +260,7 @@ Test(run, converts_units)
     }
 }
 
-Test(run, hands_paths_over_as_they_are_and_cleans_up)
+Test(runner, hands_paths_over_as_they_are_and_cleans_up)
 {
     bench b = open_bench("", "", "");
     char scratch[PATH], *text;
@@ -282,7 +282,7 @@ Test(run, hands_paths_over_as_they_are_and_cleans_up)
     drop_folder(b.folder);
 }
 
-Test(run, share_must_be_known)
+Test(runner, share_must_be_known)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("echo {share} {model}");
@@ -295,7 +295,7 @@ Test(run, share_must_be_known)
     drop_folder(b.folder);
 }
 
-Test(run, tells_commands_that_fail)
+Test(runner, tells_commands_that_fail)
 {
     expect_failure("no-such-program {model}", SQ_IO, "command 'no-such-program' not found");
     expect_failure("/tmp {model}", SQ_IO, "command '/tmp': ");
@@ -305,7 +305,7 @@ Test(run, tells_commands_that_fail)
     expect_failure("sh -c 'kill -9 $$' sh {model}", SQ_DEVICE, "ended by signal 9");
 }
 
-Test(run, tells_output_without_a_usable_time)
+Test(runner, tells_output_without_a_usable_time)
 {
     expect_failure("echo hello {threads}", SQ_INVALID, "no {model}");
     expect_failure("sh -c 'echo hello' sh {model}", SQ_DEVICE,
@@ -322,7 +322,7 @@ Test(run, tells_output_without_a_usable_time)
     expect_failure("head -c 100000 /dev/urandom {model}", SQ_DEVICE, "no time in its output");
 }
 
-Test(run, reads_no_input_and_takes_binary_output)
+Test(runner, reads_no_input_and_takes_binary_output)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'cat; printf \"\\000\\377\\nx\\000time 4 \\000\\n\"' sh {model}");
@@ -331,7 +331,7 @@ Test(run, reads_no_input_and_takes_binary_output)
     drop_folder(b.folder);
 }
 
-Test(run, keeps_the_end_of_much_output)
+Test(runner, keeps_the_end_of_much_output)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'echo time 9; head -c 50000000 /dev/zero; echo; echo time 5' sh {model}");
@@ -362,7 +362,7 @@ static void expect_dead(const char *folder, const char *name)
     cr_assert_fail("%s: process %s still runs", name, text);
 }
 
-Test(run, kills_what_hangs_with_all_its_children)
+Test(runner, kills_a_hanging_command_and_its_children)
 {
     bench b = open_bench("", "", "");
     sq_runner runner =
@@ -377,7 +377,7 @@ Test(run, kills_what_hangs_with_all_its_children)
     drop_folder(b.folder);
 }
 
-Test(run, does_not_wait_for_what_a_command_leaves_behind)
+Test(runner, does_not_wait_for_background_processes)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'sleep 1000 & echo $! > @/left; echo time 5' sh {model}");
@@ -386,7 +386,7 @@ Test(run, does_not_wait_for_what_a_command_leaves_behind)
     drop_folder(b.folder);
 }
 
-Test(run, waits_for_a_command_that_closes_its_output)
+Test(runner, waits_for_a_command_that_closes_its_output)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'echo time 5; exec >&- 2>&-; sleep 0.2; echo x > @/done' sh {model}");
@@ -395,7 +395,7 @@ Test(run, waits_for_a_command_that_closes_its_output)
     drop_folder(b.folder);
 }
 
-Test(run, stops_when_asked)
+Test(runner, stops_on_a_signal)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'echo $$ > @/child; kill -TERM $PPID; sleep 1000' sh {model}");
@@ -406,7 +406,7 @@ Test(run, stops_when_asked)
     drop_folder(b.folder);
 }
 
-Test(run, pins_to_as_many_cores_as_threads)
+Test(runner, pins_to_as_many_cores_as_threads)
 {
     bench b = open_bench("", "", "");
     sq_runner runner = make("sh -c 'echo time $(env -u OMP_NUM_THREADS nproc)' sh {model}");
@@ -421,7 +421,7 @@ Test(run, pins_to_as_many_cores_as_threads)
     drop_folder(b.folder);
 }
 
-Test(run, describes_the_runtime)
+Test(runner, describes_the_runtime)
 {
     char text[128] = "";
     sq_runner runner = make("run {model}");
