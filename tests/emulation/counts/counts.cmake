@@ -9,7 +9,7 @@ target_include_directories(sq_count_launchers PRIVATE counts runtime)
 target_include_directories(sq_count_launchers SYSTEM PRIVATE ${SQ_CUDA_INCLUDE_DIR})
 
 set(sq_count_host ${SQ_CUDA_HOST})
-list(FILTER sq_count_host INCLUDE REGEX "/(launch_list|plan_convolution|plan_operations|plan_vendor|describe|launch|shapes)\\.c$")
+list(FILTER sq_count_host INCLUDE REGEX "/(launch|launch_list|describe|shapes|lowering|lower_[a-z]+)\\.c$")
 add_executable(count_launches counts/count_launches.c counts/count_machine.cpp ${sq_count_host}
   ${CMAKE_SOURCE_DIR}/kernels/cuda/vendor/vendor_none.c $<TARGET_OBJECTS:sq_count_launchers> $<TARGET_OBJECTS:sq_emulator>)
 target_compile_definitions(count_launches PRIVATE SQ_HAVE_CUDA SQ_CUDA_EMULATED CUDA_EMU)
