@@ -14,7 +14,7 @@ FOLDERS = ("kernels", "data", "supernet", "search", "tools", "tests")
 SOURCES = (".c", ".h", ".cu", ".cuh", ".cpp", ".py")
 CODE = (".c", ".h", ".cu", ".cuh", ".cpp")
 FILES_IN_FOLDER, FUNCTION_LINES, LONG_LINES, LONG_FUNCTIONS, PARAMETERS, WIDE_FUNCTIONS, FILE_LINES = 25, 50, 40, 10, 5, 10, 500
-SILENT_DEFAULTS, UNTESTED_HEADERS = 0, None  # None: only reported
+SILENT_DEFAULTS, UNTESTED_HEADERS = 0, 13  # 13 headers are internal to a unit of supernet, which is tested as a whole
 
 # A function definition in the layout of clang-format: it starts in column 0, and so do its braces.
 FUNCTION = re.compile(r"^(?!typedef|struct|enum|union|extern|#|//|/\*| |\}|\{)(?P<head>[^\n;{}=]*?\b(?P<name>\w+)\((?P<parameters>(?:[^;{}()]|\((?:[^;{}()]|\([^;{}()]*\))*\))*)\)[^;{}()]*)\n\{\n"
