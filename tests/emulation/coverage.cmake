@@ -1,5 +1,5 @@
-# Counts the lines of kernels/cuda that the emulated tests reach. The backend is compiled again with
-# gcov's counters. The tests reuse the objects of the plain variant. tools/coverage reads the counters.
+# Counts the lines of kernels/cuda that the emulated tests reach. The backend is compiled again with gcov's counters.
+# The tests reuse the objects of the plain variant. tools/coverage reads the counters.
 find_program(SQ_GCOV gcov)
 if(NOT SQ_GCOV OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   message(STATUS "coverage of the emulated CUDA backend: left out, no gcc with gcov")
@@ -13,7 +13,7 @@ target_link_libraries(sq_emulated_coverage PRIVATE sq_dependencies)
 target_compile_options(sq_emulated_coverage PRIVATE --coverage -fno-inline -fprofile-update=single)
 foreach(name cuda cuda_faults cuda_vendor cuda_ranks)
   if(NOT TARGET test_${name}_plain)
-    continue() # without nccl.h
+    continue() # nccl.h is missing
   endif()
   add_executable(test_${name}_coverage $<TARGET_OBJECTS:test_${name}_plain> $<TARGET_OBJECTS:sq_emulated_coverage>
     $<TARGET_OBJECTS:sq_emulator>)

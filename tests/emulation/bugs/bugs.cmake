@@ -1,4 +1,4 @@
-# The comment of each mistake in bugs.cu names a tool. This tool must report the mistake.
+# The comment of each mistake in bugs.cu names the tools that must report the mistake. These tests check the reports.
 function(sq_expect_caught variant pattern)
   foreach(bug ${ARGN})
     set(test emulated-bug-${bug}-${variant})
@@ -15,7 +15,7 @@ sq_expect_caught(asan "AddressSanitizer: (heap-buffer-overflow|use-after-poison)
   static-overrun host-reads-device host-copies-device)
 sq_expect_caught(asan "AddressSanitizer: heap-use-after-free" use-after-free graph-outlives-buffer)
 sq_expect_caught(asan "runtime error: signed integer" index-overflow)
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU) # clang does not check the alignment of a float4 copy
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU) # clang's UBSan does not check the alignment of a float4 copy
   sq_expect_caught(asan "runtime error: [a-z ]*misaligned" misaligned-vector misaligned-rows narrow-tile)
 endif()
 sq_expect_caught(plain "diverged at a barrier|different warp intrinsics" divergent-barrier split-shuffle split-mma)
@@ -29,7 +29,7 @@ set_tests_properties(emulated-bug-stale-read-only-plain PROPERTIES ENVIRONMENT E
 sq_expect_caught(plain ": -?nan" missing-barrier early-exit-shuffle uninitialised-shared uninitialised-global
   missing-syncwarp refused-shared result-too-early batch-overwritten missing-event)
 
-# The same mistakes compiled by nvcc, and five mistakes that only nvcc's PTX can show.
+# nvcc compiles the same mistakes, and five mistakes that only nvcc's PTX can show.
 if(SQ_PTX_ARCHITECTURES)
   set(SQ_BUGS_PTX_DIR ${CMAKE_CURRENT_BINARY_DIR}/bugs-ptx)
   file(MAKE_DIRECTORY ${SQ_BUGS_PTX_DIR})

@@ -1,4 +1,5 @@
-/* See bugs.h. The comment of each kernel names the mistake and the tool that must report it. */
+/* See bugs.h. Each comment describes a mistake and names the tools that must report it. "NaN" means that the result of
+ * bug_run() is NaN. "The emulator" means that the emulator stops with an error message. */
 #include "bugs.h"
 
 #include <cmath>
@@ -10,7 +11,8 @@
 
 enum { N = 128 };
 
-/* no __syncthreads between filling the tile and reading a neighbour's element: TSan, schedules. */
+/* The kernel has no __syncthreads between filling the tile and reading a neighbour's element. Reported by: TSan,
+ * NaN. */
 static __global__ void missing_barrier(float *out)
 {
     SHARED(float, tile, [N]);
@@ -18,7 +20,7 @@ static __global__ void missing_barrier(float *out)
     out[threadIdx.x] = tile[N - 1 - threadIdx.x];
 }
 
-/* the guard lets one thread too many through (`>` for `>=`): ASan. */
+/* The guard lets one thread too many through, because it uses `>` instead of `>=`. Reported by: ASan. */
 static __global__ void loose_guard(float *out, int n)
 {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
@@ -27,7 +29,7 @@ static __global__ void loose_guard(float *out, int n)
     out[i] = 1.0f;
 }
 
-/* dynamic shared memory sized in elements instead of bytes at the launch: ASan. */
+/* The launch gives the size of dynamic shared memory in elements instead of bytes. Reported by: ASan. */
 static __global__ void small_shared(float *out)
 {
     DYNAMIC_SHARED(float, s);
@@ -36,14 +38,14 @@ static __global__ void small_shared(float *out)
     out[threadIdx.x] = s[threadIdx.x ^ 1u];
 }
 
-/* a 16-byte load at an address that is only 4-byte aligned: UBSan. */
+/* The kernel loads 16 bytes from an address that is only 4-byte aligned. Reported by: UBSan. */
 static __global__ void misaligned(float *out)
 {
     const float4 v = *reinterpret_cast<const float4 *>(out + 1 + 4 * threadIdx.x);
     out[0] = v.x;
 }
 
-/* half the block skips the barrier: the emulator. */
+/* Half of the block skips the barrier. Reported by: the emulator. */
 static __global__ void divergent_barrier(float *out)
 {
     if (threadIdx.x < N / 2)
@@ -51,7 +53,7 @@ static __global__ void divergent_barrier(float *out)
     out[threadIdx.x] = 1.0f;
 }
 
-/* lanes exit before a full-mask shuffle, and the value of an absent lane is used: the result is NaN. */
+/* Lanes exit before a full-mask shuffle, and the kernel uses the value of an absent lane. Reported by: NaN. */
 static __global__ void early_exit_shuffle(float *out)
 {
     if (threadIdx.x % 32 >= 20)
@@ -63,7 +65,7 @@ static __global__ void early_exit_shuffle(float *out)
         out[0] = v;
 }
 
-/* two branches of one warp run different shuffles under the same full mask: the emulator. */
+/* Two branches of one warp run different shuffles under the same full mask. Reported by: the emulator. */
 static __global__ void split_shuffle(float *out)
 {
     float v = (float)threadIdx.x;
@@ -74,14 +76,14 @@ static __global__ void split_shuffle(float *out)
     out[threadIdx.x] = v;
 }
 
-/* 32-bit index arithmetic overflows for a large tensor: UBSan. */
+/* 32-bit index arithmetic overflows for a large tensor. Reported by: UBSan. */
 static __global__ void index_overflow(float *out, int rows, int c)
 {
     const int at = (rows - 1) * c;
     out[threadIdx.x] = (float)(at >> 20);
 }
 
-/* the sum includes an element of shared memory that was never written: the result is NaN. */
+/* The sum includes an element of shared memory that was never written. Reported by: NaN. */
 static __global__ void uninitialised_shared(float *out)
 {
     SHARED(float, tile, [N + 1]);
@@ -95,14 +97,14 @@ static __global__ void uninitialised_shared(float *out)
     }
 }
 
-/* blocks add into one cell without an atomic: TSan. */
+/* Several blocks add to one element without an atomic. Reported by: TSan. */
 static __global__ void block_race(float *out)
 {
     if (threadIdx.x == 0)
         out[0] += 1.0f;
 }
 
-/* warp-synchronous shared memory without __syncwarp: TSan, schedules. */
+/* Lanes of a warp exchange values in shared memory without __syncwarp. Reported by: TSan, NaN. */
 static __global__ void missing_syncwarp(float *out)
 {
     SHARED(volatile float, s, [32]);
@@ -110,7 +112,7 @@ static __global__ void missing_syncwarp(float *out)
     out[threadIdx.x] = s[threadIdx.x ^ 16u];
 }
 
-/* only half of a warp reaches a matrix instruction: the emulator. */
+/* Only half of a warp reaches a matrix instruction. Reported by: the emulator. */
 static __global__ void divergent_mma(float *out)
 {
     const unsigned a[4] = {}, b[2] = {};
@@ -120,7 +122,7 @@ static __global__ void divergent_mma(float *out)
     out[threadIdx.x] = sum[0];
 }
 
-/* both branches run a matrix instruction, each with half of the warp: the emulator. */
+/* Both branches run a matrix instruction, each with half of the warp. Reported by: the emulator. */
 static __global__ void split_mma(float *out)
 {
     const unsigned a[4] = {}, b[2] = {};
@@ -132,7 +134,8 @@ static __global__ void split_mma(float *out)
     out[threadIdx.x] = sum[0];
 }
 
-/* with 48 threads, the second warp has only 16 lanes: the emulator. Without a barrier: TSan. */
+/* With 48 threads, the second warp has only 16 lanes, which the emulator reports. Without a barrier, threads race on
+ * the tile, which TSan reports. */
 template <bool BARRIER> static __global__ void load_and_multiply(float *out)
 {
     SHARED(uint4, tile, [32]);
@@ -146,7 +149,7 @@ template <bool BARRIER> static __global__ void load_and_multiply(float *out)
     out[threadIdx.x] = sum[0];
 }
 
-/* the tile is not aligned, so ldmatrix rows start at multiples of 2 bytes only: UBSan. */
+/* The row length of 18 bytes does not keep the 16-byte alignment that ldmatrix requires. Reported by: UBSan. */
 static __global__ void misaligned_rows(float *out)
 {
     SHARED(uint16_t, tile, [32][9]);
@@ -158,7 +161,7 @@ static __global__ void misaligned_rows(float *out)
     out[threadIdx.x] = (float)words[0];
 }
 
-/* rows of a tile without padding are 128 bytes apart and start in the same bank: EMU_BANKS. */
+/* Rows of a tile without padding are 128 bytes apart, so all rows start in the same bank. Reported by: EMU_BANKS=1. */
 static __global__ void same_bank(float *out)
 {
     SHARED(uint4, tile, [32][8]);
@@ -170,13 +173,14 @@ static __global__ void same_bank(float *out)
     out[threadIdx.x] = (float)words[0];
 }
 
-/* A mask that does not contain the calling lane: the emulator. */
+/* The mask of a shuffle does not contain the calling lane. Reported by: the emulator. */
 static __global__ void wrong_mask(float *out)
 {
     out[threadIdx.x] = __shfl_xor_sync(0x0000ffffu, (float)threadIdx.x, 1);
 }
 
-/* A tile of 16-bit values is only guaranteed an alignment of 2 bytes: UBSan. */
+/* The kernel stores 16 bytes at once to an array of 16-bit values, which only has an alignment of 2 bytes. Reported by:
+ * UBSan. */
 static __global__ void narrow_tile(float *out)
 {
     SHARED(uint16_t, tile, [8 * 32]);
@@ -185,7 +189,7 @@ static __global__ void narrow_tile(float *out)
     out[threadIdx.x] = (float)tile[threadIdx.x];
 }
 
-/* One row more than the static tile has: ASan. */
+/* The last 16 threads read one row more than the static tile has. Reported by: ASan. */
 static __global__ void static_overrun(float *out)
 {
     SHARED(float, tile, [8][16]);
@@ -195,7 +199,7 @@ static __global__ void static_overrun(float *out)
     out[threadIdx.x] = flat[threadIdx.x + 16];
 }
 
-/* 40 KiB in the kernel and 40 KiB at the launch, without opting in: the emulator. */
+/* The kernel uses 40 KiB of static and 40 KiB of dynamic shared memory without opting in. Reported by: the emulator. */
 static __global__ void greedy(float *out)
 {
     SHARED(float, tile, [10240]);
@@ -204,7 +208,7 @@ static __global__ void greedy(float *out)
     out[threadIdx.x] = tile[threadIdx.x];
 }
 
-/* The last block reads the results of other blocks without a fence in between: TSan. */
+/* The last block reads the results of other blocks, but no fence orders these reads. Reported by: TSan. */
 static __global__ void missing_fence(float *out, unsigned *arrived)
 {
     if (threadIdx.x == 0) {
@@ -217,11 +221,11 @@ static __global__ void missing_fence(float *out, unsigned *arrived)
 
 static __global__ void fill(float *out, float value) { out[threadIdx.x] = value; }
 
-/* ---- One run for each mistake, on a zeroed buffer of N floats; the result is NaN if NaN reveals the mistake ---- */
+/* ---- One run for each mistake, on a zeroed buffer of N floats ---- */
 
 struct Run {
-    float *out; /* N floats on the device, zero */
-    float *pinned; /* N floats, zero */
+    float *out; /* N floats of device memory, initially zero */
+    float *pinned; /* N floats of pinned host memory, initially zero */
     cudaStream_t stream, other;
 };
 
@@ -248,20 +252,22 @@ static void run_missing_barrier_mma(Run *r) { LAUNCH((load_and_multiply<false>),
 static void run_same_bank(Run *r) { LAUNCH(same_bank, 1, 32, 0, r->stream, r->out); }
 static void run_static_and_dynamic_shared(Run *r) { LAUNCH(greedy, 1, 32, 40 * 1024, r->stream, r->out); }
 
-/* More than 48 KiB of dynamic shared memory without cudaFuncSetAttribute: refused, and the result stays NaN. */
+/* The launch requests more than 48 KiB of dynamic shared memory without cudaFuncSetAttribute. The launch is refused, so
+ * the result stays NaN. */
 static void run_refused_shared(Run *r)
 {
     cudaMemsetAsync(r->out, 0xff, N * sizeof(float), r->stream);
     LAUNCH(small_shared, 1, N, 64 * 1024, r->stream, r->out);
 }
 
-/* The host dereferences a device pointer: ASan. */
+/* The host dereferences a device pointer. Reported by: ASan. */
 static void run_host_reads_device(Run *r) { r->pinned[0] = *(volatile float *)r->out; }
 
-/* memcpy instead of cudaMemcpy: ASan, even if the calling code is not compiled with ASan. */
+/* The host calls memcpy instead of cudaMemcpy. Reported by: ASan, even if the calling code is not compiled with
+ * ASan. */
 static void run_host_copies_device(Run *r) { std::memcpy(r->pinned, r->out, N * sizeof(float)); }
 
-/* A kernel uses freed memory: ASan. */
+/* A kernel uses freed memory. Reported by: ASan. */
 static void run_use_after_free(Run *r)
 {
     float *gone;
@@ -270,14 +276,14 @@ static void run_use_after_free(Run *r)
     LAUNCH(fill, 1, N, 0, r->stream, gone, 1.0f);
 }
 
-/* A graph outlives the buffer that it was recorded with: ASan. */
+/* A graph is launched after the buffer that its kernel uses was freed. Reported by: ASan. */
 static void run_graph_outlives_buffer(Run *r)
 {
     float *gone;
     cudaGraph_t graph;
     cudaGraphExec_t exec;
     cudaMalloc((void **)&gone, N * sizeof(float));
-    LAUNCH(fill, 1, N, 0, r->stream, gone, 1.0f); /* loads the kernel */
+    LAUNCH(fill, 1, N, 0, r->stream, gone, 1.0f); /* the first launch loads the kernel, which a capture refuses */
     cudaStreamBeginCapture(r->stream, cudaStreamCaptureModeThreadLocal);
     LAUNCH(fill, 1, N, 0, r->stream, gone, 1.0f);
     cudaStreamEndCapture(r->stream, &graph);
@@ -286,7 +292,7 @@ static void run_graph_outlives_buffer(Run *r)
     cudaGraphLaunch(exec, r->stream);
 }
 
-/* The result is read before the stream was waited for: NaN, and TSan. */
+/* The host reads the result before it waits for the stream. Reported by: TSan, NaN. */
 static void run_result_too_early(Run *r)
 {
     r->pinned[0] = NAN;
@@ -298,14 +304,14 @@ static void run_result_too_early(Run *r)
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
 }
 
-/* The host overwrites a batch with NaN before the batch was copied: NaN, and TSan. */
+/* The host overwrites a batch with NaN before the stream has copied the batch. Reported by: TSan, NaN. */
 static void run_batch_overwritten(Run *r)
 {
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
     r->pinned[0] = NAN;
 }
 
-/* A kernel uses the target of another stream's copy without cudaStreamWaitEvent: NaN, and TSan. */
+/* A kernel uses the target of another stream's copy without cudaStreamWaitEvent. Reported by: TSan, NaN. */
 static void run_missing_event(Run *r)
 {
     cudaMemsetAsync(r->out, 0xff, N * sizeof(float), r->stream);
@@ -318,7 +324,7 @@ static void run_missing_event(Run *r)
     cudaMemcpyAsync(r->out, r->pinned, N * sizeof(float), cudaMemcpyHostToDevice, r->stream);
 }
 
-/* A kernel uses device memory that was never written: NaN. */
+/* A copy reads device memory that was never written. Reported by: NaN. */
 static void run_uninitialised_global(Run *r)
 {
     float *fresh;
@@ -328,7 +334,7 @@ static void run_uninitialised_global(Run *r)
     cudaFree(fresh);
 }
 
-/* The kernel updates memory in place, but loads it as read-only memory: EMU_READ_ONLY=1. */
+/* The kernel updates memory in place, but loads this memory as read-only. Reported by: EMU_READ_ONLY=1. */
 static __global__ void stale_read_only(float *x)
 {
     x[threadIdx.x] = __ldg(x + threadIdx.x) + 1.0f;

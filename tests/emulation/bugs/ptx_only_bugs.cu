@@ -1,6 +1,7 @@
-/* ptx_only_bugs.cu - mistakes that a build by g++ cannot show. `#ifdef __CUDACC__` plants mistakes of the compiler, so
- * that every version of nvcc has them. Only the `ptx` build catches these mistakes. Each comment ends with the part of
- * the build that catches the mistake; bugs.cmake lists the messages. */
+/* ptx_only_bugs.cu - mistakes that a build by g++ cannot show. Some are mistakes of the compiler, which `#ifdef
+ * __CUDACC__` plants, so that every version of nvcc has them. Only the `ptx` build reports these mistakes. "The twin"
+ * means that the comparison with the fibres reports the mistake. "The machine" means that the PTX machine reports it.
+ * bugs.cmake lists the messages. */
 #include "bugs.h"
 
 #include <cstring>
@@ -9,7 +10,7 @@
 
 enum { N = 128, KIB = 1024 };
 
-/* nvcc drops the loop that stores: the twin. */
+/* nvcc drops the loop that stores. Reported by: the twin. */
 static __global__ void dropped_loop(float *out)
 {
 #ifndef __CUDACC__
@@ -21,11 +22,12 @@ static __global__ void dropped_loop(float *out)
 #endif
 }
 
-/* The launch bound allows blocks of at most 64 threads, but the launch has 128: the machine. */
+/* The launch bound allows blocks of at most 64 threads, but the launch has 128. Reported by: the machine. */
 static __global__ void __launch_bounds__(64) wrong_launch_bound(float *out) { out[threadIdx.x] = 1.0f; }
 
 /* The kernel's static array takes 40 KiB on every path, and the launch requests 40 KiB more without opting in. Fibres
- * allocate the array when a thread reaches it, and no thread does: the machine. */
+ * do not report this mistake, because they allocate the array only when a thread reaches it, and no thread does.
+ * Reported by: the machine. */
 static __global__ void missing_opt_in(float *out, int never)
 {
     DYNAMIC_SHARED(float, s);
@@ -39,7 +41,7 @@ static __global__ void missing_opt_in(float *out, int never)
     out[threadIdx.x] = s[threadIdx.x];
 }
 
-/* The kernel and the host code that launches it were compiled with different structs: the machine. */
+/* The kernel and the host code that launches it were compiled with different structs. Reported by: the machine. */
 struct Arguments {
     float *out;
     int count;
@@ -53,7 +55,8 @@ static __global__ void other_struct(Arguments a)
         a.out[threadIdx.x] = 1.0f;
 }
 
-/* `in` and `out` are the same memory, but the promise of __restrict__ turns the load into ld.global.nc: the machine. */
+/* `in` and `out` are the same memory, but __restrict__ lets nvcc turn the load into ld.global.nc. Reported by: the
+ * machine. */
 static __global__ void aliased_restrict(float *out, const float *__restrict__ in)
 {
     out[threadIdx.x] = in[threadIdx.x] + 1.0f;

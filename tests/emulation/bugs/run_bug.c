@@ -1,4 +1,4 @@
-/* Makes one mistake of bugs.cu or ptx_only_bugs.cu by name and prints its result. */
+/* Runs one mistake of bugs.cu or ptx_only_bugs.cu, chosen by name, and prints its result. */
 #include <stdio.h>
 
 #include "bugs.h"

@@ -1,5 +1,5 @@
-/* count_launch.h - included before a .cu file of the project. Its launchers then pass each launch, with its parameters
- * in the layout of PTX, to count_machine.cpp instead of the emulator. */
+/* count_launch.h - is included before a .cu file of the project. The launchers in this .cu file then pass each launch
+ * to count_machine.cpp instead of the emulator. The parameters of the launch have the layout of PTX. */
 #ifndef COUNT_LAUNCH_H
 #define COUNT_LAUNCH_H
 
@@ -11,7 +11,7 @@
 
 typedef std::vector<unsigned char> CountParameters;
 
-/* name: this instance in the compiler's spelling: "... K = pointwise_kernel<64, 0>]". */
+/* name: __PRETTY_FUNCTION__ of count_name<kernel>, for example "... K = pointwise_kernel<64, 0>]". */
 void count_launch(const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, const CountParameters &parameters);
 
 template <auto K> static inline const char *count_name(void) { return __PRETTY_FUNCTION__; }

@@ -1,9 +1,9 @@
 /* count_launches PTX-FOLDER MULTIPROCESSORS SPACE:BATCH... [-- EVERY FIRST]
  *
- * Writes the cost of each distinct launch in a training step of these spaces as CSV, for a GPU with MULTIPROCESSORS
- * multiprocessors. It counts by running a sample of the launch's blocks from nvcc's PTX. Device memory is reserved but
- * never filled, so it takes only the pages that the sampled blocks touch. EVERY and FIRST select the launches FIRST,
- * FIRST + EVERY, ... tests/kernels/compiled/check_counts.py calls this program. */
+ * Writes the cost of each distinct launch in a training step of the given spaces as CSV. The counts hold for a GPU with
+ * MULTIPROCESSORS multiprocessors. For each launch, the program runs a sample of the blocks from nvcc's PTX. Device
+ * memory is reserved but never filled, so it takes only the pages that the sampled blocks touch. EVERY and FIRST select
+ * the launches FIRST, FIRST + EVERY, ... tests/kernels/compiled/check_counts.py calls this program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ enum { MOST_LAUNCHES = 65536, KEY_BYTES = 512 };
 
 typedef struct {
     int multiprocessors, every, first;
-    uint64_t *seen; /* hashes of the counted keys */
+    uint64_t *seen; /* hashes of the keys of all launches met so far */
     int seen_count, met;
     sq_binding at; /* addresses for the current space */
     size_t bytes[SQ_ROLES];
@@ -43,7 +43,7 @@ static void release(const sq_binding *at, const size_t bytes[SQ_ROLES])
 {
     for (int role = 0; role < SQ_ROLES; role++)
         if (at->base[role].address)
-            (void)munmap(at->base[role].address, bytes[role] + (1 << 20)); /* a failure cannot be handled */
+            (void)munmap(at->base[role].address, bytes[role] + (1 << 20)); /* nothing can be done if munmap fails */
 }
 
 static bool is_new(counting *c, const char *key)
@@ -57,8 +57,9 @@ static bool is_new(counting *c, const char *key)
     return true;
 }
 
-/* Every launch starts with zeros, so that branches on values do not depend on earlier launches. For merges of moments
- * each part has a count of 1: the kernel skips empty parts, but on a GPU none is empty. */
+/* Clears memory before a launch, so that branches on values do not depend on earlier launches. For a merge of moments,
+ * every value of the partial moments becomes 1, because the kernel skips parts whose count is 0, and no part is empty
+ * on a GPU. */
 static void prepare_memory(const counting *c, const sq_cuda_launch *launch)
 {
     for (int role = 0; role < SQ_ROLES; role++)
@@ -96,7 +97,8 @@ typedef struct {
     sq_mode mode;
 } program_name;
 
-/* Lowers one program and counts its launches. If `at` is NULL, it only determines the workspace. */
+/* Lowers one program and counts its launches. If `at` is NULL, nothing is counted. Raises *workspace to the bytes that
+ * the program needs. */
 static sq_status count_program(counting *c, const sq_memory_plan *plan, program_name p, const sq_binding *at,
                                size_t *workspace)
 {
@@ -116,7 +118,8 @@ static sq_status count_program(counting *c, const sq_memory_plan *plan, program_
     return status;
 }
 
-/* Walks all programs of the space: first without addresses, to determine the workspace, then to count. */
+/* Visits all programs of the space. Without addresses (`at` is NULL), only determines the workspace; with addresses,
+ * counts launches. */
 static sq_status walk(counting *c, const sq_memory_plan *plan, const sq_binding *at, size_t *workspace)
 {
     static const sq_mode modes[] = {SQ_FORWARD, SQ_BACKWARD, SQ_UPDATE};

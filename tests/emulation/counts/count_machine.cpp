@@ -1,8 +1,9 @@
 /* count_machine.cpp - estimates the cost of a launch from a sample of its blocks.
  *
- * Neighbouring blocks of a grid mostly cost the same. Between two sampled blocks that differ, more blocks are sampled.
- * Blocks between two equal blocks are assumed to cost the same. At most MOST_BLOCKS blocks run; blocks in a remaining
- * gap get the mean of both ends. Values do not matter: memory is zero. */
+ * Neighbouring blocks of a grid mostly cost the same. If two sampled blocks differ, more blocks between them are
+ * sampled. If they agree, the blocks between them are assumed to cost the same. At most MOST_BLOCKS blocks run; the
+ * blocks in a remaining gap get the mean cost of the two blocks at its ends. Memory is zero, because values do not
+ * matter. */
 #include "count_launch.h"
 #include "count_machine.h"
 #include "ptx/watch/counters.h"
@@ -22,22 +23,23 @@
 namespace {
 
 enum { MOST_BLOCKS = 16, MEMORIES = 4, SECTOR = 32 };
-constexpr double ALIKE = 0.01; /* relative difference in instructions below which two blocks count as equal */
+/* Two blocks count as equal if their numbers of instructions differ by at most this fraction. */
+constexpr double ALIKE = 0.01;
 
 struct Kernel {
     const ptx::Module *module;
     const ptx::Function *function;
     std::unique_ptr<ptx::Program> program;
-    std::vector<int> phase; /* phase of each instruction; phases end at barriers and loop edges */
+    std::vector<int> phase; /* phase of each instruction; a barrier or a loop edge begins a new phase */
 };
 
-/* The table's columns, in the order of sq_count_class (kernels/speed/counts.h). */
+/* The columns of the CSV table, in the order of sq_count_class (kernels/speed/counts.h). */
 const char *const columns[] = {"int",       "divide",    "fp32",      "fp64",  "convert",  "special", "move",    "ld.param", "ld.global",
                                "st.global", "ld.shared", "st.shared", "local", "ldmatrix", "mma",     "barrier", "warp",     "branch"};
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* Returns the column that counts a class of the machine. Constant memory counts as parameters, mbarriers as
- * barriers. */
+/* Returns the column that counts instructions of class `what` of the PTX machine. Constant memory counts as parameters,
+ * and mbarriers count as barriers. */
 int column_of(int what)
 {
     std::string name = ptx::class_names[what];
@@ -48,14 +50,14 @@ int column_of(int what)
     throw ptx::Fault("instructions of class " + name + " have no column");
 }
 
-/* Wavefronts of asynchronous copies into shared memory, if the machine counts them. */
+/* Returns the wavefronts of asynchronous copies into shared memory, or 0 if ptx::Stat does not count them. */
 template <class S> auto landing(const S &s, int) -> decltype((double)s.landing) { return (double)s.landing; }
 template <class S> double landing(const S &, long) { return 0; }
 
-/* Doubles, because the counts are weighted. */
+/* The members are doubles, because the counts are weighted. */
 struct Cost {
     double instructions[COLUMNS] = {}, requests[MEMORIES] = {}, moved[MEMORIES] = {}, ideal[MEMORIES] = {};
-    double loaded = 0, in_flight = 0; /* sectors loaded; the same, weighted by the sectors of their phase in one warp */
+    double loaded = 0, in_flight = 0; /* in_flight: the sum over phases of sectors * (sectors per warp) */
 
     void add(const Cost &c, double weight)
     {
@@ -110,8 +112,8 @@ std::string demangled(const std::string &name)
     return short_name(result);
 }
 
-/* All loads of one phase can be in flight at once: the assembler moves them to its start, and turns forward branches
- * around single loads into predicates. */
+/* Numbers the phase of each instruction. All loads of one phase can be in flight at once, because the assembler moves
+ * them to the start of the phase, and turns forward branches around single loads into predicates. */
 std::vector<int> phases_of(const ptx::Program &p)
 {
     std::set<int> edges;
@@ -145,7 +147,7 @@ Cost cost_of(const Kernel &k, const std::vector<ptx::Stat> &stats)
 {
     const ptx::Program &p = *k.program;
     Cost c;
-    std::map<int, std::pair<double, double>> phases; /* sectors loaded, executions of the most executed load */
+    std::map<int, std::pair<double, double>> phases; /* by phase: sectors; executions of the most executed load */
     for (size_t i = 0; i < stats.size(); i++) {
         const ptx::Stat &s = stats[i];
         const ptx::Op &op = p.code[i];
@@ -196,14 +198,15 @@ public:
             add_between(sum, 0, block_count - 2);
         return sum;
     }
-    double longest(void) const /* of the blocks that were run, in instructions */
+    /* Returns the largest number of instructions of one block, among the blocks that ran. */
+    double longest(void) const
     {
         double most = 0;
         for (const auto &b : blocks)
             most = std::max(most, b.second.all());
         return most;
     }
-    unsigned block_count, thread_count; /* of the grid, of a block */
+    unsigned block_count, thread_count; /* blocks of the grid, threads of a block */
     size_t shared_bytes;
 
 private:
@@ -223,7 +226,7 @@ private:
         if (b - a < 2)
             return;
         const double inner = b - a - 1, x = block(a).all(), y = block(b).all();
-        const bool is_wide = b - a > block_count / 4; /* always sample the middle of a wide gap */
+        const bool is_wide = b - a > block_count / 4; /* the middle of a wide gap is always sampled */
         if ((!is_wide && std::fabs(x - y) <= ALIKE * x) || blocks.size() >= MOST_BLOCKS) {
             sum.add(block(a), inner / 2), sum.add(block(b), inner / 2);
             return;

@@ -1,7 +1,7 @@
 # count_launches counts the instructions that launches execute, from nvcc's PTX (count_machine.cpp). The launchers are
-# compiled again, with launches that run on the PTX machine. No kernel runs as host code here, so nothing is
-# optimised.
-add_library(sq_count_launchers OBJECT ${SQ_CUDA_KERNELS}) # this folder compiles them as C++: see sq_emulated_options
+# compiled again with count_launch.h, so their launches run on the PTX machine. The launchers are compiled without
+# optimisation, because no kernel runs as host code here.
+add_library(sq_count_launchers OBJECT ${SQ_CUDA_KERNELS}) # .cu files are compiled as C++ here; see sq_emulated_options
 target_compile_definitions(sq_count_launchers PRIVATE SQ_HAVE_CUDA SQ_CUDA_EMULATED CUDA_EMU)
 target_compile_options(sq_count_launchers PRIVATE -x c++ -std=c++17 -include count_launch.h -fno-strict-aliasing -O0 -w)
 target_link_libraries(sq_count_launchers PRIVATE sq_flags)
@@ -22,7 +22,7 @@ set_target_properties(count_launches PROPERTIES LINKER_LANGUAGE CXX)
 add_test(NAME cuda-counts COMMAND ${venv_python} ${CMAKE_CURRENT_SOURCE_DIR}/../kernels/compiled/check_counts.py $<TARGET_FILE:count_launches>
          --nvcc=${CUDAToolkit_NVCC_EXECUTABLE} --ptx ${SQ_CUDA_KEPT_DIR})
 set_tests_properties(cuda-counts PROPERTIES SKIP_RETURN_CODE 77 PROCESSORS 2 LABELS "emulated;end-to-end" TIMEOUT 900)
-# Run this after a change of the kernels: cmake --build build --target refresh_counts
+# Refreshes the counts after a change of the kernels: cmake --build build --target refresh_counts
 add_custom_target(refresh_counts COMMAND ${venv_python} ${CMAKE_CURRENT_SOURCE_DIR}/../kernels/compiled/check_counts.py $<TARGET_FILE:count_launches>
   --write --nvcc=${CUDAToolkit_NVCC_EXECUTABLE} --ptx ${SQ_CUDA_KEPT_DIR} USES_TERMINAL VERBATIM)
 add_dependencies(refresh_counts count_launches sq_cuda)

@@ -1,8 +1,8 @@
 /* shim_main.c - runs every registered test in this process; the first failure exits with 1.
  *
- * --filter PATTERN selects the tests "suite/test" that match, as Criterion does; --list prints their names;
- * --keep-going runs all of them, even after a failure. Other options are ignored. Exits with 77 if shim_missing() names
- * a missing requirement. */
+ * --filter PATTERN selects the tests "suite/test" that match, as in Criterion; --list prints the names of the tests;
+ * --keep-going runs all tests, even after a failure. Other options are ignored. The program exits with 77 if
+ * shim_missing() names a missing requirement. */
 #include <criterion/criterion.h>
 
 #include <fnmatch.h>
@@ -13,12 +13,12 @@
 
 #pragma weak emu_reset /* absent on a GPU */
 
-enum { MOST_REPORTS = 60 }; /* of one test */
+enum { MOST_REPORTS = 60 }; /* failures of one test that are printed */
 
 static struct shim_test *first, **end = &first;
 static const char *running = "";
 static bool is_patient;
-static int reports; /* of the running test */
+static int reports; /* failures of the running test */
 static jmp_buf left;
 
 void shim_add(struct shim_test *test)
@@ -48,7 +48,7 @@ void shim_fail(const char *file, int line, const char *what, const char *format,
     }
     fflush(NULL);
     if (!is_patient)
-        _Exit(1); /* suppresses the leak report */
+        _Exit(1); /* _Exit suppresses the leak report */
 }
 
 void shim_end(void)
@@ -61,13 +61,13 @@ void shim_skip(void)
     longjmp(left, 2);
 }
 
-/* Returns whether the test passed. */
+/* Runs one test with its parameter. Returns true if the test passed. */
 static bool run(const struct shim_test *t, void *parameter)
 {
     running = t->name;
     reports = 0;
     if (emu_reset)
-        emu_reset(); /* Criterion would run each test in a separate process */
+        emu_reset(); /* a reset replaces the separate process in which Criterion runs each test */
     if (t->options.init)
         t->options.init();
     const int how = setjmp(left);

@@ -1,9 +1,10 @@
 /* criterion.h - the part of Criterion's interface that the tests need. Tests run in one process, without forking.
  *
- * ThreadSanitizer and Criterion's process arena need the same addresses ("Could not initialize inheritable arena"). So
- * the TSan build puts this folder first on the include path. test_cuda_gpu also uses this folder, because it must run
- * without Criterion. Tests need no changes. A failed expectation ends the program; with --keep-going a failed assertion
- * ends only its test. Tests with .signal or .exit_code need a separate process and are skipped. */
+ * ThreadSanitizer and Criterion's process arena need the same addresses ("Could not initialize inheritable arena").
+ * Therefore, the TSan build puts this folder first on the include path. test_cuda_gpu also uses this folder, because it
+ * must run without Criterion. The sources of the tests are the same as with Criterion. A failed expectation ends the
+ * program; with --keep-going, a failed assertion ends only its test. Tests with .signal or .exit_code are skipped, because
+ * they need a separate process. */
 #ifndef CRITERION_SHIM_H
 #define CRITERION_SHIM_H
 #include <math.h>
@@ -34,10 +35,10 @@ struct shim_test {
 void shim_add(struct shim_test *test);
 void shim_fail(const char *file, int line, const char *what, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void shim_end(void) __attribute__((noreturn)); /* of the running test */
+void shim_end(void) __attribute__((noreturn)); /* ends the running test */
 void shim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void shim_skip(void) __attribute__((noreturn));
-/* Returns the name of a missing requirement, or NULL. If a requirement is missing, the tests exit with 77. */
+/* Returns the name of a missing requirement, or NULL. If a requirement is missing, the program exits with 77. */
 const char *shim_missing(void) __attribute__((weak));
 
 #define SHIM_REGISTER(suite, test, params_function, ...)                                                               \

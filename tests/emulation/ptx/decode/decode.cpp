@@ -19,7 +19,7 @@ namespace
 typedef bool (*Decode)(Decoder &d, const Instruction &i, Op &op);
 struct Family {
     Decode decode;
-    const char *source;  /* the file to extend */
+    const char *source;  /* the file that implements the family; new opcodes are added there */
     const char *opcodes; /* first parts of opcodes, separated by spaces */
 };
 const Family families[] = {
@@ -38,8 +38,8 @@ const Family families[] = {
     {decode_convert, "lanes/convert.cpp", "cvt"},
 };
 
-const Family *family_of(const std::string &opcode) /* opcode: its first part. Returns NULL for an opcode without a
-                                                      family: look in the tables */
+/* opcode: the first part of the opcode. Returns NULL if the opcode has no family, because it is a row of a table. */
+const Family *family_of(const std::string &opcode)
 {
     static const std::map<std::string, const Family *> by_opcode = [] {
         std::map<std::string, const Family *> all;
@@ -53,7 +53,7 @@ const Family *family_of(const std::string &opcode) /* opcode: its first part. Re
 }
 
 struct Refusal {
-    const char *opcode /* its beginning */, *reason;
+    const char *opcode /* the first characters of the opcode */, *reason;
 };
 const Refusal refusals[] = {
     {"wgmma.", "warpgroup matrices are not executed"},
@@ -79,8 +79,8 @@ const Refusal refusals[] = {
     {"alloca", "stack allocation is not executed"},
 };
 
-/* Lays out static shared memory with a gap of 256 bytes between two arrays. Each array keeps its address modulo 128,
- * and so its banks. */
+/* Lays out static shared memory with a gap of 256 bytes between two arrays. Each array keeps its address modulo 128, so
+ * it also keeps its banks. */
 void lay_out_shared(const Module &m, const Function &f, Program &p)
 {
     size_t end = 0, gaps = 0;
@@ -129,7 +129,7 @@ void report_problem(Warp &w, const Op &op, uint32_t lanes)
     fail(w, op, __builtin_ctz(lanes), w.m->p->problems[(size_t)op.target]);
 }
 
-/* Returns the problem with the instruction, or an empty string. */
+/* Decodes one instruction into op. Returns a description of the problem with the instruction, or an empty string. */
 std::string decode_one(Decoder &d, const Instruction &i, Op &op)
 {
     const std::string place = ", " + d.function.name + ", line " + std::to_string(i.line);

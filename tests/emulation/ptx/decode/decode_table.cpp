@@ -1,5 +1,6 @@
-/* decode_table.cpp - looks up instructions that only compute in the rows of lanes/ by opcode, and adds the wrappers
- * that round, flush, saturate and extend. It takes the AVX2 build of the rows if the processor has AVX2 and FMA. */
+/* decode_table.cpp - decodes instructions that only compute. Looks up the opcode in the rows of lanes/, and adds the
+ * wrappers that round, flush, saturate and extend. If the processor has AVX2 and FMA, the rows of the AVX2 build are
+ * used. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"
 
@@ -62,15 +63,16 @@ int rounding_of(const Instruction &i)
 
 /* ---- Wrappers ---- */
 
-void round_and_flush(Warp &w, const Op &op, uint32_t lanes) /* op.target: bits of MXCSR */
+void round_and_flush(Warp &w, const Op &op, uint32_t lanes) /* op.target: bits for MXCSR */
 {
     const unsigned before = _mm_getcsr();
     _mm_setcsr((before & ~(unsigned)ROUND_MASK) | (unsigned)op.target);
     op.inner(w, op, lanes);
     _mm_setcsr(before);
 }
-void flush_result(Warp &w, const Op &op,
-                  uint32_t lanes) /* moves, signs and minima pass subnormal numbers in every mode of MXCSR */
+/* Flushes a subnormal result to zero. Moves, signs and minima do not obey MXCSR, so their results
+ * need this step. */
+void flush_result(Warp &w, const Op &op, uint32_t lanes)
 {
     round_and_flush(w, op, lanes);
     uint32_t *d = cells<uint32_t>(w, op.d);
@@ -82,12 +84,12 @@ template <class T> void clamp_to_one(T *d, uint32_t lanes)
         if (lanes >> l & 1)
             d[l] = d[l] > 0 ? (d[l] < 1 ? d[l] : (T)1) : (T)0;
 }
-void saturate(Warp &w, const Op &op, uint32_t lanes) /* .sat: to [0, 1], NaN becomes +0 */
+void saturate(Warp &w, const Op &op, uint32_t lanes) /* .sat: clamps to [0, 1]; NaN becomes +0 */
 {
     round_and_flush(w, op, lanes);
     op.bytes == 8 ? clamp_to_one(cells<double>(w, op.d), lanes) : clamp_to_one(cells<float>(w, op.d), lanes);
 }
-void wrap(Op &op, int mxcsr, bool saturates, const std::string &result) /* result: its type */
+void wrap(Op &op, int mxcsr, bool saturates, const std::string &result) /* result: the type of the result */
 {
     if (!mxcsr && !saturates)
         return;
@@ -95,8 +97,9 @@ void wrap(Op &op, int mxcsr, bool saturates, const std::string &result) /* resul
     op.run = saturates ? saturate : (mxcsr & FLUSH) == FLUSH && result == "f32" ? flush_result : round_and_flush;
 }
 
-/* cvt with registers that are wider than its types. Mode bit 0: reads the low half of a 64-bit source through b. Bit 1:
- * computes the result in c, then extends it from `bytes` bytes to `width` bits, with its sign if is_signed. */
+/* Executes a cvt whose registers are wider than its types. If bit 0 of op.mode is set, the source has 64 bits, and
+ * register b receives its low half. If bit 1 is set, the result is computed in register c, and then extended from
+ * op.bytes bytes to op.width bits: with its sign if op.is_signed, otherwise with zeros. */
 void convert_wide(Warp &w, const Op &op, uint32_t lanes)
 {
     Op inner = op;
@@ -153,7 +156,7 @@ bool decode_row(Decoder &d, const Instruction &i, Op &op, const std::string &key
         return false;
     const Row &row = *found->second;
     const std::vector<Slot> slots = slots_of(row.operands);
-    const bool combines = op.mode != 0; /* a comparison combined with a predicate */
+    const bool combines = op.mode != 0; /* the result of the comparison is combined with a predicate */
     d.operand_count(i, slots.size() + combines, slots.size() + combines);
     op.run = row.run, op.what = row.what;
     uint32_t *const into[] = {&op.d, &op.a, &op.b, &op.c, &op.e};
@@ -171,7 +174,7 @@ bool decode_row(Decoder &d, const Instruction &i, Op &op, const std::string &key
     return true;
 }
 
-void combine_negated(Warp &w, const Op &op, uint32_t lanes) /* setp with !c */
+void combine_negated(Warp &w, const Op &op, uint32_t lanes) /* for setp whose third source is a negated predicate, !c */
 {
     Op inner = op;
     inner.c = (uint32_t)op.offset;

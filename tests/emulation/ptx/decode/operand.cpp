@@ -1,4 +1,4 @@
-/* operand.cpp - maps operands to offsets in the register file and checks their types. */
+/* operand.cpp - maps operands to offsets in the register file, and checks their types. */
 #include "decode/decode.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-/* async_copy.cpp - cp.async. The machine makes a copy when a thread waits for it, which is as late as a device may make
- * it. Until then, the target of the copy is marked, and every access to the target faults. */
+/* async_copy.cpp - cp.async. The machine performs a copy when a thread waits for the copy, which is the latest time at
+ * which a device may perform it. Until then, the target of the copy is marked, and every access to the target
+ * faults. */
 #include "decode/decode.h"
 
 #include <algorithm>
@@ -51,7 +52,7 @@ void land(Warp &w, Pending &p, uint32_t lanes)
     p.lanes &= ~lanes;
     if (!lanes)
         return;
-    if (!p.op->bytes) { /* cp.async.mbarrier.arrive */
+    if (!p.op->bytes) { /* the entry is a cp.async.mbarrier.arrive */
         for (uint32_t rest = lanes; rest; rest &= rest - 1) {
             const int l = __builtin_ctz(rest);
             arrive_on_mbarrier(w, *p.op, l, mbarrier_at(w, *p.op, l, p.to[l]), 1);
@@ -76,7 +77,7 @@ void forget_landed(Warp &w)
                    w.copies.end());
 }
 
-void wait_group(Warp &w, const Op &op, uint32_t lanes) /* all but the last `mode` groups */
+void wait_group(Warp &w, const Op &op, uint32_t lanes) /* waits for all groups except the last op.mode groups */
 {
     for (Pending &p : w.copies) {
         uint32_t due = 0;
@@ -94,8 +95,8 @@ void wait_all(Warp &w, const Op &op, uint32_t lanes)
     wait_group(w, op, lanes);
 }
 
-void arrive_when_copied(Warp &w, const Op &op,
-                        uint32_t lanes) /* is_signed: .noinc, the phase already counts this arrival */
+/* If op.is_signed (.noinc), the phase of the mbarrier already counts this arrival. */
+void arrive_when_copied(Warp &w, const Op &op, uint32_t lanes)
 {
     Pending p;
     p.op = &op, p.lanes = lanes;
@@ -173,7 +174,7 @@ bool decode_copy(Decoder &d, const Instruction &i, Op &op)
     const bool has_size = i.operands.size() == 4u + has_policy;
     op.what = C_LOAD_GLOBAL, op.space = SHARED, op.run = copy, op.count = 1;
     op.bytes = (uint8_t)d.immediate(i.operands[2]);
-    op.c = has_size ? d.source(i.operands[3], "u32") : 0; /* a predicate (ignore-src) is refused here */
+    op.c = has_size ? d.source(i.operands[3], "u32") : 0; /* a predicate (the ignore-src form) is refused here */
     int64_t from = 0;
     d.address(i.operands[0], op.a, op.offset, is_wide_target);
     d.address(i.operands[1], op.b, from, is_wide_source);

@@ -1,5 +1,5 @@
-/* atomic.cpp - atom, red, fence, membar. The lanes of an atomic act one after the other, from lane 0 up. The order on a
- * device is undefined. */
+/* atomic.cpp - atom, red, fence, membar. The lanes of an atomic instruction act one after the other, beginning with
+ * lane 0. On a device, the order of the lanes is undefined. */
 #include "decode/decode.h"
 
 #include <algorithm>
@@ -38,7 +38,8 @@ template <class T> T combine_integers(int how, T old, T v, T c)
            : how == A_XOR ? (T)(old ^ v)
                           : combine<T>(how, old, v, c);
 }
-template <class T, class U> T combine_signed(int how, T old, T v, T c) /* sums wrap */
+/* Signed sums are computed in the unsigned type U, so that they wrap. */
+template <class T, class U> T combine_signed(int how, T old, T v, T c)
 {
     return how == A_ADD ? (T)((U)old + (U)v) : combine<T>(how, old, v, c);
 }
@@ -64,7 +65,7 @@ struct Typed {
     const char *type;
     Execute run;
     unsigned operations;
-}; /* operations: bit k for names[k] */
+}; /* operations: bit k is set if the type allows the operation names[k] */
 constexpr unsigned bit(int k)
 {
     return 1u << k;
@@ -89,7 +90,7 @@ void fence_gpu(Warp &w, const Op &, uint32_t lanes)
 void fence_nothing(Warp &, const Op &, uint32_t)
 {
 }
-void fence_proxy(Warp &w, const Op &, uint32_t lanes) /* makes writes of these threads visible to bulk copies */
+void fence_proxy(Warp &w, const Op &, uint32_t lanes) /* makes the writes of these threads visible to bulk copies */
 {
     Machine &m = *w.m;
     if (m.proxy_fence.empty())

@@ -1,5 +1,5 @@
-/* barrier.cpp - bar and barrier: the 16 barriers of a block. A warp arrives with all its remaining lanes at once. A
- * barrier without a thread count is for the whole block, and no thread may have ended before it. */
+/* barrier.cpp - bar and barrier, the 16 barriers of a block. A warp arrives with all its remaining lanes at once. A
+ * barrier without a thread count is for the whole block, and no thread of the block may have ended earlier. */
 #include "decode/decode.h"
 
 #include <algorithm>
@@ -81,7 +81,7 @@ void complete(Machine &m, Barrier &b, bool is_whole)
     }
     if (is_whole) {
         m.barrier_tick = ++m.tick;
-        for (Warp &w : *m.warps) /* a fence after the barrier covers earlier writes */
+        for (Warp &w : *m.warps) /* a fence after the barrier also covers writes before the barrier */
             m.has_unfenced = m.has_unfenced || w.unfenced, w.unfenced = 0;
     }
     m.progress++;

@@ -1,6 +1,6 @@
-/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. A load happens when a thread
- * waits for its mbarrier. A store reads shared memory at wait_group.read, and writes global memory at wait_group or at
- * the end of the block. */
+/* bulk_copy.cpp - cp.async.bulk between global memory and the shared memory of the block. The machine performs a load
+ * when a thread waits for the mbarrier of the load. A store reads shared memory at wait_group.read or wait_group, and
+ * writes global memory at wait_group or at the end of the block. */
 #include "decode/decode.h"
 #include "watch/global_watch.h"
 #include "watch/written_bytes.h"
@@ -12,8 +12,8 @@ namespace ptx
 namespace
 {
 
-/* Checks bounds, races and written bytes of a range of global memory. The checks treat the range as requests of 16
- * bytes by one lane. The sectors count as one request. */
+/* Checks bounds, races and written bytes of the range of global memory that a bulk copy accesses. The checks treat the
+ * range as requests of 16 bytes by one lane. The counts treat it as one request. */
 void check_global_range(Warp &w, const Bulk &c, bool is_write)
 {
     const Op &op = *c.op;
@@ -48,8 +48,9 @@ void check_proxy_fence(Warp &w, const Op &op, int lane, uint64_t at, uint32_t by
     }
 }
 
-void start(Warp &w, const Op &op,
-           uint32_t lanes) /* is_signed: a load; c: bytes; data[0]: base of the mbarrier, data[1..2]: its offset */
+/* op.is_signed: the copy is a load. c: register with the bytes. data[0]: the base register of the mbarrier's
+ * address; data[1..2]: the offset from this base. */
+void start(Warp &w, const Op &op, uint32_t lanes)
 {
     Machine &m = *w.m;
     Addresses to, from, barrier;
@@ -104,7 +105,9 @@ void write_global(Machine &m, const Bulk &c)
     std::memcpy((void *)(uintptr_t)c.global, c.data.data(), c.bytes);
 }
 
-void wait_group(Warp &w, const Op &op, uint32_t lanes) /* all but the last `mode` groups; is_signed: .read */
+/* Waits for all groups except the last op.mode groups. op.is_signed (.read): only waits until shared memory has been
+ * read. */
+void wait_group(Warp &w, const Op &op, uint32_t lanes)
 {
     Machine &m = *w.m;
     ++m.tick;

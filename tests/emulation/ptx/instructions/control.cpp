@@ -1,4 +1,4 @@
-/* control.cpp - branches, ends, and instructions that are only counted here. */
+/* control.cpp - branches, returns, and instructions that are only counted. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -45,7 +45,7 @@ bool decode_control(Decoder &d, const Instruction &i, Op &op)
         return op.kind = YIELD, op.run = sleep, true;
     if (name == "createpolicy")
         return op.what = C_MOVE, op.d = d.target(i.operands[0], "b64"), op.run = no_policy, true;
-    if (name == "griddepcontrol") /* launches run one after the other */
+    if (name == "griddepcontrol") /* has no effect, because launches run one after the other */
         return i.opcode == "griddepcontrol.wait" || i.opcode == "griddepcontrol.launch_dependents";
     return name == "setmaxnreg" || name == "prefetch" || name == "prefetchu";
 }

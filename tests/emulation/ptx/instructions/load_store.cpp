@@ -1,5 +1,5 @@
-/* load_store.cpp - ld, ldu and st. If a register is wider than the type, a load fills the upper bits with zeros or the
- * sign, and a store takes the lower bits. */
+/* load_store.cpp - ld, ldu and st. If a register is wider than the type, a load fills the upper bits with zeros or with
+ * the sign, and a store uses only the lower bits. */
 #include "decode/decode.h"
 
 #include <cstdlib>
@@ -10,7 +10,7 @@ namespace
 {
 
 template <class M, class D>
-void fetch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes) /* memory type, register type */
+void fetch(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes) /* M: type in memory; D: type of the register */
 {
     for (int k = 0; k < op.count; k++) {
         if (op.data[k] == NOWHERE)
@@ -50,7 +50,7 @@ void fetch_four_words(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes)
 
 typedef void (*Transfer)(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes);
 
-/* Indices: bytes of an element, signed or not, bits of the register. */
+/* Returns the load function for elements of `bytes` bytes and registers of `bits` bits. */
 Transfer loader(int bytes, bool is_signed, int bits)
 {
     const Transfer table[3][2][3] = {
@@ -125,13 +125,14 @@ void decode_data(Decoder &d, const Operand &data, const std::string &type, bool 
             throw Fault("a vector of registers of different widths");
         op.width = bits ? bits : op.width;
     }
-    if (!op.width) /* literals only */
+    if (!op.width) /* the operand has only literals */
         op.width = bits_of_type(type) == 64 ? 64 : 32;
     if (!is_load && op.width == 64 && bits_of_type(type) < 64)
         for (int k = 0; k < op.count; k++)
             if ((is_vector ? data.parts[(size_t)k] : data).reg < 0)
                 throw Fault("a literal among registers wider than the type");
-    op.target = is_load && op.bytes == 4 && op.count == 4 && op.width == 32 && !has_sink; /* the common vector */
+    /* A target of 1 selects fetch_four_words. */
+    op.target = is_load && op.bytes == 4 && op.count == 4 && op.width == 32 && !has_sink;
 }
 
 } // namespace

@@ -1,6 +1,6 @@
-/* matrix_memory.cpp - ldmatrix and stmatrix of 8 x 8 matrices of 16 bits. Lane 8 j + r has the
- * address of row r of matrix j; lane l holds the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4, or of column l / 4
- * with .trans. */
+/* matrix_memory.cpp - ldmatrix and stmatrix of 8 x 8 matrices of 16-bit elements. Lane 8 j + r has the address of row r
+ * of matrix j. Lane l holds the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4; with .trans, it holds these elements
+ * of column l / 4. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -21,7 +21,7 @@ void row_addresses(Warp &w, const Op &op, Addresses &a, bool is_write)
     resolve(w, {op, address_lanes(op), 16, is_write}, SHARED, a.at);
 }
 
-void load(Warp &w, const Op &op, uint32_t) /* is_signed: transposed */
+void load(Warp &w, const Op &op, uint32_t) /* op.is_signed: transposed */
 {
     Addresses a;
     row_addresses(w, op, a, false);

@@ -1,5 +1,6 @@
-/* mbarrier.cpp - mbarrier objects in shared memory. The object is in Machine::mbarriers. Its eight bytes are only
- * marked, so that plain accesses to it fault. A wait first completes everything in flight that the phase needs. */
+/* mbarrier.cpp - mbarrier objects in shared memory. The state of an object is in Machine::mbarriers. The object's eight
+ * bytes in shared memory are only marked, so that plain accesses to them fault. A wait first completes all copies in
+ * flight that the phase requires. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -80,7 +81,8 @@ void next_phase(Machine &m, MBarrier &b)
     m.progress++;
 }
 
-void arrive(Warp &w, const Op &op, uint32_t lanes) /* b: arrivals or NOWHERE; c: bytes to expect or NOWHERE */
+/* b: register with the number of arrivals, or NOWHERE; c: register with the bytes to expect, or NOWHERE. */
+void arrive(Warp &w, const Op &op, uint32_t lanes)
 {
     Addresses a;
     object_addresses(w, op, a);
@@ -92,7 +94,7 @@ void arrive(Warp &w, const Op &op, uint32_t lanes) /* b: arrivals or NOWHERE; c:
         const uint32_t arrivals = op.b == NOWHERE ? 1 : cells<uint32_t>(w, op.b)[l];
         if (op.is_signed && b.pending <= (int64_t)arrivals)
             fail(w, op, l, "mbarrier.arrive.noComplete completes the phase");
-        if (op.is_negated) /* arrive_drop */
+        if (op.is_negated) /* the instruction is arrive_drop */
             b.expected -= arrivals;
         arrive_on_mbarrier(w, op, l, b, arrivals);
         if (op.d != NOWHERE)
@@ -106,7 +108,7 @@ void expect_bytes(Warp &w, const Op &op, uint32_t lanes)
     for_each(lanes, [&](int l) { mbarrier_at(w, op, l, a.at[l]).bytes += cells<uint32_t>(w, op.b)[l]; });
 }
 
-/* target: a Wait. If the phase is not complete, the other threads run first. */
+/* op.target: a value of enum Wait. If the phase is not complete, the other threads run first. */
 void wait(Warp &w, const Op &op, uint32_t lanes)
 {
     Addresses a;
@@ -191,13 +193,13 @@ static void decode_wait(Decoder &d, const Instruction &i, Op &op, bool has_time_
     op.kind = YIELD, op.run = wait, op.target = d.has(i, "parity") ? BY_PARITY : BY_STATE;
     op.d = d.target(i.operands[0], "pred"), op.b = d.source(i.operands[2], op.target == BY_PARITY ? "u32" : "b64");
     if (i.operands.size() > 3)
-        d.source(i.operands[3], "u32"); /* the time limit */
+        d.source(i.operands[3], "u32"); /* the time limit is ignored */
 }
 
 bool decode_mbarrier(Decoder &d, const Instruction &i, Op &op)
 {
     const std::string &what = i.parts.size() > 1 ? i.parts[1] : i.parts[0];
-    size_t address = 0; /* the operand */
+    size_t address = 0; /* index of the operand with the address */
     op.what = C_MBARRIER, op.space = SHARED;
     op.d = op.b = op.c = NOWHERE;
     d.program.needs_clocks = true;

@@ -1,4 +1,4 @@
-/* mma.cpp - mma.sync and movmatrix. A new shape or type is a row of `shapes`; lanes/mma.cpp computes it. */
+/* mma.cpp - mma.sync and movmatrix. A new shape or type is a row of `shapes`; lanes/mma.cpp computes the product. */
 #include "decode/decode.h"
 #include "lanes/lanes.h"
 
@@ -8,11 +8,11 @@ namespace
 {
 
 struct Shape {
-    const char *shape, *types; /* of d, a, b, c */
+    const char *shape, *types; /* types of d, a, b, c */
     int k, mode;
     void (*plain)(Warp &, const Op &, uint32_t);
     void (*avx2)(Warp &, const Op &, uint32_t);
-    int d, a, b; /* registers; c has as many as d */
+    int d, a, b; /* numbers of registers; c has as many registers as d */
 };
 #define F32(shape, t, k, mode, a, b)                                                                                   \
     {                                                                                                                  \
@@ -42,7 +42,7 @@ const Shape shapes[] = {
     S32_ALL("m16n8k16", 16, 2, 1),
 };
 
-void transpose(Warp &w, const Op &op, uint32_t) /* movmatrix: 8 x 8 */
+void transpose(Warp &w, const Op &op, uint32_t) /* movmatrix of an 8 x 8 matrix */
 {
     uint16_t v[8][8];
     const uint32_t *a = cells<uint32_t>(w, op.a);

@@ -1,5 +1,5 @@
-/* special.cpp - mov of vectors, special registers and addresses, cvta, isspacep. A generic pointer into shared or local
- * memory is an offset plus a window (machine/memory.cpp). Other generic pointers are host pointers. */
+/* special.cpp - mov of vectors, special registers and addresses; cvta; isspacep. A generic pointer into shared or local
+ * memory is the sum of an offset and a window (machine/memory.cpp). Other generic pointers are host pointers. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -7,7 +7,7 @@ namespace ptx
 namespace
 {
 
-void gather(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 d, {low, high}; bytes: of an element */
+void gather(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 d, {low, high}; op.bytes: size of an element */
 {
     const unsigned bits = 8u * op.bytes;
     for (uint32_t m = lanes; m; m &= m - 1) {
@@ -23,7 +23,7 @@ void gather(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 d, {low, high}; by
             cells<uint32_t>(w, op.d)[l] = (uint32_t)v;
     }
 }
-void scatter(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 {low, high}, a; NOWHERE: unused */
+void scatter(Warp &w, const Op &op, uint32_t lanes) /* mov.b64 {low, high}, a; NOWHERE elements are not stored */
 {
     const unsigned bits = 8u * op.bytes;
     for (uint32_t m = lanes; m; m &= m - 1) {
@@ -175,7 +175,7 @@ bool decode_special_register(Decoder &d, const Instruction &i, Op &op)
     return false;
 }
 
-void add_window(Warp &w, const Op &op, uint32_t lanes) /* cvta.shared, cvta.local, and back */
+void add_window(Warp &w, const Op &op, uint32_t lanes) /* cvta.shared, cvta.local and cvta.to; op.offset: the window */
 {
     const uint64_t *a = cells<uint64_t>(w, op.a), window = (uint64_t)op.offset;
     each<uint64_t>(cells<uint64_t>(w, op.d), lanes, [=](int l) { return a[l] + window; });

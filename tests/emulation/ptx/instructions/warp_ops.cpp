@@ -1,5 +1,6 @@
-/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The machine delays a group until all
- * living lanes of its mask have arrived, so these operations handle all lanes of the mask at once. */
+/* warp_ops.cpp - shfl, vote, match, redux, elect, activemask, bar.warp.sync. The machine delays a group of lanes until
+ * all living lanes of the instruction's mask have arrived. Therefore, each operation handles all lanes of its mask at
+ * once. */
 #include "decode/decode.h"
 
 namespace ptx
@@ -18,8 +19,8 @@ void check_mask(Warp &w, const Op &op, uint32_t lanes)
 }
 
 enum Shuffle { IDX, UP, DOWN, BFLY };
-void shuffle(Warp &w, const Op &op,
-             uint32_t lanes) /* a: value, b: lane or distance, c: clamp and segment, e: predicate or NOWHERE */
+/* a: value; b: lane or distance; c: clamp and segment mask; e: predicate, or NOWHERE. */
+void shuffle(Warp &w, const Op &op, uint32_t lanes)
 {
     uint32_t value[32], result[32], found = 0;
     std::memcpy(value, cells<uint32_t>(w, op.a), sizeof value);
@@ -43,7 +44,7 @@ void shuffle(Warp &w, const Op &op,
 }
 
 enum Vote { BALLOT, ANY, ALL, UNIFORM };
-void vote(Warp &w, const Op &op, uint32_t lanes) /* is_signed: of the complement */
+void vote(Warp &w, const Op &op, uint32_t lanes) /* op.is_signed: the predicate is negated */
 {
     check_mask(w, op, lanes);
     const uint32_t p = (predicate(w, op.a) ^ (op.is_signed ? FULL : 0)) & lanes;
@@ -122,7 +123,7 @@ const Reduction reductions[] = {
     {"and", "b32", reduce<uint32_t, And>}, {"or", "b32", reduce<uint32_t, Or>},   {"xor", "b32", reduce<uint32_t, Xor>},
 };
 
-void elect(Warp &w, const Op &op, uint32_t lanes) /* the lowest lane */
+void elect(Warp &w, const Op &op, uint32_t lanes) /* elects the lowest lane */
 {
     check_mask(w, op, lanes);
     const int leader = __builtin_ctz(lanes);

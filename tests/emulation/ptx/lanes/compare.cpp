@@ -1,4 +1,4 @@
-/* setp and set. Op::mode combines the result with the predicate c: 1 and, 2 or, 3 xor. */
+/* compare.cpp - setp and set. Op::mode selects how the result is combined with the predicate c: 1 and, 2 or, 3 xor. */
 #include "lanes/half.h"
 
 namespace ptx
@@ -57,7 +57,7 @@ template <class H> struct Half {
 };
 
 template <class T, class V, class S, int C>
-void set_if(Warp &w, const Op &op, uint32_t lanes) /* cell type, compared type */
+void set_if(Warp &w, const Op &op, uint32_t lanes) /* T: type of the cells of a and b; V: type that is compared */
 {
     const auto *a = cells<T>(w, op.a), *b = cells<T>(w, op.b);
     uint32_t bits[32], r = 0;

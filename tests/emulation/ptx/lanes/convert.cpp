@@ -1,5 +1,6 @@
-/* cvt. Integer to float and FP64 to FP32 round as MXCSR says. Conversions to 16-bit floats round as Op::target says (a
- * RoundMode). Float to integer has one row for each rounding mode. */
+/* convert.cpp - cvt. Conversions from integers to floats and from FP64 to FP32 use the rounding mode of MXCSR.
+ * Conversions to 16-bit floats use the rounding mode in Op::target (a RoundMode). Conversions from floats to integers
+ * have one row for each rounding mode. */
 #include "lanes/half.h"
 
 #include <limits>
@@ -17,7 +18,7 @@ template <int R, class T> T round_to(T x)
 {
     return R == NEAREST ? std::nearbyint(x) : R == ZERO ? std::trunc(x) : R == DOWN ? std::floor(x) : std::ceil(x);
 }
-template <class D, class S> D clamp_float(S x) /* x is integral; NaN becomes 0 */
+template <class D, class S> D clamp_float(S x) /* x is a whole number or NaN; NaN becomes 0 */
 {
     const S low = (S)std::numeric_limits<D>::min(), high = (S)std::numeric_limits<D>::max();
     return x != x ? (D)0 : x <= low ? std::numeric_limits<D>::min() : x >= high ? std::numeric_limits<D>::max() : (D)x;
@@ -29,7 +30,7 @@ template <class D, class S> void plain(Warp &w, const Op &op, uint32_t lanes)
     const auto *a = cells<S>(w, op.a);
     each<D>(cells<D>(w, op.d), lanes, [=](int l) { return (Kept<D>)(D)(S)a[l]; });
 }
-template <class D, class S> void clamp(Warp &w, const Op &op, uint32_t lanes) /* integers, .sat */
+template <class D, class S> void clamp(Warp &w, const Op &op, uint32_t lanes) /* cvt.sat between integers */
 {
     const auto *a = cells<S>(w, op.a);
     each<D>(cells<D>(w, op.d), lanes, [=](int l) {
@@ -69,7 +70,7 @@ template <> uint32_t half_of<Bf16>(float x, int mode)
 template <bool IS_RELU> uint32_t clamped(uint32_t h)
 {
     return IS_RELU && h & 0x8000 ? 0 : h;
-} /* 0x7fff is NaN and stays */
+} /* 0x7fff is NaN, which stays unchanged */
 
 template <class H, bool IS_RELU> void to_half(Warp &w, const Op &op, uint32_t lanes)
 {
@@ -80,7 +81,8 @@ template <class H, bool IS_RELU> void to_half(Warp &w, const Op &op, uint32_t la
                               [=](int l) { return clamped<IS_RELU>(nearest_bf16(a[l])); });
     each<uint32_t>(cells<uint32_t>(w, op.d), lanes, [=](int l) { return clamped<IS_RELU>(half_of<H>(a[l], mode)); });
 }
-template <class H, bool IS_RELU> void to_halves(Warp &w, const Op &op, uint32_t lanes) /* a is the upper half */
+/* Operand a becomes the upper half of the result. */
+template <class H, bool IS_RELU> void to_halves(Warp &w, const Op &op, uint32_t lanes)
 {
     const float *a = cells<float>(w, op.a), *b = cells<float>(w, op.b);
     const int mode = op.target & ROUND_MASK;

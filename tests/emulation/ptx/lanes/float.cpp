@@ -1,6 +1,6 @@
-/* FP32, FP64 and packed FP32. Rounding and flushing follow MXCSR, which the wrapper in decode_table.cpp sets. No
- * operations are contracted into FMA. .approx is correctly rounded or glibc's result; a GPU has an error of 1 to 2
- * ulp. */
+/* float.cpp - FP32, FP64 and packed FP32. Rounding and flushing follow MXCSR, which the wrapper in decode_table.cpp
+ * sets. Operations are not contracted into FMA. The results of .approx instructions are correctly rounded or glibc's;
+ * those of a GPU have an error of 1 to 2 ulp. */
 #include "lanes/lanes.h"
 
 #include <cmath>
@@ -72,7 +72,7 @@ struct Max {
         return a != a ? (b != b ? quiet_nan(a) : b) : b != b ? a : a == b ? (std::signbit(a) ? b : a) : a < b ? b : a;
     }
 };
-template <class F> struct Strict { /* .NaN: a NaN wins */
+template <class F> struct Strict { /* .NaN: if an operand is NaN, the result is NaN */
     template <class T> static T f(T a, T b)
     {
         return a != a || b != b ? quiet_nan(a) : F::f(a, b);
@@ -83,7 +83,7 @@ struct CopySign {
     {
         return std::copysign(b, a);
     }
-}; /* the sign of the first operand */
+}; /* the result has the sign of a and the magnitude of b */
 struct Neg {
     template <class T> static T f(T a)
     {
@@ -144,7 +144,7 @@ struct Tanh {
         return std::tanh(a);
     }
 };
-struct ReciprocalHigh { /* rcp.approx.ftz.f64 computes the upper half only */
+struct ReciprocalHigh { /* rcp.approx.ftz.f64 computes only the upper half of the result */
     static double f(double a)
     {
         return as_double(bits_of(1.0 / a) & 0xffffffff00000000ull);
@@ -172,7 +172,7 @@ template <class T> void fma(Warp &w, const Op &op, uint32_t lanes)
     const T *a = cells<T>(w, op.a), *b = cells<T>(w, op.b), *c = cells<T>(w, op.c);
     each<T>(cells<T>(w, op.d), lanes, [=](int l) { return std::fma(a[l], b[l], c[l]); });
 }
-/* .f32x2: a 64-bit register is two floats. */
+/* Operations on .f32x2: a 64-bit register contains two floats. */
 template <class F> void pair(Warp &w, const Op &op, uint32_t lanes)
 {
     const float *a = cells<float>(w, op.a), *b = cells<float>(w, op.b);
@@ -192,7 +192,7 @@ void fma_pair(Warp &w, const Op &op, uint32_t lanes)
                 d[i] = std::fma(a[i], b[i], c[i]);
 }
 template <int MASK, bool IS_NOT>
-void classify(Warp &w, const Op &op, uint32_t lanes) /* testp; MASK: bit FP_* of the classes */
+void classify(Warp &w, const Op &op, uint32_t lanes) /* testp; MASK has bit FP_* of each accepted class */
 {
     const float *a = cells<float>(w, op.a);
     uint32_t bits = 0;

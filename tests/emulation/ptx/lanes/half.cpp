@@ -1,4 +1,5 @@
-/* FP16 and BF16, single and packed. An operation is exact in double, or rounded to odd, and is then rounded once. */
+/* half.cpp - FP16 and BF16, single and packed. The result of an operation in double is either exact or rounded to odd.
+ * The conversion to 16 bits then rounds it to the final result. */
 #include "lanes/half.h"
 
 namespace ptx

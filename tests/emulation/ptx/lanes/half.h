@@ -1,4 +1,5 @@
-/* half.h - FP16 and BF16 as bits, exact in both directions. Internal to the files of lanes/, so it has no linkage. */
+/* half.h - conversion of FP16 and BF16 bits from and to double. The conversion to double is exact. Only the files of
+ * lanes/ include this header, so its functions have no external linkage. */
 #ifndef PTX_HALF_H
 #define PTX_HALF_H
 
@@ -43,7 +44,7 @@ struct F16 {
     }
 };
 
-/* Rounds once. NaN becomes 0x7fff, as on a device. mode: a RoundMode. */
+/* Rounds x once to the 16-bit format H. Encodes NaN as 0x7fff, as a device does. mode: a RoundMode. */
 template <class H> uint32_t encode(double x, int mode)
 {
     if (x != x)
@@ -55,7 +56,7 @@ template <class H> uint32_t encode(double x, int mode)
         return sign | (a == 0 ? 0u : (uint32_t)H::INFINITE);
     int e = (int)(double_bits(a) >> 52) - 1023;
     e = e < H::MIN_EXPONENT ? (int)H::MIN_EXPONENT : e;
-    const double scaled = a * double_of((uint64_t)(1023 + H::FRACTION - e) << 52); /* exact */
+    const double scaled = a * double_of((uint64_t)(1023 + H::FRACTION - e) << 52); /* the product is exact */
     uint32_t m = (uint32_t)scaled;
     const double rest = scaled - m;
     const bool away = mode == ROUND_NEAREST ? rest > 0.5 || (rest == 0.5 && m & 1)
@@ -69,7 +70,8 @@ template <class H> uint32_t encode(double x, int mode)
     return sign | (stays ? (uint32_t)H::INFINITE - 1 : (uint32_t)H::INFINITE);
 }
 
-/* a + b rounded to odd: rounding that again to 24 bits or fewer rounds the exact sum once. */
+/* Returns a + b rounded to odd. Rounding this result to 24 bits or fewer gives the same value as rounding the exact
+ * sum. */
 inline double add_to_odd(double a, double b)
 {
     const double s = a + b, t = s - a, error = (a - (s - t)) + (b - t);

@@ -1,4 +1,5 @@
-/* Integers and bits. Sums wrap. A 16-bit result leaves zeros above the low 16 bits of its cell. */
+/* integer.cpp - integer and bit operations. Sums wrap. A 16-bit result leaves zeros above the low 16 bits of its
+ * cell. */
 #include "lanes/lanes.h"
 
 #include <type_traits>
@@ -70,7 +71,7 @@ template <class T> static bool is_minus_one(T b)
 {
     return std::is_signed<T>::value && b == (T)-1;
 }
-struct Div { /* by 0: all bits set, as on a device */
+struct Div { /* division by 0 returns all bits set, as on a device */
     template <class T> static T f(T a, T b)
     {
         return b == 0 ? (T) ~(T)0 : is_minus_one(b) ? Sub::f((T)0, a) : (T)(a / b);
@@ -164,7 +165,8 @@ struct Clz {
         return a ? (uint32_t)__builtin_clzll(a) : 64;
     }
 };
-template <bool IS_SHIFT> struct Find { /* bfind: the highest bit that differs from the sign; -1: none */
+/* bfind: position of the highest bit that differs from the sign; -1 if no bit differs. */
+template <bool IS_SHIFT> struct Find {
     template <class T> static uint32_t f(T a)
     {
         const uint64_t v = (uint64_t)(Unsigned<T>)(a < (T)0 ? (T)~a : a);
@@ -224,14 +226,15 @@ template <bool IS_SUM> void saturating(Warp &w, const Op &op, uint32_t lanes) /*
         return (int32_t)(v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : v);
     });
 }
-template <class T> void sad(Warp &w, const Op &op, uint32_t lanes) /* c + |a - b| */
+template <class T> void sad(Warp &w, const Op &op, uint32_t lanes) /* returns c + |a - b| */
 {
     const T *a = cells<T>(w, op.a), *b = cells<T>(w, op.b), *c = cells<T>(w, op.c);
     each<T>(cells<T>(w, op.d), lanes,
             [=](int l) { return Add::f(c[l], a[l] < b[l] ? Sub::f(b[l], a[l]) : Sub::f(a[l], b[l])); });
 }
 
-void logic3(Warp &w, const Op &op, uint32_t lanes) /* lop3.b32: bit 4 a + 2 b + c of mode */
+/* lop3.b32: a result bit is bit 4 x + 2 y + z of op.mode. x, y and z are the bits of a, b and c at its position. */
+void logic3(Warp &w, const Op &op, uint32_t lanes)
 {
     const uint32_t *a = cells<uint32_t>(w, op.a), *b = cells<uint32_t>(w, op.b), *c = cells<uint32_t>(w, op.c);
     uint32_t term[8];
@@ -253,7 +256,8 @@ template <bool IS_RIGHT, bool WRAPS> void funnel(Warp &w, const Op &op, uint32_t
         return (uint32_t)(IS_RIGHT ? both >> n : both << n >> 32);
     });
 }
-template <class T> void insert(Warp &w, const Op &op, uint32_t lanes) /* bfi d, a, b, at, n: n bits of a into b */
+/* bfi d, a, b, at, n: replaces n bits of b, from bit `at`, with the low bits of a. */
+template <class T> void insert(Warp &w, const Op &op, uint32_t lanes)
 {
     const T *a = cells<T>(w, op.a), *b = cells<T>(w, op.b);
     const uint32_t *c = cells<uint32_t>(w, op.c), *e = cells<uint32_t>(w, op.e);
@@ -267,7 +271,7 @@ template <class T> void insert(Warp &w, const Op &op, uint32_t lanes) /* bfi d, 
     });
 }
 template <class T>
-void extract(Warp &w, const Op &op, uint32_t lanes) /* bfe d, a, at, n: bits beyond the top repeat the sign */
+void extract(Warp &w, const Op &op, uint32_t lanes) /* bfe d, a, at, n: bits above the field repeat the sign */
 {
     const auto *a = cells<T>(w, op.a);
     const uint32_t *b = cells<uint32_t>(w, op.b), *c = cells<uint32_t>(w, op.c);
@@ -276,7 +280,7 @@ void extract(Warp &w, const Op &op, uint32_t lanes) /* bfe d, a, at, n: bits bey
         const uint32_t at = b[l] & 255, n = c[l] & 255;
         if (n == 0)
             return (T)0;
-        const uint32_t last = at + n - 1 < top ? at + n - 1 : top; /* the sign bit */
+        const uint32_t last = at + n - 1 < top ? at + n - 1 : top; /* position of the sign bit */
         const bool is_minus = std::is_signed<T>::value && (Unsigned<T>)a[l] >> last & 1;
         const Unsigned<T> have = at > top ? 0 : (Unsigned<T>)((Unsigned<T>)a[l] >> at);
         const uint32_t width = at > top ? 0 : last - at + 1;
@@ -285,7 +289,8 @@ void extract(Warp &w, const Op &op, uint32_t lanes) /* bfe d, a, at, n: bits bey
         return (T)((have & mask) | (is_minus ? (Unsigned<T>)~mask : (Unsigned<T>)0));
     });
 }
-/* dp2a: two 16-bit values of a with two bytes of b; dp4a: four bytes with four bytes. */
+/* dp2a multiplies two 16-bit values of a with two bytes of b. dp4a multiplies four bytes of a with four bytes of b.
+ * Both add the products to c. */
 template <int COUNT, bool IS_HIGH, bool A_SIGNED, bool B_SIGNED> void dot(Warp &w, const Op &op, uint32_t lanes)
 {
     const uint32_t *a = cells<uint32_t>(w, op.a), *b = cells<uint32_t>(w, op.b), *c = cells<uint32_t>(w, op.c);

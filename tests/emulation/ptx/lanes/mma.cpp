@@ -1,9 +1,10 @@
-/* mma.sync m16n8k{4,8,16,32}. Products are exact. The sum of a row and c is formed in double and rounded once. A GPU
- * adds in a different order and width, and may differ in the last bits of the largest term.
+/* mma.cpp - mma.sync m16n8k{4,8,16,32}. Products are exact. The sum of the products and c is computed in double and
+ * rounded once. A GPU adds in a different order and with a different width, so its result may differ in the last bits
+ * of the largest term.
  *
- * With g = lane / 4, t = lane % 4 and E elements in a register: register i of A has row g + 8 (i % 2), columns from E t
- * + 4 E (i / 2); register i of B has rows from E t + 4 E i, column g; the accumulators of row g + 8 (i / 2) have column
- * 2 t + i % 2. */
+ * Let g = lane / 4, t = lane % 4, and E be the number of elements in a register. Register i of A contains row g + 8 (i
+ * % 2) and columns from E t + 4 E (i / 2). Register i of B contains rows from E t + 4 E i and column g. Accumulator i
+ * is the element in row g + 8 (i / 2) and column 2 t + i % 2. */
 #include "lanes/half.h"
 
 namespace ptx
@@ -16,7 +17,7 @@ namespace
 enum { M = 16, N = 8 };
 struct Shape {
     int k, a_count, b_count, d_count;
-}; /* registers */
+}; /* k; numbers of registers of a, b and d */
 Shape shape_of(const Op &op, int elements, int accumulators)
 {
     const int k = op.count;
@@ -26,7 +27,7 @@ Shape shape_of(const Op &op, int elements, int accumulators)
 template <int TYPE> double element(uint32_t v, int i)
 {
     if (TYPE == MMA_TF32) {
-        v &= 0xffffe000u; /* a tensor core ignores the low 13 bits */
+        v &= 0xffffe000u; /* a tensor core ignores the low 13 bits of a TF32 operand */
         float f;
         return std::memcpy(&f, &v, 4), (double)f;
     }
@@ -62,7 +63,7 @@ void load_factors(Warp &w, const Op &op, const Shape &s, Matrices &m)
     op.mode == MMA_F16 ? load_factors<MMA_F16>(w, op, s, m) : load_factors<MMA_TF32>(w, op, s, m);
 }
 
-/* Products are exact, so a fused and a separate addition give equal results. */
+/* Returns c + a b. Products are exact, so a fused and a separate addition give equal results. */
 double add_product(double a, double b, double c)
 {
 #ifdef __FMA__
@@ -73,7 +74,7 @@ double add_product(double a, double b, double c)
 }
 template <int K> void multiply(Matrices &m)
 {
-    for (int row = 0; row < M; row += 2) { /* two rows at once, for independent sums */
+    for (int row = 0; row < M; row += 2) { /* computes two rows at once, because their sums are independent */
         double sum[2][N];
         std::memcpy(sum, m.d[row], sizeof sum);
         for (int k = 0; k < K; k++)
@@ -111,7 +112,7 @@ void mma_f32(Warp &w, const Op &op, uint32_t)
     }
 }
 
-void mma_f16(Warp &w, const Op &op, uint32_t) /* FP16 accumulators, two in a register */
+void mma_f16(Warp &w, const Op &op, uint32_t) /* FP16 accumulators; a register has two */
 {
     const Shape s = shape_of(op, 2, 2);
     const int first_c = 2 + s.a_count + s.b_count;

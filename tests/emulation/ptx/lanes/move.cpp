@@ -1,4 +1,5 @@
-/* mov between registers, selp, prmt. For mov of vectors and special registers see instructions/special.cpp. */
+/* move.cpp - mov between registers, selp, prmt. instructions/special.cpp implements mov of vectors and special
+ * registers. */
 #include "lanes/lanes.h"
 
 namespace ptx
@@ -24,8 +25,9 @@ template <class T> void select(Warp &w, const Op &op, uint32_t lanes)
     each<T>(cells<T>(w, op.d), lanes, [=](int l) { return p >> l & 1 ? a[l] : b[l]; });
 }
 
-void permute(Warp &w, const Op &op,
-             uint32_t lanes) /* prmt.b32: a nibble of c picks a byte; its top bit repeats the byte's sign */
+/* prmt.b32: the low three bits of each nibble of c select a byte. If the nibble's top bit is set, all bits
+ * of the result byte are the sign of the selected byte. */
+void permute(Warp &w, const Op &op, uint32_t lanes)
 {
     const uint32_t *a = cells<uint32_t>(w, op.a), *b = cells<uint32_t>(w, op.b), *c = cells<uint32_t>(w, op.c);
     each<uint32_t>(cells<uint32_t>(w, op.d), lanes, [=](int l) {
@@ -39,8 +41,8 @@ void permute(Warp &w, const Op &op,
     });
 }
 enum Permutation { F4E, B4E, RC8, ECL, ECR, RC16 };
-template <int P>
-void permute_by(Warp &w, const Op &op, uint32_t lanes) /* prmt.b32.mode: the low bits of c select a pattern */
+/* prmt.b32.mode: the low two bits of c select a row of the mode's table. */
+template <int P> void permute_by(Warp &w, const Op &op, uint32_t lanes)
 {
     const uint32_t *a = cells<uint32_t>(w, op.a), *b = cells<uint32_t>(w, op.b), *c = cells<uint32_t>(w, op.c);
     each<uint32_t>(cells<uint32_t>(w, op.d), lanes, [=](int l) {

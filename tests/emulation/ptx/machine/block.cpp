@@ -1,5 +1,6 @@
-/* block.cpp - runs a launch: its limits, its blocks, the order of its warps. Blocks run one after the other. In a block
- * every warp runs until it waits for other warps; a round in which nothing changes is a deadlock. */
+/* block.cpp - runs a launch: checks its limits, runs its blocks, and orders the warps of a block. Blocks run one after
+ * the other. In a block, every warp runs until it waits for other warps. If no warp of the block makes progress, the
+ * block is in a deadlock. */
 #include "machine/machine.h"
 #include "watch/global_watch.h"
 
@@ -32,7 +33,7 @@ std::vector<uint32_t> numbers(uint64_t count)
     return all;
 }
 
-struct Buffer { /* aligned to 1 KiB */
+struct Buffer { /* memory with an alignment of 1 KiB */
     explicit Buffer(size_t bytes) : p(static_cast<char *>(std::aligned_alloc(1024, bytes / 1024 * 1024 + 1024)))
     {
     }
@@ -44,7 +45,8 @@ struct Buffer { /* aligned to 1 KiB */
     char *p;
 };
 
-size_t shared_limit(int target) /* bytes of a block, CUDA C++ Programming Guide, table of compute capabilities */
+/* Most bytes of shared memory of a block; CUDA C++ Programming Guide, table of compute capabilities. */
+size_t shared_limit(int target)
 {
     static const std::pair<int, size_t> limits[] = {{75, 64},   {80, 163},  {86, 99},   {87, 163}, {89, 99}, {90, 227},
                                                     {100, 227}, {103, 227}, {110, 227}, {120, 99}, {121, 99}};
@@ -83,7 +85,7 @@ void check_launch(const Program &p, const Launch &l)
         throw Fault(kernel + "Launch::stats needs one element for each instruction");
 }
 
-void mark_gaps(Machine &m) /* granules outside of all arrays */
+void mark_gaps(Machine &m) /* marks the granules that belong to no array */
 {
     std::vector<char> is_used(m.shadow.size(), 0);
     for (const Variable &v : m.p->shared) {
@@ -110,9 +112,9 @@ void prepare_checks(Machine &m, size_t warp_count)
     }
 }
 
-struct WarpMemory { /* of all warps of a block, one after the other */
+struct WarpMemory { /* memory of all warps of a block, one warp after the other */
     char *registers, *local;
-    size_t register_bytes; /* of one warp */
+    size_t register_bytes; /* bytes of the registers of one warp */
 };
 
 void prepare_warp(Machine &m, Warp &w, unsigned number, const WarpMemory &memory)
@@ -121,7 +123,7 @@ void prepare_warp(Machine &m, Warp &w, unsigned number, const WarpMemory &memory
     w.m = &m, w.r = memory.registers + memory.register_bytes * number;
     w.local = memory.local + m.p->function->local_bytes * 32 * number;
     w.first_thread = 32 * number;
-    std::memset(w.r, 0xff, memory.register_bytes); /* NaN */
+    std::memset(w.r, 0xff, memory.register_bytes); /* registers begin as NaN */
     for (const Constant &c : m.p->constants)
         for (int lane = 0; lane < 32; lane++)
             if (c.is_wide)
@@ -140,7 +142,7 @@ void begin_block(Machine &m, uint32_t number)
     const Dim &grid = m.l->grid;
     m.block.x = number % grid.x, m.block.y = number / grid.x % grid.y, m.block.z = number / grid.x / grid.y;
     m.block_number = number;
-    std::memset(m.shared, 0xff, m.shared_bytes); /* NaN */
+    std::memset(m.shared, 0xff, m.shared_bytes); /* shared memory begins as NaN */
     m.start_tick = m.barrier_tick = ++m.tick;
     m.has_unfenced = false;
     for (Barrier &b : m.barriers)
@@ -178,9 +180,9 @@ void run_block(Machine &m, std::vector<uint32_t> &warp_order, uint64_t &random)
         for (const Warp &w : warps)
             any_runs = any_runs || (w.alive && !w.is_at_barrier);
         idle_rounds = m.progress != before ? 0 : idle_rounds + 1;
-        if (!any_runs ||
-            idle_rounds >
-                64) /* a retrying thread may wait for memory rather than for a barrier, so some rounds are allowed */
+        /* A thread that retries may wait for memory rather than for a barrier, so 64 rounds without progress
+         * are allowed. */
+        if (!any_runs || idle_rounds > 64)
             report_deadlock(m);
     }
     check_block_end(m);
@@ -195,8 +197,8 @@ void run(const Program &p, const Launch &l)
     m.p = &p, m.l = &l;
     m.shared_bytes = p.shared_bytes + (p.has_dynamic ? l.dynamic_bytes : 0);
     const unsigned count = (unsigned)((volume(l.block) + 31) / 32);
-    const size_t file =
-        (p.file_bytes + 127) / 128 * 128 + 128; /* not a multiple of 4 KiB: warps would share cache sets */
+    /* A distance of a multiple of 4 KiB would map the registers of all warps to the same sets of the cache. */
+    const size_t file = (p.file_bytes + 127) / 128 * 128 + 128;
     const Buffer shared(m.shared_bytes + 1024), files(file * count), local(p.function->local_bytes * 32 * count);
     m.shared = shared.p;
     prepare_checks(m, count);

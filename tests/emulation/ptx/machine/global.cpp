@@ -1,6 +1,6 @@
-/* global.cpp - accesses to global memory: alignment, bounds, races, bytes read before they were written, sectors. A
- * request costs its distinct 32-byte sectors. Ideal is the number of bytes that the lanes request, divided by 32 and
- * rounded up. */
+/* global.cpp - accesses to global memory: alignment, bounds, races, reads of unwritten bytes, sectors. A request costs
+ * as many sectors of 32 bytes as its lanes touch. The ideal cost is the number of bytes that the lanes request, divided
+ * by 32 and rounded up. */
 #include "machine/machine.h"
 #include "watch/global_watch.h"
 #include "watch/written_bytes.h"
@@ -94,7 +94,8 @@ void watch(Warp &w, const Request &q, const uint64_t *at)
     }
 }
 
-/* An atomic publishes the fenced writes of its block, and acquires those of the blocks that used its address before. */
+/* At an atomic, a block publishes its writes if all of them are fenced, and acquires the published writes of the
+ * blocks that have already used the same address. */
 void meet_at_atomic(Warp &w, const Op &op, const uint64_t *at, uint32_t lanes)
 {
     Machine &m = *w.m;

@@ -1,6 +1,6 @@
-/* memory.cpp - turns the addresses of 32 lanes into host pointers. Global, constant and parameter addresses are host
- * pointers already. Shared addresses are offsets. Generic pointers into shared and local memory carry a window in their
- * top byte. */
+/* memory.cpp - converts the addresses of 32 lanes to host pointers. Global, constant and parameter addresses already
+ * are host pointers. Shared addresses are offsets. The top byte of a generic pointer into shared or local memory is a
+ * window, which identifies the memory. */
 #include "machine/machine.h"
 
 namespace ptx

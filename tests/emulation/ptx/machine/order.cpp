@@ -1,7 +1,7 @@
 /* order.cpp - the happens-before relation of the race checks. A barrier of the whole block is one tick for all threads
- * (Machine::barrier_tick). Named barriers and mbarriers use vector clocks with a tick for each thread: threads release
- * their clock into the object and acquire the object's clock. Lanes of a warp that acquire separately keep one common
- * clock until the next sync of the warp. */
+ * (Machine::barrier_tick). Named barriers and mbarriers have vector clocks, with a tick for each thread: a thread that
+ * arrives releases its clock into the object, and a thread that has waited acquires the object's clock. If lanes of a
+ * warp acquire separately, they share one clock until the next sync of the warp. */
 #include "machine/machine.h"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
-/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads before writes, wavefronts. A phase of a
- * request serves 128 bytes: 32 lanes of 4 bytes, 16 of 8 or 8 of 16. It takes as many wavefronts as the fullest of the
- * 32 banks has distinct words. Ideal is one wavefront for each phase with a lane. */
+/* shared.cpp - accesses to shared memory: alignment, bounds, races, reads of unwritten bytes, wavefronts. A request is
+ * served in phases of 128 bytes: 32 lanes of 4 bytes, 16 lanes of 8 bytes, or 8 lanes of 16 bytes. The wavefronts of a
+ * phase are the number of distinct words in the bank with the most distinct words. The ideal is one wavefront for each
+ * phase with an active lane. */
 #include "machine/machine.h"
 
 #include <algorithm>
@@ -10,8 +11,8 @@ namespace ptx
 namespace
 {
 
-/* Returns the number of distinct words in the fullest bank. It collects the words of banks that several lanes use, then
- * counts the distinct words. */
+/* Returns the largest number of distinct words in one bank. Words that differ from the first word of their bank are
+ * collected, and the distinct ones are counted. */
 unsigned fullest_bank(const uint64_t *at, uint32_t lanes, unsigned words)
 {
     uint32_t first[32], used = 0, repeated[256];
@@ -42,7 +43,7 @@ bool is_now(const Machine &m, const Touch &t, unsigned flag)
     return t.flags & flag && t.tick >= m.start_tick;
 }
 
-/* The access of one lane to one granule. */
+/* An access of one lane to one granule. */
 struct LaneAccess {
     Warp &w;
     const Op &op;
@@ -80,7 +81,7 @@ void check_flags(const LaneAccess &a, const Shadow &s)
         fail_at(a, "race in shared memory: an asynchronous copy still reads it, at ");
 }
 
-/* Checks a write against the last readers of its granule. */
+/* Faults if a write is not ordered after the last reads of its granule. */
 void check_readers(const LaneAccess &a, const Shadow &s)
 {
     const Warp &w = a.w;
@@ -124,7 +125,8 @@ void watch_granule(const LaneAccess &a)
         fail_at(a, "shared memory read before it was written, at ");
     if (is_write) {
         check_readers(a, s);
-        /* An atomic after a plain write by the same thread must not hide that write from the checks of other threads. */
+        /* If a thread writes a granule with a plain write and then with an atomic, the record of the plain write stays,
+         * so that the accesses of other threads are still checked against it. */
         if (is_strong && s.write.thread == thread && !(s.write.flags & T_ATOMIC) && s.write.tick >= m.barrier_tick)
             return;
         s.write = Touch{m.tick, thread, is_strong ? T_ATOMIC : 0u};

@@ -1,7 +1,7 @@
-/* warp.cpp - one warp and its divergence. Lanes form groups of equal pc, and the group with the lowest pc runs until it
- * meets another group. Compilers place code in forward order, so lanes reconverge at the end of a branch or loop as
- * early as possible. An instruction that needs several lanes together blocks its group until they arrive. If no group
- * can run, the missing lanes never arrive, which is a fault. */
+/* warp.cpp - one warp and its divergence. A group contains the lanes with the same pc. The group with the lowest pc
+ * runs until it meets another group. Compilers place code in forward order, so lanes reconverge at the end of a branch
+ * or loop as early as possible. An instruction that requires several lanes blocks its group until these lanes arrive.
+ * If no group can run, the missing lanes never arrive, and the machine faults. */
 #include "machine/machine.h"
 
 #include <algorithm>
@@ -67,7 +67,7 @@ void merge_equal(std::vector<Group> &groups, size_t k)
         }
 }
 
-/* Removes the runnable group with the lowest pc from the list, merged with other groups of that pc. */
+/* Merges the groups of equal pc. Then moves the runnable group with the lowest pc from the list to g. */
 Pick next_group(Warp &w, Group &g)
 {
     for (int pass = 0; pass < 2; pass++) {
@@ -109,7 +109,7 @@ Pick next_group(Warp &w, Group &g)
              others);
 }
 
-/* Returns the pc at which g may meet another group and must stop. */
+/* Returns the pc before which g must stop, because another group may be there. */
 int meeting_point(const Warp &w, const Group &g, int end)
 {
     int limit = end;
@@ -126,7 +126,7 @@ void count(Warp &w, Stat &s, uint32_t lanes, uint32_t active)
     s.warps++, s.lanes += (uint64_t)__builtin_popcount(active), s.divergent += lanes != w.alive;
 }
 
-/* Executes a branch of the group. Returns true if run_warp must pick a group again. */
+/* Executes a branch of the group. Returns true if run_warp must select a group again. */
 bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
 {
     if (active && op.target <= pc && ++w.branches > w.m->l->branch_limit)
@@ -138,7 +138,7 @@ bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     } else if (active == g.lanes) {
         const bool is_backward = op.target <= pc;
         pc = op.target;
-        if (is_backward) /* other groups may have a pc in between */
+        if (is_backward) /* other groups may have a pc between the target and the branch */
             return g.pc = pc, true;
     } else {
         w.groups.push_back({pc + 1, g.lanes & ~active, false});
@@ -149,7 +149,7 @@ bool branch(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     return false;
 }
 
-/* Executes an instruction for several lanes or warps together. Returns true if the group stops. */
+/* Executes an instruction that requires several lanes or warps. Returns true if the group stops. */
 bool synchronise(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
 {
     if (!active)
@@ -172,7 +172,7 @@ bool synchronise(Warp &w, const Op &op, Group &g, int &pc, uint32_t active)
     return true;
 }
 
-/* Returns true, and moves g to the waiting groups, if the last instruction lets the other groups run first. */
+/* If the last instruction lets the other groups run first, moves g to the waiting groups and returns true. */
 bool yields(Warp &w, Group &g, int pc)
 {
     if (!w.has_yielded)
@@ -183,7 +183,8 @@ bool yields(Warp &w, Group &g, int pc)
     return true;
 }
 
-/* Runs g to its meeting point, its end or a wait. Afterwards, g contains the lanes that are not in a waiting group. */
+/* Runs g until its meeting point, its end or a wait. Afterwards, g contains only the lanes that are in no waiting
+ * group. */
 void run_group(Warp &w, Group &g)
 {
     const Op *code = w.m->p->code.data();

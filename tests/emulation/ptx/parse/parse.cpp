@@ -1,5 +1,5 @@
-/* parse.cpp - parses PTX text into functions of instructions. Unknown syntax is a Fault. Opcodes are not checked here:
- * decode.cpp does that. */
+/* parse.cpp - parses PTX text into functions of instructions. Unknown syntax is a Fault. Opcodes are not checked here,
+ * but in decode.cpp. */
 #include "parse/scanner.h"
 
 #include <cctype>
@@ -30,9 +30,9 @@ class Parser
     Function *f = nullptr;
     struct Scope {
         std::map<std::string, int> registers, labels;
-        size_t begin = 0; /* index in code */
+        size_t begin = 0; /* index in code of the first instruction of the scope */
     };
-    std::vector<Scope> scopes; /* innermost last */
+    std::vector<Scope> scopes; /* the innermost scope is the last */
     int scope_count = 0;
     size_t shared_end = 0;
 
@@ -41,7 +41,7 @@ class Parser
         s.fail(what + (f ? " in " + f->name : std::string()));
     }
 
-    void loc(const std::string &text) /* "1 130 5, function_name X, inlined_at 1 20 3" */
+    void loc(const std::string &text) /* text: "1 130 5, function_name X, inlined_at 1 20 3" */
     {
         where = Where();
         std::sscanf(text.c_str(), "%d %d", &where.file, &where.line);
@@ -136,7 +136,7 @@ class Parser
         }
     }
 
-    void declare_registers(const std::string &text) /* ".b32 %r<10>" or ".b32 %temp, %other" */
+    void declare_registers(const std::string &text) /* text: ".b32 %r<10>" or ".b32 %temp, %other" */
     {
         const size_t space = text.find_first_of(" \t");
         const std::string type = text.substr(0, space);
@@ -168,7 +168,8 @@ class Parser
         return -1;
     }
 
-    /* Labels are local to their braces: inline assembly repeats names. Inner ones get a number. */
+    /* Ends a scope. Labels are local to their braces, because inline assembly repeats label names. A label of an inner
+     * scope gets a number, so that its name is unique in the function. */
     void close_scope()
     {
         const Scope &scope = scopes.back();

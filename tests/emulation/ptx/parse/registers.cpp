@@ -1,6 +1,6 @@
 /* registers.cpp - lets registers with disjoint live ranges share places, so that the registers of a warp stay in the
- * cache. A live range is an interval of the text: from the first to the last instruction that may need the value on any
- * path. */
+ * cache. A live range is an interval of instructions in the order of the text. It contains every instruction at which
+ * some path may still need the register's value. */
 #include "ptx.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ bool is_one_of(const std::string &s, std::initializer_list<const char *> words)
     return false;
 }
 
-/* Returns whether the first operand is written. An address never is. */
+/* Returns true if the instruction writes its first operand. An address operand is never written. */
 bool writes_first(const Instruction &i)
 {
     const std::string &n = i.parts[0];
@@ -65,7 +65,8 @@ class Liveness
             connect(b);
         propagate();
     }
-    /* The first and the last instruction; last -1: never used. */
+    /* Returns the first and the last instruction of each register's live range. The last is -1 if the register is never
+     * used. */
     std::vector<std::pair<int, int>> ranges() const
     {
         std::vector<std::pair<int, int>> range(f.registers.size(), {1 << 30, -1});
@@ -103,7 +104,7 @@ class Liveness
     const Function &f;
     std::vector<std::vector<int>> uses, defs;
     std::vector<Block> blocks;
-    std::vector<size_t> block_of; /* index of the block's first instruction */
+    std::vector<size_t> block_of; /* number of the block that begins at an instruction, by the instruction's index */
     size_t words;
 
     void find_operands()
@@ -112,7 +113,8 @@ class Liveness
             const Instruction &i = f.code[k];
             for (size_t o = 0; o < i.operands.size(); o++)
                 collect(i.operands[o], o == 0 && writes_first(i) ? defs[k] : uses[k]);
-            if (i.guard >= 0) { /* if the guard is false, the register keeps its old value */
+            /* If the guard is false, the target register keeps its old value, so this instruction also uses it. */
+            if (i.guard >= 0) {
                 uses[k].push_back(i.guard);
                 uses[k].insert(uses[k].end(), defs[k].begin(), defs[k].end());
             }
@@ -177,7 +179,7 @@ class Liveness
     }
 };
 
-/* Linear scan: a place is free again after the last instruction of its register. */
+/* Linear scan: the place of a register is free again after the last instruction of its live range. */
 class Places
 {
   public:
@@ -196,7 +198,8 @@ class Places
     }
     void assign(int q, int last_instruction)
     {
-        static const uint32_t size[3] = {64 /* predicates: one in a cache line */, 128, 256};
+        /* A predicate takes 64 bytes, so that each has its own cache line. */
+        static const uint32_t size[3] = {64, 128, 256};
         const int kind = f.registers[(size_t)q].kind;
         if (!spare[kind].empty()) {
             place[(size_t)q] = spare[kind].back();
@@ -217,7 +220,7 @@ class Places
     const Function &f;
     std::vector<uint32_t> &place;
     std::vector<uint32_t> spare[3];
-    std::vector<std::pair<int, int>> ends; /* last instruction, register: a heap */
+    std::vector<std::pair<int, int>> ends; /* pairs of last instruction and register, as a heap */
 };
 
 } // namespace

@@ -1,4 +1,4 @@
-/* scanner.cpp - words, comments, declarations. */
+/* scanner.cpp - scans words, comments and declarations. */
 #include "parse/scanner.h"
 
 #include <cctype>

@@ -1,5 +1,5 @@
-/* scanner.h - splits PTX text into words, directives and declarations. Every function leaves `at` after the text that
- * it returns, and counts newlines in `line`. */
+/* scanner.h - splits PTX text into words, directives and declarations. Every function moves `at` past the text that it
+ * has read, and counts the newlines of this text in `line`. */
 #ifndef PTX_SCANNER_H
 #define PTX_SCANNER_H
 
@@ -9,8 +9,8 @@ namespace ptx
 {
 
 std::string trim(const std::string &s);
-std::vector<std::string> split(const std::string &s, char separator); /* outside of brackets */
-size_t size_of_type(const std::string &type);                         /* bytes of ".b32" */
+std::vector<std::string> split(const std::string &s, char separator); /* ignores separators in brackets */
+size_t size_of_type(const std::string &type);                         /* returns the bytes of a type such as ".b32" */
 
 class Scanner
 {
@@ -31,9 +31,10 @@ class Scanner
     {
         return at < text.size() ? text[at] : '\0';
     }
-    void skip_space(); /* and comments */
+    void skip_space(); /* also skips comments */
     void skip_braces();
-    std::string until(const char *ends); /* without comments; the end is consumed */
+    /* Returns the text up to a character of `ends` without comments; also consumes this character. */
+    std::string until(const char *ends);
     std::string word();
     std::string rest_of_line()
     {
@@ -45,9 +46,11 @@ class Scanner
     }
 };
 
-/* ".align 8 .b8 name[104]", placed at the next aligned offset from `end`, which advances. */
+/* Parses a declaration such as ".align 8 .b8 name[104]". The variable is placed at the next aligned offset from `end`.
+ * `end` becomes the end of the variable. */
 Variable parse_variable(const Scanner &s, const std::string &declaration, size_t &end);
-/* ".align 4 .b8 name[16] = {1, 0, 0, 0, ...}": with memory, which is zero where no value is given. */
+/* Parses a declaration such as ".align 4 .b8 name[16] = {1, 0, 0, 0, ...}". Allocates the memory of the variable;
+ * elements without a given value are zero. */
 ModuleVariable parse_module_variable(const Scanner &s, const std::string &declaration, bool is_constant);
 
 } // namespace ptx

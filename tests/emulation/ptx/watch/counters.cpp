@@ -1,4 +1,4 @@
-/* counters.cpp - sums counts over instructions; writes them as CSV and as a list of source lines. */
+/* counters.cpp - sums counts over instructions, and writes them as CSV and as a list of source lines. */
 #include "watch/counters.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace ptx
 namespace
 {
 
-int place_of_class(Class c) /* index in requests, pieces and ideal; -1: none */
+int place_of_class(Class c) /* returns the index in requests, pieces and ideal; -1: none */
 {
     switch (c) {
     case C_LOAD_GLOBAL:

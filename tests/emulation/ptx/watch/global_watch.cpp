@@ -1,4 +1,5 @@
-/* global_watch.cpp - one shadow Word for four bytes; the host allocates its pages when a kernel first touches them. */
+/* global_watch.cpp - keeps one shadow Word for four bytes of memory. The host allocates a page of Words when a kernel
+ * first touches the page. */
 #include "watch/global_watch.h"
 
 #include "machine/machine.h"
@@ -35,7 +36,9 @@ GlobalWatch::Word *GlobalWatch::shadow_of(const Range &area)
     if (area.begin != last_begin || area.end != last_end) {
         Area &a = areas[area.begin];
         const size_t words = (area.end - area.begin) / 4 + 2;
-        if (a.words < words) { /* an allocation that is freed and made again keeps old stamps, which are harmless */
+        /* If an allocation is freed and another one begins at the same address, the Words keep old stamps. Old
+         * stamps are harmless, because each contains the number of its launch. */
+        if (a.words < words) {
             std::free(a.shadow);
             a = {words, static_cast<Word *>(std::calloc(words, sizeof(Word)))};
         }

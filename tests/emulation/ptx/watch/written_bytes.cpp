@@ -1,4 +1,4 @@
-/* written_bytes.cpp - pages of bits; the first write to a page allocates it. */
+/* written_bytes.cpp - stores the bits in pages. The first write to a page allocates it. */
 #include "watch/written_bytes.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ namespace ptx
 namespace
 {
 
-/* Bits [from, from + count) of a word, from + count <= 64. */
+/* Returns a mask of the bits [from, from + count) of a word. from + count must be at most 64. */
 uint64_t mask_of(size_t from, size_t count)
 {
     return (count == 64 ? ~0ull : (1ull << count) - 1) << from;
@@ -43,7 +43,7 @@ void WrittenBytes::set(uintptr_t at, size_t bytes)
 {
     while (bytes) {
         const size_t in_page = at % PAGE, bit = in_page % 64, n = std::min<size_t>(bytes, 64 - bit);
-        if (bit == 0 && bytes >= 64) { /* whole words at once */
+        if (bit == 0 && bytes >= 64) { /* sets whole words at once */
             const size_t words = std::min(bytes, PAGE - in_page) / 64;
             std::memset(need(at).bits + in_page / 64, 0xff, 8 * words);
             at += 64 * words, bytes -= 64 * words;

@@ -1,5 +1,5 @@
-/* written_bytes.h - one bit for each byte of device memory: whether it was written. Call set or copy after a write
- * outside of kernels (copies, memsets), and clear after an allocation or a free. */
+/* written_bytes.h - keeps one bit for each byte of device memory, which says whether the byte was written. Call set or
+ * copy after a write outside of kernels (a copy or memset), and clear after an allocation or a free. */
 #ifndef PTX_WRITTEN_BYTES_H
 #define PTX_WRITTEN_BYTES_H
 
@@ -14,12 +14,12 @@ namespace ptx
 class WrittenBytes
 {
   public:
-    void set(uintptr_t at, size_t bytes);   /* a copy from the host, a memset */
-    void clear(uintptr_t at, size_t bytes); /* an allocation, a free */
-    /* Call after a copy inside device memory. Copies of unwritten bytes count as unwritten. The ranges must not
+    void set(uintptr_t at, size_t bytes);   /* after a copy from the host or a memset */
+    void clear(uintptr_t at, size_t bytes); /* after an allocation or a free */
+    /* Call this after a copy inside device memory. Copies of unwritten bytes count as unwritten. The ranges must not
      * overlap. */
     void copy(uintptr_t to, uintptr_t from, size_t bytes);
-    /* The offset of the first unwritten byte, or `bytes`. */
+    /* Returns the offset of the first unwritten byte, or `bytes` if all bytes are written. */
     size_t first_unwritten(uintptr_t at, size_t bytes) const;
 
   private:
@@ -29,7 +29,7 @@ class WrittenBytes
     };
     Page *find(uintptr_t at) const;
     Page &need(uintptr_t at);
-    std::unordered_map<uintptr_t, std::unique_ptr<Page>> pages; /* by at / PAGE */
+    std::unordered_map<uintptr_t, std::unique_ptr<Page>> pages; /* key: address / PAGE */
     mutable uintptr_t last_number = ~(uintptr_t)0;
     mutable Page *last = nullptr;
 };
