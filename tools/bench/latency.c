@@ -1,4 +1,5 @@
-/* Times what a search does with a latency table: opening a device with ENTRIES entries, and predicting one path.
+/* Times the two operations of a search on a latency table: opening a table of ENTRIES (12,000) entries, and predicting
+ * the latency of one path.
  * usage: bench_latency SPACE [ENTRIES] */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The space's blocks, and the same at other sizes until there are enough. */
+/* Writes a latency table of `entries` entries: the space's blocks, and the same blocks at larger input heights until
+ * the table has enough entries. */
 static sq_status write_device(const sq_space *space, int entries, const char *folder)
 {
     sq_latency *latency = NULL;

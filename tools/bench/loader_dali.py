@@ -1,4 +1,4 @@
-"""DALI's CPU operators: image_random_crop, antialiased linear resize, flip, uint8. Driven by tools/bench/loader.
+"""Loads images with DALI's CPU operators: image_random_crop, antialiased linear resize, flip, uint8. tools/bench/loader runs it.
 
 usage: loader_dali.py SOURCE THREADS BATCH
 """

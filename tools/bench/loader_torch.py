@@ -1,6 +1,6 @@
-"""PyTorch's DataLoader with Pillow: RandomResizedCrop(224), flip, uint8, as torchvision draws and crops. Driven by tools/bench/loader.
+"""Loads images with PyTorch's DataLoader and Pillow: RandomResizedCrop(224) as in torchvision, flip, uint8. tools/bench/loader runs it.
 
-usage: loader_torch.py SOURCE THREADS BATCH     one thread: decoded in this process, without a worker to pass images on
+usage: loader_torch.py SOURCE THREADS BATCH     with one thread, this process decodes the images without a worker process
 """
 import math
 import os
@@ -36,7 +36,7 @@ class Images(torch.utils.data.Dataset):
 
 
 def draw_crop(width, height):
-    """torchvision.transforms.RandomResizedCrop.get_params."""
+    """Returns (x, y, width, height) of a crop, drawn as in torchvision.transforms.RandomResizedCrop.get_params."""
     for _ in range(10):
         area, aspect = width * height * random.uniform(0.08, 1), math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
         w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
@@ -55,7 +55,7 @@ def main():
     source, threads, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(1)
     images = Images(source)
-    many = torch.utils.data.Subset(images, [i % len(images) for i in range(max(len(images), 40 * batch))])  # few ends of epochs
+    many = torch.utils.data.Subset(images, [i % len(images) for i in range(max(len(images), 40 * batch))])  # fewer ends of epochs
     workers = {"num_workers": threads, "persistent_workers": True, "prefetch_factor": 4} if threads > 1 else {}
     batches = endless(torch.utils.data.DataLoader(many, batch_size=batch, shuffle=True, drop_last=True, **workers))
     print(f"DataLoader (PyTorch {torch.__version__}, Pillow {PIL.__version__})", flush=True)
@@ -66,7 +66,7 @@ def main():
         begin, cpu_begin = time.perf_counter(), time.process_time()
         for _ in range(count):
             next(batches)
-        cpu = time.process_time() - cpu_begin if threads == 1 else float("nan")  # workers' time is not this process's
+        cpu = time.process_time() - cpu_begin if threads == 1 else float("nan")  # process_time() does not include worker processes
         print(count * batch / (time.perf_counter() - begin), count * batch / cpu, flush=True)
 
 

@@ -1,6 +1,7 @@
-"""Single-path supernets in PyTorch as an expert writes them for speed: space files, Squall's paths, blocks.
+"""Single-path supernets in PyTorch, written for speed. The module reads space files, draws Squall's paths and builds the blocks.
 
-Imported by pytorch_supernet.py. KNOBS choose between equal ways of computing; CHOICES lists their values, the default first.
+pytorch_supernet.py imports it. KNOBS selects between implementations with equal results; CHOICES lists the values of each knob, the
+default first.
 """
 import os
 import re
@@ -16,7 +17,7 @@ CHOICES = {"layout": ("channels_last", "contiguous"), "split": ("unbind", "copy"
 KNOBS = {knob: values[0] for knob, values in CHOICES.items()}
 
 
-# ---- Space files: the subset of YAML that configs/spaces uses, for machines without PyYAML ----
+# ---- Space files: without PyYAML, a parser of the YAML subset that configs/spaces uses ----
 
 def scalar(text):
     text = text.strip()
@@ -33,7 +34,7 @@ def scalar(text):
 
 
 def flow(tokens):
-    """One value from a list of tokens: {a: b}, [a, b] or a scalar."""
+    """Removes the tokens of one value from the front of `tokens` and returns the value: a mapping {a: b}, a list [a, b] or a scalar."""
     token = tokens.pop(0)
     if token == "[":
         items = []
@@ -98,7 +99,8 @@ def philox(counter, key):
 
 
 def words_of(seed, step):
-    """The stream SQ_RNG_PATH (2) of kernels/base/rng.c: counter (block, step low, step high, purpose), key seed."""
+    """Yields the random words of the stream SQ_RNG_PATH (2) in kernels/base/rng.c. The counter is (block, step low, step high, purpose)
+    and the key is the seed."""
     block = 0
     while True:
         yield from philox((block, step & 0xFFFFFFFF, step >> 32, 2), (seed & 0xFFFFFFFF, seed >> 32))
@@ -106,7 +108,7 @@ def words_of(seed, step):
 
 
 def draw_path(counts, seed, step):
-    """A uniform path: one number below its count for every layer that has more than one choice, without bias."""
+    """Returns a uniform path. `counts` has the number of choices of each layer. Rejected words remove the bias of the modulo."""
     words, path = words_of(seed, step), []
     for count in counts:
         if count > 1:
@@ -127,7 +129,7 @@ def divisible(width):
 
 
 class Unit(nn.Module):
-    """Convolution, norm with batch statistics, activation: one module, so that eager pays for one call."""
+    """Convolution, batch norm with batch statistics and activation in one module, because eager mode pays for every module call."""
 
     def __init__(self, norm, inputs, outputs, kernel=1, stride=1, groups=1, activation=None):
         super().__init__()
@@ -158,7 +160,8 @@ class Unit(nn.Module):
 
 
 def halves(x):
-    """Even and odd channels. The split must stay channels_last in backward too; which way is fastest, --tune finds out."""
+    """Returns the even and the odd channels of x. The split keeps the layout channels_last in forward and backward. --tune finds
+    the fastest value of KNOBS["split"]."""
     n, c, h, w = x.shape
     if KNOBS["split"] == "slice":
         return x[:, 0::2], x[:, 1::2]
@@ -214,7 +217,7 @@ class Inverted(nn.Module):
 
 
 class Supernet(nn.Module):
-    """All layers of a space, stem to head, as lists of choices; forward gives the loss of one path."""
+    """All layers of a space from stem to head, each with all its choices. forward() returns the loss of one path."""
 
     def __init__(self, space, classes=None):
         super().__init__()
@@ -245,17 +248,17 @@ class Supernet(nn.Module):
         self.register_buffer("shift", torch.tensor([-m / d for m, d in zip(MEAN, DEVIATION)]).view(1, 3, 1, 1))
 
     def counts(self):
-        return [len(layer) for layer in self.layers] + [1]  # the classifier is a layer with one choice
+        return [len(layer) for layer in self.layers] + [1]  # the classifier counts as a layer with one choice
 
     def logits(self, images, path):
-        """images: uint8, n x h x w x 3."""
+        """Returns the logits of one path. images: uint8, n x h x w x 3."""
         x = images.permute(0, 3, 1, 2).to(self.scale.dtype)
         x = torch.addcmul(self.shift, x, self.scale)
         if KNOBS["layout"] == "contiguous":
             x = x.contiguous()
         for layer, choice in zip(self.layers, path):
             x = layer[choice](x)
-        # Over NHWC, so that the gradient is channels_last too.
+        # The mean is taken over NHWC, so that its gradient is channels_last too.
         x = x.permute(0, 2, 3, 1).mean((1, 2)) if KNOBS["layout"] == "channels_last" else x.mean((2, 3))
         return self.classifier(F.dropout(x, self.dropout) if self.dropout else x)
 

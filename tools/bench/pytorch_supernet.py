@@ -2,11 +2,12 @@
 """The PyTorch peer of `squall bench step`: single-path supernets at the speed an expert gets, built from configs/spaces.
 
 usage: pytorch_supernet.py --space spos|proxyless [--mode eager|compile] [--batch N] [--steps N] [--json FILE] [--serve]
-One JSON object per run. bfloat16 autocast, channels_last, cudnn.benchmark, fused SGD on the sampled path alone, no host
-synchronisation between two blocks of steps. Step i of a run trains the path that Squall's uniform sampler draws for
-(seed, i). Before eager runs the layout, the split and the norm are chosen by time (--tune no: as the flags say).
---mode compile: torch.compile once for each of --paths fixed paths, compile time excluded. Exit code 77: torch.compile is not available.
---serve: after {"ready": ...}, every line on stdin is a seed and is answered with one run. --print-paths N: paths only.
+Prints one JSON object per run. The training uses bfloat16 autocast, channels_last, cudnn.benchmark and fused SGD on the sampled
+path alone, and the host does not synchronise inside a block of steps. Step i of a run trains the path that Squall's uniform sampler
+draws for (seed, i). Before it runs eager mode, the script times the values of --layout, --split and --norm and selects the fastest
+ones; --tune no uses the values of these options. --mode compile calls torch.compile once for each of --paths fixed paths and excludes
+the compile time; exit code 77 means that torch.compile is not available. --serve prints {"ready": ...}, then reads one seed per
+line from stdin and prints one run for each seed. --print-paths N prints N paths and does not train.
 """
 import argparse
 import gc
@@ -29,13 +30,13 @@ def make_optimiser(net):
             break
         except (TypeError, RuntimeError):
             continue
-    for p in net.parameters():  # paths come in any order: the fused kernel wants every buffer there; zeros change nothing
+    for p in net.parameters():  # the fused kernel needs every buffer, also of layers that no path has used yet; zeros are the initial momentum
         optimiser.state[p]["momentum_buffer"] = torch.zeros_like(p)
     return optimiser, kind
 
 
 class Clock:
-    """Marks on the device's own timeline, read when all is done."""
+    """Time marks: CUDA events on a GPU, the host's clock on a CPU. seconds() waits for the device and returns the time between marks."""
 
     def __init__(self, device):
         self.device, self.marks = device, []
@@ -77,7 +78,7 @@ class Job:
             return self.net(self.images, self.labels, path)
 
     def arrange(self, settings):
-        """Puts the network into the layout of the settings; momentum starts again."""
+        """Applies `settings` to KNOBS and the memory layout of the network. Creates a new optimiser, so momentum restarts at 0."""
         KNOBS.update(settings)
         last = KNOBS["layout"] == "channels_last"
         self.net.zero_grad(set_to_none=True)
@@ -92,13 +93,13 @@ class Job:
         self.last_loss = loss.detach()
 
     def cover(self):
-        """Every choice of every layer once: cuDNN chooses its kernels, the allocator grows."""
+        """Trains every choice of every layer at least once, so that cuDNN chooses its kernels and the allocator grows before the timing."""
         for i in range(max(self.counts)):
             path = tuple(i % count for count in self.counts)
             self.step(self.loss, path)
 
     def probe(self, settings):
-        """Seconds of a few steps with the settings."""
+        """Returns the seconds that a few steps take with `settings`."""
         self.arrange(settings)
         self.cover()
         clock = Clock(self.device)
@@ -113,7 +114,7 @@ class Job:
         return sum(clock.seconds())
 
     def tune(self):
-        """One knob after the other, the fastest value stays; returns what each try took."""
+        """Tries the values of one knob after the other and keeps the fastest value of each. Returns the seconds of each tried setting."""
         tried, best, begin = {}, dict(KNOBS), time.monotonic()
         shuffles = any(isinstance(module, Shuffle) for module in self.net.modules())
         plain = any(isinstance(module, Unit) and not module.affine for module in self.net.modules())
@@ -127,7 +128,7 @@ class Job:
                 settings = dict(best, **{knob: value})
                 try:
                     seconds = self.probe(settings)
-                except RuntimeError as error:  # what does not fit or does not exist is not the fastest
+                except RuntimeError as error:  # the setting needs too much memory or is not supported
                     print(f"pytorch_supernet: {settings}: {error}", file=sys.stderr)
                     continue
                 finally:
@@ -140,7 +141,7 @@ class Job:
         return {name: round(seconds, 6) for name, seconds in tried.items()}
 
     def timed(self, loss_of, path_of):
-        """Warm-up, then blocks of steps between two marks; returns (steps, seconds) of every block."""
+        """Runs the warm-up steps, then blocks of steps between two time marks. Returns (steps, seconds) of every block."""
         args, clock, sizes = self.args, Clock(self.device), []
         for i in range(args.warmup):
             self.step(loss_of, path_of(i))
@@ -175,7 +176,7 @@ class Job:
         return self.report(blocks, seed=seed, **more)
 
     def compiled(self, seed):
-        """--paths fixed paths, each compiled separately, and the same paths in eager mode. The median is over the blocks of all paths."""
+        """Times --paths fixed paths, each compiled separately, and the same paths in eager mode. The median is over the blocks of all paths."""
         self.arrange({})
         args, eager, blocks, waited = self.args, [], [], []
         paths = [draw_path(self.counts, seed, i) for i in range(args.paths)]
@@ -204,7 +205,7 @@ def emit(result, path):
 
 
 def make_room(job):
-    """Gives memory back for the other side when most of it is taken."""
+    """Frees cached GPU memory for Squall, which runs on the same GPU, if less than 60 % of the memory is free."""
     if job.device.type == "cuda":
         free, total = torch.cuda.mem_get_info()
         if free < 0.6 * total:
@@ -230,11 +231,11 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=("bf16", "fp32"), help="default: bf16 on cuda, fp32 on cpu")
     parser.add_argument("--tune", choices=("yes", "no"), default="yes")
-    parser.add_argument("--tune-seconds", type=float, default=60, help="after that long nothing new is tried")
+    parser.add_argument("--tune-seconds", type=float, default=60, help="time limit, after which no further setting is tried")
     for knob, values in CHOICES.items():
         parser.add_argument("--" + knob, choices=values, default=values[0])
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: PyTorch's own")
-    parser.add_argument("--json", help="also write the result there")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: PyTorch's default")
+    parser.add_argument("--json", help="also write the result to this file")
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--print-paths", type=int, metavar="N")
     args = parser.parse_args()

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How many SASS instructions one PTX instruction of each class becomes, and on which pipe they run.
+"""Estimates how many SASS instructions one PTX instruction of each class becomes, and on which pipes the SASS instructions run.
 
 usage: tools/bench/sass_factors.py [--cache FOLDER] [--nvcc EXE]
-Compiles kernels/cuda/*.cu, or takes what tests/kernels/compiled/check_resources.py left in the cache folder, and writes configs/gpus/ptx_to_sass.csv.
-Needs nvcc, numpy and nvdisasm (tests/requirements.txt).
+Compiles the .cu files of kernels/cuda, or uses the compiled kernels that tests/kernels/compiled/check_resources.py wrote to the cache folder. Writes
+configs/gpus/ptx_to_sass.csv. Needs nvcc, numpy and nvdisasm (tests/requirements.txt).
 
-For each source line of each kernel, instructions are counted on both sides. Instructions in d nested loops count 4^d times (d up to 3), so
-that the factors describe executed instructions. The slow paths of divisions and roots do not count, because ordinary operands do not take
-them. For each pipe, least squares with factors >= 0 over all lines of all kernels give the factors. A kernel is left out when ptxas unrolled its loops
-further or merged accesses: when its weighted accesses to memory and mma differ by more than a quarter, the counts are not comparable.
-spread: half the range of the factor when any one source file is left out.
+The script counts the PTX and the SASS instructions of each source line of each kernel. An instruction in d nested loops counts 4^d times (d up to
+3), so that the factors describe executed instructions. The slow paths of divisions and roots do not count, because ordinary operands do not take
+them. For each pipe, a least-squares fit over all lines of all kernels gives the factors, which are at least 0. If ptxas unrolls loops further or
+merges accesses, the counts of a kernel are not comparable. Therefore the fit leaves out a kernel whose weighted numbers of global accesses, ldmatrix
+and mma (together) differ by more than a quarter between PTX and SASS. The column spread is half the range of a factor over fits that leave out one source file each.
 """
 import argparse
 import os
@@ -35,7 +35,8 @@ LOOP_WEIGHT, DEEPEST = 4, 3
 ANCHORS = {"ld.global": ("LDG",), "st.global": ("STG",), "ldmatrix": ("LDSM",), "mma": ("HMMA",)}
 ANCHOR_LIMIT = 1.25
 
-# Opcodes without modifiers, by pipe; the first row that matches counts. Opcodes without a row run on the ALU.
+# Regular expressions of SASS opcodes without modifiers, by pipe. The first row that matches an opcode gives its pipe. The last row
+# assigns all other opcodes to the ALU.
 PIPES = (
     ("mma", r"[HI]MMA|DMMA"),
     ("fp64", r"D(ADD|MUL|FMA|SETP)|DMNMX"),
@@ -51,14 +52,14 @@ PIPES = (
     ("fma", r"IMAD\w*|F(ADD|MUL|FMA)2?|H(ADD|MUL|FMA)2|IDP\w*"),
     ("alu", r"\w+"),
 )
-# PTX classes that may need a pipe; a pipe that is not here: every class but memory, mma and barrier.
+# The PTX classes whose instructions may run on each pipe. fit() uses ARITHMETIC for a pipe without an entry.
 SOURCES = {
     "mma": ("mma",), "local": ("local",), "shuffle": ("warp",), "barrier": ("barrier", "warp"), "global": ("ld.global", "st.global"),
     "shared": ("ld.shared", "st.shared", "ldmatrix"), "fp64": ("fp64", "convert", "divide"),
     "xu": ("special", "convert", "divide", "fp64", "int"), "branch": ("branch", "divide", "special"),
 }
 ARITHMETIC = ("int", "divide", "fp32", "fp64", "convert", "special", "move", "ld.param", "branch")
-ASSUMED = (("local", "local"), ("shuffle", "warp"))  # one instruction each, where no kernel shows it
+ASSUMED = (("local", "local"), ("shuffle", "warp"))  # (pipe, class): one instruction, if no kernel has the class
 
 
 def pipe_of(opcode):
@@ -67,7 +68,8 @@ def pipe_of(opcode):
 
 
 def successors(code, labels, jump, leave):
-    """[indices that may follow instruction i] for every i. jump, leave: opcodes that go to a label, that end the kernel."""
+    """Returns, for every instruction, the list of indices of the instructions that may follow it. `jump` lists the opcodes that go to a
+    label, `leave` the opcodes that end the kernel."""
     follow = []
     for at, i in enumerate(code):
         base, onward = i.opcode.split(".")[0], [at + 1] if at + 1 < len(code) else []
@@ -78,7 +80,8 @@ def successors(code, labels, jump, leave):
 
 
 def components(nodes, follow):
-    """Strongly connected components of more than one node, or of one that follows itself (Tarjan 1972, without recursion)."""
+    """Returns the strongly connected components that have more than one node or one node that follows itself (Tarjan 1972, without
+    recursion)."""
     index, low, stack, on_stack, found = {}, {}, [], set(), []
     for root in nodes:
         if root in index:
@@ -113,7 +116,8 @@ def components(nodes, follow):
 
 
 def loop_depths(follow):
-    """The number of loops around each instruction: components, then components of each without its entry."""
+    """Returns the number of loops around each instruction. A loop is a strongly connected component. Its inner loops are the components
+    that remain without its entry instruction."""
     depths, work = [0] * len(follow), components(set(range(len(follow))), follow)
     while work:
         part = work.pop()
@@ -125,7 +129,8 @@ def loop_depths(follow):
 
 
 def is_slow_path(kernel):
-    """For each instruction of the SASS: whether it is in a subroutine, or in a block that calls one."""
+    """Returns, for each SASS instruction, whether it is in a subroutine or in a basic block that calls a subroutine. Subroutines are the
+    slow paths of divisions and roots."""
     code, starts = kernel.code, set(kernel.labels.values())
     subroutines = min((at for label, at in kernel.labels.items() if label.startswith("$")), default=len(code))
     slow = [at >= subroutines for at in range(len(code))]
@@ -137,7 +142,8 @@ def is_slow_path(kernel):
 
 
 def count_lines(build, nvdisasm):
-    """[(kernel, ratio of anchors, {line: (Counter of PTX classes, Counter of pipes)})] of one file."""
+    """Returns [(kernel, ratio, {line: (Counter of PTX classes, Counter of pipes)})] of one source file. The ratio is the weighted number of
+    the SASS opcodes in ANCHORS divided by that of their PTX classes."""
     codes, kernels, result = ptx.parse(read_text(build.ptx)), sass.disassemble(nvdisasm, build.cubin), []
     for name, (code, labels) in codes.items():
         lines, anchors = defaultdict(lambda: (Counter(), Counter())), [0, 0]
@@ -152,7 +158,8 @@ def count_lines(build, nvdisasm):
         for i, depth, is_slow in zip(kernel.code, depths, is_slow_path(kernel)):
             if is_slow or sass.base_of(i.opcode) == "NOP":
                 continue
-            # ptxas merges loops that share an entry: in a loop, PTX has the better depth. Outside of all, the code was moved out.
+            # Inside a loop, the weight comes from PTX, because ptxas merges loops that share an entry. Outside all loops it is 1, because
+            # ptxas moved the code out of its loop.
             weight = weights.get(own_line(i.where), LOOP_WEIGHT) if depth else 1
             lines[own_line(i.where)][1][pipe_of(i.opcode)] += weight
             anchors[1] += weight * any(sass.base_of(i.opcode) in opcodes for opcodes in ANCHORS.values())
@@ -161,7 +168,7 @@ def count_lines(build, nvdisasm):
 
 
 def least_squares(x, y):
-    """argmin |x f - y| with f >= 0, by coordinate descent."""
+    """Returns the f >= 0 that minimises |x f - y|, found by coordinate descent."""
     gram, right, f = x.T @ x, x.T @ y, np.zeros(x.shape[1])
     for _ in range(3000):
         before = f.copy()
@@ -174,7 +181,8 @@ def least_squares(x, y):
 
 
 def fit(samples, assumed=ASSUMED):
-    """Factors [pipe][class] from [(kernel's total, PTX counts, pipe counts)]."""
+    """Returns the factors, [pipe][class]. `samples` has one entry (number of PTX instructions of the kernel, PTX counts, pipe counts) per
+    line. Each entry is divided by its first value, so that all kernels have equal weight."""
     scale = np.array([1 / total for total, _, _ in samples])[:, None]
     x = np.array([[p[c] for c in CLASSES] for _, p, _ in samples]) * scale
     y = np.array([[s[pipe] for pipe, _ in PIPES] for _, _, s in samples]) * scale
@@ -198,7 +206,7 @@ def samples_of(kernels):
 
 
 def errors_of(kernels, factors):
-    """{kernel: relative error of its weighted number of SASS instructions}."""
+    """Returns {kernel: relative error of the estimated weighted number of SASS instructions}."""
     per_class, errors = factors.sum(axis=0), {}
     for _, name, _, lines in kernels:
         made = sum(sum(s.values()) for _, s in lines.values())
@@ -207,7 +215,7 @@ def errors_of(kernels, factors):
 
 
 def analyse(architecture, nvcc, nvdisasm, folder):
-    """(rows of the table, comment)."""
+    """Returns the table rows of one architecture and the comment line that describes their errors."""
     sources, kernels, left_out = cubins.sources_of(cubins.FOLDER, ".cu"), [], []
     for source in sources:
         for name, ratio, lines in count_lines(cubins.compile_one(nvcc, architecture, source, folder), nvdisasm):
@@ -236,7 +244,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvcc")
     parser.add_argument("--cache")
-    parser.add_argument("--compiled", help="the folder below the cache that tests/kernels/compiled/check_resources.py has just filled")
+    parser.add_argument("--compiled", help="the subfolder of the cache that tests/kernels/compiled/check_resources.py filled")
     args = parser.parse_args()
     nvcc, nvdisasm = cubins.find_nvcc(args.nvcc), sass.find_nvdisasm()
     if not nvcc or not nvdisasm:

@@ -1,10 +1,11 @@
-/* Times the evaluation of the candidates of an evolution: together, as `squall search` does, against one by one. Weights
- * are initial and images random, so the accuracies mean nothing, but the work equals that of a search. The scores of both
- * ways must be equal bit for bit.
+/* Times the evaluation of the candidates of an evolution in two ways: all candidates of a generation together, as
+ * `squall search` does, and one by one. Weights are initial and images random, so the accuracies mean nothing, but the
+ * work equals that of a search. Both ways must give the same scores, bit for bit.
  *
  * usage: bench_search SPACE CALIBRATION VALIDATION BATCH GENERATIONS FIRST LAST
  *
- * The searched layers FIRST to LAST (from 0) vary, the others are fixed. 0 and -1: all layers vary. */
+ * The searched layers FIRST to LAST (from 0) vary; the other searched layers are fixed. With FIRST 0 and LAST -1, all
+ * layers vary. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,9 @@ static sq_status open_bench(bench *b, char **argv)
     return b->searcher.observed ? SQ_OK : sq_fail(SQ_NO_MEMORY, "bench: %d candidates", MOST);
 }
 
-/* Every second generation the other way goes first. */
+/* Evaluates the candidates together and one by one, and adds the times to b->together and b->alone. is_swapped selects
+ * which evaluation runs first. Then passes the scores to the searcher. Returns SQ_INVALID if the two evaluations
+ * differ. */
 static sq_status score(bench *b, sq_candidate *proposed, int count, bool is_swapped)
 {
     const int *paths[POPULATION];

@@ -1,6 +1,6 @@
-/* Times training steps of a supernet on random paths: forward, backward and update on synthetic images,
- * without the loader. Reads a path from each line of stdin, makes one step, and prints the seconds. So a script can run it
- * in turn with a peer. */
+/* Times training steps of a supernet: forward, backward and update on synthetic images, without the loader. For each
+ * line of stdin, which has a path, it runs one step and prints the seconds, so that a script can run it in turn with a
+ * peer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The peer of step_cpu: the SPOS supernet in PyTorch eager, channels_last, FP32, the same step on the same paths.
+"""The PyTorch peer of bench_step_cpu in tools/bench/step_cpu: trains the SPOS supernet in eager mode, channels_last, FP32.
 
-usage: step_cpu_torch.py BATCH THREADS, then one architecture per line on stdin; answers with the seconds of the step.
-Blocks as published (arXiv 1904.00420): one branch per choice, norms without affine parameters, SGD on the path that ran.
+usage: step_cpu_torch.py BATCH THREADS, then one architecture per line on stdin; prints the seconds of one step for each line.
+As in the paper (arXiv 1904.00420), a layer has one branch per choice, norms have no affine parameters, and SGD updates the path of the step.
 """
 import sys
 import time

@@ -1,11 +1,13 @@
-/* Several hosts on one machine, joined by a switch of a given bandwidth and delay: for kernels without tc's netem.
+/* Simulates several hosts on one machine, connected by a switch with a given bandwidth and delay. It works on Linux
+ * kernels without tc's netem.
  *
  *     bench_wire HOSTS MBIT_PER_SECOND DELAY_MICROSECONDS
  *
- * Each host is a network and a UTS namespace with one interface, sq0, of address 10.77.0.<1 + host>; there is no route
- * to the outside. This process is the switch: it reads each host's packets, holds them as long as a full-duplex cable of that
- * bandwidth and delay would, on the way in and on the way out, and forwards them. It prints "host NAME ADDRESS PID" for
- * each (nsenter -t PID -n -u runs a command there), then "ready", and works until its standard input ends. Needs root.
+ * Each host is a network and a UTS namespace with one interface, sq0, with the address 10.77.0.<1 + host>. The hosts
+ * have no route to the outside. This process is the switch. It reads each host's packets, lets them wait until the
+ * full-duplex cables of the sender and the receiver are free at the given bandwidth, adds the delay, and forwards them.
+ * It prints "host NAME ADDRESS PID" for each host (nsenter -t PID -n -u runs a command on the host), then "ready", and
+ * runs until its standard input ends. It needs root.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,12 +32,12 @@
 enum { MOST_HOSTS = 16, PACKET_BYTES = 9000, QUEUE = 4096, FIRST_ADDRESS = 0x0a4d0001 };
 
 typedef struct {
-    double due; /* when its last byte is through */
+    double due; /* time at which the last byte has passed the cable, without the delay */
     int size, to;
     unsigned char bytes[PACKET_BYTES];
 } packet;
 
-/* Packets on one direction of one host's cable, in order. */
+/* Packets on one direction of one host's cable, in the order of entry. */
 typedef struct {
     packet *ring[QUEUE];
     int first, count;
@@ -85,7 +87,8 @@ static void set_interface(const char *name, uint32_t address)
     (void)close(s);
 }
 
-/* Moves this process into a new host, leaves a child there to keep the host alive, and opens its interface. */
+/* Creates the namespaces of host `index`, moves this process into them, and opens the host's interface. A child process
+ * that only waits keeps the namespaces alive. */
 static void make_host(int index)
 {
     char name[32];
@@ -115,7 +118,8 @@ static void make_host(int index)
 
 /* ---- The switch ---- */
 
-/* Packets leave their sender one after another. */
+/* Appends a packet to a cable, which carries one packet after another. Drops the packet if the cable's queue is
+ * full. */
 static void enter(cable *c, packet *p, double now)
 {
     const double start = c->free_at > now ? c->free_at : now;
@@ -156,7 +160,8 @@ static void receive(int host, double now)
     }
 }
 
-/* Moves what is due; returns when the next is, or 0: nothing under way. */
+/* Forwards the packets that are due at `now`. Returns the time at which the next packet is due, or 0 if no packet is
+ * queued. */
 static double forward(double now)
 {
     double next = 0;
@@ -164,7 +169,8 @@ static double forward(double now)
         cable *c = &wire.up[i];
         for (; c->count && c->ring[c->first]->due <= now;) {
             packet *p = leave(c);
-            enter(&wire.down[p->to], p, p->due - p->size * wire.seconds_per_byte); /* cut through: paid for once */
+            /* cut-through: the time of the packet's bytes counts once, not once per cable */
+            enter(&wire.down[p->to], p, p->due - p->size * wire.seconds_per_byte);
         }
         next = c->count && (next == 0 || c->ring[c->first]->due < next) ? c->ring[c->first]->due : next;
     }
@@ -214,7 +220,7 @@ int main(int argc, char **argv)
     wire.delay = 1e-6 * atof(argv[3]);
     for (int i = 0; i < wire.hosts; i++)
         make_host(i);
-    if (sched_setscheduler(0, SCHED_FIFO, &first) != 0) /* a cable never waits for a core */
+    if (sched_setscheduler(0, SCHED_FIFO, &first) != 0) /* a real cable does not wait for a core */
         (void)fprintf(stderr, "bench_wire: not at real-time priority: delays are longer when the machine is busy\n");
     (void)printf("ready\n");
     (void)fflush(stdout);
