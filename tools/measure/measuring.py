@@ -1,10 +1,10 @@
 """Shared parts of the scripts that time models: options, the measuring loop, the output.
 
-A runtime provides load(path, options), which returns (run, feed). run() is one inference; feed are its inputs, which must stay alive.
-As many models of the list as fit into half of the free memory are open at once. They are measured in turn, one run each, so that
-a disturbance affects all of them: disturbances last for many runs, and blocks of ten runs of one model gave medians three
-times as uncertain in the same time. An uncounted run comes before each counted one, so the caches hold this model and not the previous
-one. Output is printed after the measurement.
+The script of a runtime provides load(path, options), which returns (run, feed). run() makes one inference. feed has the inputs of run(),
+which must stay alive. The scripts open as many models of the list at once as fit into half of the free memory, and run these models in
+turn, so that a disturbance affects all of them. Blocks of ten runs of one model gave medians with three times the uncertainty in the same
+time, because disturbances last for many runs. An uncounted run precedes each counted run of a model, so that the caches hold this model
+and not the previous one. Output is printed after the measurement.
 """
 import argparse
 import gc
@@ -14,7 +14,7 @@ from time import perf_counter_ns
 
 
 class Unusable(Exception):
-    """An error that the user can fix, in one line."""
+    """An error that the user can fix. Its text is one line."""
 
 
 def options_of(description, arguments=None):
@@ -36,7 +36,7 @@ def options_of(description, arguments=None):
 
 
 def shape_of(dimensions, batch):
-    """An open first dimension is the batch. Other open dimensions are unknown."""
+    """Returns the shape of an input as a list of sizes. `batch` replaces an open first dimension; another open dimension is an error."""
     shape = [d if isinstance(d, int) and d > 0 else batch if i == 0 else 0 for i, d in enumerate(dimensions)]
     if 0 in shape:
         raise Unusable(f"input of shape {list(dimensions)}: expected no open dimension but the first")
@@ -44,7 +44,7 @@ def shape_of(dimensions, batch):
 
 
 def random_input(shape, dtype):
-    """Values of the input's own type: a runtime may be faster on zeros, or on denormal numbers slower."""
+    """Returns random values of type `dtype`. The values are random because a runtime may be faster on zeros and slower on denormal numbers."""
     import numpy
     generator = numpy.random.default_rng(1)
     if numpy.issubdtype(dtype, numpy.floating):
@@ -71,7 +71,7 @@ def free_memory():
 
 
 def measure(models, options):
-    """[(name, run, feed)]: {name: nanoseconds}, in the order of time."""
+    """Runs the models, a list of (name, run, feed), in turn. Returns {name: nanoseconds of each counted run, in the order of the runs}."""
     times = {name: [] for name, _, _ in models}
     for _, run, _ in models:
         for _ in range(options.warmup):
@@ -103,7 +103,8 @@ def read_list(path):
 
 
 def open_models(paths, load, options):
-    """Opens from the front as many as half of the free memory holds, at least one."""
+    """Removes models from the front of `paths` and opens them until half of the memory that was free is used. Opens at least one model.
+    Returns [(name, run, feed)]."""
     models, least = [], free_memory() // 2
     while paths and (not models or free_memory() > least):
         path = paths.pop(0)
@@ -112,7 +113,7 @@ def open_models(paths, load, options):
             run()
         except Unusable as error:
             raise Unusable(f"{path}: {error}")
-        except Exception as error:  # each runtime has separate exception classes, often without a common base
+        except Exception as error:  # the runtimes have different exception classes, often without a common base
             raise Unusable(f"{path}: {' '.join(str(error).split())[:300]}")
         models.append((os.path.basename(path), run, feed))
     return models

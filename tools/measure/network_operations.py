@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes published networks as lists of operations (CSV), for the roofline model and its check points.
+"""Writes published networks as lists of operations (CSV). The roofline model predicts them, and checks.csv has measured times of some.
 
 usage: network_operations.py FOLDER
 
-Sources of the architectures: the papers named at each function. nnmeter_* are the networks that nn-Meter measured, as its repository builds them
+Each function names the paper of its architecture. The files nnmeter_* have the networks that nn-Meter measured, as nn-Meter's repository builds them
 (microsoft/nn-Meter @ 3cc01ca, nn_meter/builder/dataset_generator/tf_networks/models, MIT); their functions list the differences from the papers.
-Batch norm is folded into the convolution before it, and dropout is left out. Biases and norms of convolutions cost nothing. Input 224x224x3, 1,000
-classes. `follows` is 1 where an operation is the only reader of the one before it, so that a device may fuse the two.
+Batch norm is folded into the preceding convolution, and dropout is left out. Biases and norms of convolutions cost nothing. The input is 224x224x3,
+and there are 1,000 classes. `follows` is 1 if an operation is the only reader of the preceding operation, so that a device may fuse the two.
 """
 import math
 import os
@@ -16,7 +16,7 @@ HEADER = "class,h_in,w_in,c_in,h_out,w_out,c_out,kernel,stride,groups,activation
 
 
 class Network:
-    """The current tensor (side h, channels c) and the operations so far."""
+    """A network under construction: the shape of the current tensor (side h, channels c) and the rows of the operations so far."""
 
     def __init__(self, side=224, c=3):
         self.h, self.c, self.rows, self.follows = side, c, [], False
@@ -55,7 +55,7 @@ class Network:
 
     def gate(self, hidden, activation="sigmoid", after="linear"):
         side, c = self.h, self.c
-        self.follows = False  # the mean and the product both read it
+        self.follows = False  # global_pool and multiply both read the current tensor
         self.global_pool()
         self.conv(hidden, activation="relu")
         self.conv(c, activation=activation)
@@ -63,7 +63,7 @@ class Network:
         self.add_row("multiply", side, c, side, c, activation=after)
 
     def branch(self):
-        """Marks the tensor as read more than once: the next operation does not follow it."""
+        """Marks the current tensor as read more than once, so that `follows` of the next operation is 0. Returns (h, c) for back()."""
         self.follows = False
         return self.h, self.c
 
@@ -78,7 +78,8 @@ def divisible(width):
 
 
 def inverted(net, c_out, kernel, stride, mid, activation="relu6", se=0, gate="sigmoid", is_nnmeter=False):
-    """Inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381). nn-Meter's always expands, and gates before the activation."""
+    """Inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381). nn-Meter's version has the first convolution also with equal widths, and
+    applies squeeze-and-excitation before the activation."""
     has_add = stride == 1 and net.c == c_out
     if has_add:
         net.branch()
@@ -93,7 +94,7 @@ def inverted(net, c_out, kernel, stride, mid, activation="relu6", se=0, gate="si
 
 
 def bottlenecks(net, rows, activation="relu6", se_ratio=0.0):
-    """rows: width, repeat, kernel, stride of the first, expansion, whether with squeeze-and-excitation."""
+    """Adds rows of inverted bottlenecks. Each row has (width, repeat, kernel, stride of the first block, expansion, has squeeze-and-excitation)."""
     for width, repeat, kernel, stride, expansion, has_se in rows:
         for i in range(repeat):
             mid = divisible(expansion * net.c)
@@ -142,7 +143,8 @@ SMALL = [(3, 16, 16, 1, "relu", 2), (3, 72, 24, 0, "relu", 2), (3, 88, 24, 0, "r
 
 
 def mobilenetv3(rows, last, hidden, minimal=False):
-    """Howard et al. 2019, arXiv 1905.02244, tables 1 and 2; minimal: no SE, no h-swish, only 3x3 (tensorflow/models, slim)."""
+    """Howard et al. 2019, arXiv 1905.02244, tables 1 and 2. The minimal version has no squeeze-and-excitation, no h-swish, and only 3x3 kernels
+    (tensorflow/models, slim)."""
     net = Network()
     swish = "relu" if minimal else "hswish"
     net.conv(16, 3, 2, swish)
@@ -161,7 +163,8 @@ B1 = [(16, 1, 3, 1, 1, 0), (24, 3, 3, 2, 3, 0), (40, 3, 5, 2, 3, 0), (80, 3, 5, 
 
 
 def mnasnet(rows):
-    """Tan et al. 2019, arXiv 1807.11626, figure 7 (A1); B1 is the one without squeeze-and-excitation, here by a quarter of the block's input."""
+    """Tan et al. 2019, arXiv 1807.11626, figure 7 (A1). B1 is the version without squeeze-and-excitation. Squeeze-and-excitation has a quarter of
+    the channels of the block's input."""
     net = Network()
     net.conv(32, 3, 2, "relu")
     bottlenecks(net, rows, "relu", 0.25)
@@ -169,7 +172,7 @@ def mnasnet(rows):
 
 
 def proxylessnas_mobile():
-    """Cai et al. 2019, arXiv 1812.00332; mit-han-lab/proxylessnas, proxyless_mobile.config (kernel, expansion a block)."""
+    """Cai et al. 2019, arXiv 1812.00332; mit-han-lab/proxylessnas, proxyless_mobile.config (kernel and expansion of each block)."""
     stages = [(32, 2, [(5, 3), (3, 3)]), (40, 2, [(7, 3), (3, 3), (5, 3), (5, 3)]), (80, 2, [(7, 6), (5, 3), (5, 3), (5, 3)]),
               (96, 1, [(5, 6), (5, 3), (5, 3), (5, 3)]), (192, 2, [(7, 6), (7, 6), (7, 3), (7, 3)]), (320, 1, [(7, 6)])]
     net = Network()
@@ -182,7 +185,7 @@ def proxylessnas_mobile():
 
 
 def shufflenetv2():
-    """Ma et al. 2018, arXiv 1807.11164, table 5, 1x."""
+    """Ma et al. 2018, arXiv 1807.11164, table 5, width 1x."""
     net = Network()
     net.conv(24, 3, 2, "relu")
     net.pool(3, 2)
@@ -197,7 +200,7 @@ def shufflenetv2():
                 net.conv(half, activation="relu")
                 net.depthwise(3, 2)
             else:
-                net.shuffle(width)  # the split
+                net.shuffle(width)  # the channel split, counted as a shuffle
                 net.c = half
                 net.follows = False
                 net.conv(half, activation="relu")
@@ -209,7 +212,7 @@ def shufflenetv2():
 
 
 def squeezenet():
-    """Iandola et al. 2016, arXiv 1602.07360, version 1.0, with nn-Meter's end: 512 channels and a linear layer."""
+    """Iandola et al. 2016, arXiv 1602.07360, version 1.0, but with nn-Meter's last layers: 512 channels and a linear layer."""
     net = Network()
     net.conv(96, 7, 2, "relu")
     net.pool(3, 2)
@@ -226,7 +229,7 @@ def squeezenet():
 
 
 def resnet(repeats, is_bottleneck=False):
-    """He et al. 2016, arXiv 1512.03385, table 1; stride on the 3x3 convolution."""
+    """He et al. 2016, arXiv 1512.03385, table 1, with the stride on the 3x3 convolution."""
     net = Network()
     net.conv(64, 7, 2, "relu")
     net.pool(3, 2)
@@ -248,7 +251,7 @@ def resnet(repeats, is_bottleneck=False):
 
 
 def vgg(repeats):
-    """Simonyan and Zisserman 2015, arXiv 1409.1556, table 1, but with nn-Meter's mean over the pixels before the linear layers."""
+    """Simonyan and Zisserman 2015, arXiv 1409.1556, table 1, but with a mean over the pixels before the linear layers, as in nn-Meter."""
     net = Network()
     for stage, repeat in enumerate(repeats):
         for _ in range(repeat):
@@ -258,7 +261,8 @@ def vgg(repeats):
 
 
 def alexnet():
-    """Krizhevsky 2014, arXiv 1404.5997 (one tower), but with nn-Meter's padding, and its mean over the pixels before the linear layers."""
+    """Krizhevsky 2014, arXiv 1404.5997 (one tower), but with the padding of nn-Meter and a mean over the pixels before the linear layers, as in
+    nn-Meter."""
     net = Network()
     net.conv(64, 11, 4, "relu", valid=True)
     net.pool(3, 2)
@@ -300,8 +304,8 @@ def googlenet():
 
 
 def densenet121():
-    """Huang et al. 2017, arXiv 1608.06993, table 1, growth 32: norm and ReLU come before a convolution, so the ReLU that reads a concatenation
-    is not fused."""
+    """Huang et al. 2017, arXiv 1608.06993, table 1, growth rate 32. Norm and ReLU precede a convolution, so the ReLU that reads a concatenation is
+    a separate operation."""
     net = Network()
 
     def relu():
@@ -318,12 +322,12 @@ def densenet121():
             net.concat(c + 32)
         net.branch()
         relu()
-        net.conv(net.c // 2)  # nn-Meter's also has a transition after the last stage
+        net.conv(net.c // 2)  # nn-Meter's version also has a transition after the last stage
         net.pool(2, 2)
     return end(net)
 
 
-# nn-Meter's own versions of the mobile networks, which are those that it measured (model names ending in _0).
+# nn-Meter's versions of the mobile networks. nn-Meter measured these versions (its model names end in _0).
 
 
 def nnmeter_mobilenetv3(rows, last):
@@ -335,7 +339,7 @@ def nnmeter_mobilenetv3(rows, last):
 
 
 def nnmeter_mnasnet():
-    """Not MnasNet-A1 block for block: the repository's lists have one block of 40 channels fewer, and strides stay where they were."""
+    """This network differs from MnasNet-A1: nn-Meter's lists have one block of 40 channels fewer, but the strides keep their positions."""
     widths = [24] * 2 + [40] * 2 + [80] * 4 + [112] * 2 + [160] * 3 + [320]
     kernels = [3] * 2 + [5] * 3 + [3] * 6 + [5] * 3
     expansions = [6] * 2 + [3] * 3 + [6] * 9

@@ -4,10 +4,10 @@
 usage: onnxruntime_models.py --list FILE [--threads N] [--warmup W] [--repeats R] [--batch B]
        onnxruntime_models.py --info
 
-Intra-op threads N (0: onnxruntime's choice), one inter-op thread, sequential execution, all graph optimisations. Threads
-spin while they wait inside a run (session.intra_op.allow_spinning 1, onnxruntime's default) and rest between runs
-(session.force_spinning_stop 1), so that one model's threads do not take the cores of the next. Inputs are bound once.
-Python and the binding add the same few microseconds to each run of every model.
+The session has N intra-op threads (0: onnxruntime's choice), one inter-op thread, sequential execution and all graph
+optimisations. Threads spin while they wait inside a run (session.intra_op.allow_spinning 1, onnxruntime's default), but not
+between runs (session.force_spinning_stop 1), so that the threads of one model do not take the cores of the next model. Inputs
+are bound once. Python and the binding add the same few microseconds to each run of every model.
 """
 import sys
 

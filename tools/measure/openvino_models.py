@@ -4,8 +4,9 @@
 usage: openvino_models.py --list FILE [--threads N] [--warmup W] [--repeats R] [--batch B] [--device D]
        openvino_models.py --info [--device D]
 
-Default device CPU (also MYRIAD with OpenVINO 2022.3 LTS, GPU): performance hint LATENCY, and on CPU one stream and N
-threads (0: OpenVINO's choice). Inputs are set once; each run is one synchronous infer that copies no output.
+The default device is CPU. Other devices are GPU and, with OpenVINO 2022.3 LTS, MYRIAD. The performance hint is LATENCY; on a CPU
+there is one stream with N threads (0: OpenVINO's choice). Inputs are set once. Each run is one synchronous infer() that copies no
+output.
 """
 import inspect
 import sys
@@ -20,7 +21,7 @@ def package():
         raise measuring.Unusable("openvino is not installed: pip install openvino")
     if hasattr(openvino, "Core"):
         return openvino
-    import openvino.runtime  # 2022
+    import openvino.runtime  # the API of OpenVINO 2022
     return openvino.runtime
 
 
