@@ -1,9 +1,10 @@
-# Sourced by tools/quickstart and tools/test: finds missing packages, and installs them if possible.
+# tools/quickstart, tools/test and tools/bundle source this file. It finds missing packages and installs them if possible.
 
 squall_packages="gcc g++ cmake ninja-build pkg-config libopenblas-dev libcyaml-dev libyaml-dev libjansson-dev libstb-dev
 libjpeg62-turbo-dev libxxhash-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgomp1 libjs-chart.js libmicrohttpd-dev"
 
-# need_packages PACKAGE...: returns if all are installed. Else installs them (Debian, as root), or prints the command and exits.
+# need_packages PACKAGE...: returns if all packages are installed. Otherwise installs the missing ones (on Debian as root), or prints
+# the command that installs them and exits.
 need_packages() {
     local missing="" package
     if ! command -v dpkg-query >/dev/null; then

@@ -1,7 +1,7 @@
 """Extracts the English text of the source tree: comments, docstrings, messages, help, pages and commit messages.
 
-A Block is one comment, string, paragraph or commit subject. Its lines are joined with single spaces, so that a search also finds phrases that
-cross a line break; place() maps an offset back to the line. check_text and sample_text use this module.
+A Block is one comment, string, paragraph or commit subject. The lines of a Block are joined with single spaces, so that a search also finds
+phrases that cross a line break. place() returns the line of an offset. check_text and sample_text use this module.
 """
 import bisect
 import io
@@ -12,7 +12,7 @@ import tokenize
 
 C_LIKE = (".c", ".h", ".cu", ".cuh", ".cpp", ".js")
 HASH_COMMENTS = (".yaml", ".cmake", ".sbatch", ".sh")
-PHRASE_TABLE = "tools/check_text"  # full of phrases that the tree must not have
+PHRASE_TABLE = "tools/check_text"  # this file lists the phrases that the tree must not have
 LEFT_OUT = (PHRASE_TABLE, "tests/fuzz/corpus/", "tests/fixtures/runners/", "tools/report/page/chart-licence.js", "LICENSE")
 MESSAGE_WORDS = 3  # a string of fewer words is a name, a key or a format
 
@@ -22,7 +22,7 @@ ESCAPE = re.compile(r"\\(?:n|t|r|\n|.)")
 
 
 class Block:
-    """`kind` is comment, string, page or commit; `lines` are pairs of a line number and its text."""
+    """One piece of text. `kind` is comment, string, page or commit. `lines` has pairs of a line number and the text of the line."""
 
     def __init__(self, name, kind, lines):
         self.name, self.kind, self.numbers, self.starts, self.text = name, kind, [], [], ""
@@ -35,7 +35,7 @@ class Block:
                 self.text += line
 
     def place(self, offset):
-        """FILE:LINE of the character at `offset`."""
+        """Returns FILE:LINE of the character at `offset`."""
         return f"{self.name}:{self.numbers[bisect.bisect_right(self.starts, offset) - 1]}"
 
 
@@ -44,13 +44,13 @@ def numbered(text, first):
 
 
 def comment_lines(text, first):
-    """The lines of a comment without /*, *, // and #."""
+    """Returns the numbered lines of a comment without the characters /*, *, // and #."""
     text = re.sub(r"^/\*+|\*+/$", "", text)
     return [(number, re.sub(r"^\s*(?://+|#+!?|\*)(?=\s|$)\s?", "", line)) for number, line in numbered(text, first)]
 
 
 def paragraphs(name, kind, lines):
-    """One Block for each paragraph of `lines`."""
+    """Yields one Block for each paragraph of `lines`."""
     part = []
     for number, line in lines:
         if line.strip():
@@ -63,7 +63,8 @@ def paragraphs(name, kind, lines):
 
 
 def message_lines(literals):
-    """The lines of adjacent string literals, given as pairs of a line number and the text between the quotes."""
+    """Returns the numbered lines of adjacent string literals without escape sequences. `literals` has pairs of a line number and the text
+    between the quotes."""
     return [(number, ESCAPE.sub(" ", text)) for number, text in literals]
 
 
@@ -72,7 +73,7 @@ def is_message(block):
 
 
 def code_blocks(name, text, token):
-    """Comments and strings of C, JavaScript, shell and CMake; adjacent strings are one message."""
+    """Yields the Blocks of comments and strings of C, JavaScript, shell and CMake. Adjacent strings are one Block."""
     literals, end = [], 0
     for found in token.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
@@ -90,7 +91,7 @@ def code_blocks(name, text, token):
 
 
 def python_blocks(name, text):
-    """Comments and strings of Python; strings that follow each other directly are one message."""
+    """Yields the Blocks of comments and strings of Python. Strings that follow each other directly are one Block."""
     comments, literals = [], []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
@@ -112,7 +113,7 @@ def python_blocks(name, text):
 
 
 def page_blocks(name, text):
-    """Paragraphs, list items, headings and table cells of Markdown; blocks of code are left out."""
+    """Yields the Blocks of paragraphs, list items, headings and table cells of Markdown. Code blocks are left out."""
     lines, fenced, after_blank = [], False, True
     for number, line in numbered(text, 1):
         if re.match(r"\s*(```|~~~)", line):
@@ -133,13 +134,13 @@ def page_blocks(name, text):
 
 
 def text_blocks(name, text):
-    """Paragraphs of a plain text file."""
+    """Yields one Block for each paragraph of a plain text file."""
     for found in re.finditer(r"(?:[^\n]+\n?)+", text):
         yield Block(name, "page", numbered(found.group(), text.count("\n", 0, found.start()) + 1))
 
 
 def blocks_of(name, text):
-    """The Blocks of one file, by its extension or its first line."""
+    """Returns the Blocks of one file. The extension or the first line of the file determines the language."""
     extension = os.path.splitext(name)[1]
     first_line = text.split("\n", 1)[0]
     if extension in C_LIKE:
@@ -158,7 +159,7 @@ def blocks_of(name, text):
 
 
 def tracked(root):
-    """Names of the tree's files, relative to `root`; of all files where `root` is no Git checkout."""
+    """Returns the names of the tracked and the new files, relative to `root`. If `root` is not a Git checkout, returns the names of all files."""
     listed = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True)
     if listed.returncode == 0:
         return sorted(name for name in listed.stdout.splitlines() if os.path.isfile(os.path.join(root, name)))
@@ -166,7 +167,7 @@ def tracked(root):
 
 
 def tree_blocks(root, folders=()):
-    """The Blocks of all files below `folders` (paths relative to `root`), or of the whole tree."""
+    """Yields the Blocks of all files below `folders` (paths relative to `root`), or of the whole tree if `folders` is empty."""
     for name in tracked(root):
         if name.startswith(LEFT_OUT) or (folders and not any(name == folder or name.startswith(folder + "/") for folder in folders)):
             continue
@@ -179,7 +180,7 @@ def tree_blocks(root, folders=()):
 
 
 def commit_blocks(root, selection):
-    """The subject of each commit that `git log SELECTION` prints; none outside a Git checkout."""
+    """Yields one Block for the subject of each commit that `git log SELECTION` prints. Yields nothing outside a Git checkout."""
     listed = subprocess.run(["git", "-C", root, "log", "--no-merges", "--format=%h %s", *selection], capture_output=True, text=True)
     for line in listed.stdout.splitlines() if listed.returncode == 0 else ():
         commit, _, subject = line.partition(" ")
