@@ -6,7 +6,8 @@
 #include "data/decode/jpeg.h"
 #include "data/decode/stb_decoder.h"
 
-/* Byte offsets in a PNG: the signature, the header of a chunk, then IHDR. source: PNG section 11.2.2 */
+/* Byte offsets in a PNG file, which begins with the signature, the header of the first chunk and the data of that chunk
+ * (IHDR). source: PNG specification, section 11.2.2 */
 enum { PNG_WIDTH = 16, PNG_HEIGHT = 20, PNG_COLOUR_TYPE = 25, PNG_HEADER_BYTES = 26 };
 enum { PNG_GREY = 0, PNG_GREY_ALPHA = 4 };
 
@@ -24,7 +25,7 @@ static void read_png_header(sq_image_probe *out, const uint8_t *p, size_t size)
     out->is_grey = p[PNG_COLOUR_TYPE] == PNG_GREY || p[PNG_COLOUR_TYPE] == PNG_GREY_ALPHA;
 }
 
-/* "P5" is grey, "P6" is RGB. */
+/* The second byte of the signature tells grey ("P5") from RGB ("P6"). */
 static void read_pnm_header(sq_image_probe *out, const uint8_t *p, size_t size)
 {
     out->is_grey = size >= 2 && p[1] == '5';

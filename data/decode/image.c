@@ -1,4 +1,4 @@
-/* Memory and size limits of images. */
+/* Allocates the pixels of images and checks image sizes. */
 #include "data/decode/image.h"
 
 #include <stdlib.h>

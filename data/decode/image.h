@@ -6,18 +6,18 @@
 
 #include "kernels/base/status.h"
 
-/* Decoded and encoded images: the types that decoders share. */
+/* All decoders share these types of decoded and encoded images. */
 
-/* The default limit in pixels, the same as Pillow's limit against decompression bombs. */
+/* The default limit on the number of pixels of an image. Pillow refuses larger images as decompression bombs. */
 enum { SQ_IMAGE_MAX_PIXELS = 178956970 };
 
 /* A decoded image, or a rectangle of one. */
 typedef struct {
     uint8_t *pixels;      /* h * w * 3, RGB; owned: sq_image_clear */
-    size_t capacity;      /* allocated bytes at `pixels`, which decoders reuse */
+    size_t capacity;      /* bytes allocated at `pixels`; decoders reuse them */
     int y, x, h, w;       /* the rectangle that `pixels` contains */
     int whole_h, whole_w; /* the whole image, after reduction */
-    int reduction;        /* 1, 2, 4 or 8: a JPEG decoded at ceil(side / reduction) by its DCT */
+    int reduction;        /* 1, 2, 4 or 8: the inverse DCT reduced each side to ceil(side / reduction) */
 } sq_image;
 
 /* A rectangle to decode, in pixels of the whole image after reduction. */
@@ -26,7 +26,7 @@ typedef struct {
     int reduction; /* 1, 2, 4 or 8 */
 } sq_image_region;
 
-/* An encoded image; everything is borrowed. */
+/* An encoded image; its pointers are borrowed. */
 typedef struct {
     const void *bytes;
     size_t size;
@@ -37,12 +37,12 @@ typedef struct {
 /* Frees the pixels and sets the image to zero. */
 void sq_image_clear(sq_image *image);
 
-/* Makes room for a whole image of h x w pixels and sets its sizes. The previous pixels are lost.
+/* Allocates memory for a whole image of h x w pixels and sets the sizes of `image`. The previous pixels are lost.
  * returns   SQ_NO_MEMORY; the error text contains `name` */
 SQ_MUST_USE sq_status sq_image_reserve(sq_image *image, int h, int w, const char *name);
 
 /* Checks the size that an encoded image declares.
- * returns   SQ_DATA: no pixels, or more than max_pixels */
+ * returns   SQ_DATA if the image has no pixels or more than max_pixels */
 SQ_MUST_USE sq_status sq_image_check_size(const sq_encoded_image *encoded, size_t h, size_t w);
 
 #endif

@@ -1,4 +1,5 @@
-/* JPEG. The header reader accepts arbitrary bytes and never fails; libjpeg-turbo decodes. */
+/* The header reader and the decoder of JPEG. The header reader accepts arbitrary bytes and never fails. libjpeg-turbo
+ * decodes the pixels. */
 #include "data/decode/jpeg.h"
 
 #include <setjmp.h>
@@ -10,7 +11,7 @@
 
 enum { MARKER_PREFIX = 0xFF, MARKER_END = 0xD9, MARKER_SCAN = 0xDA, MARKER_APP1 = 0xE1 };
 enum { EXIF_ORIENTATION = 0x0112, EXIF_ENTRY_BYTES = 12 };
-enum { MAX_ROWS = 4 }; /* rows that libjpeg-turbo decodes at once, at most */
+enum { MAX_ROWS = 4 }; /* largest number of rows per call of jpeg_read_scanlines */
 
 /* ---- The header ---- */
 
@@ -30,7 +31,8 @@ static unsigned read_ordered(const uint8_t *p, int bytes, bool is_big)
     return value;
 }
 
-/* The orientation in an EXIF segment, 1..8; 1 if there is none. source: CIPA DC-008 section 4.6.4 */
+/* Returns the orientation that an EXIF segment gives, 1..8 in a valid file; 1 if the segment gives none. source: CIPA
+ * DC-008 section 4.6.4 */
 static unsigned read_orientation(const uint8_t *p, size_t size)
 {
     if (size < 14 || memcmp(p, "Exif\0\0", 6) != 0 ||
@@ -40,7 +42,7 @@ static unsigned read_orientation(const uint8_t *p, size_t size)
     size -= 6;
     const bool is_big = p[0] == 'M';
     const size_t first = read_ordered(p + 4, 4, is_big);
-    if (first > size - 2) /* size is at least 8 */
+    if (first > size - 2) /* no underflow, because size is at least 8 */
         return 1;
     const unsigned count = read_ordered(p + first, 2, is_big);
     for (size_t i = 0, at = first + 2; i < count && at + EXIF_ENTRY_BYTES <= size; i++, at += EXIF_ENTRY_BYTES)
@@ -49,7 +51,8 @@ static unsigned read_orientation(const uint8_t *p, size_t size)
     return 1;
 }
 
-/* True for SOF0 .. SOF15, which begin a frame. 0xC4, 0xC8 and 0xCC have other meanings. */
+/* Returns true for the markers SOF0 .. SOF15, which begin a frame. The markers 0xC4, 0xC8 and 0xCC have other
+ * meanings. */
 static bool is_frame(unsigned marker)
 {
     return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
@@ -105,7 +108,8 @@ static void exit_on_error(j_common_ptr info)
     longjmp(errors->escape, 1);
 }
 
-/* Warnings (level < 0) report truncated or corrupt data, which makes the image bad. */
+/* Stores the first warning (level < 0). A warning reports truncated or corrupt data, so sq_jpeg_decode treats the image
+ * as bad. */
 static void record_warning(j_common_ptr info, int level)
 {
     jpeg_errors *errors = (jpeg_errors *)(void *)info->err;
@@ -115,7 +119,8 @@ static void record_warning(j_common_ptr info, int level)
     }
 }
 
-/* Adobe's CMYK is inverted: 255 is no ink. */
+/* Converts a row of CMYK pixels to RGB. is_inverted: 255 means no ink, as Adobe writes CMYK; otherwise 255 means full
+ * ink. */
 static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, int w, bool is_inverted)
 {
     for (int x = 0; x < w; x++, from += 4, to += 3)
@@ -131,7 +136,7 @@ static sq_status read_whole(jpeg_reader *r, sq_image *out, const char *name, boo
     SQ_TRY(sq_image_reserve(out, (int)info->image_height, (int)info->image_width, name));
     if (is_cmyk && !(r->row = malloc((size_t)info->image_width * 4)))
         return sq_fail(SQ_NO_MEMORY, "%s: out of memory for a row of pixels", name);
-    (void)jpeg_start_decompress(info); /* always decodes the row, because the source is in memory */
+    (void)jpeg_start_decompress(info); /* never suspends, because the source is in memory */
     while (info->output_scanline < info->output_height) {
         uint8_t *to = out->pixels + (size_t)info->output_scanline * (size_t)out->w * 3;
         JSAMPROW row = is_cmyk ? r->row : to;
@@ -143,7 +148,8 @@ static sq_status read_whole(jpeg_reader *r, sq_image *out, const char *name, boo
     return SQ_OK;
 }
 
-/* True if an end-of-image marker follows the header of the first scan. Without one, the file is truncated. */
+/* Returns true if an end-of-image marker follows the header of the first scan. A file without that marker is
+ * truncated. */
 static bool has_end(const jpeg_reader *r, const sq_encoded_image *encoded)
 {
     const uint8_t *bytes = encoded->bytes;
@@ -154,8 +160,9 @@ static bool has_end(const jpeg_reader *r, const sq_encoded_image *encoded)
     return false;
 }
 
-/* Restricts decoding to the columns of the region and one block on either side. Chroma is interpolated between blocks,
- * so the outer columns of a block are correct only if its neighbour is decoded too. Returns the first column. */
+/* Restricts decoding to the columns of the region plus one block on the left and one on the right, and returns the
+ * first decoded column. Chroma is interpolated between blocks, so the outer columns of a block are correct only if the
+ * neighbouring block is decoded too. */
 static JDIMENSION crop_columns(struct jpeg_decompress_struct *info, const sq_image_region *region)
 {
     const JDIMENSION block = (JDIMENSION)info->max_h_samp_factor * DCTSIZE, left = (JDIMENSION)region->x,

@@ -3,7 +3,7 @@
 
 #include "data/decode/format.h"
 
-/* JPEG: the header by ITU-T T.81 annex B, pixels by libjpeg-turbo. */
+/* The header reader follows ITU-T T.81 annex B. libjpeg-turbo decodes the pixels. */
 void sq_jpeg_read_header(sq_image_probe *out, const uint8_t *bytes, size_t size);
 SQ_MUST_USE sq_status sq_jpeg_decode(sq_image *out, const sq_decode_request *request);
 

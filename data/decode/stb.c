@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-/* The largest allocation in bytes that the current image can need. A damaged PNG may declare gigabytes. */
+/* The largest allocation in bytes that the current image can need. The limit is necessary because a damaged PNG may
+ * declare gigabytes. */
 static _Thread_local size_t max_block;
 
 static void *allocate(size_t bytes)
@@ -21,21 +22,23 @@ static void *reallocate(void *block, size_t bytes)
 #define STBI_FREE    free
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_NO_STDIO
-#define STBI_NO_JPEG  /* libjpeg-turbo decodes JPEGs; stb_image 2.27 writes out of bounds if a Huffman table is damaged \
-                       */
+/* libjpeg-turbo decodes JPEGs, because stb_image 2.27 writes out of bounds if a Huffman table is damaged. */
+#define STBI_NO_JPEG
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
 #define STBI_NO_PSD
 #define STBI_NO_PIC
 #include <stb_image.h>
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
-/* Version 0.97 asserts that the weights sum to 0.9 .. 1.1 before it normalises them. The assertion fails when 28 pixels
- * are resized to 20. test_stb compares the results with the definition and with Pillow. */
+/* Version 0.97 of stb_image_resize asserts that the sum of the weights is in 0.9 .. 1.1 before it normalises the
+ * weights. The assertion fails when 28 pixels are resized to 20. test_stb compares the results with the definition and
+ * with Pillow. */
 #define STBIR_ASSERT(condition) ((void)0)
 #include <stb_image_resize.h>
 
-/* Sets the largest allocation. stb_image collects compressed bytes in a block whose size doubles. Pixels take at most
- * four channels of 16 bits, and twice that during unfiltering. The rest is for tables. */
+/* Sets max_block. The first term is for compressed bytes, which stb_image collects in a block whose size doubles. The
+ * second term is for pixels, which take at most four channels of 16 bits, and twice that amount during unfiltering. The
+ * third term is for tables. */
 static void set_max_block(int size, size_t pixels)
 {
     max_block = 4 * (size_t)size + 16 * pixels + (1 << 20);

@@ -4,16 +4,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Wrappers of stb_image and stb_image_resize, which only stb.c includes. Images are in memory, `size` bytes. */
+/* Wrappers of stb_image and stb_image_resize, so that only stb.c includes their headers. An encoded image has `size`
+ * bytes in memory. */
 
-/* Width and height from the header. Returns false if stb_image does not know the format. */
+/* Reads the width and height from the header. Returns false if stb_image does not know the format. */
 bool sq_stb_read_size(const void *bytes, int size, int *w, int *h);
 
-/* h * w * 3 uint8, RGB; free with sq_stb_free. NULL: see sq_stb_failure. */
+/* Returns h * w * 3 uint8 values, RGB; free them with sq_stb_free. Returns NULL on failure; sq_stb_failure then returns
+ * the reason. */
 uint8_t *sq_stb_decode(const void *bytes, int size, int *w, int *h);
 void sq_stb_free(uint8_t *pixels);
 
-/* The reason of the last failure; never NULL. */
+/* Returns the reason for the last failure; never NULL. */
 const char *sq_stb_failure(void);
 
 /* RGB pixels with a size; borrowed. */
@@ -22,7 +24,8 @@ typedef struct {
     int h, w;
 } sq_stb_pixels;
 
-/* Resizes `from` to the size of `to`: triangle filter, widened when shrinking, with repeated edges.
+/* Resizes `from` to the size of `to` with a triangle filter, which is widened when the image shrinks. Beyond the edges
+ * of the image, the filter repeats the edge pixels.
  * returns   false: out of memory */
 bool sq_stb_resize(const sq_stb_pixels *from, const sq_stb_pixels *to);
 

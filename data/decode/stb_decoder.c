@@ -1,4 +1,4 @@
-/* Formats that stb_image decodes. */
+/* The decoder of the formats that stb_image supports. */
 #include "data/decode/stb_decoder.h"
 
 #include <string.h>

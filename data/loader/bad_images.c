@@ -1,4 +1,5 @@
-/* Bad images. A resumed run appends to the existing log, so the log is searched before a line is added. */
+/* Counts and logs bad images. A resumed run appends to the log of the earlier run, so the log is searched before a line
+ * is added. */
 #include "data/loader/bad_images.h"
 
 #include <stdio.h>
@@ -21,8 +22,8 @@ void sq_bad_images_free(sq_bad_images *bad)
     bad->is_counted = NULL;
 }
 
-/* True if the log already has the message, or a different message about the same image. A message about a record of a
- * shard does not begin with the image's name, but it is the same in each run. */
+/* Returns true if the log already has the line `message`, or another line that begins with the image's name. A message
+ * about a record of a shard does not begin with that name, but the message is the same in each run. */
 static bool is_logged(const char *path, const char *name, const char *message)
 {
     char line[LINE_BYTES];

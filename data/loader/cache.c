@@ -25,7 +25,7 @@ const char *sq_cache_form_name(sq_cache_form form)
 
 /* ---- Available memory ---- */
 
-/* Bytes of MemAvailable in /proc/meminfo; SIZE_MAX if it is not given. */
+/* Returns MemAvailable of /proc/meminfo in bytes. Returns almost SIZE_MAX if the file does not give MemAvailable. */
 static size_t system_memory(void)
 {
     char line[256];
@@ -39,7 +39,7 @@ static size_t system_memory(void)
     return (size_t)kilobytes * 1024;
 }
 
-/* The number in a file; SIZE_MAX if it holds no number ("max") or does not exist. */
+/* Returns the number in a file. Returns SIZE_MAX if the file does not exist or holds no number ("max"). */
 static size_t read_number(const char *path)
 {
     unsigned long long value = SIZE_MAX;
@@ -76,7 +76,8 @@ typedef struct {
     size_t capacity;
 } read_buffer;
 
-/* The ratio of an image's decoded to its stored size; 1 for raw pixels. SQ_DATA: the image cannot be read. */
+/* Sets *out to the ratio of decoded to stored size of an image, which is 1 for raw pixels. Returns SQ_DATA if the image
+ * cannot be read. */
 static sq_status decoded_ratio(const sq_dataset *d, size_t index, read_buffer *buffer, double *out)
 {
     int h = 0, w = 0;
@@ -95,7 +96,7 @@ static sq_status decoded_ratio(const sq_dataset *d, size_t index, read_buffer *b
     return SQ_OK;
 }
 
-/* The ratio of decoded to stored bytes over a sample of the images. */
+/* Estimates the ratio of decoded to stored size of the data set from a sample of the images. */
 static sq_status sample_ratio(const sq_dataset *d, double *out)
 {
     const size_t count = sq_dataset_count(d), sampled = count < MAX_SAMPLED_IMAGES ? count : MAX_SAMPLED_IMAGES;
@@ -198,7 +199,7 @@ bool sq_cache_find(const sq_cache *cache, size_t index, sq_image_record *out)
     return true;
 }
 
-/* Allocates bytes of cache->memory, which are never freed. False: there is no room. */
+/* Allocates bytes of cache->memory, which stay allocated until sq_cache_close. Returns false if there is no room. */
 static bool allocate(sq_cache *cache, size_t bytes, size_t *offset)
 {
     size_t used = atomic_load(&cache->used);

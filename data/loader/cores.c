@@ -77,5 +77,5 @@ void sq_cores_pin(const sq_cores *cores, int node)
     for (int i = 0; i < cores->count; i++)
         if (cores->node[i] == node)
             CPU_SET((size_t)cores->core[i], &set);
-    (void)sched_setaffinity(0, sizeof set, &set); /* best effort: without it, threads run on any core */
+    (void)sched_setaffinity(0, sizeof set, &set); /* best effort; if this fails, the thread runs on any core */
 }

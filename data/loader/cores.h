@@ -13,10 +13,13 @@ typedef struct {
     int node_count;                             /* nodes with usable processors, at least 1; numbered from 0 */
 } sq_cores;
 
-/* root   NULL: /sys/devices/system/node. If there is no such folder, all processors are one node. */
+/* Finds the processors and their nodes.
+ * root   folder that describes the nodes; NULL: /sys/devices/system/node. If the folder does not exist, all processors
+ *        form one node */
 void sq_cores_find(sq_cores *out, const char *root);
 
-/* The node of a thread, 0 <= thread < threads. Consecutive threads share a node; each node gets its share of them. */
+/* Returns the node of a thread, 0 <= thread < threads. Consecutive threads share a node. A node's share of the threads
+ * equals its share of the processors. */
 int sq_cores_node(const sq_cores *cores, int thread, int threads);
 
 /* Restricts the calling thread to the cores of a node. Does nothing if there is only one node. */

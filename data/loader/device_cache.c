@@ -61,7 +61,8 @@ typedef struct {
     sq_image image;
 } decoder;
 
-/* Gets the pixels of an image: decodes it, or uses stored raw pixels. SQ_DATA: the image is bad. */
+/* Sets *pixels to the pixels of an image, which are decoded unless the data set stores them raw. Returns SQ_DATA if the
+ * image is bad. */
 static sq_status decode(const loading *l, decoder *d, size_t index, const void **pixels, sq_device_cache_image *out)
 {
     int h = 0, w = 0;
@@ -147,7 +148,7 @@ static void *run_worker(void *context)
     return NULL;
 }
 
-/* Runs the workers; the calling thread is one of them. */
+/* Runs the workers. The calling thread is one of the workers. */
 static sq_status load(loading *l)
 {
     pthread_t threads[MAX_THREADS];

@@ -4,8 +4,9 @@
 #include "data/loader/cache.h"
 #include "kernels/backend.h"
 
-/* All images of a data set in a backend's memory, decoded once before training: whole images, 8-bit RGB. The backend
- * crops and resizes them in each step, with the same result as the loader. */
+/* A device cache holds all images of a data set in a backend's memory, as whole images of 8-bit RGB. They are decoded
+ * once before training. In each step, the backend crops and resizes the images of the batch, with the same result as
+ * the loader. */
 
 typedef struct {
     uint64_t offset; /* bytes from sq_device_cache_memory */
@@ -15,9 +16,9 @@ typedef struct {
 typedef struct sq_device_cache sq_device_cache;
 
 /* Plans a cache for all images (see sq_cache_plan_make).
- * megabytes   size limit in 2^20 bytes; 0: half of the available memory. The `processes` of this host share host memory
- *             equally.
- * returns     SQ_NO_MEMORY: the images do not fit, estimated from a sample of them; SQ_DATA */
+ * megabytes   size limit in 2^20 bytes; 0: half of the available memory of the backend. If that is host memory, the
+ *             `processes` of this host share the half equally
+ * returns     SQ_NO_MEMORY: the images do not fit, by an estimate from a sample of them; SQ_DATA */
 SQ_MUST_USE sq_status sq_device_cache_plan(sq_cache_plan *out, const sq_dataset *dataset, sq_backend *backend,
                                            int megabytes, int processes);
 
@@ -36,7 +37,7 @@ SQ_MUST_USE sq_status sq_device_cache_load(sq_device_cache **out, const sq_datas
                                            const sq_device_cache_options *options);
 void sq_device_cache_close(sq_device_cache *cache); /* accepts NULL */
 
-/* NULL: the image could not be decoded. */
+/* Returns the position and size of an image in the cache; NULL if the image could not be decoded. */
 const sq_device_cache_image *sq_device_cache_find(const sq_device_cache *cache, size_t index);
 sq_device_ptr sq_device_cache_memory(const sq_device_cache *cache);
 size_t sq_device_cache_bytes(const sq_device_cache *cache); /* bytes of all images */

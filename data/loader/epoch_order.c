@@ -1,4 +1,4 @@
-/* Permutations of the epochs whose batches are in a loader's ring. */
+/* Buffers hold the permutations of the epochs whose batches are in the ring of a loader. */
 #include "data/loader/epoch_order.h"
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* Loading an image set: reads all batches of an unshuffled loader. */
+/* Loads an image set by reading all batches of an unshuffled loader. */
 #include "data/loader/image_set.h"
 
 #include <stdlib.h>

@@ -3,7 +3,8 @@
 
 #include "data/loader/loader.h"
 
-/* All images of a split in memory, decoded and resized once. Calibration and evaluation read it for every candidate. */
+/* All images of a split in memory, decoded and resized once. Calibration and evaluation read the set for every
+ * candidate. */
 typedef struct {
     uint8_t *images; /* count * resolution * resolution * 3, RGB; owned */
     int32_t *labels; /* count; owned */
@@ -12,7 +13,8 @@ typedef struct {
     int64_t bad; /* images that could not be decoded and were replaced */
 } sq_image_set;
 
-/* options   its order, first_batch and indices are ignored
+/* Loads an image set.
+ * options   is_shuffled, first_batch, indices and index_count are ignored
  * indices   index_count images of the data set, in this order; NULL: all
  * returns   SQ_DATA: too many bad images; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_image_set_load(sq_image_set *out, const sq_dataset *dataset, const sq_loader_options *options,

@@ -1,9 +1,9 @@
 /* The ring of batches and the threads that fill it.
  *
- * Sample t of the endless sequence belongs to batch t / batch and depends on (seed, t) alone. Each batch is divided
- * into ranges, one per thread. A thread whose range is done claims slots of the next ranges, then enters the next
- * batch. Slots are claimed without a lock. The lock protects entering and handing out batches, and the list of bad
- * images. */
+ * Sample t of the endless sequence of samples belongs to global batch t / (batch * rank_count) and depends on (seed, t)
+ * alone. Each batch is divided into ranges, one per thread. A thread whose range is done claims slots of the next
+ * ranges, then enters the next batch. Slots are claimed without a lock. The lock protects entering a batch, handing out
+ * a batch and the list of bad images. */
 #include "data/loader/loader.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ enum { DEFAULT_RING = 4, MAX_THREADS = 256, MIN_PREFETCH_DEPTH = 2 };
 static const double DECAY = 0.9; /* decay per batch of the running latency and interval */
 
 /* The next free slot of a thread's range, as (low 32 bits of the batch number) << 32 | slot. The batch number keeps a
- * late thread from claiming slots of a later batch in the same memory. One per cache line. */
+ * late thread from claiming slots of a later batch in the same memory. Each counter has its own cache line. */
 typedef struct {
     _Alignas(64) _Atomic uint64_t next;
 } slot_range;
@@ -36,7 +36,7 @@ typedef struct {
     slot_range *ranges; /* one per thread */
     atomic_int filled;  /* number of filled slots */
     double begin_seconds;
-    bool is_begun; /* a thread has started to fill it */
+    bool is_begun; /* a thread has begun to fill the batch */
 } ring_batch;
 
 typedef struct {
@@ -78,8 +78,8 @@ static uint64_t first_sample(const sq_loader *loader, uint64_t batch)
     return (batch * (uint64_t)o->rank_count + (uint64_t)o->rank) * (uint64_t)o->batch;
 }
 
-/* Makes the permutations that a batch needs. The caller holds the lock. There are more buffers than epochs in the ring,
- * so no permutation in use is replaced. */
+/* Makes the permutations that a batch needs. The caller holds the lock. No permutation in use is overwritten, because
+ * there are more buffers than epochs in the ring. */
 static void make_orders(sq_loader *loader, uint64_t batch)
 {
     const uint64_t size = (uint64_t)loader->options.batch, sample = first_sample(loader, batch),
@@ -88,7 +88,7 @@ static void make_orders(sq_loader *loader, uint64_t batch)
         sq_epoch_orders_make(&loader->orders, epoch);
 }
 
-/* The data set index of sample i of an epoch. */
+/* Returns the data set index of sample i of an epoch. */
 static size_t index_at(const sq_loader *loader, uint64_t epoch, size_t i)
 {
     if (loader->options.is_shuffled)
@@ -161,7 +161,8 @@ static sq_status fill_slot(sq_loader *loader, sq_sample_workspace *workspace, ui
     return sq_fail(SQ_DATA, "none of %zu images can be read; the last one: %s", loader->count, sq_error_text());
 }
 
-/* Divides a batch into ranges. The caller has already returned the previous batch in the same memory. */
+/* Divides a batch into one range per thread. The user of the loader no longer reads the previous batch in the same
+ * memory. */
 static void assign_ranges(sq_loader *loader, uint64_t batch)
 {
     ring_batch *b = ring_at(loader, batch);
@@ -194,8 +195,8 @@ static bool enter_batch(sq_loader *loader, worker *w, uint64_t batch)
     return has_work;
 }
 
-/* Claims a slot of thread t's range. Returns false if the range is done, or if its memory already holds a later
- * batch. */
+/* Claims a slot of thread t's range. Returns false if the range is done, or if the memory of the batch already holds a
+ * later batch. */
 static bool claim_slot(const sq_loader *loader, uint64_t batch, int t, size_t *slot)
 {
     slot_range *range = &ring_at(loader, batch)->ranges[t];
@@ -314,7 +315,7 @@ static void set_options(sq_loader *loader, const sq_dataset *dataset, const sq_l
 {
     sq_loader_options *o = &loader->options;
     *o = *options;
-    o->cache = NULL; /* only valid during sq_loader_open */
+    o->cache = NULL; /* the plan is valid only during sq_loader_open */
     o->rank_count = options->rank_count > 0 ? options->rank_count : 1;
     sq_cores_find(&loader->cores, NULL);
     o->ring = options->ring > MIN_PREFETCH_DEPTH ? options->ring
@@ -373,7 +374,7 @@ int sq_loader_prefetch_depth(double latency, double interval, int most)
     return depth < MIN_PREFETCH_DEPTH ? MIN_PREFETCH_DEPTH : depth > most ? most : depth;
 }
 
-/* Takes back the memory of the batch that the caller received last. The caller holds the lock. */
+/* Takes back the batch that sq_loader_next returned last, and updates the prefetch depth. The caller holds the lock. */
 static void reclaim_batch(sq_loader *loader)
 {
     const double interval = sq_seconds_now() - loader->handed_out_seconds, mean = loader->interval_seconds;

@@ -3,14 +3,16 @@
 
 #include "data/loader/sample.h"
 
-/* Threads that decode batches ahead into a ring.
+/* A loader makes batches. Its threads decode images before they are needed, into a ring of batches.
  *
- * A shuffled loader reads the endless sequence of the epochs' permutations: batch b holds its samples b * batch to
- * (b + 1) * batch - 1. So a position is one number, and resuming is exact.
+ * A shuffled loader reads an endless sequence of samples: the permutation of each epoch, one epoch after the other.
+ * With one rank, batch b holds samples b * batch to (b + 1) * batch - 1 of that sequence. A position is one number, so
+ * resuming is exact.
  *
- * Each thread has a range of every batch. When its range is done, it takes samples from the ranges of other threads.
+ * Each thread has a range of every batch. A thread whose range is done takes samples from the ranges of other threads.
  * Threads stay on their memory node (NUMA). The loader measures how long it takes to make a batch and how fast batches
- * are consumed, and prefetches as many batches as needed, up to `ring`. The contents of a batch depend on neither. */
+ * are consumed, and prefetches as many batches as needed, up to `ring`. The contents of a batch depend neither on the
+ * threads nor on the prefetching. */
 
 typedef struct {
     sq_transform transform;
@@ -20,8 +22,8 @@ typedef struct {
     size_t index_count;
     uint64_t seed;
     uint64_t first_batch; /* number of the first batch */
-    /* Loaders of several ranks share each global batch of rank_count * batch images: this one makes its images
-     * rank * batch to (rank + 1) * batch - 1. rank_count 0: one rank. */
+    /* The loaders of several ranks share each global batch of rank_count * batch images. The loader of rank `rank`
+     * makes the images rank * batch to (rank + 1) * batch - 1 of the global batch. rank_count 0: one rank. */
     int rank, rank_count;
     int threads;                         /* 0: one per usable core */
     int ring;                            /* largest number of batches in memory, including the one in use; 0: 4 */
@@ -29,9 +31,9 @@ typedef struct {
     size_t max_pixels;                   /* largest image; 0: SQ_IMAGE_MAX_PIXELS */
     const char *bad_log;                 /* file to append a line per bad image to, or NULL */
     sq_decode_mode decode;               /* applies to augmented images; other images are decoded exactly */
-    const sq_cache_plan *cache;          /* NULL: no cache. Read only by sq_loader_open */
-    const sq_device_cache *device_cache; /* batches then hold crops of it, not pixels; borrowed. NULL: pixels. Needs an
-                                          * augmenting transform and exact decoding */
+    const sq_cache_plan *cache;          /* NULL: no cache. Only sq_loader_open reads it */
+    const sq_device_cache *device_cache; /* not NULL: batches hold crops of its images instead of pixels; borrowed.
+                                          * Requires an augmenting transform and exact decoding */
 } sq_loader_options;
 
 typedef struct {
@@ -55,21 +57,22 @@ typedef struct {
 typedef struct sq_loader sq_loader;
 
 /* Starts the threads.
- * returns   SQ_DATA: no images; SQ_INVALID: a device cache with other options; SQ_NO_MEMORY */
+ * returns   SQ_DATA: no images; SQ_INVALID: a device cache without an augmenting transform or without exact decoding;
+ *           SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_loader_options *options);
 
-/* Waits for the next batch, which is valid until the following call.
+/* Waits for the next batch, which is valid until the next call of sq_loader_next.
  * returns   SQ_DATA: more than max_bad bad images, with the name of the last one; or the error of a loader thread */
 SQ_MUST_USE sq_status sq_loader_next(sq_loader *loader, sq_batch *out);
 sq_loader_counters sq_loader_get_counters(sq_loader *loader);
 void sq_loader_close(sq_loader *loader); /* joins the threads; accepts NULL */
 
-/* The number of batches to keep in memory, including the one in use. By Little's law, it is 1 plus the number of
- * batches that are consumed while one batch is made.
+/* Returns the number of batches to keep in memory, including the one in use. By Little's law, that number is 1 plus the
+ * number of batches that are consumed while one batch is made.
  *
  * latency    seconds from the first work on a batch to its last image
  *
- * interval   seconds between two requests, without waiting; 0: unknown
+ * interval   seconds between two requests, less the time that sq_loader_next waits; 0: unknown
  *
  * returns    2 .. most */
 int sq_loader_prefetch_depth(double latency, double interval, int most);

@@ -1,4 +1,4 @@
-/* From a stored image to pixels of a batch. Caches change how long this takes, never the result. */
+/* Turns a stored image into pixels of a batch. Caches change the time that this takes, but never the result. */
 #include "data/loader/sample.h"
 
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static bool has_raw_size(const sq_image_record *record)
     return record->h >= 1 && record->w >= 1 && record->size / row == (size_t)record->h && record->size % row == 0;
 }
 
-/* Finds the stored bytes of an image: in the cache, in the memory map, or by reading the file. */
+/* Sets *out to the stored bytes of an image, which come from the cache, the memory map or the file. */
 static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *out)
 {
     sq_image_record record = {.is_raw = sq_dataset_is_raw(s->dataset, index, &record.h, &record.w)};
@@ -73,8 +73,8 @@ static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, 
     return SQ_OK;
 }
 
-/* Decodes the whole image, adds it to the cache, and replaces the record by it. Does nothing if the cache is full or
- * the image is damaged, because the damage might be outside the crop. */
+/* Decodes the whole image, adds it to the cache, and replaces *record by the decoded image. Does nothing if the cache
+ * is full. Does nothing either if the image is damaged, because the damage may be outside the crop. */
 static void cache_decoded(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *record)
 {
     const sq_encoded_image encoded = encoded_of(s, index, record);
@@ -91,7 +91,7 @@ static int divide_up(int side, int reduction)
     return (side + reduction - 1) / reduction;
 }
 
-/* The pixels that resizing the crop of an image of h x w pixels reads. */
+/* Returns the region of an image of h x w pixels that is read when the crop is resized. */
 static sq_image_region region_of(const sq_transform *t, sq_crop crop, int h, int w)
 {
     const sq_rectangle reach = sq_resize_reach(crop, h, w, t->resolution);
@@ -104,7 +104,7 @@ typedef struct {
     sq_pixels pixels;
 } cropped_image;
 
-/* Decodes the pixels that the crop needs from an image of h x w pixels. If the decoder reduces the image, the crop is
+/* Decodes the pixels that out->crop needs and sets out->pixels. If the decoder reduces the image, out->crop is
  * converted to coordinates of the reduced image. */
 static sq_status decode_crop(const sq_sample_source *s, sq_sample_workspace *workspace, const sq_encoded_image *encoded,
                              const sq_image_record *record, cropped_image *out)
@@ -139,7 +139,8 @@ static sq_crop draw_crop(const sq_sample_source *s, sq_sample_id id, int h, int 
     return crop;
 }
 
-/* Reads the size of an encoded image, and decodes it into the cache if the cache holds decoded images. */
+/* Sets the size of an encoded record. If the cache holds decoded images, also decodes the image and adds it to the
+ * cache. */
 static sq_status prepare_record(const sq_sample_source *s, sq_sample_workspace *w, size_t index,
                                 sq_image_record *record)
 {
@@ -177,7 +178,8 @@ sq_status sq_sample_make(const sq_sample_source *s, sq_sample_workspace *w, sq_s
     return SQ_OK;
 }
 
-/* Reads and decodes an image that is not in the device cache, and returns the error. */
+/* Returns the error of an image that is not in the device cache. To find the error, the image is read and decoded
+ * again. */
 static sq_status fail_missing(const sq_sample_source *s, sq_sample_workspace *w, size_t index)
 {
     sq_image_record record;

@@ -6,7 +6,8 @@
 #include "data/loader/device_cache.h"
 #include "data/loader/transform.h"
 
-/* Makes one image of a batch: reads it, decodes the pixels that the crop needs, and resizes them. */
+/* Makes one image of a batch: the stored image is read, the pixels that the crop needs are decoded, and these pixels
+ * are resized. */
 
 typedef enum {
     SQ_DECODE_EXACT, /* decode at full size the rows and columns that the crop needs */
@@ -20,7 +21,7 @@ typedef enum { SQ_STAGE_READ, SQ_STAGE_DECODE, SQ_STAGE_RESIZE, SQ_STAGES } sq_s
 
 const char *sq_sample_stage_name(sq_sample_stage stage); /* "read", "decode", "resize" */
 
-/* Where samples come from and how they are transformed; everything is borrowed. */
+/* The source and the transform of samples; all pointers are borrowed. */
 typedef struct {
     const sq_dataset *dataset;
     const sq_transform *transform;
@@ -40,7 +41,7 @@ typedef struct {
     double seconds[SQ_STAGES]; /* accumulated */
 } sq_sample_workspace;
 
-/* Identifies one image in one epoch. Its pixels are a function of (seed, epoch, index). */
+/* Identifies one image in one epoch. The pixels of a sample are a function of (seed, epoch, index). */
 typedef struct {
     size_t index;
     uint64_t epoch;
@@ -55,13 +56,14 @@ void sq_sample_clear(sq_sample_workspace *workspace); /* frees the buffers */
 SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
                                      uint8_t *pixels, float *augment);
 
-/* The same for an image in the device cache. Sets *crop, from which the backend makes the same pixels. The transform
- * must augment. */
+/* Does the same as sq_sample_make for an image in the device cache, but sets *crop instead of making pixels. From
+ * *crop, the backend makes the same pixels. The transform must be augmenting. */
 SQ_MUST_USE sq_status sq_sample_crop(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
                                      sq_stored_crop *crop, float *augment);
 
-/* The factor by which the DCT may reduce a crop: the largest of 1, 2, 4 and 8 that leaves both sides at least as long
- * as the output. 1 for SQ_DECODE_EXACT, and without augmentation, so that evaluation is exact. */
+/* Returns the factor by which the DCT may reduce an image: the largest of 1, 2, 4 and 8 with which both sides of the
+ * reduced crop are at least as long as the output. Returns 1 for SQ_DECODE_EXACT. Returns 1 also for a transform
+ * without augmentation, so that evaluation is exact. */
 int sq_sample_reduction(const sq_transform *transform, sq_decode_mode mode, sq_crop crop);
 
 #endif

@@ -1,4 +1,4 @@
-/* Crops, flips and jitter as torchvision draws them. */
+/* Draws crops, flips and jitter as torchvision draws them. */
 #include "data/loader/transform.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@ static double uniform_between(sq_rng *rng, double low, double high)
     return low + (high - low) * sq_rng_uniform(rng);
 }
 
-/* The largest centre crop within the aspect bounds. */
+/* Returns the largest centre crop within the aspect bounds. */
 static sq_crop fallback_crop(const sq_transform *t, int h, int w)
 {
     const double aspect = (double)w / h;

@@ -1,4 +1,4 @@
-/* libjpeg-turbo encodes, stb_image_resize resizes. */
+/* Encodes with libjpeg-turbo and resizes with stb_image_resize. */
 #include "data/pack/encode.h"
 
 #include <setjmp.h>
@@ -20,7 +20,7 @@ bool sq_image_fits(int h, int w, int side, bool is_cropped)
     return min_int(h, w) <= side && (!is_cropped || (h <= side && w <= side));
 }
 
-/* Moves the pixels of the centre crop to the beginning of the buffer. */
+/* Crops the image in place to its centre of at most side x side pixels. */
 static void crop_centre(sq_image *image, int side)
 {
     const int h = min_int(image->h, side), w = min_int(image->w, side), top = (image->h - h) / 2,
@@ -68,12 +68,12 @@ static void exit_on_error(j_common_ptr info)
 typedef struct {
     struct jpeg_compress_struct info;
     jpeg_errors errors;
-    unsigned char *bytes; /* owned, and large enough for any image: when libjpeg cannot grow a buffer, it leaves a
-                           * pointer to freed memory */
+    unsigned char *bytes; /* owned; large enough for the whole JPEG, because libjpeg leaves a pointer to freed
+                           * memory if it cannot enlarge a buffer */
     unsigned long size;
 } jpeg_writer;
 
-/* An upper bound of a 4:2:0 JPEG in bytes. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
+/* Returns an upper bound of the bytes of a 4:2:0 JPEG. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
 static size_t max_jpeg_bytes(const sq_image *image)
 {
     const size_t h = ((size_t)image->h + 15) / 16 * 16, w = ((size_t)image->w + 15) / 16 * 16;

@@ -1,4 +1,4 @@
-/* Packing: the layout (which image goes into which shard), and threads that write one shard after another. */
+/* Determines the layout, that is, which image goes into which shard, and runs the threads that write the shards. */
 #include "data/pack/pack.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ typedef struct {
     const char *folder, *split;
     sq_pack_options options;
     uint64_t fingerprint; /* hash of everything that determines the files, except the images' contents */
-    size_t *firsts;       /* owned; shard_count + 1: the first image of each shard */
+    size_t *firsts;       /* owned; shard_count + 1 entries: the first image of each shard, then the end */
     int shard_count;
     const char **classes; /* owned array of borrowed names */
     int class_count;
@@ -69,7 +69,7 @@ static uint32_t flags_of(const sq_image_probe *probe)
            (probe->is_rotated ? SQ_SHARD_ROTATED : 0u);
 }
 
-/* Decodes an image whose bytes are in m->bytes. SQ_DATA: it cannot be decoded. */
+/* Decodes the image whose bytes are in m->bytes into m->image. Returns SQ_DATA if the image cannot be decoded. */
 static sq_status decode(const packing *p, worker_buffers *m, size_t index, size_t size)
 {
     int h, w;
@@ -81,7 +81,7 @@ static sq_status decode(const packing *p, worker_buffers *m, size_t index, size_
     return SQ_OK;
 }
 
-/* Shrinks and stores the decoded image. */
+/* Shrinks the decoded image m->image and adds it to the shard. */
 static sq_status add_decoded(const packing *p, worker_buffers *m, size_t index, sq_shard_writer *writer,
                              sq_shard_record *record)
 {
@@ -138,7 +138,7 @@ static sq_status examine(packing *p, worker_buffers *m, size_t index, size_t siz
     return status;
 }
 
-/* True if the source's bytes are stored unchanged. */
+/* Returns true if the bytes of the source are stored unchanged. */
 static bool is_unchanged(const sq_pack_options *o, const sq_shard_record *record)
 {
     const bool was_raw = (record->flags & SQ_SHARD_RAW) != 0;
@@ -168,7 +168,8 @@ static sq_status pack_image(packing *p, worker_buffers *m, size_t index, sq_shar
 
 /* ---- One shard ---- */
 
-/* Looks for shard k of an earlier run. SQ_INVALID: the file belongs to a different pack. */
+/* Sets *is_found to whether an earlier run has written shard k. Returns SQ_INVALID if the file belongs to another
+ * pack. */
 static sq_status find_shard(const packing *p, int k, const char *path, bool *is_found)
 {
     sq_shard *shard = NULL;
@@ -252,7 +253,7 @@ static void *run_worker(void *context)
 
 static sq_pack_progress progress_of(packing *p)
 {
-    const size_t reused = atomic_load(&p->reused); /* read before `images`, so that it is never larger than `images` */
+    const size_t reused = atomic_load(&p->reused); /* read before p->images, so that reused_count <= images */
     return (sq_pack_progress){.images = atomic_load(&p->images),
                               .image_count = sq_dataset_count(p->dataset),
                               .reused_count = reused,
@@ -260,7 +261,7 @@ static sq_pack_progress progress_of(packing *p)
                               .shard_count = p->shard_count};
 }
 
-/* Waits at most REPORT_INTERVAL_NS for a thread to end. The caller holds the lock. */
+/* Waits until a thread ends, for at most REPORT_INTERVAL_NS. The caller holds the lock. */
 static void wait_for_worker(packing *p)
 {
     struct timespec until;
@@ -345,7 +346,7 @@ static uint64_t choose_shard_bytes(const sq_dataset *d, uint64_t requested)
     return bytes > total / MAX_DEFAULT_SHARDS ? bytes : total / MAX_DEFAULT_SHARDS + 1;
 }
 
-/* Appends the first image of a shard to p->firsts; *capacity entries are allocated. */
+/* Appends the first image of a shard to p->firsts, which has memory for *capacity entries. */
 static sq_status begin_shard(packing *p, size_t first, size_t *capacity)
 {
     if ((size_t)p->shard_count + 1 >= *capacity) {
@@ -375,7 +376,7 @@ static sq_status assign_shards(packing *p)
         bytes = i < count ? sq_dataset_size(d, i) : 0;
         in_shard = 0;
     }
-    p->shard_count--; /* the last entry is the end */
+    p->shard_count--; /* the last entry of firsts is the end, not a shard */
     return p->shard_count <= SQ_SHARD_MAX_COUNT
                ? SQ_OK
                : sq_fail(SQ_INVALID, "%s: too many shards: found %d, expected at most %d; raise --shard-mb", p->folder,
@@ -452,7 +453,7 @@ static sq_status lock_folder(const char *folder, int *file)
         return sq_fail(SQ_IO, "%s: %s", folder, strerror(errno));
     if (flock(*file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return sq_fail(SQ_INVALID, "%s: another process is packing into this folder", folder);
-    return SQ_OK; /* some file systems have no locks; then two processes are not detected */
+    return SQ_OK; /* on a file system without locks, a second process is not detected */
 }
 
 sq_status sq_pack(const sq_dataset *dataset, const char *folder, const char *split, const sq_pack_options *options)

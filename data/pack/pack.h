@@ -5,29 +5,30 @@
 
 /* Packs a split into shards (data/sources/shard.h). Each thread writes one shard at a time, under a temporary name.
  *
- * The source and the options alone decide which image is in which shard, so the files do not depend on the number of
+ * The source and the options alone determine which image is in which shard, so the files do not depend on the number of
  * threads. After an interruption, finished shards are reused. An image that cannot be decoded keeps its position and
- * its bytes, so that the loader treats it as in the source and the order of the other images stays the same. */
+ * its bytes. The order of the other images therefore stays the same, and the loader handles the bad image as if it read
+ * the source. */
 
 typedef struct {
     size_t images, image_count; /* images done so far, and in total */
-    size_t reused_count;        /* images done that are in shards of an earlier run */
+    size_t reused_count;        /* of `images`, those in shards that an earlier run finished */
     int shards, shard_count;    /* finished shards, and in total */
 } sq_pack_progress;
 
 typedef struct {
-    int side;          /* larger images are shrunk to this short side in pixels; 0: the source's bytes are stored */
-    bool is_cropped;   /* store only the centre, side x side; needs a side */
-    bool is_raw;       /* store uint8 RGB; needs a side */
+    int side;          /* larger images are shrunk to this short side in pixels; 0: bytes are stored unchanged */
+    bool is_cropped;   /* only the centre, side x side, is stored; requires side > 0 */
+    bool is_raw;       /* uint8 RGB is stored; requires side > 0 */
     int quality;       /* of JPEG, 1..100 */
-    bool is_unchecked; /* with side 0: read headers only, and do not decode images to check them */
-    int max_bad;       /* exceeding this number of undecodable images is an error */
+    bool is_unchecked; /* with side 0: only headers are read; images are not decoded to check them */
+    int max_bad;       /* more undecodable images than this are an error */
     size_t max_pixels; /* larger images count as undecodable; 0: SQ_IMAGE_MAX_PIXELS */
     uint64_t
         shard_bytes; /* source bytes per shard; 0: 1/64 of the split, within 4 MiB .. 256 MiB, at most 512 shards */
     int threads;     /* 0: one per core */
     bool (*is_stopped)(void); /* polled twice a second; NULL: never stops */
-    /* Called twice a second from the calling thread, and at the end; or NULL. */
+    /* Called twice a second and at the end, from the thread that called sq_pack; or NULL. */
     void (*report)(void *context, const sq_pack_progress *progress);
     void *context;
 } sq_pack_options;

@@ -1,4 +1,4 @@
-/* Writes the records first, then the tables, then the header, and renames the file at the end. */
+/* Writes a shard in this order: the records, the tables, the header. Renames the file at the end. */
 #include "data/pack/shard_writer.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct sq_shard_writer {
     bool is_finished;
     sq_shard_header header;
     sq_shard_record *records; /* owned; header.count */
-    uint64_t added;           /* records */
+    uint64_t added;           /* records so far */
     uint64_t position;        /* bytes written */
     char *names;              /* owned */
     size_t names_bytes, names_capacity;
@@ -39,7 +39,7 @@ static sq_status write_bytes(sq_shard_writer *w, const void *bytes, size_t size)
     return SQ_OK;
 }
 
-/* Writes zeros up to a multiple of `alignment`. */
+/* Writes zeros until the position is a multiple of `alignment`. */
 static sq_status pad(sq_shard_writer *w, uint64_t alignment)
 {
     static const char zeros[SQ_SHARD_ALIGNMENT];
@@ -60,7 +60,7 @@ static sq_status create_file(sq_shard_writer *w, const char *path)
     if (!w->file) {
         const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
         if (file >= 0)
-            (void)close(file); /* empty */
+            (void)close(file); /* nothing was written */
         return status;
     }
     (void)setvbuf(w->file, NULL, _IOFBF, BUFFER_BYTES); /* best effort: without it, writing is slower */
@@ -110,7 +110,7 @@ sq_status sq_shard_writer_add(sq_shard_writer *w, const void *bytes, size_t size
     return SQ_OK;
 }
 
-/* Writes a table and adds it to the checksum of all tables. */
+/* Writes a part of the tables and adds it to `sum`, the checksum of all tables. */
 static sq_status write_table(sq_shard_writer *w, XXH3_state_t *sum, const void *bytes, size_t size)
 {
     (void)XXH3_64bits_update(sum, bytes, size); /* fails only if the state is NULL */

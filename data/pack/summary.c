@@ -1,4 +1,4 @@
-/* Counting the records of packed shards by their flags. */
+/* Counts the records of packed shards by their flags. */
 #include "data/pack/summary.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include "data/sources/shard_set.h"
 #include "kernels/base/file.h"
 
-/* The format before packing. Formats of a later version count as unknown. */
+/* Returns the image's format before packing. Formats of a later version of Squall count as unknown. */
 static sq_image_format format_of(const sq_shard_record *r)
 {
     const uint32_t format = r->flags & SQ_SHARD_FORMAT_MASK;
@@ -26,7 +26,7 @@ static void count_record(sq_pack_summary *out, const sq_shard_record *r)
     out->undecodable += (r->flags & SQ_SHARD_UNDECODABLE) != 0;
 }
 
-/* Writes the unusual properties of a record. usual is the format of most images. */
+/* Writes one line for each unusual property of a record. `usual` is the most frequent format. */
 static void list_record(FILE *file, sq_pack_summary *out, const sq_shard *s, size_t i, sq_image_format usual)
 {
     const sq_shard_record *r = sq_shard_record_at(s, i);

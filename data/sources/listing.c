@@ -1,4 +1,4 @@
-/* Building the list of a data set: entries, their order, and class numbers. */
+/* Builds the list of a data set: adds the entries, sorts them and numbers the classes. */
 #include "data/sources/listing.h"
 
 #include <stdlib.h>
@@ -58,7 +58,8 @@ sq_status sq_listing_add_class(sq_dataset *d, const char *name)
                                         : sq_fail(SQ_NO_MEMORY, "%s: out of memory for the list of classes", name);
 }
 
-/* The order of torchvision's ImageFolder: the files of a folder sorted by name, then the files of its subfolders. */
+/* Compares names in the order of torchvision's ImageFolder: first the files of a folder, sorted by name, then the files
+ * of its subfolders. */
 static int compare_inner_names(const char *a, const char *b)
 {
     const size_t a_folder = sq_listing_file_name_offset(a), b_folder = sq_listing_file_name_offset(b);

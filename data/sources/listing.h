@@ -4,8 +4,8 @@
 #include "data/sources/dataset.h"
 #include "data/sources/shard.h"
 
-/* The list of images inside a data set, and the helpers that build it. Internal to data/sources: the source kinds add
- * entries, dataset.c reads them. */
+/* The list of images inside a data set, and the helpers that build the list. They are internal to data/sources: the
+ * source kinds add entries, and dataset.c reads the entries. */
 
 typedef struct {
     char *name; /* path of the file, or "tar:member"; owned */
@@ -33,7 +33,7 @@ struct sq_dataset {
     bool has_unnamed_split; /* see sq_dataset_has_unnamed_split */
 };
 
-/* Options of one listing, passed to every source kind. */
+/* The options of one listing, which every source kind gets. */
 typedef struct {
     const char *split;  /* "train" or "val" */
     const char *labels; /* file of labels; images in any folder are listed. NULL: folder names are the classes */
@@ -53,13 +53,13 @@ SQ_MUST_USE sq_status sq_listing_add_class(sq_dataset *dataset, const char *name
 /* Sorts the entries by class and name, and numbers the classes. */
 SQ_MUST_USE sq_status sq_listing_number_classes(sq_dataset *dataset);
 
-/* True for hidden files and for text files next to images, such as lists and licences. */
+/* Returns true for hidden files and for text files next to images, such as lists and licences. */
 bool sq_listing_ignores(const char *name);
 
-/* The offset of the file name in a path. */
+/* Returns the offset of the file name in a path. */
 size_t sq_listing_file_name_offset(const char *path);
 
-/* True if text ends with ending, ignoring case. */
+/* Returns true if `text` ends with `ending`, ignoring case. */
 bool sq_listing_ends_with(const char *text, const char *ending);
 
 #endif

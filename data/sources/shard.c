@@ -42,7 +42,7 @@ struct sq_shard {
 
 /* ---- Opening ---- */
 
-/* Copies bytes of the file. Bytes past its end are zero. */
+/* Copies `bytes` bytes of the file, beginning at `offset`, to out. Bytes after the end of the file are set to 0. */
 static sq_status read_part(const sq_shard *s, void *out, size_t bytes, uint64_t offset)
 {
     size_t done = 0;
@@ -58,7 +58,8 @@ static sq_status read_part(const sq_shard *s, void *out, size_t bytes, uint64_t 
     return SQ_OK;
 }
 
-/* Checks the numbers of a header whose file_bytes is the length of the file. */
+/* Returns whether the numbers of a header are consistent. The caller has already checked that file_bytes is the length
+ * of the file. */
 static bool is_consistent(const sq_shard_header *h)
 {
     const bool is_ordered = h->header_bytes == sizeof *h && h->record_bytes == sizeof(sq_shard_record) &&
@@ -100,7 +101,7 @@ static sq_status read_tables(sq_shard *s)
     const sq_shard_header *h = &s->header;
     const size_t bytes = (size_t)(h->file_bytes - h->classes_offset),
                  before = (size_t)(h->index_offset - h->classes_offset),
-                 shift = (sizeof(uint64_t) - before % sizeof(uint64_t)) % sizeof(uint64_t); /* the index is aligned */
+                 shift = (sizeof(uint64_t) - before % sizeof(uint64_t)) % sizeof(uint64_t); /* aligns the index */
     s->tables = malloc(bytes + shift + 1);
     s->is_verified = calloc((size_t)h->count + 1, sizeof *s->is_verified);
     if (!s->tables || !s->is_verified)
@@ -114,12 +115,13 @@ static sq_status read_tables(sq_shard *s)
     return SQ_OK;
 }
 
-/* Fills s->classes. Each name ends with a zero byte before the image names begin. */
+/* Fills s->classes with pointers to the class names. Checks that each name ends with a zero byte before the image names
+ * begin, and that the names are in order. */
 static sq_status read_classes(sq_shard *s)
 {
     const sq_shard_header *h = &s->header;
     const char *end = s->names, *next = end - (h->names_offset - h->classes_offset);
-    if (h->class_count > (size_t)(end - next)) /* a name has at least one byte */
+    if (h->class_count > (size_t)(end - next)) /* each name has at least one byte */
         return sq_fail(SQ_DATA, "%s: the table of class names is too short: found %u classes in %zu bytes", s->path,
                        h->class_count, (size_t)(end - next));
     s->classes = calloc((size_t)h->class_count + 1, sizeof *s->classes);
@@ -287,7 +289,7 @@ sq_status sq_shard_read(const sq_shard *s, size_t index, void *out)
 {
     const sq_shard_record *r = s->records + index;
     size_t done = 0;
-    read_ahead((sq_shard *)(uintptr_t)s, index); /* changes only the state of the prefetching */
+    read_ahead((sq_shard *)(uintptr_t)s, index); /* only changes the state of the prefetching */
     while (done < r->size) { /* pread instead of the map, because reading a truncated map would raise SIGBUS */
         const ssize_t got = pread(s->file, (char *)out + done, (size_t)r->size - done, (off_t)(r->offset + done));
         if (got < 0 && errno == EINTR)
@@ -312,7 +314,7 @@ const void *sq_shard_view(const sq_shard *s, size_t index)
     struct stat info;
     if (fstat(s->file, &info) != 0 || (size_t)info.st_size < s->map_bytes)
         return NULL;
-    read_ahead((sq_shard *)(uintptr_t)s, index); /* changes only the state of the prefetching */
+    read_ahead((sq_shard *)(uintptr_t)s, index); /* only changes the state of the prefetching */
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)bytes & ~(page - 1);
     (void)madvise((void *)begin, (uintptr_t)bytes + r->size - begin, MADV_WILLNEED); /* a hint */
     if (XXH3_64bits(bytes, r->size) != r->checksum)

@@ -7,20 +7,21 @@
 
 #include "kernels/base/status.h"
 
-/* Packed shards: the format of one file, and reading it. The images of a split are in <split>-00000.shard,
+/* The format of a packed shard, and the functions that read a shard. The images of a split are in <split>-00000.shard,
  * <split>-00001.shard, ... (data/sources/shard_set.h); data/pack/shard_writer.h writes them.
  *
  * A file is little-endian:
  *   header
  *   records, each at a multiple of SQ_SHARD_ALIGNMENT
- *   class names, each with a terminating zero byte; every shard has all of them
+ *   class names, each with a terminating zero byte; every shard has the names of all classes
  *   image names, each with a terminating zero byte
  *   index at a multiple of 8: one sq_shard_record per image
  * Records are in the order of the data set: by class, then by name.
  *
- * Checksums are XXH3 with 64 bits and seed 0 (xxHash 0.8). The header holds one of itself and one of everything after
- * the records; the index holds one per record. XXH3 reads about 20 GB/s, zlib's CRC-32 about 1 GB/s. A raw record has
- * about 200 kB and takes 0.1 ms of other work. */
+ * Checksums are XXH3 with 64 bits and seed 0 (xxHash 0.8). The header holds a checksum of its other fields and a
+ * checksum of everything after the records. The index holds one checksum per record. XXH3 is used because it processes
+ * about 20 GB/s, and zlib's CRC-32 about 1 GB/s. A raw record has about 200 kB and takes 0.1 ms of other work, so
+ * CRC-32 would triple the time. */
 
 enum {
     SQ_SHARD_VERSION = 1,
@@ -30,7 +31,7 @@ enum {
 };
 #define SQ_SHARD_MAGIC "SQSHARD\n"
 
-/* Flags of a record. Its lowest byte is the image's format before packing (sq_image_format). */
+/* The flags of a record. The lowest byte of the flags is the image's format before packing (sq_image_format). */
 enum {
     SQ_SHARD_FORMAT_MASK = 0xFF,
     SQ_SHARD_RAW = 1 << 8,       /* h * w * 3 uint8, RGB, rows from the top; otherwise an encoded image */
@@ -76,15 +77,15 @@ const sq_shard_record *sq_shard_record_at(const sq_shard *shard, size_t index);
 const char *sq_shard_image_name(const sq_shard *shard, size_t index); /* inside the class folder: "1.png" */
 const char *sq_shard_class_name(const sq_shard *shard, uint32_t label);
 
-/* Copies a record (its size in bytes) into `out` and verifies its checksum. Sequential reads are prefetched. A file
- * that is truncated after sq_shard_open causes an error, not a signal. Thread-safe.
+/* Copies a record into `out`, which has room for its size, and verifies the checksum of the record. Sequential reads
+ * are prefetched. A file that is truncated after sq_shard_open causes an error, not a signal. Thread-safe.
  *
  * returns   SQ_DATA "<path>: record 17 (n01440764/a.JPEG): ..." */
 SQ_MUST_USE sq_status sq_shard_read(const sq_shard *shard, size_t index, void *out);
 
-/* The mapped bytes of a record, without a copy; valid until sq_shard_close if the file is not truncated meanwhile. The
- * first call for a record verifies its checksum. NULL: the checksum differs; sq_shard_read reports the reason.
- * Thread-safe. */
+/* Returns the mapped bytes of a record, without a copy. The bytes are valid until sq_shard_close, unless the file is
+ * truncated before then. The first call for a record verifies its checksum. Returns NULL if the checksum differs or the
+ * file is truncated; sq_shard_read reports the reason. Thread-safe. */
 const void *sq_shard_view(const sq_shard *shard, size_t index);
 
 #endif

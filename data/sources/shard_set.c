@@ -1,4 +1,4 @@
-/* Finding and opening all shards of a split. */
+/* Finds and opens all shards of a split. */
 #include "data/sources/shard_set.h"
 
 #include <dirent.h>
@@ -17,7 +17,8 @@ sq_status sq_shard_make_path(char *out, size_t bytes, const char *folder, const 
     return sq_text_path(out, bytes, folder, name);
 }
 
-/* The number of a file "<split>-00017.shard". -1: the file has another name. */
+/* Returns the number in a file name such as "<split>-00017.shard"; -1 if the name has another form. split NULL: any
+ * split. */
 static int parse_number(const char *name, const char *split)
 {
     const char *dash = strrchr(name, '-');
@@ -29,7 +30,7 @@ static int parse_number(const char *name, const char *split)
     return dash[1 + used] ? -1 : number;
 }
 
-/* The lowest number among the shards of the split. -1: there are none. */
+/* Returns the lowest number among the shards of the split; -1 if there are none. */
 static int find_lowest(const char *folder, const char *split)
 {
     int found = -1;
@@ -76,7 +77,7 @@ static sq_status check_position(const sq_shard *shard_0, const sq_shard *s, int 
     return SQ_OK;
 }
 
-/* The number of shards of a split, from the header of one of them. */
+/* Reads the number of shards of a split from the header of one of them. */
 static sq_status read_shard_count(const char *folder, const char *split, int *out)
 {
     char path[SQ_PATH_BYTES];

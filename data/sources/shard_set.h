@@ -3,14 +3,14 @@
 
 #include "data/sources/shard.h"
 
-/* All shards of a split. */
+/* Opens all shards of a split. */
 
 /* Opens all shards <folder>/<split>-*.shard in order. Free *out and its shards with sq_shards_close.
  * returns   SQ_DATA: no shards, a missing shard, or a shard of another pack; the errors of sq_shard_open */
 SQ_MUST_USE sq_status sq_shards_open(sq_shard ***out, int *count, const char *folder, const char *split);
 void sq_shards_close(sq_shard **shards, int count); /* accepts NULL */
 
-/* True if the folder holds a shard of the split. split NULL: of any split. */
+/* Returns true if the folder holds a shard of the split. split NULL: of any split. */
 bool sq_shards_exist(const char *folder, const char *split);
 
 /* Writes "<folder>/<split>-00003.shard" to out.

@@ -1,4 +1,5 @@
-/* One row per kind of source. The first row whose probe accepts a path lists it. */
+/* The table of source kinds has one row per kind. The first row whose probe accepts a path lists the images of that
+ * path. */
 #include "data/sources/source.h"
 
 #include <errno.h>

@@ -105,7 +105,8 @@ static sq_status add_tars(sq_dataset *d, const char *path, const sq_listing_opti
     return status;
 }
 
-/* True for Tiny-ImageNet's unpacked val/: a folder images/ and a list of classes, whose path is written to list. */
+/* Returns true for the unpacked val/ of Tiny-ImageNet, which has a folder images/ and a list of classes. Writes the
+ * path of that list to `list`. */
 static bool has_annotations(const char *path, char *list)
 {
     char images[SQ_PATH_BYTES];

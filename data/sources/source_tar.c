@@ -1,4 +1,4 @@
-/* Tars as a source. One row per layout of a tar. */
+/* Tars as a source. The table `layouts` has one row per layout of a tar. */
 #include "data/sources/source_tar.h"
 
 #include <stdio.h>
@@ -31,8 +31,8 @@ typedef struct {
     const char *inner_name;
 } member_name;
 
-/* Splits "train/cat/1.png" into class "cat" and inner name "1.png". has_split: false if names begin with the class.
- * Returns false for members that are not images of the split. */
+/* Splits "train/cat/1.png" into class "cat" and inner name "1.png". has_split: true if names begin with the split,
+ * false if names begin with the class. Returns false for members that are not images of the split. */
 static bool split_name(member_name *out, const char *name, const sq_listing_options *options, bool has_split)
 {
     const size_t split_length = strlen(options->split);
@@ -56,7 +56,7 @@ static bool split_name(member_name *out, const char *name, const sq_listing_opti
     return *image && !strchr(image, '/');
 }
 
-/* outer: prefix of the name for members of a tar inside the tar, otherwise "". */
+/* Adds a member to the data set. outer: prefix of the name if the member is in a tar inside the tar, otherwise "". */
 static sq_status add_member(const sq_tar_listing *listing, const sq_tar_member *member, const char *outer,
                             const member_name *split)
 {
@@ -100,8 +100,8 @@ static sq_status list_class_tree(const sq_tar_listing *listing)
 
 /* ---- Tars of classes inside a tar ---- */
 
-/* Lists a tar inside the tar, such as n01440764.tar in ILSVRC2012_img_train.tar: it is read as a range of the outer
- * file. */
+/* Lists a tar inside the tar, such as n01440764.tar in ILSVRC2012_img_train.tar. The inner tar is read as a range of
+ * the outer file. */
 static sq_status list_class_tar(const sq_tar_listing *listing, const sq_tar_member *outer)
 {
     sq_tar_member member;

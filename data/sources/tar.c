@@ -86,7 +86,8 @@ sq_status sq_tar_read(const sq_tar *tar, const sq_tar_member *member, void *out)
 
 /* ---- Fields of a header ---- */
 
-/* Reads octal text, or base 256 if the first bit is set. Returns false for other text and for values above 64 bits. */
+/* Reads a number from octal text, or from base 256 if the first bit is set. Returns false for other text and for values
+ * above 64 bits. */
 static bool parse_number(const char *field, int bytes, uint64_t *out)
 {
     const unsigned char *digits = (const unsigned char *)field;
@@ -121,7 +122,7 @@ static bool is_regular_file(char type)
     return type == TYPE_FILE || type == TYPE_FILE_V7 || type == TYPE_CONTIGUOUS;
 }
 
-/* True for headers that describe the next member, or all members after them. */
+/* Returns true for types of headers that describe the next member, or all members after the header. */
 static bool is_extended(char type)
 {
     return type == TYPE_LONG_NAME || type == TYPE_LONG_LINK || type == TYPE_PAX || type == TYPE_PAX_GLOBAL;
@@ -181,7 +182,7 @@ static sq_status parse_pax(extended_values *out, const sq_tar *tar, const char *
 
 /* ---- Members ---- */
 
-/* A header and the position of the bytes that follow it. */
+/* A header, and the position and size of the bytes that follow the header. */
 typedef struct {
     tar_header header;
     uint64_t offset, size;

@@ -6,8 +6,8 @@
 
 #include "kernels/base/status.h"
 
-/* Reads the members of a tar: ustar, GNU long names, pax paths and sizes, base-256 sizes. sq_tar_next reads only
- * headers. */
+/* Reads the members of a tar. Supports ustar, GNU long names, pax paths and sizes, and base-256 sizes. sq_tar_next
+ * reads only headers. */
 
 typedef struct {
     char name[4096];
@@ -18,8 +18,8 @@ typedef struct {
 typedef struct {
     int file;
     const char *path;          /* borrowed, for messages */
-    uint64_t position, length; /* in bytes: the next header, and the end of the tar. A copy with other values reads
-                                * a tar inside the tar. */
+    uint64_t position, length; /* in bytes: of the next header, and of the end of the tar. A copy of the struct with
+                                * other values reads a tar inside the tar. */
 } sq_tar;
 
 /* Opens a tar; close it with sq_tar_close.

@@ -13,7 +13,7 @@
 
 enum { NAME_BYTES = 3 * 4096, MAX_LABEL_FILE_BYTES = 1 << 20, MAX_UNNAMED_CLASS = 99999 };
 
-/* Length of the key, which ends at the first dot of the file name. 0: the name has no key. */
+/* Returns the length of the key, which ends at the first dot of the file name; 0 if the name has no key. */
 static size_t key_length(const char *name)
 {
     const size_t base = sq_listing_file_name_offset(name);
@@ -123,7 +123,7 @@ static sq_status finish_sample(const sq_tar_listing *listing, keyed_sample *samp
     if (sample->has_image && !sample->has_class)
         status =
             sq_fail(SQ_DATA, "%s:%s: no label: expected a .cls, or a .json with \"label\"", path, sample->image.name);
-    else if (sample->has_image) { /* keys may repeat in another tar, so its name is part of the image's inner name */
+    else if (sample->has_image) { /* another tar may have the same key, so the tar's name is part of the inner name */
         char name[NAME_BYTES];
         const int used = snprintf(name, sizeof name, "%.4096s:%s", path, sample->image.name);
         const sq_dataset_entry place = {.inner_name_offset = sq_listing_file_name_offset(path),

@@ -14,10 +14,10 @@ typedef struct {
     int tar_index; /* in dataset->tars */
 } sq_tar_listing;
 
-/* True if two consecutive members have the same key and exactly one of them is a .cls or .json. */
+/* Returns true if two consecutive members have the same key and exactly one of them is a .cls or .json. */
 bool sq_webdataset_is_pair(const char *previous, const char *name);
 
-/* Adds the image of each key. Classes are numbers, or names from options->classes.
+/* Adds the image of each key. Class names are numbers, or the names in options->classes.
  * returns   SQ_DATA: an image without a label, a label out of range, damaged JSON; SQ_IO; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_webdataset_list(const sq_tar_listing *listing);
 
