@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Rules of the tree: includes point only downwards, headers compile alone, files stay short, no file contains the path
-of one machine.
+"""Checks rules of the source tree: includes point only downwards, headers compile alone, files stay short, and no file contains a
+path that exists on only one machine.
 
 usage: check_sources.py SOURCE_FOLDER
 """
@@ -29,7 +29,7 @@ def check_includes(root, name, text):
 
 
 def misses_a_library(done):
-    """Whether a header of the CUDA Toolkit, of cuDNN or of MPI is missing here, so that files which include it cannot be compiled."""
+    """Returns whether compilation failed because a header of the CUDA Toolkit, cuDNN or MPI is missing on this machine."""
     return re.search(r"fatal error: (cuda\w*|cudnn\w*|cublas\w*|mpi)\.h: No such file", done.stderr) is not None
 
 
@@ -41,7 +41,7 @@ def check_alone(root, name):
 
 
 def after_pair(text, at):
-    """The index after the bracket that closes the one at `at`."""
+    """Returns the index after the bracket that matches the opening bracket at index `at`."""
     depth = 0
     for i in range(at, len(text)):
         depth += (text[i] in "({") - (text[i] in ")}")
@@ -51,7 +51,11 @@ def after_pair(text, at):
 
 
 def check_dropped_statements(name, text):
-    """nvcc 13.0 silently drops the statement after a discarded `if constexpr` without braces whose body ends in a `switch`."""
+    """Reports code that nvcc 13.0 compiles wrongly.
+
+    The compiler silently drops the statement after an `if constexpr` if the condition is false and the body has no braces and ends in a
+    `switch`.
+    """
     text = re.sub(r"/\*.*?\*/|//[^\n]*", lambda found: re.sub(r"[^\n]", " ", found.group()), text, flags=re.S)
 
     def place(at):

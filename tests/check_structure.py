@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints figures about the structure of the sources, and fails if a figure exceeds its limit: files in a folder, files
-that call each other, lines and parameters of a function, lines of a file.
+"""Prints figures about the structure of the sources, and fails if a figure exceeds its limit. The figures are: files in a folder, files
+that call each other, lines and parameters of a function, lines of a file, silent defaults, and headers without a test.
 
-usage: check_structure.py SOURCE_FOLDER [--list [PATH]]     --list: also list the places that each figure counts, if their name contains PATH
+usage: check_structure.py SOURCE_FOLDER [--list [PATH]]     --list also lists the places that each figure counts, if their name contains PATH
 """
 import collections
 import os
@@ -14,13 +14,13 @@ FOLDERS = ("kernels", "data", "supernet", "search", "tools", "tests")
 SOURCES = (".c", ".h", ".cu", ".cuh", ".cpp", ".py")
 CODE = (".c", ".h", ".cu", ".cuh", ".cpp")
 FILES_IN_FOLDER, FUNCTION_LINES, LONG_LINES, LONG_FUNCTIONS, PARAMETERS, WIDE_FUNCTIONS, FILE_LINES = 25, 50, 40, 10, 5, 10, 500
-SILENT_DEFAULTS, UNTESTED_HEADERS = 0, 13  # 13 headers are internal to a unit of supernet, which is tested as a whole
+SILENT_DEFAULTS, UNTESTED_HEADERS = 0, 13  # the tests of supernet test 13 internal headers only through other headers
 
-# A function definition in the layout of clang-format: it starts in column 0, and so do its braces.
+# A function definition in the layout of clang-format, in which the definition and its braces start in column 0.
 FUNCTION = re.compile(r"^(?!typedef|struct|enum|union|extern|#|//|/\*| |\}|\{)(?P<head>[^\n;{}=]*?\b(?P<name>\w+)\((?P<parameters>(?:[^;{}()]|\((?:[^;{}()]|\([^;{}()]*\))*\))*)\)[^;{}()]*)\n\{\n"
                       r"(?P<body>.*?)^\}", re.M | re.S)
-TESTED_FOLDERS = ("data", "supernet", "search")  # every header below these needs a test of its name, ...
-TESTED_ALONE = ("kernels", "kernels/base", "kernels/image")  # ... and every header directly in these
+TESTED_FOLDERS = ("data", "supernet", "search")  # every header in or below these folders needs a test
+TESTED_ALONE = ("kernels", "kernels/base", "kernels/image")  # every header directly in these folders needs a test
 SWITCHED_FOLDERS = ("kernels/", "data/", "supernet/", "search/", "tools/")
 FAILURE = re.compile(r"\b(?:\w*(?:fail|abort|unreachable|assert)\w*|exit)\s*\(|\breturn\s+SQ_(?!OK\b)[A-Z]+\b\s*;")
 LABEL = re.compile(r"\b(?:case\b(?P<value>[^:?]*)|default\s*):(?!:)")
@@ -28,7 +28,7 @@ WORDS = {"if", "for", "while", "switch", "return", "sizeof", "defined"}
 
 
 def without_comments(text):
-    """Replaces comments and strings with spaces; keeps line breaks."""
+    """Returns the text with comments and strings replaced by spaces. Line breaks are kept."""
     def blank(found):
         return re.sub(r"[^\n]", " ", found.group())
     return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
@@ -73,7 +73,7 @@ def callers(texts, owners):
 
 
 def closing(text, at):
-    """The index of the bracket that closes the one at `at`."""
+    """Returns the index of the bracket that matches the opening bracket at index `at`."""
     depth = 0
     for i in range(at, len(text)):
         depth += (text[i] in "({") - (text[i] in ")}")
@@ -83,7 +83,7 @@ def closing(text, at):
 
 
 def own_text(body):
-    """A switch's body with nested blocks blanked, so that only its own labels remain."""
+    """Returns a switch's body with spaces instead of nested blocks, so that only the labels of this switch remain."""
     out, depth = [], 0
     for c in body:
         depth -= c == "}"
@@ -93,8 +93,10 @@ def own_text(body):
 
 
 def silent_defaults(text):
-    """Yields the line of each `default:` that accepts an unknown value of an SQ_ enumeration: neither its statements nor, after a
-    plain break, the statement that follows the switch report a failure or assert."""
+    """Yields the line of each `default:` that silently accepts an unknown value of an SQ_ enumeration.
+
+    A default is silent if its statements neither report a failure nor assert. For a plain break, the statement after the switch counts.
+    """
     for found in re.finditer(r"\bswitch\s*(?=\()", text):
         start = text.find("{", closing(text, found.end()))
         end = closing(text, start)
@@ -114,7 +116,7 @@ def silent_defaults(text):
 
 
 def untested_headers(names):
-    """Headers without tests/**/test_<header>.c."""
+    """Yields the headers without a tests/**/test_<header>.c."""
     tests = {os.path.basename(name) for name in names if name.startswith("tests/")}
     for name in sorted(names):
         folder, base = os.path.split(name)
@@ -123,7 +125,7 @@ def untested_headers(names):
 
 
 def measure(root):
-    """Returns {figure: [places]}."""
+    """Returns {figure's name: [places that the figure counts]}."""
     found = collections.defaultdict(list)
     folders, texts, owners, twice = collections.Counter(), {}, {}, set()
     for name in tracked(root):
@@ -149,7 +151,7 @@ def measure(root):
                 found["wide functions"].append(f"{name}:{line}: {function}: {parameters} parameters")
             if extension in (".c", ".cu") and not is_static and not name.startswith("tests/"):
                 if owners.setdefault(function, name) != name:
-                    twice.add(function)  # a stub defines it too
+                    twice.add(function)  # a stub defines the same function
         if extension in (".c", ".cu") and not name.startswith("tests/"):
             texts[name] = text
     for function in twice:

@@ -1,4 +1,4 @@
-/* test_cuda_gpu: test_cuda.c on a real GPU, in one process, without Criterion. */
+/* Defines what test_cuda_gpu needs to run the cuda tests on a real GPU, in one process and without Criterion. */
 #include "kernels/backend.h"
 
 #include "tests/support/support.h"

@@ -11,7 +11,7 @@
 #include "supernet/model/block_layout.h"
 #include "tests/support/support.h"
 
-/* The memory of one backend: a binding of whole roles, and the memory plan with the offsets. */
+/* The memory of one backend: a binding of whole roles, and the memory plan that has the offsets. */
 typedef struct {
     sq_backend *backend;
     sq_memory_plan plan;
@@ -21,9 +21,9 @@ typedef struct {
 typedef struct {
     machine reference, other;
     const sq_space *space;
-    char *difference; /* result of find_op_difference; NULL: differences fail the test */
+    char *difference; /* result of find_op_difference; if NULL, each difference fails the test */
     bool is_verbose;
-    const sq_graph *graph; /* of the operation that is compared */
+    const sq_graph *graph; /* the graph of the compared operation */
     int compared;
     uint64_t seed;
 } bench;
@@ -65,7 +65,7 @@ __attribute__((format(printf, 3, 4))) static void report(bench *b, const sq_op *
         cr_expect(false, "%s: %s", name, text);
 }
 
-/* ---- Values of a slot, by logical channel ---- */
+/* ---- Values of a slot, in the order of its logical channels ---- */
 
 static size_t value_count(const sq_slot *s)
 {
@@ -91,7 +91,7 @@ static void read_values(const machine *m, const sq_slot *s, float *values)
     free(raw);
 }
 
-/* Sets the padding between the channels and the pitch to `padding`: 0, or a value that reveals kernels that read it. */
+/* Sets the padding channels to `padding`, which is 0 or a value that reveals kernels that read the padding. */
 static void write_values(const machine *m, const sq_slot *s, const float *values, float padding)
 {
     unsigned char *raw = malloc(sq_slot_bytes(s));
@@ -195,7 +195,7 @@ static void run_alone(bench *b, const machine *m, const sq_graph *graph, int op)
     ops->discard(m->backend, program);
 }
 
-/* Copies the reference's values to both backends, rounded if the other backend stores BF16. */
+/* Copies the reference's values to both backends, rounded to BF16 if the other backend stores BF16. */
 static void share_slot(bench *b, const sq_slot *from, const sq_slot *to)
 {
     float *values = malloc(value_count(from) * sizeof *values);
@@ -207,7 +207,7 @@ static void share_slot(bench *b, const sq_slot *from, const sq_slot *to)
     free(values);
 }
 
-/* Computes the two live rows that the reference lacks: dZ = scale dY + by_z Z + constant. */
+/* Computes the two live rows that the reference lacks: by_z and constant in dZ = scale dY + by_z Z + constant. */
 static void make_gradient_rows(bench *b, const sq_graph *graph, const sq_op *op)
 {
     if (op->kind != SQ_OP_CONV_BACK)
@@ -229,11 +229,11 @@ static void make_gradient_rows(bench *b, const sq_graph *graph, const sq_op *op)
 }
 
 /* ---- Tolerances ----
- * Rounding to BF16 changes a value by at most 2^-8; with a uniform distribution by 2^-8 / sqrt(3) root mean square.
- * Both operands of a convolution are rounded on load, the result on store. Independent errors add to 2^-8 of sqrt(sum
- * of the terms' squares). The result can be smaller than its terms if they cancel: weight gradients, where dZ sums to 0
- * over each channel, and S1. Their bounds are relative to the size of the terms. FP32 operations differ by the order of
- * their sums: 2^-24 sqrt(terms), with at most about 4,000 terms here. */
+ * Rounding to BF16 changes a value by at most 2^-8. If the error is uniform, its root mean square is 2^-8 / sqrt(3).
+ * A convolution rounds both operands on load and the result on store. Independent errors add to 2^-8 of the square root
+ * of the sum of the terms' squares. Terms that cancel give a result smaller than the terms: in weight gradients, where
+ * dZ sums to 0 over each channel, and in S1. These results have bounds relative to the size of the terms. The order of
+ * the sums changes the results of FP32 operations by 2^-24 sqrt(terms), here with at most about 4,000 terms. */
 
 static const double rounding = 0x1p-8 / 1.7320508, order_of_sums = 2e-6;
 
@@ -248,7 +248,7 @@ static double rms_of(const bench *b, const sq_slot *s)
     return sqrt(squares / (double)value_count(s));
 }
 
-/* The root mean square of a view's values, without its gate, which is at most 1. */
+/* Returns the root mean square of a view's values. Ignores the view's gate, which is at most 1. */
 static double rms_of_view(const bench *b, const sq_graph *graph, sq_view view)
 {
     const sq_slot *s = &graph->slots[view.slot];
@@ -270,7 +270,7 @@ static double rms_of_view(const bench *b, const sq_graph *graph, sq_view view)
     return sqrt(squares / (double)value_count(s));
 }
 
-/* The largest scale times the root mean square of G: an upper bound for dZ, which the other two terms reduce. */
+/* Returns the largest scale times the root mean square of G: an upper bound for dZ, which dZ's other terms reduce. */
 static double rms_of_gradient(const bench *b, const sq_graph *graph, const sq_op *op)
 {
     const sq_slot *live = &graph->slots[graph->norms[op->out_norm].live];
@@ -289,7 +289,7 @@ static double pixels_of(const sq_slot *s)
 }
 
 typedef struct {
-    double tolerance, terms; /* relative to the size of the result, and to the size of its terms */
+    double tolerance, terms; /* relative to the size of the result; absolute, from the size of the terms */
 } bound;
 
 static bound bound_of(const bench *b, const sq_graph *graph, const sq_op *op, int index)
@@ -314,7 +314,7 @@ static bound bound_of(const bench *b, const sq_graph *graph, const sq_op *op, in
     }
 }
 
-typedef struct { /* the values of a slot, or of one row of it */
+typedef struct { /* the values of a slot, or of one row of the slot */
     const sq_op *op;
     const char *what;
     int index;
@@ -340,7 +340,7 @@ static void compare_row(bench *b, const values *v, bound limit)
                v->what, v->index, error, allowed, size, worst, is_finite ? "" : "; not finite");
 }
 
-/* S1 and S2 add the gradient's errors over the pixels. */
+/* Compares the rows of a norm. S1 and S2 are sums over the pixels, so the gradient's errors add up. */
 static void compare_live(bench *b, const sq_graph *graph, const values *all, const sq_slot *live)
 {
     for (int row = 0; row <= SQ_LIVE_S2; row++) {
@@ -377,7 +377,7 @@ static void compare_slot(bench *b, const sq_graph *graph, const sq_op *op, int i
     free(found);
 }
 
-/* The padding stays zero, in tensors and in the constants of norms. */
+/* Expects zeros in the padding channels of tensors and of the constants of norms. */
 static void check_padding(bench *b, const sq_op *op, int index, const sq_slot *s)
 {
     const size_t bytes = s->dtype == SQ_BF16 ? 2 : 4;
@@ -414,7 +414,7 @@ static void compare_op(bench *b, const sq_graph *from, const sq_graph *to, int o
     char name[200];
     print_op(b, &to->ops[op], name, sizeof name);
     if (b->is_verbose)
-        (void)(puts(name), fflush(stdout)); /* the line survives if the process is killed */
+        (void)(puts(name), fflush(stdout)); /* flushed, so that the line is printed even if the process is killed */
     for (int i = 0; i < from->slot_count; i++)
         if (is_float(&from->slots[i]) && from->slots[i].role != SQ_ROLE_INPUT)
             share_slot(b, &from->slots[i], &to->slots[i]);
@@ -475,7 +475,7 @@ static int run_table(const op_table *table, char *difference, bool is_verbose)
     for (int layer = 0; layer < space->layer_count; layer++)
         for (int choice = 0; choice < space->layers[layer].choice_count; choice++)
             for (int mode = 0; mode < SQ_MODES && !is_over(&b); mode++) {
-                if (mode != SQ_BACKWARD) /* backward reads the results of forward */
+                if (mode != SQ_BACKWARD) /* because backward reads the results of forward */
                     fill_both(&b, layer % 2);
                 compare_block(&b, layer, choice, (sq_mode)mode);
             }

@@ -1,4 +1,4 @@
-/* Activations: names, values, slopes. */
+/* Tests activations: names, values, slopes. */
 #include <math.h>
 
 #include "kernels/activation.h"
@@ -24,7 +24,7 @@ Test(activation, known_values)
         cr_expect(isnan(sq_activate((sq_activation)i, NAN)), "%s", sq_activation_name((sq_activation)i));
 }
 
-/* Central differences away from the kinks at -3, 0, 3 and 6. */
+/* Compares the slopes with central differences, away from the kinks at -3, 0, 3 and 6. */
 Test(activation, slopes_are_derivatives)
 {
     const double step = 1.0 / 256;

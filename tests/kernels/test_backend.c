@@ -1,4 +1,4 @@
-/* Choosing a backend by name. */
+/* Tests choosing a backend by name. */
 #include <string.h>
 
 #include "kernels/backend.h"

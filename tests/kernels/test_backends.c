@@ -1,5 +1,5 @@
-/* Every backend against the reference, and the reference against central differences, on whole networks of every block
- * kind. */
+/* Compares every backend with the reference, and the reference with central differences, on whole networks of every
+ * block kind. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +17,9 @@ static float *read_parameter(sq_model *model, const sq_parameter *p, sq_role rol
     return values;
 }
 
-/* FP32 sums in a different order: sqrt(2^12 terms) * 2^-24 through about 12 layers is 5e-5. Sums that cancel (the
- * gradient of a gamma) keep the rounding errors of their terms, which are estimated as a twentieth of the largest
- * gradient. */
+/* Backends add FP32 values in different orders. With 2^12 terms the error is sqrt(2^12) * 2^-24, through about 12
+ * layers 5e-5. Sums that cancel (the gradient of a gamma) keep the rounding errors of their terms. compare_path
+ * estimates these errors as a twentieth of the largest gradient's. */
 static const double tolerance = 5e-5;
 
 static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role)
@@ -45,7 +45,7 @@ static void compare_path(sq_model *a, sq_model *b, const int *path, sq_role role
         }
 }
 
-/* Copies a role of model a to b, so that each step is compared separately. */
+/* Copies the values of a role from model a to model b, so that an error of one step is not carried into the next. */
 static void copy_role(sq_model *a, sq_model *b, sq_role role)
 {
     const size_t bytes = sq_model_plan(a)->role_bytes[role];
@@ -102,7 +102,7 @@ Test(backends, cpu_agrees_with_reference_on_uib)
     compare_backends(SOURCE("tests/fixtures/oracle_uib.yaml"), 2, 8);
 }
 
-/* Padding affects storage only: all results are identical. */
+/* Padding affects storage only, so all results are identical. */
 Test(backends, padding_changes_nothing)
 {
     subject a = open_subject(SOURCE("tests/fixtures/odd_widths_pad.yaml"), "reference", 0, BATCH);
@@ -178,8 +178,8 @@ static double loss_of(sq_model *model, uint64_t number, const int *path)
 }
 
 /* Compares the directional derivative along a random direction d of one tensor, (L(w + h d) - L(w - h d)) / 2h, with
- * the dot product of g and d. A direction averages out rounding: the FP32 rounding of the loss is about 1e-7 and h |d|
- * is about 1e-2. An absolute error of 2e-5 and the third derivative remain. */
+ * the dot product of g and d. One direction over all values keeps the rounding small: the FP32 rounding of the loss is
+ * about 1e-7, and h |d| is about 1e-2. An absolute error of 2e-5 and the error from the third derivative remain. */
 static void check_tensor(sq_model *model, const sq_parameter *p, uint64_t number, const int *path)
 {
     const double h = 4e-3;
@@ -230,7 +230,7 @@ Test(backends, reference_gradients_are_the_slopes_of_the_loss)
     close_subject(&s);
 }
 
-/* The gradient of a softmax sums to 0 over the classes, for every smoothing. */
+/* The gradient of the softmax cross-entropy sums to 0 over the classes, for every label smoothing. */
 Test(backends, loss_gradient_sums_to_zero)
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 0, BATCH);

@@ -1,5 +1,5 @@
-/* Compares the cuda backend with the reference backend on whole networks of every block kind. The file is built against
- * the emulator (backend "emulated") and against a GPU. */
+/* Compares the cuda backend with the reference backend on whole networks of every block kind. The file is built twice:
+ * for the emulator (backend "emulated") and for a GPU. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 enum { BATCH = 5 };
 
-/* Trains `steps` steps along drawn paths. Returns the losses and, unless NULL, the final weights. */
+/* Trains `steps` steps along drawn paths. Stores the losses and, if `weights` is not NULL, the final weights. */
 static void train(subject *s, int steps, double *losses, void **weights)
 {
     train_drawn(s, steps, losses);
@@ -23,9 +23,10 @@ static void train(subject *s, int steps, double *losses, void **weights)
     MUST(sq_model_read(s->model, SQ_ROLE_WEIGHT, 0, *weights, bytes));
 }
 
-/* A path rounds about 40 times before the logits (operands and results of 20 convolutions), each time by 2^-8 / sqrt(3)
- * root mean square: 2^-8 sqrt(40 / 3) = 1.4 % of the logits, which are of size 1. The loss is a mean over the batch of
- * differences of logits. The test allows twice that, because the weights diverge too. */
+/* A path rounds about 40 times before the logits (operands and results of 20 convolutions). Each rounding has a root
+ * mean square of 2^-8 / sqrt(3), which adds up to 2^-8 sqrt(40 / 3) = 1.4 % of the logits, whose size is about 1.
+ * The loss is a mean over the batch of differences of logits. The test allows twice 1.4 %, because the weights
+ * diverge too. */
 Test(cuda, twenty_steps_follow_the_reference)
 {
     enum { STEPS = 20 };
@@ -61,8 +62,9 @@ Test(cuda, graphs_on_and_off_and_repetition_give_equal_bits)
     free(weights[0]);
 }
 
-/* The gradients of two paths, separately and accumulated. A block that one path uses has that path's gradient bit for
- * bit. A block that both use has the sum, rounded once in FP32, as in the kernels. */
+/* Compares the gradients of two paths, computed separately and accumulated. If only one path uses a block, the block's
+ * accumulated gradient has that path's bits. If both paths use a block, its gradient is the sum, rounded once in FP32
+ * as in the kernels. */
 Test(cuda, two_paths_give_the_sum_of_both_gradients)
 {
     int paths[2][SQ_MAX_LAYERS];
@@ -72,8 +74,9 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     const sq_step step = drawn_step(1);
     draw_path(s.space, 1, paths[0]);
     draw_path(s.space, 2, paths[1]);
-    paths[1][1] = paths[0][1];                                         /* a searched layer that both use */
-    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count; /* and one that only path 1 uses */
+    /* both paths use the same choice of this searched layer */
+    paths[1][1] = paths[0][1];
+    paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count; /* only path 1 uses this choice */
     const sq_step_paths all = {.first = paths[0], .count = 2},
                         alone[] = {{.first = paths[0], .count = 1}, {.first = paths[1], .count = 1}};
     load_drawn(s.model, 1);
@@ -102,8 +105,8 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     close_subject(&s);
 }
 
-/* Copies within the device separate the candidates' statistics and results: each has the bits of a separate evaluation.
- */
+/* The candidates' statistics and results are copied to separate places in device memory. Therefore each candidate must
+ * get the same bits as in a separate evaluation. */
 Test(cuda, candidates_evaluated_together_are_those_evaluated_alone)
 {
     enum { IMAGES = 7, TOGETHER = 3, CANDIDATES = 4 };
@@ -192,8 +195,8 @@ Test(cuda, operations_crop_and_resize_with_the_bits_of_the_loader)
     expect_crops("cuda", NULL);
 }
 
-/* The device copies each write to another place before the next write replaces it. A write that arrives early must not
- * become visible early. */
+/* Writes different data to the same address again and again. After each write the device copies the data to a separate
+ * place. A write that overtakes the previous copy would change that copy's data. */
 static void check_large_writes(sq_backend *b)
 {
     static const size_t sizes[] = {(1 << 20) - 1, 1 << 20, (5 << 20) + 3, 2 << 20, (9 << 20) + 1};
@@ -207,7 +210,7 @@ static void check_large_writes(sq_backend *b)
         for (size_t k = 0; k < bytes; k++)
             sent[k] = (unsigned char)(k * 31 + k / 251 + (size_t)i * 7);
         MUST(b->ops->write(b, at, sent, bytes));
-        memset(sent, 0, bytes); /* write() has copied it */
+        memset(sent, 0, bytes); /* write() must have copied the bytes already */
         MUST(b->ops->copy(b, kept[i], at, bytes));
     }
     for (int i = 0; i < SIZES * ROUNDS; i++) {
@@ -237,7 +240,7 @@ Test(cuda, operations_find_nonfinite_values)
     expect_bad_layer_named("cuda");
 }
 
-/* The weights of a crop's columns must fit into shared memory. */
+/* The filter weights of a crop's columns must fit into shared memory. */
 Test(cuda, crops_that_are_too_large_are_refused)
 {
     sq_backend *b = NULL;

@@ -1,4 +1,4 @@
-/* The operation table in the mode of the smoke test: it names a wrong result and a failing launch. */
+/* Tests find_op_difference as the smoke test uses it: the text names a wrong result and a failing launch. */
 #include <string.h>
 
 #include "tests/emulation/runtime/emu_control.h"
@@ -29,7 +29,7 @@ Test(cuda_difference, a_wrong_result_is_named)
     cr_expect_lt(compared, 30, "%d operations were compared before it", compared);
 }
 
-/* The stem's forward program runs first; its second operation writes the result. */
+/* The first launch fails. The stem's forward program runs first, so the text names the stem. */
 Test(cuda_difference, a_launch_that_fails_is_named)
 {
     char difference[OP_DIFFERENCE_BYTES];

@@ -1,5 +1,5 @@
-/* Failures of devices, simulated by the emulator (emu_control.h). Each failure gives one line with the found and the
- * expected value, and leaks nothing. */
+/* Tests device failures, which the emulator simulates (emu_control.h). Each failure gives one line with the found and
+ * the expected value, and leaks no memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static sq_status open_named(const char *name, bool no_graphs, sq_backend **out)
     return sq_backend_open_with(name, &options, out);
 }
 
-/* Opening fails with this status and a text of one line that contains the given words. It allocates nothing. */
+/* Expects that opening the backend fails with this status and a one-line text that contains `words`, and leaves no
+ * memory allocated. */
 static void expect_refused(const char *name, sq_status wanted, const char *words)
 {
     sq_backend *backend = NULL;
@@ -117,7 +118,8 @@ Test(cuda_faults, auto_takes_the_cpu_where_there_is_no_gpu)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* Fails each pinned buffer in turn: the earlier ones are released. */
+/* Fails the allocation of each pinned buffer in turn. The buffers that were allocated before the failure are
+ * released. */
 Test(cuda_faults, pinned_memory_fails_at_open)
 {
     for (int n = 1; n <= 4; n++) {
@@ -159,7 +161,8 @@ Test(cuda_faults, names_the_batch_that_fits)
     cr_expect(strstr(sq_error_text(), "model of tiny: batch 16384 needs ") &&
                   strstr(sq_error_text(), " are free; batch "),
               "%s", sq_error_text());
-    /* That batch fits, and a batch 25 % larger does not. The estimate includes 2 MiB pages for each role. */
+    /* The batch size that the text names fits, and a batch 25 % larger does not. The estimate rounds each role up to 2
+     * MiB pages. */
     const int batch = batch_after("free; batch ");
     cr_expect(batch > 2 && batch < 1 << 14, "%d", batch);
     options.block.batch = batch + batch / 4;
@@ -190,7 +193,7 @@ Test(cuda_faults, no_batch_fits)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* Fails each allocation of a model in turn, with enough free memory: the error is the device's. */
+/* Fails each allocation of a model in turn, although enough memory is free. The text reports the device's error. */
 Test(cuda_faults, any_allocation_may_fail)
 {
     sq_space *space = tiny();
@@ -214,7 +217,7 @@ Test(cuda_faults, any_allocation_may_fail)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* A large write without memory for the staging buffer goes directly to its destination. */
+/* If the staging buffer cannot be allocated, a large write goes directly to its destination. */
 Test(cuda_faults, a_write_needs_no_memory)
 {
     enum { BYTES = (3 << 20) + 1 };
@@ -231,7 +234,7 @@ Test(cuda_faults, a_write_needs_no_memory)
     cr_expect_eq(emu_live_bytes(), before);
     MUST(backend->ops->read(backend, got, at, BYTES));
     cr_expect_eq(memcmp(sent, got, BYTES), 0);
-    MUST(backend->ops->write(backend, at, sent, BYTES - 1)); /* the next write has memory for the staging buffer */
+    MUST(backend->ops->write(backend, at, sent, BYTES - 1)); /* now the staging buffer can be allocated */
     cr_expect_gt(emu_live_bytes(), before);
     backend->ops->release(backend, at);
     sq_backend_close(backend);
@@ -260,7 +263,7 @@ static void expect_failed_step(bool no_graphs)
     cr_expect(strstr(sq_error_text(), "unspecified launch failure, in \"") && strstr(sq_error_text(), "up to \"") &&
                   !strchr(sq_error_text(), '\n'),
               "%s", sq_error_text());
-    /* The process has lost the device: every later call fails. */
+    /* The failed launch makes the device unusable for this process, so every later call fails. */
     const sq_model_batch batch = {(const uint8_t[1 << 16]){0}, (const int32_t[4]){0}, NULL, 4};
     cr_expect_eq(sq_model_read(s.model, SQ_ROLE_WEIGHT, 0, &weight, sizeof weight), SQ_DEVICE);
     cr_expect_eq(sq_model_set_step(s.model, &step), SQ_DEVICE);
@@ -382,7 +385,7 @@ Test(cuda_faults, the_memory_bandwidth_can_be_timed)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* A dry run lists the launches of a device with as many multiprocessors; the emulated device has 4. */
+/* A dry run lists the launches for a device with the given number of multiprocessors; the emulated device has 4. */
 Test(cuda_faults, a_dry_run_lists_the_launches_of_the_program)
 {
     enum { LIMIT = 64, MULTIPROCESSORS = 4 };

@@ -1,5 +1,6 @@
-/* The list of the backend's kernels is complete; all are loaded before the first capture; lowering assumes as many
- * blocks as a multiprocessor holds. The emulator records loads and launches (emulation/emu_control.h). */
+/* Tests that the list of the backend's kernels is complete, that all kernels are loaded before the first capture, and
+ * that lowering assumes the number of blocks that fit on a multiprocessor. The emulator records loads and launches
+ * (emulation/emu_control.h). */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static char *take_field(char **line)
     return begin;
 }
 
-/* ptxas's report of every kernel: fixtures/cuda_resources.csv, which check_resources.py writes. */
+/* Reads ptxas's report of every kernel from fixtures/cuda_resources.csv, which check_resources.py writes. */
 static int read_compiled(compiled *rows)
 {
     FILE *file = fopen(SOURCE("tests/fixtures/cuda_resources.csv"), "r");
@@ -81,9 +82,9 @@ Test(cuda_instances, every_compiled_kernel_is_listed_once)
     }
 }
 
-/* The number of blocks that a multiprocessor holds: CUDA C++ Programming Guide, "Compute Capabilities". Warps get
- * registers in units of 256 and are divided among four schedulers. A block uses 1 KiB more shared memory than it
- * requests. */
+/* Returns the number of blocks that fit on a multiprocessor. Source: CUDA C++ Programming Guide, "Compute
+ * Capabilities". Warps get registers in units of 256 and are divided among four schedulers. A block uses 1 KiB more
+ * shared memory than it requests. */
 static int resident_blocks(const sq_cuda_instance *instance, const compiled *row)
 {
     const int warps = (instance->threads + 31) / 32, per_warp = (row->registers * 32 + 255) / 256 * 256;
@@ -130,7 +131,8 @@ Test(cuda_instances, programs_are_captured_without_loading)
     close_subject(&s);
 }
 
-/* A grid with more blocks than can be resident would run in several waves, and the last wave would be partial. */
+/* A grid with more blocks than can be resident at once would run in several waves, and the last wave would be
+ * partial. */
 Test(cuda_instances, grids_are_one_wave)
 {
     const sq_cuda_instance *instance;

@@ -1,5 +1,5 @@
-/* The vendor engine when NVIDIA's libraries are missing or do not support a shape, and the release of their resources.
- * On the emulator, whose libraries fail on request (vendor_emulated.h). */
+/* Tests the vendor engine if NVIDIA's libraries are missing or do not support a shape, and tests that the engine
+ * releases the libraries' resources. Runs on the emulator, whose libraries fail on request (vendor_emulated.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ Test(cuda_no_vendor, names_the_missing_library)
     emu_vendor_missing(true);
     cr_expect_eq(open_engine(SQ_ENGINE_VENDOR, &b), SQ_UNSUPPORTED);
     cr_expect(strstr(sq_error_text(), "cuDNN") != NULL, "%s", sq_error_text());
-    MUST(open_engine(SQ_ENGINE_AUTO, &b)); /* without the libraries: engine squall */
+    MUST(open_engine(SQ_ENGINE_AUTO, &b)); /* without the libraries, engine "auto" is engine "squall" */
     sq_backend_close(b);
     emu_vendor_missing(false);
 }
@@ -56,7 +56,7 @@ Test(cuda_no_vendor, unsupported_shapes_are_rejected_or_use_squall)
     cr_expect_eq(emu_vendor_live(), 0, "%d objects of the libraries are left", emu_vendor_live());
 }
 
-/* Blocks of one shape share execution plans: more programs need no more plans. */
+/* Blocks of one shape share execution plans, so a second model of the same space needs no new plans. */
 Test(cuda_no_vendor, plans_are_made_once_and_released)
 {
     sq_space *space = NULL;

@@ -1,6 +1,6 @@
-/* Reductions by NCCL with one rank, which leave the values unchanged, and their failures. On a GPU the tests use NCCL
- * and are skipped without it; on the emulator they use emulation/ranks/nccl_emulated. check_nccl.py tests several
- * ranks. */
+/* Tests NCCL reductions with one rank, which leave the values unchanged, and their failures. On a GPU the tests use
+ * NCCL and are skipped if NCCL is missing; on the emulator they use emulation/ranks/nccl_emulated. check_nccl.py tests
+ * several ranks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +102,7 @@ Test(cuda_ranks, one_rank_with_nccl_equals_the_run_without)
     check_one_rank(true);
 }
 
-/* Small ranges in one bucket, and a range that is larger than a bucket. */
+/* Reduces several small ranges that fit into one bucket, and a range that is larger than a bucket. */
 Test(cuda_ranks, ranges_of_any_size_are_reduced)
 {
     enum { RANGES = 130, LARGE = 1 << 19 };
@@ -132,7 +132,7 @@ Test(cuda_ranks, ranges_of_any_size_are_reduced)
     free(got);
 }
 
-/* The mean over one rank is its own value, rounded to BF16. */
+/* The mean over one rank is the rank's own value, rounded to BF16. */
 Test(cuda_ranks, a_bf16_reduction_rounds_each_value_once)
 {
     enum { COUNT = 5000, SPLIT = 1234 };
@@ -175,7 +175,7 @@ Test(cuda_ranks, a_missing_library_is_named)
     (void)setenv("SQ_NCCL_LIBRARY", "libm.so.6", 1);
     expect_failure(b->ops->attach(b, &group), SQ_UNSUPPORTED,
                    "NCCL: the library has no ncclGetVersion; version 2.14 or newer is needed");
-    MUST(b->ops->join(b)); /* still one rank */
+    MUST(b->ops->join(b)); /* after the failed attach the backend still has one rank */
     sq_backend_close(b);
     if (before)
         (void)setenv("SQ_NCCL_LIBRARY", before, 1);
@@ -211,7 +211,7 @@ static sq_status reduce_once(sq_backend *b, sq_device_ptr at)
     return b->ops->read(b, &value, at, sizeof value);
 }
 
-/* Reports NCCL's error. Later calls fail at once, and closing does not wait. */
+/* The first failure reports NCCL's error. Later calls fail at once, and closing the backend does not wait. */
 Test(cuda_ranks, after_a_failed_reduction_all_reductions_fail)
 {
     sq_backend *b = NULL;
@@ -231,7 +231,8 @@ Test(cuda_ranks, after_a_failed_reduction_all_reductions_fail)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* A successful NCCL call may leave an error in the runtime, which is cleared. An earlier error is kept. */
+/* A successful NCCL call can leave an error in the CUDA runtime. The backend clears such an error, but reports an error
+ * that existed before the NCCL call. */
 Test(cuda_ranks, an_error_before_a_reduction_is_reported)
 {
     use_library();
@@ -245,7 +246,8 @@ Test(cuda_ranks, an_error_before_a_reduction_is_reported)
         MUST(b->ops->attach(b, &group));
         MUST(reduce_once(b, at));
         MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
-        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation); /* the result is not checked */
+        /* The failed allocation leaves an error in the CUDA runtime. */
+        cr_assert_eq(cudaMalloc(&refused, (size_t)1 << 60), cudaErrorMemoryAllocation);
         if (waits)
             MUST(b->ops->wait(b));
         expect_failure(b->ops->join(b), SQ_DEVICE, "gradients: an earlier call failed: out of memory");
@@ -255,7 +257,7 @@ Test(cuda_ranks, an_error_before_a_reduction_is_reported)
     cr_expect_eq(emu_live_bytes(), 0);
 }
 
-/* In each call where the host waits for the device. */
+/* The lost rank is named in each call in which the host waits for the device. */
 Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
 {
     enum { READ, WRITE, GROW, FIND, WAIT, CLOSE, PLACES };
@@ -270,8 +272,9 @@ Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
         MUST(sq_backend_open("cuda", 1, &b));
         MUST(b->ops->allocate(b, sizeof bytes, &at));
         MUST(b->ops->attach(b, &group));
+        /* The first write allocates the staging buffer, so that the next write starts at once. */
         if (place == WRITE)
-            MUST(b->ops->write(b, at, bytes, sizeof bytes)); /* the next write starts immediately */
+            MUST(b->ops->write(b, at, bytes, sizeof bytes));
         is_impatient = true;
         MUST(b->ops->reduce_mean(b, at, 16, SQ_F32));
         MUST(b->ops->join(b));
@@ -289,7 +292,8 @@ Test(cuda_ranks, a_lost_rank_is_named_wherever_the_host_waits)
         expect_failure(status, SQ_COMMUNICATION, "gradients: rank 7 is gone");
         b->ops->release(b, at);
         sq_backend_close(b);
-        expect_failure(SQ_COMMUNICATION, SQ_COMMUNICATION, "gradients: rank 7 is gone"); /* closing keeps this error */
+        /* Closing the backend keeps this error. */
+        expect_failure(SQ_COMMUNICATION, SQ_COMMUNICATION, "gradients: rank 7 is gone");
         is_impatient = false;
     }
     (void)unsetenv("NCCL_EMULATED_NEVER");

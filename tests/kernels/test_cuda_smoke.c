@@ -1,12 +1,13 @@
-/* The smoke test of a GPU: compares every operation with the reference, up to the first that differs. tests/run-gpu
- * runs it first and prints its last line. It is part of test_cuda_gpu, and of smoke_emulated on the emulator. */
+/* Implements the smoke test of a GPU, which compares every operation with the reference and stops at the first
+ * difference. tests/run-gpu runs this test first and prints the last line of its output. The file is part of
+ * test_cuda_gpu and, on the emulator, of smoke_emulated. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/kernels/op_table.h"
 #include "tests/support/support.h"
 
-/* SQ_SMOKE_TABLES limits the number of spaces, for the tests of run-gpu. */
+/* Returns the number of spaces to compare. SQ_SMOKE_TABLES limits the number, for the tests of run-gpu. */
 static int table_count(int all)
 {
     const char *text = getenv("SQ_SMOKE_TABLES");

@@ -1,5 +1,5 @@
 /* Compares the vendor engine of the cuda backend with the reference, and tests engine "auto", which stores its timings.
- * The file is built against the emulator, where plain loops replace NVIDIA's libraries, and against a GPU with the
+ * The file is built twice: for the emulator, where plain loops replace NVIDIA's libraries, and for a GPU with the
  * libraries. */
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +55,8 @@ Test(cuda_vendor, operations_agree_on_padded_widths)
     cr_expect_gt(run_op_table(&keep), 30);
 }
 
-/* The tolerance of tests/kernels/test_cuda.c: the values are rounded as often. */
+/* The tolerance is derived in tests/kernels/test_cuda.c; the vendor engine rounds each value as often as engine
+ * "squall". */
 Test(cuda_vendor, five_steps_follow_the_reference_with_graphs_and_without)
 {
     need_libraries();
@@ -83,8 +84,8 @@ typedef struct {
     double squall_us, vendor_us;
 } line;
 
-/* One forward convolution with 16 channels, 3 x 3 depthwise or 1 x 1. All roles are in one allocation, which starts
- * with the sq_step. */
+/* Returns a graph with one forward convolution of 16 channels: 3 x 3 depthwise or 1 x 1. All roles are in one
+ * allocation, which starts with the sq_step. */
 static sq_graph one_convolution(bool is_depthwise)
 {
     enum { CHANNELS = 16, PLACE = 16384 };
@@ -134,7 +135,7 @@ static sq_graph one_convolution(bool is_depthwise)
     return g;
 }
 
-/* Compiles the convolution. Returns whether the library computes it. */
+/* Compiles and runs the convolution. Returns whether NVIDIA's library computes it. */
 static bool is_theirs(sq_backend *b, const sq_graph *g)
 {
     sq_binding at;
@@ -175,7 +176,7 @@ static int read_table(const char *path, line *lines, int limit)
     return count;
 }
 
-/* The only file of a folder that has a new table. */
+/* Returns in `path` the only table in <folder>/squall. */
 static void find_table(const char *folder, char *path, size_t bytes)
 {
     char command[512];
@@ -186,7 +187,7 @@ static void find_table(const char *folder, char *path, size_t bytes)
     (void)pclose(listed);
 }
 
-/* Rewrites the table with these two times in every row. */
+/* Rewrites the table so that every row has these two times. */
 static void set_times(const char *path, double squall_us, double vendor_us)
 {
     char *text = NULL, *rest = NULL, changed[8192] = "";
@@ -224,7 +225,7 @@ Test(cuda_vendor, auto_measures_once_and_saves_the_timings)
     cr_expect_eq(first, lines[0].vendor_us < lines[0].squall_us);
     cr_expect_eq(second, lines[1].vendor_us < lines[1].squall_us);
     cr_expect(strstr(lines[0].key, "conv 3x3 depthwise stride 1 batch x 2x6x6x16/16") != NULL, "%s", lines[0].key);
-    for (int k = 0; k < 2; k++) { /* follows the table and measures nothing */
+    for (int k = 0; k < 2; k++) { /* the engine follows the table and measures nothing */
         set_times(path, k ? 9 : 2, k ? 2 : 9);
         MUST(open_engine(SQ_ENGINE_AUTO, &b));
         cr_expect_eq(is_theirs(b, &depthwise), k == 1);

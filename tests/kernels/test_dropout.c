@@ -1,4 +1,4 @@
-/* The dropout mask. */
+/* Tests the dropout mask. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@ Test(dropout, the_mask_keeps_the_share_and_the_mean)
         cr_assert(scale == 0 || fabsf(scale - 4.0f / 3) < 1e-6f);
         dropped += scale == 0;
     }
-    cr_expect_lt(abs(dropped - COUNT / 4), 5 * 87); /* five deviations of a binomial */
+    cr_expect_lt(abs(dropped - COUNT / 4), 5 * 87); /* five standard deviations of a binomial distribution */
 }
 
 Test(dropout, the_mask_depends_on_seed_and_step)

@@ -1,4 +1,4 @@
-/* Building graphs and the checks of slots and norms. */
+/* Tests building graphs, and the checks of slots and norms. */
 #include <string.h>
 
 #include "kernels/graph.h"

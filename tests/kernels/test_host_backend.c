@@ -1,4 +1,4 @@
-/* Memory of host backends. */
+/* Tests the memory functions of host backends. */
 #include <string.h>
 
 #include "kernels/host_backend.h"

@@ -1,4 +1,4 @@
-/* Softmax cross-entropy of one image. */
+/* Tests the softmax cross-entropy of one image. */
 #include <math.h>
 
 #include "kernels/loss.h"

@@ -1,10 +1,11 @@
-/* Kinds of operations: each has a name, a check and a kernel, and values outside the enumerations are refused. */
+/* Tests that each kind of operation has a name, a check and a kernel, and that values outside the enumerations are
+ * refused. */
 #include "kernels/cpu/cpu.h"
 #include "tests/support/support.h"
 
 static const char *const host_backends[] = {"reference", "cpu"};
 
-/* y = x, for 1x1x1x8 tensors: the smallest graph that every backend runs. */
+/* Returns a graph that computes y = x for 1x1x1x8 tensors, the smallest graph that every backend runs. */
 static sq_graph make_join(void)
 {
     sq_graph graph = {.name = "probe"};
@@ -16,7 +17,7 @@ static sq_graph make_join(void)
     return graph;
 }
 
-/* Every host backend refuses the graph with this text. */
+/* Expects that every host backend refuses the graph with this text. */
 static void expect_refused(const sq_graph *graph, const char *text)
 {
     for (size_t i = 0; i < sizeof host_backends / sizeof *host_backends; i++) {
@@ -80,7 +81,7 @@ Test(operation, every_kind_has_a_name)
     cr_expect_str_eq(sq_op_name(SQ_OP_KINDS), "unknown");
 }
 
-/* If a new kind had no row in sq_cpu_table, the row would be zero. */
+/* If a new kind had no row in sq_cpu_table, the pointers of the row would be NULL. */
 Test(operation, every_kind_has_a_cpu_kernel)
 {
     const char *name;

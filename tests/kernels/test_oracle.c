@@ -1,6 +1,6 @@
-/* Compares with PyTorch in FP64 (tests/oracle/make_fixtures.py). Every block kind and every operator of HURRICANE's
- * pool is checked at both strides: forward, all gradients, running statistics. The loss curve of 50 training steps is
- * checked too. */
+/* Compares results with those of PyTorch in FP64 (tests/oracle/make_fixtures.py). For every block kind and every
+ * operator of HURRICANE's pool, at both strides, the tests compare the forward pass, all gradients and the running
+ * statistics. They also compare the loss curve of 50 training steps. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,12 +74,13 @@ static double norm(const sq_tensor *t)
 /* The expected tensors of one path. */
 typedef struct {
     const sq_safetensors *file;
-    const char *prefix; /* of their names */
+    const char *prefix; /* prefix of the tensors' names */
     double largest;     /* norm of the largest weight gradient */
 } expectation;
 
-/* |found - expected| <= 1e-5 |expected|. A gradient that is 0 in exact arithmetic (a shift before a batch norm: about
- * 1e-16 of the largest in FP64) has no relative error; its bound is 1e-6 of the largest gradient of the path. */
+/* Expects |found - expected| <= 1e-5 |expected|. For a gradient that is 0 in exact arithmetic (the gradient of a shift
+ * before a batch norm, in FP64 about 1e-16 of the largest gradient), a relative error has no meaning. Such a gradient
+ * has the bound 1e-6 times the largest gradient of the path. */
 static void compare(sq_model *model, sq_role role, const sq_parameter *p, const expectation *e, const char *kind)
 {
     const sq_tensor *expected = find(e->file, e->prefix, kind, p->name);
@@ -95,7 +96,7 @@ static void compare(sq_model *model, sq_role role, const sq_parameter *p, const 
     free(found);
 }
 
-/* Gradients and statistics of every parameter. */
+/* Compares the gradient or the statistics of every parameter. */
 static void compare_parameters(sq_model *model, expectation e)
 {
     const sq_memory_plan *plan = sq_model_plan(model);
@@ -190,7 +191,7 @@ Test(oracle, uib_blocks_are_pytorchs)
     check_blocks("cpu", space, SOURCE("tests/fixtures/oracle_uib.safetensors"));
 }
 
-/* The fixture covers the operators of the pool. */
+/* The fixture's space must have exactly the operators of the published pool. */
 Test(oracle, pool_of_the_fixture_is_the_published_one)
 {
     static const char *const files[] = {"configs/spaces/hurricane-pool.yaml", "configs/spaces/hurricane-small.yaml"};

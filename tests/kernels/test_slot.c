@@ -1,4 +1,4 @@
-/* Slots: sizes, and where channels are stored. */
+/* Tests sizes of slots and the positions of channels in a slot. */
 #include "kernels/slot.h"
 #include "tests/support/support.h"
 
@@ -13,7 +13,7 @@ Test(slot, sizes_include_the_pitch)
     cr_expect_eq(sq_dtype_bytes(SQ_BYTES), 1);
 }
 
-/* Both ways to name a channel lead to the same element. */
+/* sq_view_channels and sq_slot_channel must give the same position for a channel. */
 Test(slot, channels_of_parts_are_those_of_the_slot)
 {
     for (int is_split = 0; is_split < 2; is_split++) {

@@ -1,5 +1,5 @@
-/* Compares the speed model with launches computed by hand. Reads valid and invalid descriptions of GPUs and tables of
- * counts. */
+/* Compares the speed model with launches computed by hand. Also reads valid and invalid descriptions of GPUs and tables
+ * of counts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,8 @@
 /* The results are sums of a few terms in doubles, so a small relative tolerance is enough. */
 #define NEAR(a, b) cr_expect_float_eq((a), (b), 1e-9 * (b), "%.12g, expected %.12g", (double)(a), (double)(b))
 
-/* A GPU with simple numbers: 10 multiprocessors of 1 GHz. Every efficiency is 0.5, except that of the memory. */
+/* Returns a GPU with simple numbers: 10 multiprocessors of 1 GHz. Every efficiency is 0.5, except the memory
+ * efficiency. */
 static sq_gpu round_gpu(void)
 {
     return (sq_gpu){.name = "round",
@@ -45,7 +46,7 @@ static sq_gpu round_gpu(void)
                     .error = 0.25};
 }
 
-/* 20 blocks of 8 warps, two on each multiprocessor, without instructions or memory accesses. */
+/* Returns a launch of 20 blocks of 8 warps, two blocks per multiprocessor, without instructions or memory accesses. */
 static sq_launch_count idle_launch(void)
 {
     return (sq_launch_count){
@@ -142,7 +143,7 @@ Test(speed, latency_binds)
     launch.load_global = (sq_traffic){.requests = 1e6, .moved = 1e6, .ideal = 1e6}; /* 32 MB */
     launch.bytes_in_flight = 128;
     const sq_launch_time t = predict(&gpu, &launch, 32e6);
-    /* 10 multiprocessors of 16 warps have 20,480 bytes in flight. Each load takes 1 us. */
+    /* 10 multiprocessors with 16 warps each have 20,480 bytes in flight. Each load takes 1 us. */
     NEAR(t.seconds[SQ_BOUND_LATENCY], 32e6 / 20480 * 1e-6);
     cr_expect_eq(t.binds, SQ_BOUND_LATENCY);
 }
@@ -182,7 +183,7 @@ Test(speed, an_uneven_grid_waits_for_the_busiest_multiprocessor)
     const sq_gpu gpu = round_gpu();
     sq_launch_count launch = idle_launch();
     launch.instructions[SQ_COUNT_BRANCH] = 4e6;
-    launch.grid = 21; /* the busiest multiprocessor has three blocks */
+    launch.grid = 21; /* so the busiest multiprocessor has three blocks */
     NEAR(predict(&gpu, &launch, 0).seconds[SQ_BOUND_ISSUE], 1e-4 * 3 * 10 / 21);
     launch.grid = 5;
     NEAR(predict(&gpu, &launch, 0).seconds[SQ_BOUND_ISSUE], 1e-4 * 2);
@@ -197,17 +198,17 @@ Test(speed, efficiency_grows_with_resident_warps)
     sq_launch_count launch = idle_launch();
     gpu.efficiency_low = 0.2;
     gpu.efficiency_high = 0.6;
-    NEAR(predict(&gpu, &launch, 0).efficiency, 0.2 + 0.4 * 12 / 20); /* 16 warps, of 4 to 24 */
+    NEAR(predict(&gpu, &launch, 0).efficiency, 0.2 + 0.4 * 12 / 20); /* 16 warps, on the ramp from 4 to 24 warps */
     launch.grid = 40;
-    NEAR(predict(&gpu, &launch, 0).efficiency, 0.6); /* 32 */
+    NEAR(predict(&gpu, &launch, 0).efficiency, 0.6); /* 32 warps */
     launch.grid = 10;
     launch.block = 64;
-    NEAR(predict(&gpu, &launch, 0).efficiency, 0.2); /* 2 */
+    NEAR(predict(&gpu, &launch, 0).efficiency, 0.2); /* 2 warps */
 }
 
 /* ---- Monotonicity ---- */
 
-/* At the L2 limit the bandwidth changes, but more bytes still take more time. */
+/* The bandwidth drops if the bytes exceed the L2 cache, but more bytes never take less time. */
 Test(speed, more_bytes_are_never_faster)
 {
     const sq_gpu gpu = round_gpu();
@@ -266,7 +267,7 @@ static void write_file(const char *name, const char *text)
     MUST(sq_file_replace(path, &piece, 1));
 }
 
-/* Reads h200.yaml with `from` replaced, and checks the status and the error text. */
+/* Reads h200.yaml with `from` replaced by `to`, and checks the status and the error text. */
 static sq_status read_changed(const char *from, const char *to)
 {
     char *text = NULL, path[4096], changed[16384];
@@ -396,7 +397,7 @@ Test(speed_files, factors_come_from_a_file)
     cr_expect(!counts.is_default && integers.factor == 0.75 && integers.alu == 0.6 && integers.fma == 0.25);
     cr_expect(counts.sass[SQ_COUNT_FP32].factor == 1 && counts.sass[SQ_COUNT_LOCAL].factor == 0);
     sq_counts_free(&counts);
-    MUST(sq_counts_read(&counts, test_folder, "sm_86")); /* takes what there is for sm_80 */
+    MUST(sq_counts_read(&counts, test_folder, "sm_86")); /* uses the rows of sm_80 */
     cr_expect(counts.sass[SQ_COUNT_INT].factor == 3 && counts.sass[SQ_COUNT_LOCAL].factor == 1);
     sq_counts_free(&counts);
 }

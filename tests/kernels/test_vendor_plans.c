@@ -1,6 +1,6 @@
-/* Makes the vendor engine's plans with the real cuDNN, without a GPU. Since version 9.8, cuDNN makes plans for a device
- * that is only described. So the library itself checks every descriptor, attribute and count. Nothing is run. The test
- * is skipped if cuDNN is missing. */
+/* Makes the vendor engine's plans with the real cuDNN, but without a GPU. Since version 9.8, cuDNN can make plans for a
+ * device that is given only as a description. Therefore cuDNN itself checks every descriptor, attribute and count,
+ * although nothing is run. The test is skipped if cuDNN is missing. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 enum { OLDEST_CUDNN = 90800 };
 
-/* An H200, in the format of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION. */
+/* The description of an H200, in the format of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION. */
 static const char device[] =
     "{\"deviceName\":\"NVIDIA H200\",\"deviceVer\":900,\"driverVer\":13000,\"cudaDeviceId\":0,\"pciDeviceId\":0,"
     "\"isTccDriver\":0,\"supportCoopLaunch\":1,\"warpSize\":32,\"multiProcessorCount\":132,\"maxThreadsPerBlock\":1024,"
@@ -59,7 +59,7 @@ Test(vendor_plans, cudnn_has_an_engine_for_every_kind_of_convolution)
     sq_vendor_close(v);
 }
 
-/* A call is a variant pack, which only stores addresses. */
+/* Binding needs no GPU because a call is a cuDNN variant pack, which only stores addresses. */
 Test(vendor_plans, a_plan_is_bound_to_addresses)
 {
     sq_vendor *v = open_described();

@@ -1,4 +1,4 @@
-/* The check for NaN and infinity. */
+/* Tests the check for NaN and infinity. */
 #include <float.h>
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* Rounding to BF16, packing in place. */
+/* Tests rounding to BF16 and packing in place. */
 #include <math.h>
 
 #include "kernels/base/bf16.h"
@@ -6,7 +6,7 @@
 
 Test(bf16, rounds_to_nearest_with_ties_to_even)
 {
-    /* BF16 has 8 significant bits: near 1 its values are 1/128 apart. */
+    /* BF16 has 8 significant bits, so near 1 its values are 1/128 apart. */
     cr_expect_eq(sq_bf16_to_float(sq_bf16_from_float(1 + 1.0f / 512)), 1);
     cr_expect_eq(sq_bf16_to_float(sq_bf16_from_float(1 + 1.0f / 256)), 1, "a tie");
     cr_expect_eq(sq_bf16_to_float(sq_bf16_from_float(1 + 3.0f / 256)), 1 + 4.0f / 256, "a tie");

@@ -1,4 +1,4 @@
-/* The monotonic clock and pauses. */
+/* Tests the monotonic clock and pauses. */
 #include "kernels/base/clock.h"
 #include "tests/support/support.h"
 

@@ -1,4 +1,4 @@
-/* Files are complete or absent, even on a full disk. Folders, links and locks. */
+/* Tests that files are complete or absent even on a full disk. Also tests folders, links and locks. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

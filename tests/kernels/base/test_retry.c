@@ -1,4 +1,4 @@
-/* Repeating failed writes. */
+/* Tests the repetition of failed writes. */
 #include <errno.h>
 
 #include "kernels/base/retry.h"

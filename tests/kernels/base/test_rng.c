@@ -1,11 +1,11 @@
-/* Random numbers: known answers, distributions, independence of purposes. */
+/* Tests random numbers: known answers, distributions, and independence of the streams for different purposes. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "kernels/base/rng.h"
 #include "tests/support/support.h"
 
-/* Known answers of Random123's Philox-4x32-10. */
+/* The expected values are the known answers of Random123's Philox-4x32-10. */
 Test(rng, philox_known_answers)
 {
     uint32_t out[4];
@@ -24,7 +24,7 @@ Test(rng, draws_are_uniform_and_normal)
     for (int i = 0; i < 70000; i++)
         counts[sq_rng_below(&rng, 7)]++;
     for (int i = 0; i < 7; i++)
-        cr_expect_lt(abs(counts[i] - 10000), 5 * 93); /* five deviations of a binomial */
+        cr_expect_lt(abs(counts[i] - 10000), 5 * 93); /* five standard deviations of a binomial distribution */
     for (int i = 0; i < 20000; i++) {
         const double x = sq_rng_normal(&rng);
         sum += x;

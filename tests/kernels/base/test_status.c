@@ -1,4 +1,4 @@
-/* Error texts and exit codes. */
+/* Tests error texts and exit codes. */
 #include <string.h>
 
 #include "kernels/base/status.h"

@@ -1,4 +1,4 @@
-/* Text: suggestions, numbers, paths, CSV, units, hashes. */
+/* Tests text functions: suggestions, numbers, paths, CSV, units, hashes. */
 #include <string.h>
 
 #include "kernels/base/text.h"
@@ -61,7 +61,7 @@ Test(text, quantities_have_three_digits_and_a_prefix)
     cr_expect_str_eq(sq_text_duration(out, sizeof out, 7500), "2 h 05 min");
 }
 
-/* Known answers of the FNV-1a test suite. */
+/* The expected values are from the FNV-1a test suite. */
 Test(text, hash_known_answers)
 {
     cr_expect_eq(sq_hash(SQ_HASH_START, "", 0), UINT64_C(0xcbf29ce484222325));

@@ -3,8 +3,9 @@
 
 usage: tests/kernels/compiled/check_counts.py COUNT_LAUNCHES --ptx FOLDER [--write] [--nvcc EXE]
 COUNT_LAUNCHES (tests/emulation) runs blocks of a sample of the table's launches, with the PTX that the build wrote to FOLDER.
-With the table's version of nvcc the counts must be equal; with another version they may grow by 5 %. --write counts every
-launch and writes the table. It takes the registers from fixtures/cuda_resources.csv: refresh that first (check_resources.py --write).
+With the table's version of nvcc the counts must be equal; with a different version they may grow by 5 %. --write counts every
+launch and writes the table. The table's registers come from fixtures/cuda_resources.csv, so refresh that file first
+(check_resources.py --write).
 Exit 77 without nvcc.
 """
 import argparse
@@ -26,16 +27,16 @@ ARCHITECTURE, MULTIPROCESSORS = "sm_90", 132
 REGISTERS = ("sm_80", "sm_90", "sm_100")
 SPACES = ("spos.yaml:256", "spos.yaml:1024", "proxyless.yaml:256", "proxyless.yaml:1024", "tiny.yaml:256")
 SAMPLE = ("tiny.yaml:256", "spos.yaml:256")
-EVERY = 12  # one in EVERY launches of the sample is counted
-TOLERANCE = 0.05  # with another nvcc
+EVERY = 12  # the test counts one in EVERY launches of the sample
+TOLERANCE = 0.05  # allowed growth with a different nvcc
 KEY = ("kernel", "variant", "sizes", "parts", "bytes", "instance")
-# These and the total number of instructions must not grow.
+# These columns and the total number of instructions must not grow.
 MOVED = ("ld.global moved", "st.global moved", "ld.shared moved", "st.shared moved")
 REFRESH = "cmake --build BUILD --target refresh_counts"
 
 
 def count_space(program, ptx, space, subset):
-    """The rows of the CSV that the program prints."""
+    """Returns the rows of the CSV that the program prints."""
     file = os.path.join(ROOT, "configs", "spaces", space)
     done = subprocess.run([program, ptx, str(MULTIPROCESSORS), file, *subset], capture_output=True, text=True)
     if done.returncode:
@@ -44,7 +45,7 @@ def count_space(program, ptx, space, subset):
 
 
 def count(program, ptx, spaces, subset):
-    """The rows of all spaces; one process per space. A launch that several spaces have is listed once."""
+    """Returns the rows of all spaces, which one process per space counts. A launch that occurs in several spaces is listed once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(lambda space: count_space(program, ptx, space, subset), spaces))
     rows = {tuple(row[field] for field in KEY): row for part in reversed(parts) for row in part}
@@ -52,7 +53,7 @@ def count(program, ptx, spaces, subset):
 
 
 def read_table():
-    """(nvcc's version, {key: row})."""
+    """Returns (nvcc's version, {key: row})."""
     with open(TABLE, newline="") as file:
         version = re.search(r"nvcc ([0-9.]+)", file.readline()).group(1)
         return version, {tuple(row[field] for field in KEY): row for row in csv.DictReader(file)}
@@ -62,7 +63,7 @@ def write_table(version, rows):
     with open(RESOURCES, newline="") as file:
         used = {(row["arch"], row["kernel"]): row["registers"]
                 for row in csv.DictReader(line for line in file if not line.startswith("#"))}
-    rows = sorted(rows, key=lambda row: [row[field] for field in KEY[:-1]])  # stable: kernels of one launch keep their order
+    rows = sorted(rows, key=lambda row: [row[field] for field in KEY[:-1]])  # stable, so kernels of one launch keep their order
     columns = [*rows[0], *(f"registers {name}" for name in REGISTERS)]
     with open(TABLE + ".tmp", "w", newline="") as file:
         file.write(f"# nvcc {version}, PTX of {ARCHITECTURE}, {MULTIPROCESSORS} multiprocessors: {', '.join(SPACES)}. "
@@ -80,13 +81,13 @@ def write_table(version, rows):
 
 
 def classes_of(row):
-    """The columns of instructions: from the one after shared_bytes to the one before ld.global requests."""
+    """Returns the names of the instruction columns, which are between "shared_bytes" and "ld.global requests"."""
     names = list(row)
     return names[names.index("shared_bytes") + 1:names.index("ld.global requests")]
 
 
 def compare(rows, table, is_same_nvcc):
-    """One line per difference from the table."""
+    """Yields one line per difference from the table."""
     for row in rows:
         key = tuple(row[field] for field in KEY)
         name = f"{row['instance']} {row['variant']} {row['sizes']}"
@@ -123,7 +124,7 @@ def main():
         write_table(version, count(args.program, args.ptx, SPACES, ()))
         return
     known, table = read_table()
-    # The hash of the kernel sources selects the sample.
+    # The hash of the kernel sources selects the sampled launches.
     now = cubins.hash_of(version, cubins.sources_of(cubins.FOLDER, (".cu", ".cuh", ".h")))
     rows = count(args.program, args.ptx, SAMPLE, ("--", str(EVERY), str(int(now, 16) % EVERY)))
     problems = list(compare(rows, table, known == version))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks that the current kernels have run on a GPU: tests/ must have the file gpu-verified.json, which tests/run-gpu writes.
+"""Checks that the current kernels have run on a GPU. The evidence is the file tests/gpu-verified.json, which tests/run-gpu writes.
 
 usage: tests/kernels/compiled/check_gpu_verified.py [--hash]     --hash: only print the hash of kernels/cuda
-Exit 0: verified; 77: not verified, with the reason. It never fails, because most machines have no GPU.
+Exit 0: verified; 77: not verified, with the reason. The check never fails, because most machines have no GPU.
 """
 import hashlib
 import json
@@ -23,7 +23,7 @@ def kernels_hash():
 
 
 def reason():
-    """(why the kernels are not verified, None) or (None, the record)."""
+    """Returns (the reason why the kernels are not verified, None) or (None, the record of gpu-verified.json)."""
     try:
         with open(os.path.join(TESTS, "gpu-verified.json")) as file:
             record = json.load(file)

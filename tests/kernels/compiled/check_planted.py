@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Plants faults in copies of fixtures/planted.cu. The checks of compiled kernels must find each fault, and none in the original.
+"""Plants faults in copies of fixtures/planted.cu. The checks of compiled kernels must find each fault, and must find no fault in the
+original.
 
 usage: tests/kernels/compiled/check_planted.py [--nvcc EXE]
 Exit 77 without nvcc or nvdisasm.
@@ -17,7 +18,7 @@ from kernel_measure import check_shape, measure, read_text
 ORIGINAL = os.path.join(cubins.TESTS, "fixtures", "planted.cu")
 ARCHITECTURE = "sm_90"
 
-# Name, text, replacement, a phrase of the expected report.
+# Each row: the fault's name, a text of planted.cu, the replacement of this text, a phrase of the expected report.
 FAULTS = (
     ("braces", "    if constexpr (MODE == 1) {\n        if (v < 7)\n            PICK(v, raw[0].x = 0)\n    }\n",
      "    if constexpr (MODE == 1)\n        if (v < 7)\n            PICK(v, raw[0].x = 0)\n", "never loads a,"),
@@ -32,7 +33,7 @@ FAULTS = (
 
 
 def write_sources(folder):
-    """{name: path} of the original and of each fault. Each file has another kernel name."""
+    """Writes the original and a copy with each fault. Returns {name: path}. The kernel has a different name in each file."""
     text, paths = read_text(ORIGINAL), {}
     for name, old, new, _ in (("original", "", "", ""), *FAULTS):
         assert old in text, f"{name}: fixtures/planted.cu no longer has the text to replace"
@@ -43,7 +44,10 @@ def write_sources(folder):
 
 
 def drop_instructions(nvdisasm, folder):
-    """Simulates that ptxas loses an instruction. Yields (opcode, lines of the checks)."""
+    """Removes each opcode in turn from the original's SASS, as if ptxas had lost the opcode.
+
+    Yields (opcode, lines that check_lines reports).
+    """
     stem = os.path.join(folder, f"original.{ARCHITECTURE}")
     (name, (code, _)), = ptx.parse(read_text(stem + ".ptx")).items()
     kernel = sass.disassemble(nvdisasm, stem + ".cubin")[name]

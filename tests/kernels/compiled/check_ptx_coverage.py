@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Reports the share of every kernel's PTX that the tests ran. A kernel that never ran is a failure.
+"""Reports the share of every kernel's PTX instructions that the tests ran. The check fails if a kernel never ran.
 
 usage: check_ptx_coverage.py FOLDER...
-A folder has the files that the tests of one architecture wrote (EMU_PTX_COVERAGE). Each line is one kernel: its name, its number of
-instructions, and the indices of the instructions that ran.
+A folder has the files that the tests of one architecture wrote (EMU_PTX_COVERAGE). Each line is one kernel: the kernel's name, the
+number of its instructions, and the indices of the instructions that ran.
 """
 import os
 import sys
 
 
 def read(folder):
-    """{kernel: [number of instructions, set of those that ran]}"""
+    """Returns {kernel: [number of instructions, set of the indices of the instructions that ran]}."""
     kernels = {}
     for name in sorted(os.listdir(folder)):
         with open(os.path.join(folder, name)) as file:

@@ -2,15 +2,16 @@
 """Checks the code that nvcc generates for every CUDA kernel: registers, spills and shared memory, instructions, and pointers.
 
 usage: tests/kernels/compiled/check_resources.py [--write] [--nvcc EXE] [--cache FOLDER] [--root FOLDER] [FILE.cu...]
-Compiles kernels/cuda/*.cu for each architecture. For each kernel:
-  - ptxas's report against fixtures/cuda_resources.csv; a spill is always an error;
-  - the PTX: it reads or writes every pointer of the parameter struct as fixtures/cuda_pointers.csv specifies;
-  - the SASS: it stores, multiplies and synchronizes at every source line where the PTX does, loads every pointer that the PTX
+Compiles kernels/cuda/*.cu, or the given files, for each architecture. Checks of each kernel:
+  - ptxas's report agrees with fixtures/cuda_resources.csv; a spill is always an error;
+  - the PTX reads every const pointer of the parameter struct and writes every other pointer, with the exceptions in
+    fixtures/cuda_pointers.csv;
+  - the SASS stores, multiplies and synchronizes at every source line where the PTX does, loads every pointer that the PTX
     uses, and has the instruction counts of fixtures/cuda_sass.csv.
---write refreshes cuda_resources.csv and cuda_sass.csv (with files: only their kernels) and, if numpy is installed,
-configs/gpus/ptx_to_sass.csv. It writes nothing while a check fails that needs no table. cuda_pointers.csv is maintained by hand.
-With another version of nvcc than the tables', the numbers are not compared; all other checks run.
---root: another source tree, for planted faults. Without nvdisasm the checks of the SASS are skipped. Exit 77 without nvcc.
+--write refreshes cuda_resources.csv and cuda_sass.csv (if files are given, only the rows of their kernels) and, if numpy is installed,
+configs/gpus/ptx_to_sass.csv. If a check that needs no table fails, --write writes nothing. cuda_pointers.csv is maintained by hand.
+If nvcc has a different version than the tables, the numbers are not compared, but all other checks run.
+--root selects a different source tree. Without nvdisasm the checks of the SASS are skipped. Exit 77 without nvcc.
 With --cache, unchanged sources are not compiled again.
 """
 import argparse
@@ -34,7 +35,7 @@ REFRESH = "tests/kernels/compiled/check_resources.py --write"
 
 
 def read_table(path):
-    """(nvcc's version, {(architecture, kernel): {column: number}})."""
+    """Returns (nvcc's version, {(architecture, kernel): {column: number}})."""
     if not os.path.exists(path):
         return "", {}
     with open(path, newline="") as file:
@@ -63,7 +64,7 @@ def compare_resources(numbers, table):
 
 
 def check_tables(kernels, version, is_whole):
-    """Compares with the committed tables."""
+    """Compares the kernels with the committed tables. Yields one line per difference."""
     for path, compare in ((RESOURCES, None), (COUNTS, sass_gates.compare_counts)):
         of, table = read_table(path)
         name = os.path.basename(path)

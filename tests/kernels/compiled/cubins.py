@@ -1,4 +1,4 @@
-"""Compiles the kernels for every architecture. Caches ptxas's report, PTX and cubin in a folder."""
+"""Compiles the kernels for every architecture. Caches ptxas's report, the PTX and the cubin in a folder."""
 import hashlib
 import os
 import re
@@ -15,7 +15,7 @@ ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 FIELDS = ("registers", "spill_bytes", "shared_bytes", "stack")
 FLAGS = ("-std=c++17", "-O3", "-DNDEBUG", "-lineinfo", "-Xptxas", "-v", "-cubin")
 
-Build = namedtuple("Build", "source architecture report ptx cubin")  # the last three: paths
+Build = namedtuple("Build", "source architecture report ptx cubin")  # report, ptx, cubin: paths
 
 
 def find_nvcc(wanted):
@@ -38,12 +38,12 @@ def hash_of(start, paths):
 
 
 def sources_of(folder, endings):
-    """All files below the folder with one of these endings."""
+    """Returns all files below the folder whose names have one of these endings."""
     return sorted(os.path.join(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(endings))
 
 
 def open_cache(folder, version):
-    """The cache folder of these sources and this nvcc. Removes the folders of other sources."""
+    """Returns the cache folder for the current sources and this version of nvcc. Removes the cache folders of all other sources."""
     wanted = os.path.join(folder, hash_of((version, FLAGS), sources_of(FOLDER, (".cu", ".cuh", ".h"))))
     for old in os.listdir(folder) if os.path.isdir(folder) else ():
         if old != os.path.basename(wanted):
@@ -53,7 +53,7 @@ def open_cache(folder, version):
 
 
 def compile_one(nvcc, architecture, source, folder, root=ROOT):
-    """Returns a Build in the folder. Compiles the source unless the folder has the result."""
+    """Returns the Build of the source, with files in the folder. Compiles the source unless these files exist."""
     stem = os.path.join(folder, f"{os.path.splitext(os.path.basename(source))[0]}.{architecture}")
     build = Build(source, architecture, stem + ".txt", stem + ".ptx", stem + ".cubin")
     if all(map(os.path.exists, build[2:])):
@@ -74,7 +74,7 @@ def compile_one(nvcc, architecture, source, folder, root=ROOT):
 
 
 def parse_report(text):
-    """[mangled name, {field: number}] of every kernel in ptxas's report."""
+    """Returns (mangled name, {field: number}) for every kernel in ptxas's report."""
     found, numbers = [], None
     for line in text.splitlines():
         entry = re.search(r"Compiling entry function '([^']+)'", line)
@@ -90,12 +90,12 @@ def parse_report(text):
             shared = re.search(r"(\d+) bytes smem", line)
             numbers["registers"] = int(used.group(1))
             numbers["shared_bytes"] = int(shared.group(1)) if shared else 0
-            numbers = None  # the report of a function that is not a kernel may follow
+            numbers = None  # later lines may belong to a function that is not a kernel
     return found
 
 
 def short_name(demangled):
-    """pointwise_kernel<128, 3> of void pointwise_kernel<128, 3>(sq_cuda_pointwise, int)."""
+    """Returns "pointwise_kernel<128, 3>" for "void pointwise_kernel<128, 3>(sq_cuda_pointwise, int)"."""
     name, depth = demangled.replace("(int)", "").replace("(bool)1", "true").replace("(bool)0", "false"), 0
     for i, letter in enumerate(name):
         depth += (letter == "<") - (letter == ">")
@@ -106,7 +106,7 @@ def short_name(demangled):
 
 
 def demangle(nvcc, names):
-    """{mangled name: short name}."""
+    """Returns {mangled name: short name}."""
     demangler = shutil.which("c++filt") or os.path.join(os.path.dirname(nvcc), "cu++filt")
     lines = subprocess.run([demangler], input="\n".join(names), capture_output=True, text=True, check=True).stdout.split("\n")
     return {mangled: short_name(line) for mangled, line in zip(names, lines)}

@@ -18,7 +18,7 @@ def read_text(path):
 
 
 def examine(job):
-    """(architecture, source, {mangled name: data for the checks}) of one file for one architecture."""
+    """Compiles one file for one architecture. Returns (architecture, source, {mangled name: data for the checks})."""
     nvcc, nvdisasm, architecture, source, folder, root, structs, layouts = job
     build = cubins.compile_one(nvcc, architecture, source, folder, root)
     tools = [path for path in cubins.sources_of(cubins.TESTS, ".py") if os.path.basename(path) in ("sass.py", "ptx.py", "sass_gates.py")]
@@ -46,13 +46,13 @@ def examine(job):
 
 
 def measure(nvcc, nvdisasm, sources, architectures, folder, root=cubins.ROOT):
-    """({(architecture, kernel): data}, {struct: its pointers})."""
+    """Returns ({(architecture, kernel): data for the checks}, {parameter struct: {Pointer: is_const}})."""
     texts = {source: kernel_pointers.without_comments(read_text(source)) for source in sources}
     structs = kernel_pointers.kernel_structs(texts.values())
     headers = [kernel_pointers.without_comments(read_text(os.path.join(root, header))) for header in HEADERS]
     layouts = kernel_pointers.layout(kernel_pointers.read_structs(headers), sorted(set(structs.values())), root, nvcc, HEADERS)
     jobs = [(nvcc, nvdisasm, architecture, source, folder, root, structs, layouts)
-            for source in sorted(sources, key=os.path.getsize, reverse=True)  # the longest files start first
+            for source in sorted(sources, key=os.path.getsize, reverse=True)  # longest files first, because they compile longest
             for architecture in architectures]
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         reports = list(pool.map(examine, jobs))
@@ -62,7 +62,7 @@ def measure(nvcc, nvdisasm, sources, architectures, folder, root=cubins.ROOT):
 
 
 def check_shape(kernel, known, pointers, exceptions, used):
-    """The checks that need no table."""
+    """Runs the checks that need no table. Yields one line per problem. Adds the indices of the applied exceptions to `used`."""
     if known["numbers"]["spill_bytes"]:
         yield f"spills {known['numbers']['spill_bytes']} bytes (stores and loads), {known['numbers']['registers']} registers"
     yield from known["problems"]

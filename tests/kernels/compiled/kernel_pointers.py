@@ -1,4 +1,4 @@
-"""Pointer members of the kernels' parameter structs: their offsets, and the expected accesses."""
+"""Finds the pointer members of the kernels' parameter structs, with their offsets and the expected accesses."""
 import csv
 import os
 import re
@@ -13,7 +13,7 @@ def without_comments(text):
 
 
 def split_fields(body):
-    """The parts between semicolons outside braces."""
+    """Returns the fields of a struct's body, which semicolons outside of nested braces separate."""
     fields, depth, start = [], 0, 0
     for i, letter in enumerate(body):
         depth += (letter == "{") - (letter == "}")
@@ -24,7 +24,7 @@ def split_fields(body):
 
 
 def read_structs(texts):
-    """{name: body} of every `typedef struct { ... } name;`."""
+    """Returns {name: body} for every `typedef struct { ... } name;`."""
     structs = {}
     for text in texts:
         for found in re.finditer(r"typedef struct\s*(?:\w+\s*)?\{", text):
@@ -37,7 +37,7 @@ def read_structs(texts):
 
 
 def pointers_in(body, structs, path=()):
-    """(path, is_const) of each pointer below a struct; path: members, "name[0]" for an array."""
+    """Yields (path, is_const) for each pointer in a struct and its nested structs. path: member names; "name[0]" for an array."""
     for field in split_fields(body):
         nested = re.match(r"struct\s*\{(.*)\}\s*(.+)$", field, re.S)
         kind, declarators = (None, nested.group(2)) if nested else re.match(r"((?:const\s+)?\w+)\s+(.*)$", field, re.S).groups()
@@ -52,7 +52,7 @@ def pointers_in(body, structs, path=()):
 
 
 def layout(structs, wanted, root, nvcc, headers):
-    """{struct: {Pointer: is_const}}. A generated C program prints the offsets."""
+    """Returns {struct: {Pointer: is_const}}. A generated C program prints the offsets."""
     members = {name: list(pointers_in(structs[name], structs)) for name in wanted}
     lines = []
     for name, found in members.items():
@@ -79,13 +79,13 @@ def layout(structs, wanted, root, nvcc, headers):
 
 
 def kernel_structs(texts):
-    """{name of the kernel without template arguments: struct of its first parameter}."""
+    """Returns {name of the kernel without template arguments: struct of its first parameter}."""
     return {name: kind for text in texts
             for name, kind in re.findall(r"__global__[^{;]*?\b(\w+)\((?:const )?(\w+) \w+[^{;]*\{", text)}
 
 
 def read_exceptions(path):
-    """[(regular expression of kernels, of members, access, reason)]. The first match applies."""
+    """Returns [(regular expression of kernels, regular expression of members, access, reason)]. The first matching row applies."""
     def pattern(text):
         return re.compile(".*".join(map(re.escape, text.split("*"))) + r"\Z")
 
@@ -95,7 +95,7 @@ def read_exceptions(path):
 
 
 def expected(kernel, pointers, exceptions, used):
-    """{pointer's name: access}. A const pointer is read, other pointers are written, unless an exception applies."""
+    """Returns {pointer's name: access}: "r" for a const pointer and "w" for any other pointer, unless an exception applies."""
     access = {}
     for pointer, is_const in pointers.items():
         access[pointer.name] = "r" if is_const else "w"

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Are the tests of the CUDA kernels sharp enough? Mutates one operator of one kernel at a time and expects a failure.
+"""Measures whether the tests of the CUDA kernels detect small faults. Mutates one operator of one kernel at a time and expects that a
+test fails.
 
 usage: mutate_kernels.py --nvcc EXE --ptx FOLDER --test PROGRAM=FILTER... [--count 20] [--seed 1] [--allowed 1]
 A mutation changes a sign, a comparison, an index or a constant in kernels/cuda/*.cu or *.cuh. nvcc compiles the file to PTX,
-and each PROGRAM runs its tests of that FILTER on it, without the twin: the reference alone must see the change.
-A mutation that does not change the PTX is replaced by another one. Fails when more than --allowed mutations survive. Exit 77 unless
-SQ_FULL_TESTS is set: it takes many minutes.
+and each PROGRAM runs its tests that match FILTER with this PTX. The emulator does not also run each launch as fibres
+(EMU_PTX_TWIN=0), so only the comparison with the reference backend can detect the mutation. A mutation that does not change the PTX is
+replaced by a new mutation. Fails if more than --allowed mutations survive. Exit 77 unless SQ_FULL_TESTS is set, because the script
+takes many minutes.
 """
 import argparse
 import glob
@@ -22,20 +24,20 @@ FOLDER = os.path.join(ROOT, "kernels", "cuda")
 OPERATORS = [(r"(?<=[\w\])]) \+ (?=[\w(])", " - "), (r"(?<=[\w\])]) - (?=[\w(])", " + "), (r"(?<=[\w\])]) \* (?=[\w(])", " + "),
              (r"(?<=[\w\])]) < (?=[\w(])", " <= "), (r"(?<=[\w\])]) >= (?=[\w(])", " > "), (r"(?<=[\w\])]) > (?=[\w(])", " >= "),
              (r" \+= (?=[\w(])", " -= "), (r" && ", " || "), (r"(?<=[\w\])]) / (?=[\w(])", " * "), (r"(?<=[\w\])]) % (?=[\w(])", " / ")]
-# Not executed by a kernel, or without an effect on its results: declarations, launches, hints, bounds of the block count.
+# Lines that no kernel executes or that do not change its results: declarations, launches, hints, bounds of the block count.
 SKIPPED = re.compile(r"^\s*(/?\*|//|#|enum|static_assert|typedef|template|struct|LAUNCH|extern|SQ_CUDA_INSTANCE|return cuda|static const)"
                      r"|__launch_bounds__|__global__|cudaError_t|_instances|/\*")
-# Mutations that change no result, with the reason: (file, text of the line, what it becomes).
+# Mutations that change no result: (file, text of the line, the mutated text). The comment gives the reason.
 EQUIVALENT = (
-    ("image.cu", "(low < high)", "(low <= high)"),  # they never are equal
+    ("image.cu", "(low < high)", "(low <= high)"),  # low and high are never equal
     ("pointwise.cu", "z.x - x.mean, z.x - x.mean", "z.x - x.mean, z.x + x.mean"),  # sum (z - m)(z + m) = sum (z - m)^2
-    ("classifier.cu", "other.largest > total.largest", "other.largest >= total.largest"),  # equal either way
-    ("weight_gradient.cu", "chunks = (u.rows - 1)", "chunks = (u.rows + 1)"),  # one more chunk of rows that do not exist adds zeros
+    ("classifier.cu", "other.largest > total.largest", "other.largest >= total.largest"),  # equal values give equal results
+    ("weight_gradient.cu", "chunks = (u.rows - 1)", "chunks = (u.rows + 1)"),  # the additional chunk has no rows and adds zeros
 )
 
 
 def mutations(random_numbers):
-    """Endless (file, line number, old line, new line)."""
+    """Yields (file, line index, old line, new line) without end."""
     files, seen = sorted(glob.glob(os.path.join(FOLDER, "**", "*.cu"), recursive=True)), set()
     while True:
         path = random_numbers.choice(files)
@@ -63,7 +65,7 @@ def compile_ptx(nvcc, source, to):
 
 
 def code_of(path):
-    """The PTX without its line information."""
+    """Returns the PTX without line information."""
     with open(path) as file:
         return re.sub(r"(?m)^\s*(\.loc|\.file|//).*$|\.section[^}]*\}", "", file.read())
 

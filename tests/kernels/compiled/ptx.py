@@ -1,16 +1,18 @@
-"""nvcc's PTX: instructions of each kernel, their classes, and which pointer parameters they read and write.
+"""Parses nvcc's PTX: the instructions of each kernel, their classes, and the pointer parameters that they read and write.
 
-Registers of PTX are virtual: a value keeps its name. So the pointers from which an address is computed follow from the
-text without regard to the order of execution.
+PTX registers are virtual, so each value keeps its register. Therefore the text alone shows from which pointers an address is
+computed, in any order of execution.
 """
 import os
 import re
 from collections import namedtuple
 
-# where: the source lines "file:line" that it comes from, innermost inlined function first
-Instruction = namedtuple("Instruction", "guard opcode operands where")  # guard: the predicate, or None
+# guard: the predicate that enables the instruction, or None
+# where: the instruction's source lines "file:line", innermost inlined function first
+Instruction = namedtuple("Instruction", "guard opcode operands where")
 Kernel = namedtuple("Kernel", "code labels")  # labels: name -> index in code
-Pointer = namedtuple("Pointer", "name offset stride size")  # elements at offset + i * stride within size bytes; 8 and 8 when it is one
+# The elements of an array are at offset + i * stride, within size bytes. A single pointer has stride 8 and size 8.
+Pointer = namedtuple("Pointer", "name offset stride size")
 
 STATEMENT = re.compile(r"(@!?%p\d+\s+)?([a-z][\w.:]*)\s*(.*)$", re.S)
 LOCATION = re.compile(r"\.loc\s+(\d+)\s+(\d+)\s+\d+(?:,\s*function_name\s+\S+,\s*inlined_at\s+(\d+)\s+(\d+))?")
@@ -18,7 +20,7 @@ PASSES_ON = ("mov", "add", "mad", "cvta", "selp", "or", "and", "max", "min")
 
 
 def parse(text):
-    """{mangled name: Kernel}."""
+    """Returns {mangled name: Kernel}."""
     paths = {number: os.path.normpath(path) for number, path in re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]+)"', text, re.M)}
     kernels = {}
     for found in re.finditer(r"\.entry\s+(\w+)\(.*?^\{$(.*?)^\}$", text, re.M | re.S):
@@ -40,7 +42,7 @@ def parse(text):
 
 
 def class_of(opcode):
-    """As the machine of emulation/ptx classifies it."""
+    """Returns the instruction class, as the PTX interpreter of emulation/ptx classifies the opcode."""
     parts = opcode.split(".")
     name, kind = parts[0], parts[-1]
     space = next((part for part in parts if part in ("param", "global", "shared", "local", "const")), "global")
@@ -69,11 +71,11 @@ def split_operands(text):
 
 
 def parameter_accesses(code, kernel):
-    """{register: {(byte offset in the first parameter, is it indexed)}} for registers loaded from it."""
+    """Returns {register: {(byte offset in the parameter, is_indexed)}} for registers loaded from the kernel's first parameter."""
     first = f"{kernel}_param_0"
     bases, loaded = {}, {}
     chosen = {operands[0]: set(map(int, operands[1:3])) for operands in (split_operands(i.operands) for i in code if i.opcode == "selp.b64")
-              if all(re.fullmatch(r"-?\d+", value) for value in operands[1:3])}  # one of two members of one type
+              if all(re.fullmatch(r"-?\d+", value) for value in operands[1:3])}  # register -> the two constants that selp chooses from
 
     def add(places, register, new):
         known = places.setdefault(register, set())
@@ -105,7 +107,7 @@ def parameter_accesses(code, kernel):
 
 
 def spread(origin, edges):
-    """Passes the sets of origin on from sources to results, until nothing changes. edges: [result, source, ...]."""
+    """Adds each source's set in `origin` to the set of its result, until no set changes. edges: [result, source, ...]."""
     changed = True
     while changed:
         changed = False
@@ -117,7 +119,7 @@ def spread(origin, edges):
 
 
 def trace(code, kernel, pointers):
-    """({name: "r", "w" or "rw"}, [global accesses whose address comes from no pointer])."""
+    """Returns ({pointer's name: "r", "w" or "rw"}, [global accesses whose address comes from no pointer])."""
     def names_at(offset, is_indexed):
         return [p.name for p in pointers
                 if (0 <= offset - p.offset < p.size and (offset - p.offset) % p.stride == 0) and not (is_indexed and p.size <= 8)]
@@ -130,7 +132,7 @@ def trace(code, kernel, pointers):
     edges = [split_operands(i.operands) for i in code
              if i.opcode.split(".")[0] in PASSES_ON and i.opcode.endswith("64") or i.opcode.startswith("mad.wide")]
     spread(origin, edges)
-    # The difference of two pointers is an index; a pointer less an index is a pointer.
+    # A pointer minus a pointer is an index, but a pointer minus an index is a pointer.
     differences = [split_operands(i.operands) for i in code if i.opcode in ("sub.s64", "sub.u64")]
     spread(origin, edges + [operands[:2] for operands in differences if operands[2] not in origin])
     access, unknown = {}, []

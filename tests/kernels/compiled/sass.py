@@ -1,4 +1,4 @@
-"""SASS of a cubin: nvdisasm's text as instructions, and how many of each kind a kernel has."""
+"""Parses nvdisasm's text of a cubin into SASS instructions, and counts each kernel's instructions of each kind."""
 import glob
 import os
 import re
@@ -8,14 +8,16 @@ import subprocess
 import sysconfig
 from collections import Counter, namedtuple
 
-# where: the source lines "file:line" that it comes from, innermost inlined function first; () without line information
-Instruction = namedtuple("Instruction", "guard opcode operands where")  # guard: the predicate, or None
-Kernel = namedtuple("Kernel", "code labels parameter_base")  # labels: name -> index in code; base: of the parameters in constant bank 0
+# guard: the predicate that enables the instruction, or None
+# where: the instruction's source lines "file:line", innermost inlined function first; () without line information
+Instruction = namedtuple("Instruction", "guard opcode operands where")
+# labels: name -> index in code; parameter_base: offset of the parameters in constant bank 0
+Kernel = namedtuple("Kernel", "code labels parameter_base")
 
 SHAPE = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+)?\s*([A-Z][\w.]*)\s*(.*?)\s*;")
 LINE = re.compile(r'\s*//## File "([^"]+)", line (\d+)(.*)')
 
-# Column of the table -> opcodes, without their modifiers.
+# Column of the table -> opcodes without modifiers.
 COUNTED = {
     "LDG": ("LDG", "LD"), "STG": ("STG", "ST"), "LDGSTS": ("LDGSTS",), "ATOM_RED": ("ATOM", "ATOMG", "RED", "REDG"), "LDS": ("LDS",),
     "STS": ("STS",), "LDSM": ("LDSM",), "HMMA": ("HMMA", "UTCHMMA"), "BAR": ("BAR",), "LDL": ("LDL",), "STL": ("STL",), "MUFU": ("MUFU",),
@@ -24,7 +26,7 @@ COLUMNS = (*COUNTED, "total")
 
 
 def find_nvdisasm():
-    """Of the wheel nvidia-cuda-nvdisasm (of this Python or of .venv), or of the toolkit; None where it is not installed."""
+    """Returns the path of nvdisasm from the wheel nvidia-cuda-nvdisasm (in this Python or in .venv), else from PATH, else None."""
     venv = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))), ".venv", "lib", "python*", "site-packages")
     places = [path for packages in (sysconfig.get_paths()["purelib"], venv)
               for path in sorted(glob.glob(os.path.join(packages, "nvidia", "cu13", "bin", "nvdisasm")))]
@@ -32,7 +34,7 @@ def find_nvdisasm():
 
 
 def parameter_bases(path):
-    """{mangled name: offset in constant bank 0} of the parameters, from the cubin's .nv.info sections."""
+    """Returns {mangled name: offset of the parameters in constant bank 0}, from the cubin's .nv.info sections."""
     with open(path, "rb") as file:
         image = file.read()
     offset, = struct.unpack_from("<Q", image, 0x28)
@@ -45,7 +47,8 @@ def parameter_bases(path):
         if not name.startswith(".nv.info."):
             continue
         end = start + length
-        while start < end:  # records: format, attribute, then a value of 2 bytes or (format 4) a length and that many bytes
+        # Each record has a format, an attribute and a value of 2 bytes. In format 4 the value is the number of bytes that follow.
+        while start < end:
             form, attribute, value = struct.unpack_from("<BBH", image, start)
             if form == 4 and attribute == 0x0A:  # EIATTR_PARAM_CBANK: symbol, offset, bytes
                 bases[name.removeprefix(".nv.info.")], = struct.unpack_from("<H", image, start + 8)
@@ -54,7 +57,7 @@ def parameter_bases(path):
 
 
 def disassemble(nvdisasm, path):
-    """{mangled name: Kernel} of a cubin."""
+    """Returns {mangled name: Kernel} of a cubin."""
     text = subprocess.run([nvdisasm, "-gi", "-c", path], capture_output=True, text=True, check=True).stdout
     bases, kernels, code, where, is_open = parameter_bases(path), {}, None, (), False
     for line in text.splitlines():
@@ -79,7 +82,7 @@ def base_of(opcode):
 
 
 def count(kernel):
-    """{column: number}: instructions of the text, not executions. Padding after the code does not count."""
+    """Returns {column: number of instructions in the text}. Counts no executions, and no padding after the code."""
     bases = Counter(base_of(i.opcode) for i in kernel.code)
     counts = {column: sum(bases[base] for base in opcodes) for column, opcodes in COUNTED.items()}
     return {**counts, "total": len(kernel.code) - bases["NOP"]}

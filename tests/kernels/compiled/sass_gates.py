@@ -1,7 +1,7 @@
 """Checks the consistency of a kernel's source, PTX and SASS. Each check yields one line per problem.
 
-The chain is: pointers of the parameter struct -> accesses in the PTX -> the same source lines and parameters in the SASS. A tool
-that drops code breaks this chain, also if the counts of the committed table agree.
+The checks follow a chain: pointers of the parameter struct -> accesses in the PTX -> the same source lines and parameters in the SASS.
+If a tool drops code, this chain breaks even if the counts agree with the committed table.
 """
 import re
 from collections import defaultdict
@@ -12,7 +12,8 @@ import sass
 WORDS = {"": "neither reads nor writes", "r": "only reads", "w": "only writes", "rw": "reads and writes"}
 EXPECTED = {"": "no access", "r": "a read", "w": "a write", "rw": "a read and a write"}
 
-# Class of PTX instructions -> their opcodes in SASS. Loads of global memory are left out: ptxas merges equal loads, also across lines.
+# Class of PTX instructions -> their opcodes in SASS. Loads of global memory are omitted because ptxas merges equal loads of different
+# lines.
 SAME_LINE = {
     "st.global": ("STG", "ST", "RED", "REDG", "ATOM", "ATOMG"), "ld.shared": ("LDS",), "st.shared": ("STS",), "ldmatrix": ("LDSM",),
     "mma": ("HMMA", "UTCHMMA"), "barrier": ("BAR", "LDGDEPBAR", "DEPBAR", "SYNCS", "MEMBAR"),
@@ -20,7 +21,7 @@ SAME_LINE = {
 
 
 def own_line(where):
-    """The innermost line outside the toolkit's headers; "" if there is none."""
+    """Returns the innermost source line outside the toolkit's headers, or ""."""
     return next((line for line in where if "/include/" not in line and not line.endswith(":0")), "")
 
 
@@ -34,7 +35,7 @@ def check_pointers(found, expected):
 
 
 def check_lines(code, kernel):
-    """Source lines that store, multiply, synchronize or read shared memory in the PTX but not in the SASS."""
+    """Yields a problem per source line that the PTX has but the SASS lacks, for the instructions in SAME_LINE."""
     in_ptx, in_sass = defaultdict(set), defaultdict(set)
     for i in code:
         kind = ptx.class_of(i.opcode)
@@ -49,7 +50,7 @@ def check_lines(code, kernel):
 
 
 def check_parameters(kernel, accessed):
-    """Pointers that the PTX accesses but whose parameter the SASS never loads. accessed: [Pointer]."""
+    """Yields a problem with the pointers that the PTX accesses but the SASS never loads. accessed: [Pointer]."""
     loaded, is_indexed = set(), False
     for i in kernel.code:
         for index, offset in re.findall(r"c\[0x0\]\[(U?R\d+)?[^\]]*?(0x[0-9a-f]+)?\]", i.operands):
@@ -63,7 +64,10 @@ def check_parameters(kernel, accessed):
 
 
 def source_needs(text, kernel):
-    """Groups of columns: the SASS needs one column of each. Derived from the source file without comments."""
+    """Returns groups of columns. The SASS must have an instruction of at least one column of each group.
+
+    text: the source file without comments
+    """
     found = re.search(rf"__global__[^{{;]*\b{kernel}\([^{{]*\{{(.*?)^\}}", text, re.S | re.M)
     body, needs = found.group(1) if found else "", []
     if re.search(r"\b(DYNAMIC_)?SHARED\(", body):
@@ -77,11 +81,11 @@ def check_needs(counts, needs):
             yield f"no {' or '.join(columns)} in the SASS, but the source requires it"
 
 
-EXACT = ("LDG", "STG", "LDGSTS", "ATOM_RED", "STS", "LDSM", "HMMA", "BAR")  # the other columns are for information
+EXACT = ("LDG", "STG", "LDGSTS", "ATOM_RED", "STS", "LDSM", "HMMA", "BAR")  # the other columns are not compared
 
 
 def compare_counts(counts, table, is_same_nvcc):
-    """Compares the counts with the row of the table. With another nvcc only the same kinds of instructions must occur."""
+    """Compares the counts with the row of the table. With a different nvcc, only the kinds of instructions must be the same."""
     for column, known in table.items():
         number = counts[column]
         if column in ("LDL", "STL"):

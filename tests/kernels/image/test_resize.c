@@ -1,4 +1,5 @@
-/* Resizing against Pillow's algorithm, written out plainly; crops and colour against their published distributions. */
+/* Compares resizing with Pillow's algorithm, and the random crops and colour changes with their published
+ * distributions. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,13 @@
 #include "tests/data/pillow.h"
 #include "tests/support/support.h"
 
-/* ---- Squall's resizing against Pillow's ---- */
+/* ---- Squall's resizing and Pillow's ---- */
 
 static uint8_t *draw_pixels(int h, int w, uint64_t number)
 {
     uint8_t *pixels = malloc((size_t)h * (size_t)w * 3);
     sq_rng rng = sq_rng_open(1, SQ_RNG_TEST, number);
-    for (size_t i = 0; i < (size_t)h * (size_t)w * 3; i++) /* noise, black, white and edges: the hardest to round */
+    for (size_t i = 0; i < (size_t)h * (size_t)w * 3; i++) /* noise, black, white and edges are the hardest to round */
         pixels[i] = number % 4 == 0   ? (uint8_t)(sq_rng_below(&rng, 2) * 255)
                     : number % 4 == 1 ? (uint8_t)(i / 3 % (size_t)w / 9 % 2 * 255)
                                       : (uint8_t)sq_rng_below(&rng, 256);
@@ -32,7 +33,7 @@ static int worst_difference(const uint8_t *a, const uint8_t *b, size_t count)
     return worst;
 }
 
-/* A copy of only the pixels of sq_resize_reach, so that a sanitizer detects reads outside them. */
+/* Copies only the pixels that sq_resize_reach names, so that a sanitizer detects reads outside these pixels. */
 static sq_pixels crop_reach(const uint8_t *pixels, int h, int w, sq_crop crop, int size)
 {
     const sq_rectangle reach = sq_resize_reach(crop, h, w, size);
@@ -57,7 +58,7 @@ Test(resize, a_thousand_random_crops_are_pillows_within_one_grey_level)
         const int side = sides[i % 10 < 6 ? 0 : i % 10 - 5];
         uint8_t *pixels = draw_pixels(h, w, i);
         sq_crop crop = sq_transform_crop(&t, h, w, &rng);
-        if (i % 5 == 4) { /* Image.resize with a box: the filter also reads pixels outside the box */
+        if (i % 5 == 4) { /* as in Image.resize with a box, whose filter also reads pixels outside the box */
             crop = (sq_crop){crop.x + 0.25, crop.y + 0.5, crop.w - 0.5, crop.h - 0.75, false};
             pillow_resize(&(sq_pixels){pixels, 0, 0, h, w, h, w}, crop, side, pillows);
         } else {
@@ -109,8 +110,8 @@ Test(resize, a_crop_of_the_outputs_size_is_copied)
 
 enum { DRAWS = 20000, BINS = 20 };
 
-/* Upper 0.1 % point of chi-square with BINS - 1 degrees of freedom. The draws are fixed, so the test always gives the
- * same result. */
+/* Upper 0.1 % point of the chi-square distribution with BINS - 1 degrees of freedom. The draws depend only on fixed
+ * seeds, so the test always gives the same result. */
 static const double chi_square_limit = 43.82;
 
 static double chi_square(const int *counts, int bins, int all)
@@ -128,8 +129,9 @@ static void count_share(int *counts, double share)
     counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
 }
 
-/* The image is square and so large that rounding to whole pixels has no effect. The areas always fit, so no crop is
- * redrawn. Therefore the area, the logarithm of the aspect ratio, and (for a given size) the position are uniform. */
+/* The image is square, and large enough that rounding to whole pixels has no effect. The areas always fit, so no
+ * crop is redrawn. Therefore the area, the logarithm of the aspect ratio, and (for a given size) the position are
+ * uniform. */
 Test(resize, crops_follow_the_published_distribution)
 {
     enum { SIDE = 1 << 20 };
@@ -162,11 +164,13 @@ Test(resize, flips_and_jitter_follow_the_published_distribution)
         order[(int)drawn[SQ_AUGMENT_ORDER]]++;
         count_share(brightness, (drawn[SQ_AUGMENT_BRIGHTNESS] - 0.6) / 0.8);
         count_share(contrast, (drawn[SQ_AUGMENT_CONTRAST] - 0.8) / 0.4);
-        count_share(saturation, drawn[SQ_AUGMENT_SATURATION] / 2.5); /* from max(0, 1 - 1.5) */
+        /* the factor is drawn from max(0, 1 - 1.5) to 2.5 */
+        count_share(saturation, drawn[SQ_AUGMENT_SATURATION] / 2.5);
     }
     const double expected = 0.3 * DRAWS, deviation = sqrt(DRAWS * 0.3 * 0.7);
-    cr_expect_lt(fabs(flips - expected), 3.3 * deviation, "%d flips", flips); /* two-sided 0.1 % of a normal */
-    cr_expect_lt(chi_square(order, 6, DRAWS), 20.52, "order");                /* 5 degrees of freedom, 0.1 % */
+    /* two-sided 0.1 % point of a normal distribution */
+    cr_expect_lt(fabs(flips - expected), 3.3 * deviation, "%d flips", flips);
+    cr_expect_lt(chi_square(order, 6, DRAWS), 20.52, "order"); /* 0.1 % point for 5 degrees of freedom */
     cr_expect_lt(chi_square(brightness, BINS, DRAWS), chi_square_limit, "brightness");
     cr_expect_lt(chi_square(contrast, BINS, DRAWS), chi_square_limit, "contrast");
     cr_expect_lt(chi_square(saturation, BINS, DRAWS), chi_square_limit, "saturation");

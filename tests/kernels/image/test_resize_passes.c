@@ -1,4 +1,4 @@
-/* The passes of resizing: every instruction set gives the same bits. */
+/* Tests that the resizing passes give the same bits with every instruction set. */
 #include <string.h>
 
 #include "kernels/base/rng.h"
@@ -13,7 +13,7 @@ typedef struct {
     sq_resize_columns columns;
 } drawn_columns;
 
-/* Random columns that read `limit` pixels each. The sum of a column's weights is at most 1. */
+/* Draws random columns that read `limit` pixels each. The sum of a column's weights is at most 1. */
 static void draw_columns(drawn_columns *d, int limit, sq_rng *rng)
 {
     const int groups = (limit + SQ_GROUP_PIXELS - 1) / SQ_GROUP_PIXELS;
@@ -28,7 +28,7 @@ static void draw_columns(drawn_columns *d, int limit, sq_rng *rng)
     d->columns = (sq_resize_columns){d->first, d->weights, limit, COLUMNS};
 }
 
-/* Both passes of both implementations, on the same random rows. */
+/* Runs both passes of both implementations on the same random rows and compares the results. */
 static void compare(const sq_resize_passes *passes, const sq_resize_columns *columns, sq_rng *rng)
 {
     uint8_t row[3 * COLUMNS + SQ_GROUP_BYTES * (MOST_GROUPS + 1)], bytes[2][3 * COLUMNS];

@@ -1,4 +1,4 @@
-/* Filter weights of resizing. */
+/* Tests the filter weights of resizing. */
 #include <math.h>
 
 #include "kernels/image/resize_weights.h"
