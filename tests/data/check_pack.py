@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks `squall pack` end to end: training from shards, a folder and a tar gives the same bits; a killed pack is resumed with the same
-files; a full disk leaves no files; errors are one line.
+"""Checks `squall pack` end to end: training from shards, a folder and a tar gives the same bits; a killed pack can be repeated and
+gives the same files; a full disk leaves no files; each error is one line.
 
 usage: check_pack.py SQUALL SOURCE_FOLDER
 Also packs and trains on Tiny-ImageNet if its tars are in ../shared/datasets/tiny-imagenet-200 or in $SQ_TINY_IMAGENET.
@@ -47,14 +47,14 @@ def unpack(tars, folder):
 
 
 def image_folder(root):
-    """The images in the order of torchvision.datasets.folder.make_dataset."""
+    """Returns the (class, name) of each image, in the order of torchvision.datasets.folder.make_dataset."""
     return [(name, os.path.relpath(os.path.join(folder, image), os.path.join(root, name)))
             for name in sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
             for folder, _, images in sorted(os.walk(os.path.join(root, name), followlinks=True)) for image in sorted(images)]
 
 
 def trained(source, run_folder, config, *more):
-    """The weights, optimizer state and log after a few steps on a source, as bytes."""
+    """Trains a few steps on a source. Returns the bytes of the weights, the optimizer state and the log."""
     run("train", config, "-o", run_folder, "--quiet", "--threads", "1", "--device", "cpu", "--set", "data.train=" + source, *more)
     last = os.path.join(run_folder, "last")
     return [read(os.path.join(last, name)) for name in ("model.safetensors", "optim.safetensors")] + [read(os.path.join(run_folder, "log.jsonl"))]
@@ -91,7 +91,7 @@ def samples(scratch):
 
 
 def kills(scratch, shards):
-    """After kills at random moments, repeating the command gives the same files and no others."""
+    """Kills the command 12 times at random moments. A last run to completion must give exactly the files of an uninterrupted run."""
     out, draw = os.path.join(scratch, "killed"), random.Random(1)
     words = [SQUALL, "pack", SAMPLES, out, "--shard-mb", "1", "--quiet", "--threads", "1"]
     for _ in range(12):
@@ -112,7 +112,7 @@ def full_disk(scratch):
 
 
 def damage(scratch, shards):
-    """--verify finds a damaged record; training counts it as a bad image and names the record and the shard."""
+    """Damages a record. --verify must report the record; training must count it as a bad image and name the record and the shard."""
     broken = os.path.join(scratch, "broken")
     os.mkdir(broken)
     for name, data in files(shards).items():
@@ -132,7 +132,7 @@ def damage(scratch, shards):
 
 
 def other_sources(scratch):
-    """Checks other sources and forms: ImageNet's tar of tars, a flat tar with a list of labels, shrunk and raw shards,
+    """Checks more kinds of sources and packs: ImageNet's tar of tars, a flat tar with a list of labels, shrunk and raw shards, and
     sources with one split."""
     folder = os.path.join(scratch, "folder")
     nested, flat, labels = (os.path.join(scratch, name) for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "val.txt"))
@@ -189,7 +189,7 @@ def bad_input(scratch, shards):
 
 
 def stopped(scratch, shards):
-    """SIGTERM after the first shard: exit code 75; repeating the command resumes."""
+    """Sends SIGTERM after the first shard. Expects exit code 75, and that the repeated command keeps the finished shard."""
     out = os.path.join(scratch, "stopped")
     words = [SQUALL, "pack", TINY, out, "--quiet", "--threads", "1"]
     process = subprocess.Popen(words, cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -231,7 +231,7 @@ def tiny_imagenet(scratch):
 
 
 def records(path):
-    """(class, name, bytes) of each record, by the format in data/sources/shard.h."""
+    """Yields (class, name, bytes) of each record. The format is described in data/sources/shard.h."""
     data = read(path)
     number = lambda at, size: int.from_bytes(data[at:at + size], "little")
     assert data[:8] == b"SQSHARD\n" and number(8, 4) == 1

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Compares the loader's samples with Pillow's, within one grey level. In Pillow, data.decode exact is crop
-and then resize; draft is Image.draft and then resize with a box. Uses JPEGs that Pillow writes, and
-ImageNet originals if ../shared/datasets/imagenet-sample exists.
+"""Compares the loader's samples with Pillow's. The samples may differ by at most one grey level.
+
+data.decode "exact" corresponds to Pillow's Image.crop, then Image.resize. "draft" corresponds to Image.draft, then Image.resize with a
+box. The JPEGs are made by Pillow; if ../shared/datasets/imagenet-sample exists, ImageNet originals are compared too.
 
 usage: check_pillow.py DUMP_SAMPLES SOURCE_FOLDER     exits with 77 without Pillow
 """
@@ -19,7 +20,7 @@ except ImportError:
 
 
 def make_images(folder):
-    """JPEGs with edges and noise, of every mode and sampling that Pillow writes."""
+    """Writes JPEGs with edges and noise, in every mode and chroma subsampling that Pillow can write."""
     draw = random.Random(0)
     os.makedirs(os.path.join(folder, "val", "c"))
     for number, mode in enumerate(["RGB", "L", "RGB", "RGB"]):

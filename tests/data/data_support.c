@@ -40,12 +40,14 @@ void copy_first_half(const char *folder, const char *name, const char *fixture)
 
 void copy_rotated(const char *folder, const char *name, int orientation)
 {
-    /* APP1, 34 bytes: "Exif", a little-endian TIFF header, one entry: tag 0x0112, short, 1 value. */
+    /* The APP1 segment of 34 bytes contains "Exif", a little-endian TIFF header, and one entry: tag 0x0112, type short,
+     * 1 value. */
     char exif[] = "\xff\xe1\0\x22"
                   "Exif\0\0"
                   "II*\0\x08\0\0\0"
                   "\x01\0\x12\x01\x03\0\x01\0\0\0?\0\0\0\0\0\0";
-    enum { EXIF_BYTES = sizeof exif, ORIENTATION_OFFSET = 28 }; /* the terminating zero ends the last field */
+    /* the terminating zero of the string is the last byte of the segment */
+    enum { EXIF_BYTES = sizeof exif, ORIENTATION_OFFSET = 28 };
     size_t size = 0;
     char *bytes = read_fixture("rgb.jpg", &size), *rotated = malloc(size + EXIF_BYTES);
     exif[ORIENTATION_OFFSET] = (char)orientation;
@@ -199,7 +201,7 @@ int open_folder(const char *folder)
 void limit_file_size(size_t bytes)
 {
     struct rlimit limit = {bytes, bytes};
-    (void)signal(SIGXFSZ, SIG_IGN); /* the program also ignores SIGXFSZ: supernet/train/signals.c */
+    (void)signal(SIGXFSZ, SIG_IGN); /* as in the program (supernet/train/signals.c) */
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 

@@ -1,4 +1,4 @@
-/* Writes samples as the loader makes them, for check_pillow.py.
+/* Writes the samples that the loader makes, for check_pillow.py.
  *
  * usage: dump_samples SOURCE DECODE SIDE COUNT OUT     DECODE: a number, sq_decode_mode
  *
@@ -19,7 +19,7 @@ typedef struct {
     size_t capacity;
 } dump;
 
-/* Writes sample `number`: image number % count in epoch `number`. */
+/* Writes sample `number`, which is image number % count in epoch `number`. */
 static sq_status write_sample(dump *d, uint64_t number, uint8_t *pixels, FILE *out)
 {
     const size_t index = (size_t)(number % sq_dataset_count(d->dataset)), side = (size_t)d->transform.resolution;

@@ -1,4 +1,4 @@
-/* JPEGs that libjpeg-turbo encodes, and their reference decoding. */
+/* Encodes JPEGs with libjpeg-turbo, and decodes them as a reference. */
 #include "tests/data/jpegs.h"
 
 #include <stdio.h>
@@ -22,7 +22,7 @@ const jpeg_kind jpeg_kinds[JPEG_KINDS] = {
     {"4:2:0 restarts", 3, 2, 2, false, 1},
 };
 
-/* A pattern with edges and noise. */
+/* Returns a pattern with edges and noise. The caller frees it. */
 static uint8_t *draw_pattern(int h, int w, int components, uint64_t number)
 {
     uint8_t *pixels = malloc((size_t)h * (size_t)w * (size_t)components), *p = pixels;

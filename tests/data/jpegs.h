@@ -4,11 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* JPEGs of every sampling and coding, with a pattern that makes a wrong neighbour visible. */
+/* JPEGs of every chroma subsampling and coding. Their pattern has edges and noise, so that pixels from a wrong place
+ * are visible. */
 
 typedef struct {
     const char *name;
-    int components, h_factor, v_factor; /* chroma subsampling, across and down */
+    int components, h_factor, v_factor; /* h_factor, v_factor: chroma subsampling, horizontal and vertical */
     bool is_progressive;
     int restart_rows;
 } jpeg_kind;
@@ -16,9 +17,9 @@ typedef struct {
 enum { JPEG_KINDS = 11 };
 extern const jpeg_kind jpeg_kinds[JPEG_KINDS]; /* [2] is baseline 4:2:0 */
 
-/* The caller frees the results with free. */
+/* Returns an encoded JPEG. The caller frees the results of make_jpeg and decode_reduced with free. */
 unsigned char *make_jpeg(const jpeg_kind *kind, int h, int w, unsigned long *size);
-/* The whole image at 1, 1/2, 1/4 or 1/8, decoded by libjpeg-turbo alone, as Pillow's Image.draft. */
+/* Returns the whole image at scale 1, 1/2, 1/4 or 1/8, decoded only by libjpeg-turbo, as Pillow's Image.draft does. */
 uint8_t *decode_reduced(const unsigned char *bytes, unsigned long size, int reduction, int *h, int *w);
 
 #endif

@@ -1,4 +1,4 @@
-/* A direct translation of Pillow's bilinear resizing. source: Pillow, src/libImaging/Resample.c. */
+/* Implements Pillow's bilinear resizing as a direct translation. source: Pillow, src/libImaging/Resample.c. */
 #include "tests/data/pillow.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ typedef struct {
     int *weights;
 } pillow_taps;
 
-/* Resample.c: precompute_coeffs and normalize_coeffs_8bpc, for the bilinear filter. */
+/* Computes the bilinear filter's weights, as precompute_coeffs and normalize_coeffs_8bpc in Resample.c. */
 static pillow_taps *pillow_coefficients(int in_size, double box_begin, double box_end, int out_size)
 {
     pillow_taps *all = malloc((size_t)out_size * sizeof *all);
@@ -43,7 +43,8 @@ static void drop_coefficients(pillow_taps *all, int count)
     free(all);
 }
 
-/* One output value of a pass along an axis, rounded to 8 bits. step: bytes between pixels */
+/* Returns one output value of a pass along an axis, rounded to 8 bits. step: bytes from one pixel to the next on this
+ * axis */
 static uint8_t pillow_sum(const uint8_t *from, size_t step, const pillow_taps *t)
 {
     int sum = 1 << (PRECISION - 1);

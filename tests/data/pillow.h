@@ -3,12 +3,13 @@
 
 #include "kernels/image/resize.h"
 
-/* Pillow's bilinear resizing of whole RGB images, for comparison. Outputs are size x size. */
+/* Pillow's bilinear resizing of RGB images, for comparison with Squall's. Outputs are size x size pixels. */
 
-/* Image.resize((size, size), BILINEAR, box): first the horizontal pass, then the vertical one, rounded to 8 bits in
- * between. */
+/* Computes Image.resize((size, size), BILINEAR, box). The horizontal pass comes first, and its result is rounded to 8
+ * bits before the vertical pass. */
 void pillow_resize(const sq_pixels *from, sq_crop box, int size, uint8_t *out);
-/* Image.crop(crop).resize((size, size), BILINEAR), as torchvision's resized_crop. w: width of the image */
+/* Computes Image.crop(crop).resize((size, size), BILINEAR), as torchvision's resized_crop. w: width of the image in
+ * pixels */
 void pillow_crop_resize(const uint8_t *pixels, int w, sq_crop crop, int size, uint8_t *out);
 
 #endif

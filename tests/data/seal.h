@@ -9,7 +9,8 @@
 
 #include "data/sources/shard.h"
 
-/* Recomputes the checksums of an edited shard in memory, so that the other checks must detect the edit. */
+/* Recomputes the checksums of an edited shard in memory. With valid checksums, only the reader's other checks can
+ * detect the edit. */
 static inline void seal_shard(uint8_t *bytes, size_t size)
 {
     sq_shard_header head;

@@ -1,4 +1,4 @@
-/* Decoding whole images and regions of them. */
+/* Tests decoding whole images and regions of images. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 
 static const size_t limit = 1 << 26;
 
-/* The expected centre pixel of each fixture, written by tests/oracle/make_images.py. JPEG changes pixels, so a
- * tolerance applies. */
+/* Compares the centre pixel of each fixture with the value from tests/oracle/make_images.py. JPEG compression changes
+ * pixels, so a tolerance applies. */
 Test(decode, decodes_every_format_to_rgb)
 {
     static const struct {
@@ -77,7 +77,7 @@ Test(decode, rejects_decompression_bombs_before_allocating)
     char *bytes = NULL;
     size_t size = 0;
     MUST(sq_file_read(SOURCE("tests/fixtures/images/rgb.png"), 1 << 20, &bytes, &size));
-    bytes[16] = 0x7f; /* declared width: two billion */
+    bytes[16] = 0x7f; /* the declared width becomes about two billion */
     cr_expect_eq(sq_image_decode(&image, &(sq_encoded_image){bytes, size, "bomb.png", limit}), SQ_DATA);
     bytes[16] = 0;
     cr_expect_eq(sq_image_decode(&image, &(sq_encoded_image){bytes, size, "large.png", 24 * 31}), SQ_DATA);
@@ -98,7 +98,7 @@ static sq_image_region draw_region(int h, int w, int reduction, sq_rng *rng)
     return region;
 }
 
-/* The number of values of the region in `image` that differ from those of the whole image. */
+/* Returns the number of values in `image`, a decoded region, that differ from the same region of the whole image. */
 static int count_differences(const sq_image *image, const sq_image_region *region, const uint8_t *whole, int whole_w)
 {
     int count = 0;

@@ -1,4 +1,4 @@
-/* The table of formats, and headers. */
+/* Tests the table of image formats, and headers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Memory and size limits of images. */
+/* Tests the memory and size limits of images. */
 #include <string.h>
 
 #include "data/decode/image.h"

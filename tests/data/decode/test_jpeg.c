@@ -1,4 +1,4 @@
-/* The header of a JPEG. */
+/* Tests parsing the header of a JPEG. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

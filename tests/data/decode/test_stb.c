@@ -1,4 +1,4 @@
-/* Resizing by stb_image_resize. */
+/* Tests resizing by stb_image_resize. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
-/* The triangle filter in one dimension: weights 1 - |distance| / scale, normalised to 1. */
+/* Resizes a row of `count` values to `out_count` values with the triangle filter, and returns value `x`. The filter's
+ * weights are 1 - |distance| / scale, normalised to sum 1. */
 static double triangle(const uint8_t *row, int count, int out_count, int x)
 {
     const double scale = (double)count / out_count, centre = (x + 0.5) * scale;
@@ -33,15 +34,16 @@ Test(stb, resizes_by_odd_ratios_as_defined)
         for (int i = 0; i < from; i++)
             pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = row[i] = (uint8_t)(i * 89 % 256);
         cr_assert(sq_stb_resize(&(sq_stb_pixels){pixels, 1, from}, &(sq_stb_pixels){out, 1, to}));
-        const int edge =
-            1 + (to > from / 2); /* filter radius in output pixels; repeated pixels contribute nearer to the edge */
+        /* The filter radius in output pixels. Nearer to the edge, stb also counts repeated edge pixels. */
+        const int edge = 1 + (to > from / 2);
         for (int x = edge; x < to - edge; x++)
             cr_expect(fabs(out[3 * x] - triangle(row, from, to, x)) <= 1, "%d to %d at %d: %d, expected %g", from, to,
                       x, out[3 * x], triangle(row, from, to, x));
     }
 }
 
-/* Pillow's BILINEAR of the whole pattern to 16 x 16; made by tests/oracle/make_images.py. */
+/* The expected values are Pillow's BILINEAR resize of the whole pattern to 16 x 16, from
+ * tests/oracle/make_images.py. */
 Test(stb, resizes_like_pillow_within_one_grey_level)
 {
     sq_image image = {0};
@@ -55,7 +57,8 @@ Test(stb, resizes_like_pillow_within_one_grey_level)
     cr_assert(sq_stb_resize(&(sq_stb_pixels){image.pixels, image.h, image.w}, &(sq_stb_pixels){out, 16, 16}));
     for (size_t i = 0; i < size; i++) {
         const size_t x = i / 3 % 16, y = i / 48;
-        if (x > 0 && x < 15 && y > 0 && y < 15) /* Pillow does not repeat edge pixels, but stb does */
+        /* Inner pixels only, because stb repeats edge pixels and Pillow does not. */
+        if (x > 0 && x < 15 && y > 0 && y < 15)
             worst = abs(out[i] - (uint8_t)wanted[i]) > worst ? abs(out[i] - (uint8_t)wanted[i]) : worst;
     }
     cr_expect_leq(worst, 1, "%d grey levels", worst);

@@ -1,4 +1,4 @@
-/* Formats that stb_image decodes. */
+/* Tests the formats that stb_image decodes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Bad images: counted, logged once, replaced and limited. */
+/* Tests that bad images are counted, logged once, replaced and limited in number. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static sq_loader_options loader_options(int threads)
                                .max_bad = 5};
 }
 
-/* Twelve images, of which 03.png is empty and 04.png is text. */
+/* Opens a data set of twelve images, of which 03.png is empty and 04.png is text. */
 static sq_dataset *open_with_two_bad(const char *folder)
 {
     sq_dataset *d = NULL;
@@ -97,7 +97,8 @@ Test(bad_images, count_each_image_once)
     sq_bad_images_free(&bad);
 }
 
-/* The name of one image is a prefix of the other name. Image names need no extension. */
+/* One image's name is a prefix of the other's, and the log already has the longer name. Image names need no
+ * extension. */
 Test(bad_images, are_logged_if_a_longer_name_is_in_the_log)
 {
     char *folder = make_folder(), log[600], line[700];

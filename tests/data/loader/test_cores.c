@@ -1,4 +1,4 @@
-/* Processors and memory nodes. */
+/* Tests the list of processors and memory nodes. */
 #define _GNU_SOURCE /* CPU sets */
 #include <sched.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* The device cache: its crops equal the pixels of the loader, and images that do not fit are reported. */
+/* Tests that crops from the device cache equal the loader's pixels, and that images that do not fit into the cache are
+ * reported. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static sq_loader_options options_of(int side)
                                .max_bad = 2};
 }
 
-/* Compares a loader with pixels and a loader with crops over more than one epoch. */
+/* Compares the batches of a loader with pixels and of a loader with crops, over more than one epoch. */
 static void expect_same_batches(const sq_dataset *d, sq_backend *b, const sq_device_cache *device_cache)
 {
     enum { SIDE = 20, BATCHES = 9 };

@@ -1,4 +1,4 @@
-/* The order of an epoch. */
+/* Tests the order of the images in an epoch. */
 #include <stdbool.h>
 
 #include "data/loader/epoch_order.h"

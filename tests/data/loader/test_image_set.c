@@ -1,4 +1,4 @@
-/* Image sets. */
+/* Tests image sets. */
 #include <string.h>
 #include <unistd.h>
 

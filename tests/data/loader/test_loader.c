@@ -1,4 +1,5 @@
-/* The loader: every sample once, and the same bits for any number of threads, position, rank or cache. */
+/* Tests that the loader returns every sample once, with the same bits for any number of threads, first batch, rank and
+ * cache. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static sq_loader_options options_of(int batch, int threads, int ring)
 
 enum { IMAGES = 53, EPOCHS = 12 };
 
-/* One class per image, so that the label identifies the image. */
+/* Opens a data set with one class per image, so that a label identifies its image. */
 static sq_dataset *open_numbered(char *folder)
 {
     sq_dataset *d = NULL;
@@ -42,7 +43,7 @@ static sq_dataset *open_numbered(char *folder)
     return d;
 }
 
-/* Reads the labels of EPOCHS epochs and computes a hash of all pixels. */
+/* Reads the labels of EPOCHS epochs and returns a hash of all pixels. */
 static uint64_t walk(const sq_dataset *d, const sq_loader_options *options, int *labels)
 {
     sq_loader *loader = NULL;
@@ -118,7 +119,7 @@ Test(loader, begins_at_any_batch)
     drop_folder(folder);
 }
 
-/* Reads with 1, 2 and 4 ranks, from the middle of the second epoch into the third. */
+/* Reads with 1, 2 and 4 ranks, starting in the middle of the second epoch and ending in the third. */
 Test(loader, ranks_share_batches_without_changing_them)
 {
     enum { BATCH = 8, FIRST = 9, BATCHES = 12 };
@@ -183,7 +184,7 @@ Test(loader, unshuffled_ends_after_the_last_image)
 
 Test(loader, prefetches_by_the_measured_rates)
 {
-    cr_expect_eq(sq_loader_prefetch_depth(1, 0, 8), 2);      /* nothing is measured */
+    cr_expect_eq(sq_loader_prefetch_depth(1, 0, 8), 2);      /* the interval is not known yet */
     cr_expect_eq(sq_loader_prefetch_depth(0.1, 1, 8), 2);    /* batches are made ten times faster than they are used */
     cr_expect_eq(sq_loader_prefetch_depth(0.99, 1, 8), 2);   /* one batch is made while one is used */
     cr_expect_eq(sq_loader_prefetch_depth(2.5, 1, 8), 4);    /* three batches are used while one is made */
@@ -226,8 +227,8 @@ Test(loader, batches_do_not_depend_on_threads_or_the_first_batch)
 
 /* ---- Caches ---- */
 
-/* JPEGs of every kind, other formats, one truncated JPEG, and one that is damaged in its last rows, which few crops
- * show. */
+/* Opens a data set with JPEGs of every kind, other formats, a truncated JPEG, and a JPEG that is damaged in its last
+ * rows. Few crops include these rows. */
 static sq_dataset *open_mixed(char *folder)
 {
     static const char *const other_formats[] = {"cmyk.jpg", "rgb.png", "grey16.png", "palette.gif", "rgb.bmp"};
@@ -258,7 +259,7 @@ static sq_dataset *open_mixed(char *folder)
     return d;
 }
 
-/* Returns the hash of 12 epochs, and the counters at the end. */
+/* Returns the hash of all pixels of 12 epochs, and the counters at the end. */
 static uint64_t hash_with(const sq_dataset *d, const sq_cache_plan *plan, sq_decode_mode decode,
                           sq_loader_counters *counters)
 {
@@ -302,7 +303,7 @@ Test(loader, caches_change_no_bit)
             cr_expect(counters.cached_bytes <= plan.bytes && counters.cached_images > 0);
             if (is_small)
                 cr_expect(counters.cached_images < count && plan.cached_count < count && plan.bytes == 30000);
-            else /* images that cannot be decoded whole are not cached */
+            else /* the two images that cannot be decoded completely are not cached decoded */
                 cr_expect_geq(counters.cached_images, count - (is_decoded ? 2 : 0));
         }
     }

@@ -1,4 +1,4 @@
-/* Samples equal Pillow's, within one grey level. */
+/* Tests that samples equal Pillow's within one grey level. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +40,9 @@ static int worst_of(const uint8_t *a, const uint8_t *b)
     return worst;
 }
 
-/* Expects a sample of the data set's only image to equal Pillow's, and returns the reduction. exact is Image.crop, then
- * resize. draft is Image.draft, then resize with the crop, divided by the reduction, as the box. */
+/* Expects a sample of the data set's only image to equal Pillow's, and returns the reduction. In mode exact, Pillow's
+ * sample is Image.crop, then Image.resize. In mode draft, it is Image.draft, then Image.resize; the box of this resize
+ * is the crop divided by the reduction. */
 static int compare_with_pillow(const sq_dataset *d, const sq_encoded_image *jpeg, sq_decode_mode mode, uint64_t epoch)
 {
     uint8_t ours[PIXELS], pillows[PIXELS];
@@ -106,7 +107,7 @@ Test(sample, evaluation_is_exact_for_every_decode_mode)
     drop_folder(folder);
 }
 
-/* Pillow's results for a gradient image, written by tests/oracle/make_images.py. */
+/* The expected values are Pillow's results for a gradient image, from tests/oracle/make_images.py. */
 Test(sample, resizing_equals_pillow_within_one_grey_level)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* Random crops. */
+/* Tests random crops. */
 
 #include "data/loader/transform.h"
 #include "kernels/graph.h"
@@ -20,8 +20,8 @@ Test(transform, crops_stay_inside_and_follow_the_published_distribution)
         cr_expect(c.w / c.h > 0.74 && c.w / c.h < 1.35);
         area += c.w * c.h / (375.0 * 500.0);
     }
-    /* The mean of 0.08..1 is 0.54. Wide and tall crops of large area do not fit and are redrawn, so the mean here is
-     * lower. */
+    /* The mean of a uniform area from 0.08 to 1 is 0.54. The mean here is lower because wide and tall crops of large
+     * area do not fit and are redrawn. */
     cr_expect(area / 4000 > 0.40 && area / 4000 < 0.54, "%g", area / 4000);
 }
 

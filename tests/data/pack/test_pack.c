@@ -1,4 +1,4 @@
-/* Packing: shards read back equal, in the same order, for any threads and interruptions. */
+/* Tests that packed shards read back equal and in the same order, for any number of threads and after interruptions. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +96,7 @@ static void report(void *context, const sq_pack_progress *progress)
     last_progress = *progress;
 }
 
-/* The rate and the remaining time count only images that this run packs. */
+/* The rate and the remaining time include only images that this run packs, not images in reused shards. */
 Test(pack, counts_reused_images_separately)
 {
     char *folder = make_folder();
@@ -129,11 +129,11 @@ static void expect_fitted(const sq_dataset *packed, const sq_pack_options *optio
     if (options->is_raw)
         cr_expect(h == expected_h && w == expected_w && size == expected_size &&
                   memcmp(bytes, fitted.pixels, size) == 0);
-    else { /* unchanged if it is small enough, else a JPEG */
+    else { /* an image that is small enough is unchanged, any other is a JPEG */
         MUST(sq_image_decode(&image, &(sq_encoded_image){bytes, size, "packed", 1 << 24}));
         cr_expect(image.h == expected_h && image.w == expected_w, "%d x %d", image.w, image.h);
-        /* At quality 95, luma is quantised in steps of at most 12 (a tenth of 121, T.81 table K.1), which gives an
-         * error of 12 / sqrt(12). */
+        /* At quality 95, JPEG quantises luma in steps of at most 12, a tenth of 121 (T.81 table K.1). Such a step
+         * has a root mean square error of 12 / sqrt(12). */
         cr_expect_lt(brightness_difference(image.pixels, fitted.pixels, expected_size),
                      options->side == 200 ? 1e-9 : 4.0);
     }
@@ -145,7 +145,7 @@ Test(pack, shrinks_crops_and_stores_raw_pixels)
 {
     static const struct {
         sq_pack_options options;
-        int h, w; /* of pattern.png, 120 x 100 */
+        int h, w; /* size of pattern.png: 120 x 100 */
     } rows[] = {{{.side = 40, .quality = 95}, 40, 48},
                 {{.side = 40, .is_raw = true}, 40, 48},
                 {{.side = 40, .is_raw = true, .is_cropped = true}, 40, 40},

@@ -1,4 +1,4 @@
-/* Writing a shard. */
+/* Tests writing a shard. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

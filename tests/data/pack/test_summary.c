@@ -1,4 +1,4 @@
-/* Statistics of shards. */
+/* Tests the statistics of shards. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
-/* Ten images that decode and three that do not. */
+/* Opens a data set with ten images that decode and three that do not. */
 static sq_dataset *open_unusual(const char *folder)
 {
     for (int i = 0; i < 5; i++) {

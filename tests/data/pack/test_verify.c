@@ -1,4 +1,4 @@
-/* Verifying shards. */
+/* Tests verifying shards. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

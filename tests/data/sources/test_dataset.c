@@ -1,4 +1,4 @@
-/* Data sets: subsets, classes, and files that change after they are listed. */
+/* Tests data sets: subsets, classes, and files that change after they were listed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@ Test(dataset, held_out_images_and_the_rest_are_all_images)
         counts[sq_dataset_label(part, i)]++;
     for (int c = 0; c < 10; c++)
         cr_expect_eq(counts[c], 30);
-    for (size_t i = 0, j = 0; i < 300; i++) { /* both lists are sorted, and they have no name in common */
+    for (size_t i = 0, j = 0; i < 300; i++) { /* merges two sorted lists, which must have no common name */
         while (j < 2700 && strcmp(sq_dataset_name(rest, j), sq_dataset_name(part, i)) < 0)
             j++;
         cr_expect(j == 2700 || strcmp(sq_dataset_name(rest, j), sq_dataset_name(part, i)) != 0);

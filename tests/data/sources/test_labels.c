@@ -1,4 +1,4 @@
-/* Files of labels and class names. */
+/* Tests files of labels and of class names. */
 #include <stdio.h>
 #include <string.h>
 

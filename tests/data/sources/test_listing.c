@@ -1,4 +1,4 @@
-/* The list of a data set while it is built. */
+/* Tests the list of a data set while the list is built. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Reading a shard: truncated, damaged and malicious files are rejected in one line that names the shard and the record.
- */
+/* Tests reading a shard. Truncated, damaged and malicious files are rejected with one line that names the shard and the
+ * record. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ Test(shard, detects_every_flipped_bit)
             damaged += is_hit;
         }
         in_records += damaged == 1;
-        in_gaps += damaged == 0; /* zeros between records, which are not read */
+        in_gaps += damaged == 0; /* zero bytes between records, which the reader ignores */
         sq_shard_close(shard);
     }
     cr_expect(in_records > 20 && in_gaps < in_records, "%zu in records, %zu between", in_records, in_gaps);
@@ -79,7 +79,7 @@ Test(shard, detects_every_flipped_bit)
     drop_folder(folder);
 }
 
-/* A shard in memory, to write impossible values into. */
+/* A shard in memory that a test edits to contain invalid values. */
 typedef struct {
     shard_copy shard;
     char *original;

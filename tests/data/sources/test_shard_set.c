@@ -1,4 +1,4 @@
-/* All shards of a split. */
+/* Tests reading all shards of a split as one set. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The table of sources: the same images give the same list in every kind of source. */
+/* Tests the table of sources. The same images must give the same list from every kind of source. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
-/* The names would be sorted differently as whole paths. One class occurs in both tars. */
+/* Sorted as whole paths, these names would be in a different order. One class occurs in both tars. */
 Test(source, gives_one_order_for_every_kind_of_source)
 {
     static const char *const sources[] = {"one.tar", "two", "nested.tar", "placed", "packed"};

@@ -1,4 +1,4 @@
-/* Folders as sources. */
+/* Tests folders as sources. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
-/* The layout of cs231n's archive. */
+/* The folder has the layout of the tiny-imagenet-200 archive from Stanford's course cs231n. */
 Test(source_folder, lists_unpacked_tiny_imagenet)
 {
     char *folder = make_folder();

@@ -1,4 +1,4 @@
-/* Packed shards as a source. */
+/* Tests packed shards as a source. */
 #include <string.h>
 
 #include "data/sources/source_shard.h"

@@ -1,4 +1,4 @@
-/* Layouts of tars. */
+/* Tests the supported layouts of tars. */
 #include "data/sources/source_tar.h"
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"

@@ -1,4 +1,4 @@
-/* Reading tars: large members, long names, truncated and damaged files. */
+/* Tests reading tars: large members, long names, truncated and damaged files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@ Test(tar, reads_sizes_above_eight_gigabytes)
     char *folder = make_folder();
     size_t read = 0, capacity = 0;
     void *bytes = NULL;
-    /* The size of a sparse file of 9 GiB needs more than 11 octal digits. GNU's format stores it in base 256, pax in a
-     * record. */
+    /* Makes a tar with a sparse file of 9 GiB, whose size needs more than 11 octal digits. GNU's format stores such a
+     * size in base 256, and pax stores it in a record. */
     run_shell(folder,
               "mkdir -p train/a && truncate -s 9G train/a/1.img && printf last > train/a/2.img && "
               "python3 - <<'END'\n"

@@ -1,4 +1,4 @@
-/* WebDataset tars. */
+/* Tests WebDataset tars. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "tests/data/data_support.h"
 #include "tests/support/support.h"
 
-/* Two tars, shards/train-0.tar and shards/train-1.tar, with four images of the classes 3 and 12. */
+/* Writes two tars, shards/train-0.tar and shards/train-1.tar, with four images of the classes 3 and 12. */
 static void make_tars(const char *folder)
 {
     put_text(folder, "w/000.jpg", "image 0");
