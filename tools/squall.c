@@ -1,4 +1,4 @@
-/* The program: picks the subcommand and prints help. */
+/* The main program: selects the subcommand and prints help. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,7 +20,7 @@ static const sq_command *const commands[] = {
     &sq_command_watch, &sq_command_lut,    &sq_command_select,   &sq_command_info,
     &sq_command_bench, &sq_command_doctor, &sq_command_forecast, NULL};
 
-/* Commands of version 0.1 with another name. */
+/* Commands of version 0.1 that were renamed. */
 static const struct {
     const char *old, *name;
 } renamed[] = {{"plan", "forecast"}};
@@ -35,8 +35,8 @@ static const sq_command *find(const sq_command *const *list, const char *name)
     return NULL;
 }
 
-/* Prints "squall: unknown command 'trian', did you mean 'train'?"; returns 2. of: the command whose part is unknown; ""
- */
+/* Prints "squall: unknown command 'trian', did you mean 'train'?" and returns 2. of: the command whose part is unknown;
+ * "" if the command itself is unknown. */
 static int unknown(const char *of, const sq_command *const *list, const char *name)
 {
     const char *names[MOST_COMMANDS];
@@ -53,7 +53,7 @@ static int unknown(const char *of, const sq_command *const *list, const char *na
     return 2;
 }
 
-/* The current name of a command; prints a hint for a name of version 0.1. */
+/* Returns the current name of a command. Prints a hint for a name of version 0.1. */
 static const char *current_name(const char *name)
 {
     for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
@@ -66,8 +66,8 @@ static const char *current_name(const char *name)
     return name;
 }
 
-/* The command that words name: "train" or "lut measure". Writes its full name and the number of words; prints an error
- * and returns NULL if there is none. */
+/* Finds the command that the words name: "train" or "lut measure". Writes the command's full name and the number of
+ * used words. Prints an error and returns NULL if the command is unknown. */
 static const sq_command *find_command(int count, char **words, char full_name[NAME_BYTES], int *used)
 {
     const sq_command *c = find(commands, current_name(words[0]));
@@ -87,7 +87,8 @@ static const sq_command *find_command(int count, char **words, char full_name[NA
     return part;
 }
 
-/* squall help manual FOLDER: the files that the build installs. */
+/* squall help manual FOLDER: checks the help pages and writes the manual pages and completions that the build
+ * installs. */
 static int write_manual(const char *folder)
 {
     char completions[4096];

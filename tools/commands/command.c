@@ -1,4 +1,4 @@
-/* Running a subcommand. */
+/* Runs a subcommand. */
 #include "tools/commands/command.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* squall doctor: facts about the ranks, the speed of their reductions, and problems. */
+/* squall doctor: prints facts about the ranks, the speed of their reductions, and problems. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "tools/doctor/doctor.h"
 
 enum { SIZES = 4, MOST_REPEATS = 200 };
-#define SECONDS_A_SIZE 0.3 /* of measuring, per size */
+#define SECONDS_A_SIZE 0.3 /* seconds of measurement for each message size */
 #define TIME_LIMIT     60.0
 
 static const size_t sizes[SIZES] = {4096, 65536, 1 << 20, 16 << 20};
@@ -25,9 +25,9 @@ typedef struct {
 typedef struct {
     const sq_session *session;
     bool is_json;
-    sq_backend *backend; /* NULL: not usable, see the rank's problem */
+    sq_backend *backend; /* NULL: not usable; own.problem has the reason */
     sq_doctor_rank own;
-    sq_doctor_rank *all;   /* of every rank */
+    sq_doctor_rank *all;   /* the facts of every rank */
     sq_doctor_facts facts; /* about all ranks */
     bool is_measured;
     network network;
@@ -36,7 +36,8 @@ typedef struct {
 
 /* ---- Gathering facts ---- */
 
-/* Opens the device. A device that cannot be opened or connected to the ranks is a result, not a failure. */
+/* Opens the device. If the device cannot be opened or connected to the ranks, writes the reason to own.problem and does
+ * not fail. */
 static void open_device(doctor *d)
 {
     const sq_session *s = d->session;
@@ -56,7 +57,7 @@ static void open_device(doctor *d)
     if (d->backend->ops->available)
         sq_cuda_describe(about, sizeof about);
     else
-        sq_cpu_describe(about, sizeof about); /* "avx512, OpenBLAS SkylakeX, 2 cores" */
+        sq_cpu_describe(about, sizeof about); /* such as "avx512, OpenBLAS SkylakeX, 2 cores" */
     char *last = d->backend->ops->available ? NULL : strrchr(about, ',');
     if (last)
         *last = 0; /* the number of cores is shown in its own column */
@@ -92,11 +93,12 @@ static sq_status reduce(doctor *d, sq_device_ptr at, size_t bytes, int repeats, 
     return sq_ranks_broadcast(d->session->ranks, seconds, sizeof *seconds);
 }
 
-/* Measures one size, repeated to fill SECONDS_A_SIZE. */
+/* Measures a mean of sizes[i] bytes over all ranks, repeated for about SECONDS_A_SIZE but at most MOST_REPEATS
+ * times. */
 static sq_status time_size(doctor *d, sq_device_ptr at, int i)
 {
     double once;
-    SQ_TRY(reduce(d, at, sizes[i], 1, &once)); /* connects */
+    SQ_TRY(reduce(d, at, sizes[i], 1, &once)); /* opens the connections; this time is ignored */
     SQ_TRY(reduce(d, at, sizes[i], 1, &once));
     const double fits = SECONDS_A_SIZE / (once > 0 ? once : 1e-9);
     const int repeats = fits < 1 ? 1 : fits > MOST_REPEATS ? MOST_REPEATS : (int)fits;
@@ -108,7 +110,7 @@ static sq_status time_latency(doctor *d)
     const int repeats = 50;
     sq_ranks *ranks = d->session->ranks;
     double one = 1;
-    SQ_TRY(sq_ranks_sum(ranks, &one, 1)); /* connects */
+    SQ_TRY(sq_ranks_sum(ranks, &one, 1)); /* opens the connections; this time is ignored */
     SQ_TRY(sq_ranks_barrier(ranks));
     const double begin = sq_seconds_now();
     for (int i = 0; i < repeats; i++) {
@@ -124,7 +126,7 @@ static sq_status measure(doctor *d)
     sq_device_ptr at;
     for (int i = 0; i < d->facts.count; i++)
         if (*d->all[i].problem || d->facts.count == 1)
-            return SQ_OK; /* a rank without a device, or no other rank */
+            return SQ_OK; /* one rank has no device, or there is only one rank */
     SQ_TRY(d->backend->ops->allocate(d->backend, sizes[SIZES - 1], &at));
     sq_status status = time_latency(d);
     for (int i = 0; status == SQ_OK && i < SIZES; i++)
@@ -163,8 +165,9 @@ static void print_ranks(const doctor *d)
     }
 }
 
-/* The link options of `squall forecast` for this network. MPI sums in log2 rounds to rank 0 and as many back. Returns
- * false if the sums used two kinds of links, or not MPI. */
+/* Computes the link options of `squall forecast` for this network. An MPI sum takes log2(ranks) rounds to rank 0 and
+ * the same number of rounds back. Returns false if nothing was measured, if the ranks use NCCL instead of MPI, or if
+ * the sums used links both within and between hosts. */
 static bool find_link(const doctor *d, sq_link *out)
 {
     const int count = d->facts.count, hosts = sq_doctor_hosts(&d->facts), last = SIZES - 1;
@@ -273,12 +276,12 @@ static sq_status examine(doctor *d)
     return SQ_OK;
 }
 
-/* Returns 1 also if there are problems. */
+/* Returns the exit code, which is 1 if there are problems. */
 static int run_doctor(const sq_options *options, doctor *d)
 {
     sq_ranks *ranks = NULL;
     sq_session s = {0};
-    sq_status status = sq_ranks_open(&ranks, 0); /* starting can take long on a cluster */
+    sq_status status = sq_ranks_open(&ranks, 0); /* the default time limit, because a cluster can start slowly */
     if (status != SQ_OK)
         return sq_command_fail("doctor", status);
     sq_ranks_set_time_limit(ranks, TIME_LIMIT); /* after the start, ranks must answer soon */

@@ -15,7 +15,7 @@ typedef struct {
 
 static const char expected[] = "an architecture, --space S and -o FILE.svg";
 
-/* Looks up only the blocks of this path: the table may lack the blocks of other paths. */
+/* Looks up only the blocks of this path, because the table can lack the blocks of other paths. */
 static sq_status open_latency(sq_latency_cache *out, const arguments *a, const sq_space *space, const int *path)
 {
     char shared[4096];

@@ -31,8 +31,8 @@ static sq_status class_names(const sq_dataset *data, char **json)
     return status;
 }
 
-/* The exported path in the configured space: for a supernet, --arch or the result of the search; for a run that trained
- * one path, that path. */
+/* Chooses the exported path as choices of the configured space. For a supernet, this is --arch or the result of the
+ * search; for a run that trained one path, this is that path. */
 static sq_status choose_path(const sq_trained_run *r, const char *run, const char *arch, int *path)
 {
     char found[SQ_PATH_BYTES];
@@ -76,7 +76,7 @@ static void print_result(const sq_trained_run *r, const int *path, const sq_expo
 static sq_status export_run(sq_trained_run *r, const char *run, const arguments *a)
 {
     int chosen[SQ_MAX_LAYERS];
-    const int only[SQ_MAX_LAYERS] = {0}; /* the path of a space that has one */
+    const int only[SQ_MAX_LAYERS] = {0}; /* the path of a space without choices */
     const int *path = r->single ? only : chosen;
     char folder[SQ_PATH_BYTES], *classes = NULL;
     sq_result result;

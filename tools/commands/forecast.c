@@ -1,4 +1,4 @@
-/* squall forecast: the time of a training step on many ranks. */
+/* squall forecast: predicts the time of a training step on many ranks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +7,12 @@
 #include "tools/commands/commands.h"
 #include "tools/run/step_times.h"
 
-/* Default links between two ranks of a node: NVLink of a current GPU, and shared memory of a host. */
+/* Default links between two ranks of a node: NVLink of a current GPU for GPUs, shared memory for hosts. */
 static const sq_link gpu_within = {5e-6, 150e9}, host_within = {2e-6, 4e9};
 
 enum { MOST_ROWS = 20, MOST_RANKS = 65536, EAGER_BYTES = 65536 /* Open MPI's btl_tcp_eager_limit */ };
 #define POLL_PAUSE                                                                                                     \
-    1e-4 /* supernet/ranks/ranks.c sleeps 50 us between two polls, and Linux wakes it about 50 us later */
+    1e-4 /* seconds: supernet/ranks/ranks.c sleeps 50 us between two polls, and Linux wakes it about 50 us late */
 
 typedef enum { AUTO, RING, TREE } algorithm;
 #define ALGORITHM_WORDS "auto ring tree"
@@ -35,11 +35,11 @@ typedef struct {
     const arguments *a;
     int gpus; /* a->gpus, or the ranks of the launcher */
     const sq_session *session;
-    bool is_host; /* gradients are reduced by MPI */
+    bool is_host; /* MPI reduces the gradients */
     sq_step_times times;
     row rows[MOST_ROWS];
     int row_count;
-    double faster, sooner; /* seconds of the last row's step with twice the bandwidth; with half the latency */
+    double faster, sooner; /* seconds of the last row's step: with twice the bandwidth; with half the latency */
 } forecast;
 
 /* ---- Options ---- */
@@ -67,7 +67,7 @@ static sq_link given_link(double gb_per_second, double us)
 
 /* ---- The network ---- */
 
-/* NCCL takes the faster of ring and tree; Open MPI reduces along a binomial tree. */
+/* Returns the algorithm. The default is the faster of ring and tree for NCCL, and a binomial tree for Open MPI. */
 static sq_reduce_kind reduce_kind(const forecast *p)
 {
     static const sq_reduce_kind kinds[] = {[RING] = SQ_REDUCE_RING, [TREE] = SQ_REDUCE_TREE};
@@ -102,7 +102,8 @@ static sq_status add_row(forecast *p, int ranks)
     return SQ_OK;
 }
 
-/* Rows for the powers of two below the requested number of ranks, and for that number. */
+/* Adds a row for each power of two below the requested number of ranks, and a row for that number. Then predicts the
+ * last row's step with twice the bandwidth and with half the latency. */
 static sq_status fill_rows(forecast *p)
 {
     sq_step_forecast changed;
@@ -238,7 +239,7 @@ static sq_status make_forecast(forecast *p)
     return SQ_OK;
 }
 
-/* Programs are measured without the reductions that connect the ranks to the backend. */
+/* Makes the forecast. Removes the backend's reductions first, so that programs are measured without the network. */
 static sq_status forecast_session(forecast *p, sq_session *s)
 {
     const char *device = s->config->device;

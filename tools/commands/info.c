@@ -17,11 +17,11 @@
 typedef struct {
     const char *arch;
     int batch, resolution, classes;
-    bool on_device; /* with the layout of cuda */
+    bool on_device; /* use the layout of cuda */
     bool has_costs;
 } arguments;
 
-/* The tensor layout of the cpu, or of cuda. */
+/* Returns the block options with the tensor layout of cuda (on_device) or of the cpu backend. */
 static sq_block_options block_options(bool on_device, int batch)
 {
     sq_block_options options = {.batch = batch, .is_supernet = true};
@@ -35,7 +35,7 @@ static sq_block_options block_options(bool on_device, int batch)
 static int run_device(const sq_options *given, const void *none)
 {
     char line[256];
-    (void)given, (void)none; /* has no options */
+    (void)given, (void)none; /* the command has no options */
     (void)printf("backends of this build\n");
     for (int i = 0; sq_backend_describe(i, line, sizeof line); i++)
         (void)printf("  %s\n", line);
@@ -63,7 +63,7 @@ static void print_layers(const sq_space *space, bool on_device)
     }
 }
 
-/* Share of padding in the stored values of a choice: all its units and its output, without the images. */
+/* Computes the share of padding in the values that the convolutions and joins of a choice store. */
 static sq_status wasted_lanes(const sq_space *space, int layer, int choice, double *out)
 {
     const sq_block_options options = block_options(true, 1);
@@ -83,7 +83,7 @@ static sq_status wasted_lanes(const sq_space *space, int layer, int choice, doub
     return SQ_OK;
 }
 
-/* Lists layers with choices whose widths waste lanes of the device. */
+/* Warns about layers with a choice in which padding exceeds WASTED_LIMIT. */
 static sq_status print_wasted_lanes(const sq_space *space)
 {
     int layers = 0;

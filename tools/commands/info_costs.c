@@ -1,4 +1,4 @@
-/* squall info space --costs: the costs of each operator in each layer. */
+/* squall info space --costs: prints the costs of each operator in each layer. */
 #include "tools/commands/info_costs.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "supernet/space/cost.h"
 
-enum { COLUMNS = 10 }; /* of one table, so that lines stay short */
+enum { COLUMNS = 10 }; /* columns of one table, limited so that lines stay short */
 
 /* Consecutive layers with the same shapes, stride and choices, and therefore the same costs. */
 typedef struct {
@@ -20,7 +20,7 @@ static bool is_alike(const sq_layer *a, const sq_layer *b)
            memcmp(a->choices, b->choices, (size_t)a->choice_count * sizeof *a->choices) == 0;
 }
 
-/* Lists the searched layers, or all layers of a space without choices. */
+/* Lists the runs of equal searched layers, or of all layers if the space has no choices. Returns their number. */
 static int list_runs(const sq_space *space, run runs[SQ_MAX_LAYERS])
 {
     int count = 0;

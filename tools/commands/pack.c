@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     const char *split;
     double begin_seconds;
-    int tenths; /* of the images, in the last line that was printed; used if stderr is not a terminal */
+    int tenths; /* tenths of all images in the last printed line; used if stderr is not a terminal */
     bool is_quiet, is_terminal, is_open;
 } progress_line;
 
@@ -110,7 +110,8 @@ static sq_status pack_split(const job *j, const sq_dataset *dataset, const char 
     return SQ_OK;
 }
 
-/* Opens the images of the source that belong to `split`. An empty data set: there are none. */
+/* Opens the images of the source that belong to `split`. Without --split, a source without such images gives an empty
+ * data set. */
 static sq_status open_split(sq_dataset **out, const job *j, const char *split)
 {
     const bool is_val = strcmp(split, "val") == 0, is_requested = j->split != NULL;
@@ -119,8 +120,8 @@ static sq_status open_split(sq_dataset **out, const job *j, const char *split)
     return sq_dataset_open_with(out, j->source, split, &options);
 }
 
-/* True if the source does not name its split and is not `split`. By default it is val with a file of labels, and train
- * without one. */
+/* Returns true if `split` must be skipped because the images of a source without split names belong to the other split.
+ * Without --split, such images are val if --val-labels is given, else train. */
 static bool is_other_split(const job *j, const sq_dataset *dataset, const char *split)
 {
     return !j->split && sq_dataset_has_unnamed_split(dataset) && (strcmp(split, "val") == 0) != (j->labels != NULL);

@@ -1,4 +1,5 @@
-/* squall rank. Every path is an ordinary run in its own folder, so that a stopped command can continue. */
+/* squall rank: compares the order of paths in the supernet with the order of the same paths trained alone. Each
+ * training is an ordinary run in its own folder, so that a stopped command can continue. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ enum { SHARE = 4 }; /* default of --steps: 1/SHARE of the run's steps */
 typedef struct {
     const char *alone;
     int is_resumed;      /* index in "never auto" */
-    int64_t steps, seed; /* SQ_UNSET: from the run */
+    int64_t steps, seed; /* SQ_UNSET: derived from the run */
     int path_count;
     bool on_val, is_quiet;
 } arguments;
@@ -29,16 +30,17 @@ typedef struct {
     const arguments *a;
     const char *folder_of_run;
     sq_rank_facts facts;
-    sq_space *space;                /* of the supernet; borrowed from the session */
-    char folder[SQ_PATH_BYTES / 2]; /* of the runs of the paths */
-    char file[SQ_PATH_BYTES];       /* the report */
+    sq_space *space;                /* the supernet's space; borrowed from the session */
+    char folder[SQ_PATH_BYTES / 2]; /* contains the runs of the paths */
+    char file[SQ_PATH_BYTES];       /* rank.json */
     sq_ranked list[SQ_MAX_RANKED];
     int count;
 } ranking;
 
 /* ---- Training one path alone ---- */
 
-/* Changes the number of steps of the run's recipe: scales the schedule, and trains one path per step. */
+/* Changes the number of steps in the run's configuration, scales the warm-up accordingly, and trains one path per
+ * step. */
 static void set_recipe(sq_config *config, int64_t steps)
 {
     sq_train_options *o = &config->train;
@@ -48,7 +50,7 @@ static void set_recipe(sq_config *config, int64_t steps)
     o->sampler.paths = 1;
 }
 
-/* Refuses a folder with a training of a different path or with a different recipe. */
+/* Refuses a folder that holds a training of a different path or with a different configuration. */
 static sq_status check_folder(const ranking *k, const sq_ranked *r, const char *folder)
 {
     char arch[SQ_PATH_BYTES], config_file[SQ_PATH_BYTES];
@@ -90,7 +92,7 @@ static sq_status train_alone(ranking *k, sq_ranked *r, int index)
     SQ_TRY(check_folder(k, r, folder));
     const sq_training_request training = {
         .run = folder, .path = r->path, .is_resumed = true, .is_quiet = k->a->is_quiet};
-    sq_trained_run_unload(&k->run); /* frees its memory */
+    sq_trained_run_unload(&k->run); /* frees the memory of the previous model */
     if (!is_done(folder, k->facts.steps_alone))
         SQ_TRY(sq_training_run(&k->run.session, &training));
     SQ_TRY(sq_trained_run_load(&k->run, folder));
@@ -136,7 +138,7 @@ static void print_path(const ranking *k, const sq_ranked *r)
     (void)fflush(stdout);
 }
 
-/* The standard deviation of one score from the limited number of images, at the mean accuracy of all paths. */
+/* Returns the standard error of one accuracy, sqrt(p (1 - p) / images), where p is the mean accuracy of all paths. */
 static double standard_error(const ranking *k, bool is_alone)
 {
     double sum = 0;

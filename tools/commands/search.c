@@ -11,7 +11,8 @@ typedef struct {
     bool has_stages, on_val, is_quiet;
 } arguments;
 
-/* Options after the second --latency belong to the second device: latency.limit_ms becomes latency.2.limit_ms. */
+/* Copies the overrides. Latency options after the second --latency belong to the second device, so latency.limit_ms
+ * becomes latency.2.limit_ms. */
 static sq_status number_devices(const sq_options *given, sq_options *out)
 {
     static const char section[] = "latency.";

@@ -98,7 +98,7 @@ static const char *gate_name(int value, char *text, size_t bytes)
     return text;
 }
 
-/* Prints the kept operators, the most frequent first, then in the order of the pool. */
+/* Prints the kept operators, the most frequent first. Operators of equal frequency keep the order of the pool. */
 static void print_operators(const sq_selection *s)
 {
     int counts[SQ_MAX_CHOICES] = {0};
@@ -147,7 +147,7 @@ static bool is_same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The name of the table: --table, or the name of the space file with .csv instead of .yaml. */
+/* Writes the name of the table: --table, or the name of the space file with .csv instead of .yaml. */
 static sq_status name_table(const arguments *a, const char *pool, char table[SQ_PATH_BYTES])
 {
     const size_t length = strlen(a->out);

@@ -19,7 +19,7 @@ typedef struct {
 
 static const char expected[] = "one configuration and -o RUN";
 
-/* Refuses a folder that holds another run. */
+/* Refuses -o if the path is a file or, unless the training is resumed, a folder that already holds a run. */
 static sq_status check_folder(const arguments *a)
 {
     struct stat info;
@@ -28,7 +28,8 @@ static sq_status check_folder(const arguments *a)
     return a->is_resumed ? SQ_OK : sq_training_check_free(a->run);
 }
 
-/* The folder of the timeline must exist, unless it is in the run's folder, which training creates. */
+/* Checks that the folder of the timeline exists. A timeline in the run's folder is not checked, because training
+ * creates that folder. */
 static sq_status check_timeline(const arguments *a)
 {
     char folder[SQ_PATH_BYTES];
@@ -43,7 +44,7 @@ static sq_status check_timeline(const arguments *a)
     (void)snprintf(folder, sizeof folder, "%s", a->timeline);
     char *slash = strrchr(folder, '/');
     if (slash)
-        slash[slash == folder] = 0; /* of "/file": "/" */
+        slash[slash == folder] = 0; /* keeps the "/" of "/file" */
     return access(slash ? folder : ".", W_OK) == 0
                ? SQ_OK
                : sq_fail(SQ_INVALID, "--timeline %s: %s", a->timeline, strerror(errno));

@@ -37,15 +37,15 @@ static void measure_terminal(watch *w)
     w->height = is_known && size.ws_row > 1 ? size.ws_row - 1 : 0;
 }
 
-/* The last run: the current stage of a search in stages. */
+/* Returns the last run, which is the current stage of a search in stages. */
 static const json_t *present(const watch *w)
 {
     const json_t *runs = json_object_get(w->live.data, "runs");
     return json_array_get(runs, json_array_size(runs) - 1);
 }
 
-/* Overwrites the screen from the upper left corner, and clears the rest of each line and of the screen. This avoids
- * flicker and leftovers after resizing. */
+/* Overwrites the screen from the upper left corner, and clears the rest of each line and of the screen, so that the
+ * screen does not flicker and no old text remains after the terminal is resized. */
 static void put_screen(const char *text)
 {
     (void)fputs("\033[H", stdout);
@@ -70,14 +70,14 @@ static sq_status show_screen(watch *w)
         return sq_fail(SQ_NO_MEMORY, "watch");
     }
     if (w->is_once)
-        (void)fwrite(text, 1, bytes, stdout); /* fflush reports failures */
+        (void)fwrite(text, 1, bytes, stdout); /* fflush later returns the error */
     else
         put_screen(text);
     free(text);
     return SQ_OK;
 }
 
-/* Prints a line if it differs from the last one. */
+/* Prints the line of the run if the text differs from the last printed line. */
 static void show_line(watch *w)
 {
     char line[LINE_BYTES];
@@ -87,7 +87,7 @@ static void show_line(watch *w)
     (void)snprintf(w->line, sizeof w->line, "%s", line);
 }
 
-/* SQ_INTERRUPTED without a text: the reader of the pipe has exited. */
+/* Returns SQ_INTERRUPTED without an error text if the reader of the pipe has exited. */
 static sq_status show(watch *w)
 {
     measure_terminal(w);
@@ -107,7 +107,7 @@ static void wait_a_tick(sq_server *server)
     if (server)
         sq_server_run(server, TICK_MS);
     else
-        (void)nanosleep(&tick, NULL); /* a signal ends it early */
+        (void)nanosleep(&tick, NULL); /* a signal ends the sleep early */
 }
 
 static sq_status loop(watch *w, sq_server *server)
@@ -132,7 +132,7 @@ static sq_status run_watch(watch *w, bool is_served, int port)
         status = sq_server_start(&server, &w->live, port);
     if (status == SQ_OK && server) {
         (void)fprintf(stderr, "live report: %s\n", sq_server_address(server));
-        w->is_terminal = false; /* lines below the address instead of a full screen */
+        w->is_terminal = false; /* prints lines below the address instead of a full screen */
     }
     if (status == SQ_OK)
         status = loop(w, server);
@@ -147,7 +147,7 @@ static int run(const sq_options *options, const void *given)
     watch w = {.is_once = a->is_once};
     w.live = (sq_live){.run = options->arguments[0], .devices = devices};
     w.is_terminal = isatty(STDOUT_FILENO) == 1;
-    (void)signal(SIGPIPE, SIG_IGN); /* writing then fails, and show() returns the error */
+    (void)signal(SIGPIPE, SIG_IGN); /* a write then fails, and show() returns the error */
     const sq_status status = run_watch(&w, a->is_served, a->port);
     sq_live_clear(&w.live);
     return status == SQ_OK || status == SQ_INTERRUPTED ? 0 : sq_command_fail("watch", status);

@@ -1,4 +1,4 @@
-/* Finds problems in the facts of all ranks. It reads nothing else, so that tests can describe any cluster. */
+/* Finds problems in the facts of all ranks. The checks read nothing else, so that tests can simulate any cluster. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,11 +7,11 @@
 #include "kernels/base/text.h"
 #include "tools/doctor/doctor.h"
 
-#define CLOCK_LIMIT 2.0 /* seconds between two hosts; below it, times of files in a shared folder keep their order */
+#define CLOCK_LIMIT 2.0 /* seconds; up to this clock difference, file times in a shared folder keep their order */
 #define SHARED_LIMIT                                                                                                   \
     (16.0 * (1 << 20)) /* bytes of /dev/shm per rank that Open MPI needs; containers have 64 MiB in total */
-#define TEMPORARY_LIMIT (64.0 * (1 << 20)) /* bytes: the launcher's session folder, sockets, logs */
-#define FOLDER_LIMIT    (1.0 * (1 << 30))  /* bytes: a few checkpoints of a small supernet */
+#define TEMPORARY_LIMIT (64.0 * (1 << 20)) /* bytes for the launcher's session folder, sockets and logs */
+#define FOLDER_LIMIT    (1.0 * (1 << 30))  /* bytes for a few checkpoints of a small supernet */
 
 static void add(sq_doctor_wrong *wrong, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void add(sq_doctor_wrong *wrong, const char *format, ...)
@@ -37,7 +37,7 @@ static bool is_same_host(const sq_doctor_facts *f, int a, int b)
     return strcmp(f->ranks[a].host, f->ranks[b].host) == 0;
 }
 
-/* Whether rank `index` is the first of its host. */
+/* Returns whether rank `index` is the first rank of its host. */
 static bool is_first(const sq_doctor_facts *f, int index)
 {
     for (int i = 0; i < index; i++)
@@ -59,7 +59,7 @@ int sq_doctor_hosts(const sq_doctor_facts *f)
 typedef struct {
     const char *name;
     int ranks, threads, online;
-    sq_doctor_rank together; /* cores that at least one of its ranks may use */
+    sq_doctor_rank together; /* .cores: those that at least one rank of the host may use */
 } host;
 
 static host host_of(const sq_doctor_facts *f, int first)
@@ -111,7 +111,7 @@ static void judge_disks(const sq_doctor_facts *f, int first, const host *h, sq_d
             r->host, f->folder, sq_text_si(text, sizeof text, r->folder_free, "B"));
 }
 
-/* Two ranks with the same local number use the same GPU. */
+/* Reports two ranks of a host that have the same local number and therefore would use the same GPU. */
 static void judge_locals(const sq_doctor_facts *f, int first, sq_doctor_wrong *wrong)
 {
     for (int i = first; i < f->count; i++)
@@ -176,7 +176,7 @@ static void judge_differences(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     }
 }
 
-/* "lo", "lo,eth0" or an address of the loopback. */
+/* Returns whether a list of interfaces contains the loopback ("lo", "lo,eth0") or a loopback address. */
 static bool is_loopback(const char *list)
 {
     return strcmp(list, "lo") == 0 || strncmp(list, "lo,", 3) == 0 || strstr(list, ",lo") || strstr(list, "127.");
@@ -201,7 +201,8 @@ static void judge_network(const sq_doctor_facts *f, sq_doctor_wrong *wrong)
     }
 }
 
-/* OPENBLAS_CORETYPE selects the kernels of an older processor, which halves the speed (kernels/cpu/processor.h). */
+/* Returns whether OPENBLAS_CORETYPE makes OpenBLAS use the kernels of an older processor, which halves the speed
+ * (kernels/cpu/processor.h). */
 static bool is_pinned(const char *device)
 {
     return strstr(device, "avx512") && strstr(device, "OpenBLAS ") && !strstr(device, "SkylakeX") &&

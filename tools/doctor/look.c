@@ -1,4 +1,4 @@
-/* The facts of one rank and its host. */
+/* Collects the facts of one rank and its host. */
 #include "tools/doctor/doctor.h"
 
 #include <ifaddrs.h>
@@ -13,8 +13,8 @@
 #include "kernels/base/file.h"
 #include "kernels/base/text.h"
 
-/* Number of ranks according to the launcher's environment variables, for any launcher and even without MPI in this
- * build. */
+/* Returns the number of ranks according to the environment variables of the launcher; 0: unknown. Also works in a build
+ * without MPI. */
 static int launched(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE",
@@ -29,7 +29,7 @@ static int launched(void)
     return most;
 }
 
-/* Free bytes for writing; -1: not writable. */
+/* Returns the free bytes in a folder; -1: not writable. */
 static double free_bytes(const char *folder)
 {
     struct statvfs system;
@@ -43,14 +43,14 @@ static bool has_interface(void)
     struct ifaddrs *all = NULL;
     bool found = false;
     if (getifaddrs(&all) != 0)
-        return true; /* unknown */
+        return true; /* unknown, so no problem is reported */
     for (const struct ifaddrs *i = all; i; i = i->ifa_next)
         found = found || (i->ifa_addr && i->ifa_flags & IFF_UP && !(i->ifa_flags & IFF_LOOPBACK));
     freeifaddrs(all);
     return found;
 }
 
-/* Hash of the running program's file; 0 if it cannot be read. */
+/* Returns the hash of the running program's file; 0 if the file cannot be read. */
 static uint64_t build_of_program(void)
 {
     char *bytes = NULL;

@@ -1,5 +1,5 @@
-/* A log as curves. A run that is killed and resumed appends to its log, so a step can occur twice and the last line can
- * be incomplete. Neither is an error. */
+/* Converts a log into curves. A killed and resumed run appends to its log, so a step can occur twice, and the last line
+ * can be incomplete. Both cases are normal. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ typedef struct {
     int column_count;
     point *points; /* freed by sq_report_curves */
     size_t count, limit, damaged;
-    bool is_torn, is_short; /* the last line is incomplete; out of memory */
+    bool is_torn, is_short; /* the last line is incomplete; memory ran out, so points are missing */
 } curves;
 
 static void add(curves *c, const json_t *line)
@@ -29,7 +29,7 @@ static void add(curves *c, const json_t *line)
     point p = {.step = json_integer_value(json_object_get(line, "step"))};
     for (int i = 0; i < c->column_count; i++)
         p.values[i] = sq_json_number(json_object_get(line, c->columns[i]));
-    while (c->count && c->points[c->count - 1].step >= p.step) /* written again after a resume */
+    while (c->count && c->points[c->count - 1].step >= p.step) /* a resumed run wrote these steps again */
         c->count--;
     if (c->count == c->limit) {
         const size_t limit = c->limit ? 2 * c->limit : 1024;
@@ -77,7 +77,7 @@ typedef struct {
     double mean, low, high;
 } range;
 
-/* Mean, minimum and maximum of one column over points [from, from + count). */
+/* Returns mean, minimum and maximum of one column over points [from, from + count). */
 static range range_of(const curves *c, int column, size_t from, size_t count)
 {
     range r = {.low = INFINITY, .high = -INFINITY};
@@ -141,7 +141,7 @@ json_t *sq_report_curves(const char *folder, const char *name, const char *const
     if (!file)
         return NULL;
     read_file(&c, file, events);
-    (void)fclose(file); /* opened for reading */
+    (void)fclose(file); /* opened for reading, so closing cannot lose data */
     if (c.is_torn)
         sq_report_note(notes, "%s: the last line is incomplete: the run was killed there, or is writing it now", name);
     if (c.damaged)

@@ -1,4 +1,4 @@
-/* Strings, notes and files as JSON, for all parts of the report. */
+/* Converts strings, notes and files into JSON, for all parts of the report. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Periodic reading of a run. Terminal and browser show the same reading, so that a run is read only once. */
+/* Reads a run periodically. The terminal view and the server share each reading, so that the run is read only once. */
 #include <math.h>
 
 #include "kernels/base/clock.h"
@@ -35,7 +35,7 @@ sq_status sq_live_read(sq_live *live)
 void sq_live_refresh(sq_live *live)
 {
     if (sq_seconds_now() >= live->next_seconds && sq_live_read(live) != SQ_OK)
-        return; /* the folder is being moved or removed: keep the last reading */
+        return; /* the folder may be moved or removed at this moment, so the last reading is kept */
 }
 
 void sq_live_clear(sq_live *live)

@@ -1,4 +1,4 @@
-/* Layers and operators with their costs, and their latency on devices. */
+/* Converts layers and operators with their costs, and their latency on devices, into JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,8 @@ enum { LARGEST_HEADER = 1 << 26, MOST_PARAMETERS = 8, MOST_NETWORKS = 2000 };
 
 /* ---- The space that a run was trained in ---- */
 
-/* Number of classes: rows of the classifier's weights in the newest checkpoint; 0: unknown. Reads only the header. */
+/* Returns the number of classes, which is the number of rows of the classifier's weights in the newest checkpoint; 0:
+ * unknown. Reads only the header of the checkpoint. */
 static int count_classes(const char *folder, const sq_space *space)
 {
     char path[SQ_PATH_BYTES], *header = NULL;
@@ -43,11 +44,12 @@ static int count_classes(const char *folder, const sq_space *space)
     json_decref(root);
     free(header);
     if (file)
-        (void)fclose(file); /* opened for reading */
+        (void)fclose(file); /* opened for reading, so closing cannot lose data */
     return classes;
 }
 
-/* The file that config.yaml names, or the file of that name in the share folder, because a run can be moved. */
+/* Returns the file `named`, which config.yaml names, or the file of the same name in configs/spaces of the share
+ * folder. A run that was moved needs the second one. */
 static const char *find_space(char *out, size_t bytes, const char *named)
 {
     char beside[512];
@@ -57,7 +59,7 @@ static const char *find_space(char *out, size_t bytes, const char *named)
     (void)snprintf(beside, sizeof beside, "configs/spaces/%.400s", base ? base + 1 : named);
     if (sq_share_path(out, bytes, beside))
         return out;
-    return named; /* opening it fails and reports the path */
+    return named; /* opening the missing file fails and reports the path */
 }
 
 sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *notes)
@@ -69,7 +71,7 @@ sq_space *sq_report_space(const char *folder, const json_t *settings, json_t *no
     if (!*named)
         return NULL;
     const char *file = find_space(shared, sizeof shared, named);
-    (void)sq_text_int(sq_report_setting(settings, "data.resolution"), 0, 4096, &resolution); /* else the space's */
+    (void)sq_text_int(sq_report_setting(settings, "data.resolution"), 0, 4096, &resolution); /* unset: the space's */
     (void)sq_text_int(sq_report_setting(settings, "data.classes"), 0, 1000000, &classes);
     sq_status status = sq_space_read(&space, file, (int)resolution, (int)classes);
     const int trained = status == SQ_OK ? count_classes(folder, space) : 0;
@@ -128,7 +130,7 @@ static json_t *networks_of(const sq_measured *m, const sq_space *space, const sq
     const size_t stride = (m->count + MOST_NETWORKS - 1) / MOST_NETWORKS;
     for (size_t i = 0; i < m->count; i += stride) {
         if (sq_arch_path(space, m->paths + i * (size_t)m->layers, path) != SQ_NONE)
-            continue; /* for another space */
+            continue; /* the network belongs to another space */
         (void)sq_arch_print(space, path, text, sizeof text);
         json_array_append_new(list, json_pack("[f, f, f, s]", m->ms[i], m->deviation[i],
                                               sq_latency_predict(cache, space, path).ms, text));
@@ -136,7 +138,7 @@ static json_t *networks_of(const sq_measured *m, const sq_space *space, const sq
     return list;
 }
 
-/* Networks measured on the device, from the measured.csv in its folder. */
+/* Adds the networks that were measured on the device, from measured.csv in its folder. */
 static void put_measured(json_t *out, const char *device, const sq_space *space, const sq_latency_cache *cache,
                          json_t *notes)
 {
@@ -159,7 +161,7 @@ static void put_measured(json_t *out, const char *device, const sq_space *space,
 static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
 {
     json_t *layers = json_array();
-    double deviation; /* of one block; unused */
+    double deviation; /* required by the call, but unused */
     for (int l = 0; l < space->layer_count; l++) {
         json_t *row = json_array();
         for (int c = 0; c < space->layers[l].choice_count; c++)
@@ -169,7 +171,7 @@ static json_t *blocks_of(const sq_space *space, const sq_latency_cache *cache)
     return layers;
 }
 
-/* Published measurements of whole networks on a modelled device, from the checks.csv in its folder. */
+/* Adds published measurements of whole networks on a modelled device, from checks.csv in the device's folder. */
 static void put_checks(json_t *out, const char *device, const sq_latency *latency, json_t *notes)
 {
     char path[SQ_PATH_BYTES];
@@ -191,7 +193,8 @@ static void put_checks(json_t *out, const char *device, const sq_latency *latenc
     free(checks);
 }
 
-/* Fills blocks without an entry from the roofline of the device, or from similar blocks. */
+/* Prepares the latencies of all blocks. If entries are missing, takes their times from similar blocks, or else from the
+ * device's roofline. */
 static sq_status look_up(sq_latency_cache *out, const sq_latency *latency, const sq_space *space)
 {
     static const sq_fill fills[] = {SQ_FILL_NONE, SQ_FILL_INTERPOLATE, SQ_FILL_ROOFLINE};

@@ -1,5 +1,6 @@
-/* The page. Security: text of a run enters the page only as JSON without <, > and &, and the scripts insert it only as
- * text. Scripts run only with the page's own nonce, and the page loads nothing. */
+/* Writes the page. Security: text of a run enters the page only in escaped form, as JSON without <, > and & or as the
+ * title, and the scripts insert the text only as text, never as HTML. The browser runs only scripts with the page's
+ * nonce, and the page loads nothing from other sites. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@ static void put_asset(FILE *file, const sq_asset *a)
         (void)fwrite(a->data, 1, a->bytes, file); /* the caller checks the stream's errors at the end */
 }
 
-/* Writes <, > and & as \u003c and so on, which is valid JSON, so that the text cannot end its element. */
+/* Writes <, > and & as \u003c and so on. The result is valid JSON, but cannot close the element that contains the
+ * JSON. */
 static void put_json(FILE *file, const char *text)
 {
     for (size_t length = strcspn(text, "<>&"); *text; length = strcspn(text, "<>&")) {

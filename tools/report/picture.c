@@ -1,4 +1,4 @@
-/* Pictures of networks. Two layouts: rows for one column of a page, strips for two columns. */
+/* Draws networks as SVG. The two layouts are rows (for one column of a page) and strips (for two columns). */
 #include "tools/report/picture.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ typedef struct {
     const char *colour;
     const sq_layer *layer;
     bool is_skip;
-    double macs, ms; /* shares of the whole, 0..1 */
+    double macs, ms; /* the layer's shares of the whole network, 0..1 */
 } box;
 
 typedef struct {
@@ -23,8 +23,8 @@ typedef struct {
     const sq_picture *options;
     box boxes[SQ_MAX_LAYERS];
     int count, most_channels;
-    double macs, parameters, ms; /* of the whole: millions, milliseconds */
-    double most_macs, most_ms;   /* largest shares */
+    double macs, parameters, ms; /* of the whole network, in millions and milliseconds */
+    double most_macs, most_ms;   /* largest share of any layer */
 } sheet;
 
 static const char macs_colour[] = "#e69f00", ms_colour[] = "#0072b2", soft[] = "#555555";
@@ -51,7 +51,7 @@ static void survey(sheet *s)
 {
     const sq_picture *o = s->options;
     const sq_space *space = o->space;
-    double deviation; /* unused */
+    double deviation; /* required by the call, but unused */
     s->count = space->layer_count;
     const sq_cost cost = sq_cost_path(space, o->path);
     s->macs = 1e-6 * (double)cost.macs;
@@ -75,7 +75,7 @@ static void survey(sheet *s)
 
 /* ---- Shapes ---- */
 
-/* In points, from the upper left corner. */
+/* A rectangle in points; x and y are measured from the upper left corner of the picture. */
 typedef struct {
     double x, y, w, h;
 } frame;
@@ -98,7 +98,7 @@ static void put_rectangle(const sheet *s, frame f, const char *attributes)
     (void)fprintf(s->file, "%s/>\n", attributes);
 }
 
-/* A horizontal line of length w. */
+/* Writes a horizontal line of length w. */
 static void put_line(const sheet *s, double x, double y, double w, const char *attributes)
 {
     sq_svg_put(s->file, "<path d=\"M", x, " ");
@@ -116,7 +116,8 @@ static void put_block(const sheet *s, const box *b, frame f)
     put_rectangle(s, f, attributes);
 }
 
-/* A share of the whole network in a layer, with the largest one of any layer as the full length of a bar. */
+/* The bar of one layer. share: the layer's share of the whole network; most: the largest share of any layer, which
+ * fills the full length of a bar. */
 typedef struct {
     double share, most;
     const char *colour;
@@ -128,7 +129,7 @@ static const char *percent(double share, char *text, size_t bytes)
     return text;
 }
 
-/* "SPOS: 323.1 M multiply-adds, 3.44 M parameters, 5.83 ms on a (modelled)" */
+/* Writes "323.1 M multiply-adds, 3.44 M parameters, 5.83 ms on a (modelled)". */
 static void print_totals(const sheet *s, char *text, size_t bytes)
 {
     const sq_picture *o = s->options;
@@ -138,7 +139,7 @@ static void print_totals(const sheet *s, char *text, size_t bytes)
                        o->latency->info.is_measured ? "" : " (modelled)");
 }
 
-/* Writes title and totals. Returns the y below them. */
+/* Writes title and totals. Returns the y coordinate below them. */
 static double put_title(const sheet *s, double width)
 {
     char totals[256], attributes[64];
@@ -271,7 +272,7 @@ static void put_strip_layer(const sheet *s, int l, double x, double w, double y)
         put_strip_bar(s, x, below + 7 + BARS, w, (bar){b->ms, s->most_ms, ms_colour});
 }
 
-/* Writes layers first to last - 1. Returns the y of the next strip. */
+/* Writes layers first to last - 1. Returns the y coordinate of the next strip. */
 static double put_strip(const sheet *s, int first, int last, int room, double y)
 {
     static const char name[] = "fill=\"#555555\" font-size=\"6\"";

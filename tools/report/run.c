@@ -1,4 +1,4 @@
-/* The contents of a run's folder. */
+/* Reads the contents of a run's folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum { MOST_BAD = 200, MOST_COMMANDS = 50, LARGEST_TEXT = 1 << 28 };
 
 /* ---- Plain lines ---- */
 
-/* The first `most` lines of a file, and the number of all lines. */
+/* Returns the first `most` lines of a file, and writes the number of all lines to `count`. */
 static json_t *lines_of(const char *folder, const char *name, size_t most, size_t *count)
 {
     char path[SQ_PATH_BYTES], *text = NULL;
@@ -49,7 +49,7 @@ static bool has_device(const json_t *list, const char *name)
     return false;
 }
 
-/* Adds the device in a folder, unless the list has one of that name. */
+/* Adds the device in a folder, unless the list already has a device of the same name. */
 static void add_device(device_list *d, const char *folder)
 {
     json_t *device = sq_report_device(d->space, folder, d->notes);
@@ -59,7 +59,7 @@ static void add_device(device_list *d, const char *folder)
     json_decref(device);
 }
 
-/* Adds the devices of the search's configuration: latency.device, latency.2.device, ... */
+/* Adds the devices that the search's configuration names: latency.device, latency.2.device, ... */
 static void add_configured(device_list *d, const json_t *settings)
 {
     char key[64], shared[SQ_PATH_BYTES];
@@ -71,8 +71,8 @@ static void add_configured(device_list *d, const json_t *settings)
     }
 }
 
-/* Adds devices that only the search's result names: from configs/devices, or from the folder of the run, as quickstart
- * stores them. */
+/* Adds the devices that only the search's result names. Their folders are in configs/devices. If no device is known
+ * yet, also tries <folder>/../device, where quickstart stores its device. */
 static void add_named(device_list *d, const char *folder, const json_t *search)
 {
     char name[512], path[SQ_PATH_BYTES];
@@ -108,7 +108,7 @@ static bool is_run(const char *folder)
     return false;
 }
 
-/* The settings of the search if it has its own, else those of the run. */
+/* Returns the settings of the search if search/config.yaml exists, else the settings of the run. */
 static json_t *search_settings(const char *folder, json_t *settings, json_t *notes)
 {
     json_t *own = sq_report_settings(folder, "search/config.yaml", notes);
@@ -133,7 +133,7 @@ static void add_curves(json_t *run, const char *folder, json_t *notes)
     json_object_set_new(run, "events", events);
 }
 
-/* The step in the name of the newest checkpoint; 0: there is none. */
+/* Returns the step in the name of the newest checkpoint; 0 if there is no checkpoint. */
 static int64_t saved_step(const char *folder)
 {
     char link[SQ_PATH_BYTES], name[SQ_PATH_BYTES];
@@ -147,8 +147,8 @@ static int64_t saved_step(const char *folder)
     return number && sq_text_int(number + 1, 0, INT64_MAX, &step) ? step : 0;
 }
 
-/* The step of the training: the last one of its log, or of its checkpoint if that is later. Adds a note if the training
- * is unfinished. */
+/* Adds the step of the training, which is the last step of the log or, if later, the step of the newest checkpoint.
+ * Adds a note if the training is unfinished. */
 static void add_progress(json_t *run, const char *folder, json_t *notes)
 {
     const json_t *steps = json_object_get(json_object_get(run, "training"), "step");
@@ -162,7 +162,7 @@ static void add_progress(json_t *run, const char *folder, json_t *notes)
                        (long long)wanted);
 }
 
-/* The path of a run that trained only one, as choices of its searched layers; else NULL. */
+/* Returns the path of a run that trained only one path, as choices of the searched layers; NULL for other runs. */
 static json_t *single_path(const char *folder, const sq_space *space)
 {
     char file[SQ_PATH_BYTES];
@@ -198,7 +198,8 @@ static void add_network(json_t *run, const char *folder, const char *const *devi
     sq_space_free(space);
 }
 
-/* "quickstart/run" for ".../quickstart/run/", because many folders are called run. */
+/* Returns a short name with two folders, "quickstart/run" for ".../quickstart/run/", because many folders are called
+ * run. A parent folder called "..", "." or "runs" is omitted. */
 static const char *name_of(const char *folder, char *text, size_t bytes)
 {
     (void)snprintf(text, bytes, "%s", folder);
@@ -236,7 +237,7 @@ static json_t *read_run(const char *folder, const char *const *devices)
 
 /* ---- Stages ---- */
 
-/* Appends RUN/stage-1, RUN/stage-2, ...; returns their number. */
+/* Appends RUN/stage-1, RUN/stage-2, ...; returns the number of stages. */
 static int add_stages(const char *folder, const char *const *devices, json_t *runs)
 {
     char name[32], path[SQ_PATH_BYTES];

@@ -1,5 +1,5 @@
-/* The candidates of a search as columns. An unfinished search has only scores (state.json); costs and generations are
- * then computed from the space and the configuration. */
+/* Converts the candidates of a search into columns. The file of an unfinished search (state.json) has only scores, so
+ * costs and generations are computed from the space and the configuration. */
 #include <string.h>
 
 #include "search/searchers/searchers.h"
@@ -22,7 +22,7 @@ static void append(json_t *list, json_t *value)
         json_array_append_new(list, json_null());
 }
 
-/* {"latency_ms": [of each device], ...} of each candidate, from its "devices". */
+/* Returns [latency_ms, deviation_ms, filled_ms, energy_mj, area_mm2] for each device in "devices" of a candidate. */
 static json_t *predictions_of(const json_t *candidate)
 {
     static const char *const keys[] = {"latency_ms", "deviation_ms", "filled_ms", "energy_mj", "area_mm2"};
@@ -52,7 +52,7 @@ static json_t *columns_of(const json_t *candidates)
     return out;
 }
 
-/* Names of the devices of the candidates. */
+/* Returns the names of the devices for which the candidates have predictions. */
 static json_t *devices_of(const json_t *candidates)
 {
     json_t *names = json_array();
@@ -106,12 +106,13 @@ static void add_costs(json_t *candidate, const sq_space *space)
     json_object_set_new(candidate, "memory_mb", json_real(1e-6 * (double)cost.activation_bytes));
 }
 
-/* state.json lists the baseline and then the generations, without generation numbers. */
+/* Converts state.json of an unfinished search. This file lists first the random baseline and then the generations,
+ * without generation numbers. */
 static json_t *unfinished(json_t *state, const json_t *settings, const sq_space *space)
 {
     json_t *scored = json_object_get(state, "scored"), *candidate;
     const char *searcher = sq_report_setting(settings, "search.searcher");
-    const sq_searcher_kind kind = sq_searcher_find(*searcher ? searcher : "evolution"); /* the default */
+    const sq_searcher_kind kind = sq_searcher_find(*searcher ? searcher : "evolution"); /* the default searcher */
     const bool has_generations = kind != SQ_SEARCHERS && sq_searcher_has_equal_generations(kind);
     const int64_t random = (int64_t)sq_report_number(settings, "search.random_paths", 0),
                   population = (int64_t)sq_report_number(settings, "search.population", 0);

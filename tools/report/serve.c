@@ -1,5 +1,5 @@
-/* The server of the live report. Security: a request is checked before any part of it is used. No request can make the
- * server read a file outside the run or write a file. */
+/* Serves the live report. Security: a request is checked before any part of it is used. No request can make the server
+ * read a file outside the run or write a file. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -68,7 +68,7 @@ static enum MHD_Result send_data(sq_server *s, struct MHD_Connection *connection
 
 /* ---- Checks ---- */
 
-/* Compares every byte, so that the time does not depend on the number of equal ones. */
+/* Compares every byte, so that the time does not depend on the number of equal bytes. */
 static bool is_token(const sq_server *s, const char *path)
 {
     unsigned char difference = 0;
@@ -79,7 +79,8 @@ static bool is_token(const sq_server *s, const char *path)
     return difference == 0;
 }
 
-/* A different host name is a different site that resolves to this machine (DNS rebinding). */
+/* Returns whether a request names a host of this server. Requests with other host names come from other sites that
+ * resolve to this machine (DNS rebinding). */
 static bool is_own_host(const sq_server *s, const char *host)
 {
     return host && (strcmp(host, s->hosts[0]) == 0 || strcmp(host, s->hosts[1]) == 0);
@@ -92,7 +93,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     (void)version;
     (void)upload;
     (void)state;
-    if (*upload_bytes) { /* the body of a refused request is not read */
+    if (*upload_bytes) { /* the request is refused, so its body is not read */
         *upload_bytes = 0;
         return MHD_YES;
     }
@@ -169,5 +170,5 @@ const char *sq_server_address(const sq_server *s)
 
 void sq_server_run(sq_server *s, int milliseconds)
 {
-    (void)MHD_run_wait(s->daemon, milliseconds); /* a signal ends the call; the caller checks for it */
+    (void)MHD_run_wait(s->daemon, milliseconds); /* a signal ends the call; the caller checks for signals */
 }

@@ -1,5 +1,5 @@
-/* config.yaml as flat text. It is not read as a configuration, because the reader refuses unknown keys of other
- * versions. */
+/* Reads config.yaml as flat text instead of as a configuration, because the reader of configurations refuses unknown
+ * keys of other versions. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ static const char *scalar(const yaml_node_t *node)
     return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
 }
 
-/* "[a, b, c]" */
+/* Stores a list as the text "[a, b, c]". */
 static void put_list(const reader *r, const yaml_node_t *node, const char *key)
 {
     char text[TEXT_BYTES] = "[";
@@ -60,7 +60,7 @@ static void put_sequence(const reader *r, const yaml_node_t *node, const char *k
     }
 }
 
-/* A key of version 0.1 is stored under its current name. */
+/* Stores a scalar. A key of version 0.1 is stored under its current name. */
 static void put_scalar(const reader *r, const yaml_node_t *node, const char *key)
 {
     (void)sq_renamed_find(key, &key);
@@ -87,7 +87,7 @@ static void put_node(const reader *r, const yaml_node_t *node, const char *key, 
 
 static sq_status read_root(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root)
 {
-    (void)path; /* sq_yaml_visit adds it to its messages */
+    (void)path; /* sq_yaml_visit adds the path to its messages */
     const reader r = {document, context};
     put_node(&r, root, "", 0);
     return SQ_OK;

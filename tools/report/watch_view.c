@@ -1,4 +1,4 @@
-/* The text of a run's view, without escape sequences; the caller places the lines on the screen. */
+/* Writes the text of a run's view without escape sequences; the caller places the lines on the screen. */
 #include <math.h>
 #include <string.h>
 
@@ -34,7 +34,8 @@ typedef struct {
     bool is_trained, is_searched;
 } facts;
 
-/* The most accurate candidate of the search (generation >= 0, or unknown). */
+/* Finds the best candidate, which is the one that the search names as best or else the most accurate one. Candidates of
+ * the random baseline (generation < 0) are excluded from the second case. */
 static void find_best(facts *f)
 {
     const json_t *candidates = json_object_get(f->search, "candidates"), *top1 = json_object_get(candidates, "top1"),
@@ -51,8 +52,8 @@ static void find_best(facts *f)
     }
 }
 
-/* The number of all candidates: from the search's state, or from the settings if an early release wrote the state.
- * Unknown for halving of early releases. */
+/* Returns the number of all candidates: from the search's state or, if an early release wrote the state, from the
+ * settings. Returns 0 (unknown) for the searcher halving of early releases. */
 static int64_t budget_of(const json_t *settings, const json_t *search)
 {
     const json_t *limit = json_object_get(search, "limit");
@@ -86,7 +87,7 @@ static facts read_facts(const json_t *run)
     return f;
 }
 
-/* Remaining seconds at the speed of the last interval; NaN: unknown. */
+/* Returns the remaining seconds at the speed of the last interval; NaN: unknown. */
 static double seconds_left(const facts *f)
 {
     const json_t *steps = json_object_get(f->clock, "step");
@@ -130,7 +131,7 @@ static void put_bar(FILE *file, double share, int width)
         (void)fputs(i < full ? "\xe2\x96\x88" : "\xe2\x96\x91", file);
 }
 
-/* Truncates text to a number of characters; invalid bytes become "?". */
+/* Writes at most `width` characters of the text; invalid bytes become "?". */
 static void put_words(FILE *file, const char *text, int width)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -151,11 +152,11 @@ static void put_label(FILE *file, const char *label)
 
 typedef struct {
     const char *label;
-    const json_t *values; /* of the sparkline; NULL: a bar */
-    double share;         /* of the bar, 0..1; NaN: unknown */
+    const json_t *values; /* values of the sparkline; NULL: draw a bar */
+    double share;         /* filled share of the bar, 0..1; NaN: unknown */
 } row;
 
-/* Writes a label, a sparkline or a bar in the free width, and the figure. */
+/* Writes a label, then a sparkline or a bar in the free width, then the text `figure`. */
 static void put_row(FILE *file, row r, const char *figure, int width)
 {
     const int room = width - LABEL - (int)strlen(figure) - 2;
@@ -171,7 +172,7 @@ static void put_row(FILE *file, row r, const char *figure, int width)
     (void)fputc('\n', file);
 }
 
-/* "800/4000", or "800" if the total is unknown. */
+/* Writes "800/4000", or "800" if the total is unknown. */
 static int print_step(const facts *f, char *text, size_t bytes)
 {
     return isnan(f->steps) ? snprintf(text, bytes, "%.0f", fmax(0, f->step))

@@ -1,5 +1,5 @@
-/* The bytes that the launches of a training step move, by kernel and by resolution, from compiled or from planned
- * programs. */
+/* Counts the bytes that the launches of a training step move, by kernel and by resolution. The programs are compiled
+ * or, with --dry, only planned. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,14 +143,15 @@ static int by_bytes(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Sorts the entries, largest first. by_side false: merges the resolutions of a kernel. */
+/* Sorts the entries by bytes, the largest first. If by_side is false, first adds up the entries of each kernel over all
+ * resolutions. */
 static void sort_entries(sq_bench_tally *out, const sq_bench_tally *tally, bool by_side)
 {
     out->count = 0;
     for (int i = 0; i < tally->count; i++) {
         const sq_bench_entry *e = &tally->entries[i];
         sq_bench_entry *to =
-            find_entry(out, e->kernel, by_side ? e->side : 0); /* never NULL: at most as many entries as in tally */
+            find_entry(out, e->kernel, by_side ? e->side : 0); /* never NULL: `out` needs at most tally->count rows */
         for (int m = 0; m < STEP_MODES; m++)
             to->bytes[step_modes[m]] += e->bytes[step_modes[m]];
     }
@@ -192,7 +193,7 @@ void sq_bench_tally_json(const sq_bench_tally *tally, json_t *object)
     for (int i = 0; i < sorted.count && i < LARGEST; i++)
         (void)json_array_append_new(largest, json_pack("{s:s, s:i, s:f}", "kernel", sorted.entries[i].kernel, "side",
                                                        sorted.entries[i].side, "bytes", bytes_of(&sorted.entries[i])));
-    /* Out of memory shows as missing keys. */
+    /* If memory runs out, keys are missing. */
     (void)json_object_set_new(object, "bytes_per_image", json_real(sq_bench_tally_bytes(tally, SQ_MODES)));
     (void)json_object_set_new(object, "bytes_forward", json_real(sq_bench_tally_bytes(tally, SQ_FORWARD)));
     (void)json_object_set_new(object, "bytes_backward", json_real(sq_bench_tally_bytes(tally, SQ_BACKWARD)));

@@ -1,13 +1,13 @@
-/* squall bench: the speed of a training step, of its launches and of the loader. */
+/* squall bench: measures the speed of a training step, of its launches and of the loader. */
 #include "tools/commands/bench/bench.h"
 #include "tools/commands/commands.h"
 #include "tools/run/share_folder.h"
 
 #define DEFAULT_SPACE "configs/spaces/spos.yaml"
-enum { DEFAULT_STEPS = 100, DEFAULT_PATHS = 200 /* with --dry */ };
+enum { DEFAULT_STEPS = 100, DEFAULT_PATHS = 200 /* the default of --steps with --dry */ };
 
 typedef struct {
-    sq_bench_options bench; /* steps SQ_UNSET: a default that depends on --dry */
+    sq_bench_options bench; /* steps SQ_UNSET: DEFAULT_PATHS with --dry, else DEFAULT_STEPS */
     const char *gpu;
     double gb_per_second; /* 0: not given */
 } arguments;
@@ -19,7 +19,7 @@ static sq_status run_session(const sq_options *options, const sq_bench_options *
     sq_session s = {0};
     sq_space *space = NULL;
     char shared[4096];
-    SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, bench->file), 0, 0)); /* before any device */
+    SQ_TRY(sq_space_read(&space, sq_share_find(shared, sizeof shared, bench->file), 0, 0)); /* before a device opens */
     sq_space_free(space);
     SQ_TRY(sq_session_open(&s, NULL, options, bench->is_dry ? 0 : SQ_OPEN_BACKEND));
     const sq_status status = measure(&s, bench);
@@ -65,7 +65,7 @@ static int run_loader(const sq_options *options, const void *given)
     return status == SQ_OK ? 0 : sq_command_fail("bench loader", status);
 }
 
-#define BATCH     SQ_INT("--batch", bench.batch, 2, 65536) /* batch norm needs two images */
+#define BATCH     SQ_INT("--batch", bench.batch, 2, 65536) /* batch norm needs at least two images */
 #define STEPS     SQ_INT("--steps", bench.steps, 1, 1e7)
 #define REPEATS   SQ_INT("--repeats", bench.repeats, 1, 1e6)
 #define BANDWIDTH SQ_REAL("--bandwidth", gb_per_second, 1e-3, 1e9)

@@ -1,5 +1,5 @@
-/* squall bench kernels: every distinct launch of a space with its bytes, its multiply-adds and, on a device, its time.
- */
+/* squall bench kernels: lists every distinct launch of a space with its bytes, its multiply-adds and, on a device, its
+ * time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +10,9 @@
 static const char widths_file[] = "configs/spaces/bench-widths.yaml";
 
 typedef struct {
-    sq_bench_program program; /* the first one with this launch, at index */
-    int index;
-    int times; /* equal launches in the space */
+    sq_bench_program program; /* the first program with this launch */
+    int index;                /* number of the launch in this program */
+    int times;                /* number of equal launches in the space */
     const char *op, *kernel, *level;
     char shape[64];
     double bytes, operations;
@@ -24,10 +24,10 @@ typedef struct {
     int count, limit;
 } row_list;
 
-/* Convolutions of one width: forward and backward, depthwise and pointwise. */
+/* The bytes and seconds of convolutions with one width: depthwise and pointwise, forward and backward. */
 typedef struct {
     int width, stored;
-    double bytes[2][2], seconds[2][2]; /* [is_depthwise][is_backward], of one unit */
+    double bytes[2][2], seconds[2][2]; /* [is_depthwise][is_backward], for one convolution */
 } width_price;
 
 enum { MOST_WIDTHS = 8 };
@@ -44,7 +44,7 @@ typedef struct {
 
 /* ---- Describing a launch ---- */
 
-/* The slot that holds the forward result of the operation; SQ_NONE if it has the channels of x. */
+/* Returns the slot that holds the forward result of an operation; SQ_NONE if the result has the same channels as x. */
 static int result_slot(const sq_op *op)
 {
     switch (op->kind) {
@@ -62,8 +62,8 @@ static int result_slot(const sq_op *op)
     }
 }
 
-/* "56x56 24>24 k3 s1 depthwise": size of the input, channels in and out, window. A backward operation is described by
- * its forward input. */
+/* Writes the size of the input, the channels in and out, and the window of an operation, such as "56x56 24>24 k3 s1
+ * depthwise". For a backward operation, writes the values of its forward operation. */
 static void describe_shape(const sq_graph *graph, const sq_op *op, char *text, size_t bytes)
 {
     const int result = result_slot(op), source = op->x.slot != SQ_NONE ? op->x.slot : result;
@@ -79,8 +79,8 @@ static void describe_shape(const sq_graph *graph, const sq_op *op, char *text, s
     (void)snprintf(text, bytes, "%dx%d %d%s%s", s->h, s->w, sq_view_channels(s, op->x.part).c, out, window);
 }
 
-/* The fusion level of a unit's launch. L3: each tensor is read and written once; L4: both gradients in one launch. "-":
- * the launch belongs to no unit. */
+/* Returns the fusion level of a launch. "L4": one launch of the convolution computes both gradients. "-": the launch
+ * belongs to no convolution, gate or join. "L3": all other launches, which read and write each tensor once. */
 static const char *level_of(const sq_bench_launches *launches, int index, sq_mode mode)
 {
     const sq_program_part *parts = launches->parts;
@@ -126,7 +126,7 @@ static sq_status add_launch(bench *b, const sq_bench_program *program, const sq_
 {
     const sq_program_part *part = &launches->parts[i];
     const sq_op *op = &launches->graph.ops[part->op];
-    const bool is_pack = strcmp(part->kernel, "pack_weights") == 0; /* of all convolutions of the block */
+    const bool is_pack = strcmp(part->kernel, "pack_weights") == 0; /* for all convolutions of the block */
     row r = {.program = *program,
              .index = i,
              .times = 1,
@@ -195,8 +195,8 @@ static sq_status find_bandwidth(bench *b)
 
 /* ---- Widths ---- */
 
-/* Adds one program of a separable layer: its two depthwise and two pointwise units, including the merging of partial
- * results. */
+/* Adds the bytes and seconds of one program of a separable layer. The layer has two depthwise and two pointwise
+ * convolutions, so each value is halved. Launches that merge partial results count for their convolution. */
 static sq_status add_width(bench *b, width_price *price, int layer, sq_mode mode)
 {
     const sq_bench_program program = {layer, 0, mode};
@@ -235,7 +235,7 @@ static sq_status price_widths(bench *b)
     return SQ_OK;
 }
 
-/* Extra cost of a channel compared with the first width: 0.1 is 10 % more. */
+/* Returns the extra cost per channel compared with the first width, as a fraction (0.1: 10 % more). */
 static double surcharge(const bench *b, const width_price *p, bool is_depthwise, bool is_back)
 {
     const width_price *first = &b->prices[0];

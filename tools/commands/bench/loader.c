@@ -1,5 +1,6 @@
-/* squall bench loader: images per second of the loader with one thread and with all threads, and the time of each stage
- * on one core. Rounds alternate between one and all threads; each opens a new loader and draws other crops. */
+/* squall bench loader: measures the images per second of the loader with one thread and with all threads, and the time
+ * of each stage on one core. Each round opens one loader with one thread and then one with all threads, and draws
+ * different crops from the other rounds. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +11,7 @@
 #include "supernet/train/signals.h"
 #include "tools/commands/bench/bench.h"
 
-enum { WARMUP_BATCHES = 2, COPY = SQ_STAGES, STAGES }; /* the last stage copies a batch, as into a backend's memory */
+enum { WARMUP_BATCHES = 2, COPY = SQ_STAGES, STAGES }; /* COPY is the copy of a batch into the memory of a backend */
 
 static const char *stage_name(int stage)
 {
@@ -25,12 +26,12 @@ typedef struct {
     const char *split;
     sq_loader_options loader;
     sq_cache_plan cache;
-    int threads;            /* in the rounds with all threads */
+    int threads;            /* number of threads in the measurements with all threads */
     double *rates[2];       /* images per second of each round: [0] with one thread, [1] with all */
-    double *cpu_rates[2];   /* images per second of CPU time, likewise */
-    double seconds[STAGES]; /* of the rounds with one thread */
-    double images;          /* in those rounds */
-    uint8_t *copied;        /* owned: a batch */
+    double *cpu_rates[2];   /* images per second of CPU time, with the same indices */
+    double seconds[STAGES]; /* time of each stage in the measurements with one thread */
+    double images;          /* number of images in the measurements with one thread */
+    uint8_t *copied;        /* owned: the copied batch */
     int64_t bad;
 } bench;
 
@@ -97,7 +98,7 @@ static sq_status take_batches(bench *b, sq_loader *loader, int64_t count, double
     return SQ_OK;
 }
 
-/* CPU time of all threads of this process; other processes on the machine do not count. */
+/* Returns the CPU time of all threads of this process; other processes do not count. */
 static double cpu_seconds(void)
 {
     struct timespec t;
@@ -105,12 +106,13 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The loader counts stages for finished batches, so the sums lack at most one batch per thread. */
+/* Measures one loader in one round. The loader adds a batch's stage times after the batch is complete, so the sums lack
+ * at most one batch per thread. */
 static sq_status measure(bench *b, sq_loader *loader, int round, bool is_single)
 {
     double unused = 0, copy = 0;
     const double images = (double)b->options->steps * b->loader.batch;
-    /* With a cache, the second epoch is measured. */
+    /* With a cache, the first epoch is not measured, because it fills the cache. */
     const int64_t epoch = b->cache.form ? (int64_t)(sq_dataset_count(b->dataset) / (size_t)b->loader.batch) + 1 : 0;
     SQ_TRY(take_batches(b, loader, WARMUP_BATCHES + epoch, &unused));
     const sq_loader_counters before = sq_loader_get_counters(loader);

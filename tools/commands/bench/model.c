@@ -1,5 +1,5 @@
-/* squall bench step --dry --gpu: the time of a training step by the speed model (kernels/speed/model.h), by class of
- * launches. */
+/* squall bench step --dry --gpu: prints the time of a training step that the speed model (kernels/speed/model.h)
+ * predicts, by class of launches. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static const char folder[] = "configs/gpus";
 typedef enum {
     DEPTHWISE_FORWARD,
     DEPTHWISE_BACKWARD,
-    DENSE, /* k x k: the stem, both directions */
+    DENSE, /* the stem's k x k convolution, forward and backward */
     POINTWISE_FORWARD,
     POINTWISE_BACKWARD,
     JOINS,
@@ -43,8 +43,8 @@ static const char *const class_names[CLASSES] = {
     [GRAPHS] = "graph boundaries",
 };
 
-typedef struct {                                                     /* of the mean path */
-    double launches, seconds[SQ_BOUNDS], expected, bound[SQ_BOUNDS]; /* expected time by the bound that limits it */
+typedef struct {                                                     /* sums for the mean path */
+    double launches, seconds[SQ_BOUNDS], expected, bound[SQ_BOUNDS]; /* bound[i]: time of launches limited by bound i */
 } class_sum;
 
 typedef struct {
@@ -54,7 +54,7 @@ typedef struct {
     sq_counts counts;
     class_sum sums[CLASSES];
     double rescaled,
-        estimated; /* seconds of launches whose counts come from a different number of parts; from a different shape */
+        estimated; /* seconds with scaled counts: of the same shape (rescaled), of another shape (estimated) */
 } model;
 
 /* ---- Classes ---- */
@@ -84,7 +84,7 @@ static launch_class class_of(const sq_graph *graph, const sq_program_part *part)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (strcmp(part->kernel, plain[i].kernel) == 0)
             return plain[i].kind;
-    if (op == SQ_OP_CONV || op == SQ_OP_CONV_BACK) /* pointwise, weight_gradient */
+    if (op == SQ_OP_CONV || op == SQ_OP_CONV_BACK) /* kernels pointwise, weight_gradient */
         return strncmp(part->variant, "dense", 5) == 0 ? DENSE
                : op == SQ_OP_CONV                      ? POINTWISE_FORWARD
                                                        : POINTWISE_BACKWARD;
@@ -109,7 +109,7 @@ static void add_launch(model *m, const sq_graph *graph, const sq_program_part *p
     const double before = sum->expected;
     sq_launch_time t;
     for (size_t i = 0; i < match.count; i++) {
-        /* Bytes are known only for the whole launch and assigned to its first kernel. */
+        /* The bytes are known only for the whole launch, so its first kernel gets all of them. */
         const sq_launch_load load = {&match.rows[i], i ? 0 : part->bytes, match.scale, match.grid_scale};
         sq_launch_predict(m->gpu, &load, m->counts.sass, &t);
         add(sum, &t, weight);

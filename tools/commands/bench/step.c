@@ -1,6 +1,6 @@
-/* squall bench step: whole training steps on random paths with the trainer's code (supernet/train/train_step.h). A step
- * copies a batch to the device, and the host waits for the loss and for the check of the gradients. Decoding,
- * reductions between ranks, log and checkpoints are not included. */
+/* squall bench step: times whole training steps on random paths with the trainer's code (supernet/train/train_step.h).
+ * A step copies a batch to the device, and the host waits for the loss and for the check of the gradients. Decoding,
+ * reductions between ranks, logs and checkpoints are not included. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -22,8 +22,8 @@ typedef struct {
     sq_result sum; /* over the timed steps */
     double *rates; /* images/s of each block of steps, sorted at the end */
     int block_count;
-    double loss;                             /* mean of the timed steps */
-    int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES]; /* of the timed paths */
+    double loss;                             /* mean loss of the timed steps */
+    int uses[SQ_MAX_LAYERS][SQ_MAX_CHOICES]; /* number of timed paths with a choice */
     sq_bench_tally tally;
 } bench;
 
@@ -33,7 +33,7 @@ static sq_status load(void *context)
     return sq_synthetic_batch_load(b->subject.model, &b->subject.batch);
 }
 
-/* Fails on nonfinite results, for which a speed is meaningless. */
+/* Fails if the loss or a gradient is not finite, because the speed of such a step is meaningless. */
 static sq_status check_step(const bench *b, const sq_train_outcome *outcome)
 {
     const char *space = b->subject.space->name, *device = b->session->backend->ops->name;
@@ -87,7 +87,8 @@ static sq_status count_paths(bench *b)
     return SQ_OK;
 }
 
-/* Compiles all programs and runs each once, on a few paths that contain all blocks. Then runs the warm-up steps. */
+/* Compiles all programs, and trains on a few paths that together contain all blocks, so that every program runs at
+ * least once. Then runs the warm-up steps. */
 static sq_status warm_up(bench *b)
 {
     const sq_space *space = b->subject.space;

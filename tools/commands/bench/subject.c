@@ -1,4 +1,4 @@
-/* The measured space, with a model that is ready to run or only with its memory plan. */
+/* Opens the measured space, with a model that is ready to run or, with --dry, only with a memory plan. */
 #include <stdlib.h>
 
 #include "supernet/model/initialize.h"

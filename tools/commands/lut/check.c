@@ -12,7 +12,7 @@
 #include "search/cost/fit/fit.h"
 #include "tools/commands/lut/lut.h"
 
-enum { SHOWN = 8 }; /* lines of a long list without --all */
+enum { SHOWN = 8 }; /* number of lines of a list that are printed without --all */
 
 typedef struct {
     const char *arch;
@@ -68,8 +68,9 @@ static void print_check(const sq_latency *latency, const sq_latency_check *c, bo
         print_key("unused", &latency->entries[c->unused[i]].key, "");
 }
 
-/* The reason why base and scale are implausible: from device.yaml, or else from their values. NULL: plausible. Base and
- * scale of a modelled device are chosen, so they are not checked. */
+/* Returns the reason why base and scale are implausible, from device.yaml or else from the values of base and scale;
+ * NULL if they are plausible. Base and scale of a modelled device are chosen instead of fitted, so they are not
+ * checked. */
 static const char *doubt_of(const sq_latency *latency, char *out, size_t bytes)
 {
     const sq_device_info *d = sq_latency_info(latency);
@@ -97,7 +98,7 @@ static void print_device(const sq_latency *latency)
         sq_print_row("implausible", "%s; measure again, or squall lut calibrate", doubt);
 }
 
-/* A table by layer can only be prepared for its own space. */
+/* Checks a table by layer, which can be prepared only for the space that the table was made for. */
 static sq_status check_layers(const sq_latency *latency, const sq_space *space)
 {
     sq_latency_cache cache;
@@ -142,7 +143,7 @@ static sq_status check_blocks(const sq_latency *latency, const sq_space *space, 
     return status;
 }
 
-/* A device without a table: compares its roofline with published networks. */
+/* For a device without a table, compares the times of its roofline with published times of networks. */
 static sq_status print_checks(const sq_latency *latency, const char *device)
 {
     sq_roofline_check *checks = NULL;

@@ -1,4 +1,4 @@
-/* squall lut calibrate, squall lut compare: predictions and measurements of whole networks. */
+/* squall lut calibrate, squall lut compare: compare predictions with measurements of whole networks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,20 +15,20 @@
 
 typedef struct {
     const char *space, *column, *out, *title, *name;
-    int test;   /* number of networks that are tested instead of fitted */
+    int test;   /* number of networks that are excluded from the fit and test it */
     int fill;   /* sq_fill */
-    int method; /* sq_additive_method, of --additive */
+    int method; /* sq_additive_method, for --additive */
     bool is_additive, is_dry;
     sq_lut_shape shape;
 } arguments;
 
-#define METHOD_WORDS "auto plain robust" /* of sq_additive_method */
+#define METHOD_WORDS "auto plain robust" /* names of the values of sq_additive_method */
 
 typedef struct {
-    sq_space *space; /* NULL: not needed for a table by layer */
+    sq_space *space; /* NULL: not given; a table by layer does not require it */
     sq_latency *latency;
     sq_measured *measured;
-    double *predicted; /* [count] */
+    double *predicted; /* [measured->count] */
 } job;
 
 static void clear(job *j)
@@ -96,7 +96,8 @@ static sq_status open_measured(job *j, const arguments *a, const char *file)
     return j->predicted ? SQ_OK : sq_fail(SQ_NO_MEMORY, "%s: %zu networks", file, j->measured->count);
 }
 
-/* is_only_read: the device can also be one of the share folder, which stays unchanged. */
+/* Opens the device, the space and the measured networks, and predicts the networks. If is_only_read is true, the device
+ * can also be in the share folder, which must not be changed. */
 static sq_status open_job(job *j, const arguments *a, const char *device, const char *file, bool is_only_read)
 {
     SQ_TRY(is_only_read ? sq_lut_device(&j->latency, device) : sq_latency_open(&j->latency, device));
@@ -137,7 +138,7 @@ static sq_status calibrate_line(job *j, const arguments *a, const char *device)
     SQ_TRY(print_quality("after", j->predicted, j->measured->ms, count));
     info->base_ms = line.base + line.scale * info->base_ms;
     info->scale *= line.scale;
-    *info->doubt = 0; /* the doubt was about the old line */
+    *info->doubt = 0; /* the doubt applied to the old base and scale */
     info->residual_ms = sqrt(squares / (double)(count - 2));
     sq_print_row("device", "base %.5g ms, scale %.5g, residual %.4g ms%s", info->base_ms, info->scale,
                  info->residual_ms, a->is_dry ? "; not written" : "");

@@ -4,7 +4,7 @@
 #include "search/cost/latency.h"
 #include "tools/commands/command.h"
 
-/* squall lut: one file per subcommand or pair of subcommands. */
+/* squall lut: each file of this folder implements one subcommand or a pair of subcommands. */
 
 extern const sq_command sq_lut_template, sq_lut_measure, sq_lut_networks, sq_lut_check, sq_lut_predict,
     sq_lut_calibrate, sq_lut_compare, sq_lut_import;
@@ -17,13 +17,13 @@ typedef struct {
 
 #define SQ_LUT_FILL_WORDS SQ_FILL_WORDS
 
-/* Opens a space file; looks in the share folder, too. */
+/* Opens a space file, which can also be in the share folder. */
 SQ_MUST_USE sq_status sq_lut_space(sq_space **out, const char *file, const sq_lut_shape *shape);
 
-/* Opens a device; looks in the share folder, too. */
+/* Opens a device, which can also be in the share folder. */
 SQ_MUST_USE sq_status sq_lut_device(sq_latency **out, const char *device);
 
-/* Writes ", 4 threads", ", all 4 threads" (is_all), or nothing if the number is unknown (0). Returns out. */
+/* Writes ", 4 threads", or ", all 4 threads" if is_all is true, or "" if `threads` is 0 (unknown). Returns out. */
 const char *sq_lut_threads(char *out, size_t bytes, int threads, bool is_all);
 
 #endif

@@ -1,4 +1,4 @@
-/* squall lut measure, squall lut networks: the table of a device, and whole networks to test it. */
+/* squall lut measure makes the table of a device; squall lut networks measures whole networks, which test the table. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ typedef struct {
     sq_meter_options meter;
     const char *out, *name, *arch, *against, *model;
     int networks;
-    bool is_repeat; /* a second try of lut measure */
+    bool is_repeat; /* this is the second measurement of lut measure */
 } arguments;
 
 /* A space and its measurements. */
@@ -25,7 +25,7 @@ typedef struct {
     sq_space *space;
     sq_block_list blocks;
     sq_path_list paths;
-    sq_runner_time *times; /* blocks, then paths */
+    sq_runner_time *times; /* times of the blocks, then of the paths */
     sq_meter_facts facts;
 } job;
 
@@ -43,7 +43,7 @@ static sq_status open_job(job *j, const char *file, const arguments *a, bool has
     if (has_blocks)
         SQ_TRY(sq_block_list_make(&j->blocks, j->space));
     SQ_TRY(sq_path_list_draw(&j->paths, j->space, has_blocks ? 0 : 1,
-                             networks)); /* networks for tests differ from those of the fit */
+                             networks)); /* tests use different networks from the fit */
     if (a->arch)
         SQ_TRY(sq_arch_read(j->space, a->arch, j->paths.paths[0]));
     j->times = calloc((size_t)(j->blocks.count + j->paths.count) + 1, sizeof *j->times);
@@ -82,7 +82,7 @@ static sq_status measure_job(job *j, const arguments *a, const sq_options *optio
     return SQ_OK;
 }
 
-/* Writes arch,ms,std_ms,count for squall lut calibrate and compare. */
+/* Writes a CSV file with the columns arch, ms, std_ms and count, which squall lut calibrate and compare read. */
 static sq_status write_networks(const job *j, const char *path)
 {
     sq_file_writer w;
@@ -117,7 +117,7 @@ static void describe(sq_device_info *info, const sq_meter_facts *f, const argume
         (void)strftime(info->date, sizeof info->date, "%Y-%m-%d", &date);
 }
 
-/* A line with scale 1, for few networks or much noise. */
+/* Returns a line with scale 1, whose base is the mean difference. This line is used for few networks or noisy times. */
 static sq_line base_alone(const double *predicted, const double *measured, int count)
 {
     sq_line line = {.scale = 1};
@@ -132,8 +132,8 @@ static void apply_line(double *out, const sq_line *line, const double *predicted
         out[i] = line->base + line->scale * predicted[i];
 }
 
-/* Fits base and scale, or only the base if there are few networks. An implausible line is not written, because a search
- * would use it; info->doubt keeps the reason. */
+/* Fits base and scale, or only the base if there are few networks. If the fitted line is implausible, fits only the
+ * base, because a search would use the implausible line, and writes the reason to info->doubt. */
 static sq_status choose_line(const job *j, const double *predicted, const double *measured, double *lined,
                              sq_device_info *info)
 {
@@ -152,7 +152,7 @@ static sq_status choose_line(const job *j, const double *predicted, const double
     SQ_TRY(sq_fit_quality(&quality, lined, measured, (size_t)count));
     if (!is_noise)
         (void)sq_line_doubt(info->doubt, sizeof info->doubt, &line, mean,
-                            quality.mape); /* a plausible line leaves it empty */
+                            quality.mape); /* leaves info->doubt empty if the line is plausible */
     for (int i = 0; i < count; i++)
         squares += pow(lined[i] - measured[i], 2);
     info->base_ms = line.base;
@@ -204,7 +204,7 @@ static sq_status make_table(job *j, const arguments *a, sq_latency *table)
     return write_networks(j, path);
 }
 
-/* Measures and writes the table at once, so that a failure of a second try does not lose it. */
+/* Measures the table and writes it immediately, so that the first table is kept if the second measurement fails. */
 static sq_status measure_table(job *j, const arguments *a, const sq_options *options, char *doubt, size_t bytes)
 {
     sq_latency *table = NULL;
@@ -219,7 +219,8 @@ static sq_status measure_table(job *j, const arguments *a, const sq_options *opt
     return status;
 }
 
-/* An implausible line mostly comes from a busy machine, so measure again with more rounds before reporting it. */
+/* Measures the table. If base and scale are implausible, measures again with twice the rounds before it reports the
+ * problem, because the usual cause is a busy machine. */
 static sq_status measure(job *j, const char *file, const arguments *a, const sq_options *options)
 {
     char doubt[128];
@@ -281,7 +282,8 @@ static sq_status networks(job *j, const char *file, const arguments *a, const sq
 
 /* ---- Commands ---- */
 
-/* The threads of a runner; `threads` of the configuration are checked again by sq_config_read. */
+/* Reads the number of threads for a runner from --threads. sq_config_read checks the same option later, for
+ * measurements by this program. */
 static sq_status read_threads(const sq_options *options, int *out)
 {
     const char *text = sq_options_find(options, "threads");

@@ -1,4 +1,4 @@
-/* Measuring, by this program or by a runner. */
+/* Measures with this program or with a runner. */
 #include "tools/commands/lut/meter.h"
 
 #include <dirent.h>
@@ -33,7 +33,7 @@ static void set_number(int *to, int option)
         *to = option;
 }
 
-/* Replaces the numbers that options give. */
+/* Replaces the numbers for which options are given. */
 static void set_numbers(numbers *n, const sq_meter_options *o)
 {
     set_number(&n->batch, o->batch);
@@ -84,7 +84,7 @@ static sq_status time_path(bench *b, const int *path, int item, int round)
     return status;
 }
 
-/* Times a block's program alone. The backend warms it up and returns the median of its runs. */
+/* Times a block's program alone. The backend warms the program up and returns the median of its runs. */
 static sq_status time_block(bench *b, const sq_block_place *block, int item, int round)
 {
     double *median = &b->medians[item * b->n.rounds + round];
@@ -98,7 +98,7 @@ static sq_status run_rounds(bench *b)
     for (int round = 0; round < b->n.rounds; round++)
         for (int i = 0; i < items; i++) {
             const int item =
-                round % 2 ? items - 1 - i : i; /* alternating directions, so that no item profits from its position */
+                round % 2 ? items - 1 - i : i; /* the order alternates, so that no item profits from its position */
             if (sq_signals_received())
                 return sq_fail(SQ_INTERRUPTED, "%s: the measurements were not written", sq_signals_name());
             SQ_TRY(item < blocks ? time_block(b, &b->job->blocks->blocks[item], item, round)
@@ -119,7 +119,7 @@ static sq_status run_bench(bench *b, sq_runner_time *times)
     for (int i = 0; status == SQ_OK && i < items; i++) {
         status = sq_samples_summarise(&times[i], &b->samples[i], b->medians + i * b->n.rounds, b->n.rounds);
         if (i < b->job->blocks->count)
-            times[i].count = b->n.rounds * b->n.repeats; /* each median counts as its runs */
+            times[i].count = b->n.rounds * b->n.repeats; /* each median is of n.repeats runs */
     }
     for (int i = 0; b->samples && i < items; i++)
         free(b->samples[i].values);
@@ -184,7 +184,7 @@ static sq_status measure_with_squall(const sq_meter_job *job, const sq_meter_opt
 
 /* ---- Another runtime ---- */
 
-/* The folder of measure/, which replaces {share} in the command of a runner. */
+/* Finds the folder that contains measure/. This folder replaces {share} in the command of a runner. */
 static bool find_share(char *out, size_t bytes)
 {
     static const char *const places[] = {"measure/measuring.py", "tools/measure/measuring.py"};
@@ -202,7 +202,7 @@ static int is_runner(const struct dirent *entry)
     return dot && strcmp(dot, ".yaml") == 0;
 }
 
-/* Returns SQ_INVALID with the known names. */
+/* Returns SQ_INVALID with a message that lists the known runners. */
 static sq_status fail_unknown(const char *name)
 {
     enum { MOST = 32 };
@@ -226,7 +226,8 @@ static sq_status fail_unknown(const char *name)
     return status;
 }
 
-/* Finds a runner by name or path; without either, takes the device's own. */
+/* Reads the runner o->runner, which is a file or a name in configs/runners. If o->runner is NULL, copies the runner of
+ * the device. */
 static sq_status find_runner(const sq_meter_job *job, const sq_meter_options *o, sq_runner *out)
 {
     char name[SQ_PATH_BYTES], shared[SQ_PATH_BYTES];

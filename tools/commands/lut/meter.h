@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     char name[SQ_NAME_BYTES], runtime[128], dtype[16];
     int batch, threads, rounds;
-    bool is_all_threads; /* the number was not chosen: all cores */
+    bool is_all_threads; /* no number was given, so all cores were used */
     double drift;        /* relative change from the first round to the last; NaN: unknown */
     bool has_runner;
     sq_runner runner;
@@ -38,15 +38,16 @@ typedef struct {
     const sq_space *space;
     const sq_block_list *blocks;     /* may be empty */
     const sq_path_list *paths;       /* may be empty */
-    const char *model;               /* an ONNX file to measure instead, by a runner; or NULL */
+    const char *model;               /* an ONNX file that a runner measures instead of blocks and paths; or NULL */
     const sq_runner *default_runner; /* the device's runner, used when options name none; or NULL */
 } sq_meter_job;
 
-/* Checks the runner of options before anything is measured. SQ_INVALID: unknown runner; the text lists the known ones.
- */
+/* Checks the runner of `options` before anything is measured. Returns SQ_INVALID for an unknown runner; the message
+ * lists the known runners. */
 SQ_MUST_USE sq_status sq_lut_meter_check(const sq_meter_job *job, const sq_meter_options *options);
 
-/* Measures. times: blocks, then paths. Call sq_lut_meter_check first. */
+/* Measures the blocks and the paths of a job. times: blocks, then paths. sq_lut_meter_check must have succeeded
+ * before. */
 SQ_MUST_USE sq_status sq_lut_meter(const sq_meter_job *job, const sq_meter_options *options, const sq_options *config,
                                    sq_runner_time *times, sq_meter_facts *facts);
 

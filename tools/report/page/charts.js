@@ -1,5 +1,5 @@
 'use strict';
-/* Charts by Chart.js, and additions: zoom by dragging or keys, selection of points by arrow keys, lines at limits, bands. */
+/* Draws charts with Chart.js and adds zoom by dragging or keys, selection of points by arrow keys, lines at limits, and bands. */
 const charts = [];
 
 /* Colours of charts are functions, which Chart.js calls again when the theme changes. */
@@ -14,7 +14,7 @@ function axis(title, options = {}) {
   };
 }
 
-/* Dashed lines: options.plugins.marks.lines = [{axis: 'x', value, label}]. */
+/* This plugin of Chart.js draws dashed lines: options.plugins.marks.lines = [{axis: 'x', value, label}]. */
 const marks = {
   id: 'marks',
   afterDatasetsDraw(chart, _, options) {
@@ -66,7 +66,7 @@ const removeChart = (chart) => { charts.splice(charts.indexOf(chart), 1); chart.
 
 /* ---- Zoom along x, shared by several charts ---- */
 
-/* full: [minimum, maximum]. Returns {buttons, range, add(chart)}. */
+/* full: [minimum, maximum] of the axis without zoom. Returns {buttons, range, add(chart)}. */
 function zoomOf(full) {
   const members = [];
   let now = full.slice();
@@ -140,7 +140,8 @@ function listen(chart, keys, set, scale, reset) {
 
 /* ---- Selecting points by pointer, click and keys ---- */
 
-/* of(element of the chart): its point, or null; order: all points in the order of the arrow keys; walk: the current position. */
+/* of(item) returns the point of a chart element, or null. order() returns all points in the order of the arrow keys. walk.at is the index
+ * of the current point. */
 function pick(chart, {of, text, choose, order, position, walk = {at: -1}}) {
   const canvas = chart.canvas;
   const under = (event) => {

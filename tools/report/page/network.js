@@ -1,13 +1,15 @@
 'use strict';
-/* The picture of one network: one row per layer with a block as wide as its channels, and the shares of latency and multiply-adds. */
+/* Draws one network with one row per layer: a block whose width grows with the layer's channels, and the layer's shares of latency and
+ * multiply-adds. */
 
-/* Kernel, expansion and squeeze-and-excitation of an operator as text; '' if its kind has none. */
+/* Returns kernel, expansion and squeeze-and-excitation of an operator as text; '' for a property that operators of its kind do not have. */
 function operatorFacts(operator) {
   return {kernel: operator.kernel > 0 ? `${operator.kernel}\u00d7${operator.kernel}` : '',
     expansion: operator.expansion !== null ? digits(operator.expansion) : '', se: operator.se ? 'SE' : ''};
 }
 
-/* The layers of a path: {layer, operator, isSearched, macs, parameters, ms: [of each device]}; null if the path does not fit the space. */
+/* Returns the layers of a path as [{layer, operator, isSearched, macs, parameters, ms: [of each device]}]; null if the path does not fit
+ * the space. */
 function layersOf(run, arch) {
   const net = run.network;
   if (!net || net.layers.filter((layer) => layer.searched >= 0).length !== arch.length) return null;
@@ -20,7 +22,7 @@ function layersOf(run, arch) {
   return rows.includes(null) ? null : rows;
 }
 
-/* Whole-network latency of a path on a device of the run. */
+/* Returns the latency of the whole network `arch` on device d of the run; null: unknown. */
 function latencyOf(run, d, arch) {
   const rows = layersOf(run, arch);
   return rows && run.devices && run.devices[d] ? run.devices[d].base_ms + rows.reduce((sum, row) => sum + row.ms[d], 0) : null;
@@ -31,7 +33,8 @@ function bar(value, total, largest, className) {
   return el('div', {class: 'bar ' + className, title: percent(share, 2)}, el('i', {style: {width: largest > 0 ? Math.max(0, 100 * value / largest) + '%' : '0'}}), el('span', {}, percent(share, 1)));
 }
 
-/* other: a path to compare with, whose different layers are marked; or null. d: the device of the latency bars. */
+/* Returns a table of the layers of the path `arch`. other: a path; layers that differ from this path are marked; or null. d: the device of
+ * the latency bars. */
 function networkTable(run, arch, other, d = 0) {
   const rows = layersOf(run, arch);
   if (!rows) return el('p', {class: 'lead'}, 'The space file of this run is missing, so its layers cannot be drawn.');

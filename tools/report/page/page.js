@@ -1,12 +1,12 @@
 'use strict';
-/* The page: summary, comparison of several runs, and one run in detail. */
+/* Draws the page: a summary, the comparison of several runs, and one run in detail. */
 
 /* ---- Summary ---- */
 function tile(name, value, unit, more) {
   return el('div', {class: 'tile'}, el('div', {class: 'name'}, name), el('div', {class: 'value'}, value, unit && ' ', unit && el('small', {}, unit)), more && el('div', {class: 'more'}, more));
 }
 
-/* "limit 3 M met" */
+/* Returns an element such as "limit 3 M met"; null without a limit. */
 function verdict(limits, key) {
   const limit = limits.find((x) => x.key === key);
   if (!limit) return null;
@@ -32,13 +32,13 @@ function tilesOf(run) {
 
 const deviceOf = (run, name) => (run.devices || []).find((x) => x.name === name);
 
-/* Whether the blocks of a device were measured; null: unknown. */
+/* Returns whether the blocks of a device were measured; null: unknown. */
 function isMeasured(run, name) {
   const device = deviceOf(run, name), reported = ((run.search && run.search.limits && run.search.limits.devices) || []).find((x) => x.device === name);
   return device ? device.measured : reported ? reported.measured : null;
 }
 
-/* The error of a device's predictions for whole networks that were measured on it. */
+/* Returns a text about the error of a device's predictions for whole networks that were measured on this device. */
 function sureText(device) {
   const own = qualityOf((device.networks || []).map(([measured, , predicted]) => predicted / measured - 1));
   const q = own || qualityOf((device.checks || []).map(([measured, predicted]) => predicted / measured - 1));
@@ -46,7 +46,7 @@ function sureText(device) {
   return `of ${whole(own ? device.network_count : q.count)} ${own ? '' : 'published '}whole networks measured on it, ${percent(q.inside, 1)} are within \u00b110 % of the prediction, mean error ${percent(q.mape, 2)}`;
 }
 
-/* The latency of the found network on each device, its origin and its error. */
+/* Returns a text for each device: the latency of the found network, the origin of the latency, and the error of predictions. */
 function latencyTexts(run) {
   return (run.deviceNames || []).map((name, d) => {
     const device = deviceOf(run, name), isKnown = isMeasured(run, name), on = (run.best && run.best.on[d]) || {};
@@ -56,7 +56,7 @@ function latencyTexts(run) {
   });
 }
 
-/* Every limit of the search as text; limits of an unfinished search are unknown. */
+/* Returns each limit of the search as text. For an unfinished search, returns [], because its limits are unknown. */
 function limitTexts(run) {
   if (!run.search || !run.search.limits) return [];
   const all = limitsOf(run).map((x) => `${x.name} at most ${digits(x.limit)} ${x.unit}: ` + (x.isHeld === null ? 'unknown whether it is met' : `${digits(x.value)}, ${x.isHeld ? 'met' : 'exceeded'}`));
@@ -101,7 +101,7 @@ function settingsSection(run) {
     table([{name: 'Key', isText: true, value: (r) => r[0]}, {name: 'Value', isText: true, isWide: true, value: (r) => r[1]}], rows, {limit: Infinity})));
 }
 
-/* One word about all limits of a run. */
+/* Returns one word about all limits of a run: none, exceeded, met or unknown. */
 function limitsText(run) {
   const all = limitsOf(run);
   if (!all.length) return 'none';
@@ -122,7 +122,7 @@ function comparisonTable(runs) {
     {name: 'Path', isText: true, isWide: true, value: (run) => run.best ? tuple(run.best.arch) : dash, text: (run) => el('span', {class: 'path'}, run.best ? tuple(run.best.arch) : dash)}], runs, {limit: Infinity, isStacked: true});
 }
 
-/* Every found network on every device that any run of the same space has. */
+/* Returns a table of the latency of each found network on each device that any run of the same space has. */
 function deviceMatrix(runs) {
   const known = new Map();
   runs.forEach((run) => (run.devices || []).forEach((device, d) => { if (!known.has(device.name)) known.set(device.name, {run, d, device}); }));
@@ -169,7 +169,7 @@ function show(index) {
   addSections(detail, [notesBox(run.notes), summarySection(run), trainingSection(run), candidatesSection(run), networkSection(run), useSection(run), ...(run.devices || []).map((device) => measuredSection(run, device)), badSection(run), settingsSection(run)]);
 }
 
-/* Draws the whole page again; `index` is the run in detail. */
+/* Draws the whole page again. index: the run that is shown in detail. */
 function start(index) {
   const runs = report.runs;
   [...charts].forEach(removeChart);
@@ -199,7 +199,7 @@ function start(index) {
 }
 start(0);
 
-/* ---- Live: fetches the data again and redraws changes, except while the user points at a chart or has zoomed ---- */
+/* ---- Live: fetches the data again and redraws the page after a change, except while the user points at a chart or has zoomed ---- */
 if (report.live) {
   const state = el('button', {type: 'button', class: 'quiet', 'aria-pressed': 'false', click: () => { isPaused = !isPaused; showState(); }}, 'Live');
   let isPaused = false, isLost = false, before = JSON.stringify(report.runs);

@@ -1,7 +1,8 @@
 'use strict';
-/* Candidates: order, trade-offs, operators of each generation; predictions and measurements. */
+/* Shows the candidates of a search: their order, trade-offs, the operators of each generation, and predictions against measurements. */
 
-/* Adds run.candidates, and run.ranked with the best first among those that were scored on the most images. */
+/* Adds run.candidates and run.ranked. run.ranked starts with the best candidate, followed by the others in order of accuracy. Random
+ * baseline paths, and candidates that were scored on fewer images than others, come last. */
 function readCandidates(run) {
   const search = run.search;
   run.candidates = [];
@@ -28,9 +29,9 @@ function readCandidates(run) {
 const tuple = (arch) => '(' + arch.join(', ') + ')';
 const generationName = (x) => x.generation === null ? 'unknown' : x.generation < 0 ? 'random baseline' : String(x.generation);
 const generationColour = (run, x) => x.generation === null || x.generation < 0 ? '#9aa3ad' : rampAt(darkest() + (1 - darkest()) * (run.generations ? x.generation / run.generations : 1));
-const darkest = () => isDark() ? .22 : 0; /* start of the ramp; its purple is invisible on a dark page */
+const darkest = () => isDark() ? .22 : 0; /* start of the colour ramp, whose purple is invisible on a dark page */
 
-/* Quantities for the axes: {key, name, unit, value(candidate), isUp: larger is better}. */
+/* Returns the quantities for the axes: {key, name, unit, value(candidate), isUp: larger is better}. */
 function quantitiesOf(runs) {
   const run = runs[0], names = run.deviceNames || [];
   const all = [{key: 'macs', name: 'multiply-adds', unit: 'M', value: (x) => x.macs}, {key: 'parameters', name: 'parameters', unit: 'M', value: (x) => x.parameters},
@@ -62,7 +63,7 @@ function limitsOf(run) {
   return out.map((x) => ({...x, isHeld: isNumber(x.value) ? x.value <= x.limit * (1 + 1e-9) : null}));
 }
 
-/* The Pareto front of two quantities, in the order of x. */
+/* Returns the Pareto front of two quantities, in the order of x. */
 function frontOf(list, x, y) {
   const sign = (q, c) => q.isUp ? -q.value(c) : q.value(c);
   const known = list.filter((c) => isNumber(x.value(c)) && isNumber(y.value(c))).sort((a, b) => sign(x, a) - sign(x, b) || sign(y, a) - sign(y, b));
@@ -97,7 +98,8 @@ function scatter(host, runs, x, y, {choose, pinned, walk}) {
   const limits = several ? [] : limitsOf(runs[0]);
   const lines = [['x', x], ['y', y]].flatMap(([name, q]) => limits.filter((limit) => limit.key === q.key).map((limit) => ({axis: name, value: limit.limit, label: `limit ${digits(limit.limit)} ${limit.unit}`})));
   const title = (q) => q.name + (q.unit ? `, ${q.unit}` : '');
-  /* The range of all values with a margin, and of limits close to it. Not below 0 if no value is. */
+  /* The range of all values with a margin, extended to limits that are close to the values. The range starts below 0 only if a value is
+   * negative. */
   const reach = (name, q) => {
     const values = runs.flatMap((run) => run.candidates.filter(known).map((c) => q.value(c))), low = Math.min(...values), high = Math.max(...values), room = (high - low) || Math.abs(high) || 1;
     const near = lines.filter((line) => line.axis === name && line.value > low - .8 * room && line.value < high + .8 * room).map((line) => line.value);
@@ -113,7 +115,7 @@ function scatter(host, runs, x, y, {choose, pinned, walk}) {
   return chart;
 }
 
-/* A scatter plot with a choice of axes. choose is called for a clicked point. */
+/* Returns a scatter plot whose axes the user can choose. choose(run, candidate) is called for a clicked point. */
 function scatterBox(runs, {choose, className = 'chart tall'} = {}) {
   const all = quantitiesOf(runs);
   const state = {x: quantity(all, 'latency0') || quantity(all, 'macs') || all[0], y: quantity(all, 'top1') || all[0], pinned: null, walk: {at: -1}};
@@ -213,7 +215,7 @@ const shortName = (name) => name.replace(/^shuffle_/, '').replace(/^xception.*/,
 
 /* ---- Predicted against measured ---- */
 
-/* Number of relative errors, share within 10 %, and mean absolute error; null if there are none. */
+/* Returns the number of relative errors, the share within 10 %, and the mean absolute error; null if the list is empty. */
 const qualityOf = (errors) => errors.length ? {count: errors.length, inside: errors.filter((e) => Math.abs(e) <= .1).length / errors.length, mape: errors.reduce((sum, e) => sum + Math.abs(e), 0) / errors.length} : null;
 
 function measuredSection(run, device) {

@@ -1,14 +1,14 @@
 'use strict';
-/* Training curves over steps. Long logs are shown as means with minimum and maximum. */
+/* Draws training curves over steps. For long logs, the curves are means with a band from minimum to maximum. */
 
-/* Points of one column of a log, shifted by `offset` steps. */
+/* Returns the points of one column of a log, shifted by `offset` steps. */
 function pointsOf(log, column, offset = 0, scale = 1) {
   const out = [];
   if (log && log[column]) log.step.forEach((step, i) => { const y = log[column][i]; if (isNumber(y)) out.push({x: step + offset, y: y * scale}); });
   return out;
 }
 
-/* Lines of one quantity, with a band between minimum and maximum. */
+/* Returns the line of one quantity and, for a long log, the band between minimum and maximum. */
 function lineSets(log, column, colour, {offset = 0, scale = 1, label = ''} = {}) {
   const style = {borderWidth: 1.6, pointRadius: (log && log.step.length < 40) ? 2 : 0, pointBackgroundColor: colour, pointHitRadius: 0, borderColor: colour, tension: 0, label};
   const sets = [{...style, data: pointsOf(log, column, offset, scale)}];
@@ -20,7 +20,7 @@ function lineSets(log, column, colour, {offset = 0, scale = 1, label = ''} = {})
   return sets;
 }
 
-/* Shows all values of the step at the pointer. */
+/* Shows the values of all curves at the step under the pointer. */
 function readOut(chart, title) {
   const canvas = chart.canvas;
   canvas.addEventListener('mousemove', (event) => {
