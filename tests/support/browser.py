@@ -1,4 +1,4 @@
-"""Headless Chromium, controlled through its DevTools protocol over a pipe, without a library or a port.
+"""Controls a headless Chromium through the DevTools protocol over a pipe, without a library or a port.
 
 source: https://chromedevtools.github.io/devtools-protocol/
 """
@@ -81,7 +81,7 @@ class Page:
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def run(self, script):
-        """The value of a script; waits for a promise."""
+        """Runs a script in the page and returns its value. If the value is a promise, waits for its result."""
         result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, f"{script}: {result}"
         return result["result"].get("value")
@@ -117,7 +117,7 @@ class Page:
             file.write(base64.b64decode(data))
 
     def close(self):
-        """Closes the browser. A killed browser would leave child processes that still write to its folder."""
+        """Closes the browser. (The browser is not killed, because its child processes would survive and still write to its folder.)"""
         self.session = None
         try:
             self.call("Browser.close")

@@ -1,4 +1,4 @@
-"""Writes artificial run folders of any size and with any damage, for tests of squall report and squall watch."""
+"""Writes artificial run folders of any size for tests of squall report and squall watch. The tests can damage the files."""
 import json
 import math
 import os
@@ -10,7 +10,7 @@ def config(space, steps, more=""):
 
 
 def log(folder, steps, every):
-    """log.jsonl and timing.jsonl as a training of `steps` writes them; one line each `every` steps."""
+    """Writes log.jsonl and timing.jsonl as a training of `steps` steps does, with one line per `every` steps."""
     draw = random.Random(2)
     with open(os.path.join(folder, "log.jsonl"), "w") as lines, open(os.path.join(folder, "timing.jsonl"), "w") as clock:
         lines.write('{"event":"start","step":0,"space":"made","steps":%d,"batch":256,"seed":3}\n' % steps)
@@ -53,7 +53,8 @@ def write(folder, name, text, mode="w"):
 
 
 def large(folder, source, lines=150000):
-    """A run as large as one on ImageNet, on the device whose measured networks the repository contains."""
+    """Writes a run with `lines` log lines and 1,070 candidates, as large as a run on ImageNet. Its latencies are for epyc-squall-spos, because the
+    repository has measured networks of this device. Returns the index of the best candidate."""
     device = "epyc-squall-spos"
     os.makedirs(folder, exist_ok=True)
     write(folder, "config.yaml", config(os.path.join(source, "configs/spaces/spos.yaml"), lines))
@@ -64,7 +65,7 @@ def large(folder, source, lines=150000):
 
 
 def stages(folder, source, count=2):
-    """A search in stages; the second stage is cheaper."""
+    """Writes a search in `count` stages. Later stages have fewer training steps."""
     for stage in range(1, count + 1):
         run = os.path.join(folder, f"stage-{stage}")
         os.makedirs(run)

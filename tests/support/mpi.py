@@ -1,19 +1,20 @@
-"""Starting several processes of one run with Open MPI."""
+"""Helpers that start several processes of one run with Open MPI."""
 import os
 
 from run_files import read
 
-# As root, and more ranks than cores.
+# Variables and options that let mpirun run as root and start more ranks than cores.
 ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 ENVIRONMENT = {**os.environ, **ROOT}
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
-# Keeps the other ranks alive when one fails, so that they can report it. WITH_CODE prints a rank's exit code, because mpirun returns its own.
+# LEFT_ALIVE: mpirun does not kill the other ranks after one rank fails, so that they can report the failure. WITH_CODE prints the exit code of a
+# rank, because mpirun returns a different one.
 LEFT_ALIVE = ["--enable-recovery", "--mca", "orte_abort_on_non_zero_status", "0"]
 WITH_CODE = ["sh", "-c", '"$@"; echo "exit $?"', "sh"]
 
 
 def parent_of(pid):
-    """The parent's id; None: the process has exited."""
+    """Returns the process id of the parent, or None if the process has exited."""
     try:
         return int(read(f"/proc/{pid}/stat").decode().rsplit(")", 1)[1].split()[1])
     except OSError:
@@ -21,5 +22,5 @@ def parent_of(pid):
 
 
 def children(pid):
-    """The child processes of a process."""
+    """Returns the ids of the child processes of a process."""
     return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(entry) == pid)

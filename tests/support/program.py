@@ -1,4 +1,4 @@
-"""The program under test, for end-to-end checks: sys.argv[1] is squall, sys.argv[2] the source folder."""
+"""Runs the program under test for end-to-end checks. sys.argv[1] is squall, sys.argv[2] the source folder."""
 import os
 import random
 import signal
@@ -18,7 +18,7 @@ SMALL = ["--set", "train.steps=120", "--set", "train.batch=16", "--set", "train.
 
 
 def run(*words, code=0):
-    """Runs squall and checks the exit code; None: any."""
+    """Runs squall and checks that the exit code is `code`; None accepts any exit code. Returns the finished process."""
     done = subprocess.run([SQUALL, *words], cwd=SOURCE, capture_output=True, text=True)
     assert code is None or done.returncode == code, f"{words}: exit {done.returncode}, expected {code}: {done.stderr[-400:]}"
     return done
@@ -30,8 +30,8 @@ def same_files(a, b, names):
 
 
 def kill_often(whole, words, kills, check, clean):
-    """Starts `words` and kills it at a random moment of the time that `whole` takes, until `kills` starts were killed. A start that ends earlier
-    is checked and removed. A last start runs to the end and is checked."""
+    """Runs the command `whole` once to measure its seconds. Then starts the command `words` and kills it at a random moment, until it was killed
+    `kills` times. If the command ends before the kill, calls check() and clean(). Finally runs `words` to the end and calls check()."""
     draw = random.Random(1)
     begin = time.monotonic()
     run(*whole)

@@ -1,4 +1,4 @@
-"""Checks of the report's page that several tests share: candidates, with mouse and keys."""
+"""Checks of the report page that several tests share. They use the chart and the table of candidates with mouse and keys."""
 
 POINT = """(() => { const chart = charts.find((c) => c.canvas.closest('#candidates')), sets = chart.data.datasets, p = sets.filter((s) => s.type === 'scatter').pop().data[%d];
   chart.canvas.scrollIntoView({block: 'center', behavior: 'instant'}); const box = chart.canvas.getBoundingClientRect();
@@ -12,7 +12,8 @@ def first_row(page, section):
 
 
 def check_candidates(page):
-    """The first row is the best candidate, rows sort, a point can be hovered and clicked, and keys walk through the points."""
+    """Checks that the first row is the best candidate, that a click on a heading sorts the rows, that points of the chart react to hover and click,
+    and that arrow keys and Enter select points."""
     data = page.run("(() => { const r = report.runs[0], b = r.best; return {arch: '(' + b.arch.join(', ') + ')', top1: (100 * b.top1).toFixed(2)}; })()")
     row = first_row(page, "candidates")
     assert row[0] == "1" and row[1] == data["arch"] and row[2] == data["top1"], (row, data)

@@ -1,4 +1,4 @@
-"""Files of a run, for the scripts that compare them."""
+"""Reads the files of a run for the scripts that compare them."""
 import json
 
 
@@ -8,7 +8,7 @@ def read(path):
 
 
 def tensors(path):
-    """A safetensors file as {name: bytes}."""
+    """Returns the tensors of a safetensors file as {name: bytes}."""
     data = read(path)
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8:8 + length])

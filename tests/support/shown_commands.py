@@ -1,7 +1,8 @@
 """Runs the commands in the ```console blocks of a Markdown page, unchanged.
 
-"$ " starts a command and "> " continues it. The command must print every other line, in any position. In such a line, a number matches
-any number and "..." matches any text. A line with only a whole number matches itself, and a line "..." matches all other output.
+A line that begins with "$ " starts a command, and a line that begins with "> " continues it. The command must print every other line of the
+block, in any order. A number in a shown line matches any number, and "..." matches any text. A line with only a whole number must be printed
+exactly. A line "..." means that the command may print more lines.
 """
 import collections
 import os
@@ -14,7 +15,7 @@ NUMBER = r"[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?"
 
 
 def shown(text):
-    """[Shown] of a page, in its order."""
+    """Returns the list of Shown of a page, in the order of the page."""
     found = []
     for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
         assert block.startswith("$ "), f"a console block begins with a command, not with {block.splitlines()[0]!r}"
@@ -29,7 +30,7 @@ def shown(text):
 
 
 def pattern(line):
-    """The pattern of a shown line."""
+    """Returns the compiled regular expression of a shown line."""
     words = " ".join(line.split())
     if words.isdigit():
         return re.compile(re.escape(words))
@@ -38,7 +39,8 @@ def pattern(line):
 
 
 def missing(lines, output):
-    """The first shown line that was not printed; None if all were. A printed line matches one shown line."""
+    """Returns the first line of `lines` that `output` does not have, or None if `output` has all of them. Each line of `output` matches at most
+    one line of `lines`."""
     left = [" ".join(line.split()) for line in output.splitlines()]
     for line in lines:
         hit = next((i for i, other in enumerate(left) if pattern(line).fullmatch(other)), None)
@@ -49,7 +51,8 @@ def missing(lines, output):
 
 
 def make_program(folder, squall, added):
-    """Makes a program `squall` in `folder` that adds options to its arguments: {"train": [...], "lut measure": [...]}."""
+    """Makes a program `squall` in `folder` that adds options to its arguments and runs `squall`. `added` has the options of each command:
+    {"train": [...], "lut measure": [...]}."""
     cases = "".join(f"{shlex.quote(words)}) set -- \"$@\" {shlex.join(options)} ;;\n" for words, options in added.items())
     with open(os.path.join(folder, "squall"), "w") as file:
         file.write(f'#!/bin/sh\nfor word; do [ "$word" != --help ] || exec {shlex.quote(squall)} "$@"; done\n'
@@ -68,7 +71,7 @@ def run(one, folder, environment):
 
 
 def check_rules():
-    """Checks the rules above on example pages, including those that must fail."""
+    """Checks the rules at the top of this file on example pages, some of which must fail."""
     page = "```console\n$ printf 'a 1.5 ms\\nrest\\n'\na 27 ms\n...\n$ cat <<END\n> b\n> END\nb\n```\n"
     assert shown(page) == [Shown("printf 'a 1.5 ms\\nrest\\n'", ["a 27 ms"]), Shown("cat <<END\nb\nEND", ["b"])]
     assert missing(["a 27 ms", "b ... e"], "b c d e\n  a  -0.5 ms\n") is None

@@ -14,8 +14,8 @@
 #include "supernet/model/walk.h"
 #include "supernet/train/nonfinite_check.h"
 
-/* Tests use the kernels that the program chooses. OpenBLAS alone would choose kernels of a different accuracy on a
- * processor that it does not know. Constructors receive the arguments of main(). */
+/* Makes the tests use the OpenBLAS kernels that the program uses. On a processor that OpenBLAS does not know, OpenBLAS
+ * would choose kernels with a different accuracy. The constructor receives the arguments of main(). */
 __attribute__((constructor)) static void choose_kernels(int count, char **arguments)
 {
     (void)count;
@@ -43,7 +43,7 @@ const char *source_path(const char *path)
 
 char *make_folder(void)
 {
-    enum { LIMIT = 512 }; /* tests append names to it in buffers of 600 */
+    enum { LIMIT = 512 }; /* tests append names to the folder in buffers of 600 bytes */
     char *folder = malloc(LIMIT);
     MUST(sq_folder_scratch(folder, LIMIT, "squall-test"));
     return folder;
@@ -273,7 +273,8 @@ double relative_error(const float *a, const float *b, size_t count)
 
 enum { CROP_H = 157, CROP_W = 211, CROP_BYTES = CROP_H * CROP_W * 3, MANY_CROPS = 100 };
 
-/* From one pixel to the whole image; up, down and equal; at every edge; of either image. */
+/* Draws MANY_CROPS crops from one pixel to the whole image, some at the edges. The resizing enlarges, shrinks or keeps
+ * them. Every second crop is from the second image. */
 static void draw_crops(sq_stored_crop *crops)
 {
     static const sq_stored_crop some[] = {
@@ -299,7 +300,7 @@ static void draw_crops(sq_stored_crop *crops)
 void expect_crops(const char *name, const sq_backend_options *options)
 {
     static const int sides[] = {1, 32, 45}; /* 45 rows do not fill the last band of rows */
-    sq_stored_crop crops[MANY_CROPS];                 /* more than one launch of the cuda backend processes */
+    sq_stored_crop crops[MANY_CROPS];                 /* more than one launch of the cuda backend can process */
     sq_backend *b = NULL;
     sq_device_ptr images, out;
     sq_resizer resizer = {0};
@@ -342,7 +343,7 @@ static size_t range_length(int i)
     return i == LONG_RANGE ? LONG_COUNT : (size_t)(1 + i % 50);
 }
 
-/* Writes one value, runs the check, and restores the old value. */
+/* Writes `value` to `at`, runs find_nonfinite() and writes 0 to `at`. Returns the result of find_nonfinite(). */
 static int found_with(sq_backend *b, const sq_range *ranges, sq_device_ptr at, float value)
 {
     const float zero = 0;
@@ -356,7 +357,8 @@ static int found_with(sq_backend *b, const sq_range *ranges, sq_device_ptr at, f
 void expect_nonfinite_found(const char *name, const sq_backend_options *options)
 {
     static const float odd[] = {NAN, -NAN, INFINITY, -INFINITY}, even[] = {FLT_MAX, -FLT_MAX, 1e-45f, -0.0f};
-    static const int places[] = {0, 1, LONG_RANGE, 127, 128, 255, 256, RANGES - 1}; /* cuda checks 128 per launch */
+    /* the cuda backend checks 128 ranges per launch */
+    static const int places[] = {0, 1, LONG_RANGE, 127, 128, 255, 256, RANGES - 1};
     sq_backend *b = NULL;
     sq_range ranges[RANGES];
     sq_device_ptr all;
