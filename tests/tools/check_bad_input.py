@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bad input: one line that names what was found and what was expected, an exit code, and nothing left behind.
+"""Checks that bad input gives one line that names what was found and what was expected, an exit code, and no partial files.
 
 usage: check_bad_input.py SQUALL SOURCE_FOLDER bad-input
 """
@@ -14,7 +14,7 @@ from run_files import read
 
 
 def without_gpu(folder, more):
-    """Without a usable GPU, --device cuda fails with one line and changes nothing; auto uses the cpu and continues the run."""
+    """Checks that, without a usable GPU, --device cuda fails with one line and changes no file, and that --device auto continues the run on the cpu."""
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     before = {name: read(os.path.join(folder, name)) for name in ("config.yaml", "log.jsonl", "last/state.json", "last/model.safetensors")}
     for run_folder in (folder, folder + "-new"):
@@ -74,7 +74,7 @@ def bad_input(scratch):
     assert "broken.yaml:4: unknown key 'train.stesp', did you mean 'train.steps'?" in run("train", broken, "-o", a + "3", code=2).stderr
     assert run("train", CONFIG, "-o", a + "4", "--quiet", *SMALL, "--set", "train.lr=1e15", "--set", "train.schedule=constant",
                "--set", "train.warmup_steps=0", code=4).stderr.count("\n") == 1
-    # One path from scratch, evaluated and exported.
+    # Trains one path from scratch, then evaluates and exports it.
     run("train", CONFIG, "-o", a + "5", "--quiet", "--arch", "0,1,2,3,0,1,2,3", *SMALL)
     assert "calibrated" in run("evaluate", a + "5").stdout
     assert "(0, 1, 2, 3, 0, 1, 2, 3)" in run("export", a + "5", "--fold", "off").stdout
@@ -83,7 +83,7 @@ def bad_input(scratch):
     assert "trained only (0, 1, 2, 3, 0, 1, 2, 3)" in run("evaluate", a + "5", "--arch", "0,0,0,0,0,0,0,0", code=2).stderr
     assert "(0, 1, 2, 3, 0, 1, 2, 3)" in run("evaluate", a + "5").stdout
     assert "trained only (0, 1, 2, 3, 0, 1, 2, 3)" in run("export", a + "5", "--arch", "0,0,0,0,0,0,0,0", code=2).stderr
-    # A full disk, as a limit on the size of files: one line, nothing left over.
+    # A limit on the size of files simulates a full disk. The export fails with one line and leaves no file.
     small = subprocess.run(["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", SQUALL, "export", a + "5", "-o", a + "7"], cwd=SOURCE,
                            capture_output=True, text=True)
     assert small.returncode == 1 and small.stderr.count("\n") == 1 and "model.safetensors" in small.stderr, (small.returncode, small.stderr)

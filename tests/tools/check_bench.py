@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""squall bench: its sums, its counts, and bad input. Compares no times.
+"""Checks the sums, the counts and the bad input of squall bench. Compares no times.
 
 usage: check_bench.py SQUALL SOURCE_FOLDER bench
 """
@@ -19,9 +19,9 @@ def one_json(*words):
 
 
 def bench_dry():
-    """Counts without a device. For SPOS, fused units (normalized on load, separate gradients) move 89 MB per image. Joins, and channels that
-    every tile reads again, add to this; both gradients in one pass reduce it. Partial sums of weight gradients
-    do not shrink with the batch."""
+    """Checks the bytes that --dry counts without a device. For SPOS, units that normalise on load and compute the two gradients separately move
+    89 MB per image. Joins and repeated reads of the same channels by several tiles increase this number; computing both gradients in one pass
+    reduces it. The partial sums of weight gradients have the same size for every batch, so the bytes per image grow as the batch shrinks."""
     large = one_json("step", "configs/spaces/spos.yaml", "--dry", "--batch", "1024")
     assert 60e6 < large["bytes_per_image"] <= 92e6, large["bytes_per_image"]
     spos = one_json("step", "configs/spaces/spos.yaml", "--dry", "--batch", "256")
@@ -41,7 +41,8 @@ def bench_dry():
 
 
 def bench_model(scratch):
-    """The modelled time of a step: the parts add up, the table of counts covers SPOS, faster memory is not slower, --arch models one path."""
+    """Checks the modelled time of a step: the parts add up, counts.csv covers SPOS, a higher memory bandwidth does not reduce the rate, and --arch
+    models one path."""
     step = ("step", "configs/spaces/spos.yaml", "--dry", "--steps", "40", "--gpu")
     h200 = one_json(*step, "h200")
     assert h200["space"] == "spos" and h200["batch"] == 256 and h200["paths"] == 40 and h200 == one_json(*step, "h200")
@@ -65,7 +66,7 @@ def bench_model(scratch):
 
 
 def bench_loader(scratch):
-    """Rates and stages of the loader, and the loader's figures in a run's timing.jsonl."""
+    """Checks the rates and the stages of bench loader, and the loader's numbers in timing.jsonl of a run."""
     short = ["--batch", "16", "--steps", "2", "--repeats", "3"]
     for words in ((os.path.join(SOURCE, "data", "samples"),), (CONFIG, "--threads", "2", "--set", "data.cache=ram"), (CONFIG, "--set", "data.decode=draft")):
         a = one_json("loader", *words, *short)

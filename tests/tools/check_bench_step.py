@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Does `squall bench step` run what `squall train` runs? The kernels of one step, from the emulator's trace of both.
+"""Checks that a step of `squall bench step` launches the same kernels as a step of `squall train`, in the traces of the emulator.
 
 usage: check_bench_step.py SQUALL_EMULATED SOURCE_FOLDER
-The space has one path, so every step launches the same kernels. They are compared in order, with the check of the gradients, after
-which the host waits. The trainer's other work (decoding, log, checkpoints) launches no kernel.
+The space has one path, so every step launches the same kernels. The script compares the kernels of the last step in order, including the
+check of the gradients. The trainer's other work (decoding, log, checkpoints) launches no kernel.
 """
 import collections
 import os
@@ -19,7 +19,7 @@ STEPS, BATCH = 3, 4
 
 
 def kernels(words):
-    """The launched kernels, in order."""
+    """Runs squall on the emulated GPU and returns the names of the launched kernels, in order."""
     done = subprocess.run([SQUALL, *words, "--device", "cuda"], capture_output=True, text=True,
                           env={**os.environ, "EMU_TRACE": "1", "SQ_SOURCE_DIR": SOURCE})
     assert done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}: {done.stderr[-2000:]}"
@@ -27,7 +27,7 @@ def kernels(words):
 
 
 def last_step(trace):
-    """From the last image_kernel to the last update_kernel."""
+    """Returns the kernels of the last step: from the last image_kernel to the last update_kernel."""
     assert trace.count("image_kernel") >= STEPS, collections.Counter(trace)
     return trace[len(trace) - 1 - trace[::-1].index("image_kernel"):len(trace) - trace[::-1].index("update_kernel")]
 

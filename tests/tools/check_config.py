@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Configurations: base files, keys of version 0.1, scaled learning rates.
+"""Checks configurations: base files, keys of version 0.1, scaled learning rates.
 
 usage: check_config.py SQUALL SOURCE_FOLDER bases|old-runs|learning-rates
 """
@@ -16,7 +16,7 @@ from run_files import read
 
 
 def bases(scratch):
-    """A file overrides keys of its base. Keys of version 0.1 are accepted with a hint."""
+    """Checks that a file overrides keys of its base file, and that keys of version 0.1 are accepted with a hint."""
     own, loop, run_folder = (os.path.join(scratch, name) for name in ("own.yaml", "loop.yaml", "based"))
     with open(own, "w") as file:
         file.write(f"base: {CONFIG}\ntrain: {{steps: 9}}\npublished: {{name: Other, top1: 12.5}}\nscope: {{free: 1-4, fixed: \"0,0,0,0,0,0,0,0\"}}\n")
@@ -39,7 +39,7 @@ def bases(scratch):
 
 
 def as_old_version(text):
-    """A config.yaml as version 0.1 wrote it: section scope, section published, and train in three places."""
+    """Converts a config.yaml to the form of version 0.1, which has the sections scope and published, and keys of train in three places."""
     text = text.replace("layers:\n  search: ", "scope:\n  free: ")
     train, more = re.search(r"^train:\n((?:  .*\n)+)", text, re.M)[1], ""
     for key in ("from", "sync_batch_norm"):
@@ -50,7 +50,8 @@ def as_old_version(text):
 
 
 def old_runs(scratch):
-    """A run folder of version 0.1, in the middle of its training, resumes to the same bytes; then its search does."""
+    """Checks that a run folder of version 0.1 that stopped in the middle of its training resumes to the same bytes, and that its search then gives
+    the same bytes."""
     whole, old = os.path.join(scratch, "whole"), os.path.join(scratch, "old")
     mask = ["--set", "layers.search=1-4", "--set", "layers.fixed=0,1,2,3,0,1,2,3"]
     run("train", CONFIG, "-o", whole, "--quiet", *SMALL, *mask)
@@ -77,7 +78,7 @@ def old_runs(scratch):
 
 
 def learning_rates(scratch):
-    """train.lr is scaled from train.lr_batch to train.batch; a resumed run does not scale it again."""
+    """Checks that train.lr is scaled from train.lr_batch to train.batch, and that a resumed run does not scale it again."""
     rates = lambda folder: [json.loads(line)["lr"] for line in read(os.path.join(folder, "log.jsonl")).splitlines() if b'"lr"' in line]
     short = ["--quiet", *SMALL, "--set", "train.steps=20", "--set", "train.warmup_steps=0", "--set", "train.schedule=linear", "--set", "train.lr=0.4", "--set", "train.final_lr=0.04"]
     found = {}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""squall doctor alone and under mpirun: facts, measurements, and planted problems.
+"""Checks squall doctor alone and under mpirun: facts, measurements, and planted problems.
 
 usage: check_doctor.py SQUALL SOURCE_FOLDER
 """
@@ -26,7 +26,8 @@ def run(ranks, *words, **more):
 
 
 def facts(ranks, *words, **more):
-    """The JSON, after what holds of every answer; the exit code follows what is wrong."""
+    """Runs squall doctor and returns its JSON output. Checks what must hold for every output, such as exit code 1 if and only if there are
+    problems."""
     done = run(ranks, "--device", "cpu", "--json", *words, **more)
     found = json.loads(done.stdout)
     count = max(ranks, 1)
@@ -41,7 +42,7 @@ def facts(ranks, *words, **more):
 
 
 def complaints(found, *texts):
-    """Each text is of one wrong thing; a machine may have others."""
+    """Checks that each text occurs in exactly one reported problem. The machine may have further problems."""
     for text in texts:
         assert sum(text in line for line in found["wrong"]) == 1, (text, found["wrong"])
 
@@ -64,7 +65,7 @@ def check_alone(scratch):
 
 
 def check_cores(scratch):
-    """Bound to one core of several."""
+    """Checks the reported cores and threads of a process that is bound to one core."""
     cores = sorted(os.sched_getaffinity(0))
     done = subprocess.run([SQUALL, "doctor", "--json", "--device", "cpu", "-o", scratch], env=ENVIRONMENT, capture_output=True, text=True,
                           preexec_fn=lambda: os.sched_setaffinity(0, cores[:1]), timeout=60)

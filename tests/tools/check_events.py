@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""TensorBoard's event files of a training that was stopped and resumed, and of its search: read with a small reader and, if it is installed,
-with the tensorboard package.
+"""Checks the TensorBoard event files of a training that was stopped and resumed, and of its search. Reads the files with a small reader and, if
+the tensorboard package is installed, also with that package.
 
 usage: check_events.py SQUALL SOURCE_FOLDER
 """
@@ -34,7 +34,7 @@ def masked(data):
 
 
 def fields(data):
-    """(number, value) of a protobuf message: integers, or bytes."""
+    """Yields (field number, value) of each field of a protobuf message. A value is an integer or bytes."""
     at = 0
 
     def varint():
@@ -61,7 +61,8 @@ def fields(data):
 
 
 def events(path):
-    """(step, tag, number or text) of each event; the first says the version, sessions are ("start")."""
+    """Returns (step, tag, number or text) of each event of a file. Checks the checksums and that the first event has the version. A session start is
+    (step, "session", "start")."""
     with open(path, "rb") as file:
         data = file.read()
     at, out = 0, []

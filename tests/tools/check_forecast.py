@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""squall forecast: its sums, what a network does to them, programs measured on this machine, and bad input. Nothing here compares times of a clock.
+"""Checks squall forecast: its sums, the effect of bandwidth and latency, programs measured on this machine, and bad input. Compares no measured times.
 
 usage: check_forecast.py SQUALL SOURCE_FOLDER
 """
@@ -27,7 +27,7 @@ def near(a, b):
 
 
 def forecast(*words, ranks=0):
-    """The JSON, after the checks that every forecast must pass."""
+    """Runs squall forecast and returns its JSON output. Checks what must hold for every forecast."""
     done = run(*words, "--json", ranks=ranks)
     assert done.returncode == 0, (words, done.stderr[-500:])
     shown = json.loads(done.stdout)
@@ -45,7 +45,7 @@ def forecast(*words, ranks=0):
 
 
 def check_given():
-    """A step of 40 ms that is given: SPOS on 64 GPUs."""
+    """Checks forecasts of SPOS on 64 GPUs with a given step time of 40 ms."""
     fast = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40")
     assert [row["ranks"] for row in fast["rows"]] == [1, 2, 4, 8, 16, 32, 64] and fast["batch"] == 16
     assert near(fast["measured_ms"], 40) and near(fast["forward_ms"], 40 / 3) and near(fast["backward_ms"], 80 / 3)
@@ -54,7 +54,7 @@ def check_given():
     narrow = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "8", "--step-ms", "40", "--set", "train.reduction=bfloat16")
     assert 0.5 < narrow["bytes"] / fast["bytes"] < 0.51 and narrow["messages"] == fast["messages"], "statistics keep their size"
     slow = forecast(SPOS, *NODES, "--bandwidth", "0.5", "--latency", "8", "--step-ms", "40")
-    # A node's cable carries 2 x 63 / 64 of the bytes in a ring and twice the bytes in a tree; the reductions of the last block are exposed.
+    # A node's cable carries 2 x 63 / 64 of the bytes with a ring and twice the bytes with a tree. The step waits for the reductions of the last block.
     assert slow["rows"][-1]["network_ms"] >= 2e-6 * slow["bytes"] / 0.5 * 63 / 64 > fast["rows"][-1]["network_ms"], slow
     assert slow["rows"][-1]["step_ms"] > fast["rows"][-1]["step_ms"]
     far = forecast(SPOS, *NODES, "--bandwidth", "50", "--latency", "800", "--step-ms", "40", "--algorithm", "ring")
@@ -76,7 +76,7 @@ def check_given():
 
 
 def check_measured():
-    """On this machine's cpu."""
+    """Checks forecasts from programs measured on the cpu of this machine."""
     words = [SAMPLES, "--device", "cpu", "--threads", "1", "--steps", "3", "--batch", "4"]
     shown = forecast(*words, "--gpus", "4", "--nodes", "2", "--bandwidth", "0.01", "--latency", "1000")
     assert shown["batch"] == 4 and all(shown[name] > 0 for name in ("measured_ms", "forward_ms", "backward_ms", "update_ms")), shown
@@ -108,7 +108,7 @@ def check_bad_input():
 
 
 def check_old_name():
-    """Version 0.1 called the command plan."""
+    """Checks that `squall plan`, the name of the command in version 0.1, still works and prints a hint."""
     words = [SPOS, "--gpus", "2", "--step-ms", "1", "--batch", "16", "--json"]
     old = subprocess.run([SQUALL, "plan", *words], cwd=SOURCE, capture_output=True, text=True)
     assert old.returncode == 0 and old.stdout == run(*words).stdout, old

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments, full disks and signals: the same command continues to the same bytes.
+"""Interrupts runs by kill -9 at random moments, full disks and signals. Checks that the same command resumes and ends with the same bytes.
 
 usage: check_interruptions.py SQUALL SOURCE_FOLDER kill-train|full-disk|signals
 """
@@ -23,7 +23,7 @@ def kill_train(scratch):
     again = ["train", CONFIG, "-o", b, "--quiet", "--resume", "auto", *SMALL, *longer]
     names = ["ckpt-00000300/model.safetensors", "ckpt-00000300/optim.safetensors", "ckpt-00000300/state.json", "log.jsonl"]
     kill_often(first, again, 20, lambda: same_files(a, b, names), lambda: remove(b))
-    for folder in (a, b):  # the newest two, and every tenth
+    for folder in (a, b):  # the newest two checkpoints and every tenth one
         kept = sorted(int(name[5:]) for name in os.listdir(folder) if name.startswith("ckpt-"))
         assert kept == [70, 140, 210, 280, 294, 300], kept
     assert os.readlink(os.path.join(b, "last")) == "ckpt-00000300"
@@ -35,8 +35,9 @@ def limit_files(process, size):
 
 
 def full_disk(scratch):
-    """A limit on the size of files simulates a full disk. The run prints a message, keeps the last checkpoint and leaves no partial files. If space
-    is freed in time, it continues to the same bytes. Otherwise it stops, and a resumed run ends with the same bytes."""
+    """Checks a run on a full disk, which a limit on the size of files simulates. The run must print a message, keep the last checkpoint and leave no
+    partial files. If the limit is removed in time, the run must end with the same bytes. Otherwise the run must stop, and a resumed run must end
+    with the same bytes."""
     a, b, c = (os.path.join(scratch, name) for name in "abc")
     names = ["ckpt-00000120/model.safetensors", "ckpt-00000120/optim.safetensors", "ckpt-00000120/state.json", "log.jsonl"]
     run("train", CONFIG, "-o", a, "--quiet", *SMALL)
@@ -63,7 +64,7 @@ def full_disk(scratch):
 
 
 def full_search(a):
-    """A full disk during a search, which writes its state after every few candidates."""
+    """Checks a search on a full disk. A search writes its state after each batch of candidates."""
     words = ["search", a, "--quiet", "--limit-macs", "2.9", "--threads", "1", "--resume", "never", "--set", "search.together=1"]
     run(*words)
     state = os.path.join(a, "search", "state.json")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""configs/launch/train.sbatch with a made-up srun and scontrol: which jobs are requeued, and how often.
+"""Checks which jobs configs/launch/train.sbatch requeues, and how often, with a simulated srun and scontrol.
 
 usage: check_launch.py SOURCE_FOLDER
 """
@@ -19,7 +19,7 @@ def program(folder, name, text):
 
 
 def job(scratch, code, checkpoint=None):
-    """One job: srun ends with `code` after it made `checkpoint`. Returns (exit code, arguments of scontrol, arguments of srun)."""
+    """Runs one job, in which srun makes `checkpoint` and ends with `code`. Returns (exit code, arguments of scontrol, arguments of srun)."""
     run, tools = os.path.join(scratch, "run"), os.path.join(scratch, "tools")
     os.makedirs(tools, exist_ok=True)
     os.makedirs(run, exist_ok=True)

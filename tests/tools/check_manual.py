@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Help pages, manual pages and completions. Help text and option tables have the same options; manual pages are complete and free of groff warnings;
-completions work in bash and parse in zsh and fish; `cmake --install` installs them; docs/configuration.md is up to date.
+"""Checks help pages, manual pages and completions. Help text and option tables must have the same options. Manual pages must be complete and free of
+groff warnings. Completions must work in bash and parse in zsh and fish. `cmake --install` must install manual pages and completions, and
+docs/configuration.md must be up to date.
 
 usage: check_manual.py SQUALL BUILD_FOLDER SOURCE_FOLDER
 """
@@ -24,7 +25,7 @@ def read(*parts):
 
 
 def commands():
-    """("train",), ("lut",), ("lut", "measure"), ... as help lists them."""
+    """Yields the commands that help lists: ("train",), ("lut",), ("lut", "measure"), ..."""
     names = [name for name in re.findall(r"^  ([a-z]+) ", output(SQUALL, "help"), re.M) if name != "help"]
     for name in names:
         yield (name,)
@@ -35,7 +36,7 @@ def commands():
 
 
 def options_of(words):
-    """The options that the help describes: the part of an option line before its first two spaces."""
+    """Returns the options that the help describes. They are in the part of an option line before the first two consecutive spaces."""
     text = output(SQUALL, *words, "--help")
     return {option for line in re.findall(r"^  (-.*)$", text, re.M) for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line.split("  ")[0])}
 
@@ -45,7 +46,7 @@ def has_parts(words):
 
 
 def help_and_tables(folder):
-    """The program's option tables, as completions list them, are exactly the options of the help text."""
+    """Checks that the option tables of the program, which completions list, have exactly the options of the help text."""
     for words in commands():
         assert os.path.exists(os.path.join(SOURCE, "tools/help", "-".join(words) + ".txt")), words
         if not has_parts(words):
@@ -58,7 +59,7 @@ def help_and_tables(folder):
 
 
 def configuration_page():
-    """docs/configuration.md is the output of squall help config --markdown."""
+    """Checks that docs/configuration.md equals the output of squall help config --markdown."""
     shown = output(SQUALL, "help", "config", "--markdown")
     assert shown == read(SOURCE, "docs/configuration.md"), "run: squall help config --markdown >docs/configuration.md"
     keys = re.findall(r"^  ([a-z_0-9.]+) ", output(SQUALL, "help", "config"), re.M)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tools/quickstart with simulated package tools and a simulated cmake. Wrong arguments fail with one line before anything is installed or built.
-Valid arguments run from end to end with the program that is already built, on a few small images and steps.
+"""Checks tools/quickstart with simulated package tools and a simulated cmake. Wrong arguments must fail with one line before anything is installed or
+built. With valid arguments, the script must finish with the existing program, on a few small images and steps.
 
 usage: check_quickstart.py SQUALL SOURCE_FOLDER
 """
@@ -18,13 +18,13 @@ SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 SEARCH = ["search.population=4", "search.generations=1", "search.random_paths=2", "search.evaluation_images=20", "search.calibration_images=40"]
 SHORT = {"train": ["train.steps=52", "train.batch=4"], "search": SEARCH, "export": ["search.calibration_images=40"]}
 MEASURE = ["--rounds", "2", "--repeats", "1", "--networks", "4"]
-# Every tool that installs or builds writes a mark; cmake "builds" by linking the existing program.
+# Simulated tools. Every tool that installs or builds writes a mark. The simulated cmake copies the existing program into the build folder.
 FAKES = {"dpkg-query": 'echo "install ok installed"\n', "apt-get": "exit 1\n",
          "cmake": 'while [ $# -gt 0 ]; do [ "$1" = -B ] && { mkdir -p "$2/bin"; cp "$FAKES/squall" "$2/bin/squall"; }; shift; done\n'}
 
 
 def fill(place, classes):
-    """A few digits of each class in place/train, and what people leave lying about."""
+    """Writes a few digits of each class and a stray text file to place/train."""
     with tarfile.open(os.path.join(SOURCE, "data/samples/train.tar")) as tar:
         members = [one for one in tar if one.isfile() and int(one.name.split("/")[-2]) < classes and int(os.path.basename(one.name)[:3]) < 20]
         for one in members:
@@ -43,7 +43,7 @@ def pack_tar(path, folder, name, mode="w"):
 
 
 class Clone:
-    """A clone of the tree, as far as quickstart needs it."""
+    """The parts of the source tree that quickstart needs, in a separate folder."""
 
     def __init__(self, scratch):
         self.root, self.fakes = os.path.join(scratch, "clone"), os.path.join(scratch, "fakes")
@@ -63,7 +63,7 @@ class Clone:
             os.chmod(path, 0o755)
 
     def run(self, *words):
-        """(exit code, stdout, stderr, whether a tool that installs or builds was called)."""
+        """Runs quickstart. Returns (exit code, stdout, stderr, whether a tool that installs or builds was called)."""
         if os.path.exists(self.mark):
             os.remove(self.mark)
         environment = {**os.environ, "PATH": self.fakes + os.pathsep + os.environ["PATH"], "FAKES": self.fakes}
@@ -128,7 +128,7 @@ def main():
         assert "lut measure" not in finishes(clone, 3, "--data", tar), "the second run has the table"
         print("ran: a tar")
 
-        # A table for three classes, and a folder that has four.
+        # The latency table is for three classes, but the images have four classes.
         fill(os.path.join(scratch, "mine"), 4)
         other = os.path.join(scratch, "other")
         shutil.copytree(os.path.join(clone.root, "runs/quickstart-my images/device"), os.path.join(other, "device"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The report of a run that was really trained and searched, on a device that is measured here and one that is modelled, in a headless Chromium
-(skipped by name without): it draws and answers, and a stranger finds in its text which network won, under which limits, on which devices, how
-sure that is, and the commands that produced it.
+"""Checks the report of a run that was really trained and searched, with one measured and one modelled device, in a headless Chromium (without
+Chromium, the test is skipped with a message). The page must draw and react to mouse and keys. Its text must name the found network, the limits, the
+devices, the uncertainty of the latencies, and the commands that made the run.
 
 usage: check_real_report.py SQUALL SOURCE_FOLDER
 """
@@ -33,13 +33,13 @@ def output(*words):
 
 
 def run(*words):
-    """Runs a command; returns its line as commands.txt has it."""
+    """Runs a squall command. Returns its line in commands.txt."""
     output(*words)
     return "squall " + " ".join(words)
 
 
 def make(scratch):
-    """A device, a run, its report; returns the run, the report, the limit in milliseconds and the commands that made the run."""
+    """Makes a device, a run and its report. Returns the run, the report, the latency limit in milliseconds and the commands that made the run."""
     device, folder, page = (os.path.join(scratch, name) for name in ("device", "run", "report.html"))
     run("lut", "measure", "configs/spaces/samples.yaml", "-o", device, "--name", "this-machine", "--networks", "6")
     with open(os.path.join(device, "measured.csv")) as file:
@@ -59,30 +59,30 @@ def number(pattern, text):
 
 
 def same(shown, wanted, digits=4):
-    """Checks a figure on the page up to a number of digits."""
+    """Checks that a number on the page equals `wanted` to `digits` digits."""
     assert abs(shown - wanted) <= 0.51 * 10 ** (1 - digits) * max(abs(shown), abs(wanted)), (shown, wanted)
 
 
 def by_a_stranger(text, folder, limit, commands):
-    """Everything here comes from the page's text alone, and is compared with the run's own files."""
+    """Compares the information in the page's text with the files of the run."""
     report, found = (json.loads(read(os.path.join(folder, "search", name))) for name in ("search.json", "arch.json"))
     best = report["candidates"][report["best"]]
     here, modelled = best["devices"]
-    # Which network won.
+    # The found network.
     assert re.search(r"Found network\s+" + re.escape(found["tuple"]), text), (found["tuple"], text)
     same(number(r"([\d.]+) % top-1", text), 100 * best["top1_acc"])
-    # Under which limits.
+    # The limits.
     same(number(r"multiply-adds at most 3 M: ([\d.]+), met", text), best["macs_m"])
     same(number(r"latency on this-machine at most ([\d.]+) ms: [\d.]+, met", text), limit)
     same(number(r"latency on myriad-x with 1 deviation added at most 8 ms: ([\d.]+), met", text), modelled["latency_ms"] + modelled["deviation_ms"])
-    # On which devices, and how sure.
+    # The devices and the uncertainty of their latencies.
     same(number(r"this-machine: ([\d.]+) \u00b1 [\d.e-]+ ms predicted from measured blocks", text), here["latency_ms"])
     same(number(r"this-machine: [\d.]+ \u00b1 ([\d.e-]+) ms", text), here["deviation_ms"], 2)
     assert re.search(r"this-machine: .*; of 6 whole networks measured on it, [\d.]+ % are within \u00b110 % of the prediction, mean error [\d.]+ %", text), text
     same(number(r"myriad-x: ([\d.]+) ms modelled, not measured", text), modelled["latency_ms"])
     error, count = re.search(r"error +MAPE ([\d.]+) %.* of (\d+);", output("lut", "check", "configs/spaces/samples.yaml", MODELLED)).groups()
     same(number(rf"myriad-x: .*; of {count} published whole networks measured on it, [\d.]+ % are within \u00b110 % of the prediction, mean error ([\d.]+) %", text), float(error), 3)
-    # Which commands made it.
+    # The commands that made the run.
     for command in commands:
         assert command in " ".join(text.split()), (command, text)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""squall report on complete, large, staged and damaged runs. In a headless Chromium (skipped without one): the page draws, reacts to mouse and
-keys, prints nothing on the console and requests nothing from a network.
+"""Checks squall report on complete, large, staged and damaged runs. In a headless Chromium (without Chromium, this part is skipped), the page must
+draw, react to mouse and keys, print nothing on the console and request nothing from a network.
 
 usage: check_report.py SQUALL SOURCE_FOLDER data|page
 """
@@ -28,7 +28,7 @@ def run(*words, code=0, cwd=None):
 
 
 def report(*runs, code=0):
-    """The data of the page made of runs, and its text."""
+    """Runs squall report. Returns the JSON data in the page, and the text of the page."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "r.html")
         run("report", *runs, "-o", path)
@@ -60,7 +60,7 @@ def whole(scratch):
     assert r["training"]["step"] == list(range(5, 201, 5)) and r["training"]["per"] == 1 and "loss_low" not in r["training"]
     assert len(r["search"]["candidates"]["arch"]) == 60 and r["network"]["name"] == "samples" and len(r["network"]["layers"]) == 11
     for rule in (r"src\s*=\s*[\"']?http", r"href\s*=\s*[\"']?http", r"@import", r"url\("):
-        own = re.sub(r"/\*!.*?</script>", "", text, flags=re.S)  # Chart.js itself names its home page
+        own = re.sub(r"/\*!.*?</script>", "", text, flags=re.S)  # Chart.js is left out because it contains the address of its home page
         assert not re.search(rule, own), rule
 
 
@@ -109,7 +109,7 @@ def noted(folder, pattern):
 
 
 def stopped(scratch):
-    """A checkpoint that is later than the last log line."""
+    """Checks a run whose checkpoint is later than its last log line."""
     folder = small(scratch, "stopped-early", False)
     made.log(folder, 30, 10)
     os.symlink("ckpt-00000037", os.path.join(folder, "last"))
@@ -166,7 +166,7 @@ def damaged(scratch):
 
 
 def nasty(scratch):
-    """A run whose names contain markup and scripts."""
+    """Checks the report of a run whose names contain markup and scripts."""
     folder = small(scratch, "a <b> & 'c' \"d\"")
     made.write(folder, "bad-images.txt", f"train/<script>/1.jpg: not an image\n{NASTY}\n")
     with open(os.path.join(folder, "bad-images.txt"), "ab") as file:
@@ -216,7 +216,7 @@ def check_zoom(page):
 
 
 def check_theme(page):
-    """The theme applies to hand-drawn maps, and redrawing the page leaves no old maps."""
+    """Checks that the theme applies to the operator maps, which the page draws itself, and that redrawing the page removes the theme listeners of old maps."""
     before = page.run("themeListeners.length")
     page.run("start(0); start(0)")
     assert page.run("themeListeners.length") == before, (before, page.run("themeListeners.length"))
@@ -229,7 +229,7 @@ def check_theme(page):
 
 
 def check_comparison(page, width):
-    """Comparison of runs: at every page width, each value is inside the page, below or next to its name."""
+    """Checks the comparison of runs: at every page width, each value must be inside the page, below or next to its name."""
     tables = page.run("[...document.querySelectorAll('#comparison .scroll')].map((s) => [s.scrollWidth, s.clientWidth])")
     assert tables and all(inner <= outer for inner, outer in tables), (width, tables)
     boxes = page.run("[...document.querySelectorAll('#comparison td')].map((c) => { const b = c.getBoundingClientRect(); return [c.textContent, b.left, b.right, b.width]; })")
@@ -240,7 +240,7 @@ def check_comparison(page, width):
 
 
 def check_tiles(page):
-    """On a narrow page, a figure and its deviation stay within their tile, for any number of digits."""
+    """Checks that, on a narrow page, a number and its deviation fit into their tile, for any number of digits."""
     for ms, deviation in ((0.01234, 0.00012), (12.34, 0.00044), (0.0009876, 0.000012), (1234.5, 123.4)):
         page.run(f"report.runs[0].search.candidates.predictions.forEach((on) => {{ on[0][0] = {ms}; on[0][1] = {deviation}; }}); start(0)")
         wide = page.run("[...document.querySelectorAll('.tile')].filter((t) => t.scrollWidth > t.clientWidth).map((t) => t.innerText)")
@@ -248,7 +248,7 @@ def check_tiles(page):
 
 
 def without_charts(page, scratch):
-    """The page that a build without libjs-chart.js writes: tables, open."""
+    """Checks the page that a build without libjs-chart.js writes. It must have open tables instead of charts."""
     with open(os.path.join(scratch, "large.html"), encoding="utf-8") as file:
         text = re.sub(r"<script nonce=[^>]*>\s*/\*!\s*\* Chart.js.*?</script>", "", file.read(), flags=re.S)
     path = os.path.join(scratch, "plain.html")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does tests/run-gpu stop at the first operation that differs, and name it? On the emulator, with a kernel that computes nothing.
+"""Checks that tests/run-gpu stops at the first operation that differs and names the operation. Runs on the emulator, which skips one kernel.
 
 usage: check_run_gpu.py SQUALL_EMULATED SMOKE_EMULATED SOURCE_FOLDER
 """
@@ -16,7 +16,7 @@ COMMIT, HASH = "0123456789ab", "f" * 64
 
 
 def make_bundle(folder):
-    """The files of tools/bundle that the smoke test reads."""
+    """Makes a folder with those files of a bundle (tools/bundle) that the smoke test reads."""
     os.makedirs(os.path.join(folder, "bin"))
     os.makedirs(os.path.join(folder, "share"))
     shutil.copy(os.path.join(SOURCE, "tests", "run-gpu"), folder)
@@ -28,7 +28,7 @@ def make_bundle(folder):
 
 
 def run(bundle, out, *words, **variables):
-    """(exit code, what it printed, the record)."""
+    """Runs run-gpu. Returns (exit code, standard output, contents of gpu-verified.json)."""
     done = subprocess.run([sys.executable, os.path.join(bundle, "run-gpu"), out, *words], capture_output=True, text=True,
                           env={**os.environ, "SQ_SMOKE_TABLES": "1", **variables})
     assert not done.stderr, done.stderr
@@ -57,7 +57,7 @@ def check_difference(bundle, out):
 
 
 def check_crash(bundle, out):
-    """A program that dies in the middle: the operation under way is named."""
+    """Checks that, if the program dies, the record names the operation that was running."""
     program = os.path.join(bundle, "bin", "test_cuda_gpu")
     os.unlink(program)
     with open(program, "w") as file:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""`squall watch`: in a terminal that is resized, into a pipe that closes, on a running run, and as a server that answers only one address.
+"""Checks `squall watch` in a terminal that is resized, with a pipe that closes, on a running run, and as a server that answers only requests with
+its token.
 
 usage: check_watch.py SQUALL SOURCE_FOLDER
 """
@@ -22,7 +23,7 @@ import browser
 import made_runs as made
 
 SQUALL, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-PATIENCE = 30  # seconds until something that must come is given up
+PATIENCE = 30  # seconds to wait for an expected event before the test fails
 
 
 def small(scratch, name, steps=200, searched=True):
@@ -46,7 +47,7 @@ def shown_once(scratch):
     assert re.search("loss +[\u2581-\u2588]{40,} +\\d\\.\\d{4}$", lines[2]), lines[2]
     half = once(small(scratch, "half", 100, False)).stdout
     assert "100/200  left" in half and "no search yet" in half, half
-    for steps, folder in ((0, "early"), (100, "later")):  # stopped between two lines of the log: its checkpoint knows more
+    for steps, folder in ((0, "early"), (100, "later")):  # stopped between two log lines: the checkpoint has a later step than the log
         stopped = small(scratch, folder, steps, False)
         os.symlink("ckpt-00000103", os.path.join(stopped, "last"))
         assert "103/200" in once(stopped).stdout, once(stopped).stdout
@@ -58,7 +59,7 @@ def shown_once(scratch):
 
 
 def until(reader, expected):
-    """Reads until the text matches."""
+    """Reads until the text matches `expected`. Returns the text."""
     text, end = "", time.monotonic() + PATIENCE
     while not re.search(expected, text):
         assert time.monotonic() < end, f"{expected!r} was not printed: {text[-500:]!r}"
@@ -104,7 +105,7 @@ def into_pipe(scratch):
 
 
 def ask(port, first_line, host=None, more=""):
-    """The answer's status and body."""
+    """Sends a request to the server. Returns the status, the head and the body of the answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as s:
         s.sendall(f"{first_line}\r\n{'' if host is None else f'Host: {host}' + chr(13) + chr(10)}Connection: close\r\n{more}\r\n".encode())
         data = b""

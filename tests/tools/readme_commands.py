@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs every command that README.md and docs/*.md show, and compares the lines that a page shows below a command with the output.
-Checks that every subcommand is shown somewhere, and that links lead to files and headings.
+Checks that the pages show every subcommand, and that links lead to existing files and headings.
 
 usage: readme_commands.py SQUALL SOURCE_FOLDER
-tools/quickstart runs first, with the program that is already built. Trainings and searches are shortened by --set.
-Commands whose data only a user has (ABSENT) are not run: only their options are checked against --help.
+tools/quickstart runs first, with the existing program. Options that are added to the commands shorten trainings and searches. Commands that need
+data which is not in the repository (ABSENT) do not run; the script only checks that --help has their options.
 """
 import os
 import re
@@ -28,7 +28,7 @@ ABSENT = ("/data/imagenet", "runs/imagenet", "runs/tiny10", "DIR")
 QUICKSTART = "tools/quickstart"
 RUNS_THIS = "tools/test"
 LAUNCHERS = ("mpirun", "srun")
-# In place of tools/packages.sh: nothing is installed or built.
+# Replaces tools/packages.sh, so that quickstart installs and builds nothing.
 PACKAGES = 'need_packages() { :; }\nsquall_packages=\nbuild_squall() { mkdir -p "$1/bin" && ln -sf "$root/tools/squall" "$1/bin/squall"; }\n'
 README_LINES = 150
 
@@ -39,13 +39,13 @@ def read(name):
 
 
 def pages():
-    """README.md, then the pages of docs/ that show commands."""
+    """Returns the names of the pages: README.md, then the pages of docs/ that show commands."""
     names = sorted(name for name in os.listdir(os.path.join(SOURCE, "docs")) if name.endswith(".md"))
     return ["README.md"] + [page for page in (os.path.join("docs", name) for name in names) if "```console" in read(page)]
 
 
 def check_options(command, folder, environment):
-    """A command that cannot run here: --help must know its options."""
+    """Checks that --help has the options of a command that cannot run here."""
     words = shlex.split(command)
     if words[0] in LAUNCHERS:
         words = words[words.index("squall"):]
@@ -60,7 +60,7 @@ def has_mpi():
 
 
 def make_clone(scratch):
-    """Makes the parts of the source folder that the pages use. Returns the environment for their commands."""
+    """Makes those parts of the source folder in `scratch` that the pages use. Returns the environment for the commands of the pages."""
     for name in ("configs", "data"):
         os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
     tools = os.path.join(scratch, "tools")
@@ -91,7 +91,7 @@ def run_page(page, scratch, environment):
 
 
 def check_commands(text):
-    """Every subcommand is shown, and both ways to its help give the same text."""
+    """Checks that the pages show every subcommand, and that `squall help COMMAND` and `squall COMMAND --help` print the same text."""
     summary = subprocess.run([SQUALL, "help"], capture_output=True, text=True, check=True).stdout
     for name in re.findall(r"^  ([a-z]+) ", summary, re.M):
         assert f"squall {name}" in text, f"no page shows squall {name}"
@@ -102,7 +102,7 @@ def check_commands(text):
 
 
 def headings(page):
-    """The anchors of a page, as GitHub makes them."""
+    """Returns the anchors of the headings of a page, as GitHub makes them."""
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", read(page), re.M)}
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs every command that docs/recipes/NAME.md shows, in order, starting from an empty folder, and compares the lines that the page shows below
-a command with its output. SHORT and OVERRIDES shorten trainings and searches. Without a name: checks the form of all pages.
+a command with its output. SHORT and OVERRIDES shorten trainings and searches. Without NAME, the script checks the form of all pages.
 
 usage: recipe_commands.py SQUALL SOURCE_FOLDER [NAME]
-A recipe that needs MPI or onnxruntime is run up to the first command that needs it, and then skipped, where these are absent.
+If MPI or onnxruntime is missing, a recipe runs up to the first command that needs it; the rest of the recipe is skipped.
 """
 import os
 import re
@@ -23,15 +23,15 @@ SEARCH = ["--set", "search.population=4", "--set", "search.generations=1", "--se
 SHORT = {"train": ["--set", "train.steps=60", "--set", "train.batch=16"], "search": [*SEARCH, "--set", "search.calibration_images=100"],
          "lut measure": ["--repeats", "2", "--rounds", "2", "--networks", "4"], "lut networks": ["--repeats", "2"], "bench step": ["--steps", "10"],
          "bench loader": ["--steps", "2", "--repeats", "2"]}
-# Runs that are interrupted need enough steps; own-images must reach the damaged image; several-gpus shows an odd batch, so it keeps its batch;
-# a short measurement is too noisy for the latency limit of onnx-phone.
+# The runs that a recipe interrupts need enough steps (LONGER). The run of own-images must reach the damaged image. several-gpus shows an odd batch
+# size, so its batch size is not overridden. A short measurement is too noisy for the latency limit of onnx-phone, so that limit is raised.
 LONGER = {"train": ["--set", "train.steps=1000", "--set", "train.batch=8"]}
 OVERRIDES = {"resume": LONGER, "slurm": LONGER, "several-gpus": {"train": ["--set", "train.steps=60"]},
           "own-images": {"train": ["--set", "train.steps=52", "--set", "train.batch=64"]},
           "onnx-phone": {"search": [*SHORT["search"], "--set", "latency.limit_ms=1000"]}}
 
-# Simulated Slurm: sbatch runs the job until it is no longer requeued; srun starts two processes under mpirun and, once, sends the signal of
-# --signal as soon as there is a checkpoint.
+# Simulated Slurm programs. sbatch runs the job until the job is no longer requeued. srun starts two processes under mpirun. In its first run, it
+# sends the signal of --signal as soon as a checkpoint exists.
 SLURM = {"sbatch": 'export SLURM_JOB_ID=17\necho "Submitted batch job 17"\ntouch queued signal\n'
                    'while [ -e queued ]; do rm queued; bash "$@" >>squall-17.log 2>&1; code=$?; done\nexit $code\n',
          "scontrol": '[ "$*" = "requeue 17" ] && touch queued\n',

@@ -1,4 +1,4 @@
-/* Configurations: keys, overrides, old names, writing and reading. */
+/* Tests configurations: keys, overrides, old names, writing and reading. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The problems that squall doctor finds in simulated clusters. */
+/* Tests which problems squall doctor finds in simulated clusters. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@ static sq_doctor_rank ranks[MOST];
 static sq_doctor_facts facts;
 static sq_doctor_wrong wrong;
 
-/* A cluster without problems: `hosts` hosts with `each` ranks; each rank has two separate cores and two threads. */
+/* Makes a cluster without problems: `hosts` hosts with `each` ranks per host. Each rank has two separate cores and two
+ * threads. */
 static void make_cluster(int hosts, int each)
 {
     memset(ranks, 0, sizeof ranks);
@@ -55,7 +56,7 @@ Test(doctor, nothing_is_wrong_with_a_good_cluster)
             cr_expect_eq(judge(), 0, "%d hosts of %d: %s", hosts, each, wrong.lines[0]);
             cr_expect_eq(sq_doctor_hosts(&facts), hosts);
         }
-    ranks[0].launched = 0; /* started by hand */
+    ranks[0].launched = 0; /* started without a launcher */
     cr_expect_eq(judge(), 0);
 }
 
@@ -90,7 +91,7 @@ Test(doctor, launchers_of_another_mpi)
 Test(doctor, hosts_that_differ)
 {
     make_cluster(2, 2);
-    ranks[2].build = ranks[3].build = 2; /* reported once */
+    ranks[2].build = ranks[3].build = 2; /* two ranks differ, but one line reports them */
     expect_only("rank 2 on node1 runs a different build of squall (1.0) from rank 0 on node0 (1.0)");
     make_cluster(2, 2);
     (void)snprintf(ranks[3].device, sizeof ranks[3].device, "cpu: another");
@@ -155,7 +156,7 @@ Test(doctor, the_loopback_between_hosts)
 Test(doctor, disks_that_are_full)
 {
     make_cluster(2, 2);
-    ranks[0].shared_free = 3e7; /* of a container: 64 MB, half of it in use */
+    ranks[0].shared_free = 3e7; /* a container with 64 MB, half of which is in use */
     expect_only("node0: /dev/shm has 30.0 MB free for 2 ranks");
     make_cluster(2, 1);
     ranks[0].shared_free = 0;

@@ -1,4 +1,4 @@
-/* Option tables: values, ranges, errors, overrides. */
+/* Tests option tables: values, ranges, errors, overrides. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <string.h>
@@ -74,7 +74,7 @@ Test(options, collects_overrides_in_order)
                                  "--set", "fill=2", "--seed",        "4",      NULL};
     cr_assert_eq(read_words(&options, &a, words, true), 0);
     static const char *const expected[] = {"train.steps=3", "latency.fill=roofline", "device=cpu", "fill=2",
-                                           "own.seed=4"}; /* the command's own --seed hides the common one */
+                                           "own.seed=4"}; /* the --seed of the command replaces the common --seed */
     cr_assert_eq(options.override_count, 5);
     for (int i = 0; i < 5; i++)
         cr_expect_str_eq(options.overrides[i], expected[i]);

@@ -1,4 +1,4 @@
-/* The report: logs, settings, scores, pages; pictures of networks. */
+/* Tests the report (logs, settings, scores, pages) and the pictures of networks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "tools/report/report.h"
 #include "tools/report/watch.h"
 
-/* Stubs for the page's files: the test checks only the text between them. */
+/* Stubs for the files that are embedded in the page. The test checks only the text between them. */
 static const unsigned char mark[] = "mark";
 const sq_asset sq_report_assets[] = {{"page.js", mark, 4}, {NULL, NULL, 0}};
 
@@ -184,7 +184,7 @@ static int count_of(const char *text, const char *word)
     return count;
 }
 
-/* Every layer has a block, for any number of layers. */
+/* Checks that the picture has a block for every layer, for any number of layers. */
 static void draw_space(const char *folder, const char *file, int columns)
 {
     sq_space *space;
@@ -297,7 +297,7 @@ Test(watch, a_run_that_cannot_be_read_is_not_read_again_at_once)
     drop_folder(folder);
 }
 
-/* The view of a running search with 3 candidates, with the given settings and state. */
+/* Returns the watch view of a running search with 3 candidates, with the given settings and state. */
 static char *searching(const char *settings, const char *state)
 {
     char json[1024], *text = NULL;
@@ -323,7 +323,7 @@ Test(watch, a_search_shows_how_many_candidates_there_will_be_where_that_is_known
         const char *settings, *state, *wanted;
     } cases[] = {
         {BUDGET ", \"search.searcher\": \"halving\"", ", \"limit\": 31", "  3/31 candidates\n"},
-        {BUDGET ", \"search.searcher\": \"evolution\"", "", "  3/27 candidates\n"}, /* the state of an early release */
+        {BUDGET ", \"search.searcher\": \"evolution\"", "", "  3/27 candidates\n"}, /* state of an early release */
         {BUDGET ", \"search.searcher\": \"halving\"", "", "  3 candidates\n"},
         {"\"search.population\": \"6\"", "", "  3 candidates\n"},
     };
