@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* memfd_create */
+#define _GNU_SOURCE /* for memfd_create */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
@@ -24,10 +24,10 @@ bool fuzz_open(fuzz_file *out, const uint8_t *bytes, size_t size)
 
 void fuzz_close(fuzz_file *file)
 {
-    (void)close(file->file); /* the file is in memory */
+    (void)close(file->file); /* closing cannot lose data, because the file is in memory */
 }
 
-static char scratch[64]; /* "": not created yet */
+static char scratch[64]; /* path of the temporary folder; "": not created yet */
 
 static void remove_scratch(void)
 {
@@ -42,7 +42,7 @@ const char *fuzz_scratch(const char *name)
         if (access("/dev/shm", W_OK) == 0)
             (void)setenv("TMPDIR", "/dev/shm", 1);
         fuzz_require(sq_folder_scratch(scratch, sizeof scratch, "squall-fuzz") == SQ_OK);
-        (void)atexit(remove_scratch); /* best effort: on failure the folder remains */
+        (void)atexit(remove_scratch); /* if it fails, the folder remains */
     }
     (void)snprintf(path, sizeof path, "%s/%s", scratch, name);
     return path;

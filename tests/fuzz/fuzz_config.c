@@ -1,4 +1,5 @@
-/* Any bytes as a configuration. An accepted one is written, and must read back and be written to the same bytes. */
+/* fuzz_config.c - reads any bytes as a configuration. An accepted configuration is written and read again; a second
+ * write must give the same bytes. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -13,10 +14,10 @@ enum { MAX_BYTES = 1 << 24 };
 static bool is_known(sq_status status)
 {
     return status == SQ_OK || status == SQ_INVALID || status == SQ_NO_MEMORY ||
-           status == SQ_IO; /* its base does not exist */
+           status == SQ_IO; /* the base configuration does not exist */
 }
 
-/* The text of a configuration; the caller frees it. */
+/* Returns the configuration as text, which the caller frees. */
 static char *text_of(const sq_config *config)
 {
     char *text = NULL;

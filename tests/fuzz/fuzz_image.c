@@ -1,17 +1,17 @@
-/* Any bytes as an image: its size, the whole image and a region. The first two bytes choose the region and the
- * reduction. */
+/* fuzz_image.c - reads any bytes as an image: the size, the whole image and a region. The first two bytes select the
+ * region and the reduction. */
 #include "tests/fuzz/fuzz.h"
 
 #include "data/decode/decode.h"
 
-enum { MAX_PIXELS = 1 << 20 }; /* keeps a single input fast */
+enum { MAX_PIXELS = 1 << 20 }; /* limits the time for one input */
 
 static bool is_known(sq_status status)
 {
     return status == SQ_OK || status == SQ_DATA || status == SQ_NO_MEMORY;
 }
 
-/* Reads every pixel, so that a sanitizer detects missing ones. */
+/* Reads every pixel, so that a sanitizer detects uninitialised or missing pixels. */
 static unsigned sum_of(const sq_image *image)
 {
     unsigned sum = 0;

@@ -1,5 +1,6 @@
-/* Any bytes as a latency file: Squall's two tables, every dialect (named and detected), measured networks, and lists of
- * operations. An accepted table is written as a device, and must open again with the same number of entries. */
+/* fuzz_latency.c - reads any bytes as a latency file: Squall's two tables, every dialect (named and detected), measured
+ * networks, and lists of operations. An accepted table is written as a device, which must open again with the same
+ * number of entries. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@ static bool is_known(sq_status status)
     return status == SQ_OK || status == SQ_INVALID || status == SQ_NO_MEMORY;
 }
 
-/* Checks an accepted table and writes it. No file holds entries by block and by layer at once. */
+/* Checks an accepted table and writes it. A file must not contain both entries by block and entries by layer. */
 static void check_table(const sq_latency *latency)
 {
     sq_latency *again = NULL;

@@ -1,5 +1,5 @@
-/* Any bytes as a safetensors file, unchanged and with a corrected checksum. Tensors must be aligned, inside the file
- * and disjoint. */
+/* fuzz_safetensors.c - reads any bytes as a safetensors file, unchanged and with a corrected checksum. Tensors must be
+ * aligned, inside the file and disjoint. */
 #include "tests/fuzz/fuzz.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 enum { DIGITS = 16 };
 
-/* Reads every value, so that a sanitizer detects missing ones. */
+/* Reads every value, so that a sanitizer detects missing values. */
 static void check_tensor(const sq_tensor *t)
 {
     size_t count = 1;
@@ -52,7 +52,8 @@ static void check(const uint8_t *bytes, size_t size)
     fuzz_close(&file);
 }
 
-/* Corrects the checksum as sq_safetensors_write computes it: of the whole file, with zeros in place of the digits. */
+/* Corrects the checksum. Like sq_safetensors_write, computes it over the whole file, with zeros in place of the
+ * checksum's digits. */
 static void seal(uint8_t *bytes, size_t size)
 {
     static const char key[] = "\"checksum_fnv1a64\":\"";

@@ -1,4 +1,4 @@
-/* Any bytes as a packed shard, unchanged and with corrected checksums. */
+/* fuzz_shard.c - reads any bytes as a packed shard, unchanged and with corrected checksums. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static void check(const uint8_t *bytes, size_t size)
             if (!out || strlen(sq_shard_image_name(shard, i)) + strlen(sq_shard_class_name(shard, r->label)) > size)
                 abort();
             if (sq_shard_read(shard, i, out) == SQ_OK && !sq_shard_view(shard, i))
-                abort(); /* read and view must agree */
+                abort(); /* read and view must return the same bytes */
             free(out);
         }
         sq_shard_close(shard);

@@ -1,4 +1,4 @@
-/* Any bytes as a tar: lists it with and without a file of labels, and reads every image. */
+/* fuzz_tar.c - reads any bytes as a tar: lists the tar with and without a file of labels, and reads every image. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -8,8 +8,9 @@
 static void list(const char *path, bool has_labels)
 {
     static const char *const classes[] = {"zero", "one", "two"};
+    /* This file is not read; its presence selects the mode. */
     const sq_listing_options options = {.split = "train",
-                                        .labels = has_labels ? "labels" : NULL, /* not read: it only marks the mode */
+                                        .labels = has_labels ? "labels" : NULL,
                                         .classes = has_labels ? classes : NULL,
                                         .class_count = 3};
     sq_dataset *d = calloc(1, sizeof *d);

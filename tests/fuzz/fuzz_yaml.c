@@ -1,5 +1,5 @@
-/* Any bytes as each kind of file with a YAML schema: a space, a device, a roofline. An accepted file is written, and
- * must read back as the same. */
+/* fuzz_yaml.c - reads any bytes as each kind of file with a YAML schema: a space, a device, a roofline. An accepted
+ * file is written; reading it again must give the same content. */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -42,7 +42,7 @@ static void try_device(const char *path)
                  strcmp(info.runner.pattern, again.runner.pattern) == 0);
 }
 
-/* Classes that the file omits inherit the rates of another class, so every rate must be positive. */
+/* Every rate must be positive, because classes that the file omits inherit the rates of another class. */
 static void try_roofline(const char *path)
 {
     sq_roofline r = {0};

@@ -1,5 +1,5 @@
-/* Runs a fuzz target on the files of a corpus, built with any compiler. Arguments: files and folders. Prints their
- * number. */
+/* replay.c - runs a fuzz target on the files of a corpus. It can be built with any compiler. The arguments are files
+ * and folders. Prints the number of files. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static int replay_folder(const char *folder)
     }
     if (!list)
         return replay(folder);
-    (void)closedir(list); /* only read */
+    (void)closedir(list); /* closing a folder that was only read cannot lose data */
     return count;
 }
 

@@ -1,4 +1,5 @@
-/* Runs ranks on emulated GPUs under mpirun, with nccl_emulated instead of NCCL. check_nccl.py checks the output.
+/* dump_device_ranks.c - runs ranks on emulated GPUs under mpirun, with nccl_emulated instead of NCCL. check_nccl.py
+ * checks the output.
  *
  * usage: dump_device_ranks means|train|alone      each rank prints its results
  *        dump_device_ranks die|stop|fail RANK     RANK is killed, hangs or fails in the middle of a step
@@ -30,11 +31,11 @@ static sq_status open_device(sq_ranks *ranks, sq_backend **out)
 
 typedef struct {
     sq_device_ptr at;
-    size_t count;       /* values */
-    sq_dtype wire_type; /* of the messages */
+    size_t count;       /* number of values */
+    sq_dtype wire_type; /* type in which the values are sent */
 } range;
 
-/* Adds the number of correct values to *right. */
+/* Reads range r after a reduction. Adds the number of correct values to *right. */
 static sq_status check_range(sq_ranks *ranks, sq_backend *backend, const range *r, size_t *right)
 {
     float *found = malloc(r->count * sizeof *found);
@@ -55,19 +56,20 @@ static sq_status fill_range(sq_ranks *ranks, sq_backend *backend, const range *r
     return status;
 }
 
-/* The number of values in range i. One range is large, so that BF16 sends it in pieces. */
+/* Returns the number of values in range i. One range is so large that BF16 sends it in pieces. */
 static size_t length_of(int i)
 {
     return i == 71 ? LARGE : (size_t)i + 1;
 }
 
-/* The type of range i's messages: types "mixed" alternates. */
+/* Returns the type in which range i is sent. If types is "mixed", the two types alternate. */
 static sq_dtype wire_type_of(int i, const char *types)
 {
     return strcmp(types, "mixed") == 0 ? (i % 2 ? SQ_BF16 : SQ_F32) : strcmp(types, "bf16") == 0 ? SQ_BF16 : SQ_F32;
 }
 
-/* Reduces more small ranges than a bucket holds, a large range, and a step without ranges. Does all of this twice. */
+/* Reduces more small ranges than a bucket holds, one large range, and a step without ranges. Repeats these reductions
+ * once. */
 static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *types)
 {
     size_t right = 0, all = 0;
@@ -103,7 +105,8 @@ static sq_status check_means(sq_ranks *ranks, sq_backend *backend, const char *t
 typedef struct {
     sq_backend *backend;
     sq_model *model;
-    unsigned char *kept[SQ_ROLES], *sum[SQ_ROLES]; /* used by the single process that does the work of all ranks */
+    /* Buffers of the single process that does the work of all ranks. */
+    unsigned char *kept[SQ_ROLES], *sum[SQ_ROLES];
 } trained;
 
 static const sq_role reduced[] = {SQ_ROLE_WEIGHT_GRAD, SQ_ROLE_STATISTICS};
@@ -144,7 +147,7 @@ static void draw_path(const sq_space *space, int step, int *path)
         path[l] = (int)sq_rng_below(&rng, (uint32_t)space->layers[l].choice_count);
 }
 
-/* Runs forward and backward on the images of rank `rank` in this step. */
+/* Runs forward and backward on the images that rank `rank` has in this step. */
 static sq_status pass(trained *t, int step, int rank, const int *path)
 {
     const sq_space *space = sq_model_plan(t->model)->space;
@@ -179,7 +182,7 @@ static sq_status pass(trained *t, int step, int rank, const int *path)
     return sq_model_backward(t->model, path);
 }
 
-/* Does the work of all ranks in one process: processes the images of each rank, then forms means in rank order. */
+/* Does the work of all ranks in one process: runs the images of each rank, then computes means in rank order. */
 static sq_status step_alone(trained *t, int step, int ranks, const int *path)
 {
     for (int i = 0; i < 2; i++) {
@@ -216,7 +219,7 @@ static sq_status is_same(trained *a, trained *b, sq_role role, bool *out)
     return SQ_OK;
 }
 
-/* Returns the bytes of the gradients and statistics of a path. A step must not send more. */
+/* Returns the bytes of the gradients and statistics of a path. A step must not send more bytes than this. */
 static long long path_bytes(const trained *t, const int *path)
 {
     const sq_memory_plan *plan = sq_model_plan(t->model);
@@ -266,7 +269,7 @@ static sq_status lose(sq_ranks *ranks, const sq_space *space, trained *t, const 
         SQ_TRY(pass(t, step, sq_ranks_rank(ranks), path));
         SQ_TRY(sq_model_update(t->model, path));
         SQ_TRY(sq_model_read(t->model, SQ_ROLE_WEIGHT, 0, &weight,
-                             sizeof weight)); /* fails on the device only, without a message over MPI */
+                             sizeof weight)); /* fails only on the device, without a message over MPI */
     }
     return SQ_OK;
 }
@@ -290,7 +293,7 @@ static sq_status run_model(sq_ranks *ranks, trained *t, trained *alone, const ch
     if (status != SQ_OK)
         (void)printf("rank %d failed: %s\n", sq_ranks_rank(ranks), sq_error_text());
     (void)fflush(stdout);
-    close_model(t); /* exits without waiting for a lost rank */
+    close_model(t); /* ends without waiting for a lost rank */
     close_model(alone);
     sq_space_free(space);
     return status;

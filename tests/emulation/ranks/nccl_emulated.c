@@ -1,11 +1,13 @@
 /* nccl_emulated.c - implements NCCL's calls over shared memory for the emulated device, as a library that is loaded
- * instead of libnccl (SQ_NCCL_LIBRARY). Calls enqueue work in the emulator's streams, and the work waits for the other
- * processes. No call blocks, as with ncclConfig_t.blocking = 0. A reduction enters its stream only after a number of
- * ncclCommGetAsyncError calls. The program that loads this library provides emu_enqueue. Variables:
+ * instead of libnccl (SQ_NCCL_LIBRARY). A call enqueues work in a stream of the emulator, and this work waits for the
+ * other processes. As with ncclConfig_t.blocking = 0, no call blocks. A reduction enters its stream only after ASKED
+ * calls of ncclCommGetAsyncError. The program that loads this library must define emu_enqueue. Variables:
  *
- * NCCL_EMULATED_EAGER=1: a reduction reads its input as early as its stream allows; by default as late as possible.
+ * NCCL_EMULATED_EAGER=1: a reduction reads its input as early as its stream allows. By default, it reads its input as
+ * late as possible.
  *
- * NCCL_EMULATED_NOTICES=1: an exited process is reported, as NCCL does when a connection breaks; by default it is not.
+ * NCCL_EMULATED_NOTICES=1: the other processes report a process that has exited, as NCCL does when a connection breaks.
+ * By default, they do not report it.
  *
  * NCCL_EMULATED_FAIL=n: the n-th reduction fails on the device. NCCL_EMULATED_NEVER=1: reductions never start.
  *
@@ -27,15 +29,16 @@
 
 enum { RANKS = 8, VALUES = 4 << 20, GROUP = 256, ASKED = 3, VERSION = 22809 };
 
-/* Shared by all processes of a communicator. The `values` of a rank belong to its reduction number `written`. */
+/* Memory that all processes of a communicator share. values[k] belongs to the reduction with number
+ * ranks[k].written. */
 typedef struct {
     atomic_int arrived;
     struct {
         atomic_long pid;
-        atomic_ulong written, read; /* reductions */
-        size_t count;               /* bytes */
+        atomic_ulong written, read; /* numbers of the last reductions that this rank wrote and read */
+        size_t count;               /* bytes of the rank's values */
     } ranks[RANKS];
-    unsigned char values[RANKS][VALUES * sizeof(float)]; /* only used pages take memory */
+    unsigned char values[RANKS][VALUES * sizeof(float)]; /* only pages that are used take memory */
 } room;
 
 struct ncclComm {
@@ -43,10 +46,11 @@ struct ncclComm {
     int rank, count, asked;
     int is_ready, is_aborted, is_finalized;
     ncclResult_t state;
-    unsigned long begun; /* reductions */
+    unsigned long begun; /* number of reductions that have begun */
     struct reduction *waiting[GROUP];
     int waiting_count;
-    ncclComm_t next; /* list of all communicators, so that aborted ones stay reachable for the leak check */
+    /* Next in the list of all communicators; the list keeps aborted ones reachable for the leak check. */
+    ncclComm_t next;
 };
 
 typedef struct reduction {
@@ -54,11 +58,11 @@ typedef struct reduction {
     const void *from;
     void *to;
     size_t count;
-    int is_narrow;        /* BF16 */
-    unsigned long number; /* 1, 2, ... */
+    int is_narrow;        /* the values are BF16 */
+    unsigned long number; /* the first reduction has number 1 */
     int is_mean, fails;
     cudaStream_t stream;
-    struct reduction *next; /* list of all reductions, for the same reason */
+    struct reduction *next; /* next in the list of all reductions; the list keeps them reachable for the leak check */
 } reduction;
 
 static reduction *reductions;
@@ -92,8 +96,8 @@ static size_t bytes_of(const reduction *r)
     return r->count * (r->is_narrow ? sizeof(sq_bf16) : sizeof(float));
 }
 
-/* Stores this rank's values after all ranks have read the previous ones. Returns whether all ranks have stored
- * theirs. */
+/* Stores the values of this rank, if all ranks have read the previous values. Returns 1 if all ranks have stored their
+ * values. */
 static int is_ready(void *context)
 {
     reduction *r = context;
@@ -126,7 +130,7 @@ static int is_ready(void *context)
     return 1;
 }
 
-/* Adds in rank order. For a mean, each value is scaled before the addition, as in NCCL. */
+/* Adds the values in rank order. For a mean, each value is scaled before the addition, as in NCCL. */
 static void work(void *context)
 {
     reduction *r = context;
@@ -168,11 +172,11 @@ const char *ncclGetLastError(ncclComm_t comm)
     return comm && comm->state == ncclRemoteError ? "connection closed by a peer\nmore of it" : "";
 }
 
-static ncclUniqueId made; /* id of the only communicator of a test process */
+static ncclUniqueId made; /* id of the only communicator of this process */
 
 static void unmake(void)
 {
-    (void)shm_unlink(made.internal); /* all processes have opened it */
+    (void)shm_unlink(made.internal); /* the name is not needed, because all processes have opened it */
 }
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id)
@@ -203,7 +207,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int count, ncclUniqueId id,
     communicators = comm;
     atomic_store(&comm->room->ranks[rank].pid, (long)getpid());
     if (atomic_fetch_add(&comm->room->arrived, 1) + 1 == count)
-        (void)shm_unlink(id.internal); /* all processes have opened it; its creator may be killed later */
+        (void)shm_unlink(id.internal); /* all processes have opened the memory; the creator may be killed later */
     *out = comm;
     return ncclInProgress;
 }
@@ -251,7 +255,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm)
     return ncclSuccess;
 }
 
-/* Work in the streams still refers to the communicator and sees that it is aborted, so it is not freed. */
+/* Work in the streams still uses the communicator and checks is_aborted. Therefore, the communicator is not freed. */
 ncclResult_t ncclCommAbort(ncclComm_t comm)
 {
     comm->is_aborted = 1;

@@ -1,5 +1,5 @@
 /* cuda_device.cpp - emulated CUDA runtime calls that run no work (errors, devices, attributes of kernels), and the
- * controls for tests (emu_control.h). Built without sanitizer flags, like the scheduler. */
+ * controls for tests (emu_control.h). Like the scheduler, this file is compiled without sanitizer flags. */
 #include "runtime.h"
 
 #include "emu_control.h"
@@ -26,7 +26,9 @@ static int device_count(void)
 
 Device::Device() : count(device_count()) {}
 
-size_t shared_optin(void) /* CUDA C++ Programming Guide, table of technical specifications */
+/* Returns the largest size of shared memory that a kernel may opt in to; CUDA C++ Programming Guide, table of technical
+ * specifications. */
+size_t shared_optin(void)
 {
     if (device.major == 8)
         return (device.minor == 0 || device.minor == 7 ? 163 : 99) * KIB;
@@ -154,7 +156,7 @@ cudaError_t cudaGetDeviceCount(int *count)
     return *count = device.count, cudaSuccess;
 }
 
-/* The emulated devices share the host's memory. */
+/* Every device can access every other, because the emulated devices share the host's memory. */
 cudaError_t cudaDeviceCanAccessPeer(int *reaches, int device_index, int peer)
 {
     *reaches = 0;
@@ -234,7 +236,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
     }
 }
 
-/* ---- Kernels' attributes ---- */
+/* ---- Attributes of kernels ---- */
 
 cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attribute, int value)
 {
@@ -262,7 +264,7 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *out, const void *fu
     return cudaSuccess;
 }
 
-/* Two if two fit: the registers of a kernel are unknown here. */
+/* Returns 2 if two blocks fit. The registers of a kernel are unknown here, so they do not limit the result. */
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, const void *function, int block_size,
                                                                    size_t dynamic_bytes, unsigned)
 {

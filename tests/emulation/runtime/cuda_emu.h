@@ -1,10 +1,9 @@
-/* cuda_emu.h - compile a .cu file as host C++ and run it, with checks, on a machine without a GPU.
+/* cuda_emu.h - compiles a .cu file as host C++ and runs it, with checks, on a machine without a GPU.
  *
  *   g++ -x c++ -std=c++17 -fno-strict-aliasing -include cuda_emu.h -c kernel.cu
  *
- * One fibre per CUDA thread; a fibre runs until it reaches a barrier or a warp intrinsic. Types and bf16/fp16
- * arithmetic
- * come from NVIDIA's own headers, which compile on the host. Checks:
+ * Each CUDA thread is a fibre, which runs until it reaches a barrier or a warp intrinsic. Types and bf16/fp16
+ * arithmetic come from NVIDIA's own headers, which compile on the host. Checks:
  *   ASan   global and shared memory out of bounds, device pointers touched by host code, memory used after cudaFree;
  *   UBSan  misaligned vector accesses, signed overflow in index arithmetic, oversized shifts;
  *   TSan   races between CUDA threads on shared or global memory (barriers are understood), between a stream and the
@@ -22,15 +21,16 @@
 #define CUDA_EMU 1
 #endif
 
-/* CUDA's host_defines.h keeps an existing definition, so this one must come first. It makes plain __shared__ work. The
- * SHARED macro of launch.cuh is better, because it gives each block new memory. */
+/* This definition must come before CUDA's host_defines.h, which keeps an existing definition. It makes a plain
+ * __shared__ array work. The SHARED macro of launch.cuh is better, because it gives each block new memory. */
 #define __shared__ static
 #define __launch_bounds__(...)
 #define __grid_constant__
 
 #include <cuda_runtime.h>
 
-#pragma GCC diagnostic ignored "-Wshadow" /* CUDA's headers declare `half`, and nvcc does not have this warning */
+/* CUDA's headers declare `half`, which triggers this warning; nvcc does not have it. */
+#pragma GCC diagnostic ignored "-Wshadow"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -42,19 +42,19 @@
 #include <vector>
 #include <math.h>
 
-/* ---- Indices: plain variables, rewritten by the scheduler at every switch ---- */
+/* ---- Indices are plain variables; the scheduler sets them whenever it switches to another fibre ---- */
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 enum { warpSize = 32 };
 
-/* ---- Launch: into the stream's queue, or into the graph that the stream records ---- */
+/* ---- A launch goes into the queue of its stream, or into the graph that the stream captures ---- */
 struct EmuKernel {
     const char *name;
-    const void *function; /* its host address, as for cudaFuncSetAttribute */
+    const void *function; /* host address of the kernel, as for cudaFuncSetAttribute */
     dim3 grid, block;
     size_t shared_bytes;
-    std::function<void()> body; /* one thread */
-    std::vector<unsigned char> parameters; /* as PTX lays them out */
+    std::function<void()> body; /* runs one thread */
+    std::vector<unsigned char> parameters; /* parameters in the layout of PTX */
 };
 void emu_submit(const EmuKernel &kernel, cudaStream_t stream);
 
@@ -72,12 +72,12 @@ template <class... P, class... A> static inline std::vector<unsigned char> emu_p
     return bytes;
 }
 
-/* Returns the block's array with this key. NULL selects the dynamic array, which is aligned to 128 bytes. Other arrays
- * get exactly the alignment of their type. With a larger alignment, a vector access to an array of scalars would pass
- * here and fault on a GPU. */
+/* Returns the array of the running block with this key. NULL selects the dynamic array, which is aligned to 128 bytes.
+ * Other arrays have exactly the alignment of their type. With a larger alignment, a vector access to an array of
+ * scalars would pass here but fault on a GPU. */
 void *emu_shared(const void *key, size_t bytes, size_t alignment);
 
-/* ---- Barriers and warp intrinsics; every call passes its source line, for reports ---- */
+/* ---- Barriers and warp intrinsics: every call passes its source line, which reports name ---- */
 struct EmuWhere {
     const char *file;
     int line;
@@ -86,8 +86,8 @@ struct EmuWhere {
 #define EMU_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE() /* the source line of the call */
 enum EmuOp { EMU_SYNC, EMU_BALLOT, EMU_COLLECTIVE, EMU_IDX, EMU_UP, EMU_DOWN, EMU_XOR };
 
-int emu_syncthreads(EmuWhere where, int vote); /* how many threads of the block voted */
-struct EmuWarpOp { /* of one lane */
+int emu_syncthreads(EmuWhere where, int vote); /* returns the number of threads of the block with vote 1 */
+struct EmuWarpOp { /* the operation of one lane */
     EmuWhere where;
     EmuOp op;
     unsigned mask;
@@ -97,8 +97,8 @@ struct EmuWarpOp { /* of one lane */
 uint64_t emu_warp_op(const EmuWarpOp &op);
 void emu_fence(void);
 
-/* For the .aligned instructions of PTX. All 32 lanes pass their operands, and the last lane computes the results of all
- * lanes. An incomplete warp is undefined on a GPU and an error here. */
+/* For the .aligned instructions of PTX: all 32 lanes pass their operands, and the last lane computes the results of all
+ * lanes. If a lane of the warp is missing, the behaviour is undefined on a GPU and an error here. */
 typedef void (*EmuCompute)(void *const operands[32]);
 void emu_warp_collective(EmuWhere where, EmuCompute compute, void *operands);
 struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
@@ -109,7 +109,7 @@ struct EmuMatrixLoad { /* one lane's part of an ldmatrix of `count` matrices */
     const void *address;
     uint4 row; /* the 16 bytes at address */
 };
-unsigned emu_lane(void);                        /* of the running thread, also in blocks of two or three dimensions */
+unsigned emu_lane(void);                        /* lane of the running thread */
 bool emu_is_shared(const void *p, size_t bytes); /* whether the address is in the running block's shared memory */
 [[noreturn]] void emu_fail(const char *what, EmuWhere where);
 
@@ -146,8 +146,10 @@ static inline T emu_shuffle(const EmuShuffle &shuffle, unsigned mask, T value, i
     return value;
 }
 
-/* ---- Atomics: real ones, so that TSan sees them; relaxed, as on a GPU: only a fence orders other memory ---- */
-template <class T> struct EmuSame { typedef T type; }; /* converts the value to the type of the pointer's target */
+/* ---- Atomics ----
+ *
+ * They are real atomics, so that TSan sees them. They are relaxed, because on a GPU only a fence orders other memory. */
+template <class T> struct EmuSame { typedef T type; }; /* converts the value to the type of the target */
 template <class T, class F> static inline T emu_atomic(T *p, F next)
 {
     T old, desired;
@@ -193,7 +195,7 @@ template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 static inline double rsqrt(double x) { return 1.0 / sqrt(x); }
-#define __expf(x) expf(x) /* macros: glibc declares functions of these names */
+#define __expf(x) expf(x) /* macros, because glibc declares functions of these names */
 #define __logf(x) logf(x)
 #define __log2f(x) log2f(x)
 #define __powf(x, y) powf(x, y)
@@ -236,7 +238,8 @@ static inline unsigned __brev(unsigned x)
         y |= (x >> i & 1) << (31 - i);
     return y;
 }
-static inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) /* prmt without its sign mode */
+/* The prmt instruction without its mode that repeats the sign. */
+static inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector)
 {
     const uint64_t bytes = (uint64_t)b << 32 | a;
     unsigned result = 0;
@@ -249,7 +252,7 @@ static inline unsigned __float_as_uint(float f) { return (unsigned)__float_as_in
 static inline float __int_as_float(int i) { float f; std::memcpy(&f, &i, 4); return f; }
 static inline float __uint_as_float(unsigned i) { return __int_as_float((int)i); }
 
-/* The C++ overload for a kernel; cuda_runtime.h has it only for nvcc. */
+/* The C++ overload for kernels. cuda_runtime.h declares it only for nvcc. */
 template <class R, class... A>
 static inline cudaError_t cudaFuncSetAttribute(R (*kernel)(A...), enum cudaFuncAttribute attribute, int value)
 {

@@ -1,15 +1,15 @@
 /* cuda_runtime.cpp - emulated CUDA runtime calls: the queues of streams, launches, memory.
  *
- * A stream is a queue. Its work runs when the host synchronises with it, or when another stream waits for it with
- * cudaStreamWaitEvent. So a result that is read too early is still NaN, and a pinned buffer that is overwritten too
- * early reaches the device with wrong contents, as may happen on a GPU. EMU_DEFER=0 runs all work immediately. Under
- * TSan each stream has a separate context, so that TSan reports races between the host and streams.
+ * A stream is a queue. Its work runs when the host synchronises with the stream, or when another stream waits for it
+ * with cudaStreamWaitEvent. Therefore, a result that is read too early is still NaN, and a pinned buffer that is
+ * overwritten too early reaches the device with wrong contents, as may happen on a GPU. EMU_DEFER=0 runs all work
+ * immediately. Under TSan each stream has a separate context, so that TSan reports races between the host and streams.
  *
- * Device memory is poisoned for ASan while host code runs. Copies of pageable memory happen during the call, or the
- * call waits for them, as CUDA specifies. Not emulated: the check that captured streams are joined before the capture
- * ends, symbols, managed memory, and peer devices (all devices share this memory).
+ * Device memory is poisoned for ASan while host code runs. A copy of pageable memory happens during the call, or the
+ * call waits for the copy, as CUDA specifies. Not emulated: the check that captured streams are joined before the
+ * capture ends, symbols, managed memory, and peer devices (all devices share the host's memory).
  *
- * Built without sanitizer flags, like the scheduler. */
+ * Like the scheduler, this file is compiled without sanitizer flags. */
 #include "dirty_pages.h"
 #include "runtime.h"
 
@@ -25,14 +25,14 @@ const EmuMemoryWatch *emu_memory_watch;
 namespace emu {
 
 CUstream_st null_stream = {true, {}, nullptr, nullptr, 0};
-std::vector<cudaStream_t> streams; /* without the null stream */
+std::vector<cudaStream_t> streams; /* all streams except the null stream */
 std::vector<cudaEvent_t> events;
 std::map<char *, size_t> device_memory, pinned_memory;
 std::recursive_mutex mutex;
 
-static int open_depth; /* of calls that let the device access its memory */
+static int open_depth; /* number of running calls that let the device access its memory */
 
-static void device_access(int step) /* +1: the device starts work, -1: it finishes work */
+static void device_access(int step) /* step: +1 when the device starts work, -1 when it finishes work */
 {
     const bool was_open = open_depth > 0;
     open_depth += step;
@@ -44,15 +44,15 @@ static void device_access(int step) /* +1: the device starts work, -1: it finish
 
 /* ---- Queues ---- */
 
-cudaStream_t resolve(cudaStream_t s) /* NULL: no such stream */
+cudaStream_t resolve(cudaStream_t s) /* returns NULL if there is no such stream */
 {
     if (!s || s == cudaStreamLegacy || s == cudaStreamPerThread)
         return &null_stream;
     return std::find(streams.begin(), streams.end(), s) != streams.end() ? s : nullptr;
 }
 
-/* The context is created with the stream, not with the first work. Otherwise all earlier host code would happen before
- * that work. */
+/* Creates the TSan context of a stream. Called when the stream is created, because a context that is created at the first
+ * work would order all earlier host code before this work. */
 void make_context(cudaStream_t s)
 {
     if (__tsan_create_fiber && !s->tsan)
@@ -74,7 +74,7 @@ bool run_next(cudaStream_t s)
     const bool is_ready = faults.pending || !item->node.is_ready || item->node.is_ready();
     if (!is_ready)
         s->queue.push_front(std::move(item));
-    else if (!faults.pending) /* after a failure nothing runs */
+    else if (!faults.pending) /* after a failure, no work runs */
         item->node.work();
     item.reset();
     if (caller) {
@@ -85,8 +85,9 @@ bool run_next(cudaStream_t s)
     return is_ready;
 }
 
-/* Work that is not ready waits for another process, so yield to it. */
-void drain(cudaStream_t s, const Moment *until, uint64_t value) /* until: NULL for all */
+/* Runs the work of s until the queue is empty or `until` has reached `value`. If until is NULL, runs all work. Work
+ * that is not ready waits for another process, so the thread then yields to other processes. */
+void drain(cudaStream_t s, const Moment *until, uint64_t value)
 {
     device_access(+1);
     while (!s->queue.empty() && !(until && until->reached >= value))
@@ -102,7 +103,8 @@ void host_waits(cudaStream_t s)
         __tsan_acquire(&s->done);
 }
 
-void host_waits_for_null_stream(void) /* the null stream waits for the blocking streams */
+/* The null stream waits for the blocking streams, so the host waits for all of them. */
+void host_waits_for_null_stream(void)
 {
     for (cudaStream_t s : streams)
         if (s->is_blocking)
@@ -120,7 +122,7 @@ void host_waits_for_all(void)
         host_waits(s);
 }
 
-cudaError_t surface(void) /* the result of a synchronisation */
+cudaError_t surface(void) /* returns the result of a synchronisation */
 {
     if (faults.pending)
         faults.sticky = faults.pending;
@@ -133,7 +135,7 @@ cudaError_t invalidate(cudaStream_t s, cudaError_t e)
     return e;
 }
 
-/* A call that may stall the device is an error while any stream captures in a strict mode. */
+/* Returns an error if any stream captures in a strict mode. Calls that may stall the device are then not allowed. */
 cudaError_t strict_capture(cudaError_t blocking_error)
 {
     for (cudaStream_t s : streams)
@@ -238,7 +240,7 @@ static cudaError_t allocate(void **p, size_t bytes, std::map<char *, size_t> &ma
     if (&map == &device_memory && bytes > device.memory - std::min(device.memory, total(map)))
         return cudaErrorMemoryAllocation;
     void *memory = nullptr;
-    const bool has_pages = emu_other_machine && &map == &device_memory; /* whole pages, for dirty_pages.cpp */
+    const bool has_pages = emu_other_machine && &map == &device_memory; /* dirty_pages.cpp requires whole pages */
     const size_t unit = has_pages ? (size_t)PAGE_BYTES : 256, taken = has_pages ? whole_pages(bytes) : bytes;
     if (bytes && posix_memalign(&memory, unit, taken))
         return cudaErrorMemoryAllocation;
@@ -261,7 +263,7 @@ static cudaError_t release(void *p, std::map<char *, size_t> &map)
     auto found = map.find((char *)p);
     if (found == map.end())
         return cudaErrorInvalidValue;
-    host_waits_for_all(); /* cudaFree synchronises */
+    host_waits_for_all(); /* cudaFree waits for all work */
     if (&map == &device_memory && __asan_unpoison_memory_region)
         __asan_unpoison_memory_region(p, found->second);
     map.erase(found);
@@ -269,7 +271,7 @@ static cudaError_t release(void *p, std::map<char *, size_t> &map)
     return faults.sticky;
 }
 
-/* Memory can be freed after a failure, so that a test of the failure can still check for leaks. */
+/* Frees memory even after a failure, so that a test of the failure can still check for leaks. */
 static cudaError_t release_locked(void *p, std::map<char *, size_t> &map)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);
@@ -300,7 +302,7 @@ static cudaError_t copy(void *to, const void *from, size_t bytes, cudaMemcpyKind
     if (!to || !from || !kind_fits(target, source, kind))
         return cudaErrorInvalidValue;
     cudaError_t e;
-    if (source == HOST && !s->capture) { /* copied now, because the caller may overwrite the source */
+    if (source == HOST && !s->capture) { /* the copy is made now, because the caller may overwrite the source */
         std::shared_ptr<std::vector<char>> staged(new std::vector<char>((const char *)from, (const char *)from + bytes));
         e = enqueue(s, {[=, staged = std::move(staged)] {
             std::memmove(to, staged->data(), bytes);
@@ -362,7 +364,7 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
     if (e == cudaSuccess)
         e = s ? check_launch(kernel) : cudaErrorInvalidResourceHandle;
     if (e == cudaSuccess && !loaded.count(kernel.function) && s->capture && s->capture->mode != cudaStreamCaptureModeRelaxed)
-        e = cudaErrorStreamCaptureUnsupported; /* lazy loading: the first launch may synchronise */
+        e = cudaErrorStreamCaptureUnsupported; /* with lazy loading, the first launch may synchronise */
     if (e == cudaSuccess) {
         loaded.insert(kernel.function);
         auto &largest = largest_grid[kernel.function];
@@ -378,7 +380,7 @@ void emu_submit(const EmuKernel &kernel, cudaStream_t stream)
     } else if (s && s->capture) {
         s->capture->is_invalid = true;
     }
-    (void)give(e); /* a launch returns no status: see cudaGetLastError */
+    (void)give(e); /* a launch returns no status; cudaGetLastError returns it */
 }
 
 extern "C" {
@@ -403,7 +405,7 @@ cudaError_t cudaDeviceSynchronize(void)
     return surface();
 }
 
-/* Frees device memory. Errors that persist on a GPU until the process ends also persist here. */
+/* Frees device memory. Errors that persist until the process ends on a GPU also persist here. */
 cudaError_t cudaDeviceReset(void)
 {
     std::lock_guard<std::recursive_mutex> lock(mutex);
@@ -472,7 +474,7 @@ cudaError_t cudaMemset(void *p, int value, size_t bytes)
     CALL;
     const cudaError_t captured = strict_capture(cudaErrorStreamCaptureImplicit);
     REQUIRE(!captured, captured);
-    return give(fill(p, value, bytes, &null_stream)); /* asynchronous, as on a GPU */
+    return give(fill(p, value, bytes, &null_stream)); /* the call is asynchronous, as on a GPU */
 }
 
 } // extern "C"

@@ -1,5 +1,5 @@
-/* cuda_streams.cpp - emulated CUDA runtime calls on streams, events and graphs. For the emulation of a stream see
- * cuda_runtime.cpp. Built without sanitizer flags, like the scheduler. */
+/* cuda_streams.cpp - emulated CUDA runtime calls on streams, events and graphs. cuda_runtime.cpp describes how streams
+ * are emulated. Like the scheduler, this file is compiled without sanitizer flags. */
 #include "scheduler.h"
 #include "runtime.h"
 
@@ -10,7 +10,9 @@ using namespace emu;
 
 static double now_ms(void)
 {
-    static timespec t; /* static, because fibres reuse stacks and TSan intercepts clock_gettime */
+    /* The variable is static because TSan intercepts clock_gettime and would report a race on a stack that several
+     * fibres use. */
+    static timespec t;
     if (__tsan_ignore_thread_begin)
         __tsan_ignore_thread_begin();
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -44,7 +46,7 @@ cudaError_t cudaStreamCreate(cudaStream_t *out) { return cudaStreamCreateWithFla
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
-    std::lock_guard<std::recursive_mutex> lock(mutex); /* works after a failure, too */
+    std::lock_guard<std::recursive_mutex> lock(mutex); /* this call also works after a failure */
     cudaStream_t s = resolve(stream);
     REQUIRE(s && s != &null_stream, cudaErrorInvalidResourceHandle);
     drain(s, nullptr, 0);
@@ -69,8 +71,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return surface();
 }
 
-/* A query runs one item of the stream, so that a loop of queries ends. cudaGetLastError then returns cudaErrorNotReady,
- * as on a GPU. */
+/* Runs one item of the stream, so that a loop of queries ends. If work remains, cudaGetLastError then returns
+ * cudaErrorNotReady, as on a GPU. */
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
     CALL;
@@ -132,7 +134,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
     CALL;
     cudaStream_t s = resolve(stream);
     REQUIRE(s && known(e), cudaErrorInvalidResourceHandle);
-    if (e->capture) { /* joins this stream to the capture */
+    if (e->capture) { /* the stream joins the capture of the event */
         REQUIRE(s != &null_stream && (!s->capture || s->capture == e->capture), cudaErrorStreamCaptureIsolation);
         s->capture = e->capture;
         return cudaSuccess;
@@ -149,7 +151,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
                                     __tsan_acquire(&moment->sync);
                             },
                             false,
-                            [=] { /* once the event is reached, `from` may be destroyed, which drains `from` */
+                            [=] { /* `from` may be destroyed once the event is reached */
                                 while (moment->reached < value && !from->queue.empty())
                                     if (!run_next(from))
                                         return false;
@@ -276,7 +278,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count)
 {
     CALL;
-    REQUIRE(graph && !nodes, cudaErrorInvalidValue); /* only the number is known */
+    REQUIRE(graph && !nodes, cudaErrorInvalidValue); /* only the number of nodes is available */
     return *count = graph->nodes.size(), cudaSuccess;
 }
 

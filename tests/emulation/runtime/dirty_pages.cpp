@@ -1,5 +1,5 @@
-/* dirty_pages.cpp - copy on first write, page by page. The handler runs on the writing thread, at the faulting
- * instruction. This instruction is a plain store of a kernel, so the handler may allocate memory. */
+/* dirty_pages.cpp - copies each page before the first write to it. The SIGSEGV handler runs on the writing thread, at
+ * the faulting instruction. This instruction is a plain store of a kernel, so the handler may allocate memory. */
 #include "dirty_pages.h"
 
 #include "runtime.h"
@@ -21,7 +21,7 @@ static bool is_device_memory(const char *at)
 static void keep_page(int number, siginfo_t *info, void *context)
 {
     char *at = static_cast<char *>(info->si_addr);
-    if (!is_device_memory(at)) { /* a real fault */
+    if (!is_device_memory(at)) { /* the fault is not caused by the write protection */
         (void)sigaction(SIGSEGV, &before, nullptr);
         if (before.sa_flags & SA_SIGINFO && before.sa_sigaction)
             before.sa_sigaction(number, info, context);

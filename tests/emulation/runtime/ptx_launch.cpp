@@ -1,15 +1,16 @@
-/* ptx_launch.cpp - the `ptx` build: runs each launch of the unchanged host code from nvcc's PTX (ptx/).
+/* ptx_launch.cpp - the `ptx` build. Runs each launch of the unchanged host code from nvcc's PTX (ptx/).
  *
- *   EMU_PTX=folder          holds FILE.compute_XX.ptx, from the build of the backend
- *   EMU_PTX_ARCH=90         which of them
+ *   EMU_PTX=folder          the folder with FILE.compute_XX.ptx, from the build of the backend
+ *   EMU_PTX_ARCH=90         the XX of the files to use
  *   EMU_PTX_TWIN=0|1        1 (default): each launch also runs as fibres, from the same memory, and the results are compared
- *   EMU_PTX_COVERAGE=folder each process writes a file there: the instructions of each kernel that ran
+ *   EMU_PTX_COVERAGE=folder each process writes a file to this folder: the instructions of each kernel that ran
  *   EMU_PTX_COUNTS=file     counts by kernel and grid, as CSV (counters.h)
  *   EMU_PTX_LINES=file      the hot source lines of each kernel, its bank conflicts and scattered accesses
  *   EMU_PTX_TRACE=1         one line per launch
  *   EMU_PTX_KEEP_GOING=1    a fault ends its launch; each kernel's first fault is printed, all are counted at the end
  *
- * A fault ends the program with status 70. A kernel that no file contains runs as fibres and is reported. */
+ * A fault ends the program with status 70. A kernel that no file contains runs as fibres, and the report at exit names
+ * it. */
 #include "ptx/watch/counters.h"
 #include "ptx/watch/global_watch.h"
 #include "ptx/ptx.h"
@@ -35,16 +36,16 @@ struct Entry {
     const ptx::Module *module;
     const ptx::Function *function;
     std::unique_ptr<ptx::Program> program; /* decoded at the first launch */
-    std::vector<ptx::Stat> stats;          /* one for each instruction, over all launches */
+    std::vector<ptx::Stat> stats;          /* one Stat for each instruction, summed over all launches */
 };
 
 struct Machine {
     std::vector<std::unique_ptr<ptx::Module>> modules;
-    std::map<std::string, Entry> entries; /* by mangled name */
-    std::map<std::string, ptx::Count> counts; /* by kernel, grid and block */
-    std::map<std::string, emu::TwinResult> twins; /* by kernel */
+    std::map<std::string, Entry> entries; /* key: mangled name */
+    std::map<std::string, ptx::Count> counts; /* key: kernel, grid and block */
+    std::map<std::string, emu::TwinResult> twins; /* key: kernel */
     std::set<std::string> fibres_only;
-    std::map<std::string, int> faults; /* by kernel */
+    std::map<std::string, int> faults; /* number of faults; key: kernel */
     ptx::GlobalWatch watch;
     ptx::WrittenBytes written;
     bool is_twin_running = false;
@@ -64,7 +65,8 @@ const char *setting(const char *name)
     std::_Exit(70);
 }
 
-/* Reports a mistake of a kernel. Exits, unless faults are only counted. */
+/* Reports a mistake of a kernel. Exits, unless EMU_PTX_KEEP_GOING is set; then only the first fault of each kernel is
+ * printed, and all are counted. */
 void fault(const std::string &kernel, const std::string &what)
 {
     static const bool keeps_going = setting("EMU_PTX_KEEP_GOING") && std::atoi(setting("EMU_PTX_KEEP_GOING"));
@@ -79,14 +81,14 @@ bool ends_with(const std::string &s, const std::string &end)
     return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0;
 }
 
-std::string readable(const std::string &mangled) /* "void depthwise_kernel<3, 1, 7>" */
+std::string readable(const std::string &mangled) /* for example "depthwise_kernel<3, 1, 7>" */
 {
     int status = 0;
     char *text = abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status);
     std::string s = status == 0 && text ? text : mangled;
     std::free(text);
     int depth = 0;
-    for (size_t i = 0; i < s.size(); i++) { /* without the parameters */
+    for (size_t i = 0; i < s.size(); i++) { /* removes the parameters */
         depth += (s[i] == '<') - (s[i] == '>');
         if (s[i] == '(' && depth == 0) {
             s.resize(i);
@@ -121,7 +123,8 @@ void load(const std::string &folder, const std::string &suffix)
 Entry *entry_of(const char *name)
 {
     auto found = machine->entries.find(name);
-    if (found == machine->entries.end() && std::string(name).compare(0, 3, "_ZL") == 0) /* nvcc drops the L of static functions */
+    /* The mangled name of a static function contains an L, which nvcc drops. */
+    if (found == machine->entries.end() && std::string(name).compare(0, 3, "_ZL") == 0)
         found = machine->entries.find("_Z" + std::string(name + 3));
     return found == machine->entries.end() ? nullptr : &found->second;
 }
@@ -131,8 +134,10 @@ void decode(Entry &e)
     if (e.program)
         return;
     e.program = ptx::decode(*e.module, *e.function);
+    /* A problem "register ..." is a register that some path reads before it is written. This is no error, because
+     * the register then reads as NaN. */
     for (const std::string &problem : e.program->problems)
-        if (problem.compare(0, 9, "register ") != 0) /* "register ..." is read before it is written on some path; it then reads NaN */
+        if (problem.compare(0, 9, "register ") != 0)
             give_up(e.function->name + ": " + problem);
     e.stats.resize(e.program->code.size());
 }
@@ -180,7 +185,7 @@ void run_fibres(const EmuKernel &k, size_t shared_limit)
     machine->is_twin_running = false;
 }
 
-/* Writes by work other than PTX kernels are tracked by page: after one write, the whole page counts as written. */
+/* Writes by work other than PTX kernels are tracked by page. After one write, the whole page counts as written. */
 void mark_pages_of(const std::function<void()> &work)
 {
     for (auto &p : emu::pages_written_by(work))
@@ -205,7 +210,7 @@ void run_with_twin(Entry &e, const EmuKernel &k, size_t shared_limit)
     emu::Pages fibres = emu::copy_of(before);
     emu::restore(before);
     for (auto &p : emu::pages_written_by([&] { run_ptx(e, k, shared_limit); }))
-        if (!fibres.count(p.first)) /* the fibres did not write it */
+        if (!fibres.count(p.first)) /* only the PTX wrote this page */
             fibres[p.first] = std::move(const_cast<std::unique_ptr<emu::Page> &>(p.second));
     const std::string name = readable(e.function->name);
     const emu::TwinRule *rule = emu::twin_rule_of(name);
@@ -235,7 +240,7 @@ bool run_kernel(const EmuKernel &k, size_t shared_limit)
     return true;
 }
 
-/* ---- Exit of the process ---- */
+/* ---- Report at the exit of the process ---- */
 
 void write_coverage(const std::string &folder)
 {

@@ -1,4 +1,4 @@
-/* ptx_twin.cpp - measures how much two versions of the same words differ. */
+/* ptx_twin.cpp - measures by how much the results of two builds of a kernel differ. */
 #include "ptx_twin.h"
 
 #include <cmath>
@@ -6,14 +6,16 @@
 
 namespace emu {
 
-/* Kernels without a row do the same arithmetic in both builds and must give equal bits. The reasons for a row:
+/* Kernels without a row compute the same arithmetic in both builds, so their results must have equal bits. The reason
+ * of a row is one of these:
  * contraction     nvcc rounds a * b + c once where the source has two operations; g++ is set to round twice.
- * approximation   __expf and divisions by it are ex2.approx and rcp.approx in PTX, libm's functions for the fibres.
- * tensor cores    the fibres' mma adds its 16 products in FP32, the machine in FP64; a GPU uses a third order. FP32
- * bounds: 2^-20 for a few operations, 2^-16 for sums over channels, 2^-12 for sums of thousands of terms, which may
- * cancel. A BF16 result changes by one step, 2^-7, if the FP32 value before rounding is close to the middle between two
- * BF16 values. */
-static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1; /* none: the kernel stores no BF16 */
+ * approximation   __expf and divisions by its result are ex2.approx and rcp.approx in PTX; the fibres call libm.
+ * tensor cores    mma adds its 16 products in FP32 for the fibres and in FP64 in the machine; a GPU uses a third order.
+ * FP32 bounds are 2^-20 for a few operations, 2^-16 for sums over channels, and 2^-12 for sums of thousands of terms,
+ * which may cancel. A BF16 result may change by one step, 2^-7, if the FP32 value before rounding is close to the
+ * middle between two BF16 values. */
+/* A BF16 bound of `none` means that the kernel stores no BF16. */
+static const double few = 0x1p-20, some = 0x1p-16, many = 0x1p-12, step = 0x1p-7, none = -1;
 static const TwinRule rules[] = {
     {"depthwise_kernel", few, 0, "contraction in the moments"},
     {"column_moments_kernel", few, none, "contraction in the moments"},
@@ -61,8 +63,8 @@ static float as_float(uint32_t bits)
 
 static bool is_integer(float f) { return f != 0 && std::fpclassify(f) == FP_SUBNORMAL; }
 
-/* The difference, relative to the largest of both values and `scale`. Infinite if only one value is a number, or if
- * either looks like an integer. */
+/* Returns |a - b|, divided by the largest of |a|, |b| and scale. Returns infinity if only one of a and b is a number,
+ * or if either looks like an integer. */
 static double distance(float a, float b, double scale)
 {
     if (std::memcmp(&a, &b, 4) == 0 || (std::isnan(a) && std::isnan(b)))
@@ -74,12 +76,12 @@ static double distance(float a, float b, double scale)
     return std::isfinite(d) ? (size > 0 ? d / size : 0) : HUGE_VAL;
 }
 
-/* The guessed type of a few hundred neighbouring bytes. The low half of an FP32 value, read as BF16, has an arbitrary
- * magnitude. */
-enum Type { FP32, BF16, EITHER /* too few values to tell, or a mixture */ };
+/* The guessed type of the values in 256 bytes. The guess uses that the low half of an FP32 value, read as BF16, has an
+ * arbitrary magnitude. */
+enum Type { FP32, BF16, EITHER /* too few values to decide, or a mixture */ };
 struct Chunk {
     Type type;
-    double fp32_scale, bf16_scale; /* root mean squares of its values */
+    double fp32_scale, bf16_scale; /* root mean squares of the values */
 };
 
 static bool is_plausible(uint32_t bits)
@@ -136,7 +138,7 @@ static void judge_word(TwinResult &r, const Words &words, size_t i, const Chunk 
 
 TwinResult compare_twin(const Pages &fibres, const TwinRule *rule)
 {
-    enum : size_t { CHUNK = 64 }; /* words; slots start at multiples of 256 bytes */
+    enum : size_t { CHUNK = 64 }; /* words in 256 bytes; slots start at multiples of 256 bytes */
     TwinResult r;
     r.launches = 1;
     for (auto &p : fibres) {

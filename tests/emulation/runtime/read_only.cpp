@@ -1,7 +1,7 @@
-/* read_only.cpp - EMU_READ_ONLY=1: memory that a launch reads with __ldg (ld.global.nc) must not change while it runs. On a
- * GPU such a load may return stale data; PTX ISA, "ld.global.nc". A store of equal bits is not detected.
+/* read_only.cpp - EMU_READ_ONLY=1: memory that a launch reads with __ldg (ld.global.nc) must not change during the
+ * launch. On a GPU such a load may return stale data (PTX ISA, "ld.global.nc"). A store of equal bits is not detected.
  *
- * Built without sanitizer flags, like the scheduler. */
+ * Like the scheduler, this file is compiled without sanitizer flags. */
 #include "scheduler.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct Read {
 };
 
 const bool is_on = std::getenv("EMU_READ_ONLY") && std::atoi(std::getenv("EMU_READ_ONLY"));
-std::unordered_map<const void *, Read> reads; /* of the running launch, by address */
+std::unordered_map<const void *, Read> reads; /* reads of the running launch; key: address */
 
 } // namespace
 
@@ -31,7 +31,7 @@ void emu_read_only(const void *p, size_t bytes)
         return;
     Read read = {std::min<size_t>(bytes, MOST_BYTES), {}};
     std::memcpy(read.value.data(), p, read.bytes);
-    reads.emplace(p, read); /* keeps the first */
+    reads.emplace(p, read); /* keeps the first read of an address */
 }
 
 void emu_check_read_only(const char *kernel)

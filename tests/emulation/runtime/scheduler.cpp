@@ -1,7 +1,7 @@
-/* The scheduler behind cuda_emu.h: runs the threads of one kernel as fibres and reports their mistakes.
+/* scheduler.cpp - the scheduler of cuda_emu.h. Runs the threads of one kernel as fibres and reports their mistakes.
  *
- * Built WITHOUT sanitizer flags: it switches stacks and writes the index variables that every fibre reads. It finds the
- * program's sanitizers through weak symbols and informs them of each switch.
+ * This file is compiled without sanitizer flags, because it switches stacks and writes the index variables that every
+ * fibre reads. It finds the program's sanitizers through weak symbols, and informs them of each switch.
  *
  *   EMU_SCHEDULE=0  threads and blocks in index order (default)
  *   EMU_SCHEDULE=1  in reverse order
@@ -39,11 +39,11 @@ struct Fibre {
     State state;
     uint3 index;
     EmuWhere where;
-    EmuWarpOp pending; /* the warp intrinsic, valid in AT_WARP_OP */
+    EmuWarpOp pending; /* the warp intrinsic that the fibre waits for; valid only in state AT_WARP_OP */
     uint64_t result;
-    EmuCompute compute; /* for EMU_COLLECTIVE only, like operands */
+    EmuCompute compute; /* compute and operands are used only for EMU_COLLECTIVE */
     void *operands;
-    char barrier_sync[2], warp_sync; /* addresses with which TSan orders accesses */
+    char barrier_sync[2], warp_sync; /* TSan orders accesses by these addresses */
     unsigned barriers;
     char *stack;
     void *sp, *asan_stack, *tsan;
@@ -52,18 +52,18 @@ struct Fibre {
 #endif
 };
 
-/* Under TSan, consecutive blocks use different fibres. Otherwise TSan would treat a thread and its counterpart in the
- * next block as the same thread, and miss their races. */
+/* Under TSan, consecutive blocks use different fibres. With the same fibres, TSan would treat a thread and its
+ * counterpart in the next block as the same thread, and miss races between them. */
 Fibre banks[2][MAX_THREADS], *fibres = banks[0];
-Fibre *self; /* the running fibre; NULL in the scheduler */
+Fibre *self; /* the running fibre; NULL while the scheduler runs */
 unsigned thread_count, arrived, alive, blocks_run;
 const std::function<void()> *body;
 const char *kernel_name = "";
-int votes, voted; /* votes at the current barrier; result of the last complete one */
-char fence; /* the address with which __threadfence orders accesses for TSan */
+int votes, voted; /* votes at the current barrier; result of the last completed barrier */
+char fence; /* TSan orders accesses by this address at __threadfence */
 uint64_t rng;
 
-struct Sched { /* the stack of the scheduler, and what sanitizers need to switch to it */
+struct Sched { /* the stack of the scheduler, and the values that sanitizers require to switch to it */
     void *sp, *asan_stack, *tsan;
     const void *stack;
     size_t stack_bytes;
@@ -71,7 +71,7 @@ struct Sched { /* the stack of the scheduler, and what sanitizers need to switch
     ucontext_t context;
 #endif
 } sched;
-/* With these addresses, TSan orders a launch against host code. A single address would also order the fibres. */
+/* TSan orders a launch and host code by these addresses. With a single address, it would also order the fibres. */
 char launch_begin, launch_end;
 
 [[noreturn]] void fail(const char *what, EmuWhere where)
@@ -83,7 +83,7 @@ char launch_begin, launch_end;
     if (where.file)
         std::fprintf(stderr, ", at %s:%d", where.file, where.line);
     std::fprintf(stderr, "\n");
-    std::_Exit(70); /* not abort(): no core file, and the status is distinct */
+    std::_Exit(70); /* unlike abort(), writes no core file and has a distinct status */
 }
 
 /* ---- Stack switching ---- */
@@ -144,12 +144,12 @@ Fibre *lane_of(unsigned warp, unsigned lane)
     return t < thread_count && fibres[t].state != EXITED ? &fibres[t] : nullptr;
 }
 
-struct Arrived { /* lanes at one warp intrinsic */
+struct Arrived { /* the lanes that have arrived at one warp intrinsic */
     const Fibre *first;
     unsigned present, ballot;
 };
 
-/* Returns whether all living lanes in `mask` have arrived at the same intrinsic. */
+/* Returns true if all living lanes in `mask` have arrived at the same intrinsic. */
 bool have_arrived(unsigned warp, unsigned mask, Arrived *lanes)
 {
     *lanes = {};
@@ -157,8 +157,9 @@ bool have_arrived(unsigned warp, unsigned mask, Arrived *lanes)
         Fibre *f = mask >> l & 1 ? lane_of(warp, l) : nullptr;
         if (!f)
             continue;
+        /* The lane has not arrived yet, or it has a different mask. The deadlock report shows which. */
         if (f->state != AT_WARP_OP || f->pending.mask != mask)
-            return false; /* not yet, or with a different mask: the deadlock report names both */
+            return false;
         const Fibre *first = lanes->first;
         if (first && (f->pending.op != first->pending.op || f->where.line != first->where.line ||
                       (f->pending.op == EMU_COLLECTIVE && f->compute != first->compute)))
@@ -196,7 +197,7 @@ int source_lane(const EmuWarpOp &op, int lane)
     return lane;
 }
 
-/* Completes the intrinsic that the lanes in `mask` wait for, if all living ones have arrived. */
+/* Completes the intrinsic that the lanes in `mask` wait for, if all living lanes in `mask` have arrived. */
 void resolve_warp_op(unsigned warp, unsigned mask)
 {
     Arrived lanes;
@@ -211,7 +212,8 @@ void resolve_warp_op(unsigned warp, unsigned mask)
         const int source = source_lane(f->pending, (int)l);
         if (f->pending.op == EMU_BALLOT)
             f->result = lanes.ballot;
-        if (f->pending.op >= EMU_IDX) /* CUDA leaves a value read from an absent lane undefined */
+        /* In CUDA, a value read from an absent lane is undefined. Here it is NaN. */
+        if (f->pending.op >= EMU_IDX)
             f->result = lanes.present >> source & 1 ? fibres[warp * 32 + (unsigned)source].pending.value : ~0ull;
     }
     for (unsigned l = 0; l < 32; l++)
@@ -219,7 +221,8 @@ void resolve_warp_op(unsigned warp, unsigned mask)
             lane_of(warp, l)->state = READY;
 }
 
-void leave_warp(unsigned warp) /* the exit of a lane can complete an intrinsic of the other lanes */
+/* After a lane has exited, completes the intrinsics that waited for this lane. */
+void leave_warp(unsigned warp)
 {
     for (unsigned l = 0; l < 32; l++) {
         Fibre *f = lane_of(warp, l);
@@ -234,7 +237,7 @@ void fibre_main(void)
 {
     if (__sanitizer_finish_switch_fiber)
         __sanitizer_finish_switch_fiber(nullptr, &sched.stack, &sched.stack_bytes);
-    for (;;) { /* one iteration per block: fibres and their stacks are reused */
+    for (;;) { /* each iteration runs one block, because blocks reuse fibres and their stacks */
         if (__tsan_acquire)
             __tsan_acquire(&launch_begin);
         (*body)();
@@ -253,12 +256,12 @@ void make_fibre(Fibre *f)
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (f->stack == MAP_FAILED)
         fail("no memory for a fibre stack", {});
-    mprotect(f->stack, 4096, PROT_NONE); /* overflow faults instead of corrupting a neighbour */
+    mprotect(f->stack, 4096, PROT_NONE); /* a stack overflow faults instead of corrupting another stack */
     if (__tsan_create_fiber)
         f->tsan = __tsan_create_fiber(0);
 #ifdef __x86_64__
     void **top = (void **)(f->stack + STACK_BYTES);
-    top[-2] = (void *)fibre_main; /* return address of the first switch; below it six registers */
+    top[-2] = (void *)fibre_main; /* return address of the first switch; six registers are below it */
     f->sp = top - 8;
 #else
     getcontext(&f->context);
@@ -335,7 +338,7 @@ void run_block(unsigned schedule, unsigned *order)
 
 __attribute__((optimize("no-tree-loop-distribute-patterns"))) void emu_poison(void *p, size_t bytes)
 {
-    unsigned char *byte = (unsigned char *)p; /* not memset, which the sanitizers intercept */
+    unsigned char *byte = (unsigned char *)p; /* memset is not used, because the sanitizers intercept it */
     for (size_t i = 0; i < bytes; i++)
         byte[i] = 0xff;
 }
@@ -376,7 +379,7 @@ int emu_syncthreads(EmuWhere where, int vote)
     to_scheduler();
     if (__tsan_acquire)
         __tsan_acquire(sync);
-    return voted; /* no thread passes the next barrier before this thread has read the value */
+    return voted; /* no thread passes the next barrier before this thread has read `voted` */
 }
 
 uint64_t emu_warp_op(const EmuWarpOp &op)

@@ -1,5 +1,5 @@
-/* The interface between the scheduler (scheduler.cpp), which runs one kernel, and the runtime (cuda_runtime.cpp), which
- * decides when to run it. */
+/* scheduler.h - the interface between the scheduler (scheduler.cpp), which runs one kernel, and the runtime
+ * (cuda_runtime.cpp), which decides when to run a kernel. */
 #ifndef EMU_SCHEDULER_H
 #define EMU_SCHEDULER_H
 
@@ -19,29 +19,35 @@ void __tsan_ignore_thread_begin(void) __attribute__((weak));
 void __tsan_ignore_thread_end(void) __attribute__((weak));
 }
 
-enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* limit without opting in */
+enum : size_t { EMU_STATIC_SHARED = 48 * 1024 }; /* limit of a launch that has not opted in to more */
 
-/* Runs the kernel without fibres, or returns false. NULL in every build except `ptx` (ptx_launch.cpp). */
+/* Runs the kernel without fibres, or returns false. The pointer is NULL in every build except `ptx`
+ * (ptx_launch.cpp). */
 extern bool (*emu_other_machine)(const EmuKernel &kernel, size_t shared_limit);
 
-/* Called when anything other than a kernel changes device memory. NULL in every build but `ptx`. */
+/* Functions that are called when anything other than a kernel changes device memory. NULL in every build except
+ * `ptx`. */
 struct EmuMemoryWatch {
     void (*wrote)(const void *at, size_t bytes);
-    void (*copied)(const void *to, const void *from, size_t bytes); /* within device memory */
-    void (*cleared)(const void *at, size_t bytes);                  /* allocated or freed: the contents are uninitialised */
-    void (*other)(const std::function<void()> &work);               /* runs work that may write anywhere */
+    void (*copied)(const void *to, const void *from, size_t bytes); /* a copy inside device memory */
+    /* An allocation or a free: the contents are uninitialised. */
+    void (*cleared)(const void *at, size_t bytes);
+    void (*other)(const std::function<void()> &work);               /* runs work that may write to any device memory */
 };
 extern const EmuMemoryWatch *emu_memory_watch;
 
-/* shared_limit: bytes of static and dynamic shared memory together that this launch may use. Blocks until the kernel is
- * done. */
+/* Runs a kernel, and returns when the kernel is done. shared_limit: the bytes that static and dynamic shared memory may
+ * take together. */
 void emu_run(const EmuKernel &kernel, size_t shared_limit);
-void emu_check_read_only(const char *kernel); /* called after the last block; read_only.cpp */
-void emu_begin_shared(size_t dynamic_bytes, size_t limit); /* for one block; limit: as shared_limit above */
+/* Reports changes of read-only memory; called after the last block; read_only.cpp. */
+void emu_check_read_only(const char *kernel);
+/* Prepares the shared memory of one block; limit: as shared_limit above. */
+void emu_begin_shared(size_t dynamic_bytes, size_t limit);
 void emu_end_shared(void);
-void emu_poison(void *p, size_t bytes); /* fills with NaN in every floating-point type */
+void emu_poison(void *p, size_t bytes); /* fills memory with bytes that are NaN in every floating-point type */
 
-/* EMU_SCHEDULE: 0 in order, 1 reverse, n shuffled with seed n. Read each time: a test may compare schedules. */
+/* Returns EMU_SCHEDULE: 0 in order, 1 reverse, n shuffled with seed n. It is read in each call, so a test may compare
+ * schedules. */
 unsigned emu_schedule(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* The shared memory of the running block: one heap allocation for each array, so that ASan finds accesses out of bounds. Built
- * without sanitizer flags, like the scheduler. */
+/* shared_memory.cpp - the shared memory of the running block. Each array is one heap allocation, so that ASan finds
+ * accesses out of bounds. Like the scheduler, this file is compiled without sanitizer flags. */
 #include "scheduler.h"
 
 #include <cstdlib>
@@ -8,10 +8,10 @@
 namespace {
 
 struct Array {
-    char *base, *data; /* the allocation, and the array in it */
+    char *base, *data; /* the allocation, and the array inside it */
     size_t bytes;
 };
-std::map<const void *, Array> arrays; /* arrays of the running block, by key; NULL: the dynamic array */
+std::map<const void *, Array> arrays; /* key: the argument of emu_shared(); NULL: the dynamic array */
 size_t shared_limit;
 
 void *allocate(const void *key, size_t bytes, size_t alignment)
@@ -23,10 +23,10 @@ void *allocate(const void *key, size_t bytes, size_t alignment)
         emu_fail("more than 48 KiB of static shared memory: nvcc refuses it", {});
     if (total > shared_limit)
         emu_fail("a block uses more shared memory than its launch may", {});
-    const size_t offset = alignment < 16 ? alignment : 0; /* no larger alignment than the type needs */
+    const size_t offset = alignment < 16 ? alignment : 0; /* the array gets no larger alignment than its type needs */
     void *p = nullptr;
     if (__tsan_ignore_thread_begin)
-        __tsan_ignore_thread_begin(); /* otherwise TSan counts malloc as a write by the calling thread */
+        __tsan_ignore_thread_begin(); /* otherwise TSan would count malloc as a write by the calling thread */
     if (posix_memalign(&p, 128, bytes + offset ? bytes + offset : 1))
         emu_fail("no memory for shared memory", {});
     if (__tsan_ignore_thread_end)

@@ -1,5 +1,5 @@
-/* symbols.cpp - reads the symbol table of the running program's file, because dladdr() does not find static
- * functions. */
+/* symbols.cpp - reads the symbol table of the running program's file. dladdr() is not used, because it does not find
+ * static functions. */
 #include "symbols.h"
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 /* tensor_core.cpp - host versions of kernels/cuda/convolution/tensor_core.cuh, which documents the layouts.
  *
- * Built without sanitizers, like the scheduler: the last lane to arrive reads the operands of the other lanes, which
- * TSan would report as races on their stacks. */
+ * Like the scheduler, this file is compiled without sanitizers. The last lane to arrive reads the operands of the other
+ * lanes, which TSan would report as races on the stacks of these lanes. */
 #include "cuda_emu.h"
 #include "kernels/cuda/convolution/tensor_core.cuh"
 
@@ -37,7 +37,8 @@ void mma(void *const operands[32])
             static_cast<const MmaLane *>(operands[lane])->d[i] = d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
 }
 
-/* The 8 rows of a matrix are read at once if they are in 8 different groups of 4 banks (16 bytes of each 128 bytes). */
+/* Fails if the 8 rows of a matrix cannot be read at once. Rows can be read at once if they are in 8
+ * different groups of 4 banks. A group is 16 of every 128 bytes. */
 void check_banks(void *const operands[32], int count)
 {
     static const bool wanted = std::getenv("EMU_BANKS") != nullptr;

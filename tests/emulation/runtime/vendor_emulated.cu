@@ -1,5 +1,5 @@
 /* vendor_emulated.cu - implements kernels/cuda/vendor/vendor.h with plain loops instead of cuDNN and cuBLASLt. One
- * thread computes one value of a result. Sums are FP32 and results are rounded once, as the libraries specify. */
+ * thread computes one value of a result. As the libraries specify, sums are FP32 and results are rounded once. */
 extern "C" {
 #include "kernels/base/status.h"
 }
@@ -37,7 +37,7 @@ extern "C" void emu_vendor_refuse(int kernel) { refused_kernel = kernel; }
 extern "C" int emu_vendor_plan_count(void) { return plan_count; }
 extern "C" int emu_vendor_live(void) { return live; }
 
-/* As in the libraries, a call may overwrite its whole workspace. */
+/* Overwrites the whole workspace, as a call of the libraries may do. */
 static __global__ void spoil_kernel(unsigned char *workspace)
 {
     for (int i = (int)threadIdx.x; i < WORKSPACE; i += THREADS)
@@ -57,7 +57,7 @@ static __device__ void store(void *to, size_t i, float v, bool is_f32)
         static_cast<sq_bf16 *>(to)[i] = to_bf16(v);
 }
 
-/* Returns the input pixel of output pixel `o` and tap `t`. */
+/* Returns the coordinate of the input pixel that tap t of output pixel o reads. */
 static __device__ int source(const sq_vendor_convolution &c, int o, int t) { return o * c.stride + t - c.kernel / 2; }
 
 static __device__ float forward(const sq_vendor_convolution &c, const sq_vendor_operands &at, int i)
@@ -172,7 +172,7 @@ static sq_vendor_plan *add_plan(sq_vendor *v)
     return v->plans[v->count++] = plan;
 }
 
-/* Key of a plan, by shape: equal shapes share a plan, as with the libraries. */
+/* Plans a convolution. The key of a plan is its shape: as with the libraries, equal shapes share a plan. */
 extern "C" sq_status sq_vendor_plan_convolution(sq_vendor *v, const sq_vendor_convolution *shape, const sq_vendor_plan **out)
 {
     if (shape->kernel == refused_kernel)
@@ -198,7 +198,8 @@ extern "C" sq_status sq_vendor_plan_product(sq_vendor *v, const sq_vendor_produc
 
 extern "C" size_t sq_vendor_workspace(const sq_vendor_plan *) { return WORKSPACE; }
 
-/* Depthwise in BF16, as cuDNN's are; dense in FP32. */
+/* Returns true if the plan stores a weight gradient in BF16. As in cuDNN, only depthwise convolutions do; dense
+ * convolutions store FP32. */
 extern "C" bool sq_vendor_leaves_bf16(const sq_vendor_plan *plan)
 {
     return !plan->is_product && plan->convolution.direction == SQ_VENDOR_WEIGHT_GRADIENT && plan->convolution.groups > 1;

@@ -8,10 +8,10 @@ extern "C" {
 #endif
 
 /* Controls of the emulated libraries for tests. */
-void emu_vendor_missing(bool is_missing); /* pretends that they are not installed */
-void emu_vendor_refuse(int kernel); /* removes the engines for convolutions with this kernel size; 0: all exist */
-int emu_vendor_plan_count(void);    /* plans made so far */
-int emu_vendor_live(void);          /* opened, planned, bound and not yet released */
+void emu_vendor_missing(bool is_missing); /* pretends that the libraries are not installed */
+void emu_vendor_refuse(int kernel); /* removes the engines for convolutions with this kernel size; 0: restores all */
+int emu_vendor_plan_count(void);    /* number of plans made so far */
+int emu_vendor_live(void);          /* number of objects that are opened, planned or bound, but not yet released */
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* device_support.h - bf16, repeatable random numbers and device buffers for the tests of kernels. */
+/* device_support.h - bf16, repeatable random numbers, and device buffers for tests of kernels. */
 #ifndef DEVICE_SUPPORT_H
 #define DEVICE_SUPPORT_H
 #include <criterion/criterion.h>
@@ -16,7 +16,7 @@ static inline float from_bf16(uint16_t b)
     return f;
 }
 
-static inline uint16_t to_bf16(float f) /* round to nearest even; finite inputs only */
+static inline uint16_t to_bf16(float f) /* rounds to nearest even; f must be finite */
 {
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
@@ -24,7 +24,7 @@ static inline uint16_t to_bf16(float f) /* round to nearest even; finite inputs 
 }
 
 static uint32_t rng_state __attribute__((unused));
-static inline float uniform(void) /* in [-1, 1) */
+static inline float uniform(void) /* returns a number in [-1, 1) */
 {
     rng_state = rng_state * 1664525u + 1013904223u;
     return (float)(rng_state >> 8) / 8388608.0f - 1.0f;

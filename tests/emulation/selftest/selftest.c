@@ -14,7 +14,8 @@ static void *device(size_t bytes)
     void *p = NULL;
     cr_assert_eq(cudaMalloc(&p, bytes), cudaSuccess);
     cr_assert_eq(cudaMemset(p, 0, bytes), cudaSuccess);
-    cr_assert_eq(cudaDeviceSynchronize(), cudaSuccess); /* cudaMemset is asynchronous, and other streams do not wait for it */
+    /* cudaMemset is asynchronous, and other streams do not wait for it. */
+    cr_assert_eq(cudaDeviceSynchronize(), cudaSuccess);
     return p;
 }
 
@@ -47,7 +48,8 @@ ParameterizedTest(struct shuffle_case *t, emulator, shuffle)
         case SELF_IDX: want = begin + t->arg % t->width; break;
         case SELF_UP: want = lane - t->arg >= begin ? lane - t->arg : lane; break;
         case SELF_DOWN: want = lane + t->arg < end ? lane + t->arg : lane; break;
-        case SELF_XOR: want = (lane ^ t->arg) < end ? lane ^ t->arg : lane; break; /* later group: own */
+        /* If the source is in a later group, the lane keeps its value. */
+        case SELF_XOR: want = (lane ^ t->arg) < end ? lane ^ t->arg : lane; break;
         }
         cr_assert_eq(got[lane], want, "op %d arg %d width %d lane %d", t->op, t->arg, t->width, lane);
     }
@@ -76,7 +78,7 @@ Test(emulator, half_warps)
 }
 
 #ifdef __SANITIZE_THREAD__
-enum { SCAN_DEPTH = 2 }; /* TSan needs a megabyte for each thread that a block may have */
+enum { SCAN_DEPTH = 2 }; /* TSan requires a megabyte for each thread that a block may have */
 #else
 enum { SCAN_DEPTH = 8 };
 #endif
@@ -123,7 +125,7 @@ Test(emulator, block_votes)
     cudaFree(d);
 }
 
-/* A launch may use 48 KiB of shared memory. It may use more, up to the limit, only if the kernel has opted in. */
+/* A launch may use 48 KiB of shared memory. If the kernel has opted in to more, the launch may use up to this limit. */
 Test(emulator, dynamic_shared_memory)
 {
     enum { COUNT = 6000 }; /* 93.75 KiB */
@@ -146,7 +148,7 @@ Test(emulator, dynamic_shared_memory)
     cudaFree(d);
 }
 
-/* A captured graph runs nothing until it is launched, and then uses the current data. */
+/* A captured graph runs nothing until it is launched. A launch uses the current data. */
 Test(emulator, graph_replay)
 {
     enum { COUNT = 300 };
@@ -154,7 +156,8 @@ Test(emulator, graph_replay)
     cudaStream_t s = stream();
     cudaGraph_t graph;
     cudaGraphExec_t exec;
-    cr_assert_eq(self_add_one(x, COUNT, 128, s), cudaSuccess); /* loads it: see a_kernels_first_launch_in_a_capture_is_refused */
+    /* Loads the kernel; see a_kernels_first_launch_in_a_capture_is_refused. */
+    cr_assert_eq(self_add_one(x, COUNT, 128, s), cudaSuccess);
     cr_assert_eq(cudaStreamSynchronize(s), cudaSuccess);
     emu_reset();
     cr_assert_eq(cudaStreamBeginCapture(s, cudaStreamCaptureModeGlobal), cudaSuccess);
@@ -200,7 +203,7 @@ Test(emulator, capture_mistakes_are_told)
     cudaGraphDestroy(graph), cudaStreamDestroy(s), cudaFree(p);
 }
 
-/* Under lazy loading the first launch loads the kernel, which may synchronise with the device. */
+/* With lazy loading, the first launch loads the kernel, which may synchronise with the device. */
 Test(emulator, a_kernels_first_launch_in_a_capture_is_refused)
 {
     static const enum cudaStreamCaptureMode strict[] = {cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal};
@@ -220,13 +223,15 @@ Test(emulator, a_kernels_first_launch_in_a_capture_is_refused)
     cudaGraphDestroy(graph), cudaStreamDestroy(s), cudaFree(x);
 }
 
-/* Reads memory that a stream has not yet written. TSan reports this race, so the function does nothing under TSan. */
+/* Returns true if *p is still NaN, because no stream has written it yet. TSan would report this read as a race, so the
+ * function is not instrumented. */
 __attribute__((noinline, no_sanitize("thread"))) static bool is_unwritten(const volatile float *p)
 {
     return isnan(*p);
 }
 
-/* Work stays queued in its stream: the host and other streams see the results only after a wait. */
+/* Work stays in the queue of its stream until the host or another stream waits for it. The results are visible only
+ * after this wait. */
 Test(emulator, streams_and_events)
 {
     enum { COUNT = 100 };
@@ -253,7 +258,7 @@ Test(emulator, streams_and_events)
     cr_assert_geq(ms, 0.0f);
     cudaMemcpyAsync(host, x, sizeof *host, cudaMemcpyDeviceToHost, copy);
     cr_assert_eq(cudaStreamQuery(copy), cudaErrorNotReady);
-    cr_assert_eq(cudaStreamQuery(copy), cudaSuccess); /* queries make progress */
+    cr_assert_eq(cudaStreamQuery(copy), cudaSuccess); /* each query runs one item of the stream */
     cudaEventDestroy(begin), cudaEventDestroy(done), cudaStreamDestroy(compute), cudaStreamDestroy(copy);
     cudaFreeHost(host), cudaFree(x);
 }
@@ -265,7 +270,7 @@ Test(emulator, failed_launch_stays)
     emu_fail_launch(2);
     cr_assert_eq(self_add_one(x, 1, 128, s), cudaSuccess);
     cr_assert_eq(cudaStreamSynchronize(s), cudaSuccess);
-    cr_assert_eq(self_add_one(x, 1, 128, s), cudaSuccess); /* told later */
+    cr_assert_eq(self_add_one(x, 1, 128, s), cudaSuccess); /* the next synchronisation reports the failure */
     cr_assert_eq(cudaStreamSynchronize(s), cudaErrorLaunchFailure);
     cr_assert_eq(cudaGetLastError(), cudaErrorLaunchFailure);
     cr_assert_eq(cudaGetLastError(), cudaErrorLaunchFailure);
@@ -286,7 +291,7 @@ Test(emulator, memory_runs_out)
     cr_assert_eq(cudaMalloc(&p, 64), cudaSuccess);
     cr_assert_eq(cudaMalloc(&q, 64), cudaErrorMemoryAllocation);
     cr_assert_eq(cudaGetLastError(), cudaErrorMemoryAllocation);
-    cr_assert_eq(cudaGetLastError(), cudaSuccess); /* not sticky */
+    cr_assert_eq(cudaGetLastError(), cudaSuccess); /* the error does not persist */
     emu_set_memory(100);
     cr_assert_eq(cudaMemGetInfo(&room, &all), cudaSuccess);
     cr_assert_eq(room, 36);

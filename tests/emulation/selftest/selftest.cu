@@ -24,8 +24,8 @@ static __global__ void votes(unsigned *out)
         out[0] = odd, out[1] = (unsigned)any, out[2] = (unsigned)all;
 }
 
-/* The low half of the warp computes a sum and the high half a maximum, at different source lines and with different
- * numbers of shuffles. */
+/* The low half of the warp computes a sum, and the high half a maximum. The halves use different source lines and
+ * different numbers of shuffles. */
 static __global__ void half_warps(int *out)
 {
     int v = (int)threadIdx.x;
@@ -64,7 +64,8 @@ static __global__ void histogram(int *out, int buckets)
     atomicAdd(out + (blockIdx.x * blockDim.x + threadIdx.x) % (unsigned)buckets, 1);
 }
 
-/* Every block writes its part; the last block reads all parts. Both sides need a fence to avoid a race. */
+/* Every block writes its part, and the last block reads all parts. To avoid a race, a fence is required after the write
+ * and before the reads. */
 static __global__ void last_block(int *out, int *parts, unsigned *arrived)
 {
     parts[blockIdx.x * blockDim.x + threadIdx.x] = (int)blockIdx.x;
@@ -93,7 +94,7 @@ static __global__ void block_votes(int *out)
         out[0] = count, out[1] = any, out[2] = all;
 }
 
-/* 16-byte accesses to dynamic shared memory, up to its last byte. */
+/* Accesses 16 bytes at a time, up to the last byte of dynamic shared memory. */
 static __global__ void reverse_vectors(uint4 *values, int count)
 {
     DYNAMIC_SHARED(uint4, tile);

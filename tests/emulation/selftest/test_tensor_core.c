@@ -1,17 +1,18 @@
-/* test_tensor_core.c - which element each lane of a warp holds. Expected positions follow the PTX ISA, section "Matrix
- * fragments for mma.m16n8k16 with floating point type". They are listed by element, not by word as in the header. */
+/* test_tensor_core.c - checks which matrix element each lane of a warp holds. Expected positions follow the PTX ISA,
+ * section "Matrix fragments for mma.m16n8k16 with floating point type". The positions are listed by element here, but
+ * by word in the header of the instruction. */
 #include "device_support.h"
 #include "test_tensor_core.h"
 
 struct fragments { unsigned a[32][4], b[32][2]; float c[32][4]; };
 
-static void put(unsigned *words, int i, float value) /* element i of a fragment of bf16 */
+static void put(unsigned *words, int i, float value) /* stores element i of a fragment of bf16 */
 {
     words[i / 2] |= (unsigned)to_bf16(value) << 16 * (i % 2);
 }
 
-/* Row-major a (16, 16), b (16, 8), c (16, 8), exact in bf16, are converted to fragments; the result is converted to
- * row-major d. */
+/* Computes d = a b + c for row-major a (16, 16), b (16, 8), c and d (16, 8). The elements of a and b must be exact in
+ * bf16. Converts the matrices to fragments, and the result back to rows. */
 static void product(float *d, const float *a, const float *b, const float *c)
 {
     struct fragments f = {0};
@@ -36,14 +37,14 @@ static void product(float *d, const float *a, const float *b, const float *c)
     cudaFree(da), cudaFree(db), cudaFree(dc), cudaFree(dd);
 }
 
-/* identity times B, and A times either half of the identity: every element must appear at its position. */
+/* Multiplies the identity by b, and a by each half of the identity. Every element must appear at its own position. */
 Test(tensor_core, identity_matrices)
 {
     static float identity[256], left[128], right[128], a[256], b[128], zero[128], d[128];
     for (int i = 0; i < 16; i++)
         identity[17 * i] = 1.0f, (i < 8 ? left : right)[8 * i + i % 8] = 1.0f;
     for (int i = 0; i < 256; i++)
-        a[i] = (float)i; /* up to 255: exact in bf16, all different */
+        a[i] = (float)i; /* values up to 255 are exact in bf16 and all different */
     for (int i = 0; i < 128; i++)
         b[i] = (float)(i + 1);
     product(d, identity, b, zero);
@@ -57,7 +58,7 @@ Test(tensor_core, identity_matrices)
         cr_assert_eq(d[i], a[16 * (i / 8) + 8 + i % 8] + b[i], "A I' + C at %d: found %g", i, d[i]);
 }
 
-/* Small integers: every product and sum is exact, so any order of summation gives these bits. */
+/* The elements are small integers. Every product and sum is exact, so any order of summation gives the same bits. */
 Test(tensor_core, exact_product)
 {
     static float a[256], b[128], c[128], d[128];

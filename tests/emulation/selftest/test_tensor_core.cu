@@ -1,4 +1,4 @@
-/* test_tensor_core.cu - see test_tensor_core.h. Fragments are passed unchanged, lane by lane. */
+/* test_tensor_core.cu - see test_tensor_core.h. Each lane passes its fragments unchanged. */
 #include "test_tensor_core.h"
 
 #include "kernels/cuda/convolution/tensor_core.cuh"
@@ -28,7 +28,8 @@ static __global__ void load_matrix_once(unsigned *out, const uint4 *rows, int ki
         out[4 * lane + i] = words[i];
 }
 
-/* d (16 x 8) = a (16 x 16, row-major) b (16 x 8, row-major), through shared memory, with both instructions. */
+/* Computes d = a b with both instructions, where a (16, 16) and b (16, 8) are row-major and loaded through shared
+ * memory. */
 static __global__ void product_once(float *d, const uint4 *a, const uint4 *b)
 {
     SHARED(uint4, rows_a, [16][2]);

@@ -1,6 +1,7 @@
-/* The smallest kernel that nvcc 13.0.88 compiles wrongly: a discarded `if constexpr` without braces, whose body is an `if`
- * that ends in a `switch`, is dropped together with the statement after it. unbraced<0> compiles to an empty kernel,
- * braced<0> stores four words. check_toolchain.py compiles this file. check_sources.py rejects this form in the sources. */
+/* dropped_loop.cu - the smallest kernel that nvcc 13.0.88 compiles wrongly. The source has a discarded `if constexpr`
+ * without braces, whose body is an `if` that ends in a `switch`. nvcc drops it together with the statement after it.
+ * unbraced<0> compiles to an empty kernel, but braced<0> stores four words. check_toolchain.py compiles this file.
+ * check_sources.py rejects this form in the sources. */
 #define PICK(v, ...)                                                                                                   \
     switch (v) {                                                                                                       \
     case 1: { __VA_ARGS__; } break;                                                                                    \

@@ -1,5 +1,5 @@
-/* Every operation of lanes/{integer,float,compare,move}.cpp against plain C++ in __int128 and __float128. Expected
- * values are computed from exact numbers and rounded here, not by the floating-point unit. */
+/* arithmetic.cpp - compares every operation of lanes/{integer,float,compare,move}.cpp with plain C++ in __int128 and
+ * __float128. Expected values are computed from exact numbers and rounded here, not by the floating-point unit. */
 #include "oracle.h"
 
 using namespace test;
@@ -10,7 +10,7 @@ namespace
 typedef unsigned __int128 U128;
 typedef __int128 I128;
 
-/* ---- Integers: T is the type of the operands, computed in 128 bits ---- */
+/* ---- Integers: T is the type of the operands; results are computed in 128 bits ---- */
 
 template <class T> void integers(const char *t)
 {
@@ -82,13 +82,13 @@ template <class T> void bits(const char *t)
     expect("mov." + type, type + " " + type, [](const In &i) { return (uint64_t)(T)i.a; });
 }
 
-template <class T> void extract_field(const char *letter) /* 32 and 64 bits */
+template <class T> void extract_field(const char *letter) /* fields of 32 and 64 bits */
 {
     const std::string type = letter + std::to_string(8 * sizeof(T));
     const unsigned top = 8 * sizeof(T) - 1;
     expect(
         "bfe." + type, type + " " + type + " u32 u32",
-        [=](const In &i) { /* bit by bit, as in the PTX manual */
+        [=](const In &i) { /* computes bit by bit, as in the PTX manual */
                            const unsigned at = i.b & 255, count = i.c & 255;
                            const auto bit = [&](unsigned k) {
                                return (uint64_t)((typename std::make_unsigned<T>::type)i.a >> (k > top ? top : k) & 1);
@@ -176,7 +176,7 @@ void funnel_shifts()
             [=](const In &i) {
                 const unsigned n = wraps ? i.c & 31 : (uint32_t)i.c > 32 ? 32 : (unsigned)i.c;
                 uint64_t d = 0;
-                for (int k = 0; k < 32; k++) { /* bit k of the 64-bit value (b, a), shifted */
+                for (int k = 0; k < 32; k++) { /* bit k of the shifted 64-bit value (b, a) */
                     const int from = is_right ? k + (int)n : k + 32 - (int)n;
                     d |= (uint64_t)(from < 32 ? (uint32_t)i.a >> from & 1 : (uint32_t)i.b >> (from - 32) & 1) << k;
                 }
@@ -186,7 +186,7 @@ void funnel_shifts()
     }
 }
 
-uint64_t byte_of(const In &i, unsigned k) /* of the eight bytes of (b, a) */
+uint64_t byte_of(const In &i, unsigned k) /* returns byte k of the eight bytes of (b, a) */
 {
     return (uint8_t)(k < 4 ? (uint32_t)i.a >> 8 * k : (uint32_t)i.b >> 8 * (k - 4));
 }
@@ -202,7 +202,7 @@ void byte_permutations()
         }
         return d;
     });
-    /* The tables of the PTX manual: which byte goes to 3, 2, 1, 0, by the selector. */
+    /* The tables of the PTX manual: for each selector, the sources of the result bytes 3, 2, 1, 0. */
     const struct {
         const char *mode;
         unsigned from[4][4];
@@ -221,7 +221,7 @@ void byte_permutations()
         });
 }
 
-int64_t extended(uint64_t bits, unsigned size, bool is_signed) /* the low 1 or 2 bytes as a number */
+int64_t extended(uint64_t bits, unsigned size, bool is_signed) /* returns the low 1 or 2 bytes as a number */
 {
     if (size == 1)
         return is_signed ? (int64_t)(int8_t)bits : (int64_t)(uint8_t)bits;
@@ -311,7 +311,7 @@ template <class T> void float_sums_and_products(const char *t)
     }
 }
 
-void float_modifiers() /* .sat and .ftz, of f32 only */
+void float_modifiers() /* .sat and .ftz exist only for f32 */
 {
     const auto v = exact<float>;
     for (const char *mode : {"rn", "rz", "rm", "rp"}) {
@@ -383,7 +383,7 @@ template <class T> void float_comparisons(const char *t)
     const struct {
         const char *name;
         int when;
-    } comparisons[] = {/* 1 less, 2 equal, 4 greater, 8 unordered */
+    } comparisons[] = {/* bits of a result: 1 less, 2 equal, 4 greater, 8 unordered */
                        {"eq", 2},   {"ne", 5},  {"lt", 1},   {"le", 3},   {"gt", 4},   {"ge", 6},  {"equ", 10},
                        {"neu", 13}, {"ltu", 9}, {"leu", 11}, {"gtu", 12}, {"geu", 14}, {"num", 7}, {"nan", 8}};
     for (const auto &c : comparisons) {

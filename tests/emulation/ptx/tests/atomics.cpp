@@ -1,6 +1,7 @@
-/* atomics.cpp - atom and red in global and shared memory, in three schedules, compared with the same operations in
- * sequence. The order of atomics is undefined. So the last value is compared only if it does not depend on the order,
- * and the returned values must form a chain: each is the result of the operation before it. */
+/* atomics.cpp - runs atom and red in global and shared memory, in three schedules, and compares the results with the
+ * same operations in sequence. The order of atomics is undefined. Therefore, the last value is compared only if it does
+ * not depend on the order. The returned values must form a chain, in which each value is the result of the operation
+ * before it. */
 #include "support.h"
 
 #include <algorithm>
@@ -35,11 +36,11 @@ template <class T> T apply(const std::string &name, T old, T v, T c)
         return old >= v ? 0 : old + 1;
     if (name == "dec")
         return old == 0 || old > v ? v : old - 1;
-    return old == v ? c : old; /* cas */
+    return old == v ? c : old; /* the operation is cas */
 }
 
-/* Cell t % CELLS; operand: %x1 from memory. Memory: CELLS cells, then for each thread the operand, the third operand,
- * the result. */
+/* Returns a kernel in which thread t operates on cell t % CELLS with an operand %x1 from memory. Memory contains CELLS
+ * cells, and then for each thread the operand, the third operand and the result. */
 std::string text(const std::string &space, const std::string &name, const std::string &type, size_t bytes, bool returns)
 {
     const std::string b = std::to_string(8 * bytes), size = std::to_string(bytes),
@@ -54,7 +55,7 @@ std::string text(const std::string &space, const std::string &name, const std::s
                     "ld.global.b" +
                     b + " %x1, [%rd7+" + first + "];\nld.global.b" + b + " %x2, [%rd7+" +
                     std::to_string((CELLS + 1) * bytes) + "];\n";
-    if (space == "shared") /* the first CELLS threads fetch the cells */
+    if (space == "shared") /* the first CELLS threads copy the cells to shared memory */
         s += "setp.ge.u32 %p1, %r2, " + std::to_string(CELLS) + ";\n@%p1 bra $skip;\nld.global.b" + b +
              " %x0, [%rd6];\nst.shared.b" + b + " [%r12], %x0;\n$skip:\nbar.sync 0;\n";
     s += returns ? "atom." + space + "." + name + "." + type + " %x0, [" + cell + "], %x1" + thirds + ";\n"
@@ -66,14 +67,14 @@ std::string text(const std::string &space, const std::string &name, const std::s
     return kernel(s, ".reg .b" + b + " %x<3>;\n.shared .align 8 .b8 cells[" + std::to_string(CELLS * bytes) + "];\n");
 }
 
-/* Returns whether the operations of one cell have an order that explains all their returned values. Searches it
- * greedily. */
+/* Returns true if the operations on one cell have an order that explains all their returned values. The search is
+ * greedy. */
 template <class T> bool is_chain(const std::string &name, T first, T last, std::vector<std::array<T, 3>> operations)
 {
     T now = first;
     while (!operations.empty()) {
         size_t k = 0;
-        size_t same = operations.size(); /* an operation that changes nothing goes first */
+        size_t same = operations.size(); /* index of the next operation; one that changes nothing is preferred */
         for (k = 0; k < operations.size(); k++)
             if (operations[k][2] == now) {
                 same = k;
@@ -89,13 +90,14 @@ template <class T> bool is_chain(const std::string &name, T first, T last, std::
     return now == last;
 }
 
-/* The result depends on the order of the operations. */
+/* Returns true if the result depends on the order of the operations. */
 bool is_ordered(const std::string &name)
 {
     return name == "exch" || name == "cas" || name == "inc" || name == "dec";
 }
 
-/* The operands of exch, and the new values of cas, all differ: only one order of the operations is possible. */
+/* Returns the operand of a thread. The operands of exch, and the new values of cas, are all different, so only one
+ * order of the operations is possible. */
 template <class T> T operand(Random &r, const std::string &name, unsigned thread, unsigned count)
 {
     if (name == "exch")

@@ -1,5 +1,5 @@
-/* conversions.cpp - cvt with every rounding and saturation, registers wider than the types, and arithmetic of 16-bit
- * floats, against exact numbers and a table of all 16-bit floats. */
+/* conversions.cpp - checks cvt with every rounding and saturation, registers wider than the types, and arithmetic of
+ * 16-bit floats. Expected results are exact numbers and a table of all 16-bit floats. */
 #include "oracle.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ Q integral(Q x, int mode)
 {
     if (!is_finite(x) || x > 0x1p120 || x < -0x1p120)
         return x;
-    const __int128 t = (__int128)x; /* towards 0 */
+    const __int128 t = (__int128)x; /* rounded towards 0 */
     const Q rest = x - (Q)t, size = rest < 0 ? -rest : rest;
     const int away = mode == DOWN                           ? -(rest < 0)
                      : mode == UP                           ? rest > 0
@@ -31,7 +31,7 @@ template <class T> uint64_t clamped(Q x) /* NaN becomes 0 */
                                   : (__int128)x;
     return (uint64_t)v & (sizeof(T) < 8 ? (1ull << 8 * sizeof(T)) - 1 : ~0ull);
 }
-/* The low bits of a register that holds a value of type T: 8 bits are extended to 16. */
+/* Returns the low bits of a register that holds a value of type T. A value of 8 bits is extended to 16 bits. */
 template <class T> uint64_t in_register(uint64_t v)
 {
     return sizeof(T) == 1 ? (uint16_t)(T)v : v & (sizeof(T) < 8 ? (1ull << 8 * sizeof(T)) - 1 : ~0ull);
@@ -77,8 +77,9 @@ template <class S> void from_integer(const char *s)
     expect("cvt.rn.sat.f32." + from, "f32 " + from, [=](const In &i) { return clamp_one(to_bits((float)(S)i.a)); });
 }
 
-void wide_registers() /* registers wider than the type: results are extended with zeros or the sign, sources use the
-                         lower bits */
+/* Checks registers that are wider than the type. Results are extended with zeros or the sign, and sources use the lower
+ * bits. */
+void wide_registers()
 {
     const struct {
         const char *opcode, *operands;
@@ -143,7 +144,7 @@ void floats()
             return (uint64_t)0x7fffffff;
         if (std::isinf(f))
             return i.a;
-        const Q scaled = (Q)std::fabs(f) / unit, up = integral(scaled + 0.5, DOWN); /* ties away from 0 */
+        const Q scaled = (Q)std::fabs(f) / unit, up = integral(scaled + 0.5, DOWN); /* rounds ties away from 0 */
         return to_bits(std::copysign((float)(up * (Q)unit), f));
     });
 }
@@ -153,14 +154,15 @@ void floats()
 struct Half {
     std::string type;
     int fraction, min_exponent;
-    std::vector<std::pair<Q, uint32_t>> values; /* finite values from 0 up, then 2^(max + 1) for infinity */
+    /* Finite values in ascending order from 0, then 2^(max + 1) for infinity. */
+    std::vector<std::pair<Q, uint32_t>> values;
     Half(const char *t, int f, int e) : type(t), fraction(f), min_exponent(e)
     {
         const uint32_t infinity = f == 10 ? 0x7c00 : 0x7f80;
         for (uint32_t h = 0; h <= infinity; h++)
             values.push_back({number(h), h});
     }
-    Q number(uint32_t h) const /* infinity counts as the number after the largest */
+    Q number(uint32_t h) const /* infinity counts as the number after the largest finite one */
     {
         const int e = (int)(h >> fraction & ((1 << (15 - fraction)) - 1));
         const Q m = (Q)(h & ((1 << fraction) - 1)) + (e ? (Q)(1 << fraction) : 0);
@@ -182,7 +184,7 @@ struct Half {
         if (!is_finite(a))
             return infinity | (is_minus ? 0x8000u : 0u);
         size_t k = (size_t)(std::upper_bound(values.begin(), values.end(), std::make_pair(a, ~0u)) - values.begin()) -
-                   1; /* at or below a */
+                   1; /* index of the largest value that is not greater than a */
         const bool is_exact = values[k].first == a;
         if (!is_exact && k + 1 < values.size()) {
             const Q below = a - values[k].first, above = values[k + 1].first - a;
@@ -218,7 +220,7 @@ void half_conversions(const Half &h)
         "cvt.f32." + t, "f32 b16", [&](const In &i) { return to_bits((float)h.value((uint32_t)i.a)); }, FLOAT);
 }
 
-/* -0 is less than 0. */
+/* Returns the lesser number. -0 is less than 0. */
 Q lesser(Q a, Q b)
 {
     return a == b ? (std::signbit((double)a) ? a : b) : a < b ? a : b;

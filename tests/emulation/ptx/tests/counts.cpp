@@ -1,4 +1,4 @@
-/* counts.cpp - sectors, wavefronts and instructions of accesses with a known cost. */
+/* counts.cpp - checks the sectors, wavefronts and instructions of accesses whose cost is known. */
 #include "support.h"
 
 #include <algorithm>
@@ -43,7 +43,8 @@ void global(unsigned bytes, unsigned stride, unsigned start, uint64_t sectors)
     check(c.global_bytes == 64 * bytes, "global bytes: %llu", (unsigned long long)c.global_bytes);
 }
 
-/* Each lane writes, then reads `bytes` bytes of shared memory. The PTX in `address` computes their address in %r10. */
+/* Each lane writes, and then reads, `bytes` bytes of shared memory. The PTX in `address` computes the address of the
+ * lane in %r10. */
 void shared(const char *what, unsigned bytes, const std::string &address, uint64_t wavefronts, uint64_t ideal)
 {
     Machine m(kernel(zeros + "mov.u32 %r9, dynamic;\n" + address +
@@ -51,7 +52,8 @@ void shared(const char *what, unsigned bytes, const std::string &address, uint64
                      registers(bytes) + ";\nbar.sync 0;\nld.shared." + vector_type(bytes) + " " + registers(bytes) +
                      ", [%r10];\n$end:\n"),
               256);
-    m.launch.dynamic_bytes = 32768, m.launch.watches_shared = false; /* lanes of a broadcast write the same word */
+    /* Lanes of a broadcast write the same word, which watches_shared would report as a race. */
+    m.launch.dynamic_bytes = 32768, m.launch.watches_shared = false;
     m.run_well(1, 32);
     const ptx::Count c = count(m);
     for (int k = 2; k < 4; k++)
@@ -67,8 +69,8 @@ std::string strided(unsigned bytes)
 
 void shared_patterns()
 {
-    /* Conflicts of w ways: 4-byte words that are w words apart, so w lanes use one bank. Accesses of 8 bytes take two
-     * phases, of 16 bytes four. */
+    /* Conflicts of `ways` ways: 4-byte words are `ways` words apart, so `ways` lanes use one bank. Accesses of 8 bytes
+     * take two phases, and accesses of 16 bytes take four. */
     for (unsigned ways : {1u, 2u, 4u, 8u, 16u, 32u})
         shared("strided", 4, strided(4 * ways), ways, 1);
     for (unsigned ways : {1u, 2u, 4u, 8u, 16u})
@@ -76,7 +78,7 @@ void shared_patterns()
     for (unsigned ways : {1u, 2u, 4u, 8u})
         shared("strided", 16, strided(16 * ways), 4 * ways, 4);
     shared("strided by 33 words", 4, strided(132), 1, 1);
-    shared("padded rows", 16, strided(144), 4, 4); /* 36 words: 8 lanes of a phase cover all banks */
+    shared("padded rows", 16, strided(144), 4, 4); /* rows are 36 words apart, so 8 lanes of a phase cover all banks */
     shared("broadcast", 4, strided(0), 1, 1);
     shared("broadcast", 8, strided(0), 2, 2);
     shared("broadcast", 16, strided(0), 4, 4);
@@ -118,7 +120,7 @@ void matrix_loads()
 
 void classes()
 {
-    /* kernel() begins with 7 instructions: ld.param, cvta, 3 mov, mad, mul. Two blocks of two warps. */
+    /* kernel() begins with 7 instructions: ld.param, cvta, 3 mov, mad, mul. The launch has two blocks of two warps. */
     Machine m(kernel("add.u32 %r5, %r2, 1;\nrem.u32 %r6, %r5, 3;\ncvt.rn.f32.u32 %f1, %r6;\nmul.f32 %f2, %f1, "
                      "%f1;\nsqrt.rn.f32 %f3, %f2;\nselp.u32 %r7, 1, 2, %p1;\n"
                      "setp.gt.u32 %p2, %r2, 47;\n@%p2 bra $skip;\nadd.u32 %r8, %r5, 2;\nadd.u32 %r9, %r5, "
@@ -143,10 +145,10 @@ void classes()
     for (const auto &w : wanted)
         check(c.warps[w.what] == w.warps, "class %s: %llu, expected %llu", ptx::class_names[w.what],
               (unsigned long long)c.warps[w.what], (unsigned long long)w.warps);
-    check(c.divergent == 2 * 2, "divergent: %llu",
-          (unsigned long long)c.divergent); /* the two adds of the second warp of each block */
+    /* In each block, the second warp executes two adds with half of its lanes. */
+    check(c.divergent == 2 * 2, "divergent: %llu", (unsigned long long)c.divergent);
     check(c.instructions() == 4 * 21, "instructions: %llu", (unsigned long long)c.instructions());
-    /* Lanes 48 to 63 of a block take the branch. The other lanes of their warp execute the two adds. */
+    /* Lanes 48 to 63 of a block take the branch. The other lanes of the second warp execute the two adds. */
     check(c.lanes == 2 * (32 * 20 + 32 * 18 + 16 + 2 * 16), "lanes: %llu", (unsigned long long)c.lanes);
     const std::string header = ptx::count_header(), line = ptx::count_line("k,1,1", c);
     check(std::count(header.begin(), header.end(), ',') == std::count(line.begin(), line.end(), ','),
@@ -159,7 +161,7 @@ void sampled_blocks()
     Machine m(kernel("add.s64 %rd3, %rd1, %rd2;\nld.global.u32 %r5, [%rd3];\nadd.u32 %r5, %r5, 1;\nst.global.u32 "
                      "[%rd3], %r5;\n"),
               8 * 32 * 4);
-    ptx::WrittenBytes nothing; /* sampled blocks check no reads */
+    ptx::WrittenBytes nothing; /* reads are not checked if only some blocks run */
     m.launch.blocks = &blocks, m.launch.written = &nothing;
     m.run_well(8, 32);
     const ptx::Count c = count(m);
@@ -172,7 +174,7 @@ void sampled_blocks()
 void written_bytes()
 {
     ptx::WrittenBytes w;
-    const uintptr_t base = 0x7f0000000000 + 65536 - 100; /* over the border of a page */
+    const uintptr_t base = 0x7f0000000000 + 65536 - 100; /* the range crosses the border of a page */
     check(w.first_unwritten(base, 1) == 0, "nothing is written");
     w.set(base + 3, 200);
     check(w.first_unwritten(base + 3, 200) == 200 && w.first_unwritten(base + 2, 9) == 0 &&
@@ -191,7 +193,7 @@ void written_bytes()
     check(w.first_unwritten(base + 1070, 1) == 0, "clear a megabyte");
     Random r(3);
     std::vector<bool> plain(4096);
-    for (int k = 0; k < 3000; k++) { /* against a plain array */
+    for (int k = 0; k < 3000; k++) { /* compares with a plain array */
         const size_t at = r.next() % 4000, bytes = r.next() % 96;
         const bool sets = r.next() % 3;
         sets ? w.set(base + at, bytes) : w.clear(base + at, bytes);
@@ -213,9 +215,9 @@ int main()
         global(bytes, bytes, 0, bytes);         /* coalesced: 32 * bytes / 32 */
         global(bytes, bytes, 16, bytes + 1);    /* starts in the middle of a sector */
         global(bytes, 2 * bytes, 0, 2 * bytes); /* every other element */
-        global(bytes, 32, 0, 32);               /* a sector for each lane */
+        global(bytes, 32, 0, 32);               /* one sector for each lane */
         global(bytes, 128, 0, 32);
-        global(bytes, 0, 0, 1); /* the same for all */
+        global(bytes, 0, 0, 1); /* all lanes access the same address */
     }
     shared_patterns(), matrix_loads(), classes(), sampled_blocks(), written_bytes();
     return finish("counts");

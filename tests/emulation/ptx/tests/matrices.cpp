@@ -1,5 +1,5 @@
-/* matrices.cpp - mma of every shape, ldmatrix, stmatrix and movmatrix against loops. Factors are small integers divided
- * by powers of two, so sums are exact and results must be equal bit for bit. */
+/* matrices.cpp - compares mma of every shape, ldmatrix, stmatrix and movmatrix with loops. Factors are small integers
+ * divided by powers of two, so sums are exact and results must have equal bits. */
 #include "support.h"
 
 #include <cmath>
@@ -28,7 +28,7 @@ uint32_t encode(double v, Type t)
         return u;
     if (t != F16)
         return (uint32_t)(int32_t)v & 0xff;
-    const uint32_t sign = u >> 16 & 0x8000; /* FP16 of a normal number with few bits */
+    const uint32_t sign = u >> 16 & 0x8000; /* FP16 of a normal number with few significant bits */
     return v == 0 ? sign : sign | ((u >> 13 & 0x3ff) | ((u >> 23 & 0xff) - 127 + 15) << 10);
 }
 double sample(Random &r, Type t)
@@ -52,12 +52,12 @@ std::string list(const char *name, int first, int count)
     return s + "}";
 }
 
-/* One mma.m16n8k{k}. Memory holds the registers a, b, c, d of each lane; a, b and c below are the matrices as numbers.
- * */
+/* One mma.m16n8k{k}. Memory contains the registers a, b, c, d of each lane. The members a, b and c are the matrices as
+ * numbers. */
 struct Product {
     const Shape &s;
     const bool is_integer, has_floats;
-    const int elements; /* of a and b in one register */
+    const int elements; /* elements of a and b in one register */
     const int a_count, b_count, d_count, words;
     double a[16][32], b[32][8], c[16][8];
 
@@ -93,7 +93,8 @@ std::string Product::text() const
 void Product::fill(Random &r)
 {
     const auto factor = [&](Type t) {
-        return s.has_half_sums ? (double)(r.next() % 9) - 4 /* sums of 11 bits */ : sample(r, t);
+        /* Keeps sums exact in the 11 bits of FP16. */
+        return s.has_half_sums ? (double)(r.next() % 9) - 4 : sample(r, t);
     };
     for (auto &row : a)
         for (double &v : row)
@@ -116,7 +117,7 @@ uint32_t float_bits(double v)
     return u;
 }
 
-/* The layouts of the PTX manual. */
+/* Stores the matrices in the layouts of the PTX manual. */
 void Product::store(uint32_t *memory) const
 {
     for (int lane = 0; lane < 32; lane++) {
@@ -172,8 +173,8 @@ void multiply(const Shape &s, unsigned seed)
         }
 }
 
-/* Each 16-bit element of shared memory holds its own index. Row r of matrix j is row 5 (8 j + r) % 32 of shared memory.
- * */
+/* Each 16-bit element of shared memory contains its own index. Row r of matrix j is row 5 (8 j + r) % 32 of shared
+ * memory. */
 void load_and_store(int count, bool is_transposed)
 {
     const std::string x = ".x" + std::to_string(count) + (is_transposed ? ".trans" : "");

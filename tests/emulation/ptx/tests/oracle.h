@@ -1,5 +1,5 @@
-/* oracle.h - compares one instruction with a function on many inputs. Numbers are exact in __float128; rounding
- * compares them with their neighbours. */
+/* oracle.h - compares one instruction with a function on many inputs. Numbers are exact in __float128. To round a
+ * number, the functions here compare it with its two neighbours. */
 #ifndef PTX_TEST_ORACLE_H
 #define PTX_TEST_ORACLE_H
 
@@ -23,7 +23,7 @@ enum Inputs {
     SMALL_THIRD,
     SMALL_BOTH,
     SMALL_LAST,
-    FLOAT /* NaN and zeros compare as such */,
+    FLOAT /* a NaN equals any NaN, and 0 equals -0 */,
     FLUSHED,
     FLOAT_EXACT,
     ONE_ULP
@@ -46,12 +46,13 @@ template <class T> uint64_t to_bits(T f)
     return std::memcpy(&u, &f, sizeof f), u;
 }
 
-template <class T> uint64_t high(uint64_t a, uint64_t b) /* the upper half of a product */
+template <class T> uint64_t high(uint64_t a, uint64_t b) /* returns the upper half of a product */
 {
     const unsigned n = 8 * sizeof(T);
     if (n < 64)
         return (uint64_t)(typename std::make_unsigned<T>::type)((__int128)(T)a * (__int128)(T)b >> n);
-    uint64_t h = (uint64_t)((unsigned __int128)a * b >> 64); /* of unsigned factors; a negative one is 2^64 too large */
+    /* The factors are read as unsigned, so a negative factor is 2^64 too large. The next lines correct this. */
+    uint64_t h = (uint64_t)((unsigned __int128)a * b >> 64);
     if (std::is_signed<T>::value)
         h -= ((int64_t)a < 0 ? b : 0) + ((int64_t)b < 0 ? a : 0);
     return h;
@@ -67,7 +68,7 @@ inline bool is_finite(Q x)
 {
     return x - x == 0;
 }
-inline Q add_odd(Q a, Q b) /* rounded to odd: rounding again rounds the exact sum once */
+inline Q add_odd(Q a, Q b) /* returns a + b rounded to odd, so that rounding it again gives the rounded exact sum */
 {
     const Q s = a + b;
     if (!is_finite(s))
@@ -107,7 +108,7 @@ template <class T> T round_quad(Q x, int mode)
         return low;
     if (mode == UP || mode == TO_ZERO)
         return high;
-    const Q beyond = 2 * (Q)std::ldexp((T)1, std::numeric_limits<T>::max_exponent - 1); /* in place of infinity */
+    const Q beyond = 2 * (Q)std::ldexp((T)1, std::numeric_limits<T>::max_exponent - 1); /* replaces infinity */
     const Q below = x - (std::isinf(low) ? -beyond : (Q)low), above = (std::isinf(high) ? beyond : (Q)high) - x;
     return below < above ? low : below > above ? high : to_bits(low) & 1 ? high : low;
 }
@@ -122,7 +123,7 @@ inline uint64_t clamp_one(uint64_t u)
     return f > 0 ? (f < 1 ? u : 0x3f800000) : 0;
 }
 
-/* ---- The kernel: d = op(a, b, c, e), operands of these types, the result first ---- */
+/* ---- The kernel computes d = op(a, b, c, e); `types` are the operand types, beginning with the result ---- */
 
 inline std::vector<std::string> words_of(const std::string &s)
 {
@@ -136,7 +137,7 @@ inline unsigned size_of(const std::string &t)
 {
     return (unsigned)std::atoi(t.c_str() + t.find_first_of("0123456789")) / 8;
 }
-inline std::string declared(const std::string &t) /* 8-bit values are in 16-bit registers */
+inline std::string declared(const std::string &t) /* values of 8 bits are in 16-bit registers */
 {
     return size_of(t) == 1 ? "b16" : t;
 }
@@ -169,7 +170,7 @@ inline std::string instruction_kernel(const std::string &opcode, const std::vect
 
 /* ---- Inputs ---- */
 
-/* The edge cases come first, then random numbers. */
+/* Returns sample n. The edge cases come first, then random numbers. */
 inline uint64_t sample_float(Random &r, bool is_double, unsigned n, unsigned edge)
 {
     static const double edges[] = {
@@ -179,7 +180,7 @@ inline uint64_t sample_float(Random &r, bool is_double, unsigned n, unsigned edg
     if (edge < FLOAT_EDGES)
         return is_double ? to_bits(edges[edge]) : to_bits((float)edges[edge]);
     const uint64_t u = r.next();
-    if (n % 3 == 0) /* any bits */
+    if (n % 3 == 0) /* a number with random bits */
         return is_double ? u : (uint32_t)u;
     const double v = ((double)(int64_t)u) * (n % 3 == 1 ? 0x1p-62 : 0x1p-40);
     return is_double ? to_bits(v) : to_bits((float)v);
@@ -228,7 +229,7 @@ inline bool is_close(uint64_t got, uint64_t wanted, const std::string &type, int
     if (inputs == ONE_ULP)
         return g == w || std::fabs(g - w) <= std::ldexp(std::fabs(w), -22) + 0x1p-149;
     if (inputs == FLUSHED && std::fabs(g) <= 0x1p-126 &&
-        std::fabs(w) <= 0x1p-126) /* tininess before or after rounding */
+        std::fabs(w) <= 0x1p-126) /* a device may detect tininess before or after rounding */
         return true;
     return got == wanted;
 }

@@ -1,4 +1,4 @@
-/* support.h - runs PTX from a test on the machine. check() counts failures; main returns finish(). */
+/* support.h - runs PTX from a test on the machine. check() counts failures. A test's main() returns finish(). */
 #ifndef PTX_TEST_SUPPORT_H
 #define PTX_TEST_SUPPORT_H
 
@@ -50,8 +50,8 @@ struct Random {
     }
 };
 
-/* A kernel `k` with one pointer, in %rd1; %r1 is the thread's index in the grid, %r2 its index in the block, %rd2 4 *
- * %r1. */
+/* Returns a kernel `k` with one pointer, which is in %rd1. %r1 is the thread's index in the grid, %r2 is its index in
+ * the block, and %rd2 is 4 * %r1. */
 inline std::string kernel(const std::string &body, const std::string &declarations = "", int target = 90)
 {
     return ".version 9.0\n.target sm_" + std::to_string(target) +
@@ -65,7 +65,7 @@ inline std::string kernel(const std::string &body, const std::string &declaratio
            body + "ret;\n}\n";
 }
 
-struct Machine { /* one kernel, one block of memory */
+struct Machine { /* one kernel and one block of memory */
     ptx::Module module;
     std::unique_ptr<ptx::Program> program;
     std::vector<ptx::Stat> stats;
@@ -95,7 +95,7 @@ struct Machine { /* one kernel, one block of memory */
     {
         return static_cast<T *>(memory);
     }
-    std::string run(unsigned blocks, unsigned threads) /* the fault, or "" */
+    std::string run(unsigned blocks, unsigned threads) /* returns the message of the fault, or "" */
     {
         launch.grid.x = blocks, launch.block.x = threads;
         try {

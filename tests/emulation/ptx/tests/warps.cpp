@@ -1,5 +1,5 @@
-/* warps.cpp - compares shfl, vote, redux, match and elect with loops, and runs divergent code: nested branches, loops
- * of different lengths, early returns, warp barriers in a loop. */
+/* warps.cpp - compares the results of shfl, vote, redux, match and elect with those of plain loops. Also runs divergent
+ * code: nested branches, loops of different lengths, early returns, and warp barriers in a loop. */
 #include "support.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ using namespace test;
 namespace
 {
 
-/* Thread t reads word t; its first result is word 64 + t, its second word 128 + t. */
+/* Thread t reads word t. It writes its first result to word 64 + t, and its second result to word 128 + t. */
 struct Values {
     Machine m;
     uint32_t in[64];
@@ -41,17 +41,18 @@ void shuffles()
     for (const auto &mode : modes)
         for (int width = 2; width <= 32; width *= 2)
             for (int n : {0, 1, 2, 3, 7, 8, 16, 31}) {
-                const unsigned c =
-                    (unsigned)(32 - width) << 8 | (mode.is_up ? 0u : 31u); /* as nvcc writes it for __shfl_*_sync */
+                /* The operand that nvcc generates for __shfl_*_sync. */
+                const unsigned c = (unsigned)(32 - width) << 8 | (mode.is_up ? 0u : 31u);
                 Values v(std::string("shfl.sync.") + mode.name + ".b32 %r6|%p1, %r5, " + std::to_string(n) + ", " +
                              std::to_string(c) + ", -1;\nselp.u32 %r7, 1, 0, %p1;\n" + store_two,
                          (unsigned)(n + width));
-                for (int t = 0; t < 64; t++) { /* the CUDA programming guide: segments of `width` lanes; out of range, a
-                                                  lane keeps its value */
+                /* CUDA programming guide: a segment has `width` lanes. If the source of a lane is outside of the
+                 * lane's segment, the lane keeps its value. */
+                for (int t = 0; t < 64; t++) {
                     const int lane = t % 32, segment = lane / width * width, in_segment = lane - segment;
                     const int source = std::string(mode.name) == "idx" ? n % width : mode.from(in_segment, n);
-                    const int from_lane = std::string(mode.name) == "bfly" ? (lane ^ n) - segment
-                                                                           : source; /* earlier segments may be read */
+                    /* Lanes of earlier segments may be read. */
+                    const int from_lane = std::string(mode.name) == "bfly" ? (lane ^ n) - segment : source;
                     const bool is_inside =
                         std::string(mode.name) == "bfly" ? from_lane < width : source >= 0 && source < width;
                     const int from = t - lane + segment + (is_inside ? from_lane : in_segment);
@@ -84,7 +85,7 @@ uint32_t reduce(const std::string &name, const uint32_t *v, uint32_t mask)
     return r;
 }
 
-/* Only lanes of the mask execute the body. */
+/* Returns PTX in which only lanes of the mask execute the body. */
 std::string of_mask(uint32_t mask, const std::string &body)
 {
     return "mov.u32 %r6, 0;\nmov.u32 %r7, 0;\nand.b32 %r8, %r2, 31;\nmov.u32 %r9, " + std::to_string(mask) +
@@ -150,7 +151,7 @@ void active_mask()
         check(active.out(t) == (t % 4 ? 0 : 0x11111111u), "activemask: thread %u", t);
 }
 
-/* ---- Divergence: each program in PTX and in C++, and where its lanes reconverge ---- */
+/* ---- Divergence: each program in PTX and in C++, and the instructions at which its lanes reconverge ---- */
 
 void nested_branches()
 {
@@ -173,8 +174,8 @@ void nested_branches()
     uint64_t divergent = 0, all = 0;
     for (const ptx::Stat &s : v.m.stats)
         divergent += s.divergent, all += s.warps;
-    /* Two warps. Odd lanes: add, branch (with bits 6 apart: two adds and a bra), add, bra; even lanes: add, branch,
-     * add. */
+    /* The divergent executions in each of the two warps. Odd lanes: add and branch; two adds and a bra, because %p2
+     * differs between the lanes; add and bra. Even lanes: add and branch; add. */
     check(divergent == 2 * (2 + 2 + 1 + 2 + 2 + 1), "nested branches: %llu divergent executions of %llu",
           (unsigned long long)divergent, (unsigned long long)all);
 }
@@ -194,7 +195,7 @@ void loops()
     }
 }
 
-void switches() /* as nvcc writes a switch: a tree of branches */
+void switches() /* nvcc writes a switch as a tree of branches */
 {
     Values v("and.b32 %r8, %r5, 3;\nsetp.gt.u32 %p1, %r8, 1;\n@%p1 bra $high;\nsetp.eq.u32 %p2, %r8, 0;\n@%p2 bra "
              "$zero;\nadd.u32 %r6, %r5, 11;\nbra $end;\n"
@@ -235,7 +236,7 @@ void break_around_warp_barrier() /* lanes leave a loop with a ballot at differen
     }
 }
 
-void local_labels() /* inline assembly repeats labels in braces */
+void local_labels() /* inline assembly repeats label names in braces */
 {
     Values v("mov.u32 %r6, 0;\n{ .reg .pred p; setp.lt.u32 p, %r2, 8; @p bra SKIP; add.u32 %r6, %r6, 1; SKIP: }\n"
              "{ .reg .pred p; setp.lt.u32 p, %r2, 16; @p bra SKIP; add.u32 %r6, %r6, 10; SKIP: }\n" +
