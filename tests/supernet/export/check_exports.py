@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks exported networks: onnx.checker, and onnxruntime's logits at batch 1 and 3 against Squall's evaluate programs. The input
-is made from pixels as the export describes it.
+"""Checks exported networks with onnx.checker, and compares onnxruntime's logits at batch 1 and 3 with those of Squall's evaluate
+programs. The network's input is computed from pixels as the export describes.
 
 usage: check_exports.py DUMP_EXPORTS SPACES_FOLDER FIXTURES_FOLDER     exit 77: onnxruntime is missing
 """
@@ -21,12 +21,13 @@ except ImportError as error:
 
 CASES = (("spos", 64, 5), ("proxyless", 64, 5), ("samples", 28, 5), ("small64", 64, 5), ("hurricane-small", 64, 8), ("tiny", 16, 5))
 FIXTURES = (("odd_widths_pad", 9, 3), ("odd_widths_keep", 9, 3), ("oracle_fused_mb", 12, 5), ("oracle_uib", 12, 6))
-# mode, operator set. onnxruntime 1.17 knows sets up to 20. The larger ones only for the small spaces: the translation is the same.
+# (mode, operator set). onnxruntime 1.17 supports operator sets up to 20. Only the small spaces are checked with the larger sets, because
+# the translation is the same for all spaces.
 FEW, ALL = (("fold", 13), ("unfold", 13)), (("fold", 13), ("unfold", 13), ("bgr", 15), ("raw", 18), ("unfold", 20))
 
 
 def as_input(images, said):
-    """Applies the export's description of its input to RGB pixels (n, h, w, 3)."""
+    """Converts RGB pixels (n, h, w, 3) to the network's input. `said` is the export's description of the input."""
     pixels = images[..., ::-1] if said["channel_order"] == "BGR" else images
     pixels = pixels / {"0..1": 255.0, "0..255": 1.0}[said["range"]]
     return ((pixels - numpy.array(said["mean"])) / numpy.array(said["std"])).transpose(0, 3, 1, 2).astype(numpy.float32)
@@ -65,13 +66,13 @@ def check(folder, mode, opset):
 
 
 def check_layers(folder, value, wanted):
-    """Each layer's own model, one after the other, is the network."""
+    """Runs the models of the single layers one after the other. The last output must equal the network's logits."""
     for name in sorted(os.listdir(folder)):
         if not name.startswith("layer_"):
             continue
         model = onnx.load(os.path.join(folder, name))
         onnx.checker.check_model(model, full_check=True)
-        if not model.graph.node:  # a layer that is left out
+        if not model.graph.node:  # a skip, which computes nothing
             continue
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         assert session.get_inputs()[0].shape == list(value.shape), (name, value.shape)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch loads an exported safetensors strictly into a module with the published names, and gives Squall's logits.
+"""Checks that PyTorch loads an exported safetensors file strictly into a module with the published names and computes Squall's logits.
 
 usage: check_torch_names.py DUMP_EXPORTS SPACES_FOLDER ORACLE_FOLDER     exit 77: PyTorch is missing
 """

@@ -1,7 +1,11 @@
-/* Exports random paths of a space with the logits of the evaluate programs: <out>/<n>/{model.onnx,
- * model.safetensors, arch.json, images.raw (3, h, w, 3) uint8 RGB, logits.raw (3, classes) FP32}. The reader makes the
- * network's input from the images as the export describes it. For check_exports.py, check_torch_names.py. usage:
- * dump_exports SPACE RESOLUTION PATHS OUT fold|unfold|bgr|raw OPSET */
+/* Exports random paths of a space with the logits of the evaluate programs, for check_exports.py and
+ * check_torch_names.py.
+ *
+ * usage: dump_exports SPACE RESOLUTION PATHS OUT fold|unfold|bgr|raw OPSET
+ *
+ * Writes OUT/<n>/{model.onnx, model.safetensors, arch.json, images.raw, logits.raw} for path n. images.raw has
+ * (3, h, w, 3) uint8 RGB values, and logits.raw has (3, classes) FP32 values. arch.json describes how the network's
+ * input is computed from the images. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +29,7 @@ static void fill(uint8_t *pixels, size_t count, uint64_t number)
         pixels[i] = (uint8_t)(sq_rng_u32(&rng) >> 24);
 }
 
-/* Makes statistics and weights of norms nontrivial: a few training steps on noise. */
+/* Runs a few training steps on noise, so that the norms' statistics and weights differ from their initial values. */
 static sq_status warm_up(sq_model *model, const int *path, uint8_t *pixels, size_t count)
 {
     const int32_t labels[BATCH] = {0, 1, 2};
@@ -51,7 +55,7 @@ static sq_status write_raw(const char *folder, const char *name, const void *dat
     return sq_file_replace(path, &piece, 1);
 }
 
-/* layer_00.onnx ...: each layer alone. One after the other they are the network. */
+/* Writes layer_00.onnx, layer_01.onnx, ...: one model per layer. Run one after the other, they compute the network. */
 static sq_status dump_layers(sq_model *model, const int *path, const sq_export_options *options)
 {
     for (int l = 0; l < sq_model_plan(model)->space->layer_count; l++) {

@@ -1,4 +1,4 @@
-/* Names, architecture, input and classes of exported files. check_exports.py checks the logits. */
+/* Tests names, architecture, input and classes of exported files. check_exports.py checks the logits. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ typedef struct {
     int path[SQ_MAX_LAYERS];
 } exported;
 
-/* An evaluation model with first weights; a path drawn by `number`. */
+/* Opens an evaluation model with initial weights, and draws a path with the random number `number`. */
 static exported open_exported(const char *space, uint64_t number, const sq_block_options *block)
 {
     exported e = {.folder = make_folder()};
@@ -52,7 +52,7 @@ static sq_export_options options_of(const exported *e)
         .folder = e->folder, .is_folded = true, .opset = 13, .crop_fraction = 0.875, .accuracy = NAN};
 }
 
-/* The name of a file of the export; good until the next call. */
+/* Returns the path of a file of the export, valid until the next call. */
 static const char *file_of(const exported *e, const char *name)
 {
     static char path[256];
@@ -76,7 +76,8 @@ static void same_text(const json_t *object, const char *key, const char *wanted)
 
 /* ---- Weights ---- */
 
-/* Whether a file holds exactly the parameters of the single network: with their names and PyTorch's shapes. */
+/* Expects that the file has exactly the parameters of the single network, with the network's names and PyTorch's
+ * shapes. */
 static void check_single_names(const char *space, uint64_t number)
 {
     exported e = open_exported(space, number, NULL);
@@ -165,7 +166,7 @@ Test(export, the_same_weights_give_the_same_bytes)
     free(bytes[1]);
 }
 
-/* ---- What arch.json says ---- */
+/* ---- The contents of arch.json ---- */
 
 Test(export, the_architecture_reads_back)
 {

@@ -4,7 +4,7 @@
 
 #include "tests/support/support.h"
 
-/* Dropping an operation silently would export another network. */
+/* If the export dropped an operation without an error, the exported network would compute something different. */
 Test(onnx, rejects_operations_without_a_translation)
 {
     static const struct {

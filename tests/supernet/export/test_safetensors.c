@@ -1,4 +1,4 @@
-/* Safetensors files: they read back, and every damage is refused. */
+/* Tests that safetensors files read back, and that every damage is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,7 @@ Test(safetensors, safetensors_read_back_what_was_written)
     drop_folder(folder);
 }
 
-/* A file with the header, 8 bytes of data and a right checksum. */
+/* Writes a file with the given header, 8 bytes of data and a valid checksum. */
 static void write_sealed(const char *path, const char *header)
 {
     static const char key[] = "\"checksum_fnv1a64\":\"";

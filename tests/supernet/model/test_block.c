@@ -1,4 +1,4 @@
-/* Graphs of blocks. test_oracle.c and test_backends.c check their results. */
+/* Tests the graphs of blocks. test_oracle.c and test_backends.c check the results of these graphs. */
 #include "supernet/model/block.h"
 
 #include <string.h>

@@ -31,7 +31,8 @@ Test(initialize, weights_depend_only_on_the_seed)
     close_subject(&s);
 }
 
-/* He et al. 2015, eq. 10, with fan-out; five deviations of the estimate. */
+/* The expected variance is He et al. 2015, eq. 10, with fan-out. The bound is five standard deviations of the
+ * estimate. */
 Test(initialize, he_weights_have_the_documented_variance)
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 2);

@@ -1,4 +1,4 @@
-/* Several paths per step: accumulated gradients, reductions over ranks, and the update. */
+/* Tests several paths per step: accumulated gradients, reductions over ranks, and the update. */
 #include "supernet/model/walk.h"
 
 #include <float.h>
@@ -13,7 +13,8 @@
 
 enum { PATHS = 4, BATCH = 6 };
 
-/* Stem, head and classifier are in all paths; layer 1 in two pairs, layer 2 in four, layer 3 once and thrice. */
+/* All paths share the stem, the head and the classifier. Layer 1 has two choices with two paths each, layer 2 four
+ * choices with one path each, and layer 3 one choice with one path and one choice with three paths. */
 static void make_paths(const sq_space *space, int paths[PATHS][SQ_MAX_LAYERS])
 {
     static const int choices[PATHS][3] = {{0, 0, 1}, {2, 1, 1}, {0, 3, 2}, {2, 2, 1}};
@@ -50,7 +51,7 @@ static void walk(sq_model *model, const sq_step_paths *paths, int index, float s
     MUST(sq_model_backward_of(model, paths, index));
 }
 
-/* Weight gradients after the walks of all paths. */
+/* Returns the weight gradients after the walks of all paths. */
 static float *accumulate(subject *s, int paths[PATHS][SQ_MAX_LAYERS], float scale)
 {
     const sq_step_paths list = {.first = paths[0], .count = PATHS};
@@ -62,19 +63,21 @@ static float *accumulate(subject *s, int paths[PATHS][SQ_MAX_LAYERS], float scal
 typedef struct {
     const char *backend;
     int threads;
-    bool is_exact; /* a path's gradient is rounded to FP32 before it is added, but for the classifier's */
+    bool is_exact; /* a path's gradient is rounded to FP32 before it is added, except in the classifier */
 } gradient_case;
 
-/* Sums are made in the order of the paths. The reference adds in FP64 and rounds once: a rounding of the single
- * gradient less, 2^-24 of it, and each of the 3 sums rounds by 2^-24 of its value: 4 x 2^-24 of the sum of the
- * moduli. The cpu's classifier adds image by image: BATCH + PATHS roundings of 2^-24, of terms that cancel to half at
- * most. */
+/* Gradients are added in the order of the paths. The reference adds in FP64 and rounds once. Compared with the sum of
+ * single gradients, it omits the rounding of each single gradient (2^-24 of the gradient), and each of the 3 additions
+ * rounds by 2^-24 of the sum. The bound is therefore 4 x 2^-24 times the sum of the absolute values. The classifier of
+ * the cpu backend adds image by image, with BATCH + PATHS roundings of 2^-24; its bound has a factor 2, because the
+ * terms cancel to half at most. */
 typedef struct {
     int paths[PATHS][SQ_MAX_LAYERS];
-    float *single[PATHS], *found; /* of each path alone, and accumulated */
+    float *single[PATHS], *found; /* single: gradient of each path alone; found: accumulated gradient */
 } gradient_set;
 
-/* How far found[k] is beyond the allowed distance from the sum of the single gradients of the paths with the block. */
+/* Returns by how much found[k] exceeds the allowed distance from the sum of the single gradients of the paths that use
+ * the block. */
 static double excess(const gradient_case *c, const gradient_set *g, const sq_block_id *block, size_t k)
 {
     const bool is_classifier = block->layer == block->space->layer_count - 1;
@@ -110,7 +113,7 @@ static void expect_sums(const gradient_case *c)
             double worst = 0;
             for (size_t k = first; is_used(g.paths, PATHS, l, choice) && k < first + count; k++)
                 worst = fmax(worst, excess(c, &g, &block, k));
-            /* Classifier: terms are below 1, so one that cancels completely leaves 2^-24. */
+            /* The classifier's terms are below 1, so a sum that cancels completely can have an error of 2^-24. */
             cr_expect(worst <= (l == s.space->layer_count - 1 ? 0x1p-24 : 0), "%s: layer %d, choice %d: %g too far",
                       c->backend, l, choice, worst);
         }
@@ -130,8 +133,8 @@ Test(walk, gradients_are_the_sums_of_the_single_ones_on_the_cpu)
     expect_sums(&(gradient_case){"cpu", 2, true});
 }
 
-/* A quarter is a power of two: every product and sum on the way is scaled without rounding, as long as nothing falls
- * below the normal numbers. */
+/* A quarter is a power of two, so it scales every product and sum without rounding, except values that fall below the
+ * normal range. */
 Test(walk, mean_of_four_is_a_quarter_of_the_sum_to_the_bit)
 {
     static const char *const backends[] = {"reference", "cpu"};
@@ -152,8 +155,8 @@ Test(walk, mean_of_four_is_a_quarter_of_the_sum_to_the_bit)
     }
 }
 
-/* From momentum 0 and without decay, one update leaves the gradient itself as momentum; a second would leave 1.9 times
- * that. Blocks that no path uses are unchanged. */
+/* With momentum values of 0 and no weight decay, one update makes each momentum value equal to the gradient; a second
+ * update would make it 1.9 times the gradient. Blocks that no path uses are unchanged. */
 Test(walk, update_touches_the_union_and_each_block_once)
 {
     static const sq_role roles[] = {SQ_ROLE_WEIGHT, SQ_ROLE_MOMENTUM, SQ_ROLE_AVERAGE};
@@ -174,7 +177,7 @@ Test(walk, update_touches_the_union_and_each_block_once)
         for (int choice = 0; choice < s.space->layers[l].choice_count; choice++) {
             const sq_region *r = &sq_model_plan(s.model)->regions[l][choice];
             const size_t first = r->at[SQ_ROLE_WEIGHT] / sizeof(float), bytes = r->bytes[SQ_ROLE_WEIGHT];
-            if (bytes == 0) /* skip */
+            if (bytes == 0) /* a skip has no weights */
                 continue;
             if (is_used(paths, PATHS, l, choice)) {
                 cr_expect_eq(memcmp(after[1] + first, gradient + first, bytes), 0, "layer %d, choice %d", l, choice);
@@ -198,7 +201,7 @@ Test(walk, update_touches_the_union_and_each_block_once)
 
 enum { MOST_PARTS = 64 };
 
-/* Copies of the values that a rank reduces, in order. */
+/* Copies of the values that a rank reduces, in the order of the reductions. */
 typedef struct {
     float *values[MOST_PARTS];
     const float *from[MOST_PARTS];
@@ -224,7 +227,9 @@ static sq_status finish(void *context)
     return SQ_OK;
 }
 
-/* One of two ranks: walks the path of its number. `like`: gradients have the same offsets as there (NULL: no check), which distinguishes them from statistics. */
+/* Simulates one of two ranks: walks the path whose index is `rank`, and records the values that the rank reduces.
+ * Converts r->from to byte offsets from the first gradient, so that offsets outside the gradients belong to
+ * statistics. */
 static void walk_as_rank(recorder *r, int rank, int paths[PATHS][SQ_MAX_LAYERS])
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, BATCH);
@@ -239,14 +244,15 @@ static void walk_as_rank(recorder *r, int rank, int paths[PATHS][SQ_MAX_LAYERS])
     load_drawn(s.model, 2);
     walk(s.model, &list, rank, 1);
     const sq_device_ptr first = sq_model_address(s.model, SQ_ROLE_WEIGHT_GRAD, 0);
-    for (int i = 0; i < r->parts; i++) /* offsets, which do not depend on the model's address */
+    for (int i = 0; i < r->parts; i++) /* offsets do not depend on the model's address */
         r->from[i] = (const float *)((const char *)r->from[i] - (const char *)first.address);
     s.backend->reduction = NULL;
     close_subject(&s);
 }
 
-/* Two ranks walk a path each on the same batch: they give the same blocks in the same order, and what they give adds up
- * to the gradients that one rank has of both paths (the classifier's within the roundings of its order, as above). */
+/* Two simulated ranks walk one path each on the same batch. Both must reduce the same blocks in the same order. The
+ * sums of their values must equal the gradients of one rank that walks both paths, within the classifier's roundings
+ * (see gradient_set). */
 Test(walk, two_ranks_with_a_path_each_give_the_gradients_of_both)
 {
     int paths[PATHS][SQ_MAX_LAYERS];
@@ -266,7 +272,8 @@ Test(walk, two_ranks_with_a_path_each_give_the_gradients_of_both)
     size_t seen = 0, zeros = 0;
     for (int i = 0; i < ranks[0].parts; i++) {
         cr_assert_eq(ranks[0].count[i], ranks[1].count[i]);
-        const size_t at = (size_t)(uintptr_t)ranks[0].from[i]; /* statistics have other addresses */
+        /* an offset outside the gradients belongs to statistics */
+        const size_t at = (size_t)(uintptr_t)ranks[0].from[i];
         if (at >= bytes)
             continue;
         cr_assert_eq(ranks[0].from[i], ranks[1].from[i], "part %d is another block on each rank", i);

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Several ranks on emulated GPUs under mpirun, with NCCL's calls played over shared memory (emulation/ranks/nccl_emulated.c): means, training equal to
-one process that does the work of all ranks, missing waits, ranks that exit, hang or fail, assignment of GPUs.
+"""Tests several ranks on emulated GPUs under mpirun. emulation/ranks/nccl_emulated.c implements NCCL's calls in shared memory.
+
+Checks means; training, which must equal one process that does the work of all ranks; that missing waits are detected; ranks that
+exit, hang or fail; the assignment of GPUs.
 
 usage: check_nccl.py DUMP_DEVICE_RANKS NCCL_LIBRARY SOURCE_FOLDER [SQUALL_EMULATED]
 """
@@ -20,7 +22,7 @@ from run_files import read
 
 DUMP, LIBRARY, SOURCE, *REST = (os.path.abspath(word) for word in sys.argv[1:])
 SQUALL = REST[0] if REST else None
-ENVIRONMENT = {**mpi.ENVIRONMENT, "OMP_NUM_THREADS": "1", "SQ_NCCL_LIBRARY": LIBRARY, "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI's, of which there are many
+ENVIRONMENT = {**mpi.ENVIRONMENT, "OMP_NUM_THREADS": "1", "SQ_NCCL_LIBRARY": LIBRARY, "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI leaks memory
 STEPS = 4
 
 
@@ -31,7 +33,7 @@ def start(ranks, *words, **more):
 
 
 def run(ranks, *words, code=0, **more):
-    """The output of all ranks. Each must exit with `code`, or one of them with one of several codes."""
+    """Returns the output of all ranks. Each rank must exit with `code`; a tuple lists the codes of all ranks in any order."""
     process = start(ranks, *words, **more)
     out, said = process.communicate(timeout=300)
     codes = sorted(int(number) for number in re.findall(r"^exit (\d+)$", out, re.M))
@@ -52,7 +54,7 @@ def check_means():
 
 
 def check_training():
-    """As early and as late as the streams allow, with CUDA graphs; and a wait that is forgotten shows."""
+    """Runs reductions as early and as late as the streams allow, with CUDA graphs. A missing wait must give wrong weights."""
     for ranks, eager, schedule in ((2, "0", "0"), (2, "1", "1"), (4, "1", "0")):
         out = run(ranks, DUMP, "train", NCCL_EMULATED_EAGER=eager, EMU_SCHEDULE=schedule)
         for r in range(ranks):
@@ -74,7 +76,7 @@ def check_losses():
     assert out.count("failed: gradients: NCCL: internal error\n") == 2, out
     out = run(2, DUMP, "means", NCCL_EMULATED_STUCK="1", code=5)
     assert out.count("failed: ") == 2 and "ranks: another rank has not answered for 3 s" in out, out
-    # A rank that hangs: the other rank reports it. It is resumed so that the test ends.
+    # Rank 1 stops itself, and rank 0 must report that. Then SIGCONT resumes rank 1 so that the test ends.
     process = start(2, DUMP, "stop", "1")
     for line in process.stdout:
         if "rank 0 failed" in line:
@@ -106,7 +108,7 @@ def train(ranks, folder, *more, code=0, **environment):
 
 
 def check_program(scratch):
-    """squall train: the same bytes for any timing of reductions, shared GPUs only on request, and exit 5 for a killed rank."""
+    """Checks squall train: equal bytes for any timing of the reductions, shared GPUs only on request, and exit 5 after a rank is killed."""
     folder = lambda name: os.path.join(scratch, name)
     weights = lambda name: read(os.path.join(folder(name), "last", "model.safetensors"))
     short = ["--set", "train.steps=4"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Several processes of one run, under mpirun: sums, agreement, reproducible training, resuming with a different number of ranks on the
-same images, stopping together, and detection of a killed rank.
+"""Tests several processes of one run under mpirun: sums, agreement, reproducible training, resuming with a different number of ranks on
+the same images, stopping of all ranks at the same step, and detection of a killed rank.
 
 usage: check_ranks.py SQUALL DUMP_RANKS SOURCE_FOLDER
 """
@@ -45,7 +45,7 @@ def log(folder):
 
 
 def differs_by(a, b):
-    """Largest relative difference of two files' tensors, each by its own norm."""
+    """Returns the largest relative difference between equally named tensors of two files, each relative to the tensor's norm in `a`."""
     worst = 0
     for (name, x), (other, y) in zip(sorted(tensors(a).items()), sorted(tensors(b).items())):
         assert name == other and len(x) == len(y)
@@ -76,7 +76,7 @@ def check_calls():
 
 
 def check_standstill(scratch):
-    """MPI_Init and MPI_Finalize wait for all ranks without a limit. A rank that hangs there does not block the others."""
+    """Checks that a rank that hangs before MPI_Init or MPI_Finalize does not block the other ranks, although MPI has no time limit there."""
     for where in ("first", "last"):
         pipe = os.path.join(scratch, where + "-pipe")
         os.mkfifo(pipe)
@@ -92,7 +92,7 @@ def check_standstill(scratch):
             os.kill(pid, signal.SIGKILL)
         out, said = process.communicate(timeout=60)
         codes = sorted(re.findall(r"^exit (\d+)$", out, re.M))
-        assert codes == ["137", "5" if where == "first" else "3", "5"], (out, said)  # a rank that failed before keeps its code
+        assert codes == ["137", "5" if where == "first" else "3", "5"], (out, said)  # a rank that failed earlier keeps its exit code
         line = "squall: the launcher's processes did not connect within 4 s" if where == "first" else "squall: another rank did not finish within 9 s"
         assert said.count(line) == 2, said
 
@@ -111,7 +111,7 @@ def check_training(scratch):
     assert [lines[-1].split(" train ")[0] for lines in commands] == ["squall", "mpirun -n 2 squall", "mpirun -n 4 squall"], commands
     assert len(log(path("two"))) == 9 and not os.path.exists(os.path.join(path("two"), "log.jsonl.1"))
     assert read(weights("one")) != read(weights("two")), "each rank's norms see its own images"
-    # A different number of ranks resumes from the same file. With the first number again it is the same run.
+    # A different number of ranks can resume from the same file. The original number of ranks continues with the same bytes.
     for name, ranks in (("mixed", (2, 4)), ("resumed", (2, 2))):
         shutil.copytree(path("two"), path(name), symlinks=True)
         shutil.rmtree(os.path.join(path(name), "ckpt-00000040"))
@@ -124,7 +124,7 @@ def check_training(scratch):
 
 
 def gradient_difference(a, b):
-    """Of what momentum holds after one step, which is the gradient: norm of the difference over the norm."""
+    """Returns the norm of the gradients' difference, relative to the norm of `a`. After one step the momentum is the gradient."""
     difference = norm = 0
     for (name, x), (other, y) in zip(sorted(tensors(a).items()), sorted(tensors(b).items())):
         assert name == other and len(x) == len(y)
@@ -135,8 +135,12 @@ def gradient_difference(a, b):
 
 
 def check_synchronised(scratch):
-    """With norms that see all ranks' images R ranks have one rank's gradient. Twenty convolutions, each rounded to about 2^-24 of its sums, leave
-    1e-5; where an activation is within rounding of its kink a whole area of equal pixels may fall on its other side, which some seeds meet."""
+    """Checks train.sync_batch_norm: if norms include all ranks' images, several ranks compute one rank's gradient.
+
+    Twenty convolutions, each rounded to about 2^-24 of its sums, give a difference of about 1e-5. If an activation is within rounding of
+    its kink, a whole area of equal pixels can be on the other side of the kink. This happens with some seeds, so the median seed must
+    meet the bound of 1e-5.
+    """
     for ranks in (2, 4):
         found = []
         for seed in ("4", "5", "6"):
@@ -155,7 +159,10 @@ def check_synchronised(scratch):
 
 
 def check_reduction(scratch):
-    """Gradients reduced in BF16 equal those in FP32 except for roundings (2^-9 of each rank's values and of each sum), and are reproducible."""
+    """Checks that gradients reduced in BF16 are reproducible and differ from those reduced in FP32 only by roundings.
+
+    Each rank's values and each sum are rounded by up to 2^-9.
+    """
     folder = lambda *words: os.path.join(scratch, "-".join(["reduced", *words]))
     gradient = lambda name: os.path.join(name, "ckpt-00000001/optim.safetensors")
     once = [SQUALL, "train", CONFIG, *SMALL, "--set", "train.steps=1", "--set", "train.warmup_steps=0"]
@@ -175,7 +182,7 @@ def check_reduction(scratch):
 
 
 def check_own_paths(scratch):
-    """A step's paths split equally across ranks: all ranks have the same weights, and a run is reproducible and resumes exactly."""
+    """Checks paths that are split equally across ranks: all ranks have the same weights, and a run is reproducible and resumes exactly."""
     fair = ["--set", "train.sampler=fair", "--set", "train.rank_paths=own", "--set", "ranks.check_every=1"]
     path = lambda name: os.path.join(scratch, name)
     for ranks in (2, 4):
@@ -195,7 +202,7 @@ def check_own_paths(scratch):
 
 
 def check_signals(scratch):
-    """One rank gets SIGTERM: all stop after the same step, exit 75; resumed, the run ends with the same bytes."""
+    """Sends SIGTERM to one rank. All ranks must stop after the same step with exit 75, and the resumed run must end with the same bytes."""
     folder, whole = os.path.join(scratch, "stopped"), os.path.join(scratch, "whole")
     longer = ["--set", "train.steps=400"]
     run(2, SQUALL, "train", CONFIG, "-o", whole, *SMALL, *longer)
@@ -214,7 +221,7 @@ def check_signals(scratch):
 
 
 def check_death(scratch):
-    """kill -9 of a rank: the other rank names it, exit 5. The checkpoint is complete, and the resumed run ends with the same bytes."""
+    """Kills a rank with SIGKILL. The other rank must name it and exit with 5, and the resumed run must end with the same bytes."""
     folder, whole = os.path.join(scratch, "dead"), os.path.join(scratch, "whole")
     longer = ["--set", "train.steps=400"]
     process = start(2, *WITH_CODE, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, more=LEFT_ALIVE)
@@ -231,7 +238,7 @@ def check_death(scratch):
 
 
 def check_silence(scratch):
-    """A rank that hangs: the other rank reports it after the time limit, exit 5. The resumed run ends with the same bytes."""
+    """Stops a rank with SIGSTOP. The other rank must report that after the time limit and exit with 5; the resumed run ends with the same bytes."""
     folder, whole = os.path.join(scratch, "hangs"), os.path.join(scratch, "whole")
     longer = ["--set", "train.steps=400"]
     process = start(2, *WITH_CODE, SQUALL, "train", CONFIG, "-o", folder, *SMALL, *longer, "--set", "ranks.time_limit=5", more=LEFT_ALIVE)
@@ -256,7 +263,7 @@ FOUND = ["search.json", "arch.json", "state.json", "config.yaml"]
 
 
 def scored(folder):
-    """Candidates that a search has on disk."""
+    """Returns the number of candidates in the search's state file."""
     try:
         return read(os.path.join(folder, "search/state.json")).count(b'"arch"')
     except OSError:
@@ -264,7 +271,7 @@ def scored(folder):
 
 
 def begin_search(folder, *more, ranks=3):
-    """A search on several ranks, of which some have been scored."""
+    """Starts a search on several ranks, and returns its process and the ranks' process ids as soon as a candidate is on disk."""
     process = start(ranks, *WITH_CODE, SQUALL, "search", folder, *SEARCH, *more, more=LEFT_ALIVE)
     while not scored(folder):
         time.sleep(0.01)
@@ -288,7 +295,7 @@ def assert_same_search(whole, folder, files=FOUND):
 
 
 def check_search(scratch):
-    """A supernet searched by 1, 2 and 4 ranks, and by fewer after a killed rank, a hanging rank or a signal: the same files."""
+    """Checks that a search gives the same files on 1, 2 and 4 ranks, and resumed after a killed rank, a hanging rank or a signal."""
     path = lambda name: os.path.join(scratch, name)
     run(0, SQUALL, "train", CONFIG, "-o", path("net"), *SMALL, "--set", "train.steps=40")
     for name in ("s1", "s2", "s4", "lost", "first", "silent", "asked"):
@@ -316,13 +323,13 @@ def check_search(scratch):
 
 
 def check_stages(scratch):
-    """Two-stage search of two ranks: every rank takes the same decisions, and a second time they are the same."""
+    """Checks a two-stage search on two ranks: the ranks take the same decisions, and a repeated run gives the same files."""
     words = ["search", CONFIG, "--two-stage", *SEARCH, "--set", "train.batch=16", "--set", "train.warmup_steps=5", "--set", "stages.groups=5-8,1-4",
              "--set", "stages.start=(0, 0, 0, 0, 0, 0, 0, 0)", "--set", "stages.steps=20,10"]
     for name in ("staged", "staged-again"):
         out, _ = run(2, SQUALL, *words, "-o", os.path.join(scratch, name))
         assert out.count("found in 2 stages") == 1, out
-    # Files of a different run are refused. A new start removes them.
+    # Files of a different run are refused. --resume never removes these files.
     staged = os.path.join(scratch, "staged-again")
     _, said = run(0, SQUALL, *words, "-o", staged, "--seed", "99", code=2)
     assert "restore them, or use a new folder" in said, said
@@ -338,7 +345,7 @@ def check_stages(scratch):
 
 
 def check_full_disk(scratch):
-    """Rank 0 can no longer write its log: all ranks stop, one prints the reason, and none exceeds the time limit."""
+    """Limits the file size so that rank 0 cannot write its log. All ranks must stop within the time limit, and one must print the reason."""
     folder = os.path.join(scratch, "full")
     process = start(2, SQUALL, "train", CONFIG, "-o", folder, *SMALL, "--set", "train.steps=4000", "--set", "train.checkpoint_every=10",
                     "--set", "write_retries=1")
@@ -354,7 +361,7 @@ def check_full_disk(scratch):
 
 
 def run_unlike(first, second, text, code):
-    """Two ranks with different arguments: both stop long before the time limit, and one prints the reason."""
+    """Starts two ranks with different arguments. Both must stop long before the time limit, and one must print the reason."""
     process = subprocess.Popen([*MPIRUN, "-n", "1", SQUALL, *first, ":", "-n", "1", SQUALL, *second], cwd=SOURCE, env=ENVIRONMENT,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, said = process.communicate(timeout=120)
@@ -363,7 +370,7 @@ def run_unlike(first, second, text, code):
 
 
 def check_unlike(scratch):
-    """A failure or different settings of one rank end all ranks with its reason."""
+    """Checks that all ranks exit if one rank fails or has different settings, and that the error text gives this rank's reason."""
     path = lambda name: os.path.join(scratch, name)
     words = ["train", CONFIG, *SMALL, "--set", "train.steps=40"]
     run_unlike([*words, "-o", path("alone")], [*words, "-o", path("alone"), "--device", "nothing"], "device", 2)
@@ -376,7 +383,7 @@ def check_unlike(scratch):
 
 
 def check_one_together(scratch):
-    """Fewer shares than ranks have room for: the first rank works too, and sees one that hangs."""
+    """Checks search.together=1: rank 0 scores candidates too, and reports rank 1 if rank 1 hangs."""
     path = lambda name: os.path.join(scratch, name)
     shutil.copytree(path("net"), path("few"), symlinks=True)
     _, said = run(2, SQUALL, "search", path("few"), *SEARCH, "--set", "search.together=1")
@@ -411,7 +418,7 @@ def check_bad_input(scratch):
         told = [line for line in said.splitlines() if line.startswith(("squall ", "squall: "))]
         assert process.returncode != 0 and len(told) == 1 and text in told[0], (words, process.returncode, said)
     assert not os.path.exists(out)
-    # Two at once, and a trace that can no longer be written when it should be.
+    # Two runs must not write to one folder at the same time.
     first = start(0, SQUALL, "train", CONFIG, "-o", out, *SMALL, "--set", "train.steps=100000")
     while not os.path.exists(os.path.join(out, "last")):
         time.sleep(0.05)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Failures on one of several ranks, under mpirun: weights that drift apart are detected, and all ranks report a nonfinite loss of
-one rank.
+"""Tests failures on one of several ranks under mpirun: weights that differ between ranks are detected, and all ranks report a nonfinite
+loss of one rank. Also tests the reduced bytes and the timeline.
 
 usage: check_survival.py SQUALL DUMP_SURVIVAL SOURCE_FOLDER
 """
@@ -20,7 +20,7 @@ SQUALL, DUMP, SOURCE = (os.path.abspath(word) for word in sys.argv[1:4])
 
 
 def dump(ranks, mode, folder):
-    """The last message of each rank, and the lines of the log."""
+    """Returns the last message of each rank, and the lines of the log."""
     done = subprocess.run([*MPIRUN, "-n", str(ranks), DUMP, mode, folder, SOURCE], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     said = dict(re.findall(r"^rank (\d+): (.*)$", done.stdout, re.M))
@@ -29,7 +29,7 @@ def dump(ranks, mode, folder):
 
 
 def check_weights(scratch):
-    """Every rank reports the step and which ranks differ."""
+    """Expects that every rank reports the step, and the ranks whose weights differ."""
     said, log = dump(4, "well", os.path.join(scratch, "well"))
     assert said == ["exit 0: well"] * 4 and log[-1]["step"] == 8, said
     for ranks, groups in ((2, "0 against 1"), (4, "0, 1, 2 against 3")):
@@ -44,37 +44,38 @@ def check_weights(scratch):
 
 
 def check_nonfinite(scratch):
-    """The last rank's loss alone is not finite: no rank's weights see it, the log names the path, the third time stops all."""
+    """Makes only the last rank's loss nonfinite. No rank updates its weights, the log names the path, and occurrence 3 stops all ranks."""
     said, log = dump(2, "odd", os.path.join(scratch, "odd"))
     skipped = [line for line in log if line["event"] == "skipped"]
     assert [line["step"] for line in skipped] == [1, 2] and [line["count"] for line in skipped] == [1, 2], log
     assert all(re.fullmatch(r"step \d: the loss of 4 of 8 images is not finite, path \([\d, ]+\), learning rate 0.05", line["text"]) for line in skipped), log
     assert all(re.match(r"exit 4: (rank 0: )?step 3: the loss of 4 of 8 .*; occurrence 3 exceeds train.nonfinite_limit \(2\)$", line) for line in said), said
-    # The running statistics, nonfinite on all ranks after the reduction, are restored; else no checkpoint could be written.
+    # After the reduction the running statistics are nonfinite on all ranks. They are restored, because otherwise no checkpoint could be
+    # written.
     said, log = dump(2, "patient", os.path.join(scratch, "patient"))
     assert said == ["exit 0: well"] * 2 and [line["loss"] for line in log if line["event"] == "step"] == [None] * 4, (said, log)
     assert b'"nonfinite": 8, "lost": 8}' in read(os.path.join(scratch, "patient", "last", "state.json"))
 
 
 def check_volume():
-    """A step reduces only the sampled path: its weights and its norms' running statistics, 13.5 MB for SPOS."""
+    """Expects that a step reduces only the sampled path: its weights and its norms' running statistics, 13.5 MB for SPOS."""
     done = subprocess.run([*MPIRUN, "-n", "2", DUMP, "volume", "-", SOURCE], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     lines = re.findall(r"^volume \d: (\d) each, (\d+) bytes, (\d+) weights, (\d+) statistics, (\d+) parameters$", done.stdout, re.M)
     assert len(lines) == 12, (done.stdout, done.stderr)
     for line in lines:
         each, reduced, weights, statistics, parameters = (int(word) for word in line)
         assert reduced == each * weights + 4 * statistics and 13.4e6 < 4 * (weights + statistics) < 13.6e6, line
-        assert parameters == weights + statistics, line  # an affine network has as many scales and shifts as means and variances
+        assert parameters == weights + statistics, line  # each norm has as many scales and shifts as means and variances
     assert len({line[1] for line in lines}) == 6, "three paths of different sizes, in two ways"
 
 
 def check_nesting(track):
-    """Entries of a track are nested or disjoint, and all except the first ones are within a step."""
+    """Expects that the entries of a track are nested or disjoint, and that all entries are within a step. Returns the steps."""
     steps = [entry for entry in track if entry["cat"] == "step"]
     stack = []
     for entry in sorted(track, key=lambda entry: (entry["ts"], -entry["dur"])):
         begin, end = entry["ts"], entry["ts"] + entry["dur"]
-        while stack and stack[-1] <= begin + 0.001:  # written in thousandths of a microsecond
+        while stack and stack[-1] <= begin + 0.001:  # us; the file has three decimals
             stack.pop()
         assert not stack or end <= stack[-1] + 0.002, entry
         assert entry["cat"] == "step" or len(stack) == 1, ("inside a step, without overlap", entry)
@@ -87,7 +88,7 @@ def within(entries, step, cat):
 
 
 def check_timeline(scratch):
-    """One track per rank: the parts of a step in order, and reductions that overlap backward."""
+    """Expects one track per rank, with the parts of each step in order, and reductions that overlap the backward pass."""
     folder, file = os.path.join(scratch, "timed"), os.path.join(scratch, "timeline.json")
     words = [SQUALL, "train", "configs/train/samples.yaml", "-o", folder, "--threads", "1", "--quiet", "--timeline", file]
     for key in ("train.steps=9", "train.batch=16", "train.warmup_steps=2", "train.log_every=3", "train.checkpoint_every=4", "train.timeline_steps=6"):

@@ -1,7 +1,8 @@
-/* Prints the results of collective calls on every rank, under mpirun. check_ranks.py counts the lines.
+/* Prints the results of collective calls on every rank, under mpirun. check_ranks.py checks the lines.
  *
- * usage: dump_ranks [die RANK]            it is killed before the others wait for it
- *        dump_ranks first|last RANK PIPE  sleeps before it connects or disconnects, and writes to PIPE */
+ * usage: dump_ranks [die RANK]            RANK is killed before the other ranks wait for it
+ *        dump_ranks first|last RANK PIPE  RANK writes its process id to PIPE and sleeps, before it connects (first) or
+ *                                         disconnects (last) */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ enum { COUNT = 1000 };
 
 static sq_status check_means(sq_ranks *ranks, sq_backend *backend, sq_dtype reduce_dtype)
 {
-    enum { FIRST = COUNT / 2 + 1 }; /* two at once, as two layers' gradients; of odd lengths */
+    /* two reductions at once, as for the gradients of two layers; both have odd lengths */
+    enum { FIRST = COUNT / 2 + 1 };
     const struct sq_backend_ops *ops = backend->ops;
     const int n = sq_ranks_count(ranks), r = sq_ranks_rank(ranks);
     const int64_t before = sq_ranks_reduced_bytes(ranks);
@@ -53,7 +55,7 @@ static sq_status check_news(sq_ranks *ranks)
     const sq_status mine = r == n - 1 ? sq_fail(SQ_DATA, "the last one fails") : SQ_OK;
     sq_status all = sq_ranks_reduce_status(ranks, mine);
     (void)printf("rank %d of %d: status %d, told %d: %s\n", r, n, (int)all, sq_error_is_reported(), sq_error_text());
-    all = sq_ranks_reduce_status(ranks, all); /* as what called it does */
+    all = sq_ranks_reduce_status(ranks, all); /* a caller may pass the common status on and reduce it again */
     (void)printf("rank %d of %d: again %d, told %d: %s\n", r, n, (int)all, sq_error_is_reported(), sq_error_text());
     return SQ_OK;
 }

@@ -1,12 +1,13 @@
-/* A training over ranks with a failure on one of them, under mpirun: check_survival.py checks what it
- * says. usage: dump_survival MODE RUN SOURCE_FOLDER
+/* Trains on several ranks under mpirun, with a failure on one of them. check_survival.py checks the output.
  *
- * well      nothing goes wrong
+ * usage: dump_survival MODE RUN SOURCE_FOLDER
+ *
+ * well      no failure
  * drift     the last rank has a different momentum, so its weights differ after the first step
- * start     the last rank begins with other weights
- * odd       the last rank's images are so bright that its loss is never finite; the run stops the third time
- * volume    no training: a step of SPOS's space, and the bytes that it reduced
- * patient   the same, and the run continues */
+ * start     the last rank starts with different weights
+ * odd       the last rank's images are so bright that its loss is never finite; occurrence 3 stops the run
+ * patient   the same as odd, but with a limit of 8 occurrences, so the run continues
+ * volume    does not train; prints the bytes that a step of SPOS's space reduces */
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +79,8 @@ static sq_status train(const parts *p, const char *mode, const char *run, sq_ran
     return sq_train(p->model, p->dataset, &loader, &options, &(sq_train_run){.folder = run, .ranks = ranks});
 }
 
-/* One forward and backward pass; prints the bytes that this rank reduced, and the parameters of the path. */
+/* Runs one forward and backward pass. Prints the bytes that this rank reduced, and the number of parameters of the
+ * path. */
 static sq_status count_path(const parts *p, sq_ranks *ranks, sq_dtype reduce_dtype, int number)
 {
     int path[SQ_MAX_LAYERS];
@@ -102,7 +104,7 @@ static sq_status count_path(const parts *p, sq_ranks *ranks, sq_dtype reduce_dty
     return SQ_OK;
 }
 
-/* Forward and backward along three paths: the bytes that a rank reduced, and the parameters of each path. */
+/* Runs count_path for three paths of SPOS's space. */
 static sq_status count_bytes(const char *source, sq_ranks *ranks, sq_dtype reduce_dtype)
 {
     enum { BATCH_EACH = 2, RESOLUTION = 32 };

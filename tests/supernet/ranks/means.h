@@ -3,8 +3,9 @@
 
 #include "kernels/graph.h"
 
-/* The value of rank r at i in a reduction, and the mean over n ranks: exact for n = 1, 2, 3, 4. As BF16 all sums fit
- * into its 8 bits, but every tenth value is half a step above 1, which a reduction in BF16 rounds away. */
+/* given_at returns element i of rank r's values for a reduction, mean_at the mean over n ranks. Both are exact for n =
+ * 1, 2, 3, 4. For BF16 all sums fit into the 8 significant bits, except that every tenth value is half a BF16 step
+ * above 1. A reduction in BF16 rounds this half step away. */
 
 static inline float given_at(sq_dtype reduce_dtype, int r, size_t i)
 {

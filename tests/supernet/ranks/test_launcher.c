@@ -40,7 +40,7 @@ Test(launcher, reads_open_mpis_variables, .init = clear)
     cr_expect_eq(sq_launcher_local_rank(5), 2);
 }
 
-/* srun sets the number of tasks also without MPI. */
+/* srun sets the number of tasks even for programs without MPI, so the number counts only together with a rank. */
 Test(launcher, slurms_tasks_count_only_with_a_rank, .init = clear)
 {
     cr_assert_eq(setenv("SLURM_NTASKS", "4", 1), 0);

@@ -1,4 +1,4 @@
-/* One rank. check_ranks.py tests several. */
+/* Tests one rank. check_ranks.py tests several. */
 #include "supernet/ranks/ranks.h"
 
 #include <string.h>

@@ -1,10 +1,10 @@
-/* The model of a step on several ranks, against numbers made by hand. */
+/* Compares the model of a step on several ranks with numbers computed by hand. */
 #include <string.h>
 
 #include "supernet/ranks/step_model.h"
 #include "tests/support/support.h"
 
-/* Every number here is exact in decimals; the sums are of a few dozen terms. */
+/* All numbers have few decimals and the sums have a few dozen terms, so a small relative tolerance is enough. */
 #define NEAR(a, b) cr_expect_float_eq((a), (b), 1e-9 * (1 + (b)), "%.12g, wanted %.12g", (double)(a), (double)(b))
 
 static sq_network ranks_apart(int ranks, sq_reduce_kind kind, double latency, double bandwidth)
@@ -86,13 +86,14 @@ Test(step_model, nodes_have_links_of_their_own)
     const sq_link within = {1e-3, 4e9}, between = {1e-2, 1e9};
     sq_network n = {.ranks = 4, .per_node = 2, .within = within, .between = between, .kind = SQ_REDUCE_RING};
     NEAR(sq_reduce_seconds(&n, 1000000000), 6 * 1e-2 + 1.5);
-    n.kind = SQ_REDUCE_BINOMIAL; /* neighbours first, then one of each node; back the same, but then both of a node */
+    /* Both ways start within each node, then use its cable: one rank per node to the root, both ranks back. */
+    n.kind = SQ_REDUCE_BINOMIAL;
     NEAR(sq_reduce_seconds(&n, 1000000000), 2 * (1e-3 + 0.25) + 1e-2 + 1 + 1e-2 + 2);
-    n.kind = SQ_REDUCE_DOUBLING; /* both ranks of a node exchange over its cable */
+    n.kind = SQ_REDUCE_DOUBLING; /* in the second round both ranks of a node share its cable */
     NEAR(sq_reduce_seconds(&n, 1000000000), 1e-3 + 0.25 + 1e-2 + 2);
     n.kind = SQ_REDUCE_TREE;
     NEAR(sq_reduce_seconds(&n, 1000000000), 2 * (1e-2 + 1e-3) + 2);
-    n.ranks = 2; /* on one node */
+    n.ranks = 2; /* both ranks are on one node */
     NEAR(sq_reduce_seconds(&n, 1000000000), 2 * 1e-3 + 0.5);
 }
 
@@ -107,11 +108,13 @@ Test(step_model, what_is_large_is_announced)
 Test(step_model, a_stream_reduces_behind_the_programs)
 {
     const sq_network n = ranks_apart(4, SQ_REDUCE_RING, 0, 1e9);
-    sq_step_time t = PREDICT(&n, RUN(1), REDUCE(1000000000), RUN(2), JOIN, RUN(0.25)); /* 1 .. 2.5, behind 1 .. 3 */
+    /* The reduction takes from 1 to 2.5, and the programs run from 1 to 3. */
+    sq_step_time t = PREDICT(&n, RUN(1), REDUCE(1000000000), RUN(2), JOIN, RUN(0.25));
     NEAR(t.seconds, 3.25);
     NEAR(t.network, 1.5);
     NEAR(t.exposed, 0);
-    t = PREDICT(&n, REDUCE(1000000000), RUN(1), REDUCE(1000000000), RUN(1), JOIN); /* 0 .. 1.5, 1.5 .. 3; two behind */
+    /* The reductions take from 0 to 3, and the programs run from 0 to 2. */
+    t = PREDICT(&n, REDUCE(1000000000), RUN(1), REDUCE(1000000000), RUN(1), JOIN);
     NEAR(t.seconds, 3);
     NEAR(t.network, 3);
     NEAR(t.exposed, 1);
@@ -123,20 +126,22 @@ Test(step_model, a_host_goes_on_only_when_mpi_is_called)
 {
     sq_network n = ranks_apart(2, SQ_REDUCE_BINOMIAL, 0.1, 1e6);
     n.is_polled = true;
-    /* It arrives at 1.1, but MPI is not called before the join at 5; the answer arrives 1.1 later. */
+    /* The message arrives at 1.1, but the receiving host does not call MPI before the join at 5. The answer arrives 1.1
+     * later. */
     sq_step_time t = PREDICT(&n, REDUCE(1000000), RUN(5), JOIN);
     NEAR(t.seconds, 6.1);
     NEAR(t.exposed, 1.1);
     NEAR(t.network, 6.1);
-    /* The second message's beginning at 2 sends the first one back (2 .. 3); the second one is there at 2.6, seen at 3,
-     * and back at 3.6. */
+    /* At 2, the start of the second reduction calls MPI, which also sends the first result back (from 2 to 3). The
+     * second message arrives at 2.6, the join at 3 detects it, and the second result is back at 3.6. */
     t = PREDICT(&n, REDUCE(1000000), RUN(2), REDUCE(500000), RUN(1), JOIN);
     NEAR(t.seconds, 3.6);
     NEAR(t.exposed, 0.6);
-    /* One cable: side by side, they share it. In 0 .. 1 .. 2, out 1.1 .. 2.1 and 2.1 .. 3.1. */
+    /* Both messages share one cable, so one follows the other: to the root from 0 to 1 and from 1 to 2, back from 1.1
+     * to 2.1 and from 2.1 to 3.1. */
     t = PREDICT(&n, REDUCE(1000000), REDUCE(1000000), JOIN);
     NEAR(t.seconds, 3.2);
-    n.pause = 0.05; /* before each look */
+    n.pause = 0.05; /* seconds between two checks for messages */
     t = PREDICT(&n, REDUCE(1000000), JOIN);
     NEAR(t.seconds, 2 * (1.1 + 0.05));
 }
@@ -145,7 +150,7 @@ Test(step_model, agreement_costs_latencies)
 {
     sq_network n = ranks_apart(4, SQ_REDUCE_FASTEST, 0.01, 6400);
     const sq_step_time t = PREDICT(&n, AGREE, RUN(1), AGREE);
-    NEAR(t.agreement, 2 * 4 * (0.01 + 0.01)); /* 64 bytes each time */
+    NEAR(t.agreement, 2 * 4 * (0.01 + 0.01)); /* 64 bytes per message */
     NEAR(t.seconds, 1 + t.agreement);
     cr_expect_eq(t.messages, 0);
 }

@@ -5,7 +5,8 @@
 
 #include "tests/support/support.h"
 
-/* The exit code of a child that starts a watchdog of `seconds` and then sleeps, or stops it at once. */
+/* Returns the exit code of a child that starts a watchdog of `seconds`. The child stops the watchdog at once or
+ * sleeps. */
 static int exit_code_with(double seconds, int exit_code, bool is_stopped)
 {
     int status = 0;

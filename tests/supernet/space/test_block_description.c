@@ -6,7 +6,8 @@
 #include "supernet/space/block_kinds.h"
 #include "tests/support/support.h"
 
-/* Each unit's input has the shape of the output that it reads; the last units have the layer's shape. */
+/* Expects that each unit's input has the shape of the output that the unit reads, and that the last units have the
+ * layer's shape. */
 static void check(const sq_space *space, int layer, int choice)
 {
     const sq_layer *l = &space->layers[layer];

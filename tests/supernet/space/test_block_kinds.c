@@ -1,4 +1,4 @@
-/* Every kind has a complete row, and what derives from it. */
+/* Tests that every kind has a complete row in the table of kinds, and tests what the table is used for. */
 #include "supernet/space/block_kinds.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ Test(block_kinds, lists_are_for_messages)
     cr_expect_str_eq(sq_block_list(small, sizeof small, is_conv_or_sep), "conv or");
 }
 
-/* A space whose layer 1 has the kind twice, with expansions 2 and 4. */
+/* Reads a space whose layer 1 has the kind twice, with expansions 2 and 4. */
 static sq_space *read_two_expansions(const char *kind)
 {
     char *folder = make_folder(), path[256];
@@ -138,7 +138,7 @@ Test(block_kinds, uib_refuses_what_it_cannot_do)
     }
 }
 
-/* The hash is in every checkpoint: it must not change for spaces of older versions. */
+/* Every checkpoint contains the space's hash, so the hash must not change for spaces of older versions. */
 Test(block_kinds, hashes_of_older_spaces_do_not_change)
 {
     const struct {

@@ -1,4 +1,4 @@
-/* Costs against the published numbers. */
+/* Compares costs with published numbers. */
 #include "supernet/space/cost.h"
 
 #include <stdio.h>
@@ -13,7 +13,8 @@ static sq_space *read_space(const char *path)
     return space;
 }
 
-/* Golden numbers: SPOS's official networks; multiply-adds and parameters in millions, to the printed digit. */
+/* The expected numbers are published for SPOS's official networks: multiply-adds and parameters in millions, with all
+ * printed digits. */
 Test(cost, spos_costs_are_the_published_ones)
 {
     static const struct {

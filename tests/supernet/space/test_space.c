@@ -1,4 +1,4 @@
-/* Spaces and architectures. */
+/* Tests spaces and architectures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +129,7 @@ Test(space, impossible_spaces_are_refused_by_name)
     drop_folder(folder);
 }
 
-/* Every space there is: written and read again it is the same, to the last bit of every number. */
+/* Writes every space and reads it again. The result must be equal in every bit of every number. */
 Test(space, written_spaces_read_back)
 {
     static const char *const files[] = {"configs/spaces/bench-widths.yaml",

@@ -1,4 +1,4 @@
-/* Checkpoints: damage, full disks and retention. */
+/* Tests checkpoints: damage, full disks and retention. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +112,7 @@ Test(checkpoint, newest_checkpoints_and_every_so_many_th_stay)
     for (int step = 10; step <= 70; step += 10)
         save_keeping(run, &s, step, &keep);
     expect_steps(run, "20 40 60 70 ");
-    for (int step = 71; step <= 74; step++) /* signals: the newest of the schedule stays */
+    for (int step = 71; step <= 74; step++) /* checkpoints after signals do not displace the newest scheduled one, 70 */
         save_keeping(run, &s, step, &anchored);
     expect_steps(run, "20 40 60 70 73 74 ");
     save_keeping(run, &s, 76, &keep);
@@ -126,7 +126,8 @@ Test(checkpoint, newest_checkpoints_and_every_so_many_th_stay)
     drop_folder(run);
 }
 
-/* A checkpoint that is written after a damaged newer one was skipped is not removed. */
+/* A run that skips the damaged checkpoint 20 writes checkpoint 14. Checkpoint 14 must stay, although 20 has a higher
+ * number. */
 Test(checkpoint, checkpoint_below_a_damaged_one_stays)
 {
     char *run = make_folder(), folder[4096];

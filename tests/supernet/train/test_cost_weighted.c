@@ -1,4 +1,4 @@
-/* The sampler cost_weighted against enumeration. */
+/* Compares the sampler cost_weighted with enumeration. */
 #include "supernet/train/sampler.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "tests/support/support.h"
 
 enum { BINS = 32, GROUPS = 16, DRAWS = 16000 };
-/* The 99.9th percentile of the chi-square distribution with 15 degrees of freedom. */
+/* 99.9th percentile of the chi-square distribution with 15 degrees of freedom. */
 static const double critical_15 = 37.70;
 
 static double macs_of(const sq_space *space, const int *path)
@@ -17,7 +17,7 @@ static double macs_of(const sq_space *space, const int *path)
     return 1e-6 * (double)sq_cost_path(space, path).macs;
 }
 
-/* The cheapest and the most expensive path. */
+/* Returns the costs of the cheapest and of the most expensive path, in millions of multiply-adds. */
 static void find_range(const sq_space *space, const sq_search_mask *mask, double *low, double *high)
 {
     *low = *high = 0;
@@ -41,7 +41,8 @@ static sq_sampler *open_weighted(const sq_space *space, const sq_search_mask *ma
     return sampler;
 }
 
-/* Chi-square statistic of the costs of DRAWS paths against the uniform distribution over GROUPS equal groups. */
+/* Draws DRAWS paths and returns the chi-square statistic of their costs, for GROUPS cost ranges of equal width that
+ * should have equal counts. */
 static double cost_statistic(const char *file, sq_sampling sampling)
 {
     sq_space *space = NULL;
@@ -77,8 +78,8 @@ Test(cost_weighted, makes_costs_uniform)
     }
 }
 
-/* Counts the paths of each bin by enumeration, then compares how often each path is drawn with what its bin gives it.
- */
+/* Counts the paths of each bin by enumeration. All reachable bins must be drawn equally often, and all paths of a bin
+ * equally often. */
 Test(cost_weighted, draws_the_paths_of_a_bin_alike)
 {
     sq_space *space = NULL;
@@ -108,13 +109,15 @@ Test(cost_weighted, draws_the_paths_of_a_bin_alike)
         const double wanted = (double)count * EACH / reachable / in_bin[bins[p]];
         statistic += pow(drawn[p] - wanted, 2) / wanted;
     }
-    /* The statistic has count - 1 degrees of freedom, so a mean of that and a deviation of sqrt(2 (count - 1)). */
+    /* With count - 1 degrees of freedom, the statistic has the mean count - 1 and the standard deviation sqrt(2 (count
+     * - 1)). */
     cr_expect_lt(statistic, count - 1 + 3.1 * sqrt(2.0 * (count - 1)), "%g of %d paths", statistic, count);
     sq_sampler_close(sampler);
     sq_space_free(space);
 }
 
-/* A resumed run opens a new sampler, and continues at its step. */
+/* A resumed run opens a new sampler and continues at the step where it stopped, so draws must not depend on earlier
+ * draws. */
 Test(cost_weighted, depends_on_seed_and_number_alone)
 {
     sq_space *space = NULL;
@@ -147,7 +150,7 @@ Test(cost_weighted, draws_only_what_the_mask_allows)
     int path[SQ_MAX_LAYERS];
     MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
     sq_search_mask_all(&mask, space);
-    for (int l = 0; l < space->layer_count; l++) { /* one path is left */
+    for (int l = 0; l < space->layer_count; l++) { /* fixes every layer, so one path is left */
         sq_search_mask_fix(&mask, l, space->layers[l].choice_count - 1);
         sq_sampler *sampler = open_weighted(space, &mask, 1);
         for (uint64_t step = 0; step < 50; step++) {

@@ -6,7 +6,7 @@
 #include "kernels/base/file.h"
 #include "tests/support/support.h"
 
-/* RFC 3720, appendix B.4, and the check value of CRC catalogues. */
+/* The expected values are from RFC 3720, appendix B.4, and from catalogues of CRCs (check value of CRC-32C). */
 Test(events, crc32c_has_the_published_values)
 {
     unsigned char bytes[32] = {0};
@@ -16,7 +16,7 @@ Test(events, crc32c_has_the_published_values)
     cr_expect_eq(sq_crc32c(bytes, 32), 0x62a8ab43);
 }
 
-/* length (8 bytes), CRC of the length, message, CRC of the message */
+/* Each record has a length (8 bytes), the CRC of the length, the message, and the CRC of the message. */
 Test(events, a_file_is_a_list_of_complete_records)
 {
     char *folder = make_folder(), path[256], *data = NULL;

@@ -1,4 +1,4 @@
-/* The samplers uniform, cost_bins and fair. */
+/* Tests the samplers uniform, cost_bins and fair. */
 #include "supernet/train/sampler.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ Test(sampler, uniform_sampler_draws_every_choice_alike_and_by_step)
     }
     for (int l = 1; l <= 20; l++)
         for (int c = 0; c < 4; c++)
-            cr_expect_lt(abs(counts[l][c] - 1000), 5 * 28); /* five deviations */
+            cr_expect_lt(abs(counts[l][c] - 1000), 5 * 28); /* five standard deviations */
     sq_sampler_close(sampler);
     sq_space_free(space);
 }
@@ -47,7 +47,7 @@ Test(sampler, cost_bins_are_hit_as_in_spos)
         else
             outside++;
     }
-    cr_expect_lt(outside, 35); /* a bin that 500 tries do not meet */
+    cr_expect_lt(outside, 35); /* the sampler gives up on a bin after 500 tries */
     for (int i = 0; i < 7; i++)
         cr_expect_gt(bins[i], 40, "bin %d: %d of about 100", i, bins[i]);
     sq_sampler_close(sampler);
@@ -62,7 +62,8 @@ typedef struct {
     sq_sampler *sampler;
 } dealer;
 
-/* fixed_layer: the mask holds one choice of it; SQ_NONE: everything. */
+/* Opens a fair or other sampler. fixed_layer: the mask allows only choice 1 of this layer; SQ_NONE: all choices are
+ * allowed. */
 static void open_dealer(dealer *d, const char *space, sq_sampling sampling, int paths, int fixed_layer)
 {
     *d = (dealer){0};
@@ -85,7 +86,8 @@ static void close_dealer(dealer *d)
     sq_space_free(d->space);
 }
 
-/* Every choice of every layer: floor or ceil(paths / choices) times per step, and equally often over all steps. */
+/* Expects that each step draws every choice of a layer floor(paths / choices) or ceil(paths / choices) times, and that
+ * all choices of a layer are drawn equally often over all steps. */
 static void expect_fair(const dealer *d, int steps)
 {
     static int total[SQ_MAX_LAYERS][SQ_MAX_CHOICES];
@@ -123,7 +125,7 @@ Test(sampler, fair_trains_every_choice_once_per_step)
     dealer d;
     open_dealer(&d, SOURCE("configs/spaces/spos.yaml"), SQ_SAMPLE_FAIR, 1, SQ_NONE);
     cr_assert_eq(sq_sampler_paths(d.sampler), 4);
-    expect_fair(&d, 1000); /* four choices in every searched layer: exactly once each */
+    expect_fair(&d, 1000); /* every searched layer has four choices, so each is drawn exactly once */
     close_dealer(&d);
 }
 
@@ -131,7 +133,7 @@ Test(sampler, fair_repeats_choices_of_smaller_layers_as_evenly_as_possible)
 {
     dealer d;
     open_dealer(&d, SOURCE("configs/spaces/tiny.yaml"), SQ_SAMPLE_FAIR, 1, SQ_NONE);
-    cr_assert_eq(sq_sampler_paths(d.sampler), 5); /* layers of 5, 5, 3, 3 and 3 choices */
+    cr_assert_eq(sq_sampler_paths(d.sampler), 5); /* the layers have 5, 5, 3, 3 and 3 choices */
     expect_fair(&d, 3000);
     close_dealer(&d);
 }
@@ -143,7 +145,7 @@ Test(sampler, fair_stays_within_the_mask)
     cr_assert_eq(sq_sampler_paths(d.sampler), 5);
     expect_fair(&d, 300);
     sq_sampler_close(d.sampler);
-    sq_search_mask_fix(&d.search_mask, 1, 4); /* every other layer has at most 3 choices */
+    sq_search_mask_fix(&d.search_mask, 1, 4); /* the other layers have at most 3 choices */
     const sq_sampler_options options = {.sampling = SQ_SAMPLE_FAIR, .search_mask = &d.search_mask};
     MUST(sq_sampler_open(&d.sampler, d.space, &options));
     cr_assert_eq(sq_sampler_paths(d.sampler), 3);
@@ -151,8 +153,9 @@ Test(sampler, fair_stays_within_the_mask)
     close_dealer(&d);
 }
 
-/* 24 orders of a layer's four choices, 4,800 super-steps: 200 each, deviation 13.8; and what two layers give to one
- * path are independent: 16 pairs, 300 each, deviation 16.8. Five deviations. */
+/* A layer's four choices have 24 orders. In 4,800 steps each order occurs about 200 times, with standard deviation
+ * 13.8. The choices of two layers in one path are independent, so each of the 16 pairs occurs about 300 times, with
+ * standard deviation 16.8. The bounds are five standard deviations. */
 Test(sampler, fair_permutations_are_uniform_and_independent)
 {
     dealer d;
@@ -229,7 +232,8 @@ Test(sampler, rejects_numbers_of_paths_out_of_range)
     cr_expect_not_null(strstr(sq_error_text(), "train.paths: 3, but the sampler fair takes 5"), "%s", sq_error_text());
     cr_expect_eq(sq_sampler_open(&sampler, space, &many), SQ_INVALID);
     cr_expect_null(sampler);
-    MUST(sq_space_single(&single, space, path)); /* a space of one path has one path per step, for any request */
+    /* a space with a single path has one path per step, for any requested number */
+    MUST(sq_space_single(&single, space, path));
     const sq_sampler_options four = {.sampling = SQ_SAMPLE_UNIFORM, .paths = 4};
     MUST(sq_sampler_open(&sampler, single, &four));
     cr_expect_eq(sq_sampler_paths(sampler), 1);

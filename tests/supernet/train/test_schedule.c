@@ -1,4 +1,4 @@
-/* Learning-rate schedules. */
+/* Tests learning-rate schedules. */
 #include "supernet/train/schedule.h"
 #include "supernet/train/trainer.h"
 #include "tests/support/support.h"

@@ -1,5 +1,5 @@
-/* Nonfinite losses, gradients and weights. Nonfinite weights are in the run from which a
- * training inherits; the expected result is computed here by walks over the model. */
+/* Tests nonfinite losses, gradients and weights. The nonfinite weights come from a run from which the training
+ * inherits. The tests compute the expected weights by walks over the model. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,7 +36,8 @@ static sq_status train(const char *run, const char *from, bool is_resumed, const
     return status;
 }
 
-/* First weights, with one value in all tensors of one choice (layer SQ_NONE: as they are). */
+/* Initializes the weights, then fills the tensors of one choice with one value. With layer SQ_NONE, no tensor is
+ * filled. */
 static void spoil(train_bench *b, int layer, int choice, float value)
 {
     const sq_memory_plan *plan = sq_model_plan(b->model);
@@ -48,12 +49,12 @@ static void spoil(train_bench *b, int layer, int choice, float value)
         for (size_t k = 0; k < p->count; k++)
             MUST(sq_model_write(b->model, p->role, p->offset + k * sizeof value, &value, sizeof value));
     }
-    sq_backend *backend = sq_model_backend(b->model); /* the average begins at the weights */
+    sq_backend *backend = sq_model_backend(b->model); /* the average starts at the weights */
     MUST(backend->ops->copy(backend, sq_model_address(b->model, SQ_ROLE_AVERAGE, 0),
                             sq_model_address(b->model, SQ_ROLE_WEIGHT, 0), plan->role_bytes[SQ_ROLE_AVERAGE]));
 }
 
-/* A run whose one checkpoint holds such weights. */
+/* Writes a run with one checkpoint, whose weights have one choice filled with `value`. Returns the run's folder. */
 static char *spoilt_run(int layer, int choice, float value)
 {
     char *run = make_folder();
@@ -128,7 +129,8 @@ static void walk(train_bench *b, const sq_train_options *o, int number, const sq
     MUST(sq_model_update(b->model, path));
 }
 
-/* The training without its nonfinite steps; a rollback restores the state after the last multiple of EVERY. */
+/* Computes the weights that the training must reach, by walking all steps except the nonfinite ones. A rollback
+ * restores the weights after the last step that is a multiple of EVERY. Returns the number of nonfinite steps. */
 static int walk_around(train_bench *b, const sq_train_options *o)
 {
     snapshot saved = {{0}};
@@ -188,8 +190,8 @@ static void expect_same_end(const char *a, const char *b)
         expect_same_file(a, b, files[i]);
 }
 
-/* A signal stops the run in the first step; then it is resumed. A rollback before the first checkpoint of the
- * schedule then knows one more that it must not take: the first step is a good one. */
+/* Stops the run with a signal in the first step, then resumes it. The run then has an additional checkpoint of step 1.
+ * A rollback before the first scheduled checkpoint must restore the initial weights, not this checkpoint. */
 static void stop_and_resume(const char *run, const char *from, const sq_train_options *options)
 {
     int code = 0;
@@ -227,7 +229,7 @@ static void expect_lived_through(sq_nonfinite_policy policy, const char *event)
     cr_expect_eq(count_of(log, "not finite, path ("), odd, "%s", log);
     free(log);
     MUST(train(b, from, false, &options));
-    for (int step = 8; step <= STEPS; step++) { /* as if it had died soon after step 4 */
+    for (int step = 8; step <= STEPS; step++) { /* simulates a crash soon after step 4 */
         (void)snprintf(path, sizeof path, "%s/ckpt-%08d", b, step);
         MUST(sq_path_remove(path));
     }
@@ -259,7 +261,7 @@ Test(survival, with_several_paths_the_one_at_fault_is_named)
 {
     sq_train_options options = options_of(SQ_NONFINITE_SKIP);
     char *from = spoilt_run(SPOILT_LAYER, SPOILT_CHOICE, 1e38f), *run = make_folder();
-    options.sampler.sampling = SQ_SAMPLE_FAIR; /* every choice in every step: nothing is ever updated */
+    options.sampler.sampling = SQ_SAMPLE_FAIR; /* every step includes the bad choice, so no step updates the weights */
     options.nonfinite_limit = STEPS;
     MUST(train(run, from, false, &options));
     char *log = read_text(run, "log.jsonl");
@@ -288,7 +290,8 @@ Test(survival, more_often_than_the_limit_stops)
     drop_folder(run);
 }
 
-/* First weights with a head of +-value, saved as a run's checkpoint. */
+/* Writes a run whose checkpoint has initial weights, except that the head's weights are +-value. Returns the run's
+ * folder. */
 static char *run_with_head(float value)
 {
     char *run = make_folder();
@@ -318,8 +321,8 @@ static void read_newest(const char *run, train_bench *b, snapshot *out)
     take(b, out);
 }
 
-/* Logits of 1e37 have a finite loss; the gradient behind the head, multiplied by every layer, is infinite.
- */
+/* The head's weights of 3e37 give logits of about 1e37, whose loss is finite. The backward pass multiplies the gradient
+ * by these weights and then by those of each layer, so the gradients become infinite. */
 Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
 {
     sq_train_options options = options_of(SQ_NONFINITE_STOP);
@@ -336,7 +339,8 @@ Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
     char *log = read_text(run, "log.jsonl");
     cr_expect_eq(count_of(log, "{\"event\":\"skipped\""), 1, "%s", log);
     free(log);
-    memcpy(first.roles[2], first.roles[0], sq_model_plan(b.model)->role_bytes[SQ_ROLE_AVERAGE]); /* begins there */
+    /* the average starts at the weights */
+    memcpy(first.roles[2], first.roles[0], sq_model_plan(b.model)->role_bytes[SQ_ROLE_AVERAGE]);
     expect_same_snapshot(&b, &first, &last);
     close_train_bench(&b);
     free_snapshot(&first);
@@ -345,7 +349,8 @@ Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
     drop_folder(run);
 }
 
-/* Finite gradients times a learning rate without measure: found in the weights, before they are saved. */
+/* The gradients are finite, but a learning rate of 1e12 makes the weights infinite. These weights must be detected
+ * before a checkpoint is saved. */
 Test(survival, weights_that_are_not_finite_are_never_saved)
 {
     sq_train_options options = options_of(SQ_NONFINITE_STOP);

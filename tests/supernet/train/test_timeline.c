@@ -21,7 +21,7 @@ Test(timeline, writes_a_trace_and_drops_what_does_not_fit)
     sq_timeline_close(timeline);
     json_t *root = json_load_file(path, 0, &error);
     cr_assert_not_null(root, "%s", error.text);
-    /* The track's name, a reduction as two entries, the wait, the first step. */
+    /* Expects five entries: the track's name, the start and the end of the reduction, the wait, and the first step. */
     cr_expect_eq(json_array_size(json_object_get(root, "traceEvents")), 5);
     json_decref(root);
     drop_folder(folder);

@@ -1,4 +1,4 @@
-/* The trainer: exact resume, no allocation in a step, flat memory, non-finite losses. */
+/* Tests the trainer: exact resume, no allocation in a step, constant memory, nonfinite losses. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "supernet/train/trainer.h"
 #include "tests/support/support.h"
 
-/* ---- Counting allocations: this program's malloc counts and passes on ---- */
+/* ---- Counting allocations: malloc, calloc and realloc of this program count, then call those of the C library ---- */
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define COUNTS_ALLOCATIONS 1
@@ -46,10 +46,10 @@ static long allocation_count;
 
 /* ---- A small run on the bundled digits ---- */
 
-static const char *images; /* of a test's own; NULL: the digits */
-static bool keeps_images;  /* the backend has them: data.cache: device */
+static const char *images; /* folder of a test's images; NULL: the bundled digits */
+static bool keeps_images;  /* data.cache is device: the backend stores the images */
 
-/* The bench, every augmentation on. */
+/* Opens the bench with every augmentation. */
 static train_bench open_digits(void)
 {
     train_bench b = open_train_bench(images, 2);
@@ -109,7 +109,7 @@ static void expect_resumed_alike_from(const sq_train_options *how, bool keeps_im
     MUST(train(a, false, &options));
     keeps_images = keeps_images_later;
     MUST(train(b, false, &options));
-    for (int i = 0; i < 3; i++) { /* as if it had died soon after step 4 */
+    for (int i = 0; i < 3; i++) { /* simulates a crash soon after step 4 */
         (void)snprintf(path, sizeof path, "%s/%s", b, lost[i]);
         MUST(sq_path_remove(path));
     }
@@ -126,7 +126,7 @@ typedef struct {
 
 static sq_status count_fill(const void *context, sq_loader_options *loader)
 {
-    (void)loader; /* complete already */
+    (void)loader; /* the options are complete already */
     (*(calls *const *)context)->filled++;
     return SQ_OK;
 }
@@ -134,11 +134,11 @@ static sq_status count_fill(const void *context, sq_loader_options *loader)
 static sq_status count_accepted(const void *context)
 {
     const calls *c = *(calls *const *)context;
-    (*(calls *const *)context)->accepted += c->filled; /* called afterwards */
+    (*(calls *const *)context)->accepted += c->filled; /* counts 1 only if count_fill was called before */
     return SQ_OK;
 }
 
-/* complete_loader and on_start are called only after all checks, and only if steps are left. */
+/* The trainer calls complete_loader and on_start only after all checks, and only if steps are left. */
 Test(trainer, nothing_is_filled_without_steps_to_take)
 {
     sq_train_options options = train_bench_options(4);
@@ -194,7 +194,7 @@ Test(trainer, resumed_fair_run_ends_with_the_same_bytes)
     expect_resumed_alike(&options);
 }
 
-/* How far the loader is ahead, and which bad images a process happens to meet, must not be in a checkpoint. */
+/* A checkpoint must not depend on how far the loader is ahead, or on the bad images that a process has met. */
 Test(trainer, resumed_run_with_bad_images_ends_with_the_same_bytes)
 {
     const sq_train_options options = train_bench_options(14);
@@ -212,7 +212,7 @@ Test(trainer, resumed_run_with_bad_images_ends_with_the_same_bytes)
     drop_folder(folder);
 }
 
-/* A step of one path is forward, backward and update along the path of the step's number. */
+/* A step with one path must equal forward, backward and update along the path that the step's number gives. */
 Test(trainer, one_path_a_step_is_forward_backward_update)
 {
     enum { STEPS = 5 };
@@ -253,7 +253,7 @@ Test(trainer, one_path_a_step_is_forward_backward_update)
     cr_expect_eq(memcmp(trained, walked, bytes), 0);
     size_t log_bytes;
     char *log = read_file(run, "log.jsonl", &log_bytes);
-    cr_expect_null(strstr(log, "paths")); /* only where there are several */
+    cr_expect_null(strstr(log, "paths")); /* logged only for several paths per step */
     free(log);
     free(trained);
     free(walked);
@@ -313,7 +313,7 @@ Test(trainer, non_finite_loss_stops_and_keeps_the_last_good_checkpoint)
     drop_folder(run);
 }
 
-/* The trainer's step, on a batch. */
+/* Runs the trainer's step on a batch. */
 static void step_on(train_bench *b, const sq_batch *batch, sq_sampler *sampler, uint64_t number)
 {
     int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS];
@@ -371,7 +371,8 @@ Test(trainer, steps_allocate_nothing_and_memory_stays_flat)
     uint64_t number = 0;
     while (number < 200)
         step_once(&b, loader, sampler, number++);
-    /* Decoding is stb_image's: PNG takes memory for every image. The step itself is counted with the loader at rest. */
+    /* stb_image allocates memory for every PNG. Therefore the allocations of a step are counted while the loader is
+     * idle. */
     sq_batch kept;
     MUST(sq_loader_next(loader, &kept));
     (void)usleep(200000);
@@ -395,7 +396,7 @@ Test(trainer, steps_allocate_nothing_and_memory_stays_flat)
     const long pages = resident_pages();
     for (int i = 0; i < 2000; i++)
         step_once(&b, loader, sampler, number++);
-    if (COUNTS_ALLOCATIONS) /* sanitizers keep freed memory */
+    if (COUNTS_ALLOCATIONS) /* because sanitizers keep freed memory */
         cr_expect_leq(resident_pages() - pages, 256, "grew by %ld pages", resident_pages() - pages);
     sq_loader_close(loader);
     sq_sampler_close(sampler);
