@@ -1,4 +1,4 @@
-/* The backends of this build, and opening a backend by name. */
+/* The table of the backends of this build, and the functions that open a backend by name. */
 #include "kernels/backend.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 typedef struct {
     const char *name, *about;
     sq_status (*open)(const sq_backend_options *options, sq_backend **out);
-    void (*describe)(char *text, size_t text_bytes); /* the device, or why it cannot be used; NULL: always usable */
+    void (*describe)(char *text, size_t text_bytes); /* the device, or why none can be used; NULL: always usable */
     bool has_devices;                                /* "<name>:1" opens device 1 */
 } backend_row;
 
@@ -28,7 +28,8 @@ static const backend_row *find_row(const char *name, size_t length)
     return NULL;
 }
 
-/* Device number of a name such as "cuda:1"; -1 if the text is not a number. */
+/* Returns the device number in a name such as "cuda:1" from the text after the colon. Returns -1 if that text is not a
+ * number from 0 to LARGEST_DEVICE. */
 static int device_number(const char *text)
 {
     char *end;

@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/* The dropout mask of the host backends: the factor of element `index` in step `step`, 1 / (1 - rate) or 0. It is a
- * function of its arguments alone, so that masks do not depend on threads, ranks or resumption. */
+/* Returns the factor of element `index` in the dropout mask of step `step`: 1 / (1 - rate) or 0. The host backends
+ * share this function. Masks do not depend on threads, ranks or resumption, because the factor is a function of the
+ * arguments alone. */
 float sq_dropout_scale(uint64_t seed, uint64_t step, uint32_t index, float rate);
 
 #endif

@@ -1,4 +1,4 @@
-/* Building graphs, and the checks of their slots and norms. The checks of operations are in operation.c. */
+/* Builds graphs and checks their slots and norms. operation.c checks operations. */
 #include "kernels/graph.h"
 
 #include <stdlib.h>

@@ -5,10 +5,10 @@
 #include "kernels/operation.h"
 
 /* A graph is a short list of operations over slots, which a backend compiles into a program. Every layer's block, in
- * each mode, is one graph. A backend compiles it once for fixed addresses and runs it many times.
+ * each mode, is one graph. A backend compiles a graph once for fixed addresses and runs the program many times.
  *
- * Between convolutions, tensors are raw. A convolution writes Z; its readers apply the pending
- * normalisation through an sq_view, which shows
+ * Between convolutions, tensors are raw: neither normalised nor activated. A convolution writes its raw output Z. An
+ * operation that reads Z applies the pending normalisation through an sq_view, which shows
  *     v(n,h,w,i) = gate(n,i) * activation(scale_i * Z(n,h,w,i) + shift_i)
  * The activated tensor is never stored inside a block. A join ends a block and stores a plain tensor. */
 
@@ -44,15 +44,15 @@ typedef struct {
     int slot_limit, norm_limit, op_limit;
 } sq_graph;
 
-/* These functions append to a graph. The first two return the new index. After a failed allocation sq_graph_check
- * returns SQ_NO_MEMORY. */
+/* sq_graph_slot, sq_graph_norm and sq_graph_op append to a graph. The first two return the new index. After a failed
+ * allocation, sq_graph_check returns SQ_NO_MEMORY. */
 int sq_graph_slot(sq_graph *graph, sq_slot slot);
 int sq_graph_norm(sq_graph *graph, sq_norm norm);
 void sq_graph_op(sq_graph *graph, sq_op op);
 void sq_graph_clear(sq_graph *graph); /* frees everything; the graph is zero again */
 
-/* Checks slots, norms and the operands of every operation: a graph that passes needs no further checks of shapes in a
- * backend. SQ_INVALID names the graph, the operation and the operand. */
+/* Checks slots, norms and the operands of every operation. A backend needs no further checks of shapes for a graph that
+ * passes. The text of SQ_INVALID names the graph, the operation and the operand. */
 SQ_MUST_USE sq_status sq_graph_check(const sq_graph *graph);
 
 /* Checks only operation `index`. */

@@ -17,10 +17,10 @@ sq_status sq_host_measure(sq_backend *b, const sq_program *p, int repeats, doubl
 sq_status sq_host_reduce_mean(sq_backend *b, sq_device_ptr values, size_t count, sq_dtype reduce_dtype);
 sq_status sq_host_join(sq_backend *b);
 
-/* SQ_UNSUPPORTED if a slot is BF16. */
+/* Returns SQ_UNSUPPORTED if a slot is BF16. */
 sq_status sq_host_check_dtypes(const sq_backend *b, const sq_graph *graph);
 
-/* The address of a slot; NULL for SQ_NONE. */
+/* Returns the address of a slot; NULL for SQ_NONE. */
 void *sq_host_address(const sq_graph *graph, const sq_binding *at, int slot);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* The rank of the label among the logits. In a tie, the lower index ranks first. */
+/* Returns the rank of the label among the logits, from 0. In a tie, the lower index ranks first. */
 static int rank_of(const sq_loss_row *row)
 {
     const float own = row->logits[row->label];

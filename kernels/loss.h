@@ -3,7 +3,7 @@
 
 #include "kernels/operation.h"
 
-/* Softmax cross-entropy of one image; the host backends share it, so that their results are identical. See
+/* Softmax cross-entropy of one image. The host backends share this code, so that their results are identical. See
  * SQ_OP_LOSS. */
 typedef struct {
     const float *logits; /* classes */
@@ -13,7 +13,7 @@ typedef struct {
     float scale;     /* factor of the gradient */
 } sq_loss_row;
 
-/* Adds the image's loss, its ranks and its count to `result`, and writes the gradient. */
+/* Adds the loss of the image, its top-1 and top-5 hits and its count to `result`. Writes the gradient. */
 void sq_loss_of_row(const sq_loss_row *row, sq_result *result);
 
 #endif

@@ -1,5 +1,5 @@
-/* One row per kind of operation: its name and the check of its operands. A graph that passes the checks can run on any
- * backend without further checks of shapes. */
+/* The table of operations has one row per kind, with the name and the check of the operands. A graph that passes the
+ * checks can run on any backend without further checks of shapes. */
 #include "kernels/operation.h"
 
 #include <stdarg.h>
@@ -14,7 +14,7 @@ typedef struct {
     int index;
 } checker;
 
-/* "graph: operation 3 conv: operand: reason" */
+/* Fails with the text "graph: operation 3 conv: operand: reason". */
 static sq_status __attribute__((format(printf, 3, 4)))
 fail(const checker *k, const char *operand, const char *format, ...)
 {
@@ -32,7 +32,7 @@ static const sq_slot *slot_of(const checker *k, int slot)
     return &k->graph->slots[slot];
 }
 
-/* is_optional: SQ_NONE is also accepted. */
+/* Checks the index of a slot. is_optional: SQ_NONE is also accepted. */
 static sq_status check_slot(const checker *k, const char *operand, int slot, bool is_optional)
 {
     if (slot == SQ_NONE && is_optional)
@@ -61,7 +61,7 @@ static sq_status check_vector(const checker *k, const char *operand, int slot, i
     return check_shape(k, operand, slot, (const int[]){1, 1, 1, count}, is_optional);
 }
 
-/* Checks a view and writes the shape of the value that it shows. */
+/* Checks a view and writes the shape of the value that the view shows to `shape`. */
 static sq_status check_view(const checker *k, const char *operand, sq_view view, int shape[4])
 {
     SQ_TRY(check_slot(k, operand, view.slot, false));
@@ -89,7 +89,7 @@ static sq_status check_view(const checker *k, const char *operand, sq_view view,
     return SQ_OK;
 }
 
-/* The shapes of a convolution's raw output and weights. */
+/* The shapes of the input, the raw output and the weights of a convolution. */
 typedef struct {
     int x[4], out[4], weight[4];
 } conv_shapes;

@@ -5,12 +5,12 @@
 
 #include "kernels/slot.h"
 
-/* The kinds of operations, their operands and the scalars of a step. operation.c holds one row per kind: its name and
- * the check of its operands. */
+/* The kinds of operations, their operands and the scalars of a step. operation.c has one row per kind, with the name
+ * and the check of the operands. */
 
-/* Which statistics a norm uses. */
+/* The statistics that a norm uses. */
 typedef enum {
-    SQ_STATISTICS_BATCH,   /* training: the batch's; running += (batch - running) * step.statistics_rate */
+    SQ_STATISTICS_BATCH,   /* training: those of the batch; running += (batch - running) * step.statistics_rate */
     SQ_STATISTICS_COLLECT, /* calibration: as BATCH (rate 1/i yields a plain mean); nothing is saved for backward */
     SQ_STATISTICS_FIXED,   /* evaluation: the running statistics */
     SQ_STATISTICS_MODES
@@ -18,8 +18,8 @@ typedef enum {
 
 /* Kinds of operations, and the operands that each kind uses. All other operands are SQ_NONE. [x] marks an optional
  * operand. "G of v" is the gradient of the loss with respect to the value that view v shows. An operation that computes
- * the G of a view with a norm and without a gate also writes that norm's S1 and S2. Weight gradients are overwritten
- * when step.accumulate is 0 and added to when it is 1. */
+ * G of a view with a norm and without a gate also writes S1 and S2 of that norm. If step.accumulate is 0, weight
+ * gradients are overwritten; if it is 1, new gradients are added to them. */
 typedef enum {
     SQ_OP_IMAGE,       /* out = normalise(jitter(flip(x))): x uint8 (n,h,w,3) RGB; [augment] */
     SQ_OP_CONV,        /* out = conv(x, weight), raw, padding k/2; then statistics, scale and shift of out_norm */
@@ -69,13 +69,13 @@ typedef struct {
     float label_smoothing;         /* LOSS: 0 <= smoothing < 1 */
     size_t decayed_count;          /* UPDATE */
     float mean[3], deviation[3];   /* IMAGE: out = (pixel / 255 - mean) / deviation, or the pixel itself if is_raw */
-    bool is_raw, is_bgr;           /* IMAGE: keep 0..255; swap red and blue after the jitter */
+    bool is_raw, is_bgr;           /* IMAGE: pixels stay in 0..255; red and blue are swapped after the jitter */
 } sq_op;
 
-/* An operation without operands: the start of every initialiser. */
+/* Returns an operation without operands, with which every initialiser begins. */
 sq_op sq_op_make(sq_op_kind kind);
 
-/* The name of a kind ("conv_back"), for dumps and errors. "unknown" for a value that is not a kind. */
+/* Returns the name of a kind ("conv_back"), for dumps and errors, or "unknown" for a value that is not a kind. */
 const char *sq_op_name(sq_op_kind kind);
 
 /* Augmentation parameters of an image, stored as floats: flip (0 or 1), order of the jitter (0..5, or -1 for no

@@ -1,4 +1,4 @@
-/* Sizes and channel positions of slots and views. */
+/* Computes sizes and channel positions of slots and views. */
 #include "kernels/slot.h"
 
 #include <assert.h>

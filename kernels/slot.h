@@ -6,14 +6,14 @@
 
 #include "kernels/activation.h"
 
-/* Slots are the tensors of a graph; views are how operations read them. The layout is NHWC everywhere. */
+/* Slots are the tensors of a graph. Operations read slots through views. The layout is NHWC everywhere. */
 
 #define SQ_NONE (-1) /* index of an absent slot, norm or gate */
 
 typedef enum { SQ_F32, SQ_BF16, SQ_I32, SQ_U8, SQ_BYTES, SQ_DTYPES } sq_dtype;
 
-/* The purpose of a slot. It determines the writer and the lifetime of the content. A model makes one allocation per
- * role. */
+/* The purpose of a slot. The role determines what writes the slot and how long its content lives. A model makes one
+ * allocation per role. */
 typedef enum {
     SQ_ROLE_INPUT,         /* uint8 images, labels and augmentation parameters; the host writes them each step */
     SQ_ROLE_BOUNDARY,      /* block outputs; layer l reads boundary l; live until the layer's backward pass */
@@ -36,16 +36,16 @@ typedef struct {
     sq_dtype dtype;
     int n, h, w, c; /* logical shape; c excludes padding */
     int pitch;      /* elements from one pixel to the next, >= c; the padding elements stay zero */
-    bool is_split;  /* stored as [even channels | odd channels], each half pitch / 2 wide, which shuffles them */
+    bool is_split;  /* stored as [even channels | odd channels], which shuffles them; each half is pitch / 2 wide */
     size_t offset;  /* bytes from the role's base; a multiple of 64 */
 } sq_slot;
 
-/* Stored elements: n * h * w * pitch. */
+/* Returns the number of stored elements: n * h * w * pitch. */
 size_t sq_slot_count(const sq_slot *slot);
 size_t sq_slot_bytes(const sq_slot *slot);
 size_t sq_dtype_bytes(sq_dtype dtype);
 
-/* Storage index of logical channel i; differs from i only in split slots. */
+/* Returns the storage index of logical channel i, which differs from i only in split slots. */
 int sq_slot_channel(const sq_slot *slot, int i);
 
 typedef enum { SQ_ALL, SQ_EVEN, SQ_ODD, SQ_PARTS } sq_part; /* which logical channels of the slot a view shows */
@@ -55,7 +55,7 @@ typedef struct {
     int norm; /* index of the pending norm; SQ_NONE: the slot's values are used unchanged */
     sq_activation activation;
     int gate;     /* slot (n,1,1,c), multiplied after the activation; SQ_NONE: no gate */
-    sq_part part; /* SQ_EVEN, SQ_ODD only for plain boundary slots: c / 2 channels */
+    sq_part part; /* SQ_EVEN and SQ_ODD, of c / 2 channels, only for plain boundary slots */
 } sq_view;
 
 sq_view sq_view_none(void);

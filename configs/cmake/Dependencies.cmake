@@ -1,5 +1,5 @@
-# Defines one interface target with all libraries that Squall links. A message names the Debian package of each missing
-# library.
+# Defines the interface target sq_dependencies, which contains all libraries that Squall links. If libraries are missing, an error
+# message names their Debian packages.
 find_package(PkgConfig REQUIRED)
 find_package(OpenMP COMPONENTS C)
 find_package(Threads REQUIRED)
@@ -36,7 +36,7 @@ find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C)
   string(APPEND missing_packages " protobuf-c-compiler")
 endif()
-# libmicrohttpd is optional: squall watch --serve needs it.
+# libmicrohttpd is optional; only squall watch --serve needs it.
 option(SQUALL_SERVE "squall watch --serve (when libmicrohttpd is found)" ON)
 if(SQUALL_SERVE)
   pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.72)
@@ -45,7 +45,7 @@ if(NOT MICROHTTPD_FOUND)
   message(STATUS "Live report: left out (apt-get install libmicrohttpd-dev for squall watch --serve)")
 endif()
 
-# Chart.js is optional: without it, the report has tables instead of charts.
+# Chart.js is optional; without Chart.js, the report has tables instead of charts.
 find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js)
 if(CHART_JS)
   message(STATUS "Report: charts by ${CHART_JS}")
@@ -62,7 +62,7 @@ if(missing_packages)
 endif()
 target_link_libraries(sq_dependencies INTERFACE OpenMP::OpenMP_C Threads::Threads m)
 
-# MPI is optional: without it, Squall runs as one process.
+# MPI is optional; without MPI, Squall runs as one process.
 set(SQUALL_MPI auto CACHE STRING "MPI: on, off, or auto (when it is found)")
 set_property(CACHE SQUALL_MPI PROPERTY STRINGS auto on off)
 if(NOT SQUALL_MPI STREQUAL "off")

@@ -1,4 +1,4 @@
-/* Arrays of BF16 values. */
+/* Converts and adds arrays of BF16 values. */
 #include "kernels/base/bf16.h"
 
 enum { BLOCK = 256 };
@@ -8,7 +8,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Runs from front to back, so that every write is before the values that are not yet read. */
+/* Converts from front to back, so that no float is overwritten before it is read. */
 void sq_bf16_pack(float *values, size_t count)
 {
     sq_bf16 block[BLOCK];
@@ -20,7 +20,7 @@ void sq_bf16_pack(float *values, size_t count)
     }
 }
 
-/* Runs from back to front, so that every write is after the values that are not yet read. */
+/* Converts from back to front, so that no BF16 value is overwritten before it is read. */
 void sq_bf16_unpack(float *values, size_t count)
 {
     sq_bf16 block[BLOCK];

@@ -24,10 +24,11 @@ static inline sq_bf16 sq_bf16_from_float(float value)
     return (sq_bf16)(is_nan ? bits >> 16 | 0x40 : rounded);
 }
 
-/* Converts `count` floats in place to BF16 values at the beginning of the same memory, and back. */
+/* sq_bf16_pack converts `count` floats in place to BF16 values at the beginning of the same memory. sq_bf16_unpack
+ * converts them back. */
 void sq_bf16_pack(float *values, size_t count);
 void sq_bf16_unpack(float *values, size_t count);
-/* sum[i] += more[i], each sum rounded once. */
+/* sum[i] += more[i]; each sum is rounded once. */
 void sq_bf16_add(sq_bf16 *sum, const sq_bf16 *more, size_t count);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <time.h>
 
-/* Seconds of a monotonic clock; only differences are meaningful. For progress lines and measurements, never for
- * results. */
+/* Returns the time of a monotonic clock in seconds; only differences are meaningful. Progress lines and measurements
+ * use this time, results never do. */
 static inline double sq_seconds_now(void)
 {
     struct timespec t;
@@ -12,14 +12,14 @@ static inline double sq_seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A short sleep (50 us) in a loop that polls another process. */
+/* Sleeps for 50 us, in a loop that polls another process. */
 static inline void sq_pause(void)
 {
     (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* a signal may end it early */
 }
 
-/* The same, but does not sleep in the first millisecond of polling, in which most reductions end. `seconds`: the time
- * since polling started. */
+/* Does the same as sq_pause after the first millisecond of polling, and nothing before, because most reductions end
+ * within a millisecond. `seconds`: the time since polling started. */
 static inline void sq_pause_after(double seconds)
 {
     if (seconds > 1e-3)

@@ -1,4 +1,4 @@
-/* Atomic replacement of files; folders, links and locks. */
+/* Replaces files atomically; makes, removes, syncs and locks folders. */
 #include "kernels/base/file.h"
 
 #include <dirent.h>
@@ -24,7 +24,8 @@ static sq_status fail_errno(const char *path)
     return status;
 }
 
-/* Closes the file and returns `status`, or the failure of the close. errno is set by the first failure. */
+/* Closes the file and returns `status`. If `status` is SQ_OK and closing fails, returns that failure. errno is that of
+ * the returned failure. */
 static sq_status close_written(int file, const char *path, sq_status status)
 {
     const int why = errno;
@@ -108,7 +109,7 @@ sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_co
         status = fail_errno(path);
     if (status != SQ_OK) {
         const int why = errno;
-        (void)unlink(temporary); /* nothing better can be done */
+        (void)unlink(temporary); /* best effort */
         errno = why;
         return status;
     }
@@ -164,7 +165,7 @@ sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes
         if (got < 0)
             status = fail_errno(path);
         else if (got == 0)
-            break; /* it was truncated meanwhile */
+            break; /* the file was truncated after fstat */
         else
             done += (size_t)got;
     }
@@ -219,7 +220,7 @@ sq_status sq_folder_lock(const char *path, int *lock)
             (void)close(fd);
             return sq_fail(SQ_INVALID, "%s: another process is writing in it", path);
         }
-        sq_pause(); /* a killed process may still be ending */
+        sq_pause(); /* a killed process holds the lock until it has exited */
     }
     *lock = fd;
     return SQ_OK;
@@ -228,7 +229,7 @@ sq_status sq_folder_lock(const char *path, int *lock)
 void sq_folder_unlock(int lock)
 {
     if (lock != SQ_NO_LOCK)
-        (void)close(lock); /* which unlocks it */
+        (void)close(lock); /* closing the folder unlocks it */
 }
 
 sq_status sq_folder_scratch(char *out, size_t bytes, const char *what)
@@ -297,7 +298,7 @@ sq_status sq_link_replace(const char *path, const char *target)
     if (rename(temporary, path) != 0) {
         const sq_status status = fail_errno(path);
         const int why = errno;
-        (void)unlink(temporary); /* nothing better can be done */
+        (void)unlink(temporary); /* best effort */
         errno = why;
         return status;
     }

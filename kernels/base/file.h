@@ -7,26 +7,25 @@
 
 #include "kernels/base/status.h"
 
-/* Files that are complete or absent: they are written to path.tmp, synced and renamed, and then the folder is synced.
- * After SQ_IO, errno is set by the call that failed. */
+/* Files that are either complete or absent. A file is written to path.tmp, synced and renamed, and then the folder is
+ * synced. After SQ_IO, errno is that of the call that failed. */
 
 typedef struct {
     const void *data;
     size_t bytes;
 } sq_piece;
 
-/* Replaces the file by the concatenated pieces. On failure path.tmp is removed and an older file at path is unchanged.
- * SQ_IO
- * "<path>: reason". */
+/* Replaces the file by the concatenated pieces. On failure, path.tmp is removed and an older file at path is unchanged.
+ * Returns SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, int piece_count);
 
 /* Writes data at offset `at` of a file, which is created if it does not exist. Before the write, the file is truncated
- * to `at` bytes, which removes the rest of an interrupted write. After a failure, it is truncated again. SQ_IO "<path>:
- * reason". */
+ * to `at` bytes, which removes the rest of an interrupted write. After a failure, the file is truncated to `at` bytes
+ * again. Returns SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_append(const char *path, size_t at, const void *data, size_t bytes);
 
 /* A file that is written as a stream. The text stays in memory until sq_file_finish writes it, in the same way as
- * sq_file_replace. sq_file_finish always frees the text, even on failure. SQ_NO_MEMORY names the path. */
+ * sq_file_replace. sq_file_finish always frees the text, even on failure. The text of SQ_NO_MEMORY names the path. */
 typedef struct {
     FILE *stream;
     char *text;
@@ -46,13 +45,13 @@ enum { SQ_NO_LOCK = -1 };
 SQ_MUST_USE sq_status sq_folder_lock(const char *path, int *lock);
 void sq_folder_unlock(int lock);
 
-/* Creates a folder and its parents. SQ_OK if the folder already exists. */
+/* Creates a folder and its parents. Returns SQ_OK if the folder already exists. */
 SQ_MUST_USE sq_status sq_folder_make(const char *path);
 /* Creates a temporary folder <what>-XXXXXX in TMPDIR (default /tmp) and writes its path to out. */
 SQ_MUST_USE sq_status sq_folder_scratch(char *out, size_t bytes, const char *what);
 /* Syncs a folder, so that renames in it survive a crash. */
 SQ_MUST_USE sq_status sq_folder_sync(const char *path);
-/* Removes a file, or a folder with its content. SQ_OK if the path does not exist. */
+/* Removes a file, or a folder with its content. Returns SQ_OK if the path does not exist. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
 /* Writes folder/name to out, a buffer of `bytes` bytes. Returns whether that path exists; false if it does not fit into

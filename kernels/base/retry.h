@@ -17,11 +17,12 @@ typedef struct {
     double wait; /* seconds before the next attempt */
 } sq_retry;
 
-/* times: the largest number of further attempts, after 0.5, 1, 2, 4, 8, 8, ... seconds. */
+/* Begins a series of attempts. times: the largest number of further attempts, which begin after waits of 0.5, 1, 2, 4,
+ * 8, 8, ... seconds. */
 sq_retry sq_retry_begin(int times);
-/* Call it directly after the attempt. Returns whether to try again. This is the case after SQ_IO with a transient errno
- * (no space, quota, interruption, an error of the device or of the file server). It then first prints the error to
- * stderr and waits; a signal ends the wait. It preserves errno and sq_error_text(). */
+/* Returns whether to try again, directly after an attempt that gave `status`. Returns true after SQ_IO with a transient
+ * errno (no space, quota, interruption, an error of the device or of the file server) if attempts are left. Before it
+ * returns true, prints the error to stderr and waits; a signal ends the wait. Preserves errno and sq_error_text(). */
 bool sq_retry_again(sq_retry *retry, sq_status status);
 
 #endif

@@ -13,7 +13,7 @@ typedef enum {
     SQ_RNG_SHUFFLE,     /* index: epoch */
     SQ_RNG_AUGMENT,     /* index: epoch * 2^40 + sample */
     SQ_RNG_DROPOUT,     /* index: step; draw: element */
-    SQ_RNG_SPLIT,       /* index: 0; selects the held-out training images */
+    SQ_RNG_SPLIT,       /* index: class; selects the held-out training images of the class */
     SQ_RNG_CALIBRATE,   /* index 0: selects the calibration images; 1: order of the held-out images for halving */
     SQ_RNG_SEARCH,      /* index: candidate or generation */
     SQ_RNG_TEST,
@@ -27,10 +27,10 @@ typedef struct {
     int used;
 } sq_rng;
 
-/* The four 32-bit words of Philox-4x32-10 for one counter and key. */
+/* Writes the four 32-bit words of Philox-4x32-10 for one counter and key to out. */
 void sq_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 
-/* The stream of (seed, purpose, index). The period of the stream is 2^32 * 4 words. */
+/* Returns the stream of (seed, purpose, index). The period of the stream is 2^32 * 4 words. */
 sq_rng sq_rng_open(uint64_t seed, sq_rng_purpose purpose, uint64_t index);
 
 uint32_t sq_rng_u32(sq_rng *rng);

@@ -23,18 +23,19 @@ enum { SQ_ERROR_BYTES = 1024 }; /* of an error text, with the terminating NUL */
 
 #define SQ_MUST_USE __attribute__((warn_unused_result))
 
-/* The text of the last failure on this thread; never NULL, "" if nothing has failed. */
+/* Returns the text of the last failure on this thread; "" if nothing has failed. */
 const char *sq_error_text(void);
 
-/* Stores the text and returns `status`: return sq_fail(SQ_IO, "%s: %s", path, reason); */
+/* Stores the error text and returns `status`, as in: return sq_fail(SQ_IO, "%s: %s", path, reason); */
 sq_status sq_fail(sq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether another rank prints the last failure of this thread. sq_fail clears it. */
+/* Returns whether another rank prints the last failure of this thread. sq_error_set_reported sets this flag; sq_fail
+ * clears it. */
 bool sq_error_is_reported(void);
 void sq_error_set_reported(void);
 
-/* The exit code of the process: 0 done, 1 error, 2 usage or configuration, 3 data, 4 nonfinite loss, 5 communication,
- * 75 checkpointed, to be requeued. */
+/* Returns the exit code of the process for a status: 0 done, 1 error, 2 usage or configuration, 3 data, 4 nonfinite
+ * loss, 5 communication, 75 checkpointed, to be requeued. */
 int sq_exit_code(sq_status status);
 
 #define SQ_TRY(call)                                                                                                   \

@@ -17,7 +17,8 @@ enum { SQ_TEXT_SUGGESTION = 128 }; /* bytes of a buffer for a suggestion */
  * Returns out. */
 const char *sq_text_suggestion(char *out, size_t bytes, const char *text, const char *const *words, int count);
 
-/* These functions convert the whole string and check the range. If they return false, *out is unchanged. */
+/* sq_text_int and sq_text_double convert the whole string and check the range. If they return false, *out is
+ * unchanged. */
 bool sq_text_int(const char *text, int64_t minimum, int64_t maximum, int64_t *out);
 bool sq_text_double(const char *text, double minimum, double maximum, double *out);
 
@@ -26,7 +27,8 @@ bool sq_text_double(const char *text, double minimum, double maximum, double *ou
 
 enum { SQ_PATH_BYTES = 4096 }; /* a buffer for every path that Squall builds, with the terminating NUL */
 
-/* Writes folder/name to out, a buffer of `bytes` bytes. SQ_INVALID if it does not fit; *out is then undefined. */
+/* Writes folder/name to out, a buffer of `bytes` bytes. Returns SQ_INVALID if the path does not fit; *out is then
+ * undefined. */
 SQ_MUST_USE sq_status sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
 
 /* Splits a CSV row in place into at most `limit` fields and removes quotes (RFC 4180). Returns the number of fields in
@@ -38,7 +40,7 @@ char *sq_text_si(char *out, size_t bytes, double value, const char *unit);
 /* Writes "2 h 05 min", "3 min 20 s" or "14 s". Returns out. */
 char *sq_text_duration(char *out, size_t bytes, double seconds);
 
-/* 64-bit FNV-1a. `hash` is SQ_HASH_START or the hash of the preceding data. */
+/* Returns the 64-bit FNV-1a hash of the data. `hash` is SQ_HASH_START or the hash of the preceding data. */
 #define SQ_HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t sq_hash(uint64_t hash, const void *data, size_t bytes);
 

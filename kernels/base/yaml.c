@@ -133,7 +133,8 @@ void sq_yaml_free(void *data, const cyaml_schema_value_t *schema)
     (void)cyaml_free(&config, schema, data, 0); /* fails only for a wrong schema */
 }
 
-/* The length in bytes of the UTF-8 character at the start of the text; 0 if there is no valid one. */
+/* Returns the length in bytes of the UTF-8 character at the start of the text and sets *letter to the character.
+ * Returns 0 if the bytes are not a valid character. */
 static int read_letter(const char *text, uint32_t *letter)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -151,7 +152,8 @@ static int read_letter(const char *text, uint32_t *letter)
     return bytes;
 }
 
-/* Characters that YAML refuses or treats as line breaks, even in quotes. source: YAML 1.1, sections 4.1.1 and 4.1.4 */
+/* Returns true for characters that YAML refuses or treats as line breaks, even in quotes. source: YAML 1.1, sections
+ * 4.1.1 and 4.1.4 */
 static bool needs_escape(uint32_t letter)
 {
     return letter < 0x20 || (letter >= 0x7f && letter < 0xa0) || letter == 0x2028 || letter == 0x2029 ||
@@ -195,7 +197,7 @@ void sq_yaml_put_word(FILE *file, const char *word)
         sq_yaml_put_string(file, word);
 }
 
-/* YAML 1.1 reads 1e-05 as a string; its numbers need a decimal point. */
+/* Writes a number, with a decimal point before an exponent, because YAML 1.1 reads 1e-05 as a string. */
 static void put_digits(FILE *file, const char *text)
 {
     const size_t mantissa = strcspn(text, "e");
@@ -231,8 +233,8 @@ typedef struct {
     bool is_deep;
 } source;
 
-/* libyaml's time per token grows with the nesting depth, so a file of brackets would take very long. Reading stops at
- * the largest allowed depth. */
+/* Reads the next part of the file for libyaml. Stops if brackets are nested more than DEEPEST deep: the time per token
+ * of libyaml grows with the nesting depth, and a file of brackets would take very long. */
 static int read_some(void *context, unsigned char *buffer, size_t size, size_t *read)
 {
     source *s = context;

@@ -12,7 +12,7 @@
 /* Loads a file by a schema whose top level is a mapping with CYAML_FLAG_POINTER. Returns SQ_INVALID for invalid
  * content, SQ_IO if the file cannot be read. Free the result with sq_yaml_free. */
 SQ_MUST_USE sq_status sq_yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema);
-/* The same from memory; messages call the file `name`. */
+/* Does the same with a text in memory; messages call the text `name`. */
 SQ_MUST_USE sq_status sq_yaml_parse(void **out, const char *text, const char *name, const cyaml_schema_value_t *schema);
 void sq_yaml_free(void *data, const cyaml_schema_value_t *schema); /* accepts NULL */
 
@@ -22,19 +22,21 @@ SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
                                     sq_status (*use)(void *context, const char *path, yaml_document_t *document,
                                                      const yaml_node_t *root));
 
-/* Writing YAML by hand, for readable numbers and lists. A JSON string is also a YAML string with the same text. Bytes
- * that are not UTF-8 are replaced by U+FFFD, because YAML cannot hold them. */
+/* The sq_yaml_put functions write YAML without a library, so that numbers and lists are readable. sq_yaml_put_string
+ * writes a JSON string, which is also a YAML string with the same text. Bytes that are not UTF-8 are replaced by
+ * U+FFFD, because YAML cannot hold them. */
 void sq_yaml_put_string(FILE *file, const char *text);
 /* Writes "<indent><key>: "<text>"\n"; nothing for an empty text. */
 void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const char *text);
 /* Writes a word, with quotes if YAML would not read it as text. */
 void sq_yaml_put_word(FILE *file, const char *word);
-/* These write the fewest digits that read back as the same double or float, with a decimal point before an exponent. */
+/* sq_yaml_put_double and sq_yaml_put_float write the fewest digits that read back as the same double or float, with a
+ * decimal point before an exponent. */
 void sq_yaml_put_double(FILE *file, double value);
 void sq_yaml_put_float(FILE *file, float value);
 
-/* The line of the first "key:" at or after line `from` (1-based) of a text; 0 if there is none. For error messages of
- * checks that run after loading. */
+/* Returns the line of the first "key:" at or after line `from` (1-based) of a text; 0 if there is none. Checks that run
+ * after loading use it for their error messages. */
 int sq_yaml_line(const char *text, const char *key, int from);
 
 #endif

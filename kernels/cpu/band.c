@@ -1,5 +1,5 @@
-/* Filling bands and convolving them. The outer loop runs over vectors of channels; neighbouring outputs share the
- * weights that they load. */
+/* Fills bands and convolves them. The outer loop runs over vectors of channels. Several neighbouring outputs are
+ * computed at once, so that they share the loaded weights. */
 #include "kernels/cpu/band.h"
 
 enum { BAND_FLOATS = 96 * 1024, SMALLEST_BAND = 4, PIXELS_AT_ONCE = 4 };
@@ -19,7 +19,7 @@ static float *begin_row(const sq_cpu_view *view, const sq_band_rows *rows, int r
     return inside;
 }
 
-/* The pixels of image row first + r. */
+/* Returns the pixels of image row rows->first + r. */
 static sq_tile row_tile(const sq_cpu_view *view, const sq_band_rows *rows, int r)
 {
     const size_t row = (size_t)rows->n * (size_t)view->h + (size_t)(rows->first + r);
@@ -97,7 +97,7 @@ INLINE void convolve_row(const sq_band *in, const float *first, sq_band_filter f
     }
 }
 
-/* convolve_row for a kernel size and stride that are compile-time constants. */
+/* Calls convolve_row with a kernel size and a stride that are compile-time constants. k_and_stride: 10 * k + stride. */
 INLINE void convolve_fixed(const sq_band *in, const float *first, const sq_band_filter *f, int k_and_stride,
                            sq_rows out)
 {

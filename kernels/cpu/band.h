@@ -6,8 +6,8 @@
 #include "kernels/cpu/tile.h"
 #include "kernels/cpu/vector.h"
 
-/* A band: some rows of one image in scratch memory, with channels padded to whole vectors and a border of zeros outside
- * the image. The depthwise kernels work on bands. */
+/* A band holds some rows of one image in scratch memory. Its channels are padded to whole vectors, and it has a border
+ * of zeros outside the image. The depthwise kernels work on bands. */
 
 typedef struct {
     float *data;
@@ -33,7 +33,7 @@ static inline float *band_at(const sq_band *b, int row, int column)
     return b->data + ((size_t)row * (size_t)b->columns + (size_t)column) * (size_t)b->c;
 }
 
-/* The scratch memory of the calling thread. */
+/* Returns the scratch memory of the calling thread. */
 static inline float *scratch_of(const sq_cpu_call *call)
 {
     return call->workspace->scratch + (size_t)omp_get_thread_num() * call->workspace->scratch_count;
@@ -47,19 +47,19 @@ static inline float *scratch_of(const sq_cpu_call *call)
 
 /* Fills a band with the values of a view. */
 void sq_band_fill_input(const sq_cpu_view *x, const sq_band_rows *rows, const sq_band *out);
-/* Fills a band with dZ, computed from call->z and call->grad. */
+/* Fills a band with dZ, which is computed from call->z and call->grad. constants: from sq_gradient_constants. */
 void sq_band_fill_gradient(const sq_cpu_call *call, const float *constants, const sq_band_rows *rows,
                            const sq_band *out);
 
-/* Repacks weights from (c, k, k) to (k * k, padded c). is_rotated: rotates them by 180 degrees, for the input
+/* Repacks weights from (c, k, k) to (k * k, padded c). is_rotated: filters are rotated by 180 degrees, for the input
  * gradient. */
 void sq_band_repack_weights(const float *weight, int c, int k, bool is_rotated, float *out);
 
 /* Computes one row of outputs from rows row .. row + k - 1 of the band. */
 void sq_band_convolve(const sq_band *in, int row, const sq_band_filter *filter, sq_rows out);
 
-/* Returns the number of output rows per band for an output of h rows. A band with floats_per_row floats per output row
- * fits in the L2 cache. Bands have equal heights, except the last one. */
+/* Returns the number of output rows per band for an output of h rows. A band of that height fits in the L2 cache if
+ * each output row takes floats_per_row floats. All bands have equal heights, except the last one. */
 int sq_band_height(int h, int floats_per_row);
 
 #endif

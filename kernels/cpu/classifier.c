@@ -16,8 +16,8 @@ static float grey_of(const float *rgb)
     return 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 }
 
-/* torchvision's brightness (0), contrast (1) and saturation (2): blends with black, the mean grey, or the pixel's grey.
- */
+/* Adjusts an image as torchvision does. `adjustment` 0, brightness, blends each pixel with black; 1, contrast, with the
+ * mean grey of the image; 2, saturation, with the pixel's own grey. */
 static void adjust(float *image, size_t pixels, int adjustment, float factor)
 {
     double grey_sum = 0;
@@ -88,7 +88,7 @@ void SQ_CPU_NAME(image_run)(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(linear_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    (void)call; /* needs none */
+    (void)call; /* no workspace is needed */
     *shared = *scratch = 0;
 }
 
@@ -104,7 +104,7 @@ void SQ_CPU_NAME(linear_run)(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(linear_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    (void)call; /* needs none */
+    (void)call; /* no workspace is needed */
     *shared = *scratch = 0;
 }
 
@@ -129,7 +129,7 @@ void SQ_CPU_NAME(linear_back_run)(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(loss_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    (void)call; /* needs none */
+    (void)call; /* no workspace is needed */
     *shared = *scratch = 0;
 }
 
@@ -138,7 +138,7 @@ void SQ_CPU_NAME(loss_run)(const sq_cpu_call *call)
     const sq_step *step = call->step;
     const int32_t *labels = call->labels;
     sq_result *result = call->raw_out;
-    for (int n = 0; n < call->x.n; n++) { /* one thread, in order: the sums do not depend on threads */
+    for (int n = 0; n < call->x.n; n++) { /* one thread, so that the order of the sums is fixed */
         float *gradient = call->dx.data ? call->dx.data + (size_t)n * (size_t)call->dx.pitch : NULL;
         if (n >= step->valid_count) {
             if (gradient)
@@ -159,7 +159,7 @@ void SQ_CPU_NAME(loss_run)(const sq_cpu_call *call)
 
 void SQ_CPU_NAME(update_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)
 {
-    (void)call; /* needs none */
+    (void)call; /* no workspace is needed */
     *shared = *scratch = 0;
 }
 

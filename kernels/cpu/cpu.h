@@ -3,11 +3,11 @@
 
 #include "kernels/host_backend.h"
 
-/* Internal to the cpu backend. A program is an array of prepared calls, whose operands are pointers and whose tile
- * sizes are fixed.
+/* Only the cpu backend includes this header. A program is an array of prepared calls, whose operands are pointers and
+ * whose tile sizes are fixed.
  *
- * Work is divided into tiles, and tiles are divided into groups, by shape alone. Partial results are stored per
- * tile or group and merged in that order, so the bits do not depend on the number of threads. */
+ * Work is divided into tiles, and tiles are divided into groups, by shape alone. Partial results are stored per tile or
+ * group and merged in a fixed order, so the bits do not depend on the number of threads. */
 
 typedef struct {    /* an sq_view with addresses */
     float *data;    /* NULL: absent */
@@ -68,8 +68,8 @@ static inline int sq_cpu_padded(int c)
     return (c + SQ_CPU_LANES - 1) / SQ_CPU_LANES * SQ_CPU_LANES;
 }
 
-/* A kernel. prepare() chooses the tiles and reports the workspace it needs: floats shared by all threads, and floats
- * per thread. run() does the work. */
+/* A kernel. prepare() chooses the tiles and reports the workspace that the kernel needs: floats shared by all threads,
+ * and floats per thread. run() does the work. */
 typedef struct {
     void (*prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch);
     void (*run)(const sq_cpu_call *call);
@@ -87,7 +87,7 @@ typedef struct {
 
 extern const sq_cpu_table sq_cpu_table_baseline, sq_cpu_table_avx2, sq_cpu_table_avx512;
 
-/* The kernels for this processor, and the name of their instruction set. */
+/* Returns the kernels for this processor and sets *name to the name of their instruction set. */
 const sq_cpu_table *sq_cpu_choose_table(const char **name);
 
 #endif

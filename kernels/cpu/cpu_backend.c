@@ -140,7 +140,7 @@ static sq_cpu_call resolve(const resolver *r, const sq_op *op)
     return call;
 }
 
-/* The kernel of an operation; run is NULL if there is none. */
+/* Returns the kernel of an operation. Its member `run` is NULL if the backend has no such kernel. */
 static const sq_cpu_kernel *choose_kernel(const sq_cpu_table *table, const sq_op *op)
 {
     const sq_cpu_kind *kind = &table->kinds[op->kind];
@@ -149,9 +149,9 @@ static const sq_cpu_kernel *choose_kernel(const sq_cpu_table *table, const sq_op
     return op->kernel == 1 && op->stride == 1 && kind->pointwise.run ? &kind->pointwise : &kind->general;
 }
 
-/* The number of threads for a call. Starting threads costs a few microseconds, so a call of less than 20 us runs on one
- * thread. The bits do not depend on this choice. The time is estimated as 0.3 ns per float read or written and 10 ps
- * per multiply-add (50 ps in depthwise kernels). */
+/* Returns the number of threads for a call. Starting threads costs a few microseconds, so a call of less than 20 us
+ * runs on one thread. The bits do not depend on this choice. The time is estimated as 0.3 ns per float read or written
+ * and 10 ps per multiply-add (50 ps in depthwise kernels). */
 static int threads_for(const sq_cpu_call *call, int threads)
 {
     const double in = (double)call->x.n * call->x.h * call->x.w * call->x.c;
@@ -163,7 +163,7 @@ static int threads_for(const sq_cpu_call *call, int threads)
     return microseconds < 20 && !is_update ? 1 : threads;
 }
 
-/* ---- The table ---- */
+/* ---- Compiling and running ---- */
 
 static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wanted, size_t copies)
 {
@@ -178,7 +178,7 @@ static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wante
     return SQ_OK;
 }
 
-/* Memory for the values that a norm of c channels exchanges with the other ranks. */
+/* Allocates memory for the values that a norm of c channels exchanges with the other ranks. */
 static sq_status grow_exchanged(cpu_backend *cpu, int c)
 {
     sq_cpu_workspace *w = &cpu->workspace;

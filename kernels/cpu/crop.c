@@ -1,4 +1,4 @@
-/* Crops of images, resized in the same way as by the loader. One thread handles each crop. */
+/* Crops images and resizes the crops, in the same way as the loader. Each crop is handled by one thread. */
 #include "kernels/cpu/crop.h"
 
 #include <omp.h>
@@ -48,7 +48,7 @@ sq_status sq_cpu_crop(sq_cpu_cropper *c, const sq_crop_batch *batch)
         uint8_t *to = batch->out.address + (size_t)i * bytes;
         if (crop_one(&c->resizers[omp_get_thread_num()], batch->images.address, &batch->crops[i], batch->side, to) !=
             SQ_OK)
-            atomic_store(&has_failed, true); /* the error text is local to that thread */
+            atomic_store(&has_failed, true); /* the calling thread cannot read the error text of this one */
     }
     return atomic_load(&has_failed) ? sq_fail(SQ_NO_MEMORY, "cpu: no memory to crop %d images", batch->count) : SQ_OK;
 }

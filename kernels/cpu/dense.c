@@ -1,6 +1,6 @@
-/* Dense k x k convolution: the patches of a tile of output pixels are copied into a matrix (im2col), which is
- * multiplied by the weights. One thread handles each image, so that the overlapping sums of the input gradient need no
- * locks. */
+/* Dense k x k convolution. The patches of a tile of output pixels are copied into a matrix (im2col), which is
+ * multiplied by the weights. Each image is handled by one thread, so that the overlapping sums of the input gradient
+ * need no locks. */
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
@@ -13,7 +13,7 @@ static int patch_count(const sq_cpu_call *call)
     return call->x.c * call->op->kernel * call->op->kernel;
 }
 
-/* Sets the output rows per tile. */
+/* Sets the number of output rows per tile, and the number of tiles. */
 static void choose_tiles(sq_cpu_call *call)
 {
     const int rows = TILE_FLOATS / (call->z.w * (patch_count(call) + call->z.c));
@@ -22,7 +22,7 @@ static void choose_tiles(sq_cpu_call *call)
     call->tiles = call->groups * call->x.n;
 }
 
-/* All input pixels of image n. */
+/* Returns the tile of all input pixels of image n. */
 static sq_tile image_tile(const sq_cpu_call *call, int n)
 {
     const int pixels = call->x.h * call->x.w;
@@ -52,7 +52,7 @@ static void copy_patches(const sq_cpu_call *call, const float *image, int first,
             }
 }
 
-/* The reverse of copy_patches: adds the gradients of the patches to the gradient of the image. */
+/* Reverses copy_patches: adds the gradients of the patches to the gradient of the image. */
 static void add_patches(const sq_cpu_call *call, const float *patches, int first, int rows, float *image)
 {
     const int k = call->op->kernel, stride = call->op->stride, pad = k / 2, c = call->x.c, h_in = call->x.h,
@@ -142,7 +142,8 @@ typedef struct {
     float *constants; /* of sq_tile_gradient */
 } back_workspace;
 
-/* is_first: the image is the first of its group, so weight_partial is overwritten. */
+/* Computes the gradients of one image. is_first: the image is the first of its group, so weight_partial is
+ * overwritten. */
 static void back_image(const sq_cpu_call *call, const back_workspace *w, int n, float *weight_partial, bool is_first)
 {
     const int c_out = call->z.c, patch = patch_count(call);

@@ -1,6 +1,6 @@
-/* Depthwise convolution. A tile is a band of rows of one image. Forward activates the band's input once into a padded
- * buffer and convolves that. Backward computes dZ and the activated input of a band once, and from them the input
- * gradient and the weight gradient. */
+/* Depthwise convolution. A tile is a band of rows of one image. The forward operation activates the input of a band
+ * once, into a padded buffer, and convolves that buffer. The backward operation computes dZ and the activated input of
+ * a band once, and from these two the input gradient and the weight gradient. */
 #include "kernels/cpu/band.h"
 #include "kernels/cpu/statistics.h"
 
@@ -22,8 +22,8 @@ void SQ_CPU_NAME(depthwise_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
     *scratch = (size_t)input_rows(call->tile, k, call->op->stride) * (size_t)columns * (size_t)c;
 }
 
-/* Merges the moments of bands, whose sizes differ. Every image has the same bands, so the bands of each image are
- * merged first. */
+/* Merges the moments of all bands. The last band of an image may have fewer rows than the others. Every image has the
+ * same bands, so the bands of each image are merged first, and then all images have equal sizes. */
 static void merge_bands(const sq_cpu_call *call, float *partial)
 {
     const int c = call->x.c, h_out = call->z.h, w_out = call->z.w;
@@ -84,7 +84,7 @@ void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
 
 enum { WEIGHT_GROUPS = 32, PIXELS_AT_ONCE = 4 };
 
-/* The rows and columns around a band of dZ that the taps of its input rows reach. */
+/* Returns the number of rows and columns around a band of dZ that the taps of its input rows reach. */
 static int gradient_border(const sq_cpu_call *call)
 {
     const int pad = call->op->kernel / 2;
@@ -124,8 +124,8 @@ typedef struct {
     int border, stride;
 } band_pair;
 
-/* Adds to the weight gradients for the vector of channels at i, from kernel row y0 on. k is a compile-time constant.
- * For k = 3 it handles all three kernel rows, otherwise one. */
+/* Adds one band to the weight gradients of the vector of channels at i. k is a compile-time constant. For k = 3,
+ * handles all three kernel rows (y0 = 0), otherwise only kernel row y0. */
 INLINE void weight_taps(const band_pair *p, int k, int y0, float *partial, int i)
 {
     const sq_band *in = &p->in, *dz = &p->dz;
@@ -170,8 +170,9 @@ typedef struct {
     float *row;          /* result: one row of input gradients, (w, padded c) */
 } input_gradient_operands;
 
-/* Stride 2: input columns of row h with one parity, for the vector of channels at i. Such columns use every second tap.
- * (h + pad - y) / 2 and (parity + pad - x) / 2 are exact, because y and x begin at the parity that makes them even. */
+/* For stride 2, computes the gradients of the input columns of row h that have the given parity, for the vector of
+ * channels at i. Such columns use every second tap. (h + pad - y) / 2 and (parity + pad - x) / 2 are exact, because y
+ * and x begin at values that make the dividends even. */
 INLINE void gather_parity(const input_gradient_operands *o, int h, int parity, int i)
 {
     const int k = o->call->op->kernel, pad = k / 2, border = gradient_border(o->call), c = o->dz->c;
@@ -198,7 +199,7 @@ static void gather_row(const input_gradient_operands *o, int h)
             gather_parity(o, h, parity, i);
 }
 
-/* Stores a row of input gradients in dx, with the addend added. */
+/* Adds the addend, if there is one, to a row of input gradients and stores the sum in dx. */
 static void write_row(const sq_cpu_call *call, int n, int h, const float *row, int c_padded)
 {
     const sq_cpu_view *dx = &call->dx_view;

@@ -1,5 +1,5 @@
-/* Squeeze-and-excitation and the pooling before the classifier: operations on global means. One thread handles each
- * image. */
+/* Squeeze-and-excitation, and the pooling before the classifier. These operations use means over all pixels of an
+ * image. Each image is handled by one thread. */
 #include "kernels/cpu/band.h"
 #include "kernels/cpu/statistics.h"
 #include "kernels/dropout.h"
@@ -77,8 +77,8 @@ void SQ_CPU_NAME(gate_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
     *scratch = (ROWS_AT_ONCE + 1) * (size_t)call->x.c;
 }
 
-/* Handles one image: computes the gradients of the pre-activations of the gate (dg) and of the hidden layer (dh), then
- * dx and its sums. */
+/* Handles one image: computes dg and dh, the gradients of the pre-activations of the gate and of the hidden layer, then
+ * dx and its sums S1 and S2. */
 static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh, float *sums)
 {
     const int c = call->x.c, r = call->hidden.c;
@@ -124,7 +124,7 @@ typedef struct {
     float *weight_grad, *bias_grad;
 } gate_layer;
 
-/* Weight gradients, summed over the images in order. */
+/* Computes the gradients of the weights and biases of a layer, summed over the images in order. */
 static void layer_gradients(const sq_cpu_call *call, const gate_layer *l)
 {
     const size_t outputs = (size_t)l->outputs, c = (size_t)l->in->c, pitch = (size_t)l->in->pitch;
@@ -163,7 +163,7 @@ void SQ_CPU_NAME(pool_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratc
     *scratch = ROWS_AT_ONCE * (size_t)call->x.c;
 }
 
-/* The factor of dropout. */
+/* Returns the dropout factor of channel i of image n. */
 static float dropout(const sq_cpu_call *call, int n, int i)
 {
     if (!(call->op->dropout > 0) || call->op->statistics != SQ_STATISTICS_BATCH)

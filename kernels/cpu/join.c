@@ -5,7 +5,7 @@
 
 enum { TILE_FLOATS = 64 * 1024 };
 
-/* Floats per pixel of both inputs. */
+/* Returns the number of floats per pixel of both inputs. */
 static int floats_per_pixel(const sq_cpu_call *call)
 {
     return sq_cpu_padded(call->x.c) + (call->y.data ? sq_cpu_padded(call->y.c) : 0);
@@ -41,7 +41,7 @@ static void put(const sq_cpu_tensor *out, float *pixel, int offset, const float 
     }
 }
 
-/* Reads the logical channels of one pixel, starting at offset, into `to`, a pixel of the view that is written. */
+/* Copies logical channels of one pixel, beginning at `offset`, to `to`, which is a pixel of `view`. */
 static void take(const sq_cpu_tensor *in, const float *pixel, int offset, const sq_cpu_view *view, float *to)
 {
     const int half = in->pitch / 2, c = view->c, step = view->step;
@@ -112,7 +112,7 @@ typedef struct {
     float *sums; /* S1 and S2 of each tile */
 } side;
 
-/* The gradient of one input for a tile, and its sums. */
+/* Computes the gradient of one input for a tile, and the sums S1 and S2 of that tile. */
 static void side_back(const sq_cpu_call *call, const side *s, int t)
 {
     const sq_tile tile = tile_at(call, t);

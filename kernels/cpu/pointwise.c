@@ -1,6 +1,7 @@
-/* Pointwise convolution: one matrix product per tile of pixels. The pending normalisation of the input is applied on
- * load, and the moments of the result are computed while the tile is in the cache. Backward is one pass: both operands
- * are computed once per tile and used for the input gradient and the weight gradient. */
+/* Pointwise convolution is one matrix product per tile of pixels. The pending normalisation of the input is applied on
+ * load, and the moments of the result are computed while the tile is in the cache. The backward operation is one pass:
+ * dZ and the activated input of a tile are computed once and used for both the input gradient and the weight
+ * gradient. */
 #include <cblas.h>
 
 #include "kernels/cpu/band.h"
@@ -13,8 +14,8 @@ static size_t pixels_of(const sq_cpu_view *view)
     return (size_t)view->n * (size_t)view->h * (size_t)view->w;
 }
 
-/* Pixels per tile: few enough that both operands fit in the L2 cache, and enough to amortise the packing of the
- * weights. */
+/* Returns the pixels per tile. A tile is small enough that both operands fit in the L2 cache, and large enough to
+ * amortise the packing of the weights. */
 static int tile_of(int c_in, int c_out, size_t pixels)
 {
     int tile = TILE_FLOATS / (c_in + c_out) / 16 * 16;
@@ -35,8 +36,8 @@ static void choose_tiles(sq_cpu_call *call, int c_out)
     call->tiles = (int)((pixels + (size_t)call->tile - 1) / (size_t)call->tile);
 }
 
-/* Returns the view's values at the tile's pixels: in place if they need no conversion, otherwise loaded into
- * `buffer`. */
+/* Returns the view's values at the tile's pixels. Values that need no conversion are returned in place; others are
+ * loaded into `buffer`. */
 static sq_const_rows load_operand(const sq_cpu_view *view, sq_tile tile, float *buffer)
 {
     if (!view->scale && view->step == 1)
@@ -80,7 +81,7 @@ void SQ_CPU_NAME(pointwise_run)(const sq_cpu_call *call)
 /* Scratch memory of a thread; each array holds one tile. */
 typedef struct {
     float *dz, *in;
-    float *dx; /* used if the gradient cannot be computed in place */
+    float *dx; /* used if dX cannot be computed in place */
 } buffers;
 
 static buffers split_scratch(const sq_cpu_call *call, float *scratch)
@@ -134,7 +135,8 @@ typedef struct {
     float *constants; /* of sq_tile_gradient */
 } back_workspace;
 
-/* is_first: the tile is the first of its group, so weight_partial is overwritten. */
+/* Computes the gradients of one tile. is_first: the tile is the first of its group, so weight_partial is
+ * overwritten. */
 static void back_tile(const sq_cpu_call *call, const back_workspace *w, int t, float *weight_partial, bool is_first)
 {
     const buffers b = split_scratch(call, scratch_of(call));

@@ -1,4 +1,4 @@
-/* The choice of the instruction set, and of settings for OpenBLAS and OpenMP. */
+/* Chooses the instruction set, and settings for OpenBLAS and OpenMP. */
 #include "kernels/cpu/processor.h"
 
 #include <cblas.h>
@@ -31,7 +31,8 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
     return &sq_cpu_table_baseline;
 }
 
-/* Overrides the core type that OpenBLAS chooses on processors that are too new for its detection. */
+/* Overrides the core type that OpenBLAS chooses on processors that its detection does not know yet. Returns whether the
+ * environment was changed. */
 static bool improve_blas(void)
 {
     static const char *const older[] = {"Haswell",  "Zen",       "Sandybridge", "Nehalem",
@@ -61,7 +62,7 @@ static bool improve_blas(void)
 #endif
 
 /* Makes waiting threads yield the core after a few microseconds. If another process uses the cores, spinning for
- * milliseconds costs 90 % of the speed. */
+ * milliseconds costs 90 % of the speed. Returns whether the environment was changed. */
 static bool improve_waiting(void)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
@@ -73,7 +74,7 @@ void sq_cpu_choose_kernels(char **argv)
 {
     const bool has_blas = improve_blas(), has_waiting = improve_waiting();
     if (has_blas || has_waiting)
-        (void)execv("/proc/self/exe", argv); /* if it fails, the program runs correctly, only slower */
+        (void)execv("/proc/self/exe", argv); /* if execv fails, the program runs correctly, but slower */
 }
 
 void sq_cpu_describe(char *text, size_t bytes)

@@ -7,9 +7,9 @@
  * OpenBLAS. */
 
 /* Sets environment variables that OpenBLAS and OpenMP read when they are loaded, and then executes the program again,
- * once. Call it first in main(). OPENBLAS_CORETYPE: for processors with AVX-512 for which OpenBLAS chooses AVX2 kernels
- * (half the speed). GOMP_SPINCOUNT: makes waiting threads spin only briefly. Variables that are already set are not
- * changed. */
+ * once. Must be called first in main(). OPENBLAS_CORETYPE is set on processors with AVX-512 for which OpenBLAS chooses
+ * AVX2 kernels, which run at half the speed. GOMP_SPINCOUNT is set so that waiting threads spin only briefly. Variables
+ * that are already set are not changed. */
 void sq_cpu_choose_kernels(char **argv);
 
 /* Writes "avx512, OpenBLAS SkylakeX, 2 cores". */

@@ -1,5 +1,5 @@
-/* Merging the partial results of tiles: moments (Chan, Golub, LeVeque 1979), sums of gradients, weight gradients.
- * Merges run in FP64 or in a fixed order, so that the results do not depend on threads. */
+/* Merges the partial results of tiles: moments (Chan, Golub, LeVeque 1979), sums of gradients, weight gradients. Merges
+ * run in FP64 or in a fixed order, so that the results do not depend on threads. */
 #include "kernels/cpu/statistics.h"
 
 #include <math.h>
@@ -50,8 +50,8 @@ static void set_channel(const sq_cpu_call *call, int i, const moments *m)
     set_live(call, i, m->mean, m->m2 / m->count);
 }
 
-/* Gathers 2c values of every rank: from the start of `exchanged` of this rank to the memory that follows. Returns false
- * if a rank is lost. */
+/* Gathers 2c values of every rank. Those of this rank are at w->exchanged; those of all ranks are written at
+ * w->exchanged + w->exchanged_count. Returns false if a rank is lost. */
 static bool gather(const sq_cpu_workspace *w, int c)
 {
     *w->exchange_status = w->exchange->gather(w->exchange->context, w->exchanged, w->exchanged + w->exchanged_count,
@@ -162,8 +162,8 @@ static void add_ranks(const sq_cpu_call *call)
     }
 }
 
-/* The live rows keep the sums of this rank. They become the gradients of gamma and beta, which are reduced over the
- * ranks later. */
+/* The live rows keep S1 and S2 of this rank, because these sums become the gradients of gamma and beta, which are
+ * reduced over the ranks later. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants)
 {
     const sq_cpu_view *z = &call->z;

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/kernels.h"
 
-/* Merging the partial results of tiles and groups. */
+/* Functions that merge the partial results of tiles and groups. */
 
 #define sq_gradient_constants SQ_CPU_NAME(gradient_constants)
 #define sq_merge_moments      SQ_CPU_NAME(merge_moments)
@@ -15,7 +15,8 @@
 /* Writes the constants of dZ = A * dY + B * Z + C: A, B and C per channel, padded(c) floats each. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants);
 
-/* Moments of tiles, written by sq_tile_moments. The moments of tile t are at partial + 2ct. */
+/* Moments of tiles, written by sq_tile_moments. The moments of tile t are at partial + 2 * c * t, where c is the number
+ * of channels. */
 typedef struct {
     const float *partial;
     int tiles;
@@ -29,12 +30,13 @@ void sq_fix_norm(const sq_cpu_call *call);
 /* Computes S1 and S2 of a view from `tiles` partial sums of 2c values. Does nothing for views without norm or with a
  * gate. */
 void sq_merge_sums(const sq_cpu_view *view, const float *partial, int tiles);
-/* Sets the gradient to (or adds) the sum of `groups` consecutive partial gradients of `count` floats each. */
+/* Sums `groups` consecutive partial gradients of `count` floats each. Sets `gradient` to the sum if step.accumulate is
+ * 0; adds the sum to `gradient` if step.accumulate is 1. */
 void sq_merge_weights(const sq_cpu_call *call, float *gradient, const float *partial, int groups, size_t count);
 /* Writes the gradients of gamma and beta, which are S2 and S1. */
 void sq_store_norm_grads(const sq_cpu_call *call);
 
-/* Whether the producer of the view's gradient also computes S1 and S2. */
+/* Returns whether the operation that computes the view's gradient also computes S1 and S2. */
 static inline bool sq_wants_sums(const sq_cpu_view *view)
 {
     return view->scale && !view->gate;

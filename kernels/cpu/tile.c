@@ -1,6 +1,6 @@
-/* Operations on a tile of pixels while it is in the cache: applying the pending normalisation, the gradient of a raw
- * output, moments and sums per channel. The outer loop runs over vectors of channels and the inner one over pixels, so
- * that sums stay in registers. Each function is specialised for the common activations. */
+/* Operations on a tile of pixels while the tile is in the cache: applying the pending normalisation, the gradient of a
+ * raw output, moments and sums per channel. The outer loop runs over vectors of channels and the inner loop over
+ * pixels, so that sums stay in registers. Each function is specialised for the common activations. */
 #include "kernels/cpu/tile.h"
 
 #include "kernels/cpu/vector.h"

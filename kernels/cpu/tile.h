@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/kernels.h"
 
-/* Work on one tile: consecutive pixels of a view, all channels. */
+/* Functions that work on one tile, which consists of consecutive pixels of a view with all channels. */
 
 #define sq_tile_load     SQ_CPU_NAME(tile_load)
 #define sq_tile_gradient SQ_CPU_NAME(tile_gradient)
@@ -37,11 +37,11 @@ void sq_tile_load(const sq_cpu_view *view, sq_tile tile, sq_rows out);
  * g           gradient of the values that z shows, from the tile's first pixel */
 void sq_tile_gradient(const sq_cpu_view *z, const float *constants, sq_tile tile, sq_const_rows g, sq_rows out);
 
-/* partial[0..c) = mean, partial[c..2c) = M2 (sum of squared differences from the mean) of each channel over `rows`
- * rows. */
+/* For each channel over `rows` rows: partial[0..c) = mean, partial[c..2c) = M2, the sum of squared differences from the
+ * mean. */
 void sq_tile_moments(sq_const_rows z, int rows, int c, float *partial);
 
-/* partial[0..c) = S1, partial[c..2c) = S2 of the view over the tile; g is the gradient of its values. */
+/* partial[0..c) = S1, partial[c..2c) = S2 of the view over the tile; g is the gradient of the view's values. */
 void sq_tile_sums(const sq_cpu_view *view, sq_tile tile, sq_const_rows g, float *partial);
 
 #endif

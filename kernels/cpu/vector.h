@@ -6,8 +6,8 @@
 
 #include "kernels/activation.h"
 
-/* Vectors of the widest registers of the instruction set (GCC vector extensions). Comparisons are written so that NaN
- * passes through every activation. */
+/* Vectors as wide as the widest registers of the instruction set (GCC vector extensions). Comparisons are written so
+ * that NaN passes through every activation. */
 
 #if defined(__AVX512F__)
 enum { LANES = 16 };
@@ -34,7 +34,7 @@ INLINE void store(float *p, vfloat v)
     memcpy(p, &v, sizeof v);
 }
 
-/* These functions access only the first `count` lanes. load_part sets the other lanes to 0. */
+/* load_part and store_part access only the first `count` lanes. load_part sets the other lanes to 0. */
 INLINE vfloat load_part(const float *p, int count)
 {
     vfloat v = {0};
@@ -87,7 +87,7 @@ INLINE vfloat activate(sq_activation activation, vfloat x)
     return x;
 }
 
-/* g * activation'(x) */
+/* Returns g * activation'(x). */
 INLINE vfloat through(sq_activation activation, vfloat x, vfloat g)
 {
     const vfloat zero = {0};

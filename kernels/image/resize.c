@@ -1,6 +1,6 @@
-/* Resizing in two passes. Each source row passes through the horizontal pass when the first output row needs it, into a
- * ring of rows that the vertical pass reads. The ring holds only the rows that one output row needs, so it stays in the
- * cache. */
+/* Resizes in two passes. The horizontal pass resizes a source row when an output row first needs it, and writes the
+ * result to a ring of rows. The vertical pass reads the ring. The ring holds only the rows that one output row needs,
+ * so the ring stays in the cache. */
 #include "kernels/image/resize.h"
 
 #include <stdlib.h>
@@ -74,7 +74,7 @@ static sq_span span_of(double begin, double length, bool is_cropped_first, int l
     return is_cropped_first ? sq_span_cropped((int)begin, (int)length, size) : whole;
 }
 
-/* The range of source pixels that a span reads, along its axis. */
+/* Returns the range of source pixels that a span reads along its axis. */
 static sq_taps reach_of(const sq_span *s)
 {
     const sq_taps a = sq_taps_at(s, 0), b = sq_taps_at(s, s->size - 1);
@@ -96,7 +96,7 @@ typedef struct {
     sq_span across, down;
     int groups, ring, row_values; /* groups per column; rows in the ring; values per row of the ring */
     int16_t *column_weights, *rows, *row_weights, *weights;
-    const int16_t **taken; /* the rows of the ring that one output row sums */
+    const int16_t **taken; /* the rows of the ring that one output row reads */
     int *first;            /* for each column: offset in bytes in a row of `from` */
     uint8_t *last;         /* a copy of a source row, with padding */
     size_t reach;          /* bytes of a row that the first pass may read */

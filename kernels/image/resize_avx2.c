@@ -5,7 +5,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Four pixels times their weights: 32-bit sums of red, green, blue and an unused value in each half. */
+/* Returns four pixels times their weights, as 32-bit sums of red, green, blue and an unused value in each half of the
+ * vector. */
 static inline __m256i group_sum(const uint8_t *from, const int16_t *weights, __m128i order)
 {
     const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)from), order);
@@ -21,7 +22,8 @@ static inline void put_pixel(__m256i sum, int16_t *out)
                      _mm_packs_epi32(row, row)); /* the next pixel overwrites the fourth value */
 }
 
-/* Two columns of two pixels each; only the first half of their groups is used. */
+/* Computes two columns, each of which reads at most two pixels, so only the first half of a group of weights is
+ * used. */
 static inline void put_pair(const uint8_t *row, const int *first, const int16_t *weights, int16_t *out)
 {
     const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 8, 11, 9, 12, 10, 13, -1, -1);

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdint.h>
 
-/* The source pixels of each output pixel and their weights. The host and the CUDA kernels share this definition.
- * Products are never fused with sums, so that the integer weights are the same everywhere. Internal to resize.c and to
- * the backends' crop(). source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
+/* The source pixels of each output pixel and their weights. The host and the CUDA kernels share this definition. A
+ * product is never fused with a sum, so the integer weights are the same on every processor. Only resize.c and the
+ * crop() functions of the backends include this header. source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
 
 enum {
     SQ_WEIGHT_BITS = 15, /* fraction bits of a weight: 1 is 32768; a single weight of 1 is stored as 32767 */
@@ -41,7 +41,7 @@ SQ_HOST_AND_DEVICE double sq_product(double a, double b)
 }
 #endif
 
-/* A span of whole pixels. Pixels outside it are not read. */
+/* Returns a span of whole pixels. Pixels outside the span are not read. */
 SQ_HOST_AND_DEVICE sq_span sq_span_cropped(int begin, int length, int size)
 {
     const sq_span s = {(double)begin, (double)length, begin, begin + length, size};
@@ -54,7 +54,8 @@ SQ_HOST_AND_DEVICE double sq_taps_support(const sq_span *s)
     return scale > 1 ? scale : 1;
 }
 
-/* The largest number of pixels with weights. Rounding could add one pixel, whose weight would be 0. */
+/* Returns the largest number of pixels with weights. Rounding in sq_taps_at could add one pixel, but the weight of that
+ * pixel would be 0. */
 SQ_HOST_AND_DEVICE int sq_taps_limit(const sq_span *s)
 {
     return (int)ceil(2 * sq_taps_support(s));
@@ -65,7 +66,8 @@ SQ_HOST_AND_DEVICE double sq_taps_centre(const sq_span *s, int i)
     return s->begin + (i + 0.5) * s->length / s->size;
 }
 
-/* Source pixels of output i. Truncation is as good as rounding down here, because negative positions are clamped. */
+/* Returns the source pixels of output i. The conversion to int truncates, which is as good as rounding down here,
+ * because negative positions are clamped. */
 SQ_HOST_AND_DEVICE sq_taps sq_taps_at(const sq_span *s, int i)
 {
     const int limit = sq_taps_limit(s);
@@ -77,15 +79,16 @@ SQ_HOST_AND_DEVICE sq_taps sq_taps_at(const sq_span *s, int i)
     return taps;
 }
 
-/* The triangle filter: 1 at the centre, 0 at the distance of its support. nearer: 1 / support. */
+/* Returns the value of the triangle filter at a pixel: 1 at the centre, 0 at the distance of the support and beyond.
+ * nearer: 1 / support. */
 SQ_HOST_AND_DEVICE double sq_taps_exact(int pixel, double centre, double nearer)
 {
     const double distance = sq_product(fabs(pixel + 0.5 - centre), nearer);
     return distance < 1 ? 1 - distance : 0;
 }
 
-/* Weights of output i, rounded. The rounding error is added to the largest weight, so that they sum to 1. out:
- * sq_taps_limit values. */
+/* Writes the rounded weights of output i to out, which has room for sq_taps_limit values, and returns the source
+ * pixels. The rounding error is added to the largest weight, so that the weights sum to 1. */
 SQ_HOST_AND_DEVICE sq_taps sq_taps_weigh(const sq_span *s, int i, int16_t *out)
 {
     const sq_taps t = sq_taps_at(s, i);

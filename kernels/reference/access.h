@@ -3,7 +3,7 @@
 
 #include "kernels/host_backend.h"
 
-/* Reading and writing the elements of slots and views, by logical position. */
+/* Functions that read and write the elements of slots and views, by logical position. */
 
 /* One operation of a graph with its addresses. */
 typedef struct {
@@ -32,7 +32,7 @@ static inline float *sq_ref_data(const sq_reference_call *call, int slot)
     return sq_host_address(call->graph, call->at, slot);
 }
 
-/* A row (SQ_LIVE_...) of a norm's live slot. */
+/* Returns row `row` (SQ_LIVE_...) of a norm's live slot. */
 static inline float *sq_ref_live(const sq_reference_call *call, int norm, int row)
 {
     const int live = call->graph->norms[norm].live;
@@ -41,20 +41,20 @@ static inline float *sq_ref_live(const sq_reference_call *call, int norm, int ro
 
 const sq_step *sq_ref_step(const sq_reference_call *call);
 
-/* The element of a slot. */
+/* Returns the address of an element of a slot. */
 float *sq_ref_at(const sq_reference_call *call, int slot, sq_position p);
-/* The element of channel p.i of a part of the slot. */
+/* Returns the address of the element of channel p.i of a part of the slot. */
 float *sq_ref_part_at(const sq_reference_call *call, int slot, sq_part part, sq_position p);
-/* Channels of a view. */
+/* Returns the number of channels of a view. */
 int sq_ref_view_c(const sq_reference_call *call, sq_view view);
-/* The value that a view shows, including its gate. */
+/* Returns the value that a view shows, including its gate. */
 float sq_ref_value(const sq_reference_call *call, sq_view view, sq_position p);
-/* d value / d pre-activation, without the gate. */
+/* Returns d value / d pre-activation of a view, without the gate. */
 float sq_ref_slope(const sq_reference_call *call, sq_view view, sq_position p);
-/* Writes S1 and S2 of the view's norm from the gradient of its value, which is in slot `grad`. Does nothing for views
- * without norm or with a gate. */
+/* Computes S1 and S2 of the view's norm from slot `grad`, which holds the gradient of the view's value. Does nothing
+ * for views without norm or with a gate. */
 void sq_ref_sums(const sq_reference_call *call, sq_view view, int grad);
-/* Overwrites a gradient or adds to it, depending on step.accumulate. */
+/* Overwrites *gradient with `value` if step.accumulate is 0; adds `value` to *gradient if step.accumulate is 1. */
 void sq_ref_store(const sq_reference_call *call, float *gradient, double value);
 
 #endif

@@ -37,7 +37,8 @@ static double conv_at(const sq_reference_call *call, int n, int h, int w, int o)
     return sum;
 }
 
-/* Mean and sum of squared differences of a channel of the raw output, in two passes. */
+/* Computes the mean and m2, the sum of squared differences from the mean, of channel i of the raw output in two
+ * passes. */
 static void moments(const sq_reference_call *call, int i, double *mean, double *m2)
 {
     const sq_slot *z = sq_ref_slot(call, call->op->out);
@@ -92,7 +93,8 @@ void sq_reference_conv(const sq_reference_call *call)
     normalise(call);
 }
 
-/* dZ = scale * (dY - S1 / M - xhat * S2 / M), the gradient of the raw output. */
+/* Returns dZ = scale * (dY - S1 / M - xhat * S2 / M), the gradient of one element of the raw output. M is the number of
+ * elements per channel. */
 static double raw_gradient(const sq_reference_call *call, int n, int h, int w, int o)
 {
     const sq_op *op = call->op;
@@ -132,7 +134,7 @@ static void weight_gradient(const sq_reference_call *call)
     }
 }
 
-/* Gradient of input channel i at one pixel: the sum over all outputs that read it. */
+/* Returns the gradient of input channel i at one pixel, which is the sum over all outputs that read that input. */
 static double input_gradient(const sq_reference_call *call, int n, int h, int w, int i)
 {
     const sq_op *op = call->op;

@@ -1,4 +1,4 @@
-/* Crops of images, resized by the definition: every output pixel is a weighted sum over rows of weighted sums over
+/* Resizes crops of images by the definition: every output pixel is a weighted sum over rows of weighted sums over
  * columns. */
 #include <stdlib.h>
 
@@ -12,7 +12,8 @@ typedef struct {
     int16_t *columns, *rows; /* weights of one output pixel */
 } reference_crop;
 
-/* One channel of an output pixel. The sum over a row is rounded to SQ_ROW_BITS fraction bits, as in resize.c. */
+/* Returns one channel of an output pixel. The sum over a row is rounded to SQ_ROW_BITS fraction bits, as in
+ * resize.c. */
 static uint8_t level(const reference_crop *c, sq_taps rows, sq_taps columns, int channel)
 {
     const int row_shift = SQ_WEIGHT_BITS - SQ_ROW_BITS, shift = SQ_WEIGHT_BITS + SQ_ROW_BITS;

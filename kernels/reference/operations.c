@@ -20,8 +20,8 @@ static float grey_of(const float *rgb)
     return 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 }
 
-/* torchvision's brightness (0), contrast (1) and saturation (2): blends with black, the mean grey, or the pixel's grey.
- */
+/* Adjusts an image as torchvision does. `adjustment` 0, brightness, blends each pixel with black; 1, contrast, with the
+ * mean grey of the image; 2, saturation, with the pixel's own grey. */
 static void adjust(float *image, int pixels, int adjustment, float factor)
 {
     double grey_sum = 0;
@@ -82,7 +82,7 @@ static double mean_of(const sq_reference_call *call, sq_view view, int n, int i)
     return sum / ((double)s->h * s->w);
 }
 
-/* The value of channel i before the gate's last activation. */
+/* Returns the value of channel i before the gate's last activation. */
 static float gate_pre(const sq_reference_call *call, int n, int i)
 {
     const int r = sq_ref_slot(call, call->op->hidden)->c;
@@ -113,7 +113,7 @@ void sq_reference_gate(const sq_reference_call *call)
     }
 }
 
-/* d loss / d (pre-activation of the gate) for image n, channel i. */
+/* Returns d loss / d pre-activation of the gate, for channel i of image n. */
 static double gate_gradient(const sq_reference_call *call, int n, int i)
 {
     const sq_op *op = call->op;
@@ -125,7 +125,7 @@ static double gate_gradient(const sq_reference_call *call, int n, int i)
     return sum * sq_activate_slope(op->gate_activation, gate_pre(call, n, i));
 }
 
-/* d loss / d (hidden value j before its relu). */
+/* Returns d loss / d hidden value j before its relu, for image n. */
 static double hidden_gradient(const sq_reference_call *call, int n, int j)
 {
     const sq_op *op = call->op;

@@ -1,5 +1,5 @@
-/* The reference backend: a program is a copy of its graph, and plain loops run it. It is slow but simple. Tests compare
- * every other backend with it. */
+/* The reference backend is slow but simple. A program is a copy of its graph, and plain loops run it. Tests compare
+ * every other backend with this one. */
 #include "kernels/reference/reference.h"
 
 #include <stdlib.h>
