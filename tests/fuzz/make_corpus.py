@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz corpus: small tars of every layout, shards that squall pack makes, the repository's
-configurations, safetensors, and a small latency table of every dialect.
+"""Writes the seeds of the fuzz corpus: small tars of every layout, shards that `squall pack` writes, the repository's
+configurations, safetensors files, and a small latency table of every dialect.
 
 usage: make_corpus.py SQUALL [FOLDER]     FOLDER: default corpus/ next to this script
 """
@@ -45,7 +45,7 @@ def put(target, name, data):
 
 
 def repository_file(name):
-    """A file of the repository without its comments."""
+    """Returns the text of a file of the repository, without comment lines."""
     with open(os.path.join(ROOT, name)) as file:
         return "".join(line for line in file if not line.startswith("#"))
 

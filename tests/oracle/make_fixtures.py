@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/oracle_{blocks,pool,training}.safetensors with PyTorch in FP64.
+"""Computes tests/fixtures/oracle_{blocks,pool,fused_mb,uib,training}.safetensors with PyTorch in FP64.
 
-usage: make_fixtures.py [blocks] [pool] [fused_mb] [uib] [training]  (default: all; needs torch, numpy, yaml; Debian: python3-torch)
-blocks, pool, fused_mb, uib: the loss, logits, all gradients and running statistics of one training step for each path of oracle.yaml,
-oracle_pool.yaml, oracle_fused_mb.yaml or oracle_uib.yaml.
-training: the losses of 50 steps of the supernet on fixed paths, SGD with momentum, decay on weights only, label smoothing 0.1.
+usage: make_fixtures.py [blocks] [pool] [fused_mb] [uib] [training]     (default: all)
+
+Requires torch, numpy and yaml (Debian: python3-torch).
+blocks, pool, fused_mb, uib: the loss, logits, all gradients and running statistics of one training step, for several
+paths of oracle.yaml, oracle_pool.yaml, oracle_fused_mb.yaml or oracle_uib.yaml.
+training: the losses of 50 steps of the supernet of oracle.yaml on fixed paths. The optimiser is SGD with momentum and
+with weight decay on weights only. Label smoothing is 0.1.
 """
 import json
 import os
@@ -30,7 +33,7 @@ def fnv1a64(data):
 
 
 def write(path, tensors):
-    """safetensors with Squall's checksum in the metadata."""
+    """Writes a safetensors file with Squall's checksum in its metadata."""
     header, data = {"__metadata__": {"format": "pt", "checksum_fnv1a64": "0" * 16}}, b""
     for name, value in tensors.items():
         value = numpy.ascontiguousarray(value, numpy.float32)
@@ -51,8 +54,8 @@ def as_input(images):
 
 
 def randomise(net, generator):
-    """Initialises weights that keep the variance of activations at 1, and gammas and betas different from 1 and 0, to
-    avoid symmetries."""
+    """Initialises the weights so that the variance of activations stays 1. Sets gammas to values other than 1 and betas
+    to values other than 0, because the defaults could hide errors."""
     for name, parameter in net.named_parameters():
         if parameter.dim() > 1:
             fan = parameter[0].numel()
@@ -65,7 +68,7 @@ def randomise(net, generator):
 
 
 def train_step(net, images, labels):
-    """(loss, logits, gradients by name) in the precision of the network."""
+    """Runs one forward and backward pass in the precision of the network. Returns (loss, logits, gradients by name)."""
     weight = next(net.parameters())
     logits = net(torch.from_numpy(as_input(images)).to(weight.dtype))
     loss = nn.CrossEntropyLoss(label_smoothing=0.1)(logits, labels)
@@ -74,18 +77,18 @@ def train_step(net, images, labels):
 
 
 def is_conditioned(exact, single):
-    """Returns whether FP32 can compute these gradients to 1e-5: the error of PyTorch's FP32 run must be at most half of
-    that. Gradients that are 0 in exact arithmetic (a shift before a batch norm; about 1e-16 of the largest here) have
-    no relative error and are left out."""
+    """Returns True if FP32 can compute these gradients with a relative error below 1e-5. The criterion is an error of at
+    most 5e-6 in PyTorch's FP32 run. Some gradients are 0 in exact arithmetic, for example that of a shift before a
+    batch norm. They have no relative error, so gradients below 1e-10 of the largest are not compared."""
     largest = max(gradient.norm() for gradient in exact.values())
     return all((single[name] - gradient).norm() <= 5e-6 * gradient.norm()
                for name, gradient in exact.items() if gradient.norm() > 1e-10 * largest)
 
 
 def conditioned_network(space, path, images, labels, orders):
-    """Returns the network with the weights of the first seed for which is_conditioned is true, and its exact results.
-    orders: number of FP32 runs, each with a different order of the images; the error of a sum of few values only shows
-    in several orders."""
+    """Tries seeds for the weights until is_conditioned is true. Returns the network with these weights, and the network's
+    exact results. orders: the number of FP32 runs, each with a different order of the images. Several orders are
+    needed, because a sum of few values may be exact by chance in one order."""
     def run(seed, dtype, order):
         net = Network(space, path).double().train()
         randomise(net, torch.Generator().manual_seed(seed))
@@ -102,8 +105,9 @@ def conditioned_network(space, path, images, labels, orders):
 
 
 def make_blocks(space, fixture, count, orders):
-    """Paths (i, 5 i + 3 mod count): every choice once in each layer. The last choice of oracle.yaml and of
-    oracle_uib.yaml is not possible in the first layer."""
+    """Writes the fixture of the paths (i, (5 i + 3) mod count) for i from 0 to count - 1, which take every choice of each
+    layer once. The last choice of oracle.yaml and of oracle_uib.yaml is not possible in the first layer, so path
+    count - 1 takes the choice before it there."""
     tensors = {}
     images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))
     labels = torch.tensor([0, 1, 2, 3, 4, 1])

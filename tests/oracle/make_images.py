@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/images with Pillow: one image in each format, and resized crops of a pattern.
+"""Writes tests/fixtures/images with Pillow: one image in each format, and resized crops of a pattern.
 
-usage: make_images.py         (needs Pillow, numpy)
+usage: make_images.py         (requires Pillow and numpy)
 """
 import os
 

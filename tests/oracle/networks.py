@@ -1,4 +1,5 @@
-"""Squall's blocks as plain PyTorch modules, with the module names of the published networks. FP64 for fixtures."""
+"""Implements Squall's blocks as plain PyTorch modules, with the module names of the published networks. Fixtures use
+these modules in FP64."""
 from collections import OrderedDict
 
 import torch
@@ -11,7 +12,7 @@ def divisible(width):
 
 
 def width_rule(space):
-    """Rounds widths of layers and inside blocks as the space specifies."""
+    """Returns the function that rounds widths of layers, and widths inside blocks, as the space specifies."""
     return divisible if space.get("widths", "round") == "round" else lambda width: max(1, int(width + 0.5))
 
 
@@ -36,7 +37,7 @@ class Excite(nn.Module):
 
 
 class Shuffle(nn.Module):
-    """SPOS: ShuffleV2Block and Shuffle_Xception (src/Supernet/blocks.py)."""
+    """ShuffleV2Block and Shuffle_Xception of SPOS (src/Supernet/blocks.py)."""
 
     def __init__(self, choice, inputs, outputs, stride, activation):
         super().__init__()
@@ -161,13 +162,13 @@ def rows_of(space):
 
 
 def names_of(space, choices, row, inputs, outputs, stride):
-    """The choices of a layer: skip only where shapes allow it."""
+    """Returns the names of a layer's choices. A skip is a choice only if the input and output shapes are equal."""
     return [name for name in row.get("choices", space.get("searched", list(choices)))
             if choices[name]["kind"] != "skip" or (stride == 1 and inputs == outputs)]
 
 
 class Proxyless(nn.Module):
-    """The single network of a path of a space with naming: proxyless (mit-han-lab/proxylessnas, proxyless_nas/)."""
+    """The network of one path of a space with `naming: proxyless` (mit-han-lab/proxylessnas, proxyless_nas/)."""
 
     def __init__(self, space, path):
         super().__init__()
@@ -201,8 +202,8 @@ class Proxyless(nn.Module):
 
 
 class Network(nn.Module):
-    """Builds a space (the dict of its YAML file) as supernet (paths=None), or as the single network of one path. SPOS
-    module names."""
+    """The supernet of a space (path=None), or the network of one path. space: the dict of the space's YAML file. The
+    modules have SPOS's names."""
 
     def __init__(self, space, path=None):
         super().__init__()

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Compiles dropped_loop.cu with nvcc and checks that the result contains the stores of the source.
+"""Compiles dropped_loop.cu with nvcc, and checks that the PTX contains the stores of the source.
 
 usage: check_toolchain.py NVCC
-With every nvcc, the kernel with braces must contain its stores. The kernel without braces loses its loop if the nvcc
-version is in LOSES_THE_LOOP. The test fails if the list is wrong for this version of nvcc. Exits with 77 without nvcc.
+With every version of nvcc, the kernel with braces must contain its stores. The kernel without braces must lose its loop
+if the version is in LOSES_THE_LOOP, and must contain its stores otherwise. Exits with 77 if nvcc is missing.
 """
 import os
 import re
 import subprocess
 import sys
 
-LOSES_THE_LOOP = {"13.0.88"}  # cicc's front end; seen in PTX of compute_80, 90 and 100
+LOSES_THE_LOOP = {"13.0.88"}  # the front end of cicc drops the loop for compute_80, 90 and 100
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dropped_loop.cu")
 
 

@@ -1,4 +1,4 @@
-"""Planted mistakes of asynchronous copies and mbarriers; imported by make_planted.py."""
+"""Kernels with mistakes in the use of asynchronous copies and mbarriers. make_planted.py imports this module."""
 
 from planted_base import TILE, add
 
@@ -75,7 +75,7 @@ add("fine_mbarrier_test", ARRIVE.format(arrivals=128, barrier="bar.sync 0;", wai
 add("mbarrier_not_waited_for", ARRIVE.format(arrivals=128, barrier="bar.sync 0;", wait=""), MBARRIER)
 add("mbarrier_never_complete", ARRIVE.format(arrivals=127 + 2, barrier="bar.sync 0;", wait=STATE.format(how="try_wait")), MBARRIER)
 add("mbarrier_complete_early", ARRIVE.format(arrivals=32, barrier="bar.sync 0;", wait=STATE.format(how="try_wait")), MBARRIER)
-# One lane arrives and waits for its warp: the others need bar.warp.sync before and after.
+# One lane of each warp arrives and waits for the whole warp, so the warp needs a bar.warp.sync before and after.
 LEADER = INIT.format(arrivals=4, barrier="bar.sync 0;") + """
     st.shared.u32 [%r8], %r1;
     and.b32 %r10, %r1, 31;
@@ -127,7 +127,7 @@ add("fine_bulk_store_read", STORE.format(fence="", leader=FENCE, wait="cp.async.
 add("bulk_store_without_fence", STORE.format(fence="", leader="", wait="cp.async.bulk.wait_group 0;", after=""), TILE)
 add("bulk_store_not_waited_for", STORE.format(fence=FENCE, leader="", wait="", after=""), TILE)
 add("bulk_store_overwritten", STORE.format(fence=FENCE, leader="", wait="", after="bar.sync 0;\nst.shared.u32 [%r8], %r1;"), TILE)
-# A ring of two tiles: one lane loads six tiles of 384 bytes, 96 threads add them up.
+# A ring of two tiles. One lane loads six tiles of 384 bytes, and 96 threads add the tiles.
 RING = """
     mov.u32 %r3, tile;
     mov.u32 %r4, full;
