@@ -42,7 +42,8 @@ static sq_status open_list(tensor_list *list, int limit)
     return sq_fail(SQ_NO_MEMORY, "export: %d tensors", limit);
 }
 
-/* Adds a parameter under a name: the model's values, or a constant. */
+/* Adds a tensor with the shape of the parameter under `name`. Every value is *constant; if `constant` is NULL, the
+ * values are the model's. */
 static sq_status add(tensor_list *list, sq_model *model, const sq_parameter *p, const char *name, const float *constant)
 {
     const int i = list->count;
@@ -61,14 +62,14 @@ static sq_status add(tensor_list *list, sq_model *model, const sq_parameter *p, 
     return constant ? SQ_OK : sq_model_read(model, p->role, p->offset, list->values[i], p->count * sizeof(float));
 }
 
-/* "x.running_mean" -> "x.<leaf>" */
+/* Replaces the last component of a name by `leaf`: "x.running_mean" becomes "x.<leaf>". */
 static void rename_leaf(char *out, size_t bytes, const char *name, const char *leaf)
 {
     const char *dot = strrchr(name, '.');
     (void)snprintf(out, bytes, "%.*s.%s", (int)(dot - name), name, leaf);
 }
 
-/* One block, with the names of the single network. */
+/* Adds the parameters of one block under the names that they have in a single-path network. */
 static sq_status add_block(tensor_list *list, sq_model *model, int layer, int choice)
 {
     static const float one = 1, zero = 0;
@@ -92,7 +93,7 @@ static sq_status add_block(tensor_list *list, sq_model *model, int layer, int ch
     return SQ_OK;
 }
 
-/* Reads the file back and compares. */
+/* Reads the file back and compares its tensors with the list. */
 static sq_status verify(const char *path, const tensor_list *list)
 {
     sq_safetensors *file = NULL;
@@ -155,7 +156,8 @@ static json_t *triple(const float values[3])
     return json_loads(text, 0, NULL);
 }
 
-/* Names with one byte per character are nearly always Latin-1. Each byte above 127 becomes two bytes of UTF-8. */
+/* Converts a name from Latin-1 to UTF-8, where each byte above 127 becomes two bytes. Class names that are not UTF-8
+ * are nearly always Latin-1. Returns NULL if an allocation fails. */
 static json_t *latin1(const char *name)
 {
     char *wide = malloc(2 * strlen(name) + 1), *to = wide;
@@ -203,7 +205,8 @@ static json_t *layers_of(const sq_space *space, const int *path)
     return list;
 }
 
-/* The numbers of the searched layers: as a list, as a SPOS tuple, and as NNI JSON. */
+/* Adds the choice numbers of the searched layers as a list, as a SPOS tuple and as NNI JSON. Returns false if an
+ * allocation fails. */
 static bool add_architecture(json_t *root, const sq_space *space, const int *path)
 {
     char tuple[1024], *nni = malloc(NNI_BYTES);
@@ -242,7 +245,7 @@ static json_t *input_of(const sq_memory_plan *plan, double crop_fraction)
                      "std", triple(pixels.deviation));
 }
 
-/* NULL when there is no memory. */
+/* Returns the content of arch.json, or NULL if an allocation fails. */
 static json_t *describe(const sq_memory_plan *plan, const int *path, const sq_export_options *o)
 {
     json_t *root = json_object();

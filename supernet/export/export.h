@@ -4,14 +4,16 @@
 #include "supernet/export/export_options.h"
 #include "supernet/model/model.h"
 
-/* Exports one network as files: model.safetensors (PyTorch module names of the single path), arch.json, model.onnx. */
+/* Exports one network as the files model.safetensors (with the PyTorch module names of a single-path network),
+ * arch.json and model.onnx. */
 
-/* A JSON list '["a", "b"]', malloc'd. A name that is not UTF-8 is read as Latin-1. */
+/* Writes the names to *json as a JSON list '["a", "b"]', which the caller frees. A name that is not UTF-8 is read as
+ * Latin-1. */
 SQ_MUST_USE sq_status sq_export_classes(const char *const *names, int count, char **json);
 
-/* model: with running statistics that are calibrated for `path`. Norms without gamma and beta are written with 1 and 0,
- * so that PyTorch's load_state_dict accepts the file with strict=True. Each file is written completely or not at all;
- * the weights are read back and compared. */
+/* Exports the network of `path`. The running statistics of `model` must be calibrated for `path`. Norms without gamma
+ * and beta are written with gamma 1 and beta 0, so that PyTorch's load_state_dict accepts model.safetensors with
+ * strict=True. Each file is written completely or not at all. model.safetensors is read back and compared. */
 SQ_MUST_USE sq_status sq_export_network(sq_model *model, const int *path, const sq_export_options *options);
 
 /* Writes all weights of the supernet, with the supernet's names, to <folder>/supernet.safetensors. */

@@ -1,5 +1,5 @@
-/* Translates the evaluate graph of each layer, operation by operation, so a new block kind needs no code here. ONNX
- * sees channels in logical order; the storage order of boundaries is internal. */
+/* Translates the evaluate graph of each layer, operation by operation, so a new block kind needs no code here. The ONNX
+ * model has channels in logical order, regardless of the order in which boundaries are stored (sq_slot.is_split). */
 #include "supernet/export/onnx.h"
 
 #include <math.h>
@@ -22,9 +22,9 @@ typedef struct {
     const sq_op *op;
     int layer, serial;
     char boundary[SQ_MAX_LAYERS + 1][NAME];
-    char halves[2][NAME];         /* of this layer's input, when split_input has run; else "" */
-    char slots[MOST_SLOTS][NAME]; /* a slot's value in this layer: output of a convolution, gate, pooled vector */
-    bool has_bounds;              /* the constants of relu6 exist */
+    char halves[2][NAME];         /* even and odd channels of the layer's input; "" before split_input */
+    char slots[MOST_SLOTS][NAME]; /* name of each slot's value: output of a convolution, gate, pooled vector */
+    bool has_bounds;              /* the constants 0 and 6 of relu6 have been added */
     sq_status status;
 } encoder;
 
@@ -45,9 +45,10 @@ static const sq_slot *slot_of(const encoder *e, int slot)
     return &e->graph->slots[slot];
 }
 
-/* ---- Values out of the model ---- */
+/* ---- Values of the model ---- */
 
-/* `count` floats of a slot (a weight or a statistic), or a constant for SQ_NONE. */
+/* Returns the first `count` floats of a slot (a weight or a statistic), or `count` times `constant` for slot SQ_NONE.
+ * The caller frees them. Returns NULL if the allocation fails. */
 static float *read_slot(encoder *e, int slot, size_t count, float constant)
 {
     float *values = malloc((count ? count : 1) * sizeof *values);
@@ -79,7 +80,8 @@ static void put_weight(encoder *e, char *out, const char *what, int slot)
 
 /* ---- Views ---- */
 
-/* [even channels | odd channels]: ShuffleNet's shuffle with free batch size, then a split. */
+/* Splits the layer's input into even and odd channels: a Reshape, a Transpose and a Reshape (ShuffleNet's channel
+ * shuffle) order the channels, then a Split separates them. The batch size remains free. */
 static void split_input(encoder *e)
 {
     const sq_layer *l = &sq_model_plan(e->model)->space->layers[e->layer];
@@ -178,7 +180,8 @@ static void conv_attributes(encoder *e, sq_onnx_node *n, int kernel, int stride,
     sq_onnx_int(e->writer, n, "group", group);
 }
 
-/* Weights times scale, and the shift as bias: batch norm at fixed statistics. */
+/* Encodes a convolution with its batch norm folded in. At fixed statistics a batch norm is a scale and a shift: the
+ * weights are multiplied by the scale, and the shift becomes the bias. */
 static void folded(encoder *e, const sq_norm *norm, const char *x, char *out)
 {
     const sq_slot *w = slot_of(e, e->op->weight);
@@ -209,7 +212,7 @@ static void folded(encoder *e, const sq_norm *norm, const char *x, char *out)
     free(variance);
 }
 
-/* A vector of the convolution's norm, or a constant for SQ_NONE. */
+/* Adds a vector of the convolution's norm. For slot SQ_NONE, every element is `constant`. */
 static void put_vector(encoder *e, char *out, const char *what, int slot, float constant)
 {
     const int c = e->graph->norms[e->op->out_norm].c;
@@ -297,13 +300,13 @@ static void encode_linear(encoder *e)
     sq_onnx_int(e->writer, sq_onnx_add(e->writer, "Gemm", inputs, outputs), "transB", 1);
 }
 
-/* Images are normalised outside the exported network, and the loss is not part of it. */
+/* Adds nothing, because the user of the exported network normalises the images, and an exported network has no loss. */
 static void encode_nothing(encoder *e)
 {
     (void)e;
 }
 
-/* NULL: has no translation, because no evaluate graph contains it. */
+/* NULL: the operation has no translation, because it occurs in no evaluate graph. */
 static void (*const encoders[])(encoder *) = {
     [SQ_OP_IMAGE] = encode_nothing, [SQ_OP_CONV] = encode_conv, [SQ_OP_CONV_BACK] = NULL,
     [SQ_OP_GATE] = encode_gate,     [SQ_OP_GATE_BACK] = NULL,   [SQ_OP_JOIN] = encode_join,
@@ -376,7 +379,8 @@ static void add_metadata(encoder *e, const int *path)
     }
 }
 
-/* The tensor between layers, as (batch, c, h, w) or logits. */
+/* Writes the shape of the tensor that layer `boundary` reads, (batch, c, h, w). For boundary == layer_count, the tensor
+ * is the logits, (batch, classes). Returns the number of dimensions. */
 static int boundary_shape(const sq_space *space, int boundary, int batch, int dims[4])
 {
     const bool is_input = boundary < space->layer_count;

@@ -1,4 +1,4 @@
-/* ONNX through protobuf-c; the message code is generated at build time from Debian's onnx.proto. */
+/* Builds ONNX messages with protobuf-c. Their code is generated at build time from Debian's onnx.proto. */
 #include "supernet/export/onnx_writer.h"
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 
 #include "onnx/onnx.pb-c.h"
 
-/* All allocations are in one list, and freed together. */
+/* One allocation of a writer. All allocations are in one list, which sq_onnx_close frees. */
 typedef struct block {
     struct block *next;
     max_align_t data[];
@@ -22,7 +22,7 @@ struct sq_onnx_writer {
     size_t node_limit, initializer_limit, metadata_limit;
 };
 
-/* Zeroed memory; NULL and is_broken on failure. */
+/* Returns zeroed memory of the writer. On failure, returns NULL and sets is_broken. */
 static void *take(sq_onnx_writer *w, size_t bytes)
 {
     block *b = calloc(1, sizeof *b + bytes);
@@ -48,7 +48,7 @@ static char *text(sq_onnx_writer *w, const char *from)
     return copy(w, from, strlen(from) + 1);
 }
 
-/* Appends a pointer to an array that grows within the writer's memory. */
+/* Appends a pointer to an array. A full array is first copied to a larger one, which the writer owns. */
 static void append(sq_onnx_writer *w, void ***array, size_t *count, size_t *limit, void *item)
 {
     if (*count == *limit) {
@@ -78,7 +78,7 @@ sq_status sq_onnx_open(sq_onnx_writer **out, const char *graph_name, int opset)
     w->opset.version = opset;
     w->opsets[0] = &w->opset;
     w->model.has_ir_version = 1;
-    w->model.ir_version = 7; /* of opset 13's time; every later runtime reads it */
+    w->model.ir_version = 7; /* the version that opset 13 requires; every later runtime reads it */
     w->model.n_opset_import = 1;
     w->model.opset_import = w->opsets;
     w->model.producer_name = text(w, "squall");
@@ -112,7 +112,7 @@ static size_t names(sq_onnx_writer *w, const char *const *from, size_t limit, ch
 
 sq_onnx_node *sq_onnx_add(sq_onnx_writer *w, const char *type, const char *const *inputs, const char *const *outputs)
 {
-    static _Thread_local Onnx__NodeProto nowhere; /* takes what a broken writer can no longer keep */
+    static _Thread_local Onnx__NodeProto nowhere; /* receives the attributes if no node can be allocated */
     Onnx__NodeProto *node = take(w, sizeof *node);
     if (!node) {
         onnx__node_proto__init(&nowhere);
@@ -211,11 +211,11 @@ static uint16_t half_of(float value)
     const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
     const int exponent = (int)(magnitude >> 23) - 127 + 15;
     if (magnitude > 0x7f800000)
-        return (uint16_t)(sign | 0x7e00); /* not a number */
+        return (uint16_t)(sign | 0x7e00); /* NaN */
     if (exponent > 30)
         return (uint16_t)(sign | 0x7c00);
     const uint32_t mantissa = (magnitude & 0x7fffff) | 0x800000;
-    const int shift = exponent > 0 ? 13 : 14 - exponent; /* below: subnormal */
+    const int shift = exponent > 0 ? 13 : 14 - exponent; /* exponent <= 0: the result is subnormal */
     if (shift > 24)
         return (uint16_t)sign;
     const uint32_t kept = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), half = 1u << (shift - 1);

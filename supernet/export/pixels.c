@@ -8,7 +8,7 @@ sq_export_pixels sq_export_pixels_of(const sq_block_options *o)
     sq_export_pixels p = {.range = o->is_raw ? "0..255" : "0..1", .order = o->is_bgr ? "BGR" : "RGB"};
     for (int i = 0; i < 3; i++) {
         const int from = o->is_bgr ? 2 - i : i;
-        const bool is_normalised = !o->is_raw && o->deviation[from] > 0; /* as the image operation does */
+        const bool is_normalised = !o->is_raw && o->deviation[from] > 0; /* SQ_OP_IMAGE ignores both for raw pixels */
         p.mean[i] = is_normalised ? o->mean[from] : 0;
         p.deviation[i] = is_normalised ? o->deviation[from] : 1;
     }

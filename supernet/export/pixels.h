@@ -12,7 +12,7 @@ typedef struct {
 } sq_export_pixels;
 sq_export_pixels sq_export_pixels_of(const sq_block_options *options);
 
-/* "[a, b, c]" with the fewest digits that read back as the same floats. */
+/* Writes "[a, b, c]" with the fewest digits that read back as the same floats. */
 void sq_export_triple(const float values[3], char *text, size_t bytes);
 
 #endif

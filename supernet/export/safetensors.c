@@ -1,5 +1,5 @@
-/* Equal arguments give equal bytes. The metadata contains a checksum over header and data, computed with the checksum's
- * own digits as zeros, so every damaged byte is detected. */
+/* The metadata contains a checksum of header and data, so every damaged byte is detected. The checksum is computed with
+ * zeros in place of its own digits in the header. */
 #include "supernet/export/safetensors.h"
 
 #include <errno.h>
@@ -32,7 +32,8 @@ static json_t *describe(const sq_tensor *t, size_t begin)
                      (json_int_t)(begin + t->count * sizeof(float)));
 }
 
-/* The header as text, padded to 8 bytes, checksum digits zero. */
+/* Returns the header as text, which the caller frees. The text is padded to a multiple of 8 bytes, and the digits of
+ * the checksum are zeros. */
 static char *make_header(const sq_tensor *tensors, int tensor_count, const sq_metadata *metadata, int metadata_count,
                          size_t *bytes)
 {
@@ -130,7 +131,7 @@ static sq_status map_file(sq_safetensors *file, const char *path)
             file->bytes = (size_t)info.st_size;
         }
     }
-    (void)close(descriptor); /* the map stays */
+    (void)close(descriptor); /* the mapping remains valid */
     return status;
 }
 
@@ -162,9 +163,9 @@ typedef struct {
 } span;
 
 typedef struct {
-    const unsigned char *bytes; /* of all tensors */
+    const unsigned char *bytes; /* the data of all tensors */
     size_t size;
-    span *spans; /* of each tensor */
+    span *spans; /* one per tensor */
     size_t count;
 } tensor_data;
 
@@ -174,7 +175,7 @@ static int by_place(const void *a, const void *b)
     return x->begin != y->begin ? (x->begin > y->begin) - (x->begin < y->begin) : (x->end > y->end) - (x->end < y->end);
 }
 
-/* Every byte belongs to one tensor. */
+/* Whether every byte of the data belongs to exactly one tensor. */
 static bool is_covered(tensor_data *data)
 {
     size_t at = 0;
@@ -198,7 +199,7 @@ static sq_status read_tensor(sq_safetensors *file, const char *name, const json_
         return damaged(file, "a tensor is outside of the file");
     data->spans[data->count++] = (span){(size_t)begin, (size_t)end};
     if (strcmp(dtype, "F32") != 0)
-        return SQ_OK; /* other types cannot be requested */
+        return SQ_OK; /* sq_safetensors_find finds only F32 tensors */
     *t = (sq_tensor){.name = name, .count = 1};
     for (size_t i = 0; i < json_array_size(shape); i++) {
         const json_int_t dim = json_integer_value(json_array_get(shape, i));

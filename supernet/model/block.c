@@ -1,4 +1,4 @@
-/* From a block's description to the graph of each mode. */
+/* Builds the graph of a block in each mode from the block's description. */
 #include "supernet/model/block.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@ const char *sq_mode_name(sq_mode mode)
     return names[mode];
 }
 
-/* One operation updates the block's whole range of weights; weights with decay come first. */
+/* Emits one operation that updates all weights of the block. The first decayed_bytes bytes have weight decay. */
 static void emit_update(sq_builder *b, size_t decayed_bytes)
 {
     const size_t bytes = b->region->bytes[SQ_ROLE_WEIGHT];
@@ -64,7 +64,7 @@ int sq_block_parameters(const sq_block_id *block, const sq_block_options *option
     sq_builder b = sq_builder_open(block, SQ_UPDATE, options, &scratch, &graph);
     b.parameters = out;
     b.parameter_limit = limit;
-    (void)sq_builder_allocate_all(&b); /* only for the list of parameters */
+    (void)sq_builder_allocate_all(&b); /* fills b.parameters; the returned size is not needed */
     sq_graph_clear(&graph);
     return b.parameter_count;
 }

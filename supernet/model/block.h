@@ -31,35 +31,36 @@ typedef struct {
     size_t count;
 } sq_parameter;
 
-/* A block's part of each role's memory. */
+/* The part of each role's memory that a block uses. */
 typedef struct {
-    size_t at[SQ_ROLES];                        /* where it begins, in bytes from the role's base */
-    size_t bytes[SQ_ROLES];                     /* its size; sq_block_build writes it */
+    size_t at[SQ_ROLES];                        /* start of the part, in bytes from the role's base */
+    size_t bytes[SQ_ROLES];                     /* size of the part; sq_block_build writes it */
     size_t boundary_in, boundary_out;           /* offsets in BOUNDARY */
     size_t boundary_grad_in, boundary_grad_out; /* offsets in BOUNDARY_GRAD */
 } sq_region;
 
 typedef struct {
     int batch;
-    sq_dtype activation;   /* type of boundaries, raw outputs and their gradients; the backend's. Logits are FP32 */
-    int alignment;         /* their channels are padded to a multiple of this; 0 means 1 */
+    sq_dtype activation;   /* the backend's type for boundaries, raw outputs and their gradients. Logits are FP32 */
+    int alignment;         /* channels of these tensors are padded to a multiple of `alignment`; 0 means 1 */
     float label_smoothing; /* of the classifier's loss in FORWARD */
-    bool is_supernet;      /* names carry the choice: "features.3.1.x"; else "features.3.x" */
+    bool is_supernet;      /* parameter names contain the choice: "features.3.1.x" instead of "features.3.x" */
     bool has_average;      /* UPDATE maintains the moving average of the weights */
-    bool keeps_boundaries; /* without training: every boundary has its own memory, instead of two alternating */
+    bool keeps_boundaries; /* every boundary has its own memory; false: without training, two buffers alternate */
     float mean[3], deviation[3]; /* of the pixels, RGB, after scaling to 0..1; deviation 0: no normalisation */
     bool is_raw;                 /* pixels stay in 0..255 */
     bool is_bgr;                 /* channels in the order blue, green, red */
 } sq_block_options;
 
-/* Builds one graph. `region` gives the offsets and receives the sizes; offsets within a role are the same in all modes.
- * The classifier's FORWARD computes the loss and the gradient of the logits, EVALUATE and COLLECT only the loss.
- * SQ_UPDATE covers the block's whole range of weights. Free the graph with sq_graph_clear. */
+/* Builds one graph, which the caller frees with sq_graph_clear. `region` gives the offsets and receives the sizes. A
+ * tensor has the same offset in all modes. The classifier computes the loss in FORWARD, EVALUATE and COLLECT, and the
+ * gradient of the logits in FORWARD. SQ_UPDATE updates all weights of the block. */
 SQ_MUST_USE sq_status sq_block_build(const sq_block_id *block, sq_mode mode, const sq_block_options *options,
                                      sq_region *region, sq_graph *out);
 
-/* The block's parameters in memory order: weights with decay, then norms, statistics and biases of each convolution.
- * Writes at most `limit`; returns the number of parameters. `region` gives the offsets. */
+/* Lists the block's parameters in memory order: weights with decay, then norms, statistics and biases of each
+ * convolution. Writes at most `limit` parameters to `out`, and returns the number of all parameters. `region` gives the
+ * offsets. */
 int sq_block_parameters(const sq_block_id *block, const sq_block_options *options, const sq_region *region,
                         sq_parameter *out, int limit);
 

@@ -1,5 +1,5 @@
-/* The units in reverse order. Each writes the gradient of the value that it reads, and the sums that the norm of that
- * value needs. */
+/* Emits the backward operation of the join, then those of the units in reverse order. The operation of a unit writes
+ * the gradient of the value that the unit reads, and the sums S1 and S2 of that value's norm (kernels/graph.h). */
 #include "supernet/model/block_backward.h"
 
 static int take_unit_grad(sq_builder *b, int u)
@@ -8,8 +8,10 @@ static int take_unit_grad(sq_builder *b, int u)
     return sq_builder_allocate(b, sq_builder_activation(b, SQ_ROLE_SCRATCH, unit));
 }
 
-/* The gradients of the join's inputs. An addition that is not stored split passes on the output's gradient unchanged.
- */
+/* Emits the operation that computes the gradients of the join's inputs. If the join is an addition and its output is
+ * not stored split (is_shared), the gradient of the main unit's value equals the output's gradient, so the main unit
+ * uses the same slot. input_addend then passes on that slot to a residual connection. A side unit always has its own
+ * slot. */
 static void emit_join_back(sq_builder *b)
 {
     const sq_description *d = &b->description;
@@ -25,7 +27,7 @@ static void emit_join_back(sq_builder *b)
         return;
     }
     op.x = sq_builder_unit_view(b, d->main);
-    if (is_shared && op.x.gate != SQ_NONE) { /* the gate's backward reads the output's gradient */
+    if (is_shared && op.x.gate != SQ_NONE) { /* GATE_BACK reads output_grad, so JOIN_BACK is not needed */
         b->units[d->main].g = b->output_grad;
         return;
     }
@@ -42,8 +44,8 @@ static void emit_join_back(sq_builder *b)
     sq_graph_op(b->graph, op);
 }
 
-/* The slot to which a unit that reads the block's input adds its gradient; SQ_NONE for the first such unit, unless a
- * residual connection passes on the output's gradient. */
+/* Returns the slot that a unit adds to its gradient of the block's input. For the first unit that writes this gradient,
+ * that is output_grad if the block has a residual connection, else SQ_NONE. For later units it is input_grad. */
 static int input_addend(sq_builder *b)
 {
     const sq_description *d = &b->description;
@@ -62,7 +64,7 @@ static void emit_unit_back(sq_builder *b, int u)
     if (unit->se_channels > 0) {
         sq_op gate = sq_builder_gate_op(b, SQ_OP_GATE_BACK, u);
         gate.grad = s->g;
-        gate.dx = s->g == b->output_grad ? take_unit_grad(b, u) : s->g; /* a shared gradient is read again later */
+        gate.dx = s->g == b->output_grad ? take_unit_grad(b, u) : s->g; /* output_grad is read again */
         gate.weight_grad = s->reduce_grad;
         gate.bias_grad = s->reduce_bias_grad;
         gate.weight2_grad = s->expand_grad;

@@ -34,7 +34,7 @@ int sq_block_boundary_pitch(const sq_space *space, const sq_block_options *optio
     const sq_layer *l = &space->layers[is_logits ? boundary - 1 : boundary];
     if (is_logits)
         return l->pitch_out;
-    if (boundary == 0) /* three channels are padded to 4, not to a whole vector */
+    if (boundary == 0) /* the 3 channels of images are padded to 4, not to the alignment */
         return options->alignment > 1 ? (l->pitch_in + IMAGE_CHANNELS - 1) / IMAGE_CHANNELS * IMAGE_CHANNELS
                                       : l->pitch_in;
     return l->is_split_in ? 2 * sq_block_aligned(options, l->pitch_in / 2) : sq_block_aligned(options, l->pitch_in);

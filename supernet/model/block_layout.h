@@ -12,7 +12,8 @@ int sq_block_boundary_pitch(const sq_space *space, const sq_block_options *optio
 /* c rounded up to a multiple of the options' alignment. */
 int sq_block_aligned(const sq_block_options *options, int c);
 
-/* Offsets in ROLE_INPUT for a batch, and the total size. Images begin at 0. */
+/* Offsets of labels and augmentation parameters in SQ_ROLE_INPUT for a batch, and the total size, in bytes. Images
+ * begin at offset 0. */
 typedef struct {
     size_t labels, augment, bytes;
 } sq_input_layout;

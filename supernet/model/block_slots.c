@@ -1,5 +1,5 @@
-/* The tensors of a block. They are allocated in the same order in every mode, so an offset means the same bytes in
- * forward and in backward. */
+/* Allocates the tensors of a block in the same order in every mode, so that a tensor has the same offset in forward and
+ * in backward. */
 #include "supernet/model/block_slots.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "supernet/model/block_layout.h"
 
-/* n x w rows of FP32, padded because kernels read eight channels at a time. */
+/* Returns a slot of n x w rows of c FP32 values. Rows are padded, because kernels read eight channels at a time. */
 static sq_slot padded_rows(const sq_builder *b, sq_role role, int n, int w, int c)
 {
     sq_slot slot = sq_builder_tensor(role, n, 1, w, c);
@@ -15,7 +15,8 @@ static sq_slot padded_rows(const sq_builder *b, sq_role role, int n, int w, int 
     return slot;
 }
 
-/* FORWARD saves values for BACKWARD; in the other modes they are dead when the program ends. */
+/* Returns the role of intermediate values. FORWARD saves these values for BACKWARD; in other modes they are not used
+ * after the program ends. */
 static sq_role work_role(const sq_builder *b)
 {
     return sq_builder_is_training(b) ? SQ_ROLE_SAVED : SQ_ROLE_SCRATCH;
@@ -29,7 +30,7 @@ typedef struct {
     int dims[4];
 } parameter;
 
-/* Adds to the list of sq_block_parameters. */
+/* Counts a parameter, and adds it to the output of sq_block_parameters if there is room. */
 static void record(sq_builder *b, const parameter *from, int slot)
 {
     const int index = b->parameter_count++;
@@ -49,7 +50,8 @@ static void record(sq_builder *b, const parameter *from, int slot)
     p->offset = b->graph->slots[slot].offset;
 }
 
-/* Allocates a weight; its gradient has the same offset in its own role. */
+/* Allocates a weight and returns its slot. *grad: the slot of its gradient in mode BACKWARD, else SQ_NONE. The gradient
+ * has the same offset in SQ_ROLE_WEIGHT_GRAD. */
 static int take_weight(sq_builder *b, const parameter *p, int *grad)
 {
     const int *dims = p->dims;
@@ -73,7 +75,7 @@ static int take_statistic(sq_builder *b, const parameter *p)
     return slot;
 }
 
-/* Tensors with more than one dimension: they have weight decay. */
+/* Allocates the tensors with more than one dimension, which have weight decay. */
 static void take_weights(sq_builder *b)
 {
     const sq_description *d = &b->description;
@@ -117,7 +119,7 @@ static void take_norm(sq_builder *b, int u)
     b->units[u].norm = sq_graph_norm(b->graph, norm);
 }
 
-/* Norms and biases: they have no weight decay. */
+/* Allocates norms and biases, which have no weight decay. */
 static void take_vectors(sq_builder *b)
 {
     const sq_description *d = &b->description;

@@ -3,8 +3,8 @@
 
 #include "supernet/model/builder.h"
 
-/* Allocates all tensors of a block, in the same order in every mode. Returns the bytes of the weights that have decay;
- * they come first in the block's range. */
+/* Allocates all tensors of a block, in the same order in every mode. Returns the size in bytes of the weights that have
+ * decay. These weights come first in the block's range. */
 size_t sq_builder_allocate_all(sq_builder *b);
 
 #endif

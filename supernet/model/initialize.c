@@ -8,7 +8,7 @@
 #include "kernels/base/rng.h"
 #include "kernels/base/text.h"
 
-/* Standard deviation of a weight by the space's rule; 0 for constants.
+/* Returns the standard deviation of a parameter's initial values by the space's rule; 0 if all values are equal.
  * Source: SPOS, src/Supernet/network.py (stem 0.01, others 1 / shape[1]); He et al. 2015, eq. 10, fan-out. */
 static double deviation(const sq_space *space, const sq_parameter *p)
 {

@@ -39,8 +39,9 @@ size_t sq_memory_plan_largest(const sq_memory_plan *plan, sq_role role)
     return most;
 }
 
-/* Training keeps every boundary for backward. Otherwise two buffers alternate, unless options.keeps_boundaries is set.
- * Gradients always alternate. The gradient of the images is never computed. */
+/* Places the boundaries and their gradients. Training keeps every boundary for backward. Without training, boundaries
+ * use two buffers alternately, unless options.keeps_boundaries is set. The gradients of boundaries always use two
+ * buffers alternately. The gradient of the images is never computed. */
 static void place_boundaries(const sq_memory_plan *plan, size_t *offsets, size_t *grad_offsets, size_t *bytes,
                              size_t *grad_bytes)
 {
@@ -65,7 +66,8 @@ static void place_boundaries(const sq_memory_plan *plan, size_t *offsets, size_t
     *grad_bytes = plan->is_training ? grad_side[0] + grad_side[1] : 0;
 }
 
-/* Builds the block in each mode that the plan runs, to determine its sizes. *saved: the maximum over the choices. */
+/* Builds the block in each mode that the plan runs, to determine the block's sizes. Raises *saved to the block's bytes
+ * in SQ_ROLE_SAVED, and the plan's bytes of SCRATCH and WORKSPACE to those of the block, if the latter are larger. */
 static sq_status measure_block(sq_memory_plan *plan, sq_backend *backend, const sq_block_id *block, size_t *saved)
 {
     size_t *bytes = plan->role_bytes;

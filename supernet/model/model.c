@@ -1,5 +1,5 @@
-/* A supernet in memory: allocations, programs, and the walks over them. Nothing here allocates once the programs that a
- * walk needs are compiled. */
+/* A supernet in memory: allocations, programs, transfers and reductions. After the programs of a walk have been
+ * compiled, the walk allocates nothing. */
 #include "supernet/model/model.h"
 
 #include <stddef.h>
@@ -20,12 +20,12 @@ struct sq_model {
     sq_binding binding;
     bool owns_weights;
     program_set **programs; /* [layer][choice] */
-    float *neutral_augment; /* for batches that come without augmentation */
-    sq_device_ptr zeros;    /* as many as the largest block's gradients; only with options.has_others */
+    float *neutral_augment; /* for batches without augmentation parameters */
+    sq_device_ptr zeros;    /* size of the largest block's gradients; only with options.has_remote_paths */
     int loaded_count;
-    sq_dtype reduce_dtype; /* of gradients, over the ranks */
+    sq_dtype reduce_dtype; /* of gradients in the reduction over ranks */
     sq_timeline *timeline; /* borrowed; or NULL */
-    int32_t accumulate;    /* the value in the device's sq_step */
+    int32_t accumulate;    /* copy of `accumulate` in the device's sq_step */
 };
 
 const sq_memory_plan *sq_model_plan(const sq_model *model)
@@ -58,7 +58,7 @@ static sq_status allocate_roles(sq_model *model, const sq_model_options *options
     return SQ_OK;
 }
 
-/* Device memory of a plan: allocations are rounded up to pages of 2 MiB. */
+/* Returns the device memory of a plan in bytes. Allocations are rounded up to pages of 2 MiB. */
 static size_t bytes_on_device(const sq_memory_plan *plan, bool owns_weights)
 {
     const size_t page = (size_t)2 << 20;
@@ -69,7 +69,7 @@ static size_t bytes_on_device(const sq_memory_plan *plan, bool owns_weights)
     return bytes;
 }
 
-/* The largest batch below the model's that takes at most `limit` bytes; 0: none does. */
+/* Finds the largest batch below the model's batch that needs at most `limit` bytes. *out is 0 if no batch fits. */
 static sq_status largest_batch(const sq_model *model, size_t limit, int *out)
 {
     int low = 0, high = model->plan.options.batch;
@@ -97,7 +97,7 @@ static const char *print_bytes(char *text, size_t text_bytes, size_t bytes)
 }
 
 /* After SQ_NO_MEMORY: releases the memory, and reports the bytes of the whole model and the largest batch that fits.
- * Keeps the backend's text if the device has enough memory, or does not report it. */
+ * Keeps the backend's error text if the device has enough memory, or if the amount of free memory is unknown. */
 static sq_status report_memory(sq_model *model)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
@@ -144,7 +144,7 @@ static sq_status allocate_tables(sq_model *model)
     return SQ_OK;
 }
 
-/* Shared weights must have this model's layout. */
+/* Shared weights must have the size of this model's weights. */
 static sq_status check_sharing(const sq_model *model, const sq_model_options *options)
 {
     const sq_model *source = options->weights_of;
@@ -289,7 +289,7 @@ static sq_status check_count(const sq_model *model, const sq_model_batch *batch)
                : sq_fail(SQ_INVALID, "model: batch of %d images, expected 1..%d", batch->count, limit);
 }
 
-/* Copies labels and augmentation; fills the batch up with its first image. */
+/* Copies labels and augmentation parameters, and fills the rest of the batch with copies of the first image. */
 static sq_status load_rest(sq_model *model, const sq_model_batch *batch)
 {
     const struct sq_backend_ops *ops = model->backend->ops;
@@ -392,8 +392,8 @@ sq_status sq_model_logits(sq_model *model, float *out, int count)
 
 /* ---- Reductions ---- */
 
-/* Statistics are means over the ranks; a running variance is the mean of the ranks' variances. They are small, and
- * never rounded. */
+/* Statistics become means over the ranks; a running variance becomes the mean of the ranks' running variances.
+ * Statistics are reduced in FP32 even if gradients are not, because statistics are small. */
 sq_status sq_model_reduce(sq_model *model, int layer, int choice, bool is_local)
 {
     const struct sq_backend_ops *ops = model->backend->ops;

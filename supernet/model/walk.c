@@ -41,7 +41,7 @@ static bool is_used(const sq_step_paths *paths, int first, int end, int layer, i
     return false;
 }
 
-/* Every block of the layer that any rank used. */
+/* Reduces every block of the layer that any rank used. */
 static sq_status reduce_layer(const sq_walk_calls *calls, const sq_step_paths *paths, int layer)
 {
     for (int i = 0; i < paths->count; i++) {
