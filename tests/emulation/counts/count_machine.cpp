@@ -57,7 +57,7 @@ template <class S> double landing(const S &, long) { return 0; }
 /* The members are doubles, because the counts are weighted. */
 struct Cost {
     double instructions[COLUMNS] = {}, requests[MEMORIES] = {}, moved[MEMORIES] = {}, ideal[MEMORIES] = {};
-    double loaded = 0, in_flight = 0; /* in_flight: the sum over phases of sectors * (sectors per warp) */
+    double loaded = 0, in_flight = 0; /* in_flight: sum of sectors * (sectors per warp), over all phases */
 
     void add(const Cost &c, double weight)
     {

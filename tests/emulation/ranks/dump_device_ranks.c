@@ -3,7 +3,7 @@
  *
  * usage: dump_device_ranks means|train|alone      each rank prints its results
  *        dump_device_ranks die|stop|fail RANK     RANK is killed, hangs or fails in the middle of a step
- *        dump_device_ranks reduce-early|join-early  train without the waits before or after the reductions */
+ *        dump_device_ranks reduce-early|join-early  trains without the waits before or after the reductions */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -156,7 +156,7 @@ cudaError_t cudaGetDeviceCount(int *count)
     return *count = device.count, cudaSuccess;
 }
 
-/* Every device can access every other, because the emulated devices share the host's memory. */
+/* Every device can access all others, because the emulated devices share the host's memory. */
 cudaError_t cudaDeviceCanAccessPeer(int *reaches, int device_index, int peer)
 {
     *reaches = 0;

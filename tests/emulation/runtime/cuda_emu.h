@@ -6,8 +6,8 @@
  * arithmetic come from NVIDIA's own headers, which compile on the host. Checks:
  *   ASan   global and shared memory out of bounds, device pointers touched by host code, memory used after cudaFree;
  *   UBSan  misaligned vector accesses, signed overflow in index arithmetic, oversized shifts;
- *   TSan   races between CUDA threads on shared or global memory (barriers are understood), between a stream and the
- *          host, between a copy in one stream and a kernel in another;
+ *   TSan   races between CUDA threads on shared or global memory (the emulator informs TSan of barriers), between a
+ *          stream and the host, between a copy in one stream and a kernel in another;
  *   here   divergent barriers, warp intrinsics with wrong masks, launch limits, reads of uninitialised shared or device
  *          memory (both are filled with NaN bytes), results read before a wait for the stream.
  * Not emulated: textures, cooperative groups, PTX assembly, cp.async, TMA, wgmma, blocks that wait for each other.

@@ -214,7 +214,7 @@ int main()
     for (unsigned bytes : {4u, 8u, 16u}) {
         global(bytes, bytes, 0, bytes);         /* coalesced: 32 * bytes / 32 */
         global(bytes, bytes, 16, bytes + 1);    /* starts in the middle of a sector */
-        global(bytes, 2 * bytes, 0, 2 * bytes); /* every other element */
+        global(bytes, 2 * bytes, 0, 2 * bytes); /* lanes access every second element */
         global(bytes, 32, 0, 32);               /* one sector for each lane */
         global(bytes, 128, 0, 32);
         global(bytes, 0, 0, 1); /* all lanes access the same address */

@@ -244,7 +244,7 @@ inline void expect(const std::string &opcode, const std::string &operands, const
     std::vector<In> in(n);
     for (unsigned k = 0; k < n; k++) {
         uint64_t v[4] = {};
-        const unsigned periods[4] = {1, FLOAT_EDGES, 5, 7}; /* combines the edge cases of the first two operands */
+        const unsigned periods[4] = {1, FLOAT_EDGES, 5, 7}; /* combines edge cases of the first two operands */
         for (size_t o = 1; o < types.size(); o++)
             if (types[o] != "imm") {
                 const std::string t = types[o].find("pred") != std::string::npos ? "u32" : types[o];
