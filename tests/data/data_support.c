@@ -46,7 +46,7 @@ void copy_rotated(const char *folder, const char *name, int orientation)
                   "Exif\0\0"
                   "II*\0\x08\0\0\0"
                   "\x01\0\x12\x01\x03\0\x01\0\0\0?\0\0\0\0\0\0";
-    /* the terminating zero of the string is the last byte of the segment */
+    /* The terminating zero of the string is the last byte of the segment. */
     enum { EXIF_BYTES = sizeof exif, ORIENTATION_OFFSET = 28 };
     size_t size = 0;
     char *bytes = read_fixture("rgb.jpg", &size), *rotated = malloc(size + EXIF_BYTES);

@@ -230,8 +230,8 @@ static void make_gradient_rows(bench *b, const sq_graph *graph, const sq_op *op)
 
 /* ---- Tolerances ----
  * Rounding to BF16 changes a value by at most 2^-8. If the error is uniform, its root mean square is 2^-8 / sqrt(3).
- * A convolution rounds both operands on load and the result on store. Independent errors add to 2^-8 of the square root
- * of the sum of the terms' squares. Terms that cancel give a result smaller than the terms: in weight gradients, where
+ * A convolution rounds both operands on load and the result on store. Independent errors add to a root mean square of
+ * 2^-8 sqrt(sum of the squared terms). Terms that cancel give a result smaller than the terms: in weight gradients, where
  * dZ sums to 0 over each channel, and in S1. These results have bounds relative to the size of the terms. The order of
  * the sums changes the results of FP32 operations by 2^-24 sqrt(terms), here with at most about 4,000 terms. */
 

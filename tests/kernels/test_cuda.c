@@ -74,7 +74,7 @@ Test(cuda, two_paths_give_the_sum_of_both_gradients)
     const sq_step step = drawn_step(1);
     draw_path(s.space, 1, paths[0]);
     draw_path(s.space, 2, paths[1]);
-    /* both paths use the same choice of this searched layer */
+    /* Both paths use the same choice of this searched layer. */
     paths[1][1] = paths[0][1];
     paths[1][2] = (paths[0][2] + 1) % s.space->layers[2].choice_count; /* only path 1 uses this choice */
     const sq_step_paths all = {.first = paths[0], .count = 2},

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Latency tables from end to end: `squall lut` with a runner that has the expected answers, by this program, and with onnxruntime; blocks chained are
-the network; a search within limits on two devices at once.
+"""Tests latency tables from end to end.
+
+Runs `squall lut` with a fake runner whose times are known, with Squall itself and with onnxruntime. Checks that the models of a path's
+blocks, run one after the other, agree with the network's model, and checks a search within limits on two devices at once.
 
 usage: check_lut.py SQUALL SOURCE_FOLDER
 """
@@ -16,7 +18,8 @@ import xml.etree.ElementTree
 SQUALL, SOURCE = (os.path.abspath(word) for word in sys.argv[1:3])
 SPACE = "configs/spaces/tiny.yaml"
 
-# Times that follow from the models: about 1 ms per block; a network takes 0.5 ms more than its blocks, and 5 ms without them.
+# This runner computes times from the models' descriptions: about 1 ms per block. A network takes 0.5 ms more than its blocks. A network
+# without a list of blocks takes 5 ms.
 FAKE = r"""
 import csv, os, sys
 folder = os.path.dirname(open(sys.argv[1]).readline().strip())
@@ -33,7 +36,7 @@ for line in open(sys.argv[1]):
 """
 
 
-# Runners start the python3 that is found first: the one that has this test's packages.
+# Runners start the first python3 in PATH, so PATH starts with the folder of the python3 that has this test's packages.
 WITH_PACKAGES = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
 
 
@@ -81,25 +84,28 @@ def measured_by_a_runner(scratch):
     assert "runner:" in yaml and "measured: true" in yaml and "fake" in yaml and "doubt" not in yaml, yaml
     text = run("lut", "check", SPACE, device).stdout
     assert "100.0 %" in text and "0 implausible pairs\n" in text and "batch 1, 1 thread\n" in text, text
-    # Prediction by hand: base + scale * blocks.
+    # The expected prediction is base + scale * sum of the blocks.
     arch = networks[0]["arch"]
     text = run("lut", "predict", SPACE, device, "--arch", arch).stdout
     layers = [float(x) for x in re.findall(r"^ +\d+  \S+ +\S+ +([0-9.]+)", text, re.M)]
     base, total = (float(re.search(rf"{word} +(-?[0-9.]+)", text)[1]) for word in ("base", "total"))
     assert abs(base + sum(layers) - total) < 1e-2, text
-    # The device stores its runner.
+    # `lut networks` uses the runner that the device's folder stores.
     text = run("lut", "networks", SPACE, "--arch", arch, "--against", device).stdout
     assert "measured latency         5.000 ms" in text and "predicted latency" in text, text
     return device
 
 
 def busy_runner(scratch, name, network):
-    """A runner whose networks take `network`, of the sum of their blocks."""
+    """Returns a runner whose networks take the time `network`, an expression of SUM, the sum of the blocks' times."""
     return fake_runner(scratch, FAKE.replace('0.5 + sum(time[block] for block in row["blocks"].split())', network.replace("SUM", 'sum(time[b] for b in row["blocks"].split())')), name)
 
 
 def networks_that_contradict(scratch):
-    """A busy machine: the line through the networks is implausible. The measurement is repeated once with more rounds, the table records the doubt, and it can still be read."""
+    """Simulates a busy machine, on which the fitted line through the networks is implausible.
+
+    The measurement must be repeated once with more rounds. The table must record the doubt and remain readable.
+    """
     several = "12"
     cases = [("contrary", "30 - SUM", several, "scale -1.0000, expected 0.5 to 2"), ("flat", "5 + 0.1873 * SUM", several, "scale 0.1873, expected 0.5 to 2"),
              ("steep", "3.7434 * SUM - 20", several, "scale 3.7434, expected 0.5 to 2"), ("below", "0.1 + 0 * SUM", "3", "base -[0-9.]+ ms: networks of 0.1000 ms"),
@@ -117,7 +123,7 @@ def networks_that_contradict(scratch):
         text = run("lut", "check", SPACE, device).stdout
         assert re.search(rf"implausible +{doubt}", text) and "and 1 implausible line" in text, (name, text)
         assert re.search(doubt, run("lut", "predict", SPACE, device, "--arch", "(0, 0, 0, 0, 0)").stdout), name
-    # Without a recorded doubt, check finds the implausible scale itself; calibrating again removes the doubt.
+    # Without a recorded doubt, `lut check` detects the implausible scale itself. Calibrating again removes the doubt.
     write(os.path.join(scratch, "flat", "device.yaml"), "name: flat\nscale: 0.1\nmeasured: true\n")
     assert re.search(r"implausible +scale 0\.1000", run("lut", "check", SPACE, os.path.join(scratch, "flat")).stdout)
     contrary = os.path.join(scratch, "contrary")
@@ -129,7 +135,7 @@ def networks_that_contradict(scratch):
 
 
 def devices_beside_the_program(scratch, device):
-    """configs/devices/... is found from any folder, as configs/spaces/... is."""
+    """Checks that configs/devices/... and configs/spaces/... are found from any folder."""
     name = "configs/devices/myriad-x"
 
     def from_elsewhere(*words):
@@ -178,7 +184,7 @@ def table_that_is_wrong(scratch, device):
 
 
 def calibrated(scratch, device):
-    """Networks of exactly 2 ms + 3 x the table's prediction: calibration finds it, and the next comparison is exact."""
+    """Makes networks of exactly 2 ms + 3 x the table's prediction. Calibration must find this line, and the next comparison must be exact."""
     space, found = ["--space", SPACE], []
     for i in range(12):
         arch = ",".join(str((i * 7 + 3 * l) % 3) for l in range(5))
@@ -241,7 +247,7 @@ def bad_input(scratch, device):
 
 
 def chained_blocks_are_the_network(scratch):
-    """Every block's model, one after the other along a path, gives what the whole network's model gives."""
+    """Runs the models of a path's blocks one after the other. The shapes and sizes must agree with those of the whole network's model."""
     try:
         import numpy
         import onnx
@@ -268,13 +274,13 @@ def chained_blocks_are_the_network(scratch):
                 part = onnxruntime.InferenceSession(block.SerializeToString(), providers=["CPUExecutionProvider"])
                 assert list(value.shape) == part.get_inputs()[0].shape, (model, value.shape)
                 value = part.run(None, {"input": value})[0]
-            # Layers of one shape share a model and so its weights: only shapes and sizes can be compared then.
+            # Layers of one shape share a model and therefore weights, so only shapes and the size of the values can be compared.
             assert value.shape == wanted.shape and numpy.isfinite(value).all() and numpy.isfinite(wanted).all()
             assert 1e-3 < numpy.abs(value).max() < 1e3 and 1e-3 < numpy.abs(wanted).max() < 1e3, (value, wanted)
 
 
 def measured_as_exported(scratch, run_folder):
-    """The file that a user deploys, timed by the runtime that its table was measured with."""
+    """Times the exported file that a user deploys, with the runtime that measured the table."""
     run("export", run_folder)
     model = os.path.join(run_folder, "export/model.onnx")
     try:
@@ -293,7 +299,8 @@ def measured_as_exported(scratch, run_folder):
 
 
 def search_on_two_devices(scratch, device):
-    """Limits on two devices at once: every scored candidate holds both; the configuration's list and the command line agree."""
+    """Searches with limits on two devices. Every scored candidate must meet both limits, and a list in the configuration must give the same
+    result as the command line."""
     a, other = os.path.join(scratch, "run"), os.path.join(scratch, "other")
     run("lut", "measure", "configs/spaces/samples.yaml", "-o", os.path.join(scratch, "first"), "--runner", fake_runner(scratch, FAKE),
         "--networks", "0")
@@ -319,7 +326,7 @@ def search_on_two_devices(scratch, device):
         for d in range(2):
             assert candidate["devices"][d]["latency_ms"] <= limits[d] * (1 + 1e-12), candidate
     measured_as_exported(scratch, a)
-    # The same from a configuration with a list.
+    # A list in the configuration must give the same result as the command line.
     with open(os.path.join(a, "config.yaml")) as file:
         config = re.sub(r"\nlatency:\n(  .*\n)+", "\n", file.read())
     config += (f"latency:\n  - {{device: {scratch}/first, limit_ms: {limits[0]!r}}}\n"

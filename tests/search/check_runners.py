@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs tools/measure's scripts on two small ONNX models: the lines that they print, their description of the runtime, and one
-clear line for each thing that is wrong.
+"""Runs the scripts of tools/measure on small ONNX models. Checks the printed lines, the description of the runtime, and that each error
+gives one clear line.
 
 usage: check_runners.py SOURCE_FOLDER     exit 77: a package is missing
 """
@@ -20,7 +20,7 @@ except ImportError as error:
 
 
 def write_model(path, channels, batch, dtype=TensorProto.FLOAT):
-    """A 3x3 convolution of 8 x 8 x 3, of an input that is first cast to float32."""
+    """Writes a model that casts an 8 x 8 x 3 input to float32 and applies a 3x3 convolution."""
     weights = numpy_helper.from_array(numpy.full((channels, 3, 3, 3), 0.1, numpy.float32), "weights")
     nodes = [helper.make_node("Cast", ["input"], ["cast"], to=TensorProto.FLOAT),
              helper.make_node("Conv", ["cast", "weights"], ["output"], pads=[1, 1, 1, 1])]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The scatter plots parse as XML, hold nothing but plain shapes, and keep their points inside the frame.
+"""Checks that the scatter plots parse as XML, contain only plain shapes, and keep their points inside the frame.
 
 usage: check_scatter.py DUMP_SCATTER
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`squall select` from end to end: its files agree with each other and with `squall info` and `squall lut predict`, what it writes trains, and
-errors are one line.
+"""Tests `squall select` from end to end: its files agree with each other, with `squall info` and with `squall lut predict`; the written
+space can be trained; each error is one line.
 
 usage: check_select.py SQUALL SOURCE_FOLDER
 """
@@ -34,7 +34,7 @@ def rows_of(path):
 
 
 def listed_layers(text):
-    """Layer -> choices, from the layers of `squall info space` that have more than one."""
+    """Returns {layer: choices} from the output of `squall info space`, for the layers that have more than one choice."""
     layers = {}
     for line in text.splitlines():
         found = re.match(r" +(\d+)  \d+x\d+x\d+ .*%  +\d  (.*)$", line)
@@ -44,7 +44,7 @@ def listed_layers(text):
 
 
 def costs_of(text, title):
-    """(operator, layer) -> figure, from `squall info space --costs`."""
+    """Returns {(operator, layer): cost} from the table `title` in the output of `squall info space --costs`."""
     block = text.split(f"\n{title}, layer")[1].split("\n\n")[0].splitlines()
     columns, found = block[0].split(), {}
     for line in block[2:]:

@@ -19,7 +19,7 @@ static void write(const char *folder, const char *name, const char *title, const
     failures++;
 }
 
-/* n points around the diagonal, some of them far off. */
+/* Writes a plot of n random points near the diagonal, with normally distributed relative errors of 5 %. */
 static void write_drawn(const char *folder, const char *name, const char *title, int n, double deviation)
 {
     sq_scatter_point *points = calloc((size_t)n, sizeof *points);

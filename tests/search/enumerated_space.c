@@ -1,4 +1,4 @@
-/* The enumerated space, and searches on it. */
+/* Implements the enumerated space, and searches on it. */
 #include "tests/search/enumerated_space.h"
 
 #include <math.h>
@@ -11,7 +11,8 @@ double drawn(uint64_t stream, uint64_t index)
     return sq_rng_uniform(&rng);
 }
 
-/* Later choices are more accurate on average and cost more; each pair of neighbouring layers adds a random term. */
+/* Choices with a higher index are more accurate on average and cost more. Each pair of neighbouring layers adds a
+ * random term. */
 double accuracy_of(const int *path)
 {
     double sum = 0;
@@ -23,7 +24,8 @@ double accuracy_of(const int *path)
     return 0.2 + 0.8 * sum;
 }
 
-/* Share of right ones among the first `images`. How hard an image is depends on the image and on the path. */
+/* Returns the share of the first `images` images that the path classifies correctly. The difficulty of an image depends
+ * on the image and on the path. */
 static double score_on(const int *path, double accuracy, int images)
 {
     int right = 0, number = 0;

@@ -1,4 +1,4 @@
-/* A latency table for tests. */
+/* Makes a latency table for tests. */
 #include "tests/search/made_up_table.h"
 
 #include <stdio.h>

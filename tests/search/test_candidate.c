@@ -1,4 +1,4 @@
-/* The order of candidates, and lookup by path. */
+/* Tests the order of candidates, and the lookup by path. */
 #include "search/candidate.h"
 #include "tests/support/support.h"
 

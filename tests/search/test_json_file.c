@@ -1,4 +1,4 @@
-/* JSON helpers. */
+/* Tests the JSON helpers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

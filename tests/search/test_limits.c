@@ -1,4 +1,4 @@
-/* Limits on the costs of a path and on its predictions on several devices. */
+/* Tests limits on the costs of a path and on the path's predictions for several devices. */
 #include <stdlib.h>
 #include <string.h>
 

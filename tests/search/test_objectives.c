@@ -1,4 +1,4 @@
-/* Objectives as text, and their values. */
+/* Tests reading objectives from text, and their values. */
 #include <string.h>
 
 #include "search/objectives.h"
@@ -24,7 +24,7 @@ Test(objectives, reads_lists_and_refuses_wrong_ones)
                                  "accuracy, macs, memory, parameters, latency"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_expect(!sq_objectives_read(wrong[i], &o), "'%s'", wrong[i]);
-    cr_expect(o.count == 4); /* untouched */
+    cr_expect(o.count == 4); /* unchanged after the errors */
     sq_point p;
     cr_expect(sq_point_read("[0.5, 300]", &p) && p.count == 2 && p.values[1] == 300);
     cr_expect(sq_point_read("", &p) && p.count == 0 && sq_point_read("[]", &p));

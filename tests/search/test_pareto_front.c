@@ -1,4 +1,4 @@
-/* The Pareto front of observed candidates, and how much of the true front NSGA-II finds. */
+/* Tests the Pareto front of observed candidates, and the share of the true front that NSGA-II finds. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 enum { SEEDS = 16 };
 
-/* Hypervolume of the observed candidates; the reference is accuracy 0 and the largest costs of the space. */
+/* Returns the hypervolume of the observed candidates. reference: accuracy 0 and the largest costs of the space */
 static double volume_of(const search_trial *t, const double *reference)
 {
     const sq_objectives *o = &t->options.objectives;

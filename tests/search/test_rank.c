@@ -1,4 +1,4 @@
-/* Which paths are ranked, and how two orders agree. */
+/* Tests which paths are ranked, and the measure of agreement between two orders. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ Test(rank, paths_differ_repeat_by_seed_and_are_spread_over_costs)
         cr_expect(i == 0 || a[i].macs >= a[i - 1].macs);
         cr_expect(i == 0 || memcmp(a[i].path, a[i - 1].path, sizeof a[i].path) != 0);
     }
-    /* The first and last twentieth of random paths are at least 1.6 deviations from the mean. */
+    /* The smallest and the largest twentieth of random paths are at least 1.6 standard deviations from the mean. */
     double sum = 0, squares = 0;
     for (int i = 0; i < 20; i++) {
         sum += a[i].macs;
@@ -43,7 +43,7 @@ Test(rank, refuses_a_space_or_mask_with_too_few_paths)
     sq_search_mask_all(&search_mask, space);
     for (int l = 2; l < space->layer_count; l++)
         sq_search_mask_fix(&search_mask, l, 0);
-    MUST(sq_rank_draw(list, 5, space, &search_mask, 1)); /* all there are */
+    MUST(sq_rank_draw(list, 5, space, &search_mask, 1)); /* the mask allows only five paths */
     for (int i = 0; i < 5; i++)
         cr_expect(sq_search_mask_allows(&search_mask, space, list[i].path));
     cr_expect_eq(sq_rank_draw(list, 6, space, &search_mask, 1), SQ_INVALID);
@@ -53,7 +53,8 @@ Test(rank, refuses_a_space_or_mask_with_too_few_paths)
     sq_space_free(space);
 }
 
-/* Five paths: 10 pairs. The probabilities are Kendall's (1938): 2/120 for |tau| = 1, 10/120 for 0.8 and above. */
+/* Five paths have 10 pairs. The probabilities are from Kendall (1938): 2/120 for |tau| = 1, and 10/120 for |tau| >=
+ * 0.8. */
 Test(rank, agreement_counts_pairs_and_has_exact_probabilities)
 {
     static const double alone[3][5] = {{0.1, 0.2, 0.3, 0.4, 0.5}, {0.2, 0.1, 0.3, 0.4, 0.5}, {0, 0, 0, 0, 0}};
@@ -65,7 +66,7 @@ Test(rank, agreement_counts_pairs_and_has_exact_probabilities)
             list[i].supernet = (sq_rank_score){true, 1, 0.1 * i, 1};
             list[i].alone = (sq_rank_score){true, 1, alone[k][i], 1};
         }
-        MUST(sq_rank_compare(&found, list, 6)); /* the sixth is not known and does not count */
+        MUST(sq_rank_compare(&found, list, 6)); /* the sixth path has no scores and does not count */
         cr_expect_eq(found.pairs, 10);
         cr_expect(isnan(tau[k]) ? isnan(found.tau) : fabs(found.tau - tau[k]) < 1e-12, "%g", found.tau);
         cr_expect(isnan(chance[k]) ? isnan(found.chance) : fabs(found.chance - chance[k]) < 1e-12, "%g", found.chance);

@@ -1,4 +1,4 @@
-/* Searches of a real space: their results, and that they repeat. */
+/* Tests searches of a real space: their results, and that repeated searches give the same results. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "supernet/space/cost.h"
 #include "tests/support/support.h"
 
-/* ---- Evolution on a made-up accuracy: each layer has one right choice ---- */
+/* ---- Evolution with a made-up accuracy, for which each layer has one right choice ---- */
 
 static double score(const sq_space *space, const int *path)
 {
@@ -61,7 +61,7 @@ static void close_game(game *g)
     sq_space_free(g->space);
 }
 
-/* Plays to the end; returns the best score. */
+/* Runs the search until the searcher proposes nothing, and returns the best score. */
 static double play(game *g, sq_searcher_kind kind)
 {
     sq_candidate proposed[50];
@@ -96,7 +96,8 @@ Test(search, evolution_beats_random_search)
         game a = open_game(seed), b = open_game(seed);
         evolution += play(&a, SQ_SEARCHER_EVOLUTION);
         random += play(&b, SQ_SEARCHER_RANDOM);
-        cr_expect_eq(a.searcher->observed_count, 1050); /* SPOS's budget, the last generation ranked */
+        /* SPOS's budget: 50 candidates in the first and in each of 20 more generations */
+        cr_expect_eq(a.searcher->observed_count, 1050);
         cr_expect_eq(b.searcher->observed_count, 1050);
         close_game(&a);
         close_game(&b);
@@ -105,7 +106,7 @@ Test(search, evolution_beats_random_search)
     cr_expect_gt(evolution, random + 0.3, "%g against %g", evolution / 3, random / 3);
 }
 
-/* A hash of all observed paths. */
+/* Returns a hash of all observed paths. */
 static uint64_t fingerprint(const game *g)
 {
     uint64_t hash = SQ_HASH_START;
@@ -114,7 +115,7 @@ static uint64_t fingerprint(const game *g)
     return hash;
 }
 
-/* A state of an earlier release must resume in this one. */
+/* This version must be able to resume states of earlier releases, so the draws must not change. */
 Test(search, draws_are_those_of_the_first_release)
 {
     game a = open_game(0), b = open_game(0);
@@ -148,7 +149,7 @@ Test(search, observed_candidates_decide_the_next_ones)
     for (int i = 0; i < 50; i++)
         proposed[i] = (sq_candidate){.path = paths[i]};
     b.searcher->options = &b.options;
-    b.searcher->observed = a.observed; /* as restored after generation 6 */
+    b.searcher->observed = a.observed; /* as if restored after generation 6 */
     b.searcher->observed_count = 350;
     MUST(sq_searcher_ask(b.searcher, proposed, &count));
     cr_assert_eq(count, 50);
@@ -175,13 +176,13 @@ Test(search, a_scope_keeps_fixed_layers_fixed_in_every_candidate)
         cr_expect(g.observed[i].path[2] == 1 && g.observed[i].path[5] == 3);
         cr_expect(sq_search_mask_allows(&search_mask, g.space, g.observed[i].path));
     }
-    /* Limits are compared with the smallest cost under the mask. */
+    /* Limits must be compared with the smallest cost that the mask allows. */
     double least = INFINITY;
     for (int i = 0; i < g.searcher->observed_count; i++)
         least = fmin(least, g.observed[i].macs);
     g.options.limits.macs = least;
     MUST(sq_limits_check(g.searcher));
-    g.options.limits.macs = 270.36; /* the cost of the smallest path of the whole space */
+    g.options.limits.macs = 270.36; /* in millions; the smallest path of the whole space, without the mask */
     cr_expect_eq(sq_limits_check(g.searcher), SQ_INVALID);
     close_game(&g);
 }

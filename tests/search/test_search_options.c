@@ -1,4 +1,4 @@
-/* Options of a search out of range. */
+/* Tests that search options out of range are refused. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* search.json and arch.json. */
+/* Tests search.json and arch.json. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Groups of layers and what each stage may draw. */
+/* Tests groups of layers, and the choices that each stage may draw. */
 #include <string.h>
 
 #include "search/stages.h"

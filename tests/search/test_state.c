@@ -1,4 +1,4 @@
-/* state.json. */
+/* Tests state.json. */
 #include <stdlib.h>
 #include <string.h>
 

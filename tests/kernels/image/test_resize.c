@@ -164,11 +164,11 @@ Test(resize, flips_and_jitter_follow_the_published_distribution)
         order[(int)drawn[SQ_AUGMENT_ORDER]]++;
         count_share(brightness, (drawn[SQ_AUGMENT_BRIGHTNESS] - 0.6) / 0.8);
         count_share(contrast, (drawn[SQ_AUGMENT_CONTRAST] - 0.8) / 0.4);
-        /* the factor is drawn from max(0, 1 - 1.5) to 2.5 */
+        /* The factor is drawn from max(0, 1 - 1.5) to 2.5. */
         count_share(saturation, drawn[SQ_AUGMENT_SATURATION] / 2.5);
     }
     const double expected = 0.3 * DRAWS, deviation = sqrt(DRAWS * 0.3 * 0.7);
-    /* two-sided 0.1 % point of a normal distribution */
+    /* Two-sided 0.1 % point of a normal distribution. */
     cr_expect_lt(fabs(flips - expected), 3.3 * deviation, "%d flips", flips);
     cr_expect_lt(chi_square(order, 6, DRAWS), 20.52, "order"); /* 0.1 % point for 5 degrees of freedom */
     cr_expect_lt(chi_square(brightness, BINS, DRAWS), chi_square_limit, "brightness");

@@ -1,4 +1,4 @@
-/* Keys of blocks. */
+/* Tests the keys of blocks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The blocks of a space that a latency table lacks. */
+/* Tests the list of a space's blocks that a latency table lacks. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* device.yaml. */
+/* Tests device.yaml. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Estimates for missing blocks. */
+/* Tests the estimates for missing blocks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static sq_block_key random_key(sq_rng *rng)
                           .activation = SQ_RELU6};
 }
 
-/* Made-up time of a block: overhead, traffic and products, with some noise. */
+/* Returns a made-up time of a block: overhead, memory traffic and multiplications, with 2 % noise. */
 static double truth(const sq_block_key *k, sq_rng *rng)
 {
     const double pixels = k->h * k->w;
@@ -62,7 +62,7 @@ Test(fill, interpolation_is_near_and_monotone_in_every_size)
         MUST(sq_fill_interpolate(latency, &key, &larger, &deviation));
         cr_expect_geq(larger, ms * (1 - 1e-12));
     }
-    cr_expect_lt(worst, 0.1, "%g", worst); /* 2 % noise in the entries and in the expected time */
+    cr_expect_lt(worst, 0.1, "%g", worst); /* both the entries and the expected time have 2 % noise */
     sq_latency_close(latency);
 }
 

@@ -1,4 +1,4 @@
-/* Predictions of paths. */
+/* Tests predictions of paths. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +109,7 @@ Test(latency, a_device_described_by_a_roofline_predicts_every_block)
     cr_expect_float_eq(p.ms, latency->info.base_ms + latency->info.scale * sum, 1e-9);
     cr_expect_eq(p.filled_ms, 0, "the device is modelled as a whole: nothing is missing");
     sq_latency_cache_clear(&cache);
-    /* With a table, the roofline only estimates missing blocks. */
+    /* If the device has a table, the roofline model estimates only missing blocks. */
     const sq_block_key key = sq_block_key_of(space, 0, 0);
     const sq_block_time time = sq_block_time_of(123, 0, 1);
     MUST(sq_latency_add(latency, &key, &time));

@@ -1,4 +1,4 @@
-/* Checks of a latency table. */
+/* Tests the checks of a latency table. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ Test(latency_check, finds_unused_noisy_and_implausible_entries)
     MUST(sq_latency_check_table(&c, latency, &list));
     cr_expect(!c.unused_count && !c.noisy_count && !c.inversion_count, "%d", c.inversion_count);
     sq_latency_check_clear(&c);
-    const sq_block_key small = sq_block_key_of(space, 3, 0); /* 3x3, expansion 3; 1: expansion 6; 2: 5x5 */
+    /* Choice 0 is 3x3 with expansion 3, choice 1 has expansion 6, choice 2 is 5x5. */
+    const sq_block_key small = sq_block_key_of(space, 3, 0);
     sq_latency_entry *slow = (sq_latency_entry *)(uintptr_t)sq_latency_find(latency, &small);
     const double honest = slow->time.mean;
     slow->time.mean = 1000;
@@ -27,7 +28,7 @@ Test(latency_check, finds_unused_noisy_and_implausible_entries)
     cr_assert_gt(c.inversion_count, 0);
     cr_expect(c.inversions[0].smaller == slow && c.inversions[0].ratio >= c.inversions[c.inversion_count - 1].ratio);
     sq_latency_check_clear(&c);
-    slow->time.deviation = 900; /* a deviation that hides the inversion */
+    slow->time.deviation = 900; /* a deviation this large explains the inversion */
     MUST(sq_latency_check_table(&c, latency, &list));
     cr_expect(c.inversion_count == 0 && c.noisy_count == 1);
     sq_latency_check_clear(&c);

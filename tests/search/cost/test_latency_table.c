@@ -1,4 +1,4 @@
-/* The files of latency tables. */
+/* Tests the files of latency tables. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

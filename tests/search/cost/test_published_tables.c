@@ -1,5 +1,5 @@
-/* Other people's latency tables as they were published, where they are: a folder luts beside the source tree or named
- * by SQ_LUTS, each file as its SOURCE.txt says. */
+/* Tests published latency tables of other projects. The tables are in the folder that SQ_LUTS names, or in
+ * ../shared/luts relative to the source tree. The folder of each table has a SOURCE.txt with the table's origin. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@ enum { PATH_BYTES = 1200 };
 
 TestSuite(published, .init = open_test_folder, .fini = close_test_folder);
 
-/* NULL, and the test skips, where they are not; they are no part of the repository. */
+/* Returns the path of a published table, or NULL if the table is missing. The repository does not contain these tables,
+ * so the tests are skipped without them. */
 static const char *published(const char *file)
 {
     static char path[PATH_BYTES];
@@ -112,7 +113,7 @@ Test(published, hw_nas_bench_sums_are_those_of_its_notebook)
         MUST(sq_dialect_read(&latency, NULL, path, &(sq_dialect_options){.column = devices[i].column}));
         double sum = latency->info.base_ms;
         for (int l = 0; l < 22; l++)
-            sum += sq_latency_find_layer(latency, l, 0)->time.mean; /* k3_e1 */
+            sum += sq_latency_find_layer(latency, l, 0)->time.mean; /* choice k3_e1 */
         cr_expect_float_eq(sum, devices[i].ms, 1e-6, "%s: %.7f", devices[i].column, sum);
         sq_latency_close(latency);
     }
@@ -120,7 +121,7 @@ Test(published, hw_nas_bench_sums_are_those_of_its_notebook)
 
 Test(published, single_path_sums_are_those_of_its_code)
 {
-    static const double sums[] = {65.6914, 110.6524}; /* all k3 e3; all k3 e6 */
+    static const double sums[] = {65.6914, 110.6524}; /* first with all choices k3 e3, then with all choices k3 e6 */
     PUBLISHED(path, "singlepath-pixel1/pixel1_runtime_model.json");
     sq_latency *latency = NULL;
     MUST(sq_dialect_read(&latency, NULL, path, NULL));
@@ -145,9 +146,9 @@ static double predict(const sq_latency *latency, const sq_space *space, const ch
     return ms;
 }
 
-/* The architecture of google-research: tunas/mobile_cost_model_test.py, which expects 84.0 +- 1.0, decoded: its 73
- * indices are kernel, expansion and operator of each layer, and a width for each block. The released
- * ProxylessNAS-mobile beside it. */
+/* google-research's tunas/mobile_cost_model_test.py has the first architecture and expects 84.0 +- 1.0. Its 73 indices
+ * are decoded: the kernel, expansion and operator of each layer, and a width for each block. The second architecture is
+ * the released ProxylessNAS-mobile. */
 Test(published, tunas_predicts_its_own_test_and_proxyless_mobile)
 {
     static const char tested[] = "0,2,6,6,6,3,2,2,0,5,3,5,5,3,0,2,2,3,4,0,2,5",
@@ -175,7 +176,7 @@ static void replace_width(char *text, const char *row)
     memcpy(width, "width: 24", strlen("width: 24"));
 }
 
-/* ProxylessNAS mobile with 24 channels at 56 x 56 instead of 32. */
+/* Opens ProxylessNAS-mobile with 24 instead of 32 channels at 56 x 56. */
 static sq_space *open_narrow_space(void)
 {
     char *text = NULL, path[PATH_BYTES];
@@ -193,7 +194,7 @@ Test(published, proxyless_mobile_lacks_three_blocks_of_the_published_tables)
 {
     static const struct {
         const char *file;
-        double ms; /* with 24 channels at 56 x 56 */
+        double ms; /* prediction with 24 channels at 56 x 56 */
     } tables[] = {{"proxylessnas-pixel/pixel_trim.yaml", 86.3766}, {"proxylessnas-biglittle/latency.yaml", 82.5239}};
     static const char *const keys[] = {"mb,112,112,16,32,48,5,2,0,relu6", "mb,56,56,32,32,96,3,1,0,relu6",
                                        "mb,56,56,32,40,96,7,2,0,relu6"};

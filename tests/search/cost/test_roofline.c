@@ -1,5 +1,4 @@
-/* The roofline model: single operations by hand, fusion, blocks, files, and the modelled devices against their check
- * points. */
+/* Tests the roofline model: single operations computed by hand, fusion, blocks, and modelled devices. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,8 @@
 #include "search/cost/roofline_file.h"
 #include "tests/support/support.h"
 
-/* 100 GOP/s, 10 GB/s, 1 us, no rounding; values of 2 bytes, weights of 1. */
+/* Returns a device with 100 GOP/s, 10 GB/s, 1 us per launch and no rounding. A value has 2 bytes and a weight has 1
+ * byte. */
 static sq_roofline plain_device(void)
 {
     sq_roofline r = {.bytes_per_value = 2, .bytes_per_weight = 1};
@@ -19,7 +19,8 @@ static sq_roofline plain_device(void)
     return r;
 }
 
-/* 8x8x16 -> 4x4x32, 3x3, stride 2: 147,456 operations, 3,072 bytes of values, 4,608 of weights. */
+/* A 3x3 convolution with stride 2 from 8x8x16 to 4x4x32: 147,456 operations, 3,072 bytes of values, 4,608 bytes of
+ * weights. */
 static const sq_roofline_operation conv = {SQ_ROOFLINE_CONV, 8, 8, 16, 4, 4, 32, 3, 2, 1, SQ_RELU, false};
 
 Test(roofline, operations_by_hand)
@@ -27,7 +28,7 @@ Test(roofline, operations_by_hand)
     sq_roofline r = plain_device();
     const double launch = 1e-3;
     cr_expect_float_eq(sq_roofline_operation_ms(&r, &conv), 147456 / 100e6 + launch, 1e-15);
-    r.rates[SQ_ROOFLINE_CONV].gops_per_s = 1000; /* now memory bounds it */
+    r.rates[SQ_ROOFLINE_CONV].gops_per_s = 1000; /* now memory limits the time */
     cr_expect_float_eq(sq_roofline_operation_ms(&r, &conv), (3072 + 4608) / 10e6 + launch, 1e-15);
     const struct {
         sq_roofline_operation operation;
@@ -60,11 +61,11 @@ Test(roofline, channels_are_rounded_up_as_annette_does)
     r.rates[SQ_ROOFLINE_CONV].c_out_share = 0.7;
     const double operations = 147456.0 / 32 * 33;
     cr_expect_float_eq(sq_roofline_operation_ms(&r, &narrow), operations * (0.3 + 0.7 * 64 / 33) / 100e6 + 1e-3, 1e-15);
-    narrow.c_out = 32; /* a multiple wastes nothing */
+    narrow.c_out = 32; /* a multiple of 32 is not rounded up */
     cr_expect_float_eq(sq_roofline_operation_ms(&r, &narrow), 147456 / 100e6 + 1e-3, 1e-15);
 }
 
-/* More work never takes less time. */
+/* More work must never take less time. */
 Test(roofline, time_grows_with_every_dimension)
 {
     sq_roofline r;
@@ -94,7 +95,8 @@ Test(roofline, fused_operations_cost_only_new_operands)
                  l = sq_roofline_operation_ms(&r, &relu);
     cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + l + a, 1e-15);
     r.is_fused[SQ_ROOFLINE_CONV][SQ_ROOFLINE_ADD] = true;
-    cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + l + a, 1e-15); /* the relu is between them */
+    /* No fusion, because the relu is between the convolution and the add. */
+    cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + l + a, 1e-15);
     r.is_fused[SQ_ROOFLINE_CONV][SQ_ROOFLINE_RELU] = true;
     cr_expect_float_eq(sq_roofline_operations_ms(&r, list, 2), c + 1024 / 10e6, 1e-15);
     list[1].follows = false;
@@ -137,7 +139,7 @@ Test(roofline, blocks_are_listed_as_they_are_described)
         cr_expect_eq(ms, 7);
         sq_space_free(space);
     }
-    /* ShuffleNetV2's unit with stride 1: split, 1x1, depthwise, 1x1, concatenation. */
+    /* ShuffleNetV2's unit with stride 1 has five operations: split, 1x1, depthwise, 1x1, concatenation. */
     MUST(sq_space_read(&space, SOURCE("configs/spaces/spos.yaml"), 0, 0));
     const int count = sq_roofline_list(space, 2, 0, o);
     cr_expect(count == 5 && o[0].kind == SQ_ROOFLINE_SHUFFLE && o[2].kind == SQ_ROOFLINE_DEPTHWISE &&
@@ -157,7 +159,7 @@ Test(roofline, bigger_kernels_and_expansions_cost_more)
         (void)snprintf(path, sizeof path, "%s/configs/devices/%s/roofline.yaml", source_path(""), devices[d]);
         MUST(sq_roofline_read(&r, path));
         for (int l = 2; l < space->layer_count - 2; l++) {
-            for (int c = 0; c < 6; c++) /* 3x3, 5x5, 7x7, each with expansion 3 and 6 */
+            for (int c = 0; c < 6; c++) /* the choices are 3x3, 5x5 and 7x7, each with expansion 3 and 6 */
                 MUST(sq_roofline_block(&r, space, l, c, &ms[c]));
             for (int c = 0; c < 6; c += 2)
                 cr_expect_gt(ms[c + 1], ms[c], "%s, layer %d", devices[d], l);

@@ -1,4 +1,4 @@
-/* roofline.yaml, networks as operations, and checks.csv. */
+/* Tests roofline.yaml, networks as lists of operations, and checks.csv. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +91,8 @@ Test(roofline_file, bad_lists_of_operations_are_refused_by_line)
 
 /* ---- Modelled devices and published measurements ---- */
 
-/* Prints the table of errors; returns the quality of all check points, count 0 when there are none. */
+/* Prints the errors of a device's check points. Returns the quality of the predictions; its count is 0 if there are no
+ * check points. */
 static sq_quality check_device(const char *name)
 {
     char path[600];
@@ -119,7 +120,7 @@ static sq_quality check_device(const char *name)
     return q;
 }
 
-/* The numbers of configs/devices/README.md: update both when a parameter or a network changes. */
+/* configs/devices/README.md lists the same numbers. Update both if a parameter or a network changes. */
 Test(roofline_file, modelled_devices_have_the_errors_of_their_readme)
 {
     const sq_quality myriad = check_device("myriad-x"), cpu = check_device("snapdragon-845-cpu"),
@@ -133,7 +134,8 @@ Test(roofline_file, modelled_devices_have_the_errors_of_their_readme)
     cr_expect_eq(dsp.count, 0);
 }
 
-/* The reason for a search per device. Measured: 22.6 and 39.4 ms on a Myriad X, 46.4 and 36.4 ms on a Cortex-A76. */
+/* Two networks have a different order on two devices, so each device needs its own search. Measured times are 22.6 and
+ * 39.4 ms on a Myriad X, and 46.4 and 36.4 ms on a Cortex-A76. */
 Test(roofline_file, the_faster_network_depends_on_the_device)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* Units of time. */
+/* Tests units of time. */
 #include "search/cost/time_unit.h"
 #include "tests/support/support.h"
 

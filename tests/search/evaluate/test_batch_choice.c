@@ -1,4 +1,4 @@
-/* The choice of the evaluation batch, and its file. */
+/* Tests the choice of the evaluation batch, and the file that stores it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "search/evaluate/batch_choice.h"
 #include "tests/support/support.h"
 
-/* The clock decides which batch it is; the test only checks the bounds and the file. */
+/* The chosen batch depends on measured times, so the test checks only the bounds and the file. */
 Test(batch_choice, stays_within_images_and_budget_and_is_saved)
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 1, 4);

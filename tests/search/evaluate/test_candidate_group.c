@@ -1,4 +1,4 @@
-/* A group gives the results of evaluating each candidate alone, bit for bit. */
+/* Tests that evaluating a group of candidates gives the results of evaluating each candidate alone, bit for bit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,8 @@ typedef struct {
     sq_result alone[CANDIDATES];
 } scene;
 
-/* All candidates have the same first `fixed` layers; some share more layers, and one occurs twice. */
+/* Draws paths for all candidates. The first `fixed` layers are the same in all paths. Some paths share more layers, and
+ * one path occurs twice. */
 static void draw_paths(scene *a, int fixed)
 {
     for (int i = 0; i < CANDIDATES; i++) {
@@ -32,7 +33,7 @@ static void draw_paths(scene *a, int fixed)
 
 static scene *open_scene(const char *backend, int fixed, size_t images)
 {
-    scene *at = calloc(1, sizeof *at); /* its list points into it */
+    scene *at = calloc(1, sizeof *at); /* allocated because its list points into it */
     sq_evaluator *e = NULL;
     at->s = open_subject(SOURCE("configs/spaces/tiny.yaml"), backend, 1, BATCH);
     at->calibration = random_images(at->s.space, CALIBRATION, 1);
@@ -82,7 +83,7 @@ static void check(const char *backend, int fixed, size_t budget, size_t images, 
     sq_candidate_group_fix(g, a->paths[0], fixed);
     MUST(sq_candidate_group_evaluate(g, a->list, CANDIDATES, images, found));
     expect_alone(a, found, 0, CANDIDATES, "together");
-    /* Again with other candidates: no state of the first evaluation may remain. */
+    /* A second evaluation with fewer candidates must not use state of the first. */
     MUST(sq_candidate_group_evaluate(g, a->list + 4, 3, images, found));
     expect_alone(a, found, 4, 3, "three of them");
     MUST(sq_candidate_group_evaluate(g, a->list + 9, 1, images, found));
@@ -144,12 +145,12 @@ Test(candidate_group, a_prefix_that_is_kept_saves_its_runs)
     cr_expect_gt(first.prefix_bytes, 0);
     MUST(sq_candidate_group_evaluate(g, a->list, 1, 0, found));
     const sq_evaluation_counters second = sq_candidate_group_counters(g);
-    /* Calibration leaves the classifier out. */
+    /* Calibration does not run the classifier. */
     const int own = batches * (layers - 4) - CALIBRATION / BATCH;
     cr_expect_eq(first.runs, batches * 4 + own);
     cr_expect_eq(second.runs - first.runs, own);
     cr_expect_eq(second.alone, 2 * batches * layers);
-    /* Another prefix, then none. */
+    /* Fixes a shorter prefix, then no prefix. */
     sq_candidate_group_fix(g, a->paths[0], 2);
     MUST(sq_candidate_group_evaluate(g, a->list, CANDIDATES, 0, found));
     expect_alone(a, found, 0, CANDIDATES, "a shorter prefix");

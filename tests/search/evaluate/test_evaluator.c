@@ -1,4 +1,4 @@
-/* Calibration and scoring of one path. */
+/* Tests calibration and scoring of one path. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,8 @@ static sq_image_set made_up_images(void)
     return set;
 }
 
-/* The plain mean over batches of each batch's mean and unbiased variance, as PyTorch's momentum=None. */
+/* Calibration gives the plain mean over the batches of each batch's mean and unbiased variance, as momentum=None in
+ * PyTorch. */
 Test(evaluator, calibrates_to_the_plain_mean_of_the_batches)
 {
     subject s = open_subject(SOURCE("configs/spaces/tiny.yaml"), "cpu", 2, 4);
@@ -30,7 +31,7 @@ Test(evaluator, calibrates_to_the_plain_mean_of_the_batches)
     MUST(sq_evaluator_create(&e, s.backend, s.space, s.model, &(sq_evaluation_data){&set, &set, 4, 5, false}));
     MUST(sq_evaluator_calibrate(e, path));
     MUST(sq_evaluator_score(e, path, 0, &a));
-    /* The mean of the stem must be the mean over the three batches, with any statistics before. */
+    /* The stem's running mean must be the mean over the three batches, regardless of earlier statistics. */
     const sq_parameter *p = sq_memory_plan_find(sq_model_plan(sq_evaluator_model(e)), "first_conv.1.running_mean");
     float mean[8], expected[8] = {0}, one[8];
     MUST(sq_model_read(sq_evaluator_model(e), SQ_ROLE_STATISTICS, p->offset, mean, sizeof mean));
@@ -72,7 +73,7 @@ Test(evaluator, scores_the_first_images_like_a_smaller_set)
     MUST(sq_evaluator_score(few, path, 0, &a));
     MUST(sq_evaluator_score(e, path, 7, &b));
     cr_expect(a.loss == b.loss && a.top1 == b.top1 && a.top5 == b.top5 && a.images == 7 && b.images == 7);
-    MUST(sq_evaluator_score(e, path, 100, &b)); /* more than there are */
+    MUST(sq_evaluator_score(e, path, 100, &b)); /* more images than the set has */
     cr_expect_eq(b.images, 12);
     sq_evaluator_destroy(few);
     sq_evaluator_destroy(e);

@@ -1,4 +1,4 @@
-/* The tree of candidates that share their first layers. */
+/* Tests the tree of candidates that share their first layers. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The worker pool with one rank; tests/supernet/ranks/check_ranks.py has several. */
+/* Tests the worker pool with one rank. tests/supernet/ranks/check_ranks.py tests several ranks. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Adding paths to a generation. */
+/* Tests adding paths to a generation. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Successive halving: budget in images, and the candidates that are promoted. */
+/* Tests successive halving: the budget in images, and the promoted candidates. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,8 @@ Test(halving, spends_its_budget_in_images_and_promotes_the_best)
     search_trial *t = open_trial(SQ_SEARCHER_HALVING, 1, 10, 9);
     t->is_noisy = true;
     const sq_rungs rungs = sq_halving_rungs(&t->searcher);
-    /* 100 whole evaluations: n * 729 / 9 + (n / 3) * 729 / 3 + (n / 9) * 729 = n * 243. */
+    /* The budget is 100 whole evaluations. n candidates cost n * 729 / 9 + (n / 3) * 729 / 3 + (n / 9) * 729 = n * 243
+     * images. */
     cr_expect(rungs.count[0] == 302 && rungs.count[1] == 100 && rungs.count[2] == 33, "%d, %d, %d", rungs.count[0],
               rungs.count[1], rungs.count[2]);
     cr_expect(rungs.images[0] == 81 && rungs.images[1] == 243 && rungs.images[2] == 729);
@@ -23,14 +24,14 @@ Test(halving, spends_its_budget_in_images_and_promotes_the_best)
         for (at = before; at < before + size; at++)
             if (memcmp(t->paths[at], t->paths[i], sizeof t->paths[0]) == 0)
                 least = t->observed[at].top1;
-        int better = 0; /* promoted candidates are among the first third */
+        int better = 0; /* a promoted candidate is among the best third */
         for (at = before; at < before + size; at++)
             better += t->observed[at].top1 > least;
         cr_expect_lt(better, size / 3, "candidate %d", i);
     }
     const sq_candidate *best = best_of(t);
     cr_expect_eq(best->images, IMAGES);
-    t->searcher.calibration_images = 729; /* each evaluation now costs one more pass */
+    t->searcher.calibration_images = 729; /* each evaluation now also costs 729 calibration images */
     const sq_rungs fewer = sq_halving_rungs(&t->searcher);
     const int spent = fewer.count[0] * (729 + 81) + fewer.count[1] * (729 + 243) + fewer.count[2] * (729 + 729);
     cr_expect(spent <= 100 * 1458 && spent > 99 * 1458, "%d", spent);

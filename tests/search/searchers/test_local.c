@@ -1,4 +1,4 @@
-/* Local search against enumeration. */
+/* Compares local search with enumeration. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 enum { SEEDS = 16, LIMITED_SEEDS = 4, POPULATION = 20 };
 
-/* Whether no legal neighbour of the candidate is more accurate, by enumeration. */
+/* Returns whether no allowed neighbour of the candidate is more accurate, by enumeration of the neighbours. */
 static bool is_local_optimum(const search_trial *t, const sq_candidate *c)
 {
     int path[LAYERS];
@@ -22,7 +22,7 @@ static bool is_local_optimum(const search_trial *t, const sq_candidate *c)
     return true;
 }
 
-/* 600 of 4,096 paths: a random search finds the optimum for 15 % of the seeds. */
+/* The search observes 600 of 4,096 paths. A random search of this size finds the optimum for 15 % of the seeds. */
 Test(local, finds_the_optimum_of_an_enumerated_space)
 {
     const double optimum = best_accuracy();
@@ -52,13 +52,13 @@ Test(local, ends_in_a_local_optimum_within_hard_limits)
     }
 }
 
-/* Follows the definition with the accuracies of the enumerated space. */
+/* Simulates the definition of local search with the known accuracies, and compares the order of the proposals. */
 Test(local, climbs_from_the_best_seeds_in_order)
 {
     search_trial *t = open_trial(SQ_SEARCHER_LOCAL, 4, POPULATION, 9);
     run_trial(t);
     bool is_used[POPULATION] = {false};
-    int position = POPULATION; /* of the next candidate that the searcher must have proposed */
+    int position = POPULATION; /* index of the next candidate that the searcher must have proposed */
     for (int climb = 0; climb < 2; climb++) {
         int seed = SQ_NONE;
         for (int i = 0; i < POPULATION; i++)

@@ -1,4 +1,4 @@
-/* Non-dominated sorting, crowding and hypervolume, against results by hand and against definitions. */
+/* Compares non-dominated sorting, crowding and hypervolume with results computed by hand and by definition. */
 #include <math.h>
 
 #include "search/searchers/pareto.h"
@@ -6,7 +6,7 @@
 
 Test(pareto, ranks_and_crowding_by_hand)
 {
-    /* Two fronts: 0, 1, 2, 5 (5 equals 1), then 3, then 4. */
+    /* There are three fronts: points 0, 1, 2 and 5 (5 equals 1), then point 3, then point 4. */
     const double points[] = {1, 5, 2, 3, 4, 1, 3, 4, 5, 5, 2, 3};
     const int wanted[] = {0, 0, 0, 1, 2, 0}, members[] = {0, 1, 2, 5};
     int rank[6];
@@ -15,8 +15,8 @@ Test(pareto, ranks_and_crowding_by_hand)
     for (int i = 0; i < 6; i++)
         cr_expect_eq(rank[i], wanted[i], "%d: %d", i, rank[i]);
     MUST(sq_pareto_crowding(points, 2, members, 4, distance));
-    /* First objective: 1, 2, 2, 4 of range 3, second: 1, 3, 3, 5 of range 4; of equal points the earlier comes first.
-     */
+    /* The members' values are 1, 2, 2, 4 (range 3) in the first objective and 1, 3, 3, 5 (range 4) in the second. Of
+     * equal points the earlier one is sorted first. */
     cr_expect(isinf(distance[0]) && isinf(distance[2]));
     cr_expect_float_eq(distance[1], (2. - 1) / 3 + (3. - 1) / 4, 1e-15);
     cr_expect_float_eq(distance[3], (4. - 2) / 3 + (5. - 3) / 4, 1e-15);
@@ -34,7 +34,7 @@ Test(pareto, ranks_agree_with_peeling_by_definition)
         const int objectives = 2 + set % 2;
         int rank[COUNT];
         bool is_out[COUNT] = {false};
-        for (int i = 0; i < COUNT * objectives; i++) /* coarse: many ties */
+        for (int i = 0; i < COUNT * objectives; i++) /* coarse values, so that many are equal */
             points[i] = floor(6 * drawn(10 + (uint64_t)set, (uint64_t)i));
         MUST(sq_pareto_ranks(points, COUNT, objectives, rank));
         for (int front = 0, left = COUNT; left; front++) {
@@ -62,20 +62,21 @@ Test(pareto, hypervolume_by_hand)
     const double solid[] = {0, 0, 1, 1, 1, 0, 2, 0, 0, 0, 0, 1}, up[] = {2, 2, 2};
     double volume = -1;
     MUST(sq_hypervolume(flat, 3, 2, to, &volume));
-    cr_expect_eq(volume, 6); /* a staircase of 3 + 2 + 1 */
+    cr_expect_eq(volume, 6); /* a staircase of areas 3 + 2 + 1 */
     MUST(sq_hypervolume(flat, 5, 2, to, &volume));
-    cr_expect_eq(volume, 6); /* a dominated point and one beyond the reference */
+    cr_expect_eq(volume, 6); /* a dominated point and a point beyond the reference add nothing */
     MUST(sq_hypervolume(flat, 0, 2, to, &volume));
     cr_expect_eq(volume, 0);
     MUST(sq_hypervolume(solid, 1, 3, up, &volume));
     cr_expect_eq(volume, 4);
     MUST(sq_hypervolume(solid, 2, 3, up, &volume));
-    cr_expect_eq(volume, 4 + 1); /* the second adds its lower half: 1 x 1 x 1 */
+    cr_expect_eq(volume, 4 + 1); /* point (1, 1, 0) adds the cube of side 1 below the box of the first point */
     MUST(sq_hypervolume(solid, 4, 3, up, &volume));
-    cr_expect_eq(volume, 5); /* one on the border, one twice */
+    cr_expect_eq(volume, 5); /* a point on the border and a repeated point add nothing */
 }
 
-/* Volume by inclusion and exclusion over all subsets: the box of a subset begins at its members' largest values. */
+/* Computes the volume by inclusion and exclusion over all subsets of the points. A subset's box extends from the
+ * largest values of its members to the reference. */
 static double by_subsets(const double *points, int count, int objectives, const double *reference)
 {
     double total = 0;
@@ -103,7 +104,7 @@ Test(pareto, hypervolume_agrees_with_inclusion_and_exclusion)
         for (int i = 0; i < count * objectives; i++)
             points[i] = set % 2 ? drawn(100 + set, (uint64_t)i) : floor(5 * drawn(100 + set, (uint64_t)i)) / 5;
         MUST(sq_hypervolume(points, count, objectives, reference, &volume));
-        /* 2^11 terms below 1, each rounded a few times */
+        /* The sum has 2^11 terms below 1, and each term is rounded a few times. */
         cr_expect_float_eq(volume, by_subsets(points, count, objectives, reference), 1e-12, "set %d: %.17g", (int)set,
                            volume);
     }

@@ -1,4 +1,4 @@
-/* Regularized evolution against enumeration, and against the definition of its population. */
+/* Compares regularized evolution with enumeration and with the definition of its population. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 enum { SEEDS = 16 };
 
-/* Runs with one child at a time, as published, or with several. */
+/* Runs a search with `children` children at a time; 1 is the published algorithm. */
 static search_trial *run_with(uint64_t seed, int population, int generations, int children)
 {
     search_trial *t = open_trial(SQ_SEARCHER_REGULARIZED, seed, population, generations);
@@ -16,7 +16,7 @@ static search_trial *run_with(uint64_t seed, int population, int generations, in
     return t;
 }
 
-/* 750 of 4,096 paths: a random search finds the optimum for 18 % of the seeds. */
+/* The search observes 750 of 4,096 paths. A random search of this size finds the optimum for 18 % of the seeds. */
 Test(regularized, finds_the_optimum_of_an_enumerated_space)
 {
     const double optimum = best_accuracy();
@@ -41,7 +41,8 @@ static int distance_of(const int *a, const int *b)
     return changed;
 }
 
-/* A sample as large as 20 populations almost surely holds the best member, so that its neighbour is the child. */
+/* A sample of 20 times the population almost surely includes the best member, so the child must be a neighbour of the
+ * best member. */
 Test(regularized, mutates_the_best_of_the_youngest_and_forgets_the_oldest)
 {
     enum { POPULATION = 12, NEIGHBOURS = LAYERS * (CHOICES - 1) };
@@ -49,13 +50,13 @@ Test(regularized, mutates_the_best_of_the_youngest_and_forgets_the_oldest)
     int best_has_died = 0;
     t->options.children = 1;
     t->options.sample_size = 20 * POPULATION;
-    t->options.tries = 200; /* finds the only new one of 18 neighbours */
+    t->options.tries = 200; /* enough tries to find the only new path among 18 neighbours */
     run_trial(t);
     cr_assert_eq(t->searcher.observed_count, 6 * POPULATION);
     for (int child = POPULATION; child < t->searcher.observed_count; child++) {
         const sq_candidate *parent = sq_candidate_best(t->observed + child - POPULATION, POPULATION);
         best_has_died += sq_candidate_is_better(sq_candidate_best(t->observed, child), parent);
-        int neighbours = 0; /* already observed */
+        int neighbours = 0; /* number of the parent's neighbours that are already observed */
         for (int i = 0; i < child; i++)
             neighbours += distance_of(parent->path, t->observed[i].path) == 1;
         cr_expect_eq(distance_of(parent->path, t->observed[child].path), neighbours < NEIGHBOURS ? 1 : 2, "child %d",
@@ -70,7 +71,7 @@ Test(regularized, resumes_after_a_kill_with_the_same_candidates)
     search_trial *whole = run_with(5, 20, 6, 7), *resumed = open_trial(SQ_SEARCHER_REGULARIZED, 5, 20, 6);
     resumed->options.children = 7;
     resumed->options.sample_size = whole->options.sample_size;
-    for (int i = 0; i < 63; i++) /* killed inside the eighth generation */
+    for (int i = 0; i < 63; i++) /* simulates a kill during the eighth generation */
         observe(resumed, &whole->observed[i]);
     run_trial(resumed);
     cr_expect(whole->searcher.observed_count == resumed->searcher.observed_count &&

@@ -1,4 +1,4 @@
-/* The operations of every searcher. */
+/* Tests the operations of every searcher. */
 #include <string.h>
 
 #include "search/searchers/searcher.h"

@@ -1,4 +1,4 @@
-/* The rows of the table of searchers. */
+/* Tests the rows of the table of searchers. */
 #include <string.h>
 
 #include "search/searchers/searchers.h"

@@ -1,4 +1,4 @@
-/* Searchers compared with each other and with enumeration, and properties of all of them. */
+/* Compares searchers with each other and with enumeration, and tests properties of all searchers. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 enum { SEEDS = 16 };
 
-/* Mean over seeds of the true accuracy of the path that is found. */
+/* Returns the mean over seeds of the true accuracy of the path that the searcher finds. */
 static double mean_found(sq_searcher_kind kind, int population, int generations, bool is_noisy, int chains)
 {
     double sum = 0;
@@ -68,7 +68,7 @@ Test(searchers, resumes_with_the_same_proposals_after_any_candidate)
         search_trial *t = open_trial((sq_searcher_kind)kind, 5, 12, 5),
                      *resumed = open_trial((sq_searcher_kind)kind, 5, 12, 5);
         t->is_noisy = true;
-        t->options.chains = resumed->options.chains = 5; /* 72 candidates: the last generation has two */
+        t->options.chains = resumed->options.chains = 5; /* 72 candidates, so the last generation has two */
         run_trial(t);
         cr_expect_eq(t->searcher.observed_count, sq_searcher_budget(&t->searcher));
         resumed->searcher.observed = t->observed;
@@ -125,7 +125,7 @@ Test(searchers, proposes_every_path_of_a_small_space_then_ends)
         t->options.search_mask = &search_mask;
         t->options.chains = 3;
         run_trial(t);
-        int whole = 0; /* halving: 16, then a third, then a ninth */
+        int whole = 0; /* candidates; for halving only those of the first rung, which has 16 */
         for (int i = 0; i < t->searcher.observed_count; i++)
             whole += kind != SQ_SEARCHER_HALVING || t->observed[i].generation == 0;
         cr_expect_eq(whole, 16, "%s: %d", sq_searcher_name((sq_searcher_kind)kind), whole);
@@ -168,7 +168,8 @@ static int distance_of(const int *a, const int *b)
     return changed;
 }
 
-/* A cold chain climbs: it proposes neighbours of its current path until most of them are proposed. */
+/* At a temperature near 0, a chain climbs. It proposes neighbours of its current path until most neighbours are
+ * proposed. */
 Test(searchers, a_cold_chain_proposes_neighbours_of_its_best)
 {
     search_trial *t = open_trial(SQ_SEARCHER_ANNEALING, 3, 20, 4);
@@ -202,7 +203,7 @@ static void change_option(sq_search_options *options, const sq_searcher_option *
         *(double *)field *= 0.5;
 }
 
-/* Writes the state of one search and reads it as another. */
+/* Writes the state of one search and reads it with the options of a different search. */
 static sq_status resume_with(const search_trial *written, const search_trial *resumed)
 {
     char folder[SQ_PATH_BYTES], path[SQ_PATH_BYTES];
@@ -254,7 +255,7 @@ Test(searchers, refuses_to_resume_with_another_value_of_an_own_option)
     cr_expect_eq(tried, sq_searcher_option_count());
 }
 
-/* Whether two searches observe the same candidates. */
+/* Returns whether two searches observe the same candidates. */
 static bool is_same_course(const search_trial *a, const search_trial *b)
 {
     for (int i = 0; i < a->searcher.observed_count && i < b->searcher.observed_count; i++)
@@ -263,10 +264,11 @@ static bool is_same_course(const search_trial *a, const search_trial *b)
     return a->searcher.observed_count == b->searcher.observed_count;
 }
 
-/* A searcher that reads an option without a row, or another searcher's row, would resume with wrong candidates. */
+/* If a searcher read an option that is not in its fingerprint, a run that is resumed with a different value would
+ * continue with wrong candidates. */
 Test(searchers, options_outside_the_fingerprint_change_no_candidate)
 {
-    enum { OBJECTIVES = -2, IMAGE_COUNTS = -1 }; /* before the rows */
+    enum { OBJECTIVES = -2, IMAGE_COUNTS = -1 }; /* two more changes, before the rows of the table */
     for (int kind = 0; kind < SQ_SEARCHERS; kind++)
         for (int i = OBJECTIVES; i < sq_searcher_option_count(); i++) {
             search_trial *a = open_trial((sq_searcher_kind)kind, 7, 12, 5);
@@ -289,7 +291,8 @@ Test(searchers, options_outside_the_fingerprint_change_no_candidate)
         }
 }
 
-/* States of version 0.1 must still resume: their fingerprints were computed by hand-written code. */
+/* States of version 0.1 must remain usable. The expected fingerprints come from the hand-written code of that
+ * version. */
 Test(searchers, fingerprints_are_those_of_the_first_release)
 {
     const uint64_t wanted[] = {UINT64_C(0xc019b4bc8b90eeb6), UINT64_C(0x1e7270d84f94c135), UINT64_C(0x162036a264fb8b14),

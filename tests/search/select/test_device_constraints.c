@@ -1,4 +1,4 @@
-/* Properties that a device excludes. */
+/* Tests the properties that a device excludes. */
 #include <string.h>
 
 #include "search/select/device_constraints.h"

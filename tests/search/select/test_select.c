@@ -1,4 +1,5 @@
-/* Operator selection: the pool, scores by hand, what is kept and why, rules of devices, the written space. */
+/* Tests operator selection: the pool, scores computed by hand, the kept operators and the reasons, device constraints,
+ * and the written space. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "supernet/space/cost.h"
 #include "tests/support/support.h"
 
-/* One searched layer on 4 x 4 pixels and 8 channels, after a stem. */
+/* A space with a stem and one searched layer on 4 x 4 pixels and 8 channels. */
 #define SMALL                                                                                                          \
     "name: small\nresolution: 8\nclasses: 2\nchoices:\n"                                                               \
     "  - {name: stem, kind: conv, kernel: 3}\n"                                                                        \
@@ -29,7 +30,8 @@ typedef struct {
     sq_latency_cache cache;
 } bench;
 
-/* times[i]: milliseconds of the searched layer's choice i; everything else takes 1. */
+/* Opens SMALL with a latency table. times[i] is the time in milliseconds of the searched layer's choice i; all other
+ * blocks take 1 ms. */
 static bench open_bench(const char *choices, const double *times)
 {
     bench b = {.folder = make_folder()};
@@ -91,9 +93,9 @@ Test(select, pool_closes_at_32_operators_in_each_of_20_layers)
     sq_space_free(spos);
 }
 
-/* Blocks counted by hand on 4 x 4 x 8. mb: 8 x 9 + 8 x 8 = 136 weights, 16 times each, two norms of 8 channels. sep:
- * twice that. shuffle 5: half of the channels, mid 8 (rounded): 4 x 8 + 8 x 25 + 8 x 4 = 264, norms of 8, 8 and 4
- * channels. */
+/* The expected numbers are counted by hand for 4 x 4 pixels and 8 channels. mb: 8 x 9 + 8 x 8 = 136 weights, used 16
+ * times each, and two norms of 8 channels. sep: twice the numbers of mb. shuffle 5: half of the channels, mid rounded
+ * to 8, 4 x 8 + 8 x 25 + 8 x 4 = 264 weights, and norms of 8, 8 and 4 channels. */
 Test(select, scores_by_hand)
 {
     static const double times[] = {2, 8, 0.5}, macs[] = {136 * 16, 272 * 16, 264 * 16},
@@ -116,7 +118,7 @@ Test(select, scores_by_hand)
     int path[SQ_MAX_LAYERS];
     sq_select_best(&s, path);
     cr_expect(path[0] == 0 && path[1] == 2 && path[2] == 0);
-    sq_select_middle(&s, path); /* 0.5, 2, 8 */
+    sq_select_middle(&s, path); /* the times are 0.5, 2 and 8, so choice 0 is the median */
     cr_expect(path[0] == 0 && path[1] == 0 && path[2] == 0);
     sq_select_clear(&s);
     close_bench(&b);
@@ -130,13 +132,15 @@ Test(select, finds_the_median_of_even_counts_and_ties)
     sq_selection s;
     int path[SQ_MAX_LAYERS];
     MUST(sq_select_run(&s, b.space, &b.cache, &options));
-    sq_select_middle(&s, path); /* 1 of the last, then the ties in order: two others below */
+    /* The last choice is fastest, then the equal choices in order; of four choices the third is the middle. */
+    sq_select_middle(&s, path);
     cr_expect_eq(path[1], 1);
     sq_select_clear(&s);
     close_bench(&b);
 }
 
-/* "012" and the reasons of the kept ones; with a = b = 0 the score is 1 / time. */
+/* Expects the kept choices in order, as digits, and the reasons for keeping them. With a = b = 0, the score is 1 /
+ * time. */
 static void expect_kept(const bench *b, int keep, bool is_per_family, const char *wanted, const char *wanted_why)
 {
     const sq_select_options options = {.keep = keep, .is_per_family = is_per_family};
@@ -162,7 +166,7 @@ Test(select, keeps_the_best_and_one_of_each_family)
     bench b = open_bench("'mb,one', sep, shuffle, xception_se, mb_three", times);
     expect_kept(&b, 1, false, "4", "rank 1");
     expect_kept(&b, 3, false, "403", "rank 1, rank 2, rank 3");
-    expect_kept(&b, 3, true, "431", "rank 1, rank 3, one of its family"); /* xception stands for shuffle too */
+    expect_kept(&b, 3, true, "431", "rank 1, rank 3, one of its family"); /* shuffle and xception are one family */
     expect_kept(&b, 4, true, "4031", "rank 1, rank 2, rank 3, one of its family");
     expect_kept(&b, 5, true, "40321", "rank 1, rank 2, rank 3, rank 4, rank 5");
     close_bench(&b);
@@ -205,7 +209,8 @@ Test(select, always_keeps_a_skip_block)
 {
     static const double times[] = {2, 0, 1};
     bench b = open_bench("sep, skip, shuffle", times);
-    MUST(sq_device_constraints_add(&b.cache.info.constraints, "kernel_7", "device")); /* a skip has no kernel */
+    /* A skip has no kernel, so kernel_7 does not exclude it. */
+    MUST(sq_device_constraints_add(&b.cache.info.constraints, "kernel_7", "device"));
     expect_kept(&b, 1, false, "21", "rank 1, no operator");
     expect_kept(&b, 2, true, "201", "rank 1, rank 2, no operator");
     close_bench(&b);
@@ -232,7 +237,7 @@ Test(select, writes_every_operator_as_csv)
     close_bench(&b);
 }
 
-/* Every block of the selected space is the pool's block of that name: same key, same costs. */
+/* Expects that every block of the selected space equals the pool's block with the same name, in key and costs. */
 static void expect_pools_blocks(const sq_space *pool, const sq_space *selected)
 {
     cr_assert_eq(selected->layer_count, pool->layer_count);
@@ -283,8 +288,8 @@ static bool is_sep(const sq_choice *c)
     return c->kind == SQ_BLOCK_SEP;
 }
 
-/* HURRICANE's spaces according to a survey (arXiv 2101.09336): no squeeze-and-excitation for the VPU, which the score
- * finds without the constraint, too; no SEP for the CPU. */
+/* According to a survey (arXiv 2101.09336), HURRICANE's space for the VPU has no squeeze-and-excitation, and the one
+ * for the CPU has no SEP. The score alone excludes squeeze-and-excitation too, without the device's constraint. */
 Test(select, modelled_devices_get_different_spaces)
 {
     static const char *const devices[] = {"myriad-x", "hexagon-685", "snapdragon-845-cpu"};
@@ -390,7 +395,7 @@ Test(select, refuses_impossible_selections)
 Test(select, reads_writes_and_checks_constraints)
 {
     static const struct {
-        const char *rules, *found; /* the written line, or the text of the failure */
+        const char *rules, *found; /* the written line, or the text of the error */
         bool is_good;
     } rows[] = {
         {"rules: {drop: [se]}", "rules: {drop: [se]}\n", true},

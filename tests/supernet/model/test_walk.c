@@ -272,7 +272,7 @@ Test(walk, two_ranks_with_a_path_each_give_the_gradients_of_both)
     size_t seen = 0, zeros = 0;
     for (int i = 0; i < ranks[0].parts; i++) {
         cr_assert_eq(ranks[0].count[i], ranks[1].count[i]);
-        /* an offset outside the gradients belongs to statistics */
+        /* An offset outside the gradients belongs to statistics. */
         const size_t at = (size_t)(uintptr_t)ranks[0].from[i];
         if (at >= bytes)
             continue;

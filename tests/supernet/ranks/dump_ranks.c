@@ -17,7 +17,7 @@ enum { COUNT = 1000 };
 
 static sq_status check_means(sq_ranks *ranks, sq_backend *backend, sq_dtype reduce_dtype)
 {
-    /* two reductions at once, as for the gradients of two layers; both have odd lengths */
+    /* Two reductions at once, as for the gradients of two layers; both have odd lengths. */
     enum { FIRST = COUNT / 2 + 1 };
     const struct sq_backend_ops *ops = backend->ops;
     const int n = sq_ranks_count(ranks), r = sq_ranks_rank(ranks);

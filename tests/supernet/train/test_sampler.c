@@ -232,7 +232,7 @@ Test(sampler, rejects_numbers_of_paths_out_of_range)
     cr_expect_not_null(strstr(sq_error_text(), "train.paths: 3, but the sampler fair takes 5"), "%s", sq_error_text());
     cr_expect_eq(sq_sampler_open(&sampler, space, &many), SQ_INVALID);
     cr_expect_null(sampler);
-    /* a space with a single path has one path per step, for any requested number */
+    /* A space with a single path has one path per step, for any requested number. */
     MUST(sq_space_single(&single, space, path));
     const sq_sampler_options four = {.sampling = SQ_SAMPLE_UNIFORM, .paths = 4};
     MUST(sq_sampler_open(&sampler, single, &four));

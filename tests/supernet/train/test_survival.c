@@ -339,7 +339,7 @@ Test(survival, gradients_that_are_not_finite_never_reach_the_weights)
     char *log = read_text(run, "log.jsonl");
     cr_expect_eq(count_of(log, "{\"event\":\"skipped\""), 1, "%s", log);
     free(log);
-    /* the average starts at the weights */
+    /* The average starts at the weights. */
     memcpy(first.roles[2], first.roles[0], sq_model_plan(b.model)->role_bytes[SQ_ROLE_AVERAGE]);
     expect_same_snapshot(&b, &first, &last);
     close_train_bench(&b);

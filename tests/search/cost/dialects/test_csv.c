@@ -1,4 +1,4 @@
-/* Rows of comma-separated files. */
+/* Tests reading rows of comma-separated files. */
 #include <string.h>
 
 #include "search/cost/dialects/csv.h"

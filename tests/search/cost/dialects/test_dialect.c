@@ -1,4 +1,5 @@
-/* Other people's latency tables: each dialect by a small made-up file, what is refused, and squall lut import. */
+/* Tests the latency tables of other projects: a small made-up file in each dialect, the files that are refused, and
+ * squall lut import. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@ enum { PATH_BYTES = 1200 };
 
 TestSuite(dialect, .init = open_test_folder, .fini = close_test_folder);
 
-/* A file of the test's folder; the path is valid until the next call. */
+/* Writes a file in the test's folder. The returned path is valid until the next call. */
 static const char *write_text(const char *name, const char *text)
 {
     static char path[PATH_BYTES];
@@ -29,7 +30,7 @@ static sq_latency *read_table(const char *text, const sq_dialect_options *option
     return latency;
 }
 
-/* Milliseconds of a key as table.csv writes it; 0: missing. */
+/* Returns the milliseconds of a key, written as in table.csv, or 0 if the key is missing. */
 static double ms_of(const sq_latency *latency, const char *key)
 {
     for (size_t i = 0; i < latency->count; i++) {
@@ -132,7 +133,8 @@ Test(dialect, ofa_expands_to_channels_and_says_se_and_hswish)
     cr_expect_str_eq(report.kinds[0].text, "AvgPool2D");
     cr_expect_float_eq(ms_of(latency, "conv,224,224,3,16,0,3,2,0,hswish"), 1, 1e-12);
     cr_expect_float_eq(ms_of(latency, "mb,112,112,16,16,16,3,1,0,relu"), 2, 1e-12);
-    cr_expect_float_eq(ms_of(latency, "mb,28,28,40,40,120,5,1,32,hswish"), 3, 1e-12); /* 120 / 4 = 30, to 32 */
+    /* 120 / 4 = 30 is rounded up to 32 */
+    cr_expect_float_eq(ms_of(latency, "mb,28,28,40,40,120,5,1,32,hswish"), 3, 1e-12);
     cr_expect_float_eq(ms_of(latency, "conv,7,7,160,960,0,1,1,0,hswish"), 4, 1e-12);
     cr_expect_float_eq(ms_of(latency, "conv,1,1,960,1280,0,1,1,0,hswish"), 6, 1e-12);
     cr_expect_float_eq(ms_of(latency, "classifier,1,1,1280,1000,0,1,1,0,linear"), 7, 1e-12);
@@ -306,7 +308,7 @@ Test(dialect, merges_and_reports_repeated_blocks)
     sq_latency_close(latency);
 }
 
-/* ---- What is refused ---- */
+/* ---- Refused files ---- */
 
 #define LOGITS "Logits-input:7x7x8-output:10"
 #define MB(expand, kernel, idskip)                                                                                     \
@@ -446,7 +448,7 @@ Test(dialect, import_replaces_a_device_only_on_request)
     (void)snprintf(table, sizeof table, "%s/table.csv", device);
     (void)snprintf(file, sizeof file, "%s", write_text("mine.yaml", proxyless));
     const sq_dialect_options first = {.info = {.name = "My Phone", .licence = "MIT", .dtype = "float32", .batch = 2}};
-    cr_assert_not_null(freopen("/dev/null", "w", stdout)); /* the summary */
+    cr_assert_not_null(freopen("/dev/null", "w", stdout)); /* hides the summary */
     MUST(sq_device_import(file, device, false, &first));
     MUST(sq_latency_open(&latency, device));
     const sq_device_info *info = sq_latency_info(latency);

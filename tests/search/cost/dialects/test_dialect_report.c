@@ -1,4 +1,4 @@
-/* The printed report of an import. */
+/* Tests the printed report of an import. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Functions of the dialects' readers. */
+/* Tests the functions of the dialects' readers. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The line, and the quality of predictions. */
+/* Tests the fitted line and the quality of predictions. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ Test(fit, line_is_exact_on_a_line_and_robust_off_it)
         cr_expect_float_eq(line.scale, 1.25, 1e-13, "%.17g", line.scale);
         cr_expect_eq(line.outliers, 0);
     }
-    for (int i = 0; i < 40; i += 5) /* a fifth of them wrong, all to one side, and with leverage */
+    for (int i = 0; i < 40; i += 5) /* a fifth of the values is wrong, always in a direction that lowers the slope */
         y[i] = i < 20 ? 300 : 1;
     MUST(sq_fit_line(&line, x, y, 40, true));
     cr_expect_float_eq(line.base, 2.5, 1e-9, "%.17g", line.base);
@@ -30,7 +30,7 @@ Test(fit, line_is_exact_on_a_line_and_robust_off_it)
     cr_expect_eq(line.outliers, 8, "%zu", line.outliers);
 }
 
-/* On clean noise the robust fit loses little: both are near the truth by their standard errors. */
+/* Without outliers the robust fit loses little, so both fits are within a few standard errors of the true line. */
 Test(fit, line_agrees_with_least_squares_on_clean_noise)
 {
     enum { N = 4000 };
@@ -43,7 +43,8 @@ Test(fit, line_agrees_with_least_squares_on_clean_noise)
     }
     MUST(sq_fit_line(&plain, x, y, N, false));
     MUST(sq_fit_line(&robust, x, y, N, true));
-    const double error = 0.3 / sqrt(N * 100.0 / 12); /* of the slope: sigma / sqrt(sum of squares of x) */
+    /* Standard error of the slope: sigma / sqrt(sum of squares of x). */
+    const double error = 0.3 / sqrt(N * 100.0 / 12);
     cr_expect_float_eq(plain.scale, 2, 4 * error);
     cr_expect_float_eq(robust.scale, 2, 4 * error);
     cr_expect_float_eq(robust.base, 1, 4 * error * 10);
@@ -53,7 +54,7 @@ Test(fit, a_line_that_cannot_be_true_is_doubted_with_its_reason)
 {
     static const struct {
         double base, scale, network_ms, mape;
-        const char *text; /* NULL: plausible */
+        const char *text; /* part of the reason for doubt; NULL: the line is plausible */
     } rows[] = {
         {0.2723, 0.1873, 1, 3, "scale 0.1873"},
         {-0.2488, 3.7434, 1, 3, "scale 3.7434"},
@@ -63,7 +64,7 @@ Test(fit, a_line_that_cannot_be_true_is_doubted_with_its_reason)
         {0.1, 1, 1, 10.5, "missed by 10.5 %"},
         {0.1, 1, 1, NAN, "missed by nan %"},
         {0.1, 0.5, 1, 10, NULL},
-        {-1.70734425, 1.10738265, 3.4, 0.3, NULL}, /* OpenVINO's, configs/devices/README.md */
+        {-1.70734425, 1.10738265, 3.4, 0.3, NULL}, /* the line of OpenVINO in configs/devices/README.md */
         {-5, 2, INFINITY, 0, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -110,11 +111,13 @@ Test(fit, quality_by_hand)
     cr_expect_float_eq(q.rmse, sqrt((0.16 + 3.24 + 16 + 400) / 4), 1e-12);
     cr_expect(q.tau == 1 && fabs(q.spearman - 1) < 1e-15 && q.worst == 3);
     cr_expect_float_eq(q.worst_percent, -25, 1e-12);
-    /* Known values with ties: x 1 2 2 3, y 1 3 2 2 -> 3 concordant, 1 discordant of 5 and 5 untied pairs. */
+    /* With ties, x = 1 2 2 3 and y = 1 3 2 2 have 3 concordant pairs and 1 discordant pair; x and y have 5 untied pairs
+     * each. */
     const double x[] = {1, 2, 2, 3}, y[] = {1, 3, 2, 2};
     MUST(sq_fit_quality(&q, x, y, 4));
     cr_expect_float_eq(q.tau, 0.4, 1e-15, "%.17g", q.tau);
-    cr_expect_float_eq(q.spearman, 2.25 / 4.5, 1e-15, "%.17g", q.spearman); /* ranks 1 2.5 2.5 4 and 1 4 2.5 2.5 */
+    /* The ranks are 1 2.5 2.5 4 and 1 4 2.5 2.5. */
+    cr_expect_float_eq(q.spearman, 2.25 / 4.5, 1e-15, "%.17g", q.spearman);
 }
 
 Test(fit, quality_tau_equals_the_count_of_pairs)

@@ -1,4 +1,5 @@
-/* The additive model: made-up tables, and the published measurements of 5,000 networks on 27 devices (HELP, MIT). */
+/* Tests the additive model on made-up tables and on published measurements of 5,000 networks on 27 devices (HELP, MIT
+ * licence). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ typedef struct {
     double ms[MANY], truth[LAYERS][CHOICES];
 } drawn;
 
-/* Networks of a known table with base 3; normal noise. */
+/* Draws networks and a table with base 3. The networks' times follow from the table, with normal noise. */
 static void draw(drawn *d, double noise)
 {
     sq_rng rng = sq_rng_open(2, SQ_RNG_TEST, 5);
@@ -51,7 +52,8 @@ Test(fit_additive, additive_recovers_an_exact_table)
     for (int robust = 0; robust < 2; robust++) {
         const sq_additive_options options = {.method = robust ? SQ_ADDITIVE_ROBUST : SQ_ADDITIVE_PLAIN};
         MUST(sq_fit_additive(&a, &(sq_additive_data){d.paths, LAYERS, d.ms, MANY}, &options));
-        cr_expect_lt(largest_error(a, &d), 1e-8, "%g", largest_error(a, &d)); /* ridge 1e-10 of values of a few ms */
+        /* The ridge of 1e-10 changes values of a few ms by less. */
+        cr_expect_lt(largest_error(a, &d), 1e-8, "%g", largest_error(a, &d));
         cr_expect(a->unseen == 0 && a->choice_limit == CHOICES);
         cr_expect_float_eq(a->freedom, 1 + LAYERS * (CHOICES - 1), 1e-6, "%g", a->freedom);
         sq_additive_free(a);
@@ -109,7 +111,7 @@ Test(fit_additive, additive_reports_unmeasured_choices)
     cr_expect_null(a);
 }
 
-/* Wrong measurements in one of twelve: Huber's weights keep the table, plain least squares does not. */
+/* One measurement in twelve is wrong. Huber's weights keep the table accurate, but plain least squares does not. */
 Test(fit_additive, additive_robust_fit_withstands_outliers)
 {
     static drawn d;
@@ -142,7 +144,7 @@ static double error_of(const sq_additive *a, const drawn *d)
     return sqrt(squares / (MANY - MANY / 2));
 }
 
-/* With hardly more networks than values, cross-validation takes a ridge that predicts better than none. */
+/* With hardly more networks than values, cross-validation selects a ridge that predicts better than no ridge. */
 Test(fit_additive, additive_cross_validation_helps_small_samples)
 {
     static drawn d;
@@ -159,7 +161,8 @@ Test(fit_additive, additive_cross_validation_helps_small_samples)
 
 static const char help[] = "../shared/luts/help-fbnet";
 
-/* Device and held-out MAPE of an additive table by ordinary least squares, as the data's folder tells it. */
+/* A device, and the held-out MAPE of its additive table fitted by ordinary least squares, from
+ * additive_fit_quality.csv. */
 typedef struct {
     char name[64];
     double mape;
@@ -200,8 +203,8 @@ static sq_quality held_out(const sq_measured *m, size_t train, const sq_additive
     return q;
 }
 
-/* The split of the published figures: 4,000 rows to fit, 1,000 to test. Least squares with a tiny ridge
- * must give the published figures to four digits. The default must be no worse. */
+/* Uses the split of the published figures: 4,000 rows to fit and 1,000 rows to test. Least squares with a tiny ridge
+ * must reproduce the published figures within 1e-4. The default options must not be worse. */
 Test(fit_additive, additive_is_no_worse_on_published_devices, .timeout = 300)
 {
     static const sq_additive_options least_squares = {.method = SQ_ADDITIVE_PLAIN, .ridge = 1e-9},

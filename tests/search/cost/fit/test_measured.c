@@ -1,4 +1,4 @@
-/* Measured networks as CSV. */
+/* Tests reading measured networks from CSV. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ Test(measured, reads_tuples_digits_and_units)
         {"note,pixel_s,arch\n\"a, \"\"b\"\"\",0.0035,\"2,1,0\"\n", "pixel_s", 3.5, 0},
         {"note,pixel_s,arch,pixel_std_s\nx,0.0035,210,0.00025\n", "pixel", 3.5, 0.25},
         {"\xef\xbb\xbf# from somewhere\narch,samsung_s7,samsung_s7_std\n\n210,3.5,0.25\n", "samsung_s7", 3.5, 0.25},
-        {"arch,ms\n( 2,1 , 0 ),3.5", NULL, 0, 0}, /* unquoted commas: refused below */
+        {"arch,ms\n( 2,1 , 0 ),3.5", NULL, 0, 0}, /* unquoted commas, which are refused below */
     };
     for (size_t i = 0; i + 1 < sizeof files / sizeof *files; i++) {
         sq_measured *m = NULL;

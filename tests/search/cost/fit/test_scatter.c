@@ -1,4 +1,4 @@
-/* The scatter plot. */
+/* Tests the scatter plot. */
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -53,8 +53,10 @@ Test(scatter, thins_many_points_by_the_documented_rule)
         points[i].predicted = points[i].measured * (i % 50 ? 1.02 : 1.3);
     }
     char *text = draw_picture(&(sq_scatter_options){.title = ""}, points, N);
-    cr_expect_eq(count_of(text, "<circle"), 98000 / 25);             /* k = ceil(98,000 / 4,000) */
-    cr_expect_not_null(strstr(text, "100000 networks, 4920 drawn")); /* and every second of the 2,000 outside */
+    /* Every k-th point is drawn, k = ceil(98,000 / 4,000). */
+    cr_expect_eq(count_of(text, "<circle"), 98000 / 25);
+    /* 3,920 points and every second of the 2,000 outliers */
+    cr_expect_not_null(strstr(text, "100000 networks, 4920 drawn"));
     cr_expect_lt(strlen(text), 400000);
     free(text);
     free(points);

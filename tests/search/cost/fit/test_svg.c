@@ -1,4 +1,4 @@
-/* Text and numbers in SVG. */
+/* Tests text and numbers in SVG. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Splitting a command line and filling its placeholders. */
+/* Tests splitting a command line and filling in its placeholders. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* ONNX files of blocks and paths, and drawn paths. */
+/* Tests the ONNX files of blocks and paths, and the drawn paths. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Starting another program. */
+/* Tests starting another program. */
 #include <stdlib.h>
 #include <string.h>
 

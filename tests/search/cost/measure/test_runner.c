@@ -1,4 +1,4 @@
-/* Runners: checks, statistics, and starts of small scripts that behave and misbehave. */
+/* Tests runners: checks of their fields, statistics, and small scripts that behave and misbehave. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -122,7 +122,8 @@ static void expect_text(const char *folder, const char *name, const char *wanted
     free(text);
 }
 
-/* Three models; each is a file whose line n is what a fake runner prints of it in its n-th start. */
+/* Writes three models and the script run.sh, a fake runner. A model's file has one line per start of the runner, with
+ * the times that the runner prints for the model in this start. */
 static bench open_bench(const char *a, const char *b, const char *c)
 {
     static const char script[] = "name=$(basename \"$1\")\n"
@@ -147,7 +148,7 @@ static void count_progress(void *context, int done, int total)
     b->total = total;
 }
 
-/* Runs the command with the bench's folder in place of @. */
+/* Runs the command with each @ replaced by the bench's folder. */
 static sq_status run_on(bench *b, sq_runner *runner, int count)
 {
     char command[SQ_RUNNER_TEXT];
@@ -163,7 +164,7 @@ static sq_status run_on(bench *b, sq_runner *runner, int count)
                          &b->report);
 }
 
-/* One model, one command, a failure whose one line has the words. */
+/* Runs the command for one model. Expects a failure with this status, and one line of text that contains `words`. */
 static void expect_failure(const char *command, sq_status wanted, const char *words)
 {
     bench b = open_bench("", "", "");
@@ -188,7 +189,7 @@ Test(runner, takes_medians_of_rounds_in_turned_order_and_sees_drift)
     expect_text(b.folder, "log", "a\nb\nc\nc\nb\na\na\nb\nc\na\n");
     cr_assert_eq(b.times[0].median_ms, 3);
     cr_assert_float_eq(b.times[0].deviation_ms, 1, 1e-12);
-    cr_assert_eq(b.times[0].count, 9); /* not the last start, which is for the drift alone */
+    cr_assert_eq(b.times[0].count, 9); /* without the last start, which only measures the drift */
     cr_assert_eq(b.times[0].outlier_count, 1);
     cr_assert_eq(b.times[1].median_ms, 10);
     cr_assert_eq(b.times[1].deviation_ms, 0);
@@ -278,7 +279,7 @@ Test(runner, hands_paths_over_as_they_are_and_cleans_up)
     cr_assert_not_null(strstr(text, "/scratch/squall-runner-"), "%s", text);
     cr_assert_not_null(strstr(text, "\na b'\"$(touch x);{threads}.v1/m.x.dlc\n0\n3\n5\n50\n"), "%s", text);
     free(text);
-    cr_assert_eq(rmdir(scratch), 0); /* it is empty */
+    cr_assert_eq(rmdir(scratch), 0); /* rmdir fails if the folder is not empty */
     drop_folder(b.folder);
 }
 
@@ -341,9 +342,10 @@ Test(runner, keeps_the_end_of_much_output)
     drop_folder(b.folder);
 }
 
-/* ---- Ends ---- */
+/* ---- The end of a command ---- */
 
-/* Dead, or a zombie that its new parent has not reaped. A kill takes a moment to arrive: this waits for it. */
+/* Waits up to 10 s until the process does not exist or is a zombie that its new parent has not reaped. The wait is
+ * necessary because a killed process exits a moment after the kill. */
 static void expect_dead(const char *folder, const char *name)
 {
     char *text = read_text(folder, name), path[PATH], stat[256] = "";
@@ -414,7 +416,7 @@ Test(runner, pins_to_as_many_cores_as_threads)
     MUST(run_on(&b, &runner, 1));
     cr_assert_eq(b.times[0].median_ms, 1);
     cr_assert_eq(b.report.cores, 1);
-    runner.threads = 4096; /* more than there are: all that are allowed */
+    runner.threads = 4096; /* more than the machine has, so all allowed cores are used */
     b.last_done = 0;
     MUST(run_on(&b, &runner, 1));
     cr_assert_eq(b.report.cores, (int)b.times[0].median_ms);

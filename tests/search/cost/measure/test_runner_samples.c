@@ -1,4 +1,4 @@
-/* Medians, spread and outliers of measured times. */
+/* Tests medians, spread and outliers of measured times. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ Test(runner_samples, spread_is_of_the_rounds_and_outliers_are_counted)
     sq_samples all = {0};
     sq_runner_time found;
     double medians[] = {10, 14, 12};
-    /* Median 12, absolute deviations 0 0 1 1 2 2 2 2 28: MAD 2, bound 3 * 1.4826 * 2 = 8.9. */
+    /* The median is 12 and the absolute deviations are 0 0 1 1 2 2 2 2 28. Therefore the MAD is 2 and the bound 3 *
+     * 1.4826 * 2 = 8.9. */
     fill(&all, 9, (const double[]){12, 12, 11, 13, 10, 10, 14, 14, 40});
     MUST(sq_samples_summarise(&found, &all, medians, 3));
     cr_assert_eq(found.median_ms, 12);
@@ -43,10 +44,11 @@ Test(runner_samples, coarse_clocks_make_no_outliers)
     sq_samples all = {0};
     sq_runner_time found;
     double medians[] = {100, 100};
-    fill(&all, 6, (const double[]){100, 100, 100, 100.9, 99.1, 102}); /* MAD 0.45: the bound is 2.0, not 1 */
+    /* The MAD is 0.45, so the bound is 2.0 instead of 1. */
+    fill(&all, 6, (const double[]){100, 100, 100, 100.9, 99.1, 102});
     MUST(sq_samples_summarise(&found, &all, medians, 2));
     cr_assert_eq(found.outlier_count, 0);
-    fill(&all, 5, (const double[]){100, 100, 100, 100, 101.5}); /* MAD 0: the bound is 1 % */
+    fill(&all, 5, (const double[]){100, 100, 100, 100, 101.5}); /* the MAD is 0, so the bound is 1 % */
     MUST(sq_samples_summarise(&found, &all, medians, 2));
     cr_assert_eq(found.outlier_count, 2);
     free(all.values);
@@ -59,7 +61,7 @@ Test(runner_samples, a_round_that_was_slower_for_all_models_is_levelled)
     double medians[NINE * ROUNDS], few[7 * ROUNDS];
     for (int i = 0; i < NINE * ROUNDS; i++)
         medians[i] = (1 + i / ROUNDS) * factors[i % ROUNDS];
-    medians[3] = 7; /* one model's own disturbance stays its own */
+    medians[3] = 7; /* a disturbance of a single model must stay */
     memcpy(few, medians, sizeof few);
     MUST(sq_samples_level_rounds(medians, NINE, ROUNDS));
     for (int i = 0; i < NINE * ROUNDS; i++)

@@ -1,4 +1,4 @@
-/* Runners as YAML: the shipped files, and mistakes. */
+/* Tests runners in YAML: the shipped files, and files with errors. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 
 enum { PATH = 512 };
 
-/* The times that each shipped runner finds in the recorded output of its runtime. */
+/* Each shipped runner must find the expected time in the recorded output of its runtime. */
 Test(runner_yaml, patterns_find_the_time_in_recorded_output)
 {
     static const struct {
         const char *runner, *output;
-        double ms, second_ms; /* second_ms: of model b, for lists */
+        double ms, second_ms; /* second_ms: time of model b, for runners that measure a list */
     } cases[] = {
         {"configs/runners/onnxruntime.yaml", "tests/fixtures/runners/onnxruntime.txt", 0.004257, 0.004026},
         {"configs/runners/openvino.yaml", "tests/fixtures/runners/openvino.txt", 0.014371, 0.014311},
@@ -49,7 +49,8 @@ Test(runner_yaml, patterns_find_the_time_in_recorded_output)
     }
 }
 
-/* A program of that name which notes its arguments and prints a recorded output; adb prints it for benchmark_model. */
+/* Writes a program that logs its arguments and prints a recorded output. If the program is adb, it prints the output
+ * only for benchmark_model. */
 static void write_fake(const char *folder, const char *name, const char *output)
 {
     char text[4 * PATH], path[PATH];
