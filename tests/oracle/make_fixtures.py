@@ -77,8 +77,8 @@ def train_step(net, images, labels):
 
 
 def is_conditioned(exact, single):
-    """Returns True if FP32 can compute these gradients with a relative error below 1e-5. The criterion is an error of at
-    most 5e-6 in PyTorch's FP32 run. Some gradients are 0 in exact arithmetic, for example that of a shift before a
+    """Returns True if FP32 can compute these gradients with a relative error below 1e-5. The criterion is an error of
+    at most 5e-6 in PyTorch's FP32 run. Some gradients are 0 in exact arithmetic, for example that of a shift before a
     batch norm. They have no relative error, so gradients below 1e-10 of the largest are not compared."""
     largest = max(gradient.norm() for gradient in exact.values())
     return all((single[name] - gradient).norm() <= 5e-6 * gradient.norm()
@@ -86,8 +86,8 @@ def is_conditioned(exact, single):
 
 
 def conditioned_network(space, path, images, labels, orders):
-    """Tries seeds for the weights until is_conditioned is true. Returns the network with these weights, and the network's
-    exact results. orders: the number of FP32 runs, each with a different order of the images. Several orders are
+    """Tries seeds for the weights until is_conditioned is true. Returns the network with these weights, and its exact
+    results. orders: the number of FP32 runs, each with a different order of the images. Several orders are
     needed, because a sum of few values may be exact by chance in one order."""
     def run(seed, dtype, order):
         net = Network(space, path).double().train()
@@ -105,8 +105,8 @@ def conditioned_network(space, path, images, labels, orders):
 
 
 def make_blocks(space, fixture, count, orders):
-    """Writes the fixture of the paths (i, (5 i + 3) mod count) for i from 0 to count - 1, which take every choice of each
-    layer once. The last choice of oracle.yaml and of oracle_uib.yaml is not possible in the first layer, so path
+    """Writes the fixture of the paths (i, (5 i + 3) mod count) for i from 0 to count - 1, which take every choice of
+    each layer once. The last choice of oracle.yaml and of oracle_uib.yaml is not possible in the first layer, so path
     count - 1 takes the choice before it there."""
     tensors = {}
     images = numpy.random.default_rng(1).integers(0, 256, (BATCH, 12, 12, 3))

@@ -148,7 +148,8 @@ static inline T emu_shuffle(const EmuShuffle &shuffle, unsigned mask, T value, i
 
 /* ---- Atomics ----
  *
- * They are real atomics, so that TSan sees them. They are relaxed, because on a GPU only a fence orders other memory. */
+ * They are real atomics, so that TSan sees them. They are relaxed, because only a fence orders other memory on a
+ * GPU. */
 template <class T> struct EmuSame { typedef T type; }; /* converts the value to the type of the target */
 template <class T, class F> static inline T emu_atomic(T *p, F next)
 {

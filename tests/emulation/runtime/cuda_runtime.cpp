@@ -51,8 +51,8 @@ cudaStream_t resolve(cudaStream_t s) /* returns NULL if there is no such stream 
     return std::find(streams.begin(), streams.end(), s) != streams.end() ? s : nullptr;
 }
 
-/* Creates the TSan context of a stream. Called when the stream is created, because a context that is created at the first
- * work would order all earlier host code before this work. */
+/* Creates the TSan context of a stream. Called when the stream is created, because a context that is created at the
+ * first work would order all earlier host code before this work. */
 void make_context(cudaStream_t s)
 {
     if (__tsan_create_fiber && !s->tsan)

@@ -5,8 +5,8 @@
 
 #include "cuda_emu.h"
 
-/* Functions of the program's sanitizers. A function is NULL if the program is linked without its sanitizer. The emulator
- * itself is compiled without sanitizers. */
+/* Functions of the program's sanitizers. A function is NULL if the program is linked without its sanitizer. The
+ * emulator itself is compiled without sanitizers. */
 extern "C" {
 void __asan_poison_memory_region(const volatile void *, size_t) __attribute__((weak));
 void __asan_unpoison_memory_region(const volatile void *, size_t) __attribute__((weak));

@@ -3,8 +3,8 @@
  * ThreadSanitizer and Criterion's process arena need the same addresses ("Could not initialize inheritable arena").
  * Therefore, the TSan build puts this folder first on the include path. test_cuda_gpu also uses this folder, because it
  * must run without Criterion. The sources of the tests are the same as with Criterion. A failed expectation ends the
- * program; with --keep-going, a failed assertion ends only its test. Tests with .signal or .exit_code are skipped, because
- * they need a separate process. */
+ * program; with --keep-going, a failed assertion ends only its test. Tests with .signal or .exit_code are skipped,
+ * because they need a separate process. */
 #ifndef CRITERION_SHIM_H
 #define CRITERION_SHIM_H
 #include <math.h>
