@@ -6,7 +6,7 @@
 /* A file that the build embeds in the program (configs/cmake/Embed.cmake). */
 typedef struct {
     const char *name;
-    const unsigned char *data; /* a zero byte follows the last one, so text is a C string */
+    const unsigned char *data; /* a zero byte follows the last byte, so a text is a C string */
     size_t bytes;              /* without that zero; 0: the build did not find the file */
 } sq_asset;
 

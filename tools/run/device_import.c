@@ -1,4 +1,4 @@
-/* Import of a latency table of another project. */
+/* Imports a latency table of another project. */
 #include "tools/run/device_import.h"
 
 #include <stdio.h>
@@ -15,8 +15,8 @@ static sq_status check_out(const char *folder, bool replaces, char device[SQ_PAT
     return SQ_OK;
 }
 
-/* Removes device.yaml first, so that an interrupted replacement leaves no valid device, and the table of the other
- * kind. */
+/* Writes a device folder. First removes device.yaml, so that an interrupted replacement leaves no valid device. Also
+ * removes the table of the other kind (table.csv or layers.csv). */
 static sq_status write_device(const sq_latency *latency, const char *folder, const char *device)
 {
     char other[SQ_PATH_BYTES];

@@ -1,4 +1,4 @@
-/* The command lines that produced a run, quoted for a shell. */
+/* Records the command lines that produced a run, quoted for a shell. */
 #include "tools/run/history.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum { LINE_BYTES = 16384 };
 
-/* Appends a word, in single quotes if it has characters that are special to a shell. */
+/* Appends a word, in single quotes if the word has characters that are special to a shell. */
 static void put_word(FILE *file, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
@@ -23,7 +23,8 @@ static void put_word(FILE *file, const char *word)
     (void)fputc('\'', file);
 }
 
-/* "squall train x.yaml -o run", to be freed; NULL if the system does not provide it. */
+/* Returns the command line, such as "squall train x.yaml -o run"; the caller frees the text. NULL if the system does
+ * not provide the command line. */
 static char *command_line(int processes)
 {
     char words[LINE_BYTES], *text = NULL;
@@ -40,10 +41,10 @@ static char *command_line(int processes)
             (void)fputc(' ', out);
             put_word(out, words + at);
         }
-        (void)fclose(out); /* a memory stream */
+        (void)fclose(out); /* out is a memory stream */
     }
     if (in)
-        (void)fclose(in); /* opened for reading */
+        (void)fclose(in); /* opened for reading, so closing cannot lose data */
     return text;
 }
 
@@ -57,7 +58,7 @@ static int is_last(const char *path, const char *text)
         is_same = strncmp(line, text, strlen(text)) == 0 && strcmp(line + strlen(text), "\n") == 0;
     free(line);
     if (file)
-        (void)fclose(file); /* opened for reading */
+        (void)fclose(file); /* opened for reading, so closing cannot lose data */
     return is_same;
 }
 

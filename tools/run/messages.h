@@ -6,16 +6,17 @@
 
 #include "kernels/base/status.h"
 
-/* Messages of the commands. With several ranks, rank 0 prints a failure that all of them find. */
+/* Messages of the commands. With several ranks, only rank 0 prints a failure that all ranks find. */
 
 /* Prints "squall train: <sq_error_text()>" on stderr unless another rank reports the failure. Returns the exit code of
  * status. */
 int sq_command_fail(const char *name, sq_status status);
 
-/* Prints a usage error with a pointer to the help. Returns 2. */
+/* Prints a usage error that names the help page. Returns 2. */
 int sq_command_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether rank 0 of the same launcher reports the errors that all ranks find before they are connected. */
+/* Returns whether this rank must not print errors that all ranks find before they are connected, because rank 0 of the
+ * same launcher prints these errors. */
 bool sq_command_is_silent(void);
 
 /* Prints one row of a "name value" table on stdout. */

@@ -1,4 +1,4 @@
-/* Command line options. */
+/* Reads the options of a command line. */
 #include "tools/run/options.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "kernels/base/text.h"
 #include "tools/run/messages.h"
 
-enum { MAX_NAMES = 64 }; /* options of one command, in suggestions */
+enum { MAX_NAMES = 64 }; /* largest number of options that a suggestion considers */
 
 const sq_option sq_config_options[] = {SQ_KEY("--set", ""),
                                        SQ_KEY("--device", "device"),
@@ -60,7 +60,7 @@ static int unknown_option(const sq_option_set *set, const char *name)
 
 /* ---- Values ---- */
 
-/* Index of value in "never auto"; -1: not found. */
+/* Returns the index of a value in a list such as "never auto"; -1: not found. */
 static int find_word(const char *words, const char *value)
 {
     const size_t length = strlen(value);
@@ -180,7 +180,7 @@ sq_status sq_options_add(sq_options *options, const char *key, const char *value
     char *text = malloc(bytes);
     if (!text)
         return sq_fail(SQ_NO_MEMORY, "options: %zu bytes", bytes);
-    (void)snprintf(text, bytes, "%s%s%s", key, *key ? "=" : "", value); /* bytes are enough */
+    (void)snprintf(text, bytes, "%s%s%s", key, *key ? "=" : "", value); /* text has the exact size */
     options->overrides[options->override_count++] = text;
     return SQ_OK;
 }

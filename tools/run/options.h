@@ -6,8 +6,8 @@
 
 #include "kernels/base/status.h"
 
-/* Command line options. A command describes its options in one table; the table fills the command's argument struct,
- * and completions and the check of the help text follow from it. */
+/* Command line options. A command describes its options in one table. sq_options_read uses the table to fill the
+ * command's argument struct, and the completions and the check of the help pages use the same table. */
 
 typedef enum {
     SQ_OPTION_FLAG, /* bool; takes no value */
@@ -22,12 +22,13 @@ typedef enum {
 typedef struct {
     const char *name; /* "--arch" or "-o" */
     sq_option_type type;
-    size_t offset; /* of the field in the command's argument struct */
+    size_t offset; /* offset of the field in the command's argument struct */
     double minimum, maximum;
     const char *words; /* WORD: "never auto"; KEY: the configuration key, "" for a whole "key=value" */
 } sq_option;
 
-/* Rows of an option table. They expect that the argument struct of the file is called `arguments`. */
+/* These macros are rows of an option table. The macros require that the argument struct of the file is called
+ * `arguments`. */
 #define SQ_FLAG(name, field)                                                                                           \
     {                                                                                                                  \
         name, SQ_OPTION_FLAG, offsetof(arguments, field), 0, 0, NULL                                                   \
@@ -61,7 +62,7 @@ typedef struct {
         NULL, SQ_OPTION_FLAG, 0, 0, 0, NULL                                                                            \
     }
 
-enum { SQ_UNSET = -1 }; /* default of a number that another source provides */
+enum { SQ_UNSET = -1 }; /* default of a number if another source provides the value of a missing option */
 
 /* The options that a command accepts. */
 typedef struct {
@@ -73,13 +74,13 @@ typedef struct {
 /* --set, --device, --graphs, --engine, --threads and --seed. */
 extern const sq_option sq_config_options[];
 
-/* Row i of all options that a set accepts; NULL after the last. A row of the command's own table hides the row of the
- * same name in sq_config_options. */
+/* Returns row i of all options that a set accepts; NULL after the last row. A row of the command's own table hides the
+ * row of the same name in sq_config_options. */
 const sq_option *sq_option_at(const sq_option_set *set, int i);
 
 enum { SQ_MAX_ARGUMENTS = 8 };
 
-/* A parsed command line. Zero is empty. */
+/* A parsed command line. A struct of zeros is empty. */
 typedef struct {
     char **overrides; /* "key=value", owned */
     int override_count, override_capacity;
@@ -87,18 +88,18 @@ typedef struct {
     int argument_count;
 } sq_options;
 
-/* Reads argv[1..] into `out` and the fields of `arguments`. Returns 0; prints what is wrong and returns 2 (usage) or
- * another exit code. Release with sq_options_clear in either case. */
+/* Reads argv[1..] into `out` and into the fields of `arguments`. Returns 0. After a mistake, prints a message and
+ * returns 2 (usage) or another exit code. The caller calls sq_options_clear in either case. */
 int sq_options_read(sq_options *out, void *arguments, const sq_option_set *set, int argc, char **argv);
 void sq_options_clear(sq_options *options);
 
-/* Appends the override "key=value", or just "value" if key is empty. SQ_NO_MEMORY */
+/* Appends the override "key=value", or only "value" if the key is empty. Returns SQ_NO_MEMORY if memory runs out. */
 SQ_MUST_USE sq_status sq_options_add(sq_options *options, const char *key, const char *value);
 
 /* Removes the overrides from index `count` on. */
 void sq_options_truncate(sq_options *options, int count);
 
-/* The last override of a key; NULL if there is none. */
+/* Returns the value of the last override of a key; NULL if there is none. */
 const char *sq_options_find(const sq_options *options, const char *key);
 
 #endif

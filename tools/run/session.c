@@ -1,4 +1,4 @@
-/* The configured data sets, space, backend and ranks of a command. */
+/* Opens the configured data sets, space, backend and ranks of a command. */
 #include "tools/run/session.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "search/stages.h"
 #include "tools/run/messages.h"
 
-#define LEAST_JOIN_SECONDS 30.0 /* a launcher does not start its processes at the same time */
+#define LEAST_JOIN_SECONDS 30.0 /* seconds, because a launcher does not start all processes at the same time */
 
 static sq_status limit_classes(sq_dataset **out, sq_dataset *whole, int classes)
 {
@@ -85,14 +85,14 @@ static sq_status open_backend(sq_session *s, bool is_training)
                                         .is_local_rank = sq_ranks_count(s->ranks) > 1};
     SQ_TRY(sq_backend_open_with(s->config->device, &options, &s->backend));
     if (!is_training)
-        return SQ_OK; /* no reductions */
+        return SQ_OK; /* ranks reduce nothing without training */
     SQ_TRY(sq_ranks_attach(s->ranks, s->backend));
     return s->config->sync_batch_norm ? sq_ranks_share_norms(s->ranks, s->backend) : SQ_OK;
 }
 
 sq_status sq_session_join(sq_ranks **out, const sq_options *options)
 {
-    double seconds = 0; /* the default; bad values are rejected later by sq_config_read */
+    double seconds = 0; /* 0: the default limit; sq_config_read later rejects bad values */
     const char *text = sq_options_find(options, "ranks.time_limit");
     if (text)
         (void)sq_text_double(text, 0, 1e9, &seconds);

@@ -10,7 +10,7 @@ typedef struct {
     sq_config *config;
     sq_space *space;
     sq_dataset *whole, *all;     /* the training source, and its first data.classes classes */
-    sq_dataset *train;           /* without the held-out part */
+    sq_dataset *train;           /* training images without the held-out images */
     sq_dataset *held_out;        /* images that the search scores on; NULL when data.held_out is 0 */
     sq_dataset *whole_val, *val; /* the test split; NULL without SQ_OPEN_VAL */
     sq_backend *backend;
@@ -25,27 +25,28 @@ SQ_MUST_USE sq_status sq_session_join(sq_ranks **out, const sq_options *options)
 /* Reports a failure, flushes stdout and disconnects (sq_ranks_close). ranks may be NULL. Returns the exit code. */
 int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status);
 
-/* SQ_OPEN_TRAINING opens the backend, too, and connects it to the ranks. */
+/* SQ_OPEN_TRAINING also opens the backend, and connects this backend to the ranks. */
 enum { SQ_OPEN_DATA = 1, SQ_OPEN_VAL = 2, SQ_OPEN_BACKEND = 4, SQ_OPEN_TRAINING = 8 };
 
-/* Reads the configuration (config_path NULL: the defaults), applies the overrides of options, and opens what flags
- * name. out->ranks is an input: set it before the call. */
+/* Reads the configuration (config_path NULL: the defaults), applies the overrides of options, and opens the parts that
+ * `flags` names. out->ranks is an input, which the caller sets before the call. */
 SQ_MUST_USE sq_status sq_session_open(sq_session *out, const char *config_path, const sq_options *options,
                                       unsigned flags);
 void sq_session_close(sq_session *session);
 
-/* Threads of the backend: the configured number. 0: all cores that this process may use. Where the ranks of a host are
- * not bound to cores, each gets an equal share. */
+/* Returns the number of threads for the backend; 0: all cores that this process may use. This is the configured number.
+ * If the configured number is 0 and the ranks of a host are not bound to cores, each rank gets an equal share of the
+ * cores. */
 int sq_session_threads(const sq_session *session);
 
-/* Loader options for training (augmented, shuffled) or evaluation (centre crop, ordered). */
+/* Returns loader options for training (augmented, shuffled) or evaluation (centre crop, ordered). */
 sq_loader_options sq_session_loader(const sq_session *session, bool is_training);
 
-/* The images of a data set that data.cache keeps; form SQ_CACHE_NONE if there are none. */
+/* Plans which images of a data set data.cache keeps. The form is SQ_CACHE_NONE if no images are kept. */
 SQ_MUST_USE sq_status sq_session_cache(const sq_session *session, const sq_dataset *dataset, sq_cache_plan *out);
-void sq_print_cache(const sq_cache_plan *plan); /* one row; nothing for SQ_CACHE_NONE */
+void sq_print_cache(const sq_cache_plan *plan); /* prints one row; nothing for SQ_CACHE_NONE */
 
-/* Block options of the configuration: smoothing, pixels. */
+/* Returns the block options of the configuration, such as label smoothing and the normalization of pixels. */
 sq_block_options sq_session_block(const sq_session *session, int batch, bool is_supernet);
 
 #endif

@@ -1,4 +1,4 @@
-/* The share folder, located relative to the program, so that an unpacked tarball works in any folder. */
+/* Finds the share folder relative to the program, so that an unpacked tarball works in any folder. */
 #include "tools/run/share_folder.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Times of programs, and the parts of a training step. supernet/model/walk.c provides their order to the trainer, too.
- */
+/* Measures the times of programs and lists the parts of a training step. supernet/model/walk.c defines the order of the
+ * parts, here and in the trainer. */
 #include "tools/run/step_times.h"
 
 #include <stdlib.h>
@@ -27,7 +27,8 @@ enum {
     BACKWARD,
     UPDATE,
     REPEATS = 5,
-    /* Two agreements; per path a forward, and per layer a backward and two reductions, and a join; an update. */
+    /* Two agreements and one update; for each path, one forward and one join; for each layer of a path, one backward
+     * and two reductions. */
     MOST_PARTS = SQ_MAX_PATHS * (3 * SQ_MAX_LAYERS + 2) + 3
 };
 
@@ -49,13 +50,13 @@ static sq_step_paths paths_of(const drawn_paths *d)
 
 /* ---- The parts of a step ---- */
 
-/* The calls of a step as parts of the step model. Programs that follow each other without a reduction between them form
- * one part. */
+/* The calls of a step, as parts for the step model. Programs that follow each other without a reduction between them
+ * form one part. */
 typedef struct {
     const sq_step_times *times;
     sq_step_part *list; /* [MOST_PARTS] */
     size_t count;
-    double seconds[SQ_STEP_MODES]; /* of the programs, by mode */
+    double seconds[SQ_STEP_MODES]; /* seconds of the programs, by mode */
 } part_list;
 
 static sq_status add(part_list *p, sq_step_part part)
@@ -79,14 +80,14 @@ static sq_status add_program(void *context, int layer, int choice, sq_mode mode)
     return add(p, (sq_step_part){SQ_PART_RUN, seconds, 0});
 }
 
-/* As sq_model_reduce: the gradients in the configured data type, and the statistics in FP32. */
+/* Adds the reductions of sq_model_reduce: the gradients in the configured data type, and the statistics in FP32. */
 static sq_status add_reduction(void *context, int layer, int choice, bool is_local)
 {
     part_list *p = context;
     const sq_region *region = &p->times->plan.regions[layer][choice];
     const size_t weights = region->bytes[SQ_ROLE_WEIGHT] / sizeof(float),
                  statistics = region->bytes[SQ_ROLE_STATISTICS];
-    (void)is_local; /* the bytes are the same */
+    (void)is_local; /* zero gradients take the same bytes */
     SQ_TRY(add(p, (sq_step_part){SQ_PART_REDUCE, 0, weights * sq_dtype_bytes(p->times->session->config->reduction)}));
     return statistics ? add(p, (sq_step_part){SQ_PART_REDUCE, 0, statistics}) : SQ_OK;
 }
@@ -102,8 +103,8 @@ static sq_status accumulate(void *context, bool is_on)
     return SQ_OK;
 }
 
-/* The step of supernet/train/trainer.c: all ranks agree that there is a batch, forward and backward along each path,
- * all ranks add up the losses, update. */
+/* Lists the parts of a step as in supernet/train/trainer.c: all ranks agree that there is a batch; each path runs
+ * forward and backward; all ranks add up the losses; the update runs. */
 static sq_status make_parts(const drawn_paths *d, part_list *p)
 {
     const int layers = p->times->session->space->layer_count;
@@ -148,7 +149,7 @@ static sq_status run_paths(meter *m, const drawn_paths *d, int step)
     return sq_model_update_of(m->model, &paths);
 }
 
-/* Runs every step once to compile and warm up, then once timed. */
+/* Runs every step twice: once to compile and warm up, and once timed. */
 static sq_status time_steps(meter *m)
 {
     const sq_session *s = m->times->session;
@@ -187,7 +188,7 @@ static sq_status time_programs(meter *m)
     return SQ_OK;
 }
 
-/* Seconds of the programs of a mean step. */
+/* Computes the seconds of all programs in one step, averaged over the steps. */
 static sq_status programs_of(const sq_step_times *t, double *out)
 {
     sq_step_forecast forecast;
@@ -197,7 +198,8 @@ static sq_status programs_of(const sq_step_times *t, double *out)
     return SQ_OK;
 }
 
-/* Scales program times to the time of whole steps: a program that is measured alone finds its data in the caches. */
+/* Scales the program times so that the programs of a step add up to the time of whole steps, because a program that is
+ * measured alone finds its data in the caches. */
 static sq_status scale_to(sq_step_times *t, double seconds)
 {
     double programs;

@@ -20,9 +20,10 @@ typedef struct {
     int steps;       /* steps whose paths are measured and averaged */
 } sq_step_times;
 
-/* Measures on the session's device each program that the first `steps` steps of the configured sampler use, and whole
- * steps along their paths, without the network; program times are then scaled to these. Under a launcher all ranks
- * measure at the same time, and wait for each other after each step. Free with sq_step_times_clear. */
+/* Measures each program that the first `steps` steps of the configured sampler use, and whole steps along the same
+ * paths, on the session's device and without the network. Then scales the program times to the time of whole steps.
+ * Under a launcher, all ranks measure at the same time and wait for each other after each step. The caller frees `out`
+ * with sq_step_times_clear. */
 SQ_MUST_USE sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, int batch, int steps);
 /* Without a device: distributes the given seconds of a mean step over the programs in proportion to their
  * multiply-adds; backward takes twice as long as forward. */
@@ -31,11 +32,11 @@ SQ_MUST_USE sq_status sq_step_times_spread(sq_step_times *out, const sq_session 
 void sq_step_times_clear(sq_step_times *times);
 
 typedef struct {
-    sq_step_time mean; /* over the steps; messages and bytes too, rounded down */
+    sq_step_time mean; /* mean over the steps; messages and bytes are rounded down */
     double forward, backward, update;
 } sq_step_forecast;
 
-/* Predicts the mean over the steps. */
+/* Predicts the mean time of the steps on a network. */
 SQ_MUST_USE sq_status sq_step_times_predict(const sq_step_times *times, const sq_network *network,
                                             sq_step_forecast *out);
 

@@ -1,4 +1,4 @@
-/* Random images and labels. */
+/* Makes random images and labels. */
 #include "tools/run/synthetic_batch.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A trained run, opened for search, evaluation and export. */
+/* Opens a trained run for search, evaluation and export. */
 #include "tools/run/trained_run.h"
 
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "search/searchers/searchers.h"
 #include "supernet/train/checkpoint.h"
 
-/* Opens the space of the run. arch.json marks a run that trained one path. */
+/* Opens the space of the run. A run that trained one path has arch.json, from which a space with only this path is
+ * made. */
 static sq_status open_space(sq_trained_run *r, const char *run)
 {
     char path[SQ_PATH_BYTES];
@@ -100,9 +101,9 @@ static sq_status load_validation(sq_trained_run *r, bool on_val)
     if (!indices)
         return sq_fail(SQ_NO_MEMORY, "held-out images");
     for (size_t i = 0; i < count; i++)
-        indices[i] = i * all / count; /* evenly: images are sorted by class */
+        indices[i] = i * all / count; /* evenly spaced, because images are sorted by class */
     if (sq_searcher_varies_images(
-            r->session.config->search.kind)) { /* then the first N images are a random sample for every N */
+            r->session.config->search.kind)) { /* the first N images must be a random sample for every N */
         sq_rng rng = sq_rng_open((uint64_t)r->session.config->seed, SQ_RNG_CALIBRATE, 1);
         draw_indices(indices, count, count, &rng);
     }
@@ -137,7 +138,7 @@ static sq_status open_run(sq_trained_run *r, const char *run, const char *other_
 
 enum {
     DEFAULT_BATCH = 200
-}; /* of a configuration that lets a search measure it; measuring costs more than scoring one path */
+}; /* used if search.evaluation_batch is 0, because measuring the best batch costs more than scoring one path */
 
 sq_status sq_trained_run_open_evaluator(sq_trained_run *r)
 {

@@ -8,14 +8,14 @@
 
 typedef struct {
     sq_session session;
-    sq_space *single; /* of a run that trained one path; else NULL */
-    sq_space *space;  /* the model's */
+    sq_space *single; /* the space of a run that trained one path; else NULL */
+    sq_space *space;  /* the model's space: `single` or the session's */
     sq_model *model;
     sq_image_set calibration, validation;
     int calibration_batch;
     sq_evaluator *evaluator; /* NULL before sq_trained_run_open_evaluator */
     uint64_t weights;        /* fingerprint of the loaded weights */
-    char single_arch[1024];  /* tuple of the path of `single` */
+    char single_arch[1024];  /* the path of `single` as a tuple */
     long long step;
 } sq_trained_run;
 
@@ -24,18 +24,19 @@ typedef struct {
 SQ_MUST_USE sq_status sq_trained_run_open(sq_trained_run *out, const char *run, const char *other_config,
                                           const sq_options *options, bool on_val);
 
-/* For commands that score one path at a time. */
+/* Opens the evaluator, for commands that score one path at a time. */
 SQ_MUST_USE sq_status sq_trained_run_open_evaluator(sq_trained_run *run);
 void sq_trained_run_close(sq_trained_run *run);
 
 /* Frees model and evaluator; keeps session and images. */
 void sq_trained_run_unload(sq_trained_run *run);
 
-/* Replaces model and evaluator by those of another folder: a run of the same configuration, possibly of a single path.
- */
+/* Replaces model and evaluator by those of the run in another folder. This run must have the same configuration, and
+ * can have trained a single path. */
 SQ_MUST_USE sq_status sq_trained_run_load(sq_trained_run *run, const char *folder);
 
-/* Reads --arch in the configured space. SQ_INVALID if the run trained one path and arch is a different one. */
+/* Reads --arch as a path of the configured space. Returns SQ_INVALID if the run trained one path and arch is a
+ * different path. */
 SQ_MUST_USE sq_status sq_trained_run_read_arch(const sq_trained_run *run, const char *arch, int *path);
 
 #endif

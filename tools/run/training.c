@@ -1,4 +1,4 @@
-/* Training from a configuration. */
+/* Trains from a configuration. */
 #include "tools/run/training.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "tools/run/history.h"
 #include "tools/run/messages.h"
 
-/* Whether each rank trains only a part of a step's paths. */
+/* Returns whether each rank trains only a part of a step's paths. */
 static bool shares_paths(const sq_session *s, int paths)
 {
     return s->config->train.rank_paths && paths > 1 && sq_ranks_count(s->ranks) > 1;
@@ -62,7 +62,7 @@ typedef struct {
     const sq_session *session;
     const sq_training_request *training;
     const sq_cache_plan *cache;
-    sq_device_cache **device_cache; /* decoded by fill_cache */
+    sq_device_cache **device_cache; /* filled by fill_cache */
 } training_context;
 
 sq_status sq_training_check_free(const char *run)
@@ -96,7 +96,7 @@ static sq_status write_config(const void *context)
     return sq_file_replace(file, &piece, 1);
 }
 
-/* Gives the loader its plan of a cache in memory, or decodes all images into the device cache. */
+/* Gives the loader the plan of a cache in memory, or decodes all images into a device cache that the loader uses. */
 static sq_status fill_cache(const void *context, sq_loader_options *loader)
 {
     const training_context *b = context;
@@ -111,7 +111,7 @@ static sq_status fill_cache(const void *context, sq_loader_options *loader)
     return SQ_OK;
 }
 
-/* Counts the paths of a step. Refuses invalid samplers before the folder is created. */
+/* Counts the paths of a step. Refuses an invalid sampler before the run's folder is created. */
 static sq_status count_paths(const sq_session *s, const sq_space *space, int *out)
 {
     sq_sampler *sampler = NULL;
@@ -147,7 +147,7 @@ static sq_status check_ranks(const sq_session *s, int paths, bool is_single)
 
 static sq_model_options model_options(const sq_session *s, bool is_supernet, int paths)
 {
-    const int images = s->config->train.batch / sq_ranks_count(s->ranks); /* of this rank */
+    const int images = s->config->train.batch / sq_ranks_count(s->ranks); /* images of one rank */
     return (sq_model_options){.block = sq_session_block(s, images, is_supernet),
                               .is_training = true,
                               .has_remote_paths = shares_paths(s, paths),
@@ -175,10 +175,10 @@ static sq_status train(const sq_session *s, const sq_space *space, const sq_trai
                               .inherit_from = training->path || !*from ? NULL : from};
     sq_train_options train = s->config->train;
     if (training->path)
-        train.sampler.search_mask = NULL; /* a mask of the supernet; a space of one path has nothing to draw */
+        train.sampler.search_mask = NULL; /* the mask is for the supernet; a space of one path needs none */
     loader.bad_log = sq_text_path(bad_log, sizeof bad_log, training->run, "bad-images.txt") == SQ_OK ? bad_log : NULL;
     SQ_TRY(sq_model_create(&model, s->backend, space, &options));
-    sq_status status = sq_session_cache(s, s->train, &cache); /* of the memory that the model leaves */
+    sq_status status = sq_session_cache(s, s->train, &cache); /* plans only with the memory that the model leaves */
     if (status == SQ_OK && training->has_start && sq_ranks_rank(s->ranks) == 0) {
         print_start(s, space, model, training, paths);
         sq_print_cache(&cache);

@@ -6,7 +6,7 @@
 /* Training from a configuration: `squall train`, each path of `squall rank`, each stage of a search in stages. */
 
 typedef struct {
-    const char *run;      /* folder: config.yaml, arch.json of a single path, and the files of sq_train */
+    const char *run;      /* folder for config.yaml, arch.json (of a single path) and the files of sq_train */
     const int *path;      /* train only this path of the session's space; NULL: the supernet */
     bool is_resumed;      /* start from the newest checkpoint, if there is one */
     bool is_quiet;        /* no progress line */
@@ -16,7 +16,7 @@ typedef struct {
 
 SQ_MUST_USE sq_status sq_training_run(const sq_session *session, const sq_training_request *request);
 
-/* SQ_INVALID: the folder already holds a run. */
+/* Returns SQ_INVALID if the folder already holds a run. */
 SQ_MUST_USE sq_status sq_training_check_free(const char *run);
 
 #endif

@@ -1,9 +1,10 @@
 'use strict';
-/* The scripts of the page share these functions for elements, numbers, tables, colours and data. Scripts insert the text of a run only as
- * text, never as HTML. */
+/* The scripts of the page share these functions for elements, numbers, tables, colours and data. Scripts insert the
+ * text of a run only as text, never as HTML. */
 let report = JSON.parse(document.getElementById('data').textContent);
 
-/* el('p', {class: 'lead'}, 'text', child) creates an element. An attribute whose value is a function becomes an event listener. */
+/* el('p', {class: 'lead'}, 'text', child) creates an element. An attribute whose value is a function becomes an event
+ * listener. */
 function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes || {})) {
@@ -81,9 +82,9 @@ const hideTip = () => showTip('');
 
 /* ---- Tables ---- */
 
-/* columns: {name, value(row), text(row), isText, isWide, initial: 'descending'}; rows: in their initial order. Returns an element with
- * refresh(). A long table shows the first 25 rows and a button that shows all rows. On narrow pages, each row of a stacked table becomes a
- * card. */
+/* columns: {name, value(row), text(row), isText, isWide, initial: 'descending'}; rows: in their initial order. Returns
+ * an element with refresh(). A long table shows the first 25 rows and a button that shows all rows. On narrow pages,
+ * each row of a stacked table becomes a card. */
 function table(columns, rows, options = {}) {
   const body = el('tbody'), state = {column: options.column ?? -1, isDown: options.isDown ?? false, limit: options.limit ?? 25};
   const more = el('button', {type: 'button', class: 'more-rows', click: () => { state.limit = Infinity; fill(); }});

@@ -1,5 +1,6 @@
 'use strict';
-/* Draws charts with Chart.js and adds zoom by dragging or keys, selection of points by arrow keys, lines at limits, and bands. */
+/* Draws charts with Chart.js and adds zoom by dragging or keys, selection of points by arrow keys, lines at limits, and
+ * bands. */
 const charts = [];
 
 /* Colours of charts are functions, which Chart.js calls again when the theme changes. */
@@ -140,8 +141,8 @@ function listen(chart, keys, set, scale, reset) {
 
 /* ---- Selecting points by pointer, click and keys ---- */
 
-/* of(item) returns the point of a chart element, or null. order() returns all points in the order of the arrow keys. walk.at is the index
- * of the current point. */
+/* of(item) returns the point of a chart element, or null. order() returns all points in the order of the arrow keys.
+ * walk.at is the index of the current point. */
 function pick(chart, {of, text, choose, order, position, walk = {at: -1}}) {
   const canvas = chart.canvas;
   const under = (event) => {

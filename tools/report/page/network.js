@@ -1,15 +1,16 @@
 'use strict';
-/* Draws one network with one row per layer: a block whose width grows with the layer's channels, and the layer's shares of latency and
- * multiply-adds. */
+/* Draws one network with one row per layer: a block whose width grows with the layer's channels, and the layer's shares
+ * of latency and multiply-adds. */
 
-/* Returns kernel, expansion and squeeze-and-excitation of an operator as text; '' for a property that operators of its kind do not have. */
+/* Returns kernel, expansion and squeeze-and-excitation of an operator as text; '' for a property that operators of its
+ * kind do not have. */
 function operatorFacts(operator) {
   return {kernel: operator.kernel > 0 ? `${operator.kernel}\u00d7${operator.kernel}` : '',
     expansion: operator.expansion !== null ? digits(operator.expansion) : '', se: operator.se ? 'SE' : ''};
 }
 
-/* Returns the layers of a path as [{layer, operator, isSearched, macs, parameters, ms: [of each device]}]; null if the path does not fit
- * the space. */
+/* Returns the layers of a path as [{layer, operator, isSearched, macs, parameters, ms: [of each device]}]; null if the
+ * path does not fit the space. */
 function layersOf(run, arch) {
   const net = run.network;
   if (!net || net.layers.filter((layer) => layer.searched >= 0).length !== arch.length) return null;
@@ -33,8 +34,8 @@ function bar(value, total, largest, className) {
   return el('div', {class: 'bar ' + className, title: percent(share, 2)}, el('i', {style: {width: largest > 0 ? Math.max(0, 100 * value / largest) + '%' : '0'}}), el('span', {}, percent(share, 1)));
 }
 
-/* Returns a table of the layers of the path `arch`. other: a path; layers that differ from this path are marked; or null. d: the device of
- * the latency bars. */
+/* Returns a table of the layers of the path `arch`. Layers that differ from the path `other` are marked, unless other
+ * is null. d: the device of the latency bars. */
 function networkTable(run, arch, other, d = 0) {
   const rows = layersOf(run, arch);
   if (!rows) return el('p', {class: 'lead'}, 'The space file of this run is missing, so its layers cannot be drawn.');

@@ -46,7 +46,8 @@ function sureText(device) {
   return `of ${whole(own ? device.network_count : q.count)} ${own ? '' : 'published '}whole networks measured on it, ${percent(q.inside, 1)} are within \u00b110 % of the prediction, mean error ${percent(q.mape, 2)}`;
 }
 
-/* Returns a text for each device: the latency of the found network, the origin of the latency, and the error of predictions. */
+/* Returns a text for each device: the latency of the found network, the origin of the latency, and the error of
+ * predictions. */
 function latencyTexts(run) {
   return (run.deviceNames || []).map((name, d) => {
     const device = deviceOf(run, name), isKnown = isMeasured(run, name), on = (run.best && run.best.on[d]) || {};

@@ -1,8 +1,9 @@
 'use strict';
-/* Shows the candidates of a search: their order, trade-offs, the operators of each generation, and predictions against measurements. */
+/* Shows the candidates of a search: their order, trade-offs, the operators of each generation, and predictions against
+ * measurements. */
 
-/* Adds run.candidates and run.ranked. run.ranked starts with the best candidate, followed by the others in order of accuracy. Random
- * baseline paths, and candidates that were scored on fewer images than others, come last. */
+/* Adds run.candidates and run.ranked. run.ranked starts with the best candidate, followed by the others in order of
+ * accuracy. Random baseline paths, and candidates that were scored on fewer images than others, come last. */
 function readCandidates(run) {
   const search = run.search;
   run.candidates = [];
@@ -98,8 +99,8 @@ function scatter(host, runs, x, y, {choose, pinned, walk}) {
   const limits = several ? [] : limitsOf(runs[0]);
   const lines = [['x', x], ['y', y]].flatMap(([name, q]) => limits.filter((limit) => limit.key === q.key).map((limit) => ({axis: name, value: limit.limit, label: `limit ${digits(limit.limit)} ${limit.unit}`})));
   const title = (q) => q.name + (q.unit ? `, ${q.unit}` : '');
-  /* The range of all values with a margin, extended to limits that are close to the values. The range starts below 0 only if a value is
-   * negative. */
+  /* The range of all values with a margin, extended to limits that are close to the values. The range starts below 0
+   * only if a value is negative. */
   const reach = (name, q) => {
     const values = runs.flatMap((run) => run.candidates.filter(known).map((c) => q.value(c))), low = Math.min(...values), high = Math.max(...values), room = (high - low) || Math.abs(high) || 1;
     const near = lines.filter((line) => line.axis === name && line.value > low - .8 * room && line.value < high + .8 * room).map((line) => line.value);
@@ -215,7 +216,8 @@ const shortName = (name) => name.replace(/^shuffle_/, '').replace(/^xception.*/,
 
 /* ---- Predicted against measured ---- */
 
-/* Returns the number of relative errors, the share within 10 %, and the mean absolute error; null if the list is empty. */
+/* Returns the number of relative errors, the share within 10 %, and the mean absolute error; null if the list is
+ * empty. */
 const qualityOf = (errors) => errors.length ? {count: errors.length, inside: errors.filter((e) => Math.abs(e) <= .1).length / errors.length, mape: errors.reduce((sum, e) => sum + Math.abs(e), 0) / errors.length} : null;
 
 function measuredSection(run, device) {

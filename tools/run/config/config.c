@@ -1,4 +1,4 @@
-/* Configurations: defaults, files, overrides, checks. */
+/* Reads configurations: defaults, files, overrides, checks. */
 #include "tools/run/config/config.h"
 
 #include <limits.h>
@@ -22,8 +22,8 @@ static bool try_path(char **value, const char *candidate)
     return sq_value_set_text(value, resolved) == SQ_OK;
 }
 
-/* Makes relative paths absolute: they are searched in the working folder, the configuration's folder and the share
- * folder. A path that is not found stays unchanged, and opening it later fails. */
+/* Makes relative paths absolute. A relative path is searched in the working folder, the configuration's folder and the
+ * share folder. A path that is not found stays unchanged, and opening the file later fails. */
 static void resolve_paths(sq_config *config, const char *path)
 {
     char folder[SQ_PATH_BYTES], candidate[SQ_PATH_BYTES];
@@ -63,8 +63,9 @@ static sq_status check(const sq_config *config)
     return SQ_OK;
 }
 
-/* source: Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 2.1 (linear, with a warm-up); Krizhevsky 2014,
- * "One weird trick for parallelizing convolutional neural networks" (sqrt, which keeps the gradient's variance) */
+/* Scales the learning rates from lr_batch to train.batch. Source: Goyal et al. 2017, "Accurate, Large Minibatch SGD",
+ * section 2.1 (linear, with a warm-up); Krizhevsky 2014, "One weird trick for parallelizing convolutional neural
+ * networks" (sqrt, which keeps the gradient's variance). */
 static void scale_rates(sq_config *config)
 {
     const double ratio = config->lr_batch ? (double)config->train.batch / config->lr_batch : 1;

@@ -8,10 +8,10 @@
 
 #define AT(field) offsetof(sq_config, field)
 #define BIG       1e15
-#define TRAINING  true  /* decides the result of a training */
-#define OTHER     false /* a search, the speed, logs or files */
+#define TRAINING  true  /* the key affects the result of a training */
+#define OTHER     false /* the key affects only a search, the speed, logs or files */
 
-/* Rows of SQ_SEARCHER_OPTION_TABLE as keys; the comma is part of the row. */
+/* These macros turn rows of SQ_SEARCHER_OPTION_TABLE into keys. The comma is part of the row. */
 #define SEARCHER_INTEGER(searcher, name, initial, least, most, meaning)                                                \
     {"search." #name, SQ_KEY_INT, AT(search.name), #initial, least, most, NULL, OTHER, #searcher ": " meaning},
 #define SEARCHER_REAL(searcher, name, initial, least, most, meaning)                                                   \

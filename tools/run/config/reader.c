@@ -1,4 +1,4 @@
-/* Reading of configurations: YAML files, and overrides "key=value". */
+/* Reads configurations: YAML files, and overrides "key=value". */
 #include "tools/run/config/reader.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static sq_status set_by_name(sq_config *config, const char *name, const char *va
     int device;
     const char *current = sq_renamed_key(name, value, where);
     if (!current)
-        return SQ_OK; /* removed */
+        return SQ_OK; /* the key was removed */
     const sq_key *key = sq_key_find(current, &device);
     if (key)
         return sq_value_set(config, key, device, value, where);
@@ -40,7 +40,7 @@ sq_status sq_config_read_override(sq_config *config, const char *override)
     return set_by_name(config, name, equals + 1, "--set");
 }
 
-/* A scalar, or a list of scalars, as text. */
+/* Writes a scalar, or a list of scalars, as text. */
 static bool node_text(yaml_document_t *document, const yaml_node_t *node, char *out, size_t bytes)
 {
     if (node->type == YAML_SCALAR_NODE)
@@ -65,7 +65,7 @@ typedef struct {
 
 static sq_status read_mapping(file_reading *f, const yaml_node_t *mapping, const char *prefix);
 
-/* latency: a list of mappings, one for each device. */
+/* Reads the value of latency that is a list of mappings, one for each device. */
 static sq_status read_devices(file_reading *f, const yaml_node_t *list)
 {
     int device = 0;
@@ -86,15 +86,15 @@ static bool is_base(const yaml_node_t *key)
     return key && key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, "base") == 0;
 }
 
-/* Whether a mapping is empty and no key starts with its name. Such mappings must be refused: aliases could nest them
- * without limit. Mappings with keys end at the first unknown key. */
+/* Returns whether a mapping is empty and no key starts with `name`. Such a mapping must be refused, because YAML
+ * aliases could nest empty mappings without limit. Reading a mapping with keys stops at the first unknown key. */
 static bool is_empty_and_unknown(const yaml_node_t *mapping, const char *name)
 {
     return mapping->data.mapping.pairs.start == mapping->data.mapping.pairs.top && !sq_key_has_section(name) &&
            !sq_renamed_section(name);
 }
 
-/* name: the whole key, with at least two bytes left in its array of SQ_KEY_BYTES */
+/* name: the complete key, in an array of SQ_KEY_BYTES with at least two bytes left */
 static sq_status read_value(file_reading *f, const yaml_node_t *value, char *name, const char *where)
 {
     char text[VALUE_BYTES];
@@ -121,7 +121,7 @@ static sq_status read_mapping(file_reading *f, const yaml_node_t *mapping, const
         if (!key || !value || key->type != YAML_SCALAR_NODE)
             return sq_fail(SQ_INVALID, "%s: expected 'key: value'", f->path);
         if (!*prefix && is_base(key))
-            continue; /* read already */
+            continue; /* read_document has already read the base */
         (void)snprintf(where, sizeof where, "%.4000s:%zu", f->path, key->start_mark.line + 1);
         if ((size_t)snprintf(name, sizeof name, "%s%s", prefix, (const char *)key->data.scalar.value) >=
             sizeof name - 2)
@@ -133,13 +133,13 @@ static sq_status read_mapping(file_reading *f, const yaml_node_t *mapping, const
 
 typedef struct {
     sq_config *config;
-    int depth; /* of nested base: keys */
+    int depth; /* number of nested base: keys */
 } reading;
 
 static sq_status read_document(void *context, const char *path, yaml_document_t *document, const yaml_node_t *root);
 
-/* Reads base: another configuration, whose keys this file overrides. Its path is relative to this file's folder, the
- * working folder or the share folder. */
+/* Reads the configuration `base`, whose keys the file `path` overrides. A relative base is searched in the folder of
+ * `path`, the working folder and the share folder. */
 static sq_status read_base(const reading *r, const char *path, const char *base, const char *where)
 {
     char folder[SQ_PATH_BYTES], next_to[SQ_PATH_BYTES], shared[SQ_PATH_BYTES];

@@ -3,11 +3,11 @@
 
 #include "tools/run/config/config.h"
 
-/* Reads the keys of a YAML file, and first those of its base: file. SQ_INVALID: file:line, key, found and expected
- * value; SQ_IO */
+/* Reads the keys of the file that base: names, and then the keys of the YAML file `path`. Returns SQ_INVALID with
+ * file:line, key, found and expected value, or SQ_IO. */
 SQ_MUST_USE sq_status sq_config_read_file(sq_config *config, const char *path);
 
-/* Reads "train.batch=32". */
+/* Reads an override such as "train.batch=32". */
 SQ_MUST_USE sq_status sq_config_read_override(sq_config *config, const char *override);
 
 #endif

@@ -1,4 +1,4 @@
-/* Keys of version 0.1 with another name, or without one. */
+/* Keys of version 0.1 that were renamed or removed. */
 #include "tools/run/config/renamed.h"
 
 #include <stdio.h>
@@ -32,7 +32,8 @@ bool sq_renamed_find(const char *key, const char **name)
     return false;
 }
 
-/* Run folders of version 0.1 hold every key. A key without a value needs no hint. */
+/* Returns whether a key has a value. The configurations in run folders of version 0.1 hold every key, and a key without
+ * a value needs no hint. */
 static bool has_value(const char *value)
 {
     return *value && strcmp(value, "0") != 0;

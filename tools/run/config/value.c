@@ -1,4 +1,4 @@
-/* The value of one key: parsing, printing, comparing. */
+/* Parses, prints and compares the value of one key. */
 #include "tools/run/config/value.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static sq_status wrong(const char *where, const sq_key *key, const char *value)
     }
 }
 
-/* Index of a word in "off on"; -1: not found. */
+/* Returns the index of a word in a list such as "off on"; -1: not found. */
 static int find_word(const char *words, const char *word)
 {
     const size_t length = strlen(word);
@@ -230,5 +230,5 @@ bool sq_value_is_same(const sq_config *a, const sq_config *b, const sq_key *key)
     case SQ_KEY_WORD:
         return *(const int *)x == *(const int *)y;
     }
-    return false; /* not a key type */
+    return false; /* unknown key type */
 }

@@ -1,4 +1,4 @@
-/* Writing of configurations. */
+/* Writes configurations. */
 #include "tools/run/config/writer.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ static void write_devices(FILE *file, const sq_config *config)
     }
 }
 
-/* The part of a key before its dot; "" if it has none. */
+/* Writes the part of a key before its dot; "" for a key without a dot. */
 static void section_of(const sq_key *key, char *out, size_t bytes)
 {
     const char *dot = strchr(key->key, '.');

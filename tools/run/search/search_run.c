@@ -1,4 +1,4 @@
-/* The search of a trained run: devices, evaluators and files. */
+/* Searches a trained run: opens devices and evaluators, and writes files. */
 #include "tools/run/search/search_run.h"
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 
 #define BATCH_FILE "search/batch.json"
 
-/* The configured devices, with their tables prepared for the space. */
+/* The configured devices. Their tables are prepared for the space. */
 typedef struct {
     sq_latency_cache caches[SQ_MAX_DEVICES];
     sq_search_devices devices;
@@ -52,7 +52,8 @@ static sq_status file_of(char path[SQ_PATH_BYTES], const char *run, const char *
     return sq_text_path(path, SQ_PATH_BYTES, run, name);
 }
 
-/* search.evaluation_batch 0: the batch is measured, or read from the files of a resumed search. */
+/* Chooses the evaluation batch. If search.evaluation_batch is 0, reads the batch from the files of a resumed search, or
+ * else measures which batch is the fastest. */
 static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resumed, int *batch)
 {
     char path[SQ_PATH_BYTES];
@@ -70,9 +71,9 @@ static sq_status choose_batch(sq_trained_run *r, const char *run, bool is_resume
     return SQ_OK;
 }
 
-/* Writes the files next to the search's state, after all checks passed: the measured batch, which a resumed search must
- * reuse, and RUN/search/config.yaml with the limits and devices of the command line, for the report. A search that
- * starts over removes the files of the older one. */
+/* Writes the files next to the search's state after all checks have passed: the measured batch, which a resumed search
+ * must reuse, and RUN/search/config.yaml, which gives the report the limits and devices of the command line. First
+ * removes the files of an older search. Writes nothing if the search resumes a saved state. */
 static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_resumed, int batch)
 {
     static const char *const found[] = {"search/state.json", "search/search.json", "search/arch.json"};
@@ -91,8 +92,8 @@ static sq_status keep_files(const sq_trained_run *r, const char *run, bool is_re
     return sq_config_write(r->session.config, path);
 }
 
-/* Writes all events for TensorBoard: the best accuracy so far and each candidate by its number, and the found network.
- * Failures to write are ignored. */
+/* Writes the events for TensorBoard: accuracy, multiply-adds and the best accuracy so far for each candidate, and the
+ * found network. Failures to write are ignored. */
 static void write_events(const sq_trained_run *r, const char *run, const sq_search_result *result)
 {
     char path[SQ_PATH_BYTES];
@@ -122,7 +123,7 @@ typedef struct {
     sq_worker_pool *pool;
 } search_inputs;
 
-/* Only rank 0 reads the limits and measures the batch. */
+/* Opens the devices, checks the limits and chooses the batch. Only rank 0 calls this function. */
 static sq_status prepare(search_inputs *in, sq_trained_run *r, const sq_search_context *how)
 {
     SQ_TRY(open_devices(&in->list, r->session.config, r->space));
@@ -141,7 +142,7 @@ static sq_status open_crew(search_inputs *in, sq_trained_run *r)
     return sq_worker_pool_create(&in->pool, in->group, r->space, in->options.search_mask, r->session.ranks);
 }
 
-/* Prints the shares of one rank's time. */
+/* Prints the shares of calibration, scoring and other work in the time of the search on one rank. */
 static void print_passes(const sq_evaluation_counters *count, double seconds)
 {
     const double share = 100 / seconds,
@@ -163,8 +164,8 @@ static void print_ranks(const sq_worker_pool *pool, double seconds)
     (void)fprintf(stderr, " on %d ranks, %.2f of them busy on average\n", sq_worker_pool_size(pool), busy / seconds);
 }
 
-/* Prints to stderr, because the work is not part of the result: a resumed search has less of it. seconds: the duration
- * of the search. */
+/* Prints the amount of work to stderr. The work is not part of the result on stdout, because a resumed search does less
+ * work. seconds: the duration of the search. */
 static void print_work(const search_inputs *in, double seconds)
 {
     const sq_evaluation_counters count = sq_candidate_group_counters(in->group);
@@ -187,10 +188,10 @@ static void print_work(const search_inputs *in, double seconds)
                   count.is_shared ? "" : "; search.cache_mb holds no batch's boundaries: nothing was shared");
 }
 
-/* Everything that a score depends on in addition to the path. */
+/* The values that a score depends on in addition to the path. */
 typedef struct {
     char device[64];
-    uint64_t weights; /* hash of the weights and the image counts */
+    uint64_t weights; /* hash of the weights and the numbers of images */
 } score_basis;
 
 static sq_status score_basis_of(sq_trained_run *r, score_basis *out)

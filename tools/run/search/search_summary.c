@@ -1,4 +1,4 @@
-/* The printed result of a search. */
+/* Prints the result of a search. */
 #include "tools/run/search/search_summary.h"
 
 #include <math.h>

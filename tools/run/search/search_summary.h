@@ -7,8 +7,8 @@
 /* Prints the best candidate of a search with its accuracy, costs and predictions, and the Pareto front of a search with
  * several objectives.
  *
- * folder  the run's
- * on_val  the scores are of the test split */
+ * folder  the folder of the run
+ * on_val  true: the scores are from the test split */
 void sq_search_print_result(const sq_trained_run *run, const sq_search_result *result, const sq_search_devices *devices,
                             const char *folder, bool on_val);
 

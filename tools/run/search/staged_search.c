@@ -23,7 +23,7 @@ enum { ARCH_BYTES = 1024 };
 typedef struct {
     const char *config, *run;
     const sq_search_request *searching;
-    sq_options options; /* the user's, followed by those of the stage */
+    sq_options options; /* the user's overrides, followed by the overrides of the stage */
     int user_count;
     sq_space *space;
     sq_stages stages;
@@ -31,7 +31,7 @@ typedef struct {
     int64_t spos_steps;      /* train.steps of the configuration: the cost of a search without stages */
 } job;
 
-/* Only this rank writes files and prints. */
+/* Returns whether this is rank 0, which alone writes files and prints. */
 static bool is_first(const job *j)
 {
     return sq_ranks_rank(j->searching->ranks) == 0;
@@ -83,8 +83,8 @@ static sq_status train_stage(job *j, const char *folder)
     return sq_ranks_agree(j->searching->ranks, status);
 }
 
-/* A finished stage is only checked: training refuses a different seed or batch, and the search refuses different
- * options, limits or weights. */
+/* Trains the supernet of a stage and searches the stage's layers. If the stage is finished, nothing is computed again,
+ * but training refuses a different seed or batch, and the search refuses different options, limits or weights. */
 static sq_status run_stage(job *j, int stage)
 {
     char folder[SQ_PATH_BYTES], arch[SQ_PATH_BYTES];
@@ -94,7 +94,7 @@ static sq_status run_stage(job *j, int stage)
     if (is_first(j)) {
         (void)printf("stage %d of %d: layers %d to %d are searched\n", stage + 1, j->stages.count,
                      j->stages.list[stage].first + 1, j->stages.list[stage].last + 1);
-        (void)fflush(stdout); /* before the progress line */
+        (void)fflush(stdout); /* the line must precede the progress line on stderr */
     }
     SQ_TRY(train_stage(j, folder));
     SQ_TRY(sq_search_trained_run(folder, &j->options, j->searching));
@@ -102,7 +102,8 @@ static sq_status run_stage(job *j, int stage)
     return sq_ranks_broadcast(j->searching->ranks, j->path, sizeof j->path);
 }
 
-/* --resume never: removes the folders of all older stages; there can be more of them than configured now. */
+/* With --resume never, removes the folders of all older stages. An older search can have had more stages than the
+ * configuration has now. */
 static sq_status forget(const job *j)
 {
     char path[SQ_PATH_BYTES];
@@ -118,7 +119,7 @@ static sq_status forget(const job *j)
 
 /* ---- Start and summary ---- */
 
-/* Chooses one operator of each layer for the first device (search/select/select.h). */
+/* Chooses one operator of each layer by its score on the first device (search/select/select.h). */
 static sq_status choose_operators(const sq_session *s, void (*choose)(const sq_selection *, int *), int *path)
 {
     const sq_latency_config *device = &s->config->latency[0];
@@ -156,7 +157,7 @@ static sq_status begin(job *j)
     else if (status == SQ_OK)
         status = sq_arch_read(s.space, c->stages.start, j->path);
     j->spos_steps = c->train.steps;
-    j->space = s.space; /* kept, because the number of classes comes from the data */
+    j->space = s.space; /* the space is kept, because its number of classes comes from the data */
     s.space = NULL;
     sq_session_close(&s);
     return status;
@@ -184,7 +185,7 @@ static sq_status write_summary(const job *j)
     return sq_json_write(path, whole);
 }
 
-/* Seconds of training, from a run's timing.jsonl; 0 if there is none. Skips incomplete lines. */
+/* Returns the seconds of training according to the run's timing.jsonl; 0 without this file. Skips incomplete lines. */
 static double trained_seconds(const char *folder)
 {
     char path[SQ_PATH_BYTES], line[1024];
@@ -200,7 +201,8 @@ static double trained_seconds(const char *folder)
     return seconds;
 }
 
-/* Prints the training time of all stages, and of a single group at the same speed, as in SPOS. */
+/* Prints the training time of all stages, and the time of a single group of all layers (as in SPOS) at the same
+ * speed. */
 static void print_seconds(const job *j, int64_t steps)
 {
     char folder[SQ_PATH_BYTES], text[2][64];
