@@ -231,9 +231,9 @@ static void make_gradient_rows(bench *b, const sq_graph *graph, const sq_op *op)
 /* ---- Tolerances ----
  * Rounding to BF16 changes a value by at most 2^-8. If the error is uniform, its root mean square is 2^-8 / sqrt(3).
  * A convolution rounds both operands on load and the result on store. Independent errors add to a root mean square of
- * 2^-8 sqrt(sum of the squared terms). Terms that cancel give a result smaller than the terms: in weight gradients, where
- * dZ sums to 0 over each channel, and in S1. These results have bounds relative to the size of the terms. The order of
- * the sums changes the results of FP32 operations by 2^-24 sqrt(terms), here with at most about 4,000 terms. */
+ * 2^-8 sqrt(sum of the squared terms). Terms that cancel give a result smaller than the terms. This occurs in weight
+ * gradients, where dZ sums to 0 over each channel, and in S1; their bounds are relative to the size of the terms. FP32
+ * sums of terms in a different order differ by 2^-24 sqrt(terms), here with at most about 4,000 terms. */
 
 static const double rounding = 0x1p-8 / 1.7320508, order_of_sums = 2e-6;
 

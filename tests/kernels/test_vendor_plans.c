@@ -55,7 +55,7 @@ Test(vendor_plans, cudnn_has_an_engine_for_every_kind_of_convolution)
             cr_expect(plan && plan == again, "found again");
             cr_expect(plan && sq_vendor_workspace(plan) <= SQ_VENDOR_WORKSPACE);
         }
-    (void)v->cudnn.destroy(v->device); /* nothing to do about a failure */
+    (void)v->cudnn.destroy(v->device); /* an error in cleanup has no effect */
     sq_vendor_close(v);
 }
 
@@ -71,7 +71,7 @@ Test(vendor_plans, a_plan_is_bound_to_addresses)
     cr_expect_eq(sq_vendor_bind(plan, &at, &call), SQ_OK, "%s", sq_error_text());
     sq_vendor_release(call);
     free(memory);
-    (void)v->cudnn.destroy(v->device); /* nothing to do about a failure */
+    (void)v->cudnn.destroy(v->device); /* an error in cleanup has no effect */
     sq_vendor_close(v);
 }
 
@@ -85,6 +85,6 @@ Test(vendor_plans, an_impossible_shape_is_refused_each_time_with_its_text)
         cr_expect(strstr(sq_error_text(), "cuDNN: forward of a convolution, 2 x 8 x 8 x 16") != NULL, "%s",
                   sq_error_text());
     }
-    (void)v->cudnn.destroy(v->device); /* nothing to do about a failure */
+    (void)v->cudnn.destroy(v->device); /* an error in cleanup has no effect */
     sq_vendor_close(v);
 }

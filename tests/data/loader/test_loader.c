@@ -303,7 +303,7 @@ Test(loader, caches_change_no_bit)
             cr_expect(counters.cached_bytes <= plan.bytes && counters.cached_images > 0);
             if (is_small)
                 cr_expect(counters.cached_images < count && plan.cached_count < count && plan.bytes == 30000);
-            else /* the two images that cannot be decoded completely are not cached decoded */
+            else /* two images cannot be decoded completely, so they are not cached as pixels */
                 cr_expect_geq(counters.cached_images, count - (is_decoded ? 2 : 0));
         }
     }

@@ -121,7 +121,7 @@ Test(published, hw_nas_bench_sums_are_those_of_its_notebook)
 
 Test(published, single_path_sums_are_those_of_its_code)
 {
-    static const double sums[] = {65.6914, 110.6524}; /* first with all choices k3 e3, then with all choices k3 e6 */
+    static const double sums[] = {65.6914, 110.6524}; /* for all choices k3 e3, and for all choices k3 e6 */
     PUBLISHED(path, "singlepath-pixel1/pixel1_runtime_model.json");
     sq_latency *latency = NULL;
     MUST(sq_dialect_read(&latency, NULL, path, NULL));

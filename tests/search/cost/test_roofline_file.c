@@ -134,8 +134,8 @@ Test(roofline_file, modelled_devices_have_the_errors_of_their_readme)
     cr_expect_eq(dsp.count, 0);
 }
 
-/* Two networks have a different order on two devices, so each device needs its own search. Measured times are 22.6 and
- * 39.4 ms on a Myriad X, and 46.4 and 36.4 ms on a Cortex-A76. */
+/* Which of two networks is faster depends on the device, so each device needs a separate search. Measured times
+ * are 22.6 and 39.4 ms on a Myriad X, and 46.4 and 36.4 ms on a Cortex-A76. */
 Test(roofline_file, the_faster_network_depends_on_the_device)
 {
     static const struct {

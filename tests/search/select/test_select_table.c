@@ -1,4 +1,4 @@
-/* The table of a selection, and the explanations in it. */
+/* Tests the table of a selection, and the explanations in the table. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -67,10 +67,10 @@ typedef struct {
 } gradient_case;
 
 /* Gradients are added in the order of the paths. The reference adds in FP64 and rounds once. Compared with the sum of
- * single gradients, it omits the rounding of each single gradient (2^-24 of the gradient), and each of the 3 additions
- * rounds by 2^-24 of the sum. The bound is therefore 4 x 2^-24 times the sum of the absolute values. The classifier of
- * the cpu backend adds image by image, with BATCH + PATHS roundings of 2^-24; its bound has a factor 2, because the
- * terms cancel to half at most. */
+ * single gradients, the reference omits the rounding of each single gradient (2^-24 of the gradient), and each of the 3
+ * additions rounds by 2^-24 of the sum. The bound is therefore 4 x 2^-24 times the sum of the absolute values. The
+ * classifier of the cpu backend adds image by image, with BATCH + PATHS roundings of 2^-24. Its bound has a factor 2,
+ * because the terms cancel to half at most. */
 typedef struct {
     int paths[PATHS][SQ_MAX_LAYERS];
     float *single[PATHS], *found; /* single: gradient of each path alone; found: accumulated gradient */

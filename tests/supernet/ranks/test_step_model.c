@@ -86,7 +86,8 @@ Test(step_model, nodes_have_links_of_their_own)
     const sq_link within = {1e-3, 4e9}, between = {1e-2, 1e9};
     sq_network n = {.ranks = 4, .per_node = 2, .within = within, .between = between, .kind = SQ_REDUCE_RING};
     NEAR(sq_reduce_seconds(&n, 1000000000), 6 * 1e-2 + 1.5);
-    /* Both ways start within each node, then use its cable: one rank per node to the root, both ranks back. */
+    /* The reduction and the broadcast use the links within nodes first, then the cables. One rank per node sends to
+     * the root, but both ranks of a node receive the result over its cable. */
     n.kind = SQ_REDUCE_BINOMIAL;
     NEAR(sq_reduce_seconds(&n, 1000000000), 2 * (1e-3 + 0.25) + 1e-2 + 1 + 1e-2 + 2);
     n.kind = SQ_REDUCE_DOUBLING; /* in the second round both ranks of a node share its cable */
