@@ -4,15 +4,15 @@
 #include "tools/run/messages.h"
 #include "tools/run/options.h"
 
-/* A subcommand. tools/commands/<name>.c defines it, tools/squall.c lists it, and tools/help/<name>.txt is its help
- * (<command>-<name>.txt for a part of a command). Results go to stdout; progress and errors go to stderr. */
+/* A subcommand is defined in tools/commands/<name>.c and listed in tools/squall.c. Its help is tools/help/<name>.txt,
+ * or <command>-<name>.txt for a part of a command. Results go to stdout; progress and errors go to stderr. */
 
 typedef struct sq_command {
     const char *name;
     const sq_option *options;       /* ends with SQ_OPTIONS_END; NULL: none */
     bool has_config;                /* also accepts sq_config_options */
     const void *defaults;           /* the argument struct before the options are read; NULL: none */
-    size_t arguments_bytes;         /* size of that struct */
+    size_t arguments_bytes;         /* size of the argument struct */
     int argument_min, argument_max; /* smallest and largest number of words that are not options */
     const char *expected;           /* for the message about a wrong number of words: "one run" */
     int (*run)(const sq_options *options, const void *arguments); /* returns the exit code */

@@ -28,7 +28,7 @@ typedef struct {
     sq_backend *backend; /* NULL: not usable; own.problem has the reason */
     sq_doctor_rank own;
     sq_doctor_rank *all;   /* the facts of every rank */
-    sq_doctor_facts facts; /* about all ranks */
+    sq_doctor_facts facts; /* input of sq_doctor_judge: the facts of all ranks */
     bool is_measured;
     network network;
     sq_doctor_wrong wrong;

@@ -18,7 +18,7 @@ typedef enum { AUTO, RING, TREE } algorithm;
 #define ALGORITHM_WORDS "auto ring tree"
 
 typedef struct {
-    int gpus; /* SQ_UNSET: the ranks of the launcher */
+    int gpus; /* SQ_UNSET: the number of ranks of the launcher */
     int nodes, steps, algorithm;
     int batch;                                                 /* SQ_UNSET: train.batch divided by the ranks */
     double step_ms;                                            /* SQ_UNSET: measured */
@@ -33,7 +33,7 @@ typedef struct {
 
 typedef struct {
     const arguments *a;
-    int gpus; /* a->gpus, or the ranks of the launcher */
+    int gpus; /* a->gpus, or the number of ranks of the launcher */
     const sq_session *session;
     bool is_host; /* MPI reduces the gradients */
     sq_step_times times;
@@ -287,7 +287,7 @@ static const sq_option options[] = {SQ_INT("--gpus", gpus, 1, MOST_RANKS),
                                     SQ_REAL("--local-bandwidth", local_bandwidth, 1e-6, 1e6),
                                     SQ_REAL("--local-latency", local_latency, 0, 1e7),
                                     SQ_WORD("--algorithm", algorithm, ALGORITHM_WORDS),
-                                    SQ_INT("--batch", batch, 2, 65536), /* batch norm needs two images */
+                                    SQ_INT("--batch", batch, 2, 65536), /* batch norm needs at least two images */
                                     SQ_INT("--steps", steps, 1, 100000),
                                     SQ_REAL("--step-ms", step_ms, 1e-3, 1e9),
                                     SQ_FLAG("--json", is_json),

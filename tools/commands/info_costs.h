@@ -3,8 +3,8 @@
 
 #include "supernet/space/space.h"
 
-/* Prints two tables of all operators in all searched layers: multiply-adds, and parameters including those of norms.
- * Equal consecutive layers share a column. */
+/* Prints two tables of all operators in all searched layers. The first table has the multiply-adds, the second the
+ * parameters, including the parameters of norms. Equal consecutive layers share a column. */
 void sq_info_print_costs(const sq_space *space);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "tools/run/session.h"
 
-/* Facts about each rank for `squall doctor`, and the problems that follow from them. */
+/* `squall doctor` collects facts about each rank and finds the problems that follow from these facts. */
 
 enum { SQ_DOCTOR_TEXT = 256, SQ_DOCTOR_CORES = 1024, SQ_DOCTOR_MOST_WRONG = 64 };
 

@@ -6,7 +6,7 @@
 #include "supernet/space/cost.h"
 #include "tools/report/report.h"
 
-/* Columns of candidates: the key in search.json, and the key in the report. */
+/* Columns of candidates: first the key in search.json, then the key in the report. */
 static const char *const columns[][2] = {
     {"arch", "arch"},        {"generation", "generation"}, {"images", "images"}, {"loss", "loss"},
     {"top1_acc", "top1"},    {"top5_acc", "top5"},         {"macs_m", "macs"},   {"parameters_m", "parameters"},

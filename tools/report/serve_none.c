@@ -1,4 +1,4 @@
-/* A build without libmicrohttpd. */
+/* Replaces serve.c in a build without libmicrohttpd. */
 #include "tools/report/watch.h"
 
 sq_status sq_server_start(sq_server **out, sq_live *live, int port)

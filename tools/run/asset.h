@@ -7,7 +7,7 @@
 typedef struct {
     const char *name;
     const unsigned char *data; /* a zero byte follows the last byte, so a text is a C string */
-    size_t bytes;              /* without that zero; 0: the build did not find the file */
+    size_t bytes;              /* without the added zero byte; 0: the build did not find the file */
 } sq_asset;
 
 #endif

@@ -24,7 +24,7 @@ typedef struct {
     sq_option_type type;
     size_t offset; /* offset of the field in the command's argument struct */
     double minimum, maximum;
-    const char *words; /* WORD: "never auto"; KEY: the configuration key, "" for a whole "key=value" */
+    const char *words; /* WORD: a list such as "never auto"; KEY: the configuration key, "" for a whole "key=value" */
 } sq_option;
 
 /* These macros are rows of an option table. The macros require that the argument struct of the file is called
@@ -64,14 +64,14 @@ typedef struct {
 
 enum { SQ_UNSET = -1 }; /* default of a number if another source provides the value of a missing option */
 
-/* The options that a command accepts. */
+/* All options that a command accepts. */
 typedef struct {
     const char *command;    /* for messages: "lut measure" */
     const sq_option *table; /* ends with SQ_OPTIONS_END */
     bool has_config;        /* also accepts sq_config_options */
 } sq_option_set;
 
-/* --set, --device, --graphs, --engine, --threads and --seed. */
+/* The options --set, --device, --graphs, --engine, --threads and --seed. */
 extern const sq_option sq_config_options[];
 
 /* Returns row i of all options that a set accepts; NULL after the last row. A row of the command's own table hides the

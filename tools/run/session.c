@@ -102,7 +102,7 @@ sq_status sq_session_join(sq_ranks **out, const sq_options *options)
 int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status)
 {
     const int code = status == SQ_OK ? 0 : sq_command_fail(command, status);
-    (void)fflush(stdout); /* the exit code of the program shows a failure */
+    (void)fflush(stdout); /* output ends before the ranks disconnect; a write error is ignored */
     sq_ranks_close(ranks, code);
     return code;
 }

@@ -9,7 +9,7 @@
 typedef struct {
     sq_config *config;
     sq_space *space;
-    sq_dataset *whole, *all;     /* the training source, and its first data.classes classes */
+    sq_dataset *whole, *all;     /* the training source; its first data.classes classes */
     sq_dataset *train;           /* training images without the held-out images */
     sq_dataset *held_out;        /* images that the search scores on; NULL when data.held_out is 0 */
     sq_dataset *whole_val, *val; /* the test split; NULL without SQ_OPEN_VAL */
@@ -22,7 +22,8 @@ typedef struct {
  * configuration file applies once sq_session_open has read it. */
 SQ_MUST_USE sq_status sq_session_join(sq_ranks **out, const sq_options *options);
 
-/* Reports a failure, flushes stdout and disconnects (sq_ranks_close). ranks may be NULL. Returns the exit code. */
+/* Reports a failure if status is not SQ_OK, flushes stdout and disconnects the ranks (sq_ranks_close). ranks may be
+ * NULL. Returns the exit code. */
 int sq_session_leave(const char *command, sq_ranks *ranks, sq_status status);
 
 /* SQ_OPEN_TRAINING also opens the backend, and connects this backend to the ranks. */

@@ -99,7 +99,7 @@ static sq_status add_join(void *context)
 
 static sq_status accumulate(void *context, bool is_on)
 {
-    (void)context, (void)is_on; /* takes no time */
+    (void)context, (void)is_on; /* accumulation takes no time */
     return SQ_OK;
 }
 
@@ -142,7 +142,7 @@ static sq_status run_paths(meter *m, const drawn_paths *d, int step)
     const sq_step_paths paths = paths_of(d);
     const sq_train_step gradients = {
         .model = m->model, .nonfinite_check = m->nonfinite_check, .load = load, .context = m};
-    sq_train_outcome outcome; /* ignored: the loss of random images can be nonfinite */
+    sq_train_outcome outcome; /* ignored, because the loss of random images can be nonfinite */
     for (int i = 0; i < d->count; i++)
         scalars[i] = sq_synthetic_batch_step(sq_model_plan(m->model), m->times->session, step);
     SQ_TRY(sq_train_step_gradients(&gradients, &paths, scalars, &outcome));

@@ -4,17 +4,17 @@
 #include "supernet/ranks/step_model.h"
 #include "tools/run/session.h"
 
-/* Times of a space's programs on one rank, and the parts of its training steps: the inputs of the step model
+/* Times of a space's programs on one rank, and the parts of its training steps. These are the inputs of the step model
  * (supernet/ranks/step_model.h) for `squall forecast`. */
 
-enum { SQ_STEP_MODES = 3 }; /* forward, backward, update */
+enum { SQ_STEP_MODES = 3 }; /* forward, backward and update */
 
 typedef struct {
     const sq_session *session; /* borrowed */
     int batch;                 /* images of one rank */
     sq_sampler *sampler;       /* the configured one; owned */
     sq_memory_plan
-        plan; /* of one rank; only the sizes of weights and statistics are used, which are equal on all devices */
+        plan; /* of one rank; only the sizes of weights and statistics are used, and these are equal on all devices */
     double seconds[SQ_STEP_MODES][SQ_MAX_LAYERS][SQ_MAX_CHOICES];
     double measured; /* seconds of a whole step, measured or given */
     int steps;       /* steps whose paths are measured and averaged */
@@ -25,8 +25,8 @@ typedef struct {
  * Under a launcher, all ranks measure at the same time and wait for each other after each step. The caller frees `out`
  * with sq_step_times_clear. */
 SQ_MUST_USE sq_status sq_step_times_measure(sq_step_times *out, const sq_session *session, int batch, int steps);
-/* Without a device: distributes the given seconds of a mean step over the programs in proportion to their
- * multiply-adds; backward takes twice as long as forward. */
+/* Makes step times without a device. Distributes the given seconds of a mean step over the programs in proportion to
+ * their multiply-adds. A backward program takes twice as long as a forward program. */
 SQ_MUST_USE sq_status sq_step_times_spread(sq_step_times *out, const sq_session *session, int batch, int steps,
                                            double seconds);
 void sq_step_times_clear(sq_step_times *times);

@@ -3,7 +3,7 @@
 
 #include "tools/run/session.h"
 
-/* Random images and labels, for measurements that need no data set. */
+/* Random images and labels are for measurements that require no data set. */
 
 typedef struct {
     uint8_t *images; /* owned; labels are owned, too */

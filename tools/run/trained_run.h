@@ -19,8 +19,9 @@ typedef struct {
     long long step;
 } sq_trained_run;
 
-/* Opens <run>/config.yaml (or other_config instead), the newest checkpoint, and the images. on_val: score on the test
- * split. out->session.ranks is an input, as in sq_session_open; without ranks the process must be the only one. */
+/* Opens the configuration (<run>/config.yaml, or other_config if it is not NULL), the newest checkpoint, and the
+ * images. on_val: score on the test split. out->session.ranks is an input, as in sq_session_open; without ranks, the
+ * process must be the only one. */
 SQ_MUST_USE sq_status sq_trained_run_open(sq_trained_run *out, const char *run, const char *other_config,
                                           const sq_options *options, bool on_val);
 

@@ -3,7 +3,7 @@
 
 #include "tools/run/session.h"
 
-/* Training from a configuration: `squall train`, each path of `squall rank`, each stage of a search in stages. */
+/* Trains from a configuration, for `squall train`, each path of `squall rank` and each stage of a search in stages. */
 
 typedef struct {
     const char *run;      /* folder for config.yaml, arch.json (of a single path) and the files of sq_train */

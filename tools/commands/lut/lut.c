@@ -1,4 +1,4 @@
-/* squall lut: latency tables. */
+/* squall lut: makes, checks and uses latency tables. */
 #include "tools/commands/lut/lut.h"
 
 #include <stdio.h>

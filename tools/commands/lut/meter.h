@@ -8,7 +8,7 @@
 /* Measures blocks and whole paths with Squall's own programs ("squall") or with another runtime. */
 
 typedef struct {
-    const char *runner; /* "squall", a name in configs/runners, or a file; NULL: the device's own, or squall */
+    const char *runner; /* "squall", a name in configs/runners, or a file; NULL: the device's runner, or else squall */
     const char *keep;   /* folder that keeps the ONNX files; NULL: a temporary folder */
     int batch, threads, repeats, rounds, warmup, opset; /* SQ_UNSET: the runner's */
     sq_lut_shape shape;
@@ -39,7 +39,7 @@ typedef struct {
     const sq_block_list *blocks;     /* may be empty */
     const sq_path_list *paths;       /* may be empty */
     const char *model;               /* an ONNX file that a runner measures instead of blocks and paths; or NULL */
-    const sq_runner *default_runner; /* the device's runner, used when options name none; or NULL */
+    const sq_runner *default_runner; /* the device's runner, used if the options name no runner; or NULL */
 } sq_meter_job;
 
 /* Checks the runner of `options` before anything is measured. Returns SQ_INVALID for an unknown runner; the message

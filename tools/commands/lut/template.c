@@ -1,4 +1,4 @@
-/* squall lut template: one ONNX file for every distinct block of a space. */
+/* squall lut template: writes one ONNX file for every distinct block of a space. */
 #include <stdio.h>
 #include <string.h>
 

@@ -12,8 +12,8 @@ enum { SQ_DATA_CACHE_NONE, SQ_DATA_CACHE_RAM, SQ_DATA_CACHE_DEVICE };
 
 typedef struct {
     char *train, *val; /* sources (see data/sources/dataset.h); val empty: the same source as train */
-    double held_out;   /* share of train that is held out for the search */
-    int classes;       /* 0: all */
+    double held_out;   /* share of the images of train that is held out for the search */
+    int classes;       /* number of classes; 0: all */
     int resolution;    /* 0: the space's */
     float mean[3], std[3];
     int range, channel_order; /* range 1: pixels stay 0..255; channel_order 1: BGR */
@@ -50,7 +50,7 @@ typedef struct {
     char *train_from;                          /* folder of the run to start from; empty: none */
     struct {
         char *groups, *steps, *lr, *start;
-    } stages; /* see search/stages.h */
+    } stages; /* text that search/stages.h describes */
     int opset;
 } sq_config;
 

@@ -3,7 +3,7 @@
 
 #include "tools/run/session.h"
 
-/* The search of a trained run: `squall search`. */
+/* Searches a trained run, for `squall search`. */
 
 typedef struct {
     const char *config; /* replaces the run's own configuration; or NULL */
