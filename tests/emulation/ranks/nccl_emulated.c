@@ -46,7 +46,7 @@ struct ncclComm {
     int rank, count, asked;
     int is_ready, is_aborted, is_finalized;
     ncclResult_t state;
-    unsigned long begun; /* number of reductions that have begun */
+    unsigned long begun; /* number of reductions that have started */
     struct reduction *waiting[GROUP];
     int waiting_count;
     /* Next in the list of all communicators; the list keeps aborted ones reachable for the leak check. */

@@ -134,7 +134,7 @@ void decode(Entry &e)
     if (e.program)
         return;
     e.program = ptx::decode(*e.module, *e.function);
-    /* A problem "register ..." is a register that some path reads before it is written. This is no error, because
+    /* A problem "register ..." is a register that some path reads before it is written. This is not an error, because
      * the register then reads as NaN. */
     for (const std::string &problem : e.program->problems)
         if (problem.compare(0, 9, "register ") != 0)

@@ -70,7 +70,7 @@ void round_and_flush(Warp &w, const Op &op, uint32_t lanes) /* op.target: bits f
     op.inner(w, op, lanes);
     _mm_setcsr(before);
 }
-/* Flushes a subnormal result to zero. Moves, signs and minima do not obey MXCSR, so their results
+/* Flushes a subnormal result to zero. Moves, signs and minima ignore MXCSR, so their results
  * need this step. */
 void flush_result(Warp &w, const Op &op, uint32_t lanes)
 {

@@ -1,6 +1,6 @@
 /* float.cpp - FP32, FP64 and packed FP32. Rounding and flushing follow MXCSR, which the wrapper in decode_table.cpp
  * sets. Operations are not contracted into FMA. The results of .approx instructions are correctly rounded or glibc's;
- * those of a GPU have an error of 1 to 2 ulp. */
+ * results of a GPU have an error of 1 to 2 ulp. */
 #include "lanes/lanes.h"
 
 #include <cmath>

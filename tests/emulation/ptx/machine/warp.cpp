@@ -109,7 +109,7 @@ Pick next_group(Warp &w, Group &g)
              others);
 }
 
-/* Returns the pc before which g must stop, because another group may be there. */
+/* Returns the pc before which g must stop, because another group may wait at this pc. */
 int meeting_point(const Warp &w, const Group &g, int end)
 {
     int limit = end;

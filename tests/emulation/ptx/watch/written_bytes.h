@@ -1,4 +1,4 @@
-/* written_bytes.h - keeps one bit for each byte of device memory, which says whether the byte was written. Call set or
+/* written_bytes.h - keeps one bit for each byte of device memory, which is set if the byte was written. Call set or
  * copy after a write outside of kernels (a copy or memset), and clear after an allocation or a free. */
 #ifndef PTX_WRITTEN_BYTES_H
 #define PTX_WRITTEN_BYTES_H
