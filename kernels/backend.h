@@ -32,7 +32,7 @@ typedef struct {
 } sq_crop_batch;
 
 typedef struct sq_backend sq_backend;
-typedef struct sq_program sq_program; /* immutable after compile(); belongs to its backend */
+typedef struct sq_program sq_program; /* immutable after compile(); belongs to the backend that compiled it */
 
 enum { SQ_PART_TEXT = 128 };
 
@@ -94,8 +94,8 @@ struct sq_backend_ops {
      * SQ_UNSUPPORTED: a crop is too large for the device. */
     sq_status (*crop)(sq_backend *b, const sq_crop_batch *batch);
 
-    /* Sets *bytes to the bytes of SQ_ROLE_WORKSPACE that the graph's program needs. NULL: the backend manages its own
-     * workspace. */
+    /* Sets *bytes to the size of SQ_ROLE_WORKSPACE that the program of the graph needs. NULL: the backend manages its
+     * own workspace. */
     sq_status (*workspace)(sq_backend *b, const sq_graph *g, size_t *bytes);
 
     /* Returns the bytes that allocate() can still provide; 0: unknown. NULL: the backend uses host memory. */
@@ -120,11 +120,11 @@ struct sq_backend_ops {
     bool (*part)(const sq_program *p, int index, sq_program_part *out);
     sq_status (*measure_part)(sq_backend *b, const sq_program *p, int index, int repeats, double *seconds);
 
-    /* Measures the bandwidth of a large copy within device memory, counting read and written bytes. Memory-bound
-     * kernels are compared with this bandwidth. NULL on host backends. */
+    /* Measures the bandwidth of a large copy within device memory, counting read and written bytes. The speed of
+     * memory-bound kernels is compared with this bandwidth. NULL on host backends. */
     sq_status (*copy_bandwidth)(sq_backend *b, double *bytes_per_second);
 
-    /* Makes reduce_mean() and join() work over the ranks of `group`, which must outlive the backend. A collective call.
+    /* Prepares reduce_mean() and join() for the ranks of `group`, which must outlive the backend. A collective call.
      * NULL on host backends, which use `reduction`. */
     sq_status (*attach)(sq_backend *b, sq_rank_group *group);
 
@@ -161,10 +161,10 @@ typedef enum {
 
 typedef struct {
     int threads;        /* cpu: 0 means all cores */
-    int device;         /* cuda: index of the GPU; a number in the backend's name overrides it */
+    int device;         /* cuda: index of the GPU; a number in the backend's name overrides this index */
     bool is_local_rank; /* `device` is the rank's index on this host; ranks are assigned to the GPUs in turn */
     bool no_graphs;     /* cuda: plain launches instead of CUDA graphs; results are bit-identical */
-    sq_engine engine;   /* cuda: code of convolutions and linear layers; the last bits of results depend on it */
+    sq_engine engine;   /* cuda: code of convolutions and linear layers; engines differ in the last bits */
 } sq_backend_options;
 
 /* Opens a backend by name: "cuda", "cuda:1", "cpu", "reference", or "auto", which is cuda if a GPU can be used and cpu
@@ -186,7 +186,7 @@ SQ_MUST_USE sq_status sq_cpu_open(const sq_backend_options *options, sq_backend 
 SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out);
 void sq_cuda_describe(char *text, size_t text_bytes);       /* the device, or why it is not used */
 void sq_cuda_describe_ranks(char *text, size_t text_bytes); /* NCCL's version, or why it is not used */
-/* Writes which GPUs of this host can access each other's memory directly, or why that is unknown. */
+/* Writes which GPUs of this host can access the memory of which other GPUs directly, or why that is unknown. */
 void sq_cuda_describe_peers(char *text, size_t text_bytes);
 
 /* Lists the launches of a graph on cuda, without a device and without memory for the tensors.

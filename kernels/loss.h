@@ -13,7 +13,8 @@ typedef struct {
     float scale;     /* factor of the gradient */
 } sq_loss_row;
 
-/* Adds the loss of the image, its top-1 and top-5 hits and its count to `result`. Writes the gradient. */
+/* Adds the loss of the image to `result`, counts the image, and counts whether its label is among the 1 and the 5
+ * largest logits. Writes the gradient. */
 void sq_loss_of_row(const sq_loss_row *row, sq_result *result);
 
 #endif

@@ -10,7 +10,7 @@
 
 /* The statistics that a norm uses. */
 typedef enum {
-    SQ_STATISTICS_BATCH,   /* training: those of the batch; running += (batch - running) * step.statistics_rate */
+    SQ_STATISTICS_BATCH,   /* training: of the batch; then running += (batch - running) * step.statistics_rate */
     SQ_STATISTICS_COLLECT, /* calibration: as BATCH (rate 1/i yields a plain mean); nothing is saved for backward */
     SQ_STATISTICS_FIXED,   /* evaluation: the running statistics */
     SQ_STATISTICS_MODES
@@ -19,7 +19,7 @@ typedef enum {
 /* Kinds of operations, and the operands that each kind uses. All other operands are SQ_NONE. [x] marks an optional
  * operand. "G of v" is the gradient of the loss with respect to the value that view v shows. An operation that computes
  * G of a view with a norm and without a gate also writes S1 and S2 of that norm. If step.accumulate is 0, weight
- * gradients are overwritten; if it is 1, new gradients are added to them. */
+ * gradients are overwritten. If step.accumulate is 1, new gradients are added to the old ones. */
 typedef enum {
     SQ_OP_IMAGE,       /* out = normalise(jitter(flip(x))): x uint8 (n,h,w,3) RGB; [augment] */
     SQ_OP_CONV,        /* out = conv(x, weight), raw, padding k/2; then statistics, scale and shift of out_norm */
@@ -89,7 +89,7 @@ enum {
     SQ_AUGMENT_COUNT = 8
 };
 
-/* The scalars of a step. They live in device memory, so that recorded programs never hold outdated values. */
+/* The scalars of a step. This struct is in device memory, so that recorded programs never hold outdated values. */
 typedef struct {
     uint64_t seed, step;
     float learning_rate, momentum, weight_decay;

@@ -12,8 +12,8 @@
 
 typedef enum { SQ_F32, SQ_BF16, SQ_I32, SQ_U8, SQ_BYTES, SQ_DTYPES } sq_dtype;
 
-/* The purpose of a slot. The role determines what writes the slot and how long its content lives. A model makes one
- * allocation per role. */
+/* The purpose of a slot. The role determines which code writes the slot and how long the content is needed. A model
+ * makes one allocation per role. */
 typedef enum {
     SQ_ROLE_INPUT,         /* uint8 images, labels and augmentation parameters; the host writes them each step */
     SQ_ROLE_BOUNDARY,      /* block outputs; layer l reads boundary l; live until the layer's backward pass */

@@ -18,8 +18,8 @@ SQ_MUST_USE sq_status sq_image_read_size(const sq_encoded_image *encoded, int *h
 /* Decodes a region of an image and possibly pixels around the region. `out` contains the decoded rectangle and its
  * position. For a JPEG, the decoded rectangle has the rows of the region and the columns of the blocks that contain the
  * region, plus one block on the left and one on the right. Other formats and CMYK JPEGs are decoded whole and not
- * reduced. The decoded pixels equal those of the whole image after the same reduction, which is the result of Pillow's
- * Image.draft.
+ * reduced. Decoding the whole image with the same reduction gives the same pixels, which also equal the result of
+ * Pillow's Image.draft.
  *
  * region    inside the image
  *

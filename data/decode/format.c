@@ -1,4 +1,5 @@
-/* One row per image format. To add a format, append it to sq_image_format and add its row here. */
+/* The table of image formats has one row per format. To add a format, append it to sq_image_format and add its row
+ * here. */
 #include "data/decode/format.h"
 
 #include <string.h>

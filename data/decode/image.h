@@ -13,7 +13,7 @@ enum { SQ_IMAGE_MAX_PIXELS = 178956970 };
 
 /* A decoded image, or a rectangle of one. */
 typedef struct {
-    uint8_t *pixels;      /* h * w * 3, RGB; owned: sq_image_clear */
+    uint8_t *pixels;      /* h * w * 3, RGB; owned, freed by sq_image_clear */
     size_t capacity;      /* bytes allocated at `pixels`; decoders reuse them */
     int y, x, h, w;       /* the rectangle that `pixels` contains */
     int whole_h, whole_w; /* the whole image, after reduction */

@@ -30,9 +30,8 @@ static void *reallocate(void *block, size_t bytes)
 #define STBI_NO_PIC
 #include <stb_image.h>
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
-/* Version 0.97 of stb_image_resize asserts that the sum of the weights is in 0.9 .. 1.1 before it normalises the
- * weights. The assertion fails when 28 pixels are resized to 20. test_stb compares the results with the definition and
- * with Pillow. */
+/* stb_image_resize 0.97 asserts that the weights sum to 0.9 .. 1.1 before it normalises the weights. The assertion
+ * fails when 28 pixels are resized to 20. test_stb compares the results with the definition and with Pillow. */
 #define STBIR_ASSERT(condition) ((void)0)
 #include <stb_image_resize.h>
 

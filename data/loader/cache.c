@@ -76,8 +76,8 @@ typedef struct {
     size_t capacity;
 } read_buffer;
 
-/* Sets *out to the ratio of decoded to stored size of an image, which is 1 for raw pixels. Returns SQ_DATA if the image
- * cannot be read. */
+/* Sets *out to decoded size / stored size of an image, which is 1 for raw pixels. Returns SQ_DATA if the image cannot
+ * be read. */
 static sq_status decoded_ratio(const sq_dataset *d, size_t index, read_buffer *buffer, double *out)
 {
     int h = 0, w = 0;
@@ -199,7 +199,7 @@ bool sq_cache_find(const sq_cache *cache, size_t index, sq_image_record *out)
     return true;
 }
 
-/* Allocates bytes of cache->memory, which stay allocated until sq_cache_close. Returns false if there is no room. */
+/* Allocates a part of cache->memory, which stays allocated until sq_cache_close. Returns false if there is no room. */
 static bool allocate(sq_cache *cache, size_t bytes, size_t *offset)
 {
     size_t used = atomic_load(&cache->used);

@@ -3,8 +3,8 @@
 
 #include "data/sources/dataset.h"
 
-/* A cache keeps a data set's images in host memory. It is filled during the first epoch. A cache never changes a batch,
- * because records are returned as they were added. */
+/* A cache keeps a data set's images in host memory. The loader fills the cache during the first epoch. A cache never
+ * changes a batch, because it returns records exactly as they were added. */
 
 typedef enum {
     SQ_CACHE_NONE,

@@ -25,7 +25,7 @@ static void read_list(FILE *file, cpu_set_t *set)
     }
 }
 
-/* Adds the cores of one node that this process may use. A node without such cores is skipped. */
+/* Adds those cores of one node that this process may use. A node without such cores is skipped. */
 static void add_node(sq_cores *out, const cpu_set_t *set, const cpu_set_t *allowed)
 {
     const int before = out->count;

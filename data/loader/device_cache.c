@@ -61,8 +61,8 @@ typedef struct {
     sq_image image;
 } decoder;
 
-/* Sets *pixels to the pixels of an image, which are decoded unless the data set stores them raw. Returns SQ_DATA if the
- * image is bad. */
+/* Sets *pixels to the pixels of an image and *out to its size. Decodes the image unless the data set stores raw pixels.
+ * Returns SQ_DATA if the image is bad. */
 static sq_status decode(const loading *l, decoder *d, size_t index, const void **pixels, sq_device_cache_image *out)
 {
     int h = 0, w = 0;

@@ -25,8 +25,8 @@ typedef struct {
 SQ_MUST_USE sq_status sq_epoch_orders_init(sq_epoch_orders *out, size_t count, uint64_t seed, int epochs);
 void sq_epoch_orders_free(sq_epoch_orders *orders);
 
-/* Makes the permutation of an epoch unless a buffer already holds it. The new permutation overwrites that of an epoch
- * that is no longer in use. */
+/* Makes the permutation of an epoch unless a buffer already holds it. The new permutation overwrites the permutation of
+ * an epoch that is no longer in use. */
 void sq_epoch_orders_make(sq_epoch_orders *orders, uint64_t epoch);
 
 /* Returns the sample at position i of an epoch whose permutation has been made. */

@@ -36,7 +36,7 @@ typedef struct {
     slot_range *ranges; /* one per thread */
     atomic_int filled;  /* number of filled slots */
     double begin_seconds;
-    bool is_begun; /* a thread has begun to fill the batch */
+    bool is_begun; /* a thread has started to fill the batch */
 } ring_batch;
 
 typedef struct {

@@ -22,8 +22,8 @@ typedef struct {
     size_t index_count;
     uint64_t seed;
     uint64_t first_batch; /* number of the first batch */
-    /* The loaders of several ranks share each global batch of rank_count * batch images. The loader of rank `rank`
-     * makes the images rank * batch to (rank + 1) * batch - 1 of the global batch. rank_count 0: one rank. */
+    /* The loaders of several ranks share each global batch of rank_count * batch images. A loader makes the images rank
+     * * batch to (rank + 1) * batch - 1 of the global batch. rank_count 0: one rank. */
     int rank, rank_count;
     int threads;                         /* 0: one per usable core */
     int ring;                            /* largest number of batches in memory, including the one in use; 0: 4 */

@@ -53,7 +53,7 @@ static bool has_raw_size(const sq_image_record *record)
     return record->h >= 1 && record->w >= 1 && record->size / row == (size_t)record->h && record->size % row == 0;
 }
 
-/* Sets *out to the stored bytes of an image, which come from the cache, the memory map or the file. */
+/* Sets *out to the stored bytes of an image, from the cache, the memory map or the file. */
 static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *out)
 {
     sq_image_record record = {.is_raw = sq_dataset_is_raw(s->dataset, index, &record.h, &record.w)};

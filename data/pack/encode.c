@@ -73,7 +73,7 @@ typedef struct {
     unsigned long size;
 } jpeg_writer;
 
-/* Returns an upper bound of the bytes of a 4:2:0 JPEG. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
+/* Returns an upper bound on the size of a 4:2:0 JPEG in bytes. source: libjpeg-turbo 2.1, turbojpeg.c, tjBufSize */
 static size_t max_jpeg_bytes(const sq_image *image)
 {
     const size_t h = ((size_t)image->h + 15) / 16 * 16, w = ((size_t)image->w + 15) / 16 * 16;

@@ -7,8 +7,8 @@
  *
  * The source and the options alone determine which image is in which shard, so the files do not depend on the number of
  * threads. After an interruption, finished shards are reused. An image that cannot be decoded keeps its position and
- * its bytes. The order of the other images therefore stays the same, and the loader handles the bad image as if it read
- * the source. */
+ * its bytes, so the order of the other images stays the same. The loader handles such an image in the same way in the
+ * source and in the shards. */
 
 typedef struct {
     size_t images, image_count; /* images done so far, and in total */

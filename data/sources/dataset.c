@@ -170,8 +170,8 @@ const char *sq_dataset_class(const sq_dataset *d, int label)
     return d->classes[label];
 }
 
-/* Returns the entry of image `index`. Sets *owner to the data set that owns the entry, which is d itself or its
- * outermost parent. */
+/* Returns the entry of image `index`. Sets *owner to the data set that owns the entry: d itself if d has no parent,
+ * otherwise the outermost parent of d. */
 static const sq_dataset_entry *entry_of(const sq_dataset *d, size_t index, const sq_dataset **owner)
 {
     while (d->parent) {
@@ -219,7 +219,7 @@ static sq_status grow_buffer(void **buffer, size_t *capacity, size_t bytes, cons
     return SQ_OK;
 }
 
-/* Fails if the length of the file differs from the list, because the file has then been replaced since it was
+/* Fails if the length of the file differs from the length in the list, because the file has then changed since it was
  * listed. */
 static sq_status check_length(const sq_dataset_entry *e, int file)
 {

@@ -56,10 +56,10 @@ typedef struct {
 SQ_MUST_USE sq_status sq_dataset_open_with(sq_dataset **out, const char *source, const char *split,
                                            const sq_dataset_options *options);
 
-/* Makes one of the two parts of a stratified split of a data set. The held-out part has the same fraction of each
- * class, chosen by seed. Borrows parent.
+/* Holds out a fraction of each class, chosen by seed, and makes a data set of the held-out images or of the other
+ * images. Borrows parent.
  * fraction      in [0, 1); the fraction that is held out
- * is_held_out   true: makes the held-out part; false: makes the rest, for training
+ * is_held_out   true: the held-out images; false: the other images, for training
  * returns       SQ_DATA: the subset is empty; SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_dataset_hold_out(sq_dataset **out, const sq_dataset *parent, double fraction, uint64_t seed,
                                           bool is_held_out);
@@ -72,7 +72,7 @@ SQ_MUST_USE sq_status sq_dataset_limit_classes(sq_dataset **out, const sq_datase
  * returns   SQ_DATA, with the name of the first class that only one of the two sets has */
 SQ_MUST_USE sq_status sq_dataset_same_classes(const sq_dataset *train, const sq_dataset *val);
 
-/* Returns true if the source does not name its split. Such a source is used as the requested split. */
+/* Returns true if the source does not name its split. Such a source is used as whichever split the caller requests. */
 bool sq_dataset_has_unnamed_split(const sq_dataset *dataset);
 
 size_t sq_dataset_count(const sq_dataset *dataset);
@@ -85,8 +85,8 @@ const char *sq_dataset_name(const sq_dataset *dataset, size_t index);
 const char *sq_dataset_inner_name(const sq_dataset *dataset, size_t index);
 size_t sq_dataset_size(const sq_dataset *dataset, size_t index); /* bytes */
 
-/* Reads the bytes of an image into *buffer and sets *size. If *capacity is less than the size, enlarges *buffer with
- * realloc and updates *capacity. Thread-safe.
+/* Reads the bytes of an image into *buffer and sets *size. If *capacity is too small, enlarges *buffer with realloc and
+ * updates *capacity. Thread-safe.
  * returns   SQ_DATA: the file is missing, its length has changed since it was listed, or a shard's checksum differs;
  *           SQ_NO_MEMORY */
 SQ_MUST_USE sq_status sq_dataset_read(const sq_dataset *dataset, size_t index, void **buffer, size_t *capacity,

@@ -4,8 +4,8 @@
 #include "data/sources/dataset.h"
 #include "data/sources/shard.h"
 
-/* The list of images inside a data set, and the helpers that build the list. They are internal to data/sources: the
- * source kinds add entries, and dataset.c reads the entries. */
+/* The list of images inside a data set, and the helpers that build the list. Internal to data/sources. The source kinds
+ * add entries, and dataset.c reads the entries. */
 
 typedef struct {
     char *name; /* path of the file, or "tar:member"; owned */
@@ -33,7 +33,7 @@ struct sq_dataset {
     bool has_unnamed_split; /* see sq_dataset_has_unnamed_split */
 };
 
-/* The options of one listing, which every source kind gets. */
+/* The options of one listing, which are passed to the list function of every source kind. */
 typedef struct {
     const char *split;  /* "train" or "val" */
     const char *labels; /* file of labels; images in any folder are listed. NULL: folder names are the classes */

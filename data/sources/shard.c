@@ -1,5 +1,5 @@
-/* Reading a packed shard. All values of a file are checked before they are used. sq_shard_open checks everything except
- * the records, each of which has its own checksum. */
+/* Reads a packed shard. All values of a file are checked before they are used. sq_shard_open checks everything except
+ * the records; each record has its own checksum. */
 #include "data/sources/shard.h"
 
 #include <errno.h>

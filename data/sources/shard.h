@@ -45,7 +45,7 @@ enum {
 typedef struct {
     char magic[8];
     uint32_t version, header_bytes, record_bytes; /* sizes of this struct and of sq_shard_record */
-    uint32_t shard, shard_count;                  /* number of this shard, and shards of the split */
+    uint32_t shard, shard_count;                  /* number of this shard; number of shards of the split */
     uint32_t class_count;
     uint64_t count, first, total; /* images in this shard, in the shards before it, in the split */
     uint64_t pack;                /* fingerprint of source and options; equal in all shards of a split */

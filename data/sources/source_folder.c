@@ -28,7 +28,7 @@ static sq_status stat_in(const char *folder, const char *name, char *path, struc
 /* The class of the images of a folder, and where their inner names start. */
 typedef struct {
     const char *name;         /* NULL: a file of labels gives the class of each image */
-    size_t inner_name_offset; /* length of the class folder's path with its slash */
+    size_t inner_name_offset; /* length of the path of the class folder, with the final slash */
 } class_folder;
 
 static sq_status add_files(sq_dataset *d, const char *path, const class_folder *class)

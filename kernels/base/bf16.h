@@ -25,7 +25,7 @@ static inline sq_bf16 sq_bf16_from_float(float value)
 }
 
 /* sq_bf16_pack converts `count` floats in place to BF16 values at the beginning of the same memory. sq_bf16_unpack
- * converts them back. */
+ * converts these BF16 values back to floats. */
 void sq_bf16_pack(float *values, size_t count);
 void sq_bf16_unpack(float *values, size_t count);
 /* sum[i] += more[i]; each sum is rounded once. */

@@ -18,8 +18,8 @@ static inline void sq_pause(void)
     (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* a signal may end it early */
 }
 
-/* Does the same as sq_pause after the first millisecond of polling, and nothing before, because most reductions end
- * within a millisecond. `seconds`: the time since polling started. */
+/* Does nothing in the first millisecond of polling, because most reductions end within that time. Afterwards, does the
+ * same as sq_pause. `seconds`: the time since polling started. */
 static inline void sq_pause_after(double seconds)
 {
     if (seconds > 1e-3)

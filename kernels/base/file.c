@@ -24,8 +24,8 @@ static sq_status fail_errno(const char *path)
     return status;
 }
 
-/* Closes the file and returns `status`. If `status` is SQ_OK and closing fails, returns that failure. errno is that of
- * the returned failure. */
+/* Closes the file and returns `status`. If `status` is SQ_OK and closing fails, returns the failure of closing. Sets
+ * errno for the returned failure. */
 static sq_status close_written(int file, const char *path, sq_status status)
 {
     const int why = errno;
@@ -74,7 +74,7 @@ sq_status sq_file_append(const char *path, size_t at, const void *data, size_t b
     if (status != SQ_OK) {
         const int why = errno;
         const bool is_truncated = ftruncate(file, (off_t)at) == 0;
-        (void)is_truncated; /* if it failed, the next write truncates the file; readers skip incomplete lines */
+        (void)is_truncated; /* if false, the next write truncates the file; readers skip incomplete lines */
         errno = why;
     }
     return close_written(file, path, status);

@@ -8,7 +8,7 @@
 #include "kernels/base/status.h"
 
 /* Files that are either complete or absent. A file is written to path.tmp, synced and renamed, and then the folder is
- * synced. After SQ_IO, errno is that of the call that failed. */
+ * synced. After SQ_IO, errno is the error of the call that failed. */
 
 typedef struct {
     const void *data;
@@ -24,7 +24,7 @@ SQ_MUST_USE sq_status sq_file_replace(const char *path, const sq_piece *pieces, 
  * again. Returns SQ_IO "<path>: reason". */
 SQ_MUST_USE sq_status sq_file_append(const char *path, size_t at, const void *data, size_t bytes);
 
-/* A file that is written as a stream. The text stays in memory until sq_file_finish writes it, in the same way as
+/* A file that is written as a stream. The text stays in memory until sq_file_finish writes the file in the same way as
  * sq_file_replace. sq_file_finish always frees the text, even on failure. The text of SQ_NO_MEMORY names the path. */
 typedef struct {
     FILE *stream;
@@ -54,8 +54,8 @@ SQ_MUST_USE sq_status sq_folder_sync(const char *path);
 /* Removes a file, or a folder with its content. Returns SQ_OK if the path does not exist. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
-/* Writes folder/name to out, a buffer of `bytes` bytes. Returns whether that path exists; false if it does not fit into
- * out. */
+/* Writes folder/name to out, a buffer of `bytes` bytes. Returns true if that path exists. Returns false if it does not
+ * exist or does not fit into out. */
 bool sq_path_find(char *out, size_t bytes, const char *folder, const char *name);
 /* Writes the folder part of `path` to out; "." if `path` has no slash. */
 void sq_path_parent(char *out, size_t bytes, const char *path);

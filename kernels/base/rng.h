@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
-/* Counter-based random numbers: a value is a function of (seed, purpose, index, draw). There is no state to save, and a
- * resumed run draws the same numbers as an uninterrupted one.
- * source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", Philox-4x32-10. */
+/* Counter-based random numbers. A value is a function of (seed, purpose, index, draw), so there is no state to save,
+ * and a resumed run draws the same numbers as an uninterrupted run. source: Salmon et al. 2011, "Parallel random
+ * numbers: as easy as 1, 2, 3", Philox-4x32-10. */
 
 typedef enum {
     SQ_RNG_WEIGHTS = 1, /* index: parameter tensor */
@@ -17,7 +17,7 @@ typedef enum {
     SQ_RNG_CALIBRATE,   /* index 0: selects the calibration images; 1: order of the held-out images for halving */
     SQ_RNG_SEARCH,      /* index: candidate or generation */
     SQ_RNG_TEST,
-    SQ_RNG_RANK /* for squall rank. index: 0, or 1 + path of the pool */
+    SQ_RNG_RANK /* for squall rank. index: 0, or 1 + number of a path in the pool */
 } sq_rng_purpose;
 
 typedef struct {

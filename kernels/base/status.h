@@ -3,8 +3,9 @@
 
 #include <stdbool.h>
 
-/* The status that functions return. The function that detects a failure calls sq_fail() once; its callers return the
- * status unchanged, with SQ_TRY(). The text is one line: where, what is wrong, what was found and what was expected. */
+/* Functions that can fail return an sq_status. The function that detects a failure calls sq_fail() once; its callers
+ * return the status unchanged, with SQ_TRY(). The error text is one line: where, what is wrong, what was found and what
+ * was expected. */
 
 typedef enum {
     SQ_OK = 0,

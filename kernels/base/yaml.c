@@ -1,5 +1,5 @@
-/* YAML through libcyaml and libyaml. libcyaml reports errors through a log function; this file turns them into one
- * line. */
+/* Reads and writes YAML with libcyaml and libyaml. libcyaml reports an error in several messages to a log function;
+ * this file makes one line from the messages. */
 #include "kernels/base/yaml.h"
 
 #include <ctype.h>
@@ -233,8 +233,8 @@ typedef struct {
     bool is_deep;
 } source;
 
-/* Reads the next part of the file for libyaml. Stops if brackets are nested more than DEEPEST deep: the time per token
- * of libyaml grows with the nesting depth, and a file of brackets would take very long. */
+/* Reads the next part of the file for libyaml. Stops if brackets are nested more than DEEPEST deep, because the time
+ * per token of libyaml grows with the nesting depth, and a file of brackets would take very long. */
 static int read_some(void *context, unsigned char *buffer, size_t size, size_t *read)
 {
     source *s = context;

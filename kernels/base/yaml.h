@@ -7,7 +7,8 @@
 
 #include "kernels/base/status.h"
 
-/* YAML files through libcyaml, with errors in one line: "<file>:<line>: unknown key 'widht', did you mean 'width'?". */
+/* Reads and writes YAML with libcyaml and libyaml. An error is one line: "<file>:<line>: unknown key 'widht', did you
+ * mean 'width'?". */
 
 /* Loads a file by a schema whose top level is a mapping with CYAML_FLAG_POINTER. Returns SQ_INVALID for invalid
  * content, SQ_IO if the file cannot be read. Free the result with sq_yaml_free. */
@@ -26,7 +27,7 @@ SQ_MUST_USE sq_status sq_yaml_visit(const char *path, void *context,
  * writes a JSON string, which is also a YAML string with the same text. Bytes that are not UTF-8 are replaced by
  * U+FFFD, because YAML cannot hold them. */
 void sq_yaml_put_string(FILE *file, const char *text);
-/* Writes "<indent><key>: "<text>"\n"; nothing for an empty text. */
+/* Writes "<indent><key>: "<text>"\n". Writes nothing if the text is empty. */
 void sq_yaml_put_text(FILE *file, const char *indent, const char *key, const char *text);
 /* Writes a word, with quotes if YAML would not read it as text. */
 void sq_yaml_put_word(FILE *file, const char *word);
@@ -35,8 +36,8 @@ void sq_yaml_put_word(FILE *file, const char *word);
 void sq_yaml_put_double(FILE *file, double value);
 void sq_yaml_put_float(FILE *file, float value);
 
-/* Returns the line of the first "key:" at or after line `from` (1-based) of a text; 0 if there is none. Checks that run
- * after loading use it for their error messages. */
+/* Returns the line of the first "key:" at or after line `from` (1-based) of a text; 0 if there is none. For the error
+ * messages of checks that run after loading. */
 int sq_yaml_line(const char *text, const char *key, int from);
 
 #endif

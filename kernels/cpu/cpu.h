@@ -48,7 +48,7 @@ typedef struct {
     const sq_op *op;
     sq_cpu_view x, y, z;
     sq_cpu_tensor out, grad, dx, dy, addend, augment, pooled, hidden, momentum, average;
-    sq_cpu_view dx_view, dy_view; /* dx and dy as views of their parts, which map channel i to its position */
+    sq_cpu_view dx_view, dy_view; /* dx and dy as views of the written parts; map channel i to its position */
     sq_cpu_norm norm;             /* the norm of the output of a convolution */
     const float *weight, *bias, *weight2, *bias2;
     float *weight_grad, *bias_grad, *weight2_grad, *bias2_grad;
@@ -58,7 +58,7 @@ typedef struct {
     const sq_cpu_workspace *workspace;
     int tile; /* pixels or rows of a tile */
     int tiles, groups;
-    int threads; /* 1 if starting more threads would cost more time than it saves */
+    int threads; /* 1 if starting threads would cost more time than they save */
 } sq_cpu_call;
 
 enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to a multiple of this, for every instruction set */

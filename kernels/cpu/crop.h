@@ -4,7 +4,7 @@
 #include "kernels/backend.h"
 #include "kernels/image/resize.h"
 
-/* crop() of the cpu backend, and the working memory of each thread, which grows with the largest crop. */
+/* Implements crop() of the cpu backend. Each thread has working memory, which grows with the largest crop. */
 
 typedef struct sq_cpu_cropper sq_cpu_cropper;
 

@@ -84,7 +84,8 @@ void SQ_CPU_NAME(depthwise_run)(const sq_cpu_call *call)
 
 enum { WEIGHT_GROUPS = 32, PIXELS_AT_ONCE = 4 };
 
-/* Returns the number of rows and columns around a band of dZ that the taps of its input rows reach. */
+/* Returns the number of rows and columns by which a band of dZ is extended on each side, so that it contains all taps
+ * of the band's input rows. */
 static int gradient_border(const sq_cpu_call *call)
 {
     const int pad = call->op->kernel / 2;

@@ -77,8 +77,8 @@ void SQ_CPU_NAME(gate_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
     *scratch = (ROWS_AT_ONCE + 1) * (size_t)call->x.c;
 }
 
-/* Handles one image: computes dg and dh, the gradients of the pre-activations of the gate and of the hidden layer, then
- * dx and its sums S1 and S2. */
+/* Handles one image. Computes dg, the gradients of the gate before its activation, and dh, the gradients of the hidden
+ * layer before its relu. Then computes dx and its sums S1 and S2. */
 static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh, float *sums)
 {
     const int c = call->x.c, r = call->hidden.c;

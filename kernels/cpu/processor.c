@@ -31,8 +31,8 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
     return &sq_cpu_table_baseline;
 }
 
-/* Overrides the core type that OpenBLAS chooses on processors that its detection does not know yet. Returns whether the
- * environment was changed. */
+/* Overrides the core type that OpenBLAS chooses if the processor is too new for the detection in OpenBLAS. Returns
+ * whether the environment was changed. */
 static bool improve_blas(void)
 {
     static const char *const older[] = {"Haswell",  "Zen",       "Sandybridge", "Nehalem",

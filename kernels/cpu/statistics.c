@@ -50,7 +50,7 @@ static void set_channel(const sq_cpu_call *call, int i, const moments *m)
     set_live(call, i, m->mean, m->m2 / m->count);
 }
 
-/* Gathers 2c values of every rank. Those of this rank are at w->exchanged; those of all ranks are written at
+/* Gathers 2c values of every rank. The values of this rank are at w->exchanged. The values of all ranks are written at
  * w->exchanged + w->exchanged_count. Returns false if a rank is lost. */
 static bool gather(const sq_cpu_workspace *w, int c)
 {

@@ -1,4 +1,4 @@
-/* The kernels of one instruction set: one row per kind of operation. */
+/* The table of kernels of one instruction set has one row per kind of operation. */
 #include "kernels/cpu/kernels.h"
 
 #define KERNEL(name)                                                                                                   \

@@ -3,7 +3,7 @@
 
 #include "kernels/image/resize_weights.h"
 
-/* The two passes of resizing, in integers, so that every instruction set gives the same bits. Internal to resize*.c.
+/* The two passes of resizing. They use integers, so every instruction set gives the same bits. Internal to resize*.c.
  *
  * The weights of a column are stored in groups of four pixels, 16 values each, in the order that one AVX2 multiply-add
  * needs: w0 w1 w0 w1 w0 w1 0 0  w2 w3 w2 w3 w2 w3 0 0. */

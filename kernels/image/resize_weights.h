@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* The source pixels of each output pixel and their weights. The host and the CUDA kernels share this definition. A
- * product is never fused with a sum, so the integer weights are the same on every processor. Only resize.c and the
- * crop() functions of the backends include this header. source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
+ * product is never fused with a sum, so the integer weights are the same on every processor. Internal to kernels/image
+ * and to the crop() functions of the backends. source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
 
 enum {
     SQ_WEIGHT_BITS = 15, /* fraction bits of a weight: 1 is 32768; a single weight of 1 is stored as 32767 */
