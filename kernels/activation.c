@@ -1,4 +1,4 @@
-/* Activation functions. Comparisons are written so that NaN passes through. */
+/* Activation functions. Comparisons are written so that a NaN input gives NaN. */
 #include "kernels/activation.h"
 
 #include <assert.h>

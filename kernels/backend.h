@@ -27,7 +27,7 @@ typedef struct {
     sq_device_ptr images; /* the first stored image */
     const sq_stored_crop *crops;
     int count;
-    int side;          /* of the square output images, in pixels */
+    int side;          /* side of the square output images, in pixels */
     sq_device_ptr out; /* count x side x side x 3, uint8 */
 } sq_crop_batch;
 
@@ -70,7 +70,7 @@ typedef struct {
 struct sq_backend_ops {
     const char *name;
     sq_dtype activation; /* dtype of the tensors between operations and of their gradients: SQ_F32 or SQ_BF16 */
-    int alignment;       /* channels of stored tensors are padded to a multiple of this */
+    int alignment;       /* channels of stored tensors are padded to a multiple of `alignment` */
     void (*close)(sq_backend *b);
 
     /* Allocates zero-filled memory, 64-byte aligned. The text of SQ_NO_MEMORY states the size. */
@@ -111,11 +111,11 @@ struct sq_backend_ops {
     /* Waits until all enqueued work is done. Reports asynchronous failures, with the name of the program. */
     sq_status (*wait)(sq_backend *b);
 
-    /* Measures the median time of one run in seconds, by the device's clock, after a warm-up. Latency tables are made
-     * from this time. */
+    /* Measures the median time of one run in seconds, by the device's clock, after a warm-up. Latency tables contain
+     * such times. */
     sq_status (*measure)(sq_backend *b, const sq_program *p, int repeats, double *seconds);
 
-    /* part() describes launch `index` of a program; it returns false if there is no such launch. measure_part()
+    /* part() describes launch `index` of a program, or returns false if the program has no such launch. measure_part()
      * measures the median time of that launch alone, in seconds. NULL: programs of this backend have no parts. */
     bool (*part)(const sq_program *p, int index, sq_program_part *out);
     sq_status (*measure_part)(sq_backend *b, const sq_program *p, int index, int repeats, double *seconds);
@@ -175,8 +175,8 @@ SQ_MUST_USE sq_status sq_backend_open_with(const char *name, const sq_backend_op
 SQ_MUST_USE sq_status sq_backend_open(const char *name, int threads, sq_backend **out);
 void sq_backend_close(sq_backend *b); /* accepts NULL */
 
-/* Writes one line about backend number `line` (0, 1, ...) of this build: the device, or the reason why it cannot be
- * used. Returns false if there is no such backend. */
+/* Writes one line about backend number `line` (0, 1, ...) of this build, with the device or the reason why no device
+ * can be used. Returns false if there is no such backend. */
 bool sq_backend_describe(int line, char *text, size_t text_bytes);
 
 /* Open one backend each. Callers use sq_backend_open instead. In a build without CUDA, sq_cuda_open returns
@@ -184,8 +184,8 @@ bool sq_backend_describe(int line, char *text, size_t text_bytes);
 SQ_MUST_USE sq_status sq_reference_open(const sq_backend_options *options, sq_backend **out);
 SQ_MUST_USE sq_status sq_cpu_open(const sq_backend_options *options, sq_backend **out);
 SQ_MUST_USE sq_status sq_cuda_open(const sq_backend_options *options, sq_backend **out);
-void sq_cuda_describe(char *text, size_t text_bytes);       /* the device, or why it is not used */
-void sq_cuda_describe_ranks(char *text, size_t text_bytes); /* NCCL's version, or why it is not used */
+void sq_cuda_describe(char *text, size_t text_bytes);       /* the device, or why no device is used */
+void sq_cuda_describe_ranks(char *text, size_t text_bytes); /* the version of NCCL, or why NCCL is not used */
 /* Writes which GPUs of this host can access the memory of which other GPUs directly, or why that is unknown. */
 void sq_cuda_describe_peers(char *text, size_t text_bytes);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes room for one more item. If the allocation fails, marks the graph with a negative count. */
+/* Makes room for one more item. If the allocation fails, sets *count to -1 and returns false. */
 static bool grow(void **items, int *count, int *limit, size_t item_bytes)
 {
     if (*count < 0)

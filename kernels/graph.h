@@ -26,7 +26,7 @@ typedef struct {
 enum {
     SQ_LIVE_SCALE,    /* gamma * inverse */
     SQ_LIVE_SHIFT,    /* beta - mean * scale */
-    SQ_LIVE_MEAN,     /* of this batch, or the running mean */
+    SQ_LIVE_MEAN,     /* mean of this batch, or the running mean */
     SQ_LIVE_INVERSE,  /* 1 / sqrt(variance + epsilon), with the biased variance of the batch */
     SQ_LIVE_S1,       /* sum of dY over (n,h,w), dY = G * activation'(scale * Z + shift); written with G */
     SQ_LIVE_S2,       /* sum of dY * xhat, xhat = (Z - mean) * inverse */
@@ -49,7 +49,7 @@ typedef struct {
 int sq_graph_slot(sq_graph *graph, sq_slot slot);
 int sq_graph_norm(sq_graph *graph, sq_norm norm);
 void sq_graph_op(sq_graph *graph, sq_op op);
-void sq_graph_clear(sq_graph *graph); /* frees everything; the graph is zero again */
+void sq_graph_clear(sq_graph *graph); /* frees all arrays and sets the graph to zero */
 
 /* Checks slots, norms and the operands of every operation. A backend needs no further checks of shapes for a graph that
  * passes. The text of SQ_INVALID names the graph, the operation and the operand. */

@@ -57,7 +57,7 @@ sq_status sq_host_find_nonfinite(sq_backend *b, const sq_range *ranges, int coun
 
 sq_status sq_host_wait(sq_backend *b)
 {
-    (void)b; /* run() returns when it is done */
+    (void)b; /* run() returns when all work is done */
     return SQ_OK;
 }
 

@@ -55,7 +55,7 @@ typedef struct {
     int grad;                 /* the incoming gradient */
     int dx, dy;               /* outgoing gradients */
     sq_part dx_part, dy_part; /* the channels of dx and dy that are written */
-    int addend;               /* CONV_BACK: added to dx, same part */
+    int addend;               /* CONV_BACK: added to dx, with the same part */
     int augment;              /* IMAGE: F32 (n, SQ_AUGMENT_COUNT) */
     int pooled, hidden;       /* GATE, GATE_BACK: F32 (n,1,1,c), the mean over h and w; (n,1,1,r), after relu */
     int labels;               /* LOSS: I32 (n) */
@@ -89,14 +89,14 @@ enum {
     SQ_AUGMENT_COUNT = 8
 };
 
-/* The scalars of a step. This struct is in device memory, so that recorded programs never hold outdated values. */
+/* The scalars of a step. An sq_step is in device memory, so that recorded programs never hold outdated values. */
 typedef struct {
     uint64_t seed, step;
     float learning_rate, momentum, weight_decay;
     float statistics_rate; /* 0.1 in training, 1/i in calibration */
     float average_decay;   /* average = decay * average + (1 - decay) * weight */
     float gradient_scale;  /* factor of the loss gradient: 1 / (paths per step) */
-    int32_t accumulate;    /* 0: weight gradients are overwritten; 1: new gradients are added */
+    int32_t accumulate;    /* 0: weight gradients are overwritten; 1: new gradients are added to them */
     int32_t valid_count;   /* number of valid images in the batch; the remaining images are padding */
     int32_t first_image;   /* index of the batch's first image among those of all ranks; selects the dropout masks */
 } sq_step;

@@ -15,7 +15,7 @@ typedef enum { SQ_F32, SQ_BF16, SQ_I32, SQ_U8, SQ_BYTES, SQ_DTYPES } sq_dtype;
 /* The purpose of a slot. The role determines which code writes the slot and how long the content is needed. A model
  * makes one allocation per role. */
 typedef enum {
-    SQ_ROLE_INPUT,         /* uint8 images, labels and augmentation parameters; the host writes them each step */
+    SQ_ROLE_INPUT,         /* uint8 images, labels and augmentation parameters, which the host writes in each step */
     SQ_ROLE_BOUNDARY,      /* block outputs; layer l reads boundary l; live until the layer's backward pass */
     SQ_ROLE_BOUNDARY_GRAD, /* gradients of boundaries; two buffers, used alternately */
     SQ_ROLE_WEIGHT,        /* trained parameters: FP32 masters in PyTorch's layout, contiguous per (layer, choice) */
@@ -27,7 +27,7 @@ typedef enum {
     SQ_ROLE_SCRATCH,       /* temporary during a program; shared by all programs */
     SQ_ROLE_WORKSPACE,     /* partial results and repacked weights of the running program; sized by the backend */
     SQ_ROLE_STEP,          /* one sq_step: the scalars of the current step */
-    SQ_ROLE_RESULT,        /* one sq_result: sums over the batches since it was cleared */
+    SQ_ROLE_RESULT,        /* one sq_result: sums over the batches since the result was cleared */
     SQ_ROLES
 } sq_role;
 
@@ -36,7 +36,7 @@ typedef struct {
     sq_dtype dtype;
     int n, h, w, c; /* logical shape; c excludes padding */
     int pitch;      /* elements from one pixel to the next, >= c; the padding elements stay zero */
-    bool is_split;  /* stored as [even channels | odd channels], which shuffles them; each half is pitch / 2 wide */
+    bool is_split;  /* stored as [even channels | odd channels], a channel shuffle; each half is pitch / 2 wide */
     size_t offset;  /* bytes from the role's base; a multiple of 64 */
 } sq_slot;
 

@@ -26,7 +26,7 @@ static void read_png_header(sq_image_probe *out, const uint8_t *p, size_t size)
     out->is_grey = p[PNG_COLOUR_TYPE] == PNG_GREY || p[PNG_COLOUR_TYPE] == PNG_GREY_ALPHA;
 }
 
-/* The second byte of the signature tells grey ("P5") from RGB ("P6"). */
+/* The second byte of a PNM signature distinguishes grey ("P5") from RGB ("P6"). */
 static void read_pnm_header(sq_image_probe *out, const uint8_t *p, size_t size)
 {
     out->is_grey = size >= 2 && p[1] == '5';

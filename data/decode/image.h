@@ -16,7 +16,7 @@ typedef struct {
     uint8_t *pixels;      /* h * w * 3, RGB; owned, freed by sq_image_clear */
     size_t capacity;      /* bytes allocated at `pixels`; decoders reuse them */
     int y, x, h, w;       /* the rectangle that `pixels` contains */
-    int whole_h, whole_w; /* the whole image, after reduction */
+    int whole_h, whole_w; /* size of the whole image, after reduction */
     int reduction;        /* 1, 2, 4 or 8: the inverse DCT reduced each side to ceil(side / reduction) */
 } sq_image;
 

@@ -108,8 +108,8 @@ static void exit_on_error(j_common_ptr info)
     longjmp(errors->escape, 1);
 }
 
-/* Stores the first warning (level < 0). A warning reports truncated or corrupt data, so sq_jpeg_decode treats the image
- * as bad. */
+/* Stores the text of the first warning (level < 0), after which sq_jpeg_decode treats the image as bad, because
+ * warnings report truncated or corrupt data. */
 static void record_warning(j_common_ptr info, int level)
 {
     jpeg_errors *errors = (jpeg_errors *)(void *)info->err;

@@ -35,9 +35,8 @@ static void *reallocate(void *block, size_t bytes)
 #define STBIR_ASSERT(condition) ((void)0)
 #include <stb_image_resize.h>
 
-/* Sets max_block. The first term is for compressed bytes, which stb_image collects in a block whose size doubles. The
- * second term is for pixels, which take at most four channels of 16 bits, and twice that amount during unfiltering. The
- * third term is for tables. */
+/* Sets max_block to the memory for compressed bytes (stb_image collects these in a block whose size doubles), for
+ * pixels (at most four channels of 16 bits, and twice that amount during unfiltering) and for tables. */
 static void set_max_block(int size, size_t pixels)
 {
     max_block = 4 * (size_t)size + 16 * pixels + (1 << 20);

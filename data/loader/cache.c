@@ -11,7 +11,7 @@
 
 enum { MAX_SAMPLED_IMAGES = 256, ALIGNMENT = 64 };
 static const size_t MAX_PIXELS = (size_t)1 << 28;
-static const double SAMPLING_MARGIN = 1.05; /* images outside the sample may be larger */
+static const double SAMPLING_MARGIN = 1.05; /* because images outside the sample may be larger */
 
 const char *sq_cache_form_name(sq_cache_form form)
 {

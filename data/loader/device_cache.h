@@ -4,9 +4,9 @@
 #include "data/loader/cache.h"
 #include "kernels/backend.h"
 
-/* A device cache holds all images of a data set in a backend's memory, as whole images of 8-bit RGB. They are decoded
- * once before training. In each step, the backend crops and resizes the images of the batch, with the same result as
- * the loader. */
+/* A device cache holds all images of a data set in a backend's memory, as whole images of 8-bit RGB. The images are
+ * decoded once, before training. In each step, the backend crops and resizes the images of the batch, with the same
+ * result as the loader. */
 
 typedef struct {
     uint64_t offset; /* bytes from sq_device_cache_memory */

@@ -327,7 +327,7 @@ static void set_options(sq_loader *loader, const sq_dataset *dataset, const sq_l
     loader->count = options->indices ? options->index_count : sq_dataset_count(dataset);
     loader->image_bytes = (size_t)options->transform.resolution * (size_t)options->transform.resolution * 3;
     loader->next_batch = options->first_batch;
-    loader->counters.prefetch_depth = MIN_PREFETCH_DEPTH; /* used until the rates are measured */
+    loader->counters.prefetch_depth = MIN_PREFETCH_DEPTH; /* until the rates are measured */
     loader->source = (sq_sample_source){.dataset = dataset,
                                         .transform = &loader->options.transform,
                                         .decode = o->decode,
@@ -354,7 +354,7 @@ sq_status sq_loader_open(sq_loader **out, const sq_dataset *dataset, const sq_lo
     if (!loader)
         return sq_fail(SQ_NO_MEMORY, "loader: out of memory");
     set_options(loader, dataset, options);
-    (void)pthread_mutex_init(&loader->lock, NULL); /* default attributes: cannot fail on Linux */
+    (void)pthread_mutex_init(&loader->lock, NULL); /* cannot fail on Linux with default attributes */
     (void)pthread_cond_init(&loader->has_room, NULL);
     (void)pthread_cond_init(&loader->has_batch, NULL);
     const sq_status status = open_loader(loader, options);

@@ -3,7 +3,7 @@
 
 #include "data/loader/sample.h"
 
-/* A loader makes batches. Its threads decode images before they are needed, into a ring of batches.
+/* A loader makes batches. The threads of a loader decode images before the images are needed, into a ring of batches.
  *
  * A shuffled loader reads an endless sequence of samples: the permutation of each epoch, one epoch after the other.
  * With one rank, batch b holds samples b * batch to (b + 1) * batch - 1 of that sequence. A position is one number, so

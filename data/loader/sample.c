@@ -74,7 +74,7 @@ static sq_status find_record(const sq_sample_source *s, sq_sample_workspace *w, 
 }
 
 /* Decodes the whole image, adds it to the cache, and replaces *record by the decoded image. Does nothing if the cache
- * is full. Does nothing either if the image is damaged, because the damage may be outside the crop. */
+ * is full. Does nothing if the image is damaged, because the damage may be outside the crop. */
 static void cache_decoded(const sq_sample_source *s, sq_sample_workspace *w, size_t index, sq_image_record *record)
 {
     const sq_encoded_image encoded = encoded_of(s, index, record);

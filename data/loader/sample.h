@@ -56,14 +56,14 @@ void sq_sample_clear(sq_sample_workspace *workspace); /* frees the buffers */
 SQ_MUST_USE sq_status sq_sample_make(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
                                      uint8_t *pixels, float *augment);
 
-/* Does the same as sq_sample_make for an image in the device cache, but sets *crop instead of making pixels. From
- * *crop, the backend makes the same pixels. The transform must be augmenting. */
+/* Does the same as sq_sample_make for an image in the device cache, but sets *crop instead of making pixels. The
+ * backend makes the same pixels from *crop. The transform must be augmenting. */
 SQ_MUST_USE sq_status sq_sample_crop(const sq_sample_source *source, sq_sample_workspace *workspace, sq_sample_id id,
                                      sq_stored_crop *crop, float *augment);
 
 /* Returns the factor by which the DCT may reduce an image: the largest of 1, 2, 4 and 8 with which both sides of the
- * reduced crop are at least as long as the output. Returns 1 for SQ_DECODE_EXACT. Returns 1 also for a transform
- * without augmentation, so that evaluation is exact. */
+ * reduced crop are at least as long as the output. The factor is 1 for SQ_DECODE_EXACT, and for transforms without
+ * augmentation, so that evaluation is exact. */
 int sq_sample_reduction(const sq_transform *transform, sq_decode_mode mode, sq_crop crop);
 
 #endif

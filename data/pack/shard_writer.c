@@ -1,4 +1,5 @@
-/* Writes a shard in this order: the records, the tables, the header. Renames the file at the end. */
+/* Writes a shard in this order: the records, the tables, the header. Finally renames the temporary file to the name of
+ * the shard. */
 #include "data/pack/shard_writer.h"
 
 #include <errno.h>

@@ -16,7 +16,7 @@
  *   - a tar with members [./]<split>/<class>/<image> or [./]<class>/<image>
  *   - ImageNet's ILSVRC2012_img_train.tar, which holds one <class>.tar with images per class
  *   - a WebDataset tar without train/ or val/: <key>.jpg (.jpeg, .png, ...) with <key>.cls (a number) or <key>.json
- *     ("label" or "cls"). Classes are called 00000, 00001, ..., unless sq_dataset_options.classes names them.
+ *     ("label" or "cls"). Classes are named 00000, 00001, ..., or by sq_dataset_options.classes.
  *   - a folder whose *.tar files are tars of these kinds, or with such tars in <split>/. The tars are read in the order
  *     of their names.
  *   - a folder with <split>-00000.shard, ..., written by `squall pack` (data/sources/shard.h)

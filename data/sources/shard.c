@@ -28,7 +28,7 @@ enum {
 struct sq_shard {
     char *path;
     int file;
-    const uint8_t *map; /* the whole file; only records are read from it */
+    const uint8_t *map; /* the whole file; only records are read from the map */
     size_t map_bytes;
     sq_shard_header header;
     char *tables; /* a copy of classes_offset .. file_bytes, which stays valid if the file is truncated */

@@ -8,7 +8,7 @@
 #include "kernels/base/status.h"
 
 /* The format of a packed shard, and the functions that read a shard. The images of a split are in <split>-00000.shard,
- * <split>-00001.shard, ... (data/sources/shard_set.h); data/pack/shard_writer.h writes them.
+ * <split>-00001.shard, ... (data/sources/shard_set.h). data/pack/shard_writer.h writes shards.
  *
  * A file is little-endian:
  *   header
@@ -18,10 +18,10 @@
  *   index at a multiple of 8: one sq_shard_record per image
  * Records are in the order of the data set: by class, then by name.
  *
- * Checksums are XXH3 with 64 bits and seed 0 (xxHash 0.8). The header holds a checksum of its other fields and a
- * checksum of everything after the records. The index holds one checksum per record. XXH3 is used because it processes
- * about 20 GB/s, and zlib's CRC-32 about 1 GB/s. A raw record has about 200 kB and takes 0.1 ms of other work, so
- * CRC-32 would triple the time. */
+ * Checksums are XXH3 with 64 bits and seed 0 (xxHash 0.8). The header holds a checksum of the other fields of the
+ * header and a checksum of everything after the records. The index holds one checksum per record. XXH3 processes about
+ * 20 GB/s, zlib's CRC-32 about 1 GB/s. A raw record has about 200 kB and takes 0.1 ms of other work, so CRC-32 would
+ * triple the time. */
 
 enum {
     SQ_SHARD_VERSION = 1,

@@ -77,7 +77,7 @@ static sq_status check_position(const sq_shard *shard_0, const sq_shard *s, int 
     return SQ_OK;
 }
 
-/* Reads the number of shards of a split from the header of one of them. */
+/* Reads the number of shards of a split from the header of the shard with the lowest number. */
 static sq_status read_shard_count(const char *folder, const char *split, int *out)
 {
     char path[SQ_PATH_BYTES];

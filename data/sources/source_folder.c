@@ -1,4 +1,5 @@
-/* Folders as a source: <split>/<class>/<image>, or the same without <split>/, or tars in place of the classes. */
+/* Lists folders of the form <split>/<class>/<image>, or the same without <split>/, or with tars in place of the
+ * classes. */
 #include "data/sources/source_folder.h"
 
 #include <dirent.h>

@@ -22,7 +22,7 @@ typedef struct {
                                 * other values reads a tar inside the tar. */
 } sq_tar;
 
-/* Opens a tar; close it with sq_tar_close.
+/* Opens a tar. Close the tar with sq_tar_close.
  * returns   SQ_IO */
 SQ_MUST_USE sq_status sq_tar_open(sq_tar *out, const char *path);
 

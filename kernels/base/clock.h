@@ -3,8 +3,8 @@
 
 #include <time.h>
 
-/* Returns the time of a monotonic clock in seconds; only differences are meaningful. Progress lines and measurements
- * use this time, results never do. */
+/* Returns the time of a monotonic clock in seconds. Only differences between two times are meaningful. Progress lines
+ * and measurements use the clock, results never do. */
 static inline double sq_seconds_now(void)
 {
     struct timespec t;
@@ -15,11 +15,11 @@ static inline double sq_seconds_now(void)
 /* Sleeps for 50 us, in a loop that polls another process. */
 static inline void sq_pause(void)
 {
-    (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* a signal may end it early */
+    (void)nanosleep(&(struct timespec){0, 50000}, NULL); /* a signal may end the sleep early */
 }
 
-/* Does nothing in the first millisecond of polling, because most reductions end within that time. Afterwards, does the
- * same as sq_pause. `seconds`: the time since polling started. */
+/* Does nothing in the first millisecond of polling, because most reductions end within that time. After the first
+ * millisecond, sleeps like sq_pause. `seconds`: the time since polling started. */
 static inline void sq_pause_after(double seconds)
 {
     if (seconds > 1e-3)

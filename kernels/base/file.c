@@ -1,4 +1,4 @@
-/* Replaces files atomically; makes, removes, syncs and locks folders. */
+/* Functions for files, folders, links and locks. Files are replaced atomically. */
 #include "kernels/base/file.h"
 
 #include <dirent.h>
@@ -18,7 +18,7 @@
 
 static sq_status fail_errno(const char *path)
 {
-    const int why = errno; /* restored below for the caller */
+    const int why = errno; /* errno is restored below for the caller */
     const sq_status status = sq_fail(SQ_IO, "%s: %s", path, strerror(why));
     errno = why;
     return status;

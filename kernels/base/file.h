@@ -54,8 +54,8 @@ SQ_MUST_USE sq_status sq_folder_sync(const char *path);
 /* Removes a file, or a folder with its content. Returns SQ_OK if the path does not exist. */
 SQ_MUST_USE sq_status sq_path_remove(const char *path);
 bool sq_path_exists(const char *path);
-/* Writes folder/name to out, a buffer of `bytes` bytes. Returns true if that path exists. Returns false if it does not
- * exist or does not fit into out. */
+/* Writes folder/name to out, a buffer of `bytes` bytes. Returns true if that path exists. Returns false if the path
+ * does not exist or does not fit into out. */
 bool sq_path_find(char *out, size_t bytes, const char *folder, const char *name);
 /* Writes the folder part of `path` to out; "." if `path` has no slash. */
 void sq_path_parent(char *out, size_t bytes, const char *path);

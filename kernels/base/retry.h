@@ -21,8 +21,8 @@ typedef struct {
  * 8, 8, ... seconds. */
 sq_retry sq_retry_begin(int times);
 /* Returns whether to try again, directly after an attempt that gave `status`. Returns true after SQ_IO with a transient
- * errno (no space, quota, interruption, an error of the device or of the file server) if attempts are left. Before it
- * returns true, prints the error to stderr and waits; a signal ends the wait. Preserves errno and sq_error_text(). */
+ * errno (no space, quota, interruption, an error of the device or of the file server) if attempts are left. In that
+ * case, first prints the error to stderr and waits; a signal ends the wait. Preserves errno and sq_error_text(). */
 bool sq_retry_again(sq_retry *retry, sq_status status);
 
 #endif

@@ -20,7 +20,7 @@ typedef enum {
     SQ_INTERRUPTED    /* stopped by a signal, after a checkpoint */
 } sq_status;
 
-enum { SQ_ERROR_BYTES = 1024 }; /* of an error text, with the terminating NUL */
+enum { SQ_ERROR_BYTES = 1024 }; /* size of an error text, with the terminating NUL */
 
 #define SQ_MUST_USE __attribute__((warn_unused_result))
 

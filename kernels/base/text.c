@@ -14,7 +14,7 @@ static int smaller(int a, int b)
     return a < b ? a : b;
 }
 
-/* Levenshtein distance; returns LONGEST_WORD for longer words. */
+/* Returns the Levenshtein distance of two words, or LONGEST_WORD if a word is longer than LONGEST_WORD. */
 static int distance(const char *a, const char *b)
 {
     const int la = (int)strlen(a), lb = (int)strlen(b);
@@ -38,7 +38,7 @@ static int distance(const char *a, const char *b)
 const char *sq_text_nearest(const char *text, const char *const *words, int count)
 {
     const char *nearest = NULL;
-    int least = 1 + (int)strlen(text) / 2; /* more changes than half of the letters are not a typo */
+    int least = 1 + (int)strlen(text) / 2; /* a typo needs at most 1 change more than half of the letters */
     for (int i = 0; i < count; i++) {
         const int d = distance(text, words[i]);
         if (d < least || (d == least && !nearest)) {

@@ -6,8 +6,8 @@
 #include "kernels/cpu/tile.h"
 #include "kernels/cpu/vector.h"
 
-/* A band holds some rows of one image in scratch memory. Its channels are padded to whole vectors, and it has a border
- * of zeros outside the image. The depthwise kernels work on bands. */
+/* A band holds some rows of one image in scratch memory. The channels of a band are padded to whole vectors, and
+ * outside the image, a band has a border of zeros. The depthwise kernels work on bands. */
 
 typedef struct {
     float *data;

@@ -39,7 +39,7 @@ typedef struct sq_cpu_workspace {
     size_t shared_count, scratch_count;
     int threads;
     const sq_rank_group *exchange; /* the ranks that share statistics; NULL: this rank alone */
-    double *exchanged;             /* [(1 + ranks) * exchanged_count]: this rank's values, then those of all ranks */
+    double *exchanged;             /* (1 + ranks) * exchanged_count: values of this rank, then values of all ranks */
     size_t exchanged_count;
     sq_status *exchange_status; /* the first failure of a gather in this run */
 } sq_cpu_workspace;
@@ -48,7 +48,7 @@ typedef struct {
     const sq_op *op;
     sq_cpu_view x, y, z;
     sq_cpu_tensor out, grad, dx, dy, addend, augment, pooled, hidden, momentum, average;
-    sq_cpu_view dx_view, dy_view; /* dx and dy as views of the written parts; map channel i to its position */
+    sq_cpu_view dx_view, dy_view; /* dx and dy as views of the parts that are written */
     sq_cpu_norm norm;             /* the norm of the output of a convolution */
     const float *weight, *bias, *weight2, *bias2;
     float *weight_grad, *bias_grad, *weight2_grad, *bias2_grad;
@@ -58,10 +58,10 @@ typedef struct {
     const sq_cpu_workspace *workspace;
     int tile; /* pixels or rows of a tile */
     int tiles, groups;
-    int threads; /* 1 if starting threads would cost more time than they save */
+    int threads; /* 1 if more threads would not save time */
 } sq_cpu_call;
 
-enum { SQ_CPU_LANES = 16 }; /* scratch tensors pad channels to a multiple of this, for every instruction set */
+enum { SQ_CPU_LANES = 16 }; /* in scratch tensors, channels are padded to a multiple of 16 */
 
 static inline int sq_cpu_padded(int c)
 {

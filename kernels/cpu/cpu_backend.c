@@ -132,7 +132,7 @@ static sq_cpu_call resolve(const resolver *r, const sq_op *op)
         .raw_out = address(r, op->out),
         .step = (const sq_step *)(const void *)r->at->base[SQ_ROLE_STEP].address,
     };
-    if (op->kind == SQ_OP_CONV) { /* z has the shape of the output, as for the backward operation */
+    if (op->kind == SQ_OP_CONV) { /* z is the output, as in the backward operation */
         call.z = view_of(r, sq_view_plain(op->out, SQ_ALL));
     }
     if (op->kind == SQ_OP_UPDATE)
@@ -140,7 +140,8 @@ static sq_cpu_call resolve(const resolver *r, const sq_op *op)
     return call;
 }
 
-/* Returns the kernel of an operation. Its member `run` is NULL if the backend has no such kernel. */
+/* Returns the kernel of an operation. The member `run` of the kernel is NULL if the backend cannot run the
+ * operation. */
 static const sq_cpu_kernel *choose_kernel(const sq_cpu_table *table, const sq_op *op)
 {
     const sq_cpu_kind *kind = &table->kinds[op->kind];
@@ -169,7 +170,7 @@ static sq_status grow(sq_backend *b, float **floats, size_t *count, size_t wante
 {
     if (wanted <= *count)
         return SQ_OK;
-    const size_t rounded = (wanted + 63) / 64 * 64; /* so that threads do not share cache lines */
+    const size_t rounded = (wanted + 63) / 64 * 64; /* rounded so that threads do not share cache lines */
     sq_device_ptr p;
     SQ_TRY(sq_host_allocate(b, rounded * copies * sizeof **floats, &p));
     free(*floats);

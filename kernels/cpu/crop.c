@@ -1,4 +1,4 @@
-/* Crops images and resizes the crops, in the same way as the loader. Each crop is handled by one thread. */
+/* Crops images and resizes the crops as the loader does. Each crop is handled by one thread. */
 #include "kernels/cpu/crop.h"
 
 #include <omp.h>

@@ -40,7 +40,7 @@ static void merge_bands(const sq_cpu_call *call, float *partial)
                 m2 += from[2 * (size_t)c * (size_t)b + (size_t)(c + i)] + delta * delta * count * more / total;
                 count = total;
             }
-            to[i] = (float)mean; /* overwrites only values that were read already */
+            to[i] = (float)mean; /* only overwrites values that have already been read */
             to[c + i] = (float)m2;
         }
     }
@@ -99,7 +99,7 @@ static int input_columns(const sq_cpu_call *call)
 
 static int gradient_columns(const sq_cpu_call *call)
 {
-    return call->z.w + 2 * gradient_border(call) + PIXELS_AT_ONCE; /* strided outputs may read past the end */
+    return call->z.w + 2 * gradient_border(call) + PIXELS_AT_ONCE; /* gather_parity may read past the end of a row */
 }
 
 void SQ_CPU_NAME(depthwise_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *scratch)

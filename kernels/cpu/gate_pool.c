@@ -78,7 +78,7 @@ void SQ_CPU_NAME(gate_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
 }
 
 /* Handles one image. Computes dg, the gradients of the gate before its activation, and dh, the gradients of the hidden
- * layer before its relu. Then computes dx and its sums S1 and S2. */
+ * layer before its relu. Then computes dx, and S1 and S2 of dx. */
 static void gate_back_image(const sq_cpu_call *call, int n, float *dg, float *dh, float *sums)
 {
     const int c = call->x.c, r = call->hidden.c;

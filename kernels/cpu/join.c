@@ -34,7 +34,7 @@ static void put(const sq_cpu_tensor *out, float *pixel, int offset, const float 
         memcpy(pixel + offset, from, (size_t)c * sizeof *from);
         return;
     }
-    for (int j = 0; j < 2; j++) { /* source channels of parity j go to this half */
+    for (int j = 0; j < 2; j++) { /* all source channels of parity j go to one half */
         float *to = pixel + (offset + j) % 2 * half + (offset + j) / 2;
         for (int i = 0; 2 * i + j < c; i++)
             to[i] = from[2 * i + j];
@@ -108,7 +108,7 @@ void SQ_CPU_NAME(join_back_prepare)(sq_cpu_call *call, size_t *shared, size_t *s
 /* One input of the join. */
 typedef struct {
     const sq_cpu_view *view, *gradient;
-    int offset;  /* its first logical channel in the output */
+    int offset;  /* first logical channel of this input in the output */
     float *sums; /* S1 and S2 of each tile */
 } side;
 

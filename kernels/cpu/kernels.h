@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/cpu.h"
 
-/* The kernels, declared once for the instruction set SQ_CPU_ISA. A file that includes this header is compiled once per
+/* Declares the kernels of the instruction set SQ_CPU_ISA. A file that includes this header is compiled once per
  * instruction set. */
 
 #define SQ_CPU_PASTE2(name, isa) sq_cpu_##name##_##isa

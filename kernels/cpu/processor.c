@@ -56,7 +56,7 @@ const sq_cpu_table *sq_cpu_choose_table(const char **name)
 
 static bool improve_blas(void)
 {
-    return false; /* on other architectures, OpenBLAS chooses correctly */
+    return false; /* on architectures other than x86-64, OpenBLAS chooses correctly */
 }
 
 #endif

@@ -1,6 +1,6 @@
-/* Resizes in two passes. The horizontal pass resizes a source row when an output row first needs it, and writes the
- * result to a ring of rows. The vertical pass reads the ring. The ring holds only the rows that one output row needs,
- * so the ring stays in the cache. */
+/* Resizes in two passes. The horizontal pass resizes a source row when an output row first needs that source row, and
+ * writes the result to a ring of rows. The vertical pass reads the ring. The ring holds only the rows that one output
+ * row needs, so the ring stays in the cache. */
 #include "kernels/image/resize.h"
 
 #include <stdlib.h>

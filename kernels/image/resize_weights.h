@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdint.h>
 
-/* The source pixels of each output pixel and their weights. The host and the CUDA kernels share this definition. A
+/* The source pixels of each output pixel and their weights, in one definition for the host and the CUDA kernels. A
  * product is never fused with a sum, so the integer weights are the same on every processor. Internal to kernels/image
  * and to the crop() functions of the backends. source: Pillow, src/libImaging/Resample.c: precompute_coeffs */
 

@@ -1,4 +1,4 @@
-/* Accesses elements of slots and views, and sums over views. */
+/* Reads and writes elements of slots and views, and computes sums over views. */
 #include "kernels/reference/access.h"
 
 const sq_step *sq_ref_step(const sq_reference_call *call)
