@@ -253,7 +253,7 @@ static void *run_worker(void *context)
 
 static sq_pack_progress progress_of(packing *p)
 {
-    const size_t reused = atomic_load(&p->reused); /* read before p->images, so that reused_count <= images */
+    const size_t reused = atomic_load(&p->reused); /* read before p->images, so that reused <= images */
     return (sq_pack_progress){.images = atomic_load(&p->images),
                               .image_count = sq_dataset_count(p->dataset),
                               .reused_count = reused,

@@ -14,8 +14,8 @@ typedef struct {
 
 /* Counts the images of a packed split by their properties.
  * list      file for a list of images with unusual properties, one line "<property><tab><class>/<name>" each; NULL: no
- *           list. Unusual are a format other than the most frequent one, grey (unless most images are grey), CMYK,
- *           EXIF-rotated and undecodable
+ *           list. The list contains these properties: a format other than the most frequent one, grey (unless most
+ *           images are grey), CMYK, EXIF-rotated, undecodable
  *
  * returns   the errors of sq_shards_open; SQ_IO */
 SQ_MUST_USE sq_status sq_pack_summarise(sq_pack_summary *out, const char *folder, const char *split, const char *list);

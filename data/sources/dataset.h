@@ -21,7 +21,7 @@
  *     of their names.
  *   - a folder with <split>-00000.shard, ..., written by `squall pack` (data/sources/shard.h)
  *
- * A class folder may hold its images in a folder images/, as in Tiny-ImageNet's archive. In that archive,
+ * A class folder may hold its images in a folder images/, as in Tiny-ImageNet's archive, where
  * val/val_annotations.txt gives the classes of the images in val/images/.
  *
  * Classes are numbered in the order of their folder names, compared bytewise, as in torchvision's ImageFolder. The
@@ -72,7 +72,7 @@ SQ_MUST_USE sq_status sq_dataset_limit_classes(sq_dataset **out, const sq_datase
  * returns   SQ_DATA, with the name of the first class that only one of the two sets has */
 SQ_MUST_USE sq_status sq_dataset_same_classes(const sq_dataset *train, const sq_dataset *val);
 
-/* Returns true if the source does not name its split. Such a source is used as whichever split the caller requests. */
+/* Returns true if the source does not name its split. A caller may use such a source as train or as val. */
 bool sq_dataset_has_unnamed_split(const sq_dataset *dataset);
 
 size_t sq_dataset_count(const sq_dataset *dataset);

@@ -39,7 +39,7 @@ enum {
     SQ_SHARD_GREY = 1 << 10,
     SQ_SHARD_CMYK = 1 << 11,
     SQ_SHARD_ROTATED = 1 << 12,    /* the EXIF orientation is not 1; pixels are stored unrotated */
-    SQ_SHARD_UNDECODABLE = 1 << 13 /* the bytes are the source's */
+    SQ_SHARD_UNDECODABLE = 1 << 13 /* the bytes are stored unchanged */
 };
 
 typedef struct {
