@@ -1,4 +1,5 @@
-# tools/quickstart, tools/test and tools/bundle source this file. It finds missing packages and installs them if possible.
+# tools/quickstart, tools/test and tools/bundle source this file. The file has functions that install missing packages and build
+# Squall.
 
 squall_packages="gcc g++ cmake ninja-build pkg-config libopenblas-dev libcyaml-dev libyaml-dev libjansson-dev libstb-dev
 libjpeg62-turbo-dev libxxhash-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgomp1 libjs-chart.js libmicrohttpd-dev"

@@ -53,7 +53,7 @@ def write(folder, name, text, mode="w"):
 
 
 def large(folder, source, lines=150000):
-    """Writes a run with `lines` log lines and 1,070 candidates, as large as a run on ImageNet. Its latencies are for epyc-squall-spos, because the
+    """Writes a run with `lines` log lines and 1,070 candidates, as large as a run on ImageNet. The latencies of the candidates are for epyc-squall-spos, because the
     repository has measured networks of this device. Returns the index of the best candidate."""
     device = "epyc-squall-spos"
     os.makedirs(folder, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Checks of the report page that several tests share. They use the chart and the table of candidates with mouse and keys."""
+"""Checks of the report page that several tests share. The checks use the chart and the table of candidates with mouse and keys."""
 
 POINT = """(() => { const chart = charts.find((c) => c.canvas.closest('#candidates')), sets = chart.data.datasets, p = sets.filter((s) => s.type === 'scatter').pop().data[%d];
   chart.canvas.scrollIntoView({block: 'center', behavior: 'instant'}); const box = chart.canvas.getBoundingClientRect();

@@ -36,7 +36,7 @@ def commands():
 
 
 def options_of(words):
-    """Returns the options that the help describes. They are in the part of an option line before the first two consecutive spaces."""
+    """Returns the options that the help describes. An option is in the part of its line before the first two consecutive spaces."""
     text = output(SQUALL, *words, "--help")
     return {option for line in re.findall(r"^  (-.*)$", text, re.M) for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line.split("  ")[0])}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the report of a run that was really trained and searched, with one measured and one modelled device, in a headless Chromium (without
-Chromium, the test is skipped with a message). The page must draw and react to mouse and keys. Its text must name the found network, the limits, the
+Chromium, the test is skipped with a message). The page must draw and react to mouse and keys. The text of the page must name the found network, the limits, the
 devices, the uncertainty of the latencies, and the commands that made the run.
 
 usage: check_real_report.py SQUALL SOURCE_FOLDER
@@ -59,7 +59,7 @@ def number(pattern, text):
 
 
 def same(shown, wanted, digits=4):
-    """Checks that a number on the page equals `wanted` to `digits` digits."""
+    """Checks that a number on the page has the expected value to `digits` digits."""
     assert abs(shown - wanted) <= 0.51 * 10 ** (1 - digits) * max(abs(shown), abs(wanted)), (shown, wanted)
 
 

@@ -248,7 +248,7 @@ def check_tiles(page):
 
 
 def without_charts(page, scratch):
-    """Checks the page that a build without libjs-chart.js writes. It must have open tables instead of charts."""
+    """Checks the page that a build without libjs-chart.js writes. The page must have open tables instead of charts."""
     with open(os.path.join(scratch, "large.html"), encoding="utf-8") as file:
         text = re.sub(r"<script nonce=[^>]*>\s*/\*!\s*\* Chart.js.*?</script>", "", file.read(), flags=re.S)
     path = os.path.join(scratch, "plain.html")

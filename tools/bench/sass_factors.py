@@ -116,8 +116,8 @@ def components(nodes, follow):
 
 
 def loop_depths(follow):
-    """Returns the number of loops around each instruction. A loop is a strongly connected component. Its inner loops are the components
-    that remain without its entry instruction."""
+    """Returns the number of loops around each instruction. A loop is a strongly connected component. The inner loops of a loop are
+    the components that remain without the entry instruction of the loop."""
     depths, work = [0] * len(follow), components(set(range(len(follow))), follow)
     while work:
         part = work.pop()

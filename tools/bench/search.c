@@ -91,7 +91,7 @@ static sq_status open_bench(bench *b, char **argv)
 }
 
 /* Evaluates the candidates together and one by one, and adds the times to b->together and b->alone. is_swapped selects
- * which evaluation runs first. Then passes the scores to the searcher. Returns SQ_INVALID if the two evaluations
+ * which evaluation runs first. Passes the scores to the searcher. Returns SQ_INVALID if the two evaluations
  * differ. */
 static sq_status score(bench *b, sq_candidate *proposed, int count, bool is_swapped)
 {

@@ -1,13 +1,13 @@
-/* Simulates several hosts on one machine, connected by a switch with a given bandwidth and delay. It works on Linux
- * kernels without tc's netem.
+/* Simulates several hosts on one machine, connected by a switch with a given bandwidth and delay. The program works on
+ * Linux kernels without tc's netem.
  *
  *     bench_wire HOSTS MBIT_PER_SECOND DELAY_MICROSECONDS
  *
  * Each host is a network and a UTS namespace with one interface, sq0, with the address 10.77.0.<1 + host>. The hosts
- * have no route to the outside. This process is the switch. It reads each host's packets, lets them wait until the
- * full-duplex cables of the sender and the receiver are free at the given bandwidth, adds the delay, and forwards them.
- * It prints "host NAME ADDRESS PID" for each host (nsenter -t PID -n -u runs a command on the host), then "ready", and
- * runs until its standard input ends. It needs root.
+ * have no route to the outside. This process is the switch. The switch reads each host's packets, lets the packets wait
+ * until the full-duplex cables of the sender and the receiver are free at the given bandwidth, adds the delay, and
+ * forwards the packets. The program prints "host NAME ADDRESS PID" for each host (nsenter -t PID -n -u runs a command
+ * on the host), then "ready", and runs until its standard input ends. The program needs root.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -14,7 +14,7 @@ from time import perf_counter_ns
 
 
 class Unusable(Exception):
-    """An error that the user can fix. Its text is one line."""
+    """An error that the user can fix. The text of the error is one line."""
 
 
 def options_of(description, arguments=None):
