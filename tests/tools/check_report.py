@@ -216,7 +216,7 @@ def check_zoom(page):
 
 
 def check_theme(page):
-    """Checks that the theme applies to the operator maps, which the page draws itself, and that redrawing the page removes the theme listeners of old maps."""
+    """Checks that the theme applies to the operator maps, which the page draws itself, and that redrawing the page removes the theme listeners of the old maps."""
     before = page.run("themeListeners.length")
     page.run("start(0); start(0)")
     assert page.run("themeListeners.length") == before, (before, page.run("themeListeners.length"))
