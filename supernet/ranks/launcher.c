@@ -21,7 +21,7 @@ int sq_launcher_rank_count(void)
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MV2_COMM_WORLD_SIZE", NULL};
     const int count = number_of(names, 0);
     static const char *const tasks[] = {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", NULL};
-    /* srun sets these for every step, also without MPI. */
+    /* srun sets these two variables even for programs without MPI, so they only count if a PMI variable is set. */
     return count > 0 ? count : getenv("PMIX_RANK") || getenv("PMI_RANK") ? number_of(tasks, 2) : 1;
 }
 

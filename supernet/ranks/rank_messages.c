@@ -1,4 +1,4 @@
-/* Sends are buffered here until they complete. A receive is posted only after a probe found the message. */
+/* Messages are buffered here until MPI has sent them. A receive is posted only after a probe has found the message. */
 #include "supernet/ranks/rank_messages.h"
 
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static sq_status mpi_failed(const sq_messages *m, const char *what)
     return sq_fail(SQ_COMMUNICATION, "%s: MPI failed", what);
 }
 
-/* Frees the messages that are sent. */
+/* Frees the messages that MPI has sent. */
 static void clear_sent(sq_messages *m)
 {
     for (sent **at = &m->pending; *at;) {
@@ -54,8 +54,8 @@ static void clear_sent(sq_messages *m)
     }
 }
 
-/* Messages that are not sent went to a rank that exited or is about to. MPI may still read them, so they are not freed.
- */
+/* An unsent message is addressed to a rank that has exited or is exiting. MPI may still read the message, so its memory
+ * is not freed. */
 void sq_messages_close(sq_messages *m)
 {
     if (!m)
@@ -80,7 +80,8 @@ sq_status sq_messages_send(sq_messages *m, int to, const void *bytes, size_t cou
     return SQ_OK;
 }
 
-/* Fails when the rank exited, or sent nothing for too long. seconds: without a message so far. */
+/* Fails if the rank has exited, or if it has sent nothing for more than the time limit plus `patience` seconds.
+ * seconds: the time so far without a message. */
 static sq_status check_silence(const sq_messages *m, int from, double seconds, double patience)
 {
     char text[TEXT_BYTES];
@@ -108,7 +109,7 @@ static sq_status receive(sq_messages *m, int from, int count, sq_message *out)
     for (double checked = begin; !is_done;) {
         const double now = sq_seconds_now();
         if (MPI_Test(&request, &is_done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-            return mpi_failed(m, "receiving"); /* MPI keeps the memory */
+            return mpi_failed(m, "receiving"); /* `bytes` is not freed, because MPI may still write to it */
         if (is_done)
             break;
         if (now - checked > CHECK_SECONDS) {

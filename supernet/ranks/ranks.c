@@ -1,4 +1,5 @@
-/* Ranks over MPI. Blocking calls are replaced by nonblocking ones and a wait that ends when a rank is lost. */
+/* Ranks over MPI. Instead of blocking MPI calls, this file uses nonblocking calls followed by sq_ranks_wait, which
+ * returns an error if a rank is lost. */
 #include "supernet/ranks/ranks.h"
 
 #include <stdio.h>
@@ -58,7 +59,7 @@ static sq_status gather(void *context, const void *own, void *all, size_t bytes)
     return sq_ranks_complete(r, code, &request, "ranks");
 }
 
-/* Exchanges process numbers and hosts, and counts the ranks of this host. */
+/* Exchanges process numbers and host names, and counts the ranks of this host. */
 static sq_status meet_peers(sq_ranks *r)
 {
     sq_peer own = {.pid = (long)getpid()};
@@ -79,14 +80,14 @@ static sq_status meet_peers(sq_ranks *r)
 
 static void add_bf16(void *more, void *sum, int *count, MPI_Datatype *type)
 {
-    (void)type; /* MPI_UINT16_T, the bits */
+    (void)type; /* MPI_UINT16_T, the bits of BF16 values */
     sq_bf16_add(sum, more, (size_t)*count);
 }
 
 static sq_status begin_reduction(void *context, float *values, size_t count, sq_dtype reduce_dtype)
 {
     sq_ranks *r = context;
-    int is_done; /* the call lets MPI progress */
+    int is_done; /* unused; MPI_Testall is called so that MPI progresses */
     if (r->request_count == SQ_RANKS_REQUESTS)
         return sq_fail(SQ_INVALID, "gradients: more than %d reductions at once", SQ_RANKS_REQUESTS);
     if (count > INT32_MAX)
@@ -107,7 +108,7 @@ static sq_status begin_reduction(void *context, float *values, size_t count, sq_
     return SQ_OK;
 }
 
-/* Divides the sums by the number of ranks; exact for 2, 4, 8 ranks. */
+/* Waits for all reductions and divides the sums by the number of ranks. The division is exact for 2, 4 and 8 ranks. */
 static sq_status finish_reduction(void *context)
 {
     sq_ranks *r = context;
@@ -128,7 +129,7 @@ static sq_status agree(void *context, sq_status status)
     return sq_ranks_agree(context, status);
 }
 
-/* Returns when all processes called it. */
+/* Starts MPI. Returns after all processes of the launcher have called it. */
 static sq_status start_mpi(double time_limit)
 {
     int provided;
@@ -143,8 +144,8 @@ static sq_status start_mpi(double time_limit)
     return code == MPI_SUCCESS ? SQ_OK : sq_fail(SQ_COMMUNICATION, "MPI did not start");
 }
 
-/* Returns when all processes called it. A rank that failed alone waits here until the others exceed their time limit.
- */
+/* Ends MPI. Returns after all ranks have called it. A rank that failed alone waits here until the other ranks exceed
+ * their time limit. */
 static void end_mpi(double time_limit, int exit_code)
 {
     char text[SQ_RANKS_TEXT_BYTES];
@@ -200,7 +201,7 @@ void sq_ranks_close(sq_ranks *r, int exit_code)
     (void)MPI_Initialized(&is_begun);
     if (is_begun && !r->is_abandoned) {
         if (r->add_bf16 != MPI_OP_NULL)
-            (void)MPI_Op_free(&r->add_bf16); /* a failure has no effect */
+            (void)MPI_Op_free(&r->add_bf16); /* a failure is harmless */
         end_mpi(r->time_limit, exit_code);
     }
     free(r->peers);
@@ -214,12 +215,13 @@ static bool is_single(const sq_ranks *r)
     return sq_ranks_count(r) == 1;
 }
 
-/* After a failure on which the ranks agreed, they may be at different places in the program, so no call waits. */
+/* Returns the failure on which the ranks agreed earlier, or SQ_OK. After such a failure, ranks may be at different
+ * places in the program, so collective calls must not wait. */
 static sq_status check_failure(const sq_ranks *r)
 {
     if (r->failure == SQ_OK)
         return SQ_OK;
-    (void)sq_fail(r->failure, "%s", r->failure_text); /* sets the text */
+    (void)sq_fail(r->failure, "%s", r->failure_text); /* sets the error text */
     if (r->is_failure_reported)
         sq_error_set_reported();
     return r->failure;
@@ -268,7 +270,7 @@ sq_status sq_ranks_barrier(sq_ranks *r)
 }
 
 typedef struct {
-    int severity; /* 2 * status, + 1 if no other rank reports the failure; the largest one wins */
+    int severity; /* 2 * status, plus 1 if this rank found the failure itself; the largest severity wins */
     int rank;
 } verdict;
 
@@ -279,7 +281,8 @@ sq_status sq_ranks_reduce_status(sq_ranks *r, sq_status status)
     if (is_single(r) || r->is_abandoned)
         return status;
     SQ_TRY(check_failure(r));
-    /* Among equal failures, the rank that found it wins over ranks that received it in an earlier agreement. */
+    /* With equal status, a rank that found the failure itself wins over one that received it in an earlier agreement.
+     */
     const verdict own = {2 * (int)status + (status != SQ_OK && !sq_error_is_reported()), r->rank};
     verdict worst = own;
     if (status != SQ_OK)
@@ -308,7 +311,8 @@ sq_status sq_ranks_agree(sq_ranks *r, sq_status status)
     return worst;
 }
 
-/* A rank whose backend did not open reports it in the next agreement, which is the first one here. */
+/* A rank whose backend did not open calls sq_ranks_agree with that failure, instead of this function. The first call
+ * here is the counterpart. */
 sq_status sq_ranks_attach(sq_ranks *r, sq_backend *backend)
 {
     if (is_single(r))

@@ -1,4 +1,4 @@
-/* A build without MPI: there is one rank. */
+/* Implements ranks.h and rank_messages.h for a build without MPI, which has one rank. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

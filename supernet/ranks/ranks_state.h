@@ -6,7 +6,7 @@
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 
-/* The state of the ranks in a build with MPI: shared by ranks.c and ranks_wait.c. */
+/* The state of sq_ranks in a build with MPI, shared by ranks.c and ranks_wait.c. */
 
 enum { SQ_RANKS_REQUESTS = 4096, SQ_RANKS_TEXT_BYTES = 512 };
 
@@ -20,8 +20,8 @@ struct sq_ranks {
     double time_limit;
     int64_t reduced_bytes;
     bool is_abandoned;        /* no collective call may follow */
-    sq_status failure;        /* on which all ranks agreed, or SQ_OK */
-    bool is_failure_reported; /* by another rank */
+    sq_status failure;        /* the failure on which all ranks agreed, or SQ_OK */
+    bool is_failure_reported; /* another rank reports the failure */
     char failure_text[SQ_RANKS_TEXT_BYTES + 32];
     sq_peer *peers; /* [count] */
     struct {
@@ -30,7 +30,7 @@ struct sq_ranks {
         sq_dtype reduce_dtype;
     } parts[SQ_RANKS_REQUESTS]; /* of the current reduction */
     MPI_Request requests[SQ_RANKS_REQUESTS];
-    MPI_Op add_bf16; /* MPI 4.0 has no BF16 */
+    MPI_Op add_bf16; /* a custom operation, because MPI 4.0 has no BF16 type */
     int request_count;
     sq_reduction reduction;
     sq_rank_group group; /* for a backend that reduces on a device */

@@ -7,7 +7,7 @@
 
 #include "kernels/base/clock.h"
 
-#define CHECK_SECONDS 0.5 /* between checks of the other processes */
+#define CHECK_SECONDS 0.5 /* between two checks of the other processes */
 
 bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
 {
@@ -21,7 +21,7 @@ bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
     return used > 0;
 }
 
-/* "; rank 2 (process 4711 on a) is stopped" for each stopped process of this host; "" when there is none. */
+/* Writes "; rank 2 (process 4711 on a) is stopped" for the stopped processes of this host; "" if there is none. */
 static void find_stopped(const sq_ranks *r, char *text, size_t bytes)
 {
     size_t used = 0;
@@ -41,7 +41,6 @@ static void find_stopped(const sq_ranks *r, char *text, size_t bytes)
     }
 }
 
-/* For a wait of `seconds`: whether a rank is lost, and why. */
 bool sq_ranks_is_lost(void *context, double seconds, char *why, size_t bytes)
 {
     sq_ranks *r = context;
@@ -70,7 +69,6 @@ sq_status sq_ranks_fail(sq_ranks *r, const char *what, const char *why)
     return sq_fail(SQ_COMMUNICATION, "%s: %s", what, why);
 }
 
-/* After a failure of MPI: names the ranks of this host that exited. */
 sq_status sq_ranks_lost(sq_ranks *r, const char *what)
 {
     char dead[SQ_RANKS_TEXT_BYTES];
@@ -78,7 +76,6 @@ sq_status sq_ranks_lost(sq_ranks *r, const char *what)
                          sq_ranks_find_dead(r, SQ_ANY_RANK, dead, sizeof dead) ? dead : "MPI lost another rank");
 }
 
-/* Waits for all requests. */
 sq_status sq_ranks_wait(sq_ranks *r, MPI_Request *requests, int count, const char *what)
 {
     const double begin = sq_seconds_now();

@@ -1,5 +1,5 @@
-/* A reduction is a chain of hops. A hop has a latency, and occupies one direction of the busiest link during its
- * transfer. Hops of different messages overlap as far as the links allow. */
+/* A reduction is a chain of hops. A hop consists of a transfer, during which it occupies one direction of the busiest
+ * link, and a latency. Hops of different messages overlap, except for transfers in the same direction. */
 #include "supernet/ranks/step_model.h"
 
 enum { HOPS_LIMIT = 192, AGREEMENT_BYTES = 64 };
@@ -32,13 +32,14 @@ static bool is_one_node(const sq_network *n)
     return n->ranks <= n->per_node;
 }
 
-/* The link between ranks at `distance`: within a node only if that is true for all such pairs. */
+/* Returns the link between ranks whose numbers differ by `distance`: n->within if all such pairs are on one node, else
+ * n->between. */
 static const sq_link *link_over(const sq_network *n, int distance)
 {
     return is_one_node(n) || n->per_node % (2 * distance) == 0 ? &n->within : &n->between;
 }
 
-/* The same when all ranks of a node use the node's link at once. */
+/* Like link_over, if all ranks of a node use the node's link at once and share its bandwidth. */
 static sq_link shared_link(const sq_network *n, int distance)
 {
     sq_link link = *link_over(n, distance);
@@ -52,7 +53,8 @@ static void add(chain *c, double latency, double seconds, direction through)
     c->hops[c->count++] = (hop){latency, seconds, through};
 }
 
-/* A message between two ranks. Above eager_bytes: the first part, an acknowledgement, then the rest. */
+/* Adds the hops of a message between two ranks. A message above eager_bytes has three hops: the first part, an
+ * acknowledgement, and the rest. */
 static void add_message(const sq_network *n, chain *c, sq_link link, size_t bytes, direction through)
 {
     size_t left = bytes;
@@ -64,8 +66,9 @@ static void add_message(const sq_network *n, chain *c, sq_link link, size_t byte
     add(c, link.latency, (double)left / link.bandwidth, through);
 }
 
-/* Towards rank 0, one rank per node sends for its node. On the way back, every rank that has the values sends them to
- * its counterpart on another node. */
+/* Adds a reduction to rank 0 along a binomial tree, and the broadcast of the result. In the reduction, one rank per
+ * node sends the values of its node. In the broadcast, every rank that has the result sends it to a rank of another
+ * node, so ranks share the node's link. */
 static void add_binomial(const sq_network *n, chain *c, size_t bytes)
 {
     const int rounds = rounds_of(n->ranks);
@@ -75,8 +78,8 @@ static void add_binomial(const sq_network *n, chain *c, size_t bytes)
         add_message(n, c, shared_link(n, 1 << i), bytes, OUT);
 }
 
-/* A number of ranks that is not a power of two needs one more round before and one after. All ranks of a node exchange
- * with the same node at once. */
+/* Adds a reduction by recursive doubling. A number of ranks that is not a power of two needs one additional round
+ * before the other rounds and one after them. All ranks of a node exchange values with the same other node at once. */
 static void add_doubling(const sq_network *n, chain *c, size_t bytes)
 {
     const int rounds = rounds_of(n->ranks), folded = (1 << rounds) == n->ranks ? 0 : 2;
@@ -90,7 +93,8 @@ static double least_bandwidth(const sq_network *n)
     return is_within ? n->within.bandwidth : n->between.bandwidth;
 }
 
-/* All ranks advance together, so the slowest link determines each round. A ring crosses each node's link once. */
+/* A ring reduction as one hop. All ranks advance together, so the slowest link determines the time of each round. A
+ * ring crosses each node's link once. */
 static hop ring_of(const sq_network *n, size_t bytes)
 {
     const double rounds = 2.0 * (n->ranks - 1), part = (double)bytes / n->ranks;
@@ -99,7 +103,7 @@ static hop ring_of(const sq_network *n, size_t bytes)
     return (hop){rounds * latency, rounds * part / least_bandwidth(n), IN};
 }
 
-/* Trees over the nodes, chains within them. */
+/* A tree reduction as one hop: trees over the nodes, and a chain within each node. */
 static hop tree_of(const sq_network *n, size_t bytes)
 {
     const int nodes = (n->ranks + n->per_node - 1) / n->per_node, span = is_one_node(n) ? n->ranks : n->per_node;
@@ -144,20 +148,20 @@ double sq_reduce_seconds(const sq_network *network, size_t bytes)
 typedef struct {
     size_t bytes;
     int hops;
-    int done;     /* started hops */
-    double ready; /* when the last of them ends */
+    int done;     /* number of started hops */
+    double ready; /* time when the last started hop ends */
 } message;
 
 typedef struct {
     const sq_network *network;
     message messages[SQ_MAX_MESSAGES]; /* since the last join */
     int count;
-    double free_at[DIRECTIONS]; /* of the link */
-    double stream_until;        /* if !is_polled */
-    double now, first_start;    /* of the first message */
+    double free_at[DIRECTIONS]; /* time when each direction of the link becomes free */
+    double stream_until;        /* if !is_polled: time when the last message ends */
+    double now, first_start;    /* the current time; start of the first message */
 } walk;
 
-/* Starts the next hop of a message. false: there is none. */
+/* Starts the next hop of a message, not before time `at`. Returns false if no hop is left. */
 static bool begin_hop(walk *w, message *m, double at)
 {
     chain c;
@@ -171,7 +175,7 @@ static bool begin_hop(walk *w, message *m, double at)
     return true;
 }
 
-/* One call of MPI: starts the next hops of the messages that have arrived. */
+/* Simulates one call of MPI, which starts the next hop of each message whose last hop has ended. */
 static void poll(walk *w)
 {
     for (int i = 0; i < w->count; i++)
@@ -201,7 +205,8 @@ static sq_status start_reduction(walk *w, size_t bytes, sq_step_time *time)
     return SQ_OK;
 }
 
-/* MPI is called continuously: the next hop starts as soon as the last one ends. */
+/* Simulates a wait for all messages. MPI is called continuously, so each hop starts as soon as the rank notices the end
+ * of the hop before. Returns the time when the last message ends. */
 static double drain(walk *w)
 {
     double end = w->now;
@@ -216,7 +221,7 @@ static double drain(walk *w)
         if (!first)
             return end;
         const double seen = first->ready + w->network->pause;
-        (void)begin_hop(w, first, seen > w->now ? seen : w->now); /* there is one */
+        (void)begin_hop(w, first, seen > w->now ? seen : w->now); /* `first` has a hop left */
     }
 }
 
@@ -231,7 +236,7 @@ static void join(walk *w, sq_step_time *time)
     w->count = 0;
 }
 
-/* These exchanges use MPI, also with NCCL. */
+/* Agreements use MPI even if reductions use NCCL. */
 static double agreement_seconds(const sq_network *n)
 {
     chain c;

@@ -6,14 +6,15 @@
 
 #include "kernels/base/status.h"
 
-/* Predicts how long a training step takes on several ranks: a simulation of the programs, reductions and waits of one
+/* Predicts the time of a training step on several ranks, by a simulation of the programs, reductions and waits of one
  * rank. All ranks are assumed to do the same at the same time. */
 
+/* Algorithms of a reduction over p ranks. */
 typedef enum {
     SQ_REDUCE_RING,     /* 2 (p - 1) rounds of 1/p of the values; all links are busy at once */
     SQ_REDUCE_TREE,     /* a double binary tree: 2 log2 p latencies, twice the values through each link */
-    SQ_REDUCE_FASTEST,  /* the faster one of ring and tree for each message: NCCL */
-    SQ_REDUCE_BINOMIAL, /* log2 p rounds of all values to rank 0, and as many back: Open MPI with MPI_IN_PLACE */
+    SQ_REDUCE_FASTEST,  /* the faster one of ring and tree for each message, as in NCCL */
+    SQ_REDUCE_BINOMIAL, /* log2 p rounds of all values to rank 0, and log2 p back, as in Open MPI with MPI_IN_PLACE */
     SQ_REDUCE_DOUBLING, /* recursive doubling: log2 p rounds of all values, each with a different partner */
     SQ_REDUCE_KINDS
 } sq_reduce_kind;
@@ -25,13 +26,13 @@ typedef struct {
 
 typedef struct {
     int ranks, per_node;     /* consecutive ranks are on one node */
-    sq_link within, between; /* between two ranks of a node; between a node and the others, all its links together */
+    sq_link within, between; /* within: two ranks of a node; between: a node and the other nodes, over all links */
     sq_reduce_kind kind;
-    /* true: MPI on the host progresses only when it is called: after each program that sends, and while the step waits;
-     * messages overlap each other. false (NCCL on its stream): messages run one after the other, concurrently with the
-     * programs. */
+    /* true (MPI on the host): messages overlap each other, but progress only during calls of MPI, that is, at the start
+     * of each reduction and during waits. false (NCCL on its stream): messages run one after the other, concurrently
+     * with the programs. */
     bool is_polled;
-    size_t eager_bytes; /* a larger message between two ranks needs a handshake, two more latencies; 0: no handshakes */
+    size_t eager_bytes; /* a larger message needs a handshake, which takes two more latencies; 0: no handshakes */
     double pause;       /* seconds until a waiting rank notices a message */
 } sq_network;
 
@@ -60,11 +61,11 @@ typedef struct {
 
 enum { SQ_MAX_MESSAGES = 4096 };
 
-/* One reduction alone, in seconds; 0 for one rank. */
+/* The time of one reduction alone, in seconds; 0 for one rank. */
 double sq_reduce_seconds(const sq_network *network, size_t bytes);
 
-/* Simulates the parts in order. The network's counts and bandwidths are positive, the latencies not negative. returns
- * SQ_INVALID: more than SQ_MAX_MESSAGES before a join, or messages without a join after them.
+/* Simulates the parts in order. The network's counts and bandwidths must be positive, and the latencies not negative.
+ * Returns SQ_INVALID if more than SQ_MAX_MESSAGES reductions precede a join, or if no join follows a reduction.
  *
  * source: Thakur, Rabenseifner, Gropp 2005, "Optimization of Collective Communication Operations in MPICH", sections
  * 3 and 4 (rounds of latency + bytes / bandwidth); Sanders, Speck, Traeff 2009, "Two-tree algorithms for full bandwidth

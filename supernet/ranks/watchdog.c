@@ -25,12 +25,12 @@ static void *watchdog(void *context)
 {
     sq_watchdog *w = context;
     int waited = 0;
-    (void)pthread_mutex_lock(&w->lock); /* cannot fail, neither can the unlock */
+    (void)pthread_mutex_lock(&w->lock); /* locking and unlocking cannot fail */
     while (!w->is_over && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&w->ended, &w->lock, &w->end);
     if (!w->is_over) {
         (void)fprintf(stderr, "squall: %s\n", w->text);
-        _exit(w->exit_code); /* atexit functions may wait for the same ranks */
+        _exit(w->exit_code); /* not exit(), because atexit functions could wait for the same ranks */
     }
     (void)pthread_mutex_unlock(&w->lock);
     return NULL;

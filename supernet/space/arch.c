@@ -1,4 +1,4 @@
-/* Architectures as text: SPOS tuples, NNI JSON, and files of either. */
+/* Architectures as text: SPOS tuples, NNI JSON, and files that contain one of these. */
 #include <ctype.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ static sq_status add_value(tuple *t, const char *word, const char *where)
     return SQ_OK;
 }
 
-/* "(2, 1, 0)", "[2,1,0]", "2 1 0" */
+/* Reads "(2, 1, 0)", "[2,1,0]" or "2 1 0". */
 static sq_status read_tuple(const char *text, const char *where, tuple *t)
 {
     static const char between[] = " \t\r\n,()[]";
@@ -52,7 +52,7 @@ static sq_status add_json(tuple *t, const json_t *value, const char *where)
     return add_value(t, word, where);
 }
 
-/* {"arch": [..]}, or {"LayerChoice1": "2", ...} numbered from 1. */
+/* Reads {"arch": [..]}, or {"LayerChoice1": "2", ...}, whose keys are numbered from 1. */
 static sq_status read_object(const json_t *object, const char *where, tuple *t)
 {
     const json_t *list = json_object_get(object, "arch");
@@ -135,11 +135,11 @@ sq_status sq_arch_read(const sq_space *space, const char *text, int *path)
     return assign(space, &t, text, path);
 }
 
-/* A text that may be longer than its memory. */
+/* Appends text to `text`. Characters beyond `bytes` are dropped. */
 typedef struct {
     char *text;
     size_t bytes;
-    int used; /* length without truncation */
+    int used; /* length including the dropped characters */
 } printer;
 
 static void append(printer *p, const char *format, ...)

@@ -39,7 +39,7 @@ static const cyaml_schema_field_t fields[] = {
 };
 const cyaml_schema_value_t sq_choice_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, sq_raw_choice, fields)};
 
-/* ---- Defaults, checks, when a parameter is written ---- */
+/* ---- Defaults, checks, and which parameters are written ---- */
 
 typedef enum { INTEGER, REAL, FLAG, ACTIVATION } value_type;
 
@@ -47,11 +47,11 @@ typedef struct {
     const char *word;
     value_type type;
     size_t at;      /* offset in sq_choice */
-    double missing; /* the value when the file has none */
+    double missing; /* the value if the file has none */
     bool (*is_valid)(double value);
-    const char *expected; /* for the message; NULL: every value is valid */
+    const char *expected; /* for the error text; NULL: every value is valid */
     bool (*is_written)(const sq_choice *choice);
-    bool is_late; /* added after the first release: hashed only if it differs from `missing` */
+    bool is_late; /* added after the first release; hashed only if the value differs from `missing` */
 } parameter;
 
 static bool is_kernel(double value)

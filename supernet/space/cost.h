@@ -4,7 +4,8 @@
 #include "supernet/space/space.h"
 
 /* Costs of blocks and paths. Multiply-adds are counted as in SPOS: convolutions, the linear layer, and the two layers
- * of squeeze-and-excitation. Norms, activations, pooling and additions are free. Padding and batch do not count. */
+ * of squeeze-and-excitation. Norms, activations, pooling and additions count 0. Costs are for one image, without
+ * padding. */
 
 typedef struct {
     int64_t macs;             /* multiply-adds for one image */
@@ -14,7 +15,7 @@ typedef struct {
 } sq_cost;
 
 sq_cost sq_cost_block(const sq_space *space, int layer, int choice);
-/* The sum over the path; activation_bytes is the maximum. The parameter count is weights + norm_weights. */
+/* Sums over the blocks of the path; activation_bytes is the maximum. The parameter count is weights + norm_weights. */
 sq_cost sq_cost_path(const sq_space *space, const int *path);
 
 #endif

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-/* Appends a unit that keeps the number of channels; the caller changes what differs. */
+/* Appends a unit with as many output channels as input channels. The caller changes fields that differ. */
 static sq_unit *add_unit(sq_describer *d, int source, int kernel, int stride)
 {
     sq_description *out = d->out;

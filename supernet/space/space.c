@@ -1,4 +1,4 @@
-/* From a space file to the chain of layers: computes every shape and refuses every impossible space. */
+/* Makes the chain of layers of a space file, computes every shape, and refuses impossible spaces. */
 #include "supernet/space/space.h"
 
 #include <math.h>
@@ -87,7 +87,7 @@ static sq_status add_choice(const sq_space *space, sq_layer *l, int layer, const
         return sq_fail(SQ_INVALID, "%s: layer %d (%d to %d channels, stride %d): choice '%s': %s", space->path, layer,
                        l->c_in, l->c_out, l->stride, name, why);
     if (why)
-        return SQ_OK; /* left out where it does not fit */
+        return SQ_OK; /* the choice is left out of this layer */
     for (int i = 0; i < l->choice_count; i++)
         if (l->choices[i] == index)
             return sq_fail(SQ_INVALID, "%s: layer %d: choice '%s' is named twice", space->path, layer, name);
@@ -114,7 +114,7 @@ static sq_status fill_choices(const sq_space *space, const sq_raw_space *raw, co
     return SQ_OK;
 }
 
-/* A layer whose input is the output of the last one. */
+/* Returns a layer whose input is the output of the last layer so far. */
 static sq_layer next_layer(const sq_space *space, int width, int stride)
 {
     const sq_layer *before = space->layer_count ? &space->layers[space->layer_count - 1] : NULL;
@@ -173,8 +173,8 @@ static void add_classifier(sq_space *space)
     space->layers[space->layer_count++] = l;
 }
 
-/* A boundary is stored split if every choice that reads it reads halves. Then a reader of one half loads no other
- * channels. */
+/* The input of a layer is stored split if every choice of the layer reads halves. An operation that reads one half then
+ * loads no channels of the other half. */
 static bool is_split(const sq_space *space, const sq_layer *l)
 {
     for (int i = 0; i < l->choice_count; i++)
@@ -299,7 +299,7 @@ sq_status sq_space_restrict(sq_space **out, const sq_space *space, const char *n
     return SQ_OK;
 }
 
-/* Hashes text of each field, since the padding of a struct is undefined. */
+/* Hashes each field as text, because the padding bytes of a struct are undefined. */
 uint64_t sq_space_hash(const sq_space *space)
 {
     char text[256];

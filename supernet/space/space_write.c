@@ -1,4 +1,4 @@
-/* Writes space files without libcyaml, so that a layer stays one line and numbers keep the fewest digits. */
+/* Writes space files without libcyaml, so that each layer is one line and numbers have as few digits as possible. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,7 +37,7 @@ static bool is_used(const sq_space *s, int choice)
         for (int i = 0; i < s->layers[l].choice_count; i++)
             if (s->layers[l].choices[i] == choice)
                 return true;
-    return false; /* the classifier is in no file: the reader adds it */
+    return false; /* files do not contain the classifier, because sq_space_read adds it */
 }
 
 static void put_layer(FILE *file, const sq_space *s, const sq_layer *l)

@@ -38,7 +38,7 @@ typedef struct {
 
 extern const cyaml_schema_value_t sq_space_schema;
 
-/* Words of space files. */
+/* The words of these values in space files. */
 const char *sq_widths_name(sq_widths widths);
 const char *sq_naming_name(sq_naming naming);
 const char *sq_init_name(sq_init init);

@@ -1,4 +1,4 @@
-/* Global pooling, dropout, linear layer: the last layer of every space. */
+/* The last layer of every space: global pooling, dropout, linear layer. */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 

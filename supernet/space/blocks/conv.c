@@ -1,4 +1,4 @@
-/* Convolution, norm, activation: stem and head. */
+/* The block of stem and head: convolution, norm, activation. */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 

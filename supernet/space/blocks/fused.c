@@ -1,6 +1,6 @@
 /* EfficientNetV2's Fused-MBConv (Tan and Le 2021, figure 2): a dense k x k convolution takes the place of mb's
- * expansion and depthwise convolution. With a middle as wide as the input there is one convolution, with an activation.
- * Module names are torchvision's (torchvision/models/efficientnet.py, FusedMBConv). */
+ * expansion and depthwise convolution. If the middle is as wide as the input, the block is a single convolution with an
+ * activation. Module names are torchvision's (torchvision/models/efficientnet.py, FusedMBConv). */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 

@@ -1,5 +1,5 @@
-/* MobileNetV2's inverted bottleneck (Sandler et al. 2018), with ProxylessNAS's module names. Without an expansion
- * convolution where the middle is as wide as the input. */
+/* MobileNetV2's inverted bottleneck (Sandler et al. 2018), with ProxylessNAS's module names. If the middle is as wide
+ * as the input, the block has no expansion convolution. */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 

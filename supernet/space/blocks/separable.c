@@ -1,5 +1,5 @@
-/* Depthwise, norm, activation, pointwise, norm, activation (MobileNetV1, Howard et al. 2017), twice as in DARTS (Liu et
- * al. 2019); no residual connection. */
+/* A depthwise-separable convolution (MobileNetV1, Howard et al. 2017): depthwise, norm, activation, pointwise, norm,
+ * activation. The block has two of them, as in DARTS (Liu et al. 2019), and no residual connection. */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 

@@ -3,7 +3,8 @@
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 
-/* Main branch and projection end in a concatenation; with stride 1 half of the input takes the projection's place. */
+/* Ends the block with the concatenation of main branch and projection. With stride 1, the even channels of the input
+ * replace the projection. */
 static void end_branches(sq_describer *d, int main)
 {
     sq_description *out = d->out;

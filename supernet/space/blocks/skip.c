@@ -1,4 +1,4 @@
-/* Identity. */
+/* The identity. */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 
