@@ -1,5 +1,5 @@
-/* A checkpoint is complete or absent, and is verified when it is read. Tensors: "<name>", "<name>.momentum", and
- * "<name>.average" for the moving average. */
+/* A checkpoint is complete or absent, and reading it verifies the checksums. model.safetensors has the tensors
+ * "<name>". optim.safetensors has "<name>.momentum", and "<name>.average" for the moving average. */
 #include "supernet/train/checkpoint.h"
 
 #include <dirent.h>
@@ -55,7 +55,7 @@ static sq_status open_list(tensor_list *list, const sq_memory_plan *plan, int co
     return sq_fail(SQ_NO_MEMORY, "checkpoint: %zu tensors", limit);
 }
 
-/* One tensor of a checkpoint: a parameter's values in a role, and the suffix of its name. */
+/* One tensor of a checkpoint: the values of a parameter in a role. The suffix is appended to the parameter's name. */
 typedef struct {
     const sq_parameter *parameter;
     sq_role role;
@@ -77,7 +77,7 @@ static sq_status add_tensor(void *context, sq_model *model, const source *from)
     return sq_all_finite(values, p->count) ? SQ_OK : sq_fail(SQ_NONFINITE, "checkpoint: %s is not finite", t->name);
 }
 
-/* Lists the tensors of model.safetensors, or (is_optimiser) of optim.safetensors. Returns their number. */
+/* Lists the tensors of model.safetensors, or (is_optimiser) of optim.safetensors. Returns the number of tensors. */
 static int list_sources(const sq_memory_plan *plan, bool is_optimiser, source *out)
 {
     const bool has_average = plan->role_bytes[SQ_ROLE_AVERAGE] > 0;
@@ -94,7 +94,7 @@ static int list_sources(const sq_memory_plan *plan, bool is_optimiser, source *o
     return count;
 }
 
-/* Calls `use` for each tensor of the file. */
+/* Calls `use` for each tensor of model.safetensors, or (is_optimiser) of optim.safetensors. */
 static sq_status visit(sq_model *model, bool is_optimiser, void *context,
                        sq_status (*use)(void *context, sq_model *model, const source *from))
 {
@@ -163,7 +163,8 @@ static sq_status read_tensors(const char *path, sq_model *model, bool is_optimis
 
 /* ---- State ---- */
 
-/* Sums as hexadecimal floats: exact, and the same text everywhere. The last line is a checksum of the others. */
+/* Writes state.json. The sum of the losses is written as a hexadecimal float, which is exact and has the same text
+ * everywhere. The last line contains a checksum of the value of "state". */
 static sq_status write_state(const char *path, const sq_training_state *s)
 {
     char text[1024], whole[1200], search_mask[64] = "", odd[96] = "";
@@ -210,7 +211,7 @@ static sq_status parse_state(const char *path, char *text, sq_training_state *ou
             .loss_sum = strtod(sum, NULL),
             .top1 = json_integer_value(json_object_get(state, "top1")),
             .images = json_integer_value(json_object_get(state, "images")),
-            .nonfinite = json_integer_value(json_object_get(state, "nonfinite")), /* 0 where it is absent */
+            .nonfinite = json_integer_value(json_object_get(state, "nonfinite")), /* 0 if absent */
             .lost = json_integer_value(json_object_get(state, "lost")),
         };
     json_decref(state);
@@ -250,7 +251,8 @@ static void free_names(struct dirent **names, int count)
     free(names);
 }
 
-/* newer: number of newer checkpoints. *has_anchor: whether one of those is kept for the anchor. */
+/* Whether the checkpoint of `step` is kept. newer: number of newer checkpoints. *has_anchor: whether one of the
+ * checkpoints so far is kept because of keep->anchor. */
 static bool is_kept(const sq_retention *keep, int64_t step, int newer, bool *has_anchor)
 {
     const bool is_anchor = keep->anchor > 0 && step % keep->anchor == 0 && !*has_anchor;
@@ -308,7 +310,7 @@ static sq_status write_files(const char *folder, sq_model *model, const sq_train
     return sq_folder_sync(folder);
 }
 
-/* Name and path of a checkpoint's folder, its temporary path, and the link `last`. */
+/* The name, path and temporary path of a checkpoint's folder, and the path of the link `last`. */
 typedef struct {
     char name[64], final[SQ_PATH_BYTES], temporary[SQ_PATH_BYTES], link[SQ_PATH_BYTES];
 } paths;
@@ -332,7 +334,7 @@ sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_trainin
     SQ_TRY(sq_path_remove(p.temporary));
     sq_status status = write_files(p.temporary, model, state);
     if (status == SQ_OK)
-        status = sq_path_remove(p.final); /* a damaged checkpoint of the same step */
+        status = sq_path_remove(p.final); /* removes a damaged checkpoint of the same step */
     if (status == SQ_OK && rename(p.temporary, p.final) != 0)
         status = sq_fail(SQ_IO, "%s: %s", p.final, strerror(errno));
     if (status != SQ_OK) {
@@ -387,7 +389,7 @@ sq_status sq_checkpoint_read_average(const char *folder, sq_model *model)
     return status;
 }
 
-/* Verifies every file of the folder. */
+/* Verifies every file of a checkpoint's folder, and reads the step. */
 static sq_status inspect(const char *folder, int64_t *step)
 {
     static const char *const files[] = {"model.safetensors", "optim.safetensors"};

@@ -22,7 +22,7 @@ struct sq_nonfinite_check {
     float *values;       /* PIECE_VALUES */
     sq_range *ranges;    /* gradients of the step's blocks; room for all blocks */
     block_place *places; /* of each range */
-    uint64_t *hashes;    /* of every rank */
+    uint64_t *hashes;    /* checksum of every rank's weights */
     sq_device_ptr saved; /* copy of the statistics; or null */
 };
 
@@ -72,7 +72,7 @@ void sq_nonfinite_check_close(sq_nonfinite_check *h)
 
 /* ---- Gradients ---- */
 
-/* The result of reading tensors. */
+/* The result of a scan over tensors. has_hash: the scan computes a checksum. */
 typedef struct {
     bool has_hash, is_finite;
     uint64_t hash;
@@ -144,7 +144,7 @@ sq_status sq_nonfinite_check_restore(sq_nonfinite_check *h)
 
 /* ---- Weights ---- */
 
-/* Fails at the first tensor that is nonfinite. */
+/* Scans all tensors. Fails at the first tensor that is nonfinite. */
 static sq_status scan_all(sq_nonfinite_check *h, int64_t step, scan *s)
 {
     static const struct {
@@ -168,7 +168,7 @@ static sq_status scan_all(sq_nonfinite_check *h, int64_t step, scan *s)
     return SQ_OK;
 }
 
-/* "0, 2, 3 against 1": the ranks in groups of equal checksums. */
+/* Writes the ranks in groups of equal checksums: "0, 2, 3 against 1". Returns the number of groups. */
 static int print_groups(const sq_nonfinite_check *h, char *text, size_t bytes)
 {
     const int count = sq_ranks_count(h->ranks);

@@ -3,7 +3,8 @@
 
 #include "supernet/train/search_mask.h"
 
-/* The paths that a step trains: a function of (seed, step, index), the same on every rank and in any order of calls. */
+/* Draws the paths that a step trains. A path is a function of (seed, step, index), so it is the same on every rank and
+ * in any order of calls. */
 
 /* The samplers: SAMPLER(constant, word of train.sampler, meaning). Each has a row `sq_sampler_<word>` in
  * supernet/train/samplers (sampler_row.h). The configuration's words and help derive from this list. */
@@ -16,7 +17,7 @@
 #define SQ_SAMPLER_CONSTANT(constant, word, meaning) SQ_SAMPLE_##constant,
 typedef enum { SQ_SAMPLER_LIST(SQ_SAMPLER_CONSTANT) SQ_SAMPLERS } sq_sampling;
 
-/* "uniform cost_bins fair " */
+/* "uniform cost_bins fair cost_weighted " */
 #define SQ_SAMPLER_WORD(constant, word, meaning) #word " "
 #define SQ_SAMPLER_WORDS                         SQ_SAMPLER_LIST(SQ_SAMPLER_WORD)
 /* "; uniform: each choice ...; cost_bins: ..." */
@@ -27,9 +28,9 @@ enum { SQ_MAX_PATHS = SQ_MAX_CHOICES };
 
 typedef struct {
     sq_sampling sampling;
-    int paths; /* per step; 0 means 1. FAIR determines the number itself: 0, 1 or that number is accepted */
+    int paths; /* per step; 0 means 1. FAIR determines the number itself, and accepts 0, 1 or that number */
     double bin_low, bin_high, bin_width; /* COST_BINS: millions of multiply-adds; SPOS: 290, 360, 10 */
-    const sq_search_mask *search_mask;   /* borrowed: the choices to draw from; NULL: all */
+    const sq_search_mask *search_mask;   /* the choices to draw from; NULL: all. Borrowed */
 } sq_sampler_options;
 
 typedef struct sq_sampler sq_sampler;
@@ -38,12 +39,12 @@ typedef struct sq_sampler sq_sampler;
 SQ_MUST_USE sq_status sq_sampler_open(sq_sampler **out, const sq_space *space, const sq_sampler_options *options);
 void sq_sampler_close(sq_sampler *sampler); /* accepts NULL */
 
-/* Paths per step, 1 .. SQ_MAX_PATHS. 1 where only one path can be drawn (a space of one path, a mask that fixes every
- * layer). */
+/* Returns the number of paths per step, 1 .. SQ_MAX_PATHS. The number is 1 if only one path can be drawn (a space of
+ * one path, a mask that fixes every layer). */
 int sq_sampler_paths(const sq_sampler *sampler);
 
-/* Writes path `index` of a step, 0 .. sq_sampler_paths - 1, to path[layer_count]. Allocates nothing. With several paths
- * per step, a sampler draws the same sequence of paths as with one, except for FAIR. */
+/* Writes path `index` of a step, 0 .. sq_sampler_paths - 1, to path[layer_count]. Allocates nothing. Except for
+ * FAIR, the sequence of paths over all steps does not depend on the number of paths per step. */
 void sq_sampler_draw(const sq_sampler *sampler, uint64_t seed, uint64_t step, int index, int *path);
 
 #endif

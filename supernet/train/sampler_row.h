@@ -4,17 +4,19 @@
 #include "kernels/base/rng.h"
 #include "supernet/train/sampler.h"
 
-/* The functions of a sampler. To add one: a line in SQ_SAMPLER_LIST (sampler.h), and a file in supernet/train/samplers
- * that defines its row. */
+/* The functions of a sampler. To add a sampler, add a line to SQ_SAMPLER_LIST (sampler.h), and a file to
+ * supernet/train/samplers that defines the sampler's row. */
 
 typedef struct {
     /* Checks the options, and may allocate s->state with one malloc, which sq_sampler_close frees. NULL: nothing to do.
      */
     sq_status (*open)(sq_sampler *s);
-    /* Writes a path. With deals_choices the random numbers depend on the step, else on the number of the path. */
+    /* Writes path `index` of a step. With deals_choices, all paths of a step get the same random numbers. Otherwise
+     * each path gets different ones. */
     void (*draw)(const sq_sampler *s, sq_rng *rng, int index, int *path);
-    bool deals_choices; /* the paths of a step contain every choice; their number is the largest number of choices of a
-                           layer */
+    /* In each step, every choice is in at least one path. The number of paths is the largest number of choices that a
+     * layer has. */
+    bool deals_choices;
 } sq_sampler_row;
 
 struct sq_sampler {

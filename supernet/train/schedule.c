@@ -4,7 +4,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-/* share: of the steps after the warm-up, 0 .. 1. */
+/* share: the completed share of the steps after the warm-up, 0 .. 1. */
 static double constant(const sq_schedule *s, double share)
 {
     (void)share;

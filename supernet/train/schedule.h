@@ -19,11 +19,11 @@ typedef enum { SQ_SCHEDULE_LIST(SQ_SCHEDULE_CONSTANT_OF) SQ_SCHEDULES } sq_sched
 typedef struct {
     sq_schedule_kind kind;
     double base, final;   /* learning rates at the end of the warm-up and after the last step */
-    int64_t warmup_steps; /* linear from 0 */
+    int64_t warmup_steps; /* the rate rises linearly from 0 to base */
     int64_t steps;
 } sq_schedule;
 
-/* Learning rate of step 0 .. steps - 1, a pure function. */
+/* Returns the learning rate of a step in 0 .. steps - 1. A pure function. */
 double sq_schedule_at(const sq_schedule *schedule, int64_t step);
 
 #endif

@@ -4,8 +4,8 @@
 #include "kernels/base/rng.h"
 #include "supernet/space/space.h"
 
-/* The choices of each layer that samplers and searchers may draw: all of them, or one in some layers (a stage of a
- * search by layer groups). Fixed layers are still part of every path. */
+/* The choices of each layer that samplers and searchers may draw: all choices, or one choice in some layers (a stage
+ * of a search by layer groups). Fixed layers are still part of every path. */
 
 typedef struct {
     int count[SQ_MAX_LAYERS];
@@ -20,7 +20,7 @@ bool sq_search_mask_allows(const sq_search_mask *search_mask, const sq_space *sp
 int sq_search_mask_count(const sq_search_mask *search_mask, const sq_space *space, int layer);
 int sq_search_mask_choice(const sq_search_mask *search_mask, int layer, int index);
 
-/* Draws an allowed choice with equal probability; uses no random number where there is only one. search_mask NULL:
+/* Draws an allowed choice with equal probability; uses no random number if there is only one. search_mask NULL:
  * every choice. */
 int sq_search_mask_draw(const sq_search_mask *search_mask, const sq_space *space, int layer, sq_rng *rng);
 

@@ -9,7 +9,7 @@ static volatile sig_atomic_t received;
 static void record(int number)
 {
     if (received == SIGINT && number == SIGINT)
-        _exit(130); /* the second SIGINT */
+        _exit(130); /* 128 + SIGINT, at the second SIGINT */
     received = number;
 }
 
@@ -21,8 +21,8 @@ void sq_signals_listen(void)
     action.sa_handler = record;
     action.sa_flags = SA_RESTART;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        (void)sigaction(signals[i], &action, NULL); /* these can be caught */
-    action.sa_handler = SIG_IGN;                    /* write() reports a file over the size limit, like a full disk */
+        (void)sigaction(signals[i], &action, NULL); /* cannot fail for these signals */
+    action.sa_handler = SIG_IGN;                    /* then write() returns an error for a file over the size limit */
     (void)sigaction(SIGXFSZ, &action, NULL);
 }
 

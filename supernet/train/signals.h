@@ -7,6 +7,6 @@
  * sq_signals_received. A second SIGINT ends the process at once. */
 void sq_signals_listen(void);
 bool sq_signals_received(void);
-const char *sq_signals_name(void); /* "SIGTERM", for the message; "" when none came */
+const char *sq_signals_name(void); /* "SIGTERM", for messages; "" if no signal was received */
 
 #endif

@@ -5,13 +5,13 @@
 #include "supernet/train/nonfinite_check.h"
 #include "supernet/train/sampler.h"
 
-/* The gradients of one training step. sq_train and `squall bench step` both call it, so the benchmark measures what
- * training runs: the same programs in the same order, with the same waits.
+/* The gradients of one training step. sq_train and `squall bench step` call sq_train_step_gradients, so the benchmark
+ * measures what training runs: the same programs in the same order, with the same waits.
  *
  * The host waits once per path, for the loss, and once per step, for the check of the gradients. */
 
 typedef struct {
-    sq_model *model;                     /* borrowed, as are the next two */
+    sq_model *model;                     /* borrowed, like the next two pointers */
     sq_nonfinite_check *nonfinite_check; /* of that model */
     sq_timeline *timeline;               /* NULL: none */
     bool keeps_statistics;               /* saves the running statistics first, for sq_nonfinite_check_restore */
@@ -20,8 +20,8 @@ typedef struct {
 } sq_train_step;
 
 typedef struct {
-    sq_result results[SQ_MAX_PATHS]; /* by path; zero for those of other ranks */
-    int bad_path, bad_layer;         /* first gradients that are not finite; SQ_NONE: all are */
+    sq_result results[SQ_MAX_PATHS]; /* by path; zero for paths of other ranks */
+    int bad_path, bad_layer;         /* the first nonfinite gradients; SQ_NONE: all gradients are finite */
 } sq_train_outcome;
 
 /* Runs forward, loss and backward along this rank's paths, then `load`, then the check. scalars: [paths->count]. On

@@ -1,5 +1,5 @@
-/* The training loop: run_step() is one step, whose gradients train_step.c computes. The rest is bookkeeping; a resumed
- * run repeats it exactly. */
+/* The training loop. run_step() executes one step, and train_step.c computes the gradients of the step. The rest of
+ * this file is bookkeeping, which a resumed run repeats exactly. */
 #include "supernet/train/trainer.h"
 
 #include <inttypes.h>
@@ -19,7 +19,8 @@
 
 /* ---- The step ---- */
 
-/* Undoes the all-reduce's 1/ranks for paths that are split across ranks. */
+/* Undoes the all-reduce's 1/ranks for paths that are split across ranks. SQ_GRADIENTS_MEAN also divides by the number
+ * of paths. */
 static float gradient_scale(const sq_trainer *t)
 {
     const int parts = t->step.path_count / t->step.local_count;
@@ -51,7 +52,7 @@ static void add(sq_result *sum, const sq_result *more)
     sum->nonfinite += more->nonfinite;
 }
 
-/* Sums the results of the step over all ranks, and the requests to stop. */
+/* Sums the results of the step, and the requests to stop, over all ranks. */
 static sq_status exchange(sq_trainer *t, sq_result *step)
 {
     enum { SCALARS = 6 };
@@ -74,7 +75,7 @@ static sq_status exchange(sq_trainer *t, sq_result *step)
     return SQ_OK;
 }
 
-/* "(2, 1, 0, ...)", or "2 of 4 (2, 1, 0, ...)" where a step has several paths. */
+/* Writes "(2, 1, 0, ...)", or "2 of 4 (2, 1, 0, ...)" if a step has several paths. */
 static void print_path(const sq_trainer *t, int index, char *text, size_t bytes)
 {
     char arch[512], more[32] = "";
@@ -84,7 +85,7 @@ static void print_path(const sq_trainer *t, int index, char *text, size_t bytes)
     (void)snprintf(text, bytes, "%s%s", more, arch);
 }
 
-/* SQ_NONFINITE: a loss or gradient is nonfinite; the weights are unchanged. */
+/* Returns SQ_NONFINITE if a loss or gradient of the step is nonfinite. The step has not changed the weights yet. */
 static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *result)
 {
     const double rate = sq_schedule_at(&t->options->schedule, done - 1);
@@ -106,8 +107,8 @@ static sq_status check_step(const sq_trainer *t, int64_t done, const sq_result *
                    done, t->step.bad_layer, path, rate);
 }
 
-/* Loads the next batch; the device copies it after the work that is already enqueued. A failure of the loader is
- * reported in the next step. */
+/* Loads the next batch, which the device copies after the work that is already enqueued. A failure of the loader is
+ * stored in t->prefetched, and the next step reports it. */
 static sq_status fetch(void *context)
 {
     sq_trainer *t = context;
@@ -136,7 +137,7 @@ static sq_status begin_batch(sq_trainer *t, int *images)
     return t->prefetched.status == SQ_OK ? SQ_OK : sq_fail(t->prefetched.status, "%s", t->prefetched.text);
 }
 
-/* Runs all paths of this rank and starts the reductions; loads the next batch while the device computes. */
+/* Runs all paths of this rank, with the reductions, and loads the next batch while the device computes. */
 static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths, int images, sq_result *sum)
 {
     sq_step scalars[SQ_MAX_PATHS];
@@ -160,8 +161,8 @@ static sq_status compute(sq_trainer *t, int64_t step, const sq_step_paths *paths
     return SQ_OK;
 }
 
-/* A rank that fails during the step's reductions cannot continue them: it leaves, and the others detect that.
- */
+/* A rank that fails during the reductions of a step cannot complete the reductions. It abandons the other ranks, which
+ * then detect that this rank is lost. */
 static sq_status leave_on_failure(sq_trainer *t, sq_status status)
 {
     if (status != SQ_OK)
@@ -235,7 +236,7 @@ static sq_status end_timeline(sq_trainer *t, int64_t done, bool is_last)
     t->timeline = NULL;
     if (status == SQ_OK || status == SQ_COMMUNICATION)
         return status;
-    if (sq_trainer_is_root(t)) { /* training continues */
+    if (sq_trainer_is_root(t)) { /* only a note, because training continues without a trace */
         char line[SQ_ERROR_BYTES + 64];
         (void)snprintf(line, sizeof line, "no trace file: %s", sq_error_text());
         sq_progress_note(t->progress, line);
@@ -302,7 +303,7 @@ static sq_status open_timeline(sq_trainer *t)
     return SQ_OK;
 }
 
-/* All ranks must start at the same step; else they do not share the folder. */
+/* All ranks must start at the same step. If they do not, the ranks do not share the run's folder. */
 static sq_status check_start(sq_trainer *t)
 {
     int64_t first = t->state.step;
@@ -355,7 +356,7 @@ static sq_status restore(sq_trainer *t)
     return sq_ranks_agree(ranks, check_start(t));
 }
 
-/* Calls the functions of sq_train_run. No check can refuse the run afterwards. */
+/* Calls complete_loader and on_start of sq_train_run. All checks that can refuse the run come before this call. */
 static sq_status call_back(sq_trainer *t, sq_loader_options *loader)
 {
     const sq_train_run *run = t->run;

@@ -28,7 +28,7 @@ static void show(sq_trainer *t, int64_t done, double loss, double top1)
                   "{\"step\":%" PRId64 ",\"seconds\":%.3f,\"images_per_second\":%.1f,\"wait_seconds\":%.3f,"
                   "\"stalls\":%" PRId64 ",\"batches_ahead\":%d}\n",
                   done, seconds, rate, wait, counters.stalls - t->interval.stalls, counters.prefetch_depth);
-    (void)fflush(t->timing); /* a failure does not matter */
+    (void)fflush(t->timing); /* write errors of timing.jsonl are ignored */
     sq_events_scalar(t->events, "speed/images_per_second", done, rate);
     sq_events_scalar(t->events, "speed/data_bound", done, wait / (seconds > 0 ? seconds : 1e-9));
     t->interval.seconds = sq_seconds_now();

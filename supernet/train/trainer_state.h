@@ -47,13 +47,13 @@ typedef struct {
     struct { /* the current step */
         int paths[SQ_MAX_PATHS][SQ_MAX_LAYERS], path_count;
         int local_first, local_count;          /* the paths that this rank runs */
-        double nonfinite_images[SQ_MAX_PATHS]; /* by path, on all ranks: images with a nonfinite loss */
+        double nonfinite_images[SQ_MAX_PATHS]; /* images with a nonfinite loss, by path, on all ranks */
         int bad_path, bad_layer;               /* first nonfinite gradients; SQ_NONE: none */
         bool is_stop_requested;                /* a rank received a signal */
     } step;
 } sq_trainer;
 
-/* Rank 0 writes all files. */
+/* Whether this rank is rank 0, which writes all files. */
 bool sq_trainer_is_root(const sq_trainer *t);
 sq_retention sq_trainer_retention(const sq_train_options *options);
 

@@ -12,8 +12,8 @@ static void warn(const char *line)
     (void)fprintf(stderr, "skipped: %s\n", line);
 }
 
-/* Loads weights and statistics of another run of the same space. Momentum starts at 0, the moving average at the
- * weights. */
+/* Loads weights and statistics of another run of the same space. Momentum starts at 0, and the moving average starts
+ * with the loaded weights. */
 static sq_status inherit(sq_trainer *t)
 {
     char folder[SQ_PATH_BYTES];
@@ -29,7 +29,7 @@ static sq_status inherit(sq_trainer *t)
                               sq_model_address(t->model, SQ_ROLE_WEIGHT, 0), bytes);
 }
 
-/* Initial weights, or those of another run. */
+/* Loads the weights of another run (inherit_from), or writes initial weights. */
 static sq_status first_weights(sq_trainer *t)
 {
     SQ_TRY(sq_model_initialize(t->model, t->options->seed));
@@ -59,8 +59,8 @@ sq_status sq_trainer_restore(sq_trainer *t)
     return SQ_OK;
 }
 
-/* Loads the newest usable periodic checkpoint. Checkpoints that a signal caused are not used: a run without the signal
- * would roll back further, and the results would differ. */
+/* Loads the newest usable periodic checkpoint. Checkpoints that a signal caused are not used, because a run without the
+ * signal would roll back further, and the results would differ. */
 static sq_status roll_back(sq_trainer *t)
 {
     const sq_training_state now = t->state;
@@ -74,7 +74,7 @@ static sq_status roll_back(sq_trainer *t)
     }
     if (t->rollback_step <= 0)
         status = sq_ranks_agree(t->run->ranks, first_weights(t));
-    const int64_t lost = t->rollback_step > 0 ? t->state.lost : 0; /* before the checkpoint; later losses are added */
+    const int64_t lost = t->rollback_step > 0 ? t->state.lost : 0; /* of the checkpoint; the caller adds later steps */
     t->state = now;
     t->state.lost = lost - t->rollback_step;
     t->state.loss_sum = 0;
@@ -82,7 +82,7 @@ static sq_status roll_back(sq_trainer *t)
     return status;
 }
 
-/* A progress line and a line of log.jsonl. */
+/* Prints a line above the progress line, and writes a line of log.jsonl. */
 static sq_status log_nonfinite(sq_trainer *t, int64_t done, bool is_skipped, const char *why)
 {
     const int64_t weights_of = is_skipped ? done - 1 : t->rollback_step;

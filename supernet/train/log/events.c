@@ -1,5 +1,5 @@
-/* Event files. A record is its length (8 bytes, little-endian), the masked CRC of that, the message, the masked CRC of
- * the message. */
+/* Event files. A record consists of the length of the message (8 bytes, little-endian), the masked CRC of the length,
+ * the message, and the masked CRC of the message. */
 #include "supernet/train/log/events.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ uint32_t sq_crc32c(const void *data, size_t bytes)
     return ~crc;
 }
 
-/* TFRecord masks CRCs, because the CRC of data that contain CRCs is weak. */
+/* TFRecord masks CRCs, because the CRC of data that contains CRCs is weak. */
 static uint32_t masked_crc(const void *data, size_t bytes)
 {
     const uint32_t crc = sq_crc32c(data, bytes);
@@ -52,7 +52,7 @@ static void put_record(sq_events *e, const unsigned char *message, size_t bytes)
     put_little_endian(head, bytes, 8);
     put_little_endian(head + 8, masked_crc(head, 8), 4);
     put_little_endian(tail, masked_crc(message, bytes), 4);
-    (void)fwrite(head, 1, sizeof head, e->file); /* a failure does not matter */
+    (void)fwrite(head, 1, sizeof head, e->file); /* write errors are ignored */
     (void)fwrite(message, 1, bytes, e->file);
     (void)fwrite(tail, 1, sizeof tail, e->file);
     (void)fflush(e->file);
@@ -104,7 +104,7 @@ void sq_events_text(sq_events *e, const char *tag, int64_t step, const char *tex
     SquallEvents__TensorShape shape = SQUALL_EVENTS__TENSOR_SHAPE__INIT;
     SquallEvents__Tensor tensor = SQUALL_EVENTS__TENSOR__INIT;
     SquallEvents__Value value = SQUALL_EVENTS__VALUE__INIT;
-    ProtobufCBinaryData words = {strlen(text), (uint8_t *)text}; /* only read, like the tag */
+    ProtobufCBinaryData words = {strlen(text), (uint8_t *)text}; /* protobuf-c only reads it */
     SquallEvents__Dim *dims[] = {&one};
     one.size = 1;
     shape.n_dim = 1;
@@ -168,7 +168,7 @@ sq_status sq_events_open(sq_events **out, const char *folder, int64_t from)
     char name[HOST_BYTES + 80], host[HOST_BYTES] = "localhost", path[SQ_PATH_BYTES];
     SquallEvents__SessionLog start = SQUALL_EVENTS__SESSION_LOG__INIT;
     SquallEvents__Event event = SQUALL_EVENTS__EVENT__INIT;
-    (void)gethostname(host, sizeof host - 1); /* on failure "localhost" */
+    (void)gethostname(host, sizeof host - 1); /* on failure, host stays "localhost" */
     (void)snprintf(name, sizeof name, "events.out.tfevents.%010lld.%s.%lld", (long long)time(NULL), host,
                    (long long)getpid());
     SQ_TRY(sq_text_path(path, sizeof path, folder, name));

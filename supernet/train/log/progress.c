@@ -15,12 +15,12 @@ enum { LINE_BYTES = 16384 };
 
 struct sq_progress {
     char path[SQ_PATH_BYTES];
-    size_t log_bytes; /* of whole lines in it */
+    size_t log_bytes; /* size of the file's complete lines */
     int retries;
     bool is_quiet, is_terminal, has_line;
 };
 
-/* Whether a resumed run writes this line again, or it is incomplete. */
+/* Whether the line is incomplete, or a run that resumes after step `from` writes the line again. */
 static bool is_stale(const char *line, int64_t from)
 {
     const char *key = strstr(line, "\"step\":");
@@ -29,7 +29,7 @@ static bool is_stale(const char *line, int64_t from)
     return from == 0 || (from > 0 && (!key || strtoll(key + 7, NULL, 10) > from));
 }
 
-/* Truncates the file before the first stale line. *bytes: the size that is left. */
+/* Truncates the file before the first stale line. *bytes: the remaining size. */
 static sq_status cut_log(const char *path, int64_t from, size_t *bytes)
 {
     char *line = malloc(LINE_BYTES);
@@ -43,7 +43,7 @@ static sq_status cut_log(const char *path, int64_t from, size_t *bytes)
     if (status == SQ_OK && file && ftruncate(fileno(file), keep) != 0)
         status = sq_fail(SQ_IO, "%s: %s", path, strerror(errno));
     if (file)
-        (void)fclose(file); /* no data are written through it */
+        (void)fclose(file); /* cannot lose data, because nothing is written through the stream */
     *bytes = (size_t)keep;
     free(line);
     return status;

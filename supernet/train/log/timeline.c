@@ -9,9 +9,9 @@
 #include "kernels/base/clock.h"
 #include "kernels/base/file.h"
 
-/* Doubles only, so that sq_ranks_sum can exchange entries. */
+/* All fields are doubles, so that sq_ranks_sum can exchange entries. */
 typedef struct {
-    double kind, detail, choice, begin, end; /* seconds */
+    double kind, detail, choice, begin, end; /* begin and end in seconds */
 } entry;
 enum { FIELDS = sizeof(entry) / sizeof(double) };
 
@@ -19,7 +19,7 @@ struct sq_timeline {
     sq_ranks *ranks;
     double zero;
     int count, limit;
-    int first_open; /* reductions from here on are not complete */
+    int first_open; /* index; reductions from this entry on are not complete */
     entry *entries, *received;
 };
 
@@ -30,7 +30,7 @@ sq_status sq_timeline_open(sq_timeline **out, int entries, sq_ranks *ranks)
         return sq_fail(SQ_NO_MEMORY, "timeline");
     t->ranks = ranks;
     t->limit = entries;
-    t->entries = calloc((size_t)entries + 1, sizeof *t->entries); /* the last one holds the count */
+    t->entries = calloc((size_t)entries + 1, sizeof *t->entries); /* the last entry holds the count */
     t->received = calloc((size_t)entries + 1, sizeof *t->received);
     sq_status status = t->entries && t->received ? SQ_OK : sq_fail(SQ_NO_MEMORY, "timeline: %d entries", entries);
     status = sq_ranks_agree(ranks, status);
@@ -82,7 +82,7 @@ static void write_entry(FILE *file, const entry *e, int rank, int index)
     const int kind = (int)e->kind;
     const double begin = 1e6 * e->begin, end = 1e6 * e->end; /* microseconds */
     const char *name = kind < SQ_MODES ? sq_mode_name((sq_mode)kind) : names[kind];
-    if (kind == SQ_TIME_REDUCTION) { /* asynchronous events, because they overlap programs */
+    if (kind == SQ_TIME_REDUCTION) { /* asynchronous events, because reductions overlap programs */
         for (int is_end = 0; is_end < 2; is_end++)
             (void)fprintf(file,
                           ",\n{\"name\":\"reduction\",\"cat\":\"reduction\",\"ph\":\"%s\",\"id\":\"%d.%d\",\"pid\":0,"
@@ -100,7 +100,7 @@ static void write_entry(FILE *file, const entry *e, int rank, int index)
     (void)fprintf(file, "}");
 }
 
-/* Sends a rank's entries to all ranks; rank 0 writes them. */
+/* Sends the entries of `rank` to all ranks; rank 0 writes them to the file. */
 static sq_status write_rank(const sq_timeline *t, int rank, FILE *file)
 {
     const size_t bytes = ((size_t)t->limit + 1) * sizeof(entry);

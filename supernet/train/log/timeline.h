@@ -4,18 +4,18 @@
 #include "supernet/model/block.h"
 #include "supernet/ranks/ranks.h"
 
-/* A trace of the first steps for chrome://tracing and Perfetto: one track per rank, with its reductions above it. Times
- * are the host's: for a GPU, the time at which work was enqueued. All functions accept NULL at the cost of a
- * comparison. source: "Trace Event Format", Google, 2016 */
+/* A trace of the first steps for chrome://tracing and Perfetto: one track per rank, with the rank's reductions above
+ * the track. Times are measured on the host; for a GPU, they are the times at which work was enqueued. All functions
+ * accept NULL at the cost of a comparison. source: "Trace Event Format", Google, 2016 */
 
 typedef struct sq_timeline sq_timeline;
 
-/* These continue sq_mode: a program of a block is an entry of its mode. */
+/* Kinds of entries, in addition to the values of sq_mode. The entry of a block's program has the program's mode. */
 typedef enum {
     SQ_TIME_STEP = SQ_MODES,
     SQ_TIME_LOAD,      /* waiting for the batch and copying it */
-    SQ_TIME_LOSS,      /* reading the loss: waits for the device */
-    SQ_TIME_REDUCTION, /* of a block, from its start to the end of the WAIT that completes it; overlaps other entries */
+    SQ_TIME_LOSS,      /* reading the loss, which waits for the device */
+    SQ_TIME_REDUCTION, /* of a block, from the start to the end of the WAIT that completes it; overlaps other entries */
     SQ_TIME_WAIT,      /* for all started reductions */
     SQ_TIME_AGREE,     /* exchanging sums with the other ranks; includes waiting for the slowest one */
     SQ_TIME_LOG,
@@ -30,8 +30,8 @@ void sq_timeline_close(sq_timeline *timeline);
 
 /* Seconds since sq_timeline_open, for `begin`. */
 double sq_timeline_now(const sq_timeline *timeline);
-/* Adds an entry that ends now. detail: the layer, the step, or the bytes of a reduction. choice: of a layer, else 0.
- * Entries beyond the allocated number are dropped. A WAIT ends all reductions before it. */
+/* Adds an entry that ends now. detail: the layer, the step, or the bytes of a reduction. choice: the block's choice,
+ * else 0. Entries beyond the allocated number are dropped. A WAIT ends all reductions before it. */
 void sq_timeline_add(sq_timeline *timeline, int kind, int64_t detail, int choice, double begin);
 
 /* Rank 0 writes the entries of all ranks. Collective. SQ_IO names the file. */

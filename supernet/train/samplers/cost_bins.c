@@ -1,5 +1,5 @@
-/* Draws a bin with equal probability, then up to 500 paths until one is in the bin, else any path. source: SPOS,
- * src/Supernet/train.py */
+/* Draws a bin of costs with equal probability, then up to 500 paths until the cost of a path is in the bin. If none of
+ * these paths fits, draws any path. source: SPOS, src/Supernet/train.py */
 #include <math.h>
 
 #include "supernet/train/sampler_row.h"

@@ -1,11 +1,13 @@
-/* Paths whose cost is uniform over the range of costs. Uniform sampling of choices gives costs near the mean almost
- * always (a sum of independent terms), so the cheapest and the most expensive paths are hardly trained.
+/* Draws paths whose costs are uniform over the range of costs. If choices are drawn uniformly, the cost of a path is a
+ * sum of independent terms, which is almost always near the mean. The cheapest and the most expensive paths are then
+ * hardly trained.
  *
- * The range from the cheapest to the most expensive path is divided into equal bins. A draw takes a bin that contains a
- * path with equal probability, then a path of that bin with equal probability. A dynamic program counts the paths:
- * costs are rounded to cells, 256 to a bin, and ways[l][cell] is the number of ways in which layers 0 .. l - 1 sum up
- * to the cell. A draw then walks from the last layer to the first one, and takes each choice in proportion to the ways
- * that remain. Rounding moves a path by at most half a cell per layer. */
+ * The range from the cheapest to the most expensive path is divided into equal bins. A draw first takes one of the bins
+ * that contain a path, with equal probability, then one of the paths of that bin, with equal probability. Dynamic
+ * programming counts the paths. Costs are rounded to cells, 256 cells per bin, and ways[l][cell] is the number of ways
+ * in which the costs of layers 0 .. l - 1 add up to the cell. A draw walks from the last layer to the first one, and
+ * takes each choice with a probability in proportion to the number of ways to complete the path after that choice.
+ * Rounding changes the cost of a path by at most half a cell per layer. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -79,7 +81,7 @@ static sq_status open(sq_sampler *s)
     return SQ_OK;
 }
 
-/* A cell of the bin, in proportion to its number of paths. */
+/* Draws a cell of the bin, with a probability in proportion to the cell's number of paths. */
 static int draw_cell(const state *w, const double *ways, int bin, sq_rng *rng)
 {
     const int end = bin == BINS - 1 ? WIDTH : (bin + 1) * CELLS_PER_BIN;

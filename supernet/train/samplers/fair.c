@@ -1,6 +1,6 @@
-/* Strict fairness: every layer assigns its choices to the m paths of the step in a random order, so each choice is in
- * exactly one of them (Chu et al. 2021, "FairNAS", algorithm 1). In a layer of n < m choices each is in floor(m / n)
- * paths; m mod n of them, drawn in each step, are in one more. */
+/* Strict fairness. A layer with m choices assigns them to the m paths of a step in a random order, so each choice is in
+ * exactly one path (Chu et al. 2021, "FairNAS", algorithm 1). In a layer with n < m choices, each choice is in
+ * floor(m / n) paths, and m mod n choices, which are drawn in each step, are in one more path. */
 #include "supernet/train/sampler_row.h"
 
 /* Fisher and Yates's shuffle. */
@@ -20,7 +20,7 @@ static void assign(const sq_sampler *s, int layer, sq_rng *rng, int *assigned)
     for (int i = 0; i < count; i++)
         assigned[i] = i;
     if (count < paths)
-        shuffle(assigned, count, rng); /* the first ones are repeated */
+        shuffle(assigned, count, rng); /* the first elements are repeated below */
     for (int i = count; i < paths; i++)
         assigned[i] = assigned[i - count];
     if (count > 1)
