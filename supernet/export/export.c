@@ -218,7 +218,7 @@ static bool add_architecture(json_t *root, const sq_space *space, const int *pat
     }
     for (int l = 0; l < space->layer_count; l++)
         if (space->layers[l].searched_index != SQ_NONE)
-            (void)json_array_append_new(arch, json_integer(path[l])); /* the count is checked below */
+            (void)json_array_append_new(arch, json_integer(path[l])); /* is_complete covers failures */
     (void)sq_arch_print(space, path, tuple, sizeof tuple);
     (void)sq_arch_print_nni(space, path, nni, NNI_BYTES);
     const bool is_complete = (int)json_array_size(arch) == space->searched_count;

@@ -23,7 +23,7 @@ typedef struct {
 SQ_MUST_USE sq_status sq_memory_plan_make(sq_memory_plan *out, const sq_space *space, const sq_block_options *options,
                                           bool is_training, sq_backend *backend);
 void sq_memory_plan_clear(sq_memory_plan *plan);
-/* Bytes of the tensor that layer `boundary` reads; boundary == layer_count: of the logits. */
+/* Bytes of the tensor that layer `boundary` reads; if boundary == layer_count, bytes of the logits. */
 size_t sq_memory_plan_boundary_bytes(const sq_memory_plan *plan, int boundary);
 /* The bytes of the block that has most bytes in the role. */
 size_t sq_memory_plan_largest(const sq_memory_plan *plan, sq_role role);

@@ -20,7 +20,7 @@ typedef struct {
     sq_dtype reduce_dtype; /* of gradients in the reduction over ranks: SQ_F32 (exact) or SQ_BF16 (rounded) */
 } sq_model_options;
 
-/* The text of SQ_NO_MEMORY contains the bytes that the whole model needs and the largest batch that fits. */
+/* The error text of SQ_NO_MEMORY states the bytes that the whole model needs and the largest batch that fits. */
 SQ_MUST_USE sq_status sq_model_create(sq_model **out, sq_backend *backend, const sq_space *space,
                                       const sq_model_options *options);
 void sq_model_destroy(sq_model *model); /* accepts NULL */

@@ -10,7 +10,7 @@
 #include <mpi.h>
 
 enum { TAG = 7, TEXT_BYTES = 512, MOST_BYTES = 1 << 30 };
-#define CHECK_SECONDS 0.5 /* between checks of the other process */
+#define CHECK_SECONDS 0.5 /* between two checks whether the other process exited */
 
 typedef struct sent {
     struct sent *next;

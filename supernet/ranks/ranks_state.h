@@ -28,7 +28,7 @@ struct sq_ranks {
         float *values;
         size_t count;
         sq_dtype reduce_dtype;
-    } parts[SQ_RANKS_REQUESTS]; /* of the current reduction */
+    } parts[SQ_RANKS_REQUESTS]; /* one per request */
     MPI_Request requests[SQ_RANKS_REQUESTS];
     MPI_Op add_bf16; /* a custom operation, because MPI 4.0 has no BF16 type */
     int request_count;

@@ -7,7 +7,7 @@
 
 #include "kernels/base/clock.h"
 
-#define CHECK_SECONDS 0.5 /* between two checks of the other processes */
+#define CHECK_SECONDS 0.5 /* between two checks whether another process exited */
 
 bool sq_ranks_find_dead(const sq_ranks *r, int rank, char *text, size_t bytes)
 {

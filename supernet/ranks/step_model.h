@@ -52,7 +52,7 @@ typedef struct {
 typedef struct {
     double seconds; /* of the step: programs + exposed + agreement */
     double programs;
-    double network;   /* from the first message to the end of each join */
+    double network;   /* sum of the times from the first message to the end of a join */
     double exposed;   /* part of `network` during which the step waits */
     double agreement; /* exchanges of a few numbers */
     size_t bytes;     /* that each rank reduces */

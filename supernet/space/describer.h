@@ -14,7 +14,7 @@ typedef struct sq_describer {
     sq_description *out;
 } sq_describer;
 
-/* These append a unit and return its index. */
+/* These functions append a unit and return the unit's index. */
 int sq_describer_conv(sq_describer *d, int source, int c_out, int kernel, int stride);
 int sq_describer_pointwise(sq_describer *d, int source, int c_out);
 int sq_describer_depthwise(sq_describer *d, int source, int kernel, int stride);

@@ -29,12 +29,10 @@ typedef struct {
 
 /* Writes run/ckpt-<step>, moves the link `last`, and removes older checkpoints that `keep` does not cover. On failure,
  * for example because of a full disk, the previous checkpoint and `last` are unchanged, no partial files are left, and
- * errno is the error of the failing call. SQ_NONFINITE: a tensor is nonfinite. Checkpoints never contain such values.
- */
+ * errno is the error of the failing call. SQ_NONFINITE: a tensor is nonfinite. Checkpoints contain no such values. */
 SQ_MUST_USE sq_status sq_checkpoint_write(const char *run, sq_model *model, const sq_training_state *state,
                                           const sq_retention *keep);
-/* Cleans up after a killed run: removes partial checkpoints, and checkpoints up to `step` that `keep` does not cover.
- */
+/* Cleans up after a kill: removes partial checkpoints, and checkpoints up to `step` that `keep` does not cover. */
 SQ_MUST_USE sq_status sq_checkpoint_tidy(const char *run, int64_t step, const sq_retention *keep);
 
 /* Writes the folder of a run's checkpoint to `out`. SQ_INVALID: the path is too long. */

@@ -19,11 +19,11 @@ typedef struct {
 struct sq_nonfinite_check {
     sq_model *model;
     sq_ranks *ranks;
-    float *values;       /* PIECE_VALUES */
+    float *values;       /* a buffer of PIECE_VALUES values */
     sq_range *ranges;    /* gradients of the step's blocks; room for all blocks */
-    block_place *places; /* of each range */
+    block_place *places; /* path and layer of each range */
     uint64_t *hashes;    /* checksum of every rank's weights */
-    sq_device_ptr saved; /* copy of the statistics; or null */
+    sq_device_ptr saved; /* copy of the statistics; null without can_undo */
 };
 
 static size_t block_count(const sq_space *space)

@@ -28,7 +28,7 @@ struct sq_sampler {
     void *state;
 };
 
-/* Draws each choice of the mask with equal probability; returns the path's cost. */
+/* Draws a path, in which each allowed choice of a layer has equal probability. Returns the path's cost. */
 double sq_sampler_draw_uniform(const sq_sampler *s, sq_rng *rng, int *path);
 
 #define SQ_SAMPLER_DECLARE(constant, word, meaning) extern const sq_sampler_row sq_sampler_##word;

@@ -16,7 +16,8 @@ void sq_search_mask_all(sq_search_mask *search_mask, const sq_space *space);
 void sq_search_mask_fix(sq_search_mask *search_mask, int layer, int choice);
 bool sq_search_mask_allows(const sq_search_mask *search_mask, const sq_space *space, const int *path);
 
-/* The number of allowed choices of the layer, and the index-th of them. search_mask NULL: every choice. */
+/* The number of allowed choices of the layer, and the allowed choice at position `index`. search_mask NULL: every
+ * choice is allowed. */
 int sq_search_mask_count(const sq_search_mask *search_mask, const sq_space *space, int layer);
 int sq_search_mask_choice(const sq_search_mask *search_mask, int layer, int index);
 

@@ -41,7 +41,7 @@ sq_status sq_trainer_log_event(sq_trainer *t, json_t *event)
 {
     if (event && t->step.path_count > 1 && json_object_set_new(event, "paths", json_integer(t->step.path_count)) != 0) {
         json_decref(event);
-        event = NULL; /* sq_progress_log reports the lack of memory */
+        event = NULL; /* for NULL, sq_progress_log returns SQ_NO_MEMORY */
     }
     return sq_progress_log(t->progress, event);
 }

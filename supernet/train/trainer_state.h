@@ -19,7 +19,7 @@ typedef struct {
     const sq_train_run *run;
     const sq_space *space;
     sq_loader *loader;
-    sq_device_ptr cached_images; /* images that the crops of the loader's batches refer to, if any */
+    sq_device_ptr cached_images; /* images that the crops of the loader refer to, if any */
     sq_sampler *sampler;
     sq_nonfinite_check *nonfinite_check;
     sq_timeline *timeline; /* NULL: not recording */

@@ -35,7 +35,8 @@ static void read_half(sq_describer *d, int unit)
         u->c_out = u->c_in;
 }
 
-/* Channels of the main branch's last and middle convolutions. */
+/* Output channels of the main branch's last pointwise convolution (last_width), and of the pointwise convolutions
+ * before that one (middle_width). */
 static int last_width(const sq_describer *d)
 {
     return d->layer->c_out - (d->layer->stride == 1 ? d->layer->c_in / 2 : d->layer->c_in);

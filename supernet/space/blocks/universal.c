@@ -1,8 +1,9 @@
 /* MobileNetV4's universal inverted bottleneck (Qin et al. 2024, figure 4): an inverted bottleneck with an optional
  * depthwise convolution in front of the expansion and an optional one after it. The kernel sizes select the inverted
- * bottleneck (mid_kernel), ConvNeXt's block (start_kernel), ExtraDW (both) or a feed-forward network (neither). The mid
- * convolution has the stride if it exists, else the start convolution. The start convolution and the projection have no
- * activation. Module names are timm's (timm/models/_efficientnet_blocks.py, UniversalInvertedResidual). */
+ * bottleneck (only mid_kernel), ConvNeXt's block (only start_kernel), ExtraDW (both) or a feed-forward network
+ * (neither). If the block has a mid convolution, the mid convolution has the stride, else the start convolution has it.
+ * The start convolution and the projection have no activation. Module names are timm's
+ * (timm/models/_efficientnet_blocks.py, UniversalInvertedResidual). */
 #include "supernet/space/block_kinds.h"
 #include "supernet/space/describer.h"
 

@@ -15,16 +15,16 @@ typedef enum {
     SQ_TIME_STEP = SQ_MODES,
     SQ_TIME_LOAD,      /* waiting for the batch and copying it */
     SQ_TIME_LOSS,      /* reading the loss, which waits for the device */
-    SQ_TIME_REDUCTION, /* of a block, from the start to the end of the WAIT that completes it; overlaps other entries */
-    SQ_TIME_WAIT,      /* for all started reductions */
+    SQ_TIME_REDUCTION, /* a block's reduction, until the end of the WAIT that completes it; overlaps other entries */
+    SQ_TIME_WAIT,      /* waiting for all started reductions */
     SQ_TIME_AGREE,     /* exchanging sums with the other ranks; includes waiting for the slowest one */
     SQ_TIME_LOG,
     SQ_TIME_CHECKPOINT,
     SQ_TIME_KINDS
 } sq_time_kind;
 
-/* Allocates room for `entries` entries. Collective: a barrier sets the zero of the ranks' clocks. `ranks`
- * is borrowed. */
+/* Allocates room for `entries` entries. Collective. After a barrier, every rank sets the zero of its clock, so that the
+ * times of all ranks are comparable. `ranks` is borrowed. */
 SQ_MUST_USE sq_status sq_timeline_open(sq_timeline **out, int entries, sq_ranks *ranks);
 void sq_timeline_close(sq_timeline *timeline);
 
