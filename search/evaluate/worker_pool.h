@@ -5,8 +5,8 @@
 #include "supernet/ranks/ranks.h"
 #include "supernet/train/search_mask.h"
 
-/* The ranks of a search. Rank 0 asks the searcher and distributes the candidates; all ranks evaluate them, each in a
- * candidate group of its own over the same weights and images. The score of a candidate depends on its path alone, so
+/* The ranks of a search. Rank 0 asks the searcher and distributes the candidates; all ranks evaluate them, each in its
+ * own candidate group over the same weights and images. The score of a candidate depends on its path alone, so
  * the result does not depend on the rank that computed it. Candidates that share their first layers form a share, which
  * goes to one rank. Shares get smaller towards the end; an idle rank gets the next one.
  *

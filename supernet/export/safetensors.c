@@ -1,5 +1,5 @@
 /* The metadata contains a checksum of header and data, so every damaged byte is detected. The checksum is computed with
- * zeros in place of its own digits in the header. */
+ * zeros instead of its digits in the header. */
 #include "supernet/export/safetensors.h"
 
 #include <errno.h>

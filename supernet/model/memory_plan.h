@@ -18,7 +18,7 @@ typedef struct {
 } sq_memory_plan;
 
 /* Computes all sizes and offsets, with the type, padding and workspace that the backend requires. With backend NULL,
- * there is no workspace, and type and padding are those of the options (0: FP32, no padding), so that a plan can be
+ * there is no workspace, and the options give type and padding (0: FP32, no padding), so that a plan can be
  * printed without a device. The caller frees the plan with sq_memory_plan_clear. */
 SQ_MUST_USE sq_status sq_memory_plan_make(sq_memory_plan *out, const sq_space *space, const sq_block_options *options,
                                           bool is_training, sq_backend *backend);

@@ -36,7 +36,7 @@ int sq_ranks_local_count(const sq_ranks *ranks);
 SQ_MUST_USE sq_status sq_ranks_sum(sq_ranks *ranks, double *values, int count);
 /* Sends rank 0's bytes to all ranks. */
 SQ_MUST_USE sq_status sq_ranks_broadcast(sq_ranks *ranks, void *bytes, size_t count);
-/* Sends `count` bytes of every rank to all ranks. Those of rank r are at offset r * count of `all`. */
+/* Sends `count` bytes of every rank to all ranks. The bytes of rank r are at offset r * count of `all`. */
 SQ_MUST_USE sq_status sq_ranks_gather(sq_ranks *ranks, const void *bytes, size_t count, void *all);
 /* Waits until all ranks have called it. */
 SQ_MUST_USE sq_status sq_ranks_barrier(sq_ranks *ranks);

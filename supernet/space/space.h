@@ -75,7 +75,7 @@ typedef struct {
     sq_widths widths;
     sq_naming naming;
     sq_init init;
-    bool is_affine;          /* norms of the supernet have gamma and beta; those of a single path (--arch) always do */
+    bool is_affine;          /* the supernet's norms have gamma and beta; a single path (--arch) always has them */
     float epsilon, momentum; /* of the norms; momentum is the weight of the new batch */
     float dropout;
     bool has_bias; /* of the classifier */

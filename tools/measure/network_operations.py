@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Writes published networks as lists of operations (CSV). The roofline model predicts them, and checks.csv has measured times of some.
-
+"""Writes published networks as lists of operations (CSV), for the roofline model. checks.csv has measured times of some of them.
 usage: network_operations.py FOLDER
 
 Each function names the paper of its architecture. The files nnmeter_* have the networks that nn-Meter measured, as nn-Meter's repository builds them
@@ -78,8 +77,7 @@ def divisible(width):
 
 
 def inverted(net, c_out, kernel, stride, mid, activation="relu6", se=0, gate="sigmoid", is_nnmeter=False):
-    """Inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381). nn-Meter's version has the first convolution also with equal widths, and
-    applies squeeze-and-excitation before the activation."""
+    """Inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381). nn-Meter always has the first convolution, and gates before the activation."""
     has_add = stride == 1 and net.c == c_out
     if has_add:
         net.branch()
@@ -143,8 +141,7 @@ SMALL = [(3, 16, 16, 1, "relu", 2), (3, 72, 24, 0, "relu", 2), (3, 88, 24, 0, "r
 
 
 def mobilenetv3(rows, last, hidden, minimal=False):
-    """Howard et al. 2019, arXiv 1905.02244, tables 1 and 2. The minimal version has no squeeze-and-excitation, no h-swish, and only 3x3 kernels
-    (tensorflow/models, slim)."""
+    """Howard et al. 2019, arXiv 1905.02244, tables 1 and 2. minimal: no squeeze-and-excitation, no h-swish, only 3x3 kernels (tensorflow/models, slim)."""
     net = Network()
     swish = "relu" if minimal else "hswish"
     net.conv(16, 3, 2, swish)
@@ -163,8 +160,7 @@ B1 = [(16, 1, 3, 1, 1, 0), (24, 3, 3, 2, 3, 0), (40, 3, 5, 2, 3, 0), (80, 3, 5, 
 
 
 def mnasnet(rows):
-    """Tan et al. 2019, arXiv 1807.11626, figure 7 (A1). B1 is the version without squeeze-and-excitation. Squeeze-and-excitation has a quarter of
-    the channels of the block's input."""
+    """Tan et al. 2019, arXiv 1807.11626, figure 7 (A1); B1 has no squeeze-and-excitation, which has a quarter of the input's channels."""
     net = Network()
     net.conv(32, 3, 2, "relu")
     bottlenecks(net, rows, "relu", 0.25)

@@ -23,7 +23,7 @@ typedef struct {
  *
  * The x axis is the measured value, the y axis the predicted one, on equal scales with ticks at 1, 2, 5 times powers of
  * ten. The band within 10 % of the measured value is shaded. Points in it are blue discs, the others orange triangles
- * (Okabe and Ito's colours). The error measures in the corner are those of all points.
+ * (Okabe and Ito's colours). The error measures in the corner include all points.
  * Above 5,000 points every k-th point is drawn, with the smallest k that leaves at most 4,000 points in the band, and
  * likewise at most 1,000 outside; the picture states their number.
  *
