@@ -132,7 +132,6 @@ depthwise_kernel(sq_cuda_depthwise u, Tiling tiling, int slabs)
     const int c0 = (int)blockIdx.x % slabs * SLAB, part = (int)blockIdx.x / slabs, width = padded(u.c);
     const int word = (int)threadIdx.x % WORDS, half_warp = (int)threadIdx.x / WORDS;
     const int row = half_warp / tiling.strips, strip = half_warp % tiling.strips * STRIP; /* of this thread, in the tile */
-    const Rows image = {K / 2, u.at.h_in + K / 2};
     const Tiles tiles = {reinterpret_cast<const unsigned *>(ring), taps};
     Moments own[2] = {};
     load_taps<K>(taps, u.weight, c0, u.c);
@@ -147,7 +146,7 @@ depthwise_kernel(sq_cuda_depthwise u, Tiling tiling, int slabs)
             const int h = h0 + row, w = job.w0 + strip;
             if (row < tiling.rows && h < u.at.h_out && w < u.at.w_out && c0 + 2 * word < width) {
                 float acc[STRIP][2];
-                convolve<K, S, STRIP>(acc, tiles, tiling, {h * S, strip * S, word}, image);
+                convolve<K, S, STRIP>(acc, tiles, tiling, {h * S, strip * S, word}, {K / 2, u.at.h_in + K / 2});
                 const int pixels = min(STRIP, u.at.w_out - w);
                 const size_t pixel = ((size_t)job.n * u.at.h_out + h) * u.at.w_out + w;
                 store_strip<STRIP>(reinterpret_cast<unsigned *>(u.out + pixel * (size_t)u.out_pitch + c0 + 2 * word), acc, pixels,

@@ -29,8 +29,8 @@ struct Tiles { /* in shared memory */
 
 static __device__ __forceinline__ Tiles tiles_of(uint4 *dynamic, float2 (*taps)[WORDS], const Tiling &tiling)
 {
-    uint4 *const raw = dynamic + tiling.ring * tiling.columns * SLAB_VECTORS;
-    return {dynamic, raw, raw + tiling.rows * tiling.tile_w * SLAB_VECTORS, taps};
+    const int ring = tiling.ring * tiling.columns, tile = tiling.rows * tiling.tile_w; /* pixels */
+    return {dynamic, dynamic + ring * SLAB_VECTORS, dynamic + (ring + tile) * SLAB_VECTORS, taps};
 }
 
 /* The first word of row hz of dZ that the strip reads. */
@@ -280,9 +280,8 @@ static __device__ __forceinline__ void add_taps(float (*grad)[2], const Tiles &t
         return;
     for (int i = half_warp / K; i < tiling.rows * tiling.strips; i += GROUPS) {
         const int y = half_warp % K, row = i / tiling.strips, reach = h0 + row + PAD - y;
-        const Strip strip = {row, i % tiling.strips * STRIP, h0 + row, word};
         if (h0 + row < at.h_in && reach >= 0 && reach % S == 0 && reach / S < at.h_out)
-            gather_taps<K, S, STRIP>(grad, tiles, tiling, strip, reach / S);
+            gather_taps<K, S, STRIP>(grad, tiles, tiling, {row, i % tiling.strips * STRIP, h0 + row, word}, reach / S);
     }
 }
 
