@@ -1,4 +1,4 @@
-/* The order of candidates. */
+/* Compares candidates and finds a candidate by its path. */
 #include "search/candidate.h"
 
 bool sq_candidate_is_better(const sq_candidate *a, const sq_candidate *b)
@@ -21,7 +21,7 @@ const sq_candidate *sq_candidate_best(const sq_candidate *candidates, int count)
     return best;
 }
 
-/* Faster than memcmp on short paths, most of which differ early. */
+/* A loop is faster than memcmp here, because paths are short and most of them differ in the first layers. */
 static bool is_same_path(const int *a, const int *b, int layer_count)
 {
     int l = 0;

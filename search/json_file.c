@@ -1,4 +1,4 @@
-/* Writing JSON, and conversions. */
+/* Writes JSON files, and converts values to and from JSON. */
 #include "search/json_file.h"
 
 #include <math.h>

@@ -6,14 +6,14 @@
 #include "supernet/space/space.h"
 
 /* Writes an indented object and a newline, completely or not at all. Floats have 17 digits, so that they are read back
- * exactly. Releases the object. Fails with SQ_NO_MEMORY when it is NULL. */
+ * exactly. Releases the object. SQ_NO_MEMORY: the object is NULL. */
 SQ_MUST_USE sq_status sq_json_write(const char *path, json_t *object);
 
-/* A number; null when the value is not finite. */
+/* Returns a JSON number, or JSON null if the value is not finite. */
 json_t *sq_json_real(double value);
-/* The inverse: NAN when the value is not a number. */
+/* Returns the value of a JSON number; NAN: the JSON value is not a number. */
 double sq_json_number(const json_t *value);
-/* The choices of the searched layers of a path: [2, 1, 0, ...]. */
+/* Returns the choices of a path in the searched layers: [2, 1, 0, ...]. */
 json_t *sq_json_path(const sq_space *space, const int *path);
 
 #endif

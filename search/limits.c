@@ -1,4 +1,4 @@
-/* Costs of paths, and limits on them. */
+/* Computes the costs of paths and checks the limits on these costs. */
 #include "search/limits.h"
 
 #include <math.h>
@@ -59,7 +59,8 @@ static sq_status check_limit(const char *where, const char *what, double limit, 
 
 typedef enum { SUM, MAXIMUM } over_layers;
 
-/* The smallest value that a path can have: the sum, or the maximum, over layers of the smallest allowed choice. */
+/* Returns the smallest value that a path can have: the sum (or, with MAXIMUM, the maximum) over layers of the smallest
+ * value among the allowed choices. */
 static double least_of(const sq_searcher *s, const double *values, int pitch, over_layers how)
 {
     const sq_search_mask *mask = s->options->search_mask;

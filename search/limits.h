@@ -3,17 +3,18 @@
 
 #include "search/searchers/searcher.h"
 
-/* Costs of a path, and the limits on them. */
+/* Computes the costs of a path and checks the limits on these costs. */
 
 /* Computes block_macs, block_parameters and block_memory_mb from the space. */
 void sq_limits_fill_block_costs(sq_searcher *searcher);
 
 /* Sets the candidate's costs and predictions from its path. */
 void sq_limits_fill_costs(const sq_searcher *searcher, sq_candidate *candidate);
-/* Whether the candidate's costs are within all limits. */
+/* Returns whether the candidate's costs are within all limits. */
 bool sq_limits_hold(const sq_searcher *searcher, const sq_candidate *candidate);
 
-/* SQ_INVALID when no path can be within the limits; the message states the smallest possible value. */
+/* Checks that paths can be within each limit. SQ_INVALID: no path can be within a limit; the message has the smallest
+ * possible value. */
 SQ_MUST_USE sq_status sq_limits_check(const sq_searcher *searcher);
 
 #endif

@@ -1,4 +1,4 @@
-/* The table of objectives, and lists of them as text. */
+/* Has the table of objectives, and reads lists of objectives. */
 #include "search/objectives.h"
 
 #include <math.h>

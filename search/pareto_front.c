@@ -1,4 +1,4 @@
-/* The Pareto front of the observed candidates, and its hypervolume. */
+/* Finds the Pareto front of the observed candidates and computes its hypervolume. */
 #include "search/pareto_front.h"
 
 #include <math.h>
@@ -33,7 +33,7 @@ sq_status sq_pareto_front_check(const sq_searcher *s)
     return SQ_OK;
 }
 
-/* The points of the candidates on the most images: values[i * objectives + m] is cost m of point i. */
+/* The candidates that were scored on the most images, as points: values[i * objectives + m] is cost m of point i. */
 typedef struct {
     double *values;
     int *index; /* of each point's candidate */
@@ -41,7 +41,8 @@ typedef struct {
     int count;
 } points;
 
-/* The configured reference, or accuracy 0 and the largest observed costs; as costs, of which less is better. */
+/* Sets `reference` to the configured reference point, or to accuracy 0 and the largest observed costs. Maximised
+ * objectives are negated, so that less is better. */
 static void choose_reference(const sq_searcher *s, const points *p, double *reference)
 {
     const sq_objectives *o = &s->options->objectives;
@@ -56,7 +57,7 @@ static void choose_reference(const sq_searcher *s, const points *p, double *refe
     }
 }
 
-/* Moves the values of the front to the beginning of p->values. */
+/* Fills in the front and its hypervolume. Moves the values of the front's points to the beginning of p->values. */
 static sq_status fill_front(sq_pareto_front *front, const sq_searcher *s, const points *p)
 {
     const sq_objectives *o = &s->options->objectives;

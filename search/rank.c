@@ -1,4 +1,4 @@
-/* Drawing paths, comparing supernet scores with stand-alone ones, and the report. */
+/* Draws paths, compares supernet scores with stand-alone scores, and writes the report. */
 #include "search/rank.h"
 
 #include <jansson.h>
@@ -15,7 +15,7 @@ enum { POOL = 64 /* random paths per path to draw */, MAX_PAIRS = SQ_MAX_RANKED 
 
 /* ---- Drawing ---- */
 
-/* The cheapest first; paths of equal cost by their choices, so that equal paths are neighbours. */
+/* Compares by multiply-adds, then by choices, so that equal paths are neighbours after sorting. */
 static int by_cost(const void *a, const void *b)
 {
     const sq_ranked *x = a, *y = b;
@@ -80,8 +80,8 @@ sq_status sq_rank_measure(sq_rank_score *out, sq_evaluator *evaluator, const int
 
 /* ---- Agreement ---- */
 
-/* P(|tau| >= limit) for two unrelated orders of n elements. The number of inversions of element i is uniform in 0 .. i
- * and independent of the others. */
+/* Returns P(|tau| >= limit) for two unrelated orders of n elements. The number of inversions that element i adds is
+ * uniform in 0 .. i and independent of the other elements. */
 static double chance_of(int n, double limit)
 {
     double now[MAX_PAIRS + 1] = {1}, next[MAX_PAIRS + 1], sum = 0;
@@ -106,8 +106,7 @@ sq_status sq_rank_compare(sq_rank_agreement *out, const sq_ranked *list, int cou
     int n = 0;
     for (int i = 0; i < count && n < SQ_MAX_RANKED; i++)
         if (list[i].supernet.is_known && list[i].alone.is_known) {
-            supernet[n] =
-                1 + list[i].supernet.top1; /* only the ranks matter, and sq_fit_quality needs values above 0 */
+            supernet[n] = 1 + list[i].supernet.top1; /* sq_fit_quality requires values above 0 */
             alone[n++] = 1 + list[i].alone.top1;
         }
     if (n < 2)

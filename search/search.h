@@ -34,9 +34,10 @@ typedef struct {
     const sq_search_devices *devices; /* NULL: none */
 } sq_search_problem;
 
-/* Checks what sq_search checks before it evaluates anything, for callers that write files first. Reads
- * only the image counts of the context. returns SQ_INVALID: an option out of range, or limits that no path can meet,
- * with the smallest possible value */
+/* Makes the checks that sq_search makes before its first evaluation, for callers that write files before they call
+ * sq_search. Reads only the image counts of the context.
+ * returns SQ_INVALID: an option is out of range, or no path can meet a limit; the message then has the smallest
+ * possible value */
 SQ_MUST_USE sq_status sq_search_check(const sq_search_problem *problem, const sq_search_context *context);
 
 /* returns  as sq_search_check; SQ_INVALID also when the state belongs to another search, or when no path was found;

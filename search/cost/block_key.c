@@ -1,4 +1,4 @@
-/* Keys of blocks: made from a space, printed, parsed and compared. */
+/* Makes keys of blocks from a space, prints, parses and compares keys. */
 #include "search/cost/block_key.h"
 
 #include <math.h>
@@ -89,7 +89,7 @@ bool sq_block_key_is_alike(const sq_block_key *a, const sq_block_key *b)
     return a->kind == b->kind && a->stride == b->stride && a->activation == b->activation && (a->se > 0) == (b->se > 0);
 }
 
-/* Of a block with two kernels; the first is 0 for a block with one. */
+/* Returns the first of two kernels; 0: the block has one kernel. */
 static int first_kernel(const sq_block_key *key)
 {
     return key->kernel / SQ_BLOCK_FIRST_KERNEL;
@@ -106,7 +106,7 @@ bool sq_block_key_is_below(const sq_block_key *a, const sq_block_key *b)
            a->mid <= b->mid && first_kernel(a) <= first_kernel(b) && last_kernel(a) <= last_kernel(b) && a->se <= b->se;
 }
 
-/* The ratio of two sizes, on a logarithmic scale. */
+/* Returns the absolute logarithm of the ratio of two sizes; both sizes are increased by 1 because a size may be 0. */
 static double apart(int a, int b)
 {
     return fabs(log((a + 1.0) / (b + 1.0)));

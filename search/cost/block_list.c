@@ -1,4 +1,4 @@
-/* The distinct blocks of a space. */
+/* Lists the distinct blocks of a space. */
 #include "search/cost/block_list.h"
 
 #include <stdlib.h>

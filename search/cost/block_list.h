@@ -3,12 +3,12 @@
 
 #include "search/cost/block_key.h"
 
-/* The distinct blocks of a space, in order of layer and choice. Skip blocks are left out: an exported network does not
- * contain them. */
+/* The list has the distinct blocks of a space, in order of layer and choice. Skip blocks are left out because an
+ * exported network does not contain them. */
 
 typedef struct {
     sq_block_key key;
-    int layer, choice; /* of its first occurrence */
+    int layer, choice; /* of the block's first occurrence */
 } sq_block_place;
 
 typedef struct {
@@ -18,7 +18,7 @@ typedef struct {
 
 SQ_MUST_USE sq_status sq_block_list_make(sq_block_list *out, const sq_space *space);
 void sq_block_list_clear(sq_block_list *list);
-/* Index of a key, or SQ_NONE. */
+/* Returns the index of a key, or SQ_NONE. */
 int sq_block_list_find(const sq_block_list *list, const sq_block_key *key);
 
 #endif

@@ -1,4 +1,4 @@
-/* Finding the blocks of a space that a table lacks. */
+/* Finds the blocks of a space that a table lacks. */
 #include "search/cost/coverage.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ static sq_status check_space(const sq_latency *latency, const sq_space *space)
     return SQ_OK;
 }
 
-/* The distinct blocks so far, and which of them are missing. */
+/* Holds the distinct blocks that were found so far, and which of these blocks are missing. */
 typedef struct {
     const sq_latency *latency;
     const sq_space *space;
@@ -49,8 +49,8 @@ static void add_block(walk *w, int layer, int choice)
                               .uses = 1,
                               .is_by_layer = is_by_layer,
                               .key = sq_block_key_of(w->space, layer, choice)};
-    /* The base of a table by layer includes layers without a choice; its fit has rows for skip blocks, a table by block
-     * need not. */
+    /* In a table by layer, the base includes layers without a choice, and skip blocks have separate entries. A table by
+     * block does not require entries for skip blocks. */
     if (is_by_layer ? searched == SQ_NONE : block.key.kind == SQ_BLOCK_SKIP)
         return;
     const int known = find(w, &block);

@@ -3,25 +3,26 @@
 
 #include "search/cost/latency_table.h"
 
-/* Which blocks of a space a latency table covers. All missing blocks are listed, so that they can be measured at once.
- */
+/* Finds the blocks of a space that a latency table lacks. All missing blocks are reported together, so that one
+ * measurement can add all of them. */
 
 typedef struct {
     int layer, choice; /* of the first use */
     int uses;          /* number of (layer, choice) pairs with this block */
-    bool is_by_layer;  /* the table has entries by layer and choice; it has no keys */
+    bool is_by_layer;  /* the table has entries by layer and choice, and therefore no keys */
     sq_block_key key;
-    const sq_latency_entry *nearest; /* entry with the nearest key, owned by the table; NULL: no entries by block */
-    double distance;                 /* to its key (sq_block_key_distance) */
+    const sq_latency_entry *nearest; /* entry with the nearest key, owned by the table; NULL: the table has no keys */
+    double distance;                 /* from key to the key of `nearest` (sq_block_key_distance) */
 } sq_missing_block;
 
 typedef struct {
-    sq_missing_block *missing; /* each block once, in order of layer and choice; freed by sq_coverage_clear */
+    sq_missing_block *missing; /* lists each block once, in order of layer and choice; freed by sq_coverage_clear */
     int missing_count;
-    int block_count; /* distinct blocks of the space or the path, covered or not; skip blocks do not count */
+    int block_count; /* distinct blocks of the space or the path, covered or missing */
 } sq_coverage;
 
-/* path: only the blocks of this architecture; NULL: of every choice.
+/* Finds the missing blocks.
+ * path: only the blocks of this architecture are looked up; NULL: the blocks of every choice are
  * returns SQ_INVALID for a table of another space or resolution; SQ_NO_MEMORY
  * cost: one lookup per choice, and one pass over the table per missing block */
 SQ_MUST_USE sq_status sq_coverage_find(sq_coverage *out, const sq_latency *latency, const sq_space *space,

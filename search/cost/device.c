@@ -1,4 +1,4 @@
-/* Reading and writing device.yaml. */
+/* Reads and writes device.yaml. */
 #include "search/cost/device.h"
 
 #include <math.h>

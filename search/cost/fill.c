@@ -1,4 +1,4 @@
-/* Estimates for missing blocks: the table of methods, and interpolation. */
+/* Estimates the times of missing blocks. This file has the table of methods, and interpolation. */
 #include "search/cost/fill.h"
 
 #include <math.h>
@@ -7,10 +7,11 @@
 #include "search/cost/latency_table.h"
 
 enum { TERMS = 7, MIN_ENTRIES = 3, MAX_SWEEPS = 2000 };
-#define CONVERGED 1e-9 /* largest change of a prediction, relative to the entries */
+#define CONVERGED 1e-9 /* largest change of a prediction relative to the measured time */
 
-/* The terms of a block's time; their factors are not negative: overhead, values read, values written, the two products
- * of the widths, kernel taps, weights. */
+/* Writes the terms of a block's time: a constant overhead, values read, values written, the products of the input and
+ * inner widths and of the inner and output widths, kernel taps, weights. The fitted factors of these terms are not
+ * negative. */
 static void terms_of(const sq_block_key *k, double out[TERMS])
 {
     const double pixels = (double)k->h * k->w, after = pixels / ((double)k->stride * k->stride);
@@ -24,7 +25,7 @@ static void terms_of(const sq_block_key *k, double out[TERMS])
     out[6] = (double)k->c_in * k->c_out + (double)k->se * inside;
 }
 
-/* Normal equations of the entries' relative errors. */
+/* The normal equations of the least-squares fit of the entries' relative errors. */
 typedef struct {
     double products[TERMS][TERMS], right[TERMS];
     int count;
@@ -49,7 +50,8 @@ static equations gather(const sq_latency *latency, const sq_block_key *key)
     return e;
 }
 
-/* Non-negative least squares by coordinate descent; the problem is convex. Source: Franc, Hlavac & Navara 2005. */
+/* Solves the non-negative least-squares problem by coordinate descent, which converges because the problem is convex.
+ * Source: Franc, Hlavac & Navara 2005. */
 static void solve(const equations *e, double factors[TERMS])
 {
     memset(factors, 0, TERMS * sizeof *factors);

@@ -1,4 +1,4 @@
-/* Opening a device, looking up the blocks of a space, and predicting paths. */
+/* Opens a device, looks up the blocks of a space, and predicts paths. */
 #include "search/cost/latency.h"
 #include "search/cost/roofline_file.h"
 
@@ -63,11 +63,12 @@ const sq_device_info *sq_latency_info(const sq_latency *latency)
 typedef struct {
     const sq_latency *latency;
     const sq_space *space;
-    const int *path; /* only the blocks of this path; NULL: all */
+    const int *path; /* look up only the blocks of this path; NULL: all blocks */
     sq_fill fill;
 } lookup;
 
-/* A skip block costs nothing unless the table has an entry for it: an exported network does not contain it. */
+/* Finds or estimates the time of a block. A skip block without an entry takes no time, because an exported network does
+ * not contain skip blocks. */
 static sq_status find_block(const lookup *u, int layer, int choice, sq_block_time *out, bool *is_filled)
 {
     const sq_block_key key = sq_block_key_of(u->space, layer, choice);
@@ -87,14 +88,15 @@ static sq_status find_block(const lookup *u, int layer, int choice, sq_block_tim
     return sq_fill_block(is_modelled ? SQ_FILL_ROOFLINE : u->fill, &request, &out->mean, &out->deviation);
 }
 
-/* The base of a table by layer includes the layers that are not searched. */
+/* Finds the time of a choice in a table by layer. A layer that is not searched has time 0, because the table's base
+ * includes such layers. */
 static sq_status find_layer(const lookup *u, int layer, int choice, sq_block_time *out)
 {
     const sq_layer *l = &u->space->layers[layer];
     *out = (sq_block_time){0};
     if (l->searched_index == SQ_NONE)
         return SQ_OK;
-    *out = sq_latency_find_layer(u->latency, l->searched_index, choice)->time; /* check_coverage found it */
+    *out = sq_latency_find_layer(u->latency, l->searched_index, choice)->time; /* check_coverage found the entry */
     return SQ_OK;
 }
 
@@ -122,7 +124,7 @@ static sq_status allocate(sq_latency_cache *cache, const sq_space *space)
     return SQ_OK;
 }
 
-/* Drops a quantity that some block lacks. */
+/* Frees the array if the value of any block is missing. */
 static void drop_partial(double **values, size_t count)
 {
     for (size_t i = 0; *values && i < count; i++)
@@ -154,7 +156,8 @@ static sq_status fill_cache(sq_latency_cache *cache, const lookup *u)
     return SQ_OK;
 }
 
-/* Missing entries of a table by layer cannot be estimated, because it does not have the shapes of the layers. */
+/* Fails if entries are missing and cannot be estimated. Entries of a table by layer cannot be estimated with any fill
+ * method, because such a table does not have the shapes of the layers. */
 static sq_status check_coverage(const lookup *u)
 {
     sq_coverage coverage;

@@ -1,6 +1,6 @@
-/* A latency table in memory, and its files. table.csv has one row per block: its key, then mean, deviation and count.
- * layers.csv has one row per layer and choice. The header names the unit (mean_ms, mean_us, mean_s) and the optional
- * columns outliers, energy_mj and area_mm2. */
+/* Holds a latency table in memory, and reads and writes its files. table.csv has one row per block: the block's key,
+ * then mean, deviation and count. layers.csv has one row per layer and choice. The header names the unit (mean_ms,
+ * mean_us, mean_s) and the optional columns outliers, energy_mj and area_mm2. */
 #include "search/cost/latency_table.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "search/cost/time_unit.h"
 
 enum { LARGEST_TABLE = 64 << 20, COLUMNS = 24, LAYER_FIELDS = 2, WHERE_BYTES = SQ_PATH_BYTES + 32 };
-#define MAX_SAMPLES 1e18  /* of a merged entry: the samples of all its rows */
+#define MAX_SAMPLES 1e18  /* a merged entry counts the samples of all its rows */
 #define MAX_VALUE   1e12  /* milliseconds, and all other quantities */
 #define MIN_TIME    1e-12 /* milliseconds */
 
@@ -146,14 +146,14 @@ static const char *const value_names[VALUES] = {"mean_ms", "std_ms", "count", "o
 
 typedef struct {
     sq_latency *latency;
-    const char *path, *key_columns; /* key_columns: the beginning of the header */
+    const char *path, *key_columns; /* key_columns: expected beginning of the header */
     bool is_by_layer;
     int key_fields, columns;
     int at[VALUES]; /* column of each value, or -1 */
-    double unit;    /* milliseconds */
+    double unit;    /* milliseconds per unit of the file */
 } reader;
 
-/* Splits at commas, in place. Returns the number of fields, at most COLUMNS + 1. */
+/* Splits a row at commas, in place. Returns the number of fields, at most COLUMNS + 1. */
 static int split(char *row, char *fields[COLUMNS + 1])
 {
     int count = 0;
@@ -166,7 +166,7 @@ static int split(char *row, char *fields[COLUMNS + 1])
     return count;
 }
 
-/* Milliseconds of the unit after the prefix of a column's name; 0: another name. */
+/* Returns the milliseconds of the unit that follows the prefix in a column's name; 0: the name is not prefix + unit. */
 static double unit_of(const char *column, const char *prefix)
 {
     const size_t length = strlen(prefix);
@@ -222,8 +222,9 @@ typedef struct {
     const char *where; /* for messages */
 } table_row;
 
-/* Reads one number of a row; a missing column or an empty field gives `initial`. Times become milliseconds. Their
- * bounds are in milliseconds too, so that a table that was read can be written and read again. */
+/* Reads one number of a row. A missing column or an empty field gives `initial`. Times are converted to milliseconds.
+ * The bounds of times are in milliseconds for any unit of the file, so that a table that was read is still valid after
+ * it has been written in milliseconds. */
 static sq_status read_number(const table_row *row, value_column value, double minimum, double initial, double *out)
 {
     const reader *r = row->r;

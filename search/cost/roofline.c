@@ -1,4 +1,4 @@
-/* The roofline model: milliseconds of operations, and the operations of a block. */
+/* Computes the milliseconds of operations with the roofline model, and lists the operations of a block. */
 #include "search/cost/roofline.h"
 
 #include <assert.h>
@@ -7,10 +7,10 @@
 
 #include "supernet/space/block_description.h"
 
-#define PER_MS 1e6 /* 10^9 per second in units per millisecond */
+#define PER_MS 1e6 /* converts 10^9 per second to units per millisecond */
 
-/* Factor by which rounding channels up to a multiple of `step` increases the work. Source: ANNETTE, formula 3 and
- * base.py:compute_efficiency, efficiency = 1 / (1 - alpha + alpha / utilisation). */
+/* Returns the factor by which rounding channels up to a multiple of `step` increases the work. Source: ANNETTE, formula
+ * 3 and base.py:compute_efficiency, efficiency = 1 / (1 - alpha + alpha / utilisation). */
 static double waste(int c, int step, double share)
 {
     const double rounded = ceil((double)c / step) * step;
@@ -82,7 +82,8 @@ static double concat_traffic(const sq_roofline_operation *o)
 
 typedef struct {
     const char *name;
-    sq_roofline_class stand_in; /* whose rates apply without own ones; the class itself: its rates are required */
+    sq_roofline_class stand_in; /* class whose rates apply if a file has none; the class itself: its rates are
+                                 * required */
     double (*weights)(const sq_roofline_operation *o);
     double (*operations)(const sq_roofline_operation *o); /* NULL: the class only has rates */
     double (*traffic)(const sq_roofline_operation *o);    /* values read and written, without weights */
@@ -158,7 +159,8 @@ static sq_roofline_class class_of(sq_activation activation)
     return of_activation[activation];
 }
 
-/* The remaining cost of a fused operation: an addition still reads the operand that its producer did not write. */
+/* Returns the remaining cost of a fused operation. An addition still reads the operand that its producer did not write;
+ * all other fused operations cost nothing. */
 static double fused_ms(const sq_roofline *roofline, const sq_roofline_operation *o)
 {
     if (o->kind != SQ_ROOFLINE_ADD)
@@ -193,7 +195,7 @@ typedef struct {
     int count;
 } list;
 
-/* An operation whose input and output have the shape h x w x c. */
+/* Returns an operation whose input and output have the shape h x w x c. */
 static sq_roofline_operation same(sq_roofline_class kind, int h, int w, int c, bool follows)
 {
     return (sq_roofline_operation){kind, h, w, c, h, w, c, 1, 1, 1, SQ_LINEAR, follows};
@@ -205,11 +207,12 @@ static void append(list *l, sq_roofline_operation operation)
     l->operations[l->count++] = operation;
 }
 
-/* Squeeze-and-excitation: mean, two 1x1 convolutions on one pixel, product (Hu et al. 2018). */
+/* Appends squeeze-and-excitation: mean, two 1x1 convolutions on one pixel, product (Hu et al. 2018). */
 static void append_gate(list *l, const sq_unit *u)
 {
     sq_roofline_operation pool =
-        same(SQ_ROOFLINE_GLOBAL_POOL, u->h_out, u->w_out, u->c_out, false); /* the unit's output has two readers */
+        same(SQ_ROOFLINE_GLOBAL_POOL, u->h_out, u->w_out, u->c_out, false); /* does not follow: the unit's output has
+                                                                             * two readers */
     pool.h_out = pool.w_out = 1;
     sq_roofline_operation reduce = same(SQ_ROOFLINE_CONV, 1, 1, u->c_out, true);
     reduce.c_out = u->se_channels;
@@ -249,7 +252,7 @@ int sq_roofline_list(const sq_space *space, int layer, int choice, sq_roofline_o
     list l = {operations, 0};
     const sq_layer *at = &space->layers[layer];
     sq_describe_block(space, layer, choice, &d);
-    if (d.has_pass && d.pass != SQ_ALL) /* the halves of the shuffled input */
+    if (d.has_pass && d.pass != SQ_ALL) /* the block splits its shuffled input into halves */
         append(&l, same(SQ_ROOFLINE_SHUFFLE, at->h_in, at->w_in, at->c_in, false));
     for (int u = 0; u < d.unit_count; u++)
         append_unit(&l, &d, u);

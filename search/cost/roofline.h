@@ -6,26 +6,26 @@
 
 #include "supernet/space/space.h"
 
-/* Roofline model: milliseconds on a device that is described, not measured. Each operation takes
+/* The roofline model predicts milliseconds on a device that is described and not measured. Each operation takes
  *     max(operations * waste / gops_per_s, bytes / gb_per_s) + launch_us.
- * `waste` rounds channels up to the device's parallelism. An operation that the device fuses with its producer costs
- * only the memory traffic of the operands that the producer did not have. Source: Wess et al. 2021, ANNETTE (arXiv
- * 2105.03176), refined roofline, formula 3; fusion by pairs of operations as in nn-Meter (Zhang et al. 2021, section
- * 4). Two deviations from ANNETTE: there is a launch time, and the waste enters before the maximum instead of
- * multiplying the result. */
+ * `waste` is the factor by which rounding the channels up to the device's parallelism increases the work. An operation
+ * that the device fuses with its producer costs only the memory traffic of the operands that the producer did not
+ * write. Source: Wess et al. 2021, ANNETTE (arXiv 2105.03176), refined roofline, formula 3; fusion by pairs of
+ * operations as in nn-Meter (Zhang et al. 2021, section 4). Two deviations from ANNETTE: a launch time is added, and
+ * `waste` multiplies only the operations and not the maximum. */
 
 typedef enum {
     SQ_ROOFLINE_CONV,
     SQ_ROOFLINE_DEPTHWISE,
     SQ_ROOFLINE_LINEAR,
     SQ_ROOFLINE_POOL,
-    SQ_ROOFLINE_ELEMENTWISE, /* only rates: defaults of add, multiply, concat and shuffle */
-    SQ_ROOFLINE_ACTIVATION,  /* only rates: defaults of the activations */
+    SQ_ROOFLINE_ELEMENTWISE, /* not an operation; its rates are the defaults of add, multiply, concat and shuffle */
+    SQ_ROOFLINE_ACTIVATION,  /* not an operation; its rates are the defaults of the activations */
     SQ_ROOFLINE_GLOBAL_POOL,
     SQ_ROOFLINE_ADD,
-    SQ_ROOFLINE_MULTIPLY, /* of a tensor with one value per channel */
+    SQ_ROOFLINE_MULTIPLY, /* tensor times one value per channel */
     SQ_ROOFLINE_CONCAT,
-    SQ_ROOFLINE_SHUFFLE, /* channels reordered or split: a copy */
+    SQ_ROOFLINE_SHUFFLE, /* copy that reorders or splits channels */
     SQ_ROOFLINE_RELU,
     SQ_ROOFLINE_RELU6,
     SQ_ROOFLINE_HSWISH,
@@ -35,16 +35,17 @@ typedef enum {
 } sq_roofline_class;
 
 const char *sq_roofline_name(sq_roofline_class kind);        /* "conv": the word in files */
-sq_roofline_class sq_roofline_find(const char *name);        /* SQ_ROOFLINE_CLASSES when unknown */
+sq_roofline_class sq_roofline_find(const char *name);        /* SQ_ROOFLINE_CLASSES: unknown name */
 bool sq_roofline_is_operation(sq_roofline_class kind);       /* false: the class only has rates */
-sq_roofline_class sq_roofline_stand_in(sq_roofline_class k); /* whose rates apply without own ones; k: none does */
+sq_roofline_class sq_roofline_stand_in(sq_roofline_class k); /* class whose rates apply if k has none; k: no other
+                                                              * class */
 
 typedef struct {
-    double gops_per_s; /* 10^9 operations per second; a multiply-add is 2, any other computed value 1 */
+    double gops_per_s; /* 10^9 operations per second; a multiply-add counts as 2, any other computed value as 1 */
     double gb_per_s;   /* 10^9 bytes per second */
     double launch_us;
-    int c_in_step, c_out_step; /* channels are processed in multiples of this; 1: any number */
-    /* 0..1, the part of the rounding that is lost: waste = 1 - share + share * rounded / c */
+    int c_in_step, c_out_step; /* the device rounds channels up to a multiple of this; 1: no rounding */
+    /* 0..1, the share of the rounded-up work that costs time: waste = 1 - share + share * rounded / c */
     double c_in_share, c_out_share;
 } sq_roofline_rate;
 
@@ -59,17 +60,17 @@ typedef struct {
     int h_in, w_in, c_in, h_out, w_out, c_out;
     int kernel, stride, groups;
     sq_activation activation; /* of the output; SQ_LINEAR: none */
-    bool follows;             /* it is the only reader of the previous operation's output */
+    bool follows;             /* this operation is the only reader of the previous operation's output */
 } sq_roofline_operation;
 
-/* Milliseconds of one operation without its activation and without fusion. */
+/* Returns the milliseconds of one operation without its activation and without fusion. */
 double sq_roofline_operation_ms(const sq_roofline *roofline, const sq_roofline_operation *operation);
 
-/* Milliseconds of a sequence of operations with activations and fusion. */
+/* Returns the milliseconds of a sequence of operations with activations and fusion. */
 double sq_roofline_operations_ms(const sq_roofline *roofline, const sq_roofline_operation *operations, size_t count);
 
-/* Lists the operations of a block: convolutions, gates, joins. Returns their number, at most SQ_ROOFLINE_BLOCK_LIMIT.
- */
+/* Writes the operations of a block (convolutions, gates, joins) to `operations`. Returns the number of operations,
+ * which is at most SQ_ROOFLINE_BLOCK_LIMIT. */
 enum { SQ_ROOFLINE_BLOCK_LIMIT = 64 };
 int sq_roofline_list(const sq_space *space, int layer, int choice, sq_roofline_operation *operations);
 SQ_MUST_USE sq_status sq_roofline_block(const sq_roofline *roofline, const sq_space *space, int layer, int choice,

@@ -1,4 +1,4 @@
-/* Files of the roofline model: roofline.yaml, networks as lists of operations, checks.csv. */
+/* Reads the files of the roofline model: roofline.yaml, networks as lists of operations, checks.csv. */
 #include "search/cost/roofline_file.h"
 
 #include <stdint.h>
@@ -90,7 +90,7 @@ static sq_status take_rate(sq_roofline *r, bool *is_known, const raw_rate *raw, 
     return SQ_OK;
 }
 
-/* "conv+relu" */
+/* Reads a pair of classes that the device fuses: "conv+relu". */
 static sq_status take_pair(sq_roofline *r, const char *pair, const char *path)
 {
     char first[64];

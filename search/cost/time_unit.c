@@ -1,4 +1,4 @@
-/* Units of time. */
+/* Defines the units of time. */
 #include "search/cost/time_unit.h"
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 static const struct {
     const char *name;
     double ms;
-    bool needs_parentheses; /* at the end of a column's name */
+    bool needs_parentheses; /* a column's name must have the unit in parentheses */
 } units[] = {{"ns", 1e-6, false}, {"us", 1e-3, false}, {"ms", 1, false}, {"s", 1e3, true}};
 enum { UNITS = sizeof units / sizeof *units };
 

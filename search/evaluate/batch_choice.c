@@ -1,4 +1,4 @@
-/* Timing evaluation batches. */
+/* Times evaluation batches. */
 #include "search/evaluate/batch_choice.h"
 
 #include <math.h>
@@ -10,9 +10,10 @@
 #include "supernet/model/walk.h"
 
 enum { SMALLEST = 16, LARGEST = 1024, TRIES = 3 };
-#define WORTHWHILE 0.97 /* largest time per image, relative to half the batch, that justifies the larger batch */
+#define WORTHWHILE 0.97 /* time per image relative to the best so far, below which a larger batch is chosen */
 
-/* Seconds of one forward pass of the first choices: the least of TRIES, after one to warm up. */
+/* Sets *seconds to the time of one forward pass of the path with choice 0 in every layer. After one pass to warm up,
+ * the fastest of TRIES passes counts. */
 static sq_status time_batch(const sq_batch_candidates *c, sq_model *model, int batch, double *seconds)
 {
     static const int path[SQ_MAX_LAYERS];
@@ -31,7 +32,7 @@ static sq_status time_batch(const sq_batch_candidates *c, sq_model *model, int b
     return SQ_OK;
 }
 
-/* Seconds per image. */
+/* Sets *seconds to the time per image. */
 static sq_status time_image(const sq_batch_candidates *c, int batch, double *seconds)
 {
     sq_model_options options = {.block = sq_model_plan(c->weights)->options, .weights_of = c->weights};
@@ -44,7 +45,7 @@ static sq_status time_image(const sq_batch_candidates *c, int batch, double *sec
     return status;
 }
 
-/* Every boundary of a batch: a candidate group keeps them all. */
+/* Sets *bytes to the scratch memory plus all boundaries of a batch, because a candidate group stores all boundaries. */
 static sq_status batch_bytes(const sq_batch_candidates *c, int batch, size_t *bytes)
 {
     sq_block_options options = sq_model_plan(c->weights)->options;

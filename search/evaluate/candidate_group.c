@@ -1,4 +1,4 @@
-/* Evaluation of many candidates along their prefix tree. */
+/* Evaluates many candidates along their prefix tree. */
 #include "search/evaluate/candidate_group.h"
 
 #include <stdlib.h>
@@ -9,16 +9,16 @@
 #include "supernet/model/block_layout.h"
 #include "supernet/train/signals.h"
 
-enum { ALIGNMENT = 64 }; /* bytes, of a node's statistics */
+enum { ALIGNMENT = 64 }; /* of a node's statistics, in bytes */
 
-/* One of the two passes, calibration and scoring, with its model and images. */
+/* An evaluation has two passes, calibration and scoring. Each pass has its own model and images. */
 typedef struct {
     sq_model *model;
     sq_mode mode;
     const sq_image_set *set;
-    size_t batch, count;          /* images of a batch; images in all */
-    sq_device_ptr images, labels; /* on the device; for a host backend those of the set */
-    sq_device_ptr prefix;         /* [batches * boundary_bytes] output of the fixed layers; address NULL: not stored */
+    size_t batch, count;          /* images of a batch; images of the set */
+    sq_device_ptr images, labels; /* on the device; for a host backend, the set's own memory */
+    sq_device_ptr prefix;         /* [batches] outputs of the fixed layers; address NULL: not stored */
 } pass;
 
 struct sq_candidate_group {
@@ -28,9 +28,9 @@ struct sq_candidate_group {
     bool is_host, is_shared;
     pass collect, score;
     int fixed[SQ_MAX_LAYERS], depth;
-    bool is_prefix_made; /* the models hold its statistics, and `prefix` its output if that fits */
-    sq_device_ptr zeros; /* as large as the largest statistics of a block */
-    sq_device_ptr store; /* statistics and results of the nodes of a tree; grows on demand */
+    bool is_prefix_made; /* the models have the fixed layers' statistics, and `prefix` the output if it fits */
+    sq_device_ptr zeros; /* zeros, as many bytes as the largest statistics of a block */
+    sq_device_ptr store; /* statistics and results of a tree's nodes; grows on demand */
     size_t store_bytes;
     size_t budget_left;
     sq_evaluation_counters counts;
@@ -52,7 +52,8 @@ static sq_device_ptr offset_by(sq_device_ptr p, size_t bytes)
     return (sq_device_ptr){p.address + bytes};
 }
 
-/* Calibration uses whole batches only; scoring fills up its last one. */
+/* Returns the number of batches for `images` images. Calibration uses whole batches only; scoring pads the last
+ * batch. */
 static size_t batches_for(const pass *p, size_t images)
 {
     return p->mode == SQ_COLLECT ? images / p->batch : (images + p->batch - 1) / p->batch;
@@ -65,7 +66,7 @@ static size_t image_bytes(const pass *p)
 
 /* ---- Memory ---- */
 
-/* Allocates within the budget; *out is NULL when that is not possible. */
+/* Allocates device memory within the budget. out->address is NULL if the budget or the device has too little memory. */
 static sq_status take(sq_candidate_group *g, size_t bytes, sq_device_ptr *out)
 {
     out->address = NULL;
@@ -90,7 +91,7 @@ static void give_back(sq_candidate_group *g, sq_device_ptr *p, size_t bytes)
     g->counts.kept_bytes -= bytes;
 }
 
-/* Copies the images to the device if they fit; a host backend reads them in place. */
+/* Copies the images to the device if they fit in the budget. A host backend reads the images in place. */
 static sq_status place_images(sq_candidate_group *g, pass *p)
 {
     const size_t bytes = p->set->count * image_bytes(p), label_bytes = p->set->count * sizeof *p->set->labels;
@@ -127,7 +128,8 @@ static sq_status open_pass(sq_candidate_group *g, pass *p, sq_model *weights)
     return place_images(g, p);
 }
 
-/* Finds out whether all boundaries of one batch of both passes fit in the budget; the models have two each. */
+/* Sets is_shared if the budget has room for all boundaries of one batch in both passes. The two boundaries that each
+ * model has in any case do not count against the budget. */
 static sq_status check_budget(sq_candidate_group *g, sq_model *weights)
 {
     size_t bytes = 0;
@@ -220,8 +222,8 @@ sq_evaluation_counters sq_candidate_group_counters(const sq_candidate_group *g)
 
 /* ---- One batch ---- */
 
-/* Copies a batch within the device. Like sq_model_load it fills up the last batch with copies of its first image, which
- * do not count. */
+/* Copies a batch within the device. As in sq_model_load, copies of the batch's first image fill an incomplete batch;
+ * these copies do not count in the result. */
 static sq_status load_from_device(const sq_candidate_group *g, const pass *p, size_t first, size_t count,
                                   bool has_images)
 {
@@ -275,14 +277,14 @@ static sq_status run_fixed(sq_candidate_group *g, const pass *p)
     return SQ_OK;
 }
 
-/* Runs all batches through the fixed layers and stores their output if it fits. */
+/* Runs all batches through the fixed layers and stores the output of these layers if the budget has room for it. */
 static sq_status make_prefix(sq_candidate_group *g, pass *p, size_t images)
 {
     sq_device_ptr from;
     const size_t bytes = sq_model_boundary(p->model, g->depth, &from);
     SQ_TRY(take(g, prefix_bytes(g, p), &p->prefix));
     if (!p->prefix.address && p->mode == SQ_EVALUATE)
-        return SQ_OK; /* nothing to store, and no statistics to collect */
+        return SQ_OK; /* no room for the output, and no statistics to collect */
     g->counts.prefix_bytes += p->prefix.address ? prefix_bytes(g, p) : 0;
     for (size_t i = 0; i < batches_for(p, p->count); i++) {
         SQ_TRY(load_batch(g, p, i, images, true));
@@ -312,7 +314,8 @@ static sq_status ensure_prefix(sq_candidate_group *g)
     return SQ_OK;
 }
 
-/* Loads a batch and computes, or copies, the input of the first layer of the tree. */
+/* Loads a batch and provides the input of the tree's first layer: copies the stored output of the fixed layers, or
+ * computes it. */
 static sq_status begin_batch(sq_candidate_group *g, const pass *p, size_t index, size_t images)
 {
     sq_device_ptr to;
@@ -328,8 +331,8 @@ static sq_status begin_batch(sq_candidate_group *g, const pass *p, size_t index,
 typedef struct {
     sq_candidate_group *group;
     const sq_prefix_tree *tree;
-    size_t *at;        /* [nodes] offset of a node's statistics in the store */
-    size_t results_at; /* offset of [nodes] sq_result, after the statistics */
+    size_t *at;        /* [nodes] offsets of the nodes' statistics in the store */
+    size_t results_at; /* offset of the nodes' results in the store, after the statistics */
 } walk;
 
 static sq_device_ptr node_statistics(const walk *w, int node)
@@ -352,7 +355,8 @@ static sq_status copy_statistics(const walk *w, const pass *p, int node, bool is
     return w->group->backend->ops->copy(w->group->backend, is_load ? region : kept, is_load ? kept : region, bytes);
 }
 
-/* The statistics of a block with one node stay in the model. */
+/* Runs the block of a node. If several nodes have the same block, the node's statistics are copied to the model before
+ * the run and back to the store after a calibration run. Otherwise they stay in the model. */
 static sq_status run_node(const walk *w, const pass *p, int node)
 {
     const sq_prefix_node *n = &w->tree->nodes[node];
@@ -360,7 +364,7 @@ static sq_status run_node(const walk *w, const pass *p, int node)
     const sq_device_ptr result = sq_model_address(p->model, SQ_ROLE_RESULT, 0);
     const bool is_leaf = n->candidate != SQ_NONE, is_scored = is_leaf && p->mode == SQ_EVALUATE;
     if (is_leaf && p->mode == SQ_COLLECT)
-        return SQ_OK; /* the classifier has no norm */
+        return SQ_OK; /* no statistics to collect, because the classifier has no norm */
     if (n->is_repeated)
         SQ_TRY(copy_statistics(w, p, node, true));
     if (is_scored)
@@ -372,7 +376,7 @@ static sq_status run_node(const walk *w, const pass *p, int node)
     return n->is_repeated && p->mode == SQ_COLLECT ? copy_statistics(w, p, node, false) : SQ_OK;
 }
 
-/* Adds the duration to *seconds, after the device has finished. */
+/* Runs one pass over all batches, waits for the device, and adds the duration to *seconds. */
 static sq_status run_pass(const walk *w, const pass *p, size_t images, double *seconds)
 {
     sq_candidate_group *g = w->group;
@@ -389,8 +393,9 @@ static sq_status run_pass(const walk *w, const pass *p, size_t images, double *s
     return SQ_OK;
 }
 
-/* Statistics start at zero, so that not even a NaN remains. Statistics of blocks with one node move to the store after
- * the calibration. */
+/* Calibrates and scores the tree. Statistics are set to zero first, because a NaN from an earlier evaluation would
+ * otherwise remain. After the calibration, statistics that stayed in the calibration model are copied to the scoring
+ * model by way of the store. */
 static sq_status run_walk(const walk *w, size_t images)
 {
     sq_candidate_group *g = w->group;
@@ -489,7 +494,7 @@ sq_status sq_candidate_group_evaluate(sq_candidate_group *g, const int *const *p
     g->counts.candidates += count;
     if (g->is_shared)
         return evaluate(g, paths, count, used, results);
-    for (int i = 0; i < count; i++) /* two boundaries suffice for one path */
+    for (int i = 0; i < count; i++) /* a single path requires only two boundaries */
         SQ_TRY(evaluate(g, paths + i, 1, used, results + i));
     return SQ_OK;
 }

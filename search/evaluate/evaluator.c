@@ -1,5 +1,5 @@
-/* Calibration and scoring of one path by two models that share their weights: one with the calibration batch, one with
- * the evaluation batch. Evaluating a path allocates nothing. */
+/* Calibrates and scores one path with two models that share their weights. One model has the calibration batch, the
+ * other the evaluation batch. Evaluating a path allocates nothing. */
 #include "search/evaluate/evaluator.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 struct sq_evaluator {
     sq_model *collect, *score;
     sq_evaluation_data data;
-    void *statistics; /* host copy of one block's statistics; room for the largest */
+    void *statistics; /* host copy of one block's statistics, with room for the largest */
     size_t statistics_bytes;
 };
 
@@ -86,7 +86,7 @@ void sq_evaluator_destroy(sq_evaluator *e)
     free(e);
 }
 
-/* Zeroes the path's statistics, so that not even a NaN remains. */
+/* Sets the path's statistics to zero, because a NaN from an earlier calibration would otherwise remain. */
 static sq_status reset(sq_evaluator *e, const int *path)
 {
     const sq_memory_plan *plan = sq_model_plan(e->collect);

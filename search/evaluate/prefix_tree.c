@@ -1,4 +1,4 @@
-/* Sorting paths into a prefix tree. */
+/* Builds a prefix tree from sorted paths. */
 #include "search/evaluate/prefix_tree.h"
 
 #include <stdlib.h>
@@ -78,7 +78,7 @@ sq_status sq_prefix_tree_make(sq_prefix_tree *out, const sq_space *space, const 
         const int *path = paths[order[i]];
         const int from = i ? shared_layers(paths[order[i - 1]], path, first, layers) : first;
         if (from == layers)
-            tree.leaf[order[i]] = tree.leaf[order[i - 1]]; /* the same path twice */
+            tree.leaf[order[i]] = tree.leaf[order[i - 1]]; /* the same path as before */
         else
             add_path(&tree, path, order[i], from, layers);
     }

@@ -1,5 +1,5 @@
-/* Candidates distributed over the ranks. Rank 0 sends a share as a task and its paths; a worker replies with an answer
- * and its results, or with an answer and the text of an error. */
+/* Distributes candidates over the ranks. Rank 0 sends a share as a `task` followed by the paths. A worker replies with
+ * an `answer` followed by the results or by the text of an error. */
 #include "search/evaluate/worker_pool.h"
 
 #include <math.h>
@@ -12,19 +12,19 @@
 #include "supernet/ranks/rank_messages.h"
 
 enum {
-    AHEAD = 2,     /* shares of a worker at a time: one in work, one queued */
-    SHUTDOWN = -1, /* in place of a share: the last message of a worker */
-    PATIENCE = 4,  /* times the expected duration before a rank counts as silent */
+    AHEAD = 2,     /* shares of a worker at a time: one being evaluated, one queued */
+    SHUTDOWN = -1, /* value of answer.share in the last message of a worker */
+    PATIENCE = 4,  /* factor on the expected duration, after which a rank counts as silent */
     TEXT_BYTES = 512,
 };
 
-#define CHECK_SECONDS 0.5 /* between checks for lost ranks */
+#define CHECK_SECONDS 0.5 /* interval between checks for lost ranks */
 
 typedef enum { EVALUATE, FINISH, ABANDON } task_kind;
 
 typedef struct {
     int32_t kind, share, count;
-    int32_t most; /* candidates of the largest share; rank 0 may be evaluating it before it sends again */
+    int32_t most; /* candidates of the largest share, which rank 0 may be evaluating before its next message */
     int64_t images;
 } task; /* paths [count * layers] of int32_t follow */
 
@@ -33,11 +33,11 @@ typedef struct {
     double seconds;
 } answer; /* sq_result [count] follow, or the text of an error */
 
-/* A part of the candidates: order[first .. first + count). */
+/* A share is a part of the candidates: order[first .. first + count). */
 typedef struct {
     int first, count, rank; /* SQ_ANY_RANK: not assigned */
     bool is_done;
-    double since; /* when it was assigned, or when its rank last answered */
+    double since; /* time when the share was assigned, or when the share's rank last answered */
 } share;
 
 struct sq_worker_pool {
@@ -48,10 +48,10 @@ struct sq_worker_pool {
     int size;
     bool *is_lost;              /* [size] */
     sq_worker_counters *counts; /* [size] */
-    char lost[TEXT_BYTES];      /* the lost ranks and the reasons; empty: none */
-    bool is_started;            /* all ranks have a pool: the workers serve until rank 0 ends them */
-    double patience;            /* seconds that rank 0 may need for one of its shares */
-    /* of the current evaluation */
+    char lost[TEXT_BYTES];      /* text with the lost ranks and the reasons; empty: none */
+    bool is_started;            /* all ranks have a pool, and the workers serve until rank 0 ends them */
+    double patience;            /* worker: seconds that rank 0 may take for one share */
+    /* The members below belong to the current evaluation. */
     const int *const *paths;
     size_t images;
     sq_result *results;
@@ -61,7 +61,7 @@ struct sq_worker_pool {
 
 /* ---- Start and end ---- */
 
-/* Fixes the first layers that have one choice: they are computed once. */
+/* Fixes the first layers that have only one choice, so that their output is computed only once. */
 static void fix_leading_layers(sq_candidate_group *group, const sq_space *space, const sq_search_mask *search_mask)
 {
     int path[SQ_MAX_LAYERS] = {0}, depth = 0;
@@ -96,7 +96,7 @@ sq_status sq_worker_pool_create(sq_worker_pool **out, sq_candidate_group *group,
     return status;
 }
 
-/* Seconds per candidate of the slowest rank; 0: unknown. */
+/* Returns the seconds per candidate of the slowest rank; 0: unknown. */
 static double seconds_each(const sq_worker_pool *pool)
 {
     double longest = 0;
@@ -106,7 +106,7 @@ static double seconds_each(const sq_worker_pool *pool)
     return longest;
 }
 
-/* Receives the outstanding messages of a worker up to its shutdown message. */
+/* Receives and discards the outstanding messages of a worker, up to the worker's shutdown message. */
 static sq_status drain(sq_worker_pool *pool, int rank)
 {
     for (bool is_over = false; !is_over;) {
@@ -121,7 +121,7 @@ static sq_status drain(sq_worker_pool *pool, int rank)
     return SQ_OK;
 }
 
-/* Ends the workers. Errors are ignored: the next collective call detects unreachable ranks. */
+/* Ends the workers. Errors are ignored, because the next collective call detects unreachable ranks. */
 static void finish_workers(sq_worker_pool *pool)
 {
     const task last = {.kind = *pool->lost ? ABANDON : FINISH};
@@ -170,8 +170,9 @@ sq_status sq_worker_pool_check(const sq_worker_pool *pool)
 
 /* ---- Shares ---- */
 
-/* Each share is half of the remaining candidates per rank, and at least a quarter of a rank's part. Large shares save
- * more work in the prefix tree; small ones at the end let all ranks finish together. */
+/* Divides `count` candidates into shares. A share has half of (remaining candidates / ranks), but at least a quarter of
+ * (count / ranks). Large shares save more work in the prefix tree; small shares at the end let all ranks finish at
+ * about the same time. */
 static void make_shares(sq_worker_pool *pool, int count)
 {
     const int least = count / (4 * pool->size) > 1 ? count / (4 * pool->size) : 1;
@@ -237,7 +238,7 @@ static sq_status send_share(sq_worker_pool *pool, share *s, int rank)
     return status;
 }
 
-/* Assigns shares until every worker has `ahead` of them or none is left. */
+/* Assigns shares until every worker has `ahead` shares or no share is left. */
 static sq_status assign_shares(sq_worker_pool *pool, int ahead)
 {
     for (int have = 0; have < ahead; have++)
@@ -251,7 +252,8 @@ static sq_status assign_shares(sq_worker_pool *pool, int ahead)
     return SQ_OK;
 }
 
-/* Two ranks may answer a share that a lost rank had; the results are equal. */
+/* Stores the results in an answer. Two ranks may answer the same share if one of them was considered lost; their
+ * results are equal. */
 static sq_status take_answer(sq_worker_pool *pool, const sq_message *message)
 {
     answer a;
@@ -271,7 +273,7 @@ static sq_status take_answer(sq_worker_pool *pool, const sq_message *message)
     count_work(pool, message->from, s->count, a.seconds);
     for (int i = 0; i < pool->share_count; i++)
         if (pool->shares[i].rank == message->from)
-            pool->shares[i].since = sq_seconds_now(); /* it has answered */
+            pool->shares[i].since = sq_seconds_now(); /* the rank has answered */
     return SQ_OK;
 }
 
@@ -298,7 +300,8 @@ static void mark_lost(sq_worker_pool *pool, int rank, const char *how)
             pool->shares[i].rank = SQ_ANY_RANK;
 }
 
-/* Whether a rank with shares has not answered within the time limit plus PATIENCE times their expected duration. */
+/* Returns whether a rank has shares but has not answered within the time limit plus PATIENCE times the shares' expected
+ * duration. */
 static bool is_silent(const sq_worker_pool *pool, int rank)
 {
     double since = INFINITY;
@@ -356,7 +359,8 @@ static sq_status evaluate_here(sq_worker_pool *pool, share *s)
     return SQ_OK;
 }
 
-/* Assigns shares, evaluates shares itself, and waits when none is left to start. */
+/* Assigns shares to workers and evaluates shares on rank 0 until all shares are done. Waits if all remaining shares are
+ * assigned. */
 static sq_status distribute(sq_worker_pool *pool)
 {
     double looked = sq_seconds_now();
@@ -366,14 +370,14 @@ static sq_status distribute(sq_worker_pool *pool)
         share *own = next_share(pool);
         if (own)
             own->rank = 0;
-        SQ_TRY(assign_shares(pool, AHEAD)); /* so that no worker is idle meanwhile */
+        SQ_TRY(assign_shares(pool, AHEAD)); /* so that no worker becomes idle while rank 0 evaluates */
         if (own)
             SQ_TRY(evaluate_here(pool, own));
         else
             sq_pause();
         if (sq_seconds_now() - looked > CHECK_SECONDS) {
             looked = sq_seconds_now();
-            SQ_TRY(take_answers(pool)); /* of shares that a rank finished before it failed */
+            SQ_TRY(take_answers(pool)); /* includes shares that a rank finished before it failed */
             find_lost(pool);
         }
     }
@@ -393,7 +397,7 @@ sq_status sq_worker_pool_evaluate(sq_worker_pool *pool, const int *const *paths,
     pool->images = images;
     pool->results = results;
     SQ_TRY(sq_prefix_tree_order(pool->order, pool->space, pool->paths,
-                                count)); /* neighbours in the prefix tree get into one share */
+                                count)); /* a share gets neighbours in the prefix tree */
     make_shares(pool, count);
     return distribute(pool);
 }
@@ -409,7 +413,7 @@ static sq_status evaluate_task(sq_worker_pool *pool, const task *t, const int32_
     return evaluate_timed(pool, &(path_batch){paths, t->count, (size_t)t->images}, results, seconds);
 }
 
-/* Evaluates a share and replies with its scores or with the error. */
+/* Evaluates a share and replies with the results or with the error. */
 static sq_status evaluate_share(sq_worker_pool *pool, const task *t, const sq_message *message)
 {
     struct {
@@ -446,7 +450,7 @@ static sq_status handle_message(sq_worker_pool *pool, const sq_message *message,
         return sq_messages_send(pool->messages, 0, &(answer){.share = SHUTDOWN}, sizeof(answer));
     sq_ranks_abandon(pool->ranks);
     const sq_status status = sq_fail(SQ_COMMUNICATION, "rank 0 has lost another rank");
-    sq_error_set_reported(); /* by rank 0 */
+    sq_error_set_reported(); /* because rank 0 reports it */
     return status;
 }
 

@@ -27,9 +27,11 @@ SQ_MUST_USE sq_status sq_pareto_ranks(const double *values, int count, int objec
 SQ_MUST_USE sq_status sq_pareto_crowding(const double *values, int objectives, const int *members, int count,
                                          double *distance);
 
-/* The exact volume between the points and `reference`. Two objectives need one sweep. More objectives are divided into
- * slices along the last one: a slice is as thick as the step to the next point, and as large as the volume of the
- * points so far in the other objectives. Only points below the reference in every objective count. returns SQ_NO_MEMORY
+/* Computes the exact volume that the points dominate, bounded by `reference`. Points that are not below the reference
+ * in every objective are ignored. Two objectives require one sweep. With more objectives the volume is a sum of slices
+ * along the last objective. A slice reaches from one point to the next. The cross-section of a slice is the volume, in
+ * the other objectives, that the points up to the slice dominate.
+ * returns SQ_NO_MEMORY
  * cost    count^(objectives - 1) * log(count)
  * source  While et al. 2006, "A faster algorithm for calculating hypervolume", HSO */
 SQ_MUST_USE sq_status sq_hypervolume(const double *values, int count, int objectives, const double *reference,

@@ -1,13 +1,14 @@
-/* Comma-separated tables by layer and operator, and TF-NAS's by block. Each also has a row for the part that all
- * networks share:
+/* Reads comma-separated tables by layer and operator (FBNet, TuNAS), and TF-NAS's table by block. Each table also has a
+ * row for the part that all networks share:
  *
  *     layer,h_in,c_in,c_out,stride,op,<devices>    FBNet: HW-NAS-Bench's table and fits to HELP's measurements;
  *                                                  shared part: op "base"
  *     layer,op,kernel,expand,delta_ms              TuNAS's linear model; shared part: op "bias"
  *     key,mid_channels,latency_ms                  TF-NAS, keys MBInvertedResBlock_{h}_{c_in}_{se}_{c_out}_k3_s1_relu
  *
- * The first two number the choices of a layer in the order of its rows, so a space with a different order of choices is
- * another space. Their values are parts of a fit and may be 0 or negative. */
+ * For FBNet and TuNAS, the rows of a layer are numbered in the order of the file, and these numbers are the choices. A
+ * space can use such a table only if its choices have the same order. The values of FBNet and TuNAS are parts of a fit
+ * and may be 0 or negative. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Rows of comma-separated files. */
+/* Reads the rows of comma-separated files. */
 #include "search/cost/dialects/csv.h"
 
 #include <stdio.h>
@@ -59,7 +59,8 @@ sq_status sq_csv_value(const sq_csv *csv, int column, double *out)
     return SQ_OK;
 }
 
-/* Takes the unit from the column's name; it must agree with the caller's. */
+/* Sets the input's unit to the unit in the column's name, if the name has one. Fails if the caller stated another
+ * unit. */
 static sq_status take_unit(const sq_csv *csv, const char *column)
 {
     const char *given = csv->input->options->unit, *unit = sq_time_unit_of_column(column);

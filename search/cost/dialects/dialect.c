@@ -1,4 +1,4 @@
-/* The table of dialects, and reading a file with the one that fits. */
+/* Has the table of dialects, and reads a file with the dialect that fits. */
 #include "search/cost/dialects/dialect.h"
 
 #include <math.h>
@@ -94,7 +94,8 @@ static int by_key(const void *a, const void *b)
     return sq_block_key_compare(&((const sq_latency_entry *)a)->key, &((const sq_latency_entry *)b)->key);
 }
 
-/* Merges entries with the same key: the mean of their means, and a deviation that includes the spread of the means. */
+/* Merges entries with the same key. The result has the mean of the entries' means, and a deviation that includes the
+ * spread of the means. */
 static sq_latency_entry merged(const sq_latency_entry *entries, size_t count, sq_dialect_report *report)
 {
     sq_latency_entry out = entries[0];
@@ -141,7 +142,8 @@ static void copy(char *to, size_t bytes, const char *given, const char *initial)
     (void)snprintf(to, bytes, "%s", *given ? given : initial);
 }
 
-/* Fills in the device: the caller's information first, then the file's. Name and source are always set. */
+/* Fills in the description of the device. The caller's information takes precedence over the file's. Name and source
+ * are always set. */
 static void describe(sq_latency *latency, const sq_dialect *dialect, const char *path,
                      const sq_dialect_options *options)
 {

@@ -3,11 +3,12 @@
 
 #include "search/cost/dialects/dialect_report.h"
 
-/* Latency tables in the formats of other projects (dialects). The content of a file tells its dialect, unless the
- * caller names it. Blocks get our keys (block_key.h). Rows of blocks that no Squall space can contain are skipped and
- * counted. configs/devices/README.md lists the public tables and their pitfalls. */
+/* Reads latency tables in the formats of other projects; such a format is called a dialect. The dialect is recognised
+ * from the content of a file unless the caller names the dialect. Blocks get Squall's keys (block_key.h). Rows of
+ * blocks that no Squall space can contain are skipped and counted. configs/devices/README.md lists the public tables
+ * and their pitfalls. */
 
-/* ROW(word): one row per dialect; its file defines sq_dialect_<word>. */
+/* ROW(word): one row per dialect. A source file of this folder defines sq_dialect_<word>. */
 #define SQ_DIALECT_TABLE(ROW)                                                                                          \
     ROW(proxyless)                                                                                                     \
     ROW(ofa)                                                                                                           \
@@ -21,19 +22,19 @@ int sq_dialect_count(void);
 const char *sq_dialect_name(int dialect);    /* "proxyless" */
 const char *sq_dialect_summary(int dialect); /* one line of help */
 
-/* All zero: everything as the file states it. */
+/* If all fields are zero, the file alone determines the table. */
 typedef struct {
-    const char *dialect; /* NULL: told from the content */
-    const char *column;  /* of the device, when a file has several; NULL: the only column */
-    const char *unit;    /* "ns", "us", "ms", "s" of a file that does not state it; NULL: ms */
-    bool takes_near;     /* also read blocks that differ from ours only in the shortcut, and swish as hswish */
+    const char *dialect; /* NULL: recognised from the content */
+    const char *column;  /* column of values, for files with several; NULL: the only column */
+    const char *unit;    /* "ns", "us", "ms" or "s", for files that do not state a unit; NULL: ms */
+    bool takes_near;     /* also read blocks that differ from Squall's only in the shortcut, and read swish as hswish */
     bool is_modelled;
-    sq_device_info info; /* known properties of the device; an empty text or 0: unknown */
+    sq_device_info info; /* properties of the device that the caller knows; an empty text or 0: unknown */
 } sq_dialect_options;
 
 /* Reads a file; options and report may be NULL. Close the table with sq_latency_close.
- * returns SQ_INVALID: file, line or key, found and expected value; also when no dialect or several fit, when a column
- * must be named, and when no row remains; SQ_IO */
+ * returns SQ_INVALID: the message has the file, the line or key, the found and the expected value; also if no dialect
+ * or more than one dialect fits, if a column must be named, and if every row was skipped; SQ_IO */
 SQ_MUST_USE sq_status sq_dialect_read(sq_latency **out, sq_dialect_report *report, const char *path,
                                       const sq_dialect_options *options);
 

@@ -1,4 +1,4 @@
-/* Printing a report. */
+/* Prints a report. */
 #include "search/cost/dialects/dialect_report.h"
 
 /* Prints a number with separators: "12,116". */

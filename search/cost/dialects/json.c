@@ -1,12 +1,12 @@
-/* Tables in JSON: nn-Meter's blocks, and Single-Path NAS's layers at the end of the file. The blocks are an object
- * {"<kind>_<numbers>": milliseconds}:
+/* Reads tables in JSON: nn-Meter's blocks, and, at the end of this file, Single-Path NAS's layers. The blocks are an
+ * object {"<kind>_<numbers>": milliseconds}:
  *
  *     firstconv_224_3_16_2_3                     h, c_in, c_out, stride, kernel               ElasticViT space, TFLite
  *     conv_28_48_48_6_1_hard_swish_3_se          h, c_in, c_out, expansion, stride, activation, kernel, se or nose
  *     MobileNetV2ResBlock_56_32_32_3_6_1_relu6   h, c_in, c_out, kernel, expansion, stride, activation    SpaceEvo,
  * int8
  *
- * h is the side of the square input. The files also have Transformer and ResNet blocks. Sources:
+ * h is the side of the square input. The files also have Transformer and ResNet blocks, which are left out. Sources:
  * microsoft/nn-Meter, branches dev/hybrid-transformer and dev/quantize-predictor (keys); SpaceEvo,
  * modules/modeling/blocks (the layers of each block). */
 #include <ctype.h>
@@ -45,8 +45,8 @@ static sq_block_key key_of(sq_block_kind kind, const numbers *n)
                           .activation = sq_dialect_activation(n->activation)};
 }
 
-/* make_divisible(c_in * expansion), and make_divisible(mid / 4) channels in the squeeze: SpaceEvo's modules, as
- * MobileNetV3's. */
+/* Returns the key of an inverted bottleneck. The block has make_divisible(c_in * expansion) channels inside, and
+ * make_divisible(mid / 4) channels in the squeeze. SpaceEvo's modules and MobileNetV3 have the same numbers. */
 static sq_block_key bottleneck(const numbers *n, bool has_se)
 {
     sq_block_key key = key_of(SQ_BLOCK_MB, n);
@@ -57,7 +57,7 @@ static sq_block_key bottleneck(const numbers *n, bool has_se)
 
 /* ---- One row per kind of block ---- */
 
-/* The stem's key has no activation; it is the space's, hard_swish. */
+/* The key of the stem has no activation. The stem of the ElasticViT space uses hard_swish. */
 static outcome read_firstconv(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n = {.activation = "hswish"};
@@ -77,7 +77,7 @@ static outcome read_conv(sq_dialect_input *input, const char *text, sq_block_key
     if (sscanf(text, "conv_%7d_%7d_%7d_%7lf_%3d_%n", &n.h, &n.c_in, &n.c_out, &n.expansion, &n.stride, &used) != 5 ||
         !used)
         return BROKEN;
-    const char *number = text + used; /* the activation ends before the next number; it may contain underscores */
+    const char *number = text + used; /* the activation, which may contain underscores, ends before the next number */
     while (*number && !(*number == '_' && isdigit((unsigned char)number[1])))
         number++;
     (void)snprintf(n.activation, sizeof n.activation, "%.*s", (int)(number - (text + used)), text + used);
@@ -95,7 +95,7 @@ static outcome read_conv(sq_dialect_input *input, const char *text, sq_block_key
     return LEFT_OUT;
 }
 
-/* SpaceEvo's keys: h, c_in, c_out, kernel, expansion (None: the block has none), stride, activation. */
+/* Reads a key of SpaceEvo: h, c_in, c_out, kernel, expansion (None: the block has none), stride, activation. */
 static bool read_block(const char *text, numbers *n)
 {
     char expansion[8], tail;
@@ -117,14 +117,15 @@ static outcome read_first_or_last(sq_dialect_input *input, const char *text, sq_
     return key->activation == SQ_ACTIVATIONS ? BROKEN : READ;
 }
 
-/* A linear layer on the pooled output of FeatureMixBlock: our classifier on one pixel. */
+/* LogitsBlock is a linear layer on the pooled output of FeatureMixBlock. It corresponds to Squall's classifier on an
+ * input of one pixel. */
 static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
     (void)input;
     if (!read_block(text, &n))
         return BROKEN;
-    n.kernel = n.stride = 1; /* as in a space's classifier; the file has 0 */
+    n.kernel = n.stride = 1; /* as in a space's classifier; the file has 0 for both */
     if (!is_sound(&n))
         return BROKEN;
     *key = key_of(SQ_BLOCK_CLASSIFIER, &n);
@@ -132,7 +133,8 @@ static outcome read_logits(sq_dialect_input *input, const char *text, sq_block_k
     return READ;
 }
 
-/* SpaceEvo's block always has a shortcut; when the shape changes it is a 1 x 1 convolution, which our block lacks. */
+/* SpaceEvo's block always has a shortcut. If the shape changes, the shortcut is a 1 x 1 convolution, which Squall's
+ * block lacks. */
 static outcome read_residual(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
@@ -150,7 +152,8 @@ static outcome read_residual(sq_dialect_input *input, const char *text, sq_block
                : LEFT_OUT;
 }
 
-/* Two separable convolutions with a shortcut, which our sep lacks. */
+/* MobileNetV1DualBlock has two separable convolutions and a shortcut. Squall's block kind sep has no shortcut, so these
+ * rows are read only with takes_near. */
 static outcome read_dual(sq_dialect_input *input, const char *text, sq_block_key *key)
 {
     numbers n;
@@ -228,7 +231,7 @@ static sq_status read_nnmeter(sq_dialect_input *input)
     return status;
 }
 
-/* The first character of the first key of a JSON object; 0: not an object. */
+/* Returns the first character of the first key of a JSON object; 0: the text is not an object. */
 static char first_of_key(const char *text)
 {
     text += strspn(text, " \t\r\n");
@@ -252,12 +255,12 @@ const sq_dialect sq_dialect_nnmeter = {
 
 /* ---- Single-Path NAS: {"layer": {"0": k3 e3, "1": k3 e6, "2": k5 e3, "3": k5 e6}} ----
  *
- * Layers 1 to 20 are searched; the constant includes layers 0 and 21, stem and head. Source:
- * dstamoulis/single-path-nas, nas-search/pixel1_runtime_model.json and the code that reads it. Check: all layers k3 e3
- * take 65.69 ms. */
+ * Layers 1 to 20 are searched. The constant single_path_base includes layers 0 and 21, which are the stem and the head.
+ * Source: dstamoulis/single-path-nas, nas-search/pixel1_runtime_model.json and the code that reads it. As a check, the
+ * network with k3 e3 in all layers takes 65.69 ms. */
 
 enum { FIRST_LAYER = 1, LAST_LAYER = 20, CHOICES = 4 };
-static const double single_path_base = 19.5999, single_path_skip = 0.7; /* milliseconds, from that code */
+static const double single_path_base = 19.5999, single_path_skip = 0.7; /* milliseconds, from Single-Path NAS's code */
 
 static sq_status read_choices(sq_dialect_input *input, int layer, json_t *choices)
 {
@@ -277,7 +280,7 @@ static sq_status read_choices(sq_dialect_input *input, int layer, json_t *choice
     if (!is_searched)
         return SQ_OK;
     const sq_block_time skip = sq_block_time_of(single_path_skip, 0, 1);
-    return sq_latency_add_layer(input->latency, layer - FIRST_LAYER, CHOICES, &skip); /* not in the file */
+    return sq_latency_add_layer(input->latency, layer - FIRST_LAYER, CHOICES, &skip); /* no time in the file */
 }
 
 static sq_status read_layers(sq_dialect_input *input, json_t *object)

@@ -1,12 +1,12 @@
-/* The tables of ProxylessNAS and once-for-all: the description of a layer, then its times.
+/* Reads the tables of ProxylessNAS and once-for-all (OFA). An entry is the description of a layer, then its times.
  *
  *     expanded_conv-input:56x56x24-output:56x56x24-expand:3-kernel:3-stride:1-idskip:1: {count, mean, var} ProxylessNAS
  *     expanded_conv-input:56x56x24-output:56x56x24-expand:72-...-idskip:1-se:0-hs:1: {count, mean, std}        OFA
  *
- * in YAML, or as rows "block_name,<columns>" of a CSV. `expand` is a ratio in one format and a number of channels in
- * the other. Some files mix the two formats, so the largest `expand` of a file decides. Sources:
- * mit-han-lab/proxylessnas:search/utils/latency_estimator.py, mit-han-lab/once-for-all: ofa/tutorial/latency_table.py.
- */
+ * The file is YAML, or CSV with rows "block_name,<columns>". `expand` is a ratio in ProxylessNAS's format and a number
+ * of channels in OFA's. Some files mix the two formats, so the largest `expand` of a file decides whether `expand` is a
+ * ratio. Sources: mit-han-lab/proxylessnas:search/utils/latency_estimator.py, mit-han-lab/once-for-all:
+ * ofa/tutorial/latency_table.py. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +20,12 @@ enum { LARGEST_RATIO = 8 /* of `expand` */, KEY_BYTES = 256, TYPE_BYTES = 32, WH
 
 typedef struct {
     char type[TYPE_BYTES];
-    int in[3], out[3]; /* h, w, c; a single number in the key is c, with h = w = 1 */
+    int in[3], out[3]; /* h, w, c; if the key has a single number, it is c, and h = w = 1 */
     double expand;
     int kernel, stride, idskip, se, hs; /* -1: not in the key */
 } described;
 
-/* Properties of the whole file. */
+/* The table has the properties of the whole file. */
 typedef struct {
     sq_dialect_input *input;
     bool is_ratio; /* whether `expand` is a ratio */
@@ -98,8 +98,8 @@ static bool read_description(const char *text, described *out)
     return is_whole(&d);
 }
 
-/* An inverted bottleneck. ProxylessNAS's ratio * width is a whole number for all its widths. OFA's squeeze has
- * make_divisible(mid / 4) channels (MobileNetV3; ofa/utils/layers.py). */
+/* Fills in the key of an inverted bottleneck. ProxylessNAS's ratio times the input's channels is a whole number in all
+ * of its tables. OFA's squeeze has make_divisible(mid / 4) channels (MobileNetV3; ofa/utils/layers.py). */
 static sq_status read_block(const table *t, const char *where, const described *d, sq_block_key *key)
 {
     const double mid = t->is_ratio ? d->expand * d->in[2] : d->expand;
@@ -124,7 +124,8 @@ static bool is_one_of(const char *type, const char *a, const char *b, const char
     return strcmp(type, a) == 0 || strcmp(type, b) == 0 || strcmp(type, c) == 0;
 }
 
-/* The keys of stem and head have no activation: it is h-swish in files whose blocks have `hs`, else ReLU6. */
+/* The keys of stem and head have no activation, so h-swish is assumed in files whose blocks have `hs`, and ReLU6 in all
+ * other files. */
 static sq_status add_described(const table *t, const char *where, const described *d, const sq_block_time *time)
 {
     sq_block_key key = {.h = d->in[0],
@@ -139,7 +140,7 @@ static sq_status add_described(const table *t, const char *where, const describe
     if (strcmp(d->type, "expanded_conv") == 0) {
         SQ_TRY(read_block(t, where, d, &key));
         if (!d->idskip && d->stride == 1 && d->in[2] == d->out[2]) {
-            /* Our block adds its input here; the same file may also have the block with idskip 1. */
+            /* Squall's block adds its input for these shapes; the same file may also have the block with idskip 1. */
             sq_dialect_leave_out(t->input, "expanded_conv without its shortcut");
             return SQ_OK;
         }
@@ -159,7 +160,7 @@ static sq_status add_described(const table *t, const char *where, const describe
     return sq_dialect_add(t->input, where, &key, time);
 }
 
-/* Finds the properties of the whole file; invalid keys are reported when they are read. */
+/* Finds the properties of the whole file. Invalid keys are not reported here but when the rows are read. */
 static void survey(table *t, const char *text)
 {
     double most = 0;
@@ -222,7 +223,7 @@ static sq_status read_entry(const table *t, yaml_document_t *document, const yam
                        where);
     SQ_TRY(read_figures(t, document, value, where, &f));
     const bool is_other = t->input->options->column && strcmp(t->input->options->column, "mean") != 0;
-    /* Deviation and count belong to the column `mean`. */
+    /* Deviation and count describe the column `mean`, so another column has neither. */
     const sq_block_time time =
         is_other ? sq_block_time_of(f.mean, 0, 1)
                  : sq_block_time_of(f.mean, f.deviation > 0 ? f.deviation : sqrt(f.variance), (int64_t)f.count);

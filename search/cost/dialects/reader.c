@@ -1,4 +1,4 @@
-/* Functions that the readers of all dialects share. */
+/* Defines the functions that the readers of all dialects share. */
 #include "search/cost/dialects/reader.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@ enum { LARGEST_SIZE = 1 << 24 };
 #define LARGEST_MS  1e9
 #define SMALLEST_MS 1e-9
 
-/* is_share: a part of a fit, which may be 0 or negative. */
+/* is_share: the value is a part of a fit, which may be 0 or negative. */
 static sq_status check_value(const char *where, double value, bool is_share)
 {
     if (!isfinite(value) || fabs(value) > LARGEST_MS || (!is_share && value < SMALLEST_MS))

@@ -3,7 +3,7 @@
 
 #include "search/cost/dialects/dialect.h"
 
-/* The interface of a dialect's reader, and the functions by which it passes rows on. */
+/* Defines the interface of a dialect's reader, and the functions by which a reader adds rows to the table. */
 
 typedef struct {
     const char *path;
@@ -11,14 +11,14 @@ typedef struct {
     const sq_dialect_options *options;
     sq_latency *latency;
     sq_dialect_report *report;
-    double unit; /* milliseconds of the file's unit */
+    double unit; /* milliseconds per unit of the file */
 } sq_dialect_input;
 
 typedef struct {
     const char *name, *summary;
-    const char *space; /* of a table by layer: the space whose layers it numbers, unless the caller names one */
+    const char *space; /* space whose layers a table by layer numbers, unless the caller names one */
     bool is_modelled;
-    bool (*fits)(const char *text); /* whether the text looks like this dialect */
+    bool (*fits)(const char *text); /* returns whether the text looks like this dialect */
     sq_status (*read)(sq_dialect_input *input);
 } sq_dialect;
 
@@ -31,13 +31,13 @@ SQ_MUST_USE sq_status sq_dialect_add(sq_dialect_input *input, const char *where,
 SQ_MUST_USE sq_status sq_dialect_add_layer(sq_dialect_input *input, const char *where, int layer, int choice,
                                            double value);
 SQ_MUST_USE sq_status sq_dialect_add_base(sq_dialect_input *input, const char *where, double value);
-/* For a row whose block differs from ours in a detail: returns true if the caller wants such rows; otherwise counts it
- * as left out. */
+/* Must be called for a row whose block differs from Squall's in a detail. Returns true if the caller accepts such rows;
+ * otherwise counts the row as left out. */
 bool sq_dialect_takes_near(sq_dialect_input *input, const char *kind);
 /* Counts a row as left out; `kind` describes it in the report. */
 void sq_dialect_leave_out(sq_dialect_input *input, const char *kind);
 
-/* Our activation for another project's name ("hard_swish", "relu"); SQ_ACTIVATIONS when we have none. */
+/* Returns the activation for another project's name ("hard_swish", "relu"); SQ_ACTIVATIONS: Squall does not have it. */
 sq_activation sq_dialect_activation(const char *name);
 
 #endif

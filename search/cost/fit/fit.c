@@ -1,4 +1,4 @@
-/* A line through (predicted, measured), and measures of agreement. */
+/* Fits a line to points (predicted, measured), and computes measures of the agreement of predictions. */
 #include "search/cost/fit/fit.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 enum { ALL_PAIRS_LIMIT = 1000, ROUNDS_LIMIT = 100, MIN_POINTS = 3 };
 static const double mad_of_normal = 0.6744897501960817;  /* median absolute deviation of N(0, 1) */
 static const double bisquare_c = 4.685;                  /* deviations; 95 % efficiency for normal errors */
-static const double rounding = 1e-10, converged = 1e-13; /* relative to the largest value, to the line */
+static const double rounding = 1e-10, converged = 1e-13; /* relative to the largest |y|; to |scale| + |base| */
 static const double least_scale = 0.5, most_scale = 2, most_mape = 10; /* of a plausible line */
 
 static int by_value(const void *a, const void *b)
@@ -18,7 +18,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts the values. */
+/* Returns the median and sorts the values. */
 static double median(double *values, size_t n)
 {
     qsort(values, n, sizeof *values, by_value);
@@ -40,7 +40,8 @@ static int by_x(const void *a, const void *b)
 
 /* ---- The line ---- */
 
-/* Weighted least squares; weights NULL: all 1. Returns false when the points with weight have no spread. */
+/* Fits a line by weighted least squares; weights NULL: all 1. Returns false if all points with a weight above 0 have
+ * the same x. */
 static bool least_squares(const point *points, const double *weights, size_t n, sq_line *out)
 {
     double total = 0, x = 0, y = 0, xx = 0, xy = 0, largest = 0;
@@ -67,7 +68,8 @@ static bool least_squares(const point *points, const double *weights, size_t n, 
     return true;
 }
 
-/* Median of the slopes between pairs, then median of the residuals. points: sorted by x; scratch: one per pair. */
+/* Sets the slope to the median of the slopes between pairs of points, then the base to the median of the residuals.
+ * points: sorted by x; scratch: room for one number per pair, and for one per point. */
 static void theil_sen(const point *points, size_t n, double *scratch, sq_line *out)
 {
     size_t count = 0;
@@ -81,7 +83,7 @@ static void theil_sen(const point *points, size_t n, double *scratch, sq_line *o
             if (points[i + half].x > points[i].x)
                 scratch[count++] = (points[i + half].y - points[i].y) / (points[i + half].x - points[i].x);
     }
-    if (count > 0) /* otherwise more than half of the points have one x: keep the slope of least squares */
+    if (count > 0) /* 0: too many points have the same x; the slope of least squares is kept */
         out->scale = median(scratch, count);
     for (size_t i = 0; i < n; i++)
         scratch[i] = points[i].y - out->scale * points[i].x;
@@ -93,7 +95,8 @@ static double residual(const sq_line *line, const point *p)
     return p->y - line->base - line->scale * p->x;
 }
 
-/* Bisquare reweighting with a fixed scale, from a robust start. */
+/* Improves a robust line by least squares that are reweighted with Tukey's bisquare. The spread of the residuals is
+ * estimated from the first line and stays fixed. */
 static void improve(const point *points, size_t n, double *scratch, double *weights, sq_line *line)
 {
     double size = 0;
@@ -170,7 +173,7 @@ bool sq_line_doubt(char *out, size_t bytes, const sq_line *line, double network_
 
 /* ---- Quality ---- */
 
-/* Merge sort of y[n] that counts the exchanges of a bubble sort. */
+/* Sorts y[n] by merging. Returns the number of exchanges that a bubble sort would make. */
 static double merge_count(double *y, double *scratch, size_t n)
 {
     double exchanges = 0;
@@ -204,7 +207,8 @@ static int by_x_then_y(const void *a, const void *b)
     return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y > q->y) - (p->y < q->y);
 }
 
-/* Knight 1966. Pair counts are exact in a double up to 9e15, that is 1.3e8 points. */
+/* Returns Kendall's tau-b by the method of Knight 1966. Pairs are counted in doubles, which are exact up to 9e15 pairs,
+ * that is, up to 1.3e8 points. */
 static double kendall(point *points, double *y, double *scratch, size_t n)
 {
     double tied_x = 0, tied_y = 0, tied_both = 0;
@@ -231,7 +235,7 @@ static double kendall(point *points, double *y, double *scratch, size_t n)
     return scale > 0 ? difference / scale : NAN;
 }
 
-/* Writes ranks[index], from 1; ties get their mean. */
+/* Writes ranks[index] of each point by its x, from 1. Points with the same x get the mean of their ranks. */
 static void rank(point *points, size_t n, double *ranks)
 {
     qsort(points, n, sizeof *points, by_x);
@@ -245,7 +249,7 @@ static void rank(point *points, size_t n, double *ranks)
 
 static double correlation(const double *a, const double *b, size_t n)
 {
-    const double middle = 0.5 * (double)(n + 1); /* of ranks */
+    const double middle = 0.5 * (double)(n + 1); /* mean of all ranks */
     double aa = 0, bb = 0, ab = 0;
     for (size_t i = 0; i < n; i++) {
         aa += (a[i] - middle) * (a[i] - middle);

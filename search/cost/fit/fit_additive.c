@@ -1,6 +1,7 @@
-/* Ridge regression on one centred column per (layer, choice). The columns of a layer sum to zero, so the matrix is
- * singular on purpose: the regularisation determines those directions without favouring a choice. The gauge only shifts
- * the result. */
+/* Fits the additive model by ridge regression. The design matrix has one centred column per (layer, choice). The
+ * columns of a layer sum to zero, so the matrix is singular. This is intended: leaving out one column per layer would
+ * make the regularised result depend on the choice that was left out. Directions with eigenvalue 0 are skipped, so the
+ * values of a layer sum to 0 until apply_gauge shifts them. */
 #include "search/cost/fit/fit_additive.h"
 
 #include <assert.h>
@@ -15,7 +16,8 @@ static const double huber_k = 1.345;                              /* deviations;
 static const double mad_of_normal = 0.6744897501960817;           /* median absolute deviation of N(0, 1) */
 static const double rounding = 1e-12, converged = 1e-6;           /* relative to the largest fitted value */
 
-/* LAPACK, part of the BLAS library; the last two arguments are the lengths of the character arguments. */
+/* LAPACK's eigenvalue solver, which is part of the BLAS library. The last two arguments are the lengths of the two
+ * character arguments. */
 void dsyevd_(const char *jobs, const char *triangle, const int *n, double *a, const int *stride, double *values,
              double *work, const int *work_count, int *integers, const int *integer_count, int *info,
              size_t jobs_length, size_t triangle_length);
@@ -25,7 +27,7 @@ typedef struct {
     const double *ms;
     size_t n;
     int layers, columns;
-    int *column;                     /* [layer * choice_limit + choice] -> column, or -1 when unseen */
+    int *column;                     /* [layer * choice_limit + choice] -> column; -1: the choice is unseen */
     double *weights;                 /* [n] */
     double *normal;                  /* [columns * columns] X'WX of centred columns, then its eigenvectors */
     double *right;                   /* [columns] X'Wy */
@@ -43,7 +45,8 @@ static int column_at(const solver *s, size_t network, int layer)
     return s->column[layer * s->out->choice_limit + choice];
 }
 
-/* Weighted sums around the weighted mean. Counts are exact as long as the weights are 1. */
+/* Computes the normal equations X'WX and X'Wy of the centred columns and the centred times. If all weights are 1, the
+ * sums before centring are integers and therefore exact. */
 static void accumulate(solver *s)
 {
     const size_t c = (size_t)s->columns;
@@ -89,7 +92,8 @@ static sq_status decompose(solver *s)
     return SQ_OK;
 }
 
-/* Eigenvalues below this are the layers' constants and rounding errors: the data does not determine them. */
+/* Returns the limit below which an eigenvalue counts as 0. The data does not determine the directions of such
+ * eigenvalues, for example the common offset of a layer's values. */
 static double floor_of(const solver *s)
 {
     return 1e-11 * fmax(s->values[s->columns - 1], 0);
@@ -107,7 +111,7 @@ static double mean_eigenvalue(const solver *s)
     return count ? sum / count : 1;
 }
 
-/* Effective number of parameters without the base; *rest: the residual sum of squares. */
+/* Returns the effective number of parameters without the base. Sets *rest to the residual sum of squares. */
 static double freedom_of(const solver *s, double lambda, double *rest)
 {
     double freedom = 0, explained = 0, shrunk = 0;
@@ -119,7 +123,7 @@ static double freedom_of(const solver *s, double lambda, double *rest)
         explained += z * z / d;
         shrunk += lambda / (d + lambda) * (lambda / (d + lambda)) * z * z / d;
     }
-    *rest = fmax(s->squares - explained, 1e-20 * s->squares) + shrunk; /* never less than rounding */
+    *rest = fmax(s->squares - explained, 1e-20 * s->squares) + shrunk; /* rounding can make the difference negative */
     return freedom;
 }
 
@@ -142,14 +146,14 @@ static double choose_ridge(const solver *s)
     return ridge;
 }
 
-/* Writes the values of the seen choices, centred by layer, and the matching base. */
+/* Computes the values of the seen choices, which sum to 0 in each layer, and the base that belongs to these values. */
 static void solve(solver *s)
 {
     const double lambda = s->out->ridge * mean_eigenvalue(s);
     const int table = s->layers * s->out->choice_limit;
     double rest;
     s->out->freedom = 1 + freedom_of(s, lambda, &rest);
-    memset(s->right, 0, (size_t)s->columns * sizeof *s->right); /* now the solution */
+    memset(s->right, 0, (size_t)s->columns * sizeof *s->right); /* becomes the solution */
     for (int e = 0; e < s->columns; e++) {
         const double d = s->values[e];
         if (d <= floor_of(s))
@@ -189,7 +193,7 @@ static bool reweight(solver *s)
         const double r = fabs(s->ms[i] - s->fitted[i]);
         s->weights[i] = r <= reach || reach < rounding * size ? 1 : reach / r;
     }
-    return change <= converged * size || reach < rounding * size; /* or the fit is exact */
+    return change <= converged * size || reach < rounding * size; /* small reach: the fit is exact */
 }
 
 static sq_status fit(solver *s, const sq_additive_options *options)
@@ -223,7 +227,7 @@ static int limit_of(const solver *s, const sq_additive_options *options, int lay
     return limit;
 }
 
-/* Counts the measurements of each choice, and assigns a column to each seen one. */
+/* Counts the measurements of each choice, and assigns a column to each choice that was measured. */
 static sq_status count_choices(solver *s, const sq_additive_options *options)
 {
     sq_additive *out = s->out;
@@ -307,7 +311,8 @@ static void release(solver *s)
     free(s->integers);
 }
 
-/* Shifts the values of each layer so that the gauge's is 0, and the base by the opposite: no prediction changes. */
+/* Shifts the values of each layer so that the value of the gauge is 0, and adds the shift to the base. The predictions
+ * do not change. */
 static void apply_gauge(sq_additive *a)
 {
     for (int l = 0; l < a->layers; l++) {
@@ -349,7 +354,7 @@ static bool is_known(const sq_additive *a, const int *path)
     return true;
 }
 
-/* Copies all networks but those of fold k to `paths` and `ms`, which have room for them. */
+/* Copies all networks except those of fold k to `paths` and `ms`, which have room for all networks. */
 static sq_additive_data without_fold(const sq_additive_data *data, size_t k, int *paths, double *ms)
 {
     const size_t layers = (size_t)data->layers;
@@ -362,7 +367,8 @@ static sq_additive_data without_fold(const sq_additive_data *data, size_t k, int
     return (sq_additive_data){paths, data->layers, ms, count};
 }
 
-/* Sum of |predicted / measured - 1| over the networks, each predicted by a fit without its fold. */
+/* Sets *error to the sum of |predicted / measured - 1| over the networks. Each network is predicted by a fit without
+ * the network's fold. */
 static sq_status cross_validate(const sq_additive_data *data, const sq_additive_options *options, double *error)
 {
     const size_t layers = (size_t)data->layers;
@@ -376,7 +382,7 @@ static sq_status cross_validate(const sq_additive_data *data, const sq_additive_
         status = fit_by_one_method(&a, &rest, options);
         for (size_t i = k; status == SQ_OK && i < data->count; i += FOLDS) {
             double predicted = data->ms[i];
-            if (is_known(a, data->paths + i * layers)) /* otherwise no method can predict it */
+            if (is_known(a, data->paths + i * layers)) /* otherwise the error counts as 0 */
                 status = sq_additive_predict(a, data->paths + i * layers, &predicted);
             *error += fabs(predicted - data->ms[i]) / fmax(fabs(data->ms[i]), DBL_MIN);
         }
@@ -387,8 +393,8 @@ static sq_status cross_validate(const sq_additive_data *data, const sq_additive_
     return status;
 }
 
-/* Chooses the method; errors: mean relative errors in cross-validation, plain and robust; unchanged with few networks.
- */
+/* Chooses the method by cross-validation. Sets errors[0] and errors[1] to the mean relative errors of the plain and the
+ * robust fit; leaves errors unchanged if there are fewer than AUTO_LIMIT networks. */
 static sq_status choose_method(const sq_additive_data *data, double ridge, sq_additive_method *out, double errors[2])
 {
     const sq_additive_options plain = {.ridge = ridge, .method = SQ_ADDITIVE_PLAIN};

@@ -1,4 +1,4 @@
-/* Reading measured networks from CSV. A row is read or refused, never repaired. */
+/* Reads measured networks from CSV. An invalid row is an error and is never repaired. */
 #include "search/cost/fit/measured.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct {
     const char *path;
     int line;
     int columns, arch, time, deviation; /* indices; deviation may be SQ_NONE */
-    double unit;                        /* milliseconds of 1 */
+    double unit;                        /* milliseconds per unit of the file */
     size_t limit;
     sq_measured *out;
 } reader;
@@ -47,7 +47,7 @@ static int find_column(char *const *names, int count, const char *name)
     return SQ_NONE;
 }
 
-/* The unit at the end of a name, or the whole name ("ms"); SQ_NONE: none. */
+/* Returns the index of the unit that a name ends with ("pixel_ms") or consists of ("ms"); SQ_NONE: no unit. */
 static int unit_of(const char *name)
 {
     const char *last = strrchr(name, '_');
@@ -58,12 +58,12 @@ static int unit_of(const char *name)
     return SQ_NONE;
 }
 
-/* Finds the deviation's column for the times' column `name`. */
+/* Finds the column of deviations that belongs to the column of times `name`. */
 static int find_deviation(char *const *names, int count, const char *name, int unit)
 {
     char wanted[NAME_BYTES + 16];
     const char *suffix = unit == SQ_NONE ? "" : units[unit].name;
-    const int stem = (int)(strlen(name) - strlen(suffix)); /* with its _ */
+    const int stem = (int)(strlen(name) - strlen(suffix)); /* length without the unit, with the _ */
     if (unit == SQ_NONE)
         (void)snprintf(wanted, sizeof wanted, "%s_std", name);
     else
@@ -71,7 +71,8 @@ static int find_deviation(char *const *names, int count, const char *name, int u
     return find_column(names, count, wanted);
 }
 
-/* Finds the column of times: `column`, or `column` with a unit; without `column` the first of ms, us, s. */
+/* Finds the column of times: `column`, or `column` followed by a unit. If `column` is NULL, the first of ms, us and
+ * s. */
 static int find_time(char *const *names, int count, const char *column)
 {
     char wanted[NAME_BYTES + 8];
@@ -214,7 +215,7 @@ static sq_status read_text(reader *r, char *text, const char *column)
         row[strcspn(row, "\r")] = 0;
         r->line++;
         if (r->line == 1 && strncmp(row, "\xef\xbb\xbf", 3) == 0)
-            row += 3; /* the byte order mark of spreadsheets */
+            row += 3; /* spreadsheets write a byte order mark */
         if (!*row || *row == '#')
             continue;
         if (has_header)

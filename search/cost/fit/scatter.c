@@ -1,4 +1,4 @@
-/* The scatter plot. Numbers do not depend on the locale, and all text is escaped (svg.h). */
+/* Draws the scatter plot. Numbers are formatted independently of the locale, and all text is escaped (svg.h). */
 #include "search/cost/fit/scatter.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "search/cost/fit/fit.h"
 #include "search/cost/fit/svg.h"
 
-/* In units of the picture; the file states its width in millimetres. */
+/* Lengths are in units of the SVG's viewBox. The file states the picture's width in millimetres. */
 enum {
     WIDTH = 600,
     TITLE_HEIGHT = 34,
@@ -56,7 +56,8 @@ static double round_step(double rough)
     return power * (mantissa <= 1.0001 ? 1 : mantissa <= 2.0001 ? 2 : mantissa <= 5.0001 ? 5 : 10);
 }
 
-/* Both axes span all values, from 0 where that costs less than a third of the room. */
+/* Chooses one range for both axes, which includes all values. The range begins at 0 if the smallest value is positive
+ * and below 0.35 times the largest. */
 static void choose_axes(picture *p)
 {
     double low = INFINITY, high = -INFINITY;
@@ -66,7 +67,7 @@ static void choose_axes(picture *p)
         low = fmin(low, fmin(q->predicted, q->measured - bar));
         high = fmax(high, fmax(q->predicted, q->measured + bar));
     }
-    if (high - low < 0.02 * fmax(fabs(high), fabs(low))) { /* one point, or all the same */
+    if (high - low < 0.02 * fmax(fabs(high), fabs(low))) { /* one point, or nearly equal values */
         const double room = 0.1 * fmax(fabs(high), fabs(low));
         low -= room;
         high += room;
@@ -75,7 +76,7 @@ static void choose_axes(picture *p)
     p->step = round_step((high - low) / 6);
     p->low = p->step * floor(low / p->step + 1e-9);
     p->high = p->step * ceil(high / p->step - 1e-9);
-    if (p->high < high + 0.01 * (p->high - p->low)) /* no point on the frame */
+    if (p->high < high + 0.01 * (p->high - p->low)) /* keeps points off the frame */
         p->high += p->step;
     if (p->low != 0 && p->low > low - 0.01 * (p->high - p->low))
         p->low -= p->step;
@@ -127,7 +128,7 @@ static void put_frame(const picture *p, const char *attributes)
                   attributes);
 }
 
-/* The band predicted = 0.9 .. 1.1 measured and the diagonal, cut off at the frame. */
+/* Draws the band from predicted = 0.9 measured to predicted = 1.1 measured, and the diagonal. The frame clips both. */
 static void put_band(const picture *p)
 {
     const double corners[4][2] = {{p->low, 0.9}, {p->high, 0.9}, {p->high, 1.1}, {p->low, 1.1}};
@@ -147,7 +148,7 @@ static bool is_inside(const sq_scatter_point *q)
     return fabs(q->predicted - q->measured) <= 0.1 * q->measured;
 }
 
-/* One point with its error bar and tooltip. */
+/* Draws one point with its error bar and tooltip. */
 static void put_point(const picture *p, const sq_scatter_point *q, double radius, bool inside)
 {
     FILE *f = p->file;
@@ -174,7 +175,7 @@ static void put_point(const picture *p, const sq_scatter_point *q, double radius
     }
 }
 
-/* The points in the band or the points outside, thinned. */
+/* Draws every k-th of the points inside the band, or of those outside it. */
 static void put_points(picture *p, bool inside)
 {
     FILE *f = p->file;
@@ -206,7 +207,7 @@ static bool overlap(const box *a, const box *b)
     return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
 }
 
-/* Boxes that hold points, names, or the error measures. */
+/* Boxes that points, names or the error measures occupy. */
 typedef struct {
     box list[2 * LABEL_LIMIT + 1];
     size_t count;
@@ -220,12 +221,13 @@ static bool is_free(const picture *p, const taken_boxes *taken, const box *b)
     return result;
 }
 
-/* Writes the name to the right, left, top or bottom of its point, wherever there is room; otherwise not. */
+/* Writes the point's name to the right of the point, to the left, above or below, in the first of these places that is
+ * free. Writes nothing if no place is free. */
 static void put_label(const picture *p, const sq_scatter_point *q, taken_boxes *taken)
 {
     const double x = x_of(p, q->measured), y = y_of(p, q->predicted);
     const double w = q->label ? 6.2 * fmin(24, sq_svg_characters(q->label)) : 0;
-    const double side = 8 + fmax(0, q->deviation) * SIDE / (p->high - p->low); /* past the error bar */
+    const double side = 8 + fmax(0, q->deviation) * SIDE / (p->high - p->low); /* beyond the error bar */
     const struct {
         const char *start;
         double anchor;
@@ -321,7 +323,7 @@ static void put_picture(picture *p, const sq_scatter_options *options)
     (void)fprintf(f, "</svg>\n");
 }
 
-/* Errors of all points, and how the drawn ones are thinned. */
+/* Computes the error measures of all points, and the strides of the points that are drawn. */
 static sq_status survey(picture *p)
 {
     double *predicted = malloc((p->n + 1) * sizeof *predicted), *measured = malloc((p->n + 1) * sizeof *measured);

@@ -1,4 +1,4 @@
-/* Text and numbers in SVG and HTML. */
+/* Writes text and numbers to SVG and HTML files. */
 #include "search/cost/fit/svg.h"
 
 #include <locale.h>

@@ -1,4 +1,5 @@
-/* A command line is split before it is filled, so that no value can add an argument. */
+/* Splits command lines and replaces placeholders. A command line is split before its placeholders are replaced, so that
+ * no value can add an argument. */
 #include "search/cost/measure/argument_vector.h"
 
 #include <stdbool.h>
@@ -7,8 +8,8 @@
 
 static const char blanks[] = " \t\r\n";
 
-/* Copies one argument from `from` to `to`, which is as long as the rest of the text. Returns its end, or NULL for an
- * open quote. */
+/* Copies one argument from `from` to `to`, which has room for the rest of the text. Returns the end of the argument in
+ * `from`; NULL: a quote is still open. */
 static const char *take_argument(char *to, const char *from)
 {
     char quote = 0;
@@ -68,7 +69,7 @@ static const char *value_of(const sq_argument_value *values, const char *placeho
     return NULL;
 }
 
-/* Writes the filled argument to `to`; with NULL it only computes the length. */
+/* Writes the argument with its placeholders replaced to `to`, unless `to` is NULL. Returns the length. */
 static size_t fill(char *to, const char *argument, const sq_argument_value *values)
 {
     size_t used = 0, length;
@@ -97,7 +98,7 @@ sq_status sq_argument_vector_fill(char ***out, char *const *arguments, const sq_
         filled[i] = malloc(fill(NULL, arguments[i], values) + 1);
         is_whole = filled[i];
         if (is_whole)
-            (void)fill(filled[i], arguments[i], values); /* the length is known */
+            (void)fill(filled[i], arguments[i], values); /* the length is already known */
     }
     if (!is_whole) {
         sq_argument_vector_free(filled);

@@ -1,4 +1,4 @@
-/* ONNX files to measure. */
+/* Writes the ONNX files to measure. */
 #include "search/cost/measure/block_models.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@ struct sq_block_models {
     sq_model *model;
 };
 
-/* N(0, 2 / fan-in): the output of a convolution has the size of its input (He et al. 2015, eq. 10). Norms are neutral.
- */
+/* Draws weights from N(0, 2 / fan-in), so that the output of a convolution has about the magnitude of its input (He et
+ * al. 2015, eq. 10). Gammas and variances are 1, all other parameters 0, so norms change nothing. */
 static void draw(const sq_parameter *p, uint64_t seed, float *values)
 {
     const bool is_weight =
@@ -117,7 +117,7 @@ static bool is_known(const sq_path_list *list, const int *path, int layers)
 sq_status sq_path_list_draw(sq_path_list *out, const sq_space *space, uint64_t seed, int count)
 {
     sq_path_list list = {calloc((size_t)count + 1, sizeof *list.paths), 0};
-    uint64_t number = UINT64_C(1) << 60; /* apart from a search's candidates */
+    uint64_t number = UINT64_C(1) << 60; /* random streams that no candidate of a search uses */
     if (!list.paths)
         return sq_fail(SQ_NO_MEMORY, "%s: %d paths", space->name, count);
     for (int tries = 0; list.count < count; tries++) {

@@ -1,5 +1,5 @@
-/* The child leads a process group. The group is killed before the child is reaped, because its number could be reused
- * afterwards. */
+/* Runs a program as the leader of a process group. The group is killed before the leader is reaped, because the group's
+ * number could belong to another group afterwards. */
 #define _GNU_SOURCE /* sched_getaffinity, pipe2 */
 #include "search/cost/measure/process.h"
 
@@ -23,9 +23,9 @@ typedef struct {
     const sq_process_options *options;
     sq_process_output output;
     size_t limit;    /* bytes that output.text has room for */
-    int read_end;    /* of the pipe; -1: the other end is closed */
-    pid_t id;        /* 0: not started, or reaped */
-    double deadline; /* seconds of sq_seconds_now */
+    int read_end;    /* of the pipe for the output; -1: end of the output */
+    pid_t id;        /* of the child; 0: not started, or already reaped */
+    double deadline; /* a time of sq_seconds_now */
     cpu_set_t *cores;
 } process;
 
@@ -46,7 +46,7 @@ char *sq_process_last_line(char *line, size_t bytes, const char *text)
     return line;
 }
 
-/* ": last line 'x'", or ": it printed nothing", for messages. */
+/* Writes ": last line 'x'" or ": it printed nothing" to `text`, for messages. Returns text. */
 static const char *describe_last_line(char *text, const process *p)
 {
     char line[LINE_BYTES];
@@ -55,7 +55,8 @@ static const char *describe_last_line(char *text, const process *p)
     return text;
 }
 
-/* Makes room for a chunk and a zero byte: grows the text, or drops its older half at twice the kept size. */
+/* Makes room for CHUNK bytes and a zero byte by growing the text. If the text has at least twice SQ_PROCESS_KEPT_BYTES,
+ * drops all but the last SQ_PROCESS_KEPT_BYTES first. */
 static sq_status make_room(process *p)
 {
     sq_process_output *o = &p->output;
@@ -75,7 +76,7 @@ static sq_status make_room(process *p)
     return SQ_OK;
 }
 
-/* Reads one chunk if there is one. */
+/* Appends output of the program to the text, at most CHUNK bytes. Does nothing if no output is waiting. */
 static sq_status take(process *p)
 {
     SQ_TRY(make_room(p));
@@ -98,13 +99,14 @@ static sq_status take(process *p)
 
 static bool is_readable(const process *p, int wait_ms)
 {
-    struct pollfd one = {.fd = p->read_end, .events = POLLIN}; /* -1, a closed end, only waits */
+    struct pollfd one = {.fd = p->read_end, .events = POLLIN}; /* poll ignores -1 and only waits */
     return poll(&one, 1, wait_ms) > 0;
 }
 
 /* ---- Starting ---- */
 
-/* Chooses the first allowed cores; does nothing when the system does not report them. */
+/* Chooses the first core_count cores that this process may use. Does nothing if the system does not report the allowed
+ * cores. */
 static void choose_cores(process *p)
 {
     const size_t bytes = CPU_ALLOC_SIZE(CORE_LIMIT);
@@ -120,14 +122,14 @@ static void choose_cores(process *p)
         }
 }
 
-/* Runs in the child after fork: only async-signal-safe calls. Never returns. */
+/* Replaces the child by the program; never returns. Runs after fork, so it makes only async-signal-safe calls. */
 static void execute(const process *p, int out, int report)
 {
     static const int defaults[] = {SIGINT, SIGTERM, SIGUSR1, SIGPIPE, SIGXFSZ, SIGCHLD};
     sigset_t none;
-    (void)setpgid(0, 0); /* the parent does the same */
+    (void)setpgid(0, 0); /* the parent does the same, because either may be first */
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-        (void)signal(defaults[i], SIG_DFL); /* cannot fail for these */
+        (void)signal(defaults[i], SIG_DFL); /* cannot fail for these signals */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     const int nothing = open("/dev/null", O_RDONLY);
@@ -139,7 +141,7 @@ static void execute(const process *p, int out, int report)
     _exit(written == sizeof reason ? 127 : 126);
 }
 
-/* Reads the child's errno from `report`, which closes when exec succeeds. */
+/* Reads the child's errno from `report`. A successful exec closes the other end of `report` without writing. */
 static sq_status check_start(const process *p, int report)
 {
     int reason = 0;
@@ -165,7 +167,7 @@ static sq_status start(process *p)
     } else if (p->id == 0) {
         execute(p, out[1], report[1]);
     } else {
-        (void)setpgid(p->id, p->id); /* fails if the child was faster or has ended */
+        (void)setpgid(p->id, p->id); /* fails if the child already runs the program or has ended */
         (void)close(report[1]);      /* nothing was written */
         status = check_start(p, report[0]);
         report[1] = -1;
@@ -177,7 +179,8 @@ static sq_status start(process *p)
             (void)close(end); /* nothing was written */
     }
     if (p->read_end >= 0)
-        (void)fcntl(p->read_end, F_SETFL, O_NONBLOCK); /* the last reads must not wait for grandchildren */
+        (void)fcntl(p->read_end, F_SETFL, O_NONBLOCK); /* so that the last reads do not wait for descendants that still
+                                                        * have the pipe open */
     return status;
 }
 
@@ -205,16 +208,17 @@ static sq_status watch(process *p)
     return SQ_OK;
 }
 
-/* Kills the rest of the group and reaps the child. */
+/* Kills all processes that are left in the group, and reaps the child. */
 static void end(process *p, int *state)
 {
-    (void)kill(-p->id, SIGKILL); /* fails when no process is left */
+    (void)kill(-p->id, SIGKILL); /* fails if no process is left */
     while (waitpid(p->id, state, 0) < 0 && errno == EINTR)
         continue;
     p->id = 0;
 }
 
-/* Reads the rest of the pipe. Bounded, because a process that left the group may keep writing. */
+/* Reads the rest of the pipe. The number of reads is limited, because a process that left the group may still be
+ * writing. */
 static sq_status take_rest(process *p)
 {
     for (int i = 0; i < LAST_READS && p->read_end >= 0 && is_readable(p, 0); i++)

@@ -1,5 +1,5 @@
-/* Measuring with another runtime. The outer loop is over rounds: the time of a model is the median of its rounds, and
- * their spread shows the changes of the machine between them. */
+/* Measures models with another runtime. The outer loop runs over rounds. The time of a model is the median of its
+ * rounds' medians, and the spread of these medians shows how much the machine changed between the rounds. */
 #include "search/cost/measure/runner.h"
 
 #include <ctype.h>
@@ -40,7 +40,8 @@ static bool has(char *const *arguments, const char *placeholder)
     return false;
 }
 
-/* A path inside a script would be interpreted as script. */
+/* Rejects unknown placeholders, and placeholders of paths inside a shell script, because the shell would interpret
+ * special characters in the path. */
 static sq_status check_argument(const char *argument, const char *where)
 {
     size_t length;
@@ -83,7 +84,7 @@ static bool uses_list(const sq_runner *runner)
     return strstr(runner->command, "{list}");
 }
 
-/* Compiles the pattern; the caller frees it. */
+/* Compiles the pattern and checks its number of groups. The caller frees *regex. */
 static sq_status compile(regex_t *regex, const sq_runner *runner, const char *where)
 {
     const size_t wanted = uses_list(runner) ? 2 : 1;
@@ -137,18 +138,18 @@ typedef struct {
     const char *const *models;
     int model_count, done, cores;
     regex_t regex;
-    char **arguments; /* of the command, not filled */
+    char **arguments; /* of the command, with placeholders */
     char folder[SQ_PATH_BYTES];
     bool owns_folder;
-    const char *where; /* name of the runner in messages */
+    const char *where; /* the runner's name in messages */
     sq_samples *all;   /* [model] */
-    sq_samples *fresh; /* [model], of this start */
+    sq_samples *fresh; /* [model], samples of the current run of the command */
     double *medians;   /* [model][round] */
 } job;
 
-/* The values of the placeholders that are not options of the runner. */
+/* Holds the values of the placeholders for paths. */
 typedef struct {
-    const char *share, *folder, *path; /* path: of the model or of the list */
+    const char *share, *folder, *path; /* path: path of the model or of the list */
 } place_values;
 
 static sq_status fill(char ***out, char *const *arguments, const sq_runner *runner, const place_values *places)
@@ -201,7 +202,8 @@ static sq_status find_model(int *out, const job *j, const char *name, const char
                    length < 200 ? (int)length : 200, text + where.rm_so);
 }
 
-/* Adds every match as a sample of `model`; model < 0: of the model that the match names. */
+/* Adds every match of the pattern in the output as a sample of `model`. If model < 0, the first group of each match
+ * names the model. */
 static sq_status scan(job *j, const char *name, int model, const sq_process_output *output)
 {
     regmatch_t found[MOST_GROUPS];
@@ -231,7 +233,8 @@ static sq_status report_missing(const job *j, const char *name, int model, const
                    output->is_cut ? " (only its end is stored)" : "", j->runner->pattern, line);
 }
 
-/* Runs the command on a model, or (model < 0) on the list at `path`. The samples are in j->fresh. */
+/* Runs the command once and stores the samples in j->fresh. model >= 0: `path` is this model; model < 0: `path` is the
+ * list of all models. */
 static sq_status start(job *j, int model, const char *path)
 {
     char name[SQ_PATH_BYTES], **arguments = NULL;
@@ -291,7 +294,8 @@ static sq_status write_list(const job *j, const char *path, int round)
     return status;
 }
 
-/* The median over the models of last round / first round: a single model may have been disturbed. */
+/* Sets *drift to the median over the models of (last round / first round), minus 1. The median is used because single
+ * models may have been disturbed. */
 static sq_status find_drift(const job *j, double *drift)
 {
     const int rounds = j->runner->rounds;
@@ -403,7 +407,7 @@ static sq_status close_job(job *j, sq_status status)
     char text[512];
     (void)snprintf(text, sizeof text, "%s", sq_error_text());
     const sq_status removed = sq_path_remove(j->folder);
-    return status == SQ_OK ? removed : sq_fail(status, "%s", text); /* the first failure is reported */
+    return status == SQ_OK ? removed : sq_fail(status, "%s", text); /* the earlier failure is reported */
 }
 
 static const char *name_of(const sq_runner *runner)
@@ -441,7 +445,7 @@ sq_status sq_runner_run(const sq_runner *runner, const char *const *models, int 
 
 /* ---- Description of the runtime ---- */
 
-/* Copies the rest of the line that begins with `key`; "" when there is none. */
+/* Copies the rest of the first line that begins with `key`, without leading blanks; "" if no line does. */
 static void value_after(char *value, size_t bytes, const char *text, const char *key)
 {
     value[0] = 0;

@@ -1,4 +1,4 @@
-/* Medians, the spread of rounds, and outliers. */
+/* Computes medians, the spread of rounds, and outliers. */
 #include "search/cost/measure/runner_samples.h"
 
 #include <math.h>
@@ -70,9 +70,9 @@ sq_status sq_samples_summarise(sq_runner_time *out, sq_samples *all, double *med
     return SQ_OK;
 }
 
-enum { MIN_MODELS = 8 }; /* fewer models say too little about a round */
+enum { MIN_MODELS = 8 }; /* the median over fewer models is too uncertain */
 
-/* Writes factors[rounds]. scratch: [2 * models + rounds]. */
+/* Computes factors[rounds] (sq_samples_level_rounds). scratch: [2 * models + rounds]. */
 static void find_factors(double *factors, double *scratch, const double *medians, int models, int rounds)
 {
     double *centres = scratch + models + rounds; /* each model's median over the rounds */

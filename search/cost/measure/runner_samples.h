@@ -3,7 +3,7 @@
 
 #include "search/cost/measure/runner.h"
 
-/* The measured times of a model, and their summary. */
+/* Holds the measured times of a model and summarises them. */
 
 typedef struct {
     double *values; /* milliseconds; the caller frees it */
@@ -11,17 +11,18 @@ typedef struct {
 } sq_samples;
 
 SQ_MUST_USE sq_status sq_samples_add(sq_samples *samples, double value);
-/* The median; sorts the values. count must be above 0. */
+/* Returns the median and sorts the values. count must be above 0. */
 double sq_samples_median(sq_samples *samples);
 
-/* Removes from medians[models * rounds] the factor by which a whole round was slower or faster than the others. Each
- * round is divided by the median over the models of (its median / the model's median over the rounds); these factors
- * are scaled to a median of 1. A change of clock frequency, or another process, disturbs all models of a round in the
- * same way. With fewer than 8 models nothing changes. source: Tukey 1977, "Exploratory data analysis", chapter 11
- * (median polish, one pass, on logarithms) */
+/* Divides medians[models * rounds] by the factor by which each round was slower or faster than the other rounds. A
+ * change of clock frequency or another process slows all models of a round by about the same factor. The factor of a
+ * round is the median over the models of (the model's median in this round / the model's median over all rounds). The
+ * factors are scaled so that their median is 1. With fewer than 8 models nothing is changed. source: Tukey 1977,
+ * "Exploratory data analysis", chapter 11 (median polish, one pass, on logarithms) */
 SQ_MUST_USE sq_status sq_samples_level_rounds(double *medians, int models, int rounds);
 
-/* medians: of the rounds, [rounds]; sorted on return. sq_runner_time defines the results. */
+/* Summarises the times of one model as sq_runner_time defines. medians: [rounds] the rounds' medians; sorted on
+ * return. */
 SQ_MUST_USE sq_status sq_samples_summarise(sq_runner_time *out, sq_samples *all, double *medians, int rounds);
 
 #endif

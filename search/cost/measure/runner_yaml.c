@@ -1,4 +1,4 @@
-/* Runners as YAML. */
+/* Reads runners from YAML. */
 #include "search/cost/measure/runner_yaml.h"
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ static const cyaml_schema_value_t runner_schema = {
 
 static void copy(char *to, size_t bytes, const char *from)
 {
-    (void)snprintf(to, bytes, "%s", from ? from : ""); /* the schema limits it */
+    (void)snprintf(to, bytes, "%s", from ? from : ""); /* the schema limits the length */
 }
 
 sq_status sq_runner_from_raw(sq_runner *out, const sq_runner_raw *raw, const char *where)
