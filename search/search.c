@@ -1,5 +1,5 @@
-/* The search loop: the random baseline, then generations. Every score is on disk before the next paths are evaluated.
- */
+/* Runs the search loop: first the random baseline, then the generations. Every score is saved before the next paths are
+ * evaluated. */
 #include "search/search.h"
 
 #include <math.h>
@@ -27,15 +27,15 @@ typedef struct {
     bool is_quiet;
     char state_path[SQ_PATH_BYTES], folder[SQ_PATH_BYTES];
     uint64_t fingerprint;
-    sq_candidate *all; /* baseline first, then generations; owns the paths */
+    sq_candidate *all; /* baseline first, then generations; the search frees the paths */
     int count, limit, baseline_count;
-    sq_candidate *resumed; /* scores of the interrupted search */
+    sq_candidate *resumed; /* candidates that the interrupted search has scored */
     int resumed_count;
     double begin_seconds;
     int begin_count;
 } search;
 
-/* Updates what the searcher observes: everything but the baseline. */
+/* Passes all scored candidates except the baseline to the searcher. Returns the searcher. */
 static const sq_searcher *observe(search *s)
 {
     s->searcher.observed = s->all + s->baseline_count;
@@ -57,7 +57,7 @@ static void show(search *s, bool is_terminal)
     if (s->is_quiet)
         return;
     int used = snprintf(line, sizeof line, "search %5d/%d  last top-1 %5.1f%%", s->count, s->limit, 100 * last->top1);
-    if (last->generation < 0) /* the baseline, which cannot win */
+    if (last->generation < 0) /* the baseline, which cannot be the best */
         used += snprintf(line + used, sizeof line - (size_t)used, "  random paths");
     else
         used += snprintf(line + used, sizeof line - (size_t)used, "  best %5.1f%%", best ? 100 * best->top1 : 0);
@@ -69,7 +69,7 @@ static void show(search *s, bool is_terminal)
         (void)fprintf(stderr, "%s\n", line);
 }
 
-/* Copies the scores of the next candidate from the interrupted search, if that has scored it. */
+/* Copies the next candidate's scores from the interrupted search if that search has scored the candidate. */
 static sq_status restore_score(const search *s, sq_candidate *c, bool *is_restored)
 {
     const size_t bytes = (size_t)s->searcher.space->layer_count * sizeof *c->path;
@@ -121,7 +121,7 @@ static sq_status save(const search *s, const sq_search_scored *scored)
     return status;
 }
 
-/* why: the reason; may be the text of the last failure. */
+/* Fails with SQ_INTERRUPTED. why: the reason; may be sq_error_text(). */
 static sq_status report_interruption(const search *s, const char *why)
 {
     char text[256];
@@ -130,7 +130,7 @@ static sq_status report_interruption(const search *s, const char *why)
                    s->limit);
 }
 
-/* Evaluates new candidates that need the same number of images, and saves the state. */
+/* Evaluates new candidates, which must all have the same number of images, and saves the state. */
 static sq_status evaluate_together(search *s, sq_candidate *proposed, int count)
 {
     const int *paths[MAX_TOGETHER] = {NULL};
@@ -175,7 +175,8 @@ static sq_status evaluate(search *s, sq_candidate *proposed, int count)
     return SQ_OK;
 }
 
-/* All random paths are drawn before any is scored, because each must differ from the ones before it. */
+/* Draws all random paths of the baseline. No path is scored before all are drawn, because each path must differ from
+ * the paths drawn before. */
 static sq_status draw_baseline(search *s, sq_candidate *proposed, int *count)
 {
     const int wanted = s->searcher.options->random_paths;
@@ -185,7 +186,7 @@ static sq_status draw_baseline(search *s, sq_candidate *proposed, int *count)
         c->images = 0;
         const uint64_t stream = (UINT64_C(1) << SQ_BASELINE_STREAM) + (uint64_t)*count;
         if (!sq_generation_draw(&s->searcher, stream, proposed, *count, c->path))
-            return SQ_OK; /* a small space has no more */
+            return SQ_OK; /* a small space has no more paths */
         sq_limits_fill_costs(&s->searcher, c);
     }
     return SQ_OK;
@@ -240,7 +241,7 @@ static void set_problem(sq_searcher *searcher, const sq_search_problem *problem,
     searcher->calibration_images = context->calibration_images;
 }
 
-/* Fills in the costs, then checks options and limits. */
+/* Checks the options, computes the costs of the blocks, and checks the limits. */
 static sq_status check(sq_searcher *searcher)
 {
     SQ_TRY(sq_searcher_check(searcher));

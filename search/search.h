@@ -4,16 +4,17 @@
 #include "search/evaluate/worker_pool.h"
 #include "search/pareto_front.h"
 
-/* Searches for the most accurate path within hard limits. A searcher proposes candidates; the worker pool calibrates
- * their batch norm and scores them on validation images; the searcher observes the scores. The state is saved after
- * every evaluation. A killed search resumes where it stopped and ends with the same files. */
+/* Searches for the most accurate path within hard limits. A searcher proposes candidates. The worker pool calibrates
+ * the candidates' batch norms and scores the candidates on validation images. The searcher observes the scores. The
+ * state is saved after every evaluation, so a search that was killed can resume and then writes the same files as an
+ * uninterrupted search. */
 
 typedef struct {
     sq_candidate *candidates; /* the random baseline first */
     int candidate_count;
-    int best;                /* index of the best candidate (sq_candidate_best) that is not of the baseline */
-    double random_mean_top1; /* of the baseline; NaN without one */
-    sq_pareto_front front;   /* of all candidates but the baseline; empty without objectives */
+    int best;                /* index of the best candidate (sq_candidate_best), baseline excluded */
+    double random_mean_top1; /* of the baseline; NaN: no baseline */
+    sq_pareto_front front;   /* of all candidates except the baseline; empty without objectives */
 } sq_search_result;
 
 void sq_search_result_clear(sq_search_result *result);
@@ -23,8 +24,9 @@ typedef struct {
     const char *run_folder; /* the files are <run_folder>/search/{state.json, search.json, arch.json} */
     bool is_resumed;        /* continue from state.json */
     bool is_quiet;
-    uint64_t weights_hash; /* of the supernet's weights: a search does not resume on other weights */
-    int evaluation_images, calibration_images; /* that the worker pool has; the budget of halving follows from them */
+    uint64_t weights_hash; /* of the supernet's weights; a search does not resume with other weights */
+    int evaluation_images, calibration_images; /* numbers of images of the worker pool; they determine the budget of
+                                                * halving */
 } sq_search_context;
 
 /* The space, the devices and the options of a search. */
@@ -40,8 +42,8 @@ typedef struct {
  * possible value */
 SQ_MUST_USE sq_status sq_search_check(const sq_search_problem *problem, const sq_search_context *context);
 
-/* returns  as sq_search_check; SQ_INVALID also when the state belongs to another search, or when no path was found;
- *          SQ_INTERRUPTED after a signal: the candidates so far are saved */
+/* returns as sq_search_check; SQ_INVALID also if the state belongs to another search or if no path was found;
+ * SQ_INTERRUPTED: a signal was received; all candidates scored so far are saved */
 SQ_MUST_USE sq_status sq_search(sq_search_result *out, const sq_search_problem *problem, sq_worker_pool *pool,
                                 const sq_search_context *context);
 

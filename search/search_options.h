@@ -6,7 +6,7 @@
 #include "search/searchers/searcher_table.h"
 #include "supernet/train/search_mask.h"
 
-/* The options of a search. */
+/* Defines the options of a search. */
 
 /* Hard limits of a path; 0: no limit. */
 typedef struct {
@@ -14,10 +14,10 @@ typedef struct {
     double memory_mb;        /* largest live activations of one FP32 image, 10^6 bytes */
 } sq_limits;
 
-/* A device whose latency, energy and area a search predicts. A path is within the limits when mean + margin * deviation
- * is at most limit_ms, and when energy and area are at most theirs. */
+/* A device whose latency, energy and area a search predicts. A path is within the limits if mean + margin * deviation
+ * is at most limit_ms, energy at most limit_energy_mj, and area at most limit_area_mm2. */
 typedef struct {
-    const char *name; /* for messages and files; borrowed, like the cache */
+    const char *name; /* for messages and files; name and cache are borrowed */
     const sq_latency_cache *cache;
     double limit_ms, margin, limit_energy_mj, limit_area_mm2; /* limits of 0: none */
 } sq_search_device;
@@ -36,15 +36,15 @@ typedef struct {
     int population, generations, parents, crossover, mutation; /* SPOS: 50, 20, 10, 25, 25 */
     double mutation_probability;                               /* SPOS: 0.1 */
     int tries;              /* draws for each child before a random path replaces it; SPOS: 10 */
-    int random_paths;       /* scored as a baseline; their mean top-1 is reported */
+    int random_paths;       /* number of random paths in the baseline, whose mean top-1 is reported */
     int calibration_images; /* SPOS: 20,000 */
     int calibration_batch;
     int evaluation_batch;  /* 0 in a configuration: chosen by sq_batch_choose before the search */
     int evaluation_images; /* 0: all validation images */
-    int together;          /* most candidates that a rank evaluates at once; a killed search loses at most these. The
-                              scores do not depend on it */
+    int together;          /* most candidates that a rank evaluates at once and that a killed search can lose; does not
+                            * change the scores */
     int cache_mb;          /* memory for shared work between layers and candidates, 2^20 bytes */
-    int write_retries;     /* of the state and the results (kernels/base/retry.h) */
+    int write_retries;     /* repeated attempts to write the state and the results (kernels/base/retry.h) */
     sq_limits limits;
     const sq_search_mask *search_mask; /* borrowed: the choices that may be drawn; NULL: every choice */
     sq_objectives objectives;

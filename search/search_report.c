@@ -1,4 +1,4 @@
-/* search.json and arch.json. Floats have 17 digits, so that they are read back exactly. */
+/* Writes search.json and arch.json. Floats have 17 digits, so that they are read back exactly. */
 #include "search/search_report.h"
 
 #include <jansson.h>
@@ -11,7 +11,7 @@
 
 enum { ARCH_BYTES = 1024, NNI_BYTES = 64 * SQ_MAX_LAYERS };
 
-/* The predictions of one device. */
+/* Returns the predictions for one device. */
 static json_t *prediction_object(const sq_search_device *device, const sq_prediction *p)
 {
     json_t *object =
@@ -86,7 +86,7 @@ static json_t *limits_object(const sq_searcher *s)
     return object;
 }
 
-/* The Pareto front with its objectives, hypervolume and reference point. */
+/* Adds the Pareto front with its objectives, hypervolume and reference point to the report. */
 static void set_front(json_t *report, const sq_searcher *s, const sq_search_result *result)
 {
     const sq_objectives *o = &s->options->objectives;

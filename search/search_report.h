@@ -4,8 +4,8 @@
 #include "search/search.h"
 #include "search/searchers/searcher.h"
 
-/* Writes <folder>/search.json, every candidate with its costs and scores, and <folder>/arch.json, the best one. Neither
- * holds a time: a resumed search writes the same bytes. */
+/* Writes <folder>/search.json, which has every candidate with its costs and scores, and <folder>/arch.json, which has
+ * the best candidate. Neither file has a date or a duration, so that a resumed search writes the same bytes. */
 SQ_MUST_USE sq_status sq_search_report_write(const char *folder, const sq_searcher *searcher,
                                              const sq_search_result *result);
 

@@ -1,4 +1,4 @@
-/* Groups of layers in the order of their search. */
+/* Reads stages, and makes search masks for stages. */
 #include "search/stages.h"
 
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads "9-20" or "7". Returns the text after it, or NULL. */
+/* Reads "9-20" or "7". Returns the text after the range; NULL: the text does not begin with a range. */
 static const char *read_range(const char *text, int *first, int *last)
 {
     int used = 0;
@@ -48,10 +48,10 @@ static sq_status read_groups(sq_stages *s, const sq_space *space, const char *gr
 /* A list of numbers in the configuration. */
 typedef struct {
     const char *key, *text;
-    double minimum, initial; /* initial: when the text is empty */
+    double minimum, initial; /* initial: value if the text is empty */
 } number_list;
 
-/* Reads one number per stage, or a common one, into out[count]. */
+/* Reads one number per stage, or one number for all stages, into out[count]. */
 static sq_status read_numbers(const number_list *list, int count, double *out)
 {
     int found = 0;

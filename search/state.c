@@ -1,4 +1,4 @@
-/* state.json. Floats have 17 digits, so that they are read back exactly. */
+/* Writes and reads state.json. Floats have 17 digits, so that they are read back exactly. */
 #include "search/state.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@ static uint64_t hash_values(uint64_t hash, const double *values, size_t count)
     return values ? sq_hash(hash, values, count * sizeof *values) : hash;
 }
 
-/* Everything that decides a device's predictions and limits; not its name or folder. */
+/* Continues `hash` with all values that determine a device's predictions and limits. Name and folder do not count. */
 static uint64_t hash_device(uint64_t hash, const sq_search_device *d, const sq_space *space)
 {
     const sq_latency_cache *cache = d->cache;
@@ -56,7 +56,8 @@ uint64_t sq_search_fingerprint(const sq_searcher *s, uint64_t weights_hash)
     return sq_searcher_hash(hash, s);
 }
 
-/* Candidates are written one by one: a JSON tree of all would be the largest allocation of a small search. */
+/* Writes one candidate. Candidates are written one by one, because a JSON tree of all candidates would be the largest
+ * allocation of a small search. */
 static bool write_scored(FILE *file, const sq_candidate *c, const sq_space *space)
 {
     json_t *scored = json_pack("{s:o, s:i, s:f, s:f, s:f}", "arch", sq_json_path(space, c->path), "images", c->images,

@@ -1,24 +1,24 @@
-/* Simulated annealing by `chains` chains; each generation has one candidate of every chain.
+/* Simulated annealing with `chains` chains. Each generation has one candidate of every chain.
  *
- * A chain proposes its current path with one layer changed; sq_generation_add_neighbour describes the fallback when no
- * such neighbour is new. A chain without any new neighbour continues with a random path. The chain moves with
- * probability exp(gain / temperature), where the gain is in percentage points of top-1. Temperatures fall geometrically
- * from `temperature` to `final_temperature`. Unlike in the textbook a chain never returns to a path that any chain has
- * tried, because a search scores no path twice. Source: Kirkpatrick et al. 1983, "Optimization by simulated annealing".
- */
+ * A chain proposes its current path with one layer changed. sq_generation_add_neighbour describes the fallback if no
+ * such neighbour is legal and new. If the fallback fails too, the chain proposes a random path. The chain moves to the
+ * proposed path if its top-1 is not lower, otherwise with probability exp(gain / temperature), where gain is the
+ * difference in top-1 in percentage points. Temperatures fall geometrically from `temperature` to `final_temperature`.
+ * In contrast to the original method, a chain never proposes a path that any chain has proposed before, because a
+ * search scores no path twice. Source: Kirkpatrick et al. 1983, "Optimization by simulated annealing". */
 #include <math.h>
 
 #include "search/searchers/generation.h"
 
-/* Candidate i proposes from stream i, and its acceptance draws from stream ACCEPT + i. */
-#define ACCEPT (UINT64_C(1) << 42) /* 1 << 42 above its first stream: 1 << 43 in all */
+/* Candidate i is drawn from stream i, and the decision to accept candidate i draws from stream ACCEPT + i. */
+#define ACCEPT (UINT64_C(1) << 42) /* relative to the searcher's first stream, 1 << 42; the sum is 1 << 43 */
 
 static int step_count(const sq_searcher *s)
 {
     return (sq_generation_population_budget(s) + s->options->chains - 1) / s->options->chains;
 }
 
-/* Temperature of step 1 .. step_count - 1. */
+/* Returns the temperature of a step from 1 to step_count - 1. */
 static double temperature_at(const sq_searcher *s, int step)
 {
     const sq_search_options *o = s->options;
@@ -27,7 +27,7 @@ static double temperature_at(const sq_searcher *s, int step)
     return o->temperature * pow(o->final_temperature / o->temperature, share);
 }
 
-/* The current candidate of a chain after everything observed; NULL before its first. */
+/* Returns the current candidate of a chain after all observed candidates; NULL: the chain has none yet. */
 static const sq_candidate *current_of(const sq_searcher *s, int chain)
 {
     const sq_candidate *current = NULL;
@@ -50,7 +50,7 @@ static bool add_neighbour(const sq_searcher *s, sq_generation *g, const sq_candi
 static sq_status ask(const sq_searcher *s, sq_generation *g)
 {
     const int chains = s->options->chains, left = sq_generation_population_budget(s) - s->observed_count;
-    const bool is_over = s->observed_count % chains != 0; /* a generation that could not be filled was the last one */
+    const bool is_over = s->observed_count % chains != 0; /* an incomplete generation was the last one */
     for (int chain = 0; chain < chains && chain < left && !is_over; chain++) {
         const sq_candidate *current = current_of(s, chain);
         g->limit = chain + 1;

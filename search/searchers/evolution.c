@@ -1,6 +1,6 @@
-/* Evolution as SPOS runs it: the best `parents` of all generations breed `crossover` and `mutation` children; random
- * paths fill the rest of a generation.
- * Source: Guo et al. 2020 (arXiv 1904.00420), section 3.4; SPOS repository, src/Search/search.py. */
+/* Evolution as in SPOS. The parents are the best `parents` candidates of all generations. They produce `crossover`
+ * children by crossover and `mutation` children by mutation, and random paths fill the rest of a generation. Source:
+ * Guo et al. 2020 (arXiv 1904.00420), section 3.4; SPOS repository, src/Search/search.py. */
 #include <stdlib.h>
 
 #include "search/searchers/generation.h"
@@ -10,7 +10,7 @@ typedef struct {
     int count;
 } parents;
 
-/* The best `options.parents` of all observed candidates. */
+/* Chooses the best `options.parents` of all observed candidates. */
 static void choose_parents(const sq_searcher *s, parents *p)
 {
     for (int i = 0; i < s->observed_count; i++) {
@@ -35,8 +35,8 @@ static void draw_child(const sq_searcher *s, bool is_crossover, const parents *p
         sq_generation_mutate(s, s->options->mutation_probability, rng, a, path);
 }
 
-/* Adds the children of one kind, with `tries` draws for each. Stream 2g of generation g serves mutation, stream 2g + 1
- * crossover. */
+/* Adds the children by crossover or by mutation, with `tries` draws per child. In generation g, mutation draws from
+ * stream 2g and crossover from stream 2g + 1. */
 static void breed(const sq_searcher *s, sq_generation *g, bool is_crossover, const parents *p)
 {
     const int wanted = is_crossover ? s->options->crossover : s->options->mutation;

@@ -1,4 +1,4 @@
-/* Drawing paths, and adding them to a generation. */
+/* Draws paths and adds them to a generation. */
 #include "search/searchers/generation.h"
 
 #include <string.h>
@@ -59,11 +59,11 @@ void sq_generation_fill(const sq_searcher *s, sq_generation *g)
 /* ---- Neighbours ---- */
 
 typedef struct {
-    int layers[SQ_MAX_LAYERS]; /* that have more than one choice */
+    int layers[SQ_MAX_LAYERS]; /* layers that have more than one choice */
     int count;
 } open_layers;
 
-/* Changes `changes` of the open layers; the same layer may be drawn more than once. */
+/* Changes an open layer `changes` times. The layers are drawn with replacement. */
 static void change_layers(const sq_searcher *s, const open_layers *open, int changes, sq_rng *rng, int *path)
 {
     for (int i = 0; i < changes; i++) {

@@ -1,6 +1,6 @@
-/* Successive halving: each rung is a generation. The best 1/eta of a rung's candidates are scored on eta times as many
- * images, those of the last rung on all.
- * Source: Jamieson & Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter optimization". */
+/* Successive halving. Each rung is a generation. The best 1/eta of a rung's candidates are scored in the next rung on
+ * eta times as many images. The last rung scores on all images. Source: Jamieson & Talwalkar 2016, "Non-stochastic best
+ * arm identification and hyperparameter optimization". */
 #include "search/searchers/halving.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ static sq_rungs rungs_of(const sq_searcher *s, int first)
     return rungs;
 }
 
-/* Images through the network, calibration included, when the first rung has `first` candidates. */
+/* Returns the images that pass through a network, calibration included, if the first rung has `first` candidates. */
 static double cost_of(const sq_searcher *s, int first)
 {
     const sq_rungs rungs = rungs_of(s, first);
@@ -37,7 +37,7 @@ sq_rungs sq_halving_rungs(const sq_searcher *s)
     const sq_search_options *o = s->options;
     const double budget =
         (double)o->population * (o->generations + 1.0) * ((double)s->calibration_images + s->evaluation_images);
-    int low = 1, high = SQ_LARGEST_BUDGET; /* at least one candidate is scored with any budget */
+    int low = 1, high = SQ_LARGEST_BUDGET; /* one candidate is scored even if the budget is too small */
     while (low < high) {
         const int middle = low + (high - low + 1) / 2;
         if (cost_of(s, middle) <= budget)
@@ -91,7 +91,7 @@ static sq_status ask(const sq_searcher *s, sq_generation *g)
     if (g->number == 0) {
         sq_generation_fill(s, g);
     } else if (g->number < s->options->rungs) {
-        int first = 0; /* a small space has fewer candidates than the budget pays for */
+        int first = 0; /* a small space may have fewer candidates than the budget allows */
         while (first < s->observed_count && s->observed[first].generation == 0)
             first++;
         rungs = rungs_of(s, first);

@@ -8,8 +8,9 @@ typedef struct {
     int count[SQ_MAX_RUNGS], images[SQ_MAX_RUNGS];
 } sq_rungs;
 
-/* The rungs with the largest count[0] that the budget pays for. The budget is the cost of population * (generations +
- * 1) evaluations on all images, measured in images through the network, calibration included. */
+/* Returns the rungs with the largest count[0] whose cost is within the budget. Costs are numbers of images that pass
+ * through a network, calibration included. The budget is the cost of population * (generations + 1) evaluations on all
+ * images. */
 sq_rungs sq_halving_rungs(const sq_searcher *searcher);
 
 #endif

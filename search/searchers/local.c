@@ -1,14 +1,16 @@
 /* Local search (hill climbing). Generation 0 is `population` random seeds. From the best seed the search scores all
- * neighbours, that is the paths with one layer changed; it moves to the best neighbour while that is better than the
- * current path. At a local optimum it restarts from the next best seed, and draws new seeds when all are used. A
- * generation is the neighbours that have not been scored yet.
- * Source: White et al. 2021, "Exploring the Loss Landscape in Neural Architecture Search". */
+ * neighbours, which are the paths with one layer changed. The search moves to the best neighbour as long as this
+ * neighbour is better than the current path. At a local optimum the search restarts from the best unused seed; if all
+ * seeds are used, new seeds are drawn. Each later generation has either new seeds or those neighbours of the current
+ * path that have not been scored yet. Source: White et al. 2021, "Exploring the Loss Landscape in Neural Architecture
+ * Search". */
 #include <stdlib.h>
 #include <string.h>
 
 #include "search/searchers/generation.h"
 
-/* A search replayed from the observed candidates; `known` observes only those before the current decision. */
+/* The state of a search that is replayed from the observed candidates. `known` observes only the candidates that the
+ * search had scored before the current decision. */
 typedef struct {
     sq_searcher known;
     int total;                  /* observed candidates in all */
@@ -16,7 +18,8 @@ typedef struct {
     bool *is_used;              /* [total] by seed */
 } climb;
 
-/* Returns the best neighbour that is known, or NULL. Adds the new and legal neighbours to the generation. */
+/* Returns the best of the observed neighbours; NULL: none is observed. Adds the new and legal neighbours to the
+ * generation. */
 static const sq_candidate *visit_neighbours(const sq_searcher *s, const int *from, sq_generation *g)
 {
     const int layers = s->space->layer_count;
@@ -41,7 +44,7 @@ static const sq_candidate *visit_neighbours(const sq_searcher *s, const int *fro
     return best;
 }
 
-/* The best seed that has not been used; NULL when all are. */
+/* Returns the best unused seed and marks it as used; NULL: all seeds are used. */
 static const sq_candidate *take_seed(climb *c)
 {
     int best = SQ_NONE;
@@ -55,7 +58,7 @@ static const sq_candidate *take_seed(climb *c)
     return &c->known.observed[best];
 }
 
-/* The seeds of the next generation become known. Returns false when they have not been observed yet. */
+/* Makes the seeds of the next generation known. Returns false if these seeds have not been observed yet. */
 static bool observe_seeds(climb *c)
 {
     const int first = c->known.observed_count;
@@ -67,8 +70,8 @@ static bool observe_seeds(climb *c)
     return end > first;
 }
 
-/* Climbs from a seed to a local optimum. Returns true when that needs candidates that have not been observed: they are
- * left in the generation. */
+/* Climbs from a seed to a local optimum. Returns true if the climb requires candidates that have not been observed; the
+ * generation then has these candidates. */
 static bool needs_candidates(climb *c, const sq_candidate *current, sq_generation *g)
 {
     for (;;) {
@@ -76,7 +79,7 @@ static bool needs_candidates(climb *c, const sq_candidate *current, sq_generatio
         const sq_candidate *best = visit_neighbours(&c->known, current->path, g);
         if (c->known.observed_count + g->count > c->total)
             return true;
-        if (g->count) { /* the generation after the known candidates is these neighbours */
+        if (g->count) { /* the observed generation after the known candidates has these neighbours */
             const sq_candidate *more = sq_candidate_best(c->known.observed + c->known.observed_count, g->count);
             c->known.observed_count += g->count;
             best = !best || sq_candidate_is_better(more, best) ? more : best;
@@ -87,7 +90,8 @@ static bool needs_candidates(climb *c, const sq_candidate *current, sq_generatio
     }
 }
 
-/* Climbs from all observed seeds, best first. Returns true when candidates are needed. */
+/* Climbs from all observed seeds, best first. Returns true if candidates must be scored; the generation then has
+ * them. */
 static bool climb_all(climb *c, sq_generation *g)
 {
     while (observe_seeds(c))
@@ -114,7 +118,7 @@ static sq_status ask(const sq_searcher *s, sq_generation *g)
     return SQ_OK;
 }
 
-/* All neighbours of a path, or all seeds. */
+/* Returns the larger of the number of neighbours of a path and the number of seeds. */
 static int generation_limit(const sq_searcher *s)
 {
     int neighbours = 0;

@@ -1,11 +1,12 @@
 /* NSGA-II for several objectives.
  *
- * The parents of generation g are the best `population` of the parents of g - 1 and its children: by rank, then by
- * crowding distance, then the earlier observed. A child has two parents from binary tournaments. With probability
- * nsga_crossover it takes each layer from one of both, otherwise it copies the first one; then each layer is drawn
- * again with probability nsga_mutation. Random paths fill a generation after population * tries draws. No population is
- * stored: the generations are replayed from the observed list.
- * Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm". */
+ * The parents of generation g are selected from the parents and the candidates of generation g - 1: the best
+ * `population` of them by rank, then by crowding distance, then by the order of observation. A child has two parents,
+ * each of which wins a binary tournament. With probability nsga_crossover the child takes each layer from one of the
+ * two parents; otherwise the child is a copy of the first parent. Then each layer is drawn again with probability
+ * nsga_mutation. After population * tries draws, random paths fill the rest of a generation. No population is stored,
+ * because the generations are replayed from the observed list. Source: Deb et al. 2002, "A fast and elitist
+ * multiobjective genetic algorithm". */
 #include <stdlib.h>
 
 #include "search/searchers/generation.h"
@@ -54,7 +55,7 @@ static int by_rank(const void *a, const void *b)
     return (x->observed > y->observed) - (x->observed < y->observed);
 }
 
-/* Sets ranks and crowding distances, sorts, and keeps the best `population`. */
+/* Computes ranks and crowding distances, sorts the members, and keeps the best `population` of them. */
 static sq_status select_survivors(const sq_searcher *s, population *p)
 {
     const sq_objectives *o = &s->options->objectives;
@@ -89,7 +90,8 @@ static sq_status replay(const sq_searcher *s, population *p)
     return SQ_OK;
 }
 
-/* The winner of a binary tournament: the member with the lower position. */
+/* Returns the path that wins a binary tournament between two random members. The member with the lower position wins,
+ * because the members are sorted. */
 static const int *choose(const sq_searcher *s, const population *p, sq_rng *rng)
 {
     const uint32_t a = sq_rng_below(rng, (uint32_t)p->count), b = sq_rng_below(rng, (uint32_t)p->count);

@@ -1,5 +1,5 @@
-/* Non-dominated sorting, crowding distance and hypervolume. Sorts break ties by position, so that equal inputs give
- * equal bits. */
+/* Implements non-dominated sorting, crowding distance and hypervolume. Ties are sorted by position, so that equal
+ * inputs give equal bits. */
 #include "search/searchers/pareto.h"
 
 #include <math.h>
@@ -30,7 +30,8 @@ bool sq_dominates(const double *a, const double *b, int objectives)
     return is_better;
 }
 
-/* memory: [2 * count], for the number of points that dominate each point, and for a queue of the ranked points. */
+/* Computes the ranks. memory: [2 * count], for the number of points that dominate each point, and for a queue of the
+ * points whose rank is known. */
 static void peel(const double *values, int count, int objectives, int *rank, int *memory)
 {
     int *dominators = memory, *queue = memory + count;
@@ -85,8 +86,8 @@ sq_status sq_pareto_crowding(const double *values, int objectives, const int *me
 
 /* ---- Hypervolume ---- */
 
-/* Area that points sorted by the first objective dominate: each adds the rectangle below the lowest second objective so
- * far. */
+/* Returns the area that points, sorted by the first objective, dominate. Each point whose second objective is the
+ * lowest so far adds a rectangle, from the previous lowest value down to the point's value. */
 static double sweep(const entry *sorted, int count, const double *reference)
 {
     double area = 0, lowest = reference[1];
@@ -98,7 +99,8 @@ static double sweep(const entry *sorted, int count, const double *reference)
     return area;
 }
 
-/* from: `count` points in any order; room: memory of `count` entries per objective. */
+/* Returns the volume that the points dominate. from: `count` points in any order; room: `count` entries per
+ * objective. */
 static double volume(const entry *from, int count, int objectives, const double *reference, entry *room)
 {
     const int along = objectives > 2 ? objectives - 1 : 0;

@@ -1,4 +1,4 @@
-/* Random search: the baseline that every other searcher must beat with the same budget. */
+/* Random search. Every other searcher must find better paths than this one with the same budget. */
 #include "search/searchers/generation.h"
 
 static sq_status ask(const sq_searcher *s, sq_generation *g)

@@ -1,10 +1,11 @@
-/* Regularized (ageing) evolution. The population is the `population` youngest candidates. A child is a neighbour of the
- * best of `sample_size` members, drawn with replacement; the oldest member leaves when the child joins.
+/* Regularized (ageing) evolution. The population is the `population` youngest candidates. The parent of a child is the
+ * best of `sample_size` members, which are drawn with replacement. The child is a neighbour of the parent. The child is
+ * added to the population, and the oldest member is removed.
  *
- * Real et al. breed one child at a time; here `children` are bred from the same population, so that ranks evaluate them
- * in parallel. A child that was scored before, or that exceeds a limit, is drawn again (sq_generation_add_neighbour); a
- * parent without a new neighbour is replaced by a random path.
- * Source: Real et al. 2019, "Regularized Evolution for Image Classifier Architecture Search", algorithm 1. */
+ * Real et al. breed one child at a time. Here `children` children are bred from the same population, so that ranks can
+ * evaluate the children in parallel. A child that was scored before or that exceeds a limit is drawn again
+ * (sq_generation_add_neighbour). If no neighbour of the parent is legal and new, the child is a random path. Source:
+ * Real et al. 2019, "Regularized Evolution for Image Classifier Architecture Search", algorithm 1. */
 #include "search/searchers/generation.h"
 
 static const sq_candidate *choose_parent(const sq_searcher *s, sq_rng *rng)

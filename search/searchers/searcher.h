@@ -3,9 +3,9 @@
 
 #include "search/search_options.h"
 
-/* The interface that every searcher implements. A searcher proposes candidates one generation at a time and observes
- * their scores. Its whole state is the list of observed candidates: every draw is a function of (seed, candidate
- * number, try), so replaying the list restores a killed search. */
+/* Defines the interface that every searcher implements. A searcher proposes candidates one generation at a time and
+ * observes the candidates' scores. The list of observed candidates is the whole state of a searcher, because every draw
+ * is a function of (seed, candidate number, try). Replaying the list therefore restores a search that was killed. */
 
 /* The input of a searcher. */
 typedef struct {
@@ -17,11 +17,11 @@ typedef struct {
     double block_memory_mb[SQ_MAX_LAYERS][SQ_MAX_CHOICES];
     int evaluation_images;  /* images that a candidate can be scored on */
     int calibration_images; /* images that each evaluation calibrates with */
-    sq_candidate *observed; /* borrowed from the search: generations >= 0, in order */
+    sq_candidate *observed; /* borrowed from the search; candidates of generations >= 0, in order */
     int observed_count;
 } sq_searcher;
 
-/* A generation while it is filled. */
+/* A generation that is being filled. */
 typedef struct {
     sq_candidate *candidates; /* room for `limit`; each has memory for its path */
     int count, limit;
@@ -30,16 +30,16 @@ typedef struct {
 
 typedef struct {
     const char *summary; /* one line of help */
-    /* Adds the next candidates to the empty generation; the observed list ends with a whole generation. A generation
-     * without candidates ends the search. Fails with SQ_NO_MEMORY. */
+    /* Adds the next candidates to the empty generation. The last generation in the observed list is complete. If no
+     * candidate is added, the search ends. Fails with SQ_NO_MEMORY. */
     sq_status (*ask)(const sq_searcher *searcher, sq_generation *generation);
     int (*generation_limit)(const sq_searcher *searcher); /* most candidates of a generation */
     int (*budget)(const sq_searcher *searcher);           /* candidates in all, if the space has that many */
-    /* Checks what the ranges in SQ_SEARCHER_OPTION_TABLE do not; SQ_INVALID. */
+    /* Makes the checks of options that the ranges in SQ_SEARCHER_OPTION_TABLE cannot express. Fails with SQ_INVALID. */
     sq_status (*check)(const sq_searcher *searcher);
     bool reads_objectives; /* search.objectives are then part of the fingerprint */
-    bool varies_images; /* scores some candidates on the first part of the images; the numbers of images are then part
-                           of the fingerprint */
+    bool varies_images; /* scores some candidates only on the first images; the numbers of images are then part of the
+                         * fingerprint */
 } sq_searcher_ops;
 
 #define SQ_SEARCHER_DECLARATION(NAME, word, STREAM) extern const sq_searcher_ops sq_searcher_##word;

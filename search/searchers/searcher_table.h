@@ -1,14 +1,14 @@
 #ifndef SQ_SEARCHER_TABLE_H
 #define SQ_SEARCHER_TABLE_H
 
-/* One row per searcher, and one per option that only some searchers read. The configuration's words and keys, the
- * fields of sq_search_options, the range checks and the fingerprint of a resumable search derive from these rows.
- * README.md lists the steps that add a searcher. */
+/* Has a table of searchers, and a table of the options that only some searchers read. The configuration's words and
+ * keys, the fields of sq_search_options, the range checks and the fingerprint of a resumable search derive from these
+ * rows. README.md lists the steps that add a searcher. */
 
 /* ROW(NAME, word, STREAM)
  *
  * NAME    the enumerator is SQ_SEARCHER_<NAME>
- * word    of search.searcher; the operations are sq_searcher_<word>, defined in the searcher's own file
+ * word    value of search.searcher; the searcher's own file defines the operations sq_searcher_<word>
  * STREAM  the searcher's random streams start at 1 << STREAM (sq_generation_rng), far above candidate numbers;
  *         annealing also uses 43, the random baseline uses 50; 0: the searcher draws only random paths
  *
@@ -23,7 +23,7 @@
     ROW(LOCAL, local, 0)
 
 /* INTEGER or REAL(searcher, name, default, least, most, "meaning"): the key is search.<name>. A resumed search must
- * have the same value; the order of one searcher's rows is part of its fingerprint. */
+ * have the same value. The order of a searcher's rows is part of the fingerprint. */
 #define SQ_SEARCHER_OPTION_TABLE(INTEGER, REAL)                                                                        \
     REAL(nsga2, nsga_crossover, 0.9, 0, 1, "probability that a child has two parents")                                 \
     REAL(nsga2, nsga_mutation, 0.1, 0, 1, "probability that a layer of a child is drawn again")                        \

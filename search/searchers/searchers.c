@@ -1,4 +1,4 @@
-/* The table of searchers, and the parts of a search that are the same for all of them. */
+/* Has the table of searchers, and the functions that work in the same way for every searcher. */
 #include "search/searchers/searchers.h"
 
 #include <stddef.h>
@@ -16,7 +16,7 @@ static const struct {
     SQ_SEARCHER_TABLE(SEARCHER)};
 _Static_assert(sizeof searchers / sizeof *searchers == SQ_SEARCHERS, "one row per searcher");
 
-/* kind of a searcher by its word, for the rows of options */
+/* KIND_<word> is the kind of a searcher, for the rows of options */
 enum {
 #define KIND_OF_WORD(NAME, word, STREAM) KIND_##word = SQ_SEARCHER_##NAME,
     SQ_SEARCHER_TABLE(KIND_OF_WORD)
@@ -107,7 +107,7 @@ sq_status sq_searcher_ask(const sq_searcher *s, sq_candidate *candidates, int *c
         SQ_TRY(ask(&before, candidates, &proposed));
     if (proposed <= known)
         return ask(s, candidates, count);
-    for (int i = known; i < proposed; i++) { /* swapped, because each candidate has the memory of its path */
+    for (int i = known; i < proposed; i++) { /* swapped, so that no path pointer is lost */
         const sq_candidate first = candidates[i - known];
         candidates[i - known] = candidates[i];
         candidates[i] = first;

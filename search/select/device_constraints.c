@@ -1,4 +1,4 @@
-/* The properties of operators that a device can exclude. */
+/* Defines the properties of operators that a device can exclude. */
 #include "search/select/device_constraints.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ static bool has_kernel_7(const sq_choice *c)
     return c->kernel == 7;
 }
 
-/* The properties before the block kinds, which have a table (block_kinds.h). */
+/* The properties except the block kinds. Block kinds have their own table (block_kinds.h). */
 static const struct {
     const char *word;
     bool (*has)(const sq_choice *choice);
@@ -82,7 +82,7 @@ static bool has(const sq_choice *c, sq_operator_property property)
 sq_operator_property sq_device_constraints_find(const sq_device_constraints *constraints, const sq_choice *choice)
 {
     int p = 0;
-    if (choice->kind == SQ_BLOCK_SKIP) /* not an operator; its kernel has no meaning */
+    if (choice->kind == SQ_BLOCK_SKIP) /* a skip block has no kernel */
         return SQ_PROPERTIES;
     while (p < SQ_PROPERTIES && !(constraints->drops[p] && has(choice, (sq_operator_property)p)))
         p++;

@@ -11,7 +11,7 @@ typedef enum {
     SQ_PROPERTY_KERNEL_3,
     SQ_PROPERTY_KERNEL_5,
     SQ_PROPERTY_KERNEL_7,
-    SQ_PROPERTY_KIND, /* plus an sq_block_kind: that kind, by its word in space files */
+    SQ_PROPERTY_KIND, /* SQ_PROPERTY_KIND + an sq_block_kind: this kind; its name is the kind's word */
     SQ_PROPERTIES = SQ_PROPERTY_KIND + SQ_BLOCK_KINDS
 } sq_operator_property;
 
@@ -25,10 +25,10 @@ const char *sq_operator_property_name(sq_operator_property property); /* "se", "
 SQ_MUST_USE sq_status sq_device_constraints_add(sq_device_constraints *constraints, const char *name,
                                                 const char *where);
 
-/* The first excluded property that the operator has; SQ_PROPERTIES when it has none. */
+/* Returns the first excluded property that the operator has; SQ_PROPERTIES: the operator has none. */
 sq_operator_property sq_device_constraints_find(const sq_device_constraints *constraints, const sq_choice *choice);
 
-/* "se, kernel_7"; "" without constraints. */
+/* Writes the excluded properties: "se, kernel_7"; "" without constraints. */
 void sq_device_constraints_print(const sq_device_constraints *constraints, char *text, size_t bytes);
 
 #endif

@@ -1,5 +1,5 @@
-/* Operator selection: scores, ranks, kept operators. Inside this file the operators of a layer are in the pool's order.
- */
+/* Scores and ranks operators and chooses the operators to keep. The array sq_selection.operators has the operators of a
+ * layer in the pool's order. */
 #include "search/select/select.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ static sq_status score_all(sq_selection *s, const sq_latency_cache *cache)
 
 /* ---- Ranks ---- */
 
-/* The best first; ties in the pool's order. */
+/* Orders the best operator first, and ties in the pool's order. */
 static int by_score(const void *a, const void *b)
 {
     const sq_select_operator *const *x = a, *const *y = b;
@@ -77,7 +77,8 @@ static int by_score(const void *a, const void *b)
     return (*x)->choice - (*y)->choice;
 }
 
-/* Sorts the layer's operators by score and sets their ranks. Returns their number. */
+/* Writes the layer's operators, sorted by score, to `ranked` and sets their ranks. Returns the number of ranked
+ * operators. */
 static int rank_layer(sq_selection *s, int layer, sq_select_operator **ranked)
 {
     int count = 0;
@@ -93,7 +94,7 @@ static int rank_layer(sq_selection *s, int layer, sq_select_operator **ranked)
 
 /* ---- Kept operators ---- */
 
-/* Keeps the best operator of each family. Returns the number of families. */
+/* Marks the best operator of each family as kept. Returns the number of families. */
 static int keep_families(const sq_selection *s, sq_select_operator *const *ranked, int count)
 {
     bool has[SQ_BLOCK_KINDS] = {false};
@@ -226,7 +227,7 @@ void sq_select_middle(const sq_selection *selection, int *path)
     }
 }
 
-/* <pool>_<device>, in characters that are valid in names of files and keys. */
+/* Writes <pool>_<device> to `name`. Characters that are not valid in names of files and keys become underscores. */
 static void name_space(const sq_selection *s, char name[SQ_NAME_BYTES])
 {
     char text[2 * SQ_NAME_BYTES];

@@ -1,4 +1,4 @@
-/* The files of a selection: a space file and a table. */
+/* Writes the files of a selection: a space file and a table. */
 #include "search/select/select_table.h"
 
 #include <stdio.h>
