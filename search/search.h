@@ -42,8 +42,9 @@ typedef struct {
  * possible value */
 SQ_MUST_USE sq_status sq_search_check(const sq_search_problem *problem, const sq_search_context *context);
 
-/* returns as sq_search_check; SQ_INVALID also if the state belongs to another search or if no path was found;
- * SQ_INTERRUPTED: a signal was received; all candidates scored so far are saved */
+/* Runs the search.
+ * returns SQ_INVALID: as sq_search_check, or the state belongs to another search, or no path was found; SQ_INTERRUPTED:
+ *         a signal was received; all candidates scored so far are saved */
 SQ_MUST_USE sq_status sq_search(sq_search_result *out, const sq_search_problem *problem, sq_worker_pool *pool,
                                 const sq_search_context *context);
 

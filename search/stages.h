@@ -22,7 +22,7 @@ typedef struct {
 
 /* The stages as text from the configuration. */
 typedef struct {
-    const char *groups; /* "9-20, 1-8": groups in the order of the stages, from layer 1; empty: one group */
+    const char *groups;      /* "9-20, 1-8": groups in the order of the stages, from layer 1; empty: one group */
     const char *steps, *lrs; /* one number per stage, or a common number; empty: the initial_ values */
     int64_t initial_steps;
     double initial_lr;
