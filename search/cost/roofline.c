@@ -140,6 +140,7 @@ double sq_roofline_operation_ms(const sq_roofline *roofline, const sq_roofline_o
 {
     const class_row *row = &classes[operation->kind];
     const sq_roofline_rate *rate = &roofline->rates[operation->kind];
+    assert(row->operations); /* sq_roofline_is_operation */
     const double lost = waste(operation->c_in / operation->groups, rate->c_in_step, rate->c_in_share) *
                         waste(operation->c_out, rate->c_out_step, rate->c_out_share);
     const double compute = row->operations(operation) * lost / (rate->gops_per_s * PER_MS);
