@@ -135,16 +135,10 @@ static void write_image(const sq_cpu_call *call, int n, const float *image)
     }
 }
 
-/* The parts of the shared workspace. */
-typedef struct {
-    float *partial;   /* weight gradients of each group */
-    float *sums;      /* S1 and S2 of each image */
-    float *constants; /* of sq_tile_gradient */
-} back_workspace;
-
 /* Computes the gradients of one image. is_first: the image is the first of its group, so weight_partial is
  * overwritten. */
-static void back_image(const sq_cpu_call *call, const back_workspace *w, int n, float *weight_partial, bool is_first)
+static void back_image(const sq_cpu_call *call, const sq_gradient_workspace *w, int n, float *weight_partial,
+                       bool is_first)
 {
     const int c_out = call->z.c, patch = patch_count(call);
     const sq_tile all = image_tile(call, n);
@@ -180,9 +174,7 @@ void SQ_CPU_NAME(dense_back_run)(const sq_cpu_call *call)
 {
     const int groups = group_count(call);
     const size_t weights = (size_t)patch_count(call) * (size_t)call->z.c;
-    back_workspace w = {.partial = call->workspace->shared};
-    w.sums = w.partial + (size_t)groups * weights;
-    w.constants = w.sums + 2 * (size_t)call->x.c * (size_t)call->x.n;
+    const sq_gradient_workspace w = sq_split_workspace(call, (size_t)groups * weights, call->x.n);
     sq_gradient_constants(call, w.constants);
 #pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int g = 0; g < groups; g++) {

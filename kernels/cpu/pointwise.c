@@ -128,16 +128,10 @@ static sq_const_rows input_gradient(const sq_cpu_call *call, const buffers *b, s
     return (sq_const_rows){out.data, out.pitch};
 }
 
-/* The parts of the shared workspace. */
-typedef struct {
-    float *partial;   /* weight gradients of each group */
-    float *sums;      /* S1 and S2 of each tile */
-    float *constants; /* of sq_tile_gradient */
-} back_workspace;
-
 /* Computes the gradients of one tile. is_first: the tile is the first of its group, so weight_partial is
  * overwritten. */
-static void back_tile(const sq_cpu_call *call, const back_workspace *w, int t, float *weight_partial, bool is_first)
+static void back_tile(const sq_cpu_call *call, const sq_gradient_workspace *w, int t, float *weight_partial,
+                      bool is_first)
 {
     const buffers b = split_scratch(call, scratch_of(call));
     const sq_tile tile = tile_at(call, t);
@@ -157,9 +151,7 @@ static void back_tile(const sq_cpu_call *call, const back_workspace *w, int t, f
 void SQ_CPU_NAME(pointwise_back_run)(const sq_cpu_call *call)
 {
     const size_t weights = (size_t)call->x.c * (size_t)call->z.c;
-    back_workspace w = {.partial = call->workspace->shared};
-    w.sums = w.partial + (size_t)call->groups * weights;
-    w.constants = w.sums + 2 * (size_t)call->x.c * (size_t)call->tiles;
+    const sq_gradient_workspace w = sq_split_workspace(call, (size_t)call->groups * weights, call->tiles);
     sq_gradient_constants(call, w.constants);
 #pragma omp parallel for num_threads(call->threads) schedule(dynamic, 1)
     for (int g = 0; g < call->groups; g++) {

@@ -12,6 +12,19 @@
 #define sq_merge_weights      SQ_CPU_NAME(merge_weights)
 #define sq_store_norm_grads   SQ_CPU_NAME(store_norm_grads)
 
+/* The shared workspace of the backward pass of a dense or pointwise convolution. */
+typedef struct {
+    float *partial;   /* weight gradients of each group */
+    float *sums;      /* S1 and S2 of each part of the input: a tile, or an image */
+    float *constants; /* of sq_tile_gradient */
+} sq_gradient_workspace;
+
+static inline sq_gradient_workspace sq_split_workspace(const sq_cpu_call *call, size_t partial_count, int parts)
+{
+    float *sums = call->workspace->shared + partial_count;
+    return (sq_gradient_workspace){call->workspace->shared, sums, sums + 2 * (size_t)call->x.c * (size_t)parts};
+}
+
 /* Writes the constants of dZ = A * dY + B * Z + C: A, B and C per channel, padded(c) floats each. */
 void sq_gradient_constants(const sq_cpu_call *call, float *constants);
 
