@@ -180,6 +180,19 @@ sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes
     return SQ_OK;
 }
 
+sq_status sq_file_read_text(const char *path, size_t limit, char **out)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    SQ_TRY(sq_file_read(path, limit, &text, &bytes));
+    if (strlen(text) != bytes) {
+        free(text);
+        return sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
+    }
+    *out = text;
+    return SQ_OK;
+}
+
 static sq_status make_one(const char *path)
 {
     struct stat info;

@@ -37,6 +37,8 @@ void sq_file_discard(sq_file_writer *writer); /* frees the text and writes nothi
 
 /* Reads a whole file into malloc'd memory and appends a zero byte. Files of more than `limit` bytes are refused. */
 SQ_MUST_USE sq_status sq_file_read(const char *path, size_t limit, char **out, size_t *bytes);
+/* The same for a text. SQ_INVALID: the file contains a zero byte. */
+SQ_MUST_USE sq_status sq_file_read_text(const char *path, size_t limit, char **out);
 
 /* Locks a folder for this process until sq_folder_unlock or exit. Waits up to 5 seconds, then returns SQ_INVALID
  * "<path>: another process is writing in it". Pass *lock to sq_folder_unlock, which accepts SQ_NO_LOCK. On file systems

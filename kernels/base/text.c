@@ -92,6 +92,21 @@ sq_status sq_text_path(char *out, size_t bytes, const char *folder, const char *
     return SQ_OK;
 }
 
+char *sq_text_next_row(char **next, int *line)
+{
+    while (*next && **next) {
+        char *row = *next, *end = strchr(row, '\n');
+        *next = end ? end + 1 : NULL;
+        if (end)
+            *end = 0;
+        row[strcspn(row, "\r")] = 0;
+        ++*line;
+        if (*row && *row != '#')
+            return row;
+    }
+    return NULL;
+}
+
 int sq_text_csv(char *row, char **fields, int limit)
 {
     int count = 0;

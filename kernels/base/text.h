@@ -31,6 +31,13 @@ enum { SQ_PATH_BYTES = 4096 }; /* a buffer for every path that Squall builds, wi
  * undefined. */
 SQ_MUST_USE sq_status sq_text_path(char *out, size_t bytes, const char *folder, const char *name);
 
+/* Ends the next row of a text in place, also before "\r\n", and returns it. Skips empty rows and comments (#). Returns
+ * NULL at the end.
+ *
+ * next   the start of the next row; NULL at the end of the text
+ * line   increased by the number of lines read, so it is the number of the returned line if it starts at 0 */
+char *sq_text_next_row(char **next, int *line);
+
 /* Splits a CSV row in place into at most `limit` fields and removes quotes (RFC 4180). Returns the number of fields in
  * the row, which may exceed `limit`; -1 for an unterminated quote. */
 int sq_text_csv(char *row, char **fields, int limit);

@@ -118,10 +118,8 @@ sq_status sq_yaml_parse(void **out, const char *text, const char *name, const cy
 sq_status sq_yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema)
 {
     char *text = NULL;
-    size_t bytes = 0;
-    SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
-    const sq_status status = strlen(text) == bytes ? sq_yaml_parse(out, text, path, schema)
-                                                   : sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
+    SQ_TRY(sq_file_read_text(path, LARGEST_FILE, &text));
+    const sq_status status = sq_yaml_parse(out, text, path, schema);
     free(text);
     return status;
 }

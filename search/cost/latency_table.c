@@ -285,15 +285,7 @@ static sq_status read_rows(reader *r, char *text)
 {
     bool has_header = false, has_rows = false;
     int line = 0;
-    for (char *next = text; next && *next;) {
-        char *row = next, *end = strchr(row, '\n');
-        next = end ? end + 1 : NULL;
-        if (end)
-            *end = 0;
-        row[strcspn(row, "\r")] = 0;
-        line++;
-        if (!*row || *row == '#')
-            continue;
+    for (char *next = text, *row; (row = sq_text_next_row(&next, &line));) {
         if (has_header) {
             SQ_TRY(read_row(r, line, row));
             has_rows = true;
@@ -308,11 +300,8 @@ static sq_status read_rows(reader *r, char *text)
 static sq_status read_file(reader *r)
 {
     char *text = NULL;
-    size_t bytes = 0;
-    SQ_TRY(sq_file_read(r->path, LARGEST_TABLE, &text, &bytes));
-    const sq_status status = strlen(text) == bytes
-                                 ? read_rows(r, text)
-                                 : sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", r->path);
+    SQ_TRY(sq_file_read_text(r->path, LARGEST_TABLE, &text));
+    const sq_status status = read_rows(r, text);
     free(text);
     return status;
 }

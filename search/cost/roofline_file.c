@@ -189,22 +189,11 @@ static sq_status read_rows(const char *path, const char *header, void *context,
                            sq_status (*use)(void *context, char *row, const char *path, int line))
 {
     char *text = NULL;
-    size_t bytes = 0;
     sq_status status = SQ_OK;
     bool has_header = false;
     int line = 0;
-    SQ_TRY(sq_file_read(path, LARGEST_FILE, &text, &bytes));
-    if (strlen(text) != bytes)
-        status = sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
-    for (char *next = text; status == SQ_OK && next && *next;) {
-        char *row = next, *end = strchr(row, '\n');
-        next = end ? end + 1 : NULL;
-        if (end)
-            *end = 0;
-        row[strcspn(row, "\r")] = 0;
-        line++;
-        if (!*row || *row == '#')
-            continue;
+    SQ_TRY(sq_file_read_text(path, LARGEST_FILE, &text));
+    for (char *next = text, *row; status == SQ_OK && (row = sq_text_next_row(&next, &line));) {
         if (has_header)
             status = use(context, row, path, line);
         else if (strcmp(row, header) != 0)

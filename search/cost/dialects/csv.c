@@ -27,20 +27,12 @@ static void split(sq_csv *csv, char *row)
 
 bool sq_csv_next(sq_csv *csv)
 {
-    while (csv->next && *csv->next) {
-        char *row = csv->next, *end = strchr(row, '\n');
-        csv->next = end ? end + 1 : NULL;
-        if (end)
-            *end = 0;
-        row[strcspn(row, "\r")] = 0;
-        csv->line++;
-        if (!*row || *row == '#')
-            continue;
-        (void)snprintf(csv->where, sizeof csv->where, "%.1000s:%d", csv->input->path, csv->line);
-        split(csv, row);
-        return true;
-    }
-    return false;
+    char *row = sq_text_next_row(&csv->next, &csv->line);
+    if (!row)
+        return false;
+    (void)snprintf(csv->where, sizeof csv->where, "%.1000s:%d", csv->input->path, csv->line);
+    split(csv, row);
+    return true;
 }
 
 sq_status sq_csv_expect(const sq_csv *csv, int expected)

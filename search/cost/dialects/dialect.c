@@ -204,10 +204,8 @@ sq_status sq_dialect_read(sq_latency **out, sq_dialect_report *report, const cha
     static const sq_dialect_options none;
     sq_dialect_report counted = {0};
     sq_dialect_input input = {.path = path, .options = options ? options : &none, .report = &counted};
-    size_t bytes = 0;
-    SQ_TRY(sq_file_read(path, LARGEST_TABLE, &input.text, &bytes));
-    sq_status status = strlen(input.text) == bytes ? sq_latency_create(&input.latency, path)
-                                                   : sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
+    SQ_TRY(sq_file_read_text(path, LARGEST_TABLE, &input.text));
+    sq_status status = sq_latency_create(&input.latency, path);
     if (status == SQ_OK)
         status = read_text(&input);
     if (status == SQ_OK) {

@@ -207,17 +207,9 @@ static sq_status read_row(reader *r, char *row)
 static sq_status read_text(reader *r, char *text, const char *column)
 {
     bool has_header = false;
-    for (char *next = text; next && *next;) {
-        char *row = next, *end = strchr(row, '\n');
-        next = end ? end + 1 : NULL;
-        if (end)
-            *end = 0;
-        row[strcspn(row, "\r")] = 0;
-        r->line++;
-        if (r->line == 1 && strncmp(row, "\xef\xbb\xbf", 3) == 0)
-            row += 3; /* spreadsheets write a byte order mark */
-        if (!*row || *row == '#')
-            continue;
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+        text += 3; /* spreadsheets write a byte order mark */
+    for (char *next = text, *row; (row = sq_text_next_row(&next, &r->line));) {
         if (has_header)
             SQ_TRY(read_row(r, row));
         else
@@ -232,15 +224,12 @@ static sq_status read_text(reader *r, char *text, const char *column)
 sq_status sq_measured_read(sq_measured **out, const char *path, const char *column)
 {
     char *text = NULL;
-    size_t bytes = 0;
     reader r = {.path = path, .out = calloc(1, sizeof *r.out)};
     if (!r.out)
         return sq_fail(SQ_NO_MEMORY, "%s: measurements", path);
     sq_status status = column && strlen(column) >= NAME_BYTES
                            ? sq_fail(SQ_INVALID, "%s: a column name of %zu bytes", path, strlen(column))
-                           : sq_file_read(path, LARGEST_FILE, &text, &bytes);
-    if (status == SQ_OK && strlen(text) != bytes)
-        status = sq_fail(SQ_INVALID, "%s: found a zero byte, expected text", path);
+                           : sq_file_read_text(path, LARGEST_FILE, &text);
     if (status == SQ_OK)
         status = read_text(&r, text, column);
     free(text);

@@ -110,3 +110,20 @@ Test(file, a_lock_is_free_after_unlocking)
     sq_folder_unlock(SQ_NO_LOCK);
     drop_folder(folder);
 }
+
+Test(file, a_text_has_no_zero_byte)
+{
+    char *folder = make_folder(), path[256], *text = NULL;
+    const sq_piece zero = {"a\0b", 3};
+    (void)snprintf(path, sizeof path, "%s/file", folder);
+    write_text(path, "ab");
+    MUST(sq_file_read_text(path, 100, &text));
+    cr_expect_str_eq(text, "ab");
+    free(text);
+    text = NULL;
+    MUST(sq_file_replace(path, &zero, 1));
+    cr_expect_eq(sq_file_read_text(path, 100, &text), SQ_INVALID);
+    cr_expect_null(text);
+    cr_expect_not_null(strstr(sq_error_text(), "file: found a zero byte, expected text"), "%s", sq_error_text());
+    drop_folder(folder);
+}

@@ -39,6 +39,21 @@ Test(text, path_joins_a_folder_and_a_name_or_says_what_is_too_long)
     cr_assert_str_eq(sq_error_text(), "0123456789/abcde: the path is too long: found 16 bytes, expected at most 15");
 }
 
+Test(text, rows_skip_comments_and_count_lines)
+{
+    char text[] = "# a\n\r\none\r\n\n#\ntwo", empty[] = "";
+    char *next = text, *none = empty;
+    int line = 0;
+    cr_expect_str_eq(sq_text_next_row(&next, &line), "one");
+    cr_expect_eq(line, 3);
+    cr_expect_str_eq(sq_text_next_row(&next, &line), "two");
+    cr_expect_eq(line, 6);
+    cr_expect_null(sq_text_next_row(&next, &line));
+    cr_expect_null(sq_text_next_row(&next, &line), "again");
+    cr_expect_null(sq_text_next_row(&none, &line));
+    cr_expect_eq(line, 6);
+}
+
 Test(text, csv_fields_lose_their_quotes)
 {
     char row[] = "a,\"b,\"\"c\"\"\",,d", open[] = "a,\"b";
