@@ -5,8 +5,8 @@
 
 /* Engine "auto": the faster engine for each operation. Each shape is timed once with both engines, on temporary memory.
  * The times are stored in a table, $XDG_CACHE_HOME/squall/engines-GPU.csv or the same under ~/.cache. A row is valid
- * for one GPU, driver, version of the libraries and state of Squall's kernel sources; with any other one the shape is
- * timed again.
+ * for one GPU, driver, version of the libraries and state of Squall's kernel sources. If one of them differs, the shape
+ * is timed again.
  *
  * Rule: the bits of the results depend on the choice. A run with the same table repeats bit for bit;
  * without the table the shapes are timed again. To get the same bits on every machine, set the engine. */
